@@ -1,0 +1,3 @@
+"""arcal."""
+
+from arcal._version import __version__

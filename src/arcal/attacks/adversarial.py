@@ -1,0 +1,71 @@
+"""What an attack returns, and the check that it is true."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.attacks.model import Model, predict
+from arcal.errors import ArcalError
+
+Bounds = tuple[float, float] | None
+"""The interval that every entry of an input lies in; None for embeddings and tables."""
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """The smallest perturbations an attack found for N inputs.
+
+    `distance` float32 `(N,)`: L2 norm of the perturbation, `+inf` where none was found.
+    `success` bool `(N,)`: whether the perturbed input changes the model's prediction.
+    `x` `(N, ...)`: the perturbed inputs, NaN where none was found.
+    `predicted` int64 `(N,)`: the model's prediction on the clean inputs, which was attacked.
+    `passes` int64 `(N,)`: forward and backward passes spent on each input.
+    """
+
+    distance: Tensor
+    success: Tensor
+    x: Tensor
+    predicted: Tensor
+    passes: Tensor
+
+
+def check_inputs(x: Tensor, bounds: Bounds) -> None:
+    """Refuse inputs that are not finite floats within their bounds."""
+    if not x.is_floating_point() or x.ndim < 2:
+        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: floats (N, ...) are needed")
+    if not torch.isfinite(x).all():
+        raise ArcalError("an input holds NaN or infinity: clean the data first")
+    if bounds is not None and (x.min() < bounds[0] or x.max() > bounds[1]):
+        raise ArcalError(
+            f"inputs reach from {float(x.min()):.4g} to {float(x.max()):.4g}, outside the bounds "
+            f"{bounds}: scale them, or give the bounds they have"
+        )
+
+
+def verified(
+    model: Model, x: Tensor, found: Tensor, predicted: Tensor, bounds: Bounds, passes: Tensor
+) -> Adversarial:
+    """Run the found inputs through the model as given and keep what really flips it.
+
+    `found` `(N, ...)` is NaN where the attack has nothing. A point so near the boundary that this
+    model, unlike the attack's twin of it, is not flipped is pushed outward by up to 1 % of its
+    perturbation; what still does not flip is a failure.
+    """
+    delta = torch.where(found.isnan(), 0, found - x)
+    adversarial = torch.full_like(x, torch.nan)
+    success = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+    open_ = ~found.flatten(1).isnan().any(dim=1)
+    for push in (0.0, 1e-4, 1e-3, 1e-2):
+        at = open_.nonzero().squeeze(1)
+        if len(at) == 0:
+            break
+        candidate = x[at] + (1 + push) * delta[at]
+        candidate = candidate if bounds is None else candidate.clamp(*bounds)
+        flips = predict(model, candidate) != predicted[at]
+        adversarial[at[flips]] = candidate[flips]
+        success[at[flips]] = True
+        open_[at[flips]] = False
+    distance = (adversarial - x).flatten(1).norm(dim=1)
+    distance = torch.where(success, distance, torch.inf).float()
+    return Adversarial(distance, success, adversarial, predicted, passes)

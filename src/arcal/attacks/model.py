@@ -1,0 +1,101 @@
+"""The classifier as an attack sees it: frozen, fast, and read through its margin."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.fx import symbolic_trace
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from arcal.errors import ArcalError
+
+Model = Callable[[Tensor], Tensor]
+"""Any callable from inputs `(N, ...)` to logits `(N, Z)`."""
+
+
+def margin(logits: Tensor, y: Tensor) -> Tensor:
+    """How far class `y` is ahead of every other: `z_y - max_{z != y} z`, `(N,)`.
+
+    Negative where the model no longer predicts `y`.
+    """
+    others = logits.scatter(1, y.unsqueeze(1), -torch.inf)
+    return logits.gather(1, y.unsqueeze(1)).squeeze(1) - others.amax(dim=1)
+
+
+@contextmanager
+def frozen(model: Model) -> Iterator[None]:
+    """Evaluation mode, no weight gradients, float32 without autocast; all restored on leaving."""
+    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+    parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
+    training = [module.training for module in modules]
+    required = [parameter.requires_grad for parameter in parameters]
+    device = parameters[0].device.type if parameters else "cpu"
+    try:
+        for module in modules:
+            module.training = False
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        with torch.autocast(device, enabled=False):
+            yield
+    finally:
+        for module, mode in zip(modules, training, strict=True):
+            module.training = mode
+        for parameter, mode in zip(parameters, required, strict=True):
+            parameter.requires_grad_(mode)
+
+
+@torch.no_grad()
+def predict(model: Model, x: Tensor) -> Tensor:
+    """The predicted class of each input, int64 `(N,)`, after checking that these are logits."""
+    logits = model(x.clone())
+    if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
+        raise ArcalError(
+            f"the model returns shape {tuple(logits.shape)} for {len(x)} inputs: "
+            "logits (N, Z) of at least 2 classes are needed"
+        )
+    if not torch.isfinite(logits).all():
+        raise ArcalError("the model returns logits that are not finite: check its inputs")
+    if (logits >= 0).all() and torch.allclose(
+        logits.sum(dim=1), torch.ones_like(logits[:, 0]), atol=1e-4
+    ):
+        raise ArcalError("the model returns probabilities: give logits, without the softmax")
+    return logits.argmax(dim=1)
+
+
+def folded(model: Model, x: Tensor) -> Model:
+    """A twin of the model that costs less a pass and gives the same logits.
+
+    Batch norms that follow a convolution are folded into it and images are laid out channels last.
+    A model that cannot be traced, or whose twin disagrees on `x` by more than 1e-4 of the largest
+    logit, is returned as it is. Call it inside `frozen`.
+    """
+    if not isinstance(model, nn.Module):
+        return model
+    try:
+        twin = symbolic_trace(copy.deepcopy(model))
+        modules: dict[str, Any] = dict(twin.named_modules())
+        for node in list(twin.graph.nodes):
+            if not _is(node, modules, nn.BatchNorm2d):
+                continue
+            source: Any = node.args[0]
+            if _is(source, modules, nn.Conv2d) and len(source.users) == 1:
+                both = fuse_conv_bn_eval(modules[source.target], modules[str(node.target)])
+                twin.set_submodule(source.target, both)
+                node.replace_all_uses_with(source)
+                twin.graph.erase_node(node)
+        twin.recompile()
+        twin.delete_all_unused_submodules()
+        if x.ndim == 4:
+            twin = twin.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        with torch.no_grad():
+            expected, found = model(x.clone()), twin(x.clone())
+    except Exception:  # tracing runs code that is not ours; without a twin nothing is lost
+        return model
+    return twin if (found - expected).abs().max() <= 1e-4 * expected.abs().max() else model
+
+
+def _is(node: Any, modules: dict[str, Any], kind: type) -> bool:
+    return node.op == "call_module" and isinstance(modules[node.target], kind)

@@ -1,0 +1,80 @@
+"""What every figure of this room asks of its input; each check returns it ready for exact sums."""
+
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+# A softmax, or a mean of some, can leave [0, 1] by a few float32 roundings: those are clipped.
+ROUNDING = 1e-6
+# Probabilities rounded to bfloat16 sum to 1 within 2**-8; sigmoids and logits do not.
+UNNORMALISED = 1e-2
+SOFTMAX = "pass a softmax's output, not logits"
+
+
+def as_confidence(confidence: Tensor) -> Tensor:
+    """`(N,)` values in [0, 1] as float64."""
+    if confidence.ndim != 1:
+        raise ArcalError(
+            f"confidence must have shape (N,), not {tuple(confidence.shape)}: flatten it"
+        )
+    return _in_unit_interval(confidence, "confidence")
+
+
+def as_correct(correct: Tensor, n: int) -> Tensor:
+    """`(N,)` booleans: labels or predictions passed by mistake are refused."""
+    if correct.dtype != torch.bool or correct.shape != (n,):
+        raise ArcalError(
+            f"correct must be {n} booleans, one per confidence, not {correct.dtype} of shape "
+            f"{tuple(correct.shape)}: pass predictions == labels"
+        )
+    return correct.detach().cpu()
+
+
+def as_probabilities(
+    probabilities: Tensor, ndim: int = 2, name: str = "probabilities", remedy: str = SOFTMAX
+) -> Tensor:
+    """`(..., Z)` rows in [0, 1] that sum to 1, as float64."""
+    if probabilities.ndim != ndim or probabilities.shape[-1] == 0:
+        shape = "(N, Z)" if ndim == 2 else "(M, N, Z)"
+        raise ArcalError(
+            f"{name} must have shape {shape}, not {tuple(probabilities.shape)}: "
+            "pass one row per input and one column per class"
+        )
+    probabilities = _in_unit_interval(probabilities, name, remedy)
+    off = (probabilities.sum(-1) - 1).abs() > UNNORMALISED
+    if off.any():
+        where = tuple(off.nonzero()[0].tolist())
+        raise ArcalError(f"{name} of input {where} do not sum to 1: {remedy}")
+    return probabilities
+
+
+def as_classes(values: Tensor, n: int, Z: int, name: str = "labels") -> Tensor:
+    """`(N,)` whole numbers 0 .. Z-1 as int64: labels, predictions or levels."""
+    if values.shape != (n,):
+        raise ArcalError(
+            f"{name} must have shape ({n},), not {tuple(values.shape)}: pass one per input"
+        )
+    values = as_integers(values, name)
+    off = (values < 0) | (values >= Z)
+    if off.any():
+        raise ArcalError(
+            f"{name} must be 0 .. {Z - 1}, found {values[off][0]}: check the numbering"
+        )
+    return values
+
+
+def as_integers(values: Tensor, name: str) -> Tensor:
+    """Integers of any width as int64."""
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise ArcalError(f"{name} must be integers, not {values.dtype}: pass class numbers")
+    return values.detach().cpu().long()
+
+
+def _in_unit_interval(values: Tensor, name: str, remedy: str = SOFTMAX) -> Tensor:
+    values = values.detach().cpu().double()
+    off = ~((values >= -ROUNDING) & (values <= 1 + ROUNDING))  # written so that nan is off, too
+    if off.any():
+        where = tuple(off.nonzero()[0].tolist())
+        raise ArcalError(f"{name} must lie in [0, 1], found {values[where]:g} at {where}: {remedy}")
+    return values.clamp(0, 1)

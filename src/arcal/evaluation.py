@@ -1,0 +1,165 @@
+"""From a trained run to its predictions, and from predictions to figures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from arcal.calibration import average, brier, confidence_and_correct, ece, nll
+from arcal.data import Data, Part, batches
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness
+from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.training.fit import EVALUATION_BATCH, as_input
+from arcal.training.run import models_of
+from arcal.training.scoring import score_run
+from arcal.transforms import corrupt
+
+MEASURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What M members say of the N inputs of one set.
+
+    `logits` float32 `(M, N, Z)`, `ids` and `labels` int64 `(N,)`. The members' probabilities are
+    averaged; a single model is an ensemble of one.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+
+    @property
+    def log_probabilities(self) -> Tensor:
+        """Log of the averaged probabilities, float64 `(N, Z)`."""
+        return average(self.logits)
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """A set to evaluate on: a part of the data, clean or under one corruption."""
+
+    part: str = "test"
+    corruption: str | None = None
+    intensity: int = 0
+
+    @property
+    def name(self) -> str:
+        """Its name on disk and in tables, such as `test` or `test-gaussian_noise-3`."""
+        corruption = f"-{self.corruption}-{self.intensity}" if self.corruption else ""
+        return self.part + corruption
+
+
+@torch.no_grad()
+def predict(
+    folder: RunFolder, part: Part, at: EvaluationSet, *, accelerator: str = "cpu"
+) -> Predictions:
+    """The run's predictions on a set, read from its folder or made and kept there."""
+    path = folder.predictions(at.name)
+    if path.exists():
+        return load_predictions(path, part)
+    device = Fabric(accelerator=accelerator, devices=1).device
+    models = [model.to(device) for model in models_of(folder)]
+    logits = []
+    for ids, images, _ in batches(part, EVALUATION_BATCH):
+        if at.corruption:
+            images = corrupt(images, ids, type=at.corruption, intensity=at.intensity)
+        x = as_input(images, device)
+        logits.append(torch.stack([model(x).float().cpu() for model in models]))
+    found = Predictions(part.ids, part.labels, torch.cat(logits, dim=1))
+    tensors = {"ids": found.ids, "labels": found.labels, "logits": found.logits}
+    save_tensors(path, tensors, data=part.fingerprint())
+    return found
+
+
+def load_predictions(path, part: Part) -> Predictions:
+    """Read a predictions file; one of other data than `part` is refused."""
+    tensors, header = load_tensors(path)
+    if header.get("data") != part.fingerprint():
+        raise ArcalError(f"{path} is of other data than {part.name}: delete it and evaluate again")
+    return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
+
+
+def figures(predictions: Predictions) -> dict[str, float]:
+    """Accuracy, mean confidence, their signed gap, ECE, NLL in nats and Brier score of a set.
+
+    `gap` is confidence minus accuracy: positive is over-confident.
+    """
+    log_probabilities = predictions.log_probabilities
+    probabilities = log_probabilities.exp()
+    confidence, correct = confidence_and_correct(probabilities, predictions.labels)
+    accuracy, mean_confidence = float(correct.double().mean()), float(confidence.mean())
+    return {
+        "accuracy": accuracy,
+        "confidence": mean_confidence,
+        "gap": mean_confidence - accuracy,
+        "ece": ece(confidence, correct),
+        "nll": nll(log_probabilities, predictions.labels),
+        "brier": brier(probabilities, predictions.labels),
+    }
+
+
+@dataclass(frozen=True)
+class MethodRuns:
+    """The runs of one method with the same settings, which differ in their seeds.
+
+    All lists have one entry a run, in the order of `seeds`. `predictions` are by the name of the
+    set, `robustness` is that of the clean test set, each run's by its own model.
+    """
+
+    label: str
+    folders: list[RunFolder]
+    seeds: list[tuple[int, ...]]
+    predictions: dict[str, list[Predictions]]
+    robustness: list[Robustness]
+
+    def figures(self, name: str) -> list[dict[str, float]]:
+        """`figures` of every run on the set of this name."""
+        return [figures(predictions) for predictions in self.predictions[name]]
+
+
+def collect(
+    folders: list[RunFolder],
+    data: Data,
+    sets: list[EvaluationSet],
+    order: str,
+    *,
+    accelerator: str = "cpu",
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[MethodRuns]:
+    """Evaluate runs on `sets` and the clean test set, and group those that differ in seeds only.
+
+    All must have been trained on `data`. The order is that in which a method first comes up.
+    """
+    clean = EvaluationSet()
+    sets = [clean, *(at for at in sets if at != clean)]
+    groups: dict[str, list[RunFolder]] = {}
+    for folder in folders:
+        groups.setdefault(label_of(folder), []).append(folder)
+    collected = []
+    for label, group in groups.items():
+        group = sorted(group, key=lambda folder: folder.config_checked()["seeds"])
+        predictions: dict[str, list[Predictions]] = {at.name: [] for at in sets}
+        robustness = []
+        for folder in group:
+            for at in sets:
+                progress(f"{folder.name} on {at.name}")
+                found = predict(folder, data.part(at.part), at, accelerator=accelerator)
+                predictions[at.name].append(found)
+            progress(f"{folder.name}: {order} order of the test set")
+            scores = score_run(folder, data.test, "test", order, accelerator=accelerator)
+            robustness.append(scores)
+        seeds = [tuple(folder.config_checked()["seeds"]) for folder in group]
+        collected.append(MethodRuns(label, group, seeds, predictions, robustness))
+    return collected
+
+
+def label_of(folder: RunFolder) -> str:
+    """A run's method and settings as people read it, such as `label-smoothing (epsilon 0.1)`."""
+    config = folder.config_checked()
+    settings = ", ".join(f"{name} {value}" for name, value in config["settings"].items())
+    members = f", {len(config['seeds'])} members" if len(config["seeds"]) > 1 else ""
+    return config["method"] + (f" ({settings}{members})" if settings + members else "")

@@ -1,0 +1,40 @@
+"""AdaLS and AR-AdaLS (section 4): soft labels that follow the validation set's calibration."""
+
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from arcal.methods.method import Method
+from arcal.smoothing import AdaptiveLabelSmoothing
+
+
+class AdaLS(Method):
+    """Algorithm 1 with R = 1: one soft label for all, no levels needed."""
+
+    def __init__(self, Z: int, *, alpha: float = 0.005):
+        super().__init__()
+        self.smoothing = AdaptiveLabelSmoothing(Z, R=1, alpha=alpha)
+
+    def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
+        return self.smoothing(model(x), labels, ids)
+
+    def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
+        gap = self.smoothing.update(confidence, correct, ids)
+        return {"gap": gap.tolist(), "epsilon": self.smoothing.epsilon.tolist()}
+
+
+class ARAdaLS(AdaLS):
+    """Algorithm 1 with R levels, cut by `order` (see `arcal.robustness`) of a vanilla model.
+
+    That model has the same data, network, recipe and seed: the "pre-computed" way of section 4.
+    """
+
+    ranks: ClassVar[bool] = True
+
+    def __init__(self, Z: int, *, alpha: float = 0.005, R: int = 10, order: str = "attack"):
+        super().__init__(Z)
+        self.R, self.order = R, order
+        self.smoothing = AdaptiveLabelSmoothing(Z, R=R, alpha=alpha)
+
+    def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
+        self.smoothing.assign(part, ids, levels)

@@ -1,0 +1,23 @@
+"""Label smoothing (Szegedy et al. 2016): one fixed epsilon for every example."""
+
+from torch import Tensor, nn
+
+from arcal.errors import ArcalError
+from arcal.methods.method import Method
+from arcal.smoothing import smooth_cross_entropy
+
+PAPER_GRID = tuple(round(0.01 * i, 2) for i in range(11))
+"""The sweep of appendix A: epsilon from 0 to 0.1 by 0.01, chosen on validation."""
+
+
+class LabelSmoothing(Method):
+    """Cross-entropy with the soft labels of Eq. 1 and the same `epsilon`, in [0, 1), for all."""
+
+    def __init__(self, Z: int, *, epsilon: float = 0.05):
+        super().__init__()
+        if not 0 <= epsilon < 1:
+            raise ArcalError(f"epsilon is {epsilon}: choose it from [0, 1)")
+        self.epsilon = epsilon
+
+    def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
+        return smooth_cross_entropy(model(x), labels, self.epsilon)

@@ -1,0 +1,158 @@
+"""Adversarial robustness of a data set, and the levels it is cut into (section 3).
+
+The robustness of an input is the L2 norm of the smallest perturbation found that changes the
+model's own prediction. Levels come from ranking by it, or by one of the cheaper orders:
+
+    attack      the distance an attack finds; the paper's order, and the only one that is a distance
+    gradient    one gradient: the logit margin over the norm of its gradient, |delta| to first order
+    margin      the logit margin alone
+    confidence  the probability of the predicted class; saturates on training data (footnote 1)
+    random      none: the control
+
+All but `attack` are rankings: their unit means nothing and nothing is verified.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import Adversarial, Bounds, CarliniWagner, Model, frozen, margin
+from arcal.attacks.adversarial import check_inputs
+from arcal.attacks.model import predict
+from arcal.errors import ArcalError
+
+ORDERS = ("attack", "gradient", "margin", "confidence", "random")
+
+Attack = Callable[[Model, Tensor, Bounds], Adversarial]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The robustness of N inputs of one data set by one order.
+
+    `ids`, `predicted`, `labels`, `passes` int64 `(N,)`; `robustness` float32 `(N,)`, greater is
+    more robust. For the order `attack` it is a distance, `+inf` where the attack failed; `success`
+    bool `(N,)` says where it did not. For the others, which attack nothing, `success` is None.
+    """
+
+    order: str
+    ids: Tensor
+    robustness: Tensor
+    success: Tensor | None
+    predicted: Tensor
+    labels: Tensor
+    passes: Tensor
+
+
+def score(
+    model: Model,
+    batches: Iterable[tuple[Tensor, Tensor, Tensor]],
+    order: str = "attack",
+    *,
+    attack: Attack | None = None,
+    bounds: Bounds = (0.0, 1.0),
+    seed: int = 0,
+) -> Robustness:
+    """Score every input of a data set by one of `ORDERS`.
+
+    `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, x within `bounds`.
+    `attack` is Carlini and Wagner's unless another is given; `seed` is of the `random` order alone.
+    The model is run in evaluation mode and left as it was found.
+    """
+    check_order(order)
+    attack = attack or CarliniWagner()
+    parts: list[tuple[Tensor, ...]] = []
+    for ids, x, labels in batches:
+        if order == "attack":
+            found = attack(model, x, bounds)
+            row = (found.distance, found.success, found.predicted, found.passes)
+        else:
+            row = _rank_only(model, x, ids, order, bounds, seed)
+        parts.append((ids, labels, *row))
+    if not parts:
+        raise ArcalError("there is nothing to score: the data set is empty")
+    columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
+    ids, labels, robustness, success, predicted, passes = columns
+    return Robustness(
+        order=order,
+        ids=ids,
+        robustness=robustness.float(),
+        success=success if order == "attack" else None,
+        predicted=predicted,
+        labels=labels,
+        passes=passes,
+    )
+
+
+def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    check_inputs(x, bounds)
+    with frozen(model):
+        predicted = predict(model, x)
+        if order == "gradient":
+            value = gradient_order(model, x, predicted)
+        elif order == "random":
+            value = random_order(ids, seed)
+        else:
+            with torch.no_grad():
+                logits = model(x.clone())
+            if order == "margin":
+                value = margin(logits, predicted)
+            else:
+                value = logits.double().softmax(dim=1).amax(dim=1)
+    passes = torch.full_like(predicted, int(order == "gradient"))
+    return value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes
+
+
+@torch.enable_grad()
+def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
+    """The distance to the boundary with the runner-up class if the margin were linear, `(N,)`.
+
+    `(z_y - z_k) / |grad_x (z_y - z_k)|` with k the class with the next greatest logit: one forward
+    and one backward pass. A zero gradient gives `+inf`, but 0 where the margin is 0 as well.
+    """
+    x = x.detach().clone().requires_grad_()
+    lead = margin(model(x.clone()), y)
+    (gradient,) = torch.autograd.grad(lead.sum(), x)
+    lead, norm = lead.detach(), gradient.flatten(1).norm(dim=1)
+    return torch.where(lead > 0, lead / norm, 0.0)
+
+
+def random_order(ids: Tensor, seed: int) -> Tensor:
+    """A uniform draw in [0, 1) for each id, by hashing (id, seed): the same in any batch."""
+    digests = [sha256(f"{seed}/{int(i)}".encode()).digest() for i in ids]
+    draws = [int.from_bytes(digest[:8]) / 2**64 for digest in digests]
+    return torch.tensor(draws, dtype=torch.float64, device=ids.device)
+
+
+def check_order(order: str) -> None:
+    """Refuse an order that is not one of `ORDERS`."""
+    if order not in ORDERS:
+        raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}")
+
+
+def rank(robustness: Tensor, ids: Tensor) -> Tensor:
+    """Position of each input from the least to the most robust, int64 `(N,)`, ties by id."""
+    if robustness.isnan().any():
+        raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
+    by_id = ids.argsort()
+    order = by_id[robustness[by_id].argsort(stable=True)]
+    return torch.empty_like(order).scatter_(0, order, torch.arange(len(ids), device=ids.device))
+
+
+def levels(robustness: Tensor, ids: Tensor, R: int) -> Tensor:
+    """Cut the ranking into `R` levels of equal size, int64 `(N,)`: 0 is the least robust.
+
+    Sizes differ by at most 1. Section 3.1 uses R = 10. NaN, or fewer inputs than levels, raises.
+    """
+    N = len(ids)
+    if not 1 <= R <= N:
+        raise ArcalError(f"{N} inputs cannot be cut into {R} levels: choose R from 1 to {N}")
+    return rank(robustness, ids) * R // N
+
+
+def mean_rank(robustness: Tensor, ids: Tensor) -> Tensor:
+    """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`."""
+    return torch.stack([rank(of_one, ids) for of_one in robustness]).double().mean(dim=0)

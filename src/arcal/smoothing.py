@@ -1,0 +1,214 @@
+"""Adaptive label smoothing by adversarial robustness (section 4, Algorithm 1).
+
+The symbols are the paper's:
+
+    Z      number of classes
+    R      number of adversarial robustness levels; R = 1 is AdaLS
+    p~_r   soft label of the correct class in level r        `soft_label`, float64 (R,)
+    eps_r  degree of smoothing in level r                    `epsilon`, float64 (R,)
+    alpha  learning rate of the soft labels
+    t      epoch, counted from 0
+
+Nothing here knows about training loops: a loop calls the object as its loss and calls `update`
+once an epoch.
+"""
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from arcal.errors import ArcalError
+
+MARGIN = 1e-6
+"""The open end of Algorithm 1's interval (1/Z, 1]: a soft label is never below 1/Z + MARGIN."""
+
+
+def soften(labels: Tensor, epsilon: Tensor, Z: int) -> Tensor:
+    """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, as `(N, Z)`.
+
+    `labels` is int64 `(N,)`, `epsilon` `(N,)` in [0, 1]. The loss below never builds this.
+    """
+    epsilon = epsilon.unsqueeze(1)
+    return F.one_hot(labels, Z) * (1 - epsilon) + epsilon / Z
+
+
+def soft_label_of(epsilon: Tensor, Z: int) -> Tensor:
+    """Eq. 2: the correct class's soft label, `p~ = 1 - eps + eps / Z`."""
+    return 1 - epsilon + epsilon / Z
+
+
+def epsilon_of(soft_label: Tensor, Z: int) -> Tensor:
+    """Eq. 4, the inverse of Eq. 2: `eps = (p~ - 1) Z / (1 - Z)`."""
+    return (soft_label - 1) * Z / (1 - Z)
+
+
+def smooth_cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    epsilon: Tensor | float,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Cross-entropy between the soft labels of Eq. 1 and the predicted probabilities.
+
+    `(1 - eps) (-log p_y) + eps mean_z(-log p_z)`, which is what Eq. 1 comes to without a target of
+    shape `(N, Z)`. `logits` is `(N, Z)`, `labels` int64 `(N,)`, `epsilon` a number or `(N,)` in
+    [0, 1]. A class `weight` `(Z,)` multiplies each class's term, and the mean divides by the
+    correct classes' weights, as in `torch.nn.functional.cross_entropy`.
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ArcalError(f"reduction is {reduction!r}: use 'mean', 'sum' or 'none'")
+    surprise = -F.log_softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    if weight is not None:
+        surprise = surprise * weight
+    correct = surprise.gather(1, labels.unsqueeze(1)).squeeze(1)
+    loss = (1 - epsilon) * correct + epsilon * surprise.mean(dim=1)
+    if reduction == "none":
+        return loss
+    if reduction == "sum":
+        return loss.sum()
+    return loss.mean() if weight is None else loss.sum() / weight[labels].sum()
+
+
+class AdaptiveLabelSmoothing(nn.Module):
+    """Algorithm 1: a loss whose soft labels follow the validation set's calibration.
+
+    Each of `R` levels has one soft label for its training examples' correct class. It starts at 1
+    (one-hot) and after each epoch moves against the same level's over-confidence on validation.
+    `alpha` is a number, or a schedule `{first epoch: alpha}` such as the paper's for ImageNet,
+    `{0: 0.001, 60: 0.05}`. With `R = 1` no levels are needed: that is AdaLS.
+
+    Levels are looked up by sample id, where `assign` put them; an id without a level raises. Give
+    ids as the loader makes them, on the CPU, and no batch waits for the device. `state_dict` holds
+    soft labels, epoch and levels: all that is needed to continue.
+    """
+
+    soft_label: Tensor
+    epoch: Tensor
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        Z: int,
+        R: int = 1,
+        alpha: float | Mapping[int, float] = 0.005,
+        *,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+    ):
+        super().__init__()
+        if Z < 2 or R < 1:
+            raise ArcalError(
+                f"{Z} classes and {R} levels: at least 2 classes and 1 level are needed"
+            )
+        self.Z, self.R, self.reduction = Z, R, reduction
+        schedule = alpha if isinstance(alpha, Mapping) else {0: alpha}
+        self.alpha = {int(first): value for first, value in schedule.items()}
+        if 0 not in self.alpha or any(a <= 0 for a in self.alpha.values()):
+            raise ArcalError(f"alpha is {alpha}: positive values are needed, the first at epoch 0")
+        self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("weight", weight)
+        self.training_levels = LevelsById(R, "training")
+        self.validation_levels = LevelsById(R, "validation")
+
+    @property
+    def epsilon(self) -> Tensor:
+        """Eq. 4: the smoothing of each level, float64 `(R,)` in [0, 1)."""
+        return epsilon_of(self.soft_label, self.Z)
+
+    def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
+        """Give the levels `(N,)` of the `"training"` or `"validation"` examples with these ids."""
+        table = {"training": self.training_levels, "validation": self.validation_levels}[part]
+        table.assign(ids, levels)
+
+    def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
+        """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`."""
+        if logits.ndim != 2 or logits.shape[1] != self.Z:
+            raise ArcalError(
+                f"logits have shape {tuple(logits.shape)}: ({len(labels)}, {self.Z}) is needed"
+            )
+        epsilon = self.epsilon[self._levels(self.training_levels, ids, len(labels))]
+        epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
+        return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)
+
+    @torch.no_grad()
+    def update(self, confidence: Tensor, correct: Tensor, ids: Tensor | None = None) -> Tensor:
+        """Eq. 3 and the clip of Algorithm 1, once an epoch. Returns each level's gap, `(R,)`.
+
+        For every validation example, `confidence` `(N,)` is the probability of the predicted class
+        and `correct` `(N,)` whether that class is right. `gap_r = conf(S_r) - acc(S_r)`; a level
+        without validation examples has a gap of 0 and keeps its label.
+        """
+        if not torch.isfinite(confidence).all():
+            raise ArcalError("a validation confidence is not finite: the network has diverged")
+        r = self._levels(self.validation_levels, ids, len(confidence))
+        difference = (confidence.double() - correct.double()).to(r.device)
+        total = torch.zeros(self.R, dtype=torch.float64, device=r.device)
+        gap = total.index_add(0, r, difference) / torch.bincount(r, minlength=self.R).clamp(min=1)
+
+        self.soft_label -= self.alpha_now() * gap
+        self.soft_label.clamp_(min=1 / self.Z + MARGIN, max=1)
+        self.epoch += 1
+        return gap
+
+    def alpha_now(self) -> float:
+        """Alpha of the current epoch: the last entry of the schedule that has begun."""
+        return self.alpha[max(first for first in self.alpha if first <= int(self.epoch))]
+
+    def _levels(self, table: "LevelsById", ids: Tensor | None, n: int) -> Tensor:
+        if self.R == 1:
+            return torch.zeros(n, dtype=torch.int64, device=self.soft_label.device)
+        if ids is None:
+            raise ArcalError(
+                f"{self.R} levels are looked up by id: give the ids of the {n} examples"
+            )
+        return table(ids.to(self.soft_label.device))
+
+
+class LevelsById(nn.Module):
+    """A table from sample id to level; ids may be sparse. An id that is not in it raises."""
+
+    ids: Tensor
+    levels: Tensor
+
+    def __init__(self, R: int, part: str):
+        super().__init__()
+        self.R, self.part = R, part
+        self.register_buffer("ids", torch.empty(0, dtype=torch.int64))
+        self.register_buffer("levels", torch.empty(0, dtype=torch.int64))
+
+    def assign(self, ids: Tensor, levels: Tensor) -> None:
+        if ids.shape != levels.shape or ids.ndim != 1:
+            raise ArcalError(
+                f"{len(ids)} {self.part} ids and {len(levels)} levels: give each id one level"
+            )
+        if len(levels) and (levels.min() < 0 or levels.max() >= self.R):
+            raise ArcalError(
+                f"{self.part} levels reach {int(levels.max())}: 0 to {self.R - 1} are the levels"
+            )
+        ids, order = ids.sort()
+        if (ids[1:] == ids[:-1]).any():
+            raise ArcalError(f"a {self.part} id is given twice: ids must be unique")
+        self.ids, self.levels = ids, levels[order].long()
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if len(self.ids) == 0:
+            raise ArcalError(
+                f"no {self.part} levels: call assign({self.part!r}, ids, levels) first"
+            )
+        at = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
+        known = self.ids[at] == ids
+        if not known.all():
+            raise ArcalError(
+                f"{self.part} id {int(ids[~known][0])} has no level: every id needs one"
+            )
+        return self.levels[at]
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
+        for name in ("ids", "levels"):  # tables have the length of their data set
+            if prefix + name in state_dict:
+                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

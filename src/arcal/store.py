@@ -1,0 +1,197 @@
+"""What is kept on disk: run folders and score files.
+
+Everything is written under a temporary name and renamed, so that a file is whole or absent, and
+nothing is ever unpickled: tensors are safetensors, tables Parquet, the rest JSON.
+
+    config.json              everything needed to run it again; its hash is in the folder's name
+    metrics.jsonl            a line an epoch
+    checkpoint.safetensors   the state after the last epoch, to continue from and to evaluate
+    predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
+    scores/PART-ORDER.parquet     id, robustness, success, predicted, label, passes
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness
+
+
+def content_hash(config: Mapping[str, Any]) -> str:
+    """The first 12 hexadecimal digits of the SHA-256 of a configuration in canonical JSON.
+
+    `source`, where the data was read from, does not count: the data is known by its fingerprints.
+    """
+    counted = {name: value for name, value in config.items() if name != "source"}
+    return sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file, then give it its name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as JSON that people can read."""
+    write_whole(path, lambda to: to.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> None:
+    """Write named tensors; the metadata goes into the header as JSON."""
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    header = {key: json.dumps(value) for key, value in metadata.items()}
+    write_whole(path, lambda to: save_file(whole, to, header))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read named tensors and their metadata. A missing or damaged file raises one line."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+    except FileNotFoundError:
+        raise ArcalError(f"{path} is missing: run the command that writes it first") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArcalError(f"{path} is damaged ({error}): delete it and make it again") from None
+    return tensors, header
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, label: str, config: Mapping[str, Any]) -> "RunFolder":
+        """The folder `root/label-HASH` of this configuration, made if it is not there yet."""
+        folder = cls(root / f"{label}-{content_hash(config)}")
+        if (folder.path / "config.json").exists():
+            folder.config_checked()
+        else:
+            write_json(folder.path / "config.json", config)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run folder, its configuration checked against its name."""
+        if not (path / "config.json").is_file():
+            raise ArcalError(f"{path} is not a run folder: it has no config.json")
+        folder = cls(path)
+        folder.config_checked()
+        return folder
+
+    def config_checked(self) -> dict[str, Any]:
+        """The configuration, if it is the one the folder was made for."""
+        path = self.path / "config.json"
+        try:
+            config = json.loads(path.read_text())
+        except ValueError as error:
+            raise ArcalError(
+                f"{path} is damaged ({error}): train the run again elsewhere"
+            ) from None
+        found, expected = content_hash(config), self.path.name.rpartition("-")[2]
+        if found != expected:
+            raise ArcalError(
+                f"{path} has been changed: its hash is {found}, its folder's name ends in "
+                f"{expected}; restore it, or train the new configuration, which gets its own folder"
+            )
+        return config
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl, one an epoch; a last line cut short by a kill is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_text().split("\n")[:-1] if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def log_epochs(self, epochs: list[dict[str, Any]]) -> None:
+        """Write metrics.jsonl."""
+        text = "".join(json.dumps(line) + "\n" for line in epochs)
+        write_whole(self.path / "metrics.jsonl", lambda to: to.write_text(text))
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.safetensors"
+
+    def predictions(self, name: str) -> Path:
+        """The file of the predictions on the set of this name, such as `test`."""
+        return self.path / "predictions" / f"{name}.safetensors"
+
+    def scores(self, part: str, order: str) -> Path:
+        """The score file of one part by one order."""
+        return self.path / "scores" / f"{part}-{order}.parquet"
+
+
+def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) -> None:
+    """Write a score file. The fingerprint says of which model, data and attack it is."""
+    success = [None] * len(scores.ids) if scores.success is None else scores.success.tolist()
+    table = pa.table(
+        {
+            "id": scores.ids.numpy(),
+            "robustness": scores.robustness.numpy(),
+            "success": pa.array(success, pa.bool_()),
+            "predicted": scores.predicted.numpy(),
+            "label": scores.labels.numpy(),
+            "passes": scores.passes.numpy(),
+        }
+    )
+    about = {
+        "order": scores.order,
+        "kind": "distance" if scores.order == "attack" else "ranking, not a distance",
+        "fingerprint": dict(fingerprint),
+    }
+    table = table.replace_schema_metadata({"arcal": json.dumps(about)})
+    write_whole(path, lambda to: pq.write_table(table, to))
+
+
+def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Robustness:
+    """Read a score file; one of another model, data or attack than `fingerprint` is refused."""
+    try:
+        table = pq.read_table(path)
+        about = json.loads((table.schema.metadata or {})[b"arcal"])
+        column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
+        success = None
+        if table["success"].null_count < len(table):
+            success = torch.tensor(table["success"].to_pylist())
+    except FileNotFoundError:
+        raise ArcalError(f"{path} is missing: run `arcal score` first") from None
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise ArcalError(f"{path} is not a score file ({error}): score again") from None
+    for name, expected in (fingerprint or {}).items():
+        found = about["fingerprint"].get(name)
+        if found != expected:
+            raise ArcalError(f"{path} is stale: its {name} is {found}, not {expected}; score again")
+    return Robustness(
+        order=about["order"],
+        ids=column["id"],
+        robustness=column["robustness"],
+        success=success,
+        predicted=column["predicted"],
+        labels=column["label"],
+        passes=column["passes"],
+    )
+
+
+_NUMBERS = ("id", "robustness", "predicted", "label", "passes")

@@ -1,0 +1,253 @@
+"""The loop: members trained in lockstep under one method, epoch by epoch.
+
+A single model is a list of one member. Several members share the method and so its soft labels:
+after each epoch their validation probabilities are averaged and the method learns from the average
+(AR-AdaLS of Ensemble, section 5.3).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from arcal.calibration import average, confidence_and_correct, ece
+from arcal.data import Part, batches
+from arcal.errors import ArcalError
+from arcal.methods import Method
+from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.training.draws import draw, draw_seed
+from arcal.training.recipes import Recipe
+from arcal.transforms import AUGMENTATIONS
+
+EVALUATION_BATCH = 500
+
+Scorer = Callable[[list[nn.Module], Part], Tensor]
+"""Cuts a part into levels `(N,)`, in the order of its ids, by the members' robustness."""
+
+
+@dataclass
+class Member:
+    """One network of an ensemble, and the seed of its draws."""
+
+    model: nn.Module
+    seed: int
+
+
+def fit(
+    members: list[Member],
+    method: Method,
+    recipe: Recipe,
+    training: Part,
+    validation: Part,
+    *,
+    fabric: Fabric,
+    folder: RunFolder | None = None,
+    rescore: Scorer | None = None,
+    workers: int = 0,
+) -> list[dict[str, Any]]:
+    """Train the members in place and return one record an epoch.
+
+    A record has `epoch` (from 1), `rate`, `loss` (mean over members and batches), `accuracy`, `ece`
+    and `nll` of the averaged validation predictions, `seconds`, and what the method logs. With a
+    `folder` the state is saved after each epoch, and training continues from what is there: a
+    continued run ends in the same bits as an uninterrupted one. `rescore` is needed by a method
+    that asks for it; `workers` processes decode the images of lazy data sets.
+
+    On several processes each batch is shared out, gradients and batch norm's buffers are averaged,
+    and every process sees all validation predictions, so all compute the same soft labels.
+    """
+    if recipe.batch_size % fabric.world_size:
+        raise ArcalError(
+            f"a batch of {recipe.batch_size} cannot be shared by {fabric.world_size} processes: "
+            "choose a batch size that they divide"
+        )
+    loop = _Loop(members, method, recipe, fabric, workers)
+    records = loop.restore(folder) if folder else []
+    for epoch in range(len(records) + 1, recipe.epochs + 1):
+        start = time.perf_counter()
+        loss = loop.train(epoch, training)
+        measures, learned = loop.validate(validation)
+        record = {
+            "epoch": epoch,
+            "rate": recipe.rate(epoch - 1),
+            "loss": loss,
+            **measures,
+            "seconds": round(time.perf_counter() - start, 3),
+            **learned,
+        }
+        if method.rescores_after(epoch):
+            if rescore is None:
+                raise ArcalError("the method re-scores during training: give fit a scorer")
+            for part, name in ((training, "training"), (validation, "validation")):
+                models = [member.model for member in members]
+                method.assign(name, part.ids, rescore(models, part))
+        records.append(record)
+        if folder and fabric.is_global_zero:
+            folder.log_epochs(records)
+            loop.save(folder.checkpoint, epoch)
+        fabric.barrier()
+    return records
+
+
+def load_members(models: list[nn.Module], checkpoint: Path) -> None:
+    """Put the members' weights of a checkpoint into `models`."""
+    tensors, _ = load_tensors(checkpoint)
+    for m, model in enumerate(models):
+        _load(model, tensors, f"member{m}.", checkpoint)
+
+
+class _Loop:
+    """Members with their optimizers, set up on Fabric, and one epoch's steps."""
+
+    def __init__(
+        self,
+        members: list[Member],
+        method: Method,
+        recipe: Recipe,
+        fabric: Fabric,
+        workers: int,
+    ):
+        self.members, self.method, self.recipe = members, method, recipe
+        self.fabric, self.workers = fabric, workers
+        self.models, self.optimizers = [], []
+        for member in members:
+            model = member.model.to(memory_format=torch.channels_last)  # pyright: ignore
+            wrapped, optimizer = fabric.setup(model, recipe.optimizer_for(model))
+            self.models.append(wrapped)
+            self.optimizers.append(optimizer)
+
+    def train(self, epoch: int, part: Part) -> float:
+        """One epoch of every member; returns the mean loss."""
+        total, steps = torch.zeros((), device=self.fabric.device), 0
+        for m, member in enumerate(self.members):
+            self.models[m].train()
+            order = torch.randperm(len(part), generator=draw(member.seed, "order", epoch))
+            rank, size = self.fabric.global_rank, self.recipe.batch_size // self.fabric.world_size
+            augmentation = draw(member.seed, "augmentation", epoch, rank)
+            augment = AUGMENTATIONS[self.recipe.augmentation]
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(draw_seed(member.seed, "dropout", epoch, rank))
+                mine = self._share(order)
+                last = math.ceil(len(mine) / size)
+                loader = batches(part, size, order=mine, workers=self.workers)
+                for step, (ids, images, labels) in enumerate(loader, start=1):
+                    done = epoch - 1 + step / last
+                    for group in self.optimizers[m].param_groups:
+                        warming = epoch <= self.recipe.warmup
+                        group["lr"] = self.recipe.rate(done if warming else epoch - 1)
+                    x = as_input(augment(images, augmentation), self.fabric.device)
+                    labels = labels.to(self.fabric.device)
+                    loss = self.method.loss(self.models[m], ids, x, labels)
+                    self.optimizers[m].zero_grad()
+                    self.fabric.backward(loss)
+                    self.optimizers[m].step()
+                    total += loss.detach()
+                steps += last
+        mean = self.fabric.all_reduce(total / steps, reduce_op="mean")
+        assert isinstance(mean, Tensor)
+        if not torch.isfinite(mean):
+            raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
+        return float(mean)
+
+    @torch.no_grad()
+    def validate(self, part: Part) -> tuple[dict[str, float], dict[str, Any]]:
+        """The measures of the averaged predictions, and what the method learned from them."""
+        for model in self.models:
+            model.eval()
+            for buffer in model.buffers():
+                if self.fabric.world_size > 1 and buffer.is_floating_point():
+                    buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))
+        columns = []
+        order = self._share(torch.arange(len(part)))
+        for ids, images, labels in batches(
+            part, EVALUATION_BATCH, order=order, workers=self.workers
+        ):
+            x = as_input(images, self.fabric.device)
+            logits = torch.stack([model(x).float() for model in self.models])
+            log_probabilities = average(logits)
+            confidence, correct = confidence_and_correct(log_probabilities.exp(), labels)
+            surprise = -log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)
+            columns.append(torch.stack([ids.double(), confidence, correct.double(), surprise]))
+        ids, confidence, correct, surprise = self._gathered(torch.cat(columns, dim=1))
+        correct = correct.bool()
+        measures = {
+            "accuracy": float(correct.double().mean()),
+            "ece": ece(confidence, correct),
+            "nll": float(surprise.mean()),
+        }
+        return measures, self.method.learn(ids.long(), confidence, correct)
+
+    def _share(self, order: Tensor) -> Tensor:
+        """The positions of this process: one of every `world_size`, padded at the end."""
+        world = self.fabric.world_size
+        order = torch.cat([order, order[: -len(order) % world]])
+        return order[self.fabric.global_rank :: world]
+
+    def _gathered(self, columns: Tensor) -> Tensor:
+        """All processes' columns `(4, N)`, ascending by id (the first row), each id once."""
+        if self.fabric.world_size > 1:
+            shares = self.fabric.all_gather(columns)
+            assert isinstance(shares, Tensor)
+            columns = torch.cat(list(shares.cpu()), dim=1)
+        columns = columns[:, columns[0].argsort(stable=True)]
+        first = torch.ones(columns.shape[1], dtype=torch.bool)
+        first[1:] = columns[0, 1:] != columns[0, :-1]
+        return columns[:, first]
+
+    def save(self, path: Path, epoch: int) -> None:
+        """All that is needed to continue after this epoch, in one file."""
+        tensors = {f"method.{name}": t for name, t in self.method.state_dict().items()}
+        for m, (member, optimizer) in enumerate(zip(self.members, self.optimizers, strict=True)):
+            for name, tensor in member.model.state_dict().items():
+                tensors[f"member{m}.{name}"] = tensor
+            for index, state in optimizer.state_dict()["state"].items():
+                for name, value in state.items():
+                    if value is not None:
+                        tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
+        save_tensors(path, tensors, epoch=epoch)
+
+    def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
+        """Load the folder's checkpoint, if there is one; returns the records up to it."""
+        if not folder.checkpoint.exists():
+            return []
+        tensors, header = load_tensors(folder.checkpoint)
+        records = folder.epochs()[: header["epoch"]]
+        if len(records) < header["epoch"]:
+            raise ArcalError(
+                f"{folder.path} has {len(records)} epochs in metrics.jsonl, its checkpoint "
+                f"{header['epoch']}: delete the folder and train it again"
+            )
+        _load(self.method, tensors, "method.", folder.checkpoint)
+        for m, (member, optimizer) in enumerate(zip(self.members, self.optimizers, strict=True)):
+            _load(member.model, tensors, f"member{m}.", folder.checkpoint)
+            state: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in _named(tensors, f"optimizer{m}.").items():
+                index, _, key = name.partition(".")
+                state.setdefault(int(index), {})[key] = tensor
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return records
+
+
+def as_input(images: Tensor, device: torch.device | str) -> Tensor:
+    """uint8 images `(B, C, H, W)` as float32 in [0, 1], channels last, on the device."""
+    images = images.to(device, non_blocking=True)
+    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _load(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
+    try:
+        module.load_state_dict(_named(tensors, prefix))
+    except RuntimeError as error:
+        first = str(error).splitlines()[-1].strip()
+        raise ArcalError(f"{path} is of another network or method: {first}") from None

@@ -1,0 +1,100 @@
+"""Recipes: how long, how fast and with what a network is trained. Those of appendix A by name."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from torch import nn, optim
+
+from arcal.errors import ArcalError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a training that is neither the data, the network nor the method.
+
+    The learning rate is `learning_rate`, times the factor of the last `(epochs done, factor)` of
+    `steps` that has been reached, after a linear warm-up over `warmup` epochs. `weight_decay` adds
+    `weight_decay * w` to the gradient of the parameters that `decayed` names: a Keras regulariser
+    l2(a) is a weight decay of 2a.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    optimizer: Literal["adam", "sgd"]
+    learning_rate: float
+    steps: tuple[tuple[int, float], ...] = ()
+    warmup: int = 0
+    weight_decay: float = 0.0
+    decayed: Literal["kernels", "all"] = "kernels"
+    augmentation: str = "none"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+    def rate(self, epoch: float) -> float:
+        """The learning rate once `epoch` epochs are done; a fraction counts during the warm-up."""
+        factor = ([1.0] + [factor for done, factor in self.steps if epoch >= done])[-1]
+        return self.learning_rate * factor * min(1.0, epoch / self.warmup if self.warmup else 1.0)
+
+    def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
+        """A new optimizer for the parameters of `model`."""
+        decayed = [p for p in model.parameters() if self.decayed == "all" or p.ndim == 4]
+        chosen = {id(p) for p in decayed}
+        groups = [
+            {"params": decayed, "weight_decay": self.weight_decay},
+            {"params": [p for p in model.parameters() if id(p) not in chosen], "weight_decay": 0.0},
+        ]
+        groups = [group for group in groups if group["params"]]
+        if self.optimizer == "adam":  # epsilon as in Keras, whose script the paper follows
+            return optim.Adam(groups, lr=self.learning_rate, eps=1e-7)
+        return optim.SGD(groups, lr=self.learning_rate, momentum=0.9, nesterov=True)
+
+    def shortened(self, epochs: int) -> "Recipe":
+        """The same recipe over another number of epochs, its steps moved in proportion."""
+        steps = tuple((round(done * epochs / self.epochs), factor) for done, factor in self.steps)
+        warmup = min(self.warmup, epochs - 1)
+        return replace(self, epochs=epochs, steps=steps, warmup=warmup)
+
+
+_RESNET29 = Recipe(  # appendix A.1, first paragraph
+    name="resnet29",
+    epochs=200,
+    batch_size=256,
+    optimizer="adam",
+    learning_rate=1e-3,
+    steps=((80, 1e-1), (120, 1e-2), (160, 1e-3), (180, 0.5e-3)),
+    weight_decay=2e-4,  # Keras' l2(1e-4) on the convolutions
+    augmentation="shift-flip",
+)
+
+_WRN = Recipe(  # appendix A.1 "WRN-28-10" and A.2; the script gives what the text does not
+    name="wrn-28-10",
+    epochs=200,
+    batch_size=128,
+    optimizer="sgd",
+    learning_rate=0.1,
+    steps=((60, 0.2), (120, 0.04), (160, 0.008)),
+    warmup=1,
+    weight_decay=4e-4,  # Keras' l2(2e-4) on everything
+    decayed="all",
+    augmentation="crop-flip",
+)
+
+_SMALL = Recipe(  # for the small network on two cores: the paper's steps over few epochs
+    name="small",
+    epochs=30,
+    batch_size=128,
+    optimizer="adam",
+    learning_rate=2e-3,
+    steps=((12, 1e-1), (18, 1e-2), (24, 1e-3), (27, 0.5e-3)),
+)
+
+_DEMO = replace(_SMALL.shortened(15), name="demo")
+
+RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _RESNET29, _WRN)}
+
+
+def recipe_named(name: str) -> Recipe:
+    """The recipe of this name."""
+    if name not in RECIPES:
+        raise ArcalError(f"recipe {name!r} is unknown: choose from {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,103 @@
+"""A run: the configuration of one training, and what can be read back from its folder."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from arcal.data import Data, load
+from arcal.errors import ArcalError
+from arcal.methods import complete_settings
+from arcal.networks import build
+from arcal.store import RunFolder, load_tensors
+from arcal.training.draws import draw
+from arcal.training.fit import load_members
+from arcal.training.recipes import RECIPES, Recipe
+
+FORMAT = 1
+"""Raised when a change of the code changes what a configuration trains."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The configuration of one training.
+
+    One seed is a single model; several are members trained in lockstep that share the method's soft
+    labels. `split_seed` draws the validation set and is no part of `seeds`: compared runs share it.
+    """
+
+    data: str = "fashion"
+    network: str = "small"
+    method: str = "vanilla"
+    settings: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    recipe: Recipe = RECIPES["small"]
+    split_seed: int = 0
+    validation: int | None = None
+    threads: int = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "settings", complete_settings(self.method, self.settings))
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
+        if self.recipe.epochs < 1 or self.threads < 1:
+            raise ArcalError("epochs and threads must be at least 1")
+
+    def config(self, data: Data) -> dict[str, Any]:
+        """What the folder's hash is made of. The data counts by content, not by where it lies."""
+        config = _as_json(dataclasses.asdict(self))
+        return config | {"data": _about(data), "source": self.data, "format": FORMAT}
+
+    @property
+    def label(self) -> str:
+        """What the folder's name begins with."""
+        return f"{self.method}-s{'_'.join(map(str, self.seeds))}"
+
+
+def _about(data: Data) -> dict[str, Any]:
+    parts = {part.name: part.fingerprint() for part in (data.train, data.validation, data.test)}
+    return {"parts": parts, "classes": list(data.classes), "shape": list(data.shape)}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _as_json(entry) for key, entry in value.items()}
+    return [_as_json(entry) for entry in value] if isinstance(value, tuple | list) else value
+
+
+def is_done(folder: RunFolder) -> bool:
+    """Whether the run has been trained to its last epoch."""
+    if not folder.checkpoint.exists():
+        return False
+    _, header = load_tensors(folder.checkpoint)
+    return header["epoch"] == folder.config_checked()["recipe"]["epochs"]
+
+
+def models_of(folder: RunFolder) -> list[nn.Module]:
+    """The members of a finished run."""
+    config = folder.config_checked()
+    if not is_done(folder):
+        raise ArcalError(f"{folder.path} is not trained to its end: run `arcal train` again")
+    Z, shape = len(config["data"]["classes"]), tuple(config["data"]["shape"])
+    models = [
+        build(config["network"], classes=Z, shape=shape, generator=draw(seed, "init"))
+        for seed in config["seeds"]
+    ]
+    load_members(models, folder.checkpoint)
+    for model in models:
+        model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
+    return models
+
+
+def data_of(folder: RunFolder) -> Data:
+    """The data set a run was trained on, from where it was read then."""
+    config = folder.config_checked()
+    data = load(config["source"], split_seed=config["split_seed"], validation=config["validation"])
+    if _about(data) != config["data"]:
+        raise ArcalError(
+            f"{config['source']} is not the data that {folder.path} was trained on: "
+            "put that data back"
+        )
+    return data

@@ -1,0 +1,58 @@
+"""From a run's configuration to its trained folder."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+from arcal.data import Data, load
+from arcal.methods import method_class
+from arcal.networks import build
+from arcal.robustness import levels, mean_rank
+from arcal.store import RunFolder
+from arcal.training.draws import draw
+from arcal.training.fit import Member, fit
+from arcal.training.run import Run, is_done
+from arcal.training.scoring import score_run
+
+
+def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = "cpu") -> RunFolder:
+    """Train a run in `root`, or continue it, or leave it as it is when it is done.
+
+    A method that ranks first trains, or finds, the vanilla run of each of its seeds and scores the
+    training and validation sets with it (section 4, "pre-compute"); with several members one
+    ranking serves all, the mean rank over their vanilla models.
+    """
+    torch.set_num_threads(run.threads)
+    data = data or load(run.data, split_seed=run.split_seed, validation=run.validation)
+    Z = len(data.classes)
+    method = method_class(run.method)(Z, **run.settings)
+    folder = RunFolder.create(root, run.label, run.config(data))
+    if is_done(folder):
+        return folder
+    if method.ranks:
+        bases = [
+            train(
+                replace(run, method="vanilla", settings={}, seeds=(seed,)),
+                root,
+                data=data,
+                accelerator=accelerator,
+            )
+            for seed in run.seeds
+        ]
+        for part, name in ((data.train, "training"), (data.validation, "validation")):
+            scores = [
+                score_run(base, part, name, run.settings["order"], accelerator=accelerator)
+                for base in bases
+            ]
+            ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)
+            method.assign(name, part.ids, levels(ranking, part.ids, method.R))
+    fabric = Fabric(accelerator=accelerator, devices=1, precision=run.recipe.precision)
+    method = method.to(fabric.device)
+    members = [
+        Member(build(run.network, classes=Z, shape=data.shape, generator=draw(seed, "init")), seed)
+        for seed in run.seeds
+    ]
+    fit(members, method, run.recipe, data.train, data.validation, fabric=fabric, folder=folder)
+    return folder

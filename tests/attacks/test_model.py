@@ -1,0 +1,57 @@
+"""The folded twin of a model."""
+
+import torch
+from torch import nn
+
+from arcal.attacks.model import folded, frozen, margin
+
+
+def network(first: nn.Module) -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            first, nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)
+        )
+        for _ in range(10):
+            model(torch.rand(16, 3, 6, 6))
+        model[2].weight.data.uniform_(0.5, 2)
+    return model
+
+
+def test_batch_norm_is_folded_and_logits_stay():
+    model, x = network(nn.Identity()), torch.rand(9, 3, 6, 6)
+    with frozen(model), torch.no_grad():
+        twin = folded(model, x)
+        assert twin is not model
+        assert not any(isinstance(m, nn.BatchNorm2d) for m in twin.modules())
+        torch.testing.assert_close(twin(x), model(x), rtol=1e-4, atol=1e-4)
+    assert any(isinstance(m, nn.BatchNorm2d) for m in model.modules()), "the model itself stays"
+
+
+class Untraceable(nn.Module):
+    def forward(self, x):
+        return x if x.sum() > 0 else -x
+
+
+class Unsteady(nn.Module):
+    def forward(self, x):
+        return x + torch.rand_like(x)
+
+
+def test_a_model_that_cannot_be_traced_or_disagrees_is_used_as_it_is():
+    for first in (Untraceable(), Unsteady()):
+        model, x = network(first), torch.rand(9, 3, 6, 6)
+        with frozen(model):
+            assert folded(model, x) is model
+
+
+def test_any_callable_is_used_as_it_is():
+    def double(x):
+        return 2 * x
+
+    assert folded(double, torch.rand(2, 2)) is double
+
+
+def test_margin():
+    logits = torch.tensor([[3.0, 1.0, 2.5], [0.0, 4.0, 1.0]])
+    assert margin(logits, torch.tensor([0, 2])).tolist() == [0.5, -3.0]

@@ -1,0 +1,131 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import brier_score_loss, log_loss
+
+from arcal.calibration import average, brier, nll
+from arcal.errors import ArcalError
+
+
+def draw(N=500, Z=7, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(N, Z, generator=generator, dtype=torch.float64)
+    return logits, torch.randint(Z, (N,), generator=generator)
+
+
+def test_nll_is_the_log_loss_of_scikit_learn():
+    logits, labels = draw()
+    expected = log_loss(labels.numpy(), logits.softmax(1).numpy(), labels=range(7))
+    assert nll(logits.log_softmax(1), labels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_nll_of_an_ensemble_is_the_log_loss_of_its_mean_probability():
+    members = torch.stack([draw(seed=s)[0] for s in range(3)])
+    labels = draw()[1]
+    expected = log_loss(labels.numpy(), members.softmax(2).mean(0).numpy(), labels=range(7))
+    assert nll(average(members), labels) == pytest.approx(expected, rel=1e-12)
+
+
+def test_brier_is_the_formula_and_twice_scikit_learns_for_two_classes():
+    logits, labels = draw()
+    p = logits.softmax(1)
+    expected = np.mean(
+        [
+            sum((p[i, z].item() - (labels[i].item() == z)) ** 2 for z in range(7))
+            for i in range(len(labels))
+        ]
+    )
+    assert brier(p, labels) == pytest.approx(expected, rel=1e-12)
+
+    logits, labels = draw(Z=2)
+    p = logits.softmax(1)
+    one_class = brier_score_loss(labels.numpy(), p[:, 1].numpy())
+    assert brier(p, labels) == pytest.approx(2 * one_class, rel=1e-12)
+
+
+def test_closed_forms():
+    labels = torch.tensor([0, 3, 2, 1])
+    uniform = torch.full((4, 4), 0.25)
+    assert nll(uniform.log(), labels) == pytest.approx(math.log(4), rel=1e-6)
+    assert brier(uniform, labels) == 0.75
+    certain = torch.eye(4)[labels]
+    assert brier(certain, labels) == 0
+    assert nll(certain.log(), labels) == 0
+    assert brier(certain, (labels + 1) % 4) == 2
+
+
+def test_a_true_class_called_impossible_costs_infinity():
+    log_probabilities = torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log()
+    assert nll(log_probabilities, torch.tensor([0, 1])) == math.inf
+
+
+def test_nll_does_not_underflow_where_probabilities_would():
+    logits = torch.tensor([[0.0, 2000.0]])
+    assert logits.double().softmax(1)[0, 0] == 0
+    assert nll(logits.log_softmax(1), torch.tensor([0])) == 2000
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(2, 6))
+def test_the_true_distribution_scores_best(seed, Z):
+    """Propriety: with labels in proportion n_z, no forecast beats n_z / N."""
+    generator = torch.Generator().manual_seed(seed)
+    n = torch.randint(1, 9, (Z,), generator=generator)
+    labels = torch.arange(Z).repeat_interleave(n)
+    truth = (n.double() / n.sum()).expand(len(labels), Z)
+    other = torch.rand(Z, generator=generator, dtype=torch.float64) + 1e-3
+    other = (other / other.sum()).expand(len(labels), Z)
+    assert nll(truth.log(), labels) <= nll(other.log(), labels) + 1e-12
+    assert brier(truth, labels) <= brier(other, labels) + 1e-12
+    assert 0 <= brier(other, labels) <= 2
+
+
+def test_half_precision_probabilities_are_taken():
+    logits, labels = draw(Z=1000)
+    p = logits.softmax(1)
+    for dtype in (torch.float16, torch.bfloat16):
+        assert brier(p.to(dtype), labels) == pytest.approx(brier(p, labels), abs=1e-2)
+
+
+@pytest.mark.parametrize("score", [nll, brier])
+def test_refuses_bad_input_in_one_line(score):
+    one_label = torch.tensor([0])
+    for values, labels, message in [
+        (torch.tensor([[3.0, -1.0]]), one_label, "softmax"),
+        (torch.tensor([[math.nan, 0.0]]), one_label, "nan"),
+        (torch.tensor([0.0, 0.0]), one_label, "shape"),
+        (draw()[0].softmax(1) * 0.9, draw()[1], "sum to 1|softmax"),
+        (torch.ones(2, 1), torch.zeros(3, dtype=torch.int64), "shape|softmax"),
+    ]:
+        with pytest.raises(ArcalError, match=message) as error:
+            score(values, labels)
+        assert "\n" not in str(error.value)
+
+
+def test_probabilities_and_logarithms_are_not_taken_for_one_another():
+    logits, labels = draw()
+    with pytest.raises(ArcalError, match="pass a log-softmax"):
+        nll(logits.softmax(1), labels)
+    with pytest.raises(ArcalError, match="pass a log-softmax"):
+        nll(logits, labels)
+    with pytest.raises(ArcalError):
+        brier(logits.log_softmax(1), labels)
+
+
+@pytest.mark.parametrize("score", [nll, brier])
+def test_no_inputs_have_no_score(score):
+    with pytest.raises(ArcalError, match="no inputs"):
+        score(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("label", [-1, 2, -100])
+def test_labels_out_of_range_are_refused(label):
+    p = torch.full((1, 2), 0.5)
+    with pytest.raises(ArcalError, match=r"must be 0 \.\. 1"):
+        nll(p.log(), torch.tensor([label]))
+    with pytest.raises(ArcalError, match=r"must be 0 \.\. 1"):
+        brier(p, torch.tensor([label]))

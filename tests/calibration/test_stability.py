@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arcal.calibration import churn, mean_by_level, variance
+from arcal.errors import ArcalError
+
+
+def draw(M=5, N=80, Z=6, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return (2 * torch.randn(M, N, Z, generator=generator, dtype=torch.float64)).softmax(-1)
+
+
+def test_three_readings_are_loops_over_numpy():
+    probabilities = draw()
+    result = variance(probabilities)
+    p = probabilities.numpy()
+    all_classes, fixed_class, own_maximum = [], [], []
+    for i in range(p.shape[1]):
+        all_classes.append(sum(np.var(p[:, i, z], ddof=1) for z in range(p.shape[2])))
+        fixed_class.append(np.var(p[:, i, np.mean(p[:, i], axis=0).argmax()], ddof=1))
+        own_maximum.append(np.var([p[m, i].max() for m in range(p.shape[0])], ddof=1))
+    np.testing.assert_allclose(result.all_classes_per_input, all_classes, rtol=1e-12)
+    np.testing.assert_allclose(result.fixed_class_per_input, fixed_class, rtol=1e-12)
+    np.testing.assert_allclose(result.own_maximum_per_input, own_maximum, rtol=1e-12)
+    assert result.all_classes == pytest.approx(np.mean(all_classes), rel=1e-12)
+    assert result.fixed_class == pytest.approx(np.mean(fixed_class), rel=1e-12)
+    assert result.own_maximum == pytest.approx(np.mean(own_maximum), rel=1e-12)
+    readings = (result.all_classes, result.fixed_class, result.own_maximum)
+    assert len({round(r, 4) for r in readings}) == 3
+
+
+def test_runs_that_disagree_with_equal_confidence():
+    """Two certain runs, one class each: p-bar = (1/2, 1/2), so 4 x 1/4 over M - 1 = 1."""
+    result = variance(torch.eye(2)[:, None])
+    assert result.all_classes == 1
+    assert result.fixed_class == 0.5
+    assert result.own_maximum == 0
+
+
+@pytest.mark.parametrize("M", [2, 3, 5])
+def test_certain_runs_that_all_disagree(M):
+    """p-bar = 1/M each: M runs at squared distance (1 - 1/M), over M - 1, is 1 for every M."""
+    result = variance(torch.eye(M, dtype=torch.float64)[:, None])
+    assert result.all_classes == pytest.approx(1, rel=1e-14)
+    assert result.fixed_class == pytest.approx(1 / M, rel=1e-14)
+
+
+def test_equal_runs_do_not_vary_at_all():
+    result = variance(draw(M=1).expand(4, -1, -1))
+    assert result.all_classes == result.fixed_class == result.own_maximum == 0
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10_000), st.integers(2, 7), st.integers(2, 6))
+def test_bounds_and_order_of_the_readings(seed, M, Z):
+    probabilities = draw(M=M, N=9, Z=Z, seed=seed)
+    result = variance(probabilities)
+    assert (result.all_classes_per_input >= result.fixed_class_per_input).all()
+    assert (result.all_classes_per_input <= 1 + 1e-12).all()
+    shuffled = variance(probabilities.flip(0, 2))
+    torch.testing.assert_close(shuffled.all_classes_per_input, result.all_classes_per_input)
+    # Summing over classes is half the mean squared distance between pairs of runs.
+    a, b = probabilities[:, None], probabilities[None]
+    pairs = (a - b).square().sum(-1)  # (M, M, N)
+    torch.testing.assert_close(result.all_classes_per_input, pairs.sum((0, 1)) / (2 * M * (M - 1)))
+
+
+def test_of_two_classes_all_is_twice_one():
+    result = variance(draw(Z=2))
+    torch.testing.assert_close(
+        result.all_classes_per_input, 2 * result.fixed_class_per_input, rtol=1e-12, atol=1e-15
+    )
+
+
+def test_levels_average_the_inputs():
+    result = variance(draw())
+    levels = torch.arange(80) % 4
+    means = mean_by_level(result.all_classes_per_input, levels, 4)
+    assert means.mean().item() == pytest.approx(result.all_classes, rel=1e-12)
+
+
+def test_churn_counts_pairs():
+    predictions = torch.tensor([[0, 1, 2, 3], [0, 1, 2, 0], [0, 2, 2, 0]])
+    assert churn(predictions) == pytest.approx((1 / 4 + 2 / 4 + 1 / 4) / 3)
+    assert churn(predictions[:1].expand(3, -1)) == 0
+    assert churn(torch.tensor([[0, 1], [1, 0]])) == 1
+
+
+def test_churn_is_what_counts_give():
+    """M runs with n_z votes for class z disagree on 1 - sum n_z (n_z - 1) / (M (M - 1))."""
+    predictions = draw().argmax(-1)
+    M = len(predictions)
+    votes = torch.nn.functional.one_hot(predictions, 6).sum(0).double()
+    expected = 1 - (votes * (votes - 1)).sum(1) / (M * (M - 1))
+    assert churn(predictions) == pytest.approx(expected.mean().item(), rel=1e-12)
+    assert 0.2 < churn(predictions) < 0.95
+
+
+def test_refuses_bad_input():
+    with pytest.raises(ArcalError, match="at least two runs, found 1"):
+        variance(draw(M=1))
+    with pytest.raises(ArcalError, match="no inputs"):
+        variance(draw()[:, :0])
+    with pytest.raises(ArcalError, match=r"\(M, N, Z\)"):
+        variance(draw()[0])
+    with pytest.raises(ArcalError, match="softmax"):
+        variance(draw().log())
+    with pytest.raises(ArcalError, match="at least two runs, found 1"):
+        churn(torch.zeros(1, 5, dtype=torch.int64))
+    with pytest.raises(ArcalError, match="no inputs"):
+        churn(torch.zeros(2, 0, dtype=torch.int64))
+    with pytest.raises(ArcalError, match=r"\(M, N\)"):
+        churn(torch.zeros(5, dtype=torch.int64))
+    with pytest.raises(ArcalError, match="integers"):
+        churn(torch.zeros(2, 5))

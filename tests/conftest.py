@@ -1,0 +1,20 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(os.environ.get("ARCAL_SHARED", Path(__file__).parents[1] / ".." / "shared"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shared():
+    """The folder of real data, networks and oracles."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip(f"real data not found at {SHARED}: set ARCAL_SHARED to its folder")
+    return SHARED

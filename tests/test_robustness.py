@@ -1,0 +1,130 @@
+"""Ranking and levels, and every order against what defines it."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from arcal.attacks import CarliniWagner
+from arcal.errors import ArcalError
+from arcal.robustness import ORDERS, levels, mean_rank, rank, score
+
+values = st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=60)
+
+
+def tensor(values):
+    return torch.tensor(values, dtype=torch.float32)
+
+
+@given(values, st.integers(1, 12), st.randoms(use_true_random=False))
+def test_levels_are_of_equal_size_ordered_and_independent_of_order(values, R, random):
+    R = min(R, len(values))
+    robustness, ids = tensor(values), torch.tensor(random.sample(range(1000), len(values)))
+    found = levels(robustness, ids, R)
+    sizes = torch.bincount(found, minlength=R)
+    assert sizes.max() - sizes.min() <= 1
+    for r in range(R - 1):
+        assert robustness[found <= r].max() <= robustness[found > r].min()
+    permutation = torch.tensor(random.sample(range(len(values)), len(values)))
+    assert torch.equal(levels(robustness[permutation], ids[permutation], R), found[permutation])
+
+
+@given(values)
+def test_rank_is_sorting_by_robustness_then_id(values):
+    ids = torch.arange(len(values)).flip(0) * 3
+    expected = sorted(range(len(values)), key=lambda i: (tensor(values)[i].item(), ids[i].item()))
+    assert rank(tensor(values), ids).argsort().tolist() == expected
+
+
+def test_mean_rank_of_one_model_is_its_rank_and_of_two_their_mean():
+    ids = torch.arange(4)
+    a, b = tensor([0.1, 0.2, 0.3, math.inf]), tensor([5.0, 1.0, 2.0, 3.0])
+    assert mean_rank(a[None], ids).tolist() == [0, 1, 2, 3]
+    assert mean_rank(torch.stack([a, b]), ids).tolist() == [1.5, 0.5, 1.5, 2.5]
+
+
+@pytest.fixture
+def setting():
+    generator = torch.Generator().manual_seed(0)
+    model = nn.Linear(6, 4)
+    model.weight.data = torch.randn(4, 6, generator=generator)
+    model.bias.data.zero_()
+    x, labels = torch.rand(23, 6, generator=generator), torch.arange(23) % 4
+    ids = torch.arange(23) * 5
+    batches = [(ids[i : i + 8], x[i : i + 8], labels[i : i + 8]) for i in range(0, 23, 8)]
+    return model, x, ids, labels, batches
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order(setting, order):
+    model, x, ids, labels, batches = setting
+    found = score(model, batches, order, attack=CarliniWagner(iterations=200), bounds=None)
+    logits = model(x).detach()
+    top, at = logits.topk(2, dim=1)
+    lead = top[:, 0] - top[:, 1]
+    assert torch.equal(found.ids, ids)
+    assert torch.equal(found.labels, labels)
+    assert torch.equal(found.predicted, at[:, 0])
+    assert found.order == order
+    W = model.weight.detach()
+    if order == "attack":
+        distance = torch.stack(
+            [(logits.gather(1, at[:, :1])[:, 0] - logits[:, k]) / (W[at[:, 0]] - W[k]).norm(dim=1)
+             for k in range(4)]
+        )  # fmt: skip
+        distance = distance.where(distance > 0, torch.inf).amin(dim=0)
+        assert found.success is not None
+        assert found.success.all()
+        assert (found.robustness >= distance * (1 - 1e-5)).all()
+        assert (found.robustness / distance).median() < 1.01
+        assert (found.passes > 1).all()
+    else:
+        assert found.success is None, "only an attack can succeed"
+    if order == "gradient":
+        expected = lead / (W[at[:, 0]] - W[at[:, 1]]).norm(dim=1)
+        torch.testing.assert_close(found.robustness, expected)
+    if order == "margin":
+        torch.testing.assert_close(found.robustness, lead)
+    if order == "confidence":
+        torch.testing.assert_close(found.robustness, logits.softmax(dim=1).amax(dim=1))
+    if order == "random":
+        assert ((found.robustness >= 0) & (found.robustness < 1)).all()
+        assert len(found.robustness.unique()) == 23
+
+
+def test_random_order_depends_on_id_and_seed_alone(setting):
+    model, *_, batches = setting
+    ids, x, labels = batches[0]
+    whole = score(model, batches, "random", seed=1)
+    alone = score(model, [(ids[3:4], x[3:4], labels[3:4])], "random", seed=1)
+    other = score(model, batches, "random", seed=2)
+    assert alone.robustness[0] == whole.robustness[3]
+    assert not torch.equal(other.robustness, whole.robustness)
+
+
+def test_gradient_order_where_the_gradient_vanishes():
+    def flat(x):
+        return torch.stack([2 + 0 * x[:, 0], 1 + 0 * x[:, 0]], dim=1)
+
+    def tied(x):
+        return torch.ones(len(x), 2) + 0 * x[:, :1]
+
+    batch = [(torch.arange(2), torch.rand(2, 3), torch.zeros(2).long())]
+    assert score(flat, batch, "gradient").robustness.isposinf().all()
+    assert score(tied, batch, "gradient").robustness.tolist() == [0, 0]
+
+
+def test_bad_input_is_one_line(setting):
+    model, *_, batches = setting
+    cases = [
+        (lambda: levels(tensor([1, math.nan]), torch.arange(2), 2), "NaN"),
+        (lambda: levels(tensor([1.0]), torch.arange(1), 2), "1 inputs cannot be cut into 2"),
+        (lambda: score(model, batches, "size"), "order 'size' is unknown"),
+        (lambda: score(model, [], "margin"), "nothing to score"),
+    ]
+    for act, says in cases:
+        with pytest.raises(ArcalError, match=says):
+            act()

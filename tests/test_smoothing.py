@@ -1,0 +1,209 @@
+"""Smoothing against the paper's own lines, written out, and against torch's label smoothing."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcal.errors import ArcalError
+from arcal.smoothing import (
+    MARGIN,
+    AdaptiveLabelSmoothing,
+    epsilon_of,
+    smooth_cross_entropy,
+    soft_label_of,
+    soften,
+)
+
+
+def literal_algorithm_1(Z, R, alpha, epochs, validation):
+    """Algorithm 1, line by line, in plain Python. Returns every epoch's soft labels."""
+    p = [1.0] * R
+    history = []
+    for t in range(epochs):
+        confidence, correct, levels = validation[t]
+        for r in range(R):
+            inside = [i for i in range(len(levels)) if levels[i] == r]
+            if not inside:
+                continue
+            conf = sum(confidence[i] for i in inside) / len(inside)
+            acc = sum(correct[i] for i in inside) / len(inside)
+            p[r] = p[r] - alpha * (conf - acc)
+            p[r] = min(max(p[r], 1 / Z + MARGIN), 1.0)
+        history.append(list(p))
+    return history
+
+
+@pytest.mark.parametrize("R", [1, 4])
+def test_update_is_algorithm_1(R):
+    Z, N, epochs, alpha = 5, 200, 30, 0.4
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.arange(N) % R
+    ids = torch.randperm(N, generator=generator) * 7 + 3
+    smoothing = AdaptiveLabelSmoothing(Z, R, alpha)
+    smoothing.assign("validation", ids, levels)
+    validation, found = [], []
+    for _ in range(epochs):
+        confidence = torch.rand(N, generator=generator, dtype=torch.float64) * 0.8 + 0.2
+        correct = torch.rand(N, generator=generator) < 0.1 + 0.8 * levels / R
+        validation.append((confidence.tolist(), correct.tolist(), levels.tolist()))
+        smoothing.update(confidence, correct, ids)
+        found.append(smoothing.soft_label.tolist())
+    expected = literal_algorithm_1(Z, R, alpha, epochs, validation)
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected))
+    assert min(min(row) for row in expected) < 0.9, "the labels must have moved to test anything"
+
+
+def test_starts_one_hot():
+    smoothing = AdaptiveLabelSmoothing(10, 3)
+    assert smoothing.soft_label.tolist() == [1, 1, 1]
+    assert smoothing.epsilon.tolist() == [0, 0, 0]
+
+
+def test_clip_keeps_the_open_end_open():
+    smoothing = AdaptiveLabelSmoothing(4, alpha=100)
+    smoothing.update(torch.tensor([0.9]), torch.tensor([False]))
+    assert smoothing.soft_label.item() == 0.25 + MARGIN
+    assert smoothing.epsilon.item() < 1
+    smoothing.update(torch.tensor([0.1]), torch.tensor([True]))
+    assert smoothing.soft_label.item() == 1
+
+
+def test_a_level_without_validation_examples_keeps_its_label():
+    smoothing = AdaptiveLabelSmoothing(4, 3, alpha=0.1)
+    smoothing.assign("validation", torch.tensor([5, 6]), torch.tensor([0, 2]))
+    gap = smoothing.update(
+        torch.tensor([0.9, 0.8]), torch.tensor([False, False]), torch.tensor([6, 5])
+    )
+    torch.testing.assert_close(gap, torch.tensor([0.8, 0.0, 0.9], dtype=torch.float64))
+    assert smoothing.soft_label[1] == 1
+
+
+def test_alpha_schedule():
+    smoothing = AdaptiveLabelSmoothing(10, alpha={0: 0.001, 2: 0.05})
+    steps = []
+    for _ in range(4):
+        before = smoothing.soft_label.item()
+        smoothing.update(torch.tensor([1.0]), torch.tensor([False]))
+        steps.append(before - smoothing.soft_label.item())
+    assert steps == pytest.approx([0.001, 0.001, 0.05, 0.05])
+
+
+@given(st.integers(2, 1000), st.floats(0, 0.999))
+def test_equations_2_and_4_are_inverse(Z, epsilon):
+    epsilon = torch.tensor(epsilon, dtype=torch.float64)
+    p = soft_label_of(epsilon, Z)
+    torch.testing.assert_close(epsilon_of(p, Z), epsilon, atol=1e-12, rtol=0)
+    assert 1 / Z <= p <= 1
+
+
+@given(st.integers(2, 12), st.lists(st.floats(0, 1), min_size=1, max_size=8), st.randoms())
+def test_soft_labels_are_distributions(Z, epsilon, random):
+    labels = torch.tensor([random.randrange(Z) for _ in epsilon])
+    p = soften(labels, torch.tensor(epsilon), Z)
+    torch.testing.assert_close(p.sum(dim=1), torch.ones(len(epsilon)))
+    assert (p >= 0).all()
+    assert (p <= 1 + 1e-6).all()
+    torch.testing.assert_close(
+        p.gather(1, labels[:, None])[:, 0], soft_label_of(torch.tensor(epsilon), Z)
+    )
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.001, 1))
+def test_update_moves_against_the_gap(confidence, accuracy, alpha):
+    smoothing = AdaptiveLabelSmoothing(10, alpha=alpha)
+    smoothing.soft_label.fill_(0.7)
+    correct = torch.arange(1000) < round(1000 * accuracy)
+    gap = smoothing.update(torch.full((1000,), confidence), correct).item()
+    moved = smoothing.soft_label.item() - 0.7
+    assert moved * gap <= 0
+    assert abs(moved) <= alpha * abs(gap) + 1e-12
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_loss_is_torchs_label_smoothing(reduction, weighted):
+    logits, labels = torch.randn(16, 7, requires_grad=True), torch.arange(16) % 7
+    weight = torch.rand(7) + 0.5 if weighted else None
+    ours = smooth_cross_entropy(logits, labels, 0.3, weight, reduction)
+    theirs = F.cross_entropy(
+        logits, labels, weight=weight, reduction=reduction, label_smoothing=0.3
+    )
+    torch.testing.assert_close(ours, theirs)
+    (a,) = torch.autograd.grad(ours.sum(), logits, retain_graph=True)
+    (b,) = torch.autograd.grad(theirs.sum(), logits)
+    torch.testing.assert_close(a, b)
+
+
+def test_loss_is_the_cross_entropy_with_equation_1():
+    Z, N = 6, 20
+    logits, labels, levels = torch.randn(N, Z), torch.arange(N) % Z, torch.arange(N) % 3
+    smoothing = AdaptiveLabelSmoothing(Z, 3)
+    smoothing.soft_label.copy_(torch.tensor([0.4, 0.8, 1.0]))
+    ids = torch.arange(N) * 11
+    smoothing.assign("training", ids.flip(0), levels.flip(0))
+    target = soften(labels, smoothing.epsilon[levels].float(), Z)
+    torch.testing.assert_close(smoothing(logits, labels, ids), F.cross_entropy(logits, target))
+
+
+def test_loss_and_update_do_not_depend_on_order():
+    N, Z, R = 50, 4, 5
+    logits, labels, ids = torch.randn(N, Z), torch.arange(N) % Z, torch.arange(N) * 3
+    permutation = torch.randperm(N)
+    results = []
+    for order in (torch.arange(N), permutation):
+        smoothing = AdaptiveLabelSmoothing(Z, R, alpha=0.3)
+        smoothing.assign("training", ids, ids % R)
+        smoothing.assign("validation", ids, ids % R)
+        confidence, prediction = logits.softmax(dim=1).max(dim=1)
+        smoothing.update(confidence[order], (prediction == labels)[order], ids[order])
+        results.append((smoothing.soft_label, smoothing(logits[order], labels[order], ids[order])))
+    torch.testing.assert_close(results[0], results[1])
+
+
+def test_half_precision_logits_are_summed_in_float32():
+    logits = torch.randn(8, 5).bfloat16()
+    loss = smooth_cross_entropy(logits, torch.arange(8) % 5, 0.1)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, smooth_cross_entropy(logits.float(), torch.arange(8) % 5, 0.1))
+
+
+def test_state_dict_is_all_that_is_needed_to_continue():
+    first = AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1: 0.2})
+    ids, levels = torch.tensor([4, 9, 2]), torch.tensor([0, 1, 1])
+    first.assign("training", ids, levels)
+    first.assign("validation", ids, levels)
+    first.update(torch.tensor([0.9, 0.8, 0.9]), torch.tensor([False, True, False]), ids)
+    second = AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1: 0.2})
+    second.load_state_dict(first.state_dict())
+    for smoothing in (first, second):
+        smoothing.update(torch.tensor([0.5, 0.8, 0.9]), torch.tensor([False, True, False]), ids)
+    assert torch.equal(first.soft_label, second.soft_label)
+    logits = torch.randn(3, 10)
+    assert torch.equal(first(logits, levels, ids), second(logits, levels, ids))
+
+
+@pytest.mark.parametrize(
+    ("act", "says"),
+    [
+        (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long(), torch.tensor([8])), "id 8 has no"),
+        (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long()), "give the ids"),
+        (lambda s: s(torch.zeros(1, 9), torch.zeros(1).long(), torch.tensor([1])), "(1, 10)"),
+        (lambda s: s.update(torch.tensor([torch.nan]), torch.tensor([True])), "not finite"),
+        (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([1])), "assign"),
+        (lambda s: s.assign("training", torch.tensor([1, 1]), torch.tensor([0, 1])), "twice"),
+        (lambda s: s.assign("training", torch.tensor([1]), torch.tensor([2])), "0 to 1"),
+        (lambda s: s.assign("training", torch.tensor([1]), torch.tensor([0, 1])), "one level"),
+        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=0.0), "positive"),
+        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
+        (lambda s: AdaptiveLabelSmoothing(1), "at least 2 classes"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line(act, says):
+    smoothing = AdaptiveLabelSmoothing(10, 2)
+    smoothing.assign("training", torch.tensor([1, 2]), torch.tensor([0, 1]))
+    with pytest.raises(ArcalError, match=says.replace("(", r"\(").replace(")", r"\)")) as caught:
+        act(smoothing)
+    assert "\n" not in str(caught.value)
