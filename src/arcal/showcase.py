@@ -1,14 +1,12 @@
-"""The least and the most robust images of a test set, with the perturbations that flip them."""
+"""Attacked images of a test set, from its least to its most robust."""
 
 from dataclasses import dataclass, fields
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
-from arcal.attacks import CarliniWagner
+from arcal.attacks import CarliniWagner, frozen
 from arcal.data import Part
-from arcal.evaluation import predict_images
 from arcal.robustness import Robustness, rank
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training.fit import as_input
@@ -17,11 +15,12 @@ from arcal.training.run import models_of
 
 @dataclass(frozen=True)
 class Showcase:
-    """N attacked images of one model, from the least to the most robust of its test set.
+    """N images with the perturbations that flip one model, ascending in the order's robustness.
 
-    `ids`, `labels`, `predicted` and `becomes` (the prediction on the perturbed image) int64 `(N,)`;
-    `x` and `adversarial` float32 `(N, C, H, W)` in [0, 1]; `distance` `(N,)` as the attack found it,
-    `estimate` `(N,)` as the order that ranked the images has it.
+    `ids`, `labels`, `predicted` and `becomes` (the prediction on the perturbed image) are int64
+    `(N,)`; `x` and `adversarial` float32 `(N, C, H, W)` in [0, 1], the latter NaN where the attack
+    failed; `distance` float32 `(N,)` is what the attack found, `estimate` `(N,)` what the order
+    said.
     """
 
     ids: Tensor
@@ -32,3 +31,39 @@ class Showcase:
     adversarial: Tensor
     distance: Tensor
     estimate: Tensor
+
+
+def showcase(
+    folder: RunFolder,
+    part: Part,
+    scores: Robustness,
+    *,
+    N: int = 64,
+    attack: CarliniWagner | None = None,
+) -> Showcase:
+    """Attack `N` images spread evenly over the ranking by `scores`, or read them from the folder.
+
+    `scores` are of `part` by the run's model. The first and the last are the ends of the ranking.
+    """
+    path = folder.path / "showcase.safetensors"
+    if path.exists():
+        return Showcase(**load_tensors(path)[0])
+    (model,) = models_of(folder)
+    ranking = rank(scores.robustness, scores.ids).argsort()
+    at = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]
+    x = as_input(part.images(at), "cpu")
+    found = (attack or CarliniWagner())(model, x)
+    with frozen(model), torch.no_grad():
+        becomes = model(found.x).argmax(dim=1)
+    shown = Showcase(
+        ids=part.ids[at],
+        labels=part.labels[at],
+        predicted=found.predicted,
+        becomes=torch.where(found.success, becomes, found.predicted),
+        x=x,
+        adversarial=found.x,
+        distance=found.distance,
+        estimate=scores.robustness[at],
+    )
+    save_tensors(path, {field.name: getattr(shown, field.name) for field in fields(shown)})
+    return shown
