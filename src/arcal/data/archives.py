@@ -1,0 +1,53 @@
+"""The official python archives of CIFAR-10 and CIFAR-100, by torchvision's readers."""
+
+from pathlib import Path
+
+import torch
+from torchvision.datasets import CIFAR10, CIFAR100
+
+from arcal.data.part import InMemory
+from arcal.errors import ArcalError
+
+READERS = (CIFAR10, CIFAR100)
+
+
+def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
+    """Training and test part, or None where `source` neither is nor holds such a folder.
+
+    The archives are pickles. torchvision loads a file only after its md5 has proved to be the
+    official one's, so nothing but those known files is ever unpickled.
+    """
+    roots = {reader: root for reader in READERS if (root := root_of(source, reader.base_folder))}
+    if not roots:
+        return None
+    if len(roots) > 1:
+        folders = " and ".join(reader.base_folder for reader in roots)
+        raise ArcalError(f"{source} holds {folders}: name one of the two folders")
+    reader, root = roots.popitem()
+    return (
+        read_part(reader, root, f"{name}/train", train=True),
+        read_part(reader, root, f"{name}/test", train=False),
+    )
+
+
+def root_of(source: Path, folder: str) -> Path | None:
+    """The folder that holds `folder`, which `source` may also be itself."""
+    if source.name == folder and source.is_dir():
+        return source.parent
+    return source if (source / folder).is_dir() else None
+
+
+def read_part(
+    reader: type[CIFAR10] | type[CIFAR100], root: Path, name: str, *, train: bool
+) -> InMemory:
+    """One part, with ids in the official order."""
+    try:
+        official = reader(root, train=train, download=False)
+    except (RuntimeError, OSError) as error:
+        raise ArcalError(
+            f"{root / reader.base_folder}: a file is missing or is not the official one "
+            "(its md5 differs): unpack the official python archive again"
+        ) from error
+    pixels = torch.from_numpy(official.data).permute(0, 3, 1, 2).contiguous()
+    labels = torch.tensor(official.targets)
+    return InMemory(name, torch.arange(len(labels)), labels, tuple(official.classes), pixels)

@@ -1,0 +1,95 @@
+"""`load`: a data set by name or path, as training, validation and test part."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from arcal.data.archives import read_archives
+from arcal.data.folder import Folder, class_folders
+from arcal.data.parquet import read_parquet
+from arcal.data.part import Part
+from arcal.data.split import split
+from arcal.errors import ArcalError
+
+EMBEDDED = Path(__file__).parent / "embedded"
+VALIDATION = {"fashion": 3000}
+PAPER_VALIDATION = 5000  # of CIFAR's 50,000 training images
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A data set in three parts, which share their classes and the shape of an image."""
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+
+    def __post_init__(self) -> None:
+        for part in (self.validation, self.test):
+            if part.classes != self.train.classes:
+                raise ArcalError(f"{part.name} and {self.train.name} have different classes")
+            if part.shape != self.train.shape:
+                raise ArcalError(
+                    f"{part.name} has images of {part.shape}, {self.train.name} of "
+                    f"{self.train.shape}: both must have one shape (C, H, W)"
+                )
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The Z names."""
+        return self.train.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        return self.train.shape
+
+    def part(self, name: str) -> Part:
+        """The part "train", "validation" or "test"."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        if name not in parts:
+            raise ArcalError(f"{self.name} has no part {name!r}: there are {', '.join(parts)}")
+        return parts[name]
+
+
+def load(source: str, *, split_seed: int = 0, validation: int | None = None) -> Data:
+    """The data set that `source` names.
+
+    "fashion" is the embedded subset of Fashion-MNIST: 9,000 training and 5,000 test images.
+    Anything else is a path: to Parquet files in the Hugging Face layout (their folder, or a
+    prefix: data/cifar10 stands for data/cifar10-train*.parquet and data/cifar10-test*.parquet),
+    to the official python archives of CIFAR-10 or CIFAR-100, or to a folder with
+    train/CLASS/IMAGE and test/ or val/ likewise, whose images are read on demand.
+
+    `validation` images (3,000 of "fashion", 5,000 otherwise) are drawn at random from the
+    training part, by `split_seed` alone. A folder with train/ and val/ but no labelled test/ is
+    ImageNet's case, appendix A.3: val/ is halved at random into validation and test part, or
+    cut into `validation` images and the rest. Ids are those of the official sets throughout.
+    """
+    if source == "fashion":
+        name, path = source, EMBEDDED / "fashion"
+    else:
+        path = Path(source).expanduser()
+        name = path.resolve().name
+    pair = read_parquet(path, name) or read_archives(path, name)
+    if pair is None and class_folders(path / "train"):
+        train = Folder(path / "train", name=f"{name}/train")
+        if class_folders(path / "test"):
+            pair = train, Folder(path / "test", name=f"{name}/test")
+        elif class_folders(path / "val"):
+            official = Folder(path / "val", name=f"{name}/val")
+            size = len(official) // 2 if validation is None else validation
+            names = (f"{name}/validation", f"{name}/test")
+            return Data(name, train, *split(official, size, split_seed=split_seed, names=names))
+    if pair is None:
+        raise ArcalError(
+            f"{source} is no data set: looked there for 'fashion', for *train*.parquet and "
+            f"*test*.parquet (in the folder, in a folder of it, or as {path.name}-train*.parquet), "
+            "for cifar-10-batches-py or cifar-100-python, and for train/CLASS/IMAGE with test/ or "
+            "val/"
+        )
+    train, test = pair
+    size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
+    names = (f"{name}/validation", f"{name}/train")
+    held_out, rest = split(train, size, split_seed=split_seed, names=names)
+    return Data(name, rest, held_out, test)

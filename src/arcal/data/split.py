@@ -1,0 +1,35 @@
+"""Random splits of one part, seeded by name."""
+
+import hashlib
+
+import torch
+
+from arcal.data.folder import Folder
+from arcal.data.part import InMemory, Part
+from arcal.errors import ArcalError
+
+
+def split(
+    part: InMemory | Folder, size: int, *, split_seed: int, names: tuple[str, str]
+) -> tuple[Part, Part]:
+    """A random `size` images of the part, and the rest, each with ascending ids.
+
+    The draw depends on the split seed, the number of images and `size` alone: whatever the seed
+    of a run, compared runs share it.
+    """
+    N = len(part)
+    if not 1 <= size < N:
+        raise ArcalError(
+            f"{part.name} has {N} images, so a split of {size} is impossible: "
+            f"ask for a validation of 1 to {N - 1}"
+        )
+    drawn = torch.zeros(N, dtype=torch.bool)
+    drawn[torch.randperm(N, generator=generator(f"split/{split_seed}"))[:size]] = True
+    ids = part.ids.sort().values
+    return part.subset(ids[drawn], names[0]), part.subset(ids[~drawn], names[1])
+
+
+def generator(name: str) -> torch.Generator:
+    """A generator of its own for the draw of this name."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))

@@ -1,0 +1,123 @@
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_images import encode, random_images
+
+from arcal.data import Data, InMemory, load
+from arcal.data.split import split
+from arcal.errors import ArcalError
+
+
+def part(N: int, name: str = "toy/train") -> InMemory:
+    """Sparse ids that do not ascend."""
+    ids = torch.arange(N).flip(0) * 35 + 3
+    pixels = (ids % 251).to(torch.uint8).view(N, 1, 1, 1)
+    return InMemory(name, ids, ids % 3, ("a", "b", "c"), pixels)
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 60), st.data(), st.integers(0, 2**40))
+def test_a_split_is_two_disjoint_ascending_halves_of_the_whole(N, data, seed):
+    size = data.draw(st.integers(1, N - 1))
+    whole = part(N)
+    drawn, rest = split(whole, size, split_seed=seed, names=("drawn", "rest"))
+    assert (len(drawn), len(rest)) == (size, N - size)
+    assert (drawn.name, rest.name) == ("drawn", "rest")
+    ids = [some.ids.tolist() for some in (drawn, rest)]
+    assert ids == [sorted(some) for some in ids]
+    assert sorted(ids[0] + ids[1]) == sorted(whole.ids.tolist())
+    for some in (drawn, rest):
+        assert torch.equal(some.labels, some.ids % 3)
+        assert torch.equal(some.images(torch.arange(len(some))).flatten(), some.ids % 251)
+
+
+@pytest.mark.parametrize("size", [-1, 0, 10, 11])
+def test_an_impossible_split_raises(size):
+    with pytest.raises(ArcalError, match=f"has 10 images, so a split of {size} is impossible"):
+        split(part(10), size, split_seed=0, names=("a", "b"))
+
+
+def test_the_draw_is_the_split_seeds_alone():
+    """Written down, so that no release changes a split that scores on disk rely on."""
+
+    def drawn(seed: int) -> list[int]:
+        ids = torch.arange(50_000)
+        labels, pixels = torch.zeros_like(ids), torch.zeros(50_000, 1, 1, 1, dtype=torch.uint8)
+        whole = InMemory("toy", ids, labels, ("a",), pixels)
+        return split(whole, 5000, split_seed=seed, names=("a", "b"))[0].ids.tolist()
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = drawn(0)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert first[:6] == [22, 24, 31, 33, 36, 61]
+    assert abs(np.mean(first) - 25_000) < 5 * 50_000 / np.sqrt(12 * 5000)
+    assert abs(len(set(first) & set(drawn(1))) - 500) < 5 * np.sqrt(500)
+
+
+def test_the_parts_have_names_and_an_unknown_one_raises():
+    data = Data("toy", part(4), part(3, "toy/validation"), part(2, "toy/test"))
+    assert data.part("train") is data.train
+    assert data.part("validation") is data.validation
+    assert data.part("test") is data.test
+    assert (data.classes, data.shape) == (("a", "b", "c"), (1, 1, 1))
+    with pytest.raises(ArcalError, match="toy has no part 'tset': there are train, validation"):
+        data.part("tset")
+
+
+def test_parts_that_do_not_belong_together_raise():
+    other = dataclasses.replace(part(2, "toy/test"), classes=("a", "b", "d"))
+    with pytest.raises(ArcalError, match="toy/test and toy/train have different classes"):
+        Data("toy", part(4), part(3), other)
+    wide = dataclasses.replace(part(2, "toy/test"), pixels=torch.zeros(2, 1, 1, 2).byte())
+    with pytest.raises(ArcalError, match=r"toy/test has images of \(1, 1, 2\)"):
+        Data("toy", part(4), part(3), wide)
+
+
+def test_what_is_no_data_set_is_one_line_that_lists_what_was_looked_for(tmp_path):
+    for source in (str(tmp_path), str(tmp_path / "missing"), "fashoin"):
+        with pytest.raises(ArcalError) as raised:
+            load(source)
+        message = str(raised.value)
+        assert message.startswith(f"{source} is no data set")
+        assert "\n" not in message
+        for word in ("fashion", "train*.parquet", "cifar-100-python", "train/CLASS/IMAGE"):
+            assert word in message
+    (tmp_path / "train" / "cat").mkdir(parents=True)
+    (tmp_path / "train" / "cat" / "0.png").touch()
+    with pytest.raises(ArcalError, match="is no data set"):  # neither test/ nor val/
+        load(str(tmp_path))
+
+
+def test_parquet_by_folder_and_by_prefix(tmp_path, write_parquet):
+    images = [encode(image) for image in random_images(9, 4, 4)]
+    write_parquet("toy-train.parquet", images, [0, 1, 2] * 3, id=[9, 8, 7, 6, 5, 4, 3, 2, 1])
+    write_parquet("toy-test.parquet", images[:2], [0, 1])
+    by_prefix, by_folder = (
+        load(str(tmp_path / "toy"), validation=4),
+        load(str(tmp_path), validation=4),
+    )
+    assert by_prefix.train.name == "toy/train"
+    assert by_folder.name == tmp_path.name
+    for name in ("train", "validation", "test"):
+        assert by_prefix.part(name).fingerprint() == by_folder.part(name).fingerprint()
+    ids = by_prefix.train.ids.tolist() + by_prefix.validation.ids.tolist()
+    assert sorted(ids) == list(range(1, 10))
+    pixels = torch.from_numpy(random_images(9, 4, 4))
+    some = by_prefix.validation
+    assert torch.equal(some.images(torch.arange(4))[:, 0], pixels[9 - some.ids])
+
+
+def test_loading_leaves_the_global_generators_alone():
+    def states() -> list[str]:
+        numpy = np.random.get_state()  # noqa: NPY002
+        return [str(state) for state in (torch.get_rng_state().tolist(), random.getstate(), numpy)]
+
+    before = states()
+    load("fashion")
+    assert states() == before
