@@ -142,7 +142,7 @@ def test_loss_is_the_cross_entropy_with_equation_1():
     smoothing = AdaptiveLabelSmoothing(Z, 3)
     smoothing.soft_label.copy_(torch.tensor([0.4, 0.8, 1.0]))
     ids = torch.arange(N) * 11
-    smoothing.assign("training", ids.flip(0), levels.flip(0))
+    smoothing.assign("train", ids.flip(0), levels.flip(0))
     target = soften(labels, smoothing.epsilon[levels].float(), Z)
     torch.testing.assert_close(smoothing(logits, labels, ids), F.cross_entropy(logits, target))
 
@@ -154,7 +154,7 @@ def test_loss_and_update_do_not_depend_on_order():
     results = []
     for order in (torch.arange(N), permutation):
         smoothing = AdaptiveLabelSmoothing(Z, R, alpha=0.3)
-        smoothing.assign("training", ids, ids % R)
+        smoothing.assign("train", ids, ids % R)
         smoothing.assign("validation", ids, ids % R)
         confidence, prediction = logits.softmax(dim=1).max(dim=1)
         smoothing.update(confidence[order], (prediction == labels)[order], ids[order])
@@ -172,7 +172,7 @@ def test_half_precision_logits_are_summed_in_float32():
 def test_state_dict_is_all_that_is_needed_to_continue():
     first = AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1: 0.2})
     ids, levels = torch.tensor([4, 9, 2]), torch.tensor([0, 1, 1])
-    first.assign("training", ids, levels)
+    first.assign("train", ids, levels)
     first.assign("validation", ids, levels)
     first.update(torch.tensor([0.9, 0.8, 0.9]), torch.tensor([False, True, False]), ids)
     second = AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1: 0.2})
@@ -192,9 +192,9 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: s(torch.zeros(1, 9), torch.zeros(1).long(), torch.tensor([1])), "(1, 10)"),
         (lambda s: s.update(torch.tensor([torch.nan]), torch.tensor([True])), "not finite"),
         (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([1])), "assign"),
-        (lambda s: s.assign("training", torch.tensor([1, 1]), torch.tensor([0, 1])), "twice"),
-        (lambda s: s.assign("training", torch.tensor([1]), torch.tensor([2])), "0 to 1"),
-        (lambda s: s.assign("training", torch.tensor([1]), torch.tensor([0, 1])), "one level"),
+        (lambda s: s.assign("train", torch.tensor([1, 1]), torch.tensor([0, 1])), "twice"),
+        (lambda s: s.assign("train", torch.tensor([1]), torch.tensor([2])), "0 to 1"),
+        (lambda s: s.assign("train", torch.tensor([1]), torch.tensor([0, 1])), "one level"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=0.0), "positive"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(1), "at least 2 classes"),
@@ -203,7 +203,7 @@ def test_state_dict_is_all_that_is_needed_to_continue():
 )  # fmt: skip
 def test_bad_input_is_one_line(act, says):
     smoothing = AdaptiveLabelSmoothing(10, 2)
-    smoothing.assign("training", torch.tensor([1, 2]), torch.tensor([0, 1]))
+    smoothing.assign("train", torch.tensor([1, 2]), torch.tensor([0, 1]))
     with pytest.raises(ArcalError, match=says.replace("(", r"\(").replace(")", r"\)")) as caught:
         act(smoothing)
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training.fit import EVALUATION_BATCH, as_input
 from arcal.training.run import models_of
 from arcal.training.scoring import score_run
-from arcal.transforms import corrupt
+from arcal.transforms import CORRUPTIONS, corrupt
 
 MEASURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
 
@@ -51,6 +51,17 @@ class EvaluationSet:
         """Its name on disk and in tables, such as `test` or `test-gaussian_noise-3`."""
         corruption = f"-{self.corruption}-{self.intensity}" if self.corruption else ""
         return self.part + corruption
+
+    @classmethod
+    def shifted(cls, text: str) -> "EvaluationSet":
+        """The test set under a corruption written like `gaussian_noise-3`."""
+        corruption, _, intensity = text.rpartition("-")
+        if corruption not in CORRUPTIONS or intensity not in ("1", "2", "3", "4", "5"):
+            raise ArcalError(
+                f"shift {text!r} is unknown: write TYPE-INTENSITY with a type of "
+                f"{', '.join(CORRUPTIONS)} and an intensity from 1 to 5"
+            )
+        return cls(corruption=corruption, intensity=int(intensity))
 
 
 @torch.no_grad()
@@ -128,7 +139,7 @@ def collect(
     order: str,
     *,
     accelerator: str = "cpu",
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[MethodRuns]:
     """Evaluate runs on `sets` and the clean test set, and group those that differ in seeds only.
 
@@ -139,6 +150,7 @@ def collect(
     groups: dict[str, list[RunFolder]] = {}
     for folder in folders:
         groups.setdefault(label_of(folder), []).append(folder)
+    done, total = 0, len(folders) * (len(sets) + 1)
     collected = []
     for label, group in groups.items():
         group = sorted(group, key=lambda folder: folder.config_checked()["seeds"])
@@ -146,12 +158,12 @@ def collect(
         robustness = []
         for folder in group:
             for at in sets:
-                progress(f"{folder.name} on {at.name}")
                 found = predict(folder, data.part(at.part), at, accelerator=accelerator)
                 predictions[at.name].append(found)
-            progress(f"{folder.name}: {order} order of the test set")
+                progress(done := done + 1, total)
             scores = score_run(folder, data.test, "test", order, accelerator=accelerator)
             robustness.append(scores)
+            progress(done := done + 1, total)
         seeds = [tuple(folder.config_checked()["seeds"]) for folder in group]
         collected.append(MethodRuns(label, group, seeds, predictions, robustness))
     return collected

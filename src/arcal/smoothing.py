@@ -40,8 +40,8 @@ def soft_label_of(epsilon: Tensor, Z: int) -> Tensor:
 
 
 def epsilon_of(soft_label: Tensor, Z: int) -> Tensor:
-    """Eq. 4, the inverse of Eq. 2: `eps = (p~ - 1) Z / (1 - Z)`."""
-    return (soft_label - 1) * Z / (1 - Z)
+    """Eq. 4, the inverse of Eq. 2: `eps = (p~ - 1) Z / (1 - Z)`, both signs turned."""
+    return (1 - soft_label) * Z / (Z - 1)
 
 
 def smooth_cross_entropy(
@@ -111,7 +111,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         self.register_buffer("weight", weight)
-        self.training_levels = LevelsById(R, "training")
+        self.train_levels = LevelsById(R, "train")
         self.validation_levels = LevelsById(R, "validation")
 
     @property
@@ -120,8 +120,8 @@ class AdaptiveLabelSmoothing(nn.Module):
         return epsilon_of(self.soft_label, self.Z)
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
-        """Give the levels `(N,)` of the `"training"` or `"validation"` examples with these ids."""
-        table = {"training": self.training_levels, "validation": self.validation_levels}[part]
+        """Give the levels `(N,)` of the `"train"` or `"validation"` examples with these ids."""
+        table = {"train": self.train_levels, "validation": self.validation_levels}[part]
         table.assign(ids, levels)
 
     def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
@@ -130,7 +130,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(
                 f"logits have shape {tuple(logits.shape)}: ({len(labels)}, {self.Z}) is needed"
             )
-        epsilon = self.epsilon[self._levels(self.training_levels, ids, len(labels))]
+        epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
         return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)
 

@@ -32,7 +32,7 @@ class Method(nn.Module):
         return {}
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
-        """Take the levels of the `"training"` or `"validation"` part."""
+        """Take the levels of the `"train"` or `"validation"` part."""
 
     def rescores_after(self, epoch: int) -> bool:
         """Whether both parts are to be scored and cut anew after this epoch, counted from 1."""

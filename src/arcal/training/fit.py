@@ -84,7 +84,7 @@ def fit(
         if method.rescores_after(epoch):
             if rescore is None:
                 raise ArcalError("the method re-scores during training: give fit a scorer")
-            for part, name in ((training, "training"), (validation, "validation")):
+            for part, name in ((training, "train"), (validation, "validation")):
                 models = [member.model for member in members]
                 method.assign(name, part.ids, rescore(models, part))
         records.append(record)
@@ -192,9 +192,10 @@ class _Loop:
     def _gathered(self, columns: Tensor) -> Tensor:
         """All processes' columns `(4, N)`, ascending by id (the first row), each id once."""
         if self.fabric.world_size > 1:
-            shares = self.fabric.all_gather(columns)
-            assert isinstance(shares, Tensor)
-            columns = torch.cat(list(shares.cpu()), dim=1)
+            columns = columns.to(self.fabric.device)
+            shares = [torch.empty_like(columns) for _ in range(self.fabric.world_size)]
+            torch.distributed.all_gather(shares, columns)
+            columns = torch.cat(shares, dim=1).cpu()
         columns = columns[:, columns[0].argsort(stable=True)]
         first = torch.ones(columns.shape[1], dtype=torch.bool)
         first[1:] = columns[0, 1:] != columns[0, :-1]

@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -50,10 +51,10 @@ class Run:
         config = _as_json(dataclasses.asdict(self))
         return config | {"data": _about(data), "source": self.data, "format": FORMAT}
 
-    @property
-    def label(self) -> str:
-        """What the folder's name begins with."""
-        return f"{self.method}-s{'_'.join(map(str, self.seeds))}"
+    def folder(self, root: Path, data: Data) -> RunFolder:
+        """The run's folder under `root`, made if it is not there yet."""
+        label = f"{self.method}-s{'_'.join(map(str, self.seeds))}"
+        return RunFolder.create(root, label, self.config(data))
 
 
 def _about(data: Data) -> dict[str, Any]:
@@ -101,3 +102,14 @@ def data_of(folder: RunFolder) -> Data:
             "put that data back"
         )
     return data
+
+
+def same_data(folders: list[RunFolder]) -> None:
+    """Refuse to compare runs whose data or validation split differ."""
+    first, *others = folders
+    for other in others:
+        if other.config_checked()["data"] != first.config_checked()["data"]:
+            raise ArcalError(
+                f"{other.path} was trained on other data or another split than {first.path}: "
+                "compare runs of the same"
+            )

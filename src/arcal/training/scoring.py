@@ -1,7 +1,7 @@
 """Scoring one part of a data set with a run's model, kept in the run's folder."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +28,7 @@ def score_run(
     *,
     attack: CarliniWagner | None = None,
     accelerator: str = "cpu",
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Robustness:
     """Score `part` by `order` with the run's model, or read the score file that is there.
 
@@ -49,11 +50,15 @@ def score_run(
     if path.exists():
         return load_scores(path, fingerprint)
     device = Fabric(accelerator=accelerator, devices=1).device
-    scores = score(models[0].to(device), _inputs(part, device), order, attack=attack)
+    inputs = _inputs(part, device, progress)
+    scores = score(models[0].to(device), inputs, order, attack=attack)
     save_scores(path, scores, fingerprint)
     return scores
 
 
-def _inputs(part: Part, device: torch.device) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def _inputs(part: Part, device: torch.device, progress) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    done = 0
     for ids, images, labels in batches(part, BATCH):
         yield ids, as_input(images, device), labels
+        done += len(ids)
+        progress(done, len(part))

@@ -28,7 +28,7 @@ def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = 
     data = data or load(run.data, split_seed=run.split_seed, validation=run.validation)
     Z = len(data.classes)
     method = method_class(run.method)(Z, **run.settings)
-    folder = RunFolder.create(root, run.label, run.config(data))
+    folder = run.folder(root, data)
     if is_done(folder):
         return folder
     if method.ranks:
@@ -41,7 +41,7 @@ def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = 
             )
             for seed in run.seeds
         ]
-        for part, name in ((data.train, "training"), (data.validation, "validation")):
+        for part, name in ((data.train, "train"), (data.validation, "validation")):
             scores = [
                 score_run(base, part, name, run.settings["order"], accelerator=accelerator)
                 for base in bases

@@ -1,0 +1,333 @@
+"""The command line: arcal demo | train | score | evaluate | report."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:  # torch takes seconds to import; --help needs none of it
+    from arcal.data import Data
+    from arcal.evaluation import MethodRuns
+    from arcal.store import RunFolder
+    from arcal.training.run import Run
+
+Folders = tyro.conf.Positional[tuple[Path, ...]]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train vanilla, label smoothing and AR-AdaLS on embedded images and report what it shows.
+
+    Three seeds each on a subset of Fashion-MNIST that comes with the package; about three minutes
+    on two cores. Nothing that is already there is done again.
+    """
+
+    out: Path = Path("arcal-demo")
+    """Folder for the runs and the report."""
+    workers: int = 2
+    """Processes that train at the same time, one thread each."""
+    json: bool = False
+    """Print the figures as JSON on standard output."""
+
+    def __call__(self) -> None:
+        from arcal.demo import demo
+
+        evaluated, page = demo(self.out, workers=self.workers)
+        show(evaluated, self.json)
+        say(f"report: {page}")
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a classifier, or several seeds of it, each into a run folder of its own.
+
+    The folder's name ends in the hash of everything that the run depends on. A run that is done is
+    not trained again; one that was killed continues, and ends in the same bits as if it had not
+    been. A method that cuts levels first trains the vanilla model that it ranks by.
+    """
+
+    data: str = "fashion"
+    """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
+    such as data/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
+    folder of images train/CLASS/*, test/CLASS/*."""
+    method: str = "vanilla"
+    """vanilla, label-smoothing, adals or ar-adals."""
+    network: str = "small"
+    """small, resnet29 or wrn-28-10."""
+    recipe: str = "small"
+    """demo, small, resnet29 or wrn-28-10: optimizer, learning rates, epochs, augmentation."""
+    epochs: int | None = None
+    """Another number of epochs than the recipe's; its steps move in proportion."""
+    seeds: tuple[int, ...] = (0,)
+    """One run a seed."""
+    epsilon: float | None = None
+    """Of label smoothing: the smoothing, in [0, 1)."""
+    sweep: bool = False
+    """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
+    and further while the best is the last tried."""
+    alpha: float | None = None
+    """Of adals and ar-adals: learning rate of the soft labels. The paper's 0.005 is for 200
+    epochs; few epochs need a larger one."""
+    levels: int | None = None
+    """Of ar-adals: R, the number of robustness levels; 10 in the paper."""
+    order: str | None = None
+    """Of ar-adals, what levels are cut by: attack (the paper's), gradient, margin, confidence or
+    random."""
+    ensemble: bool = False
+    """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
+    Ensemble) instead of one run each."""
+    split_seed: int = 0
+    """Draws the validation images; not changed by the seeds."""
+    validation: int | None = None
+    """Number of validation images: 5000, or 3000 of the embedded set, unless given."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    workers: int = 1
+    """Runs trained at the same time, each in a process."""
+    threads: int = 1
+    """Threads of each run; part of its configuration, since sums depend on it."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto, as Lightning Fabric names them."""
+    json: bool = False
+    """Print the last epoch of each run as JSON on standard output."""
+
+    def __call__(self) -> None:
+        from dataclasses import replace
+
+        from arcal.console import bar
+        from arcal.training.many import train_all
+
+        run = self._run()
+        if self.sweep:
+            run = replace(run, settings={"epsilon": self._swept(run)})
+        runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
+        with bar(f"training {self.method}", "epochs") as progress:
+            folders = train_all(
+                runs,
+                self.runs,
+                workers=self.workers,
+                accelerator=self.accelerator,
+                progress=progress,
+            )
+        last = [{"run": str(folder.path)} | folder.epochs()[-1] for folder in folders]
+        if self.json:
+            print(json.dumps(last, indent=2))
+        for line in last:
+            say(
+                f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "
+                f"ECE {100 * line['ece']:.2f} x 10^-2"
+            )
+
+    def _run(self) -> "Run":
+        from arcal.training.recipes import recipe_named
+        from arcal.training.run import Run
+
+        given = {"epsilon": self.epsilon, "alpha": self.alpha, "R": self.levels}
+        given |= {"order": self.order}
+        recipe = recipe_named(self.recipe)
+        return Run(
+            data=self.data,
+            network=self.network,
+            method=self.method,
+            settings={name: value for name, value in given.items() if value is not None},
+            seeds=self.seeds,
+            recipe=recipe if self.epochs is None else recipe.shortened(self.epochs),
+            split_seed=self.split_seed,
+            validation=self.validation,
+            threads=self.threads,
+        )
+
+    def _swept(self, run: "Run") -> float:
+        from dataclasses import replace
+
+        from arcal.console import bar
+        from arcal.methods.label_smoothing import PAPER_GRID
+        from arcal.training.sweep import sweep
+
+        if self.method != "label-smoothing" or self.epsilon is not None:
+            raise ArcalError("--sweep chooses label smoothing's epsilon: give it no other method")
+        with bar("choosing epsilon on validation", "epochs") as progress:
+            first = replace(run, seeds=self.seeds[:1])
+            found = sweep(
+                first,
+                self.runs,
+                "epsilon",
+                PAPER_GRID,
+                extend=True,
+                workers=self.workers,
+                progress=progress,
+            )
+        for value, ece in found.ece.items():
+            say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
+        say(f"chosen: epsilon {found.best:g}")
+        return found.best
+
+
+@dataclass(frozen=True)
+class Score:
+    """Score every input of a run's data by its robustness; writes Parquet into the run's folder.
+
+    With the order `attack` the robustness is the L2 norm of the smallest perturbation found that
+    changes the model's prediction, and +inf where none was found. The others are rankings.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+    part: str = "test"
+    """train, validation or test."""
+    order: str = "attack"
+    """attack, gradient, margin, confidence or random."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto."""
+    json: bool = False
+    """Print a summary as JSON on standard output."""
+
+    def __call__(self) -> None:
+        from arcal.console import bar
+        from arcal.store import RunFolder
+        from arcal.training.run import data_of
+        from arcal.training.scoring import score_run
+
+        folder = RunFolder.open(self.run)
+        part = data_of(folder).part(self.part)
+        with bar(f"scoring {self.part} by {self.order}", "images") as progress:
+            scores = score_run(
+                folder,
+                part,
+                self.part,
+                self.order,
+                accelerator=self.accelerator,
+                progress=progress,
+            )
+        finite = scores.robustness[scores.robustness.isfinite()]
+        summary: dict[str, Any] = {
+            "file": str(folder.scores(self.part, self.order)),
+            "order": self.order,
+            "inputs": len(scores.ids),
+            "success": None if scores.success is None else float(scores.success.double().mean()),
+            "median": float(finite.median()) if len(finite) else None,
+            "passes": float(scores.passes.double().mean()),
+        }
+        if self.json:
+            print(json.dumps(summary, indent=2))
+        say(", ".join(f"{name} {value}" for name, value in summary.items()))
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Evaluate runs on their test set, clean and shifted; methods over seeds in one table.
+
+    Predictions are kept in the run folders. Runs that differ only in their seeds are one row.
+    """
+
+    runs: Folders
+    """Run folders, trained on the same data."""
+    shift: tuple[str, ...] = ()
+    """Corruptions with their intensity, such as gaussian_noise-3."""
+    order: str = "gradient"
+    """What the test set is ranked by for the figures by level."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto."""
+    json: bool = False
+    """Print every run's figures as JSON on standard output."""
+
+    def __call__(self) -> None:
+        show(evaluated(self)[1], self.json)
+
+
+@dataclass(frozen=True)
+class Report(Evaluate):
+    """Write one self-contained page about runs: tables, figures by level, images.
+
+    The same pictures lie beside it as SVG and PNG, the numbers as JSON. Runs are evaluated first
+    where they have not been.
+    """
+
+    out: Path = Path("report")
+    """Folder of the report."""
+
+    def __call__(self) -> None:
+        from arcal.report import write_report
+
+        data, groups = evaluated(self)
+        page = write_report(
+            self.out,
+            groups,
+            title="Calibration by adversarial robustness",
+            classes=data.classes,
+            notes=[],
+        )
+        show(groups, self.json)
+        say(f"report: {page}")
+
+
+def evaluated(command: Evaluate) -> "tuple[Data, list[MethodRuns]]":
+    """The runs that a command names, evaluated on the sets that it names."""
+    from arcal.console import bar
+    from arcal.evaluation import EvaluationSet, collect
+    from arcal.store import RunFolder
+    from arcal.training.run import data_of, same_data
+
+    if not command.runs:
+        raise ArcalError("no runs: name at least one run folder")
+    folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
+    same_data(folders)
+    data = data_of(folders[0])
+    sets = [EvaluationSet.shifted(name) for name in command.shift]
+    with bar("evaluating", "sets") as progress:
+        groups = collect(
+            folders,
+            data,
+            sets,
+            command.order,
+            accelerator=command.accelerator,
+            progress=progress,
+        )
+    return data, groups
+
+
+def show(groups: "list[MethodRuns]", as_json: bool) -> None:
+    """Print the table of methods, or every run's figures as JSON on standard output."""
+    from arcal.report.tables import as_records, print_table
+
+    if as_json:
+        print(json.dumps(as_records(groups), indent=2))
+    else:
+        print_table(groups)
+
+
+def say(line: str) -> None:
+    """Print a line for people, on standard error."""
+    print(line, file=sys.stderr)
+
+
+Command = (
+    Annotated[Demo, tyro.conf.subcommand("demo")]
+    | Annotated[Train, tyro.conf.subcommand("train")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Report, tyro.conf.subcommand("report")]
+)
+
+
+def main() -> None:
+    """Run the command line. Bad input prints one line and exits with 2."""
+    try:
+        command = tyro.cli(
+            Command,  # pyright: ignore[reportArgumentType]
+            prog="arcal",
+            description="Score, audit and train classifiers that say how sure they should be.",
+            config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+        command()
+    except ArcalError as error:
+        say(f"arcal: {error}")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        say("arcal: stopped; what was finished is kept, the same command continues")
+        sys.exit(130)

@@ -1,0 +1,88 @@
+"""Many runs: in this process one after another, or fanned out over local processes."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+from arcal.data import Data, load
+from arcal.methods import method_class
+from arcal.store import RunFolder
+from arcal.training.run import Run
+from arcal.training.train import train
+
+Progress = Callable[[int, int], object]
+"""Told from time to time how many epochs are done, and of how many."""
+
+
+def train_all(
+    runs: list[Run],
+    root: Path,
+    *,
+    workers: int = 1,
+    accelerator: str = "cpu",
+    progress: Progress = lambda done, total: None,
+) -> list[RunFolder]:
+    """Train runs in `root`, each once, and return their folders in the same order.
+
+    The vanilla runs that others rank by come first. A run that is done is not trained again, and
+    one that was cut short continues. With `workers` > 1 that many processes train one run each.
+    """
+    bases = [
+        replace(run, method="vanilla", settings={}, seeds=(seed,))
+        for run in runs
+        if method_class(run.method).ranks
+        for seed in run.seeds
+    ]
+    loaded: dict[tuple, Data] = {}
+    folders: dict[Path, Run] = {}
+    for run in bases + runs:
+        key = (run.data, run.split_seed, run.validation)
+        if key not in loaded:
+            loaded[key] = load(run.data, split_seed=run.split_seed, validation=run.validation)
+        folders[run.folder(root, loaded[key]).path] = run
+    todo = list(folders.values())
+    waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
+    with _watched(folders, progress):
+        if workers == 1:
+            for run in todo:
+                data = loaded[run.data, run.split_seed, run.validation]
+                train(run, root, data=data, accelerator=accelerator)
+        else:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                for wave in waves:
+                    jobs = [pool.submit(train, r, root, accelerator=accelerator) for r in wave]
+                    try:
+                        for job in jobs:
+                            job.result()
+                    finally:
+                        for job in jobs:
+                            job.cancel()
+    return [run.folder(root, loaded[run.data, run.split_seed, run.validation]) for run in runs]
+
+
+@contextmanager
+def _watched(folders: dict[Path, Run], progress: Progress) -> Iterator[None]:
+    """Report the epochs that the runs' folders hold, every half second, while the block runs."""
+    total = sum(run.recipe.epochs for run in folders.values())
+    over = threading.Event()
+
+    def report() -> None:
+        done = sum(len(RunFolder(path).epochs()) for path in folders)
+        progress(done, total)
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            report()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        report()

@@ -1,0 +1,49 @@
+"""Choosing one setting of a method on the validation set (section 4.1, appendix A)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arcal.training.many import Progress, train_all
+from arcal.training.run import Run
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What was tried: validation ECE after the final epoch, by value of the setting."""
+
+    setting: str
+    ece: dict[float, float]
+
+    @property
+    def best(self) -> float:
+        """The value with the lowest validation ECE; of equal ones the first."""
+        return min(self.ece, key=lambda value: self.ece[value])
+
+
+def sweep(
+    run: Run,
+    root: Path,
+    setting: str,
+    values: Sequence[float],
+    *,
+    extend: bool = False,
+    workers: int = 1,
+    progress: Progress = lambda done, total: None,
+) -> Sweep:
+    """Train `run` with each of the ascending `values` of a setting.
+
+    With `extend` the grid goes on upward by its last step while its best value is its last, below
+    1, so that a grid that ends too early does not choose for the method.
+    """
+    ece: dict[float, float] = {}
+    values = list(values)
+    while values:
+        runs = [replace(run, settings=run.settings | {setting: value}) for value in values]
+        folders = train_all(runs, root, workers=workers, progress=progress)
+        ece |= {value: f.epochs()[-1]["ece"] for value, f in zip(values, folders, strict=True)}
+        tried = list(ece)
+        best = Sweep(setting, ece).best
+        further = round(2 * tried[-1] - tried[-2], 10) if len(tried) > 1 else 1.0
+        values = [further] if extend and best == tried[-1] and further < 1 else []
+    return Sweep(setting, ece)

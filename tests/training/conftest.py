@@ -1,0 +1,7 @@
+import pytest
+from tiny_data import tiny_data
+
+
+@pytest.fixture
+def data():
+    return tiny_data()

@@ -1,0 +1,187 @@
+"""The loop: determinism, resume, lockstep members, several processes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from tiny_data import tiny_data
+from torch import nn
+
+from arcal.errors import ArcalError
+from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
+from arcal.networks import build
+from arcal.store import RunFolder, load_tensors
+from arcal.training.draws import draw
+from arcal.training.fit import Member, _Loop, fit
+from arcal.training.recipes import RECIPES
+
+RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
+
+
+def members(seeds=(0,), dropout=False):
+    found = []
+    for seed in seeds:
+        model = build("small", classes=4, shape=(1, 28, 28), generator=draw(seed, "init"))
+        model = nn.Sequential(nn.Dropout(0.1), model) if dropout else model
+        found.append(Member(model, seed))
+    return found
+
+
+def levelled(data, method):
+    method.smoothing.soft_label.fill_(0.7)  # free to move both ways
+    for part, name in ((data.train, "train"), (data.validation, "validation")):
+        method.assign(name, part.ids, torch.arange(len(part)) % method.R)
+    return method
+
+
+def run(data, method, seeds=(0,), recipe=RECIPE, folder=None, dropout=False, fabric=None, **kwargs):
+    trained = members(seeds, dropout)
+    fabric = fabric or Fabric(accelerator="cpu", devices=1)
+    records = fit(
+        trained, method, recipe, data.train, data.validation, fabric=fabric, folder=folder, **kwargs
+    )
+    return [member.model.state_dict() for member in trained], records
+
+
+def assert_same(a, b):
+    for one, other in zip(a, b, strict=True):
+        for name in one:
+            assert torch.equal(one[name], other[name]), name
+
+
+def without_time(records):
+    return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
+
+
+def test_a_seed_gives_the_same_bits_and_leaves_the_global_generator(data):
+    before = torch.get_rng_state()
+    first, records = run(data, AdaLS(4, alpha=0.5), dropout=True)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(99)
+    second, again = run(data, AdaLS(4, alpha=0.5), dropout=True)
+    assert_same(first, second)
+    assert without_time(records) == without_time(again)
+    other, _ = run(data, AdaLS(4, alpha=0.5), seeds=(1,), dropout=True)
+    name = "1.classifier.weight"
+    assert not torch.equal(first[0][name], other[0][name])
+
+
+def test_it_learns(data):
+    _, records = run(data, Vanilla(4), recipe=replace(RECIPE, augmentation="none"))
+    assert records[-1]["loss"] < 0.5 * records[0]["loss"]
+    assert records[-1]["accuracy"] > 0.5
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("seeds", [(0,), (3, 4)])
+def test_a_run_cut_short_continues_exactly(data, tmp_path, seeds):
+    class CutShort(ARAdaLS):
+        def learn(self, ids, confidence, correct):
+            learned = super().learn(ids, confidence, correct)
+            if int(self.smoothing.epoch) == 2:
+                raise KilledError
+            return learned
+
+    settings = {"alpha": 2.0, "R": 3}
+    whole, records = run(data, levelled(data, ARAdaLS(4, **settings)), seeds, dropout=True)
+    folder = RunFolder(tmp_path)
+    with pytest.raises(KilledError):
+        run(data, levelled(data, CutShort(4, **settings)), seeds, folder=folder, dropout=True)
+    assert load_tensors(folder.checkpoint)[1]["epoch"] == 1
+    method = levelled(data, ARAdaLS(4, **settings))
+    continued, again = run(data, method, seeds, folder=folder, dropout=True)
+    assert_same(whole, continued)
+    assert without_time(records) == without_time(again) == without_time(folder.epochs())
+    assert len({tuple(record["epsilon"]) for record in records}) == 3, "the labels must move"
+
+
+def test_lockstep_members_share_labels_and_average_probabilities(data):
+    method = levelled(data, ARAdaLS(4, alpha=2.0, R=2))
+    together, records = run(data, method, (0, 1))
+    models = members((0, 1))
+    for member, state in zip(models, together, strict=True):
+        member.model.load_state_dict(state)
+        member.model.eval()
+    x = data.validation.pixels.float() / 255
+    with torch.no_grad():
+        mean = sum(member.model(x).double().softmax(1) for member in models) / 2
+    assert isinstance(mean, torch.Tensor)
+    confidence, predicted = mean.max(dim=1)
+    assert records[-1]["accuracy"] == pytest.approx(
+        float((predicted == data.validation.labels).double().mean())
+    )
+    levels = torch.arange(51) % 2
+    correct = (predicted == data.validation.labels).double()
+    expected = [float((confidence - correct)[levels == r].mean()) for r in range(2)]
+    assert records[-1]["gap"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_lockstep_members_of_a_method_that_learns_nothing_are_single_models(data):
+    together, _ = run(data, Vanilla(4), (0, 1))
+    assert_same(together, [run(data, Vanilla(4), (seed,))[0][0] for seed in (0, 1)])
+
+
+def test_label_smoothing_of_zero_is_vanilla(data):
+    plain, _ = run(data, Vanilla(4))
+    smoothed, _ = run(data, LabelSmoothing(4, epsilon=0.0))
+    for name in plain[0]:
+        torch.testing.assert_close(plain[0][name], smoothed[0][name], rtol=1e-3, atol=1e-4)
+
+
+def test_rescoring_recuts_the_levels_and_survives_a_restart(data, tmp_path):
+    class OnTheFly(ARAdaLS):
+        def rescores_after(self, epoch):
+            return epoch == 1
+
+    asked = []
+
+    def rescore(models, part):
+        asked.append((len(models), part.name))
+        return torch.arange(len(part)).flip(0) % 3
+
+    method = levelled(data, OnTheFly(4, R=3))
+    run(data, method, recipe=RECIPE.shortened(2), rescore=rescore, folder=RunFolder(tmp_path))
+    assert asked == [(1, "tiny/train"), (1, "tiny/validation")]
+    assert torch.equal(method.smoothing.train_levels.levels, torch.arange(128).flip(0) % 3)
+    restored = levelled(data, OnTheFly(4, R=3))
+    run(data, restored, recipe=RECIPE.shortened(2), rescore=rescore, folder=RunFolder(tmp_path))
+    assert torch.equal(restored.smoothing.train_levels.levels, torch.arange(128).flip(0) % 3)
+    with pytest.raises(ArcalError, match="give fit a scorer"):
+        run(data, levelled(data, OnTheFly(4, R=3)), recipe=RECIPE.shortened(1))
+
+
+def test_a_diverging_run_says_so(data):
+    with pytest.raises(ArcalError, match=r"loss is (nan|inf) in epoch|not finite"):
+        run(data, Vanilla(4), recipe=replace(RECIPE, learning_rate=1e30))
+
+
+def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
+    run(data, Vanilla(4), folder=RunFolder(tmp_path), recipe=RECIPE.shortened(1))
+    with pytest.raises(ArcalError, match="another network or method"):
+        run(data, Vanilla(4), folder=RunFolder(tmp_path), dropout=True)
+
+
+def _validated(fabric):
+    """What an untrained model's validation says; and the soft labels after an epoch."""
+    data = tiny_data()
+    method = levelled(data, ARAdaLS(4, alpha=0.1, R=2))
+    loop = _Loop(members(), method, RECIPE, fabric, 0)
+    found = loop.validate(data.validation)
+    loop.train(1, data.train)
+    loop.validate(data.validation)
+    labels = method.smoothing.soft_label
+    mean = fabric.all_reduce(labels.clone(), reduce_op="mean")
+    return found, labels.tolist(), mean.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_processes_compute_the_same_soft_labels_as_one():
+    two = Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn")
+    shared, labels, mean = two.launch(_validated)
+    alone, *_ = _validated(Fabric(accelerator="cpu", devices=1))
+    assert shared == alone, "identical predictions must give identical measures and labels"
+    assert labels == mean, "after an epoch of training all processes must agree"
