@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +13,6 @@ from arcal.errors import ArcalError
 if TYPE_CHECKING:  # torch takes seconds to import; --help needs none of it
     from arcal.data import Data
     from arcal.evaluation import MethodRuns
-    from arcal.store import RunFolder
     from arcal.training.run import Run
 
 Folders = tyro.conf.Positional[tuple[Path, ...]]

@@ -43,6 +43,6 @@ def bar(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, refresh_per_second=4) as progress:
         task = progress.add_task(doing, total=None, unit=unit)
         yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -11,13 +11,13 @@ from arcal.showcase import showcase
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
-from arcal.training.sweep import Sweep, sweep
+from arcal.training.sweep import Sweep, sweep, tries
 
 SEEDS = (0, 1, 2)
 ORDER = "gradient"
 SHIFT = EvaluationSet(corruption="gaussian_noise", intensity=3)
-EPSILONS = (0.05, 0.1, 0.15)
-ALPHAS = (0.2, 0.4, 0.8)
+EPSILONS = (0.02, 0.04, 0.06)
+ALPHAS = (0.1, 0.2, 0.4)
 R = 10
 
 
@@ -34,20 +34,19 @@ def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
     adaptive = replace(vanilla, method="ar-adals", settings={"R": R, "order": ORDER})
     root = out / "runs"
 
-    with bar("training: vanilla", "epochs") as progress:
-        train_all(_seeds(vanilla), root, workers=workers, progress=progress)
-    with bar("choosing epsilon on validation, seed 0", "epochs") as progress:
-        epsilon = sweep(
-            smoothing, root, "epsilon", EPSILONS, extend=True, workers=workers, progress=progress
-        )
-    with bar("choosing alpha on validation, seed 0", "epochs") as progress:
-        alpha = sweep(adaptive, root, "alpha", ALPHAS, workers=workers, progress=progress)
+    with bar("vanilla, and three tries each for epsilon and alpha", "epochs") as progress:
+        first = tries(smoothing, "epsilon", EPSILONS) + tries(adaptive, "alpha", ALPHAS)
+        train_all(_seeds(vanilla) + first, root, workers=workers, progress=progress)
+    with bar("choosing epsilon and alpha on validation", "epochs") as progress:
+        options = {"workers": workers, "progress": progress}
+        epsilon = sweep(smoothing, root, "epsilon", EPSILONS, extend=True, **options)
+        alpha = sweep(adaptive, root, "alpha", ALPHAS, **options)
     chosen = [
         vanilla,
-        replace(smoothing, settings=smoothing.settings | {"epsilon": epsilon.best}),
-        replace(adaptive, settings=adaptive.settings | {"alpha": alpha.best}),
+        *tries(smoothing, "epsilon", [epsilon.best]),
+        *tries(adaptive, "alpha", [alpha.best]),
     ]
-    with bar("training: label smoothing and AR-AdaLS", "epochs") as progress:
+    with bar("label smoothing and AR-AdaLS as chosen, all seeds", "epochs") as progress:
         runs = [run for method in chosen for run in _seeds(method)]
         folders = train_all(runs, root, workers=workers, progress=progress)
 

@@ -126,6 +126,11 @@ class RunFolder:
         lines = path.read_text().split("\n")[:-1] if path.exists() else []
         return [json.loads(line) for line in lines]
 
+    def epochs_done(self) -> int:
+        """How many epochs metrics.jsonl has."""
+        path = self.path / "metrics.jsonl"
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
     def log_epochs(self, epochs: list[dict[str, Any]]) -> None:
         """Write metrics.jsonl."""
         text = "".join(json.dumps(line) + "\n" for line in epochs)

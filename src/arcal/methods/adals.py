@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from arcal.methods.method import Method
+from arcal.robustness import check_order
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 
@@ -33,6 +34,7 @@ class ARAdaLS(AdaLS):
 
     def __init__(self, Z: int, *, alpha: float = 0.005, R: int = 10, order: str = "attack"):
         super().__init__(Z)
+        check_order(order)
         self.R, self.order = R, order
         self.smoothing = AdaptiveLabelSmoothing(Z, R=R, alpha=alpha)
 

@@ -66,16 +66,15 @@ def train_all(
 
 @contextmanager
 def _watched(folders: dict[Path, Run], progress: Progress) -> Iterator[None]:
-    """Report the epochs that the runs' folders hold, every half second, while the block runs."""
+    """Report the epochs that the runs' folders hold, every second, while the block runs."""
     total = sum(run.recipe.epochs for run in folders.values())
     over = threading.Event()
 
     def report() -> None:
-        done = sum(len(RunFolder(path).epochs()) for path in folders)
-        progress(done, total)
+        progress(sum(RunFolder(path).epochs_done() for path in folders), total)
 
     def watch() -> None:
-        while not over.wait(0.5):
+        while not over.wait(1.0):
             report()
 
     thread = threading.Thread(target=watch, daemon=True)

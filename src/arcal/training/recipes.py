@@ -88,7 +88,14 @@ _SMALL = Recipe(  # for the small network on two cores: the paper's steps over f
     steps=((12, 1e-1), (18, 1e-2), (24, 1e-3), (27, 0.5e-3)),
 )
 
-_DEMO = replace(_SMALL.shortened(15), name="demo")
+_DEMO = Recipe(  # long enough at the full rate to fit the training set and be over-confident
+    name="demo",
+    epochs=20,
+    batch_size=128,
+    optimizer="adam",
+    learning_rate=2e-3,
+    steps=((12, 1e-1), (16, 1e-2)),
+)
 
 RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _RESNET29, _WRN)}
 

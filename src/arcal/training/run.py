@@ -10,8 +10,8 @@ from torch import nn
 
 from arcal.data import Data, load
 from arcal.errors import ArcalError
-from arcal.methods import complete_settings
-from arcal.networks import build
+from arcal.methods import complete_settings, method_class
+from arcal.networks import NETWORKS, build
 from arcal.store import RunFolder, load_tensors
 from arcal.training.draws import draw
 from arcal.training.fit import load_members
@@ -41,6 +41,10 @@ class Run:
 
     def __post_init__(self):
         object.__setattr__(self, "settings", complete_settings(self.method, self.settings))
+        method_class(self.method)(2, **self.settings)  # raises on a setting out of range
+        if self.network not in NETWORKS:
+            names = ", ".join(NETWORKS)
+            raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if self.recipe.epochs < 1 or self.threads < 1:

@@ -39,11 +39,15 @@ def sweep(
     ece: dict[float, float] = {}
     values = list(values)
     while values:
-        runs = [replace(run, settings=run.settings | {setting: value}) for value in values]
-        folders = train_all(runs, root, workers=workers, progress=progress)
+        folders = train_all(tries(run, setting, values), root, workers=workers, progress=progress)
         ece |= {value: f.epochs()[-1]["ece"] for value, f in zip(values, folders, strict=True)}
         tried = list(ece)
         best = Sweep(setting, ece).best
         further = round(2 * tried[-1] - tried[-2], 10) if len(tried) > 1 else 1.0
         values = [further] if extend and best == tried[-1] and further < 1 else []
     return Sweep(setting, ece)
+
+
+def tries(run: Run, setting: str, values: Sequence[float]) -> list[Run]:
+    """The runs that a sweep starts with."""
+    return [replace(run, settings=run.settings | {setting: value}) for value in values]

@@ -1,0 +1,6 @@
+"""Augmentation and corruptions, on whole batches of images `(B, C, H, W)`."""
+
+from arcal.transforms.augment import AUGMENTATIONS, crop_flip, shift_flip
+from arcal.transforms.corruptions import CORRUPTIONS, corrupt
+
+__all__ = ["AUGMENTATIONS", "CORRUPTIONS", "corrupt", "crop_flip", "shift_flip"]

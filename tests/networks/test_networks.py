@@ -1,0 +1,224 @@
+"""What every network promises, whatever its architecture."""
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from arcal.errors import ArcalError
+from arcal.networks import NETWORKS, Normalize, ResNetV2, SmallResNet, WideResNet, build
+
+SMALL, COLOUR = (1, 28, 28), (3, 32, 32)
+
+
+def make(name, shape=COLOUR, classes=10, seed=0) -> Any:
+    """A network by name; a wide ResNet at width 2, which is the same code and quick."""
+    generator = torch.Generator().manual_seed(seed)
+    if name == "wrn-28-10":
+        return WideResNet(classes=classes, shape=shape, generator=generator, width=2)
+    return build(name, classes=classes, shape=shape, generator=generator)
+
+
+def images(shape, count=4, seed=2):
+    return torch.rand(count, *shape, generator=torch.Generator().manual_seed(seed))
+
+
+def fold(network) -> Any:
+    """Fuse each batch norm that alone follows a convolution into it."""
+    graph: Any = fx.symbolic_trace(copy.deepcopy(network))
+    modules = dict(graph.named_modules())
+    for node in graph.graph.nodes:
+        before = node.args[0] if node.args else None
+        if not isinstance(before, fx.Node) or len(before.users) > 1:
+            continue
+        norm, convolution = modules.get(node.target), modules.get(before.target)
+        if isinstance(norm, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):
+            graph.set_submodule(before.target, fuse_conv_bn_eval(convolution, norm))
+            graph.set_submodule(node.target, nn.Identity())
+    return graph
+
+
+every = pytest.mark.parametrize("name", NETWORKS)
+
+
+@every
+@pytest.mark.parametrize("shape", [SMALL, COLOUR])
+def test_logits_have_a_column_a_class(name, shape):
+    logits = make(name, shape, classes=7)(images(shape))
+    assert logits.shape == (4, 7)
+    assert logits.isfinite().all()
+
+
+@every
+def test_images_in_a_batch_do_not_touch_each_other_in_eval_mode(name, shake):
+    network = shake(make(name)).eval()
+    x = images(COLOUR)
+    torch.testing.assert_close(network(x)[1:2], network(x[1:2]), rtol=1e-4, atol=1e-4)
+
+
+@every
+def test_weights_come_from_the_generator_alone(name):
+    torch.manual_seed(10)
+    before = torch.get_rng_state()
+    first = make(name, seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(11)
+    second, other = make(name, seed=3).state_dict(), make(name, seed=4).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    different = [key for key in first if not torch.equal(first[key], other[key])]
+    assert len(different) == sum(isinstance(m, nn.Conv2d | nn.Linear) for m in make(name).modules())
+
+
+@every
+def test_initialisation_is_a_cut_normal(name):
+    """Deviation sqrt(gain / fan_in) after the cut, nothing beyond two deviations before it."""
+    gain = 1 / 3 if name == "small" else 2  # 2 is Keras' he_normal
+    layers = [m for m in make(name).modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    scaled = torch.cat([(m.weight * (m.weight[0].numel() / gain) ** 0.5).flatten() for m in layers])
+    assert scaled.std().item() == pytest.approx(1, rel=0.01)
+    assert scaled.mean().item() == pytest.approx(0, abs=0.01)
+    assert scaled.abs().max().item() == pytest.approx(2 / 0.87962566, rel=1e-3)
+    # A normal distribution cut at +-2 has kurtosis 2.3654 (an uncut one 3, a uniform one 1.8).
+    assert (scaled**4).mean().item() == pytest.approx(2.3654, rel=0.03)
+    assert all(not m.bias.any() for m in layers if m.bias is not None)
+
+
+@every
+def test_channels_last_computes_the_same(name, shake):
+    network = shake(make(name)).double().eval()
+    x = images(COLOUR).double().requires_grad_()
+    expected = network(x)
+    (gradient,) = torch.autograd.grad(expected.square().sum(), x)
+    last = network.to(memory_format=torch.channels_last)
+    y = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    logits = last(y)
+    torch.testing.assert_close(logits, expected)
+    torch.testing.assert_close(torch.autograd.grad(logits.square().sum(), y)[0], gradient)
+
+
+@every
+def test_gradient_to_the_input_is_that_of_finite_differences(name, shake):
+    network = shake(make(name, SMALL)).double().eval().requires_grad_(False)
+    x = images(SMALL, 1).double().requires_grad_()
+    direction = images(SMALL, 1, seed=5).double() - 0.5
+    (gradient,) = torch.autograd.grad(network(x)[0, 3], x)
+    step = 1e-8 * direction
+    slope = (network(x + step) - network(x - step))[0, 3] / 2e-8
+    assert (gradient * direction).sum().item() == pytest.approx(slope.item(), rel=1e-4)
+
+
+@every
+def test_copies_and_traces(name, shake):
+    network = shake(make(name)).eval()
+    x = images(COLOUR)
+    expected = network(x)
+    assert torch.equal(copy.deepcopy(network)(x), expected)
+    assert torch.equal(pickle.loads(pickle.dumps(network))(x), expected)
+    graph = fx.symbolic_trace(network)
+    assert torch.equal(graph(x), expected)
+    calls = [node.op for node in graph.graph.nodes]
+    assert calls.count("get_attr") == 2  # mean and std: all else is a module or a plain sum
+    first = next(node for node in graph.graph.nodes if node.op != "placeholder")
+    assert first.target == "normalize.mean"
+
+
+@every
+def test_batch_norm_after_a_convolution_folds_away(name, shake):
+    """What an attack does to go faster."""
+    network = shake(make(name)).eval()
+    folded = fold(network)
+    x = images(COLOUR)
+    torch.testing.assert_close(folded(x), network(x), rtol=1e-4, atol=1e-4)
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, folded)]
+    assert tuple(norms) == {"small": (5, 0), "resnet29": (28, 9), "wrn-28-10": (25, 13)}[name]
+
+
+@every
+def test_a_step_of_training_lowers_the_loss(name):
+    network = make(name, SMALL)
+    x, y = images(SMALL, 16), torch.arange(16) % 10
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
+    losses = []
+    for _ in range(4):
+        loss = F.cross_entropy(network(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        assert all(p.grad is not None for p in network.parameters())
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_the_table_builds_these():
+    table = {"small": SmallResNet, "resnet29": ResNetV2, "wrn-28-10": WideResNet}
+    assert table == NETWORKS
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "shape", "message"),
+    [
+        ("vgg", 10, COLOUR, "'vgg' is unknown: choose one of small, resnet29, wrn-28-10"),
+        ("small", 1, COLOUR, "1 classes"),
+        ("small", 10, (32, 32), "image shape"),
+        ("small", 10, (0, 32, 32), "image shape"),
+    ],
+)
+def test_bad_requests_are_refused_in_one_line(name, classes, shape, message):
+    with pytest.raises(ArcalError, match=message) as caught:
+        build(name, classes=classes, shape=shape, generator=torch.Generator())
+    assert "\n" not in str(caught.value)
+
+
+def test_small_has_about_80_thousand_parameters():
+    """3x3 and 1x1 kernels, two numbers a channel for each batch norm, the dense layer."""
+    stem = 9 * 32 + 2 * 32
+    block1 = (9 * 32 * 32 + 2 * 32) * 2 + 32 * 32
+    block2 = 9 * 32 * 64 + 2 * 64 + 9 * 64 * 64 + 2 * 64 + 32 * 64
+    expected = stem + block1 + block2 + 64 * 10 + 10
+    assert expected == 78_186
+    assert sum(p.numel() for p in make("small", SMALL).parameters()) == expected
+    assert sum(p.numel() for p in make("small", COLOUR).parameters()) == expected + 2 * 9 * 32
+
+
+class TestNormalize:
+    def test_is_the_first_thing_inside(self):
+        for name in NETWORKS:
+            first = next(iter(make(name).children()))
+            assert isinstance(first, Normalize)
+
+    def test_subtracts_and_divides(self):
+        normalize = Normalize(torch.tensor([0.5, 0.25])[:, None, None], torch.tensor(0.5))
+        x = torch.tensor([1.0, 0.0])[None, :, None, None]
+        assert normalize(x).flatten().tolist() == [1.0, -0.5]
+
+    @pytest.mark.parametrize("uint8", [True, False])
+    def test_mean_a_pixel_from_data(self, uint8):
+        pixels = torch.randint(0, 256, (50, *COLOUR), generator=torch.Generator().manual_seed(0))
+        data = pixels.to(torch.uint8) if uint8 else pixels / 255
+        network = make("resnet29")
+        network.normalize.set_mean(data)
+        torch.testing.assert_close(network.normalize.mean, pixels.float().mean(0) / 255)
+        assert network.normalize(pixels / 255).mean(0).abs().max() < 1e-6
+
+    def test_mean_a_channel_from_data(self):
+        network = make("small")
+        data = images(COLOUR) ** torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+        network.normalize.set_mean(data)
+        assert network.normalize.mean.shape == (3, 1, 1)
+        torch.testing.assert_close(network.normalize.mean.flatten(), data.mean((0, 2, 3)))
+
+    def test_is_saved_with_the_weights(self):
+        network = make("resnet29", SMALL)
+        network.normalize.set_mean(images(SMALL))
+        other = make("resnet29", SMALL, seed=9)
+        other.load_state_dict(network.state_dict())
+        assert torch.equal(other.normalize.mean, network.normalize.mean)
+
+    def test_images_of_another_shape_are_refused(self):
+        with pytest.raises(ArcalError, match=r"\(3, 28, 28\) do not fit"):
+            make("resnet29").normalize.set_mean(images((3, 28, 28)))

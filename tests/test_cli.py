@@ -1,0 +1,166 @@
+"""The command line as a user has it: in a process of its own, on real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from arcal.store import load_tensors
+from tiny_files import write_tiny
+
+ARCAL = [sys.executable, "-W", "error::UserWarning", "-m", "arcal"]
+
+
+def arcal(*arguments, cwd=None):
+    return subprocess.run([*ARCAL, *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return write_tiny(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory):
+    """Two seeds of AR-AdaLS and the vanilla runs it ranks by."""
+    root = tmp_path_factory.mktemp("runs")
+    done = arcal(
+        "train", "--data", tiny, "--validation", 40, "--method", "ar-adals", "--order", "gradient",
+        "--alpha", 0.5, "--levels", 4, "--seeds", 0, 1, "--epochs", 3, "--runs", root, "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return root, json.loads(done.stdout)
+
+
+def test_train_trains_what_it_ranks_by_and_prints_json(trained):
+    root, printed = trained
+    assert [Path(record["run"]).name.rpartition("-")[0] for record in printed] == [
+        "ar-adals-s0", "ar-adals-s1"
+    ]  # fmt: skip
+    assert all(record["epoch"] == 3 and len(record["epsilon"]) == 4 for record in printed)
+    names = sorted(path.name.rpartition("-")[0] for path in root.iterdir())
+    assert names == ["ar-adals-s0", "ar-adals-s1", "vanilla-s0", "vanilla-s1"]
+
+
+def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
+    options = [
+        "train", "--data", tiny, "--validation", 40, "--method", "adals", "--alpha", 0.5,
+        "--recipe", "resnet29", "--epochs", 40,
+    ]  # fmt: skip
+    whole = arcal(*options, "--runs", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    process = subprocess.Popen(
+        [*ARCAL, *map(str, options), "--runs", str(tmp_path / "killed")], stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (found := list((tmp_path / "killed").glob("*/checkpoint.safetensors"))):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 0 < load_tensors(found[0])[1]["epoch"] < 40, "it must have been killed midway"
+    assert arcal(*options, "--runs", tmp_path / "killed").returncode == 0
+    expected = next((tmp_path / "whole").glob("*/checkpoint.safetensors"))
+    assert expected.parent.name == found[0].parent.name
+    assert expected.read_bytes() == found[0].read_bytes()
+    lines = [
+        [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in file.open()]
+        for file in (expected.parent / "metrics.jsonl", found[0].parent / "metrics.jsonl")
+    ]
+    assert lines[0] == lines[1]
+
+
+def test_a_finished_run_is_left_as_it_is(trained, tiny):
+    root, printed = trained
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
+    again = arcal(
+        "train", "--data", tiny, "--validation", 40, "--method", "ar-adals", "--order", "gradient",
+        "--alpha", 0.5, "--levels", 4, "--seeds", 0, 1, "--epochs", 3, "--runs", root, "--json",
+        "--workers", 2,
+    )  # fmt: skip
+    assert json.loads(again.stdout) == printed
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_score_evaluate_and_report(trained, tmp_path):
+    root, printed = trained
+    vanilla = sorted(root.glob("vanilla-*"))
+    scored = arcal("score", vanilla[0], "--part", "validation", "--order", "margin", "--json")
+    assert scored.returncode == 0, scored.stderr
+    summary = json.loads(scored.stdout)
+    assert summary["inputs"] == 40
+    assert summary["success"] is None
+    runs = [*vanilla, *(record["run"] for record in printed)]
+    evaluated = arcal("evaluate", *runs, "--shift", "gaussian_noise-3", "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    records = json.loads(evaluated.stdout)
+    assert len(records) == 8
+    assert {record["set"] for record in records} == {"test", "test-gaussian_noise-3"}
+    reported = arcal("report", *runs, "--out", tmp_path / "report")
+    assert reported.returncode == 0, reported.stderr
+    assert (tmp_path / "report" / "index.html").stat().st_size > 10_000
+
+
+def _spoiled(run: Path) -> Path:
+    config = json.loads((run / "config.json").read_text())
+    copy = run.with_name("vanilla-s9-000000000000")
+    copy.mkdir(exist_ok=True)
+    (copy / "config.json").write_text(json.dumps(config | {"seeds": [9]}))
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", "--data", "nowhere"], "nowhere"),
+        (["train", "--method", "magic"], "method 'magic' is unknown"),
+        (["train", "--network", "huge"], "network 'huge' is unknown"),
+        (["train", "--recipe", "slow"], "recipe 'slow' is unknown"),
+        (["train", "--method", "adals", "--levels", "3"], "has no setting 'R'"),
+        (["train", "--method", "ar-adals", "--order", "size"], "order 'size' is unknown"),
+        (["train", "--method", "label-smoothing", "--epsilon", "1"], "epsilon is 1.0"),
+        (["train", "--seeds", "1", "1"], "each once"),
+        (["train", "--epochs", "0"], "epochs"),
+        (["train", "--validation", "9000"], "9000"),
+        (["train", "--sweep"], "--sweep"),
+        (["score", "nowhere"], "not a run folder"),
+        (["evaluate"], "no runs"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(arguments, says, tmp_path):
+    done = arcal(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("arcal: ")
+    assert says in lines[0]
+    assert list(tmp_path.iterdir()) == [], "nothing is written"
+
+
+def test_bad_runs_are_one_line_and_exit_2(trained, tmp_path):
+    root, _ = trained
+    run = next(root.glob("vanilla-*"))
+    cases = [
+        (["evaluate", _spoiled(run)], "has been changed"),
+        (["evaluate", run, "--shift", "fog-9"], "shift 'fog-9' is unknown"),
+        (["score", run, "--part", "all"], "all"),
+        (["score", run, "--order", "size"], "order 'size' is unknown"),
+    ]
+    for arguments, says in cases:
+        done = arcal(*arguments)
+        assert done.returncode == 2, done.stderr
+        assert says in done.stderr.strip().splitlines()[-1]
+        assert "Traceback" not in done.stderr
+
+
+def test_help_teaches():
+    done = arcal("train", "--help")
+    assert done.returncode == 0
+    for word in ("--method", "ar-adals", "--order", "gradient", "paper"):
+        assert word in done.stdout

@@ -1,0 +1,115 @@
+"""Run folders and score files: whole or absent, theirs or refused."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness
+from arcal.store import (
+    RunFolder,
+    content_hash,
+    load_scores,
+    load_tensors,
+    save_scores,
+    save_tensors,
+    write_whole,
+)
+
+
+def test_hash_ignores_where_the_data_lay_and_the_order_of_keys():
+    a = {"method": "vanilla", "seeds": [0], "source": "here"}
+    b = {"source": "there", "seeds": [0], "method": "vanilla"}
+    assert content_hash(a) == content_hash(b)
+    assert content_hash(a) != content_hash(a | {"seeds": [1]})
+
+
+def test_tensors_come_back_with_their_metadata(tmp_path):
+    tensors = {"a": torch.arange(6).view(2, 3).T, "b": torch.tensor(1.5, dtype=torch.float64)}
+    save_tensors(tmp_path / "t.safetensors", tensors, epoch=3)
+    found, header = load_tensors(tmp_path / "t.safetensors")
+    assert header == {"epoch": 3}
+    for name, tensor in tensors.items():
+        assert torch.equal(found[name], tensor)
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def half(to):
+        to.write_text("ne")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_whole(path, half)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_run_folder_is_known_by_its_configuration(tmp_path):
+    folder = RunFolder.create(tmp_path, "vanilla-s0", {"epochs": 3})
+    assert RunFolder.create(tmp_path, "vanilla-s0", {"epochs": 3}) == folder
+    assert RunFolder.open(folder.path).config_checked() == {"epochs": 3}
+    (folder.path / "config.json").write_text(json.dumps({"epochs": 4}))
+    with pytest.raises(ArcalError, match="has been changed"):
+        RunFolder.open(folder.path)
+    (folder.path / "config.json").write_text("{")
+    with pytest.raises(ArcalError, match="damaged"):
+        RunFolder.open(folder.path)
+    with pytest.raises(ArcalError, match="not a run folder"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_log_line_cut_short_is_left_out(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.log_epochs([{"epoch": 1}, {"epoch": 2}])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 3')
+    assert folder.epochs() == [{"epoch": 1}, {"epoch": 2}]
+
+
+def scores(success):
+    return Robustness(
+        order="margin" if success is None else "attack",
+        ids=torch.tensor([7, 3]),
+        robustness=torch.tensor([0.25, torch.inf]),
+        success=success,
+        predicted=torch.tensor([1, 0]),
+        labels=torch.tensor([1, 1]),
+        passes=torch.tensor([0, 9]),
+    )
+
+
+@pytest.mark.parametrize("success", [None, torch.tensor([True, False])])
+def test_scores_come_back_and_say_what_they_are(tmp_path, success):
+    path = tmp_path / "s.parquet"
+    save_scores(path, scores(success), {"model": "m", "data": "d"})
+    found = load_scores(path, {"model": "m", "data": "d"})
+    for name, value in vars(scores(success)).items():
+        other = getattr(found, name)
+        assert torch.equal(other, value) if isinstance(value, torch.Tensor) else other == value
+    about = json.loads(pq.read_schema(path).metadata[b"arcal"])
+    assert about["kind"] == ("ranking, not a distance" if success is None else "distance")
+    assert pq.read_schema(path).names == [
+        "id", "robustness", "success", "predicted", "label", "passes"
+    ]  # fmt: skip
+
+
+def test_stale_and_damaged_files_are_refused(tmp_path):
+    path = tmp_path / "s.parquet"
+    with pytest.raises(ArcalError, match="missing"):
+        load_scores(path)
+    save_scores(path, scores(None), {"model": "m", "data": "d"})
+    with pytest.raises(ArcalError, match="its model is m, not n"):
+        load_scores(path, {"model": "n"})
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ArcalError, match="not a score file"):
+        load_scores(path)
+    with pytest.raises(ArcalError, match="missing"):
+        load_tensors(tmp_path / "none")
+    (tmp_path / "t").write_bytes(b"no tensors")
+    with pytest.raises(ArcalError, match="damaged"):
+        load_tensors(tmp_path / "t")

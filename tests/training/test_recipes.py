@@ -1,0 +1,51 @@
+"""Recipes against appendix A and the scripts it points to."""
+
+import pytest
+import torch
+from torch import nn
+
+from arcal.errors import ArcalError
+from arcal.networks import build
+from arcal.training.draws import draw
+from arcal.training.recipes import RECIPES, recipe_named
+
+
+def test_resnet29_is_appendix_a1():
+    recipe = RECIPES["resnet29"]
+    assert (recipe.epochs, recipe.batch_size, recipe.optimizer) == (200, 256, "adam")
+    rates = [recipe.rate(e) for e in (0, 79, 80, 119, 120, 159, 160, 179, 180, 199)]
+    assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4, 1e-5, 1e-5, 1e-6, 1e-6, 0.5e-6, 0.5e-6])
+
+
+def test_wrn_is_the_script():
+    recipe = RECIPES["wrn-28-10"]
+    assert (recipe.epochs, recipe.optimizer) == (200, "sgd")
+    assert recipe.rate(0.25) == pytest.approx(0.025)
+    rates = [recipe.rate(e) for e in (1, 59, 60, 120, 160, 199)]
+    assert rates == pytest.approx([0.1, 0.1, 0.02, 0.004, 0.0008, 0.0008])
+
+
+def test_keras_l2_acts_on_kernels_only_and_adds_twice_its_factor():
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    optimizer = RECIPES["resnet29"].optimizer_for(model)
+    decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert decays[id(model[0].weight)] == 2e-4
+    assert sum(decays.values()) == 2e-4
+    assert len(decays) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_takes_a_step(name):
+    model = build("small", classes=3, shape=(1, 28, 28), generator=draw(0, "init"))
+    optimizer = recipe_named(name).optimizer_for(model)
+    before = model.classifier.weight.clone()
+    model(torch.rand(4, 1, 28, 28)).logsumexp(1).sum().backward()
+    optimizer.step()
+    assert not torch.equal(model.classifier.weight, before)
+
+
+def test_shortened_keeps_proportions():
+    short = RECIPES["resnet29"].shortened(20)
+    assert short.steps == ((8, 1e-1), (12, 1e-2), (16, 1e-3), (18, 0.5e-3))
+    with pytest.raises(ArcalError, match="recipe 'x' is unknown"):
+        recipe_named("x")

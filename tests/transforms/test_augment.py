@@ -1,0 +1,142 @@
+"""Augmentation held against slices and against SciPy's shift."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from torch.nn import functional as F
+
+from arcal.transforms import AUGMENTATIONS, crop_flip, shift_flip
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def pixels(count=64, shape=(3, 32, 32), seed=1):
+    return torch.randint(0, 256, (count, *shape), generator=seeded(seed), dtype=torch.uint8)
+
+
+every = pytest.mark.parametrize("name", AUGMENTATIONS)
+
+
+@every
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (2, 9, 14)])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32, torch.float64])
+def test_shape_dtype_and_seed(name, shape, dtype):
+    images = (pixels(8, shape) / 255).to(dtype) if dtype.is_floating_point else pixels(8, shape)
+    kept, state = images.clone(), torch.get_rng_state()
+    first = AUGMENTATIONS[name](images, seeded())
+    assert (first.shape, first.dtype) == (images.shape, dtype)
+    assert torch.equal(first, AUGMENTATIONS[name](images, seeded()))
+    assert torch.equal(images, kept)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first, AUGMENTATIONS[name](images, seeded(1))) == (name == "none")
+
+
+def test_none_is_the_identity():
+    assert torch.equal(AUGMENTATIONS["none"](pixels(), seeded()), pixels())
+
+
+def place(image, crop, padding):
+    """Every (top, left, mirrored) at which `crop` is cut from the padded `image`."""
+    padded = F.pad(image, (padding,) * 4)
+    _, height, width = image.shape
+    offsets = range(2 * padding + 1)
+    return [
+        (top, left, mirrored)
+        for top in offsets
+        for left in offsets
+        for mirrored in (False, True)
+        if torch.equal(
+            padded[:, top : top + height, left : left + width],
+            crop.flip(2) if mirrored else crop,
+        )
+    ]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    padding=st.integers(0, 3),
+    channels=st.integers(1, 3),
+    height=st.integers(4, 9),
+    width=st.integers(4, 9),
+    last=st.booleans(),
+)
+def test_every_crop_is_one_of_the_possible_ones(seed, padding, channels, height, width, last):
+    images = pixels(3, (channels, height, width), seed) // 2 + 1
+    if last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    for image, crop in zip(images, crop_flip(images, seeded(seed), padding), strict=True):
+        assert len(place(image, crop, padding)) == 1
+
+
+def test_crops_are_spread_evenly_and_independently():
+    """2000 images: each of 9 offsets falls 222 +- 14 times, half are mirrored (1000 +- 22)."""
+    images = pixels(1, (1, 12, 12)).expand(2000, -1, -1, -1)
+    crops = crop_flip(images, seeded())
+    unique, counts = crops.flatten(1).unique(dim=0, return_counts=True)
+    places = [place(images[0], crop.view(1, 12, 12), 4)[0] for crop in unique]
+    assert len(places) == 9 * 9 * 2
+    for axis in (0, 1):
+        per_offset = [
+            sum(int(n) for p, n in zip(places, counts, strict=True) if p[axis] == offset)
+            for offset in range(9)
+        ]
+        assert min(per_offset) > 165
+        assert max(per_offset) < 280
+    assert 900 < sum(int(n) for p, n in zip(places, counts, strict=True) if p[2]) < 1100
+
+
+def test_padding_is_black():
+    white = torch.ones(200, 1, 8, 8)
+    crops = crop_flip(white, seeded())
+    assert set(crops.unique().tolist()) == {0.0, 1.0}
+    # A border of t rows and s columns of zeros leaves (8 - t)(8 - s) ones, t and s at most 4.
+    assert {int(n) for n in crops.sum((1, 2, 3))} <= {
+        (8 - t) * (8 - s) for t in range(5) for s in range(5)
+    }
+
+
+def shifts(count, size, fraction=0.1):
+    """What `shift_flip(seeded())` draws, in its order: down, right, mirrored."""
+    generator = seeded()
+    down, right = fraction * size * (2 * torch.rand(2, count, generator=generator) - 1)
+    return down, right, torch.rand(count, generator=generator) < 0.5
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.3])
+def test_shift_is_scipys(fraction):
+    """SciPy moves the picture, Keras the place it is read from: opposite signs."""
+    images = torch.rand(40, 3, 20, 20, generator=seeded(3), dtype=torch.float64)
+    moved = shift_flip(images, seeded(), fraction)
+    for image, ours, down, right, mirrored in zip(
+        images, moved, *shifts(40, 20, fraction), strict=True
+    ):
+        offset = (0, -float(down), -float(right))
+        expected = ndimage.shift(image.numpy(), offset, order=1, mode="nearest")
+        expected = expected[:, :, ::-1] if mirrored else expected
+        np.testing.assert_allclose(ours.numpy(), expected, atol=2e-6)
+
+
+def test_shifts_are_continuous_and_within_a_tenth():
+    """A vertical ramp shows its shift, mirrored or not: uniform within 4 of 40 pixels."""
+    ramp = torch.arange(40.0)[:, None].expand(3000, 1, 40, 40)
+    moved = (shift_flip(ramp, seeded()) - ramp)[:, 0, 20, 20]
+    assert -4 <= moved.min() < -3.9
+    assert 3.9 < moved.max() <= 4
+    assert moved.mean().item() == pytest.approx(0, abs=0.15)
+    assert moved.std().item() == pytest.approx(8 / 12**0.5, rel=0.05)
+    assert ((moved - moved.round()).abs() > 0.01).float().mean() > 0.9
+
+
+def test_uint8_is_the_rounded_float():
+    floats = shift_flip(pixels().double(), seeded())
+    assert (shift_flip(pixels(), seeded()).double() - floats).abs().max() <= 0.5 + 1e-3
+
+
+def test_a_constant_image_stays_constant():
+    assert shift_flip(torch.full((50, 1, 28, 28), 255, dtype=torch.uint8), seeded()).min() == 255
