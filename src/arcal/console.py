@@ -45,4 +45,8 @@ def bar(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         task = progress.add_task(doing, total=None, unit=unit)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        try:
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+        except BaseException:
+            progress.update(task, visible=False)  # the line that says what is wrong stands alone
+            raise

@@ -6,6 +6,7 @@ from typing import Literal
 from torch import nn, optim
 
 from arcal.errors import ArcalError
+from arcal.networks import decayed
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,11 @@ class Recipe:
 
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
         """A new optimizer for the parameters of `model`."""
-        decayed = [p for p in model.parameters() if self.decayed == "all" or p.ndim == 4]
-        chosen = {id(p) for p in decayed}
-        groups = [
-            {"params": decayed, "weight_decay": self.weight_decay},
-            {"params": [p for p in model.parameters() if id(p) not in chosen], "weight_decay": 0.0},
-        ]
-        groups = [group for group in groups if group["params"]]
+        chosen = decayed(model, self.decayed)
+        known = {id(parameter) for parameter in chosen}
+        others = [parameter for parameter in model.parameters() if id(parameter) not in known]
+        groups = [{"params": chosen, "weight_decay": self.weight_decay}]
+        groups += [{"params": others, "weight_decay": 0.0}] if others else []
         if self.optimizer == "adam":  # epsilon as in Keras, whose script the paper follows
             return optim.Adam(groups, lr=self.learning_rate, eps=1e-7)
         return optim.SGD(groups, lr=self.learning_rate, momentum=0.9, nesterov=True)
@@ -76,7 +75,7 @@ _WRN = Recipe(  # appendix A.1 "WRN-28-10" and A.2; the script gives what the te
     warmup=1,
     weight_decay=4e-4,  # Keras' l2(2e-4) on everything
     decayed="all",
-    augmentation="crop-flip",
+    augmentation="crop-2-flip",  # the script pads by 4 pixels in all, 2 a side
 )
 
 _SMALL = Recipe(  # for the small network on two cores: the paper's steps over few epochs

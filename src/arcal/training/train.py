@@ -5,14 +5,16 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
-from arcal.data import Data, load
+from arcal.data import Data, InMemory, load
 from arcal.methods import method_class
-from arcal.networks import build
+from arcal.networks import ResNetV2, build
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder
 from arcal.training.draws import draw
 from arcal.training.fit import Member, fit
+from arcal.training.memory import keep_memory
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import score_run
 
@@ -25,6 +27,7 @@ def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = 
     ranking serves all, the mean rank over their vanilla models.
     """
     torch.set_num_threads(run.threads)
+    keep_memory()
     data = data or load(run.data, split_seed=run.split_seed, validation=run.validation)
     Z = len(data.classes)
     method = method_class(run.method)(Z, **run.settings)
@@ -50,9 +53,14 @@ def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = 
             method.assign(name, part.ids, levels(ranking, part.ids, method.R))
     fabric = Fabric(accelerator=accelerator, devices=1, precision=run.recipe.precision)
     method = method.to(fabric.device)
-    members = [
-        Member(build(run.network, classes=Z, shape=data.shape, generator=draw(seed, "init")), seed)
-        for seed in run.seeds
-    ]
+    members = [Member(_network(run, data, seed), seed) for seed in run.seeds]
     fit(members, method, run.recipe, data.train, data.validation, fabric=fabric, folder=folder)
     return folder
+
+
+def _network(run: Run, data: Data, seed: int) -> nn.Module:
+    generator = draw(seed, "init")
+    model = build(run.network, classes=len(data.classes), shape=data.shape, generator=generator)
+    if isinstance(model, ResNetV2) and isinstance(data.train, InMemory):
+        model.normalize.set_mean(data.train.pixels)  # the paper's script subtracts the mean image
+    return model

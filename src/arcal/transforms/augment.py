@@ -5,6 +5,7 @@ returns new images of the same shape, dtype and device.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -51,6 +52,7 @@ def shift_flip(images: Tensor, generator: torch.Generator, fraction: float = 0.1
 AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "none": unchanged,
     "crop-flip": crop_flip,
+    "crop-2-flip": partial(crop_flip, padding=2),
     "shift-flip": shift_flip,
 }
 
