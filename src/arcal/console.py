@@ -35,9 +35,8 @@ def bar(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     columns = (
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
-        TextColumn(unit),
         _Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),

@@ -34,10 +34,10 @@ def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
     adaptive = replace(vanilla, method="ar-adals", settings={"R": R, "order": ORDER})
     root = out / "runs"
 
-    with bar("vanilla, and three tries each for epsilon and alpha", "epochs") as progress:
+    with bar("vanilla, and sweeps", "epochs") as progress:
         first = tries(smoothing, "epsilon", EPSILONS) + tries(adaptive, "alpha", ALPHAS)
         train_all(_seeds(vanilla) + first, root, workers=workers, progress=progress)
-    with bar("choosing epsilon and alpha on validation", "epochs") as progress:
+    with bar("choosing on validation", "epochs") as progress:
         options = {"workers": workers, "progress": progress}
         epsilon = sweep(smoothing, root, "epsilon", EPSILONS, extend=True, **options)
         alpha = sweep(adaptive, root, "alpha", ALPHAS, **options)
@@ -46,14 +46,15 @@ def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
         *tries(smoothing, "epsilon", [epsilon.best]),
         *tries(adaptive, "alpha", [alpha.best]),
     ]
-    with bar("label smoothing and AR-AdaLS as chosen, all seeds", "epochs") as progress:
+    with bar("the chosen, all seeds", "epochs") as progress:
         runs = [run for method in chosen for run in _seeds(method)]
         folders = train_all(runs, root, workers=workers, progress=progress)
 
-    with bar("evaluating on the test set", "sets") as progress:
+    with bar("evaluating", "sets") as progress:
         evaluated = collect(folders, data, [SHIFT], ORDER, progress=progress)
-    with bar("Carlini-Wagner on 64 images", "images"):
-        shown = showcase(folders[0], data.test, evaluated[0].robustness[0])
+    with bar("Carlini and Wagner's attack", "images") as progress:
+        scores = evaluated[0].robustness[0]
+        shown = showcase(folders[0], data.test, scores, progress=progress)
     page = write_report(
         out / "report",
         evaluated,

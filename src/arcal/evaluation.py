@@ -1,17 +1,17 @@
 """From a trained run to its predictions, and from predictions to figures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from arcal.calibration import average, brier, confidence_and_correct, ece, nll
-from arcal.data import Data, Part, batches
+from arcal.data import Data, InMemory, Part, batches
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
-from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.store import RunFolder, content_hash, load_tensors, save_tensors
 from arcal.training.fit import EVALUATION_BATCH, as_input
 from arcal.training.run import models_of
 from arcal.training.scoring import score_run
@@ -63,21 +63,55 @@ class EvaluationSet:
             )
         return cls(corruption=corruption, intensity=int(intensity))
 
+    def of(self, data: Data) -> Part:
+        """The images of this set; those of a part in memory are corrupted once, here."""
+        part = data.part(self.part)
+        if self.corruption is None:
+            return part
+        corrupted = Corrupted(part, self)
+        if isinstance(part, InMemory):
+            pixels = corrupted.images(torch.arange(len(part)))
+            return replace(part, name=corrupted.name, pixels=pixels)
+        return corrupted
+
+
+class Corrupted:
+    """A `Part` whose images are corrupted as they are read."""
+
+    def __init__(self, part: Part, at: EvaluationSet):
+        self.part, self.at = part, at
+        self.name = f"{part.name} under {at.corruption}, intensity {at.intensity}"
+        self.ids, self.labels = part.ids, part.labels
+        self.classes, self.shape = part.classes, part.shape
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def images(self, positions: Tensor) -> Tensor:
+        """uint8 `(B, C, H, W)`: the corrupted images at these positions."""
+        assert self.at.corruption is not None
+        images, ids = self.part.images(positions), self.ids[positions]
+        return corrupt(images, ids, type=self.at.corruption, intensity=self.at.intensity)
+
+    def subset(self, ids: Tensor) -> "Corrupted":
+        """The part with these ids only, in the order given. An unknown id raises."""
+        return Corrupted(self.part.subset(ids), self.at)
+
+    def fingerprint(self) -> str:
+        """That of the part, marked by the corruption."""
+        return f"{self.part.fingerprint()}-{self.at.name}"
+
 
 @torch.no_grad()
-def predict(
-    folder: RunFolder, part: Part, at: EvaluationSet, *, accelerator: str = "cpu"
-) -> Predictions:
-    """The run's predictions on a set, read from its folder or made and kept there."""
-    path = folder.predictions(at.name)
+def predict(folder: RunFolder, part: Part, name: str, *, accelerator: str = "cpu") -> Predictions:
+    """The run's predictions on a part, read from its folder or made and kept there by this name."""
+    path = folder.predictions(name)
     if path.exists():
         return load_predictions(path, part)
     device = Fabric(accelerator=accelerator, devices=1).device
     models = [model.to(device) for model in models_of(folder)]
     logits = []
-    for ids, images, _ in batches(part, EVALUATION_BATCH):
-        if at.corruption:
-            images = corrupt(images, ids, type=at.corruption, intensity=at.intensity)
+    for _, images, _ in batches(part, EVALUATION_BATCH):
         x = as_input(images, device)
         logits.append(torch.stack([model(x).float().cpu() for model in models]))
     found = Predictions(part.ids, part.labels, torch.cat(logits, dim=1))
@@ -145,21 +179,18 @@ def collect(
 
     All must have been trained on `data`. The order is that in which a method first comes up.
     """
-    clean = EvaluationSet()
-    sets = [clean, *(at for at in sets if at != clean)]
-    groups: dict[str, list[RunFolder]] = {}
-    for folder in folders:
-        groups.setdefault(label_of(folder), []).append(folder)
-    done, total = 0, len(folders) * (len(sets) + 1)
+    parts = {at.name: at.of(data) for at in (EvaluationSet(), *sets)}
+    folders = list({folder.path.resolve(): folder for folder in folders}.values())
+    groups = _by_seeds(folders)
+    done, total = 0, len(folders) * (len(parts) + 1)
     collected = []
     for label, group in groups.items():
         group = sorted(group, key=lambda folder: folder.config_checked()["seeds"])
-        predictions: dict[str, list[Predictions]] = {at.name: [] for at in sets}
+        predictions: dict[str, list[Predictions]] = {name: [] for name in parts}
         robustness = []
         for folder in group:
-            for at in sets:
-                found = predict(folder, data.part(at.part), at, accelerator=accelerator)
-                predictions[at.name].append(found)
+            for name, part in parts.items():
+                predictions[name].append(predict(folder, part, name, accelerator=accelerator))
                 progress(done := done + 1, total)
             scores = score_run(folder, data.test, "test", order, accelerator=accelerator)
             robustness.append(scores)
@@ -167,6 +198,24 @@ def collect(
         seeds = [tuple(folder.config_checked()["seeds"]) for folder in group]
         collected.append(MethodRuns(label, group, seeds, predictions, robustness))
     return collected
+
+
+def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
+    """Runs that differ in nothing but their seeds, by a label that tells the groups apart."""
+    groups: dict[str, list[RunFolder]] = {}
+    for folder in folders:
+        config = folder.config_checked()
+        alike = config | {"seeds": len(config["seeds"])}
+        groups.setdefault(content_hash(alike), []).append(folder)
+    labels = [label_of(group[0]) for group in groups.values()]
+    labelled = {}
+    for label, group in zip(labels, groups.values(), strict=True):
+        if labels.count(label) > 1:
+            config = group[0].config_checked()
+            label += f" [{config['network']}, {config['recipe']['epochs']} epochs"
+            label += f", {content_hash(config)}]"
+        labelled[label] = group
+    return labelled
 
 
 def label_of(folder: RunFolder) -> str:

@@ -1,5 +1,6 @@
 """Attacked images of a test set, from its least to its most robust."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
@@ -40,6 +41,7 @@ def showcase(
     *,
     N: int = 64,
     attack: CarliniWagner | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Showcase:
     """Attack `N` images spread evenly over the ranking by `scores`, or read them from the folder.
 
@@ -47,12 +49,15 @@ def showcase(
     """
     path = folder.path / "showcase.safetensors"
     if path.exists():
+        progress(N, N)
         return Showcase(**load_tensors(path)[0])
     (model,) = models_of(folder)
     ranking = rank(scores.robustness, scores.ids).argsort()
     at = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]
     x = as_input(part.images(at), "cpu")
+    progress(0, len(at))
     found = (attack or CarliniWagner())(model, x)
+    progress(len(at), len(at))
     with frozen(model), torch.no_grad():
         becomes = model(found.x).argmax(dim=1)
     shown = Showcase(

@@ -11,7 +11,7 @@ from pathlib import Path
 from arcal.data import Data, load
 from arcal.methods import method_class
 from arcal.store import RunFolder
-from arcal.training.run import Run
+from arcal.training.run import Run, is_done
 from arcal.training.train import train
 
 Progress = Callable[[int, int], object]
@@ -44,14 +44,14 @@ def train_all(
         if key not in loaded:
             loaded[key] = load(run.data, split_seed=run.split_seed, validation=run.validation)
         folders[run.folder(root, loaded[key]).path] = run
-    todo = list(folders.values())
+    todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
     with _watched(folders, progress):
         if workers == 1:
             for run in todo:
                 data = loaded[run.data, run.split_seed, run.validation]
                 train(run, root, data=data, accelerator=accelerator)
-        else:
+        elif todo:
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
                 for wave in waves:
                     jobs = [pool.submit(train, r, root, accelerator=accelerator) for r in wave]

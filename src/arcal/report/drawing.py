@@ -1,0 +1,88 @@
+"""How pictures look and how they are written: the same bytes for the same figures."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from arcal.store import write_whole
+
+INK, FAINT = "#1a1d21", "#8a9099"
+OVER, UNDER = "#D55E00", "#0072B2"
+"""Tints of confidence above accuracy (over-confident) and below it (under-confident)."""
+
+STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "text.parse_math": False,  # a class may be called $5
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.linewidth": 0.8,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e8eb",
+    "grid.linewidth": 0.8,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "svg.fonttype": "none",  # text stays text: small, sharp, can be searched
+    "svg.image_inline": True,
+}
+
+WIDTH = 10.0
+"""Inches; the page's column is as wide."""
+
+
+def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
+    """Draw a picture, write folder/NAME.svg and NAME.png, and return the SVG element for a page."""
+    style: dict[Any, Any] = STYLE | {"svg.hashsalt": name}
+    with mpl.rc_context(style):
+        figure = draw()
+        svg = io.StringIO()
+        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+        figure.savefig(svg, format="svg", metadata=nothing)
+        png = io.BytesIO()
+        figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
+    text = _with_own_ids(svg.getvalue(), name)
+    write_whole(folder / f"{name}.svg", lambda to: to.write_text(text, encoding="utf-8"))
+    write_whole(folder / f"{name}.png", lambda to: to.write_bytes(png.getvalue()))
+    return text[text.index("<svg") :]
+
+
+def _with_own_ids(svg: str, name: str) -> str:
+    """Put the picture's name before every id, as several pictures share one page.
+
+    Equal images of one picture have equal ids, which nothing refers to: those are left out.
+    """
+    svg = re.sub(r'(<image [^>]*) id="[^"]*"', r"\1", svg)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r"url\(#", f"url(#{name}-", svg)
+    return re.sub(r'href="#', f'href="#{name}-', svg)
+
+
+def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
+    """An axis of levels, shown as 1 .. R from the least to the most robust."""
+    axes.set_xlim(0.6, R + 0.4)
+    step = max(1, R // 10)
+    axes.set_xticks(range(1, R + 1, step))
+    axes.grid(visible=False, axis="x")
+    ends = ("least", "most") if narrow else ("least robust", "most robust")
+    axes.set_xlabel(f"{ends[0]} ← robustness level → {ends[1]}")

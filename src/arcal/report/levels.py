@@ -1,0 +1,127 @@
+"""The numbers of the report's pictures: a method's calibration by robustness level and by bin."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.calibration import (
+    Reliability,
+    by_level,
+    confidence_and_correct,
+    mean_by_level,
+    variance,
+)
+from arcal.errors import ArcalError
+from arcal.evaluation import MethodRuns
+from arcal.report.tables import CLEAN, Spread
+from arcal.robustness import levels, mean_rank
+from arcal.smoothing import soft_label_of
+
+WEAKEST = 3
+"""The least robust levels whose mean gap is called out."""
+
+
+@dataclass(frozen=True)
+class LevelFigures:
+    """One method on the clean test set by level 0 (least robust) .. R-1, each run by its own model.
+
+    `accuracy`, `confidence`, `ece`, `gap` and `misclassified` (share of the run's misclassified
+    images) are float64 `(n, R)` for n runs. `class_share` `(R, Z)` is the make-up of a level, the
+    mean over runs. `variance` `(R,)` is that of section 3.1 over the runs, sum over classes, with
+    one ranking for all, their mean rank; None for one run.
+    """
+
+    accuracy: Tensor
+    confidence: Tensor
+    ece: Tensor
+    gap: Tensor
+    misclassified: Tensor
+    class_share: Tensor
+    variance: Tensor | None
+
+    @property
+    def R(self) -> int:
+        return self.gap.shape[1]
+
+    @property
+    def weakest_gap(self) -> Spread:
+        """Mean gap over the three least robust levels (or all, if there are fewer)."""
+        return Spread(tuple(self.gap[:, :WEAKEST].mean(dim=1).tolist()))
+
+    @property
+    def gap_size(self) -> Spread:
+        """Mean over the levels of the size of the gap, where opposite signs do not cancel."""
+        return Spread(tuple(self.gap.abs().mean(dim=1).tolist()))
+
+
+def levels_of(runs: MethodRuns, R: int, Z: int) -> LevelFigures:
+    """A method's figures by level; the images are cut into `R` levels."""
+    found, probabilities = [], []
+    for predictions, robustness in zip(runs.predictions[CLEAN], runs.robustness, strict=True):
+        if not torch.equal(predictions.ids, robustness.ids):
+            raise ArcalError(f"{runs.label}: predictions and robustness are of different images")
+        probabilities.append(predictions.log_probabilities.exp())
+        confidence, correct = confidence_and_correct(probabilities[-1], predictions.labels)
+        cut = levels(robustness.robustness, robustness.ids, R)
+        labels = predictions.labels
+        found.append(by_level(confidence, correct, cut, R, labels=labels, classes=Z))
+    histogram = torch.stack([of_run.class_histogram for of_run in found]).double().mean(dim=0)
+    return LevelFigures(
+        accuracy=torch.stack([of_run.accuracy for of_run in found]),
+        confidence=torch.stack([of_run.confidence for of_run in found]),
+        ece=torch.stack([of_run.ece for of_run in found]),
+        gap=torch.stack([of_run.gap for of_run in found]),
+        misclassified=torch.stack([of_run.misclassified for of_run in found]),
+        class_share=histogram / histogram.sum(dim=1, keepdim=True),
+        variance=_variance(runs, probabilities, R) if len(found) > 1 else None,
+    )
+
+
+def _variance(runs: MethodRuns, probabilities: list[Tensor], R: int) -> Tensor:
+    ids = runs.robustness[0].ids
+    ranking = mean_rank(torch.stack([scores.robustness for scores in runs.robustness]), ids)
+    per_input = variance(torch.stack(probabilities)).all_classes_per_input
+    return mean_by_level(per_input, levels(ranking, ids, R), R)
+
+
+def reliability_of(runs: MethodRuns) -> Reliability:
+    """The clean test predictions of all the method's runs, pooled into the bins of the ECE."""
+    pool = Reliability()
+    for predictions in runs.predictions[CLEAN]:
+        probabilities = predictions.log_probabilities.exp()
+        pool.update(*confidence_and_correct(probabilities, predictions.labels))
+    return pool
+
+
+def soft_labels_of(runs: MethodRuns, Z: int) -> Tensor | None:
+    """The correct class's soft label (Eq. 2) after each epoch, mean over runs, `(epochs + 1, R)`.
+
+    The first row is the start, one-hot. None for a method that does not adapt its labels.
+    """
+    histories = [
+        [record["epsilon"] for record in folder.epochs() if "epsilon" in record]
+        for folder in runs.folders
+    ]
+    epochs = min(len(history) for history in histories)
+    if epochs == 0:
+        return None
+    epsilon = torch.tensor([history[:epochs] for history in histories], dtype=torch.float64)
+    learned = soft_label_of(epsilon.mean(dim=0), Z)
+    return torch.cat([torch.ones_like(learned[:1]), learned])
+
+
+def spearman(a: Tensor, b: Tensor) -> float:
+    """Spearman's rank correlation of two `(N,)`; ties share their mean rank, +inf ranks highest.
+
+    nan if one of them is constant.
+    """
+    ranks = torch.stack([_mean_ranks(a), _mean_ranks(b)])
+    ranks = ranks - ranks.mean(dim=1, keepdim=True)
+    return (ranks.prod(dim=0).sum() / ranks.square().sum(dim=1).prod().sqrt()).item()
+
+
+def _mean_ranks(values: Tensor) -> Tensor:
+    _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
+    last = counts.cumsum(0).double()
+    return (last - (counts - 1) / 2)[inverse]

@@ -1,0 +1,104 @@
+"""What methods and evaluation sets are called, and the colour a method has in every picture."""
+
+import re
+from dataclasses import dataclass
+
+_KINDS = {
+    "vanilla": ("Vanilla", ("#555555", "o")),
+    "label-smoothing": ("Label smoothing", ("#E69F00", "s")),
+    "adals": ("AdaLS", ("#56B4E9", "^")),
+    "ar-adals": ("AR-AdaLS", ("#0072B2", "D")),
+}
+_SPARE = (("#009E73", "v"), ("#CC79A7", "P"), ("#D55E00", "X"), ("#882255", "p"))
+_LOOKS = (*_SPARE, *(look for _, look in _KINDS.values()))
+
+_SYMBOLS = {"alpha": "α", "epsilon": "ε"}
+
+ABOUT = {
+    "Vanilla": "cross-entropy with the labels as they are",
+    "Label smoothing": "every label gives away the same share ε to all classes",
+    "AdaLS": "label smoothing whose share follows the validation set's over-confidence",
+    "AR-AdaLS": "AdaLS with a share of its own for each of R levels of adversarial robustness",
+}
+"""The known kinds of method in a line each."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """How one method is shown.
+
+    `kind` is the method without its settings, `settings` all of them in words, and `short` the
+    kind with only those that tell it from other methods of its kind. Colours are safe for
+    colour-blind readers (the palette of Okabe and Ito) and never the only sign: each comes with a
+    marker.
+    """
+
+    label: str
+    kind: str
+    settings: str
+    short: str
+    colour: str
+    marker: str
+
+    @property
+    def title(self) -> str:
+        """The kind with all settings."""
+        return f"{self.kind}, {self.settings}" if self.settings else self.kind
+
+
+def name_methods(labels: list[str]) -> list[Name]:
+    """Names for methods by their labels, such as `ar-adals (alpha 0.3, R 10, order gradient)`."""
+    parsed = [_parse(label) for label in labels]
+    looks = _looks([method for method, _ in parsed])
+    names = []
+    for label, (method, settings), (colour, marker) in zip(labels, parsed, looks, strict=True):
+        kind = _KINDS[method][0] if method in _KINDS else method
+        alike = [set(other) for its, other in parsed if its == method]
+        telling = [setting for setting in settings if not all(setting in other for other in alike)]
+        short = ", ".join([kind, *telling])
+        names.append(Name(label, kind, ", ".join(settings), short, colour, marker))
+    return names
+
+
+def _parse(label: str) -> tuple[str, list[str]]:
+    """The method of a label and its settings as people write them, R before the others."""
+    found = re.fullmatch(r"(\S+) \((.+)\)", label)
+    if not found:
+        return label, []
+    settings = [_setting(text) for text in found[2].split(", ")]
+    return found[1], sorted(settings, key=lambda setting: not setting.startswith("R ="))
+
+
+def _setting(text: str) -> str:
+    name, _, value = text.partition(" ")
+    if name == "order":
+        return f"{value} order"
+    if not value or name.isdigit():  # such as "3 members"
+        return text
+    return f"{_SYMBOLS.get(name, name)} = {value}"
+
+
+def _looks(methods: list[str]) -> list[tuple[str, str]]:
+    """Colour and marker of each: the first of a known kind has its own, others what is left."""
+    looks: dict[int, tuple[str, str]] = {}
+    for i, method in enumerate(methods):
+        if method in _KINDS and method not in methods[:i]:
+            looks[i] = _KINDS[method][1]
+    free = [look for look in _LOOKS if look not in looks.values()]
+    others = [i for i in range(len(methods)) if i not in looks]
+    for n, i in enumerate(others):
+        looks[i] = free[n % len(free)] if free else _LOOKS[n % len(_LOOKS)]
+    return [looks[i] for i in range(len(methods))]
+
+
+def set_title(name: str) -> str:
+    """A set's name in words: `test-gaussian_noise-3` is Gaussian noise of intensity 3."""
+    found = re.fullmatch(r"([^-]+)(?:-(.+)-(\d+))?", name)
+    if not found:
+        return name
+    part, corruption, intensity = found.groups()
+    if not corruption:
+        return f"Clean {part} set"
+    words = corruption.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")
+    of_part = "" if part == "test" else f" ({part} set)"
+    return f"{words[0].upper()}{words[1:]} of intensity {intensity}{of_part}"

@@ -1,0 +1,126 @@
+"""Everything the report knows of its methods, computed once."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.calibration import Reliability
+from arcal.errors import ArcalError
+from arcal.evaluation import MethodRuns
+from arcal.report.levels import LevelFigures, levels_of, reliability_of, soft_labels_of
+from arcal.report.names import Name, name_methods
+from arcal.report.tables import Rows, Spread, check_comparable, measures_of
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method's name, seeds and figures. `measures` are by set, the clean test set first."""
+
+    name: Name
+    seeds: list[tuple[int, ...]]
+    measures: dict[str, Rows]
+    levels: LevelFigures
+    reliability: Reliability
+    soft_labels: Tensor | None
+
+
+@dataclass(frozen=True)
+class Study:
+    """All methods, compared on the same images. `R` levels, cut by `order`."""
+
+    methods: list[Method]
+    R: int
+    order: str
+
+    @property
+    def reference(self) -> Method:
+        """The method that shows what is wrong: vanilla, or the first if there is none."""
+        vanilla = [method for method in self.methods if method.name.kind == "Vanilla"]
+        return (vanilla or self.methods)[0]
+
+    @property
+    def others(self) -> list[Method]:
+        """All methods but the reference."""
+        return [method for method in self.methods if method is not self.reference]
+
+    @property
+    def sets(self) -> list[str]:
+        return list(self.methods[0].measures)
+
+    def rows(self, at: str) -> list[Rows]:
+        """Each method's measures on one set."""
+        return [method.measures[at] for method in self.methods]
+
+
+def study(runs: list[MethodRuns], R: int, Z: int) -> Study:
+    """Compute all figures of methods that were evaluated on the same images."""
+    check_comparable(runs)
+    orders = {scores.order for of_method in runs for scores in of_method.robustness}
+    if len(orders) != 1:
+        raise ArcalError(f"images were ranked by {', '.join(sorted(orders))}: use one order")
+    names = name_methods([of_method.label for of_method in runs])
+    methods = [
+        Method(
+            name=name,
+            seeds=of_method.seeds,
+            measures=measures_of(of_method),
+            levels=levels_of(of_method, R, Z),
+            reliability=reliability_of(of_method),
+            soft_labels=soft_labels_of(of_method, Z),
+        )
+        for name, of_method in zip(names, runs, strict=True)
+    ]
+    return Study(methods, R, orders.pop())
+
+
+def as_json(of: Study) -> list[dict[str, Any]]:
+    """Each method's figures for figures.json; what is not finite is null."""
+    return [_method_as_json(method) for method in of.methods]
+
+
+def _method_as_json(method: Method) -> dict[str, Any]:
+    levels, reliability = method.levels, method.reliability
+    return plain(
+        {
+            "label": method.name.label,
+            "title": method.name.title,
+            "seeds": method.seeds,
+            "sets": method.measures,
+            "levels": {
+                "accuracy": levels.accuracy,
+                "confidence": levels.confidence,
+                "ece": levels.ece,
+                "gap": levels.gap,
+                "share_of_misclassified": levels.misclassified,
+                "share_of_classes": levels.class_share,
+                "variance": levels.variance,
+                "mean_gap_of_the_three_least_robust": levels.weakest_gap,
+                "mean_size_of_gap": levels.gap_size,
+            },
+            "reliability": {
+                "count": reliability.count,
+                "accuracy": reliability.accuracy,
+                "confidence": reliability.confidence,
+            },
+            "soft_labels_by_epoch": method.soft_labels,
+        }
+    )
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, Spread):
+        parts = {"mean": value.mean, "deviation": value.deviation, "values": value.values}
+        return plain(parts)
+    if isinstance(value, torch.Tensor):
+        return plain(value.tolist())
+    if isinstance(value, dict):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,50 @@
+from arcal.report.names import name_methods, set_title
+
+LABELS = [
+    "vanilla",
+    "label-smoothing (epsilon 0.1)",
+    "ar-adals (alpha 0.3, R 10, order gradient)",
+]
+
+
+def test_settings_are_put_into_words():
+    vanilla, smoothing, adaptive = name_methods(LABELS)
+    assert vanilla.title == vanilla.short == "Vanilla"
+    assert smoothing.title == "Label smoothing, ε = 0.1"
+    assert adaptive.title == "AR-AdaLS, R = 10, α = 0.3, gradient order"
+    assert (smoothing.short, adaptive.short) == ("Label smoothing", "AR-AdaLS")
+
+
+def test_short_names_tell_methods_of_one_kind_apart():
+    orders = ("gradient", "random")
+    names = name_methods([f"ar-adals (alpha 0.3, R 10, order {order})" for order in orders])
+    assert [name.short for name in names] == [
+        "AR-AdaLS, gradient order",
+        "AR-AdaLS, random order",
+    ]
+
+
+def test_an_ensemble_keeps_its_members():
+    (name,) = name_methods(["vanilla (3 members)"])
+    assert name.title == "Vanilla, 3 members"
+
+
+def test_a_label_of_unknown_form_is_kept():
+    (name,) = name_methods(["my <b>&method"])
+    assert name.title == name.short == name.kind == "my <b>&method"
+
+
+def test_colours_are_fixed_and_differ():
+    alone = name_methods(LABELS[2:])[0]
+    assert alone.colour == name_methods(LABELS)[2].colour
+    eight = name_methods([*LABELS, *(f"ar-adals (alpha 0.{i})" for i in range(1, 6))])
+    assert len({(name.colour, name.marker) for name in eight}) == 8
+    assert len(name_methods([f"mine (a {i})" for i in range(12)])) == 12
+
+
+def test_titles_of_sets():
+    assert set_title("test") == "Clean test set"
+    assert set_title("validation") == "Clean validation set"
+    assert set_title("test-gaussian_noise-3") == "Gaussian noise of intensity 3"
+    assert set_title("test-jpeg_compression-1") == "JPEG compression of intensity 1"
+    assert set_title("validation-fog-5") == "Fog of intensity 5 (validation set)"

@@ -1,0 +1,138 @@
+import dataclasses
+import json
+import re
+import statistics
+
+import pytest
+import torch
+
+from arcal.errors import ArcalError
+from arcal.report import write_report
+from arcal.report.tables import Spread
+
+CLASSES = ("shirt", "coat", "$bag", "<boot>")
+EVIL = "<script>alert('&')</script>"
+ALL = {"figure-1", "figure-2", "reliability", "levels", "soft-labels"}
+ATTACKED = {"least-robust", "most-robust", "estimate"}
+
+
+def evil_runs(made):
+    runs = [
+        made.runs(sets=("test", "test-fog-1")),
+        made.runs("label-smoothing", gap=0.0, sets=("test", "test-fog-1")),
+        made.runs("ar-adals", {"R": 4}, gap=0.05, sets=("test", "test-fog-1")),
+    ]
+    runs[1] = dataclasses.replace(runs[1], label=EVIL)
+    return runs
+
+
+def write(out, made, runs):
+    shown = made.showcase(runs[0])
+    page = write_report(
+        out, runs, title="A <title>", classes=CLASSES, notes=["chosen & noted"], showcase=shown
+    )
+    return page.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def report(made, tmp_path):
+    runs = evil_runs(made)
+    return write(tmp_path / "out", made, runs), tmp_path / "out", runs
+
+
+def test_a_full_report(report, made, tmp_path):
+    page, out, runs = report
+
+    # every picture is there twice and on the page
+    files = {path.name for path in (out / "pictures").iterdir()}
+    assert files == {f"{name}.{kind}" for name in ALL | ATTACKED for kind in ("svg", "png")}
+    assert page.count("<svg ") == len(ALL | ATTACKED)
+    for name in ALL | ATTACKED:
+        assert (out / "pictures" / f"{name}.svg").read_text().startswith("<?xml")
+
+    # self-contained: links go to the files beside it, nothing is loaded
+    without_namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
+    assert "http:" not in without_namespaces
+    assert "https:" not in without_namespaces
+    assert "<script" not in page
+    assert "<link" not in page
+    assert "@import" not in page
+    targets = re.findall(r'(?:href|src)="([^"]*)"', page)
+    local = {target for target in targets if not target.startswith(("#", "data:image/png"))}
+    assert local == {"figures.json", "pictures/"}
+    assert len(page) < 3_000_000
+
+    # ids of different pictures do not collide, and what is referred to exists
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
+    assert {target[1:] for target in targets if target.startswith("#")} <= set(ids)
+
+    # what people wrote is escaped, where it was read from stays private
+    assert "&lt;script&gt;" in page
+    assert "A &lt;title&gt;" in page
+    assert "chosen &amp; noted" in page
+    assert "private" not in page
+
+    # the numbers are those of the runs
+    figures = json.loads((out / "figures.json").read_text())
+    assert [method["label"] for method in figures["methods"]] == [r.label for r in runs]
+    ece = Spread(tuple(found["ece"] for found in runs[0].figures("test-fog-1")))
+    stored = figures["methods"][0]["sets"]["test-fog-1"]["ece"]
+    assert stored == {
+        "mean": ece.mean,
+        "deviation": ece.deviation,
+        "values": list(ece.values),
+    }
+    assert f"{100 * ece.mean:.2f} ± {100 * statistics.stdev(ece.values):.2f}" in page
+    assert figures["showcase"]["model"] == "Vanilla, seed 0"
+    assert figures["showcase"]["failed"] == 2
+    assert figures["showcase"]["distance"][-1] is None
+    assert "failed on 2 of them" in page
+
+    # the same input gives the same bytes
+    again = tmp_path / "again"
+    write(again, made, evil_runs(made))
+    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+        assert path.read_bytes() == (again / path.relative_to(out)).read_bytes(), path.name
+
+
+def test_one_method_and_one_seed(made, tmp_path):
+    runs = made.runs(seeds=(3,))
+    page = write_report(tmp_path, [runs], title="One", classes=CLASSES, notes=[], R=3)
+    text = page.read_text(encoding="utf-8")
+    files = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    assert files == ALL - {"soft-labels"}
+    assert "±" not in re.sub(r"<p class=\"meta\">.*?</p>", "", text)
+    assert "needs at least two runs" in text
+    assert "least robust images" not in text
+
+
+def test_a_showcase_of_no_known_run_is_of_one_model(made, tmp_path):
+    from arcal.report import _attacked_model
+
+    runs = made.runs()
+    shown = made.showcase(runs)
+    assert _attacked_model(shown, [runs]) == "Vanilla, seed 0"
+    strange = dataclasses.replace(shown, estimate=shown.estimate + 1)
+    assert _attacked_model(strange, [runs]) == "one model"
+
+
+def test_mixed_orders_are_refused(made, tmp_path):
+    runs = made.runs()
+    mixed = [dataclasses.replace(runs.robustness[0], order="margin"), *runs.robustness[1:]]
+    runs = dataclasses.replace(runs, robustness=mixed)
+    with pytest.raises(ArcalError, match="use one order"):
+        write_report(tmp_path, [runs], title="", classes=CLASSES, notes=[])
+
+
+def test_levels_without_errors_are_drawn(made, tmp_path):
+    runs = made.runs(seeds=(0,))
+    (found,), (scores,) = runs.predictions["test"], runs.robustness
+    right = dataclasses.replace(found, labels=scores.predicted)
+    runs = dataclasses.replace(runs, predictions={"test": [right]})
+    page = write_report(tmp_path, [runs], title="", classes=CLASSES, notes=[], R=2)
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["methods"][0]["levels"]["share_of_misclassified"] == [[None, None]]
+    assert torch.tensor(figures["methods"][0]["levels"]["accuracy"]).min() == 1
+    assert page.exists()
