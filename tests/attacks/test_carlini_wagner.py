@@ -1,5 +1,7 @@
 """The attack against closed forms, which no attack may undercut, and against foolbox's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -99,7 +101,7 @@ class Small(nn.Module):
 def network():
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        model = Small()
+        model: Any = Small()
         for _ in range(20):  # batch norm statistics that are not the initial ones
             model(torch.rand(32, 1, 8, 8))
         model.net[2].weight.data.uniform_(0.5, 2)
@@ -117,10 +119,10 @@ def test_agrees_with_foolbox(network, images):
     import foolbox
 
     network.eval()
-    theirs = foolbox.attacks.L2CarliniWagnerAttack(
+    theirs = foolbox.attacks.L2CarliniWagnerAttack(  # pyright: ignore[reportPrivateImportUsage]
         binary_search_steps=3, steps=500, stepsize=0.005, initial_const=0.01, abort_early=False
     )
-    model = foolbox.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    model = foolbox.models.PyTorchModel(network, bounds=(0, 1), device="cpu")
     _, perturbed, success = theirs(
         model, images.clone(), network(images.clone()).argmax(1), epsilons=None
     )

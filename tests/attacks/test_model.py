@@ -1,15 +1,17 @@
 """The folded twin of a model."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from arcal.attacks.model import folded, frozen, margin
 
 
-def network(first: nn.Module) -> nn.Sequential:
+def network(first: nn.Module) -> Any:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = nn.Sequential(
+        model: Any = nn.Sequential(
             first, nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)
         )
         for _ in range(10):
@@ -21,7 +23,7 @@ def network(first: nn.Module) -> nn.Sequential:
 def test_batch_norm_is_folded_and_logits_stay():
     model, x = network(nn.Identity()), torch.rand(9, 3, 6, 6)
     with frozen(model), torch.no_grad():
-        twin = folded(model, x)
+        twin: Any = folded(model, x)
         assert twin is not model
         assert not any(isinstance(m, nn.BatchNorm2d) for m in twin.modules())
         torch.testing.assert_close(twin(x), model(x), rtol=1e-4, atol=1e-4)

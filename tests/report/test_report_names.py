@@ -29,6 +29,18 @@ def test_an_ensemble_keeps_its_members():
     assert name.title == "Vanilla, 3 members"
 
 
+def test_what_else_tells_runs_apart_is_a_setting():
+    labels = [
+        "vanilla [small, 15 epochs, 0a1b2c3d4e5f]",
+        "vanilla [small, 30 epochs, 6a7b8c9d0e1f]",
+    ]
+    first, _ = name_methods(labels)
+    assert first.title == "Vanilla, small, 15 epochs, 0a1b2c3d4e5f"
+    assert first.short == "Vanilla, 15 epochs, 0a1b2c3d4e5f"
+    (adaptive,) = name_methods(["ar-adals (alpha 0.3, R 10) [small, 15 epochs, 0a1b2c3d4e5f]"])
+    assert adaptive.title == "AR-AdaLS, R = 10, α = 0.3, small, 15 epochs, 0a1b2c3d4e5f"
+
+
 def test_a_label_of_unknown_form_is_kept():
     (name,) = name_methods(["my <b>&method"])
     assert name.title == name.short == name.kind == "my <b>&method"

@@ -175,6 +175,8 @@ def _validated(fabric):
     loop.validate(data.validation)
     labels = method.smoothing.soft_label
     mean = fabric.all_reduce(labels.clone(), reduce_op="mean")
+    if fabric.world_size > 1:
+        torch.distributed.destroy_process_group()  # or its threads may abort the process's exit
     return found, labels.tolist(), mean.tolist()
 
 

@@ -1,5 +1,7 @@
 """Recipes against appendix A and the scripts it points to."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -26,7 +28,7 @@ def test_wrn_is_the_script():
 
 
 def test_keras_l2_acts_on_kernels_only_and_adds_twice_its_factor():
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    model: Any = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
     optimizer = RECIPES["resnet29"].optimizer_for(model)
     decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
     assert decays[id(model[0].weight)] == 2e-4
@@ -36,7 +38,7 @@ def test_keras_l2_acts_on_kernels_only_and_adds_twice_its_factor():
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_a_step(name):
-    model = build("small", classes=3, shape=(1, 28, 28), generator=draw(0, "init"))
+    model: Any = build("small", classes=3, shape=(1, 28, 28), generator=draw(0, "init"))
     optimizer = recipe_named(name).optimizer_for(model)
     before = model.classifier.weight.clone()
     model(torch.rand(4, 1, 28, 28)).logsumexp(1).sum().backward()

@@ -62,10 +62,11 @@ def name_methods(labels: list[str]) -> list[Name]:
 
 def _parse(label: str) -> tuple[str, list[str]]:
     """The method of a label and its settings as people write them, R before the others."""
-    found = re.fullmatch(r"(\S+) \((.+)\)", label)
+    found = re.fullmatch(r"(\S+)(?: \((.+?)\))?(?: \[(.+)\])?", label)
     if not found:
         return label, []
-    settings = [_setting(text) for text in found[2].split(", ")]
+    written = ", ".join(part for part in found.groups()[1:] if part)
+    settings = [_setting(text) for text in written.split(", ") if text]
     return found[1], sorted(settings, key=lambda setting: not setting.startswith("R ="))
 
 
