@@ -1,11 +1,16 @@
 """The loop: determinism, resume, lockstep members, several processes."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from lightning_fabric import Fabric
-from tiny_data import tiny_data
 from torch import nn
 
 from arcal.errors import ArcalError
@@ -13,7 +18,7 @@ from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
 from arcal.networks import build
 from arcal.store import RunFolder, load_tensors
 from arcal.training.draws import draw
-from arcal.training.fit import Member, _Loop, fit
+from arcal.training.fit import Member, fit
 from arcal.training.recipes import RECIPES
 
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
@@ -165,25 +170,25 @@ def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
         run(data, Vanilla(4), folder=RunFolder(tmp_path), dropout=True)
 
 
-def _validated(fabric):
-    """What an untrained model's validation says; and the soft labels after an epoch."""
-    data = tiny_data()
-    method = levelled(data, ARAdaLS(4, alpha=0.1, R=2))
-    loop = _Loop(members(), method, RECIPE, fabric, 0)
-    found = loop.validate(data.validation)
-    loop.train(1, data.train)
-    loop.validate(data.validation)
-    labels = method.smoothing.soft_label
-    mean = fabric.all_reduce(labels.clone(), reduce_op="mean")
-    if fabric.world_size > 1:
-        torch.distributed.destroy_process_group()  # or its threads may abort the process's exit
-    return found, labels.tolist(), mean.tolist()
+def test_processes_compute_the_same_soft_labels_as_one(tmp_path):
+    from two_processes import validated
 
-
-@pytest.mark.filterwarnings("ignore")
-def test_processes_compute_the_same_soft_labels_as_one():
-    two = Fabric(accelerator="cpu", devices=2, strategy="ddp_spawn")
-    shared, labels, mean = two.launch(_validated)
-    alone, *_ = _validated(Fabric(accelerator="cpu", devices=1))
-    assert shared == alone, "identical predictions must give identical measures and labels"
-    assert labels == mean, "after an epoch of training all processes must agree"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    there |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("two_processes.py"), tmp_path / str(rank)],
+            env=os.environ | there | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error.decode()
+    two = [json.loads((tmp_path / str(rank)).read_text()) for rank in range(2)]
+    alone = json.loads(json.dumps(validated(Fabric(accelerator="cpu", devices=1))))
+    assert two[0][0] == alone[0], "identical predictions must give identical measures and labels"
+    assert two[0] == two[1], "after an epoch of training all processes must agree"
