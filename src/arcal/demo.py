@@ -78,7 +78,7 @@ def _notes(data: Data, epsilon: Sweep, alpha: Sweep) -> list[str]:
     return [
         f"{len(data.train)} training, {len(data.validation)} validation and {len(data.test)} test "
         f"images of Fashion-MNIST, the validation images drawn at random from the training set "
-        f"(split seed 0, the same for all runs). {len(SEEDS)} seeds a method.",
+        f"(split seed 0, the same for all runs).",
         f"Chosen on validation, seed {SEEDS[0]} (ECE x 100 by value tried): epsilon of label "
         f"smoothing {epsilon.best:g} ({tried(epsilon)}); alpha of AR-AdaLS {alpha.best:g} "
         f"({tried(alpha)}). Nothing was chosen on a test set; every figure is of the final epoch.",

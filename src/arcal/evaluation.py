@@ -221,6 +221,7 @@ def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
 def label_of(folder: RunFolder) -> str:
     """A run's method and settings as people read it, such as `label-smoothing (epsilon 0.1)`."""
     config = folder.config_checked()
-    settings = ", ".join(f"{name} {value}" for name, value in config["settings"].items())
-    members = f", {len(config['seeds'])} members" if len(config["seeds"]) > 1 else ""
-    return config["method"] + (f" ({settings}{members})" if settings + members else "")
+    details = [f"{name} {value}" for name, value in config["settings"].items()]
+    if len(config["seeds"]) > 1:
+        details.append(f"{len(config['seeds'])} members")
+    return config["method"] + (f" ({', '.join(details)})" if details else "")

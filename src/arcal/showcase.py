@@ -11,7 +11,7 @@ from arcal.data import Part
 from arcal.robustness import Robustness, rank
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training.fit import as_input
-from arcal.training.run import models_of
+from arcal.training.run import model_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def showcase(
     if path.exists():
         progress(N, N)
         return Showcase(**load_tensors(path)[0])
-    (model,) = models_of(folder)
+    model = model_of(folder)
     ranking = rank(scores.robustness, scores.ids).argsort()
     at = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]
     x = as_input(part.images(at), "cpu")

@@ -122,7 +122,7 @@ def test_agrees_with_foolbox(network, images):
     theirs = foolbox.attacks.L2CarliniWagnerAttack(  # pyright: ignore[reportPrivateImportUsage]
         binary_search_steps=3, steps=500, stepsize=0.005, initial_const=0.01, abort_early=False
     )
-    model = foolbox.models.PyTorchModel(network, bounds=(0, 1), device="cpu")
+    model = foolbox.models.pytorch.PyTorchModel(network, bounds=(0, 1), device="cpu")
     _, perturbed, success = theirs(
         model, images.clone(), network(images.clone()).argmax(1), epsilons=None
     )

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from arcal.errors import ArcalError
+from arcal.networks.ensemble import Ensemble
 from arcal.networks.layers import Normalize
 from arcal.networks.parameters import decayed, kernels
 from arcal.networks.resnet_v2 import ResNetV2
@@ -14,6 +15,7 @@ from arcal.networks.wide_resnet import WideResNet
 
 __all__ = [
     "NETWORKS",
+    "Ensemble",
     "Normalize",
     "ResNetV2",
     "SmallResNet",

@@ -181,7 +181,8 @@ def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
     names = name_methods([of_method.label for of_method in runs])
     console = console or Console()
     for name, of_method in zip(names, runs, strict=True):
-        console.print(Text(f"{name.title}: {len(of_method.seeds)} seed(s)"))
+        n = len(of_method.seeds)
+        console.print(Text(f"{name.title}: {n} {'seed' if n == 1 else 'seeds'}"))
     for at, words in titles_of_sets(list(by_method[0])).items():
         table = Table(title=words, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("Method", min_width=9)

@@ -11,7 +11,7 @@ from torch import nn
 from arcal.data import Data, load
 from arcal.errors import ArcalError
 from arcal.methods import complete_settings, method_class
-from arcal.networks import NETWORKS, build
+from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, load_tensors
 from arcal.training.draws import draw
 from arcal.training.fit import load_members
@@ -94,6 +94,12 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     for model in models:
         model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
     return models
+
+
+def model_of(folder: RunFolder) -> nn.Module:
+    """A finished run as one model: its only member, or the ensemble of its members."""
+    models = models_of(folder)
+    return models[0] if len(models) == 1 else Ensemble(models)
 
 
 def data_of(folder: RunFolder) -> Data:

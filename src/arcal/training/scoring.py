@@ -11,11 +11,10 @@ from torch import Tensor
 
 from arcal.attacks import CarliniWagner
 from arcal.data import Part, batches
-from arcal.errors import ArcalError
 from arcal.robustness import Robustness, check_order, score
 from arcal.store import RunFolder, load_scores, save_scores
 from arcal.training.fit import as_input
-from arcal.training.run import models_of
+from arcal.training.run import model_of
 
 BATCH = 100
 
@@ -32,14 +31,12 @@ def score_run(
 ) -> Robustness:
     """Score `part` by `order` with the run's model, or read the score file that is there.
 
-    A score file of another model, data or attack is refused. A run of several members has no one
-    model to score with, and raises.
+    A run of several members is scored as the ensemble they are. A score file of another model,
+    data or attack is refused.
     """
     check_order(order)
     attack = attack or CarliniWagner()
-    models = models_of(folder)
-    if len(models) > 1:
-        raise ArcalError(f"{folder.path} has {len(models)} members: score a run of one")
+    model = model_of(folder)
     path = folder.scores(name, order)
     fingerprint: dict[str, Any] = {
         "model": sha256(folder.checkpoint.read_bytes()).hexdigest()[:16],
@@ -51,7 +48,7 @@ def score_run(
         return load_scores(path, fingerprint)
     device = Fabric(accelerator=accelerator, devices=1).device
     inputs = _inputs(part, device, progress)
-    scores = score(models[0].to(device), inputs, order, attack=attack)
+    scores = score(model.to(device), inputs, order, attack=attack)
     save_scores(path, scores, fingerprint)
     return scores
 

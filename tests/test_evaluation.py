@@ -1,0 +1,145 @@
+"""Predictions and figures of runs, held against plain loops over the same logits."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from arcal.data import load
+from arcal.errors import ArcalError
+from arcal.evaluation import Corrupted, EvaluationSet, Predictions, collect, figures, predict
+from arcal.showcase import showcase
+from arcal.store import load_scores, load_tensors
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run, data_of, models_of, same_data
+from arcal.training.scoring import score_run
+from arcal.training.train import train
+from arcal.transforms import corrupt
+from tiny_files import write_tiny
+
+NOISE = EvaluationSet(corruption="gaussian_noise", intensity=3)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two seeds of vanilla and a lockstep pair, on a tiny data set."""
+    source = str(write_tiny(tmp_path_factory.mktemp("data")))
+    data = load(source, validation=40)
+    recipe = RECIPES["demo"].shortened(2)
+    root = tmp_path_factory.mktemp("runs")
+    folders = [
+        train(Run(data=source, recipe=recipe, seeds=seeds, validation=40), root, data=data)
+        for seeds in [(0,), (1,), (0, 1)]
+    ]
+    return folders, data
+
+
+def test_predictions_are_the_models_own_and_are_kept(trained):
+    (first, *_), data = trained
+    found = predict(first, data.test, "test")
+    (model,) = models_of(first)
+    with torch.no_grad():
+        expected = model(data.test.pixels.float() / 255)
+    torch.testing.assert_close(found.logits[0], expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(found.ids, data.test.ids)
+    again = predict(first, data.test, "test")
+    assert torch.equal(again.logits, found.logits)
+    tensors, _ = load_tensors(first.predictions("test"))
+    assert set(tensors) == {"ids", "labels", "logits"}
+    with pytest.raises(ArcalError, match="other data"):
+        predict(first, data.validation, "test")
+
+
+def test_a_corrupted_part_is_the_corrupted_images(trained):
+    _, data = trained
+    expected = corrupt(data.test.pixels, data.test.ids, type="gaussian_noise", intensity=3)
+    part = NOISE.of(data)
+    assert torch.equal(part.images(torch.arange(len(part))), expected)
+    assert part.fingerprint() != data.test.fingerprint()
+    lazy = Corrupted(data.test, NOISE)
+    at = torch.tensor([5, 2])
+    assert torch.equal(lazy.images(at), expected[at])
+    assert torch.equal(lazy.subset(data.test.ids[at]).images(torch.arange(2)), expected[at])
+
+
+def test_figures_of_an_ensemble_are_of_averaged_probabilities():
+    generator = torch.Generator().manual_seed(0)
+    logits = 3 * torch.randn(2, 50, 4, generator=generator)
+    labels = torch.arange(50) % 4
+    found = figures(Predictions(torch.arange(50), labels, logits))
+    p = logits.double().softmax(dim=2).mean(dim=0).numpy()
+    correct = p.argmax(1) == labels.numpy()
+    assert found["accuracy"] == pytest.approx(correct.mean())
+    assert found["confidence"] == pytest.approx(p.max(1).mean())
+    assert found["gap"] == pytest.approx(p.max(1).mean() - correct.mean())
+    assert found["nll"] == pytest.approx(log_loss(labels.numpy(), p, labels=range(4)))
+    assert found["brier"] == pytest.approx(((p - np.eye(4)[labels]) ** 2).sum(1).mean())
+
+
+def test_collect_groups_runs_that_differ_in_seeds_only(trained):
+    folders, data = trained
+    groups = collect([*folders, folders[0]], data, [NOISE], "gradient")
+    assert [group.label for group in groups] == ["vanilla", "vanilla (2 members)"]
+    assert groups[0].seeds == [(0,), (1,)]
+    assert set(groups[0].predictions) == {"test", "test-gaussian_noise-3"}
+    assert groups[1].predictions["test"][0].logits.shape == (2, 60, 3)
+
+
+def test_runs_of_other_data_are_not_compared(trained, tmp_path):
+    (first, *_), _ = trained
+    other = str(write_tiny(tmp_path, N=170))
+    run = Run(data=other, recipe=RECIPES["demo"].shortened(1), validation=40)
+    folder = train(run, tmp_path / "runs")
+    with pytest.raises(ArcalError, match="other data or another split"):
+        same_data([first, folder])
+    write_tiny(tmp_path, N=180)
+    with pytest.raises(ArcalError, match="not the data"):
+        data_of(folder)
+
+
+def test_scores_know_their_model_data_and_attack(trained):
+    (first, *_), data = trained
+    found = score_run(first, data.validation, "validation", "margin")
+    again = score_run(first, data.validation, "validation", "margin")
+    assert torch.equal(found.robustness, again.robustness)
+    path = first.scores("validation", "margin")
+    with pytest.raises(ArcalError, match="stale: its data is"):
+        score_run(first, data.test, "validation", "margin")
+    assert load_scores(path).order == "margin"
+
+
+def test_an_ensemble_is_scored_as_its_averaged_probabilities(trained):
+    (*_, both), data = trained
+    found = score_run(both, data.test, "test", "confidence")
+    p = predict(both, data.test, "test").log_probabilities.exp()
+    torch.testing.assert_close(found.robustness, p.amax(dim=1).float())
+    assert torch.equal(found.predicted, p.argmax(dim=1))
+
+
+def test_showcase_is_spread_over_the_ranking_and_flips_the_model(trained):
+    (first, *_), data = trained
+    scores = score_run(first, data.test, "test", "gradient")
+    shown = showcase(first, data.test, scores, N=8)
+    assert torch.equal(shown.estimate, shown.estimate.sort().values)
+    assert shown.estimate[0] == scores.robustness.min()
+    assert shown.estimate[-1] == scores.robustness.max()
+    success = shown.distance.isfinite()
+    assert success.any()
+    assert (shown.becomes != shown.predicted)[success].all()
+    assert shown.adversarial[~success].isnan().all()
+
+
+@pytest.mark.parametrize("text", ["gaussian_noise", "gaussian_noise-6", "rain-1", "3"])
+def test_an_unknown_shift_says_how_to_write_one(text):
+    with pytest.raises(ArcalError, match="TYPE-INTENSITY"):
+        EvaluationSet.shifted(text)
+
+
+def test_config_says_all_that_is_needed_to_run_again(trained):
+    (first, *_), data = trained
+    config = json.loads((first.path / "config.json").read_text())
+    assert config["recipe"]["epochs"] == 2
+    assert config["data"]["parts"]["tiny/train"] == data.train.fingerprint()
+    assert {"network", "method", "settings", "seeds", "split_seed", "threads"} <= set(config)

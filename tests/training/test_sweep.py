@@ -1,0 +1,56 @@
+"""A sweep chooses by validation ECE and goes on upward only while its best is the last."""
+
+import pytest
+
+from arcal.training import sweep as module
+from arcal.training.run import Run
+from arcal.training.sweep import sweep, tries
+
+RUN = Run(method="label-smoothing")
+
+
+class Trained:
+    def __init__(self, ece):
+        self.ece = ece
+
+    def epochs(self):
+        return [{"ece": 9.0}, {"ece": self.ece}]
+
+
+@pytest.fixture
+def ece_of(monkeypatch):
+    """Stands in for training: what ECE each epsilon ends with."""
+
+    def use(function):
+        def train_all(runs, root, **options):
+            return [Trained(function(run.settings["epsilon"])) for run in runs]
+
+        monkeypatch.setattr(module, "train_all", train_all)
+
+    return use
+
+
+def test_the_lowest_final_ece_wins(ece_of, tmp_path):
+    ece_of(lambda epsilon: abs(epsilon - 0.04))
+    found = sweep(RUN, tmp_path, "epsilon", (0.02, 0.04, 0.06), extend=True)
+    assert found.best == 0.04
+    assert list(found.ece) == [0.02, 0.04, 0.06]
+
+
+def test_a_grid_that_ends_too_early_goes_on(ece_of, tmp_path):
+    ece_of(lambda epsilon: abs(epsilon - 0.11))
+    found = sweep(RUN, tmp_path, "epsilon", (0.02, 0.04, 0.06), extend=True)
+    assert found.best == 0.1
+    assert list(found.ece) == [0.02, 0.04, 0.06, 0.08, 0.1, 0.12]
+    assert sweep(RUN, tmp_path, "epsilon", (0.02, 0.04, 0.06)).best == 0.06
+
+
+def test_it_never_leaves_the_settings_range(ece_of, tmp_path):
+    ece_of(lambda epsilon: -epsilon)
+    found = sweep(RUN, tmp_path, "epsilon", (0.3, 0.6), extend=True)
+    assert list(found.ece) == [0.3, 0.6, 0.9]
+
+
+def test_tries_are_the_runs_of_the_grid():
+    runs = tries(RUN, "epsilon", (0.1, 0.2))
+    assert [run.settings for run in runs] == [{"epsilon": 0.1}, {"epsilon": 0.2}]
