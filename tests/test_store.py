@@ -63,6 +63,13 @@ def test_run_folder_is_known_by_its_configuration(tmp_path):
         RunFolder.open(tmp_path)
 
 
+def test_data_that_has_moved_is_noted_and_keeps_its_folder(tmp_path):
+    first = RunFolder.create(tmp_path, "vanilla-s0", {"epochs": 3, "source": "here"})
+    again = RunFolder.create(tmp_path, "vanilla-s0", {"epochs": 3, "source": "there"})
+    assert again == first
+    assert first.config_checked()["source"] == "there"
+
+
 def test_a_log_line_cut_short_is_left_out(tmp_path):
     folder = RunFolder(tmp_path)
     folder.log_epochs([{"epoch": 1}, {"epoch": 2}])

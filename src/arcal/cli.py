@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.errors import ArcalError
+from arcal.training.memory import keep_memory
 
 if TYPE_CHECKING:  # torch takes seconds to import; --help needs none of it
     from arcal.data import Data
@@ -88,6 +89,8 @@ class Train:
     """Folder of the run folders."""
     workers: int = 1
     """Runs trained at the same time, each in a process."""
+    loaders: int = 0
+    """Processes that read images ahead for each run; worth it for a folder of images."""
     threads: int = 1
     """Threads of each run; part of its configuration, since sums depend on it."""
     accelerator: str = "cpu"
@@ -111,6 +114,7 @@ class Train:
                 self.runs,
                 workers=self.workers,
                 accelerator=self.accelerator,
+                loaders=self.loaders,
                 progress=progress,
             )
         last = [{"run": str(folder.path)} | folder.epochs()[-1] for folder in folders]
@@ -323,6 +327,7 @@ def main() -> None:
             description="Score, audit and train classifiers that say how sure they should be.",
             config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
         )
+        keep_memory()
         command()
     except ArcalError as error:
         say(f"arcal: {error}")

@@ -82,11 +82,13 @@ class RunFolder:
 
     @classmethod
     def create(cls, root: Path, label: str, config: Mapping[str, Any]) -> "RunFolder":
-        """The folder `root/label-HASH` of this configuration, made if it is not there yet."""
+        """The folder `root/label-HASH` of this configuration, made if it is not there yet.
+
+        Data that has moved since is noted under its new place.
+        """
         folder = cls(root / f"{label}-{content_hash(config)}")
-        if (folder.path / "config.json").exists():
-            folder.config_checked()
-        else:
+        known = (folder.path / "config.json").exists()
+        if not known or folder.config_checked().get("source") != config.get("source"):
             write_json(folder.path / "config.json", config)
         return folder
 

@@ -49,7 +49,7 @@ def fit(
     fabric: Fabric,
     folder: RunFolder | None = None,
     rescore: Scorer | None = None,
-    workers: int = 0,
+    loaders: int = 0,
 ) -> list[dict[str, Any]]:
     """Train the members in place and return one record an epoch.
 
@@ -57,9 +57,10 @@ def fit(
     and `nll` of the averaged validation predictions, `seconds`, and what the method logs. With a
     `folder` the state is saved after each epoch, and training continues from what is there: a
     continued run ends in the same bits as an uninterrupted one. `rescore` is needed by a method
-    that asks for it; `workers` processes decode the images of lazy data sets.
+    that asks for it; `loaders` processes read images ahead.
 
-    On several processes each batch is shared out, gradients and batch norm's buffers are averaged,
+    The method stays on the CPU, where ids are looked up without waiting for the device. On several
+    processes each batch is shared out, gradients and batch norm's buffers are averaged,
     and every process sees all validation predictions, so all compute the same soft labels.
     """
     if recipe.batch_size % fabric.world_size:
@@ -67,7 +68,7 @@ def fit(
             f"a batch of {recipe.batch_size} cannot be shared by {fabric.world_size} processes: "
             "choose a batch size that they divide"
         )
-    loop = _Loop(members, method, recipe, fabric, workers)
+    loop = _Loop(members, method, recipe, fabric, loaders)
     records = loop.restore(folder) if folder else []
     for epoch in range(len(records) + 1, recipe.epochs + 1):
         start = time.perf_counter()
@@ -111,10 +112,10 @@ class _Loop:
         method: Method,
         recipe: Recipe,
         fabric: Fabric,
-        workers: int,
+        loaders: int,
     ):
         self.members, self.method, self.recipe = members, method, recipe
-        self.fabric, self.workers = fabric, workers
+        self.fabric, self.loaders = fabric, loaders
         self.models, self.optimizers = [], []
         for member in members:
             model = member.model.to(memory_format=torch.channels_last)  # pyright: ignore
@@ -135,7 +136,7 @@ class _Loop:
                 torch.manual_seed(draw_seed(member.seed, "dropout", epoch, rank))
                 mine = self._share(order)
                 last = math.ceil(len(mine) / size)
-                loader = batches(part, size, order=mine, workers=self.workers)
+                loader = batches(part, size, order=mine, workers=self.loaders)
                 for step, (ids, images, labels) in enumerate(loader, start=1):
                     done = epoch - 1 + step / last
                     for group in self.optimizers[m].param_groups:
@@ -166,7 +167,7 @@ class _Loop:
         columns = []
         order = self._share(torch.arange(len(part)))
         for ids, images, labels in batches(
-            part, EVALUATION_BATCH, order=order, workers=self.workers
+            part, EVALUATION_BATCH, order=order, workers=self.loaders
         ):
             x = as_input(images, self.fabric.device)
             logits = torch.stack([model(x).float() for model in self.models])

@@ -24,6 +24,7 @@ def train_all(
     *,
     workers: int = 1,
     accelerator: str = "cpu",
+    loaders: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> list[RunFolder]:
     """Train runs in `root`, each once, and return their folders in the same order.
@@ -46,15 +47,16 @@ def train_all(
         folders[run.folder(root, loaded[key]).path] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
+    options = {"accelerator": accelerator, "loaders": loaders}
     with _watched(folders, progress):
         if workers == 1:
             for run in todo:
                 data = loaded[run.data, run.split_seed, run.validation]
-                train(run, root, data=data, accelerator=accelerator)
+                train(run, root, data=data, **options)
         elif todo:
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
                 for wave in waves:
-                    jobs = [pool.submit(train, r, root, accelerator=accelerator) for r in wave]
+                    jobs = [pool.submit(train, r, root, **options) for r in wave]
                     try:
                         for job in jobs:
                             job.result()

@@ -53,7 +53,9 @@ class Run:
     def config(self, data: Data) -> dict[str, Any]:
         """What the folder's hash is made of. The data counts by content, not by where it lies."""
         config = _as_json(dataclasses.asdict(self))
-        return config | {"data": _about(data), "source": self.data, "format": FORMAT}
+        embedded = self.data == "fashion"
+        source = self.data if embedded else str(Path(self.data).absolute())
+        return config | {"data": _about(data), "source": source, "format": FORMAT}
 
     def folder(self, root: Path, data: Data) -> RunFolder:
         """The run's folder under `root`, made if it is not there yet."""

@@ -19,12 +19,20 @@ from arcal.training.run import Run, is_done
 from arcal.training.scoring import score_run
 
 
-def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = "cpu") -> RunFolder:
+def train(
+    run: Run,
+    root: Path,
+    *,
+    data: Data | None = None,
+    accelerator: str = "cpu",
+    loaders: int = 0,
+) -> RunFolder:
     """Train a run in `root`, or continue it, or leave it as it is when it is done.
 
     A method that ranks first trains, or finds, the vanilla run of each of its seeds and scores the
     training and validation sets with it (section 4, "pre-compute"); with several members one
-    ranking serves all, the mean rank over their vanilla models.
+    ranking serves all, the mean rank over their vanilla models. `loaders` processes read images
+    ahead, which pays for lazy data sets and changes no result.
     """
     torch.set_num_threads(run.threads)
     keep_memory()
@@ -41,6 +49,7 @@ def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = 
                 root,
                 data=data,
                 accelerator=accelerator,
+                loaders=loaders,
             )
             for seed in run.seeds
         ]
@@ -52,9 +61,17 @@ def train(run: Run, root: Path, *, data: Data | None = None, accelerator: str = 
             ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)
             method.assign(name, part.ids, levels(ranking, part.ids, method.R))
     fabric = Fabric(accelerator=accelerator, devices=1, precision=run.recipe.precision)
-    method = method.to(fabric.device)
     members = [Member(_network(run, data, seed), seed) for seed in run.seeds]
-    fit(members, method, run.recipe, data.train, data.validation, fabric=fabric, folder=folder)
+    fit(
+        members,
+        method,
+        run.recipe,
+        data.train,
+        data.validation,
+        fabric=fabric,
+        folder=folder,
+        loaders=loaders,
+    )
     return folder
 
 
