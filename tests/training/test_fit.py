@@ -160,7 +160,7 @@ def test_rescoring_recuts_the_levels_and_survives_a_restart(data, tmp_path):
 
 
 def test_a_diverging_run_says_so(data):
-    with pytest.raises(ArcalError, match=r"loss is (nan|inf) in epoch|not finite"):
+    with pytest.raises(ArcalError, match="lower the learning rate"):
         run(data, Vanilla(4), recipe=replace(RECIPE, learning_rate=1e30))
 
 

@@ -49,5 +49,6 @@ def test_every_recipe_takes_a_step(name):
 def test_shortened_keeps_proportions():
     short = RECIPES["resnet29"].shortened(20)
     assert short.steps == ((8, 1e-1), (12, 1e-2), (16, 1e-3), (18, 0.5e-3))
+    assert RECIPES["resnet29"].shortened(1).rate(0) == 1e-3
     with pytest.raises(ArcalError, match="recipe 'x' is unknown"):
         recipe_named("x")

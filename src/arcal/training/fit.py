@@ -171,6 +171,8 @@ class _Loop:
         ):
             x = as_input(images, self.fabric.device)
             logits = torch.stack([model(x).float() for model in self.models])
+            if not torch.isfinite(logits).all():
+                raise ArcalError("validation logits are not finite: lower the learning rate")
             log_probabilities = average(logits)
             confidence, correct = confidence_and_correct(log_probabilities.exp(), labels)
             surprise = -log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)

@@ -1,12 +1,14 @@
 """Many runs: in this process one after another, or fanned out over local processes."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
+from signal import SIG_IGN, SIGINT, signal
+from typing import Any
 
 from arcal.data import Data, load
 from arcal.methods import method_class
@@ -54,16 +56,29 @@ def train_all(
                 data = loaded[run.data, run.split_seed, run.validation]
                 train(run, root, data=data, **options)
         elif todo:
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-                for wave in waves:
-                    jobs = [pool.submit(train, r, root, **options) for r in wave]
-                    try:
-                        for job in jobs:
-                            job.result()
-                    finally:
-                        for job in jobs:
-                            job.cancel()
+            _fan_out(waves, root, workers, options)
     return [run.folder(root, loaded[run.data, run.split_seed, run.validation]) for run in runs]
+
+
+def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict[str, Any]) -> None:
+    """Train wave after wave on a pool; whatever stops one run stops all.
+
+    What a run has saved stays, so all continue when they are asked for again.
+    """
+    others = set(active_children())
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
+    )
+    try:
+        for wave in waves:
+            for job in [pool.submit(train, run, root, **options) for run in wave]:
+                job.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(active_children()) - others:
+            child.terminate()
+        raise
+    pool.shutdown()
 
 
 @contextmanager

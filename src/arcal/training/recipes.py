@@ -48,8 +48,13 @@ class Recipe:
         return optim.SGD(groups, lr=self.learning_rate, momentum=0.9, nesterov=True)
 
     def shortened(self, epochs: int) -> "Recipe":
-        """The same recipe over another number of epochs, its steps moved in proportion."""
-        steps = tuple((round(done * epochs / self.epochs), factor) for done, factor in self.steps)
+        """The same recipe over another number of epochs, its steps moved in proportion.
+
+        The first epoch is always at the full rate.
+        """
+        steps = tuple(
+            (max(1, round(done * epochs / self.epochs)), factor) for done, factor in self.steps
+        )
         warmup = min(self.warmup, epochs - 1)
         return replace(self, epochs=epochs, steps=steps, warmup=warmup)
 

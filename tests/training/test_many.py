@@ -1,0 +1,43 @@
+"""Many runs: fanned out they are what they are alone, and what stops one stops all."""
+
+from dataclasses import replace
+from multiprocessing import active_children
+
+import pytest
+
+from arcal.errors import ArcalError
+from arcal.training.many import train_all
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run
+from tiny_files import write_tiny
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    source = str(write_tiny(tmp_path_factory.mktemp("data")))
+    recipe = RECIPES["demo"].shortened(2)
+    settings = {"alpha": 0.5, "R": 3, "order": "gradient"}
+    return Run(data=source, method="ar-adals", settings=settings, recipe=recipe, validation=40)
+
+
+def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
+    runs = [run, replace(run, seeds=(1,)), replace(run, method="adals", settings={"alpha": 0.5})]
+    seen = []
+    one = train_all(runs, tmp_path / "one")
+    two = train_all(runs, tmp_path / "two", workers=2, progress=lambda *done: seen.append(done))
+    assert [f.name for f in one] == [f.name for f in two]
+    assert [f.name.partition("-s")[0] for f in two] == ["ar-adals", "ar-adals", "adals"]
+    for a, b in zip(one, two, strict=True):
+        assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
+    assert seen[-1] == (10, 10), "three runs and two vanilla ones of two epochs each"
+
+
+def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
+    plain = replace(run, method="vanilla", settings={})
+    wild = replace(plain, recipe=replace(run.recipe, learning_rate=1e30))
+    long = replace(plain, recipe=replace(run.recipe, epochs=10_000))
+    with pytest.raises(ArcalError, match="lower the learning rate"):
+        train_all([wild, long], tmp_path, workers=2)
+    for child in active_children():
+        child.join(10)
+    assert not active_children()
