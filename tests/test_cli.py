@@ -142,6 +142,8 @@ def _spoiled(run: Path) -> Path:
         (["train", "--epochs", "0"], "epochs"),
         (["train", "--validation", "9000"], "9000"),
         (["train", "--sweep"], "--sweep"),
+        (["train", "--workers", "0"], "0 workers"),
+        (["train", "--accelerator", "abacus"], "accelerator 'abacus' cannot be used here"),
         (["score", "nowhere"], "not a run folder"),
         (["evaluate"], "no runs"),
     ],

@@ -37,7 +37,8 @@ def trained(tmp_path_factory):
 
 
 def test_predictions_are_the_models_own_and_are_kept(trained):
-    (first, *_), data = trained
+    folders, data = trained
+    first = folders[0]
     found = predict(first, data.test, "test")
     (model,) = models_of(first)
     with torch.no_grad():
@@ -50,6 +51,13 @@ def test_predictions_are_the_models_own_and_are_kept(trained):
     assert set(tensors) == {"ids", "labels", "logits"}
     with pytest.raises(ArcalError, match="other data"):
         predict(first, data.validation, "test")
+    checkpoint = first.checkpoint.read_bytes()
+    try:
+        first.checkpoint.write_bytes(folders[1].checkpoint.read_bytes())
+        with pytest.raises(ArcalError, match="another checkpoint"):
+            predict(first, data.test, "test")
+    finally:
+        first.checkpoint.write_bytes(checkpoint)
 
 
 def test_a_corrupted_part_is_the_corrupted_images(trained):
@@ -108,6 +116,17 @@ def test_scores_know_their_model_data_and_attack(trained):
     with pytest.raises(ArcalError, match="stale: its data is"):
         score_run(first, data.test, "validation", "margin")
     assert load_scores(path).order == "margin"
+    other = first.scores("validation", "confidence")
+    other.write_bytes(path.read_bytes())
+    with pytest.raises(ArcalError, match="stale: its order is margin"):
+        score_run(first, data.validation, "validation", "confidence")
+    other.unlink()
+
+
+def test_the_random_order_differs_from_run_to_run(trained):
+    (first, second, _), data = trained
+    ranks = [score_run(f, data.test, "test", "random").robustness for f in (first, second)]
+    assert not torch.equal(*ranks)
 
 
 def test_an_ensemble_is_scored_as_its_averaged_probabilities(trained):
@@ -128,6 +147,9 @@ def test_showcase_is_spread_over_the_ranking_and_flips_the_model(trained):
     success = shown.distance.isfinite()
     assert success.any()
     assert (shown.becomes != shown.predicted)[success].all()
+    assert len(showcase(first, data.test, scores, N=4).ids) == 4, "nothing else is read back"
+    with pytest.raises(ArcalError, match="not of tiny/validation"):
+        showcase(first, data.validation, scores)
     assert shown.adversarial[~success].isnan().all()
 
 

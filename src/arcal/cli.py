@@ -163,6 +163,8 @@ class Train:
                 PAPER_GRID,
                 extend=True,
                 workers=self.workers,
+                accelerator=self.accelerator,
+                loaders=self.loaders,
                 progress=progress,
             )
         for value, ece in found.ece.items():
@@ -245,7 +247,7 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Report(Evaluate):
-    """Write one self-contained page about runs: tables, figures by level, images.
+    """Write one self-contained page about runs: tables, figures by level, reliability, labels.
 
     The same pictures lie beside it as SVG and PNG, the numbers as JSON. Runs are evaluated first
     where they have not been.

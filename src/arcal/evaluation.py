@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from arcal.calibration import average, brier, confidence_and_correct, ece, nll
@@ -12,8 +12,9 @@ from arcal.data import Data, InMemory, Part, batches
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
 from arcal.store import RunFolder, content_hash, load_tensors, save_tensors
+from arcal.training.device import fabric_on
 from arcal.training.fit import EVALUATION_BATCH, as_input
-from arcal.training.run import models_of
+from arcal.training.run import fingerprint_of, models_of
 from arcal.training.scoring import score_run
 from arcal.transforms import CORRUPTIONS, corrupt
 
@@ -107,8 +108,8 @@ def predict(folder: RunFolder, part: Part, name: str, *, accelerator: str = "cpu
     """The run's predictions on a part, read from its folder or made and kept there by this name."""
     path = folder.predictions(name)
     if path.exists():
-        return load_predictions(path, part)
-    device = Fabric(accelerator=accelerator, devices=1).device
+        return _load_predictions(path, folder, part)
+    device = fabric_on(accelerator).device
     models = [model.to(device) for model in models_of(folder)]
     logits = []
     for _, images, _ in batches(part, EVALUATION_BATCH):
@@ -116,15 +117,17 @@ def predict(folder: RunFolder, part: Part, name: str, *, accelerator: str = "cpu
         logits.append(torch.stack([model(x).float().cpu() for model in models]))
     found = Predictions(part.ids, part.labels, torch.cat(logits, dim=1))
     tensors = {"ids": found.ids, "labels": found.labels, "logits": found.logits}
-    save_tensors(path, tensors, data=part.fingerprint())
+    save_tensors(path, tensors, data=part.fingerprint(), model=fingerprint_of(folder))
     return found
 
 
-def load_predictions(path, part: Part) -> Predictions:
-    """Read a predictions file; one of other data than `part` is refused."""
+def _load_predictions(path: Path, folder: RunFolder, part: Part) -> Predictions:
+    """Read a predictions file; one of other data, or of another model, is refused."""
     tensors, header = load_tensors(path)
     if header.get("data") != part.fingerprint():
         raise ArcalError(f"{path} is of other data than {part.name}: delete it and evaluate again")
+    if header.get("model") != fingerprint_of(folder):
+        raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
     return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from arcal.attacks import Adversarial, Bounds, CarliniWagner, Model, frozen, margin
 from arcal.attacks.adversarial import check_inputs
-from arcal.attacks.model import predict
+from arcal.attacks.model import predicted_class
 from arcal.errors import ArcalError
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
@@ -90,7 +90,7 @@ def score(
 def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     check_inputs(x, bounds)
     with frozen(model):
-        predicted = predict(model, x)
+        predicted = predicted_class(model, x)
         if order == "gradient":
             value = gradient_order(model, x, predicted)
         elif order == "random":

@@ -1,17 +1,18 @@
 """Attacked images of a test set, from its least to its most robust."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 import torch
 from torch import Tensor
 
 from arcal.attacks import CarliniWagner, frozen
 from arcal.data import Part
+from arcal.errors import ArcalError
 from arcal.robustness import Robustness, rank
-from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training.fit import as_input
-from arcal.training.run import model_of
+from arcal.training.run import fingerprint_of, model_of
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,22 @@ def showcase(
     attack: CarliniWagner | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Showcase:
-    """Attack `N` images spread evenly over the ranking by `scores`, or read them from the folder.
+    """Attack `N` images spread evenly over the ranking by `scores`, or read what is kept of that.
 
     `scores` are of `part` by the run's model. The first and the last are the ends of the ranking.
     """
+    if not torch.equal(scores.ids, part.ids):
+        raise ArcalError(f"the scores are not of {part.name}: score that part")
+    attack = attack or CarliniWagner()
+    about = {
+        "model": fingerprint_of(folder),
+        "data": part.fingerprint(),
+        "order": scores.order,
+        "N": N,
+        "attack": {type(attack).__name__: asdict(attack)},
+    }
     path = folder.path / "showcase.safetensors"
-    if path.exists():
+    if path.exists() and load_header(path) == about:
         progress(N, N)
         return Showcase(**load_tensors(path)[0])
     model = model_of(folder)
@@ -56,7 +67,7 @@ def showcase(
     at = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]
     x = as_input(part.images(at), "cpu")
     progress(0, len(at))
-    found = (attack or CarliniWagner())(model, x)
+    found = attack(model, x)
     progress(len(at), len(at))
     with frozen(model), torch.no_grad():
         becomes = model(found.x).argmax(dim=1)
@@ -70,5 +81,5 @@ def showcase(
         distance=found.distance,
         estimate=scores.robustness[at],
     )
-    save_tensors(path, {field.name: getattr(shown, field.name) for field in fields(shown)})
+    save_tensors(path, {field.name: getattr(shown, field.name) for field in fields(shown)}, **about)
     return shown

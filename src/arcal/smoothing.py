@@ -13,6 +13,7 @@ Nothing here knows about training loops: a loop calls the object as its loss and
 once an epoch.
 """
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -99,14 +100,14 @@ class AdaptiveLabelSmoothing(nn.Module):
         reduction: str = "mean",
     ):
         super().__init__()
-        if Z < 2 or R < 1:
+        if Z < 2 or not isinstance(R, int) or R < 1:
             raise ArcalError(
                 f"{Z} classes and {R} levels: at least 2 classes and 1 level are needed"
             )
         self.Z, self.R, self.reduction = Z, R, reduction
         schedule = alpha if isinstance(alpha, Mapping) else {0: alpha}
         self.alpha = {int(first): value for first, value in schedule.items()}
-        if 0 not in self.alpha or any(a <= 0 for a in self.alpha.values()):
+        if 0 not in self.alpha or not all(0 < a < math.inf for a in self.alpha.values()):
             raise ArcalError(f"alpha is {alpha}: positive values are needed, the first at epoch 0")
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
@@ -142,8 +143,13 @@ class AdaptiveLabelSmoothing(nn.Module):
         and `correct` `(N,)` whether that class is right. `gap_r = conf(S_r) - acc(S_r)`; a level
         without validation examples has a gap of 0 and keeps its label.
         """
-        if not torch.isfinite(confidence).all():
-            raise ArcalError("a validation confidence is not finite: the network has diverged")
+        if confidence.shape != correct.shape or correct.dtype != torch.bool or not len(correct):
+            raise ArcalError(
+                f"confidence {tuple(confidence.shape)} and correct {tuple(correct.shape)} of "
+                f"{correct.dtype}: give (N,) floats and (N,) booleans, N at least 1"
+            )
+        if not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
+            raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
         r = self._levels(self.validation_levels, ids, len(confidence))
         difference = (confidence.double() - correct.double()).to(r.device)
         total = torch.zeros(self.R, dtype=torch.float64, device=r.device)

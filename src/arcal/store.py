@@ -12,10 +12,12 @@ nothing is ever unpickled: tensors are safetensors, tables Parquet, the rest JSO
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +29,11 @@ from torch import Tensor
 
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
+
+try:
+    import fcntl
+except ImportError:  # not on Windows: there, train a run from one process only
+    fcntl = None
 
 
 def content_hash(config: Mapping[str, Any]) -> str:
@@ -41,9 +48,11 @@ def content_hash(config: Mapping[str, Any]) -> str:
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file, then give it its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
     try:
         write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -74,6 +83,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, header
 
 
+def load_header(path: Path) -> dict[str, Any]:
+    """The metadata alone of a file of tensors."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ArcalError(f"{path} is damaged ({error}): delete it and make it again") from None
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """One run on disk."""
@@ -97,7 +115,7 @@ class RunFolder:
         """An existing run folder, its configuration checked against its name."""
         if not (path / "config.json").is_file():
             raise ArcalError(f"{path} is not a run folder: it has no config.json")
-        folder = cls(path)
+        folder = cls(path.resolve())
         folder.config_checked()
         return folder
 
@@ -113,8 +131,8 @@ class RunFolder:
         found, expected = content_hash(config), self.path.name.rpartition("-")[2]
         if found != expected:
             raise ArcalError(
-                f"{path} has been changed: its hash is {found}, its folder's name ends in "
-                f"{expected}; restore it, or train the new configuration, which gets its own folder"
+                f"{path} has been changed, or its folder renamed: its hash is {found}, the name "
+                f"ends in {expected}; undo that, or train the new configuration in its own folder"
             )
         return config
 
@@ -141,6 +159,14 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run; they wait. Ends with the process."""
+        with (self.path / ".lock").open("w") as file:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def predictions(self, name: str) -> Path:
         """The file of the predictions on the set of this name, such as `test`."""
@@ -179,19 +205,24 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[b"arcal"])
         column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
+        order, known = about["order"], about["fingerprint"]
         success = None
         if table["success"].null_count < len(table):
             success = torch.tensor(table["success"].to_pylist())
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: run `arcal score` first") from None
-    except (pa.ArrowException, KeyError, ValueError) as error:
-        raise ArcalError(f"{path} is not a score file ({error}): score again") from None
+    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise ArcalError(
+            f"{path} is not a score file ({error}): delete it and score again"
+        ) from None
     for name, expected in (fingerprint or {}).items():
-        found = about["fingerprint"].get(name)
+        found = known.get(name)
         if found != expected:
-            raise ArcalError(f"{path} is stale: its {name} is {found}, not {expected}; score again")
+            raise ArcalError(
+                f"{path} is stale: its {name} is {found}, not {expected}; delete it and score again"
+            )
     return Robustness(
-        order=about["order"],
+        order=order,
         ids=column["id"],
         robustness=column["robustness"],
         success=success,

@@ -1,5 +1,6 @@
 """Many runs: fanned out they are what they are alone, and what stops one stops all."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import active_children
 
@@ -8,7 +9,7 @@ import pytest
 from arcal.errors import ArcalError
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run
+from arcal.training.run import Run, is_done
 from tiny_files import write_tiny
 
 
@@ -30,6 +31,15 @@ def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
     for a, b in zip(one, two, strict=True):
         assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
     assert seen[-1] == (10, 10), "three runs and two vanilla ones of two epochs each"
+
+
+def test_two_processes_train_one_run_once(run, tmp_path):
+    plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=30))
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: train_all([plain], tmp_path, workers=2), range(2))
+    assert first == second
+    assert [record["epoch"] for record in first[0].epochs()] == list(range(1, 31))
+    assert is_done(first[0])
 
 
 def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):

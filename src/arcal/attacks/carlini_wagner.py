@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
-from arcal.attacks.model import Model, folded, frozen, margin, predict
+from arcal.attacks.model import Model, folded, frozen, margin, predicted_class
 
 TOLERANCE = 1e-4
 """Logits by which the other class must lead: nearer the boundary, rounding decides who leads."""
@@ -28,7 +28,8 @@ class CarliniWagner:
 
     With `early_stop`, an input's search step ends when its loss has not fallen by 0.01 % over a
     tenth of the iterations. Unlike there, each input stops by itself, so that a distance never
-    depends on the other inputs of the batch; and Adam starts anew at each search step.
+    depends on the other inputs of the batch, and an input has crossed once the other class leads by
+    `TOLERANCE`.
     """
 
     search_steps: int = 3
@@ -42,7 +43,7 @@ class CarliniWagner:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back."""
         check_inputs(x, bounds)
         with frozen(model):
-            y = predict(model, x)
+            y = predicted_class(model, x)
             found, passes = self._search(folded(model, x), x, y, bounds)
             return verified(model, x, found, y, bounds, passes)
 
@@ -94,7 +95,7 @@ class CarliniWagner:
             step = (m / (1 - 0.9**i)) / ((v / (1 - 0.999**i)).sqrt() + 1e-8)
             w = w - self.learning_rate * step
 
-            if self.early_stop and i % max(self.iterations // 10, 1) == 0:
+            if self.early_stop and (i - 1) % max(self.iterations // 10, 1) == 0:
                 falling = (loss.detach() <= 0.9999 * previous).nonzero().squeeze(1)
                 if len(falling) == 0:
                     break

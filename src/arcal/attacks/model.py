@@ -27,7 +27,10 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 
 @contextmanager
 def frozen(model: Model) -> Iterator[None]:
-    """Evaluation mode, no weight gradients, float32 without autocast; all restored on leaving."""
+    """Evaluation mode, no weight gradients, float32 without autocast; all restored on leaving.
+
+    A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
+    """
     modules = list(model.modules()) if isinstance(model, nn.Module) else []
     parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
     training = [module.training for module in modules]
@@ -48,7 +51,7 @@ def frozen(model: Model) -> Iterator[None]:
 
 
 @torch.no_grad()
-def predict(model: Model, x: Tensor) -> Tensor:
+def predicted_class(model: Model, x: Tensor) -> Tensor:
     """The predicted class of each input, int64 `(N,)`, after checking that these are logits."""
     logits = model(x.clone())
     if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:

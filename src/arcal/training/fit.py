@@ -76,7 +76,7 @@ def fit(
         measures, learned = loop.validate(validation)
         record = {
             "epoch": epoch,
-            "rate": recipe.rate(epoch - 1),
+            "rate": loop.rate,
             "loss": loss,
             **measures,
             "seconds": round(time.perf_counter() - start, 3),
@@ -176,15 +176,21 @@ class _Loop:
             log_probabilities = average(logits)
             confidence, correct = confidence_and_correct(log_probabilities.exp(), labels)
             surprise = -log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)
-            columns.append(torch.stack([ids.double(), confidence, correct.double(), surprise]))
-        ids, confidence, correct, surprise = self._gathered(torch.cat(columns, dim=1))
-        correct = correct.bool()
+            columns.append((ids, confidence, correct, surprise))
+        ids, confidence, correct, surprise = self._gathered(
+            [torch.cat(column) for column in zip(*columns, strict=True)]
+        )
         measures = {
             "accuracy": float(correct.double().mean()),
             "ece": ece(confidence, correct),
             "nll": float(surprise.mean()),
         }
-        return measures, self.method.learn(ids.long(), confidence, correct)
+        return measures, self.method.learn(ids, confidence, correct)
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return self.optimizers[0].param_groups[0]["lr"]
 
     def _share(self, order: Tensor) -> Tensor:
         """The positions of this process: one of every `world_size`, padded at the end."""
@@ -192,17 +198,21 @@ class _Loop:
         order = torch.cat([order, order[: -len(order) % world]])
         return order[self.fabric.global_rank :: world]
 
-    def _gathered(self, columns: Tensor) -> Tensor:
-        """All processes' columns `(4, N)`, ascending by id (the first row), each id once."""
+    def _gathered(self, columns: list[Tensor]) -> list[Tensor]:
+        """All processes' columns `(N,)`, ascending by id (the first column), each id once."""
         if self.fabric.world_size > 1:
-            columns = columns.to(self.fabric.device)
-            shares = [torch.empty_like(columns) for _ in range(self.fabric.world_size)]
-            torch.distributed.all_gather(shares, columns)
-            columns = torch.cat(shares, dim=1).cpu()
-        columns = columns[:, columns[0].argsort(stable=True)]
-        first = torch.ones(columns.shape[1], dtype=torch.bool)
-        first[1:] = columns[0, 1:] != columns[0, :-1]
-        return columns[:, first]
+            columns = [self._from_all(column) for column in columns]
+        order = columns[0].argsort(stable=True)
+        ids = columns[0][order]
+        first = torch.ones(len(ids), dtype=torch.bool)
+        first[1:] = ids[1:] != ids[:-1]
+        return [column[order][first] for column in columns]
+
+    def _from_all(self, column: Tensor) -> Tensor:
+        column = column.to(self.fabric.device)
+        shares = [torch.empty_like(column) for _ in range(self.fabric.world_size)]
+        torch.distributed.all_gather(shares, column)
+        return torch.cat(shares).cpu()
 
     def save(self, path: Path, epoch: int) -> None:
         """All that is needed to continue after this epoch, in one file."""

@@ -11,8 +11,10 @@ from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
 from arcal.data import Data, load
+from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
+from arcal.training.device import fabric_on
 from arcal.training.run import Run, is_done
 from arcal.training.train import train
 
@@ -34,6 +36,9 @@ def train_all(
     The vanilla runs that others rank by come first. A run that is done is not trained again, and
     one that was cut short continues. With `workers` > 1 that many processes train one run each.
     """
+    if workers < 1 or loaders < 0:
+        raise ArcalError(f"{workers} workers and {loaders} loaders: at least 1 and 0 are needed")
+    fabric_on(accelerator)  # raises before anything is written if it is not here
     bases = [
         replace(run, method="vanilla", settings={}, seeds=(seed,))
         for run in runs

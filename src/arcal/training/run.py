@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from arcal.data import Data, load
 from arcal.errors import ArcalError
 from arcal.methods import complete_settings, method_class
 from arcal.networks import NETWORKS, Ensemble, build
-from arcal.store import RunFolder, load_tensors
+from arcal.store import RunFolder, load_header
 from arcal.training.draws import draw
 from arcal.training.fit import load_members
 from arcal.training.recipes import RECIPES, Recipe
@@ -55,7 +56,8 @@ class Run:
         config = _as_json(dataclasses.asdict(self))
         embedded = self.data == "fashion"
         source = self.data if embedded else str(Path(self.data).absolute())
-        return config | {"data": _about(data), "source": source, "format": FORMAT}
+        config |= {"data": _about(data), "validation": len(data.validation)}
+        return config | {"source": source, "format": FORMAT}
 
     def folder(self, root: Path, data: Data) -> RunFolder:
         """The run's folder under `root`, made if it is not there yet."""
@@ -75,11 +77,16 @@ def _as_json(value: Any) -> Any:
 
 
 def is_done(folder: RunFolder) -> bool:
-    """Whether the run has been trained to its last epoch."""
+    """Whether the run has been trained, and logged, to its last epoch."""
     if not folder.checkpoint.exists():
         return False
-    _, header = load_tensors(folder.checkpoint)
-    return header["epoch"] == folder.config_checked()["recipe"]["epochs"]
+    epochs = folder.config_checked()["recipe"]["epochs"]
+    return load_header(folder.checkpoint)["epoch"] == epochs == folder.epochs_done()
+
+
+def fingerprint_of(folder: RunFolder) -> str:
+    """16 hexadecimal digits of the SHA-256 of the run's checkpoint: the model that made a file."""
+    return sha256(folder.checkpoint.read_bytes()).hexdigest()[:16]
 
 
 def models_of(folder: RunFolder) -> list[nn.Module]:

@@ -2,19 +2,18 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from arcal.attacks import CarliniWagner
 from arcal.data import Part, batches
 from arcal.robustness import Robustness, check_order, score
 from arcal.store import RunFolder, load_scores, save_scores
+from arcal.training.device import fabric_on
 from arcal.training.fit import as_input
-from arcal.training.run import model_of
+from arcal.training.run import fingerprint_of, model_of
 
 BATCH = 100
 
@@ -38,17 +37,19 @@ def score_run(
     attack = attack or CarliniWagner()
     model = model_of(folder)
     path = folder.scores(name, order)
+    seed = folder.config_checked()["seeds"][0]  # of the random order: runs differ in it as well
     fingerprint: dict[str, Any] = {
-        "model": sha256(folder.checkpoint.read_bytes()).hexdigest()[:16],
+        "model": fingerprint_of(folder),
         "data": part.fingerprint(),
+        "order": order,
     }
     if order == "attack":
         fingerprint["attack"] = {type(attack).__name__: dataclasses.asdict(attack)}
     if path.exists():
         return load_scores(path, fingerprint)
-    device = Fabric(accelerator=accelerator, devices=1).device
+    device = fabric_on(accelerator).device
     inputs = _inputs(part, device, progress)
-    scores = score(model.to(device), inputs, order, attack=attack)
+    scores = score(model.to(device), inputs, order, attack=attack, seed=seed)
     save_scores(path, scores, fingerprint)
     return scores
 

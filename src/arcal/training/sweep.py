@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from arcal.training.many import Progress, train_all
+from arcal.training.many import train_all
 from arcal.training.run import Run
 
 
@@ -28,18 +29,18 @@ def sweep(
     values: Sequence[float],
     *,
     extend: bool = False,
-    workers: int = 1,
-    progress: Progress = lambda done, total: None,
+    **options: Any,
 ) -> Sweep:
     """Train `run` with each of the ascending `values` of a setting.
 
     With `extend` the grid goes on upward by its last step while its best value is its last, below
-    1, so that a grid that ends too early does not choose for the method.
+    1, so that a grid that ends too early does not choose for the method. `options` are those of
+    `train_all`.
     """
     ece: dict[float, float] = {}
     values = list(values)
     while values:
-        folders = train_all(tries(run, setting, values), root, workers=workers, progress=progress)
+        folders = train_all(tries(run, setting, values), root, **options)
         ece |= {value: f.epochs()[-1]["ece"] for value, f in zip(values, folders, strict=True)}
         tried = list(ece)
         best = Sweep(setting, ece).best

@@ -4,14 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from arcal.data import Data, InMemory, load
-from arcal.methods import method_class
+from arcal.methods import Method, method_class
 from arcal.networks import ResNetV2, build
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder
+from arcal.training.device import fabric_on
 from arcal.training.draws import draw
 from arcal.training.fit import Member, fit
 from arcal.training.memory import keep_memory
@@ -37,11 +37,25 @@ def train(
     torch.set_num_threads(run.threads)
     keep_memory()
     data = data or load(run.data, split_seed=run.split_seed, validation=run.validation)
-    Z = len(data.classes)
-    method = method_class(run.method)(Z, **run.settings)
+    method = method_class(run.method)(len(data.classes), **run.settings)
     folder = run.folder(root, data)
     if is_done(folder):
         return folder
+    with folder.locked():
+        if not is_done(folder):  # another process may have trained it while this one waited
+            _train(run, root, folder, method, data, accelerator, loaders)
+    return folder
+
+
+def _train(
+    run: Run,
+    root: Path,
+    folder: RunFolder,
+    method: Method,
+    data: Data,
+    accelerator: str,
+    loaders: int,
+) -> None:
     if method.ranks:
         bases = [
             train(
@@ -60,7 +74,7 @@ def train(
             ]
             ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)
             method.assign(name, part.ids, levels(ranking, part.ids, method.R))
-    fabric = Fabric(accelerator=accelerator, devices=1, precision=run.recipe.precision)
+    fabric = fabric_on(accelerator, run.recipe.precision)
     members = [Member(_network(run, data, seed), seed) for seed in run.seeds]
     fit(
         members,
@@ -72,7 +86,6 @@ def train(
         folder=folder,
         loaders=loaders,
     )
-    return folder
 
 
 def _network(run: Run, data: Data, seed: int) -> nn.Module:
