@@ -221,6 +221,9 @@ class Score:
         if self.json:
             print(json.dumps(summary, indent=2))
         say(", ".join(f"{name} {value}" for name, value in summary.items()))
+        if scores.success is not None and not scores.success.all():
+            failed = int((~scores.success).sum())
+            say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf")
 
 
 @dataclass(frozen=True)
