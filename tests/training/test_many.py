@@ -1,12 +1,13 @@
 """Many runs: fanned out they are what they are alone, and what stops one stops all."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import active_children
 
 import pytest
 
 from arcal.errors import ArcalError
+from arcal.store import RunFolder
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, is_done
@@ -48,6 +49,8 @@ def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
     long = replace(plain, recipe=replace(run.recipe, epochs=10_000))
     with pytest.raises(ArcalError, match="lower the learning rate"):
         train_all([wild, long], tmp_path, workers=2)
-    for child in active_children():
-        child.join(10)
-    assert not active_children()
+    folders = [RunFolder(path) for path in tmp_path.iterdir()]
+    (other,) = [f for f in folders if f.config_checked()["recipe"]["epochs"] == 10_000]
+    stopped = other.epochs_done()
+    time.sleep(2)
+    assert other.epochs_done() == stopped

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import active_children, get_context
+from multiprocessing import get_context
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
@@ -70,7 +70,6 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
 
     What a run has saved stays, so all continue when they are asked for again.
     """
-    others = set(active_children())
     pool = ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
     )
@@ -79,8 +78,11 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
             for job in [pool.submit(train, run, root, **options) for run in wave]:
                 job.result()
     except BaseException:
+        # What Python 3.14 has as terminate_workers; a public list of children would be read while
+        # the pool's own thread waits for them, and the two would take each other's exit codes.
+        children = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(active_children()) - others:
+        for child in children:
             child.terminate()
         raise
     pool.shutdown()
