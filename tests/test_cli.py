@@ -176,6 +176,14 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
         assert says in lines[0]
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(inside, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    code, error = inside("train", "--runs", tmp_path / "file")
+    assert code == 2
+    assert len(error.strip().splitlines()) == 1, error
+    assert "file" in error
+
+
 def test_a_traceback_is_never_shown_from_the_shell():
     done = arcal("train", "--method", "magic")
     assert done.returncode == 2

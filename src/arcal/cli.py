@@ -337,6 +337,9 @@ def main() -> None:
     except ArcalError as error:
         say(f"arcal: {error}")
         sys.exit(2)
+    except OSError as error:  # a full disk, a folder that cannot be written
+        say(f"arcal: {error}; what was finished is kept, the same command continues")
+        sys.exit(2)
     except KeyboardInterrupt:
         say("arcal: stopped; what was finished is kept, the same command continues")
         sys.exit(130)
