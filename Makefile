@@ -1,8 +1,8 @@
-# Two commands do everything: `make demo` and `make test`.
+# Two commands do everything: `make demo` and `make test`. `make benchmarks` takes hours.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format benchmarks clean
 
 demo: .venv/installed
 	$(BIN)/arcal demo
@@ -19,6 +19,16 @@ format: .venv/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+benchmarks: .venv-benchmarks/installed
+	.venv-benchmarks/bin/python -m benchmarks.attacks
+
+# Of its own: torchattacks wants an old requests, and visdom, which adv-lib needs, an old setuptools.
+.venv-benchmarks/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-benchmarks
+	.venv-benchmarks/bin/pip install --quiet -e '.[benchmarks]' 'setuptools<80' wheel
+	.venv-benchmarks/bin/pip install --quiet --no-build-isolation visdom adv-lib
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -31,4 +41,4 @@ format: .venv/installed-test
 	touch $@
 
 clean:
-	rm -rf .venv arcal-demo runs report
+	rm -rf .venv .venv-benchmarks .benchmarks arcal-demo runs report

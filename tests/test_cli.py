@@ -167,6 +167,10 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
         (["evaluate", run, "--shift", "fog-9"], "shift 'fog-9' is unknown"),
         (["score", run, "--part", "all"], "all"),
         (["score", run, "--order", "size"], "order 'size' is unknown"),
+        (["score", run, "--attack", "magic"], "attack 'magic' is unknown"),
+        (["score", run, "--order", "margin", "--attack", "magic"], "--attack"),
+        (["score", run, "--processes", 0], "0 processes"),
+        (["score", run, "--threads", 0], "0 threads"),
     ]
     for arguments, says in cases:
         code, error = inside(*arguments)

@@ -1,6 +1,7 @@
 """Run folders and score files: whole or absent, theirs or refused."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,6 +14,7 @@ from arcal.store import (
     content_hash,
     load_scores,
     load_tensors,
+    merge_scores,
     save_scores,
     save_tensors,
     write_whole,
@@ -105,6 +107,22 @@ def test_scores_come_back_and_say_what_they_are(tmp_path, success):
     ]  # fmt: skip
 
 
+def test_shards_make_up_a_score_file(tmp_path):
+    shards = [tmp_path / "s.shards" / f"{number}.parquet" for number in range(2)]
+    first = scores(torch.tensor([True, False]))
+    second = replace(first, ids=first.ids + 10, robustness=first.robustness / 2)
+    for shard, part in zip(shards, (first, second), strict=True):
+        save_scores(shard, part, {"model": "m"})
+    merge_scores(tmp_path / "s.parquet", shards)
+    found = load_scores(tmp_path / "s.parquet", {"model": "m"})
+    assert found.ids.tolist() == [7, 3, 17, 13]
+    assert found.robustness.tolist() == [0.25, torch.inf, 0.125, torch.inf]
+    assert found.success is not None
+    assert found.success.tolist() == [True, False, True, False]
+    with pytest.raises(ArcalError, match=r"its model is m, not n; delete .*s.shards and score"):
+        load_scores(shards[0], {"model": "n"})
+
+
 def test_stale_and_damaged_files_are_refused(tmp_path):
     path = tmp_path / "s.parquet"
     with pytest.raises(ArcalError, match="missing"):
@@ -112,6 +130,9 @@ def test_stale_and_damaged_files_are_refused(tmp_path):
     save_scores(path, scores(None), {"model": "m", "data": "d"})
     with pytest.raises(ArcalError, match="its model is m, not n"):
         load_scores(path, {"model": "n"})
+    save_scores(path, scores(None), {"attack": {"name": "a", "iterations": 3, "kappa": 0.0}})
+    with pytest.raises(ArcalError, match="stale: its attack iterations is 3, not 4; delete it"):
+        load_scores(path, {"attack": {"name": "a", "iterations": 4, "kappa": 0.0}})
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(ArcalError, match="not a score file"):
         load_scores(path)

@@ -178,7 +178,8 @@ class Score:
     """Score every input of a run's data by its robustness; writes Parquet into the run's folder.
 
     With the order `attack` the robustness is the L2 norm of the smallest perturbation found that
-    changes the model's prediction, and +inf where none was found. The others are rankings.
+    changes the model's prediction, and +inf where none was found. The others are rankings. A killed
+    scoring continues with what is missing, and its file is the same as if it had not been.
     """
 
     run: tyro.conf.Positional[Path]
@@ -187,17 +188,34 @@ class Score:
     """train, validation or test."""
     order: str = "attack"
     """attack, gradient, margin, confidence or random."""
+    attack: str | None = None
+    """Of the order attack: carlini-wagner."""
+    processes: int = 1
+    """Processes that share the work, one a core or one a GPU; the file is the same."""
+    threads: int = 1
+    """Threads of each process."""
     accelerator: str = "cpu"
     """cpu, gpu or auto."""
     json: bool = False
     """Print a summary as JSON on standard output."""
 
     def __call__(self) -> None:
+        import torch
+
+        from arcal.attacks import attack_named
         from arcal.console import bar
         from arcal.store import RunFolder
+        from arcal.training.device import fabric_on
         from arcal.training.run import data_of
-        from arcal.training.scoring import score_run
+        from arcal.training.scoring import score_file, score_run
 
+        if self.attack is not None and self.order != "attack":
+            raise ArcalError(f"--attack is of the order attack: leave it out with {self.order}")
+        if self.threads < 1:
+            raise ArcalError(f"{self.threads} threads: at least 1 is needed")
+        attack = None if self.attack is None else attack_named(self.attack)
+        fabric = fabric_on(self.accelerator, processes=self.processes)
+        torch.set_num_threads(self.threads)
         folder = RunFolder.open(self.run)
         part = data_of(folder).part(self.part)
         with bar(f"scoring {self.part} by {self.order}", "images") as progress:
@@ -206,12 +224,13 @@ class Score:
                 part,
                 self.part,
                 self.order,
-                accelerator=self.accelerator,
+                attack=attack,
+                fabric=fabric,
                 progress=progress,
             )
         finite = scores.robustness[scores.robustness.isfinite()]
         summary: dict[str, Any] = {
-            "file": str(folder.scores(self.part, self.order)),
+            "file": str(score_file(folder, self.part, self.order, attack)),
             "order": self.order,
             "inputs": len(scores.ids),
             "success": None if scores.success is None else float(scores.success.double().mean()),

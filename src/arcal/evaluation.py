@@ -195,8 +195,8 @@ def collect(
             for name, part in parts.items():
                 predictions[name].append(predict(folder, part, name, accelerator=accelerator))
                 progress(done := done + 1, total)
-            scores = score_run(folder, data.test, "test", order, accelerator=accelerator)
-            robustness.append(scores)
+            fabric = fabric_on(accelerator)
+            robustness.append(score_run(folder, data.test, "test", order, fabric=fabric))
             progress(done := done + 1, total)
         seeds = [tuple(folder.config_checked()["seeds"]) for folder in group]
         collected.append(MethodRuns(label, group, seeds, predictions, robustness))

@@ -7,13 +7,15 @@ nothing is ever unpickled: tensors are safetensors, tables Parquet, the rest JSO
     metrics.jsonl            a line an epoch
     checkpoint.safetensors   the state after the last epoch, to continue from and to evaluate
     predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
-    scores/PART-ORDER.parquet     id, robustness, success, predicted, label, passes
+    scores/PART-NAME.parquet      id, robustness, success, predicted, label, passes; NAME is the
+                                  order, or the attack's name for the order `attack`
+    scores/PART-NAME.shards/      the same for blocks of ids, until all are there
 """
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,8 +34,11 @@ from arcal.robustness import Robustness
 
 try:
     import fcntl
-except ImportError:  # not on Windows: there, train a run from one process only
+except ImportError:  # not on Windows: there, train or score a run from one process only
     fcntl = None
+
+SHARDS = ".shards"
+"""What the name of a folder of shards ends in."""
 
 
 def content_hash(config: Mapping[str, Any]) -> str:
@@ -56,6 +61,16 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other processes out while the block runs; they wait. Ends with the process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -160,21 +175,17 @@ class RunFolder:
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Keep other processes from training this run; they wait. Ends with the process."""
-        with (self.path / ".lock").open("w") as file:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+        return locked(self.path / ".lock")
 
     def predictions(self, name: str) -> Path:
         """The file of the predictions on the set of this name, such as `test`."""
         return self.path / "predictions" / f"{name}.safetensors"
 
-    def scores(self, part: str, order: str) -> Path:
-        """The score file of one part by one order."""
-        return self.path / "scores" / f"{part}-{order}.parquet"
+    def scores(self, part: str, name: str) -> Path:
+        """The score file of one part by the order, or the attack, of this name."""
+        return self.path / "scores" / f"{part}-{name}.parquet"
 
 
 def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) -> None:
@@ -199,30 +210,34 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
     write_whole(path, lambda to: pq.write_table(table, to))
 
 
+def merge_scores(path: Path, shards: Iterable[Path]) -> None:
+    """Write the score file that its shards make up, one after another; one is read at a time."""
+
+    def write(to: Path) -> None:
+        with ExitStack() as stack:
+            writer = None
+            for shard in shards:
+                table, _ = _read_scores(shard)
+                writer = writer or stack.enter_context(pq.ParquetWriter(to, table.schema))
+                writer.write_table(table)
+
+    write_whole(path, write)
+
+
 def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Robustness:
     """Read a score file; one of another model, data or attack than `fingerprint` is refused."""
-    try:
-        table = pq.read_table(path)
-        about = json.loads((table.schema.metadata or {})[b"arcal"])
-        column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
-        order, known = about["order"], about["fingerprint"]
-        success = None
-        if table["success"].null_count < len(table):
-            success = torch.tensor(table["success"].to_pylist())
-    except FileNotFoundError:
-        raise ArcalError(f"{path} is missing: run `arcal score` first") from None
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise ArcalError(
-            f"{path} is not a score file ({error}): delete it and score again"
-        ) from None
-    for name, expected in (fingerprint or {}).items():
-        found = known.get(name)
-        if found != expected:
-            raise ArcalError(
-                f"{path} is stale: its {name} is {found}, not {expected}; delete it and score again"
-            )
+    table, about = _read_scores(path)
+    expected = json.loads(json.dumps(fingerprint or {}))
+    found = {name: about["fingerprint"].get(name) for name in expected}
+    if changes := ", ".join(_changes(found, expected)):
+        to_delete = path.parent if path.parent.suffix == SHARDS else "it"
+        raise ArcalError(f"{path} is stale: its {changes}; delete {to_delete} and score again")
+    column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
+    success = None
+    if table["success"].null_count < len(table):
+        success = torch.tensor(table["success"].to_pylist())
     return Robustness(
-        order=order,
+        order=about["order"],
         ids=column["id"],
         robustness=column["robustness"],
         success=success,
@@ -230,6 +245,33 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
         labels=column["label"],
         passes=column["passes"],
     )
+
+
+def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    try:
+        table = pq.read_table(path)
+        about = json.loads((table.schema.metadata or {})[b"arcal"])
+        if missing := {*_NUMBERS, "success"} - {*table.column_names}:
+            raise KeyError(*missing)
+        if missing := {"order", "fingerprint"} - about.keys():
+            raise KeyError(*missing)
+    except FileNotFoundError:
+        raise ArcalError(f"{path} is missing: run `arcal score` first") from None
+    except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArcalError(
+            f"{path} is not a score file ({reason}): delete it and score again"
+        ) from None
+    return table, about
+
+
+def _changes(found: Any, expected: Any, name: str = "") -> Iterator[str]:
+    """In words, where two fingerprints differ, such as `attack iterations is 500, not 100`."""
+    if isinstance(found, dict) and isinstance(expected, dict):
+        for key in expected | found:
+            yield from _changes(found.get(key), expected.get(key), f"{name} {key}".strip())
+    elif found != expected:
+        yield f"{name} is {found}, not {expected}"
 
 
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")

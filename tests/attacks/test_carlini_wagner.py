@@ -159,6 +159,89 @@ def test_a_distance_does_not_depend_on_its_neighbours(network, images):
     assert torch.equal(attack(network, images).distance, together.distance), "same call, same bits"
 
 
+class Scaled(nn.Module):
+    def __init__(self, model, scale):
+        super().__init__()
+        self.model, self.scale = model, scale
+
+    def forward(self, x):
+        return self.model(x) * self.scale
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_c_from_the_gradient_knows_no_scale_of_logits(network, images, scale):
+    attack = CarliniWagner(initial_c="gradient", iterations=200)
+    plain, scaled = attack(network, images), attack(Scaled(network, scale), images)
+    assert plain.success.all()
+    assert scaled.success.all()
+    assert abs(float((scaled.distance / plain.distance).median()) - 1) < 0.005
+
+
+def test_tiny_margins_need_a_c_from_the_gradient(network, images):
+    hardly_trained = Scaled(network, 1e-5)
+    assert CarliniWagner()(hardly_trained, images).success.float().mean() < 0.2
+    assert CarliniWagner(initial_c="gradient")(hardly_trained, images).success.all()
+
+
+def test_c_from_the_gradient_is_what_a_linear_model_needs():
+    model = linear(2, 20)
+    x = torch.rand(60, 20, generator=torch.Generator().manual_seed(1))
+    found = CarliniWagner(search_steps=1, initial_c="gradient")(model, x, bounds=None)
+    assert found.success.all(), "one value of c is enough"
+    assert (found.distance / exact_distance(model, x, None)).median() < 1.003
+
+
+def reference(model, x, y, c, iterations, bounds):
+    """One search step a line at a time, its gradient by autograd and torch's own Adam."""
+    lo, hi = bounds
+    w = torch.atanh(0.999999 * (2 * (x - lo) / (hi - lo) - 1)).requires_grad_()
+    adam = torch.optim.Adam([w], lr=0.005)
+    best = torch.full_like(x[:, 0], torch.inf)
+    for _ in range(iterations):
+        perturbed = lo + (hi - lo) * (torch.tanh(w) + 1) / 2
+        squared = (perturbed - x).square().sum(dim=1)
+        z = model(perturbed)
+        lead = z.gather(1, y[:, None])[:, 0] - z.scatter(1, y[:, None], -torch.inf).amax(dim=1)
+        best = torch.where(lead < -1e-5 * z.abs().amax(1), best.minimum(squared.detach()), best)
+        adam.zero_grad()
+        (squared + c * lead.clamp(min=0)).sum().backward()
+        adam.step()
+    return best.sqrt()
+
+
+@pytest.mark.parametrize("bounds", [(0.0, 1.0), (-2.0, 3.0)])
+def test_each_step_is_that_of_autograd_and_adam(bounds):
+    model = linear(6, 30).double()
+    x = torch.rand(50, 30, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    attack = CarliniWagner(search_steps=1, iterations=100, initial_c=0.1, early_stop=False)
+    found = attack(model, x, bounds)
+    expected = reference(model, x, found.predicted, 0.1, 100, bounds)
+    assert found.success.sum() > 10
+    torch.testing.assert_close(found.distance.double(), expected, rtol=1e-5, atol=0)
+
+
+def test_no_backward_pass_once_all_have_crossed(images):
+    class Counted(torch.autograd.Function):
+        calls = 0
+
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, *gradients):
+            Counted.calls += 1
+            return gradients[0]
+
+    layer = linear(3, 64)
+    found = CarliniWagner(search_steps=1, early_stop=False, initial_c="gradient")(
+        lambda x: layer(Counted.apply(x)), images[:1]
+    )
+    assert found.success.all()
+    assert found.passes.item() == 501
+    assert 10 < Counted.calls < 490
+
+
 def test_early_stop_spends_less_and_loses_little(network, images):
     whole, stopped = (
         CarliniWagner(early_stop=False)(network, images),

@@ -4,8 +4,47 @@ An attack is a frozen dataclass of its settings and a callable
 `attack(model, x, bounds) -> Adversarial`.
 """
 
+from typing import Any
+
 from arcal.attacks.adversarial import Adversarial, Bounds
+from arcal.attacks.boundary_projection import BoundaryProjection
 from arcal.attacks.carlini_wagner import CarliniWagner
 from arcal.attacks.model import Model, frozen, margin
+from arcal.errors import ArcalError
 
-__all__ = ["Adversarial", "Bounds", "CarliniWagner", "Model", "frozen", "margin"]
+ATTACKS: dict[str, Any] = {
+    "boundary-projection": BoundaryProjection(),
+    "boundary-projection-quick": BoundaryProjection(budget=17, reach=2.0),
+    "carlini-wagner": CarliniWagner(),
+}
+"""Attacks by name: ours, ours where a ranking is all that is wanted, the paper's."""
+
+
+def attack_named(name: str) -> Any:
+    """The attack of this name."""
+    if name not in ATTACKS:
+        raise ArcalError(f"attack {name!r} is unknown: choose from {', '.join(ATTACKS)}")
+    return ATTACKS[name]
+
+
+def name_of(attack: Any) -> str:
+    """The name in `ATTACKS` of this attack, or of its kind where its settings are others."""
+    same = [name for name, known in ATTACKS.items() if known == attack]
+    kind = [name for name, known in ATTACKS.items() if type(known) is type(attack)]
+    if not kind:
+        raise ArcalError(f"attack {attack!r} has no name: give one of {', '.join(ATTACKS)}")
+    return (same + kind)[0]
+
+
+__all__ = [
+    "ATTACKS",
+    "Adversarial",
+    "BoundaryProjection",
+    "Bounds",
+    "CarliniWagner",
+    "Model",
+    "attack_named",
+    "frozen",
+    "margin",
+    "name_of",
+]

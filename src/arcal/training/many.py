@@ -1,9 +1,7 @@
 """Many runs: in this process one after another, or fanned out over local processes."""
 
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,6 +15,7 @@ from arcal.store import RunFolder
 from arcal.training.device import fabric_on
 from arcal.training.run import Run, is_done
 from arcal.training.train import train
+from arcal.training.watch import watched
 
 Progress = Callable[[int, int], object]
 """Told from time to time how many epochs are done, and of how many."""
@@ -55,7 +54,8 @@ def train_all(
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
     options = {"accelerator": accelerator, "loaders": loaders}
-    with _watched(folders, progress):
+    epochs = sum(run.recipe.epochs for run in folders.values())
+    with watched(lambda: progress(_epochs_done(folders), epochs)):
         if workers == 1:
             for run in todo:
                 data = loaded[run.data, run.split_seed, run.validation]
@@ -88,24 +88,5 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
     pool.shutdown()
 
 
-@contextmanager
-def _watched(folders: dict[Path, Run], progress: Progress) -> Iterator[None]:
-    """Report the epochs that the runs' folders hold, every second, while the block runs."""
-    total = sum(run.recipe.epochs for run in folders.values())
-    over = threading.Event()
-
-    def report() -> None:
-        progress(sum(RunFolder(path).epochs_done() for path in folders), total)
-
-    def watch() -> None:
-        while not over.wait(1.0):
-            report()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        report()
+def _epochs_done(folders: Iterable[Path]) -> int:
+    return sum(RunFolder(path).epochs_done() for path in folders)

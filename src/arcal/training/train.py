@@ -69,7 +69,7 @@ def _train(
         ]
         for part, name in ((data.train, "train"), (data.validation, "validation")):
             scores = [
-                score_run(base, part, name, run.settings["order"], accelerator=accelerator)
+                score_run(base, part, name, run.settings["order"], fabric=fabric_on(accelerator))
                 for base in bases
             ]
             ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)

@@ -1,0 +1,1 @@
+"""Benchmarks: one file a claim of speed, with ratios against peers measured in the same run."""

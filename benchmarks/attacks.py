@@ -1,0 +1,177 @@
+"""The smallest L2 perturbations: arcal's attacks beside public ones, distances and times.
+
+    python -m benchmarks.attacks
+
+prints the tables of `docs/benchmarks.md` and writes them there. Every measurement is kept in the
+cache folder, so that a killed run goes on and a changed attack of ours is the only one run anew;
+delete the folder to measure everything in one run.
+"""
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import cpu_count
+from pathlib import Path
+from typing import Literal
+
+import torch
+import tyro
+
+from arcal.errors import ArcalError
+from arcal.training.memory import keep_memory
+from benchmarks.measure import Cache
+from benchmarks.peers import Contestant, ours, peers
+from benchmarks.settings import SETTINGS, Setting
+from benchmarks.table import Row, attacks_table, calls, carlini_wagner_claims, pass_costs, row
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+REFERENCES = ("foolbox-cw", "alma-1000")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Benchmark the attacks for the smallest L2 perturbation."""
+
+    setting: Literal["cifar10", "fashion", "all"] = "all"
+    """What is attacked."""
+    images: int = 512
+    """How many test images."""
+    batch: int = 64
+    """How many of them at a time."""
+    only: tuple[str, ...] = ()
+    """Names, or parts of names, of the attacks to run; writes no document."""
+    skip: tuple[str, ...] = ()
+    """Names of attacks to leave out."""
+    quick: bool = False
+    """64 images and no attack of 1,000 passes or more; writes no document."""
+    slow: bool = False
+    """Add foolbox's attack without its early stop."""
+    cache: Path = Path(".benchmarks")
+    """Where measurements, and the network trained for them, are kept."""
+
+
+def main(options: Options) -> None:
+    """Run, print, and write the document."""
+    if min(options.images, options.batch) < 1:
+        raise ArcalError("--images and --batch must be at least 1")
+    torch.set_num_threads(1)
+    keep_memory()
+    found, missing = peers(slow=options.slow)
+    print(*missing, sep="\n", end="\n" * bool(missing), file=sys.stderr)
+    contestants = chosen(found + ours(), options)
+    images = min(options.images, 64) if options.quick else options.images
+    for name, load in SETTINGS.items():
+        if options.setting not in (name, "all"):
+            continue
+        where = load(images, options.cache)
+        rows = run(where, contestants, Cache(options.cache / "measured", now()), options.batch)
+        text = "\n\n".join(section(where, rows, options.batch, missing))
+        print(f"\n## {name}\n\n{text}\n", flush=True)
+        if not options.quick and not options.only:
+            write(DOCUMENT, name, text)
+
+
+def chosen(contestants: Sequence[Contestant], options: Options) -> list[Contestant]:
+    """Those the options ask for."""
+    unknown = set(options.skip) - {who.name for who in contestants}
+    if unknown:
+        raise ArcalError(f"no attack is called {min(unknown)}: it cannot be left out")
+    kept = [who for who in contestants if not (options.quick and who.long)]
+    kept = [who for who in kept if who.name not in options.skip]
+    if options.only:
+        names = {who.name for who in contestants}
+        parts = [part for part in options.only if part not in names]  # the others are whole names
+        kept = [w for w in kept if w.name in options.only or any(part in w.name for part in parts)]
+    if not kept:
+        names = ", ".join(who.name for who in contestants)
+        raise ArcalError(f"no attack is called {' or '.join(options.only)}: there are {names}")
+    return kept
+
+
+def run(where: Setting, contestants: Sequence[Contestant], cache: Cache, size: int) -> list[Row]:
+    """Every attack on a batch in turn, then on the next: what disturbs one disturbs all."""
+    batches = -(-len(where.images) // size)
+    measured = {who.name: [] for who in contestants}
+    for batch in range(batches):
+        for who in contestants:
+            one = cache.measured(who, where, batch, size)
+            measured[who.name].append(one)
+            print(
+                f"{where.name} {batch + 1}/{batches} {who.name}: "
+                f"{1000 * one.seconds / len(one.distance):.1f} ms/image",
+                file=sys.stderr,
+                flush=True,
+            )
+    return [row(who, measured[who.name]) for who in contestants]
+
+
+def section(where: Setting, rows: list[Row], size: int, missing: list[str]) -> list[str]:
+    """The paragraphs of one setting."""
+    runs = sorted(frozenset().union(*(row.runs for row in rows)))
+    if len(runs) == 1:
+        times = f"All times are from one run, {runs[0]}."
+    else:
+        times = f"Times are from {len(runs)} runs ({', '.join(runs)}): their ratios are less sure."
+    parts = [
+        f"{where.about}; {len(where.images)} test images, batches of {size}.",
+        attacks_table(rows, where.ids, REFERENCES),
+        pass_costs(rows),
+        carlini_wagner_claims(rows),
+        calls(rows),
+        f"{times} {machine()}",
+        *missing,
+    ]
+    return [part for part in parts if part]
+
+
+def machine() -> str:
+    """On what, with what and how this was measured."""
+    try:
+        about = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        about = ""
+    names = [line.partition(":")[2].strip() for line in about.splitlines() if "model name" in line]
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    changed = " with changes" if _git("status", "--porcelain", "--", "src", "benchmarks") else ""
+    command = shlex.join(["python", "-m", "benchmarks.attacks", *sys.argv[1:]])
+    return (
+        f"{names[0] if names else 'Unknown processor'}, {cpu_count()} cores, one thread; torch "
+        f"{torch.__version__}; commit {commit}{changed}; `{command}`."
+    )
+
+
+def _git(*command: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *command], capture_output=True, text=True, cwd=ROOT, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def now() -> str:
+    """The time, which names a run."""
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def write(document: Path, name: str, text: str) -> None:
+    """Put the text between the markers of its setting."""
+    old = document.read_text()
+    begin, end = f"<!-- {name}: generated -->\n", f"<!-- {name}: end -->"
+    head, found, rest = old.partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (found and closed):
+        raise ArcalError(f"{document} has no markers {begin.strip()} and {end}: put them back")
+    document.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}")
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Options))
+    except ArcalError as error:
+        sys.exit(f"error: {error}")

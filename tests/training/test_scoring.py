@@ -1,0 +1,317 @@
+"""Scores of a run: in shards, resumed, shared by processes, and the same bits in every case."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from tiny_data import tiny
+
+from arcal.attacks import ATTACKS, CarliniWagner, attack_named, name_of
+from arcal.data import InMemory, load
+from arcal.errors import ArcalError
+from arcal.robustness import score
+from arcal.store import RunFolder, load_scores, load_tensors, locked, save_tensors
+from arcal.training import scoring
+from arcal.training.device import fabric_on
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run, model_of
+from arcal.training.scoring import SHARD, score_run
+from arcal.training.train import train
+from tiny_files import write_tiny
+
+QUICK = CarliniWagner(search_steps=1, iterations=3)
+
+
+@dataclass
+class Case:
+    """A trained run, the 500 images of its test part (3 shards), and where their scores lie."""
+
+    folder: RunFolder
+    test: InMemory
+
+    def score(self, order="gradient", part=None, **options):
+        return score_run(self.folder, self.test if part is None else part, "test", order, **options)
+
+    def file(self, name="gradient"):
+        return self.folder.scores("test", name)
+
+    def shards(self, name="gradient"):
+        return self.file(name).with_suffix(".shards")
+
+    def command(self, *options):
+        """`arcal score` in a process of its own."""
+        command = [sys.executable, "-m", "arcal", "score", self.folder.path, *options]
+        return subprocess.Popen(
+            [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    torch.set_num_threads(1)
+    source = str(write_tiny(tmp_path_factory.mktemp("data"), test=500))
+    data = load(source, validation=40)
+    recipe = RECIPES["demo"].shortened(1)
+    run = Run(data=source, network="resnet29", recipe=recipe, validation=40)
+    assert isinstance(data.test, InMemory)
+    return Case(train(run, tmp_path_factory.mktemp("runs"), data=data), data.test)
+
+
+@pytest.fixture(scope="module")
+def whole(trained):
+    """The bytes of the score file of an uninterrupted scoring on one process."""
+    trained.score()
+    content = trained.file().read_bytes()
+    trained.file().unlink()
+    return content
+
+
+@pytest.fixture
+def case(trained):
+    yield trained
+    for path in sorted((trained.folder.path / "scores").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """The shards written in this process; after `written.limit` of them the disk is full."""
+
+    class Written(list):
+        limit = 1000
+
+    written, save = Written(), scoring.save_scores
+
+    def saved(path, *rest):
+        if len(written) >= written.limit:
+            raise OSError("disk full")
+        save(path, *rest)
+        written.append(path)
+
+    monkeypatch.setattr(scoring, "save_scores", saved)
+    return written
+
+
+def interrupted(case, written, after, *arguments):
+    written.limit = len(written) + after
+    with pytest.raises(OSError, match="disk full"):
+        case.score(*arguments)
+    written.limit = 1000
+
+
+def test_a_shard_is_a_block_of_ids_and_the_file_is_their_sum(case, whole, written):
+    interrupted(case, written, 2)
+    assert written == sorted(case.shards().iterdir())
+    assert not case.file().exists()
+    ids = case.test.ids.sort().values
+    for number, path in enumerate(written):
+        block = ids[number * SHARD : (number + 1) * SHARD]
+        assert torch.equal(load_scores(path).ids, block)
+    written[0].unlink()
+    written.clear()
+    told = []
+    found = case.score(progress=lambda *done: told.append(done))
+    assert [path.stem for path in written] == ["00000", "00002"], "a finished shard is kept"
+    assert told[-1] == (500, 500)
+    assert case.file().read_bytes() == whole
+    assert not case.shards().exists()
+    assert torch.equal(found.ids, case.test.ids)
+
+
+def test_scores_are_those_of_a_plain_loop(case):
+    few = case.test.subset(case.test.ids[:30])
+    found = case.score("margin", few)
+    batch = (few.ids, few.pixels.float() / 255, few.labels)
+    expected = score(model_of(case.folder), [batch], "margin")
+    torch.testing.assert_close(found.robustness, expected.robustness, rtol=1e-4, atol=1e-4)
+    assert torch.equal(found.labels, few.labels)
+
+
+def test_sparse_unsorted_ids(case):
+    generator = torch.Generator().manual_seed(0)
+    part = tiny(250, seed=1)
+    shuffled = part.subset(part.ids[torch.randperm(250, generator=generator)])
+    found = case.score("margin", shuffled)
+    assert torch.equal(found.ids, shuffled.ids), "in the order of the part"
+    assert torch.equal(found.labels, shuffled.labels)
+    assert torch.equal(case.score("margin", shuffled).robustness, found.robustness)
+    table = pq.read_table(case.file("margin"))
+    assert table["id"].to_pylist() == part.ids.tolist(), "the file is ascending"
+    case.file("margin").unlink()
+    case.score("margin", part)
+    assert pq.read_table(case.file("margin")).equals(table)
+
+
+def test_no_more_than_a_batch_of_images_is_read_at_a_time(case, monkeypatch):
+    read, images = [], InMemory.images
+
+    def counted(part, positions):
+        read.append(len(positions))
+        return images(part, positions)
+
+    monkeypatch.setattr(InMemory, "images", counted)
+    case.score("random")
+    assert max(read) == scoring.BATCH
+    assert sum(read) == 500
+
+
+def test_processes_write_the_same_bytes(case, whole, written):
+    interrupted(case, written, 1)
+    process = case.command("--order", "gradient", "--processes", 2, "--json")
+    output, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    assert json.loads(output)["file"] == str(case.file())
+    assert error.count("inputs 500") == 1, "one process tells"
+    assert case.file().read_bytes() == whole
+    assert not case.shards().exists()
+
+
+class Spoiled(InMemory):
+    """Images 200 to 399, the share of the second of two processes, cannot be read."""
+
+    def images(self, positions):
+        if 200 <= int(positions[0]) < 400:
+            raise ArcalError("an image is damaged")
+        return super().images(positions)
+
+
+def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
+    part = Spoiled(**vars(case.test))
+    with pytest.raises(ArcalError, match=r"^an image is damaged$"):
+        case.score("margin", part, fabric=fabric_on("cpu", processes=2))
+    assert {path.stem for path in case.shards("margin").iterdir()} == {"00000", "00002"}
+
+
+def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
+    """As `torchrun` starts them; a shard that one refuses stops all with the same line."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    there |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
+    script = Path(__file__).with_name("two_scorers.py")
+    case.shards("margin").mkdir(parents=True)
+    (case.shards("margin") / "00001.parquet").write_text("no Parquet")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script, case.folder.path, tmp_path / str(rank)],
+            env=os.environ | there | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        _, error = process.communicate(timeout=300)
+        assert process.returncode == 0, error.decode()
+    assert case.file().read_bytes() == whole
+    first, second = (json.loads((tmp_path / str(rank)).read_text()) for rank in range(2))
+    assert first == second
+    assert first["robustness"] == case.score().robustness.tolist()
+    assert "00001.parquet is not a score file" in first["error"]
+
+
+def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
+    process = case.command("--order", "gradient")
+    deadline = time.monotonic() + 300
+    while not list(case.shards().glob("*.parquet")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not case.file().exists(), "it must have been killed midway"
+    found = {path.stem for path in case.shards().glob("*.parquet")}
+    case.score()
+    assert found.isdisjoint(path.stem for path in written), "finished shards are not repeated"
+    assert len(found) + len(written) == 3
+    assert case.file().read_bytes() == whole
+
+
+@pytest.mark.parametrize("kept", ["file", "shard"])
+def test_scores_of_another_model_data_or_attack_are_refused(case, kept):
+    few = case.test.subset(case.test.ids[:4])
+    case.score("attack", few, attack=QUICK)
+    path = case.file("carlini-wagner")
+    if kept == "shard":
+        shards = case.shards("carlini-wagner")
+        shards.mkdir()
+        path = path.rename(shards / "00000.parquet")
+
+    def refused(says, attack=QUICK, part=few):
+        with pytest.raises(ArcalError) as error:
+            case.score("attack", part, attack=attack)
+        line = str(error.value)
+        to_delete = "it" if kept == "file" else path.parent
+        assert line.startswith(f"{path} is stale: its {says}"), line
+        assert line.endswith(f"; delete {to_delete} and score again")
+        assert line.count(" is ") == 2, "it names only what changed"
+
+    refused("attack iterations is 3, not 4;", replace(QUICK, iterations=4))
+    refused("data is ", part=case.test.subset(case.test.ids[1:5]))
+    checkpoint = case.folder.checkpoint
+    content = checkpoint.read_bytes()
+    tensors, header = load_tensors(checkpoint)
+    try:
+        save_tensors(checkpoint, {name: 2 * t for name, t in tensors.items()}, **header)
+        refused("model is ")
+    finally:
+        checkpoint.write_bytes(content)
+    if kept == "shard":
+        torch.set_num_threads(2)
+        refused("threads is 1, not 2;")
+        torch.set_num_threads(1)
+    case.score("attack", few, attack=QUICK)
+    torch.set_num_threads(2)
+    case.score("attack", few, attack=QUICK)  # what is finished holds for any number of threads
+
+
+def test_a_damaged_shard_and_one_of_other_ids_are_refused(case, written):
+    interrupted(case, written, 2, "random")
+    first, second = (path.read_bytes() for path in written)
+    written[0].write_bytes(second)
+    with pytest.raises(ArcalError, match=r"00000.parquet is of other ids: delete .*shards and"):
+        case.score("random")
+    written[0].write_bytes(first[:-20])
+    with pytest.raises(ArcalError, match=r"00000.parquet is not a score file .*: delete it"):
+        case.score("random")
+    written[0].unlink()
+    case.score("random")
+
+
+def test_who_needs_the_same_file_waits_and_reads_it(case, whole, written):
+    got = []
+    other = threading.Thread(target=lambda: got.append(case.score()))
+    with locked(case.file().with_name(".test-gradient.lock")):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive(), "it waits for whoever is scoring"
+        case.file().write_bytes(whole)
+    other.join(30)
+    assert written == []
+    assert torch.equal(got[0].robustness, case.score().robustness)
+
+
+def test_attacks_are_known_by_their_names():
+    for name in ATTACKS:
+        assert name_of(attack_named(name)) == name
+    with pytest.raises(ArcalError, match="attack 'magic' is unknown: choose from carlini-wagner"):
+        attack_named("magic")
+    with pytest.raises(ArcalError, match="has no name"):
+        name_of(object())
+
+
+def test_bad_input_is_one_line(case):
+    with pytest.raises(ArcalError, match="nothing to score"):
+        case.score("margin", case.test.subset(case.test.ids[:0]))
+    with pytest.raises(ArcalError, match="0 processes"):
+        fabric_on("cpu", processes=0)
