@@ -12,7 +12,7 @@ folders or the command line; those are in `arcal.data`, `arcal.training` and `ar
 from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften  # isort: skip
 
 # Section 3: robustness, and the levels cut by it
-from arcal.attacks import Adversarial, CarliniWagner, margin  # isort: skip
+from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
 from arcal.robustness import Robustness, levels, mean_rank, rank, score  # isort: skip
 
 # Section 3: calibration and stability
@@ -37,6 +37,7 @@ __all__ = [
     "AdaptiveLabelSmoothing",
     "Adversarial",
     "ArcalError",
+    "BoundaryProjection",
     "ByLevel",
     "CarliniWagner",
     "Reliability",

@@ -78,6 +78,9 @@ class Train:
     order: str | None = None
     """Of ar-adals, what levels are cut by: attack (the paper's), gradient, margin, confidence or
     random."""
+    attack: str | None = None
+    """Of the order attack: boundary-projection-quick (the default here), boundary-projection or
+    carlini-wagner."""
     ensemble: bool = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
@@ -131,7 +134,7 @@ class Train:
         from arcal.training.run import Run
 
         given = {"epsilon": self.epsilon, "alpha": self.alpha, "R": self.levels}
-        given |= {"order": self.order}
+        given |= {"order": self.order, "attack": self.attack}
         recipe = recipe_named(self.recipe)
         return Run(
             data=self.data,
@@ -189,7 +192,10 @@ class Score:
     order: str = "attack"
     """attack, gradient, margin, confidence or random."""
     attack: str | None = None
-    """Of the order attack: carlini-wagner."""
+    """Of the order attack: boundary-projection (the default), boundary-projection-quick, which
+    ranks as well for less than half the time, or carlini-wagner, the paper's."""
+    budget: int | None = None
+    """Of boundary-projection: forward and backward passes spent on each image; 40 by default."""
     processes: int = 1
     """Processes that share the work, one a core or one a GPU; the file is the same."""
     threads: int = 1
@@ -202,18 +208,19 @@ class Score:
     def __call__(self) -> None:
         import torch
 
-        from arcal.attacks import attack_named
         from arcal.console import bar
         from arcal.store import RunFolder
         from arcal.training.device import fabric_on
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        if self.attack is not None and self.order != "attack":
-            raise ArcalError(f"--attack is of the order attack: leave it out with {self.order}")
+        if (self.attack, self.budget) != (None, None) and self.order != "attack":
+            raise ArcalError(
+                f"--attack and --budget are of the order attack: leave them out with {self.order}"
+            )
         if self.threads < 1:
             raise ArcalError(f"{self.threads} threads: at least 1 is needed")
-        attack = None if self.attack is None else attack_named(self.attack)
+        attack = None if self.order != "attack" else self._attack()
         fabric = fabric_on(self.accelerator, processes=self.processes)
         torch.set_num_threads(self.threads)
         folder = RunFolder.open(self.run)
@@ -243,6 +250,18 @@ class Score:
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf")
+
+    def _attack(self) -> Any:
+        from dataclasses import replace
+
+        from arcal.attacks import BoundaryProjection, attack_named
+
+        attack = attack_named(self.attack or "boundary-projection")
+        if self.budget is None:
+            return attack
+        if not isinstance(attack, BoundaryProjection):
+            raise ArcalError(f"--budget is of boundary-projection: leave it out with {self.attack}")
+        return replace(attack, budget=self.budget)
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,15 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
-from arcal.attacks import Adversarial, Bounds, CarliniWagner, Model, frozen, margin
+from arcal.attacks import Adversarial, BoundaryProjection, Bounds, Model, frozen, margin
 from arcal.attacks.adversarial import check_inputs
 from arcal.attacks.model import predicted_class
 from arcal.errors import ArcalError
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
-Attack = Callable[[Model, Tensor, Bounds], Adversarial]
+Attack = Callable[..., Adversarial]
+"""`attack(model, x, bounds)`; one that can start elsewhere also takes `start=`."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +56,31 @@ def score(
     attack: Attack | None = None,
     bounds: Bounds = (0.0, 1.0),
     seed: int = 0,
+    start: Callable[[Tensor], Tensor] | None = None,
+    keep: Callable[[Tensor, Adversarial], object] | None = None,
 ) -> Robustness:
     """Score every input of a data set by one of `ORDERS`.
 
     `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, x within `bounds`.
-    `attack` is Carlini and Wagner's unless another is given; `seed` is of the `random` order alone.
+    `attack` is `BoundaryProjection` unless another is given; `seed` is of the `random` order alone.
     The model is run in evaluation mode and left as it was found.
+
+    Scoring anew after the model has changed a little: `start`, given ids `(B,)`, returns earlier
+    adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them;
+    `keep` gets the ids and the `Adversarial` of every batch.
     """
     check_order(order)
-    attack = attack or CarliniWagner()
+    attack = attack or BoundaryProjection()
     parts: list[tuple[Tensor, ...]] = []
     for ids, x, labels in batches:
         if order == "attack":
-            found = attack(model, x, bounds)
+            found = (
+                attack(model, x, bounds)
+                if start is None
+                else attack(model, x, bounds, start=start(ids).to(x))
+            )
+            if keep is not None:
+                keep(ids, found)
             row = (found.distance, found.success, found.predicted, found.passes)
         else:
             row = _rank_only(model, x, ids, order, bounds, seed)

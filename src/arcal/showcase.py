@@ -1,15 +1,15 @@
 """Attacked images of a test set, from its least to its most robust."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from arcal.attacks import CarliniWagner, frozen
+from arcal.attacks import BoundaryProjection, frozen, settings_of
 from arcal.data import Part
 from arcal.errors import ArcalError
-from arcal.robustness import Robustness, rank
+from arcal.robustness import Attack, Robustness, rank
 from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training.fit import as_input
 from arcal.training.run import fingerprint_of, model_of
@@ -41,7 +41,7 @@ def showcase(
     scores: Robustness,
     *,
     N: int = 64,
-    attack: CarliniWagner | None = None,
+    attack: Attack | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Showcase:
     """Attack `N` images spread evenly over the ranking by `scores`, or read what is kept of that.
@@ -50,13 +50,13 @@ def showcase(
     """
     if not torch.equal(scores.ids, part.ids):
         raise ArcalError(f"the scores are not of {part.name}: score that part")
-    attack = attack or CarliniWagner()
+    attack = attack or BoundaryProjection()
     about = {
         "model": fingerprint_of(folder),
         "data": part.fingerprint(),
         "order": scores.order,
         "N": N,
-        "attack": {type(attack).__name__: asdict(attack)},
+        "attack": settings_of(attack),
     }
     path = folder.path / "showcase.safetensors"
     if path.exists() and load_header(path) == about:

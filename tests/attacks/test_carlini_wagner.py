@@ -1,54 +1,15 @@
 """The attack against closed forms, which no attack may undercut, and against foolbox's."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
+from closed_forms import Scaled, exact_distance, linear, small_images, small_network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
 from arcal.attacks import CarliniWagner
 from arcal.errors import ArcalError
-
-
-def linear(Z, features, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    layer = nn.Linear(features, Z)
-    layer.weight.data = torch.randn(Z, features, generator=generator)
-    layer.bias.data = torch.randn(Z, generator=generator)
-    return nn.Sequential(nn.Flatten(), layer)
-
-
-def exact_distance(model, x, bounds):
-    """Distance from each x to the nearest decision boundary of a linear model, in a box or not.
-
-    To class k: minimise |d| with w.d = -margin and lo <= x + d <= hi. At the optimum d is
-    clip(-t w) for one multiplier t > 0, found by bisection: w.d falls as t grows.
-    """
-    W, b = model[1].weight.detach().double().numpy(), model[1].bias.detach().double().numpy()
-    x = x.flatten(1).double().numpy()
-    lo, hi = bounds or (-np.inf, np.inf)
-    distances = []
-    for point in x:
-        z = W @ point + b
-        y = int(z.argmax())
-        best = np.inf
-        for k in range(len(z)):
-            if k == y:
-                continue
-            w, lead = W[y] - W[k], z[y] - z[k]
-            low, high = 0.0, 1e6
-            for _ in range(200):
-                t = (low + high) / 2
-                d = np.clip(-t * w, lo - point, hi - point)
-                low, high = (t, high) if w @ d > -lead else (low, t)
-            d = np.clip(-high * w, lo - point, hi - point)
-            if w @ d <= -lead * (1 - 1e-9):
-                best = min(best, np.linalg.norm(d))
-        distances.append(best)
-    return torch.tensor(np.array(distances))
 
 
 @pytest.mark.parametrize("bounds", [None, (0.0, 1.0), (-2.0, 3.0)])
@@ -78,40 +39,14 @@ def test_linear_multiclass_paper_settings():
     assert ratio.median() < 1.01
 
 
-class Small(nn.Module):
-    """Convolution and batch norm, with a layer that works in place and one of dropout."""
-
-    def __init__(self, Z=5):
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.ReLU(inplace=True),
-            nn.Conv2d(1, 8, 3, padding=1),
-            nn.BatchNorm2d(8),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.5),
-            nn.Flatten(),
-            nn.Linear(8 * 64, Z),
-        )
-
-    def forward(self, x):
-        return self.net(x)
-
-
 @pytest.fixture
 def network():
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        model: Any = Small()
-        for _ in range(20):  # batch norm statistics that are not the initial ones
-            model(torch.rand(32, 1, 8, 8))
-        model.net[2].weight.data.uniform_(0.5, 2)
-        model.net[6].weight.data *= 4
-    return model
+    return small_network()
 
 
 @pytest.fixture
 def images():
-    return torch.rand(40, 1, 8, 8, generator=torch.Generator().manual_seed(4))
+    return small_images()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -157,15 +92,6 @@ def test_a_distance_does_not_depend_on_its_neighbours(network, images):
         alone = attack(network, images[i : i + 1])
         torch.testing.assert_close(alone.distance, together.distance[i : i + 1], rtol=1e-3, atol=0)
     assert torch.equal(attack(network, images).distance, together.distance), "same call, same bits"
-
-
-class Scaled(nn.Module):
-    def __init__(self, model, scale):
-        super().__init__()
-        self.model, self.scale = model, scale
-
-    def forward(self, x):
-        return self.model(x) * self.scale
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e4])

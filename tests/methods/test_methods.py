@@ -45,7 +45,12 @@ def test_ar_adals_of_one_level_is_adals(batch):
 
 
 def test_settings_are_completed_and_checked():
-    assert complete_settings("ar-adals", {"R": 3}) == {"alpha": 0.005, "R": 3, "order": "attack"}
+    assert complete_settings("ar-adals", {"R": 3}) == {
+        "alpha": 0.005,
+        "R": 3,
+        "order": "attack",
+        "attack": "boundary-projection-quick",
+    }
     assert complete_settings("vanilla", {}) == {}
     cases = [
         (lambda: complete_settings("vanilla", {"alpha": 1}), "it has no settings"),

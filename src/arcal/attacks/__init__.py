@@ -4,6 +4,7 @@ An attack is a frozen dataclass of its settings and a callable
 `attack(model, x, bounds) -> Adversarial`.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from arcal.attacks.adversarial import Adversarial, Bounds
@@ -14,7 +15,7 @@ from arcal.errors import ArcalError
 
 ATTACKS: dict[str, Any] = {
     "boundary-projection": BoundaryProjection(),
-    "boundary-projection-quick": BoundaryProjection(budget=17, reach=2.0),
+    "boundary-projection-quick": BoundaryProjection(budget=16, reach=2.0),
     "carlini-wagner": CarliniWagner(),
 }
 """Attacks by name: ours, ours where a ranking is all that is wanted, the paper's."""
@@ -36,6 +37,11 @@ def name_of(attack: Any) -> str:
     return (same + kind)[0]
 
 
+def settings_of(attack: Any) -> dict[str, Any]:
+    """An attack's name and settings: what its results depend on beside the model and the data."""
+    return {"name": name_of(attack), **asdict(attack)}
+
+
 __all__ = [
     "ATTACKS",
     "Adversarial",
@@ -47,4 +53,5 @@ __all__ = [
     "frozen",
     "margin",
     "name_of",
+    "settings_of",
 ]

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from arcal.attacks import attack_named
 from arcal.methods.method import Method
 from arcal.robustness import check_order
 from arcal.smoothing import AdaptiveLabelSmoothing
@@ -28,13 +29,23 @@ class ARAdaLS(AdaLS):
     """Algorithm 1 with R levels, cut by `order` (see `arcal.robustness`) of a vanilla model.
 
     That model has the same data, network, recipe and seed: the "pre-computed" way of section 4.
+    `attack` names the attack of the order `attack`; levels need no more than the quick one.
     """
 
     ranks: ClassVar[bool] = True
 
-    def __init__(self, Z: int, *, alpha: float = 0.005, R: int = 10, order: str = "attack"):
+    def __init__(
+        self,
+        Z: int,
+        *,
+        alpha: float = 0.005,
+        R: int = 10,
+        order: str = "attack",
+        attack: str = "boundary-projection-quick",
+    ):
         super().__init__(Z)
         check_order(order)
+        attack_named(attack)
         self.R, self.order = R, order
         self.smoothing = AdaptiveLabelSmoothing(Z, R=R, alpha=alpha)
 

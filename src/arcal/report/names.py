@@ -72,6 +72,8 @@ def _parse(label: str) -> tuple[str, list[str]]:
 
 def _setting(text: str) -> str:
     name, _, value = text.partition(" ")
+    if name == "attack":
+        return f"by {value}"
     if name == "order":
         return f"{value} order"
     if not value or name.isdigit():  # such as "3 members"

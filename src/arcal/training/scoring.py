@@ -8,7 +8,7 @@ file. So neither a kill nor the number of processes changes a bit of it.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from arcal.attacks import CarliniWagner, name_of
+from arcal.attacks import BoundaryProjection, name_of, settings_of
 from arcal.data import Part, batches
 from arcal.errors import ArcalError
 from arcal.robustness import Attack, Robustness, check_order, score
@@ -50,7 +50,7 @@ def score_run(
     system; two calls that need the same file at the same time score once.
     """
     check_order(order)
-    attack = attack or CarliniWagner()
+    attack = attack or BoundaryProjection()
     path = score_file(folder, name, order, attack)
     fingerprint: dict[str, Any] = {
         "model": fingerprint_of(folder),
@@ -58,7 +58,7 @@ def score_run(
         "order": order,
     }
     if order == "attack":
-        fingerprint["attack"] = {"name": name_of(attack), **asdict(attack)}  # pyright: ignore
+        fingerprint["attack"] = settings_of(attack)
     fabric = fabric or fabric_on("cpu")
     started = fabric.world_size > 1 and torch.distributed.is_initialized()
     if started or not path.exists():  # processes that run already must all go the same way
@@ -80,7 +80,9 @@ def score_run(
 
 def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None = None) -> Path:
     """The score file of the part of this name by this order, or for `attack` by this attack."""
-    return folder.scores(name, name_of(attack or CarliniWagner()) if order == "attack" else order)
+    return folder.scores(
+        name, name_of(attack or BoundaryProjection()) if order == "attack" else order
+    )
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from arcal.attacks import attack_named
 from arcal.data import Data, InMemory, load
 from arcal.methods import Method, method_class
 from arcal.networks import ResNetV2, build
@@ -67,9 +68,10 @@ def _train(
             )
             for seed in run.seeds
         ]
+        order, attack = run.settings["order"], attack_named(run.settings["attack"])
         for part, name in ((data.train, "train"), (data.validation, "validation")):
             scores = [
-                score_run(base, part, name, run.settings["order"], fabric=fabric_on(accelerator))
+                score_run(base, part, name, order, attack=attack, fabric=fabric_on(accelerator))
                 for base in bases
             ]
             ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)
