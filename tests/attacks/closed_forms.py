@@ -1,10 +1,25 @@
-"""Models to attack, and the distances to their boundaries by means that no attack uses."""
+"""Models to attack, distances by means that no attack uses, and what any result must satisfy."""
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def between(bounds, u):
+    """Inputs within bounds from `u` in [0, 1]."""
+    lo, hi = bounds or (0.0, 1.0)
+    return lo + (hi - lo) * u
+
+
+def corners(*shape, seed=3):
+    return torch.rand(*shape, generator=seeded(seed)).round()
 
 
 def linear(Z, features, seed=0):
@@ -43,6 +58,47 @@ def exact_distance(model, x, bounds):
     distance[np.isnan(distance)] = np.inf
     distance[np.arange(len(y)), y] = np.inf
     return torch.tensor(distance.min(axis=1))
+
+
+def centred(seed, Z=5, hidden=16):
+    """A random network whose Z logits have mean 0 and deviation 1 over [-1, 1]^2."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        last = nn.Linear(hidden, Z)
+        model = nn.Sequential(
+            nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), last
+        )
+        z = model(2 * torch.rand(500, 2) - 1)
+        last.weight /= z.std(0)[:, None]
+        last.bias.copy_((last.bias - z.mean(0)) / z.std(0))
+    return model
+
+
+@torch.no_grad()
+def searched(model, point, bounds, radius=2.5, radii=250, angles=360):
+    """The distance to the nearest flip on a polar grid around one point, and its resolution.
+
+    Along each ray the first flip of the grid is refined by bisection.
+    """
+    y = model(point[None]).argmax()
+    angle = torch.arange(angles) * 2 * math.pi / angles
+    rays = torch.stack([angle.cos(), angle.sin()], dim=1)
+    step = radius / radii
+
+    def flips(at):
+        inside = (at >= bounds[0]) & (at <= bounds[1]) if bounds else torch.ones_like(at).bool()
+        return (model(at.view(-1, 2)).argmax(1) != y).view(at.shape[:-1]) & inside.all(dim=-1)
+
+    grid = flips(point + step * torch.arange(1, radii + 1).view(-1, 1, 1) * rays)
+    rays = rays[grid.any(dim=0)]
+    high = step * (1 + grid.float().argmax(dim=0)[grid.any(dim=0)])
+    low = high - step
+    for _ in range(15):
+        middle = (low + high) / 2
+        beyond = flips(point + middle[:, None] * rays)
+        low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
+    nearest = high.min().item()
+    return nearest, step + nearest * 2 * math.pi / angles
 
 
 class Small(nn.Module):
@@ -87,3 +143,20 @@ class Scaled(nn.Module):
 
     def forward(self, x):
         return self.model(x) * self.scale
+
+
+def assert_honest(found, model, x, bounds):
+    """What is called a success flips the model, within the box; what is not is inf and NaN."""
+    assert torch.equal(found.distance.isposinf(), ~found.success)
+    assert torch.equal(found.x.flatten(1).isnan().all(dim=1), ~found.success)
+    ok = found.success
+    assert found.x[ok].isfinite().all()
+    measured = (found.x - x)[ok].flatten(1).norm(dim=1).float()
+    torch.testing.assert_close(found.distance[ok], measured)
+    if bounds and ok.any():
+        assert found.x[ok].min() >= bounds[0]
+        assert found.x[ok].max() <= bounds[1]
+    with torch.no_grad():
+        assert torch.equal(model(x.clone()).argmax(1), found.predicted)
+        for i in ok.nonzero().flatten().tolist():
+            assert model(found.x[i : i + 1].clone()).argmax() != found.predicted[i]

@@ -9,8 +9,14 @@ import pytest
 import torch
 from closed_forms import (
     Scaled,
+    assert_honest,
+    between,
+    centred,
+    corners,
     exact_distance,
     linear,
+    searched,
+    seeded,
     small_images,
     small_network,
     smallest_step,
@@ -37,68 +43,33 @@ def images():
     return small_images()
 
 
-def seeded(seed):
-    return torch.Generator().manual_seed(seed)
-
-
-def between(bounds, u):
-    """Inputs within bounds from `u` in [0, 1]."""
-    lo, hi = bounds or (0.0, 1.0)
-    return lo + (hi - lo) * u
-
-
-def corners(*shape, seed=3):
-    return torch.rand(*shape, generator=seeded(seed)).round()
-
-
-def assert_honest(found, model, x, bounds):
-    """What is called a success flips the model, within the box; what is not is inf and NaN."""
-    assert torch.equal(found.distance.isposinf(), ~found.success)
-    assert torch.equal(found.x.flatten(1).isnan().all(dim=1), ~found.success)
-    ok = found.success
-    assert found.x[ok].isfinite().all()
-    measured = (found.x - x)[ok].flatten(1).norm(dim=1).float()
-    torch.testing.assert_close(found.distance[ok], measured)
-    if bounds and ok.any():
-        assert found.x[ok].min() >= bounds[0]
-        assert found.x[ok].max() <= bounds[1]
-    with torch.no_grad():
-        assert torch.equal(model(x.clone()).argmax(1), found.predicted)
-        for i in ok.nonzero().flatten().tolist():
-            assert model(found.x[i : i + 1].clone()).argmax() != found.predicted[i]
-
-
 # The projection
 
 
 def problems(bounds, at_bounds, N=300, D=40):
-    """x, normal, and an offset that is a share of all that the box or two unit steps yield."""
+    """x, an offset that is a share of all that the box or two unit steps yield, normal."""
     u = torch.rand(N, D, generator=seeded(1))
     u = torch.where(torch.rand(N, D, generator=seeded(2)) < at_bounds, u.round(), u)
     x, share = between(bounds, u), torch.rand(N, generator=seeded(4))
     normal = torch.randn(N, D, generator=seeded(3)) ** 3  # a few entries outweigh the others
     if bounds is None:
-        return x, 2 * share * normal.norm(dim=1), normal, share
+        return x, 2 * share * normal.norm(dim=1), normal
     room = torch.where(normal > 0, x - bounds[0], bounds[1] - x)
-    return x, share * (normal.abs() * room).sum(dim=1), normal, share
+    return x, share * (normal.abs() * room).sum(dim=1), normal
 
 
 @pytest.mark.parametrize("bounds", BOUNDS)
 @pytest.mark.parametrize("at_bounds", [0.0, 0.5, 1.0])
 def test_projection_is_that_of_bisection(bounds, at_bounds):
-    x, offset, normal, share = problems(bounds, at_bounds)
+    x, offset, normal = problems(bounds, at_bounds)
     d = smallest_step(x.double().numpy(), offset.double().numpy(), normal.double().numpy(), bounds)
     expected = torch.tensor(d).norm(dim=1)
     assert expected.isfinite().all()
-    many, few = (project(x, offset, normal, bounds, iterations=i) for i in (40, 4))
-    torch.testing.assert_close(many.double().norm(dim=1), expected, rtol=1e-5, atol=0)
-    short = few.double().norm(dim=1) / expected
-    assert short.max() < 1 + 1e-5, "Newton's iteration comes from the left"
-    assert short[share < 0.6].min() > 0.97, "few are enough unless the box is nearly exhausted"
-    for d in (many, few):
-        if bounds:
-            assert (x + d).min() >= bounds[0] - 1e-6
-            assert (x + d).max() <= bounds[1] + 1e-6
+    d = project(x, offset, normal, bounds)
+    torch.testing.assert_close(d.double().norm(dim=1), expected, rtol=1e-5, atol=0)
+    if bounds:
+        assert (x + d).min() >= bounds[0] - 1e-6
+        assert (x + d).max() <= bounds[1] + 1e-6
 
 
 def test_projection_without_a_solution_is_finite():
@@ -134,7 +105,7 @@ def test_linear_is_exact(Z, bounds, where):
 
 def test_linear_is_exact_where_the_box_is_nearly_exhausted():
     bounds, failed = (0.0, 1.0), []
-    for x, offset, normal, _ in zip(*problems(bounds, 0.5, N=30), strict=True):
+    for x, offset, normal in zip(*problems(bounds, 0.5, N=30), strict=True):
         model: Any = linear(2, 40)
         model[1].weight.data = torch.stack([normal, 0 * normal])
         model[1].bias.data = torch.stack([offset - normal @ x, 0 * offset])
@@ -159,54 +130,9 @@ def test_a_class_that_the_box_forbids_hides_no_other():
 # A network of two features, whose boundary can be searched
 
 
-def centred(seed, Z=5, hidden=16):
-    """A random network whose Z logits have mean 0 and deviation 1 over [-1, 1]^2."""
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(seed)
-        last = nn.Linear(hidden, Z)
-        model = nn.Sequential(
-            nn.Linear(2, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), last
-        )
-        z = model(2 * torch.rand(500, 2) - 1)
-        last.weight /= z.std(0)[:, None]
-        last.bias.copy_((last.bias - z.mean(0)) / z.std(0))
-    return model
-
-
-@torch.no_grad()
-def searched(model, point, bounds, radius=2.5, radii=250, angles=360):
-    """The distance to the nearest flip on a polar grid around one point, and its resolution.
-
-    Along each ray the first flip of the grid is refined by bisection.
-    """
-    y = model(point[None]).argmax()
-    angle = torch.arange(angles) * 2 * math.pi / angles
-    rays = torch.stack([angle.cos(), angle.sin()], dim=1)
-    step = radius / radii
-
-    def flips(at):
-        inside = (at >= bounds[0]) & (at <= bounds[1]) if bounds else torch.ones_like(at).bool()
-        return (model(at.view(-1, 2)).argmax(1) != y).view(at.shape[:-1]) & inside.all(dim=-1)
-
-    grid = flips(point + step * torch.arange(1, radii + 1).view(-1, 1, 1) * rays)
-    rays = rays[grid.any(dim=0)]
-    high = step * (1 + grid.float().argmax(dim=0)[grid.any(dim=0)])
-    low = high - step
-    for _ in range(15):
-        middle = (low + high) / 2
-        beyond = flips(point + middle[:, None] * rays)
-        low, high = torch.where(beyond, low, middle), torch.where(beyond, middle, high)
-    nearest = high.min().item()
-    return nearest, step + nearest * 2 * math.pi / angles
-
-
 @pytest.mark.parametrize("bounds", [None, (-1.0, 1.0)])
 def test_against_exhaustive_search(bounds):
-    """Of random networks a local search misses the nearest boundary for one input in seven.
-
-    85 % are within 2 %, and 400 passes in place of 40 change nothing; for Carlini-Wagner of 1200
-    it is 74 %.
-    """
+    """A local search misses some: 84 % (82 % in the box) are within 2 % of the grid's distance."""
     ratios = []
     for seed in range(4):
         model, x = centred(seed), 2 * torch.rand(25, 2, generator=seeded(7)) - 1
@@ -225,24 +151,16 @@ def test_against_exhaustive_search(bounds):
 # Edges
 
 
-@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
-def test_constant_images(network, value):
+def test_images_at_the_bounds_and_constant_ones(network):
     model = nn.Sequential(*list(network.net)[1:]).eval()  # without the ReLU that stops at 0
-    x = torch.full((2, 1, 8, 8), value)
+    constant = torch.tensor([0.0, 0.5, 1.0]).view(3, 1, 1, 1).expand(3, 1, 8, 8)
+    x = torch.cat([constant, corners(30, 1, 8, 8)])
     found = BoundaryProjection()(model, x)
     assert_honest(found, model, x, (0.0, 1.0))
     assert found.success.all()
-    reference = CarliniWagner(initial_c="gradient")(model, x)
-    assert (found.distance <= 1.01 * reference.distance).all()
-
-
-def test_images_of_black_and_white(network):
-    model, x = nn.Sequential(*list(network.net)[1:]).eval(), corners(30, 1, 8, 8)
-    found = BoundaryProjection()(model, x)
-    assert_honest(found, model, x, (0.0, 1.0))
-    assert found.success.all()
-    reference = CarliniWagner(initial_c="gradient")(model, x)
-    assert (found.distance / reference.distance).median() < 1.01
+    ratio = found.distance / CarliniWagner(initial_c="gradient")(model, x).distance
+    assert ratio[:3].max() < 1.01
+    assert ratio.median() < 1.01
 
 
 @pytest.mark.parametrize("bounds", [None, (0.0, 1.0), (-1.0, 1.0)])
@@ -363,20 +281,17 @@ def test_a_distance_does_not_depend_on_its_neighbours(network, images):
 
 
 def test_the_model_is_left_as_it_was_found(network, images):
-    network.train()
     network.net[4].eval()
     network.net[1].bias.requires_grad_(False)
-    before = {name: t.clone() for name, t in network.state_dict().items()}
-    modes = [m.training for m in network.modules()]
-    required = [p.requires_grad for p in network.parameters()]
-    clean = images.clone()
+
+    def state():
+        modes = [m.training for m in network.modules()]
+        required = [(p.requires_grad, p.grad) for p in network.parameters()]
+        return modes, required, [t.tolist() for t in (images, *network.state_dict().values())]
+
+    before = state()
     found = BoundaryProjection()(network, images, start=1 - images)
-    assert torch.equal(images, clean)
-    assert [m.training for m in network.modules()] == modes
-    assert [p.requires_grad for p in network.parameters()] == required
-    assert all(p.grad is None for p in network.parameters())
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(tensor, before[name])
+    assert state() == before
     assert_honest(found, network.eval(), images, (0.0, 1.0))
 
 

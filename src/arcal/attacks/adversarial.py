@@ -34,6 +34,8 @@ def check_inputs(x: Tensor, bounds: Bounds) -> None:
     """Refuse inputs that are not finite floats within their bounds."""
     if not x.is_floating_point() or x.ndim < 2:
         raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: floats (N, ...) are needed")
+    if len(x) == 0:
+        raise ArcalError("there is no input to attack: the batch is empty")
     if not torch.isfinite(x).all():
         raise ArcalError("an input holds NaN or infinity: clean the data first")
     if bounds is not None and (x.min() < bounds[0] or x.max() > bounds[1]):

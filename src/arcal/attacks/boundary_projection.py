@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
-from arcal.attacks.model import Model, folded, frozen, margin, predicted_class, rounding
+from arcal.attacks.model import (
+    Model,
+    check_differentiable,
+    folded,
+    frozen,
+    margin,
+    predicted_class,
+    rounding,
+)
 from arcal.errors import ArcalError
 
 
@@ -41,7 +49,7 @@ class BoundaryProjection:
     Every step costs one forward and one backward pass whatever the number of classes. `budget`
     passes are spent on each input, those for the first planes included, and what an input finds
     does not depend on the others of its batch. `classes` is the greatest number of classes that
-    get a plane; their first planes never take more than a third of the budget.
+    get a plane; their first planes take at most about a third of the budget.
     """
 
     budget: int = 40
@@ -64,6 +72,8 @@ class BoundaryProjection:
         the model, NaN where there is none: the first step is taken there.
         """
         check_inputs(x, bounds)
+        if start is not None and start.shape != x.shape:
+            raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):
             y = predicted_class(model, x)
             found, passes = self._search(folded(model, x), x, y, bounds, start)
@@ -80,7 +90,7 @@ class BoundaryProjection:
         T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
         rivals = z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1)
         margins = z.gather(1, y.unsqueeze(1)) - rivals.values
-        planes = _Planes(rivals.indices, margins, g)
+        planes = _Planes(x, bounds, rivals.indices, margins + 2 * enough.unsqueeze(1), g)
         wanted = margins < self.reach * margins[:, :1]
         wanted[:, 0] = False
         at, j = wanted.nonzero(as_tuple=True)
@@ -98,14 +108,13 @@ class BoundaryProjection:
             best = torch.where(m < -enough, d.norm(dim=1), torch.inf)
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
             k = z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1)
-            planes.visit(torch.arange(N, device=x.device), planes.column(k), m, g, d)
+            rows = torch.arange(N, device=x.device)
+            planes.visit(rows, planes.column(k), m + 2 * enough, g, d)
 
         for spent in range(int(passes.min()), self.budget):  # all end at once
             at = (passes <= spent).nonzero().squeeze(1)
-            j = planes.nearest(at)
-            n, offset = planes.normal[at, j], planes.offset[at, j]
-            d = project(x[at], offset + 2 * enough[at], n, bounds)
-            x_t = _clamp(x[at] + _like(1 + beyond[at], x) * d, bounds)
+            j, d = planes.nearest(at)
+            x_t = _clamp(x[at] + _like(1 + beyond[at], x) * d.view_as(x[at]), bounds)
             if spent < self.budget - 1:
                 z, m, g = _margin_and_gradient(model, x_t, y[at], planes.k[at, j])
             else:  # no step follows that would need them
@@ -119,7 +128,7 @@ class BoundaryProjection:
             nearest[at] = torch.where(_like(better, x), x_t, nearest[at])
             beyond[at] = (beyond[at] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
             if m is not None and g is not None:
-                planes.visit(at, j, m, g, d)
+                planes.visit(at, j, m + 2 * enough[at], g, d)
         return nearest, passes
 
 
@@ -127,75 +136,96 @@ class _Planes:
     """For N inputs, the planes that stand for the boundaries with T classes `k` `(N, T)`.
 
     A plane is where `offset + normal.d = 0`, d from the clean input; `normal` `(N, T, D)`, `offset`
-    `(N, T)`. Its `distance` from the input is infinite while it is unknown.
+    `(N, T)`. Its `distance` is the length of the step to it within the box, infinite where there is
+    none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`.
     """
 
-    def __init__(self, k: Tensor, margins: Tensor, first_gradient: Tensor):
-        self.k, self.offset = k, margins
-        self.normal = first_gradient.new_zeros(*k.shape, first_gradient.shape[1])
+    def __init__(self, x: Tensor, bounds: Bounds, k: Tensor, offset: Tensor, g: Tensor):
+        self.x, self.bounds, self.k, self.offset = x.flatten(1), bounds, k, offset
+        self.normal = g.new_zeros(*k.shape, g.shape[1])
         self.visits = torch.zeros_like(k)
-        self.first = torch.full_like(margins, torch.inf)
-        self.distance = self.first.clone()
-        rows = torch.arange(len(k), device=k.device)
-        self.add(rows, torch.zeros_like(rows), first_gradient)
+        self.distance = torch.full_like(offset, torch.inf)
+        self.first = self.distance.clone()
+        self.step, self.to = torch.zeros_like(g), torch.zeros_like(k[:, 0])
+        self.add(torch.arange(len(k), device=k.device), torch.zeros_like(self.to), g)
 
     def add(self, at: Tensor, j: Tensor, g: Tensor) -> None:
         """The planes of columns `j` as seen from the clean inputs `at`, both `(B,)`."""
         self.normal[at, j] = g
-        self.first[at, j] = self.distance[at, j] = _distance(self.offset[at, j], g)
+        self.aim(at, j, g, self.offset[at, j])
+        self.first[at, j] = self.distance[at, j]
 
     def visit(self, at: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
         """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
-        known = self.distance[at, j].isfinite()
-        b = torch.where(known, (2 / (self.visits[at, j] + 3)).clamp(min=0.05), 1).unsqueeze(1)
-        n = self.normal[at, j]
-        n = n + b * (g - n)
-        offset = m - (n * d).sum(dim=1)
-        self.normal[at, j], self.offset[at, j] = n, offset
-        self.distance[at, j] = _distance(offset, n)
-        self.visits[at, j] += 1
+        n, visits = self.normal[at, j], self.visits[at, j]
+        b = torch.where(n.any(dim=1), (2 / (visits + 3)).clamp(min=0.05), 1).unsqueeze(1)
+        n = n.lerp(g, b)
+        offset = m - torch.linalg.vecdot(n, d)
+        self.normal[at, j], self.offset[at, j], self.visits[at, j] = n, offset, visits + 1
+        self.aim(at, j, n, offset)
 
-    def nearest(self, at: Tensor) -> Tensor:
-        """Which column each of the inputs `at` has its nearest plane in, int64 `(B,)`."""
+    def aim(self, at: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
+        """Find the steps to the planes of columns `j`, and their lengths."""
+        d = project(self.x[at], offset, n, self.bounds)
+        there = offset + torch.linalg.vecdot(n, d) <= 0.01 * offset.abs()
+        self.step[at], self.to[at] = d, j
+        self.distance[at, j] = torch.where(there, d.norm(dim=1), torch.inf)
+
+    def nearest(self, at: Tensor) -> tuple[Tensor, Tensor]:
+        """The column `(B,)` of the nearest plane of each of the inputs `at`, and the step to it."""
         new, first = self.visits[at] == 0, self.first[at]
         known, which = torch.where(new, torch.inf, self.distance[at]).min(dim=1, keepdim=True)
-        farther = known / first.gather(1, which)
-        farther = torch.where(known.isfinite(), farther.nan_to_num(1.0).clamp(0.1, 10), 1.0)
-        return torch.where(new, 0.85 * farther * first, self.distance[at]).argmin(dim=1)
+        farther = known / first.gather(1, which).clamp(min=torch.finfo(known.dtype).tiny)
+        comparable = known.isfinite() & first.gather(1, which).isfinite()
+        farther = torch.where(comparable, farther.clamp(0.1, 10), 1.0)
+        j = torch.where(new, 0.85 * farther * first, self.distance[at]).argmin(dim=1)
+        turn = (j != self.to[at]).nonzero().squeeze(1)
+        a, c = at[turn], j[turn]
+        self.aim(a, c, self.normal[a, c], self.offset[a, c])
+        return j, self.step[at]
 
     def column(self, k: Tensor) -> Tensor:
         """The column of class `k` `(N,)`, which takes the last one where it has none."""
         here = self.k == k.unsqueeze(1)
-        j = torch.where(here.any(dim=1), here.long().argmax(dim=1), here.shape[1] - 1)
         new = ~here.any(dim=1)
-        self.k[new, -1] = k[new]
-        self.distance[new, -1] = torch.inf
-        return j
+        self.k[new, -1], self.normal[new, -1] = k[new], 0
+        self.first[new, -1] = torch.inf
+        return torch.where(new, here.shape[1] - 1, here.long().argmax(dim=1))
 
 
-def project(
-    x: Tensor, offset: Tensor, normal: Tensor, bounds: Bounds, iterations: int = 4
-) -> Tensor:
-    """The smallest `d` `(N, ...)` with `offset + normal.d <= 0` and `x + d` within bounds.
+def project(x: Tensor, offset: Tensor, normal: Tensor, bounds: Bounds) -> Tensor:
+    """The smallest `d` with `offset + normal.d <= 0` and `x + d` within bounds, all `(N, D)`.
 
-    `x` `(N, ...)`, `offset` `(N,)`, `normal` `(N, D)`. The solution is `d = clip(-t normal)` for
-    one multiplier `t >= 0` each; `offset + normal.d` falls with t, is convex and piecewise linear,
-    so that Newton's iteration from the left reaches its root in finitely many steps; a few leave
-    nothing that matters. Where the box holds no solution, or the normal is zero, `d` comes as near
-    to one as it can.
+    The offset is `(N,)`. The solution is `d = clip(-t normal)` for one multiplier `t >= 0` each;
+    `offset + normal.d` falls with t, is convex and piecewise linear, so that Newton's iteration
+    from the left reaches its root in finitely many steps: one without bounds, three or four for
+    most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
+    as it can.
     """
-    if bounds is None:
-        lower, upper = torch.full_like(normal, -torch.inf), torch.full_like(normal, torch.inf)
-    else:
-        lower, upper = bounds[0] - x.flatten(1), bounds[1] - x.flatten(1)
     square = normal.square()
-    t, d, slope = torch.zeros_like(offset), torch.zeros_like(normal), square.sum(dim=1)
-    for _ in range(iterations):
-        missing = (offset + (normal * d).sum(dim=1)).clamp(min=0)
-        t = t + torch.where(slope > 0, missing / slope, 0)
-        d = torch.maximum(torch.minimum(-t.unsqueeze(1) * normal, upper), lower)
-        slope = (square * ((d > lower) & (d < upper))).sum(dim=1)
-    return d.view_as(x)
+    missing, slope = offset.clamp(min=0), square.sum(dim=1)
+    if bounds is None:
+        return -torch.where(slope > 0, missing / slope, 0).unsqueeze(1) * normal
+    sides = bounds[0] - x, bounds[1] - x
+    t, d = torch.zeros_like(offset), torch.zeros_like(normal)
+    for _ in range(3):  # looking who is there already would cost more
+        t, d, missing, slope = _newton(t, missing, slope, offset, normal, square, *sides)
+    for _ in range(100):
+        at = ((missing > 1e-6 * offset.abs()) & (slope > 0)).nonzero().squeeze(1)
+        if len(at) == 0:
+            break
+        of = (t, missing, slope, offset, normal, square, *sides)
+        t[at], d[at], missing[at], slope[at] = _newton(*(one[at] for one in of))
+    return d
+
+
+def _newton(t, missing, slope, offset, n, square, lower, upper):
+    """One step of `t`; with the `d` there, what is missing and the slope."""
+    t = t + torch.where(slope > 0, missing / slope, 0)
+    moved = -t.unsqueeze(1) * n
+    d = moved.clamp(lower, upper)
+    missing = (offset + torch.linalg.vecdot(n, d)).clamp(min=0)
+    return t, d, missing, torch.linalg.vecdot(square, (d == moved).to(n.dtype))
 
 
 def _margin_and_gradient(
@@ -209,13 +239,9 @@ def _margin_and_gradient(
             m = margin(z, y)
         else:
             m = (z.gather(1, y.unsqueeze(1)) - z.gather(1, k.unsqueeze(1))).squeeze(1)
+        check_differentiable(z)
         (g,) = torch.autograd.grad(m.sum(), x)
     return z.detach(), m.detach(), g.flatten(1)
-
-
-def _distance(offset: Tensor, normal: Tensor) -> Tensor:
-    """From x to the plane with offset `(...)` and normal `(..., D)`, the box not counted."""
-    return offset / normal.norm(dim=-1).clamp(min=torch.finfo(normal.dtype).tiny)
 
 
 def _like(per_input: Tensor, x: Tensor) -> Tensor:

@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
-from arcal.attacks.model import Model, folded, frozen, margin, predicted_class, rounding
+from arcal.attacks.model import (
+    Model,
+    check_differentiable,
+    folded,
+    frozen,
+    margin,
+    predicted_class,
+    rounding,
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,7 @@ def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
     """
     x = x.detach().unflatten(1, shape).requires_grad_()
     logits = model(x.clone())
+    check_differentiable(logits)
     hinge = c * (margin(logits, y) + kappa).clamp(min=0)
     zero = not hinge.any()
     gradient = torch.zeros_like(x) if zero else torch.autograd.grad(hinge.sum(), x)[0]

@@ -26,11 +26,22 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def rounding(logits: Tensor) -> Tensor:
-    """The lead, `(N,)`, below which rounding may decide which class is ahead: 1e-5 of the largest.
+    """The lead, `(N,)`, below which rounding may decide which class is ahead.
 
-    Sums of float32 differ by about a millionth from one layout or batch size to the next.
+    It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: sums of float32
+    differ by so much from one layout or batch size to the next.
     """
-    return 1e-5 * logits.abs().amax(dim=1)
+    spread = logits.amax(dim=1) - logits.amin(dim=1)
+    return (1e-5 * spread).maximum(1e-6 * logits.abs().amax(dim=1))
+
+
+def check_differentiable(logits: Tensor) -> None:
+    """Refuse logits that no gradient comes back through."""
+    if not logits.requires_grad:
+        raise ArcalError(
+            "the model's logits have no gradient to its inputs: they must be computed by torch "
+            "operations, outside torch.no_grad"
+        )
 
 
 @contextmanager
