@@ -224,10 +224,8 @@ def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
 def label_of(folder: RunFolder) -> str:
     """A run's method and settings as people read it, such as `label-smoothing (epsilon 0.1)`."""
     config = folder.config_checked()
-    settings = config["settings"]
-    if settings.get("order") != "attack":
-        settings = {name: value for name, value in settings.items() if name != "attack"}
-    details = [f"{name} {value}" for name, value in settings.items()]
+    settings = config["settings"].items()
+    details = [f"{name} {value}" for name, value in settings if value is not None]
     if len(config["seeds"]) > 1:
         details.append(f"{len(config['seeds'])} members")
     return config["method"] + (f" ({', '.join(details)})" if details else "")

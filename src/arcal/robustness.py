@@ -12,6 +12,7 @@ model's own prediction. Levels come from ranking by it, or by one of the cheaper
 All but `attack` are rankings: their unit means nothing and nothing is verified.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from arcal.attacks import Adversarial, BoundaryProjection, Bounds, Model, frozen, margin
 from arcal.attacks.adversarial import check_inputs
-from arcal.attacks.model import predicted_class
+from arcal.attacks.model import check_differentiable, checked_logits
 from arcal.errors import ArcalError
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
@@ -71,6 +72,10 @@ def score(
     """
     check_order(order)
     attack = attack or BoundaryProjection()
+    if order != "attack" and (start or keep):
+        raise ArcalError(f"the order {order} finds no points to keep or to start from")
+    if start and "start" not in inspect.signature(attack).parameters:
+        raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
     for ids, x, labels in batches:
         if order == "attack":
@@ -89,6 +94,14 @@ def score(
         raise ArcalError("there is nothing to score: the data set is empty")
     columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
     ids, labels, robustness, success, predicted, passes = columns
+    if not len(ids) == len(labels) == len(robustness):
+        raise ArcalError(
+            f"{len(ids)} ids, {len(labels)} labels, {len(robustness)} inputs: give one each"
+        )
+    if robustness.isnan().any():
+        raise ArcalError(
+            f"the order {order} is NaN for some inputs: the model's gradients are not finite"
+        )
     return Robustness(
         order=order,
         ids=ids,
@@ -103,18 +116,16 @@ def score(
 def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     check_inputs(x, bounds)
     with frozen(model):
-        predicted = predicted_class(model, x)
+        logits = checked_logits(model, x)
+        predicted = logits.argmax(dim=1)
         if order == "gradient":
             value = gradient_order(model, x, predicted)
         elif order == "random":
             value = random_order(ids, seed)
+        elif order == "margin":
+            value = margin(logits, predicted)
         else:
-            with torch.no_grad():
-                logits = model(x.clone())
-            if order == "margin":
-                value = margin(logits, predicted)
-            else:
-                value = logits.double().softmax(dim=1).amax(dim=1)
+            value = logits.double().softmax(dim=1).amax(dim=1)
     passes = torch.full_like(predicted, int(order == "gradient"))
     return value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes
 
@@ -127,7 +138,9 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
     and one backward pass. A zero gradient gives `+inf`, but 0 where the margin is 0 as well.
     """
     x = x.detach().clone().requires_grad_()
-    lead = margin(model(x.clone()), y)
+    logits = model(x.clone())
+    check_differentiable(logits)
+    lead = margin(logits, y)
     (gradient,) = torch.autograd.grad(lead.sum(), x)
     lead, norm = lead.detach(), gradient.flatten(1).norm(dim=1)
     return torch.where(lead > 0, lead / norm, 0.0)

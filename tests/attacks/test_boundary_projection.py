@@ -373,7 +373,7 @@ def test_bad_settings_are_one_line(bad):
     [
         (linear(3, 4), torch.full((1, 4), 1.5), "outside the bounds"),
         (linear(3, 4), torch.full((1, 4), torch.nan), "NaN"),
-        (linear(3, 4), torch.zeros(1, 4).long(), "floats"),
+        (linear(3, 4), torch.zeros(1, 4).long(), "float32"),
         (linear(3, 4), torch.zeros(0, 4), "input"),
         (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
         (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
@@ -393,3 +393,15 @@ def test_a_start_of_another_shape_is_one_line():
     with pytest.raises(ArcalError, match="start") as caught:
         BoundaryProjection()(linear(3, 4), x, start=x[:3])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("attack", [BoundaryProjection(), CarliniWagner(iterations=20)])
+def test_half_precision_is_refused_and_double_is_not(attack):
+    model, x = linear(3, 4), torch.rand(5, 4, generator=seeded(30))
+    with pytest.raises(ArcalError, match="float32"):
+        attack(model.half(), x.half())
+    with pytest.raises(ArcalError, match="both must be one"):
+        attack(lambda x: x.double(), x)
+    found = attack(model.double(), x.double())
+    assert found.success.all()
+    assert found.distance.dtype == torch.float32

@@ -241,7 +241,7 @@ def test_any_shape_and_bounds(Z, shape, bounds, N):
     [
         (linear(3, 4), torch.full((1, 4), 1.5), "outside the bounds"),
         (linear(3, 4), torch.full((1, 4), torch.nan), "NaN"),
-        (linear(3, 4), torch.zeros(1, 4).long(), "floats"),
+        (linear(3, 4), torch.zeros(1, 4).long(), "float32"),
         (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
         (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
         (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),

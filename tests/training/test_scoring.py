@@ -304,7 +304,7 @@ def test_who_needs_the_same_file_waits_and_reads_it(case, whole, written):
 def test_attacks_are_known_by_their_names():
     for name in ATTACKS:
         assert name_of(attack_named(name)) == name
-    with pytest.raises(ArcalError, match="attack 'magic' is unknown: choose from carlini-wagner"):
+    with pytest.raises(ArcalError, match="attack 'magic' is unknown: choose from boundary"):
         attack_named("magic")
     with pytest.raises(ArcalError, match="has no name"):
         name_of(object())

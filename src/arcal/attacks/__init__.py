@@ -29,12 +29,16 @@ def attack_named(name: str) -> Any:
 
 
 def name_of(attack: Any) -> str:
-    """The name in `ATTACKS` of this attack, or of its kind where its settings are others."""
-    same = [name for name, known in ATTACKS.items() if known == attack]
-    kind = [name for name, known in ATTACKS.items() if type(known) is type(attack)]
-    if not kind:
-        raise ArcalError(f"attack {attack!r} has no name: give one of {', '.join(ATTACKS)}")
-    return (same + kind)[0]
+    """The name of this attack in `ATTACKS`; settings other than there come after the name."""
+    for name, known in ATTACKS.items():
+        if known == attack:
+            return name
+    for name, known in ATTACKS.items():
+        if type(known) is type(attack):
+            usual = asdict(known)
+            others = [f"{k}-{v}" for k, v in asdict(attack).items() if v != usual[k]]
+            return "-".join([name, *others])
+    raise ArcalError(f"attack {attack!r} has no name: give one of {', '.join(ATTACKS)}")
 
 
 def settings_of(attack: Any) -> dict[str, Any]:

@@ -32,8 +32,8 @@ class Adversarial:
 
 def check_inputs(x: Tensor, bounds: Bounds) -> None:
     """Refuse inputs that are not finite floats within their bounds."""
-    if not x.is_floating_point() or x.ndim < 2:
-        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: floats (N, ...) are needed")
+    if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
+        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: float32 (N, ...) is needed")
     if len(x) == 0:
         raise ArcalError("there is no input to attack: the batch is empty")
     if not torch.isfinite(x).all():

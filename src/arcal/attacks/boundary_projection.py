@@ -34,25 +34,28 @@ class BoundaryProjection:
     - The gradient of a network of ReLUs jumps from one linear piece to the next, and the plain
       iteration hops between the planes of neighbouring pieces. The normal of the plane is therefore
       an average over the gradients `g_t = grad m_k(x_t)` met so far, the later ones weighing more:
-      `n <- n + b (g_t - n)` with `b = max(2 / (t + 3), 0.05)`. The plane's offset is not averaged:
-      the plane has at `x_t` the margin measured there, `m_k(x_t) + n.(x' - x_t) = 0`. Along one
-      direction the iteration is then Newton's, which finds the boundary to the last digit.
+      `n <- n + b (g_t - n)` with `b = 2 / (v + 3)` at visit v = 0, 1, ... of this plane. After 14
+      visits v begins at 0 again, which leaves a local minimum more often than it costs. The plane's
+      offset is not averaged: the plane has at `x_t` the margin measured there,
+      `m_k(x_t) + n.(x' - x_t) = 0`, so that its error is one of direction only.
     - The nearest boundary is not always that of the runner-up. Each class whose margin at `x` is
       less than `reach` times the runner-up's gets a plane of its own, and each step goes to the
       class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of
       all classes alike: a plane not yet visited is taken to be as much farther as the nearest
       visited one turned out to be, less 15 %, so that it is not overlooked.
     - A step ends a little beyond the plane: by 2 % of the perturbation at first, by 0.6 times as
-      much after each point that crosses and 1.5 times after each that does not. The nearest point
-      that crossed is kept.
+      much after each point that crosses and 1.5 times after each that does not, within 0.01 and
+      20 %. The nearest point that crossed, by more than `rounding`, is kept.
 
-    Every step costs one forward and one backward pass whatever the number of classes. `budget`
-    passes are spent on each input, those for the first planes included, and what an input finds
-    does not depend on the others of its batch. `classes` is the greatest number of classes that
-    get a plane; their first planes take at most about a third of the budget.
+    Every step costs one forward and one backward pass whatever the number of classes; the last
+    needs no backward pass. `budget` passes are spent on each input, those for the first planes
+    included, beside one forward pass for the prediction and one to verify what was found. What an
+    input finds does not depend on the others of its batch. `classes` is the greatest number of
+    classes that get a plane; at most one third of the budget goes to the first planes of classes
+    other than the runner-up.
     """
 
-    budget: int = 40
+    budget: int = 48
     classes: int = 9
     reach: float = 3.0
 
@@ -71,6 +74,7 @@ class BoundaryProjection:
         `start` `(N, ...)` are points near the boundary, such as those found for an earlier state of
         the model, NaN where there is none: the first step is taken there.
         """
+        x = x.detach()
         check_inputs(x, bounds)
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
@@ -89,10 +93,12 @@ class BoundaryProjection:
         enough = rounding(z)
         T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
         rivals = z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1)
-        margins = z.gather(1, y.unsqueeze(1)) - rivals.values
-        planes = _Planes(x, bounds, rivals.indices, margins + 2 * enough.unsqueeze(1), g)
+        margins = z.gather(1, y.unsqueeze(1)) - rivals.values  # ascending
         wanted = margins < self.reach * margins[:, :1]
         wanted[:, 0] = False
+        T = min(T, int(wanted.sum(dim=1).max()) + 1 + (start is not None))
+        k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
+        planes = _Planes(x, bounds, k, offset + 2 * enough.unsqueeze(1), g)
         at, j = wanted.nonzero(as_tuple=True)
         for i, c in zip(at.split(N), j.split(N), strict=True):
             planes.add(i, c, _margin_and_gradient(model, x[i], y[i], planes.k[i, c])[2])
@@ -158,8 +164,8 @@ class _Planes:
     def visit(self, at: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
         """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
         n, visits = self.normal[at, j], self.visits[at, j]
-        b = torch.where(n.any(dim=1), (2 / (visits + 3)).clamp(min=0.05), 1).unsqueeze(1)
-        n = n.lerp(g, b)
+        b = torch.where(n.any(dim=1), 2 / (visits % 14 + 3), 1).unsqueeze(1)
+        n = n.lerp(g, b.to(n))
         offset = m - torch.linalg.vecdot(n, d)
         self.normal[at, j], self.offset[at, j], self.visits[at, j] = n, offset, visits + 1
         self.aim(at, j, n, offset)

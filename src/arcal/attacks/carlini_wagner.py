@@ -16,6 +16,7 @@ from arcal.attacks.model import (
     predicted_class,
     rounding,
 )
+from arcal.errors import ArcalError
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,17 @@ class CarliniWagner:
     kappa: float = 0.0
     early_stop: bool = True
 
+    def __post_init__(self) -> None:
+        if self.initial_c != "gradient" and not (
+            isinstance(self.initial_c, int | float) and self.initial_c > 0
+        ):
+            raise ArcalError(f"initial_c is {self.initial_c!r}: a number above 0, or 'gradient'")
+        if min(self.search_steps, self.iterations) < 1 or not self.learning_rate > 0:
+            raise ArcalError("search_steps, iterations and learning_rate must be above 0")
+
     def __call__(self, model: Model, x: Tensor, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back."""
+        x = x.detach()
         check_inputs(x, bounds)
         with frozen(model):
             y = predicted_class(model, x)

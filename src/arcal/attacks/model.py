@@ -46,7 +46,7 @@ def check_differentiable(logits: Tensor) -> None:
 
 @contextmanager
 def frozen(model: Model) -> Iterator[None]:
-    """Evaluation mode, no weight gradients, float32 without autocast; all restored on leaving.
+    """Evaluation mode, no weight gradients, whole float32; all restored on leaving.
 
     A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
     """
@@ -54,15 +54,17 @@ def frozen(model: Model) -> Iterator[None]:
     parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
-    device = parameters[0].device.type if parameters else "cpu"
+    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     try:
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         for module in modules:
             module.training = False
         for parameter in parameters:
             parameter.requires_grad_(False)
-        with torch.autocast(device, enabled=False):
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
             yield
     finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
         for module, mode in zip(modules, training, strict=True):
             module.training = mode
         for parameter, mode in zip(parameters, required, strict=True):
@@ -72,27 +74,35 @@ def frozen(model: Model) -> Iterator[None]:
 @torch.no_grad()
 def predicted_class(model: Model, x: Tensor) -> Tensor:
     """The predicted class of each input, int64 `(N,)`, after checking that these are logits."""
+    return checked_logits(model, x).argmax(dim=1)
+
+
+@torch.no_grad()
+def checked_logits(model: Model, x: Tensor) -> Tensor:
+    """Logits `(N, Z)`, or one line that says why what the model returns is none."""
     logits = model(x.clone())
     if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
         raise ArcalError(
             f"the model returns shape {tuple(logits.shape)} for {len(x)} inputs: "
             "logits (N, Z) of at least 2 classes are needed"
         )
+    if logits.dtype != x.dtype:
+        raise ArcalError(f"the model returns {logits.dtype} for {x.dtype} inputs: both must be one")
     if not torch.isfinite(logits).all():
         raise ArcalError("the model returns logits that are not finite: check its inputs")
     if (logits >= 0).all() and torch.allclose(
         logits.sum(dim=1), torch.ones_like(logits[:, 0]), atol=1e-4
     ):
         raise ArcalError("the model returns probabilities: give logits, without the softmax")
-    return logits.argmax(dim=1)
+    return logits
 
 
 def folded(model: Model, x: Tensor) -> Model:
     """A twin of the model that costs less a pass and gives the same logits.
 
     Batch norms that follow a convolution are folded into it and images are laid out channels last.
-    A model that cannot be traced, or whose twin disagrees on the first 8 of `x` by more than 1e-4
-    of the largest logit, is returned as it is. Call it inside `frozen`.
+    A model that cannot be traced, or whose twin disagrees on the first 8 of `x` by more than half
+    of `rounding`, is returned as it is. Call it inside `frozen`.
     """
     if not isinstance(model, nn.Module):
         return model
@@ -116,7 +126,8 @@ def folded(model: Model, x: Tensor) -> Model:
             expected, found = model(x[:8].clone()), twin(x[:8].clone())
     except Exception:  # tracing runs code that is not ours; without a twin nothing is lost
         return model
-    return twin if (found - expected).abs().max() <= 1e-4 * expected.abs().max() else model
+    apart = (found - expected).abs().amax(dim=1)
+    return twin if (apart <= 0.5 * rounding(expected)).all() else model
 
 
 def _is(node: Any, modules: dict[str, Any], kind: type) -> bool:

@@ -33,7 +33,7 @@ def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if setting not in known:
             has = f"its settings are {', '.join(known)}" if known else "it has no settings"
             raise ArcalError(f"method {name!r} has no setting {setting!r}: {has}")
-    return known | dict(settings)
+    return method_class(name).completed(known | dict(settings))
 
 
 __all__ = [

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from arcal.attacks import attack_named
+from arcal.errors import ArcalError
 from arcal.methods.method import Method
 from arcal.robustness import check_order
 from arcal.smoothing import AdaptiveLabelSmoothing
@@ -41,13 +42,25 @@ class ARAdaLS(AdaLS):
         alpha: float = 0.005,
         R: int = 10,
         order: str = "attack",
-        attack: str = "boundary-projection-quick",
+        attack: str | None = None,
     ):
         super().__init__(Z)
-        check_order(order)
-        attack_named(attack)
+        self.completed({"order": order, "attack": attack})
         self.R, self.order = R, order
         self.smoothing = AdaptiveLabelSmoothing(Z, R=R, alpha=alpha)
+
+    @classmethod
+    def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        check_order(settings["order"])
+        attack = settings["attack"]
+        if settings["order"] == "attack":
+            attack = attack or "boundary-projection-quick"
+            attack_named(attack)
+        elif attack is not None:
+            raise ArcalError(
+                f"an attack is of the order attack: leave it out with {settings['order']}"
+            )
+        return settings | {"attack": attack}
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
         self.smoothing.assign(part, ids, levels)

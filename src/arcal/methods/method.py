@@ -19,6 +19,11 @@ class Method(nn.Module):
     R: int = 1
     """Number of those levels."""
 
+    @classmethod
+    def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        """Settings with all defaults, those that depend on others included; nonsense raises."""
+        return settings
+
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch: ids and labels int64 `(B,)`, images `(B, C, H, W)` in [0, 1]."""
         raise NotImplementedError(f"{type(self).__name__} has no loss")

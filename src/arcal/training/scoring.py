@@ -5,6 +5,7 @@ never reach into the next, and written as a shard; when all are there they are m
 file. So neither a kill nor the number of processes changes a bit of it.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -24,11 +25,13 @@ from arcal.store import SHARDS, RunFolder, load_scores, locked, merge_scores, sa
 from arcal.training.device import fabric_on, run_on
 from arcal.training.fit import as_input
 from arcal.training.memory import keep_memory
-from arcal.training.run import fingerprint_of, model_of
+from arcal.training.run import fingerprint_of, is_done, model_of
 from arcal.training.watch import watched
 
 BATCH = 100
 SHARD = 200
+FORMAT = 1
+"""Raised when a change of the code changes what is scored."""
 
 
 def score_run(
@@ -45,17 +48,20 @@ def score_run(
 
     A run of several members is scored as the ensemble they are. Scores come back in the order of
     the part's ids; the file is ascending by id. A file of another model, data or attack is refused.
-    Finished shards are not scored again, if the number of threads and the kind of device are the
-    same as well. The processes of `fabric` (one CPU unless given) share the work on one file
+    Finished shards are not scored again; they are refused if the number of threads or the kind of
+    device is another. The processes of `fabric` (one CPU unless given) share the work on one file
     system; two calls that need the same file at the same time score once.
     """
     check_order(order)
     attack = attack or BoundaryProjection()
+    if not is_done(folder):
+        raise ArcalError(f"{folder.path} is not trained to its end: run `arcal train` again")
     path = score_file(folder, name, order, attack)
     fingerprint: dict[str, Any] = {
         "model": fingerprint_of(folder),
         "data": part.fingerprint(),
         "order": order,
+        "format": FORMAT,
     }
     if order == "attack":
         fingerprint["attack"] = settings_of(attack)
@@ -65,7 +71,7 @@ def score_run(
         if not len(part):
             raise ArcalError(f"there is nothing to score: {part.name} is empty")
         seed = folder.config_checked()["seeds"][0]  # of the random order: runs differ in it as well
-        how = {"threads": torch.get_num_threads(), "device": fabric.device.type}
+        how = {"threads": torch.get_num_threads(), "device": fabric.device.type, "batch": BATCH}
         model = model_of(folder)
         scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how)
         with watched(lambda: progress(scoring.done(), len(part))):
@@ -153,8 +159,10 @@ class _Scoring:
 
     def score(self, numbers: list[int], device: torch.device) -> None:
         """Score these shards and write each as it is done."""
-        model, blocks = self.model.to(device), self.blocks()
+        model, blocks, parent = self.model.to(device), self.blocks(), os.getppid()
         for number in numbers:
+            if os.getppid() != parent:
+                raise ArcalError("the process that began this scoring is gone: it stops")
             inputs = self._inputs(blocks[number], device)
             scores = score(model, inputs, self.order, attack=self.attack, seed=self.seed)
             save_scores(self.shard(number), scores, self.fingerprint)
@@ -169,7 +177,7 @@ class _Scoring:
         """Make the score file from its shards, and remove them."""
         if not self.path.exists():
             merge_scores(self.path, map(self.shard, range(len(self.blocks()))))
-            shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _tried(act: Callable[..., Any], *args: Any) -> Any:

@@ -68,7 +68,8 @@ def _train(
             )
             for seed in run.seeds
         ]
-        order, attack = run.settings["order"], attack_named(run.settings["attack"])
+        order, attack = run.settings["order"], run.settings["attack"]
+        attack = None if attack is None else attack_named(attack)
         for part, name in ((data.train, "train"), (data.validation, "validation")):
             scores = [
                 score_run(base, part, name, order, attack=attack, fabric=fabric_on(accelerator))
