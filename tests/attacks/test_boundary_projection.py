@@ -395,7 +395,9 @@ def test_a_start_of_another_shape_is_one_line():
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("attack", [BoundaryProjection(), CarliniWagner(iterations=20)])
+@pytest.mark.parametrize(
+    "attack", [BoundaryProjection(), CarliniWagner(initial_c="gradient", iterations=200)]
+)
 def test_half_precision_is_refused_and_double_is_not(attack):
     model, x = linear(3, 4), torch.rand(5, 4, generator=seeded(30))
     with pytest.raises(ArcalError, match="float32"):

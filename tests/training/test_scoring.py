@@ -238,25 +238,29 @@ def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
 
 
 @pytest.mark.parametrize("kept", ["file", "shard"])
-def test_scores_of_another_model_data_or_attack_are_refused(case, kept):
+def test_scores_of_another_model_data_or_code_are_refused(case, kept, monkeypatch):
     few = case.test.subset(case.test.ids[:4])
     case.score("attack", few, attack=QUICK)
-    path = case.file("carlini-wagner")
+    name = name_of(QUICK)
+    assert name == "carlini-wagner-search_steps-1-iterations-3"
+    path = case.file(name)
     if kept == "shard":
-        shards = case.shards("carlini-wagner")
+        shards = case.shards(name)
         shards.mkdir()
         path = path.rename(shards / "00000.parquet")
 
-    def refused(says, attack=QUICK, part=few):
+    def refused(says, part=few):
         with pytest.raises(ArcalError) as error:
-            case.score("attack", part, attack=attack)
+            case.score("attack", part, attack=QUICK)
         line = str(error.value)
         to_delete = "it" if kept == "file" else path.parent
         assert line.startswith(f"{path} is stale: its {says}"), line
         assert line.endswith(f"; delete {to_delete} and score again")
         assert line.count(" is ") == 2, "it names only what changed"
 
-    refused("attack iterations is 3, not 4;", replace(QUICK, iterations=4))
+    with monkeypatch.context() as changed:
+        changed.setattr(scoring, "FORMAT", 2)
+        refused("format is 1, not 2;")
     refused("data is ", part=case.test.subset(case.test.ids[1:5]))
     checkpoint = case.folder.checkpoint
     content = checkpoint.read_bytes()
@@ -273,6 +277,16 @@ def test_scores_of_another_model_data_or_attack_are_refused(case, kept):
     case.score("attack", few, attack=QUICK)
     torch.set_num_threads(2)
     case.score("attack", few, attack=QUICK)  # what is finished holds for any number of threads
+
+
+def test_scores_of_an_attack_with_other_settings_lie_beside_them(case):
+    few = case.test.subset(case.test.ids[:4])
+    for attack in (QUICK, replace(QUICK, iterations=4)):
+        case.score("attack", few, attack=attack)
+        assert case.file(name_of(attack)).exists()
+    case.file(name_of(QUICK)).rename(case.file(name_of(replace(QUICK, iterations=4))))
+    with pytest.raises(ArcalError, match="its attack iterations is 3, not 4; delete it"):
+        case.score("attack", few, attack=replace(QUICK, iterations=4))
 
 
 def test_a_damaged_shard_and_one_of_other_ids_are_refused(case, written):

@@ -42,8 +42,8 @@ def name_of(attack: Any) -> str:
 
 
 def settings_of(attack: Any) -> dict[str, Any]:
-    """An attack's name and settings: what its results depend on beside the model and the data."""
-    return {"name": name_of(attack), **asdict(attack)}
+    """An attack's kind and settings: what its results depend on beside the model and the data."""
+    return {"kind": type(attack).__name__, **asdict(attack)}
 
 
 __all__ = [
