@@ -86,7 +86,7 @@ def _notes(data: Data, epsilon: Sweep, alpha: Sweep) -> list[str]:
         "AR-AdaLS cuts its levels by the distances that the boundary projection finds for the "
         "vanilla model of the same seed (16 passes an image). The test set is ranked by the "
         f"{SEEN_BY} order, each model's own, which needs one pass: the logit margin over the norm "
-        "of its gradient, a ranking and not a distance. The attack, at 40 passes, is shown on 64 "
+        "of its gradient, a ranking and not a distance. The attack, at 48 passes, is shown on 64 "
         "images beside it.",
         "The shifted set is the test set under Gaussian noise of intensity 3 (CIFAR-10-C's "
         "constants).",
