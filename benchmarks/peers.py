@@ -20,6 +20,7 @@ OURS: list[tuple[str, Attack]] = [
     ("arcal-quick", ATTACKS["boundary-projection-quick"]),
     ("arcal-cw", CarliniWagner()),
     ("arcal-cw-gradient", CarliniWagner(initial_c="gradient")),
+    ("arcal-cw-gradient-2", CarliniWagner(initial_c="gradient", search_steps=2)),
     ("arcal-cw-full", CarliniWagner(early_stop=False)),
 ]
 

@@ -258,6 +258,15 @@ def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
         assert rows == 30 * (attack.budget + 2), "and one to predict, one to verify"
 
 
+def test_inputs_that_have_not_crossed_go_on(network, images):
+    found = BoundaryProjection(budget=3)(network, images)
+    assert found.success.all()
+    assert ((found.passes >= 3) & (found.passes <= 9)).all()
+    assert 0 < (found.passes > 3).double().mean() < 0.7
+    longer = BoundaryProjection(budget=9)(network, images)
+    assert longer.distance.mean() < found.distance.mean()
+
+
 # One input does not depend on the others; the model stays as it is
 
 
@@ -344,7 +353,8 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
     assert found.x.shape == x.shape
     assert found.distance.shape == found.success.shape == found.predicted.shape == (N,)
     assert found.distance.dtype == torch.float32
-    assert (found.passes == 12).all()
+    assert (found.passes[found.success] >= 12).all()
+    assert (found.passes[~found.success] == 36).all(), "what has not crossed goes on"
     assert_honest(found, model, x, bounds)
     exact = exact_distance(model, x, bounds)
     assert (found.distance >= (1 - 1e-4) * exact).all()

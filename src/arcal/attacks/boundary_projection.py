@@ -49,8 +49,9 @@ class BoundaryProjection:
 
     Every step costs one forward and one backward pass whatever the number of classes; the last
     needs no backward pass. `budget` passes are spent on each input, those for the first planes
-    included, beside one forward pass for the prediction and one to verify what was found. What an
-    input finds does not depend on the others of its batch. `classes` is the greatest number of
+    included, beside one forward pass for the prediction and one to verify what was found. The few
+    inputs that have not crossed by then go on until they have, up to three times the budget. What
+    an input finds does not depend on the others of its batch. `classes` is the greatest number of
     classes that get a plane; at most one third of the budget goes to the first planes of classes
     other than the runner-up.
     """
@@ -117,13 +118,16 @@ class BoundaryProjection:
             rows = torch.arange(N, device=x.device)
             planes.visit(rows, planes.column(k), m + 2 * enough, g, d)
 
-        for spent in range(int(passes.min()), self.budget):  # all end at once
-            at = (passes <= spent).nonzero().squeeze(1)
+        for spent in range(int(passes.min()), 3 * self.budget):
+            going = (spent < self.budget) | best.isinf()
+            at = ((passes <= spent) & going).nonzero().squeeze(1)
+            if len(at) == 0:
+                break
             j, d = planes.nearest(at)
             x_t = _clamp(x[at] + _like(1 + beyond[at], x) * d.view_as(x[at]), bounds)
-            if spent < self.budget - 1:
+            if spent != self.budget - 1:
                 z, m, g = _margin_and_gradient(model, x_t, y[at], planes.k[at, j])
-            else:  # no step follows that would need them
+            else:  # no step follows that would need them, for nearly all
                 z, m, g = model(x_t.clone()), None, None
             passes[at] += 1
 
