@@ -2,24 +2,51 @@
 
 Tensors in, tensors out. Everything here is detached, brought to the CPU and summed in float64: the
 figures are a few numbers over stored predictions, and there they come out the same every time.
+`arcal.calibration.posthoc` calibrates stored predictions.
 """
 
+from arcal.calibration.bootstrap import Bootstrap, bootstrap
 from arcal.calibration.by_level import ByLevel, by_level, mean_by_level
+from arcal.calibration.class_wise import ClassWise, class_wise_ece
+from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
 from arcal.calibration.ece import Reliability, confidence_and_correct, ece
 from arcal.calibration.ensemble import average
+from arcal.calibration.equal_mass import equal_mass_ece
+from arcal.calibration.intervals import clopper_pearson
+from arcal.calibration.ood import (
+    EntropyHistogram,
+    auroc,
+    entropy,
+    entropy_histogram,
+    fpr_at_95_tpr,
+)
 from arcal.calibration.proper_scores import brier, nll
 from arcal.calibration.stability import Variance, churn, variance
 
 __all__ = [
+    "Bootstrap",
     "ByLevel",
+    "ClassWise",
+    "EntropyHistogram",
     "Reliability",
     "Variance",
+    "auroc",
     "average",
+    "bootstrap",
     "brier",
     "by_level",
     "churn",
+    "class_wise_ece",
+    "clopper_pearson",
     "confidence_and_correct",
+    "debiased_ece",
+    "debiased_squared",
     "ece",
+    "ece_if_calibrated",
+    "entropy",
+    "entropy_histogram",
+    "equal_mass_ece",
+    "fpr_at_95_tpr",
     "mean_by_level",
     "nll",
     "variance",

@@ -1,0 +1,73 @@
+"""A whole evaluation under shift beside the network's own forward passes, corruptions cached.
+
+    python -m benchmarks.shift_evaluation
+
+trains the small network for an epoch on the CIFAR-10 that `ARCAL_SHARED` holds, makes the corrupted
+sets, then times `collect` on them, predictions, figures and files included, and the forward passes
+alone. Wall time, one thread; `--runs 2` adds what stability over two runs costs.
+"""
+
+import os
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+import tyro
+
+from arcal.data import Data, load
+from arcal.evaluation import Source, collect, shift_sets
+from arcal.training.fit import EVALUATION_BATCH, as_input
+from arcal.training.memory import keep_memory
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run, models_of
+from arcal.training.scoring import score_run
+from arcal.training.train import train
+
+
+def main(
+    shift: tuple[str, ...] = ("noise", "fog", "contrast"), images: int = 10_000, runs: int = 1
+) -> None:
+    """Evaluate `runs` runs under `shift` on this many test images; `all` is all 95 sets."""
+    torch.set_num_threads(1)
+    keep_memory()
+    source = str(Path(os.environ.get("ARCAL_SHARED", "../shared")) / "data" / "cifar10")
+    data = load(source)
+    data = Data(data.name, data.train, data.validation, data.test.subset(data.test.ids[:images]))
+    sets = shift_sets(["gaussian_noise" if name == "noise" else name for name in shift])
+    with TemporaryDirectory() as root:
+        folders = [
+            train(Run(data=source, recipe=RECIPES["small"].shortened(1), seeds=(s,)), Path(root))
+            for s in range(runs)
+        ]
+        for folder in folders:  # ranked beforehand: it is no part of the evaluation under shift
+            score_run(folder, data.test, "test", "margin")
+        kept = Source(cache=Path(root) / "cache")
+        first = torch.arange(1)
+        begin = time.perf_counter()
+        for at in sets:
+            at.of(data, kept).images(first)
+        print(f"corrupting {len(sets)} sets of {images}: {time.perf_counter() - begin:.1f} s")
+
+        begin = time.perf_counter()
+        collect(folders, data, sets, "margin", source=kept)
+        whole = time.perf_counter() - begin
+
+        models = [model for folder in folders for model in models_of(folder)]
+        parts = [data.test, *(at.of(data, kept) for at in sets)]
+        inputs = [
+            as_input(data.test.images(rows), torch.device("cpu"))
+            for rows in torch.arange(images).split(EVALUATION_BATCH)
+        ]
+        begin = time.perf_counter()
+        with torch.no_grad():
+            for _ in parts:
+                for model in models:
+                    for x in inputs:
+                        model(x)
+        forward = time.perf_counter() - begin
+    print(f"evaluation {whole:.1f} s, forward passes alone {forward:.1f} s: {whole / forward:.3f}")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

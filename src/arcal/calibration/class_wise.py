@@ -1,0 +1,101 @@
+"""Class-wise expected calibration error: the probabilities of all classes, predicted or not."""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from arcal.calibration._checks import as_classes, as_probabilities
+from arcal.errors import ArcalError
+
+GRID = 2.0**-30
+"""Probabilities are summed as multiples of this, so that their sums are exact."""
+
+
+@dataclass(eq=False)
+class ClassWise:
+    """The sums behind Z reliability diagrams and their mean ECE, in O(Z K) memory.
+
+    For each of Z = `classes`, bin k of K = `bins` holds the probabilities of that class in
+    (k/K, (k+1)/K], as in `Reliability`. The state is three `(Z, K)` tensors that add up over
+    batches and processes: `count` (int64), `probability_sums` (float64) and `label_sums` (int64),
+    how many rows of the bin are of the class. Probabilities can be tiny, so that float64 does not
+    hold their sum exactly: once binned, each is rounded to a multiple of 2**-30. Then neither
+    batches nor merge order change a bit, up to 2**23 rows of float32 or float64, and no figure is
+    off by more than 2**-31.
+    """
+
+    classes: int
+    bins: int = 15
+    count: Tensor = field(init=False)
+    probability_sums: Tensor = field(init=False)
+    label_sums: Tensor = field(init=False)
+
+    def __post_init__(self):
+        for name, value in (("classes", self.classes), ("bins", self.bins)):
+            if value < 1:
+                raise ArcalError(f"{name} must be at least 1, not {value}: pass a whole number")
+        shape = (self.classes, self.bins)
+        self.count = torch.zeros(shape, dtype=torch.int64)
+        self.probability_sums = torch.zeros(shape, dtype=torch.float64)
+        self.label_sums = torch.zeros(shape, dtype=torch.int64)
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> Self:
+        """Add a batch of probabilities `(N, Z)` and labels `(N,)` 0 .. Z-1; N may be 0.
+
+        What is not a row of probabilities raises `ArcalError` and leaves the sums as they were.
+        """
+        probabilities = as_probabilities(probabilities)
+        N, Z = probabilities.shape
+        if self.classes != Z:
+            raise ArcalError(f"probabilities have {Z} classes, not {self.classes}: pass all of one")
+        labels = as_classes(labels, N, Z)
+        inner_edges = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
+        k = torch.bucketize(probabilities, inner_edges, right=False)  # an edge goes below
+        cell = k + self.bins * torch.arange(Z)
+        rounded = (probabilities / GRID).round() * GRID
+        self.count += self._sums(cell)
+        self.probability_sums += self._sums(cell, rounded)
+        self.label_sums += self._sums(cell.gather(1, labels[:, None]))
+        return self
+
+    def merge(self, other: Self) -> Self:
+        """Add the sums of `other`, of as many classes and bins; `other` is left as it is."""
+        if other.count.shape != self.count.shape:
+            raise ArcalError(
+                f"cannot merge {other.classes} classes in {other.bins} bins into {self.classes} "
+                f"in {self.bins}: use the same numbers for all"
+            )
+        self.count += other.count
+        self.probability_sums += other.probability_sums
+        self.label_sums += other.label_sums
+        return self
+
+    @property
+    def per_class(self) -> Tensor:
+        """`(Z,)` float64 in [0, 1]: sum over k of |B_k|/N |frequency(B_k) - probability(B_k)|.
+
+        No input yet: `ArcalError`.
+        """
+        n = int(self.count[0].sum())
+        if n == 0:
+            raise ArcalError("the ECE of no inputs is undefined: pass at least one row")
+        return (self.label_sums - self.probability_sums).abs().sum(1) / n
+
+    @property
+    def ece(self) -> float:
+        """The mean over classes, in [0, 1] (Kull et al., 2019). No input yet: `ArcalError`."""
+        return self.per_class.mean().item()
+
+    def _sums(self, cell: Tensor, weights: Tensor | None = None) -> Tensor:
+        weights = None if weights is None else weights.flatten()
+        sums = torch.bincount(cell.flatten(), weights, minlength=self.count.numel())
+        return sums.reshape(self.count.shape)
+
+
+def class_wise_ece(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+    """Class-wise ECE of probabilities `(N, Z)` and labels `(N,)`; see `ClassWise`."""
+    return (
+        ClassWise(as_probabilities(probabilities).shape[1], bins).update(probabilities, labels).ece
+    )

@@ -1,0 +1,33 @@
+"""The corruptions of CIFAR-10-C and ImageNet-C (Hendrycks and Dietterich, 2019), by image id.
+
+The official archives hold one fixed corruption of each test image. Here any image can be corrupted,
+and what is drawn depends on nothing but its id, the type, the intensity and a seed: not on the
+batch it is in. A type is one function, `(x, c, draws)` to images, `x` float64 `(B, C, H, W)` in
+[0,1] and `c` the constant of the intensity:
+
+    constants   the types, lists of them, and the constants of the intensities
+    noise, blur, weather, frost, digital   the functions
+    draws       random numbers by image id
+    corrupt     all of them under one roof: checks, chunks, clipping
+"""
+
+from arcal.transforms.corruptions.constants import (
+    CIFAR10_C,
+    CIFAR100_C_PAPER,
+    CORRUPTIONS,
+    EXTRA,
+    IMAGENET_C,
+)
+from arcal.transforms.corruptions.corrupt import corrupt
+from arcal.transforms.corruptions.frost import frost_source
+from arcal.transforms.corruptions.frost import frost_source
+
+__all__ = [
+    "CIFAR10_C",
+    "CIFAR100_C_PAPER",
+    "CORRUPTIONS",
+    "EXTRA",
+    "IMAGENET_C",
+    "corrupt",
+    "frost_source",
+]

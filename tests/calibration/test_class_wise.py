@@ -1,0 +1,181 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torchmetrics.functional.classification import binary_calibration_error
+
+from arcal.calibration import ClassWise, class_wise_ece
+from arcal.errors import ArcalError
+
+
+def by_the_formula(probabilities, labels, K=15):
+    """1/Z sum over z, k of |B_zk|/N |frequency of z in B_zk - mean probability of z in B_zk|."""
+    N, Z = probabilities.shape
+    total = 0.0
+    for z in range(Z):
+        p, is_z = probabilities[:, z], labels == z
+        for k in range(K):
+            B = (p > k / K) & (p <= (k + 1) / K)
+            if k == 0:
+                B |= p == 0
+            if B.any():
+                total += B.sum() / N * abs(is_z[B].mean() - p[B].mean()) / Z
+    return total
+
+
+def draw(n, Z=10, seed=0, dtype=torch.float32, scale=4.0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = scale * torch.randn(n, Z, generator=generator, dtype=dtype)
+    labels = (logits / 2).softmax(1).multinomial(1, generator=generator)[:, 0]  # over-confident
+    return logits.softmax(1), labels
+
+
+@pytest.mark.parametrize("K", [1, 2, 15, 100])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_is_the_formula(K, dtype):
+    probabilities, labels = draw(2000, dtype=dtype)
+    assert class_wise_ece(probabilities, labels, K) == pytest.approx(
+        by_the_formula(probabilities.double().numpy(), labels.numpy(), K), abs=2**-31
+    )
+
+
+def test_agrees_with_torchmetrics_class_by_class():
+    probabilities, labels = draw(5000, scale=2)  # no 1.0, which is where conventions differ
+    per_class = ClassWise(10).update(probabilities, labels).per_class
+    for z in range(10):
+        peer = binary_calibration_error(probabilities.T[z].clone(), (labels == z).int(), n_bins=15)
+        assert per_class[z].item() == pytest.approx(peer.item(), abs=1e-6)
+    assert class_wise_ece(probabilities, labels) == per_class.mean() > 0.01
+
+
+def test_a_case_by_hand():
+    probabilities = torch.tensor([[0.25, 0.75], [0.25, 0.75], [1.0, 0.0], [1.0, 0.0]])
+    labels = torch.tensor([1, 0, 0, 1])
+    sums = ClassWise(2, bins=4).update(probabilities, labels)
+    assert sums.count.tolist() == [[2, 0, 0, 2], [2, 0, 2, 0]]
+    assert sums.label_sums.tolist() == [[1, 0, 0, 1], [1, 0, 1, 0]]
+    assert sums.probability_sums.tolist() == [[0.5, 0, 0, 2], [0, 0, 1.5, 0]]
+    assert sums.per_class.tolist() == [(0.5 + 1) / 4, (1 + 0.5) / 4]
+    assert sums.ece == 0.375
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_streaming_is_one_shot_to_the_bit_in_any_order(dtype):
+    """Probabilities down to 1e-20, and float64 ones, too."""
+    probabilities, labels = draw(20_000, dtype=dtype, scale=10)
+    assert probabilities.min() < 1e-20
+    whole = ClassWise(10).update(probabilities, labels)
+    parts = [
+        ClassWise(10).update(p, y)
+        for p, y in zip(probabilities.split(777), labels.split(777), strict=True)
+    ]
+    forward, backward = ClassWise(10), ClassWise(10)
+    for part in parts:
+        assert forward.merge(part) is forward
+    for part in reversed(parts):
+        backward.merge(part)
+    at = torch.randperm(20_000, generator=torch.Generator().manual_seed(0))
+    shuffled = ClassWise(10).update(probabilities[at], labels[at])
+    for other in (forward, backward, shuffled):
+        assert torch.equal(other.count, whole.count)
+        assert torch.equal(other.label_sums, whole.label_sums)
+        assert torch.equal(other.probability_sums, whole.probability_sums)
+        assert other.ece == whole.ece
+    assert int(parts[0].count.sum()) == 7770  # left as they were
+
+
+def test_sums_of_as_many_rows_as_promised_are_exact():
+    """Odd multiples of the grid near 1, 2**23 of them: float64 has no bit to spare."""
+    p = 1 - 2.0**-30
+    sums = ClassWise(1).update(torch.tensor([[p]], dtype=torch.float64), torch.tensor([0]))
+    for _ in range(23):
+        sums.merge(sums)
+    assert sums.probability_sums[0, -1] == 2**23 - 2**-7
+    assert sums.merge(sums).ece == 2**-30
+
+
+def test_an_empty_batch_adds_nothing():
+    probabilities, labels = draw(10)
+    sums = ClassWise(10).update(probabilities, labels)
+    before = sums.ece
+    assert sums.update(probabilities[:0], labels[:0]).ece == before
+    assert sums.probability_sums.dtype == torch.float64
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.integers(0, 99), st.integers(1, 30), st.integers(1, 4), st.integers(1, 20), st.integers(1, 9)
+)
+def test_properties(seed, N, Z, K, size):
+    probabilities, labels = draw(N, Z, seed, torch.float64)
+    value = class_wise_ece(probabilities, labels, K)
+    assert 0 <= value <= 1
+    assert value == pytest.approx(
+        by_the_formula(probabilities.numpy(), labels.numpy(), K), abs=1e-9
+    )
+    at = torch.randperm(Z, generator=torch.Generator().manual_seed(seed))
+    renamed = class_wise_ece(probabilities[:, at], at.argsort()[labels], K)
+    assert renamed == pytest.approx(value, abs=1e-15)  # the sum over classes rounds
+    streamed = ClassWise(Z, K)
+    for p, y in zip(probabilities.split(size), labels.split(size), strict=True):
+        streamed.merge(ClassWise(Z, K).update(p, y))
+    assert streamed.ece == value
+    frequency = torch.bincount(labels, minlength=Z).double() / N
+    gap = (probabilities.mean(0) - frequency).abs().mean().item()
+    assert class_wise_ece(probabilities, labels, 1) == pytest.approx(gap, abs=1e-9)
+
+
+def test_perfect_calibration_is_0():
+    probabilities = torch.tensor([[0.5, 0.25, 0.25]] * 4 + [[0.0, 1.0, 0.0]] * 3)
+    labels = torch.tensor([0, 0, 1, 2, 1, 1, 1])
+    assert class_wise_ece(probabilities, labels) == 0
+    assert class_wise_ece(torch.eye(4), torch.arange(4)) == 0
+    assert class_wise_ece(torch.eye(2), torch.tensor([1, 0])) == 1
+
+
+def test_of_many_classes_it_is_small_by_its_definition():
+    """The same mistake, half of the rows, touches two classes of Z."""
+    for Z in (2, 10, 1000):
+        one_hot = torch.zeros(100, Z)
+        one_hot[:, 0] = 1
+        labels = torch.zeros(100, dtype=torch.int64)
+        labels[:50] = 1
+        assert class_wise_ece(one_hot, labels) == pytest.approx(2 * 0.5 / Z, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "bins", "message"),
+    [
+        ([[3.0, -1.0]], [0], 15, "softmax"),
+        ([[0.9, 0.9]], [0], 15, "sum to 1"),
+        ([[0.5, math.nan]], [0], 15, "nan"),
+        ([0.5, 0.5], [0], 15, "shape"),
+        ([[0.5, 0.5]], [2], 15, "0 .. 1"),
+        ([[0.5, 0.5]], [0.0], 15, "integers"),
+        ([[0.5, 0.5]], [0, 1], 15, "shape"),
+        ([[0.5, 0.5]], [0], 0, "bins"),
+    ],
+)
+def test_refuses_bad_input_in_one_line(probabilities, labels, bins, message):
+    with pytest.raises(ArcalError, match=message) as error:
+        class_wise_ece(torch.tensor(probabilities), torch.tensor(labels), bins)
+    assert "\n" not in str(error.value)
+
+
+def test_refuses_no_inputs_other_classes_and_other_bins():
+    with pytest.raises(ArcalError, match="no inputs"):
+        class_wise_ece(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(ArcalError, match="classes must be at least 1"):
+        ClassWise(0)
+    sums = ClassWise(2).update(torch.eye(2), torch.arange(2))
+    for others in (ClassWise(3), ClassWise(2, 10)):
+        with pytest.raises(ArcalError, match="cannot merge"):
+            sums.merge(others)
+    with pytest.raises(ArcalError, match="3 classes, not 2"):
+        sums.update(torch.eye(3), torch.arange(3))
+    with pytest.raises(ArcalError):
+        sums.update(torch.eye(2), torch.tensor([0, 2]))
+    assert np.array_equal(sums.count.sum(1), [2, 2])

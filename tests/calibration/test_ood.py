@@ -1,0 +1,170 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import entropy as scipy_entropy
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from arcal.calibration import auroc, average, entropy, entropy_histogram, fpr_at_95_tpr
+from arcal.errors import ArcalError
+
+FEW = st.sampled_from([0.0, -0.0, 0.1, 0.25, 0.5, 1.0, -3.0])  # many ties
+ANY = st.floats(-1e30, 1e30) | FEW
+WITH_INFINITIES = ANY | st.sampled_from([math.inf, -math.inf])
+
+
+def some(values):
+    return st.lists(values, min_size=1, max_size=40).map(
+        lambda found: torch.tensor(found, dtype=torch.float64)
+    )
+
+
+def as_sklearn(inside, outside):
+    labels = np.r_[np.ones(len(inside)), np.zeros(len(outside))]
+    return labels, torch.cat([inside, outside]).double().numpy()
+
+
+def test_entropy_is_scipys_and_exact_at_its_ends():
+    generator = torch.Generator().manual_seed(0)
+    logits = 5 * torch.randn(300, 7, generator=generator, dtype=torch.float64)
+    found = entropy(logits.log_softmax(1))
+    assert found.dtype == torch.float64
+    expected = scipy_entropy(logits.softmax(1).numpy(), axis=1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-10)
+
+    one_hot = torch.eye(4).log()  # -inf where the probability is 0
+    assert entropy(one_hot).tolist() == [0.0] * 4
+    half = torch.tensor([[0.5, 0.5, 0.0]]).log()
+    assert entropy(half).item() == pytest.approx(math.log(2), rel=1e-7)
+    uniform = torch.zeros(2, 1000).log_softmax(1)
+    assert entropy(uniform).tolist() == pytest.approx([math.log(1000)] * 2, rel=1e-6)
+    assert entropy(torch.zeros(0, 3)).shape == (0,)
+
+
+def test_entropy_of_a_nearly_certain_prediction_does_not_vanish():
+    """1 - p is far below the spacing of float64 at 1: p (1 + gap) with p = exp(-gap)."""
+    gap = 50.0
+    found = entropy(torch.tensor([[0.0, -gap]], dtype=torch.float64).log_softmax(1)).item()
+    assert found == pytest.approx(math.exp(-gap) * (1 + gap), rel=1e-12)
+
+
+def test_entropy_of_an_ensemble_is_of_its_mean_probability():
+    logits = torch.tensor([[[1000.0, 0.0]], [[0.0, 1000.0]]])  # two certain members that disagree
+    assert entropy(average(logits)).item() == pytest.approx(math.log(2), rel=1e-12)
+
+
+@settings(deadline=None, max_examples=80)
+@given(some(ANY), some(ANY))
+def test_auroc_is_scikit_learns(inside, outside):
+    labels, scores = as_sklearn(inside, outside)
+    assert auroc(inside, outside) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+
+
+@settings(deadline=None, max_examples=80)
+@given(some(WITH_INFINITIES), some(WITH_INFINITIES))
+def test_auroc_is_the_share_of_pairs(inside, outside):
+    """The definition itself, which takes infinities where scikit-learn does not."""
+    above, equal = inside[:, None] > outside, inside[:, None] == outside
+    pairs = (2 * above.sum() + equal.sum()).item() / (2 * above.numel())
+    assert auroc(inside, outside) == pairs
+    assert auroc(-inside, -outside) == pytest.approx(1 - pairs, abs=1e-15)
+    assert auroc(inside, inside) == 0.5
+
+
+def test_auroc_of_saturated_confidences():
+    generator = torch.Generator().manual_seed(0)
+    inside = torch.rand(8000, generator=generator) * 1.4
+    outside = torch.rand(5000, generator=generator) * 1.2
+    inside, outside = inside.clamp(max=1), outside.clamp(max=1)  # float32, exactly 1.0
+    assert (inside == 1).double().mean() > 0.25
+    expected = roc_auc_score(*as_sklearn(inside, outside))
+    assert auroc(inside, outside) == pytest.approx(expected, abs=1e-12)
+
+
+def test_larger_is_in_distribution():
+    inside, outside = torch.tensor([0.9, 1.0]), torch.tensor([0.2, 0.9, 0.1])
+    assert auroc(inside, outside) == (3 + 2 + 0.5) / 6
+    assert auroc(outside, inside) == 0.5 / 6
+    assert fpr_at_95_tpr(inside, outside) == 1 / 3
+    assert auroc(torch.tensor([1]), torch.tensor([0])) == 1  # integers will do
+
+
+@settings(deadline=None, max_examples=80)
+@given(some(ANY), some(ANY))
+def test_fpr_at_95_tpr_is_scikit_learns(inside, outside):
+    fpr, tpr, _ = roc_curve(*as_sklearn(inside, outside), drop_intermediate=False)
+    assert fpr_at_95_tpr(inside, outside) == fpr[tpr >= 0.95].min()
+
+
+@pytest.mark.parametrize("N", [19, 20, 21, 40, 100])
+def test_95_percent_is_counted_in_integers(N):
+    """Of N distinct scores the lowest floor(N / 20) may be left out, and an equal one is taken."""
+    inside = torch.arange(N)
+    threshold = N // 20
+    assert fpr_at_95_tpr(inside, torch.tensor([threshold - 1, threshold])) == 0.5
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(2, 1000), st.integers(1, 60), st.integers(0, 10_000))
+def test_histogram_is_numpys_and_adds_up_over_batches(Z, bins, seed):
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.rand(200, generator=generator, dtype=torch.float64) * math.log(Z)
+    values[0], values[1], values[2] = 0, math.log(Z), math.log(Z) / 2
+    found = entropy_histogram(values, Z, bins)
+    expected, edges = np.histogram(values.numpy(), bins=found.edges.numpy())
+    assert found.count.tolist() == expected.tolist()
+    np.testing.assert_allclose(edges, np.linspace(0, math.log(Z), bins + 1), rtol=1e-12)
+    assert found.share.sum().item() == pytest.approx(1)
+    density = np.histogram(values.numpy(), bins=edges, density=True)[0]
+    np.testing.assert_allclose(found.density.numpy(), density, rtol=1e-9)
+
+    first, second = (entropy_histogram(some, Z, bins) for some in values.split([70, 130]))
+    assert (first + second).count.tolist() == expected.tolist()
+
+
+def test_histogram_takes_the_entropies_of_float32_uniform_predictions():
+    uniform = torch.zeros(5, 1000).log_softmax(1)
+    naive = -(uniform.exp() * uniform).sum(1)  # in float32, beyond log Z by rounding
+    for values in (entropy(uniform), naive, torch.full((5,), math.log(1000) * (1 + 5e-7))):
+        assert entropy_histogram(values, 1000).count.tolist() == [0] * 49 + [5]
+    empty = entropy_histogram(torch.zeros(0), 10, bins=2)
+    assert empty.count.tolist() == [0, 0]
+    assert empty.share.isnan().all()
+
+
+ONE = torch.ones(1)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: auroc(torch.zeros(0), ONE), "scores_in is empty"),
+        (lambda: fpr_at_95_tpr(ONE, torch.zeros(0)), "scores_out is empty"),
+        (lambda: auroc(ONE, torch.tensor([0, math.nan])), "scores_out is nan at 1"),
+        (
+            lambda: auroc(torch.ones(2, 3), ONE),
+            r"scores_in must be real of shape \(N,\), not .*2, 3",
+        ),
+        (lambda: auroc(ONE, torch.tensor(1.0)), "scores_out must be real of shape"),
+        (lambda: auroc(ONE, torch.tensor([1j])), "scores_out must be real"),
+        (lambda: entropy(torch.zeros(3)), "shape"),
+        (lambda: entropy(torch.zeros(1, 3)), "pass a log-softmax"),
+        (lambda: entropy(torch.full((1, 2), 0.5)), "pass a log-softmax"),
+        (lambda: entropy(torch.full((1, 2), math.nan)), "nan"),
+        (lambda: entropy_histogram(torch.tensor([0.5, 0.8]), 2), r"\[0, log 2\].*found 0.8"),
+        (lambda: entropy_histogram(torch.tensor([-0.1]), 2), "found -0.1"),
+        (lambda: entropy_histogram(torch.tensor([math.nan]), 2), "entropy is nan at 0"),
+        (lambda: entropy_histogram(torch.zeros(2, 2), 2), "shape"),
+        (lambda: entropy_histogram(ONE * 0, 1), "Z >= 2"),
+        (lambda: entropy_histogram(ONE * 0, 2, bins=0), "bins >= 1"),
+        (lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 3), "do not add up"),
+        (lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 2, 9), "add up"),
+    ],
+)
+def test_bad_input_is_one_line(call, message):
+    with pytest.raises(ArcalError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)

@@ -1,0 +1,167 @@
+"""Blurs: the official images to the bit where nothing is random, the official steps elsewhere."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from plausible_draw import assert_plausible
+from scipy import ndimage
+
+from arcal.transforms.corruptions import blur, corrupt
+from arcal.transforms.corruptions.constants import CIFAR, IMAGENET
+from arcal.transforms.corruptions.draws import Draws
+
+intensities = pytest.mark.parametrize("intensity", [1, 2, 3, 4, 5])
+
+
+def noise(*shape):
+    """Shows any misplaced pixel."""
+    return torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+def draws(count):
+    return Draws(torch.arange(count), type="t", intensity=1)
+
+
+def difference(official, type, intensity):
+    images = torch.from_numpy(official["clean"]).permute(0, 3, 1, 2)
+    ids = torch.from_numpy(official["official_test_index"])
+    ours = corrupt(images, ids, type=type, intensity=intensity).permute(0, 2, 3, 1).numpy()
+    return np.abs(ours.astype(int) - official[type][intensity - 1])
+
+
+@intensities
+@pytest.mark.parametrize("type", ["gaussian_blur", "defocus_blur"])
+def test_these_are_the_official_images(official, type, intensity):
+    assert (difference(official, type, intensity) == 0).all()
+
+
+@intensities
+def test_zoom_blur_is_official_but_for_rounding_errors(official, intensity):
+    """Two of 61,440 values, or fewer, are a grey level off."""
+    assert difference(official, "zoom_blur", intensity).sum() <= 2
+
+
+def directions(taps):
+    """One angle of each kernel there is from -45 to 45 degrees: kernels change at these breaks."""
+    halves = [(k + 0.5) / i for i in range(1, taps) for k in range(i)]
+    breaks = [sign * f(half) for half in halves for f in (math.asin, math.acos) for sign in (-1, 1)]
+    breaks = np.unique([b for b in breaks if abs(b) < math.pi / 4] + [-math.pi / 4, math.pi / 4])
+    return np.rad2deg((breaks[1:] + breaks[:-1]) / 2)
+
+
+@pytest.mark.parametrize(("intensity", "taps", "count"), [(1, 7, 20), (5, 15, 5)])
+def test_official_motion_blurs_are_ours_in_some_direction(official, intensity, taps, count):
+    """To the bit: the official angles are not known, the official kernel is thereby."""
+    x = torch.from_numpy(official["clean"]).permute(0, 3, 1, 2)[:count] / 255.0
+    theirs = torch.from_numpy(official["motion_blur"][intensity - 1, :count]).permute(0, 3, 1, 2)
+    radius, sigma = CIFAR["motion_blur"][intensity - 1]
+    found = torch.zeros(count, dtype=torch.bool)
+    for angle in directions(taps):
+        angles = torch.full((count,), float(angle))
+        ours = blur.along(x.double(), radius, sigma, angles)
+        found |= ((ours * 255).round() == theirs).flatten(1).all(1)
+    assert found.all()
+
+
+def literal_motion_blur(image, radius, sigma, angle):
+    """ImageMagick's steps for one plane (H, W) of 0 .. 1, pixel by pixel."""
+    kernel = np.exp(-(np.arange(2 * math.ceil(radius) + 1) ** 2) / (2 * sigma**2))
+    kernel /= kernel.sum()
+    angle = math.radians(angle)
+    blurred = np.zeros_like(image)
+    height, width = image.shape
+    for y in range(height):
+        for x in range(width):
+            for i, weight in enumerate(kernel):
+                v = min(max(y + math.ceil(i * math.sin(angle) - 0.5), 0), height - 1)
+                u = min(max(x + math.ceil(i * math.cos(angle) - 0.5), 0), width - 1)
+                blurred[y, x] += weight * image[v, u]
+    return np.floor(np.round(blurred * 65535) / 257) / 255
+
+
+@pytest.mark.parametrize("c", [CIFAR["motion_blur"][4], IMAGENET["motion_blur"][4]])
+def test_motion_blur_is_imagemagicks(c):
+    x, angles = noise(2, 1, 28, 33), draws(2).uniform(-45, 45)
+    ours = blur.motion_blur(x, c, draws(2))
+    for image, angle, found in zip(x, angles.tolist(), ours, strict=True):
+        np.testing.assert_allclose(
+            found[0], literal_motion_blur(image[0].numpy(), c[0], c[1], angle)
+        )
+
+
+def literal_glass_blur(x, c, steps):
+    """The official lines for one image (H, W, C) of 0 .. 1, numpy's views and all."""
+    sigma, reach, rounds = c
+    height, width = x.shape[:2]
+    x = (ndimage.gaussian_filter(x, (sigma, sigma, 0), mode="nearest") * 255).astype(np.uint8)
+    for i in range(rounds):
+        for h in range(height - reach, reach, -1):
+            for w in range(width - reach, reach, -1):
+                dx, dy = steps[i, h - reach - 1, w - reach - 1]
+                here, there = (h, w), (h + dy, w + dx)
+                x[here], x[there] = x[there], x[here]
+    return ndimage.gaussian_filter(x / 255.0, (sigma, sigma, 0), mode="nearest")
+
+
+@pytest.mark.parametrize("c", [CIFAR["glass_blur"][4], *IMAGENET["glass_blur"][2:]])
+def test_glass_blur_is_the_official_loop(c):
+    x = noise(2, 3, 28, 33)
+    _, reach, rounds = c
+    steps = draws(2).integers(-reach, reach, rounds, 28 - 2 * reach, 33 - 2 * reach, 2)
+    ours = blur.glass_blur(x, c, draws(2)).permute(0, 2, 3, 1)
+    for image, step, found in zip(x.permute(0, 2, 3, 1), steps, ours, strict=True):
+        literal = literal_glass_blur(image.numpy(), c, step.numpy())
+        np.testing.assert_allclose(found, literal, atol=1e-12)
+
+
+def test_official_glass_blurs_are_plausible(official):
+    assert_plausible(official, "glass_blur")
+
+
+def test_official_glass_copies_from_above_and_from_the_left(official):
+    """Intensity 1 does not smooth yet: each pixel is one of four, and none at the rim has moved."""
+    x, theirs = official["clean"].astype(int), official["glass_blur"][0].astype(int)
+    sources = [np.roll(x, (dy, dx), (1, 2)) for dy in (0, 1) for dx in (0, 1)]
+    same = (np.abs(theirs - np.stack(sources)) <= 1).all(-1).any(0)
+    assert same[:, 2:, 2:].all()
+    assert (np.abs(theirs - x)[:, :2] <= 1).all()
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.07, 1.25, 2.25, 4.5])
+def test_magnifying_is_scipys_zoom(factor):
+    x = noise(2, 3, 32, 45)
+    rows, columns = math.ceil(32 / factor), math.ceil(45 / factor)
+    top, left = (32 - rows) // 2, (45 - columns) // 2
+    middle = x[:, :, top : top + rows, left : left + columns].numpy()
+    zoomed = np.asarray(ndimage.zoom(middle, (1, 1, factor, factor), order=1))
+    top, left = (zoomed.shape[2] - 32) // 2, (zoomed.shape[3] - 45) // 2
+    expected = zoomed[:, :, top : top + 32, left : left + 45]
+    np.testing.assert_allclose(blur.magnify(x, factor), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("radius", "softness"), IMAGENET["defocus_blur"])
+def test_a_point_out_of_focus_is_a_soft_disk(radius, softness):
+    point = torch.zeros(1, 1, 41, 45, dtype=torch.float64)
+    point[0, 0, 20, 22] = 1
+    seen = blur.defocus_blur(point, (radius, softness), draws(1))[0, 0]
+    down, right = torch.meshgrid(torch.arange(41) - 20, torch.arange(45) - 22, indexing="ij")
+    distance = torch.hypot(down.double(), right.double())
+    area = (distance <= radius).sum()
+    # Where the disk fills its grid, the softened rim is mirrored there: as OpenCV's sums have it.
+    total = {8: 1.0129755, 10: 1.0107858}.get(radius, 1)
+    assert seen.sum().item() == pytest.approx(total, abs=1e-6)
+    assert seen[distance < radius - 2.9].sub(1 / area).abs().max() < 1e-6
+    assert seen[distance > radius + 2.9].abs().max() < 1e-9
+    torch.testing.assert_close(seen, seen.flip(0), atol=1e-9, rtol=0)
+    torch.testing.assert_close(seen, seen.flip(1), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "type", ["defocus_blur", "glass_blur", "motion_blur", "zoom_blur", "gaussian_blur"]
+)
+def test_a_grey_image_is_blurred_as_a_channel_is(type):
+    x, c = noise(2, 3, 28, 33), CIFAR[type][4]
+    colour, grey = (getattr(blur, type)(images, c, draws(2)) for images in (x, x[:, 1:2]))
+    torch.testing.assert_close(colour[:, 1:2], grey, atol=1e-12, rtol=0)

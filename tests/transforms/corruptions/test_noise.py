@@ -1,0 +1,83 @@
+"""Noise against the official arithmetic, written out, and the official archives."""
+
+import numpy as np
+import pytest
+import torch
+from plausible_draw import assert_plausible
+
+from arcal.transforms.corruptions import corrupt
+from arcal.transforms.corruptions.constants import CIFAR
+
+types = pytest.mark.parametrize(
+    "type", ["gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise"]
+)
+intensities = pytest.mark.parametrize("intensity", [1, 2, 3, 4, 5])
+
+
+def literal(x, type, c, generator):
+    """The official lines: uint8 to uint8, in numpy."""
+    x = x / 255.0
+    if type == "gaussian_noise":
+        x = x + generator.normal(size=x.shape, scale=c)
+    elif type == "shot_noise":
+        x = generator.poisson(x * c) / c
+    elif type == "speckle_noise":
+        x = x + x * generator.normal(size=x.shape, scale=c)
+    else:
+        flipped = generator.choice([True, False], size=x.shape, p=[c, 1 - c])
+        salted = generator.choice([True, False], size=x.shape)
+        x[flipped & salted] = 1
+        x[flipped & ~salted] = 0
+    return np.uint8(np.clip(x, 0, 1) * 255)
+
+
+def psnr(noisy, clean):
+    """dB, the mean over images."""
+    return (10 * np.log10(255**2 / ((noisy - clean) ** 2.0).mean((1, 2, 3)))).mean()
+
+
+@intensities
+@types
+def test_noise_has_the_statistics_of_the_official_arithmetic(photographs, type, intensity):
+    clean = photographs.numpy().astype(float)
+    theirs = literal(clean, type, CIFAR[type][intensity - 1], np.random.default_rng(intensity))
+    ours = corrupt(photographs, torch.arange(len(clean)), type=type, intensity=intensity).numpy()
+    assert ours.mean() == pytest.approx(theirs.mean(), rel=0.005)
+    assert (ours - clean).mean() == pytest.approx((theirs - clean).mean(), abs=0.35)
+    assert (ours - clean).std() == pytest.approx((theirs - clean).std(), rel=0.03)
+    assert psnr(ours, clean) == pytest.approx(psnr(theirs, clean), rel=0.01)
+    for end in (0, 255):
+        assert (ours == end).mean() == pytest.approx((theirs == end).mean(), abs=0.001)
+
+
+@intensities
+def test_gaussian_noise_is_normal_with_its_sigma(intensity):
+    grey = torch.full((40, 3, 32, 32), 128, dtype=torch.uint8)
+    noisy = corrupt(grey, torch.arange(40), type="gaussian_noise", intensity=intensity)
+    values = (noisy.double() - 128) / 255
+    assert values.std().item() == pytest.approx(CIFAR["gaussian_noise"][intensity - 1], rel=0.03)
+    # Truncation, not rounding, lowers the mean by half a grey level (standard error 3e-4).
+    assert values.mean().item() == pytest.approx(-0.5 / 255, abs=1e-3)
+    standard = (values - values.mean()) / values.std()
+    assert (standard**4).mean().item() == pytest.approx(3, rel=0.03)
+    assert (standard**3).mean().item() == pytest.approx(0, abs=0.05)
+
+
+def test_the_bits_are_these():
+    """Fixed for good: saved figures refer to them."""
+    grey = torch.full((2, 3, 32, 32), 128, dtype=torch.uint8)
+    noisy = corrupt(grey, torch.arange(2), type="gaussian_noise", intensity=1)
+    assert noisy[1, :, 0, :3].tolist() == [[126, 147, 127], [117, 111, 133], [121, 123, 135]]
+
+
+def test_impulse_noise_is_half_salt_half_pepper():
+    grey = torch.full((40, 3, 32, 32), 128, dtype=torch.uint8)
+    noisy = corrupt(grey, torch.arange(40), type="impulse_noise", intensity=5)
+    assert (noisy == 0).double().mean().item() == pytest.approx(0.035, rel=0.05)
+    assert (noisy == 255).double().mean().item() == pytest.approx(0.035, rel=0.05)
+    assert noisy.unique().tolist() == [0, 128, 255]
+
+
+@types
+def test_the_official_images_are_a_plausible_draw(official, type):
+    assert_plausible(official, type)
