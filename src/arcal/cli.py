@@ -56,7 +56,7 @@ class Train:
     such as data/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
     folder of images train/CLASS/*, test/CLASS/*."""
     method: str = "vanilla"
-    """vanilla, label-smoothing, adals or ar-adals."""
+    """vanilla, label-smoothing, adals, ar-adals or ccat."""
     network: str = "small"
     """small, resnet29 or wrn-28-10."""
     recipe: str = "small"
@@ -81,6 +81,20 @@ class Train:
     attack: str | None = None
     """Of the order attack: boundary-projection-quick (the default here), boundary-projection or
     carlini-wagner."""
+    rescore: tuple[float, ...] = ()
+    """Of ar-adals, "on the fly": the epochs after which the levels are cut anew by the model as it
+    is then, such as 65 130, or shares of all epochs, such as 0.3 0.6."""
+    mixup: float | None = None
+    """With vanilla or any smoothing: train on mixtures of images and of their labels, in shares
+    drawn from Beta(MIXUP, MIXUP); 0.2 in the paper."""
+    radius: float | None = None
+    """Of ccat: the L-infinity bound of its attack, for pixels in [0, 1]; 0.01 in the paper."""
+    rho: float | None = None
+    """Of ccat: how fast targets become uniform as a perturbation grows; 10 unless given."""
+    step: float | None = None
+    """Of ccat: the first step of its attack; 0.025 in the paper."""
+    iterations: int | None = None
+    """Of ccat: iterations of its attack; 10 in the paper."""
     ensemble: bool = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
@@ -109,7 +123,7 @@ class Train:
 
         run = self._run()
         if self.sweep:
-            run = replace(run, settings={"epsilon": self._swept(run)})
+            run = replace(run, settings=run.settings | {"epsilon": self._swept(run)})
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
@@ -134,7 +148,9 @@ class Train:
         from arcal.training.run import Run
 
         given = {"epsilon": self.epsilon, "alpha": self.alpha, "R": self.levels}
-        given |= {"order": self.order, "attack": self.attack}
+        given |= {"order": self.order, "attack": self.attack, "rescore": self.rescore or None}
+        given |= {"mixup": self.mixup, "radius": self.radius, "rho": self.rho}
+        given |= {"step": self.step, "iterations": self.iterations}
         recipe = recipe_named(self.recipe)
         return Run(
             data=self.data,
@@ -268,24 +284,43 @@ class Score:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Evaluate runs on their test set, clean and shifted; methods over seeds in one table.
+    """Evaluate runs on their test set, under shift and out of distribution.
 
-    Predictions are kept in the run folders. Runs that differ only in their seeds are one row.
+    Runs that differ only in their seeds are one row of the table. Predictions are kept in the run
+    folders, so that a killed evaluation goes on; every figure becomes a row of a Parquet file.
     """
 
     runs: Folders
     """Run folders, trained on the same data."""
-    shift: tuple[str, ...] = ()
-    """Corruptions with their intensity, such as gaussian_noise-3."""
+    shift: tuple[str, ...] | None = None
+    """Corrupted test sets: nothing or `all` for 19 types at 5 intensities, `standard` for the 15 of
+    ImageNet-C, `extra` for the other 4, `cifar100` for the paper's 17, a type such as fog, or
+    TYPE-INTENSITY such as fog-3."""
+    official: Path | None = None
+    """Folder of official corrupted images (CIFAR-10-C, CIFAR-100-C, ImageNet-C) to read instead of
+    corrupting the test set."""
+    cache: Path | None = None
+    """Folder to keep corrupted images in, as uint8 (30 MB a set of 10,000 CIFAR images)."""
+    ood: tuple[str, ...] = ()
+    """Other data sets, written as for `arcal train --data`: their test sets are out of
+    distribution. Images of another size are resized, which is said."""
+    posthoc: tuple[str, ...] = ()
+    """Post-hoc methods, each a row more for every method: temperature (temperature scaling), ets,
+    irm or irova-ts (Mix-n-Match), fitted on each run's own validation images."""
     order: str = "gradient"
     """What the test set is ranked by for the figures by level."""
+    table: Path | None = None
+    """File for every figure, a row a run, set, type, intensity and measure: evaluation.parquet
+    unless given, for a report in its folder."""
     accelerator: str = "cpu"
     """cpu, gpu or auto."""
     json: bool = False
     """Print every run's figures as JSON on standard output."""
 
     def __call__(self) -> None:
-        show(evaluated(self)[1], self.json)
+        table = self.table or Path("evaluation.parquet")
+        show(evaluated(self, table)[1], self.json)
+        say(f"figures: {table}")
 
 
 @dataclass(frozen=True)
@@ -302,7 +337,7 @@ class Report(Evaluate):
     def __call__(self) -> None:
         from arcal.report import write_report
 
-        data, groups = evaluated(self)
+        data, groups = evaluated(self, self.table or self.out / "evaluation.parquet")
         page = write_report(
             self.out,
             groups,
@@ -314,28 +349,44 @@ class Report(Evaluate):
         say(f"report: {page}")
 
 
-def evaluated(command: Evaluate) -> "tuple[Data, list[MethodRuns]]":
+def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]":
     """The runs that a command names, evaluated on the sets that it names."""
+    from arcal.calibration.posthoc import check_posthoc
     from arcal.console import bar
-    from arcal.evaluation import EvaluationSet, collect
+    from arcal.data import load
+    from arcal.evaluation import Source, collect, shift_sets, write_tidy
+    from arcal.robustness import check_order
     from arcal.store import RunFolder
     from arcal.training.run import data_of, same_data
 
     if not command.runs:
         raise ArcalError("no runs: name at least one run folder")
+    check_order(command.order)
+    for name in command.posthoc:
+        check_posthoc(name)
+    if command.shift is None and (command.official or command.cache):
+        raise ArcalError("--official and --cache are of corrupted test sets: add --shift")
+    sets = [] if command.shift is None else shift_sets(command.shift)
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
     data = data_of(folders[0])
-    sets = [EvaluationSet.shifted(name) for name in command.shift]
+    others = [load(name).test for name in command.ood]
     with bar("evaluating", "sets") as progress:
         groups = collect(
             folders,
             data,
             sets,
             command.order,
+            ood=others,
+            source=Source(cache=command.cache, official=command.official),
+            posthoc=command.posthoc,
             accelerator=command.accelerator,
             progress=progress,
         )
+    about = {"data": data.name, "order": command.order, "official": command.official is not None}
+    write_tidy(table, groups, **about)
+    for other in groups[0].ood:
+        say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
     return data, groups
 
 

@@ -9,7 +9,18 @@ from sklearn.metrics import log_loss
 
 from arcal.data import load
 from arcal.errors import ArcalError
-from arcal.evaluation import Corrupted, EvaluationSet, Predictions, collect, figures, predict
+from arcal.evaluation import (
+    EvaluationSet,
+    Predictions,
+    Source,
+    collect,
+    ensemble_of,
+    figures,
+    predict,
+    shared_levels,
+    shift_sets,
+    stability,
+)
 from arcal.showcase import showcase
 from arcal.store import load_scores, load_tensors
 from arcal.training.recipes import RECIPES
@@ -66,10 +77,8 @@ def test_a_corrupted_part_is_the_corrupted_images(trained):
     part = NOISE.of(data)
     assert torch.equal(part.images(torch.arange(len(part))), expected)
     assert part.fingerprint() != data.test.fingerprint()
-    lazy = Corrupted(data.test, NOISE)
     at = torch.tensor([5, 2])
-    assert torch.equal(lazy.images(at), expected[at])
-    assert torch.equal(lazy.subset(data.test.ids[at]).images(torch.arange(2)), expected[at])
+    assert torch.equal(part.subset(data.test.ids[at]).images(torch.arange(2)), expected[at])
 
 
 def test_figures_of_an_ensemble_are_of_averaged_probabilities():
@@ -91,8 +100,68 @@ def test_collect_groups_runs_that_differ_in_seeds_only(trained):
     groups = collect([*folders, folders[0]], data, [NOISE], "gradient")
     assert [group.label for group in groups] == ["vanilla", "vanilla (2 members)"]
     assert groups[0].seeds == [(0,), (1,)]
-    assert set(groups[0].predictions) == {"test", "test-gaussian_noise-3"}
-    assert groups[1].predictions["test"][0].logits.shape == (2, 60, 3)
+    assert set(groups[0].figures) == {"test", "test-gaussian_noise-3"}
+    assert groups[1].predictions[0].logits.shape == (2, 60, 3)
+    (found,) = groups[1].figures["test"]
+    assert found.items() > figures(groups[1].predictions[0]).items()
+    assert found["ece_low"] < found["ece_high"]
+    assert not groups[1].stability, "one run has no variance"
+
+
+def test_collect_compares_runs_and_averages_them(trained):
+    folders, data = trained
+    (group,) = collect(folders[:2], data, [NOISE], "gradient", ood=[data.validation])
+    clean = [predict(folder, data.test, "test") for folder in folders[:2]]
+    assert group.ensemble["test"] == figures(ensemble_of(clean))
+    cut = shared_levels(group, 10)
+    whole, by_level = stability(clean, cut, 10)
+    assert group.stability["test"] == whole
+    assert group.stability_by_level["test"] == by_level
+    p = torch.stack([one.log_probabilities.exp() for one in clean])
+    assert whole["variance_all_classes"] == pytest.approx(float(p.var(0).sum(1).mean()))
+    assert whole["churn"] == pytest.approx(
+        float((p.argmax(2)[0] != p.argmax(2)[1]).double().mean())
+    )
+    assert set(group.stability) == {"test", "test-gaussian_noise-3"}
+    (other,) = group.ood
+    assert (other.name, other.how, other.images) == ("tiny/validation", "", 40)
+    assert other.inside.sum(dim=1).tolist() == pytest.approx([1, 1])
+    assert other.ensemble is not None
+
+
+def test_a_killed_evaluation_goes_on(trained):
+    folders, data = trained
+    sets = shift_sets(["fog", "gaussian_noise-3"])
+    steps = []
+    path = folders[0].predictions("test-fog-3")
+
+    def stop(done, total):
+        steps.append((done, total))
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        collect(folders[:2], data, sets, "gradient", progress=stop)
+    assert steps[-1][0] < steps[-1][1] == 2 * 8
+    made = {file: file.stat().st_mtime_ns for file in path.parent.iterdir()}
+    collect(folders[:2], data, sets, "gradient")
+    assert all(file.stat().st_mtime_ns == then for file, then in made.items())
+    assert folders[1].predictions("test-fog-5").exists()
+
+
+def test_corrupted_images_are_kept_where_asked(trained, tmp_path):
+    _, data = trained
+    source = Source(cache=tmp_path)
+    part = NOISE.of(data, source)
+    plain = NOISE.of(data)
+    at = torch.tensor([3, 1, 59])
+    assert torch.equal(part.images(at), plain.images(at))
+    (kept,) = tmp_path.iterdir()
+    assert np.load(kept, mmap_mode="r").shape == (60, 1, 28, 28)
+    before = kept.stat().st_mtime_ns
+    assert torch.equal(NOISE.of(data, source).images(at), plain.images(at))
+    assert kept.stat().st_mtime_ns == before
+    assert part.fingerprint() == plain.fingerprint()
 
 
 def test_runs_of_other_data_are_not_compared(trained, tmp_path):
@@ -153,10 +222,28 @@ def test_showcase_is_spread_over_the_ranking_and_flips_the_model(trained):
     assert shown.adversarial[~success].isnan().all()
 
 
-@pytest.mark.parametrize("text", ["gaussian_noise", "gaussian_noise-6", "rain-1", "3"])
+@pytest.mark.parametrize("text", ["gaussian_noise-6", "rain-1", "3", "rain", "test-fog-1"])
 def test_an_unknown_shift_says_how_to_write_one(text):
     with pytest.raises(ArcalError, match="TYPE-INTENSITY"):
-        EvaluationSet.shifted(text)
+        shift_sets([text])
+
+
+@pytest.mark.parametrize(
+    ("names", "count"),
+    [
+        ([], 95),
+        (["all"], 95),
+        (["standard", "extra"], 95),
+        (["cifar100"], 85),
+        (["fog"], 5),
+        (["fog-2", "fog-2", "fog"], 5),
+        (["fog-2", "snow-1"], 2),
+    ],
+)
+def test_named_shifts(names, count):
+    found = shift_sets(names)
+    assert len(found) == len(set(found)) == count
+    assert {at.part for at in found} == {"test"}
 
 
 def test_config_says_all_that_is_needed_to_run_again(trained):

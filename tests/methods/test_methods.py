@@ -50,6 +50,7 @@ def test_settings_are_completed_and_checked():
         "R": 3,
         "order": "attack",
         "attack": "boundary-projection-quick",
+        "rescore": None,
     }
     assert complete_settings("vanilla", {}) == {}
     cases = [

@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcal.evaluation import MethodRuns, Predictions
+from arcal.data import InMemory
+from arcal.data.resized import Resized
+from arcal.evaluation import MethodRuns, Predictions, out_of_distribution
+from arcal.evaluation.collect import _add
+from arcal.evaluation.tidy import where
 from arcal.methods import complete_settings
 from arcal.robustness import Robustness
 from arcal.showcase import Showcase
 from arcal.store import RunFolder
+from arcal.transforms.corruptions import CORRUPTIONS
 
 RECIPE = {
     "name": "demo",
@@ -33,24 +38,36 @@ class Made:
     Z: int = 4
     shape: tuple[int, int, int] = (1, 8, 8)
 
-    def runs(self, method="vanilla", settings=None, seeds=(0, 1, 2), gap=0.25, sets=("test",)):
+    def runs(
+        self, method="vanilla", settings=None, seeds=(0, 1, 2), gap=0.25, sets=("test",), ood=()
+    ):
         settings = complete_settings(method, settings or {})
         text = ", ".join(f"{name} {value}" for name, value in settings.items())
-        label = method + (f" ({text})" if text else "")
-        robustness = [self._robustness(seed) for seed in seeds]
-        return MethodRuns(
-            label=label,
+        runs = MethodRuns(
+            label=method + (f" ({text})" if text else ""),
             folders=[self._folder(method, settings, seed) for seed in seeds],
             seeds=[(seed,) for seed in seeds],
-            predictions={
-                name: [
-                    self._predictions(seed, of_seed, gap + 0.1 * i)
-                    for seed, of_seed in zip(seeds, robustness, strict=True)
-                ]
-                for i, name in enumerate(sets)
-            },
-            robustness=robustness,
+            predictions=[],
+            robustness=[self._robustness(seed) for seed in seeds],
+            figures={},
         )
+        each = list(zip(seeds, runs.robustness, strict=True))
+        for name in sets:
+            _add(runs, name, [self._predictions(*one, gap, self._harm(name)) for one in each])
+        for name in ood:
+            outside = [self._predictions(*one, gap - 0.2, 0.9) for one in each]
+            runs.ood.append(out_of_distribution(self._other(name), runs.predictions, outside))
+        return runs
+
+    def _harm(self, name):
+        """What a corruption does: in [0, 0.3], more with the intensity, and it differs by type."""
+        at = where(name)
+        return 0.0 if at["type"] is None else at["intensity"] * (3 + _weight(at["type"])) / 100
+
+    def _other(self, name):
+        pixels = torch.zeros(self.N, 3, 10, 10, dtype=torch.uint8)
+        ids = torch.arange(self.N)
+        return Resized(InMemory(name, ids, 0 * ids, ("other",), pixels), self.shape)
 
     def _robustness(self, seed):
         shared = torch.rand(self.N, generator=torch.Generator().manual_seed(99))
@@ -62,15 +79,17 @@ class Made:
         predicted = torch.where(wrong, (labels + 1 + seed) % self.Z, labels)
         return Robustness("gradient", ids, own, None, predicted, labels, torch.ones_like(ids))
 
-    def _predictions(self, seed, robustness, gap):
+    def _predictions(self, seed, robustness, gap, harm=0.0):
         draw = torch.Generator().manual_seed(1000 + seed)
         easy = robustness.robustness.clamp(max=1)
-        confidence = 0.5 + 0.5 * easy + gap * (1 - easy)
+        confidence = 0.5 + 0.5 * easy + gap * (1 - easy) - 0.3 * harm
         confidence = confidence + 0.08 * torch.randn(self.N, generator=draw)
         confidence = confidence.clamp(1.2 / self.Z, 0.999)
         logits = 0.1 * torch.rand(self.N, self.Z, generator=draw)
         lead = (confidence / (1 - confidence) * (self.Z - 1)).log()
-        logits[torch.arange(self.N), robustness.predicted] += lead
+        moved = torch.rand(self.N, generator=draw) < harm
+        predicted = torch.where(moved, (robustness.predicted + 1) % self.Z, robustness.predicted)
+        logits[torch.arange(self.N), predicted] += lead
         return Predictions(robustness.ids, robustness.labels, logits[None])
 
     def _folder(self, method, settings, seed):
@@ -114,6 +133,10 @@ class Made:
         return Showcase(
             scores.ids[at], labels, predicted, becomes, x, adversarial, distance, estimate
         )
+
+
+def _weight(type):
+    return CORRUPTIONS.index(type) % 4
 
 
 @pytest.fixture

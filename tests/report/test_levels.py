@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 
 from arcal.errors import ArcalError
 from arcal.evaluation import MethodRuns, Predictions
-from arcal.report.levels import levels_of, reliability_of, soft_labels_of, spearman
+from arcal.report.levels import levels_of, soft_labels_of, spearman
 from arcal.robustness import Robustness
 
 IDS = torch.tensor([10, 20, 30, 40])
@@ -26,7 +26,7 @@ def by_hand():
     robustness = [
         Robustness("margin", IDS, of_run, None, LABELS, LABELS, LABELS) for of_run in ROBUSTNESS
     ]
-    return MethodRuns("vanilla", [], [(0,), (1,)], {"test": predictions}, robustness)
+    return MethodRuns("vanilla", [], [(0,), (1,)], predictions, robustness, {})
 
 
 def test_each_run_is_cut_by_its_own_ranking(by_hand):
@@ -60,15 +60,6 @@ def test_robustness_of_other_images_is_refused(by_hand):
     other = [dataclasses.replace(r, ids=IDS + 1) for r in by_hand.robustness]
     with pytest.raises(ArcalError, match="different images"):
         levels_of(dataclasses.replace(by_hand, robustness=other), R=2, Z=2)
-
-
-def test_reliability_pools_the_runs(by_hand):
-    found = reliability_of(by_hand)
-    assert found.count.sum() == 8
-    at = 10  # (10/15, 11/15]: .7 right and .7 wrong
-    assert found.count[at] == 2
-    assert float(found.accuracy[at]) == 0.5
-    assert float(found.confidence[at]) == pytest.approx(0.7)
 
 
 def test_soft_labels_start_at_one_and_are_the_mean_over_runs(made):

@@ -8,7 +8,7 @@ import torch
 from rich.console import Console
 
 from arcal.errors import ArcalError
-from arcal.evaluation import MethodRuns, Predictions
+from arcal.evaluation import MethodRuns, Predictions, figures
 from arcal.report.tables import (
     COLUMNS,
     SHIFTED,
@@ -35,7 +35,8 @@ def predictions(confidence, correct):
 
 
 def runs_of(by_set, seeds=((0,), (1,)), label="vanilla"):
-    return MethodRuns(label, [], list(seeds), by_set, [])
+    found = {name: [figures(one) for one in of_runs] for name, of_runs in by_set.items()}
+    return MethodRuns(label, [], list(seeds), by_set["test"], [], found)
 
 
 def test_spread_is_mean_and_unbiased_deviation():
@@ -139,7 +140,7 @@ def test_records_are_one_a_run_and_set(made):
         ("test-fog-1", [0]),
         ("test-fog-1", [1]),
     ]
-    assert records[2]["ece"] == runs.figures("test-fog-1")[0]["ece"]
+    assert records[2]["ece"] == runs.figures["test-fog-1"][0]["ece"]
 
 
 def test_an_infinite_measure_is_null_in_records():

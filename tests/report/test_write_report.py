@@ -12,15 +12,18 @@ from arcal.report.tables import Spread
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")
 EVIL = "<script>alert('&')</script>"
-ALL = {"figure-1", "figure-2", "reliability", "levels", "soft-labels"}
+ONE = {"figure-1", "figure-2", "reliability", "levels"}
+EVALUATED = {"soft-labels", "ensembles", "shift", "variance", "entropy-1"}
+ALL = ONE | EVALUATED
+SETS = ("test", *(f"test-{type}-{i}" for type in ("fog", "snow", "spatter") for i in (1, 3)))
 ATTACKED = {"least-robust", "most-robust", "estimate"}
 
 
 def evil_runs(made):
     runs = [
-        made.runs(sets=("test", "test-fog-1")),
-        made.runs("label-smoothing", gap=0.0, sets=("test", "test-fog-1")),
-        made.runs("ar-adals", {"R": 4}, gap=0.05, sets=("test", "test-fog-1")),
+        made.runs(sets=SETS, ood=("other",)),
+        made.runs("label-smoothing", gap=0.0, sets=SETS, ood=("other",)),
+        made.runs("ar-adals", {"R": 4}, gap=0.05, sets=SETS, ood=("other",)),
     ]
     runs[1] = dataclasses.replace(runs[1], label=EVIL)
     return runs
@@ -77,7 +80,7 @@ def test_a_full_report(report, made, tmp_path):
     # the numbers are those of the runs
     figures = json.loads((out / "figures.json").read_text())
     assert [method["label"] for method in figures["methods"]] == [r.label for r in runs]
-    ece = Spread(tuple(found["ece"] for found in runs[0].figures("test-fog-1")))
+    ece = Spread(tuple(found["ece"] for found in runs[0].figures["test-fog-1"]))
     stored = figures["methods"][0]["sets"]["test-fog-1"]["ece"]
     assert stored == {
         "mean": ece.mean,
@@ -85,6 +88,19 @@ def test_a_full_report(report, made, tmp_path):
         "values": list(ece.values),
     }
     assert f"{100 * ece.mean:.2f} ± {100 * statistics.stdev(ece.values):.2f}" in page
+    vanilla = figures["methods"][0]
+    of_fog = [found["ece"] for found in runs[0].figures["test-fog-3"]]
+    assert vanilla["shift"]["ece"]["by_type"]["fog"][2] == pytest.approx(statistics.mean(of_fog))
+    assert vanilla["shift"]["ece"]["by_type"]["fog"][1] is None
+    assert vanilla["ensemble"]["ece"]["values"] == [runs[0].ensemble["test"]["ece"]]
+    assert vanilla["stability"]["churn"]["clean"]["mean"] == runs[0].stability["test"]["churn"]
+    of_other = vanilla["out_of_distribution"][0]
+    assert of_other["runs"][0]["auroc_entropy"] == runs[0].ood[0].runs[0].auroc_entropy
+    assert len(vanilla["reliability"]["low"]) == 3
+    assert len(vanilla["ensemble_reliability"]["low"]) == 15
+    assert "mean corruption ECE" in page
+    assert "mCE" not in page
+    assert "resized from 10 x 10 to 8 x 8, colour turned grey by luminance" in page
     assert figures["showcase"]["model"] == "Vanilla, seed 0"
     assert figures["showcase"]["failed"] == 2
     assert figures["showcase"]["distance"][-1] is None
@@ -102,10 +118,12 @@ def test_one_method_and_one_seed(made, tmp_path):
     page = write_report(tmp_path, [runs], title="One", classes=CLASSES, notes=[], R=3)
     text = page.read_text(encoding="utf-8")
     files = {path.stem for path in (tmp_path / "pictures").iterdir()}
-    assert files == ALL - {"soft-labels"}
+    assert files == ONE
     assert "±" not in re.sub(r"<p class=\"meta\">.*?</p>", "", text)
     assert "needs at least two runs" in text
     assert "least robust images" not in text
+    for section in ("Under shift", "From run to run", "Ensembles", "Out of distribution"):
+        assert f"<h2>{section}</h2>" not in text
 
 
 def test_a_showcase_of_no_known_run_is_of_one_model(made, tmp_path):
@@ -128,9 +146,9 @@ def test_mixed_orders_are_refused(made, tmp_path):
 
 def test_levels_without_errors_are_drawn(made, tmp_path):
     runs = made.runs(seeds=(0,))
-    (found,), (scores,) = runs.predictions["test"], runs.robustness
+    (found,), (scores,) = runs.predictions, runs.robustness
     right = dataclasses.replace(found, labels=scores.predicted)
-    runs = dataclasses.replace(runs, predictions={"test": [right]})
+    runs = dataclasses.replace(runs, predictions=[right])
     page = write_report(tmp_path, [runs], title="", classes=CLASSES, notes=[], R=2)
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["methods"][0]["levels"]["share_of_misclassified"] == [[None, None]]

@@ -16,6 +16,7 @@ from torch import nn
 from arcal.errors import ArcalError
 from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
 from arcal.networks import build
+from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training.draws import draw
 from arcal.training.fit import Member, fit
@@ -138,25 +139,34 @@ def test_label_smoothing_of_zero_is_vanilla(data):
 
 
 def test_rescoring_recuts_the_levels_and_survives_a_restart(data, tmp_path):
-    class OnTheFly(ARAdaLS):
-        def rescores_after(self, epoch):
-            return epoch == 1
-
     asked = []
 
-    def rescore(models, part):
+    def rescore(models, part, at):
         asked.append((len(models), part.name))
-        return torch.arange(len(part)).flip(0) % 3
+        return torch.stack([-part.ids[at].float() - m for m, _ in enumerate(models)])
 
-    method = levelled(data, OnTheFly(4, R=3))
-    run(data, method, recipe=RECIPE.shortened(2), rescore=rescore, folder=RunFolder(tmp_path))
-    assert asked == [(1, "tiny/train"), (1, "tiny/validation")]
-    assert torch.equal(method.smoothing.train_levels.levels, torch.arange(128).flip(0) % 3)
-    restored = levelled(data, OnTheFly(4, R=3))
-    run(data, restored, recipe=RECIPE.shortened(2), rescore=rescore, folder=RunFolder(tmp_path))
-    assert torch.equal(restored.smoothing.train_levels.levels, torch.arange(128).flip(0) % 3)
+    def on_the_fly():
+        return levelled(data, ARAdaLS(4, R=3, rescore=[0.5]))
+
+    ids = data.train.ids
+    expected = levels(-ids.float(), ids, 3)[ids.argsort()]
+    method, folder = on_the_fly(), RunFolder(tmp_path)
+    before = method.smoothing.train_levels.levels.clone()
+    _, records = run(
+        data, method, (0, 1), recipe=RECIPE.shortened(2), rescore=rescore, folder=folder
+    )
+    assert asked == [(2, "tiny/train"), (2, "tiny/validation")]
+    assert torch.equal(method.smoothing.train_levels.levels, expected)
+    assert not torch.equal(before, expected)
+    assert "rescoring_seconds" in records[0]
+    assert "rescoring_seconds" not in records[1]
+    restored = on_the_fly()
+    run(data, restored, (0, 1), recipe=RECIPE.shortened(2), rescore=rescore, folder=folder)
+    assert torch.equal(restored.smoothing.train_levels.levels, expected)
     with pytest.raises(ArcalError, match="give fit a scorer"):
-        run(data, levelled(data, OnTheFly(4, R=3)), recipe=RECIPE.shortened(1))
+        run(data, on_the_fly(), recipe=RECIPE.shortened(2))
+    with pytest.raises(ArcalError, match="there are 4 epochs"):
+        run(data, ARAdaLS(4, R=3, rescore=[4]), recipe=RECIPE.shortened(4))
 
 
 def test_a_diverging_run_says_so(data):

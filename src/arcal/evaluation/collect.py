@@ -1,206 +1,175 @@
-"""From a trained run to its predictions, and from predictions to figures."""
+"""Many runs on many sets: each image is corrupted once, and no more than one set is in memory."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from arcal.calibration import average, brier, confidence_and_correct, ece, nll
-from arcal.data import Data, InMemory, Part, batches
-from arcal.errors import ArcalError
-from arcal.robustness import Robustness
-from arcal.store import RunFolder, content_hash, load_tensors, save_tensors
+from arcal.calibration.posthoc import Calibrator, check_posthoc
+from arcal.data import Data, Part
+from arcal.data.resized import Resized
+from arcal.evaluation.figures import ece_interval, ensemble_of, figures, stability
+from arcal.evaluation.ood import OutOfDistribution, out_of_distribution
+from arcal.evaluation.posthoc import calibrated, fit_posthoc
+from arcal.evaluation.predictions import Predictions, Predictor
+from arcal.evaluation.sets import EvaluationSet, Source
+from arcal.robustness import Robustness, levels, mean_rank
+from arcal.store import RunFolder, content_hash
 from arcal.training.device import fabric_on
-from arcal.training.fit import EVALUATION_BATCH, as_input
-from arcal.training.run import fingerprint_of, models_of
 from arcal.training.scoring import score_run
-from arcal.transforms import CORRUPTIONS, corrupt
 
-MEASURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What M members say of the N inputs of one set.
-
-    `logits` float32 `(M, N, Z)`, `ids` and `labels` int64 `(N,)`. The members' probabilities are
-    averaged; a single model is an ensemble of one.
-    """
-
-    ids: Tensor
-    labels: Tensor
-    logits: Tensor
-
-    @property
-    def log_probabilities(self) -> Tensor:
-        """Log of the averaged probabilities, float64 `(N, Z)`."""
-        return average(self.logits)
-
-
-@dataclass(frozen=True)
-class EvaluationSet:
-    """A set to evaluate on: a part of the data, clean or under one corruption."""
-
-    part: str = "test"
-    corruption: str | None = None
-    intensity: int = 0
-
-    @property
-    def name(self) -> str:
-        """Its name on disk and in tables, such as `test` or `test-gaussian_noise-3`."""
-        corruption = f"-{self.corruption}-{self.intensity}" if self.corruption else ""
-        return self.part + corruption
-
-    @classmethod
-    def shifted(cls, text: str) -> "EvaluationSet":
-        """The test set under a corruption written like `gaussian_noise-3`."""
-        corruption, _, intensity = text.rpartition("-")
-        if corruption not in CORRUPTIONS or intensity not in ("1", "2", "3", "4", "5"):
-            raise ArcalError(
-                f"shift {text!r} is unknown: write TYPE-INTENSITY with a type of "
-                f"{', '.join(CORRUPTIONS)} and an intensity from 1 to 5"
-            )
-        return cls(corruption=corruption, intensity=int(intensity))
-
-    def of(self, data: Data) -> Part:
-        """The images of this set; those of a part in memory are corrupted once, here."""
-        part = data.part(self.part)
-        if self.corruption is None:
-            return part
-        corrupted = Corrupted(part, self)
-        if isinstance(part, InMemory):
-            pixels = corrupted.images(torch.arange(len(part)))
-            return replace(part, name=corrupted.name, pixels=pixels)
-        return corrupted
-
-
-class Corrupted:
-    """A `Part` whose images are corrupted as they are read."""
-
-    def __init__(self, part: Part, at: EvaluationSet):
-        self.part, self.at = part, at
-        self.name = f"{part.name} under {at.corruption}, intensity {at.intensity}"
-        self.ids, self.labels = part.ids, part.labels
-        self.classes, self.shape = part.classes, part.shape
-
-    def __len__(self) -> int:
-        return len(self.part)
-
-    def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, C, H, W)`: the corrupted images at these positions."""
-        assert self.at.corruption is not None
-        images, ids = self.part.images(positions), self.ids[positions]
-        return corrupt(images, ids, type=self.at.corruption, intensity=self.at.intensity)
-
-    def subset(self, ids: Tensor) -> "Corrupted":
-        """The part with these ids only, in the order given. An unknown id raises."""
-        return Corrupted(self.part.subset(ids), self.at)
-
-    def fingerprint(self) -> str:
-        """That of the part, marked by the corruption."""
-        return f"{self.part.fingerprint()}-{self.at.name}"
-
-
-@torch.no_grad()
-def predict(folder: RunFolder, part: Part, name: str, *, accelerator: str = "cpu") -> Predictions:
-    """The run's predictions on a part, read from its folder or made and kept there by this name."""
-    path = folder.predictions(name)
-    if path.exists():
-        return _load_predictions(path, folder, part)
-    device = fabric_on(accelerator).device
-    models = [model.to(device) for model in models_of(folder)]
-    logits = []
-    for _, images, _ in batches(part, EVALUATION_BATCH):
-        x = as_input(images, device)
-        logits.append(torch.stack([model(x).float().cpu() for model in models]))
-    found = Predictions(part.ids, part.labels, torch.cat(logits, dim=1))
-    tensors = {"ids": found.ids, "labels": found.labels, "logits": found.logits}
-    save_tensors(path, tensors, data=part.fingerprint(), model=fingerprint_of(folder))
-    return found
-
-
-def _load_predictions(path: Path, folder: RunFolder, part: Part) -> Predictions:
-    """Read a predictions file; one of other data, or of another model, is refused."""
-    tensors, header = load_tensors(path)
-    if header.get("data") != part.fingerprint():
-        raise ArcalError(f"{path} is of other data than {part.name}: delete it and evaluate again")
-    if header.get("model") != fingerprint_of(folder):
-        raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
-    return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
-
-
-def figures(predictions: Predictions) -> dict[str, float]:
-    """Accuracy, mean confidence, their signed gap, ECE, NLL in nats and Brier score of a set.
-
-    `gap` is confidence minus accuracy: positive is over-confident.
-    """
-    log_probabilities = predictions.log_probabilities
-    probabilities = log_probabilities.exp()
-    confidence, correct = confidence_and_correct(probabilities, predictions.labels)
-    accuracy, mean_confidence = float(correct.double().mean()), float(confidence.mean())
-    return {
-        "accuracy": accuracy,
-        "confidence": mean_confidence,
-        "gap": mean_confidence - accuracy,
-        "ece": ece(confidence, correct),
-        "nll": nll(log_probabilities, predictions.labels),
-        "brier": brier(probabilities, predictions.labels),
-    }
+CLEAN = "test"
+R = 10
+"""Levels that figures by level are cut into, unless told otherwise."""
 
 
 @dataclass(frozen=True)
 class MethodRuns:
     """The runs of one method with the same settings, which differ in their seeds.
 
-    All lists have one entry a run, in the order of `seeds`. `predictions` are by the name of the
-    set, `robustness` is that of the clean test set, each run's by its own model.
+    All lists have one entry a run, in the order of `seeds`. `predictions` and `robustness` are of
+    the clean test set, each run's by its own model. By the name of the set: `figures` of every
+    run, on the clean set with `ece_interval`; and, where there are two runs or more, `ensemble`,
+    the figures of all of them averaged, `stability`, how much they differ, and
+    `stability_by_level`, each variance by level.
+
+    Of a post-hoc method the folders, seeds and robustness are those of the runs that it calibrates,
+    `predictions` are calibrated, and what is averaged for `ensemble` are calibrated runs.
     """
 
     label: str
     folders: list[RunFolder]
     seeds: list[tuple[int, ...]]
-    predictions: dict[str, list[Predictions]]
+    predictions: list[Predictions]
     robustness: list[Robustness]
-
-    def figures(self, name: str) -> list[dict[str, float]]:
-        """`figures` of every run on the set of this name."""
-        return [figures(predictions) for predictions in self.predictions[name]]
+    figures: dict[str, list[dict[str, float]]]
+    ensemble: dict[str, dict[str, float]] = field(default_factory=dict)
+    stability: dict[str, dict[str, float]] = field(default_factory=dict)
+    stability_by_level: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    ood: list[OutOfDistribution] = field(default_factory=list)
 
 
 def collect(
     folders: list[RunFolder],
     data: Data,
-    sets: list[EvaluationSet],
+    sets: Sequence[EvaluationSet],
     order: str,
     *,
+    ood: Sequence[Part] = (),
+    source: Source | None = None,
+    posthoc: Sequence[str] = (),
     accelerator: str = "cpu",
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[MethodRuns]:
-    """Evaluate runs on `sets` and the clean test set, and group those that differ in seeds only.
+    """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
 
-    All must have been trained on `data`. The order is that in which a method first comes up.
+    Runs that differ in seeds only are grouped. All must have been trained on `data`; the order is
+    that in which a method first comes up. Each set is made once for all runs; predictions that are
+    in the run folders are read instead, so that a killed evaluation goes on.
+
+    Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
+    training, labelled such as `vanilla + temperature`: each run by its own calibrator, fitted once
+    on its clean validation predictions and applied to every set.
     """
-    parts = {at.name: at.of(data) for at in (EvaluationSet(), *sets)}
+    source = source or Source()
+    shifted = list(dict.fromkeys(at for at in sets if at != EvaluationSet()))
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
-    groups = _by_seeds(folders)
-    done, total = 0, len(folders) * (len(parts) + 1)
-    collected = []
-    for label, group in groups.items():
-        group = sorted(group, key=lambda folder: folder.config_checked()["seeds"])
-        predictions: dict[str, list[Predictions]] = {name: [] for name in parts}
-        robustness = []
-        for folder in group:
-            for name, part in parts.items():
-                predictions[name].append(predict(folder, part, name, accelerator=accelerator))
-                progress(done := done + 1, total)
+    posthoc = list(dict.fromkeys(posthoc))
+    for name in posthoc:
+        check_posthoc(name)
+    done, total = 0, len(folders) * (2 + len(shifted) + len(ood) + bool(posthoc))
+
+    def one_more() -> None:
+        nonlocal done
+        progress(done := done + 1, total)
+
+    groups: list[_Group] = []
+    for label, of_label in _by_seeds(folders).items():
+        group = _Group.of(label, of_label, accelerator)
+        groups.append(group)
+        for folder in group.runs.folders:
             fabric = fabric_on(accelerator)
-            robustness.append(score_run(folder, data.test, "test", order, fabric=fabric))
-            progress(done := done + 1, total)
-        seeds = [tuple(folder.config_checked()["seeds"]) for folder in group]
-        collected.append(MethodRuns(label, group, seeds, predictions, robustness))
-    return collected
+            scores = score_run(folder, data.test, CLEAN, order, fabric=fabric)
+            group.runs.robustness.append(scores)
+            one_more()
+        if posthoc:
+            group.calibrate(posthoc, data.validation, one_more)
+
+    for at in (EvaluationSet(), *shifted):
+        part = at.of(data, source)
+        for group in groups:
+            for runs, found in group.predict(part, at.name + source.mark(at), one_more):
+                _add(runs, at.name, found)
+    for other in ood:
+        part, name = Resized(other, data.shape), f"ood-{other.name.replace('/', '-')}"
+        for group in groups:
+            for runs, found in group.predict(part, name, one_more):
+                runs.ood.append(out_of_distribution(part, runs.predictions, found))
+    return [runs for group in groups for runs in (group.runs, *(twin for twin, _ in group.twins))]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The runs of a method, their models, and their twins with a calibrator for each run."""
+
+    runs: MethodRuns
+    predictors: list[Predictor]
+    twins: list[tuple[MethodRuns, list[Calibrator]]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, label: str, folders: list[RunFolder], accelerator: str) -> "_Group":
+        folders = sorted(folders, key=lambda folder: folder.config_checked()["seeds"])
+        seeds = [tuple(folder.config_checked()["seeds"]) for folder in folders]
+        predictors = [Predictor(folder, accelerator=accelerator) for folder in folders]
+        return cls(MethodRuns(label, folders, seeds, [], [], {}), predictors)
+
+    def calibrate(self, posthoc: list[str], part: Part, one_more: Callable[[], None]) -> None:
+        """Fit the post-hoc methods of these names on the validation part."""
+        folders, validation = self.runs.folders, self._read(part, "validation", one_more)
+        for name in posthoc:
+            label, seeds = f"{self.runs.label} + {name}", self.runs.seeds
+            twin = MethodRuns(label, folders, seeds, [], self.runs.robustness, {})
+            of_runs = zip(folders, validation, strict=True)
+            self.twins.append((twin, [fit_posthoc(name, *of_run) for of_run in of_runs]))
+
+    def predict(
+        self, part: Part, name: str, one_more: Callable[[], None]
+    ) -> Iterator[tuple[MethodRuns, list[Predictions]]]:
+        """What the runs say of a part, and what each post-hoc method makes of it."""
+        found = self._read(part, name, one_more)
+        yield self.runs, found
+        for twin, calibrators in self.twins:
+            yield twin, [calibrated(*of_run) for of_run in zip(calibrators, found, strict=True)]
+
+    def _read(self, part: Part, name: str, one_more: Callable[[], None]) -> list[Predictions]:
+        found = []
+        for predictor in self.predictors:
+            found.append(predictor(part, name))
+            one_more()
+        return found
+
+
+def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
+    """What is to be kept of the predictions on one set."""
+    if name == CLEAN:
+        group.predictions.extend(found)
+    group.figures[name] = [figures(predictions) for predictions in found]
+    if name == CLEAN:
+        for of_run, predictions in zip(group.figures[name], found, strict=True):
+            of_run |= ece_interval(predictions)
+    if len(found) < 2:
+        return
+    group.ensemble[name] = figures(ensemble_of(found))
+    cut = shared_levels(group, R)
+    group.stability[name], group.stability_by_level[name] = stability(found, cut, R)
+
+
+def shared_levels(group: MethodRuns, R: int) -> torch.Tensor:
+    """The levels `(N,)` of the test images that all runs of a method share: by their mean rank."""
+    ids = group.robustness[0].ids
+    ranking = mean_rank(torch.stack([scores.robustness for scores in group.robustness]), ids)
+    return levels(ranking, ids, R)
 
 
 def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
@@ -225,7 +194,11 @@ def label_of(folder: RunFolder) -> str:
     """A run's method and settings as people read it, such as `label-smoothing (epsilon 0.1)`."""
     config = folder.config_checked()
     settings = config["settings"].items()
-    details = [f"{name} {value}" for name, value in settings if value is not None]
+    details = [f"{name} {_words(value)}" for name, value in settings if value is not None]
     if len(config["seeds"]) > 1:
         details.append(f"{len(config['seeds'])} members")
     return config["method"] + (f" ({', '.join(details)})" if details else "")
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,8 +1,9 @@
 """AdaLS and AR-AdaLS (section 4): soft labels that follow the validation set's calibration."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcal.attacks import attack_named
 from arcal.errors import ArcalError
@@ -18,8 +19,8 @@ class AdaLS(Method):
         super().__init__()
         self.smoothing = AdaptiveLabelSmoothing(Z, R=1, alpha=alpha)
 
-    def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
-        return self.smoothing(model(x), labels, ids)
+    def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        return self.smoothing(logits, labels, ids)
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
         gap = self.smoothing.update(confidence, correct, ids)
@@ -31,6 +32,10 @@ class ARAdaLS(AdaLS):
 
     That model has the same data, network, recipe and seed: the "pre-computed" way of section 4.
     `attack` names the attack of the order `attack`; levels need no more than the quick one.
+
+    "On the fly" both sets are ranked anew, by the model as it is then, after the epochs `rescore`:
+    65 and 130 of 200 for the paper's WRN-28-10. A number below 1 is a share of all epochs. Soft
+    labels stay with their level. Until the first such epoch the pre-computed levels hold.
     """
 
     ranks: ClassVar[bool] = True
@@ -43,10 +48,11 @@ class ARAdaLS(AdaLS):
         R: int = 10,
         order: str = "attack",
         attack: str | None = None,
+        rescore: Sequence[float] | None = None,
     ):
         super().__init__(Z)
-        self.completed({"order": order, "attack": attack})
-        self.R, self.order = R, order
+        self.completed({"order": order, "attack": attack, "rescore": rescore})
+        self.R, self.order, self.rescore = R, order, rescore or ()
         self.smoothing = AdaptiveLabelSmoothing(Z, R=R, alpha=alpha)
 
     @classmethod
@@ -60,7 +66,23 @@ class ARAdaLS(AdaLS):
             raise ArcalError(
                 f"an attack is of the order attack: leave it out with {settings['order']}"
             )
-        return settings | {"attack": attack}
+        rescore = settings["rescore"] or ()
+        if not all(0 < at < 1 or (at >= 1 and at == int(at)) for at in rescore):
+            raise ArcalError(
+                f"rescore is {list(rescore)}: give epochs, or shares of all epochs below 1"
+            )
+        return settings | {"attack": attack, "rescore": tuple(rescore) or None}
+
+    def begin(self, epochs: int, full_rate: int) -> None:
+        self.rescored = {max(1, round(at * epochs)) if at < 1 else int(at) for at in self.rescore}
+        if any(at >= epochs for at in self.rescored):
+            raise ArcalError(
+                f"rescore is {list(self.rescore)}, but there are {epochs} epochs: after the last "
+                "one new levels would teach nothing"
+            )
+
+    def rescores_after(self, epoch: int) -> bool:
+        return epoch in self.rescored
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
         self.smoothing.assign(part, ids, levels)

@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from arcal.methods.mixup import mixed_loss
+
 
 class Method(nn.Module):
     """Base of every method, and the plain one's behaviour.
@@ -19,14 +21,30 @@ class Method(nn.Module):
     R: int = 1
     """Number of those levels."""
 
+    mixup: float | None = None
+    """Beta of mixup's Beta(beta, beta), see `arcal.methods.mixup`; None where nothing is mixed."""
+
     @classmethod
     def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
         """Settings with all defaults, those that depend on others included; nonsense raises."""
         return settings
 
+    def begin(self, epochs: int, full_rate: int) -> None:
+        """Be told, before the first epoch, how many there are and how many at the full rate."""
+
+    def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        """The mean loss of logits `(B, Z)` for ids, on the CPU, and labels int64 `(B,)`."""
+        raise NotImplementedError(f"{type(self).__name__} has neither a criterion nor a loss")
+
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
-        """The loss of a batch: ids and labels int64 `(B,)`, images `(B, C, H, W)` in [0, 1]."""
-        raise NotImplementedError(f"{type(self).__name__} has no loss")
+        """The loss of a batch: ids and labels int64 `(B,)`, images `(B, C, H, W)` in [0, 1].
+
+        It is the criterion's, mixed or not. A method that needs more of the model than its logits
+        overrides this; it cannot be mixed.
+        """
+        if self.mixup is None:
+            return self.criterion(model(x), ids, labels)
+        return mixed_loss(self.criterion, self.mixup, model, ids, x, labels)
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
         """Learn from the validation set after an epoch; return what is worth logging.

@@ -7,9 +7,10 @@ import torch
 
 from arcal import __version__
 from arcal.evaluation import MethodRuns
-from arcal.report import images, pictures
+from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
 from arcal.report.drawing import render as render_picture
 from arcal.report.levels import spearman
+from arcal.report.means import boxed
 from arcal.report.names import name_methods
 from arcal.report.page import render as render_page
 from arcal.report.study import Study, as_json, plain, study
@@ -41,9 +42,17 @@ def write_report(
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),
-        "reliability": lambda: pictures.reliability(compared),
+        "reliability": lambda: reliability_pictures.reliability(compared),
         "levels": lambda: pictures.make_up(compared, classes),
     }
+    if compared.several:
+        draw["ensembles"] = lambda: reliability_pictures.ensembles(compared)
+    if boxed(compared.methods[0].means["ece"]):
+        draw["shift"] = lambda: shift_pictures.shift(compared)
+        if compared.several:
+            draw["variance"] = lambda: shift_pictures.variance(compared)
+    for i in range(len(compared.methods[0].ood)):
+        draw[f"entropy-{i + 1}"] = lambda i=i: ood_pictures.entropy(compared, i, len(classes))
     if any(method.soft_labels is not None for method in compared.methods):
         draw["soft-labels"] = lambda: pictures.soft_labels(compared)
     if showcase:

@@ -59,6 +59,7 @@ def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
         svg = io.StringIO()
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
         figure.savefig(svg, format="svg", metadata=nothing)
+        figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
     text = _with_own_ids(svg.getvalue(), name)

@@ -1,21 +1,15 @@
-"""The numbers of the report's pictures: a method's calibration by robustness level and by bin."""
+"""The numbers of the report's pictures: a method's calibration by robustness level."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from arcal.calibration import (
-    Reliability,
-    by_level,
-    confidence_and_correct,
-    mean_by_level,
-    variance,
-)
+from arcal.calibration import by_level, confidence_and_correct
 from arcal.errors import ArcalError
-from arcal.evaluation import MethodRuns
-from arcal.report.tables import CLEAN, Spread
-from arcal.robustness import levels, mean_rank
+from arcal.evaluation import MethodRuns, shared_levels, stability
+from arcal.report.tables import Spread
+from arcal.robustness import levels
 from arcal.smoothing import soft_label_of
 
 WEAKEST = 3
@@ -28,8 +22,9 @@ class LevelFigures:
 
     `accuracy`, `confidence`, `ece`, `gap` and `misclassified` (share of the run's misclassified
     images) are float64 `(n, R)` for n runs. `class_share` `(R, Z)` is the make-up of a level, the
-    mean over runs. `variance` `(R,)` is that of section 3.1 over the runs, sum over classes, with
-    one ranking for all, their mean rank; None for one run.
+    mean over runs. `variances` are those of section 3.1 over the runs, R each, with one ranking for
+    all, their mean rank: by the names of the three readings, of which `variance` `(R,)` is the main
+    one, the sum over classes. One run has none.
     """
 
     accuracy: Tensor
@@ -38,7 +33,12 @@ class LevelFigures:
     gap: Tensor
     misclassified: Tensor
     class_share: Tensor
-    variance: Tensor | None
+    variances: dict[str, list[float]]
+
+    @property
+    def variance(self) -> Tensor | None:
+        found = self.variances.get("variance_all_classes")
+        return None if found is None else torch.tensor(found, dtype=torch.float64)
 
     @property
     def R(self) -> int:
@@ -57,12 +57,12 @@ class LevelFigures:
 
 def levels_of(runs: MethodRuns, R: int, Z: int) -> LevelFigures:
     """A method's figures by level; the images are cut into `R` levels."""
-    found, probabilities = [], []
-    for predictions, robustness in zip(runs.predictions[CLEAN], runs.robustness, strict=True):
+    found = []
+    for predictions, robustness in zip(runs.predictions, runs.robustness, strict=True):
         if not torch.equal(predictions.ids, robustness.ids):
             raise ArcalError(f"{runs.label}: predictions and robustness are of different images")
-        probabilities.append(predictions.log_probabilities.exp())
-        confidence, correct = confidence_and_correct(probabilities[-1], predictions.labels)
+        probabilities = predictions.log_probabilities.exp()
+        confidence, correct = confidence_and_correct(probabilities, predictions.labels)
         cut = levels(robustness.robustness, robustness.ids, R)
         labels = predictions.labels
         found.append(by_level(confidence, correct, cut, R, labels=labels, classes=Z))
@@ -74,24 +74,13 @@ def levels_of(runs: MethodRuns, R: int, Z: int) -> LevelFigures:
         gap=torch.stack([of_run.gap for of_run in found]),
         misclassified=torch.stack([of_run.misclassified for of_run in found]),
         class_share=histogram / histogram.sum(dim=1, keepdim=True),
-        variance=_variance(runs, probabilities, R) if len(found) > 1 else None,
+        variances=_variances(runs, R) if len(found) > 1 else {},
     )
 
 
-def _variance(runs: MethodRuns, probabilities: list[Tensor], R: int) -> Tensor:
-    ids = runs.robustness[0].ids
-    ranking = mean_rank(torch.stack([scores.robustness for scores in runs.robustness]), ids)
-    per_input = variance(torch.stack(probabilities)).all_classes_per_input
-    return mean_by_level(per_input, levels(ranking, ids, R), R)
-
-
-def reliability_of(runs: MethodRuns) -> Reliability:
-    """The clean test predictions of all the method's runs, pooled into the bins of the ECE."""
-    pool = Reliability()
-    for predictions in runs.predictions[CLEAN]:
-        probabilities = predictions.log_probabilities.exp()
-        pool.update(*confidence_and_correct(probabilities, predictions.labels))
-    return pool
+def _variances(runs: MethodRuns, R: int) -> dict[str, list[float]]:
+    _, found = stability(runs.predictions, shared_levels(runs, R), R)
+    return found
 
 
 def soft_labels_of(runs: MethodRuns, Z: int) -> Tensor | None:

@@ -45,6 +45,11 @@ class Name:
         """The kind with all settings."""
         return f"{self.kind}, {self.settings}" if self.settings else self.kind
 
+    @property
+    def on_lines(self) -> str:
+        """The short name with its settings on a line of their own."""
+        return self.short.replace(", ", "\n", 1)
+
 
 def name_methods(labels: list[str]) -> list[Name]:
     """Names for methods by their labels, such as `ar-adals (alpha 0.3, R 10, order gradient)`."""
@@ -72,6 +77,8 @@ def _parse(label: str) -> tuple[str, list[str]]:
 
 def _setting(text: str) -> str:
     name, _, value = text.partition(" ")
+    if name == "rescore":
+        return f"on the fly after {value.replace(' ', ' and ')}"
     if name == "attack":
         return f"by {value}"
     if name == "order":
@@ -102,6 +109,11 @@ def set_title(name: str) -> str:
     part, corruption, intensity = found.groups()
     if not corruption:
         return f"Clean {part} set"
-    words = corruption.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")
+    words = corruption_title(corruption)
     of_part = "" if part == "test" else f" ({part} set)"
     return f"{words[0].upper()}{words[1:]} of intensity {intensity}{of_part}"
+
+
+def corruption_title(type: str) -> str:
+    """A type of corruption in words, such as `gaussian_noise`: Gaussian noise."""
+    return type.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")

@@ -10,13 +10,15 @@ from markupsafe import Markup
 
 from arcal import __version__
 from arcal.evaluation import MethodRuns
-from arcal.report import findings
+from arcal.report import findings, grids
 from arcal.report.drawing import OVER, UNDER
 from arcal.report.levels import WEAKEST
-from arcal.report.names import ABOUT
-from arcal.report.pictures import FEW
+from arcal.report.means import BOXED
+from arcal.report.names import ABOUT, corruption_title
+from arcal.report.reliability_pictures import FEW
 from arcal.report.study import Study
 from arcal.report.tables import COLUMNS, GAP, best_of, paired, titles_of_sets
+from arcal.transforms.corruptions import EXTRA
 
 ORDERS = {
     "attack": "the distance of the smallest perturbation an attack finds",
@@ -71,11 +73,35 @@ def render(
         weakest=min(WEAKEST, study.R),
         tint=_tint,
         few=FEW,
+        boxed_from=BOXED,
+        **_evaluated(study),
         pictures={name: Markup(svg) for name, svg in pictures.items()},
         attacked=attacked,
         made=_made(runs),
         version=__version__,
     )
+
+
+def _evaluated(study: Study) -> dict[str, Any]:
+    """The tables of what was evaluated beyond the clean test set and single models, if it was."""
+    types = study.methods[0].means["ece"].by_type
+    extra = [type for type in types if type in EXTRA]
+    stable = grids.stability(study)
+    return {
+        "under_shift": grids.under_shift(study),
+        "shifted_types": [corruption_title(type) for type in types],
+        "extra_types": [corruption_title(type) for type in extra]
+        if len(extra) < len(types)
+        else [],
+        "stability": stable,
+        "stability_by_level": grids.stability_by_level(study) if stable else None,
+        "ensembles": grids.ensembles(study),
+        "ood": [
+            {"name": other.name, "how": other.how, "images": other.images}
+            | {"picture": f"entropy-{i + 1}", "grid": grids.out_of_distribution(study, i)}
+            for i, other in enumerate(study.methods[0].ood)
+        ],
+    }
 
 
 def _tint(gap: float) -> str:
@@ -109,12 +135,15 @@ def _winners(study: Study) -> list[dict[str, Any]]:
 
 
 def _by_seed(study: Study) -> list[dict[str, Any]]:
-    """For each set and measure a row a seed with each method's value, the best marked."""
+    """For each set and measure a row a seed with each method's value, the best marked.
+
+    Many sets would make a page of their own: then only those that the tables show.
+    """
     titles = titles_of_sets(study.sets)
     every = sorted({seeds for method in study.methods for seeds in method.seeds})
     shared = paired([method.seeds for method in study.methods])
     tables = []
-    for at in study.sets:
+    for at in _shown(study):
         parts = []
         for column in COLUMNS:
             values = [

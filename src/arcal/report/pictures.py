@@ -1,4 +1,4 @@
-"""The pictures of calibration: one function a picture, each returns a matplotlib `Figure`.
+"""The pictures of calibration by level: one function a picture, each returns a matplotlib `Figure`.
 
 Levels are shown as 1 (least robust) .. R. Bars of error are one standard deviation over the seeds;
 a single run has none.
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, Normalize, to_rgba
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
@@ -18,9 +18,6 @@ from torch import Tensor
 from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH, level_axis
 from arcal.report.names import Name
 from arcal.report.study import Method, Study
-
-FEW = 10
-"""A bin of a reliability diagram with fewer images is drawn pale."""
 
 
 def figure_1(study: Study) -> Figure:
@@ -52,7 +49,7 @@ def figure_2(study: Study) -> Figure:
         row, column = divmod(i, columns)
         axes = figure.add_subplot(grid[row, 2 * column : 2 * column + 2])
         _accuracy_and_confidence(axes, method, first=i == 0)
-        axes.set_title(f"({next(letters)}) {_on_lines(method.name)}")
+        axes.set_title(f"({next(letters)}) {method.name.on_lines}")
         level_axis(axes, study.R, narrow=columns > 2)
     of_ece = figure.add_subplot(grid[above, :columns])
     of_variance = figure.add_subplot(grid[above, columns:])
@@ -99,61 +96,6 @@ def _line(axes: Axes, values: Tensor, colour: str, marker: str, label: str, styl
     axes.errorbar(at, mean, deviation, ls=style, label=label, capsize=2.5, capthick=1.1, **look)
 
 
-def reliability(study: Study) -> Figure:
-    """Accuracy by confidence of each method's pooled runs, and how many predictions each bin has"""
-    columns = min(4, max(2, len(study.methods)))
-    blocks = math.ceil(len(study.methods) / columns)
-    figure = Figure(figsize=(WIDTH, 4.1 * blocks), layout="constrained")
-    ratios = (3, 1) * blocks
-    panels = figure.subplots(2 * blocks, columns, squeeze=False, height_ratios=ratios)
-    for axes in panels.flat:
-        axes.set_visible(False)
-    share = max(float(m.reliability.count.max() / m.reliability.count.sum()) for m in study.methods)
-    for i, method in enumerate(study.methods):
-        block, column = divmod(i, columns)
-        diagram, histogram = panels[2 * block, column], panels[2 * block + 1, column]
-        _diagram(diagram, method)
-        _histogram(histogram, method, share)
-        for axes in (diagram, histogram):
-            axes.set_visible(True)
-            axes.set_xlim(0, 1)
-            if column:
-                axes.set_ylabel("")
-                axes.tick_params(labelleft=False)
-    return figure
-
-
-def _diagram(axes: Axes, method: Method) -> None:
-    found = method.reliability
-    some = found.count > 0
-    accuracy, gap = found.accuracy[some].numpy(), (found.confidence - found.accuracy)[some].numpy()
-    at, width = _middles(found.bins)[some.numpy()], 0.92 / found.bins
-    strength = np.where(found.count[some].numpy() < FEW, 0.25, 1.0)
-    tints = [to_rgba(OVER if g > 0 else UNDER, 0.5 * a) for g, a in zip(gap, strength, strict=True)]
-    axes.bar(at, accuracy + gap.clip(max=0), width, color=[to_rgba("#c6cbd2", a) for a in strength])
-    axes.bar(at, gap, width, accuracy, color=tints)
-    lines = [to_rgba(INK, a) for a in strength]
-    axes.hlines(accuracy, at - width / 2, at + width / 2, colors=lines, lw=1.8)
-    axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (4, 3)))
-    axes.set_ylim(0, 1)
-    axes.set_ylabel("accuracy")
-    axes.set_title(_on_lines(method.name))
-    axes.tick_params(labelbottom=False)
-
-
-def _histogram(axes: Axes, method: Method, share: float) -> None:
-    found = method.reliability
-    percent = (100 * found.count / found.count.sum()).numpy()
-    axes.bar(_middles(found.bins), percent, 0.92 / found.bins, color=FAINT)
-    axes.set_ylim(0, 105 * share)
-    axes.set_ylabel("% of images")
-    axes.set_xlabel("confidence")
-
-
-def _middles(bins: int) -> np.ndarray:
-    return (np.arange(bins) + 0.5) / bins
-
-
 def soft_labels(study: Study) -> Figure:
     """The correct class's soft label of each level over the epochs, a panel a method."""
     shown = [method for method in study.methods if method.soft_labels is not None]
@@ -169,7 +111,7 @@ def soft_labels(study: Study) -> Figure:
         for r in range(R):
             colour = colours(r / (R - 1)) if R > 1 else INK
             axes.plot(method.soft_labels[:, r].numpy(), color=colour)
-        axes.set_title(_on_lines(method.name))
+        axes.set_title(method.name.on_lines)
         axes.set_xlabel("epoch")
         axes.set_xlim(0, len(method.soft_labels) - 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -227,11 +169,6 @@ def _share_of_errors(axes: Axes, misclassified: Tensor, name: Name) -> None:
     with_errors = misclassified[~misclassified.isnan().any(dim=1)]
     if len(with_errors):
         _line(axes, 100 * with_errors, name.colour, name.marker, name.short)
-
-
-def _on_lines(name: Name) -> str:
-    """The short name with its settings on a line of their own."""
-    return name.short.replace(", ", "\n", 1)
 
 
 def _say(axes: Axes, text: str) -> None:

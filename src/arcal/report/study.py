@@ -1,7 +1,7 @@
 """Everything the report knows of its methods, computed once."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -9,21 +9,34 @@ from torch import Tensor
 
 from arcal.calibration import Reliability
 from arcal.errors import ArcalError
-from arcal.evaluation import MethodRuns
-from arcal.report.levels import LevelFigures, levels_of, reliability_of, soft_labels_of
+from arcal.evaluation import STABILITY, MethodRuns, OutOfDistribution
+from arcal.report.levels import LevelFigures, levels_of, soft_labels_of
+from arcal.report.means import SHOWN, Means, means_of
 from arcal.report.names import Name, name_methods
-from arcal.report.tables import Rows, Spread, check_comparable, measures_of
+from arcal.report.reliability import as_bins, ensemble_reliability_of, reliability_of
+from arcal.report.tables import CLEAN, Rows, Spread, check_comparable, measures_of
 
 
 @dataclass(frozen=True)
 class Method:
-    """One method's name, seeds and figures. `measures` are by set, the clean test set first."""
+    """One method's name, seeds and figures.
+
+    `measures` are by set, the clean test set first; `means` are over corrupted sets. `ensemble`
+    (on the clean test set), `ensemble_means`, `ensemble_reliability` and `stability` are of all
+    runs together: empty or None if there is one. `reliability` has an entry a run.
+    """
 
     name: Name
     seeds: list[tuple[int, ...]]
     measures: dict[str, Rows]
+    ensemble: Rows
+    means: dict[str, Means]
+    ensemble_means: dict[str, Means]
+    stability: dict[str, Means]
     levels: LevelFigures
-    reliability: Reliability
+    reliability: list[Reliability]
+    ensemble_reliability: Reliability | None
+    ood: list[OutOfDistribution]
     soft_labels: Tensor | None
 
 
@@ -47,6 +60,11 @@ class Study:
         return [method for method in self.methods if method is not self.reference]
 
     @property
+    def several(self) -> list[Method]:
+        """The methods of two runs or more: those with an ensemble, and a variance over runs."""
+        return [method for method in self.methods if len(method.seeds) > 1]
+
+    @property
     def sets(self) -> list[str]:
         return list(self.methods[0].measures)
 
@@ -67,8 +85,14 @@ def study(runs: list[MethodRuns], R: int, Z: int) -> Study:
             name=name,
             seeds=of_method.seeds,
             measures=measures_of(of_method),
+            ensemble={m: Spread((v,)) for m, v in of_method.ensemble.get(CLEAN, {}).items()},
+            means=means_of(of_method, SHOWN),
+            ensemble_means=means_of(of_method, SHOWN, ensemble=True),
+            stability=means_of(of_method, STABILITY),
             levels=levels_of(of_method, R, Z),
             reliability=reliability_of(of_method),
+            ensemble_reliability=ensemble_reliability_of(of_method),
+            ood=of_method.ood,
             soft_labels=soft_labels_of(of_method, Z),
         )
         for name, of_method in zip(names, runs, strict=True)
@@ -82,7 +106,7 @@ def as_json(of: Study) -> list[dict[str, Any]]:
 
 
 def _method_as_json(method: Method) -> dict[str, Any]:
-    levels, reliability = method.levels, method.reliability
+    levels = method.levels
     return plain(
         {
             "label": method.name.label,
@@ -97,14 +121,17 @@ def _method_as_json(method: Method) -> dict[str, Any]:
                 "share_of_misclassified": levels.misclassified,
                 "share_of_classes": levels.class_share,
                 "variance": levels.variance,
+                "variances": levels.variances,
                 "mean_gap_of_the_three_least_robust": levels.weakest_gap,
                 "mean_size_of_gap": levels.gap_size,
             },
-            "reliability": {
-                "count": reliability.count,
-                "accuracy": reliability.accuracy,
-                "confidence": reliability.confidence,
-            },
+            "ensemble": method.ensemble,
+            "shift": method.means,
+            "ensemble_shift": method.ensemble_means,
+            "stability": method.stability,
+            "reliability": as_bins(method.reliability),
+            "ensemble_reliability": as_bins(method.ensemble_reliability),
+            "out_of_distribution": method.ood,
             "soft_labels_by_epoch": method.soft_labels,
         }
     )
@@ -115,6 +142,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Spread):
         parts = {"mean": value.mean, "deviation": value.deviation, "values": value.values}
         return plain(parts)
+    if is_dataclass(value):
+        return plain({field.name: getattr(value, field.name) for field in fields(value)})
     if isinstance(value, torch.Tensor):
         return plain(value.tolist())
     if isinstance(value, dict):

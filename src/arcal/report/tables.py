@@ -88,8 +88,8 @@ def measures_of(runs: MethodRuns) -> dict[str, Rows]:
     The mean over shift is, for each run, the mean over the corrupted test sets of each set's
     measure, not the measure of their pool; it is there if there are two such sets or more.
     """
-    names = [CLEAN, *(name for name in runs.predictions if name != CLEAN)]
-    by_set = {name: runs.figures(name) for name in names}
+    names = [CLEAN, *(name for name in runs.figures if name != CLEAN)]
+    by_set = {name: runs.figures[name] for name in names}
     shifted = [by_set[name] for name in names if name.startswith(f"{CLEAN}-")]
     if len(shifted) > 1:
         means = [
@@ -151,15 +151,17 @@ def check_comparable(runs: list[MethodRuns]) -> None:
     if not runs:
         raise ArcalError("there is nothing to report: give the runs of at least one method")
     first = runs[0]
-    if CLEAN not in first.predictions:
+    if CLEAN not in first.figures:
         raise ArcalError(f"{first.label} has no predictions on the clean test set: evaluate it")
     for other in runs:
         if not other.seeds:
             raise ArcalError(f"{other.label} has no runs: leave it out")
-        if other.predictions.keys() != first.predictions.keys():
+        if other.figures.keys() != first.figures.keys():
             raise ArcalError(f"{other.label} and {first.label} were evaluated on different sets")
-        for found in other.predictions[CLEAN]:
-            if not torch.equal(found.ids, first.predictions[CLEAN][0].ids):
+        if [found.name for found in other.ood] != [found.name for found in first.ood]:
+            raise ArcalError(f"{other.label} and {first.label} were shown different other data")
+        for found in other.predictions:
+            if not torch.equal(found.ids, first.predictions[0].ids):
                 raise ArcalError(f"{other.label} and {first.label} have different test images")
 
 
@@ -169,8 +171,8 @@ def as_records(runs: list[MethodRuns]) -> list[dict[str, Any]]:
         {"method": of_method.label, "seeds": list(seeds), "set": name}
         | {m: value if math.isfinite(value) else None for m, value in found.items()}
         for of_method in runs
-        for name in of_method.predictions
-        for seeds, found in zip(of_method.seeds, of_method.figures(name), strict=True)
+        for name, of_runs in of_method.figures.items()
+        for seeds, found in zip(of_method.seeds, of_runs, strict=True)
     ]
 
 

@@ -20,6 +20,7 @@ from arcal.calibration import average, confidence_and_correct, ece
 from arcal.data import Part, batches
 from arcal.errors import ArcalError
 from arcal.methods import Method
+from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
@@ -27,8 +28,8 @@ from arcal.transforms import AUGMENTATIONS
 
 EVALUATION_BATCH = 500
 
-Scorer = Callable[[list[nn.Module], Part], Tensor]
-"""Cuts a part into levels `(N,)`, in the order of its ids, by the members' robustness."""
+Scorer = Callable[[list[nn.Module], Part, Tensor], Tensor]
+"""The robustness `(M, B)` of a part's inputs at positions `(B,)` by each of M members."""
 
 
 @dataclass
@@ -54,10 +55,11 @@ def fit(
     """Train the members in place and return one record an epoch.
 
     A record has `epoch` (from 1), `rate`, `loss` (mean over members and batches), `accuracy`, `ece`
-    and `nll` of the averaged validation predictions, `seconds`, and what the method logs. With a
+    and `nll` of the averaged validation predictions, `seconds`, and what the method logs; and
+    `rescoring_seconds` after an epoch that ends with new levels, found by `rescore`. With a
     `folder` the state is saved after each epoch, and training continues from what is there: a
-    continued run ends in the same bits as an uninterrupted one. `rescore` is needed by a method
-    that asks for it; `loaders` processes read images ahead.
+    continued run ends in the same bits as an uninterrupted one. `loaders` processes read
+    images ahead.
 
     The method stays on the CPU, where ids are looked up without waiting for the device. On several
     processes each batch is shared out, gradients and batch norm's buffers are averaged,
@@ -68,6 +70,7 @@ def fit(
             f"a batch of {recipe.batch_size} cannot be shared by {fabric.world_size} processes: "
             "choose a batch size that they divide"
         )
+    method.begin(recipe.epochs, recipe.full_rate)
     loop = _Loop(members, method, recipe, fabric, loaders)
     records = loop.restore(folder) if folder else []
     for epoch in range(len(records) + 1, recipe.epochs + 1):
@@ -85,9 +88,10 @@ def fit(
         if method.rescores_after(epoch):
             if rescore is None:
                 raise ArcalError("the method re-scores during training: give fit a scorer")
+            start = time.perf_counter()
             for part, name in ((training, "train"), (validation, "validation")):
-                models = [member.model for member in members]
-                method.assign(name, part.ids, rescore(models, part))
+                method.assign(name, part.ids, loop.cut(part, rescore))
+            record["rescoring_seconds"] = round(time.perf_counter() - start, 3)
         records.append(record)
         if folder and fabric.is_global_zero:
             folder.log_epochs(records)
@@ -186,6 +190,15 @@ class _Loop:
             "nll": float(surprise.mean()),
         }
         return measures, self.method.learn(ids, confidence, correct)
+
+    def cut(self, part: Part, rescore: Scorer) -> Tensor:
+        """A part's levels `(N,)` in the order of its ids, by the members' mean rank as they are."""
+        at = self._share(torch.arange(len(part)))
+        robustness = rescore([member.model for member in self.members], part, at)
+        ids, *members = self._gathered([part.ids[at], *robustness])
+        ranking = mean_rank(torch.stack(members), ids)
+        order = part.ids.argsort().argsort()  # what is gathered ascends by id
+        return levels(ranking, ids, self.method.R)[order]
 
     @property
     def rate(self) -> float:

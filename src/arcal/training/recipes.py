@@ -36,6 +36,11 @@ class Recipe:
         factor = ([1.0] + [factor for done, factor in self.steps if epoch >= done])[-1]
         return self.learning_rate * factor * min(1.0, epoch / self.warmup if self.warmup else 1.0)
 
+    @property
+    def full_rate(self) -> int:
+        """How many epochs have the full learning rate, a warm-up included."""
+        return min([done for done, _ in self.steps] + [self.epochs])
+
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
         """A new optimizer for the parameters of `model`."""
         chosen = decayed(model, self.decayed)

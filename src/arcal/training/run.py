@@ -11,7 +11,7 @@ from torch import nn
 
 from arcal.data import Data, load
 from arcal.errors import ArcalError
-from arcal.methods import complete_settings, method_class
+from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, load_header
 from arcal.training.draws import draw
@@ -42,7 +42,7 @@ class Run:
 
     def __post_init__(self):
         object.__setattr__(self, "settings", complete_settings(self.method, self.settings))
-        method_class(self.method)(2, **self.settings)  # raises on a setting out of range
+        method_named(self.method, 2, self.settings)  # raises on a setting out of range
         if self.network not in NETWORKS:
             names = ", ".join(NETWORKS)
             raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")

@@ -4,20 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from arcal.attacks import attack_named
-from arcal.data import Data, InMemory, load
-from arcal.methods import Method, method_class
+from arcal.data import Data, InMemory, Part, batches, load
+from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2, build
-from arcal.robustness import levels, mean_rank
+from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder
 from arcal.training.device import fabric_on
 from arcal.training.draws import draw
-from arcal.training.fit import Member, fit
+from arcal.training.fit import Member, Scorer, as_input, fit
 from arcal.training.memory import keep_memory
 from arcal.training.run import Run, is_done
-from arcal.training.scoring import score_run
+from arcal.training.scoring import BATCH, score_run
 
 
 def train(
@@ -38,7 +38,7 @@ def train(
     torch.set_num_threads(run.threads)
     keep_memory()
     data = data or load(run.data, split_seed=run.split_seed, validation=run.validation)
-    method = method_class(run.method)(len(data.classes), **run.settings)
+    method = method_named(run.method, len(data.classes), run.settings)
     folder = run.folder(root, data)
     if is_done(folder):
         return folder
@@ -68,8 +68,7 @@ def _train(
             )
             for seed in run.seeds
         ]
-        order, attack = run.settings["order"], run.settings["attack"]
-        attack = None if attack is None else attack_named(attack)
+        order, attack = _order(run)
         for part, name in ((data.train, "train"), (data.validation, "validation")):
             scores = [
                 score_run(base, part, name, order, attack=attack, fabric=fabric_on(accelerator))
@@ -87,8 +86,33 @@ def _train(
         data.validation,
         fabric=fabric,
         folder=folder,
+        rescore=_scorer(run) if method.ranks else None,
         loaders=loaders,
     )
+
+
+def _order(run: Run) -> tuple[str, Attack | None]:
+    """What the run's levels are cut by."""
+    order, attack = run.settings["order"], run.settings["attack"]
+    return order, None if attack is None else attack_named(attack)
+
+
+def _scorer(run: Run) -> Scorer:
+    """Robustness by the members as they are, each by itself ("on the fly", section 4)."""
+    order, attack = _order(run)
+
+    def rescore(models: list[nn.Module], part: Part, at: Tensor) -> Tensor:
+        found = []
+        for model, seed in zip(models, run.seeds, strict=True):
+            device = next(model.parameters()).device
+            inputs = (
+                (ids, as_input(images, device), labels)
+                for ids, images, labels in batches(part, BATCH, order=at)
+            )
+            found.append(score(model, inputs, order, attack=attack, seed=seed).robustness)
+        return torch.stack(found)
+
+    return rescore
 
 
 def _network(run: Run, data: Data, seed: int) -> nn.Module:

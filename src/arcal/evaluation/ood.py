@@ -1,0 +1,75 @@
+"""Out of distribution (section 5.5): is a model less sure of images of classes it does not know?"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.calibration import auroc, entropy, entropy_histogram
+from arcal.data.resized import Resized
+from arcal.evaluation.figures import ensemble_of
+from arcal.evaluation.predictions import Predictions
+
+BINS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """How well one model tells the two data sets apart, in [0, 1]: 0.5 is chance.
+
+    The probability that an image of the model's own data is the more confident, or has the lower
+    entropy, of a random pair; a tie counts half.
+    """
+
+    auroc_confidence: float
+    auroc_entropy: float
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfDistribution:
+    """Runs of a method on the images of another data set, beside their own test set.
+
+    `how` says what was done to the images, empty if nothing. `inside` and `outside` `(n, BINS)` are
+    each run's shares of images by predictive entropy, from 0 to log Z nats (Figure 4). `runs` has
+    one entry a run, and `ensemble` is all of them averaged, None for a single run.
+    """
+
+    name: str
+    how: str
+    images: int
+    inside: Tensor
+    outside: Tensor
+    runs: list[Separation]
+    ensemble: Separation | None
+
+
+def out_of_distribution(
+    other: Resized, inside: list[Predictions], outside: list[Predictions]
+) -> OutOfDistribution:
+    """Compare each run's predictions on its own test set with those on the images of `other`."""
+    several = len(inside) > 1
+    return OutOfDistribution(
+        name=other.name,
+        how="" if other.how == "as it is" else other.how,
+        images=len(other),
+        inside=torch.stack([_shares(predictions) for predictions in inside]),
+        outside=torch.stack([_shares(predictions) for predictions in outside]),
+        runs=[separation(*pair) for pair in zip(inside, outside, strict=True)],
+        ensemble=separation(ensemble_of(inside), ensemble_of(outside)) if several else None,
+    )
+
+
+def separation(inside: Predictions, outside: Predictions) -> Separation:
+    """AUROC of confidence and of entropy, of one model on two data sets."""
+    sure, unsure = _confidence_and_entropy(inside), _confidence_and_entropy(outside)
+    return Separation(auroc(sure[0], unsure[0]), auroc(-sure[1], -unsure[1]))
+
+
+def _confidence_and_entropy(predictions: Predictions) -> tuple[Tensor, Tensor]:
+    log_probabilities = predictions.log_probabilities
+    return log_probabilities.exp().amax(dim=1), entropy(log_probabilities)
+
+
+def _shares(predictions: Predictions) -> Tensor:
+    found = entropy(predictions.log_probabilities)
+    return entropy_histogram(found, predictions.logits.shape[2], BINS).share

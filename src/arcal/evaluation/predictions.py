@@ -1,0 +1,100 @@
+"""What models say of a set, made once and kept in the run's folder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from arcal.calibration import average
+from arcal.data import Part, batches
+from arcal.errors import ArcalError
+from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.training.device import fabric_on
+from arcal.training.fit import EVALUATION_BATCH, as_input
+from arcal.training.run import fingerprint_of, models_of
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What M members say of the N inputs of one set.
+
+    `logits` float32 `(M, N, Z)`, `ids` and `labels` int64 `(N,)`. The members' probabilities are
+    averaged; a single model is an ensemble of one.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+
+    @cached_property
+    def log_probabilities(self) -> Tensor:
+        """Log of the averaged probabilities, float64 `(N, Z)`."""
+        return average(self.logits)
+
+
+@torch.no_grad()
+def predictions_of(
+    models: Sequence[nn.Module], part: Part, device: torch.device | None = None
+) -> Predictions:
+    """The predictions of any models, which are members of one ensemble, on a part.
+
+    Each takes images `(B, C, H, W)` in [0,1] and returns logits `(B, Z)`; put them in evaluation
+    mode, and on `device`, yourself.
+    """
+    device = device or torch.device("cpu")
+    logits = []
+    for _, images, _ in batches(part, EVALUATION_BATCH):
+        x = as_input(images, device)
+        logits.append(torch.stack([model(x).float().cpu() for model in models]))
+    if not logits:
+        raise ArcalError(f"{part.name} is empty: there is nothing to predict")
+    return Predictions(part.ids, part.labels, torch.cat(logits, dim=1))
+
+
+class Predictor:
+    """A run's predictions on any part, read from its folder or made and kept there.
+
+    The models are loaded when they are first needed, and stay.
+    """
+
+    def __init__(self, folder: RunFolder, *, accelerator: str = "cpu"):
+        self.folder, self.accelerator = folder, accelerator
+
+    def __call__(self, part: Part, name: str) -> Predictions:
+        """Predictions on `part`, which are kept by this name."""
+        path = self.folder.predictions(name)
+        if path.exists():
+            return self._load(path, part)
+        models, device = self._models
+        found = predictions_of(models, part, device)
+        tensors = {"ids": found.ids, "labels": found.labels, "logits": found.logits}
+        save_tensors(path, tensors, data=part.fingerprint(), model=self._fingerprint)
+        return found
+
+    @cached_property
+    def _models(self) -> tuple[list[nn.Module], torch.device]:
+        device = fabric_on(self.accelerator).device
+        return [model.to(device) for model in models_of(self.folder)], device
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint_of(self.folder)
+
+    def _load(self, path: Path, part: Part) -> Predictions:
+        """Read a predictions file; one of other data, or of another model, is refused."""
+        tensors, header = load_tensors(path)
+        if header.get("data") != part.fingerprint():
+            raise ArcalError(
+                f"{path} is of other data than {part.name}: delete it and evaluate again"
+            )
+        if header.get("model") != self._fingerprint:
+            raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
+        return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
+
+
+def predict(folder: RunFolder, part: Part, name: str, *, accelerator: str = "cpu") -> Predictions:
+    """The run's predictions on a part, read from its folder or made and kept there by this name."""
+    return Predictor(folder, accelerator=accelerator)(part, name)

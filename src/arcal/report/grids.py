@@ -1,0 +1,162 @@
+"""The tables whose rows are methods, under headings: shift, stability, ensembles, other data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from arcal.evaluation import without_extra
+from arcal.report.means import Means, types_at
+from arcal.report.names import Name
+from arcal.report.study import Method, Study
+from arcal.report.tables import CLEAN, COLUMNS, ECE, Column, Spread
+
+ACCURACY = COLUMNS[0]
+STABILITY = (
+    Column("variance_all_classes", "Variance, all classes", "×10⁻²", "↓"),
+    Column("variance_fixed_class", "Variance, one class for all runs", "×10⁻²", "↓"),
+    Column("variance_own_maximum", "Variance, each run's confidence", "×10⁻²", "↓"),
+    Column("churn", "Churn", "% of images", "↓"),
+)
+SEPARATION = Column("auroc", "AUROC", "in [0, 1]", "↑", scale=1.0, digits=3)
+SINGLE, ENSEMBLE = "single runs", "ensembles of a method's runs"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method's cells as text; `best` are the positions of those that lead their column."""
+
+    name: Name
+    cells: list[str]
+    best: set[int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`head` has each column's title and a word on it, `parts` a heading and its rows."""
+
+    head: list[tuple[str, str]]
+    parts: list[tuple[str, list[Row]]]
+
+
+def under_shift(study: Study) -> Grid | None:
+    """ECE and accuracy by intensity and over all corrupted sets (Table 3); None without any."""
+    first = study.methods[0].means["ece"]
+    if first.overall is None:
+        return None
+    parts = []
+    for column in (ECE, ACCURACY):
+        heading = f"{column.title}, {column.unit} {column.best}"
+        single = [(m.name, m.means[column.measure]) for m in study.methods]
+        together = [(m.name, m.ensemble_means[column.measure]) for m in study.several]
+        for kind, methods in ((SINGLE, single), (ENSEMBLE, together)):
+            if methods:
+                parts.append((f"{heading}: {kind}", _by_intensity(column, methods)))
+    return Grid(_intensities(first), parts)
+
+
+def stability(study: Study) -> Grid | None:
+    """Variance and churn, clean and by intensity (Table 5); None if no method has two runs."""
+    if not study.several:
+        return None
+    parts = [
+        (
+            f"{column.title}, {column.unit} {column.best}",
+            _by_intensity(column, [(m.name, m.stability[column.measure]) for m in study.several]),
+        )
+        for column in STABILITY
+    ]
+    return Grid(_intensities(study.several[0].stability["churn"]), parts)
+
+
+def stability_by_level(study: Study) -> Grid:
+    """The three readings of the variance on the clean set, by level 1 to R."""
+    parts = []
+    for column in STABILITY[:3]:
+        spreads = [
+            [Spread((value,)) for value in method.levels.variances[column.measure]]
+            for method in study.several
+        ]
+        heading = f"{column.title}, {column.unit} {column.best}"
+        parts.append((heading, _rows(study.several, [column] * study.R, spreads)))
+    return Grid([(str(r + 1), "") for r in range(study.R)], parts)
+
+
+def ensembles(study: Study) -> Grid | None:
+    """All measures on the clean set of single runs and ensembles; None if there are none."""
+    if not study.several:
+        return None
+    parts = []
+    for kind, rows in (
+        (SINGLE, [method.measures[CLEAN] for method in study.several]),
+        (ENSEMBLE, [method.ensemble for method in study.several]),
+    ):
+        spreads = [[row[column.measure] for column in COLUMNS] for row in rows]
+        parts.append((kind.capitalize(), _rows(study.several, COLUMNS, spreads)))
+    return Grid([(column.title, f"{column.unit} {column.best}") for column in COLUMNS], parts)
+
+
+def out_of_distribution(study: Study, i: int) -> Grid:
+    """AUROC of confidence and entropy on the i-th other data set."""
+    names = ("auroc_confidence", "auroc_entropy")
+    single = [
+        [Spread(tuple(getattr(run, name) for run in method.ood[i].runs)) for name in names]
+        for method in study.methods
+    ]
+    together = [
+        [Spread((getattr(method.ood[i].ensemble, name),)) for name in names]
+        for method in study.several
+    ]
+    columns = [SEPARATION] * len(names)
+    parts = [(SINGLE.capitalize(), _rows(study.methods, columns, single))]
+    if together:
+        parts.append((ENSEMBLE.capitalize(), _rows(study.several, columns, together)))
+    return Grid([("By confidence", "AUROC ↑"), ("By entropy", "AUROC ↑")], parts)
+
+
+def _by_intensity(column: Column, methods: list[tuple[Name, Means]]) -> list[Row]:
+    spreads = [_evaluated(means) for _, means in methods]
+    return _named([name for name, _ in methods], [column] * len(spreads[0]), spreads)
+
+
+def _evaluated(means: Means) -> list[Spread]:
+    """What there is of a clean set, intensities and means; the mean of one set is left out."""
+    found = [means.clean, *means.by_intensity]
+    if sum(types_at(means)) > 1:
+        found += [means.overall, means.standard]
+    return [spread for spread in found if spread is not None]
+
+
+def _intensities(means: Means) -> list[tuple[str, str]]:
+    """The heads of what `_evaluated` returns."""
+    found = [("Clean", "")]
+    found += [(str(i), _count(types)) for i, types in enumerate(types_at(means), 1) if types]
+    if sum(types_at(means)) > 1:
+        found.append(("Mean", _count(len(means.by_type))))
+    if means.standard is not None:
+        found.append(("Mean", _count(len(without_extra(list(means.by_type))))))
+    return found
+
+
+def _count(types: int) -> str:
+    return f"{types} type{'s' if types > 1 else ''}"
+
+
+def _rows(
+    methods: list[Method], columns: Sequence[Column], spreads: list[list[Spread]]
+) -> list[Row]:
+    return _named([method.name for method in methods], columns, spreads)
+
+
+def _named(names: list[Name], columns: Sequence[Column], spreads: list[list[Spread]]) -> list[Row]:
+    """A row a name, with a spread a column; the best means are marked, unless all are equal."""
+    badness = [
+        [column.badness(spread.mean) for column, spread in zip(columns, of_row, strict=True)]
+        for of_row in spreads
+    ]
+    lowest = [min(column) for column in zip(*badness, strict=True)]
+    highest = [max(column) for column in zip(*badness, strict=True)]
+    rows = []
+    for name, of_row, bad in zip(names, spreads, badness, strict=True):
+        cells = [c.show_spread(spread) for c, spread in zip(columns, of_row, strict=True)]
+        best = {i for i, b in enumerate(bad) if b == lowest[i] < highest[i]}
+        rows.append(Row(name, cells, best))
+    return rows

@@ -1,0 +1,45 @@
+"""From a configuration to a trained folder: AR-AdaLS on the fly."""
+
+import pytest
+import torch
+
+from arcal.data import load
+from arcal.networks import build
+from arcal.robustness import levels
+from arcal.store import RunFolder, load_tensors
+from arcal.training.fit import load_members
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run
+from arcal.training.train import train
+from tiny_files import write_tiny
+
+
+def test_levels_are_cut_by_the_model_as_it_is_then(tmp_path, monkeypatch):
+    source = str(write_tiny(tmp_path / "data"))
+    data = load(source, validation=40)
+    settings = {"R": 3, "order": "margin", "alpha": 0.2, "rescore": [2]}
+    recipe = RECIPES["demo"].shortened(3)
+    run = Run(source, method="ar-adals", settings=settings, recipe=recipe, validation=40)
+    log = RunFolder.log_epochs
+
+    def killed_in_epoch_3(folder, records):
+        if len(records) == 3 and folder.name.startswith("ar-adals"):
+            raise KeyboardInterrupt
+        log(folder, records)
+
+    monkeypatch.setattr(RunFolder, "log_epochs", killed_in_epoch_3)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, tmp_path / "runs", data=data)
+    folder = run.folder(tmp_path / "runs", data)
+    assert ["rescoring_seconds" in record for record in folder.epochs()] == [False, True]
+    model = build("small", classes=3, shape=data.shape, generator=torch.Generator())
+    load_members([model], folder.checkpoint)
+    model.eval()
+    tensors, _ = load_tensors(folder.checkpoint)
+    for part, name in ((data.train, "train"), (data.validation, "validation")):
+        with torch.no_grad():
+            top = model(part.images(torch.arange(len(part))).float() / 255).topk(2, dim=1).values
+        expected = levels(top[:, 0] - top[:, 1], part.ids, 3)
+        assert torch.equal(tensors[f"method.smoothing.{name}_levels.ids"], part.ids.sort().values)
+        found = tensors[f"method.smoothing.{name}_levels.levels"]
+        assert (found == expected[part.ids.argsort()]).double().mean() > 0.97  # rounding

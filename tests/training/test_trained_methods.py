@@ -1,0 +1,100 @@
+"""Methods in the loop: draws survive a restart, and the example in the docs trains."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from arcal.errors import ArcalError
+from arcal.methods import METHODS, Method, complete_settings, method_named
+from arcal.networks import build
+from arcal.store import RunFolder, load_tensors
+from arcal.training.draws import draw
+from arcal.training.fit import Member, fit
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "methods.md"
+
+
+def trained(data, name, settings, epochs=2, folder=None):
+    """The weights and records of a small network trained by a method."""
+    method = method_named(name, 4, complete_settings(name, settings))
+    if method.ranks:
+        for part, called in ((data.train, "train"), (data.validation, "validation")):
+            method.assign(called, part.ids, torch.arange(len(part)) % method.R)
+    model = build("small", classes=4, shape=(1, 28, 28), generator=draw(0, "init"))
+    recipe = replace(RECIPES["demo"].shortened(epochs), batch_size=32)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    parts = data.train, data.validation
+    records = fit([Member(model, 0)], method, recipe, *parts, fabric=fabric, folder=folder)
+    for record in records:
+        record.pop("seconds")
+    return model.state_dict(), records
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("vanilla", {"mixup": 0.2}),
+        ("ar-adals", {"R": 2, "alpha": 2.0, "order": "gradient", "mixup": 0.2}),
+        ("ccat", {"iterations": 2}),
+    ],
+)
+def test_a_run_cut_short_draws_what_it_would_have(data, tmp_path, monkeypatch, name, settings):
+    whole, records = trained(data, name, settings)
+    folder, learn, calls = RunFolder(tmp_path), METHODS[name].learn, []
+
+    def learn_once(*given):
+        calls.append(given)
+        if len(calls) == 2:
+            raise KilledError
+        return learn(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(KilledError):
+        patch.setattr(METHODS[name], "learn", learn_once)
+        trained(data, name, settings, folder=folder)
+    assert load_tensors(folder.checkpoint)[1]["epoch"] == 1
+    continued, again = trained(data, name, settings, folder=folder)
+    for parameter in whole:
+        assert torch.equal(whole[parameter], continued[parameter]), parameter
+    assert records == again
+    plain, _ = trained(data, "vanilla", {})
+    assert any(not torch.equal(whole[parameter], plain[parameter]) for parameter in whole)
+
+
+def test_the_new_method_of_the_docs_trains(data, monkeypatch):
+    file, line = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(file.splitlines()) <= 30
+    namespace: dict[str, Any] = {}
+    exec(file, namespace)
+    ((name, kind),) = eval("{" + line + "}", namespace).items()
+    monkeypatch.setitem(METHODS, name, kind)
+    _, vanilla = trained(data, "vanilla", {}, epochs=1)
+    _, unweighted = trained(data, name, {"gamma": 0.0}, epochs=1)
+    assert unweighted[0]["loss"] == pytest.approx(vanilla[0]["loss"], rel=1e-3)
+    _, (record,) = trained(data, name, {}, epochs=1)
+    assert record["loss"] < vanilla[0]["loss"]
+    run = Run(method=name, settings={"mixup": 0.2})
+    assert run.settings == {"gamma": 3.0, "mixup": 0.2}
+    with pytest.raises(ArcalError, match="gamma is -1: it is at least 0"):
+        Run(method=name, settings={"gamma": -1})
+
+
+def test_the_docs_list_every_method_and_setting():
+    text = DOCUMENT.read_text()
+    for name in METHODS:
+        (row,) = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert re.findall(r"`(\w+)`", cells[2]) == list(complete_settings(name, {}))
+        mixes = METHODS[name].loss is Method.loss
+        assert cells[3] == ("yes" if mixes else "no")
+        assert f"\n## {name}\n" in text
