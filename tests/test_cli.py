@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from arcal.cli import main
@@ -101,7 +102,7 @@ def test_a_finished_run_is_left_as_it_is(trained, tiny):
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_score_evaluate_and_report(trained, tmp_path):
+def test_score_evaluate_and_report(trained, tiny, tmp_path):
     root, printed = trained
     vanilla = sorted(root.glob("vanilla-*"))
     scored = arcal("score", vanilla[0], "--part", "validation", "--order", "margin", "--json")
@@ -110,14 +111,20 @@ def test_score_evaluate_and_report(trained, tmp_path):
     assert summary["inputs"] == 40
     assert summary["success"] is None
     runs = [*vanilla, *(record["run"] for record in printed)]
-    evaluated = arcal("evaluate", *runs, "--shift", "gaussian_noise-3", "--json")
+    asked = ["--shift", "gaussian_noise-3", "--ood", tiny, "--cache", tmp_path / "cache"]
+    evaluated = arcal("evaluate", *runs, *asked, "--json", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stderr
     records = json.loads(evaluated.stdout)
     assert len(records) == 8
     assert {record["set"] for record in records} == {"test", "test-gaussian_noise-3"}
-    reported = arcal("report", *runs, "--out", tmp_path / "report")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    table = pq.read_table(tmp_path / "evaluation.parquet").to_pylist()
+    aucs = [row for row in table if row["measure"] == "auroc_entropy"]
+    assert [row["value"] for row in aucs] == [0.5] * 6, "its own test set; 4 runs, 2 ensembles"
+    reported = arcal("report", *runs, *asked, "--out", "report", cwd=tmp_path)
     assert reported.returncode == 0, reported.stderr
     assert (tmp_path / "report" / "index.html").stat().st_size > 10_000
+    assert (tmp_path / "report" / "evaluation.parquet").exists()
 
 
 def _spoiled(run: Path) -> Path:
@@ -165,6 +172,10 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
     cases = [
         (["evaluate", _spoiled(run)], "has been changed"),
         (["evaluate", run, "--shift", "fog-9"], "shift 'fog-9' is unknown"),
+        (["evaluate", run, "--order", "size"], "order 'size' is unknown"),
+        (["evaluate", run, "--cache", "here"], "add --shift"),
+        (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),
+        (["evaluate", run, "--ood", "nowhere"], "nowhere is no data set"),
         (["score", run, "--part", "all"], "all"),
         (["score", run, "--order", "size"], "order 'size' is unknown"),
         (["score", run, "--attack", "magic"], "attack 'magic' is unknown"),

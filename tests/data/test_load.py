@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_images import encode, random_images
 
-from arcal.data import Data, InMemory, load
+from arcal.data import Data, InMemory, load, load_test
 from arcal.data.split import split
 from arcal.errors import ArcalError
+from tiny_files import write_tiny
 
 
 def part(N: int, name: str = "toy/train") -> InMemory:
@@ -121,3 +122,12 @@ def test_loading_leaves_the_global_generators_alone():
     before = states()
     load("fashion")
     assert states() == before
+
+
+def test_the_test_part_alone_needs_no_split(tmp_path):
+    prefix = write_tiny(tmp_path)
+    part = load_test(str(prefix))
+    assert part.name == "tiny/test"
+    assert part.fingerprint() == load(str(prefix), validation=40).test.fingerprint()
+    with pytest.raises(ArcalError, match="is no data set"):
+        load_test(str(tmp_path / "nowhere"))

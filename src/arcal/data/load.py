@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from arcal.data.archives import read_archives
 from arcal.data.folder import Folder, class_folders
@@ -66,30 +67,44 @@ def load(source: str, *, split_seed: int = 0, validation: int | None = None) -> 
     ImageNet's case, appendix A.3: val/ is halved at random into validation and test part, or
     cut into `validation` images and the rest. Ids are those of the official sets throughout.
     """
+    name, train, test, official = _parts(source)
+    if test is None:
+        assert official is not None
+        size = len(official) // 2 if validation is None else validation
+        names = (f"{name}/validation", f"{name}/test")
+        return Data(name, train, *split(official, size, split_seed=split_seed, names=names))
+    size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
+    names = (f"{name}/validation", f"{name}/train")
+    held_out, rest = split(train, size, split_seed=split_seed, names=names)
+    return Data(name, rest, held_out, test)
+
+
+def load_test(source: str) -> Part:
+    """The whole test part of what `source` names, or val/ where there is no test/; no split."""
+    _, _, test, official = _parts(source)
+    part = test if test is not None else official
+    assert part is not None
+    return part
+
+
+def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
+    """Name, training part, test part, and ImageNet's val/ where there is no test part."""
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:
         path = Path(source).expanduser()
         name = path.resolve().name
-    pair = read_parquet(path, name) or read_archives(path, name)
-    if pair is None and class_folders(path / "train"):
+    if pair := read_parquet(path, name) or read_archives(path, name):
+        return name, *pair, None
+    if class_folders(path / "train"):
         train = Folder(path / "train", name=f"{name}/train")
         if class_folders(path / "test"):
-            pair = train, Folder(path / "test", name=f"{name}/test")
-        elif class_folders(path / "val"):
-            official = Folder(path / "val", name=f"{name}/val")
-            size = len(official) // 2 if validation is None else validation
-            names = (f"{name}/validation", f"{name}/test")
-            return Data(name, train, *split(official, size, split_seed=split_seed, names=names))
-    if pair is None:
-        raise ArcalError(
-            f"{source} is no data set: looked there for 'fashion', for *train*.parquet and "
-            f"*test*.parquet (in the folder, in a folder of it, or as {path.name}-train*.parquet), "
-            "for cifar-10-batches-py or cifar-100-python, and for train/CLASS/IMAGE with test/ or "
-            "val/"
-        )
-    train, test = pair
-    size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
-    names = (f"{name}/validation", f"{name}/train")
-    held_out, rest = split(train, size, split_seed=split_seed, names=names)
-    return Data(name, rest, held_out, test)
+            return name, train, Folder(path / "test", name=f"{name}/test"), None
+        if class_folders(path / "val"):
+            return name, train, None, Folder(path / "val", name=f"{name}/val")
+    raise ArcalError(
+        f"{source} is no data set: looked there for 'fashion', for *train*.parquet and "
+        f"*test*.parquet (in the folder, in a folder of it, or as {path.name}-train*.parquet), "
+        "for cifar-10-batches-py or cifar-100-python, and for train/CLASS/IMAGE with test/ or "
+        "val/"
+    )

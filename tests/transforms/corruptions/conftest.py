@@ -14,7 +14,8 @@ from PIL import Image
 @pytest.fixture
 def official(shared):
     """20 CIFAR-10 test images `clean` uint8 (20, 32, 32, 3), each type (5, 20, 32, 32, 3)."""
-    return np.load(shared / "oracles" / "cifar10c-20-images.npz")
+    with np.load(shared / "oracles" / "cifar10c-20-images.npz") as archive:
+        yield archive
 
 
 @pytest.fixture
