@@ -102,6 +102,10 @@ class Train:
     """Draws the validation images; not changed by the seeds."""
     validation: int | None = None
     """Number of validation images: 5000, or 3000 of the embedded set, unless given."""
+    images: int | None = None
+    """Train on this many images only, drawn by the split seed."""
+    classes: tuple[int, ...] | None = None
+    """Keep only the classes of these numbers."""
     runs: Path = Path("runs")
     """Folder of the run folders."""
     workers: int = 1
@@ -161,6 +165,8 @@ class Train:
             recipe=recipe if self.epochs is None else recipe.shortened(self.epochs),
             split_seed=self.split_seed,
             validation=self.validation,
+            images=self.images,
+            classes=self.classes,
             threads=self.threads,
         )
 
@@ -353,7 +359,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     """The runs that a command names, evaluated on the sets that it names."""
     from arcal.calibration.posthoc import check_posthoc
     from arcal.console import bar
-    from arcal.data import load
+    from arcal.data import load_test
     from arcal.evaluation import Source, collect, shift_sets, write_tidy
     from arcal.robustness import check_order
     from arcal.store import RunFolder
@@ -370,7 +376,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
     data = data_of(folders[0])
-    others = [load(name).test for name in command.ood]
+    others = [load_test(name) for name in command.ood]
     with bar("evaluating", "sets") as progress:
         groups = collect(
             folders,

@@ -7,8 +7,15 @@ import torch
 
 from arcal.data import InMemory
 from arcal.data.resized import Resized
-from arcal.evaluation import MethodRuns, Predictions, out_of_distribution
-from arcal.evaluation.collect import _add
+from arcal.evaluation import (
+    MethodRuns,
+    Predictions,
+    ensemble_of,
+    figures,
+    out_of_distribution,
+    shared_levels,
+    stability,
+)
 from arcal.evaluation.tidy import where
 from arcal.methods import complete_settings
 from arcal.robustness import Robustness
@@ -53,11 +60,21 @@ class Made:
         )
         each = list(zip(seeds, runs.robustness, strict=True))
         for name in sets:
-            _add(runs, name, [self._predictions(*one, gap, self._harm(name)) for one in each])
+            self._add(runs, name, [self._predictions(*one, gap, self._harm(name)) for one in each])
         for name in ood:
             outside = [self._predictions(*one, gap - 0.2, 0.9) for one in each]
             runs.ood.append(out_of_distribution(self._other(name), runs.predictions, outside))
         return runs
+
+    def _add(self, runs, name, found):
+        """As `collect` does, without the bootstrap: no report shows its interval."""
+        if name == "test":
+            runs.predictions.extend(found)
+        runs.figures[name] = [figures(predictions) for predictions in found]
+        if len(found) > 1:
+            runs.ensemble[name] = figures(ensemble_of(found))
+            found = stability(found, shared_levels(runs, 10), 10)
+            runs.stability[name], runs.stability_by_level[name] = found
 
     def _harm(self, name):
         """What a corruption does: in [0, 0.3], more with the intensity, and it differs by type."""

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from arcal.errors import ArcalError
-from arcal.report import write_report
+from arcal.report import images, pictures, shift_pictures, write_report
+from arcal.report.drawing import render
+from arcal.report.study import as_json, study
 from arcal.report.tables import Spread
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")
@@ -107,17 +109,26 @@ def test_a_full_report(report, made, tmp_path):
     assert "failed on 2 of them" in page
 
     # the same input gives the same bytes
-    again = tmp_path / "again"
-    write(again, made, evil_runs(made))
-    for path in sorted(p for p in out.rglob("*") if p.is_file()):
-        assert path.read_bytes() == (again / path.relative_to(out)).read_bytes(), path.name
+    compared = study(evil_runs(made), 10, 4)
+    shown = made.showcase(runs[0])
+    for name, draw in {
+        "shift": lambda: shift_pictures.shift(compared),
+        "least-robust": lambda: images.least_robust(shown, CLASSES),
+    }.items():
+        render(name, draw, tmp_path)
+        for path in (tmp_path / f"{name}.svg", tmp_path / f"{name}.png"):
+            assert path.read_bytes() == (out / "pictures" / path.name).read_bytes()
 
 
 def test_one_method_and_one_seed(made, tmp_path):
     runs = made.runs(seeds=(3,))
-    page = write_report(tmp_path, [runs], title="One", classes=CLASSES, notes=[], R=3)
+    out, again = tmp_path / "out", tmp_path / "again"
+    for folder in (out, again):
+        page = write_report(folder, [runs], title="One", classes=CLASSES, notes=[], R=3)
+    for path in sorted(p for p in out.rglob("*") if p.is_file()):
+        assert path.read_bytes() == (again / path.relative_to(out)).read_bytes(), path.name
     text = page.read_text(encoding="utf-8")
-    files = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    files = {path.stem for path in (out / "pictures").iterdir()}
     assert files == ONE
     assert "±" not in re.sub(r"<p class=\"meta\">.*?</p>", "", text)
     assert "needs at least two runs" in text
@@ -144,13 +155,13 @@ def test_mixed_orders_are_refused(made, tmp_path):
         write_report(tmp_path, [runs], title="", classes=CLASSES, notes=[])
 
 
-def test_levels_without_errors_are_drawn(made, tmp_path):
+def test_levels_without_errors_are_drawn(made):
     runs = made.runs(seeds=(0,))
     (found,), (scores,) = runs.predictions, runs.robustness
     right = dataclasses.replace(found, labels=scores.predicted)
-    runs = dataclasses.replace(runs, predictions=[right])
-    page = write_report(tmp_path, [runs], title="", classes=CLASSES, notes=[], R=2)
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["methods"][0]["levels"]["share_of_misclassified"] == [[None, None]]
-    assert torch.tensor(figures["methods"][0]["levels"]["accuracy"]).min() == 1
-    assert page.exists()
+    compared = study([dataclasses.replace(runs, predictions=[right])], 2, made.Z)
+    (method,) = as_json(compared)
+    assert method["levels"]["share_of_misclassified"] == [[None, None]]
+    assert torch.tensor(method["levels"]["accuracy"]).min() == 1
+    _, shares = pictures.make_up(compared, CLASSES).axes[:2]
+    assert not shares.containers

@@ -1,10 +1,12 @@
 """`load`: a data set by name or path, as training, validation and test part."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from arcal.data.archives import read_archives
+from arcal.data.fewer import drawn, only_classes
 from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
@@ -53,7 +55,15 @@ class Data:
         return parts[name]
 
 
-def load(source: str, *, split_seed: int = 0, validation: int | None = None) -> Data:
+def load(
+    source: str,
+    *,
+    split_seed: int = 0,
+    validation: int | None = None,
+    images: int | None = None,
+    test_images: int | None = None,
+    classes: Sequence[int] | None = None,
+) -> Data:
     """The data set that `source` names.
 
     "fashion" is the embedded subset of Fashion-MNIST: 9,000 training and 5,000 test images.
@@ -66,17 +76,24 @@ def load(source: str, *, split_seed: int = 0, validation: int | None = None) -> 
     training part, by `split_seed` alone. A folder with train/ and val/ but no labelled test/ is
     ImageNet's case, appendix A.3: val/ is halved at random into validation and test part, or
     cut into `validation` images and the rest. Ids are those of the official sets throughout.
+
+    For smaller experiments `images` of the rest are drawn for training and `test_images` of the
+    test part, by `split_seed` as well; and `classes` keeps only those of these numbers.
     """
     name, train, test, official = _parts(source)
+    train = only_classes(train, classes)
     if test is None:
-        assert official is not None
+        official = only_classes(official, classes)
         size = len(official) // 2 if validation is None else validation
         names = (f"{name}/validation", f"{name}/test")
-        return Data(name, train, *split(official, size, split_seed=split_seed, names=names))
-    size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
-    names = (f"{name}/validation", f"{name}/train")
-    held_out, rest = split(train, size, split_seed=split_seed, names=names)
-    return Data(name, rest, held_out, test)
+        held_out, test = split(official, size, split_seed=split_seed, names=names)
+    else:
+        test = only_classes(test, classes)
+        size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
+        names = (f"{name}/validation", f"{name}/train")
+        held_out, train = split(train, size, split_seed=split_seed, names=names)
+    train = drawn(train, images, split_seed=split_seed)
+    return Data(name, train, held_out, drawn(test, test_images, split_seed=split_seed))
 
 
 def load_test(source: str) -> Part:

@@ -1,6 +1,6 @@
 """Label smoothing (Szegedy et al. 2016): one fixed epsilon for every example."""
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcal.errors import ArcalError
 from arcal.methods.method import Method
@@ -19,5 +19,5 @@ class LabelSmoothing(Method):
             raise ArcalError(f"epsilon is {epsilon}: choose it from [0, 1)")
         self.epsilon = epsilon
 
-    def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
-        return smooth_cross_entropy(model(x), labels, self.epsilon)
+    def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        return smooth_cross_entropy(logits, labels, self.epsilon)

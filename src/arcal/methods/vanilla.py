@@ -1,7 +1,7 @@
 """Vanilla: cross-entropy with one-hot labels."""
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcal.methods.method import Method
 
@@ -12,5 +12,5 @@ class Vanilla(Method):
     def __init__(self, Z: int):
         super().__init__()
 
-    def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(model(x).float(), labels)
+    def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), labels)

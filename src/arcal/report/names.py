@@ -9,8 +9,21 @@ _KINDS = {
     "adals": ("AdaLS", ("#56B4E9", "^")),
     "ar-adals": ("AR-AdaLS", ("#0072B2", "D")),
 }
+_POSTHOC = {
+    "temperature": ("TS", "temperature scaling"),
+    "ets": ("ETS", "ensemble temperature scaling"),
+    "irm": ("IRM", "one isotonic function for the probabilities of all classes"),
+    "irova-ts": ("IROvA-TS", "temperature scaling, then an isotonic function for each class"),
+}
 _SPARE = (("#009E73", "v"), ("#CC79A7", "P"), ("#D55E00", "X"), ("#882255", "p"))
-_LOOKS = (*_SPARE, *(look for _, look in _KINDS.values()))
+_OWN = {method: look for method, (_, look) in _KINDS.items()} | {"vanilla + temperature": _SPARE[0]}
+_COLOURS, _MARKERS = zip(*_SPARE, *(look for _, look in _KINDS.values()), strict=True)
+_LOOKS = [
+    (colour, _MARKERS[(i + turn) % len(_MARKERS)])
+    for turn in range(len(_MARKERS))
+    for i, colour in enumerate(_COLOURS)
+]
+"""Every colour with its own marker, then with the others'."""
 
 _SYMBOLS = {"alpha": "α", "epsilon": "ε"}
 
@@ -19,6 +32,11 @@ ABOUT = {
     "Label smoothing": "every label gives away the same share ε to all classes",
     "AdaLS": "label smoothing whose share follows the validation set's over-confidence",
     "AR-AdaLS": "AdaLS with a share of its own for each of R levels of adversarial robustness",
+}
+ABOUT |= {
+    f"{kind} + {short}": f"the same after training: {words}, fitted on validation images"
+    for kind in tuple(ABOUT)
+    for short, words in _POSTHOC.values()
 }
 """The known kinds of method in a line each."""
 
@@ -52,12 +70,15 @@ class Name:
 
 
 def name_methods(labels: list[str]) -> list[Name]:
-    """Names for methods by their labels, such as `ar-adals (alpha 0.3, R 10, order gradient)`."""
+    """Names for methods by their labels, such as `ar-adals (alpha 0.3, R 10, order gradient)`.
+
+    `vanilla + temperature` is a kind of its own, Vanilla + TS.
+    """
     parsed = [_parse(label) for label in labels]
     looks = _looks([method for method, _ in parsed])
     names = []
     for label, (method, settings), (colour, marker) in zip(labels, parsed, looks, strict=True):
-        kind = _KINDS[method][0] if method in _KINDS else method
+        kind = _kind(method)
         alike = [set(other) for its, other in parsed if its == method]
         telling = [setting for setting in settings if not all(setting in other for other in alike)]
         short = ", ".join([kind, *telling])
@@ -67,12 +88,18 @@ def name_methods(labels: list[str]) -> list[Name]:
 
 def _parse(label: str) -> tuple[str, list[str]]:
     """The method of a label and its settings as people write them, R before the others."""
-    found = re.fullmatch(r"(\S+)(?: \((.+?)\))?(?: \[(.+)\])?", label)
+    found = re.fullmatch(r"(\S+)(?: \((.+?)\))?(?: \[(.+)\])?((?: \+ \S+)?)", label)
     if not found:
         return label, []
-    written = ", ".join(part for part in found.groups()[1:] if part)
-    settings = [_setting(text) for text in written.split(", ") if text]
-    return found[1], sorted(settings, key=lambda setting: not setting.startswith("R ="))
+    method, *written, posthoc = found.groups()
+    settings = [_setting(text) for part in written if part for text in part.split(", ")]
+    return method + posthoc, sorted(settings, key=lambda setting: not setting.startswith("R ="))
+
+
+def _kind(method: str) -> str:
+    trained, plus, posthoc = method.partition(" + ")
+    words = _KINDS[trained][0] if trained in _KINDS else trained
+    return words + plus + (_POSTHOC[posthoc][0] if posthoc in _POSTHOC else posthoc)
 
 
 def _setting(text: str) -> str:
@@ -92,12 +119,12 @@ def _looks(methods: list[str]) -> list[tuple[str, str]]:
     """Colour and marker of each: the first of a known kind has its own, others what is left."""
     looks: dict[int, tuple[str, str]] = {}
     for i, method in enumerate(methods):
-        if method in _KINDS and method not in methods[:i]:
-            looks[i] = _KINDS[method][1]
+        if method in _OWN and method not in methods[:i]:
+            looks[i] = _OWN[method]
     free = [look for look in _LOOKS if look not in looks.values()]
     others = [i for i in range(len(methods)) if i not in looks]
     for n, i in enumerate(others):
-        looks[i] = free[n % len(free)] if free else _LOOKS[n % len(_LOOKS)]
+        looks[i] = free[n % len(free)]
     return [looks[i] for i in range(len(methods))]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
-from arcal.data import Data, load
+from arcal.data import Data
 from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
@@ -47,10 +47,9 @@ def train_all(
     loaded: dict[tuple, Data] = {}
     folders: dict[Path, Run] = {}
     for run in bases + runs:
-        key = (run.data, run.split_seed, run.validation)
-        if key not in loaded:
-            loaded[key] = load(run.data, split_seed=run.split_seed, validation=run.validation)
-        folders[run.folder(root, loaded[key]).path] = run
+        if _data(run) not in loaded:
+            loaded[_data(run)] = run.load()
+        folders[run.folder(root, loaded[_data(run)]).path] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
     options = {"accelerator": accelerator, "loaders": loaders}
@@ -58,11 +57,16 @@ def train_all(
     with watched(lambda: progress(_epochs_done(folders), epochs)):
         if workers == 1:
             for run in todo:
-                data = loaded[run.data, run.split_seed, run.validation]
+                data = loaded[_data(run)]
                 train(run, root, data=data, **options)
         elif todo:
             _fan_out(waves, root, workers, options)
-    return [run.folder(root, loaded[run.data, run.split_seed, run.validation]) for run in runs]
+    return [run.folder(root, loaded[_data(run)]) for run in runs]
+
+
+def _data(run: Run) -> tuple[Any, ...]:
+    """What tells data sets apart."""
+    return run.data, *run.choice.values()
 
 
 def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict[str, Any]) -> None:

@@ -21,6 +21,8 @@ from arcal.training.recipes import RECIPES, Recipe
 FORMAT = 1
 """Raised when a change of the code changes what a configuration trains."""
 
+CHOICE = ("split_seed", "validation", "images", "test_images", "classes")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -28,6 +30,7 @@ class Run:
 
     One seed is a single model; several are members trained in lockstep that share the method's soft
     labels. `split_seed` draws the validation set and is no part of `seeds`: compared runs share it.
+    `validation`, `images`, `test_images` and `classes` are those of `arcal.data.load`.
     """
 
     data: str = "fashion"
@@ -38,6 +41,9 @@ class Run:
     recipe: Recipe = RECIPES["small"]
     split_seed: int = 0
     validation: int | None = None
+    images: int | None = None
+    test_images: int | None = None
+    classes: tuple[int, ...] | None = None
     threads: int = 1
 
     def __post_init__(self):
@@ -50,6 +56,15 @@ class Run:
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if self.recipe.epochs < 1 or self.threads < 1:
             raise ArcalError("epochs and threads must be at least 1")
+
+    def load(self) -> Data:
+        """The run's data set."""
+        return load(self.data, **self.choice)
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """Which images of the data set: the keyword arguments of `arcal.data.load`."""
+        return {name: getattr(self, name) for name in CHOICE}
 
     def config(self, data: Data) -> dict[str, Any]:
         """What the folder's hash is made of. The data counts by content, not by where it lies."""
@@ -114,7 +129,7 @@ def model_of(folder: RunFolder) -> nn.Module:
 def data_of(folder: RunFolder) -> Data:
     """The data set a run was trained on, from where it was read then."""
     config = folder.config_checked()
-    data = load(config["source"], split_seed=config["split_seed"], validation=config["validation"])
+    data = load(config["source"], **{name: config[name] for name in CHOICE})
     if _about(data) != config["data"]:
         raise ArcalError(
             f"{config['source']} is not the data that {folder.path} was trained on: "

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import attack_named
-from arcal.data import Data, InMemory, Part, batches, load
+from arcal.data import Data, InMemory, Part, batches
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2, build
 from arcal.robustness import Attack, levels, mean_rank, score
@@ -37,7 +37,7 @@ def train(
     """
     torch.set_num_threads(run.threads)
     keep_memory()
-    data = data or load(run.data, split_seed=run.split_seed, validation=run.validation)
+    data = data or run.load()
     method = method_named(run.method, len(data.classes), run.settings)
     folder = run.folder(root, data)
     if is_done(folder):

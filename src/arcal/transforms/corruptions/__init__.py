@@ -20,7 +20,6 @@ from arcal.transforms.corruptions.constants import (
 )
 from arcal.transforms.corruptions.corrupt import corrupt
 from arcal.transforms.corruptions.frost import frost_source
-from arcal.transforms.corruptions.frost import frost_source
 
 __all__ = [
     "CIFAR10_C",

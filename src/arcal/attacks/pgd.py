@@ -1,0 +1,145 @@
+"""Projected gradient ascent in an L-infinity ball, with momentum and backtracking."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcal.attacks.adversarial import Bounds, check_inputs
+from arcal.attacks.model import Model, check_differentiable, frozen
+from arcal.errors import ArcalError
+
+
+@dataclass(frozen=True)
+class PGD:
+    """The worst point within `radius` of each input: the highest `objective` met in `iterations`.
+
+    From `x' = x + start`, each iteration of Madry et al. (2018) goes
+
+        v  <-  momentum v + (1 - momentum) sign(gradient of the objective at x')
+        x' <-  x' + step v, back into the ball and the bounds
+
+    The rest is Stutz, Hein and Schiele (2020). `momentum` is above; 0 is plain PGD. With
+    `backtracking` above 1 an input keeps its place and divides its step by that number whenever
+    the objective would fall. `start` names one or more of `STARTS`, of which a call draws one.
+
+    The objectives, each of the true class `y`:
+
+        cross-entropy     -log f_y(x')
+        wrong-confidence  max_{z != y} f_z(x'), taken by its log, which changes no sign and no order
+
+    Draws are from torch's global CPU generator, on whatever device the inputs are.
+    """
+
+    radius: float
+    step: float
+    iterations: int = 10
+    objective: str = "cross-entropy"
+    momentum: float = 0.0
+    backtracking: float = 1.0
+    start: Sequence[str] = ("zero",)
+
+    def __post_init__(self) -> None:
+        if not (0 < self.radius < math.inf and 0 < self.step < math.inf and self.iterations >= 1):
+            raise ArcalError(
+                f"radius {self.radius}, step {self.step}, {self.iterations} iterations: "
+                "positive numbers are needed"
+            )
+        if not (0 <= self.momentum < 1 and self.backtracking >= 1):
+            raise ArcalError(
+                f"momentum is {self.momentum} and backtracking {self.backtracking}: "
+                "[0, 1) and at least 1 are their ranges"
+            )
+        known = {"objective": OBJECTIVES, "start": STARTS}
+        for field, names in (("objective", [self.objective]), ("start", self.start)):
+            if not names or not set(names) <= set(known[field]):
+                raise ArcalError(f"{field} is {names}: choose from {', '.join(known[field])}")
+
+    def __call__(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds = (0.0, 1.0)) -> Tensor:
+        """Perturbed inputs `(N, ...)` for inputs of that shape and true classes int64 `(N,)`.
+
+        The model runs in evaluation mode and whole float32, without gradients to its weights, and
+        is left as it was found. A forward and a backward pass an iteration, and one before.
+        """
+        x = x.detach()
+        check_inputs(x, bounds)
+        assert y.shape == (len(x),)
+        low, high = x - self.radius, x + self.radius
+        if bounds is not None:
+            low, high = low.clamp(min=bounds[0]), high.clamp(max=bounds[1])
+
+        with frozen(model):
+            at = (x + self._drawn_start(x)).clamp(low, high)
+            value, gradient = self._climb(model, at, y)
+            best, highest = at, value
+            velocity, step = torch.zeros_like(x), torch.full_like(value, self.step)
+            for _ in range(self.iterations):
+                velocity = self.momentum * velocity + (1 - self.momentum) * gradient.sign()
+                there = (at + _over(x, step) * velocity).clamp(low, high)
+                value_there, gradient_there = self._climb(model, there, y)
+                goes = (value_there >= value) | (self.backtracking == 1)
+                step = torch.where(goes, step, step / self.backtracking)
+                value = torch.where(goes, value_there, value)
+                gradient = torch.where(_over(x, goes), gradient_there, gradient)
+                at = torch.where(_over(x, goes), there, at)
+                best = torch.where(_over(x, value > highest), at, best)
+                highest = value.maximum(highest)
+        assert best.shape == x.shape
+        return best
+
+    def _drawn_start(self, x: Tensor) -> Tensor:
+        names = self.start
+        drawn = int(torch.randint(len(names), ())) if len(names) > 1 else 0
+        return STARTS[names[drawn]](x.shape, self.radius).to(x)
+
+    @torch.enable_grad()
+    def _climb(self, model: Model, at: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """The objective `(N,)` and its gradient `(N, ...)`."""
+        at = at.detach().requires_grad_()
+        logits = model(at)
+        check_differentiable(logits)
+        value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
+        assert value.shape == y.shape
+        return value.detach(), torch.autograd.grad(value.sum(), at)[0]
+
+
+def _cross_entropy(log_f: Tensor, y: Tensor) -> Tensor:
+    return -log_f.gather(1, y.unsqueeze(1)).squeeze(1)
+
+
+def _wrong_confidence(log_f: Tensor, y: Tensor) -> Tensor:
+    return log_f.scatter(1, y.unsqueeze(1), -torch.inf).amax(dim=1)
+
+
+OBJECTIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross-entropy": _cross_entropy,
+    "wrong-confidence": _wrong_confidence,
+}
+"""What is maximised, `(N,)`, from log-probabilities `(N, Z)` and true classes `(N,)`."""
+
+
+def _uniform_norm(shape: torch.Size, radius: float) -> Tensor:
+    direction = torch.randn(shape)
+    size = direction.flatten(1).abs().amax(dim=1)
+    return radius * direction * _over(direction, torch.rand(shape[0]) / size)
+
+
+def _gaussian(shape: torch.Size, radius: float) -> Tensor:
+    return radius / (2 * math.log(max(shape[1:].numel(), 2))) * torch.randn(shape)
+
+
+STARTS: dict[str, Callable[[torch.Size, float], Tensor]] = {
+    "zero": lambda shape, radius: torch.zeros(shape),
+    "uniform-norm": _uniform_norm,
+    "gaussian": _gaussian,
+}
+"""First perturbations of a shape: none; a Gaussian direction with a norm uniform in [0, radius];
+Gaussian noise with standard deviation radius / (2 ln D) in D dimensions."""
+
+
+def _over(x: Tensor, row: Tensor) -> Tensor:
+    """A tensor `(N,)` with as many dimensions as `x`, to broadcast over it."""
+    return row.reshape(-1, *[1] * (x.ndim - 1))

@@ -1,0 +1,46 @@
+"""Fewer images or classes of a data set, for experiments that fit on a small machine."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from arcal.data.part import InMemory, Part
+from arcal.data.split import generator
+from arcal.errors import ArcalError
+
+
+def drawn(part: Part, count: int | None, *, split_seed: int) -> Part:
+    """A random `count` images of the part, ascending by id; all of them for None.
+
+    The draw depends on the split seed and the number of images alone, and a smaller draw is part
+    of a larger one.
+    """
+    if count is None:
+        return part
+    if not 1 <= count <= len(part):
+        raise ArcalError(f"{part.name} has {len(part)} images: ask for 1 to {len(part)} of them")
+    order = torch.randperm(len(part), generator=generator(f"fewer/{split_seed}"))
+    return part.subset(part.ids.sort().values[order[:count]].sort().values)
+
+
+def only_classes(part: Any, classes: Sequence[int] | None) -> Any:
+    """The images of a part that are of these classes; their labels become 0, 1, ... in this order.
+
+    Ids stay as they are, and so does the part for None.
+    """
+    if classes is None:
+        return part
+    Z = len(part.classes)
+    if len(set(classes)) < max(2, len(classes)) or not all(0 <= z < Z for z in classes):
+        raise ArcalError(
+            f"classes are {list(classes)}: give two or more of 0 to {Z - 1}, each once"
+        )
+    if not isinstance(part, InMemory):
+        raise ArcalError(f"{part.name} is read lazily: classes are chosen of data in memory only")
+    label = torch.full((Z,), -1)
+    label[list(classes)] = torch.arange(len(classes))
+    labels = label[part.labels]
+    kept = labels >= 0
+    names = tuple(part.classes[z] for z in classes)
+    return InMemory(part.name, part.ids[kept], labels[kept], names, part.pixels[kept])

@@ -1,0 +1,190 @@
+"""PGD against closed forms, foolbox and a transcription in numpy."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from arcal.attacks.pgd import OBJECTIVES, PGD, STARTS
+from arcal.errors import ArcalError
+
+
+def inputs(N=16, D=6, Z=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(N, D, generator=generator)
+    return x, torch.randint(Z, (N,), generator=generator)
+
+
+def network(D=6, Z=4, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(D, 16), nn.Tanh(), nn.BatchNorm1d(16), nn.Linear(16, Z)).eval()
+
+
+@pytest.mark.parametrize("step", [0.01, 0.07, 0.3])
+def test_of_a_linear_model_it_is_the_corner_that_steps_can_reach(step):
+    x, y = inputs(Z=2)
+    linear = nn.Linear(6, 2)
+    found = PGD(radius=0.1, step=step)(linear, x, y)
+    w = (linear.weight[1] - linear.weight[0]).detach()
+    uphill = torch.where(y.unsqueeze(1) == 0, w.sign(), -w.sign())
+    expected = (x + min(0.1, 10 * step) * uphill).clamp(0, 1)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_plain_it_is_foolbox():
+    import foolbox
+
+    x, y = inputs()
+    model = network()
+    theirs = foolbox.attacks.LinfPGD(  # pyright: ignore[reportPrivateImportUsage]
+        abs_stepsize=0.004, steps=10, random_start=False
+    )
+    wrapped = foolbox.models.pytorch.PyTorchModel(model, bounds=(0, 1), device="cpu")
+    _, (expected,), _ = theirs(wrapped, x, y, epsilons=[0.03])
+    found = PGD(radius=0.03, step=0.004)(model, x, y)
+    torch.testing.assert_close(found, expected)
+    assert 0.02 < (found - x).abs().max() <= 0.03 + 1e-6
+
+
+def transcribed(W, b, x, y, radius, step, iterations, momentum, backtracking):
+    """The attack of Stutz et al. on one input of a softmax of a linear map, float64 numpy."""
+
+    def objective(at):
+        f = np.exp(W @ at + b)
+        f /= f.sum()
+        z = max((z for z in range(len(f)) if z != y), key=lambda z: f[z])
+        return f[z], f[z] * (W[z] - f @ W)
+
+    def project(at):
+        return np.clip(np.clip(at, x - radius, x + radius), 0, 1)
+
+    at, velocity, best, highest = x, np.zeros_like(x), x, -1.0
+    rejected = 0
+    for i in range(iterations + 1):
+        at = project(at)
+        value, gradient = objective(at)
+        if value > highest:
+            best, highest = at, value
+        if i == iterations:
+            break
+        velocity = momentum * velocity + (1 - momentum) * np.sign(gradient)
+        if objective(project(at + step * velocity))[0] >= value:
+            at = at + step * velocity
+        else:
+            step, rejected = step / backtracking, rejected + 1
+    return best, rejected
+
+
+def test_momentum_and_backtracking_are_stutz_et_al():
+    x, y = inputs(N=40, seed=1)
+    torch.manual_seed(1)
+    linear = nn.Linear(6, 4, dtype=torch.float64)
+    linear.weight.data *= 8  # curved within the ball, so that steps go too far
+    x = x.double()
+    how = {"radius": 0.2, "step": 0.5, "iterations": 7, "momentum": 0.3, "backtracking": 1.5}
+    found = PGD(**how, objective="wrong-confidence")(linear, x, y)
+    W, b = linear.weight.detach().numpy(), linear.bias.detach().numpy()
+    expected, rejected = zip(
+        *(transcribed(W, b, *pair, **how) for pair in zip(x.numpy(), y.numpy(), strict=True)),
+        strict=True,
+    )
+    np.testing.assert_allclose(found.numpy(), np.stack(expected), atol=1e-6)
+    assert min(rejected) == 0, "some inputs must go on without backtracking"
+    assert max(rejected) >= 2, "some must backtrack, twice at least"
+
+
+def test_the_objectives_are_of_the_true_class():
+    logits, y = torch.randn(5, 4), torch.tensor([0, 1, 2, 3, 0])
+    f = logits.softmax(dim=1)
+    rows = range(5)
+    wrong = [max(float(f[n, z]) for z in range(4) if z != y[n]) for n in rows]
+    right = [float(f[n, y[n]]) for n in rows]
+    log_f = logits.log_softmax(dim=1)
+    assert OBJECTIVES["wrong-confidence"](log_f, y).exp().tolist() == pytest.approx(wrong)
+    assert (-OBJECTIVES["cross-entropy"](log_f, y)).exp().tolist() == pytest.approx(right)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("backtracking", [1.0, 1.5])
+def test_it_never_ends_below_its_start(objective, backtracking):
+    x, y = inputs(N=64)
+    model = network()
+    attack = PGD(0.05, 0.3, 5, objective, momentum=0.5, backtracking=backtracking)
+    found = attack(model, x, y)
+    assert torch.equal(found, found.clamp(0, 1))
+    assert (found - x).abs().max() <= 0.05 + 1e-6
+    measure = OBJECTIVES[objective]
+    with torch.no_grad():
+        before = measure(model(x).log_softmax(1), y)
+        after = measure(model(found).log_softmax(1), y)
+    assert (after >= before).all()
+    assert (after > before).float().mean() > 0.9
+
+
+def test_an_input_without_a_gradient_stays_where_it_is():
+    class Flat(nn.Module):
+        def forward(self, x):
+            return torch.tensor([0.0, 5.0, 0.0]).repeat(len(x), 1) + 0 * x[:, :3]
+
+    x, y = inputs(Z=3)
+    assert torch.equal(PGD(0.1, 0.1, objective="wrong-confidence")(Flat(), x, y), x)
+
+
+def test_starts():
+    torch.manual_seed(0)
+    shape = torch.Size((4000, 3, 4, 4))
+    assert not STARTS["zero"](shape, 0.5).any()
+    norm = STARTS["uniform-norm"](shape, 0.5).flatten(1).abs().amax(dim=1)
+    assert norm.max() <= 0.5
+    assert norm.mean() == pytest.approx(0.25, abs=0.01)
+    assert norm.std() == pytest.approx(0.5 / 12**0.5, abs=0.005)
+    noise = STARTS["gaussian"](shape, 0.5)
+    assert noise.std() == pytest.approx(0.5 / (2 * np.log(48)), rel=0.01)
+    assert noise.mean() == pytest.approx(0, abs=0.001)
+
+
+def test_starts_are_drawn_from_the_global_generator():
+    x, y = inputs()
+    attack = PGD(0.1, 1e-9, 1, start=("gaussian", "uniform-norm", "zero"))
+    model, found = network(), []
+    for seed in (*range(12), 0):
+        torch.manual_seed(seed)
+        found.append(attack(model, x, y))
+    assert torch.equal(found[0], found[-1])
+    still = [bool(torch.allclose(at, x, atol=1e-6)) for at in found]
+    assert 0 < sum(still) < len(still), "some calls start at the inputs, some elsewhere"
+
+
+def test_the_model_is_left_as_it_was():
+    x, y = inputs()
+    model = network().train()
+    model[1].eval()
+    model[0].bias.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    modes = []
+    model.register_forward_hook(lambda module, *_: modes.append(module.training))
+    PGD(0.1, 0.02)(model, x, y)
+    assert modes == [False] * 11
+    assert [module.training for module in model] == [True, False, True, True]
+    assert [p.requires_grad for p in model.parameters()] == [True, False, True, True, True, True]
+    assert all(p.grad is None for p in model.parameters())
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_bad_settings_are_one_line():
+    cases = [
+        ({"radius": 0.0}, "radius 0.0, step 0.1, 10 iterations: positive numbers"),
+        ({"iterations": 0}, "0 iterations"),
+        ({"momentum": 1.0}, "momentum is 1.0"),
+        ({"backtracking": 0.5}, "backtracking 0.5"),
+        ({"objective": "fame"}, "objective is .*choose from cross-entropy, wrong-confidence"),
+        ({"start": ()}, "choose from zero, uniform-norm, gaussian"),
+    ]
+    for settings, says in cases:
+        with pytest.raises(ArcalError, match=says):
+            PGD(**{"radius": 0.1, "step": 0.1} | settings)
+    x, y = inputs()
+    with pytest.raises(ArcalError, match="outside the bounds"):
+        PGD(0.1, 0.1)(network(), 2 * x, y)

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from posthoc_examples import draw
+from scipy.optimize import minimize
+
+from arcal.calibration import brier, nll
+from arcal.calibration.posthoc import (
+    EnsembleTemperature,
+    Temperature,
+    fit_ensemble_temperature,
+    fit_temperature,
+)
+
+
+def mixture(log_p, T, w):
+    """The paper's formula, of probabilities."""
+    z, p = log_p.numpy() / T, log_p.exp().numpy()
+    tempered = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    return w[0] * tempered + w[1] * p + w[2] / p.shape[1]
+
+
+def with_noise(share, seed=0, **more):
+    """Some labels are drawn at random: no temperature says so, the uniform part does."""
+    log_p, labels = draw(seed=seed, **more)
+    generator = torch.Generator().manual_seed(seed + 1)
+    noisy = torch.rand(len(labels), generator=generator) < share
+    any_class = torch.randint(log_p.shape[1], labels.shape, generator=generator)
+    return log_p, torch.where(noisy, any_class, labels)
+
+
+@pytest.mark.parametrize(("share", "T", "seed"), [(0, 2.0, 0), (0.2, 0.7, 1), (0.3, 3.0, 2)])
+def test_weights_are_the_optimum_of_scipy(share, T, seed):
+    log_p, labels = with_noise(share, seed, N=800, T=T)
+    found = fit_ensemble_temperature(log_p, labels)
+    assert found.T == fit_temperature(log_p, labels).T
+    target = np.eye(5)[labels]
+
+    def squared_error(w):
+        return np.square(mixture(log_p, found.T, w) - target).sum(1).mean()
+
+    sums = {"type": "eq", "fun": lambda w: w.sum() - 1}
+    peers = [
+        minimize(squared_error, start, bounds=[(0, 1)] * 3, constraints=sums, tol=1e-14)
+        for start in np.eye(3) * 0.7 + 0.1
+    ]
+    best = min(peers, key=lambda peer: peer.fun)
+    assert squared_error(np.array(found.weights)) <= best.fun + 1e-12
+    np.testing.assert_allclose(found.weights, best.x, atol=2e-4)
+    assert min(found.weights) >= 0
+    assert sum(found.weights) == pytest.approx(1, abs=1e-15)
+    assert squared_error(np.array(found.weights)) == pytest.approx(
+        brier(found(log_p).exp(), labels)
+    )
+
+
+def test_the_uniform_part_takes_up_labels_at_random():
+    log_p, labels = with_noise(0.3, N=20_000, T=1.0)
+    fresh, its_labels = with_noise(0.3, seed=5, N=20_000, T=1.0)
+    found = fit_ensemble_temperature(log_p, labels)
+    assert found.weights[2] > 0.1
+    tempered = Temperature(found.T)(fresh)
+    assert brier(found(fresh).exp(), its_labels) < brier(tempered.exp(), its_labels)
+    assert nll(found(fresh), its_labels) < nll(tempered, its_labels)
+
+
+def test_is_the_mixture():
+    log_p, _ = draw(N=200)
+    w = (0.5, 0.3, 0.2)
+    expected = mixture(log_p, 2.5, w)
+    np.testing.assert_allclose(EnsembleTemperature(2.5, w)(log_p).exp(), expected, rtol=1e-12)
+    only = EnsembleTemperature(2.5, (1.0, 0.0, 0.0))(log_p)
+    torch.testing.assert_close(only, Temperature(2.5)(log_p), rtol=1e-12, atol=1e-12)
+    impossible = torch.tensor([[0.0, -torch.inf]])
+    assert EnsembleTemperature(2.0, w)(impossible).exp()[0, 1].item() == pytest.approx(0.1)
+
+
+def test_calibrated_predictions_stay_as_they_are():
+    log_p, labels = draw(N=50_000, T=1.0)
+    found = fit_ensemble_temperature(log_p, labels)(log_p)
+    assert (found.exp() - log_p.exp()).abs().max() < 0.02
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.integers(-80, 80), min_size=12, max_size=12),
+    st.floats(0.1, 20),
+    st.tuples(st.floats(0.01, 1), st.floats(0, 1), st.floats(0, 1)),
+)
+def test_never_changes_a_prediction(eighths, T, w):
+    log_p = (torch.tensor(eighths, dtype=torch.float64) / 8).reshape(4, 3).log_softmax(1)
+    weights = tuple(one / sum(w) for one in w)
+    found = EnsembleTemperature(T, weights)(log_p)
+    assert torch.equal(found.argmax(1), log_p.argmax(1))
