@@ -1,10 +1,10 @@
-"""The command line: arcal demo | train | score | evaluate | report."""
+"""The command line: arcal demo | train | score | evaluate | report | reproduce."""
 
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -14,6 +14,8 @@ from arcal.training.memory import keep_memory
 if TYPE_CHECKING:  # torch takes seconds to import; --help needs none of it
     from arcal.data import Data
     from arcal.evaluation import MethodRuns
+    from arcal.paper.reproduce import Reproduction
+    from arcal.store import RunFolder
     from arcal.training.run import Run
 
 Folders = tyro.conf.Positional[tuple[Path, ...]]
@@ -70,9 +72,12 @@ class Train:
     sweep: bool = False
     """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
     and further while the best is the last tried."""
-    alpha: float | None = None
-    """Of adals and ar-adals: learning rate of the soft labels. The paper's 0.005 is for 200
-    epochs; few epochs need a larger one."""
+    alpha: float | Literal["auto"] | None = None
+    """Of adals and ar-adals: learning rate of the soft labels. auto, the default, goes by the
+    epochs that are left; the paper's is 0.005, for 200 epochs."""
+    update: Literal["own", "joint"] | None = None
+    """Of ar-adals: own, the default and the paper's, moves each level's soft label by its own gap;
+    joint moves all of them together."""
     levels: int | None = None
     """Of ar-adals: R, the number of robustness levels; 10 in the paper."""
     order: str | None = None
@@ -152,6 +157,7 @@ class Train:
         from arcal.training.run import Run
 
         given = {"epsilon": self.epsilon, "alpha": self.alpha, "R": self.levels}
+        given |= {"update": self.update}
         given |= {"order": self.order, "attack": self.attack, "rescore": self.rescore or None}
         given |= {"mixup": self.mixup, "radius": self.radius, "rho": self.rho}
         given |= {"step": self.step, "iterations": self.iterations}
@@ -355,6 +361,96 @@ class Report(Evaluate):
         say(f"report: {page}")
 
 
+@dataclass(frozen=True)
+class Reproduce:
+    """Reproduce tables and figures of the paper: the paper's numbers beside ours, and what holds.
+
+    Runs are shared between items, trained once, and kept; a killed reproduction goes on.
+    """
+
+    items: tyro.conf.Positional[tuple[str, ...]]
+    """table1 .. table5, figure1 .. figure8, or all."""
+    scale: str = "smoke"
+    """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
+    GPUs)."""
+    plan: bool = False
+    """Train nothing: print the runs, how far they are, and an estimate of the time left."""
+    cifar10: str = "data/cifar10"
+    """Where CIFAR-10 lies, written as for `arcal train --data`."""
+    cifar100: str = "data/cifar100"
+    """Where CIFAR-100 lies."""
+    imagenet: str = "data/imagenet"
+    """Where ImageNet lies."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    out: Path = Path("results")
+    """Folder of the results, in which the scale has its own."""
+    cache: Path | None = None
+    """Folder to keep corrupted images in."""
+    workers: int = 1
+    """Runs trained at the same time, each in a process."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto."""
+    json: bool = False
+    """Print the results as JSON on standard output."""
+
+    def __call__(self) -> None:
+        from arcal.console import bar
+        from arcal.paper import items_named
+        from arcal.paper.reproduce import Reproduction, results_as_json
+        from arcal.paper.scales import Sources, settings_of
+        from arcal.training.many import train_all
+
+        def train(runs: "list[Run]") -> "list[RunFolder]":
+            with bar("training", "epochs") as progress:
+                return train_all(
+                    runs,
+                    self.runs,
+                    workers=self.workers,
+                    accelerator=self.accelerator,
+                    progress=progress,
+                )
+
+        sources = Sources(self.cifar10, self.cifar100, self.imagenet)
+        reproduction = Reproduction(
+            items_named(self.items),
+            self.scale,
+            settings_of(self.scale, sources),
+            self.runs,
+            self.out / self.scale,
+            train,
+            bar,
+            cache=self.cache,
+            accelerator=self.accelerator,
+        )
+        if self.plan:
+            self._print(reproduction)
+            return
+        results = reproduction.run()
+        if self.json:
+            print(json.dumps(results_as_json(results), indent=2))
+        for result in results:
+            for claim in result.claims:
+                say(f"{result.name}: {claim.text}: {claim.verdict} ({claim.because})")
+        say(f"results: {reproduction.out / 'README.md'}")
+
+    def _print(self, reproduction: "Reproduction") -> None:
+        left = 0.0
+        for planned, progress, seconds in reproduction.status():
+            done = sum(one.finished for one in progress)
+            about = f"{planned.setting.stands_for} ({planned.setting.about})"
+            print(f"{about}: {done} of {len(progress)} runs")
+            for one in progress:
+                print(f"  {one.done:>4} of {one.run.recipe.epochs} epochs  {one.folder.name}")
+            left = float("nan") if seconds is None else left + seconds
+        unknown = left != left
+        print(
+            "time left: unknown until an epoch is done"
+            if unknown
+            else f"time left: {left / 3600:.2f} hours of one worker"
+        )
+
+
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]":
     """The runs that a command names, evaluated on the sets that it names."""
     from arcal.calibration.posthoc import check_posthoc
@@ -417,6 +513,7 @@ Command = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Report, tyro.conf.subcommand("report")]
+    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
 )
 
 

@@ -15,11 +15,13 @@ once an epoch.
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from arcal.adaptive_alpha import alpha_by_epochs_left, joint_step
 from arcal.errors import ArcalError
 
 MARGIN = 1e-6
@@ -79,7 +81,9 @@ class AdaptiveLabelSmoothing(nn.Module):
     Each of `R` levels has one soft label for its training examples' correct class. It starts at 1
     (one-hot) and after each epoch moves against the same level's over-confidence on validation.
     `alpha` is a number, or a schedule `{first epoch: alpha}` such as the paper's for ImageNet,
-    `{0: 0.001, 60: 0.05}`. With `R = 1` no levels are needed: that is AdaLS.
+    `{0: 0.001, 60: 0.05}`, or "auto": by the epochs that are left, which `begin` is told (see
+    `arcal.adaptive_alpha`). `update` is "own", each level by its own gap as in the paper, or
+    "joint". With `R = 1` no levels are needed: that is AdaLS.
 
     Levels are looked up by sample id, where `assign` put them; an id without a level raises. Give
     ids as the loader makes them, on the CPU, and no batch waits for the device. `state_dict` holds
@@ -94,8 +98,9 @@ class AdaptiveLabelSmoothing(nn.Module):
         self,
         Z: int,
         R: int = 1,
-        alpha: float | Mapping[int, float] = 0.005,
+        alpha: float | Mapping[int, float] | Literal["auto"] = 0.005,
         *,
+        update: Literal["own", "joint"] = "own",
         weight: Tensor | None = None,
         reduction: str = "mean",
     ):
@@ -104,11 +109,11 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(
                 f"{Z} classes and {R} levels: at least 2 classes and 1 level are needed"
             )
-        self.Z, self.R, self.reduction = Z, R, reduction
-        schedule = alpha if isinstance(alpha, Mapping) else {0: alpha}
-        self.alpha = {int(first): value for first, value in schedule.items()}
-        if 0 not in self.alpha or not all(0 < a < math.inf for a in self.alpha.values()):
-            raise ArcalError(f"alpha is {alpha}: positive values are needed, the first at epoch 0")
+        if update not in ("own", "joint"):
+            raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
+        self.Z, self.R, self.rule, self.reduction = Z, R, update, reduction
+        self.alpha = None if alpha == "auto" else _schedule(alpha)
+        self.length: tuple[int, int] | None = None
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         self.register_buffer("weight", weight)
@@ -135,6 +140,10 @@ class AdaptiveLabelSmoothing(nn.Module):
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
         return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)
 
+    def begin(self, epochs: int, full_rate: int) -> None:
+        """Be told how many epochs there are, and how many at the full learning rate."""
+        self.length = epochs, full_rate
+
     @torch.no_grad()
     def update(self, confidence: Tensor, correct: Tensor, ids: Tensor | None = None) -> Tensor:
         """Eq. 3 and the clip of Algorithm 1, once an epoch. Returns each level's gap, `(R,)`.
@@ -152,17 +161,31 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
         r = self._levels(self.validation_levels, ids, len(confidence))
         difference = (confidence.double() - correct.double()).to(r.device)
+        count = torch.bincount(r, minlength=self.R)
         total = torch.zeros(self.R, dtype=torch.float64, device=r.device)
-        gap = total.index_add(0, r, difference) / torch.bincount(r, minlength=self.R).clamp(min=1)
+        gap = total.index_add(0, r, difference) / count.clamp(min=1)
 
-        self.soft_label -= self.alpha_now() * gap
-        self.soft_label.clamp_(min=1 / self.Z + MARGIN, max=1)
+        low = 1 / self.Z + MARGIN
+        if self.rule == "joint":
+            filled = count > 0
+            square = total.index_add(0, r, difference**2) / count.clamp(min=1)
+            variance = (square - gap**2) / count.clamp(min=1)
+            self.soft_label[filled] = joint_step(
+                self.soft_label[filled], gap[filled], variance[filled], self.alpha_now(), low
+            )
+        else:
+            self.soft_label -= self.alpha_now() * gap
+            self.soft_label.clamp_(min=low, max=1)
         self.epoch += 1
         return gap
 
     def alpha_now(self) -> float:
-        """Alpha of the current epoch: the last entry of the schedule that has begun."""
-        return self.alpha[max(first for first in self.alpha if first <= int(self.epoch))]
+        """Alpha of the current epoch: by the epochs left, or the schedule's last that has begun."""
+        if self.alpha is not None:
+            return self.alpha[max(first for first in self.alpha if first <= int(self.epoch))]
+        if self.length is None:
+            raise ArcalError("alpha is auto: call begin(epochs, full_rate) before the first update")
+        return alpha_by_epochs_left(int(self.epoch), *self.length)
 
     def _levels(self, table: "LevelsById", ids: Tensor | None, n: int) -> Tensor:
         if self.R == 1:
@@ -172,6 +195,18 @@ class AdaptiveLabelSmoothing(nn.Module):
                 f"{self.R} levels are looked up by id: give the ids of the {n} examples"
             )
         return table(ids.to(self.soft_label.device))
+
+
+def _schedule(alpha: float | Mapping[int, float]) -> dict[int, float]:
+    """Alpha by its first epoch."""
+    schedule = alpha if isinstance(alpha, Mapping) else {0: alpha}
+    if not all(isinstance(a, int | float) and 0 < a < math.inf for a in schedule.values()):
+        schedule = {}
+    if 0 not in schedule:
+        raise ArcalError(
+            f"alpha is {alpha}: positive values are needed, the first at epoch 0, or auto"
+        )
+    return {int(first): value for first, value in schedule.items()}
 
 
 class LevelsById(nn.Module):

@@ -46,7 +46,8 @@ def test_ar_adals_of_one_level_is_adals(batch):
 
 def test_settings_are_completed_and_checked():
     assert complete_settings("ar-adals", {"R": 3}) == {
-        "alpha": 0.005,
+        "alpha": "auto",
+        "update": "own",
         "R": 3,
         "order": "attack",
         "attack": "boundary-projection-quick",

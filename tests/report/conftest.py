@@ -49,7 +49,8 @@ class Made:
         self, method="vanilla", settings=None, seeds=(0, 1, 2), gap=0.25, sets=("test",), ood=()
     ):
         settings = complete_settings(method, settings or {})
-        text = ", ".join(f"{name} {value}" for name, value in settings.items())
+        given = {name: value for name, value in settings.items() if value is not None}
+        text = ", ".join(f"{name} {value}" for name, value in given.items())
         runs = MethodRuns(
             label=method + (f" ({text})" if text else ""),
             folders=[self._folder(method, settings, seed) for seed in seeds],

@@ -1,7 +1,7 @@
 """AdaLS and AR-AdaLS (section 4): soft labels that follow the validation set's calibration."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -13,11 +13,17 @@ from arcal.smoothing import AdaptiveLabelSmoothing
 
 
 class AdaLS(Method):
-    """Algorithm 1 with R = 1: one soft label for all, no levels needed."""
+    """Algorithm 1 with R = 1: one soft label for all, no levels needed.
 
-    def __init__(self, Z: int, *, alpha: float = 0.005):
+    `alpha` is "auto", by the epochs that are left, or a number such as the paper's 0.005.
+    """
+
+    def __init__(self, Z: int, *, alpha: float | Literal["auto"] = "auto"):
         super().__init__()
         self.smoothing = AdaptiveLabelSmoothing(Z, R=1, alpha=alpha)
+
+    def begin(self, epochs: int, full_rate: int) -> None:
+        self.smoothing.begin(epochs, full_rate)
 
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         return self.smoothing(logits, labels, ids)
@@ -32,6 +38,8 @@ class ARAdaLS(AdaLS):
 
     That model has the same data, network, recipe and seed: the "pre-computed" way of section 4.
     `attack` names the attack of the order `attack`; levels need no more than the quick one.
+    `update` "own" moves each level by its own gap, as the paper does; "joint" moves them together,
+    see `arcal.adaptive_alpha`.
 
     "On the fly" both sets are ranked anew, by the model as it is then, after the epochs `rescore`:
     65 and 130 of 200 for the paper's WRN-28-10. A number below 1 is a share of all epochs. Soft
@@ -44,7 +52,8 @@ class ARAdaLS(AdaLS):
         self,
         Z: int,
         *,
-        alpha: float = 0.005,
+        alpha: float | Literal["auto"] = "auto",
+        update: Literal["own", "joint"] = "own",
         R: int = 10,
         order: str = "attack",
         attack: str | None = None,
@@ -53,7 +62,7 @@ class ARAdaLS(AdaLS):
         super().__init__(Z)
         self.completed({"order": order, "attack": attack, "rescore": rescore})
         self.R, self.order, self.rescore = R, order, rescore or ()
-        self.smoothing = AdaptiveLabelSmoothing(Z, R=R, alpha=alpha)
+        self.smoothing = AdaptiveLabelSmoothing(Z, R, alpha, update=update)
 
     @classmethod
     def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -74,6 +83,7 @@ class ARAdaLS(AdaLS):
         return settings | {"attack": attack, "rescore": tuple(rescore) or None}
 
     def begin(self, epochs: int, full_rate: int) -> None:
+        super().begin(epochs, full_rate)
         self.rescored = {max(1, round(at * epochs)) if at < 1 else int(at) for at in self.rescore}
         if any(at >= epochs for at in self.rescored):
             raise ArcalError(

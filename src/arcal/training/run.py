@@ -13,7 +13,7 @@ from arcal.data import Data, load
 from arcal.errors import ArcalError
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
-from arcal.store import RunFolder, load_header
+from arcal.store import RunFolder, content_hash, load_header
 from arcal.training.draws import draw
 from arcal.training.fit import load_members
 from arcal.training.recipes import RECIPES, Recipe
@@ -74,10 +74,18 @@ class Run:
         config |= {"data": _about(data), "validation": len(data.validation)}
         return config | {"source": source, "format": FORMAT}
 
+    @property
+    def label(self) -> str:
+        """What the name of the run's folder begins with."""
+        return f"{self.method}-s{'_'.join(map(str, self.seeds))}"
+
+    def path(self, root: Path, data: Data) -> Path:
+        """Where the run's folder is, or would be."""
+        return root / f"{self.label}-{content_hash(self.config(data))}"
+
     def folder(self, root: Path, data: Data) -> RunFolder:
         """The run's folder under `root`, made if it is not there yet."""
-        label = f"{self.method}-s{'_'.join(map(str, self.seeds))}"
-        return RunFolder.create(root, label, self.config(data))
+        return RunFolder.create(root, self.label, self.config(data))
 
 
 def _about(data: Data) -> dict[str, Any]:

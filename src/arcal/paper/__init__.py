@@ -1,0 +1,23 @@
+"""The paper, table by table and figure by figure. One file each:
+
+table1 .. table5, figure1 .. figure8   which runs an item needs, and what it makes of them
+scales       what stands in for the paper's data sets and networks
+plan         the runs that all items need together
+reproduce    training, evaluating, writing
+item, result, summaries   what the items are written in
+"""
+
+from arcal.errors import ArcalError
+from arcal.paper import table2
+from arcal.paper.item import Item
+
+ITEMS: dict[str, Item] = {module.ITEM.name: module.ITEM for module in (table2,)}
+
+
+def items_named(names: tuple[str, ...]) -> list[Item]:
+    """The items of these names; `all` are all."""
+    unknown = [name for name in names if name not in ITEMS and name != "all"]
+    if unknown or not names:
+        what = f"{unknown[0]!r} is no table or figure" if unknown else "nothing is named"
+        raise ArcalError(f"{what}: choose from all, {', '.join(ITEMS)}")
+    return [item for name, item in ITEMS.items() if "all" in names or name in names]

@@ -1,0 +1,145 @@
+"""Which runs the tables and figures need: shared, each trained once, with the time that is left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from arcal.data import Data
+from arcal.methods import method_class
+from arcal.paper.item import Item, Need
+from arcal.paper.scales import Chosen, Setting
+from arcal.store import RunFolder
+from arcal.training.run import Run, is_done
+from arcal.training.sweep import Sweep, tries
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A setting of a method that is chosen on validation with the first seed."""
+
+    run: Run
+    setting: str
+    values: tuple[Any, ...]
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that are tried; none if there is nothing to choose."""
+        if len(self.values) == 1:
+            return []
+        return tries(self.run, self.setting, self.values)
+
+    def best(self, folders: Sequence[RunFolder]) -> Any:
+        """The value with the lowest validation ECE after the final epoch."""
+        if len(self.values) == 1:
+            return self.values[0]
+        return Sweep(self.setting, dict(zip(self.values, _ece(folders), strict=True))).best
+
+
+def _ece(folders: Sequence[RunFolder]) -> list[float]:
+    return [folder.epochs()[-1]["ece"] for folder in folders]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What one setting has to train, in two stages, and to evaluate."""
+
+    setting: Setting
+    keys: tuple[str, ...]
+    shift: bool
+    ood: bool
+
+    def grids(self) -> dict[str, Grid]:
+        """What is chosen on validation, by its name in `Chosen`."""
+        first = replace(self.setting.run, seeds=self.setting.seeds[:1])
+        attacked = replace(first, method="ar-adals", settings={"order": "attack"})
+        smoothed = replace(first, method="label-smoothing", settings={})
+        adaptive = replace(first, method="adals", settings={})
+        return {
+            "epsilon": Grid(smoothed, "epsilon", self.setting.epsilons),
+            "alpha": Grid(attacked, "alpha", self.setting.alphas),
+            "adals_alpha": Grid(adaptive, "alpha", self.setting.adals_alphas),
+        }
+
+    def bases(self) -> list[str]:
+        """The keys of what is trained; post-hoc methods train nothing."""
+        return list(dict.fromkeys(key.partition(" + ")[0] for key in self.keys))
+
+    def posthoc(self) -> list[str]:
+        """The post-hoc methods that are asked for."""
+        return list(dict.fromkeys(filter(None, (key.partition(" + ")[2] for key in self.keys))))
+
+    def runs(self, chosen: Chosen) -> dict[str, list[Run]]:
+        """The runs of every key that is trained."""
+        return {key: self.setting.runs(key, chosen) for key in self.bases()}
+
+
+def plan(items: Sequence[Item], settings: Mapping[str, Setting]) -> list[Planned]:
+    """What the items need together, by setting in the order of the scale."""
+    needs = [need for item in items for need in item.needs(settings) if need.setting in settings]
+    planned = []
+    for name, setting in settings.items():
+        of_setting: list[Need] = [need for need in needs if need.setting == name]
+        if of_setting:
+            keys = dict.fromkeys(key for need in of_setting for key in need.keys)
+            shift, ood = any(n.shift for n in of_setting), any(n.ood for n in of_setting)
+            planned.append(Planned(setting, tuple(keys), shift, ood))
+    return planned
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A run of the plan: its folder, and how many of its epochs are done."""
+
+    run: Run
+    folder: RunFolder
+    done: int
+
+    @property
+    def finished(self) -> bool:
+        return is_done(self.folder)
+
+
+def with_bases(runs: Sequence[Run]) -> list[Run]:
+    """The runs and the vanilla runs that they rank by, each once, those first."""
+    bases = [
+        replace(run, method="vanilla", settings={}, seeds=(seed,))
+        for run in runs
+        if method_class(run.method).ranks
+        for seed in run.seeds
+    ]
+    unique: list[Run] = []
+    for run in [*bases, *runs]:
+        if run not in unique:
+            unique.append(run)
+    return unique
+
+
+def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:
+    """How far each run is. Folders that are not there yet are not made."""
+    found = []
+    for run in with_bases(runs):
+        folder = RunFolder(run.path(root, data))
+        found.append(Progress(run, folder, folder.epochs_done()))
+    return found
+
+
+def seconds_left(progress: Sequence[Progress]) -> float | None:
+    """An estimate from the epochs that are done: None while none is.
+
+    A run takes its epochs times its members times the seconds of an epoch and member of its own
+    method, or, where that has not run, the mean over those that have.
+    """
+    spent: dict[str, list[float]] = {}
+    for one in progress:
+        for record in one.folder.epochs():
+            whole = record["seconds"] + record.get("rescoring_seconds", 0.0)
+            spent.setdefault(one.run.method, []).append(whole / len(one.run.seeds))
+    if not spent:
+        return None
+    means = {method: sum(times) / len(times) for method, times in spent.items()}
+    usual = sum(means.values()) / len(means)
+    return sum(
+        (one.run.recipe.epochs - one.done) * len(one.run.seeds) * means.get(one.run.method, usual)
+        for one in progress
+    )

@@ -1,0 +1,152 @@
+"""From the names of tables and figures to their results on disk."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arcal.data import Data, load_test
+from arcal.errors import ArcalError
+from arcal.evaluation import MethodRuns, Source, collect, shift_sets, write_tidy
+from arcal.paper.item import Evaluated, Found, Item
+from arcal.paper.plan import Planned, Progress, plan, progress_of, seconds_left
+from arcal.paper.result import Result, as_json, as_markdown
+from arcal.paper.scales import Chosen, Setting
+from arcal.report.drawing import render
+from arcal.store import RunFolder, write_json, write_whole
+from arcal.training.run import Run
+
+Train = Callable[[list[Run]], list[RunFolder]]
+"""Trains runs, each once, and returns their folders in the same order."""
+
+Bar = Callable[[str, str], AbstractContextManager[Callable[[int, int], object]]]
+"""Opens a progress bar: what is done, in which unit."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """Items at a scale: `root` is the folder of the runs, `out` that of the results."""
+
+    items: Sequence[Item]
+    scale: str
+    settings: Mapping[str, Setting]
+    root: Path
+    out: Path
+    train: Train
+    bar: Bar
+    cache: Path | None = None
+    accelerator: str = "cpu"
+
+    def run(self) -> list[Result]:
+        """Train what is missing, evaluate, and write every item as soon as it can be made."""
+        found = Found(self.scale, {p.setting.name: self._evaluated(p) for p in self._planned()})
+        results = []
+        for item in self.items:
+            result = item.make(found)
+            self.write(result)
+            results.append(result)
+        write_whole(self.out / "README.md", lambda to: to.write_text(self._summary(results, found)))
+        return results
+
+    def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
+        """Every setting's runs, how far they are, and the seconds that they still need.
+
+        What is not chosen yet stands in the plan with the first value of its grid.
+        """
+        found = []
+        for planned in self._planned():
+            data = planned.setting.run.load()
+            grids = planned.grids()
+            tried = [run for grid in grids.values() for run in grid.runs]
+            first = progress_of(tried, self.root, data)
+            ready = all(one.finished for one in first)
+            chosen = Chosen(
+                **{
+                    name: grid.best([RunFolder(run.path(self.root, data)) for run in grid.runs])
+                    if ready
+                    else grid.values[0]
+                    for name, grid in grids.items()
+                }
+            )
+            runs = [run for of_key in planned.runs(chosen).values() for run in of_key]
+            progress = progress_of(tried + runs, self.root, data)
+            found.append((planned, progress, seconds_left(progress)))
+        return found
+
+    def _planned(self) -> list[Planned]:
+        planned = plan(self.items, self.settings)
+        if not planned:
+            names = ", ".join(item.name for item in self.items)
+            raise ArcalError(f"the scale {self.scale} has none of the data sets that {names} needs")
+        return planned
+
+    def _evaluated(self, planned: Planned) -> Evaluated:
+        setting = planned.setting
+        data = setting.run.load()
+        grids = planned.grids()
+        self.train([run for grid in grids.values() for run in grid.runs])
+        chosen = Chosen(**{name: grid.best(self.train(grid.runs)) for name, grid in grids.items()})
+        by_key = planned.runs(chosen)
+        self.train([run for runs in by_key.values() for run in runs])
+        folders = {key: self.train(runs) for key, runs in by_key.items()}
+        return Evaluated(setting, data, chosen, self._collected(planned, data, folders))
+
+    def _collected(
+        self, planned: Planned, data: Data, folders: Mapping[str, list[RunFolder]]
+    ) -> dict[str, MethodRuns]:
+        """Evaluated runs by key; methods that come to the same runs share them."""
+        setting = planned.setting
+        ood = [load_test(setting.ood)] if planned.ood and setting.ood else []
+        with self.bar(f"evaluating {setting.name}", "sets") as progress:
+            groups = collect(
+                [folder for of_key in folders.values() for folder in of_key],
+                data,
+                shift_sets(setting.shift) if planned.shift else [],
+                setting.order,
+                ood=ood,
+                source=Source(cache=self.cache),
+                posthoc=planned.posthoc(),
+                accelerator=self.accelerator,
+                progress=progress,
+            )
+        about = {"scale": self.scale, "setting": setting.name, "about": setting.about}
+        write_tidy(self.out / f"{setting.name}.parquet", groups, **about)
+        by_key = {}
+        for key, of_key in folders.items():
+            paths = {folder.path for folder in of_key}
+            for group in groups:
+                if {folder.path for folder in group.folders} <= paths:
+                    plus = group.label.rpartition(" + ")
+                    by_key[key + (f" + {plus[2]}" if plus[1] else "")] = group
+        return by_key
+
+    def write(self, result: Result) -> None:
+        """The result as Markdown, JSON and pictures."""
+        for name, draw in result.pictures.items():
+            render(name, draw, self.out)
+        write_json(self.out / f"{result.name}.json", as_json(result) | {"scale": self.scale})
+        page = as_markdown(result, self.scale)
+        write_whole(self.out / f"{result.name}.md", lambda to: to.write_text(page))
+
+    def _summary(self, results: list[Result], found: Found) -> str:
+        """What reproduces, at a glance."""
+        lines = [f"# The paper at the scale `{self.scale}`", ""]
+        for evaluated in found.settings.values():
+            setting, chosen = evaluated.setting, evaluated.chosen
+            lines.append(
+                f"- {setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds; chosen on "
+                f"validation, seed {setting.seeds[0]}: epsilon {chosen.epsilon:g}, alpha of "
+                f"AR-AdaLS {chosen.alpha}, of AdaLS {chosen.adals_alpha}"
+            )
+        lines += ["", "| | claim | here | figures |", "|---|---|---|---|"]
+        for result in results:
+            for claim in result.claims:
+                link = f"[{result.name}]({result.name}.md)"
+                lines.append(f"| {link} | {claim.text} | **{claim.verdict}** | {claim.because} |")
+        return "\n".join(lines) + "\n"
+
+
+def results_as_json(results: list[Result]) -> list[dict[str, Any]]:
+    """All results as JSON holds them."""
+    return [as_json(result) for result in results]

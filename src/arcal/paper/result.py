@@ -1,0 +1,122 @@
+"""A reproduced table or figure: the paper's numbers beside ours, and what holds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from arcal.report.tables import Spread
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number of the paper as printed, None where it gives none, and ours over n runs.
+
+    `digits` after the point, after multiplication with `scale`.
+    """
+
+    paper: str | None
+    ours: Spread | None
+    scale: float = 100.0
+    digits: int = 2
+
+    @property
+    def text(self) -> str:
+        """Ours as text, such as `6.43 ± 0.75`; a dash where it was not run."""
+        if self.ours is None:
+            return "–"
+        mean = f"{self.scale * self.ours.mean:.{self.digits}f}"
+        if self.ours.deviation is None:
+            return mean
+        return f"{mean} ± {self.scale * self.ours.deviation:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something the paper says, whether it holds here (None: cannot be told), and the figures."""
+
+    text: str
+    holds: bool | None
+    because: str
+
+    @property
+    def verdict(self) -> str:
+        return {True: "holds", False: "does not hold", None: "not told"}[self.holds]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells; `columns` name the cells, `rows` pair a name with its cells."""
+
+    title: str
+    columns: list[str]
+    rows: list[tuple[str, list[Cell]]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """All that one table or figure of the paper gave at a scale."""
+
+    name: str
+    title: str
+    notes: list[str] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    pictures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
+
+
+def as_markdown(result: Result, scale: str) -> str:
+    """The result as a page."""
+    lines = [f"# {result.title}", "", f"`arcal reproduce {result.name} --scale {scale}`", ""]
+    lines += [f"{note}\n" for note in result.notes]
+    for table in result.tables:
+        lines += ["", f"## {table.title}", "", "| | " + " | ".join(table.columns) + " |"]
+        lines.append("|---" * (len(table.columns) + 1) + "|")
+        for name, cells in table.rows:
+            shown = [
+                f"{cell.text} (paper {cell.paper})" if cell.paper else cell.text for cell in cells
+            ]
+            lines.append(f"| {name} | " + " | ".join(shown) + " |")
+    for name in result.pictures:
+        lines += ["", f"![{name}]({name}.svg)"]
+    if result.claims:
+        lines += ["", "## What the paper says", "", "| claim | here | figures |", "|---|---|---|"]
+        lines += [f"| {c.text} | **{c.verdict}** | {c.because} |" for c in result.claims]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """The result as JSON holds it; values are not scaled."""
+    return {
+        "name": result.name,
+        "title": result.title,
+        "notes": result.notes,
+        "tables": [
+            {
+                "title": table.title,
+                "columns": table.columns,
+                "rows": [
+                    {
+                        "name": name,
+                        "cells": [
+                            {"paper": cell.paper}
+                            | (
+                                {}
+                                if cell.ours is None
+                                else {
+                                    "mean": cell.ours.mean,
+                                    "deviation": cell.ours.deviation,
+                                    "values": list(cell.ours.values),
+                                }
+                            )
+                            for cell in cells
+                        ],
+                    }
+                    for name, cells in table.rows
+                ],
+            }
+            for table in result.tables
+        ],
+        "claims": [vars(claim) for claim in result.claims],
+    }

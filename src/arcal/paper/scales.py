@@ -1,0 +1,240 @@
+"""How large a reproduction is: what stands in for each data set and network of the paper.
+
+A `Setting` is one pair of data set and network that the paper trains, with all that its methods
+need. The tables and figures name settings and methods; a scale says what they are:
+
+    smoke   minutes: embedded images, two seeds, few corruptions
+    cpu     hours on two cores: real images, few of them, a small network
+    paper   appendix A to the letter; needs GPUs
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from arcal.errors import ArcalError
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run
+
+PAPER_EPSILONS = tuple(round(0.01 * i, 2) for i in range(11))
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where real data lies; each is what `arcal train --data` takes."""
+
+    cifar10: str = "data/cifar10"
+    cifar100: str = "data/cifar100"
+    imagenet: str = "data/imagenet"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One data set and network of the paper, as a scale has it.
+
+    `run` is its vanilla run; every other differs from it in method, settings and seeds. Of the
+    grids `epsilons`, `alphas` (AR-AdaLS) and `adals_alphas` the value with the best validation ECE
+    on the first seed is taken; a single value is taken as it is. `rescore` are the epochs, or
+    shares of all epochs, of AR-AdaLS on the fly; `R` the levels that Figure 5 tries.
+    """
+
+    name: str
+    stands_for: str
+    about: str
+    run: Run
+    seeds: tuple[int, ...]
+    epsilons: tuple[float, ...]
+    alphas: tuple[float | str, ...]
+    adals_alphas: tuple[float | str, ...]
+    rescore: tuple[float, ...]
+    levels: tuple[int, ...]
+    shift: tuple[str, ...]
+    ood: str | None
+    order: str = "attack"
+
+    def runs(self, key: str, chosen: "Chosen") -> list[Run]:
+        """The runs of a method, one a seed, or one for all if its members train in lockstep."""
+        method, settings = _variant(key, self, chosen)
+        run = replace(self.run, method=method, settings=settings)
+        if key == "of-ensemble":
+            return [replace(run, seeds=self.seeds)]
+        return [replace(run, seeds=(seed,)) for seed in self.seeds]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen on validation: label smoothing's epsilon, AR-AdaLS's and AdaLS's alpha."""
+
+    epsilon: float
+    alpha: float | str
+    adals_alpha: float | str
+
+
+METHODS = {
+    "vanilla": "Vanilla",
+    "ls": "Label Smoothing",
+    "adals": "AdaLS",
+    "ar-adals": "AR-AdaLS (pre-compute)",
+    "on-the-fly": "AR-AdaLS (on-the-fly)",
+    "margin": "AR-AdaLS, margin order",
+    "random": "AR-AdaLS, random order",
+    "mixup": "mixup",
+    "ccat": "CCAT",
+    "of-ensemble": "AR-AdaLS of Ensemble",
+}
+"""What is trained, by key, as the paper calls it; `R=4` is AR-AdaLS with 4 levels."""
+
+
+def title_of(key: str) -> str:
+    """A method's name in a table; `vanilla + temperature` is Temperature Scaling."""
+    if key == "vanilla + temperature":
+        return "Temperature Scaling"
+    if key == "vanilla + ets":
+        return "Mix-n-Match (ETS)"
+    base, plus, posthoc = key.partition(" + ")
+    name = f"AR-AdaLS, R = {base[2:]}" if base.startswith("R=") else METHODS[base]
+    return name + (f" + {posthoc}" if plus else "")
+
+
+def _variant(key: str, setting: Setting, chosen: Chosen) -> tuple[str, dict]:
+    """Method and settings."""
+    adaptive = {"alpha": chosen.alpha, "order": "attack"}
+    if key.startswith("R="):
+        R = int(key[2:])
+        if R == 1:
+            return "adals", {"alpha": chosen.alpha}
+        return "ar-adals", adaptive | {"R": R}
+    variants = {
+        "vanilla": ("vanilla", {}),
+        "ls": ("label-smoothing", {"epsilon": chosen.epsilon}),
+        "adals": ("adals", {"alpha": chosen.adals_alpha}),
+        "ar-adals": ("ar-adals", adaptive),
+        "on-the-fly": ("ar-adals", adaptive | {"rescore": setting.rescore}),
+        "margin": ("ar-adals", adaptive | {"order": "margin"}),
+        "random": ("ar-adals", adaptive | {"order": "random"}),
+        "mixup": ("vanilla", {"mixup": 0.2}),
+        "ccat": ("ccat", {}),
+        "of-ensemble": ("ar-adals", adaptive),
+    }
+    if key not in variants:
+        raise ArcalError(f"method {key!r} is unknown: choose from {', '.join(variants)} or R=4")
+    return variants[key]
+
+
+def _smoke(sources: Sources) -> list[Setting]:
+    recipe = RECIPES["demo"].shortened(10)
+    run = Run(recipe=recipe, validation=1500, images=3000, test_images=1000)
+    first = Setting(
+        name="cifar10-resnet29",
+        stands_for="CIFAR-10, ResNet-29",
+        about="3,000 embedded images of Fashion-MNIST, ten classes, small network, 10 epochs",
+        run=run,
+        seeds=(0, 1),
+        epsilons=(0.02, 0.05, 0.1),
+        alphas=(0.2, 0.4),
+        adals_alphas=(0.2, 0.4),
+        rescore=(0.3, 0.6),
+        levels=(1, 2, 10, 16),
+        shift=("gaussian_noise", "fog", "contrast"),
+        ood=None,
+    )
+    other = replace(
+        first,
+        name="cifar100-wrn",
+        stands_for="CIFAR-100, WRN-28-10",
+        about="stood in for by six classes of the embedded images, 2,000 images, small network",
+        run=replace(run, classes=(0, 2, 3, 4, 5, 6), images=2000, validation=900, test_images=1000),
+        levels=(1, 10),
+    )
+    same = replace(first, name="cifar10-wrn", stands_for="CIFAR-10, WRN-28-10", ood="fashion")
+    return [first, same, other]
+
+
+def _cpu(sources: Sources) -> list[Setting]:
+    recipe = RECIPES["small"]
+    run = Run(sources.cifar10, recipe=recipe, images=5000, validation=3000, test_images=2000)
+    first = Setting(
+        name="cifar10-resnet29",
+        stands_for="CIFAR-10, ResNet-29",
+        about="5,000 training, 3,000 validation, 2,000 test images; small network, 30 epochs",
+        run=run,
+        seeds=(0, 1, 2, 3, 4),
+        epsilons=(0.05, 0.1, 0.15, 0.2, 0.25),
+        alphas=(0.1, 0.2, 0.33, 0.5),
+        adals_alphas=(0.1, 0.2, 0.33, 0.5),
+        rescore=(65 / 200, 130 / 200),
+        levels=(1, 2, 4, 8, 10, 12, 16),
+        shift=(),
+        ood=sources.cifar100,
+    )
+    other = replace(
+        first,
+        name="cifar100-wrn",
+        stands_for="CIFAR-100, WRN-28-10",
+        about="5,000 training, 3,000 validation, 2,000 test images; small network, 30 epochs",
+        run=replace(run, data=sources.cifar100),
+        levels=(1, 10),
+        shift=("cifar100",),
+        ood=None,
+    )
+    same = replace(first, name="cifar10-wrn", stands_for="CIFAR-10, WRN-28-10")
+    return [first, same, other]
+
+
+def _paper(sources: Sources) -> list[Setting]:
+    resnet = Setting(
+        name="cifar10-resnet29",
+        stands_for="CIFAR-10, ResNet-29",
+        about="appendix A.1, first paragraph",
+        run=Run(data=sources.cifar10, network="resnet29", recipe=RECIPES["resnet29"]),
+        seeds=(0, 1, 2, 3, 4),
+        epsilons=(0.02,),
+        alphas=(0.005,),
+        adals_alphas=(0.05,),
+        rescore=(65, 130),
+        levels=(1, 2, 4, 6, 8, 10, 12, 14, 16),
+        shift=(),
+        ood=None,
+    )
+    wide = replace(
+        resnet,
+        name="cifar10-wrn",
+        stands_for="CIFAR-10, WRN-28-10",
+        about="appendix A.1, WRN-28-10",
+        run=Run(data=sources.cifar10, network="wrn-28-10", recipe=RECIPES["wrn-28-10"]),
+        seeds=(0, 1, 2, 3),
+        adals_alphas=(0.005,),
+        ood=sources.cifar100,
+    )
+    hundred = replace(
+        wide,
+        name="cifar100-wrn",
+        stands_for="CIFAR-100, WRN-28-10",
+        about="appendix A.2",
+        run=replace(wide.run, data=sources.cifar100),
+        epsilons=(0.07,),
+        levels=(1, 10),
+        shift=("cifar100",),
+        ood=None,
+    )
+    return [resnet, wide, hundred]
+
+
+SCALES: dict[str, Callable[[Sources], list[Setting]]] = {
+    "smoke": _smoke,
+    "cpu": _cpu,
+    "paper": _paper,
+}
+
+
+def settings_of(scale: str, sources: Sources) -> dict[str, Setting]:
+    """The settings of a scale by name. A setting that is not there is not run at this scale."""
+    if scale not in SCALES:
+        raise ArcalError(f"scale {scale!r} is unknown: choose from {', '.join(SCALES)}")
+    return {setting.name: setting for setting in SCALES[scale](sources)}
+
+
+def is_there(source: str) -> bool:
+    """Whether something lies where a data set is looked for."""
+    path = Path(source).expanduser()
+    return path.exists() or any(path.parent.glob(f"{path.name}*"))
