@@ -122,7 +122,7 @@ def test_levels_that_cannot_be_told_apart_do_not_wind_up():
         joint = joint_step(joint, gap, torch.zeros(3, dtype=torch.float64), 0.2, LOW)
     assert own.min() == LOW
     assert own.max() == 1
-    torch.testing.assert_close(joint, 0.6 - 2 * offset)
+    torch.testing.assert_close(joint, 0.6 - offset)
 
 
 def test_a_pinned_level_passes_on_what_it_cannot_answer():

@@ -172,6 +172,7 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
     cases = [
         (["evaluate", _spoiled(run)], "has been changed"),
         (["evaluate", run, "--shift", "fog-9"], "shift 'fog-9' is unknown"),
+        (["evaluate", run, "--posthoc", "magic"], "post-hoc method 'magic' is unknown"),
         (["evaluate", run, "--order", "size"], "order 'size' is unknown"),
         (["evaluate", run, "--cache", "here"], "add --shift"),
         (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),

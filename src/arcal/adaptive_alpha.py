@@ -15,9 +15,6 @@ CAP = 0.5
 GAIN = 2.0
 """N of the epochs left; above 1 a steadily growing gap is closed when they are over."""
 
-ANSWER = 2.0
-"""K of `joint_step`: how far a level departs from the mean label for a gap that does."""
-
 
 def alpha_by_epochs_left(epoch: int, epochs: int, full_rate: int) -> float:
     """Alpha after epoch number `epoch`, counted from 0, of `epochs` with `full_rate` at full rate.
@@ -39,10 +36,10 @@ def joint_step(
 
     A network answers a move of all labels one to one, but a move of one level among others only
     as far as it can tell which level an input is of. So their mean follows Eq. 3, and a level's
-    departure q_r from the mean goes to what its gap's departure d_r from the mean gap asks for,
-    rather than adding it up for ever:
+    departure q_r from the mean label goes to the one-to-one answer to its gap's departure d_r from
+    the mean gap, rather than adding up what will not go away:
 
-        mean p <- mean p - alpha mean gap        q_r <- q_r + alpha (-K B d_r - q_r)
+        mean p <- mean p - alpha mean gap        q_r <- q_r + alpha (-B d_r - q_r)
 
     B, by `shared_signal`, is how much of the gaps' spread is no noise of a small validation set.
     Labels beyond 1 or `low` are cut and the others move so that the mean is kept, see `with_sum`:
@@ -50,7 +47,7 @@ def joint_step(
     Eq. 3.
     """
     mean, mean_gap = soft_label.mean(), gap.mean()
-    wanted = -ANSWER * shared_signal(gap, variance) * (gap - mean_gap)
+    wanted = -shared_signal(gap, variance) * (gap - mean_gap)
     apart = soft_label - mean
     mean = mean - alpha * mean_gap
     return with_sum(mean + apart + alpha * (wanted - apart), float(mean) * len(gap), low)

@@ -34,6 +34,18 @@ def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
     assert seen[-1] == (10, 10), "three runs and two vanilla ones of two epochs each"
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
+def test_ray_gives_the_same_bits_as_one(run, tmp_path):
+    runs = [run, replace(run, method="vanilla", settings={}, seeds=(1,))]
+    one = train_all(runs, tmp_path / "one")
+    ray = train_all(runs, tmp_path / "ray", workers=2, ray="local")
+    for a, b in zip(one, ray, strict=True):
+        assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
+    wild = replace(runs[1], recipe=replace(run.recipe, learning_rate=1e30))
+    with pytest.raises(ArcalError, match="lower the learning rate"):
+        train_all([wild], tmp_path / "ray", workers=2, ray="local")
+
+
 def test_two_processes_train_one_run_once(run, tmp_path):
     plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=30))
     with ThreadPoolExecutor(2) as pool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.data import Data, load_test
+from arcal.data.fewer import only_classes
 from arcal.errors import ArcalError
 from arcal.evaluation import MethodRuns, Source, collect, shift_sets, write_tidy
 from arcal.paper.item import Evaluated, Found, Item
@@ -97,7 +98,9 @@ class Reproduction:
     ) -> dict[str, MethodRuns]:
         """Evaluated runs by key; methods that come to the same runs share them."""
         setting = planned.setting
-        ood = [load_test(setting.ood)] if planned.ood and setting.ood else []
+        ood = []
+        if planned.ood and setting.ood:
+            ood = [only_classes(load_test(setting.ood), setting.ood_classes)]
         with self.bar(f"evaluating {setting.name}", "sets") as progress:
             groups = collect(
                 [folder for of_key in folders.values() for folder in of_key],

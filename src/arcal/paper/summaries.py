@@ -1,6 +1,7 @@
 """Figures of evaluated runs as the tables show them, and comparisons paired by seed."""
 
-import torch
+from collections.abc import Mapping, Sequence
+
 from scipy import stats
 
 from arcal.evaluation import MethodRuns
@@ -14,9 +15,9 @@ def runs_of(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread:
     return Spread(tuple(found[measure] for found in runs.figures[name]))
 
 
-def shifted(runs: MethodRuns, measure: str) -> Spread:
-    """The mean over all corrupted sets of every run's measure."""
-    return Spread(tuple(over_shift(runs, measure).tolist()))
+def shifted(runs: MethodRuns, measure: str, types: list[str] | None = None) -> Spread:
+    """The mean of every run's measure over all corrupted sets, or over those of some types."""
+    return Spread(tuple(over_shift(runs, measure, types).tolist()))
 
 
 def ensemble(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread:
@@ -26,33 +27,81 @@ def ensemble(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread:
     return runs_of(runs, measure, name)
 
 
-def shifted_ensemble(runs: MethodRuns, measure: str) -> Spread:
-    """The mean over all corrupted sets of the averaged predictions' measure."""
+def shifted_ensemble(runs: MethodRuns, measure: str, types: list[str] | None = None) -> Spread:
+    """The mean of the averaged predictions' measure over corrupted sets, as `shifted`."""
     several = len(runs.seeds) > 1
-    return Spread(tuple(over_shift(runs, measure, ensemble=several).tolist()))
+    return Spread(tuple(over_shift(runs, measure, types, ensemble=several).tolist()))
+
+
+Comparison = tuple[str, Spread, Spread]
+"""A claim in words that the mean of the first is lower than that of the second."""
 
 
 def lower(text: str, ours: Spread, other: Spread) -> Claim:
     """The claim that one method's mean is lower than another's, over the same seeds.
 
-    With three seeds or more the p-value of the paired t-test, two-sided, stands beside it; it is
-    not corrected for how many comparisons there are.
+    With three seeds or more the p-value of the paired t-test, two-sided, stands beside it.
     """
+    return each_lower([(text, ours, other)])[0]
+
+
+def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
+    """`lower` for each, with p-values corrected by Holm's method for how many there are."""
+    claims = []
+    for (text, ours, other), p in zip(comparisons, corrected(comparisons), strict=True):
+        because = f"{100 * ours.mean:.2f} against {100 * other.mean:.2f}"
+        if len(ours.values) == len(other.values) > 1:
+            ahead = sum(a < b for a, b in zip(ours.values, other.values, strict=True))
+            because += f", lower on {ahead} of {len(ours.values)} seeds"
+        if p is not None:
+            because += f", p = {p:.3f}"
+        claims.append(Claim(text, ours.mean < other.mean, because))
+    return claims
+
+
+def significantly_lower(text: str, comparisons: Sequence[Comparison]) -> Claim:
+    """The claim that every comparison holds, each with a corrected p-value below 0.05.
+
+    Cannot be told where the seeds are too few to test all.
+    """
+    p = [value for value in corrected(comparisons) if value is not None]
+    if len(p) < len(comparisons):
+        return Claim(text, None, "fewer than three seeds")
+    holds = all(ours.mean < other.mean for _, ours, other in comparisons) and max(p) < 0.05
+    return Claim(text, holds, f"largest p = {max(p):.3f} of {len(p)} comparisons")
+
+
+def unchanged(text: str, ours: Spread, other: Spread) -> Claim:
+    """The claim that two means over the same seeds do not differ significantly, at 0.05.
+
+    Cannot be told with fewer than three seeds; and says little with few, so look at the figures.
+    """
+    (p,) = corrected([(text, ours, other)])
     because = f"{100 * ours.mean:.2f} against {100 * other.mean:.2f}"
-    if len(ours.values) == len(other.values) > 1:
-        pairs = zip(ours.values, other.values, strict=True)
-        ahead = sum(a < b for a, b in pairs)
-        because += f", lower on {ahead} of {len(ours.values)} seeds"
-    if len(ours.values) == len(other.values) > 2:
-        p = paired_p(ours, other)
-        because += f", p = {p:.3f}"
-    return Claim(text, ours.mean < other.mean, because)
+    if p is None:
+        return Claim(text, None, f"{because}, fewer than three seeds")
+    return Claim(text, p >= 0.05, f"{because}, p = {p:.3f}")
+
+
+def in_order(text: str, printed: Mapping[str, str], ours: Mapping[str, Spread]) -> Claim:
+    """The claim that methods, by name, come in the order of the paper's numbers, lowest first."""
+    expected = sorted(printed, key=lambda name: float(printed[name].partition("±")[0]))
+    found = sorted(expected, key=lambda name: ours[name].mean)
+    words = ", ".join(f"{name} {100 * ours[name].mean:.2f}" for name in found)
+    return Claim(f"{text}: {', '.join(expected)}", found == expected, words)
+
+
+def corrected(comparisons: Sequence[Comparison]) -> list[float | None]:
+    """The p-value of each, corrected for how many are tested; None with fewer than three seeds."""
+    tested = [i for i, (_, a, b) in enumerate(comparisons) if len(a.values) == len(b.values) > 2]
+    p = holm([paired_p(comparisons[i][1], comparisons[i][2]) for i in tested])
+    by_position = dict(zip(tested, p, strict=True))
+    return [by_position.get(i) for i in range(len(comparisons))]
 
 
 def paired_p(a: Spread, b: Spread) -> float:
     """Two-sided p-value of the paired t-test, 1 if all differences are 0."""
-    difference = torch.tensor(a.values) - torch.tensor(b.values)
-    if not difference.any():
+    if a.values == b.values:
         return 1.0
     return float(stats.ttest_rel(a.values, b.values).pvalue)
 

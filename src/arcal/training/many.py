@@ -12,6 +12,7 @@ from arcal.data import Data
 from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
+from arcal.training import on_ray
 from arcal.training.device import fabric_on
 from arcal.training.run import Run, is_done
 from arcal.training.train import train
@@ -28,12 +29,14 @@ def train_all(
     workers: int = 1,
     accelerator: str = "cpu",
     loaders: int = 0,
+    ray: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[RunFolder]:
     """Train runs in `root`, each once, and return their folders in the same order.
 
     The vanilla runs that others rank by come first. A run that is done is not trained again, and
-    one that was cut short continues. With `workers` > 1 that many processes train one run each.
+    one that was cut short continues. With `workers` > 1 that many processes train one run each;
+    with an address `ray` the runs go to that Ray cluster, or for `local` to one started here.
     """
     if workers < 1 or loaders < 0:
         raise ArcalError(f"{workers} workers and {loaders} loaders: at least 1 and 0 are needed")
@@ -55,7 +58,9 @@ def train_all(
     options = {"accelerator": accelerator, "loaders": loaders}
     epochs = sum(run.recipe.epochs for run in folders.values())
     with watched(lambda: progress(_epochs_done(folders), epochs)):
-        if workers == 1:
+        if ray is not None and todo:
+            on_ray.fan_out(waves, root, ray, workers, options)
+        elif workers == 1:
             for run in todo:
                 data = loaded[_data(run)]
                 train(run, root, data=data, **options)

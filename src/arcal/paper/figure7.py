@@ -1,0 +1,108 @@
+"""Figure 7: accuracy and confidence of single models and their ensembles, clean test set."""
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from arcal.paper.item import Found, Item, Need
+from arcal.paper.looks import LOOKS
+from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of
+from arcal.paper.notes import notes_of
+from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.scales import Setting
+from arcal.paper.summaries import lower
+from arcal.report.drawing import INK, OVER, UNDER, WIDTH
+from arcal.report.tables import Spread
+
+BOUND = (
+    "The confidence of an ensemble cannot exceed the mean confidence of its members: the largest "
+    "of averages is at most the average of the largest. Only how far it falls is a finding."
+)
+
+
+def needs(settings: Mapping[str, Setting]) -> list[Need]:
+    return [Need(setting, METHODS) for setting in SETTINGS]
+
+
+def make(found: Found) -> Result:
+    shown = members_of(found)
+    return Result(
+        "figure7",
+        "Figure 7: accuracy and confidence of single models and ensembles",
+        [*notes_of(found, SETTINGS), READ, BOUND],
+        [_table(title, methods) for title, methods in shown.items()],
+        [claim for title, methods in shown.items() for claim in _claims(title, methods)],
+        {"figure7": lambda: draw(shown)} if shown else {},
+    )
+
+
+def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
+    """A panel a setting: at the left of a pair the single models, at the right their ensemble."""
+    figure = Figure(figsize=(WIDTH, 3.6 * len(shown) + 0.3), layout="constrained")
+    panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for axes, (title, methods) in zip(panels, shown.items(), strict=True):
+        ticks: dict[float, str] = {}
+        for i, (key, members) in enumerate(methods.items()):
+            first = i == 0
+            _pair(axes, i - 0.2, members.alone("accuracy"), members.alone("confidence"), first)
+            _pair(axes, i + 0.2, members.ensemble("accuracy"), members.ensemble("confidence"))
+            ticks |= {i - 0.2: "single", i: f"\n{LOOKS[key].name}", i + 0.2: "ensemble"}
+        axes.set_xticks(list(ticks), labels=list(ticks.values()))
+        axes.tick_params(axis="x", length=0)
+        axes.grid(visible=False, axis="x")
+        axes.set_title(title)
+        axes.margins(y=0.12)
+        axes.set_ylabel("accuracy, confidence")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    return figure
+
+
+def _pair(axes: Axes, x: float, accuracy: Spread, confidence: Spread, first: bool = False) -> None:
+    """Both at one place, with a bar of one deviation over the single models."""
+    tint = OVER if confidence.mean > accuracy.mean else UNDER
+    axes.plot([x, x], [accuracy.mean, confidence.mean], color=tint, lw=6, alpha=0.3)
+    looks = ((confidence, OVER, "s", "confidence"), (accuracy, INK, "o", "accuracy"))
+    for spread, colour, marker, label in looks:
+        axes.errorbar(
+            [x],
+            [spread.mean],
+            yerr=spread.deviation,
+            color=colour,
+            marker=marker,
+            ls="",
+            mec="white",
+            mew=0.6,
+            ms=6,
+            capsize=2.5,
+            elinewidth=1.1,
+            label=label if first else None,
+        )
+
+
+def _table(title: str, methods: Mapping[str, Members]) -> Table:
+    columns = ["accuracy, single", "ensemble", "confidence, single", "ensemble"]
+    rows = []
+    for key, members in methods.items():
+        cells = []
+        for measure in ("accuracy", "confidence"):
+            cells += [Cell(None, members.alone(measure)), Cell(None, members.ensemble(measure))]
+        rows.append((LOOKS[key].name, cells))
+    return Table(f"{title}, ×10⁻²", columns, rows)
+
+
+def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim]:
+    claims = []
+    for key, members in methods.items():
+        name, where = LOOKS[key].name, f" ({title})"
+        accuracy = members.alone("accuracy"), members.ensemble("accuracy")
+        confidence = members.ensemble("confidence"), members.alone("confidence")
+        claims.append(
+            lower(f"single {name} has a lower accuracy than the ensemble{where}", *accuracy)
+        )
+        claims.append(lower(f"the ensemble of {name} is less confident{where}", *confidence))
+    return claims
+
+
+ITEM = Item("figure7", "Accuracy and confidence of ensembles", needs, make)

@@ -1,0 +1,63 @@
+"""Figures 7 and 8: single models beside their ensemble, on the clean test set."""
+
+from dataclasses import dataclass
+
+from arcal.calibration import Reliability, confidence_and_correct
+from arcal.evaluation import MethodRuns, Predictions, ensemble_of, figures
+from arcal.paper.item import Found
+from arcal.report.tables import Spread
+
+SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
+METHODS = ("vanilla", "ls", "adals", "ar-adals", "of-ensemble")
+READ = (
+    "Single models are the runs that an ensemble averages; of AR-AdaLS of Ensemble they are its "
+    "members, none of which was meant to be used alone."
+)
+
+
+@dataclass(frozen=True)
+class Members:
+    """M single models and the ensemble of them all."""
+
+    single: list[Predictions]
+    together: Predictions
+
+    @classmethod
+    def of(cls, runs: MethodRuns) -> "Members":
+        """All members of all runs, each alone: several runs, or one whose members learned jointly."""
+        single = [
+            Predictions(found.ids, found.labels, member[None])
+            for found in runs.predictions
+            for member in found.logits
+        ]
+        return cls(single, ensemble_of(runs.predictions))
+
+    def alone(self, measure: str) -> Spread:
+        """A measure of `evaluation.figures` of each single model."""
+        return Spread(tuple(figures(found)[measure] for found in self.single))
+
+    def ensemble(self, measure: str) -> Spread:
+        return Spread((figures(self.together)[measure],))
+
+    def bins(self) -> tuple[Reliability, Reliability]:
+        """Confidence and accuracy by bin: of the single models, their sums added, and together."""
+        single = Reliability()
+        for found in self.single:
+            single.merge(_bins(found))
+        return single, _bins(self.together)
+
+
+def _bins(found: Predictions) -> Reliability:
+    probabilities = found.log_probabilities.exp()
+    return Reliability().update(*confidence_and_correct(probabilities, found.labels))
+
+
+def members_of(found: Found) -> dict[str, dict[str, Members]]:
+    """Of each setting that the scale has, by its title, the methods by key."""
+    return {
+        found.settings[name].setting.stands_for: {
+            key: Members.of(found.of(name, key)) for key in METHODS
+        }
+        for name in SETTINGS
+        if found.has(name)
+    }

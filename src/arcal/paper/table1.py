@@ -1,0 +1,113 @@
+"""Table 1: the vanilla networks and their accuracy, and what else the paper says of them.
+
+They tend to be over-confident (section 3.1), the attack changes all their predictions (A.4), and
+their confidence in training images is too near 100 % to rank those by (footnote 1).
+"""
+
+from collections.abc import Mapping
+
+from arcal.evaluation import predict
+from arcal.paper.item import Evaluated, Found, Item, Need
+from arcal.paper.notes import notes_of
+from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.scales import Setting
+from arcal.paper.summaries import runs_of
+from arcal.report.tables import Spread
+
+PAPER = {
+    "cifar10-resnet29": ("resnet29", "91.4"),
+    "cifar100-wrn": ("wrn-28-10", "79.2"),
+    "imagenet-resnet101": ("resnet101", "77.7"),
+}
+"""Network and accuracy in percent."""
+NEAR = 0.5
+"""Points below the paper's accuracy that still count as reaching it."""
+SURE = 0.99
+SAMPLE = 2000
+"""Training images of each run, evenly spaced over the set, whose confidence is looked at."""
+
+
+def needs(settings: Mapping[str, Setting]) -> list[Need]:
+    return [Need(setting, ("vanilla",)) for setting in PAPER]
+
+
+def make(found: Found) -> Result:
+    rows, claims = [], []
+    for name in filter(found.has, PAPER):
+        evaluated, (_, printed) = found.settings[name], PAPER[name]
+        vanilla = found.of(name, "vanilla")
+        accuracy, gap = runs_of(vanilla, "accuracy"), runs_of(vanilla, "gap")
+        attacked, sure = _attacked(evaluated), _sure(evaluated)
+        where = evaluated.setting.stands_for
+        cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100" * bool(attacked), attacked)]
+        rows.append((f"{where} (here {evaluated.setting.run.network})", [*cells, Cell(None, sure)]))
+        over = sum(value > 0 for value in gap.values)
+        claims += [
+            _accurate(name, evaluated, accuracy),
+            Claim(
+                f"Vanilla tends to be over-confident ({where})",
+                gap.mean > 0,
+                f"confidence − accuracy {100 * gap.mean:+.2f} points, "
+                f"above 0 on {over} of {len(gap.values)} seeds",
+            ),
+            Claim(
+                f"The attack always changes the prediction ({where})",
+                None if attacked is None else min(attacked.values) == 1,
+                "not attacked" if attacked is None else f"{100 * attacked.mean:.2f} % of images",
+            ),
+            Claim(
+                "Confidence is no good order, being close to 100 % on nearly all training images "
+                f"({where})",
+                sure.mean > 0.9,
+                f"above {SURE:.0%} on {100 * sure.mean:.1f} % of them",
+            ),
+        ]
+    columns = [
+        "accuracy, %",
+        "confidence − accuracy, points",
+        "attacked with success, %",
+        f"training images with confidence above {SURE:.0%}, %",
+    ]
+    notes = [
+        *notes_of(found, list(PAPER)),
+        "The attack is the one that ranks, on the clean test set. Of the training images at most "
+        f"about {SAMPLE:,} a run are looked at. A share of more than 90 % counts as nearly all.",
+    ]
+    table = Table("Vanilla on the clean test set", columns, rows)
+    return Result("table1", "Table 1: networks and accuracy", notes, [table], claims)
+
+
+def _accurate(name: str, evaluated: Evaluated, accuracy: Spread) -> Claim:
+    """Told only of the paper's own network on the whole data set."""
+    run, (network, printed) = evaluated.setting.run, PAPER[name]
+    same = run.network == network and run.images is None and run.classes is None
+    enough = 100 * accuracy.mean >= float(printed) - NEAR
+    because = f"{100 * accuracy.mean:.2f} %"
+    return Claim(
+        f"Vanilla reaches {printed} %, to {NEAR} points ({evaluated.setting.stands_for})",
+        enough if same else None,
+        because if same else f"{because}, of another network or fewer images",
+    )
+
+
+def _attacked(evaluated: Evaluated) -> Spread | None:
+    """The share of test images whose prediction the attack changes; None if none attacked."""
+    success = [scores.success for scores in evaluated.runs["vanilla"].robustness]
+    if any(of_run is None for of_run in success):
+        return None
+    return Spread(tuple(of_run.double().mean().item() for of_run in success if of_run is not None))
+
+
+def _sure(evaluated: Evaluated) -> Spread:
+    """The share of training images whose predicted class has a probability above `SURE`."""
+    train = evaluated.data.train
+    part = train.subset(train.ids[:: max(1, len(train) // SAMPLE)])
+    shares = []
+    for folder in evaluated.runs["vanilla"].folders:
+        found = predict(folder, part, f"train-every-{len(train) // len(part)}")
+        confidence = found.log_probabilities.exp().amax(dim=1)
+        shares.append((confidence > SURE).double().mean().item())
+    return Spread(tuple(shares))
+
+
+ITEM = Item("table1", "networks and accuracy", needs, make)

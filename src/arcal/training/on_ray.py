@@ -1,0 +1,64 @@
+"""Many runs on a Ray cluster (the extra `arcal[ray]`), whose machines share the runs' folder."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from arcal.errors import ArcalError
+from arcal.training.run import Run
+from arcal.training.train import train
+
+
+def fan_out(
+    waves: Iterable[list[Run]], root: Path, address: str, workers: int, options: dict[str, Any]
+) -> None:
+    """Train wave after wave on the cluster at `address`; whatever stops one run stops all.
+
+    `local` starts Ray here, with `workers` processes; elsewhere Ray decides how many, from the
+    cores (and a GPU, if the accelerator is one) that each run asks for. What a run has saved stays.
+    """
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ArcalError(
+            "Ray is not installed: pip install 'arcal[ray]', or leave --ray out"
+        ) from None
+    started = not ray.is_initialized()
+    if started:
+        quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+        try:
+            if address == "local":
+                ray.init(num_cpus=workers, **quiet)
+            else:
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ArcalError(f"no Ray at {address!r} ({reason}): start one, or use local") from None
+    try:
+        for wave in waves:
+            jobs = []
+            for run in wave:
+                gpus = 0 if options["accelerator"] == "cpu" else 1
+                remote = ray.remote(num_cpus=run.threads, num_gpus=gpus, max_retries=0)
+                jobs.append(remote(_trained).remote(run, root.absolute(), options))
+            try:
+                for error in map(ray.get, jobs):
+                    if error is not None:
+                        raise ArcalError(error)
+            except BaseException:
+                for job in jobs:
+                    ray.cancel(job, force=True)
+                raise
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _trained(run: Run, root: Path, options: dict[str, Any]) -> str | None:
+    """What was wrong with the run in one line, None if it is trained."""
+    try:
+        train(run, root, **options)
+    except ArcalError as error:
+        return str(error)
+    return None
