@@ -2,16 +2,20 @@
 
 table1 .. table5, figure1 .. figure8   which runs an item needs, and what it makes of them
 scales       what stands in for the paper's data sets and networks
+every_method   all methods side by side, which the paper does not have
 plan         the runs that all items need together
 reproduce    training, evaluating, writing
-item, result, summaries   what the items are written in
+item, result, summaries, notes   what the items are written in
 """
 
 from arcal.errors import ArcalError
-from arcal.paper import table2
+from arcal.paper import every_method, table1, table2, table3, table4, table5
 from arcal.paper.item import Item
 
-ITEMS: dict[str, Item] = {module.ITEM.name: module.ITEM for module in (table2,)}
+ITEMS: dict[str, Item] = {
+    module.ITEM.name: module.ITEM
+    for module in (table1, table2, table3, table4, table5, every_method)
+}
 
 
 def items_named(names: tuple[str, ...]) -> list[Item]:

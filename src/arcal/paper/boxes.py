@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,8 +21,8 @@ FEW = 5
 """Types of fewer than these are drawn as points as well: their quartiles say little."""
 READ = (
     "A box spans the quartiles over types of corruption, its line is the median, its whiskers end "
-    "at the least and the greatest; the clean test set is one value, a marker. The tables have mean "
-    "± standard deviation over types; the JSON file has every type's value."
+    "at the least and the greatest; the clean test set is one value, a marker. The tables have the "
+    "mean ± standard deviation over types; the JSON file has every type's value."
 )
 
 
@@ -72,7 +73,7 @@ def draw_boxes(axes: Axes, methods: Sequence[Boxed]) -> None:
             if len(found.values) < FEW:
                 at = [intensity + offset] * len(found.values)
                 axes.plot(at, found.values, "o", ms=2.2, color=INK, mew=0)
-        axes.plot([offset], [method.means.clean.mean], **_mark(method), ls="")
+        axes.plot([offset], [method.means.clean.mean], ls="", **_mark(method))
     axes.set_xticks(range(len(INTENSITIES) + 1), labels=["clean", *map(str, INTENSITIES)])
     axes.set_xlim(-0.55, len(INTENSITIES) + 0.55)
     axes.tick_params(axis="x", length=0)
@@ -84,16 +85,15 @@ def draw_boxes(axes: Axes, methods: Sequence[Boxed]) -> None:
 def legend(figure: Figure, axes: Axes, names: Sequence[tuple[str, Boxed]], columns: int) -> None:
     """Below all panels, a marker and a name a method; it fills column by column."""
     handles = [
-        axes.plot([], [], **_mark(method) | {"ms": 7}, ls="", label=name)[0]
-        for name, method in names
+        axes.plot([], [], ls="", **_mark(method, size=7), label=name)[0] for name, method in names
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def _mark(method: Boxed) -> dict:
+def _mark(method: Boxed, size: float = 5) -> dict[str, Any]:
     colour = method.look.colour
     face = colour if method.strong else to_rgba(colour, 0.22)
-    return {"color": face, "marker": method.look.marker, "mec": colour, "mew": 1.0, "ms": 5}
+    return {"color": face, "marker": method.look.marker, "mec": colour, "mew": 1.0, "ms": size}
 
 
 def table_of(title: str, methods: Sequence[tuple[str, Boxed]]) -> Table:

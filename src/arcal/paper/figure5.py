@@ -18,9 +18,9 @@ SETTING = "cifar10-resnet29"
 USUAL, HIGHEST = 10, 16
 """The paper's R, and the end of the range from it where the paper finds ECE stable."""
 READ = (
-    "R = 1 is AdaLS, here with the alpha of AR-AdaLS, so that only R differs. Corrupted is the mean "
-    "over all corrupted sets. ECE counts as stable from R = 10 to 16 if its means there differ by "
-    "less than half of what it fell from R = 1 to 10."
+    "R = 1 is AdaLS, here with the alpha of AR-AdaLS, so that only R differs. Corrupted is the "
+    "mean over all corrupted sets. ECE counts as stable from R = 10 to 16 if its means there "
+    "differ by less than half of what it fell from R = 1 to 10."
 )
 
 Curve = dict[int, Spread]

@@ -24,7 +24,7 @@ class Members:
 
     @classmethod
     def of(cls, runs: MethodRuns) -> "Members":
-        """All members of all runs, each alone: several runs, or one whose members learned jointly."""
+        """All members of all runs, each alone; a run of several learned jointly."""
         single = [
             Predictions(found.ids, found.labels, member[None])
             for found in runs.predictions

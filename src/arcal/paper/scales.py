@@ -236,11 +236,17 @@ SCALES: dict[str, Callable[[Sources], list[Setting]]] = {
 }
 
 
-def settings_of(scale: str, sources: Sources) -> dict[str, Setting]:
-    """The settings of a scale by name. A setting that is not there is not run at this scale."""
+def settings_of(scale: str, sources: Sources, seeds: tuple[int, ...] = ()) -> dict[str, Setting]:
+    """The settings of a scale by name, with other seeds than its own if any are given.
+
+    A setting that is not there is not run at this scale.
+    """
     if scale not in SCALES:
         raise ArcalError(f"scale {scale!r} is unknown: choose from {', '.join(SCALES)}")
-    return {setting.name: setting for setting in SCALES[scale](sources)}
+    if len(set(seeds)) < len(seeds):
+        raise ArcalError(f"seeds are {list(seeds)}: give each once")
+    settings = SCALES[scale](sources)
+    return {one.name: replace(one, seeds=seeds or one.seeds) for one in settings}
 
 
 def is_there(source: str) -> bool:

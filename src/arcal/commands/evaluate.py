@@ -1,0 +1,105 @@
+"""arcal evaluate"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from arcal.commands.output import say, show
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.data import Data
+    from arcal.evaluation import MethodRuns
+
+Folders = tyro.conf.Positional[tuple[Path, ...]]
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Evaluate runs on their test set, under shift and out of distribution.
+
+    Runs that differ only in their seeds are one row of the table. Predictions are kept in the run
+    folders, so that a killed evaluation goes on; every figure becomes a row of a Parquet file.
+    """
+
+    runs: Folders
+    """Run folders, trained on the same data."""
+    shift: tuple[str, ...] | None = None
+    """Corrupted test sets: nothing or `all` for 19 types at 5 intensities, `standard` for the 15 of
+    ImageNet-C, `extra` for the other 4, `cifar100` for the paper's 17, a type such as fog, or
+    TYPE-INTENSITY such as fog-3."""
+    official: Path | None = None
+    """Folder of official corrupted images (CIFAR-10-C, CIFAR-100-C, ImageNet-C) to read instead of
+    corrupting the test set."""
+    cache: Path | None = None
+    """Folder to keep corrupted images in, as uint8 (30 MB a set of 10,000 CIFAR images)."""
+    ood: tuple[str, ...] = ()
+    """Other data sets, written as for `arcal train --data`: their test sets are out of
+    distribution. Images of another size are resized, which is said."""
+    posthoc: tuple[str, ...] = ()
+    """Post-hoc methods, each a row more for every method: temperature (temperature scaling), ets,
+    irm or irova-ts (Mix-n-Match), fitted on each run's own validation images."""
+    order: str = "gradient"
+    """What the test set is ranked by for the figures by level."""
+    table: Path | None = None
+    """File for every figure, a row a run, set, type, intensity and measure: evaluation.parquet
+    unless given, for a report in its folder."""
+    threads: int = 1
+    """Threads of the evaluation; more pay for large networks."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto."""
+    json: bool = False
+    """Print every run's figures as JSON on standard output."""
+
+    def __call__(self) -> None:
+        table = self.table or Path("evaluation.parquet")
+        show(evaluated(self, table)[1], self.json)
+        say(f"figures: {table}")
+
+
+def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]":
+    """The runs that a command names, evaluated on the sets that it names."""
+    import torch
+
+    from arcal.calibration.posthoc import check_posthoc
+    from arcal.console import bar
+    from arcal.data import load_test
+    from arcal.evaluation import Source, collect, shift_sets, write_tidy
+    from arcal.robustness import check_order
+    from arcal.store import RunFolder
+    from arcal.training.run import data_of, same_data
+
+    if not command.runs:
+        raise ArcalError("no runs: name at least one run folder")
+    check_order(command.order)
+    if command.threads < 1:
+        raise ArcalError(f"{command.threads} threads: at least 1 is needed")
+    torch.set_num_threads(command.threads)
+    for name in command.posthoc:
+        check_posthoc(name)
+    if command.shift is None and (command.official or command.cache):
+        raise ArcalError("--official and --cache are of corrupted test sets: add --shift")
+    sets = [] if command.shift is None else shift_sets(command.shift)
+    folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
+    same_data(folders)
+    data = data_of(folders[0])
+    others = [load_test(name) for name in command.ood]
+    with bar("evaluating", "sets") as progress:
+        groups = collect(
+            folders,
+            data,
+            sets,
+            command.order,
+            ood=others,
+            source=Source(cache=command.cache, official=command.official),
+            posthoc=command.posthoc,
+            accelerator=command.accelerator,
+            progress=progress,
+        )
+    about = {"data": data.name, "order": command.order, "official": command.official is not None}
+    write_tidy(table, groups, **about)
+    for other in groups[0].ood:
+        say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
+    return data, groups

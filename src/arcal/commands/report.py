@@ -1,0 +1,33 @@
+"""arcal report"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from arcal.commands.evaluate import Evaluate, evaluated
+from arcal.commands.output import say, show
+
+
+@dataclass(frozen=True)
+class Report(Evaluate):
+    """Write one self-contained page about runs: tables, figures by level, reliability, labels.
+
+    The same pictures lie beside it as SVG and PNG, the numbers as JSON. Runs are evaluated first
+    where they have not been.
+    """
+
+    out: Path = Path("report")
+    """Folder of the report."""
+
+    def __call__(self) -> None:
+        from arcal.report import write_report
+
+        data, groups = evaluated(self, self.table or self.out / "evaluation.parquet")
+        page = write_report(
+            self.out,
+            groups,
+            title="Calibration by adversarial robustness",
+            classes=data.classes,
+            notes=[],
+        )
+        show(groups, self.json)
+        say(f"report: {page}")

@@ -1,0 +1,115 @@
+"""arcal reproduce"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from arcal.commands.output import say
+
+if TYPE_CHECKING:
+    from arcal.paper.reproduce import Reproduction
+    from arcal.store import RunFolder
+    from arcal.training.run import Run
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Reproduce tables and figures of the paper: the paper's numbers beside ours, and what holds.
+
+    Runs are shared between items, trained once, and kept; a killed reproduction goes on.
+    """
+
+    items: tyro.conf.Positional[tuple[str, ...]]
+    """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all."""
+    scale: str = "smoke"
+    """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
+    GPUs)."""
+    seeds: tuple[int, ...] = ()
+    """Other seeds than the scale's; settings are chosen on validation with the first."""
+    plan: bool = False
+    """Train nothing: print the runs, how far they are, and an estimate of the time left."""
+    cifar10: str = "data/cifar10"
+    """Where CIFAR-10 lies, written as for `arcal train --data`."""
+    cifar100: str = "data/cifar100"
+    """Where CIFAR-100 lies."""
+    imagenet: str = "data/imagenet"
+    """Where ImageNet lies."""
+    runs: Path = Path("runs")
+    """Folder of the run folders."""
+    out: Path = Path("results")
+    """Folder of the results, in which the scale has its own."""
+    cache: Path | None = None
+    """Folder to keep corrupted images in."""
+    workers: int = 1
+    """Runs trained at the same time, each in a process."""
+    ray: str | None = None
+    """Address of a Ray cluster that shares these folders, or `local`; needs `arcal[ray]`."""
+    threads: int = 1
+    """Threads of the evaluation."""
+    accelerator: str = "cpu"
+    """cpu, gpu or auto."""
+    json: bool = False
+    """Print the results as JSON on standard output."""
+
+    def __call__(self) -> None:
+        import torch
+
+        from arcal.console import bar
+        from arcal.paper import items_named
+        from arcal.paper.reproduce import Reproduction, results_as_json
+        from arcal.paper.scales import Sources, settings_of
+        from arcal.training.many import train_all
+
+        def train(runs: "list[Run]") -> "list[RunFolder]":
+            with bar("training", "epochs") as progress:
+                return train_all(
+                    runs,
+                    self.runs,
+                    workers=self.workers,
+                    accelerator=self.accelerator,
+                    ray=self.ray,
+                    progress=progress,
+                )
+
+        sources = Sources(self.cifar10, self.cifar100, self.imagenet)
+        reproduction = Reproduction(
+            items_named(self.items),
+            self.scale,
+            settings_of(self.scale, sources, self.seeds),
+            self.runs,
+            self.out / self.scale,
+            train,
+            bar,
+            cache=self.cache,
+            accelerator=self.accelerator,
+        )
+        if self.plan:
+            self._print(reproduction)
+            return
+        torch.set_num_threads(self.threads)
+        results = reproduction.run()
+        if self.json:
+            print(json.dumps(results_as_json(results), indent=2))
+        for result in results:
+            for claim in result.claims:
+                say(f"{result.name}: {claim.text}: {claim.verdict} ({claim.because})")
+        say(f"results: {reproduction.out / 'README.md'}")
+
+    def _print(self, reproduction: "Reproduction") -> None:
+        left = 0.0
+        for planned, progress, seconds in reproduction.status():
+            done = sum(one.finished for one in progress)
+            about = f"{planned.setting.stands_for} ({planned.setting.about})"
+            print(f"{about}: {done} of {len(progress)} runs")
+            for one in progress:
+                print(f"  {one.done:>4} of {one.run.recipe.epochs} epochs  {one.folder.name}")
+            left = float("nan") if seconds is None else left + seconds
+        unknown = left != left
+        print(
+            "time left: unknown until an epoch is done"
+            if unknown
+            else f"time left: {left / 3600:.2f} hours of one worker"
+        )
