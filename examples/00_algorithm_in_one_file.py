@@ -6,7 +6,7 @@ Train a vanilla network; find how robust each image is; cut the images into R le
 each level with a soft label of its own that follows that level's calibration on validation images.
 """
 
-import argparse
+import sys
 
 import torch
 import torch.nn.functional as F
@@ -74,26 +74,25 @@ def update(soft_label: Tensor, confidence: Tensor, correct: Tensor, level: Tenso
 # Algorithm 1
 
 
-def train(data: Pair, validation: Pair, levels: Pair | None, epochs: int, seed: int):
-    """A network and its soft labels `(R,)`; without levels they stay at 1, which is vanilla."""
+def train(data: Pair, validation: Pair, cut: Pair | None, epochs: int, seed: int):
+    """A network and its soft labels `(R,)`. `cut` are the levels of both parts; none is vanilla."""
     torch.manual_seed(seed)
     (x, y), model = data, network()
+    level, validation_level = cut or (torch.zeros_like(y), None)
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     decay = torch.optim.lr_scheduler.MultiStepLR(optimizer, [round(0.75 * epochs)])
     soft_label = torch.ones(R, dtype=torch.float64)
     for _ in range(epochs):
         model.train()
         for i in torch.randperm(len(x)).split(128):
-            target = F.one_hot(y[i], Z).float()
-            if levels:
-                target = soften(y[i], epsilon_of(soft_label)[levels[0][i]].float())
+            target = soften(y[i], epsilon_of(soft_label)[level[i]].float())
             loss = F.cross_entropy(model(x[i]), target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         decay.step()
-        if levels:
-            soft_label = update(soft_label, *predict(model, *validation), levels[1])
+        if validation_level is not None:
+            soft_label = update(soft_label, *predict(model, *validation), validation_level)
     return model, soft_label
 
 
@@ -115,27 +114,27 @@ def ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
 
 
 def main(epochs: int = 14, seeds: tuple[int, ...] = (0,)) -> dict[str, Tensor]:
-    """Print and return, in %, the ECE of all images and by level, accuracy: `(seeds, R + 2)`."""
+    """Print and return, in %, accuracy, ECE and ECE by level, `(seeds, 2 + R)` for each method."""
     torch.set_num_threads(1)
     data = load("fashion")
     training, validation, test = map(tensors, (data.train, data.validation, data.test))
     found: dict[str, list[list[float]]] = {"vanilla": [], "AR-AdaLS": []}
     for seed in seeds:
         vanilla, _ = train(training, validation, None, epochs, seed)
-        cut = (levels(robustness(vanilla, training[0])), levels(robustness(vanilla, validation[0])))
-        model, soft_label = train(training, validation, cut, epochs, seed)
+        cut = levels(robustness(vanilla, training[0])), levels(robustness(vanilla, validation[0]))
+        smoothed, soft_label = train(training, validation, cut, epochs, seed)
         print(f"seed {seed}, soft labels: " + " ".join(f"{p:.2f}" for p in soft_label.tolist()))
-        for name, trained in (("vanilla", vanilla), ("AR-AdaLS", model)):
-            confidence, correct = predict(trained, *test)
-            at = [levels(robustness(trained, test[0])) == r for r in range(R)]
-            by_level = [ece(confidence[i], correct[i]) for i in at]
-            found[name].append([ece(confidence, correct), *by_level, float(correct.double().mean())])
-    print("mean ECE, %  all | level " + " ".join(f"{r:5}" for r in range(R)) + " | accuracy, %")
-    for name, rows in found.items():
-        total, *by_level, accuracy = (100 * torch.tensor(rows)).mean(dim=0).tolist()
-        print(f"{name:10} {total:5.2f} |       " + " ".join(f"{e:5.1f}" for e in by_level), end="")
-        print(f" | {accuracy:5.2f}")
-    return {name: 100 * torch.tensor(rows) for name, rows in found.items()}
+        for row, model in zip(found.values(), (vanilla, smoothed), strict=True):
+            confidence, correct = predict(model, *test)
+            level = levels(robustness(model, test[0]))
+            by_level = [ece(confidence[level == r], correct[level == r]) for r in range(R)]
+            row.append([float(correct.double().mean()), ece(confidence, correct), *by_level])
+    tables = {name: 100 * torch.tensor(rows) for name, rows in found.items()}
+    print("means, %  accuracy    ECE  ECE of level 0 (least robust) to 9")
+    for name, table in tables.items():
+        accuracy, total, *by_level = table.mean(dim=0).tolist()
+        print(f"{name:8} {accuracy:9.2f} {total:6.2f}  " + " ".join(f"{e:4.1f}" for e in by_level))
+    return tables
 
 
 def tensors(part: Part) -> Pair:
@@ -144,8 +143,4 @@ def tensors(part: Part) -> Pair:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    arguments = parser.parse_args()
-    main(arguments.epochs, tuple(arguments.seeds))
+    main(seeds=tuple(map(int, sys.argv[1:])) or (0,))

@@ -173,6 +173,20 @@ def test_a_joint_update_is_the_step_and_continues_to_the_bit():
     assert whole.smoothing.soft_label.max() < 1, "labels must have moved to test anything"
 
 
+def test_auto_is_algorithm_1_with_a_schedule():
+    ids, length = torch.arange(80), (8, 5)
+    auto = AdaptiveLabelSmoothing(10, 4, "auto")
+    auto.begin(*length)
+    by_hand = AdaptiveLabelSmoothing(10, 4, {t: alpha_by_epochs_left(t, *length) for t in range(8)})
+    for smoothing in (auto, by_hand):
+        smoothing.assign("validation", ids, ids % 4)
+    for epoch in range(8):
+        confidence, correct = predictions(epoch, ids)
+        auto.update(confidence, correct, ids)
+        by_hand.update(confidence, correct, ids)
+        assert torch.equal(auto.soft_label, by_hand.soft_label)
+
+
 def test_a_level_without_validation_examples_keeps_its_label():
     smoothing = AdaptiveLabelSmoothing(4, 3, alpha=0.5, update="joint")
     smoothing.assign("validation", torch.arange(4), torch.tensor([0, 0, 2, 2]))

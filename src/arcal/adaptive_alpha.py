@@ -73,5 +73,5 @@ def with_sum(label: Tensor, total: float, low: float) -> Tensor:
     """
     meets = torch.cat([low - label, 1 - label]).sort().values
     sums = (label + meets.unsqueeze(1)).clamp(low, 1).sum(1)
-    mu = np.interp(total, sums.numpy(), meets.numpy())
+    mu = np.interp(total, sums.tolist(), meets.tolist())
     return (label + float(mu)).clamp(low, 1)

@@ -6,15 +6,32 @@ every_method   all methods side by side, which the paper does not have
 plan         the runs that all items need together
 reproduce    training, evaluating, writing
 item, result, summaries, notes   what the items are written in
+looks, by_level, boxes, members   what several figures share
 """
 
 from arcal.errors import ArcalError
-from arcal.paper import every_method, table1, table2, table3, table4, table5
+from arcal.paper import (
+    every_method,
+    figure1,
+    figure2,
+    figure3,
+    figure4,
+    figure5,
+    figure6,
+    figure7,
+    figure8,
+    table1,
+    table2,
+    table3,
+    table4,
+    table5,
+)
 from arcal.paper.item import Item
 
+_TABLES = (table1, table2, table3, table4, table5)
+_FIGURES = (figure1, figure2, figure3, figure4, figure5, figure6, figure7, figure8)
 ITEMS: dict[str, Item] = {
-    module.ITEM.name: module.ITEM
-    for module in (table1, table2, table3, table4, table5, every_method)
+    module.ITEM.name: module.ITEM for module in (*_TABLES, *_FIGURES, every_method)
 }
 
 

@@ -106,7 +106,8 @@ def _trend(text: str, values: Tensor, sign: int) -> Claim:
     if (mean == mean[0]).all():
         return Claim(text, False, f"{ends}; it is constant")
     rho, p = map(float, stats.spearmanr(range(len(mean)), mean))
-    return Claim(text, sign * rho > 0 and p < 0.05, f"{ends}; ρ = {rho:.2f}, p = {p:.3f}")
+    size = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return Claim(text, sign * rho > 0 and p < 0.05, f"{ends}; ρ = {rho:.2f}, {size}")
 
 
 ITEM = Item("figure1", "Vanilla by adversarial robustness", needs, make)

@@ -49,7 +49,8 @@ def make(found: Found) -> Result:
 _READ = (
     "AR-AdaLS is trained on the fly. The AUROC is between the models' own test set and the other "
     "data; the paper does not say of which score, so its figure stands beside both. The histograms "
-    "are means over runs. An entropy is called low below a tenth of its greatest value, log Z."
+    "are means over runs; the grey outlines may reach above the panel. An entropy is called low "
+    "below a tenth of its greatest value, log Z."
 )
 
 
@@ -65,19 +66,22 @@ def draw(shown: Mapping[str, OutOfDistribution], Z: int) -> Figure:
     """A panel a method: the other data in its colour, the models' own test set in grey."""
     figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True)
+    drawn = []
     for axes, (key, found) in zip(panels, shown.items(), strict=True):
         inside, outside = (100 * s.mean(dim=0).numpy() for s in (found.inside, found.outside))
         edges = np.linspace(0, math.log(Z), len(outside) + 1)
         colour = LOOKS[key].colour
         own = axes.stairs(inside, edges, color=FAINT, lw=1.2)
-        axes.stairs(outside, edges, fill=True, color=colour, alpha=0.55)
+        other = axes.stairs(outside, edges, fill=True, color=colour, alpha=0.55)
         axes.stairs(outside, edges, color=colour, lw=1.2)
         axes.set_title(LOOKS[key].name)
         axes.set_xlabel("predictive entropy, nats")
-        axes.legend([own], ["the models' own test set"], loc="upper right")
-    panels[0].set_ylabel("% of the other data's images")
+        drawn = [other, own]
+    panels[0].set_ylabel("% of images")
     highest = max(float(found.outside.mean(dim=0).max()) for found in shown.values())
     panels[0].set_ylim(0, 110 * highest)  # the grey outline may end above
+    names = ["the other data, in the method's colour", "the models' own test set"]
+    figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure
 
 

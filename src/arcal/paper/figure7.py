@@ -98,10 +98,10 @@ def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim]:
         name, where = LOOKS[key].name, f" ({title})"
         accuracy = members.alone("accuracy"), members.ensemble("accuracy")
         confidence = members.ensemble("confidence"), members.alone("confidence")
-        claims.append(
-            lower(f"single {name} has a lower accuracy than the ensemble{where}", *accuracy)
-        )
-        claims.append(lower(f"the ensemble of {name} is less confident{where}", *confidence))
+        text = f"{name}: single models are less accurate than their ensemble{where}"
+        claims.append(lower(text, *accuracy))
+        text = f"{name}: the ensemble is less confident than single models{where}"
+        claims.append(lower(text, *confidence))
     return claims
 
 

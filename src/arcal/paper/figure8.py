@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -42,9 +43,8 @@ def make(found: Found) -> Result:
 
 def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
     """A row a setting, a column a method."""
-    columns = len(METHODS)
     figure = Figure(figsize=(WIDTH * 1.2, 2.9 * len(shown)), layout="constrained")
-    panels = figure.subplots(len(shown), columns, sharex=True, sharey=True, squeeze=False)
+    panels = figure.subplots(len(shown), len(METHODS), sharex=True, sharey=True, squeeze=False)
     for row, (title, methods) in zip(panels, shown.items(), strict=True):
         for axes, (key, members) in zip(row, methods.items(), strict=True):
             single, together = members.bins()
@@ -53,20 +53,22 @@ def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
             _curve(axes, together, Look("ensemble", LOOKS[key].colour, LOOKS[key].marker), FEW)
             axes.set_title(LOOKS[key].name)
             axes.set_aspect("equal")
-            axes.legend(loc="upper left", handlelength=1.6)
         row[0].set_ylabel(f"{title}\naccuracy")
-    panels[0, 0].set_xlim(0, 1)
-    panels[0, 0].set_ylim(0, 1)
+    panels[0, 0].set_xlim(-0.02, 1.02)
+    panels[0, 0].set_ylim(-0.02, 1.02)
+    handles = panels[0, 0].get_legend_handles_labels()[0]
+    names = ["single models", "their ensemble, in the method's colour"]
+    figure.legend(handles, names, loc="outside lower center", ncols=2)
     for axes in panels[-1]:
         axes.set_xlabel("confidence")
     return figure
 
 
 def _curve(axes: Axes, found: Reliability, look: Look, few: int) -> None:
-    shown = found.count >= few
-    at, accuracy = found.confidence[shown].numpy(), found.accuracy[shown].numpy()
+    accuracy = found.accuracy.where(found.count >= few, torch.nan)  # the line has a gap there
     marks = {"marker": look.marker, "mec": "white", "mew": 0.6}
-    axes.plot(at, accuracy, color=look.colour, label=look.name, **marks)
+    at = found.confidence.numpy()
+    axes.plot(at, accuracy.numpy(), color=look.colour, label=look.name, **marks)
 
 
 def _table(title: str, methods: Mapping[str, Members]) -> Table:

@@ -1,6 +1,7 @@
 """Figures 7 and 8: single models beside their ensemble, on the clean test set."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from arcal.calibration import Reliability, confidence_and_correct
 from arcal.evaluation import MethodRuns, Predictions, ensemble_of, figures
@@ -34,10 +35,15 @@ class Members:
 
     def alone(self, measure: str) -> Spread:
         """A measure of `evaluation.figures` of each single model."""
-        return Spread(tuple(figures(found)[measure] for found in self.single))
+        return Spread(tuple(found[measure] for found in self._figures[:-1]))
 
     def ensemble(self, measure: str) -> Spread:
-        return Spread((figures(self.together)[measure],))
+        """The same of the ensemble."""
+        return Spread((self._figures[-1][measure],))
+
+    @cached_property
+    def _figures(self) -> list[dict[str, float]]:
+        return [figures(found) for found in (*self.single, self.together)]
 
     def bins(self) -> tuple[Reliability, Reliability]:
         """Confidence and accuracy by bin: of the single models, their sums added, and together."""

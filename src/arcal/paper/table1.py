@@ -39,7 +39,7 @@ def make(found: Found) -> Result:
         accuracy, gap = runs_of(vanilla, "accuracy"), runs_of(vanilla, "gap")
         attacked, sure = _attacked(evaluated), _sure(evaluated)
         where = evaluated.setting.stands_for
-        cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100" * bool(attacked), attacked)]
+        cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked)]
         rows.append((f"{where} (here {evaluated.setting.run.network})", [*cells, Cell(None, sure)]))
         over = sum(value > 0 for value in gap.values)
         claims += [

@@ -1,0 +1,207 @@
+"""From items to results on disk, with real runs on a tiny data set whose labels are noisy."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from arcal.calibration import variance
+from arcal.errors import ArcalError
+from arcal.evaluation import predict
+from arcal.paper import ITEMS
+from arcal.paper.item import Item, Need
+from arcal.paper.reproduce import Reproduction, results_as_json
+from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.scales import Setting
+from arcal.paper.summaries import ensemble, runs_of
+from arcal.store import RunFolder, load_tensors
+from arcal.training.many import train_all
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run
+from tiny_files import write_tiny
+
+NAME = "cifar10-resnet29"
+SHIFT = ("gaussian_noise-1", "gaussian_noise-3")
+
+
+def _needs(settings):
+    return [
+        Need(NAME, ("vanilla", "of-ensemble")),
+        Need("imagenet-resnet101", ("vanilla",), shift=True, ood=True),
+    ]
+
+
+def _make(found):
+    of_two = [ensemble(found.of(NAME, key), "ece") for key in ("vanilla", "of-ensemble")]
+    cells = [
+        Cell("1.0", runs_of(found.of(NAME, "vanilla"), "ece")),
+        *(Cell(None, e) for e in of_two),
+    ]
+    claim = Claim("ImageNet is run", found.has("imagenet-resnet101"), "by its name")
+    return Result(
+        "own", "An item", ["A note."], [Table("ECE", ["a", "b", "c"], [("m", cells)])], [claim]
+    )
+
+
+OWN = Item("own", "an item of this test", _needs, _make)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("reproduction")
+
+
+@pytest.fixture(scope="module")
+def reproduction(folder):
+    source = write_tiny(folder / "data", N=120)
+    for file in source.parent.glob("*.parquet"):  # every fifth label is wrong: nothing is certain
+        table = pq.read_table(file)
+        labels = [(y + (i % 5 == 0)) % 3 for i, y in enumerate(table["label"].to_pylist())]
+        pq.write_table(table.set_column(1, "label", pa.array(labels)), file)
+    recipe = replace(RECIPES["demo"].shortened(2), batch_size=8)
+    setting = Setting(
+        name=NAME,
+        stands_for="CIFAR-10, ResNet-29",
+        about="tiny images",
+        run=Run(data=str(source), recipe=recipe, validation=40),
+        seeds=(0, 1),
+        epsilons=(0.02, 0.1),
+        alphas=(0.3,),
+        adals_alphas=(0.3,),
+        rescore=(0.5,),
+        levels=(1, 10),
+        shift=SHIFT,
+        ood=None,
+        order="gradient",
+    )
+    trained = []
+
+    def train(runs):
+        torch.set_num_threads(1)
+        trained.extend(runs)
+        return train_all(runs, folder / "runs")
+
+    return Reproduction(
+        [ITEMS["table1"], ITEMS["table5"], OWN],
+        "smoke",
+        {NAME: setting},
+        folder / "runs",
+        folder / "out",
+        train,
+        lambda doing, unit: nullcontext(lambda done, total: None),
+    )
+
+
+@pytest.fixture(scope="module")
+def results(reproduction):
+    before = reproduction.status()
+    assert [seconds for _, _, seconds in before] == [None]
+    return reproduction.run()
+
+
+def test_each_run_is_trained_once(results, reproduction, folder):
+    names = sorted(path.name.rpartition("-")[0] for path in (folder / "runs").iterdir())
+    two = ("adals", "ar-adals", "label-smoothing", "vanilla")
+    expected = [f"{method}-s{seed}" for method in two for seed in (0, 1)]
+    assert names == sorted([*expected, "ar-adals-s0_1", "label-smoothing-s0"])
+    ((planned, progress, seconds),) = reproduction.status()
+    assert (planned.setting.name, planned.shift, planned.ood, seconds) == (NAME, True, False, 0)
+    assert len(progress) == 10
+    assert all(one.finished for one in progress)
+
+
+def test_an_item_is_told_what_was_found(results, reproduction, folder):
+    own = json.loads((folder / "out" / "own.json").read_text())
+    assert own["scale"] == "smoke"
+    (first, averaged, lockstep) = own["tables"][0]["rows"][0]["cells"]
+    assert (first["paper"], len(first["values"])) == ("1.0", 2)
+    assert len(averaged["values"]) == len(lockstep["values"]) == 1
+    assert averaged["mean"] != lockstep["mean"]
+    assert own["claims"] == [{"text": "ImageNet is run", "holds": False, "because": "by its name"}]
+    page = (folder / "out" / "own.md").read_text()
+    assert "(paper 1.0)" in page
+    assert "| ImageNet is run | **does not hold** | by its name |" in page
+    summary = (folder / "out" / "README.md").read_text()
+    assert "| [own](own.md) | ImageNet is run | **does not hold** |" in summary
+    assert "2 seeds; chosen on validation, seed 0: epsilon 0." in summary
+    assert [result["name"] for result in results_as_json(results)] == ["table1", "table5", "own"]
+    tidy = pq.read_table(folder / "out" / f"{NAME}.parquet")
+    assert json.loads(tidy.schema.metadata[b"arcal"])["about"] == "tiny images"
+    assert set(tidy["intensity"].to_pylist()) == {None, 1, 3}
+
+
+def test_epsilon_is_the_best_on_validation(results, reproduction, folder):
+    sweep = {}
+    for path in (folder / "runs").glob("label-smoothing-s0-*"):
+        epsilon = json.loads((path / "config.json").read_text())["settings"]["epsilon"]
+        last = (path / "metrics.jsonl").read_text().splitlines()[-1]
+        sweep[epsilon] = json.loads(last)["ece"]
+    (second,) = (folder / "runs").glob("label-smoothing-s1-*")
+    chosen = json.loads((second / "config.json").read_text())["settings"]["epsilon"]
+    assert chosen == min(sweep, key=lambda epsilon: sweep[epsilon])
+
+
+def test_table_1_counts_sure_training_images(results, reproduction):
+    table = results[0].tables[0]
+    ((_, (accuracy, gap, attacked, sure)),) = table.rows
+    data = reproduction.settings[NAME].run.load()
+    runs = _folders(reproduction, "vanilla")
+    for i, run in enumerate(runs):
+        p = predict(run, data.test, "test").log_probabilities.exp()
+        right = (p.argmax(1) == data.test.labels).double().mean()
+        assert accuracy.ours.values[i] == pytest.approx(right.item())
+        assert gap.ours.values[i] == pytest.approx((p.amax(1).mean() - right).item())
+        p = predict(run, data.train, "all-of-train").log_probabilities.exp().amax(1)
+        assert sure.ours.values[i] == pytest.approx((p > 0.99).double().mean().item())
+    assert attacked.ours is None, "levels were cut by the gradient"
+
+
+def test_table_5_is_the_variance_of_the_runs_predictions(results, reproduction):
+    main, fixed, own, churn = results[1].tables
+    p = {}
+    for at in SHIFT:
+        files = [run.predictions(f"test-{at}") for run in _folders(reproduction, "ar-adals")]
+        logits = torch.stack([load_tensors(file)[0]["logits"][0] for file in files])
+        p[at] = logits.double().softmax(dim=2)
+    found = [variance(p[at]) for at in SHIFT]
+    cells = dict(main.rows)["AR-AdaLS (pre-compute)"]
+    one, three = (of.all_classes for of in found)
+    assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
+    assert [cell.paper for cell in cells] == ["4.21", "5.06", "5.73", "6.66", "8.24", "5.98"]
+    for table, reading in ((fixed, "fixed_class"), (own, "own_maximum")):
+        cells = dict(table.rows)["AR-AdaLS (pre-compute)"]
+        one, three = (getattr(of, reading) for of in found)
+        assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
+    cells = dict(churn.rows)["AR-AdaLS (pre-compute)"]
+    one, three = ((a.argmax(1) != b.argmax(1)).double().mean().item() for a, b in p.values())
+    assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
+    assert "1 of 19 types (gaussian_noise), intensities 1, 3" in results[1].notes[0]
+    assert "ImageNet, ResNet-101: not run at this scale." in results[1].notes
+
+
+def test_what_is_there_is_not_made_again(results, reproduction, folder):
+    files = [*folder.glob("runs/*/checkpoint*"), *folder.glob("runs/*/predictions/*")]
+    assert len(files) > 30
+    before = {file: file.stat().st_mtime_ns for file in files}
+    again = replace(reproduction, items=[ITEMS["table1"]], out=folder / "again")
+    (result,) = again.run()
+    assert all(file.stat().st_mtime_ns == then for file, then in before.items())
+    assert result.tables == results[0].tables
+
+
+def test_a_scale_without_the_items_data_is_one_line(reproduction):
+    nothing = replace(reproduction, items=[Item("x", "", lambda s: [Need("y", ("ls",))], _make)])
+    with pytest.raises(ArcalError, match="the scale smoke has none of the data sets that x needs"):
+        nothing.run()
+
+
+def _folders(reproduction, method):
+    return [RunFolder.open(path) for path in sorted(reproduction.root.glob(f"{method}-s?-*"))]
+
+
+def _shown(cells):
+    return [cell.ours.mean for cell in cells if cell.ours is not None]

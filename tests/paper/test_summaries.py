@@ -1,0 +1,104 @@
+"""Comparisons paired by seed, and their correction, against scipy and the definitions."""
+
+import random
+
+import pytest
+from scipy import stats
+
+from arcal.paper.summaries import (
+    corrected,
+    each_lower,
+    holm,
+    in_order,
+    lower,
+    paired_p,
+    significantly_lower,
+    unchanged,
+)
+from arcal.report.tables import Spread
+
+LOW = Spread((0.010, 0.012, 0.011, 0.013))
+MIDDLE = Spread((0.011, 0.0115, 0.013, 0.012))
+HIGH = Spread((0.030, 0.033, 0.031, 0.032))
+
+
+def test_paired_p_is_the_paired_t_test():
+    assert paired_p(LOW, HIGH) == pytest.approx(stats.ttest_rel(LOW.values, HIGH.values).pvalue)
+    differences = [a - b for a, b in zip(LOW.values, MIDDLE.values, strict=True)]
+    one_sample = stats.ttest_1samp(differences, 0.0).pvalue
+    assert paired_p(LOW, MIDDLE) == pytest.approx(one_sample)
+    assert paired_p(MIDDLE, LOW) == pytest.approx(one_sample), "it is two-sided"
+    assert paired_p(LOW, LOW) == 1.0
+
+
+def test_holm_rejects_what_the_step_down_procedure_rejects():
+    """Holm (1979): go up the sorted p-values while p_(k) <= level / (m + 1 - k)."""
+    draw = random.Random(0)
+    for _ in range(50):
+        p = [draw.random() ** 3 for _ in range(draw.randint(1, 6))]
+        adjusted = holm(p)
+        for level in (0.01, 0.05, 0.2, 0.5):
+            rejected: set[int] = set()
+            for k, i in enumerate(sorted(range(len(p)), key=p.__getitem__), 1):
+                if p[i] > level / (len(p) + 1 - k):
+                    break
+                rejected.add(i)
+            assert {i for i, value in enumerate(adjusted) if value <= level} == rejected
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.02]) == [0.02]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_comparisons_without_a_test_are_not_counted():
+    one, two = Spread((0.02,)), Spread((0.01, 0.02))
+    found = corrected([("a", LOW, HIGH), ("b", LOW, one), ("c", LOW, MIDDLE), ("d", two, two)])
+    assert found[1] is found[3] is None
+    assert [found[0], found[2]] == holm([paired_p(LOW, HIGH), paired_p(LOW, MIDDLE)])
+
+
+def test_lower_is_of_means_and_says_by_how_many_seeds():
+    claim = lower("A < B", LOW, MIDDLE)
+    p = stats.ttest_rel(LOW.values, MIDDLE.values).pvalue
+    assert (claim.text, claim.holds) == ("A < B", True)
+    assert claim.because == f"1.15 against 1.19, lower on 2 of 4 seeds, p = {p:.3f}"
+    assert lower("B < A", MIDDLE, LOW).holds is False
+    assert lower("A < A", LOW, LOW).holds is False
+    ensembles = lower("A < B", Spread((0.02,)), HIGH)
+    assert (ensembles.holds, ensembles.because) == (True, "2.00 against 3.15")
+    pair = lower("A < B", Spread((0.02, 0.01)), Spread((0.03, 0.0)))
+    assert pair.because == "1.50 against 1.50, lower on 1 of 2 seeds"
+
+
+def test_each_claim_shows_its_corrected_p():
+    claims = each_lower([("a", LOW, HIGH), ("b", LOW, MIDDLE)])
+    p = holm([paired_p(LOW, HIGH), paired_p(LOW, MIDDLE)])
+    assert [claim.because.rpartition("p = ")[2] for claim in claims] == [f"{v:.3f}" for v in p]
+
+
+def test_significance_needs_every_comparison_and_enough_seeds():
+    far, near = ("a", LOW, HIGH), ("b", LOW, MIDDLE)
+    assert significantly_lower("all", [far]).holds is True
+    assert significantly_lower("all", [far, near]).holds is False
+    assert significantly_lower("all", [("c", HIGH, LOW)]).holds is False, "the other way round"
+    two = Spread(LOW.values[:2])
+    assert significantly_lower("all", [far, ("d", two, two)]).holds is None
+
+
+def test_unchanged_is_the_test_of_a_difference():
+    assert unchanged("same", LOW, MIDDLE).holds is True
+    assert unchanged("same", LOW, HIGH).holds is False
+    two = Spread(LOW.values[:2])
+    assert unchanged("same", two, two).holds is None
+
+
+def test_the_papers_order_is_read_from_its_numbers():
+    printed = {"B": "10.1±0.4", "A": "9.6±0.5", "C": "16.7±0.5"}
+    claim = in_order("From best to worst", printed, {"A": LOW, "B": MIDDLE, "C": HIGH})
+    assert (claim.text, claim.holds) == ("From best to worst: A, B, C", True)
+    assert claim.because == "A 1.15, B 1.19, C 3.15"
+    claim = in_order("From best to worst", printed, {"A": MIDDLE, "B": LOW, "C": HIGH})
+    assert (claim.holds, claim.because) == (False, "B 1.15, A 1.19, C 3.15")
