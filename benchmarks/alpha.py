@@ -38,7 +38,7 @@ from benchmarks.settings import shared
 TRAINING, VALIDATION, DEVELOPMENT, TEST, SHIFTED, R = 3000, 2000, 2000, 5000, 1000, 10
 INTENSITIES = (1, 3, 5)
 EPSILONS = {"cifar10": (0.3, 0.35, 0.4), "fashion": (0.05, 0.07, 0.1)}
-ALPHAS = (0.1, 0.2, 0.4, 0.8)
+ALPHAS = (0.05, 0.1, 0.2, 0.4, 0.8)
 HEAD = ("method", "accuracy", "ECE", "mean gap", "gap by level", "shifted ECE")
 
 On = Literal["development", "test"]

@@ -81,10 +81,12 @@ def predictions(model: nn.Module, part: tuple[Tensor, Tensor, Tensor]):
     return ids, confidence, predicted == labels
 
 
-def main(epochs: int = 14, seeds: tuple[int, ...] = (0,)) -> dict[str, Tensor]:
+def main(
+    epochs: int = 14, seeds: tuple[int, ...] = (0,), images: int | None = None
+) -> dict[str, Tensor]:
     """Print and return, in %, accuracy, ECE and the gap of the 3 lowest levels, `(seeds, 3)`."""
     torch.set_num_threads(1)
-    source = load("fashion")
+    source = load("fashion", images=images)
     data = {"train": tensors(source.train), "validation": tensors(source.validation)}
     test = tensors(source.test)
     found: dict[str, list[Tensor]] = {"before": [], "after": []}

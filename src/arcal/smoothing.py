@@ -15,7 +15,7 @@ once an epoch.
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -98,7 +98,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         self,
         Z: int,
         R: int = 1,
-        alpha: float | Mapping[int, float] | Literal["auto"] = 0.005,
+        alpha: float | Mapping[Any, float] | Literal["auto"] = 0.005,
         *,
         update: Literal["own", "joint"] = "own",
         weight: Tensor | None = None,
@@ -197,16 +197,16 @@ class AdaptiveLabelSmoothing(nn.Module):
         return table(ids.to(self.soft_label.device))
 
 
-def _schedule(alpha: float | Mapping[int, float]) -> dict[int, float]:
-    """Alpha by its first epoch."""
-    schedule = alpha if isinstance(alpha, Mapping) else {0: alpha}
-    if not all(isinstance(a, int | float) and 0 < a < math.inf for a in schedule.values()):
-        schedule = {}
-    if 0 not in schedule:
+def _schedule(alpha: float | Mapping[Any, float]) -> dict[int, float]:
+    """Alpha by its first epoch, which may be written as a string, as JSON has it."""
+    given = alpha if isinstance(alpha, Mapping) else {0: alpha}
+    schedule = {int(first): a for first, a in given.items() if str(first).isdecimal()}
+    positive = all(isinstance(a, int | float) and 0 < a < math.inf for a in given.values())
+    if not positive or len(schedule) < len(given) or 0 not in schedule:
         raise ArcalError(
             f"alpha is {alpha}: positive values are needed, the first at epoch 0, or auto"
         )
-    return {int(first): value for first, value in schedule.items()}
+    return schedule
 
 
 class LevelsById(nn.Module):

@@ -41,6 +41,8 @@ def runs(label="vanilla", gap=0.0, seeds=(0, 1, 2), sets=("test",), ood=False):
         if name == "test":
             made.predictions.extend(found)
         made.figures[name] = [figures(one) for one in found]
+        if len(seeds) == 1:
+            continue
         made.ensemble[name] = figures(ensemble_of(found))
         cut = shared_levels(made, 10)
         made.stability[name], made.stability_by_level[name] = stability(found, cut, 10)

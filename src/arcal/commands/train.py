@@ -28,9 +28,10 @@ class Train:
     method: str = "vanilla"
     """vanilla, label-smoothing, adals, ar-adals or ccat."""
     network: str = "small"
-    """small, resnet29 or wrn-28-10."""
+    """small, resnet29, wrn-28-10 or resnet101."""
     recipe: str = "small"
-    """demo, small, resnet29 or wrn-28-10: optimizer, learning rates, epochs, augmentation."""
+    """demo, small, resnet29, wrn-28-10 or imagenet: optimizer, learning rates, epochs,
+    augmentation."""
     epochs: int | None = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
     seeds: tuple[int, ...] = (0,)
@@ -40,9 +41,10 @@ class Train:
     sweep: bool = False
     """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
     and further while the best is the last tried."""
-    alpha: float | Literal["auto"] | None = None
+    alpha: float | Literal["auto"] | dict[int, float] | None = None
     """Of adals and ar-adals: learning rate of the soft labels. auto, the default, goes by the
-    epochs that are left; the paper's is 0.005, for 200 epochs."""
+    epochs that are left; the paper's is 0.005, for 200 epochs. A schedule is first epochs and
+    values in turn, such as 0 0.001 60 0.05, the paper's for ImageNet."""
     update: Literal["own", "joint"] | None = None
     """Of ar-adals: own, the default and the paper's, moves each level's soft label by its own gap;
     joint moves all of them together."""

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from arcal.data.images import pixels_of, read_image, resize_and_crop
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
+from arcal.transforms.augment import random_boxes
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case
 
@@ -22,6 +24,9 @@ class Folder:
     sorted by class and file name. Images come out as RGB, `size` x `size`: the short side is
     resized to 256 * size / 224 and the centre is cut out. A damaged file raises when it is read.
     """
+
+    _draws: Tensor | None = None
+    """Of random views, `(5, N)` uniform in [0, 1): four for the box, one for the mirror."""
 
     def __init__(self, root: str | Path, *, size: int = 224, name: str | None = None) -> None:
         self.root = Path(root)
@@ -60,8 +65,30 @@ class Folder:
         for row, position in enumerate(positions.tolist()):
             path = self.path(position)
             image = read_image(path, str(path), rgb=True)
-            view[row] = pixels_of(resize_and_crop(image, self.size))
+            if self._draws is None:
+                image = resize_and_crop(image, self.size)
+            else:
+                image = self._random_view(image, self._draws[:, position])
+            view[row] = pixels_of(image)
         return images
+
+    def at_random(self, generator: torch.Generator) -> "Folder":
+        """The part with a random view of each image, one and the same however often it is read.
+
+        For training (ImageNet's script, appendix A.3): a random box of the whole image
+        (`transforms.augment.random_boxes`), resized to `size` bicubically with antialiasing, and
+        mirrored left to right half the time.
+        """
+        part = copy.copy(self)
+        part._draws = torch.rand(5, len(self), generator=generator)
+        return part
+
+    def _random_view(self, image: Image.Image, draws: Tensor) -> Image.Image:
+        size = torch.tensor([[image.height, image.width]])
+        ((top, left, height, width),) = random_boxes(size, draws[:4, None].double()).tolist()
+        box = left, top, min(left + width, image.width), min(top + height, image.height)
+        resized = image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
+        return ImageOps.mirror(resized) if draws[4] < 0.5 else resized
 
     def subset(self, ids: Tensor, name: str | None = None) -> "Folder":
         """The part with these ids only, in the order given. An unknown id raises."""
@@ -70,6 +97,7 @@ class Folder:
         part.name = name or self.name
         part.ids, part.labels = self.ids[at], self.labels[at]
         part._files = self._files[at.numpy()]
+        part._draws = None if self._draws is None else self._draws[:, at]
         check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
         return part
 

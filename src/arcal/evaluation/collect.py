@@ -14,7 +14,7 @@ from arcal.evaluation.ood import OutOfDistribution, out_of_distribution
 from arcal.evaluation.posthoc import calibrated, fit_posthoc
 from arcal.evaluation.predictions import Predictions, Predictor
 from arcal.evaluation.sets import EvaluationSet, Source
-from arcal.robustness import Robustness, levels, mean_rank
+from arcal.robustness import Attack, Robustness, levels, mean_rank
 from arcal.store import RunFolder, content_hash
 from arcal.training.device import fabric_on
 from arcal.training.scoring import score_run
@@ -56,6 +56,7 @@ def collect(
     sets: Sequence[EvaluationSet],
     order: str,
     *,
+    attack: Attack | None = None,
     ood: Sequence[Part] = (),
     source: Source | None = None,
     posthoc: Sequence[str] = (),
@@ -65,7 +66,7 @@ def collect(
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
 
     Runs that differ in seeds only are grouped. All must have been trained on `data`; the order is
-    that in which a method first comes up. Each set is made once for all runs; predictions that are
+    that in which a method first comes up. `attack` is that of the order `attack`. Each set is made once for all runs; predictions that are
     in the run folders are read instead, so that a killed evaluation goes on.
 
     Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
@@ -90,7 +91,7 @@ def collect(
         groups.append(group)
         for folder in group.runs.folders:
             fabric = fabric_on(accelerator)
-            scores = score_run(folder, data.test, CLEAN, order, fabric=fabric)
+            scores = score_run(folder, data.test, CLEAN, order, attack=attack, fabric=fabric)
             group.runs.robustness.append(scores)
             one_more()
         if posthoc:
@@ -201,4 +202,6 @@ def label_of(folder: RunFolder) -> str:
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, dict):  # a schedule by the first epoch of each value
+        return " then ".join(f"{v} from epoch {first}" for first, v in value.items())
     return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,6 +1,6 @@
 """AdaLS and AR-AdaLS (section 4): soft labels that follow the validation set's calibration."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
@@ -11,14 +11,17 @@ from arcal.methods.method import Method
 from arcal.robustness import check_order
 from arcal.smoothing import AdaptiveLabelSmoothing
 
+Alpha = float | Mapping[Any, float] | Literal["auto"]
+
 
 class AdaLS(Method):
     """Algorithm 1 with R = 1: one soft label for all, no levels needed.
 
-    `alpha` is "auto", by the epochs that are left, or a number such as the paper's 0.005.
+    `alpha` is "auto", by the epochs that are left, a number such as the paper's 0.005, or a
+    schedule by first epochs such as the paper's for ImageNet, `{"0": 0.001, "60": 0.05}`.
     """
 
-    def __init__(self, Z: int, *, alpha: float | Literal["auto"] = "auto"):
+    def __init__(self, Z: int, *, alpha: Alpha = "auto"):
         super().__init__()
         self.smoothing = AdaptiveLabelSmoothing(Z, R=1, alpha=alpha)
 
@@ -52,7 +55,7 @@ class ARAdaLS(AdaLS):
         self,
         Z: int,
         *,
-        alpha: float | Literal["auto"] = "auto",
+        alpha: Alpha = "auto",
         update: Literal["own", "joint"] = "own",
         R: int = 10,
         order: str = "attack",

@@ -9,6 +9,7 @@ from arcal.errors import ArcalError
 from arcal.networks.ensemble import Ensemble
 from arcal.networks.layers import Normalize
 from arcal.networks.parameters import decayed, kernels
+from arcal.networks.resnet101 import ResNet101
 from arcal.networks.resnet_v2 import ResNetV2
 from arcal.networks.small import SmallResNet
 from arcal.networks.wide_resnet import WideResNet
@@ -17,6 +18,7 @@ __all__ = [
     "NETWORKS",
     "Ensemble",
     "Normalize",
+    "ResNet101",
     "ResNetV2",
     "SmallResNet",
     "WideResNet",
@@ -29,6 +31,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "small": SmallResNet,
     "resnet29": ResNetV2,
     "wrn-28-10": WideResNet,
+    "resnet101": ResNet101,
 }
 
 

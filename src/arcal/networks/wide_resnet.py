@@ -1,7 +1,8 @@
 """WRN-28-10, the paper's second network for CIFAR (appendix A): the one of uncertainty-baselines.
 
-Its `wide_resnet.py`, version 2: no biases in convolutions, batch norm with epsilon 1e-5 and Keras
-momentum .9, He-normal initialisation, every parameter penalised (L2 of 2e-4).
+Its `wide_resnet.py`, version 2, which in 2020 was part of edward2's `baselines/cifar`: no biases in
+convolutions, batch norm with epsilon 1e-5 and Keras momentum .9, He-normal initialisation, every
+parameter penalised (L2 of 2e-4).
 """
 
 import torch
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError
 from arcal.networks.layers import Normalize, constant, convolution, dense, truncated_normal
 
-# uncertainty-baselines' mean and standard deviation of CIFAR-10's channels.
+# What edward2's script of 2020 takes from the channels of either CIFAR, and divides them by.
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
-CIFAR_STD = (0.2470, 0.2435, 0.2616)
+CIFAR_STD = (0.2023, 0.1994, 0.2010)
 
 
 class WideResNet(nn.Module):
@@ -20,7 +21,7 @@ class WideResNet(nn.Module):
 
     A convolution of 16 filters (no batch norm after it), then three groups of n basic blocks with
     16, 32 and 64 times `width` filters; groups two and three begin with stride 2. Colour images are
-    normalised by CIFAR-10's channel statistics, others by .5 and .25. The average pooling is
+    normalised by the script's numbers for CIFAR, others by .5 and .25. The average pooling is
     global: the same as the original's 8x8 on 32x32 images.
 
     One difference from TensorFlow: where a 3x3 convolution has stride 2, TensorFlow's "same" pads

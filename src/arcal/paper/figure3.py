@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from arcal.paper.boxes import READ, Boxed, boxed, draw_boxes, legend, table_of
 from arcal.paper.item import Found, Item, Need
 from arcal.paper.looks import LOOKS
+from arcal.paper.members import of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Claim, Result
 from arcal.paper.scales import Setting
@@ -25,18 +26,18 @@ def needs(settings: Mapping[str, Setting]) -> list[Need]:
 
 
 def make(found: Found) -> Result:
+    settings, notes = of_several(found, SETTINGS)
     shown = {
         found.settings[name].setting.stands_for: {
             key: boxed(found.of(name, key), "variance_all_classes", LOOKS[key]) for key in METHODS
         }
-        for name in SETTINGS
-        if found.has(name)
+        for name in settings
     }
     variance = "The variance is over runs and sums over the classes."
     return Result(
         "figure3",
         "Figure 3: variance on clean and shifted data",
-        [*notes_of(found, SETTINGS, shift=True), READ, variance],
+        [*notes_of(found, SETTINGS, shift=True), *notes, READ, variance],
         [
             table_of(f"Variance, {title}", [(LOOKS[key].name, one) for key, one in panel.items()])
             for title, panel in shown.items()

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from arcal.paper.boxes import READ, Boxed, boxed, draw_boxes, legend, table_of
 from arcal.paper.item import Found, Item, Need
 from arcal.paper.looks import LOOKS
+from arcal.paper.members import of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Claim, Result
 from arcal.paper.scales import Setting
@@ -28,15 +29,15 @@ def needs(settings: Mapping[str, Setting]) -> list[Need]:
 
 
 def make(found: Found) -> Result:
+    settings, notes = of_several(found, SETTINGS)
     shown = {
         found.settings[name].setting.stands_for: {m: _panel(found, name, m) for m in MEASURES}
-        for name in SETTINGS
-        if found.has(name)
+        for name in settings
     }
     return Result(
         "figure6",
         "Figure 6: single models and ensembles on clean and shifted data",
-        [*notes_of(found, SETTINGS, shift=True), READ],
+        [*notes_of(found, SETTINGS, shift=True), *notes, READ],
         [
             table_of(f"{MEASURES[measure]}, {title}", list(panel.items()))
             for title, panels in shown.items()

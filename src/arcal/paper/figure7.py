@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from arcal.paper.item import Found, Item, Need
 from arcal.paper.looks import LOOKS
-from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of
+from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of, of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
@@ -26,11 +26,12 @@ def needs(settings: Mapping[str, Setting]) -> list[Need]:
 
 
 def make(found: Found) -> Result:
-    shown = members_of(found)
+    settings, notes = of_several(found, SETTINGS)
+    shown = members_of(found, settings)
     return Result(
         "figure7",
         "Figure 7: accuracy and confidence of single models and ensembles",
-        [*notes_of(found, SETTINGS), READ, BOUND],
+        [*notes_of(found, SETTINGS), *notes, READ, BOUND],
         [_table(title, methods) for title, methods in shown.items()],
         [claim for title, methods in shown.items() for claim in _claims(title, methods)],
         {"figure7": lambda: draw(shown)} if shown else {},

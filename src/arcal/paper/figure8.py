@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from arcal.calibration import Reliability
 from arcal.paper.item import Found, Item, Need
 from arcal.paper.looks import LOOKS, Look
-from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of
+from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of, of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
@@ -18,6 +18,7 @@ from arcal.report.drawing import FAINT, INK, WIDTH
 
 FEW = 10
 """A bin with fewer images of one model is not drawn."""
+TICKS = (0, 0.2, 0.4, 0.6, 0.8, 1)
 GAP = (
     "The gap is confidence minus accuracy: above 0 is over-confident, in the diagram below the "
     f"diagonal. The bins are those of the ECE; one with fewer than {FEW} images a model is left "
@@ -30,11 +31,12 @@ def needs(settings: Mapping[str, Setting]) -> list[Need]:
 
 
 def make(found: Found) -> Result:
-    shown = members_of(found)
+    settings, notes = of_several(found, SETTINGS)
+    shown = members_of(found, settings)
     return Result(
         "figure8",
         "Figure 8: reliability of single models and ensembles",
-        [*notes_of(found, SETTINGS), READ, GAP],
+        [*notes_of(found, SETTINGS), *notes, READ, GAP],
         [_table(title, methods) for title, methods in shown.items()],
         [claim for title, methods in shown.items() for claim in _claims(title, methods)],
         {"figure8": lambda: draw(shown)} if shown else {},
@@ -43,7 +45,7 @@ def make(found: Found) -> Result:
 
 def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
     """A row a setting, a column a method."""
-    figure = Figure(figsize=(WIDTH * 1.2, 2.9 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(WIDTH * 1.2, 2.8 * len(shown) + 0.5), layout="constrained")
     panels = figure.subplots(len(shown), len(METHODS), sharex=True, sharey=True, squeeze=False)
     for row, (title, methods) in zip(panels, shown.items(), strict=True):
         for axes, (key, members) in zip(row, methods.items(), strict=True):
@@ -54,8 +56,7 @@ def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
             axes.set_title(LOOKS[key].name)
             axes.set_aspect("equal")
         row[0].set_ylabel(f"{title}\naccuracy")
-    panels[0, 0].set_xlim(-0.02, 1.02)
-    panels[0, 0].set_ylim(-0.02, 1.02)
+    panels[0, 0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=TICKS, yticks=TICKS)
     handles = panels[0, 0].get_legend_handles_labels()[0]
     names = ["single models", "their ensemble, in the method's colour"]
     figure.legend(handles, names, loc="outside lower center", ncols=2)

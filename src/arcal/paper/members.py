@@ -1,5 +1,6 @@
-"""Figures 7 and 8: single models beside their ensemble, on the clean test set."""
+"""What several runs make: single models beside their ensemble on the clean test set."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,12 +59,22 @@ def _bins(found: Predictions) -> Reliability:
     return Reliability().update(*confidence_and_correct(probabilities, found.labels))
 
 
-def members_of(found: Found) -> dict[str, dict[str, Members]]:
-    """Of each setting that the scale has, by its title, the methods by key."""
+def of_several(found: Found, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The settings with two seeds or more, as ensembles and variance need; a note for each other.
+
+    Settings that the scale does not have are in neither.
+    """
+    seeds = {name: found.settings[name].setting.seeds for name in names if found.has(name)}
+    one = [found.settings[name].setting.stands_for for name in seeds if len(seeds[name]) < 2]
+    notes = [f"{title}: not shown, one seed has neither ensemble nor variance." for title in one]
+    return [name for name in seeds if len(seeds[name]) > 1], notes
+
+
+def members_of(found: Found, names: Sequence[str]) -> dict[str, dict[str, Members]]:
+    """Of each of these settings, by its title, the methods by key."""
     return {
         found.settings[name].setting.stands_for: {
             key: Members.of(found.of(name, key)) for key in METHODS
         }
-        for name in SETTINGS
-        if found.has(name)
+        for name in names
     }

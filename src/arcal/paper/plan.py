@@ -52,7 +52,8 @@ class Planned:
     def grids(self) -> dict[str, Grid]:
         """What is chosen on validation, by its name in `Chosen`."""
         first = replace(self.setting.run, seeds=self.setting.seeds[:1])
-        attacked = replace(first, method="ar-adals", settings={"order": "attack"})
+        by_attack = {"order": "attack", "attack": self.setting.attack}
+        attacked = replace(first, method="ar-adals", settings=by_attack)
         smoothed = replace(first, method="label-smoothing", settings={})
         adaptive = replace(first, method="adals", settings={})
         return {

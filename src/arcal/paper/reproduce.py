@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from arcal.attacks import attack_named
 from arcal.data import Data, load_test
 from arcal.data.fewer import only_classes
 from arcal.errors import ArcalError
 from arcal.evaluation import MethodRuns, Source, collect, shift_sets, write_tidy
 from arcal.paper.item import Evaluated, Found, Item
-from arcal.paper.plan import Planned, Progress, plan, progress_of, seconds_left
+from arcal.paper.plan import Grid, Planned, Progress, plan, progress_of, seconds_left
 from arcal.paper.result import Result, as_json, as_markdown
 from arcal.paper.scales import Chosen, Setting
 from arcal.report.drawing import render
@@ -61,15 +62,10 @@ class Reproduction:
             grids = planned.grids()
             tried = [run for grid in grids.values() for run in grid.runs]
             first = progress_of(tried, self.root, data)
-            ready = all(one.finished for one in first)
-            chosen = Chosen(
-                **{
-                    name: grid.best([RunFolder(run.path(self.root, data)) for run in grid.runs])
-                    if ready
-                    else grid.values[0]
-                    for name, grid in grids.items()
-                }
-            )
+            if all(one.finished for one in first):
+                chosen = self._chosen(grids, data)
+            else:
+                chosen = Chosen(**{name: grid.values[0] for name, grid in grids.items()})
             runs = [run for of_key in planned.runs(chosen).values() for run in of_key]
             progress = progress_of(tried + runs, self.root, data)
             found.append((planned, progress, seconds_left(progress)))
@@ -87,11 +83,19 @@ class Reproduction:
         data = setting.run.load()
         grids = planned.grids()
         self.train([run for grid in grids.values() for run in grid.runs])
-        chosen = Chosen(**{name: grid.best(self.train(grid.runs)) for name, grid in grids.items()})
+        chosen = self._chosen(grids, data)
         by_key = planned.runs(chosen)
         self.train([run for runs in by_key.values() for run in runs])
-        folders = {key: self.train(runs) for key, runs in by_key.items()}
+        folders = {key: self._folders(runs, data) for key, runs in by_key.items()}
         return Evaluated(setting, data, chosen, self._collected(planned, data, folders))
+
+    def _folders(self, runs: Sequence[Run], data: Data) -> list[RunFolder]:
+        return [RunFolder(run.path(self.root, data)) for run in runs]
+
+    def _chosen(self, grids: Mapping[str, Grid], data: Data) -> Chosen:
+        """The best of each grid, whose runs are trained."""
+        folders = {name: self._folders(grid.runs, data) for name, grid in grids.items()}
+        return Chosen(**{name: grid.best(folders[name]) for name, grid in grids.items()})
 
     def _collected(
         self, planned: Planned, data: Data, folders: Mapping[str, list[RunFolder]]
@@ -107,6 +111,7 @@ class Reproduction:
                 data,
                 shift_sets(setting.shift) if planned.shift else [],
                 setting.order,
+                attack=None if setting.attack is None else attack_named(setting.attack),
                 ood=ood,
                 source=Source(cache=self.cache),
                 posthoc=planned.posthoc(),

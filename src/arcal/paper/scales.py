@@ -8,7 +8,7 @@ need. The tables and figures name settings and methods; a scale says what they a
     paper   appendix A to the letter; needs GPUs
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from arcal.errors import ArcalError
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 
-PAPER_EPSILONS = tuple(round(0.01 * i, 2) for i in range(11))
+Alpha = float | str | Mapping[str, float]
+"""A number, "auto", or a schedule by the first epoch of each value."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Setting:
     grids `epsilons`, `alphas` (AR-AdaLS) and `adals_alphas` the value with the best validation ECE
     on the first seed is taken; a single value is taken as it is. `rescore` are the epochs, or
     shares of all epochs, of AR-AdaLS on the fly; `levels` the R that Figure 5 tries. `ood` is the
-    other data of Figure 4, of which `ood_classes` are taken, all for None.
+    other data of Figure 4, of which `ood_classes` are taken, all for None. `attack` finds the
+    robustness of training, validation and test images; None is ours, the quick one where levels of
+    training and validation images are all that is wanted.
     """
 
     name: str
@@ -45,14 +48,15 @@ class Setting:
     run: Run
     seeds: tuple[int, ...]
     epsilons: tuple[float, ...]
-    alphas: tuple[float | str, ...]
-    adals_alphas: tuple[float | str, ...]
+    alphas: tuple[Alpha, ...]
+    adals_alphas: tuple[Alpha, ...]
     rescore: tuple[float, ...]
     levels: tuple[int, ...]
     shift: tuple[str, ...]
     ood: str | None
     order: str = "attack"
     ood_classes: tuple[int, ...] | None = None
+    attack: str | None = None
 
     def runs(self, key: str, chosen: "Chosen") -> list[Run]:
         """The runs of a method, one a seed, or one for all if its members train in lockstep."""
@@ -68,8 +72,8 @@ class Chosen:
     """What was chosen on validation: label smoothing's epsilon, AR-AdaLS's and AdaLS's alpha."""
 
     epsilon: float
-    alpha: float | str
-    adals_alpha: float | str
+    alpha: Alpha
+    adals_alpha: Alpha
 
 
 METHODS = {
@@ -100,11 +104,12 @@ def title_of(key: str) -> str:
 
 def _variant(key: str, setting: Setting, chosen: Chosen) -> tuple[str, dict]:
     """Method and settings."""
-    adaptive = {"alpha": chosen.alpha, "order": "attack"}
+    adaptive = {"alpha": chosen.alpha, "order": "attack", "attack": setting.attack}
+    other = {"alpha": chosen.alpha}
     if key.startswith("R="):
         R = int(key[2:])
         if R == 1:
-            return "adals", {"alpha": chosen.alpha}
+            return "adals", other
         return "ar-adals", adaptive | {"R": R}
     variants = {
         "vanilla": ("vanilla", {}),
@@ -112,8 +117,8 @@ def _variant(key: str, setting: Setting, chosen: Chosen) -> tuple[str, dict]:
         "adals": ("adals", {"alpha": chosen.adals_alpha}),
         "ar-adals": ("ar-adals", adaptive),
         "on-the-fly": ("ar-adals", adaptive | {"rescore": setting.rescore}),
-        "margin": ("ar-adals", adaptive | {"order": "margin"}),
-        "random": ("ar-adals", adaptive | {"order": "random"}),
+        "margin": ("ar-adals", other | {"order": "margin"}),
+        "random": ("ar-adals", other | {"order": "random"}),
         "mixup": ("vanilla", {"mixup": 0.2}),
         "ccat": ("ccat", {}),
         "of-ensemble": ("ar-adals", adaptive),
@@ -194,7 +199,7 @@ def _paper(sources: Sources) -> list[Setting]:
     resnet = Setting(
         name="cifar10-resnet29",
         stands_for="CIFAR-10, ResNet-29",
-        about="appendix A.1, first paragraph",
+        about="appendix A.1, ResNet-29",
         run=Run(data=sources.cifar10, network="resnet29", recipe=RECIPES["resnet29"]),
         seeds=(0, 1, 2, 3, 4),
         epsilons=(0.02,),
@@ -204,6 +209,7 @@ def _paper(sources: Sources) -> list[Setting]:
         levels=(1, 2, 4, 6, 8, 10, 12, 14, 16),
         shift=(),
         ood=None,
+        attack="carlini-wagner",
     )
     wide = replace(
         resnet,
@@ -226,7 +232,19 @@ def _paper(sources: Sources) -> list[Setting]:
         shift=("cifar100",),
         ood=None,
     )
-    return [resnet, wide, hundred]
+    imagenet = replace(
+        resnet,
+        name="imagenet-resnet101",
+        stands_for="ImageNet, ResNet-101",
+        about="appendix A.3",
+        run=Run(data=sources.imagenet, network="resnet101", recipe=RECIPES["imagenet"]),
+        alphas=({"0": 0.001, "60": 0.05},),
+        adals_alphas=(0.03,),
+        rescore=(),  # the paper has no AR-AdaLS on the fly here
+        levels=(1, 10),
+        shift=("standard",),
+    )
+    return [resnet, wide, hundred, imagenet]
 
 
 SCALES: dict[str, Callable[[Sources], list[Setting]]] = {

@@ -23,7 +23,7 @@ PAPER = {
 NEAR = 0.5
 """Points below the paper's accuracy that still count as reaching it."""
 SURE = 0.99
-SAMPLE = 2000
+SAMPLE = 1000
 """Training images of each run, evenly spaced over the set, whose confidence is looked at."""
 
 
@@ -53,7 +53,9 @@ def make(found: Found) -> Result:
             Claim(
                 f"The attack always changes the prediction ({where})",
                 None if attacked is None else min(attacked.values) == 1,
-                "not attacked" if attacked is None else f"{100 * attacked.mean:.2f} % of images",
+                "not attacked"
+                if attacked is None
+                else _missed(attacked, len(vanilla.robustness[0].ids)),
             ),
             Claim(
                 "Confidence is no good order, being close to 100 % on nearly all training images "
@@ -70,8 +72,8 @@ def make(found: Found) -> Result:
     ]
     notes = [
         *notes_of(found, list(PAPER)),
-        "The attack is the one that ranks, on the clean test set. Of the training images at most "
-        f"about {SAMPLE:,} a run are looked at. A share of more than 90 % counts as nearly all.",
+        "The attack is the one that ranks, on the clean test set. Of the training images about "
+        f"{SAMPLE:,} a run are looked at, or all. A share of more than 90 % counts as nearly all.",
     ]
     table = Table("Vanilla on the clean test set", columns, rows)
     return Result("table1", "Table 1: networks and accuracy", notes, [table], claims)
@@ -96,6 +98,11 @@ def _attacked(evaluated: Evaluated) -> Spread | None:
     if any(of_run is None for of_run in success):
         return None
     return Spread(tuple(of_run.double().mean().item() for of_run in success if of_run is not None))
+
+
+def _missed(attacked: Spread, N: int) -> str:
+    missed = round(N * sum(1 - share for share in attacked.values))
+    return f"{missed} of {N * len(attacked.values):,} attacks failed"
 
 
 def _sure(evaluated: Evaluated) -> Spread:

@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from arcal.calibration import average, confidence_and_correct, ece
-from arcal.data import Part, batches
+from arcal.data import Folder, Part, batches
 from arcal.errors import ArcalError
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
@@ -25,6 +25,7 @@ from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
 from arcal.transforms import AUGMENTATIONS
+from arcal.transforms.augment import resized_crop_flip, unchanged
 
 EVALUATION_BATCH = 500
 
@@ -136,11 +137,15 @@ class _Loop:
             rank, size = self.fabric.global_rank, self.recipe.batch_size // self.fabric.world_size
             augmentation = draw(member.seed, "augmentation", epoch, rank)
             augment = AUGMENTATIONS[self.recipe.augmentation]
+            source = part
+            if isinstance(part, Folder) and augment is resized_crop_flip:
+                source = part.at_random(draw(member.seed, "augmentation", epoch))
+                augment = unchanged
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(draw_seed(member.seed, "dropout", epoch, rank))
                 mine = self._share(order)
                 last = math.ceil(len(mine) / size)
-                loader = batches(part, size, order=mine, workers=self.loaders)
+                loader = batches(source, size, order=mine, workers=self.loaders)
                 for step, (ids, images, labels) in enumerate(loader, start=1):
                     done = epoch - 1 + step / last
                     for group in self.optimizers[m].param_groups:
@@ -148,11 +153,13 @@ class _Loop:
                         group["lr"] = self.recipe.rate(done if warming else epoch - 1)
                     x = as_input(augment(images, augmentation), self.fabric.device)
                     labels = labels.to(self.fabric.device)
-                    loss = self.method.loss(self.models[m], ids, x, labels)
                     self.optimizers[m].zero_grad()
-                    self.fabric.backward(loss)
+                    at_once = self.recipe.core_batch or size
+                    for some in zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True):
+                        loss = self.method.loss(self.models[m], *some) * (len(some[0]) / len(ids))
+                        self.fabric.backward(loss)
+                        total += loss.detach()
                     self.optimizers[m].step()
-                    total += loss.detach()
                 steps += last
         mean = self.fabric.all_reduce(total / steps, reduce_op="mean")
         assert isinstance(mean, Tensor)

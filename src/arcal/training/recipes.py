@@ -16,7 +16,9 @@ class Recipe:
     The learning rate is `learning_rate`, times the factor of the last `(epochs done, factor)` of
     `steps` that has been reached, after a linear warm-up over `warmup` epochs. `weight_decay` adds
     `weight_decay * w` to the gradient of the parameters that `decayed` names: a Keras regulariser
-    l2(a) is a weight decay of 2a.
+    l2(a) is a weight decay of 2a. Of a batch, `core_batch` images at a time go through the network,
+    as through one core of the paper's TPUs: batch norm sees no more, and the gradients add up. None
+    is the whole batch.
     """
 
     name: str
@@ -27,9 +29,10 @@ class Recipe:
     steps: tuple[tuple[int, float], ...] = ()
     warmup: int = 0
     weight_decay: float = 0.0
-    decayed: Literal["kernels", "all"] = "kernels"
+    decayed: Literal["kernels", "weights", "all"] = "kernels"
     augmentation: str = "none"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    core_batch: int | None = None
 
     def rate(self, epoch: float) -> float:
         """The learning rate once `epoch` epochs are done; a fraction counts during the warm-up."""
@@ -75,17 +78,33 @@ _RESNET29 = Recipe(  # appendix A.1, first paragraph
     augmentation="shift-flip",
 )
 
-_WRN = Recipe(  # appendix A.1 "WRN-28-10" and A.2; the script gives what the text does not
+_WRN = Recipe(  # appendix A.1 "WRN-28-10" and A.2; edward2's script gives what the text does not
     name="wrn-28-10",
     epochs=200,
-    batch_size=128,
+    batch_size=512,  # 8 cores of 64 images
     optimizer="sgd",
-    learning_rate=0.1,
+    learning_rate=0.4,  # 0.1 for every 128 images
     steps=((60, 0.2), (120, 0.04), (160, 0.008)),
     warmup=1,
     weight_decay=4e-4,  # Keras' l2(2e-4) on everything
     decayed="all",
     augmentation="crop-2-flip",  # the script pads by 4 pixels in all, 2 a side
+    core_batch=64,
+)
+
+_IMAGENET = Recipe(  # appendix A.3; edward2's script gives what the text does not
+    name="imagenet",
+    epochs=90,
+    batch_size=4096,  # 32 cores of 128 images
+    optimizer="sgd",
+    learning_rate=1.6,  # 0.1 for every 256 images
+    steps=((30, 1e-1), (60, 1e-2), (80, 1e-3)),
+    warmup=5,
+    weight_decay=2e-4,  # 1e-4 times the sum of squares
+    decayed="weights",
+    augmentation="resized-crop-flip",
+    precision="bf16-mixed",
+    core_batch=128,
 )
 
 _SMALL = Recipe(  # for the small network on two cores: the paper's steps over few epochs
@@ -106,7 +125,7 @@ _DEMO = Recipe(  # long enough at the full rate to fit the training set and be o
     steps=((11, 1e-1), (14, 1e-2)),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _RESNET29, _WRN)}
+RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _RESNET29, _WRN, _IMAGENET)}
 
 
 def recipe_named(name: str) -> Recipe:

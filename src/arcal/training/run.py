@@ -69,6 +69,8 @@ class Run:
     def config(self, data: Data) -> dict[str, Any]:
         """What the folder's hash is made of. The data counts by content, not by where it lies."""
         config = _as_json(dataclasses.asdict(self))
+        if self.recipe.core_batch is None:  # a run is what it was before there were any
+            del config["recipe"]["core_batch"]
         embedded = self.data == "fashion"
         source = self.data if embedded else str(Path(self.data).absolute())
         config |= {"data": _about(data), "validation": len(data.validation)}
