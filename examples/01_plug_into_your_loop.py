@@ -1,13 +1,16 @@
 """AR-AdaLS in a plain PyTorch loop: `import arcal`, five lines added, one changed.
 
-CLAIM
+`python examples/01_plug_into_your_loop.py 0 1 2`: 14 epochs on 6,000 images of Fashion-MNIST; 5,000
+test images, means over 3 seeds, less than a minute of one core for each:
+    before  accuracy 85.6 %, ECE 6.9 %, over-confident by 13.7 points in the 3 least robust levels
+    after   accuracy 85.4 %, ECE 1.7 %, under-confident by 1.0 points there
 
 `before` is a loop as anyone has it; `after` is the same with the marked lines and no other.
 Ids here are positions in a tensor. A DataLoader has them with `arcal.data.WithIds(dataset)`; its
 batches `(ids, x, labels)` are what `arcal.score` takes, too.
 """
 
-import argparse
+import sys
 
 import torch
 import torch.nn.functional as F
@@ -77,16 +80,16 @@ def prepared(epochs: int, seed: int):
 def predictions(model: nn.Module, part: tuple[Tensor, Tensor, Tensor]):
     """Ids, confidence and whether the prediction is right, `(N,)` each."""
     ids, x, labels = part
-    confidence, predicted = model.eval()(x).softmax(dim=1).max(dim=1)
+    model.eval()
+    logits = torch.cat([model(some) for some in x.split(500)])
+    confidence, predicted = logits.softmax(dim=1).max(dim=1)
     return ids, confidence, predicted == labels
 
 
-def main(
-    epochs: int = 14, seeds: tuple[int, ...] = (0,), images: int | None = None
-) -> dict[str, Tensor]:
+def main(seeds: list[int], epochs: int = 14, images: int = 6000) -> dict[str, Tensor]:
     """Print and return, in %, accuracy, ECE and the gap of the 3 lowest levels, `(seeds, 3)`."""
     torch.set_num_threads(1)
-    source = load("fashion", images=images)
+    source = load("fashion", images=images, test_images=min(images, 5000))
     data = {"train": tensors(source.train), "validation": tensors(source.validation)}
     test = tensors(source.test)
     found: dict[str, list[Tensor]] = {"before": [], "after": []}
@@ -117,8 +120,4 @@ def tensors(part: Part) -> tuple[Tensor, Tensor, Tensor]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    arguments = parser.parse_args()
-    main(arguments.epochs, tuple(arguments.seeds))
+    main([int(seed) for seed in sys.argv[1:]] or [0])

@@ -1,12 +1,15 @@
 """Audit a classifier: where is it over-confident, does a temperature mend it, does it know when?
 
-CLAIM
+`python examples/02_audit_your_model.py SEED`, seeds 0 to 2, under a minute of one core for each: the
+ECE is .062 to .073, and .018 to .029 after one temperature; levels 1 to 3 of robustness are
+over-confident by .12 to .17, the more robust half by less than .05; images of unknown classes are
+told apart with an AUROC of .69 to .76.
 
 `audit` takes any module from images in [0, 1] to logits. Here it is a small network that knows
 eight of the ten classes; images of the other two are out of distribution.
 """
 
-import argparse
+import sys
 
 import torch
 import torch.nn.functional as F
@@ -20,11 +23,10 @@ from arcal.networks import build
 from arcal.transforms import corrupt
 
 R = 10
+CORRUPTION = "gaussian_noise"
 
 
-def audit(
-    model: nn.Module, validation: Part, test: Part, others: Part, corruption: str
-) -> dict[str, Tensor]:
+def audit(model: nn.Module, validation: Part, test: Part, others: Part) -> dict[str, Tensor]:
     """Print the audit; returns its figures. All are of `test`, the temperature of `validation`."""
     log_p = log_probabilities(model, images(test))
     reliability, confidence, correct = calibration(log_p, test.labels)
@@ -61,10 +63,10 @@ def audit(
             f"{reliability.accuracy[k]:9.3f} {reliability.confidence[k]:11.3f}"
         )
 
-    print(f"\n{corruption}  accuracy    ECE  ECE by temperature")
-    shift = torch.stack([shifted(model, temperature, test, corruption, i) for i in range(1, 6)])
+    print(f"\n{CORRUPTION}  accuracy    ECE  ECE by temperature")
+    shift = torch.stack([shifted(model, temperature, test, i) for i in range(1, 6)])
     for intensity, (accuracy, ece, by_temperature) in enumerate(shift.tolist(), start=1):
-        print(f"{intensity:{len(corruption)}} {accuracy:9.3f} {ece:6.3f} {by_temperature:19.3f}")
+        print(f"{intensity:14} {accuracy:9.3f} {ece:6.3f} {by_temperature:19.3f}")
 
     outside = log_probabilities(model, images(others))
     by_confidence = auroc(confidence, outside.exp().amax(dim=1))
@@ -81,12 +83,10 @@ def audit(
     }
 
 
-def shifted(
-    model: nn.Module, temperature: Temperature, test: Part, type: str, intensity: int
-) -> Tensor:
-    """Accuracy, ECE, and ECE by temperature, under a corruption."""
+def shifted(model: nn.Module, temperature: Temperature, test: Part, intensity: int) -> Tensor:
+    """Accuracy, ECE, and ECE by temperature, under the corruption."""
     pixels = test.images(torch.arange(len(test)))
-    corrupted = corrupt(pixels, test.ids, type=type, intensity=intensity)
+    corrupted = corrupt(pixels, test.ids, type=CORRUPTION, intensity=intensity)
     log_p = log_probabilities(model, corrupted / 255)
     reliability, _, correct = calibration(log_p, test.labels)
     scaled, _, _ = calibration(temperature(log_p), test.labels)
@@ -125,22 +125,17 @@ def trained(part: Part, epochs: int, seed: int) -> nn.Module:
     return model
 
 
-def main(
-    epochs: int = 10, test_images: int = 1000, corruption: str = "gaussian_noise", seed: int = 0
-) -> dict[str, Tensor]:
+def main(seed: int = 0, epochs: int = 10, images: int = 5700, test_images: int = 1000):
     """Train a small network on eight classes and audit it."""
     torch.set_num_threads(1)
-    known = load("fashion", classes=range(8), validation=1500, test_images=test_images)
+    known = load(
+        "fashion", classes=range(8), validation=1500, images=images, test_images=test_images
+    )
     everything = load_test("fashion")
     others = everything.subset(everything.ids[everything.labels >= 8])
     model = trained(known.train, epochs, seed)
-    return audit(model, known.validation, known.test, others, corruption)
+    return audit(model, known.validation, known.test, others)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--test-images", type=int, default=1000)
-    parser.add_argument("--corruption", default="gaussian_noise")
-    parser.add_argument("--seed", type=int, default=0)
-    main(**vars(parser.parse_args()))
+    main(*map(int, sys.argv[1:]))

@@ -80,8 +80,9 @@ def test_a_level_without_validation_examples_keeps_its_label():
     assert smoothing.soft_label[1] == 1
 
 
-def test_alpha_schedule():
-    smoothing = AdaptiveLabelSmoothing(10, alpha={0: 0.001, 2: 0.05})
+@pytest.mark.parametrize("alpha", [{0: 0.001, 2: 0.05}, {"0": 0.001, "2": 0.05}])
+def test_alpha_schedule(alpha):
+    smoothing = AdaptiveLabelSmoothing(10, alpha=alpha)
     steps = []
     for _ in range(4):
         before = smoothing.soft_label.item()
@@ -199,6 +200,8 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: s.update(torch.ones(0), torch.ones(0) > 0, torch.arange(0)), "at least 1"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=0.0), "positive"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=float("nan")), "positive"),
+        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={"0": 0.1, "x": 0.2}), "epoch 0"),
+        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1.5: 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(1), "at least 2 classes"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),

@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional as F
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 from toy_images import encode, random_images
 
 from arcal.data import Folder, batches, load
+from arcal.data.images import read_image
 from arcal.errors import ArcalError
+from arcal.transforms.augment import random_boxes
 
 SIZES = [(40, 60), (60, 40), (33, 47), (300, 260), (64, 64)]  # (H, W)
 
@@ -127,6 +130,31 @@ def test_the_fingerprint_knows_names_and_sizes_but_not_where_the_folder_is(root,
     with part.path(0).open("ab") as file:
         file.write(b"x")
     assert part.fingerprint() != before
+
+
+def test_random_views_are_boxes_of_the_whole_image_in_its_own_resolution(root):
+    part = Folder(root, size=32)
+    drawn = part.at_random(torch.Generator().manual_seed(0))
+    draws = torch.rand(5, 40, generator=torch.Generator().manual_seed(0)).double()
+    views = drawn.images(part.ids)
+    assert torch.equal(views[[7, 2]], drawn.images(torch.tensor([7, 2])))
+    assert torch.equal(drawn.subset(torch.tensor([30, 2])).images(torch.tensor([1])), views[[2]])
+    assert 10 < (draws[4] < 0.5).sum() < 30
+    for at in range(40):
+        image = read_image(part.path(at), "", rgb=True)
+        size = torch.tensor([[image.height, image.width]])
+        ((top, left, height, width),) = random_boxes(size, draws[:4, at : at + 1])
+        pixels = v2.functional.pil_to_tensor(image).double()
+        y = (2 * (top + (torch.arange(32) + 0.5) * height / 32)) / image.height - 1
+        x = (2 * (left + (torch.arange(32) + 0.5) * width / 32)) / image.width - 1
+        x = x.flip(0) if draws[4, at] < 0.5 else x
+        places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2)[None].double()
+        expected = F.grid_sample(pixels[None], places, padding_mode="border", align_corners=False)
+        # The images are smooth, and bicubic and antialiased is not linear: near is all there is.
+        assert (views[at] - expected[0]).abs().mean() < 4
+    assert (drawn.images(part.ids).float() - part.images(part.ids).float()).abs().mean() > 10
+    again = part.at_random(torch.Generator().manual_seed(1)).images(part.ids)
+    assert not torch.equal(again, views)
 
 
 def test_empty_folders_raise(tmp_path):

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 QUOTED = re.compile(r"`([^`\n]+)`")
+TO_BE_WRITTEN = {"src/arcal/methods/focal.py"}  # by whoever follows methods.md's example
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -28,7 +29,8 @@ def test_relative_links_lead_to_a_file_and_a_heading(document):
 def test_quoted_files_of_the_repository_exist(document):
     for quoted in QUOTED.findall(document.read_text()):
         if re.fullmatch(r"(src|docs|tests|examples|benchmarks|scripts)/[\w./-]+", quoted):
-            assert (ROOT / quoted).exists(), f"{document.name} names {quoted}"
+            there = (ROOT / quoted).exists() or quoted in TO_BE_WRITTEN
+            assert there, f"{document.name} names {quoted}"
 
 
 def test_paper_to_code_names_files_that_are_there():
@@ -43,7 +45,7 @@ def test_paper_to_code_names_objects_that_are_there():
     text = (ROOT / "docs" / "paper-to-code.md").read_text()
     names = [name for name in QUOTED.findall(text) if re.fullmatch(r"[a-z_]+(\.\w+)+", name)]
     names = [name for name in names if not name.endswith((".py", ".md"))]
-    assert len(names) > 10
+    assert len(names) > 5
     for name in names:
         assert found(f"arcal.{name.removeprefix('arcal.')}"), name
 
@@ -52,8 +54,9 @@ def test_every_table_and_figure_of_the_paper_has_a_row():
     from arcal.paper import ITEMS
 
     text = (ROOT / "docs" / "paper-to-code.md").read_text()
-    for name in ITEMS:
-        assert f"`paper/{name}.py`" in text
+    for item in ITEMS.values():
+        module = item.make.__module__.removeprefix("arcal.")
+        assert f"`{module.replace('.', '/')}.py`" in text
 
 
 def anchors(document: Path) -> set[str]:

@@ -97,14 +97,48 @@ def test_after_is_before_with_five_marked_lines_and_one_changed(plugged):
     assert len(difference) == 7
 
 
-def test_both_examples_train_the_same_models(algorithm, plugged, capsys):
-    epochs = 3
-    of_algorithm = algorithm.main(epochs=epochs)
-    printed = capsys.readouterr().out
-    assert "AR-AdaLS" in printed
-    of_loop = plugged.main(epochs=epochs)
-    for one, other in (("vanilla", "before"), ("AR-AdaLS", "after")):
-        # accuracy and ECE; the two losses are one formula, rounded in two ways
-        torch.testing.assert_close(
-            of_algorithm[one][:, :2], of_loop[other][:, :2].float(), rtol=0, atol=1.0
-        )
+def test_the_algorithm_does_what_its_header_says(algorithm, capsys):
+    found = algorithm.main([0], epochs=12, images=1500)
+    assert "soft labels" in capsys.readouterr().out
+    vanilla, smoothed = found["vanilla"][0], found["AR-AdaLS"][0]
+    assert smoothed[1] < vanilla[1] - 1  # ECE, %
+    assert smoothed[2:5].mean() < vanilla[2:5].mean()  # in the least robust levels
+    assert abs(smoothed[0] - vanilla[0]) < 2.5  # accuracy, %
+
+
+def test_the_loop_trains_what_the_algorithm_trains(algorithm, plugged, monkeypatch):
+    """The two losses round differently. The alpha is so large that soft labels matter at once."""
+    monkeypatch.setattr(algorithm, "ALPHA", 10)
+    monkeypatch.setattr(plugged, "ALPHA", 10)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(256, 1, 28, 28, generator=generator)
+    y = torch.randint(10, (256,), generator=generator)
+    ids = torch.arange(128)
+    data = {"train": (ids, x[:128], y[:128]), "validation": (ids, x[128:], y[128:])}
+    training, validation = (x[:128], y[:128]), (x[128:], y[128:])
+    vanilla, _ = algorithm.train(training, validation, None, 4, 0)
+    cut = tuple(algorithm.levels(algorithm.robustness(vanilla, x)) for x in (x[:128], x[128:]))
+    smoothed, soft_label = algorithm.train(training, validation, cut, 4, 0)
+    assert soft_label.min() < 0.5
+    before = plugged.before(data, 4, 0)
+    after = plugged.after(data, 4, 0, vanilla)
+    for one, other in ((vanilla, before), (smoothed, after)):
+        torch.testing.assert_close(one(x), other(x), rtol=0, atol=1e-3)
+    assert (vanilla(x) - smoothed(x)).abs().max() > 0.01
+
+
+def test_the_loop_runs(plugged, capsys):
+    found = plugged.main([0], epochs=1, images=256)
+    assert capsys.readouterr().out.count("validation accuracy") == 2
+    assert all(table.shape == (1, 3) and table.isfinite().all() for table in found.values())
+
+
+def test_the_audit_runs_and_adds_up(capsys):
+    audit = example("02_audit_your_model")
+    found = audit.main(epochs=3, images=1500, test_images=200)
+    assert "AUROC" in capsys.readouterr().out
+    assert found["gap"].shape == (2, 10)
+    # Levels are equally large, so a mean over them is one over all; the ECE cannot be below it.
+    assert (found["gap"].mean(dim=1).abs() <= found["ece"] + 1e-6).all()
+    assert (found["auroc"] > 0.5).all()
+    assert ((found["shift"] >= 0) & (found["shift"] <= 1)).all()

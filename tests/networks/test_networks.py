@@ -11,16 +11,27 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from arcal.errors import ArcalError
-from arcal.networks import NETWORKS, Normalize, ResNetV2, SmallResNet, WideResNet, build
+from arcal.networks import (
+    NETWORKS,
+    Normalize,
+    ResNet101,
+    ResNetV2,
+    SmallResNet,
+    WideResNet,
+    build,
+)
 
 SMALL, COLOUR = (1, 28, 28), (3, 32, 32)
 
 
 def make(name, shape=COLOUR, classes=10, seed=0) -> Any:
-    """A network by name; a wide ResNet at width 2, which is the same code and quick."""
+    """A network by name; large ones narrower and shallower, which is the same code and quick."""
     generator = torch.Generator().manual_seed(seed)
     if name == "wrn-28-10":
         return WideResNet(classes=classes, shape=shape, generator=generator, width=2)
+    if name == "resnet101":
+        thin: Any = {"blocks": (1, 1, 1, 1), "width": 8}
+        return ResNet101(classes=classes, shape=shape, generator=generator, **thin)
     return build(name, classes=classes, shape=shape, generator=generator)
 
 
@@ -78,7 +89,8 @@ def test_weights_come_from_the_generator_alone(name):
 def test_initialisation_is_a_cut_normal(name):
     """Deviation sqrt(gain / fan_in) after the cut, nothing beyond two deviations before it."""
     gain = 1 / 3 if name == "small" else 2  # 2 is Keras' he_normal
-    layers = [m for m in make(name).modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    kinds = nn.Conv2d if name == "resnet101" else nn.Conv2d | nn.Linear  # its own test has the rest
+    layers: list[Any] = [m for m in make(name).modules() if isinstance(m, kinds)]
     scaled = torch.cat([(m.weight * (m.weight[0].numel() / gain) ** 0.5).flatten() for m in layers])
     assert scaled.std().item() == pytest.approx(1, rel=0.01)
     assert scaled.mean().item() == pytest.approx(0, abs=0.01)
@@ -135,7 +147,15 @@ def test_batch_norm_after_a_convolution_folds_away(name, shake):
     x = images(COLOUR)
     torch.testing.assert_close(folded(x), network(x), rtol=1e-4, atol=1e-4)
     norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, folded)]
-    assert tuple(norms) == {"small": (5, 0), "resnet29": (28, 9), "wrn-28-10": (25, 13)}[name]
+    assert (
+        tuple(norms)
+        == {
+            "small": (5, 0),
+            "resnet29": (28, 9),
+            "wrn-28-10": (25, 13),
+            "resnet101": (17, 0),
+        }[name]
+    )
 
 
 @every
@@ -155,14 +175,23 @@ def test_a_step_of_training_lowers_the_loss(name):
 
 
 def test_the_table_builds_these():
-    table = {"small": SmallResNet, "resnet29": ResNetV2, "wrn-28-10": WideResNet}
-    assert table == NETWORKS
+    assert {
+        "small": SmallResNet,
+        "resnet29": ResNetV2,
+        "wrn-28-10": WideResNet,
+        "resnet101": ResNet101,
+    } == NETWORKS
 
 
 @pytest.mark.parametrize(
     ("name", "classes", "shape", "message"),
     [
-        ("vgg", 10, COLOUR, "'vgg' is unknown: choose one of small, resnet29, wrn-28-10"),
+        (
+            "vgg",
+            10,
+            COLOUR,
+            "'vgg' is unknown: choose one of small, resnet29, wrn-28-10, resnet101",
+        ),
         ("small", 1, COLOUR, "1 classes"),
         ("small", 10, (32, 32), "image shape"),
         ("small", 10, (0, 32, 32), "image shape"),

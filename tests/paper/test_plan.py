@@ -60,6 +60,8 @@ def test_methods_that_come_to_the_same_runs_share_them():
 
 def test_grids_are_tried_with_the_first_seed(tmp_path):
     (planned,) = plan([item(Need("cifar10-wrn", ("vanilla",)))], SMOKE)
+    assert not any(grid.runs for grid in planned.grids().values()), "nobody needs them"
+    (planned,) = plan([item(Need("cifar10-wrn", ("ls", "adals", "margin")))], SMOKE)
     grids = planned.grids()
     epsilon = grids["epsilon"]
     assert [(run.method, run.seeds) for run in epsilon.runs] == [("label-smoothing", (0,))] * 3

@@ -38,7 +38,14 @@ def by_gap(made):
 def keys(by_gap):
     """By key, so that all that the paper says of single models holds."""
     worst, bad, middling, good, best = by_gap
-    same = {"margin": good, "random": bad, "mixup": middling, "ccat": worst, "on-the-fly": best}
+    same = {
+        "joint": best,
+        "margin": good,
+        "random": bad,
+        "mixup": middling,
+        "ccat": worst,
+        "on-the-fly": best,
+    }
     named = {"vanilla": worst, "ls": bad, "adals": middling, "ar-adals": good} | same
     named |= {f"{key} + temperature": runs for key, runs in named.items()}
     return named | {"vanilla + ets": bad, "of-ensemble": _lockstep(best)}

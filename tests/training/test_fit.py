@@ -7,19 +7,24 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from PIL import Image
 from torch import nn
+from torch.nn import functional as F
 
+from arcal.data import Folder
 from arcal.errors import ArcalError
 from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
 from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training.draws import draw
-from arcal.training.fit import Member, fit
+from arcal.training.fit import Member, as_input, fit
 from arcal.training.recipes import RECIPES
 
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
@@ -71,6 +76,50 @@ def test_a_seed_gives_the_same_bits_and_leaves_the_global_generator(data):
     other, _ = run(data, AdaLS(4, alpha=0.5), seeds=(1,), dropout=True)
     name = "1.classifier.weight"
     assert not torch.equal(first[0][name], other[0][name])
+
+
+def test_a_core_s_share_of_the_batch_is_what_batch_norm_sees(data):
+    """The loop by hand: gradients of 20, 20 and 8 of a batch add up to that of its mean loss."""
+    recipe = replace(RECIPE, epochs=1, batch_size=48, core_batch=20, augmentation="none")
+    ((ours,), _) = run(data, Vanilla(4), recipe=recipe)
+    model: Any = members()[0].model.to(memory_format=torch.channels_last)
+    optimizer = recipe.optimizer_for(model)
+    order = torch.randperm(len(data.train), generator=draw(0, "order", 1))
+    for batch in order.split(48):
+        optimizer.zero_grad()
+        for some in batch.split(20):
+            x = as_input(data.train.images(some), "cpu")
+            loss = F.cross_entropy(model(x), data.train.labels[some], reduction="sum")
+            (loss / len(batch)).backward()
+        optimizer.step()
+    for name, expected in model.state_dict().items():
+        torch.testing.assert_close(ours[name], expected, rtol=1e-3, atol=1e-4)
+    ((whole,), _) = run(data, Vanilla(4), recipe=replace(recipe, core_batch=None))
+    assert (whole["classifier.weight"] - ours["classifier.weight"]).abs().max() > 1e-3
+
+
+def test_a_folder_is_cropped_as_it_is_read(tmp_path):
+    """Each epoch otherwise, and alike however many processes read it."""
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 40, 50, 3), np.uint8)
+    for i, image in enumerate(pixels):
+        path = tmp_path / f"n{i % 2}" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(path)
+    part, seen = Folder(tmp_path, size=28), []
+
+    class Keeps(Vanilla):
+        def loss(self, model, ids, x, labels):
+            seen.append(x[ids.argsort()])
+            return super().loss(model, ids, x, labels)
+
+    model = build("small", classes=2, shape=(3, 28, 28), generator=draw(0, "init"))
+    recipe = replace(RECIPE, epochs=2, augmentation="resized-crop-flip")
+    fabric = Fabric(accelerator="cpu", devices=1)
+    fit([Member(model, 0)], Keeps(2), recipe, part, part, fabric=fabric)
+    for epoch, x in enumerate(seen, start=1):
+        expected = part.at_random(draw(0, "augmentation", epoch)).images(part.ids)
+        torch.testing.assert_close(x, as_input(expected, "cpu"))
+    assert not torch.equal(*seen)
 
 
 def test_it_learns(data):

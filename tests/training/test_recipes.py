@@ -20,11 +20,34 @@ def test_resnet29_is_appendix_a1():
 
 
 def test_wrn_is_the_script():
+    """8 cores of 64 images, and 0.1 for every 128 images."""
     recipe = RECIPES["wrn-28-10"]
     assert (recipe.epochs, recipe.optimizer) == (200, "sgd")
-    assert recipe.rate(0.25) == pytest.approx(0.025)
+    assert (recipe.batch_size, recipe.core_batch) == (8 * 64, 64)
+    assert recipe.rate(0.25) == pytest.approx(0.25 * 0.1 * 512 / 128)
     rates = [recipe.rate(e) for e in (1, 59, 60, 120, 160, 199)]
-    assert rates == pytest.approx([0.1, 0.1, 0.02, 0.004, 0.0008, 0.0008])
+    assert rates == pytest.approx([0.4, 0.4, 0.08, 0.016, 0.0032, 0.0032])
+
+
+def test_imagenet_is_appendix_a3_and_the_script():
+    """32 cores of 128 images, and 0.1 for every 256 images; He et al.'s steps, warmed up."""
+    recipe = RECIPES["imagenet"]
+    assert (recipe.epochs, recipe.optimizer, recipe.precision) == (90, "sgd", "bf16-mixed")
+    assert (recipe.batch_size, recipe.core_batch) == (32 * 128, 128)
+    assert recipe.learning_rate == pytest.approx(0.1 * 4096 / 256)
+    rates = [recipe.rate(e) / 1.6 for e in (0, 1, 4.5, 5, 29, 30, 59, 60, 79, 80, 89)]
+    expected = [0, 0.2, 0.9, 1, 1, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001]
+    assert rates == pytest.approx(expected)
+
+
+def test_imagenet_s_l2_is_on_weights_and_biases_but_not_on_batch_norm():
+    model: Any = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    optimizer: Any = RECIPES["imagenet"].optimizer_for(model)
+    of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    weights = [*model[0].parameters(), *model[3].parameters()]
+    assert [of[id(p)]["weight_decay"] for p in weights] == [2e-4] * 4  # d/dw of 1e-4 w**2
+    assert [of[id(p)]["weight_decay"] for p in model[1].parameters()] == [0, 0]
+    assert {(g["momentum"], g["nesterov"]) for g in optimizer.param_groups} == {(0.9, True)}
 
 
 def test_keras_l2_acts_on_kernels_only_and_adds_twice_its_factor():

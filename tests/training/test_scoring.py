@@ -139,38 +139,68 @@ def test_scores_are_those_of_a_plain_loop(case):
 
 def test_sparse_unsorted_ids(case):
     generator = torch.Generator().manual_seed(0)
-    part = tiny(450, seed=1)
-    shuffled = part.subset(part.ids[torch.randperm(450, generator=generator)])
+    part = tiny(250, seed=1)
+    shuffled = part.subset(part.ids[torch.randperm(250, generator=generator)])
     found = case.score("margin", shuffled)
     assert torch.equal(found.ids, shuffled.ids), "in the order of the part"
     assert torch.equal(found.labels, shuffled.labels)
-    again = case.score("margin", shuffled)
-    assert torch.equal(again.robustness, found.robustness)
+    assert torch.equal(case.score("margin", shuffled).robustness, found.robustness)
     table = pq.read_table(case.file("margin"))
-    case.file("margin").unlink()
     assert table["id"].to_pylist() == part.ids.tolist(), "the file is ascending"
+    case.file("margin").unlink()
     case.score("margin", part)
     assert pq.read_table(case.file("margin")).equals(table)
 
 
-def test_processes_write_the_same_bytes(case, whole, monkeypatch):
-    interrupted(case, monkeypatch, after=1)
-    told = []
-    found = case.score(
-        fabric=fabric_on("cpu", processes=2), progress=lambda *done: told.append(done)
-    )
+def test_no_more_than_a_batch_of_images_is_read_at_a_time(case, monkeypatch):
+    read, images = [], InMemory.images
+
+    def counted(part, positions):
+        read.append(len(positions))
+        return images(part, positions)
+
+    monkeypatch.setattr(InMemory, "images", counted)
+    case.score("random")
+    assert max(read) == scoring.BATCH
+    assert sum(read) == 500
+
+
+def test_processes_write_the_same_bytes(case, whole, written):
+    interrupted(case, written, 1)
+    process = case.command("--order", "gradient", "--processes", 2, "--json")
+    output, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    assert json.loads(output)["file"] == str(case.file())
+    assert error.count("inputs 500") == 1, "one process tells"
     assert case.file().read_bytes() == whole
-    assert len(found.ids) == 700
-    assert told[-1] == (700, 700)
     assert not case.shards().exists()
 
 
+class Spoiled(InMemory):
+    """Images 200 to 399, the share of the second of two processes, cannot be read."""
+
+    def images(self, positions):
+        if 200 <= int(positions[0]) < 400:
+            raise ArcalError("an image is damaged")
+        return super().images(positions)
+
+
+def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
+    part = Spoiled(**vars(case.test))
+    with pytest.raises(ArcalError, match=r"^an image is damaged$"):
+        case.score("margin", part, fabric=fabric_on("cpu", processes=2))
+    assert {path.stem for path in case.shards("margin").iterdir()} == {"00000", "00002"}
+
+
 def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
+    """As `torchrun` starts them; a shard that one refuses stops all with the same line."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     there |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
     script = Path(__file__).with_name("two_scorers.py")
+    case.shards("margin").mkdir(parents=True)
+    (case.shards("margin") / "00001.parquet").write_text("no Parquet")
     processes = [
         subprocess.Popen(
             [sys.executable, script, case.folder.path, tmp_path / str(rank)],
@@ -180,39 +210,19 @@ def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
         for rank in range(2)
     ]
     for process in processes:
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=300)
         assert process.returncode == 0, error.decode()
     assert case.file().read_bytes() == whole
-    expected = load_scores(case.file())
-    for rank in range(2):
-        got = json.loads((tmp_path / str(rank)).read_text())
-        assert got["robustness"] == expected.robustness.tolist(), "all return the same"
-        assert got["error"] == got["line"], "and the same error"
-        assert "is not a score file" in got["line"]
+    first, second = (json.loads((tmp_path / str(rank)).read_text()) for rank in range(2))
+    assert first == second
+    assert first["robustness"] == case.score().robustness.tolist()
+    assert "00001.parquet is not a score file" in first["error"]
 
 
-def test_an_error_in_a_process_is_one_line(case, monkeypatch):
-    interrupted(case, monkeypatch, after=1, order="margin")
-    shard = case.shards("margin") / "00000.parquet"
-    shard.write_bytes(shard.read_bytes()[:-9])
-    done = arcal_score(case, "--order", "margin", "--processes", 2).communicate(timeout=120)
-    assert done[0] == ""
-    lines = done[1].strip().splitlines()
-    assert len(lines) == 1, done[1]
-    assert lines[0].startswith(f"arcal: {shard} is not a score file")
-
-
-def arcal_score(case, *options):
-    command = [sys.executable, "-m", "arcal", "score", case.folder.path, *options]
-    return subprocess.Popen(
-        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def test_a_killed_scoring_continues_to_the_same_bytes(case, whole):
-    process = arcal_score(case, "--order", "gradient")
-    deadline = time.monotonic() + 120
-    while not (found := list(case.shards().glob("*.parquet"))):
+def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
+    process = case.command("--order", "gradient")
+    deadline = time.monotonic() + 300
+    while not list(case.shards().glob("*.parquet")):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.005)
@@ -220,13 +230,102 @@ def test_a_killed_scoring_continues_to_the_same_bytes(case, whole):
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert not case.file().exists(), "it must have been killed midway"
-    modified = {path: path.stat().st_mtime_ns for path in found}
-    kept = {}
-
-    def keep(done, total):
-        kept.update({p: p.stat().st_mtime_ns for p in modified if p.exists()})
-
-    with watched_closely(keep, case.shards()):
-        case.score()
-    assert kept == modified, "finished shards are not scored again"
+    found = {path.stem for path in case.shards().glob("*.parquet")}
+    case.score()
+    assert found.isdisjoint(path.stem for path in written), "finished shards are not repeated"
+    assert len(found) + len(written) == 3
     assert case.file().read_bytes() == whole
+
+
+@pytest.mark.parametrize("kept", ["file", "shard"])
+def test_scores_of_another_model_data_or_code_are_refused(case, kept, monkeypatch):
+    few = case.test.subset(case.test.ids[:4])
+    case.score("attack", few, attack=QUICK)
+    name = name_of(QUICK)
+    assert name == "carlini-wagner-search_steps-1-iterations-3"
+    path = case.file(name)
+    if kept == "shard":
+        shards = case.shards(name)
+        shards.mkdir()
+        path = path.rename(shards / "00000.parquet")
+
+    def refused(says, part=few):
+        with pytest.raises(ArcalError) as error:
+            case.score("attack", part, attack=QUICK)
+        line = str(error.value)
+        to_delete = "it" if kept == "file" else path.parent
+        assert line.startswith(f"{path} is stale: its {says}"), line
+        assert line.endswith(f"; delete {to_delete} and score again")
+        assert line.count(" is ") == 2, "it names only what changed"
+
+    with monkeypatch.context() as changed:
+        changed.setattr(scoring, "FORMAT", 2)
+        refused("format is 1, not 2;")
+    refused("data is ", part=case.test.subset(case.test.ids[1:5]))
+    checkpoint = case.folder.checkpoint
+    content = checkpoint.read_bytes()
+    tensors, header = load_tensors(checkpoint)
+    try:
+        save_tensors(checkpoint, {name: 2 * t for name, t in tensors.items()}, **header)
+        refused("model is ")
+    finally:
+        checkpoint.write_bytes(content)
+    if kept == "shard":
+        torch.set_num_threads(2)
+        refused("threads is 1, not 2;")
+        torch.set_num_threads(1)
+    case.score("attack", few, attack=QUICK)
+    torch.set_num_threads(2)
+    case.score("attack", few, attack=QUICK)  # what is finished holds for any number of threads
+
+
+def test_scores_of_an_attack_with_other_settings_lie_beside_them(case):
+    few = case.test.subset(case.test.ids[:4])
+    for attack in (QUICK, replace(QUICK, iterations=4)):
+        case.score("attack", few, attack=attack)
+        assert case.file(name_of(attack)).exists()
+    case.file(name_of(QUICK)).rename(case.file(name_of(replace(QUICK, iterations=4))))
+    with pytest.raises(ArcalError, match="its attack iterations is 3, not 4; delete it"):
+        case.score("attack", few, attack=replace(QUICK, iterations=4))
+
+
+def test_a_damaged_shard_and_one_of_other_ids_are_refused(case, written):
+    interrupted(case, written, 2, "random")
+    first, second = (path.read_bytes() for path in written)
+    written[0].write_bytes(second)
+    with pytest.raises(ArcalError, match=r"00000.parquet is of other ids: delete .*shards and"):
+        case.score("random")
+    written[0].write_bytes(first[:-20])
+    with pytest.raises(ArcalError, match=r"00000.parquet is not a score file .*: delete it"):
+        case.score("random")
+    written[0].unlink()
+    case.score("random")
+
+
+def test_who_needs_the_same_file_waits_and_reads_it(case, whole, written):
+    got = []
+    other = threading.Thread(target=lambda: got.append(case.score()))
+    with locked(case.file().with_name(".test-gradient.lock")):
+        other.start()
+        other.join(0.5)
+        assert other.is_alive(), "it waits for whoever is scoring"
+        case.file().write_bytes(whole)
+    other.join(30)
+    assert written == []
+    assert torch.equal(got[0].robustness, case.score().robustness)
+
+
+def test_attacks_are_known_by_their_names():
+    for name in ATTACKS:
+        assert name_of(attack_named(name)) == name
+    with pytest.raises(ArcalError, match="attack 'magic' is unknown: choose from boundary"):
+        attack_named("magic")
+    with pytest.raises(ArcalError, match="has no name"):
+        name_of(object())
+
+
+def test_bad_input_is_one_line(case):
+    with pytest.raises(ArcalError, match="nothing to score"):
+        case.score("margin", case.test.subset(case.test.ids[:0]))
+    with pytest.raises(ArcalError, match="0 processes"):
+        fabric_on("cpu", processes=0)

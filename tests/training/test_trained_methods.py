@@ -21,7 +21,7 @@ from arcal.training.run import Run
 DOCUMENT = Path(__file__).parents[2] / "docs" / "methods.md"
 
 
-def trained(data, name, settings, epochs=2, folder=None):
+def trained(data, name, settings, epochs=2, folder=None, precision: Any = "32-true"):
     """The weights and records of a small network trained by a method."""
     method = method_named(name, 4, complete_settings(name, settings))
     if method.ranks:
@@ -29,7 +29,7 @@ def trained(data, name, settings, epochs=2, folder=None):
             method.assign(called, part.ids, torch.arange(len(part)) % method.R)
     model = build("small", classes=4, shape=(1, 28, 28), generator=draw(0, "init"))
     recipe = replace(RECIPES["demo"].shortened(epochs), batch_size=32)
-    fabric = Fabric(accelerator="cpu", devices=1)
+    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
     parts = data.train, data.validation
     records = fit([Member(model, 0)], method, recipe, *parts, fabric=fabric, folder=folder)
     for record in records:
@@ -69,6 +69,13 @@ def test_a_run_cut_short_draws_what_it_would_have(data, tmp_path, monkeypatch, n
     assert records == again
     plain, _ = trained(data, "vanilla", {})
     assert any(not torch.equal(whole[parameter], plain[parameter]) for parameter in whole)
+
+
+def test_ccat_attacks_in_full_precision_what_trains_in_half(data):
+    _, (exact,) = trained(data, "ccat", {"iterations": 2}, epochs=1)
+    _, (half,) = trained(data, "ccat", {"iterations": 2}, epochs=1, precision="bf16-mixed")
+    assert half["loss"] != exact["loss"]
+    assert half["loss"] == pytest.approx(exact["loss"], rel=0.05)
 
 
 def test_the_new_method_of_the_docs_trains(data, monkeypatch):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch.nn import functional as F
 
-from arcal.transforms import AUGMENTATIONS, crop_flip, shift_flip
+from arcal.transforms import AUGMENTATIONS, crop_flip, resized_crop_flip, shift_flip
+from arcal.transforms.augment import random_boxes
 
 
 def seeded(seed=0):
@@ -133,10 +134,48 @@ def test_shifts_are_continuous_and_within_a_tenth():
     assert ((moved - moved.round()).abs() > 0.01).float().mean() > 0.9
 
 
-def test_uint8_is_the_rounded_float():
-    floats = shift_flip(pixels().double(), seeded())
-    assert (shift_flip(pixels(), seeded()).double() - floats).abs().max() <= 0.5 + 1e-3
+@pytest.mark.parametrize("augment", [shift_flip, resized_crop_flip])
+def test_uint8_is_the_rounded_float(augment):
+    floats = augment(pixels().double(), seeded())
+    assert (augment(pixels(), seeded()).double() - floats).abs().max() <= 0.5 + 1e-3
 
 
 def test_a_constant_image_stays_constant():
     assert shift_flip(torch.full((50, 1, 28, 28), 255, dtype=torch.uint8), seeded()).min() == 255
+
+
+@pytest.mark.parametrize("size", [(375, 500), (500, 333), (100, 700), (64, 64)])
+def test_random_boxes_are_those_of_the_script(size):
+    """Inside the image, of the ratios and areas that it asks for; the side is uniform."""
+    (H, W), draws = size, torch.rand(4, 4000, generator=seeded(), dtype=torch.float64)
+    top, left, height, width = random_boxes(torch.tensor([size]).expand(4000, 2), draws).T
+    assert min(top.min(), left.min()) >= 0
+    assert (top + height).max() <= H + 1e-9
+    assert (left + width).max() <= W + 1e-9
+    ratio, area = width / height, height * width / (H * W)
+    torch.testing.assert_close(ratio, 3 / 4 + 7 / 12 * draws[0])
+    assert area.min() >= 0.1 - 1e-9
+    assert area.min() < 0.105
+    highest = torch.minimum((H * W / ratio).sqrt(), torch.minimum(torch.tensor(H), W / ratio))
+    lowest = (0.1 * H * W / ratio).sqrt()
+    if size == (100, 700):
+        assert (area < 0.2).all(), "a long strip has no large box of such a ratio"
+    torch.testing.assert_close((height - lowest) / (highest - lowest), draws[1])
+    torch.testing.assert_close((top / (H - height))[H - height > 1], draws[2][H - height > 1])
+
+
+def test_a_resized_crop_is_scipy_s():
+    images = torch.rand(30, 3, 40, 32, generator=seeded(3), dtype=torch.float64)
+    cropped, generator = resized_crop_flip(images, seeded()), seeded()
+    draws = torch.rand(4, 30, generator=generator)
+    boxes = random_boxes(torch.tensor([[40, 32]]).expand(30, 2), draws).double()
+    mirrored = torch.rand(30, generator=generator) < 0.5
+    assert 5 < mirrored.sum() < 25
+    for image, ours, box, flip in zip(images, cropped, boxes, mirrored, strict=True):
+        top, left, height, width = box
+        y = (top + (torch.arange(40) + 0.5) * height / 40 - 0.5).clamp(0, 39).numpy()
+        x = (left + (torch.arange(32) + 0.5) * width / 32 - 0.5).clamp(0, 31).numpy()
+        places = np.meshgrid(range(3), y, x, indexing="ij")
+        expected = ndimage.map_coordinates(image.numpy(), places, order=1)
+        expected = expected[:, :, ::-1] if flip else expected
+        np.testing.assert_allclose(ours.numpy(), expected, atol=1e-5)

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -63,6 +63,8 @@ class Reproduce:
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
+        loaded: dict[Any, Any] = {}
+
         def train(runs: "list[Run]") -> "list[RunFolder]":
             with bar("training", "epochs") as progress:
                 return train_all(
@@ -71,6 +73,7 @@ class Reproduce:
                     workers=self.workers,
                     accelerator=self.accelerator,
                     ray=self.ray,
+                    loaded=loaded,
                     progress=progress,
                 )
 

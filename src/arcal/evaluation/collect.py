@@ -66,8 +66,9 @@ def collect(
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
 
     Runs that differ in seeds only are grouped. All must have been trained on `data`; the order is
-    that in which a method first comes up. `attack` is that of the order `attack`. Each set is made once for all runs; predictions that are
-    in the run folders are read instead, so that a killed evaluation goes on.
+    that in which a method first comes up. `attack` is that of the order `attack`. Each set is made
+    once for all runs; predictions that are in the run folders are read instead, so that a killed
+    evaluation goes on.
 
     Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
     training, labelled such as `vanilla + temperature`: each run by its own calibrator, fitted once

@@ -49,7 +49,8 @@ class CCAT(Method):
 
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
         half = len(x) // 2  # the loop's order is random: the first half is as good as any
-        adversarial = self.attack(model, x[half:], labels[half:])
+        itself = getattr(model, "module", model)  # not what trains it: in full precision
+        adversarial = self.attack(itself, x[half:], labels[half:])
         delta = adversarial - x[half:]
         epsilon = torch.cat([delta.new_zeros(half), 1 - self.transition(delta)])
         assert epsilon.shape == labels.shape

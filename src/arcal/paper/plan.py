@@ -50,16 +50,22 @@ class Planned:
     ood: bool
 
     def grids(self) -> dict[str, Grid]:
-        """What is chosen on validation, by its name in `Chosen`."""
+        """What is chosen on validation, by its name in `Chosen`; one value if nobody needs it."""
         first = replace(self.setting.run, seeds=self.setting.seeds[:1])
         by_attack = {"order": "attack", "attack": self.setting.attack}
         attacked = replace(first, method="ar-adals", settings=by_attack)
         smoothed = replace(first, method="label-smoothing", settings={})
         adaptive = replace(first, method="adals", settings={})
+        bases = set(self.bases())
+        ranked = bases - {"vanilla", "ls", "adals", "mixup", "ccat", "joint"}
+
+        def grid(run: Run, setting: str, values: tuple[Any, ...], needed: bool) -> Grid:
+            return Grid(run, setting, values if needed else values[:1])
+
         return {
-            "epsilon": Grid(smoothed, "epsilon", self.setting.epsilons),
-            "alpha": Grid(attacked, "alpha", self.setting.alphas),
-            "adals_alpha": Grid(adaptive, "alpha", self.setting.adals_alphas),
+            "epsilon": grid(smoothed, "epsilon", self.setting.epsilons, "ls" in bases),
+            "alpha": grid(attacked, "alpha", self.setting.alphas, bool(ranked)),
+            "adals_alpha": grid(adaptive, "alpha", self.setting.adals_alphas, "adals" in bases),
         }
 
     def bases(self) -> list[str]:

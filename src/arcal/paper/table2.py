@@ -21,7 +21,7 @@ PAPER = {
     "vanilla + ets": ("0.97", "2.80"),
 }
 ENSEMBLE = ("0.90", "2.21")
-ALONE = ("ar-adals", "margin", "random")
+ALONE = ("ar-adals", "joint", "margin", "random")
 """What the paper's table does not have: the other rankings, as controls."""
 RIVALS = {"cifar10-wrn": (), "cifar100-wrn": ("mixup", "Ensemble of Vanilla")}
 """What alone is ahead of AR-AdaLS in the paper."""

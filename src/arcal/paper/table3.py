@@ -23,8 +23,8 @@ SINGLE = {
     "adals": ("9.6±0.5", "8.0±0.2"),
     "ar-adals": ("6.4±0.6", "6.9±0.2"),
 }
-CONTROLS = ("margin", "random")
-"""AR-AdaLS with levels cut by something else; not in the paper."""
+CONTROLS = ("joint", "margin", "random")
+"""AR-AdaLS with another update or levels cut by something else; not in the paper."""
 ENSEMBLES = {
     "vanilla": ("6.5", "4.2"),
     "ls": ("4.6", "4.7"),

@@ -30,6 +30,7 @@ def train_all(
     accelerator: str = "cpu",
     loaders: int = 0,
     ray: str | None = None,
+    loaded: dict[tuple[Any, ...], Data] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[RunFolder]:
     """Train runs in `root`, each once, and return their folders in the same order.
@@ -37,6 +38,7 @@ def train_all(
     The vanilla runs that others rank by come first. A run that is done is not trained again, and
     one that was cut short continues. With `workers` > 1 that many processes train one run each;
     with an address `ray` the runs go to that Ray cluster, or for `local` to one started here.
+    Data sets are kept in `loaded`, for the next call.
     """
     if workers < 1 or loaders < 0:
         raise ArcalError(f"{workers} workers and {loaders} loaders: at least 1 and 0 are needed")
@@ -47,7 +49,7 @@ def train_all(
         if method_class(run.method).ranks
         for seed in run.seeds
     ]
-    loaded: dict[tuple, Data] = {}
+    loaded = {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in bases + runs:
         if _data(run) not in loaded:

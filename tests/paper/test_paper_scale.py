@@ -1,0 +1,175 @@
+"""The paper's scale against appendix A, and every run of it for a few steps on synthetic images.
+
+Networks that take seconds a step on one core are narrower here; whole they are run once.
+"""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from arcal.attacks import ATTACKS, CarliniWagner
+from arcal.data import Data, InMemory, load
+from arcal.evaluation.collect import label_of
+from arcal.networks import NETWORKS, ResNet101, WideResNet, build
+from arcal.paper.scales import METHODS, Chosen, Sources, settings_of
+from arcal.smoothing import epsilon_of
+from arcal.store import load_header
+from arcal.training.train import train
+
+SETTINGS = settings_of("paper", Sources("cifar10", "cifar100", "imagenet"))
+KEYS = (*METHODS, "R=1", "R=2")
+ATTACK = CarliniWagner(search_steps=1, iterations=3)
+SMALLER: dict[str, Any] = {
+    "wrn-28-10": partial(WideResNet, width=1),
+    "resnet101": partial(ResNet101, blocks=(1, 1, 1, 1), width=8),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """By the name of a setting: images of its shape, and of its number of classes but ImageNet."""
+    folder = tmp_path_factory.mktemp("imagenet")
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 6), ("val", 10)):
+        for i in range(2 * count):
+            path = folder / part / f"n{i % 2}" / f"{i:02}.JPEG"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = generator.integers(0, 256, (9, 12, 3), np.uint8)
+            Image.fromarray(pixels).resize((300, 240 + i)).save(path)
+    ten, hundred = cifar_like(10), cifar_like(100)
+    return dict(zip(SETTINGS, (ten, ten, hundred, load(str(folder))), strict=True))
+
+
+def cifar_like(Z):
+    parts = []
+    for seed, (name, count) in enumerate((("train", 12), ("validation", 10), ("test", 4))):
+        pixels = torch.randint(
+            0, 256, (count, 3, 32, 32), generator=torch.Generator().manual_seed(seed)
+        )
+        names = tuple(map(str, range(Z)))
+        ids = torch.arange(count)
+        parts.append(InMemory(name, ids, 7 * ids % Z, names, pixels.byte()))
+    return Data("cifar", *parts)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+def chosen_of(setting):
+    return Chosen(*(grid[0] for grid in (setting.epsilons, setting.alphas, setting.adals_alphas)))
+
+
+def runs_of(setting, key):
+    """The runs of a method at the paper's scale, of two seeds."""
+    return replace(setting, seeds=setting.seeds[:2]).runs(key, chosen_of(setting))
+
+
+def in_short(run):
+    """The same over an epoch or two, in batches of 6, in the precision that processors have."""
+    epochs = 2 if run.settings.get("rescore") else 1
+    recipe = run.recipe.shortened(epochs)
+    at_once = recipe.core_batch and 3
+    recipe = replace(recipe, batch_size=6, core_batch=at_once, precision="32-true")
+    settings = run.settings | ({"rescore": (1,)} if epochs == 2 else {})
+    return replace(run, recipe=recipe, settings=settings)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_run_takes_its_steps(name, key, data, root, monkeypatch):
+    monkeypatch.setitem(ATTACKS, "carlini-wagner", ATTACK)
+    for network, smaller in SMALLER.items():
+        monkeypatch.setitem(NETWORKS, network, smaller)
+    setting, Z = SETTINGS[name], len(data[name].classes)
+    run = in_short(runs_of(setting, key)[0])
+    folder = train(run, root / name, data=data[name])
+
+    config, records = folder.config_checked(), folder.epochs()
+    assert len(records) == run.recipe.epochs
+    assert all(np.isfinite([record["loss"], record["nll"]]).all() for record in records)
+    assert load_header(folder.checkpoint)["epoch"] == len(records)
+    assert config["seeds"] == ([0, 1] if key == "of-ensemble" else [0])
+    assert ("rescoring_seconds" in records[0]) == (run.recipe.epochs == 2)
+    if run.method in ("adals", "ar-adals"):  # Eq. 3 with the paper's alpha, and Eq. 4
+        alpha = 0.001 if name == "imagenet-resnet101" else 0.005
+        if key == "adals":
+            alpha = setting.adals_alphas[0]
+        gap = torch.tensor(records[0]["gap"]).double()
+        assert len(gap) == run.settings.get("R", 1)
+        expected = epsilon_of((1 - alpha * gap).clamp(max=1), Z)
+        torch.testing.assert_close(torch.tensor(records[0]["epsilon"]).double(), expected)
+
+
+def test_settings_are_appendix_a():
+    """Network, recipe, epochs, batch size; seeds; epsilon, alpha of AdaLS and AR-AdaLS."""
+    schedule = {"0": 0.001, "60": 0.05}
+    expected = {
+        "cifar10-resnet29": ("resnet29", "resnet29", 200, 256, 5, 0.02, 0.05, 0.005),
+        "cifar10-wrn": ("wrn-28-10", "wrn-28-10", 200, 512, 4, 0.02, 0.005, 0.005),
+        "cifar100-wrn": ("wrn-28-10", "wrn-28-10", 200, 512, 4, 0.07, 0.005, 0.005),
+        "imagenet-resnet101": ("resnet101", "imagenet", 90, 4096, 5, 0.02, 0.03, schedule),
+    }
+    found = {}
+    for name, setting in SETTINGS.items():
+        run, recipe, chosen = setting.run, setting.run.recipe, chosen_of(setting)
+        trained = (run.network, recipe.name, recipe.epochs, recipe.batch_size)
+        picked = (chosen.epsilon, chosen.adals_alpha, chosen.alpha)
+        found[name] = (*trained, len(setting.seeds), *picked)
+        assert (run.images, run.test_images, run.classes) == (None, None, None)
+        assert run.validation is None, "5,000 of CIFAR's training images, half of ImageNet's val"
+    assert found == expected
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_methods_are_appendix_a(name):
+    setting = SETTINGS[name]
+    runs = {key: runs_of(setting, key) for key in KEYS}
+    assert runs["mixup"][0].settings == {"mixup": 0.2}
+    ccat = runs["ccat"][0].settings
+    assert (ccat["radius"], ccat["step"], ccat["iterations"]) == (0.01, 0.025, 10)
+    assert [run.seeds for run in runs["of-ensemble"]] == [(0, 1)]
+    assert [run.seeds for run in runs["ar-adals"]] == [(0,), (1,)]
+    assert runs["of-ensemble"][0].settings == runs["ar-adals"][0].settings
+    for key in ("ar-adals", "on-the-fly", "of-ensemble", "R=2"):
+        settings = runs[key][0].settings
+        assert settings["attack"] == "carlini-wagner"
+        assert settings["update"] == "own"
+        assert settings["R"] == (2 if key == "R=2" else 10)
+    fly = runs["on-the-fly"][0].settings["rescore"]
+    assert fly == (None if name == "imagenet-resnet101" else (65, 130))
+    attack = ATTACKS["carlini-wagner"]
+    assert (attack.search_steps, attack.iterations, attack.learning_rate) == (3, 500, 0.005)
+
+
+def test_a_schedule_of_alpha_is_json_and_has_a_name(data, root, monkeypatch):
+    monkeypatch.setitem(ATTACKS, "carlini-wagner", ATTACK)
+    monkeypatch.setitem(NETWORKS, "resnet101", SMALLER["resnet101"])
+    name = "imagenet-resnet101"
+    run = in_short(runs_of(SETTINGS[name], "ar-adals")[0])
+    numbers = replace(run, settings=run.settings | {"alpha": {0: 0.001, 60: 0.05}})
+    config = run.config(data[name])
+    assert config == numbers.config(data[name]) == json.loads(json.dumps(config))
+    assert config["settings"]["alpha"] == {"0": 0.001, "60": 0.05}
+    label = label_of(train(run, root / name, data=data[name]))
+    assert label.startswith("ar-adals (alpha 0.001 from epoch 0 then 0.05 from epoch 60, ")
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "size"), [("wrn-28-10", 100, 32), ("resnet101", 1000, 224)]
+)
+def test_whole_networks_see_images(name, classes, size):
+    generator = torch.Generator().manual_seed(0)
+    network = build(name, classes=classes, shape=(3, size, size), generator=generator).eval()
+    x = torch.rand(1, 3, size, size, generator=generator)
+    with torch.no_grad():
+        logits = network.to(memory_format=torch.channels_last)(x)  # pyright: ignore
+    assert logits.shape == (1, classes)
+    assert logits.isfinite().all()
