@@ -1,6 +1,7 @@
 """Run folders and score files: whole or absent, theirs or refused."""
 
 import json
+import resource
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -51,6 +52,18 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_is_an_error_of_the_system_for_tensors_too(tmp_path):
+    path = tmp_path / "some.safetensors"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="cannot be written"):
+            save_tensors(path, {"x": torch.zeros(1000)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_run_folder_is_known_by_its_configuration(tmp_path):
     folder = RunFolder.create(tmp_path, "vanilla-s0", {"epochs": 3})
     assert RunFolder.create(tmp_path, "vanilla-s0", {"epochs": 3}) == folder
@@ -58,9 +71,10 @@ def test_run_folder_is_known_by_its_configuration(tmp_path):
     (folder.path / "config.json").write_text(json.dumps({"epochs": 4}))
     with pytest.raises(ArcalError, match="has been changed"):
         RunFolder.open(folder.path)
-    (folder.path / "config.json").write_text("{")
-    with pytest.raises(ArcalError, match="damaged"):
-        RunFolder.open(folder.path)
+    for damaged in ("{", "[]"):
+        (folder.path / "config.json").write_text(damaged)
+        with pytest.raises(ArcalError, match="damaged"):
+            RunFolder.open(folder.path)
     with pytest.raises(ArcalError, match="not a run folder"):
         RunFolder.open(tmp_path)
 
@@ -78,6 +92,9 @@ def test_a_log_line_cut_short_is_left_out(tmp_path):
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 3')
     assert folder.epochs() == [{"epoch": 1}, {"epoch": 2}]
+    (tmp_path / "metrics.jsonl").write_text("no log\n")
+    with pytest.raises(ArcalError, match=r"metrics\.jsonl is damaged"):
+        folder.epochs()
 
 
 def scores(success):

@@ -82,7 +82,10 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> 
     """Write named tensors; the metadata goes into the header as JSON."""
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {key: json.dumps(value) for key, value in metadata.items()}
-    write_whole(path, lambda to: save_file(whole, to, header))
+    try:
+        write_whole(path, lambda to: save_file(whole, to, header))
+    except SafetensorError as error:  # which it raises for a full disk, too
+        raise OSError(f"{path} cannot be written ({error})") from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -139,6 +142,8 @@ class RunFolder:
         path = self.path / "config.json"
         try:
             config = json.loads(path.read_text())
+            if not isinstance(config, dict):
+                raise ValueError("it holds no object")
         except ValueError as error:
             raise ArcalError(
                 f"{path} is damaged ({error}): train the run again elsewhere"
@@ -158,8 +163,13 @@ class RunFolder:
     def epochs(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, one an epoch; a last line cut short by a kill is left out."""
         path = self.path / "metrics.jsonl"
-        lines = path.read_text().split("\n")[:-1] if path.exists() else []
-        return [json.loads(line) for line in lines]
+        try:
+            lines = path.read_text().split("\n")[:-1] if path.exists() else []
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise ArcalError(
+                f"{path} is damaged ({error}): delete {self.path} and train the run again"
+            ) from None
 
     def epochs_done(self) -> int:
         """How many epochs metrics.jsonl has."""

@@ -1,6 +1,8 @@
 """Predictions and figures of runs, held against plain loops over the same logits."""
 
 import json
+import resource
+import shutil
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from arcal.evaluation import (
     stability,
 )
 from arcal.showcase import showcase
-from arcal.store import load_scores, load_tensors
+from arcal.store import RunFolder, load_scores, load_tensors, save_tensors
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, data_of, models_of, same_data
 from arcal.training.scoring import score_run
@@ -108,6 +110,21 @@ def test_collect_groups_runs_that_differ_in_seeds_only(trained):
     assert not groups[1].stability, "one run has no variance"
 
 
+def test_a_checkpoint_of_something_else_is_no_finished_run(trained, tmp_path):
+    (first, *_), data = trained
+    copy = RunFolder(shutil.copytree(first.path, tmp_path / first.name))
+    save_tensors(copy.checkpoint, {"x": torch.zeros(1)})
+    with pytest.raises(ArcalError, match="not trained to its end"):
+        collect([copy], data, [], "gradient")
+
+
+def test_a_copy_of_a_run_does_not_pass_for_another_seed(trained, tmp_path):
+    (first, *_), data = trained
+    copy = RunFolder(shutil.copytree(first.path, tmp_path / first.name))
+    with pytest.raises(ArcalError, match="are the same run: name one"):
+        collect([first, copy], data, [], "gradient")
+
+
 def test_collect_compares_runs_and_averages_them(trained):
     folders, data = trained
     (group,) = collect(folders[:2], data, [NOISE], "gradient", ood=[data.validation])
@@ -162,6 +179,38 @@ def test_corrupted_images_are_kept_where_asked(trained, tmp_path):
     assert torch.equal(NOISE.of(data, source).images(at), plain.images(at))
     assert kept.stat().st_mtime_ns == before
     assert part.fingerprint() == plain.fingerprint()
+
+
+def test_a_folder_of_corrupted_images_that_is_full_leaves_nothing(trained, tmp_path):
+    _, data = trained
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            NOISE.of(data, Source(cache=tmp_path)).images(torch.arange(3))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_of_corrupted_images_is_refused(trained, tmp_path):
+    _, data = trained
+    NOISE.of(data, Source(cache=tmp_path)).images(torch.arange(3))
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    for damaged in (whole[:-1000], whole[:20], b"", b"no array"):
+        kept.write_bytes(damaged)
+        with pytest.raises(ArcalError, match="is damaged: delete it"):
+            NOISE.of(data, Source(cache=tmp_path)).images(torch.arange(3))
+
+
+def test_other_data_of_one_name_is_told_apart_by_content(trained):
+    (first, *_), data = trained
+    some = data.validation.subset(data.validation.ids[:30])
+    for other in (data.validation, some, data.validation):
+        (group,) = collect([first], data, [], "gradient", ood=[other])
+        assert group.ood[0].images == len(other)
+        assert group.ood[0].outside.sum().item() == pytest.approx(1)
 
 
 def test_runs_of_other_data_are_not_compared(trained, tmp_path):

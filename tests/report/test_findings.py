@@ -86,3 +86,9 @@ def test_one_method_is_compared_with_nothing(made):
     alone = study([made.runs(seeds=(0,))], 10, made.Z)
     assert findings.headline(alone).endswith("points for one seed.")
     assert len(findings.remarks(alone)) == 1
+
+
+def test_the_reference_is_vanilla_as_it_is(made):
+    mixed, plain = made.runs("vanilla", {"mixup": 0.2}), made.runs()
+    assert study([mixed, plain], 10, made.Z).reference.name.label == "vanilla"
+    assert study([made.runs("adals"), mixed], 10, made.Z).reference.name.label.endswith("0.2)")

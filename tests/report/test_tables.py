@@ -160,6 +160,17 @@ def test_terminal_table_fits_and_shows_labels_as_they_are(made):
     assert ECE.show_spread(measures_of(runs[0])["test"]["ece"]) in written.getvalue()
 
 
+def test_a_narrow_terminal_cuts_no_number(made):
+    runs = [made.runs(), made.runs("ar-adals", {"R": 5}, gap=0.1)]
+    written = io.StringIO()
+    print_table(runs, Console(file=written, width=50))
+    text = written.getvalue()
+    for of_method in runs:
+        of_clean = measures_of(of_method)["test"]
+        assert all(column.show_spread(of_clean[column.measure]) in text for column in COLUMNS)
+    assert all(f"{column.unit} {column.best}" in text for column in COLUMNS)
+
+
 def test_what_cannot_be_compared_is_refused(made):
     runs = made.runs()
     with pytest.raises(ArcalError, match="nothing to report"):

@@ -85,7 +85,10 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
     data = data_of(folders[0])
-    others = [load_test(name) for name in command.ood]
+    others = [load_test(name) for name in dict.fromkeys(command.ood)]
+    if table.is_dir():
+        raise ArcalError(f"--table {table} is a folder: name a file in it")
+    table.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, all would be for nothing
     with bar("evaluating", "sets") as progress:
         groups = collect(
             folders,

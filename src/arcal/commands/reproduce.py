@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from arcal.commands.output import say
+from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.paper.reproduce import Reproduction
@@ -45,6 +46,8 @@ class Reproduce:
     """Folder to keep corrupted images in."""
     workers: int = 1
     """Runs trained at the same time, each in a process."""
+    loaders: int = 0
+    """Processes that read images ahead for each run; worth it for a folder of images."""
     ray: str | None = None
     """Address of a Ray cluster that shares these folders, or `local`; needs `arcal[ray]`."""
     threads: int = 1
@@ -63,6 +66,8 @@ class Reproduce:
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
+        if self.threads < 1:
+            raise ArcalError(f"{self.threads} threads: at least 1 is needed")
         loaded: dict[Any, Any] = {}
 
         def train(runs: "list[Run]") -> "list[RunFolder]":
@@ -72,6 +77,7 @@ class Reproduce:
                     self.runs,
                     workers=self.workers,
                     accelerator=self.accelerator,
+                    loaders=self.loaders,
                     ray=self.ray,
                     loaded=loaded,
                     progress=progress,

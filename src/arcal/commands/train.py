@@ -158,7 +158,9 @@ class Train:
         from arcal.training.sweep import sweep
 
         if self.method != "label-smoothing" or self.epsilon is not None:
-            raise ArcalError("--sweep chooses label smoothing's epsilon: give it no other method")
+            raise ArcalError(
+                "--sweep chooses epsilon: give --method label-smoothing and no --epsilon"
+            )
         with bar("choosing epsilon on validation", "epochs") as progress:
             first = replace(run, seeds=self.seeds[:1])
             found = sweep(
@@ -170,6 +172,7 @@ class Train:
                 workers=self.workers,
                 accelerator=self.accelerator,
                 loaders=self.loaders,
+                ray=self.ray,
                 progress=progress,
             )
         for value, ece in found.ece.items():

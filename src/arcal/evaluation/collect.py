@@ -9,6 +9,7 @@ import torch
 from arcal.calibration.posthoc import Calibrator, check_posthoc
 from arcal.data import Data, Part
 from arcal.data.resized import Resized
+from arcal.errors import ArcalError
 from arcal.evaluation.figures import ece_interval, ensemble_of, figures, stability
 from arcal.evaluation.ood import OutOfDistribution, out_of_distribution
 from arcal.evaluation.posthoc import calibrated, fit_posthoc
@@ -104,7 +105,8 @@ def collect(
             for runs, found in group.predict(part, at.name + source.mark(at), one_more):
                 _add(runs, at.name, found)
     for other in ood:
-        part, name = Resized(other, data.shape), f"ood-{other.name.replace('/', '-')}"
+        part = Resized(other, data.shape)  # kept by its content as well: others share its name
+        name = f"ood-{other.name.replace('/', '-')}-{part.fingerprint()[:8]}"
         for group in groups:
             for runs, found in group.predict(part, name, one_more):
                 runs.ood.append(out_of_distribution(part, runs.predictions, found))
@@ -175,9 +177,15 @@ def shared_levels(group: MethodRuns, R: int) -> torch.Tensor:
 
 
 def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
-    """Runs that differ in nothing but their seeds, by a label that tells the groups apart."""
+    """Runs that differ in nothing but their seeds, by a label that tells the groups apart.
+
+    Two folders of one run, which would pass for two seeds, raise `ArcalError`.
+    """
     groups: dict[str, list[RunFolder]] = {}
+    known: dict[str, RunFolder] = {}
     for folder in folders:
+        if (first := known.setdefault(folder.name, folder)) is not folder:
+            raise ArcalError(f"{first.path} and {folder.path} are the same run: name one of them")
         config = folder.config_checked()
         alike = config | {"seeds": len(config["seeds"])}
         groups.setdefault(content_hash(alike), []).append(folder)

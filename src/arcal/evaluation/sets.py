@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 
 from arcal.data import Data, InMemory, Part
@@ -148,13 +148,18 @@ class Corrupted:
         path = path.with_name(path.name + ".npy")
         if not path.exists():
             write_whole(path, self._write)
-        found = np.load(path, mmap_mode="r")
+        try:
+            found = np.load(path, mmap_mode="r")
+        except (EOFError, ValueError):
+            raise ArcalError(f"{path} is damaged: delete it and evaluate again") from None
         if found.shape != (len(self), *self.shape) or found.dtype != np.uint8:
-            raise ArcalError(f"{path} is not of {self.name}: delete it")
+            raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")
         return found
 
     def _write(self, path: Path) -> None:
-        whole = open_memmap(path, mode="w+", dtype=np.uint8, shape=(len(self), *self.shape))
-        for positions in torch.arange(len(self)).split(CHUNK):
-            whole[positions.numpy()] = self._corrupt(positions).numpy()
-        whole.flush()
+        # Not through a map: writing to a mapped file on a full disk kills the process.
+        about = {"descr": "|u1", "fortran_order": False, "shape": (len(self), *self.shape)}
+        with path.open("wb") as file:
+            write_array_header_1_0(file, about)
+            for positions in torch.arange(len(self)).split(CHUNK):
+                file.write(self._corrupt(positions).contiguous().numpy().data)

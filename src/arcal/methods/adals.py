@@ -79,7 +79,7 @@ class ARAdaLS(AdaLS):
                 f"an attack is of the order attack: leave it out with {settings['order']}"
             )
         rescore = settings["rescore"] or ()
-        if not all(0 < at < 1 or (at >= 1 and at == int(at)) for at in rescore):
+        if not all(0 < at < 1 or (at >= 1 and float(at).is_integer()) for at in rescore):
             raise ArcalError(
                 f"rescore is {list(rescore)}: give epochs, or shares of all epochs below 1"
             )

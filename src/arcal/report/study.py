@@ -50,9 +50,10 @@ class Study:
 
     @property
     def reference(self) -> Method:
-        """The method that shows what is wrong: vanilla, or the first if there is none."""
+        """The method that shows what is wrong: vanilla, without mixup, or the first if none is."""
         vanilla = [method for method in self.methods if method.name.kind == "Vanilla"]
-        return (vanilla or self.methods)[0]
+        plain = [method for method in vanilla if "mixup" not in method.name.settings]
+        return (plain or vanilla or self.methods)[0]
 
     @property
     def others(self) -> list[Method]:

@@ -15,6 +15,8 @@ from arcal.evaluation import MEASURES, MethodRuns
 from arcal.report.names import name_methods, set_title
 
 CLEAN = "test"
+NAME = 9
+"""Characters that a method's name has in a printed table, at least; longer ones are wrapped."""
 SHIFTED = "shifted"
 """Name of the mean over all corrupted test sets, which is not one set."""
 
@@ -63,6 +65,11 @@ class Column:
         if spread.deviation is None:
             return self.show(spread.mean)
         return f"{self.show(spread.mean)} ± {spread.deviation * self.scale:.{self.digits}f}"
+
+    def characters(self, rows: "list[Rows]") -> int:
+        """Characters that the column takes: its two lines of heading and each method's entry."""
+        heading = (self.title, f"{self.unit} {self.best}")
+        return max(map(len, (*heading, *(self.show_spread(row[self.measure]) for row in rows))))
 
     def badness(self, value: float) -> float:
         """What is to be small: minus an accuracy, the size of a gap, any other value itself."""
@@ -187,7 +194,7 @@ def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
         console.print(Text(f"{name.title}: {n} {'seed' if n == 1 else 'seeds'}"))
     for at, words in titles_of_sets(list(by_method[0])).items():
         table = Table(title=words, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("Method", min_width=9)
+        table.add_column("Method", min_width=NAME)
         for column in COLUMNS:
             header = f"{column.title}\n{column.unit} {column.best}"
             table.add_column(header, justify="right", no_wrap=True)
@@ -199,6 +206,8 @@ def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
                 for c in COLUMNS
             ]
             table.add_row(Text(names[i].short), *cells)
+        numbers = [column.characters(rows) + 2 for column in COLUMNS]
+        console.width = max(console.width, NAME + 3 + sum(numbers))  # or numbers would be cut
         console.print(table)
 
 

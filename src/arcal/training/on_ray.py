@@ -1,6 +1,7 @@
 """Many runs on a Ray cluster (the extra `arcal[ray]`), whose machines share the runs' folder."""
 
 import logging
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ def fan_out(
             if address == "local":
                 ray.init(num_cpus=workers, **quiet)
             else:
+                _knock(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, OverflowError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ArcalError(f"no Ray at {address!r} ({reason}): start one, or use local") from None
     try:
@@ -53,6 +55,13 @@ def fan_out(
     finally:
         if started:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` if nothing answers at HOST:PORT, for which Ray itself would take minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def _trained(run: Run, root: Path, options: dict[str, Any]) -> str | None:

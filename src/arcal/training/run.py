@@ -48,7 +48,7 @@ class Run:
 
     def __post_init__(self):
         object.__setattr__(self, "settings", complete_settings(self.method, self.settings))
-        method_named(self.method, 2, self.settings)  # raises on a setting out of range
+        method = method_named(self.method, 2, self.settings)  # raises on a setting out of range
         if self.network not in NETWORKS:
             names = ", ".join(NETWORKS)
             raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")
@@ -56,6 +56,7 @@ class Run:
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if self.recipe.epochs < 1 or self.threads < 1:
             raise ArcalError("epochs and threads must be at least 1")
+        method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def load(self) -> Data:
         """The run's data set."""
@@ -106,7 +107,7 @@ def is_done(folder: RunFolder) -> bool:
     if not folder.checkpoint.exists():
         return False
     epochs = folder.config_checked()["recipe"]["epochs"]
-    return load_header(folder.checkpoint)["epoch"] == epochs == folder.epochs_done()
+    return load_header(folder.checkpoint).get("epoch") == epochs == folder.epochs_done()
 
 
 def fingerprint_of(folder: RunFolder) -> str:
