@@ -1,5 +1,6 @@
 """Many runs: fanned out they are what they are alone, and what stops one stops all."""
 
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -44,6 +45,17 @@ def test_ray_gives_the_same_bits_as_one(run, tmp_path):
     wild = replace(runs[1], recipe=replace(run.recipe, learning_rate=1e30))
     with pytest.raises(ArcalError, match="lower the learning rate"):
         train_all([wild], tmp_path / "ray", workers=2, ray="local")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
+def test_a_cluster_that_does_not_answer_is_said_at_once(run, tmp_path):
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unheard.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(ArcalError, match=f"no Ray at '{address}'"):
+            train_all([run], tmp_path, ray=address)
+    assert time.monotonic() - started < 15
 
 
 def test_two_processes_train_one_run_once(run, tmp_path):
