@@ -1,11 +1,13 @@
 """Many runs: fanned out they are what they are alone, and what stops one stops all."""
 
+import logging
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import ray
 
 from arcal.errors import ArcalError
 from arcal.store import RunFolder
@@ -39,12 +41,17 @@ def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
 def test_ray_gives_the_same_bits_as_one(run, tmp_path):
     runs = [run, replace(run, method="vanilla", settings={}, seeds=(1,))]
     one = train_all(runs, tmp_path / "one")
-    ray = train_all(runs, tmp_path / "ray", workers=2, ray="local")
-    for a, b in zip(one, ray, strict=True):
-        assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
     wild = replace(runs[1], recipe=replace(run.recipe, learning_rate=1e30))
-    with pytest.raises(ArcalError, match="lower the learning rate"):
-        train_all([wild], tmp_path / "ray", workers=2, ray="local")
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+    ray.init(num_cpus=2, **quiet)  # once for both: it takes long to start
+    try:
+        fanned_out = train_all(runs, tmp_path / "ray", ray="local")
+        with pytest.raises(ArcalError, match="lower the learning rate"):
+            train_all([wild], tmp_path / "ray", ray="local")
+    finally:
+        ray.shutdown()
+    for a, b in zip(one, fanned_out, strict=True):
+        assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
