@@ -21,7 +21,9 @@ ALPHAS = (0.1, 0.2, 0.4)
 R = 10
 
 
-def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
+def demo(
+    out: Path, *, seeds: tuple[int, ...] = SEEDS, workers: int = 2
+) -> tuple[list[MethodRuns], Path]:
     """Train, evaluate and report under `out`; returns the evaluated runs and the report's page.
 
     Label smoothing's epsilon and AR-AdaLS's alpha are chosen by validation ECE on the first seed,
@@ -29,14 +31,14 @@ def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
     only once all is trained. What is there already is not done again.
     """
     data = load("fashion")
-    vanilla = Run(data="fashion", recipe=RECIPES["demo"], seeds=SEEDS[:1])
+    vanilla = Run(data="fashion", recipe=RECIPES["demo"], seeds=seeds[:1])
     smoothing = replace(vanilla, method="label-smoothing", settings={"epsilon": EPSILONS[0]})
     adaptive = replace(vanilla, method="ar-adals", settings={"R": R, "order": ORDER})
     root = out / "runs"
 
     with bar("vanilla, and sweeps", "epochs") as progress:
         first = tries(smoothing, "epsilon", EPSILONS) + tries(adaptive, "alpha", ALPHAS)
-        train_all(_seeds(vanilla) + first, root, workers=workers, progress=progress)
+        train_all(_each(vanilla, seeds) + first, root, workers=workers, progress=progress)
     with bar("choosing on validation", "epochs") as progress:
         options = {"workers": workers, "progress": progress}
         epsilon = sweep(smoothing, root, "epsilon", EPSILONS, extend=True, **options)
@@ -47,7 +49,7 @@ def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
         *tries(adaptive, "alpha", [alpha.best]),
     ]
     with bar("the chosen, all seeds", "epochs") as progress:
-        runs = [run for method in chosen for run in _seeds(method)]
+        runs = [run for method in chosen for run in _each(method, seeds)]
         folders = train_all(runs, root, workers=workers, progress=progress)
 
     with bar("evaluating", "sets") as progress:
@@ -60,18 +62,18 @@ def demo(out: Path, *, workers: int = 2) -> tuple[list[MethodRuns], Path]:
         evaluated,
         title="Where is a plain network over-confident, and does AR-AdaLS mend it?",
         classes=data.classes,
-        notes=_notes(data, epsilon, alpha),
+        notes=_notes(data, seeds[0], epsilon, alpha),
         showcase=shown,
         R=R,
     )
     return evaluated, page
 
 
-def _seeds(run: Run) -> list[Run]:
-    return [replace(run, seeds=(seed,)) for seed in SEEDS]
+def _each(run: Run, seeds: tuple[int, ...]) -> list[Run]:
+    return [replace(run, seeds=(seed,)) for seed in seeds]
 
 
-def _notes(data: Data, epsilon: Sweep, alpha: Sweep) -> list[str]:
+def _notes(data: Data, seed: int, epsilon: Sweep, alpha: Sweep) -> list[str]:
     def tried(sweep: Sweep) -> str:
         return ", ".join(f"{value:g}: {100 * ece:.2f}" for value, ece in sweep.ece.items())
 
@@ -79,7 +81,7 @@ def _notes(data: Data, epsilon: Sweep, alpha: Sweep) -> list[str]:
         f"{len(data.train)} training, {len(data.validation)} validation and {len(data.test)} test "
         f"images of Fashion-MNIST, the validation images drawn at random from the training set "
         f"(split seed 0, the same for all runs).",
-        f"Chosen on validation, seed {SEEDS[0]} (ECE x 100 by value tried): epsilon of label "
+        f"Chosen on validation, seed {seed} (ECE x 100 by value tried): epsilon of label "
         f"smoothing {epsilon.best:g} ({tried(epsilon)}); alpha of AR-AdaLS {alpha.best:g} "
         f"({tried(alpha)}). Nothing was chosen on a test set; every figure is of the final epoch.",
         f"Levels are cut by the {ORDER} order: the logit margin over the norm of its gradient, a "

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcal.commands.output import say, show
+from arcal.errors import ArcalError
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Demo:
 
     out: Path = Path("arcal-demo")
     """Folder for the runs and the report."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """One run of each method a seed; settings are chosen with the first."""
     workers: int = 2
     """Processes that train at the same time, one thread each."""
     json: bool = False
@@ -24,6 +27,8 @@ class Demo:
     def __call__(self) -> None:
         from arcal.demo import demo
 
-        evaluated, page = demo(self.out, workers=self.workers)
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ArcalError(f"seeds are {list(self.seeds)}: give at least one, each once")
+        evaluated, page = demo(self.out, seeds=self.seeds, workers=self.workers)
         show(evaluated, self.json)
         say(f"report: {page}")
