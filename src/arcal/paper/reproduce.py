@@ -19,6 +19,11 @@ from arcal.report.drawing import render
 from arcal.store import RunFolder, write_json, write_whole
 from arcal.training.run import Run
 
+READ = (
+    '"Holds" is said of the means; the p-value beside it, of a paired test corrected for how many '
+    "there are in the table, says whether chance explains the difference."
+)
+
 Train = Callable[[list[Run]], list[RunFolder]]
 """Trains runs, each once, and returns their folders in the same order."""
 
@@ -147,7 +152,7 @@ class Reproduction:
                 f"validation, seed {setting.seeds[0]}: epsilon {chosen.epsilon:g}, alpha of "
                 f"AR-AdaLS {chosen.alpha}, of AdaLS {chosen.adals_alpha}"
             )
-        lines += ["", "| | claim | here | figures |", "|---|---|---|---|"]
+        lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
         for result in results:
             for claim in result.claims:
                 link = f"[{result.name}]({result.name}.md)"
