@@ -38,6 +38,7 @@ benchmarks: .venv-benchmarks/installed
 
 .venv/installed-test: .venv/installed
 	$(BIN)/pip install --quiet -e '.[test]'
+	$(BIN)/pip install --quiet --no-deps 'imagecorruptions>=1.1.2'  # its photographs of frost
 	touch $@
 
 clean:

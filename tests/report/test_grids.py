@@ -3,6 +3,7 @@ import statistics
 import pytest
 
 from arcal.report.grids import (
+    calibration_errors,
     ensembles,
     out_of_distribution,
     stability,
@@ -56,6 +57,21 @@ def test_the_table_under_shift(compared):
     for column in range(5):
         lowest = min(row[column] for row in values)
         assert [column in row.best for row in single] == [row[column] == lowest for row in values]
+
+
+def test_every_calibration_error_is_shown(compared):
+    found, runs = compared
+    for of_run in runs[0].figures["test"]:
+        of_run |= {"ece_low": 0.01, "ece_high": 0.5}
+    table = calibration_errors(study(runs[:1], 4, 4))
+    assert [head for head, _ in table.head][:3] == ["ECE", "95 % from", "to"]
+    ((_, (row,)),) = table.parts
+    assert row.cells[1:3] == ["1.00 ± 0.00", "50.00 ± 0.00"]
+    mean = Spread(tuple(one["ece_equal_mass"] for one in runs[0].figures["test"]))
+    assert row.cells[3] == ECE.show_spread(mean)
+    ((_, rows),) = calibration_errors(found).parts
+    assert len(rows[0].cells) == 5, "the interval is not there for made-up runs"
+    assert not any(4 in row.best for row in rows), "chance is no contest"
 
 
 def test_one_corrupted_set_has_no_mean(made):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arcal.paper.item import Found, Item, Need
@@ -12,8 +11,7 @@ from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
 from arcal.paper.summaries import lower
-from arcal.report.drawing import INK, OVER, UNDER, WIDTH
-from arcal.report.tables import Spread
+from arcal.report.drawing import WIDTH, pair
 
 BOUND = (
     "The confidence of an ensemble cannot exceed the mean confidence of its members: the largest "
@@ -45,9 +43,9 @@ def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
     for axes, (title, methods) in zip(panels, shown.items(), strict=True):
         ticks: dict[float, str] = {}
         for i, (key, members) in enumerate(methods.items()):
-            first = i == 0
-            _pair(axes, i - 0.2, members.alone("accuracy"), members.alone("confidence"), first)
-            _pair(axes, i + 0.2, members.ensemble("accuracy"), members.ensemble("confidence"))
+            for x, of in ((i - 0.2, members.alone), (i + 0.2, members.ensemble)):
+                first = i == 0 and x < i
+                pair(axes, x, of("accuracy"), of("confidence"), upright=True, labelled=first)
             ticks |= {i - 0.2: "single", i: f"\n{LOOKS[key].name}", i + 0.2: "ensemble"}
         axes.set_xticks(list(ticks), labels=list(ticks.values()))
         axes.tick_params(axis="x", length=0)
@@ -58,28 +56,6 @@ def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2)
     return figure
-
-
-def _pair(axes: Axes, x: float, accuracy: Spread, confidence: Spread, first: bool = False) -> None:
-    """Both at one place, with a bar of one deviation over the single models."""
-    tint = OVER if confidence.mean > accuracy.mean else UNDER
-    axes.plot([x, x], [accuracy.mean, confidence.mean], color=tint, lw=6, alpha=0.3)
-    looks = ((confidence, OVER, "s", "confidence"), (accuracy, INK, "o", "accuracy"))
-    for spread, colour, marker, label in looks:
-        axes.errorbar(
-            [x],
-            [spread.mean],
-            yerr=spread.deviation,
-            color=colour,
-            marker=marker,
-            ls="",
-            mec="white",
-            mew=0.6,
-            ms=6,
-            capsize=2.5,
-            elinewidth=1.1,
-            label=label if first else None,
-        )
 
 
 def _table(title: str, methods: Mapping[str, Members]) -> Table:

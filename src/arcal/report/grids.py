@@ -16,6 +16,15 @@ STABILITY = (
     Column("variance_own_maximum", "Variance, each run's confidence", "×10⁻²", "↓"),
     Column("churn", "Churn", "% of images", "↓"),
 )
+ERRORS = {
+    "ece": Column("ece", "ECE", "equal width", "↓"),
+    "ece_low": Column("ece_low", "95 % from", "bootstrap", ""),
+    "ece_high": Column("ece_high", "to", "bootstrap", ""),
+    "ece_equal_mass": Column("ece_equal_mass", "ECE", "equal mass", "↓"),
+    "ece_class_wise": Column("ece_class_wise", "ECE", "class-wise", "↓"),
+    "ece_debiased": Column("ece_debiased", "ECE", "debiased", "↓"),
+    "ece_if_calibrated": Column("ece_if_calibrated", "Chance", "if calibrated", ""),
+}
 SEPARATION = Column("auroc", "AUROC", "in [0, 1]", "↑", scale=1.0, digits=3)
 SINGLE, ENSEMBLE = "single runs", "ensembles of a method's runs"
 
@@ -35,6 +44,16 @@ class Grid:
 
     head: list[tuple[str, str]]
     parts: list[tuple[str, list[Row]]]
+
+
+def calibration_errors(study: Study) -> Grid:
+    """The ECE with its interval, and the other calibration errors, on the clean test set, x 100."""
+    columns = [ERRORS[name] for name in study.methods[0].calibration_errors]
+    spreads = [[m.calibration_errors[c.measure] for c in columns] for m in study.methods]
+    rows = _rows(study.methods, columns, spreads)
+    for row in rows:  # the ends of an interval, and what chance gives, are no contest
+        row.best.difference_update(i for i, column in enumerate(columns) if not column.best)
+    return Grid([(c.title, f"{c.unit} {c.best}".strip()) for c in columns], [("×10⁻²", rows)])
 
 
 def under_shift(study: Study) -> Grid | None:

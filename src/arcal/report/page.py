@@ -88,6 +88,7 @@ def _evaluated(study: Study) -> dict[str, Any]:
     extra = [type for type in types if type in EXTRA]
     stable = grids.stability(study)
     return {
+        "calibration_errors": grids.calibration_errors(study),
         "under_shift": grids.under_shift(study),
         "shifted_types": [corruption_title(type) for type in types],
         "extra_types": [corruption_title(type) for type in extra]

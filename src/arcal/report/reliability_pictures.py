@@ -9,10 +9,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from arcal.calibration import Reliability
-from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH
+from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH, pair
 from arcal.report.reliability import interval_of
 from arcal.report.study import Study
-from arcal.report.tables import CLEAN, Rows
+from arcal.report.tables import CLEAN
 
 FEW = 10
 """A bin of a reliability diagram with fewer images is drawn pale."""
@@ -124,8 +124,9 @@ def ensembles(study: Study) -> Figure:
     for i, method in enumerate(shown):
         ticks[i - 0.17] = f"{method.name.short}: single"
         ticks[i + 0.17] = "ensemble"
-        _pair(axes, i - 0.17, method.measures[CLEAN], first=i == 0)
-        _pair(axes, i + 0.17, method.ensemble)
+        for y, row in ((i - 0.17, method.measures[CLEAN]), (i + 0.17, method.ensemble)):
+            first = i == 0 and y < i
+            pair(axes, y, row["accuracy"], row["confidence"], upright=False, labelled=first)
     axes.set_yticks(list(ticks), labels=list(ticks.values()))
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
@@ -135,25 +136,3 @@ def ensembles(study: Study) -> Figure:
     axes.margins(x=0.04)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
     return figure
-
-
-def _pair(axes: Axes, y: float, row: Rows, first: bool = False) -> None:
-    accuracy, confidence = row["accuracy"], row["confidence"]
-    tint = OVER if confidence.mean > accuracy.mean else UNDER
-    axes.plot([accuracy.mean, confidence.mean], [y, y], color=tint, lw=6, alpha=0.3)
-    looks = ((confidence, OVER, "s", "confidence"), (accuracy, INK, "o", "accuracy"))
-    for spread, colour, marker, label in looks:
-        axes.errorbar(
-            [spread.mean],
-            [y],
-            xerr=spread.deviation,
-            color=colour,
-            marker=marker,
-            ls="",
-            mec="white",
-            mew=0.6,
-            ms=6,
-            capsize=2.5,
-            elinewidth=1.1,
-            label=label if first else None,
-        )

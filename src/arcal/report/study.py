@@ -9,7 +9,7 @@ from torch import Tensor
 
 from arcal.calibration import Reliability
 from arcal.errors import ArcalError
-from arcal.evaluation import STABILITY, MethodRuns, OutOfDistribution
+from arcal.evaluation import OTHER_ECE, STABILITY, MethodRuns, OutOfDistribution
 from arcal.report.levels import LevelFigures, levels_of, soft_labels_of
 from arcal.report.means import SHOWN, Means, means_of
 from arcal.report.names import Name, name_methods
@@ -21,7 +21,8 @@ from arcal.report.tables import CLEAN, Rows, Spread, check_comparable, measures_
 class Method:
     """One method's name, seeds and figures.
 
-    `measures` are by set, the clean test set first; `means` are over corrupted sets. `ensemble`
+    `measures` are by set, the clean test set first; `calibration_errors` are the ECE, its interval
+    and the other errors, on the clean test set; `means` are over corrupted sets. `ensemble`
     (on the clean test set), `ensemble_means`, `ensemble_reliability` and `stability` are of all
     runs together: empty or None if there is one. `reliability` has an entry a run.
     """
@@ -29,6 +30,7 @@ class Method:
     name: Name
     seeds: list[tuple[int, ...]]
     measures: dict[str, Rows]
+    calibration_errors: Rows
     ensemble: Rows
     means: dict[str, Means]
     ensemble_means: dict[str, Means]
@@ -86,6 +88,7 @@ def study(runs: list[MethodRuns], R: int, Z: int) -> Study:
             name=name,
             seeds=of_method.seeds,
             measures=measures_of(of_method),
+            calibration_errors=_calibration_errors(of_method),
             ensemble={m: Spread((v,)) for m, v in of_method.ensemble.get(CLEAN, {}).items()},
             means=means_of(of_method, SHOWN),
             ensemble_means=means_of(of_method, SHOWN, ensemble=True),
@@ -101,6 +104,13 @@ def study(runs: list[MethodRuns], R: int, Z: int) -> Study:
     return Study(methods, R, orders.pop())
 
 
+def _calibration_errors(runs: MethodRuns) -> Rows:
+    """What there is of the ECE, the ends of its interval, and the other errors."""
+    clean = runs.figures[CLEAN]
+    names = [name for name in ("ece", "ece_low", "ece_high", *OTHER_ECE) if name in clean[0]]
+    return {name: Spread(tuple(found[name] for found in clean)) for name in names}
+
+
 def as_json(of: Study) -> list[dict[str, Any]]:
     """Each method's figures for figures.json; what is not finite is null."""
     return [_method_as_json(method) for method in of.methods]
@@ -114,6 +124,7 @@ def _method_as_json(method: Method) -> dict[str, Any]:
             "title": method.name.title,
             "seeds": method.seeds,
             "sets": method.measures,
+            "calibration_errors": method.calibration_errors,
             "levels": {
                 "accuracy": levels.accuracy,
                 "confidence": levels.confidence,
