@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 import torch
 import tyro
 
+from arcal.attacks import BoundaryProjection
 from arcal.data import load
 from arcal.errors import ArcalError
 from arcal.training.device import fabric_on
@@ -22,23 +23,24 @@ from arcal.training.scoring import score_file, score_run
 from arcal.training.train import train
 
 
-def main(images: int = 2000, order: str = "attack") -> None:
-    """Score embedded test images by an order with the small network, one thread a process."""
+def main(images: int = 5000, budget: int = 150) -> None:
+    """Score embedded test images by the boundary projection, one thread a process."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise ArcalError("two cores are needed")
     torch.set_num_threads(1)
+    attack = BoundaryProjection(budget)
     data = load("fashion")
     part = data.test.subset(data.test.ids[:images])
     seconds, files = [], []
     with TemporaryDirectory() as root:
         folder = train(Run(recipe=RECIPES["demo"]), Path(root), data=data)
-        path = score_file(folder, "test", order)
+        path = score_file(folder, "test", "attack", attack)
         for processes in (1, 2):
             os.sched_setaffinity(0, cores[:processes])
             fabric = fabric_on("cpu", processes=processes)
             start = time.perf_counter()
-            score_run(folder, part, "test", order, fabric=fabric)
+            score_run(folder, part, "test", "attack", attack=attack, fabric=fabric)
             seconds.append(time.perf_counter() - start)
             files.append(path.read_bytes())
             path.unlink()
