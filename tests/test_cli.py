@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,3 +218,12 @@ def test_help_teaches():
     assert done.returncode == 0
     for word in ("--method", "ar-adals", "--order", "gradient", "paper"):
         assert word in done.stdout
+
+
+def test_on_the_fly_says_what_re_scoring_took(tiny, tmp_path):
+    done = arcal(
+        "train", "--data", tiny, "--validation", 40, "--method", "ar-adals", "--order", "margin",
+        "--levels", 3, "--epochs", 2, "--rescore", 1, "--runs", tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"re-scoring on the fly took \d+ % of the time", done.stderr)

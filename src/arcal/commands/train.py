@@ -117,14 +117,21 @@ class Train:
                 ray=self.ray,
                 progress=progress,
             )
-        last = [{"run": str(folder.path)} | folder.epochs()[-1] for folder in folders]
+        records = [folder.epochs() for folder in folders]
+        last = [
+            {"run": str(folder.path)} | of_run[-1]
+            for folder, of_run in zip(folders, records, strict=True)
+        ]
         if self.json:
             print(json.dumps(last, indent=2))
-        for line in last:
+        for line, of_run in zip(last, records, strict=True):
             say(
                 f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "
                 f"ECE {100 * line['ece']:.2f} x 10^-2"
             )
+            if scoring := sum(record.get("rescoring_seconds", 0.0) for record in of_run):
+                whole = scoring + sum(record["seconds"] for record in of_run)
+                say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
 
     def _run(self) -> "Run":
         from arcal.training.recipes import recipe_named
