@@ -1,7 +1,7 @@
 """Alpha by the epochs left beside alphas tuned by hand, at two lengths on two data sets.
 
     python -m benchmarks.alpha                # the tables of docs/choosing-alpha-and-R.md
-    python -m benchmarks.alpha --on test --lengths 16 --seeds 10 11 12 13 14 15 16 17
+    python -m benchmarks.alpha --on test --lengths 16 --alphas --seeds 10 11 12 13 14 15 16 17
 
 The small network on 3,000 training images at half their resolution, so that a run takes seconds; 10
 levels of 200 validation images each, cut by the gradient order. `--on development` measures on
@@ -50,6 +50,7 @@ def main(
     data: tuple[Name, ...] = ("cifar10", "fashion"),
     lengths: tuple[int, ...] = (16, 40),
     seeds: tuple[int, ...] = (0, 1),
+    alphas: tuple[float, ...] = ALPHAS,
     cache: Path = Path(".benchmarks"),
 ) -> None:
     """Train what is missing, and print a line a method: mean and deviation over seeds, x 100."""
@@ -61,7 +62,7 @@ def main(
                 f"\n{name}, {epochs} epochs, {on} images, seeds {seeds}\n\n| {' | '.join(HEAD)} |"
             )
             print("| --- " * len(HEAD) + "|", flush=True)
-            for method, settings in _methods(name):
+            for method, settings in _methods(name, alphas):
                 rows = [
                     _measured(name, on, epochs, seed, method, settings, cache) for seed in seeds
                 ]
@@ -75,11 +76,11 @@ def main(
                     print(f"| {method} {shown}{after} | {' | '.join(columns)} |", flush=True)
 
 
-def _methods(name: Name) -> Iterator[tuple[str, dict[str, Any]]]:
+def _methods(name: Name, alphas: tuple[float, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "vanilla", {}
     yield from (("label-smoothing", {"epsilon": epsilon}) for epsilon in EPSILONS[name])
     settings = {"order": "gradient", "R": R}
-    yield from (("ar-adals", settings | {"alpha": alpha}) for alpha in (*ALPHAS, "auto"))
+    yield from (("ar-adals", settings | {"alpha": alpha}) for alpha in (*alphas, "auto"))
     yield "ar-adals", settings | {"alpha": "auto", "update": "joint"}
 
 
