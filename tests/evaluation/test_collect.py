@@ -10,6 +10,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from arcal.data import load
+from arcal.data.fewer import drawn
 from arcal.errors import ArcalError
 from arcal.evaluation import (
     EvaluationSet,
@@ -23,6 +24,7 @@ from arcal.evaluation import (
     shift_sets,
     stability,
 )
+from arcal.robustness import levels, mean_rank
 from arcal.showcase import showcase
 from arcal.store import RunFolder, load_scores, load_tensors, save_tensors
 from arcal.training.recipes import RECIPES
@@ -108,6 +110,32 @@ def test_collect_groups_runs_that_differ_in_seeds_only(trained):
     assert found.items() > figures(groups[1].predictions[0]).items()
     assert found["ece_low"] < found["ece_high"]
     assert not groups[1].stability, "one run has no variance"
+
+
+def test_shift_on_fewer_images_is_that_of_these_images(trained):
+    folders, data = trained
+    fewer = drawn(data.test, 25, split_seed=0)
+    whole = collect(folders[:2], data, [NOISE], "gradient")[0]
+    (group,) = collect(folders[:2], data, [NOISE], "gradient", shifted=fewer)
+    assert group.figures["test"] == whole.figures["test"]
+    found = [predict(folder, NOISE.of(data), NOISE.name) for folder in folders[:2]]
+    at = torch.isin(found[0].ids, fewer.ids)
+    these = [Predictions(one.ids[at], one.labels[at], one.logits[:, at]) for one in found]
+    for ours, theirs in zip(group.figures[NOISE.name], map(figures, these), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-6), "but for the size of the batch"
+    scores = torch.stack([one.robustness[at] for one in group.robustness])
+    cut = levels(mean_rank(scores, fewer.ids), fewer.ids, 10)
+    _, by_level = stability(these, cut, 10)
+    for name, values in group.stability_by_level[NOISE.name].items():
+        assert values == pytest.approx(by_level[name], abs=1e-6)
+
+
+def test_runs_that_need_no_levels_are_not_scored(trained):
+    folders, data = trained
+    alone, both = collect(folders, data, [], "gradient", scored=folders[2:])
+    assert [len(group.robustness) for group in (alone, both)] == [0, 1]
+    assert alone.stability["test"]
+    assert not alone.stability_by_level
 
 
 def test_a_checkpoint_of_something_else_is_no_finished_run(trained, tmp_path):

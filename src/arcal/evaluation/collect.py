@@ -1,7 +1,7 @@
 """Many runs on many sets: each image is corrupted once, and no more than one set is in memory."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -37,6 +37,8 @@ class MethodRuns:
 
     Of a post-hoc method the folders, seeds and robustness are those of the runs that it calibrates,
     `predictions` are calibrated, and what is averaged for `ensemble` are calibrated runs.
+
+    `robustness` is empty, and there is nothing by level, where scores were not asked for.
     """
 
     label: str
@@ -61,6 +63,8 @@ def collect(
     ood: Sequence[Part] = (),
     source: Source | None = None,
     posthoc: Sequence[str] = (),
+    shifted: Part | None = None,
+    scored: Sequence[RunFolder] | None = None,
     accelerator: str = "cpu",
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[MethodRuns]:
@@ -74,14 +78,21 @@ def collect(
     Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
     training, labelled such as `vanilla + temperature`: each run by its own calibrator, fitted once
     on its clean validation predictions and applied to every set.
+
+    Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
+    are made of; and `scored`, the runs whose test images are scored. None is all.
     """
     source = source or Source()
-    shifted = list(dict.fromkeys(at for at in sets if at != EvaluationSet()))
+    corrupted = list(dict.fromkeys(at for at in sets if at != EvaluationSet()))
+    under_shift, fewer = data, ""
+    if shifted is not None and len(shifted) < len(data.test):
+        under_shift, fewer = replace(data, test=shifted), f"-of-{len(shifted)}"
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
+    to_score = {folder.path.resolve() for folder in (folders if scored is None else scored)}
     posthoc = list(dict.fromkeys(posthoc))
     for name in posthoc:
         check_posthoc(name)
-    done, total = 0, len(folders) * (2 + len(shifted) + len(ood) + bool(posthoc))
+    done, total = 0, len(folders) * (2 + len(corrupted) + len(ood) + bool(posthoc))
 
     def one_more() -> None:
         nonlocal done
@@ -91,18 +102,22 @@ def collect(
     for label, of_label in _by_seeds(folders).items():
         group = _Group.of(label, of_label, accelerator)
         groups.append(group)
+        wanted = {folder.path.resolve() for folder in group.runs.folders} <= to_score
         for folder in group.runs.folders:
-            fabric = fabric_on(accelerator)
-            scores = score_run(folder, data.test, CLEAN, order, attack=attack, fabric=fabric)
-            group.runs.robustness.append(scores)
+            if wanted:
+                fabric = fabric_on(accelerator)
+                scores = score_run(folder, data.test, CLEAN, order, attack=attack, fabric=fabric)
+                group.runs.robustness.append(scores)
             one_more()
         if posthoc:
             group.calibrate(posthoc, data.validation, one_more)
 
-    for at in (EvaluationSet(), *shifted):
-        part = at.of(data, source)
+    for at in (EvaluationSet(), *corrupted):
+        part, name = at.of(data, source), at.name
+        if at.corruption is not None:
+            part, name = at.of(under_shift, source), at.name + source.mark(at) + fewer
         for group in groups:
-            for runs, found in group.predict(part, at.name + source.mark(at), one_more):
+            for runs, found in group.predict(part, name, one_more):
                 _add(runs, at.name, found)
     for other in ood:
         part = Resized(other, data.shape)  # kept by its content as well: others share its name
@@ -165,15 +180,21 @@ def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
     if len(found) < 2:
         return
     group.ensemble[name] = figures(ensemble_of(found))
-    cut = shared_levels(group, R)
-    group.stability[name], group.stability_by_level[name] = stability(found, cut, R)
+    cut = shared_levels(group, R, found[0].ids) if group.robustness else None
+    group.stability[name], by_level = stability(found, cut, R)
+    if by_level:
+        group.stability_by_level[name] = by_level
 
 
-def shared_levels(group: MethodRuns, R: int) -> torch.Tensor:
-    """The levels `(N,)` of the test images that all runs of a method share: by their mean rank."""
-    ids = group.robustness[0].ids
-    ranking = mean_rank(torch.stack([scores.robustness for scores in group.robustness]), ids)
-    return levels(ranking, ids, R)
+def shared_levels(group: MethodRuns, R: int, ids: torch.Tensor | None = None) -> torch.Tensor:
+    """The levels `(N,)` of the test images that all runs of a method share: by their mean rank.
+
+    With `ids` `(N,)`, ascending, only these images are ranked and cut.
+    """
+    found = group.robustness[0].ids
+    at = slice(None) if ids is None or len(ids) == len(found) else torch.isin(found, ids)
+    scores = torch.stack([of_run.robustness[at] for of_run in group.robustness])
+    return levels(mean_rank(scores, found[at]), found[at], R)
 
 
 def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:

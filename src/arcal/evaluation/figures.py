@@ -63,12 +63,12 @@ def ensemble_of(runs: list[Predictions]) -> Predictions:
 
 
 def stability(
-    runs: list[Predictions], levels: torch.Tensor, R: int
+    runs: list[Predictions], levels: torch.Tensor | None, R: int
 ) -> tuple[dict[str, float], dict[str, list[float]]]:
     """How much two or more runs differ on a set (section 5.4): overall, and by level.
 
     The variance in its three readings, and churn. `levels` `(N,)` cut the inputs into R; by level
-    there are the variances, a list of R each.
+    there are the variances, a list of R each, or nothing without levels.
     """
     probabilities = torch.stack([of_run.log_probabilities.exp() for of_run in runs])
     found = variance(probabilities)
@@ -78,6 +78,8 @@ def stability(
         "variance_own_maximum": found.own_maximum,
         "churn": churn(probabilities.argmax(dim=2)),
     }
+    if levels is None:
+        return whole, {}
     per_input = {
         name: getattr(found, f"{name.removeprefix('variance_')}_per_input")
         for name in STABILITY[:3]

@@ -33,7 +33,7 @@ CORRELATED = (
 
 
 def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, ("vanilla",)) for setting in SETTINGS]
+    return [Need(setting, ("vanilla",), levels=True) for setting in SETTINGS]
 
 
 def make(found: Found) -> Result:

@@ -29,7 +29,7 @@ METHODS = ("vanilla", "ls", "ar-adals")
 
 
 def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(SETTING, METHODS)]
+    return [Need(SETTING, METHODS, levels=True)]
 
 
 def make(found: Found) -> Result:

@@ -14,6 +14,8 @@ from arcal.paper.scales import Chosen, Setting
 class Need:
     """Methods, by their keys, on the setting of a name; under shift, or on other data, as well.
 
+    `levels` asks for the robustness of the test images by every run of these methods.
+
     A key is one of `scales.METHODS`, `R=4` for AR-AdaLS with 4 levels, or a post-hoc method on top
     such as `vanilla + temperature`. A setting that a scale does not have is left out.
     """
@@ -22,6 +24,7 @@ class Need:
     keys: tuple[str, ...]
     shift: bool = False
     ood: bool = False
+    levels: bool = False
 
 
 @dataclass(frozen=True)

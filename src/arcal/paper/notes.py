@@ -28,6 +28,8 @@ def notes_of(found: Found, names: Sequence[str], *, shift: bool = False) -> list
         line = f"{setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds"
         if shift:
             line += f"; under shift: {shift_of(next(iter(evaluated.runs.values())))}"
+            if setting.shift_images is not None:
+                line += f", of {setting.shift_images:,} test images"
         lines.append(line + ".")
     return lines
 

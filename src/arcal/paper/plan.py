@@ -48,6 +48,8 @@ class Planned:
     keys: tuple[str, ...]
     shift: bool
     ood: bool
+    by_level: tuple[str, ...] = ()
+    """The keys whose runs score the test images."""
 
     def grids(self) -> dict[str, Grid]:
         """What is chosen on validation, by its name in `Chosen`; one value if nobody needs it."""
@@ -90,7 +92,9 @@ def plan(items: Sequence[Item], settings: Mapping[str, Setting]) -> list[Planned
         if of_setting:
             keys = dict.fromkeys(key for need in of_setting for key in need.keys)
             shift, ood = any(n.shift for n in of_setting), any(n.ood for n in of_setting)
-            planned.append(Planned(setting, tuple(keys), shift, ood))
+            levels = (key for need in of_setting if need.levels for key in need.keys)
+            by_level = tuple(dict.fromkeys(key.partition(" + ")[0] for key in levels))
+            planned.append(Planned(setting, tuple(keys), shift, ood, by_level))
     return planned
 
 

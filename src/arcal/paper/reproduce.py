@@ -8,7 +8,7 @@ from typing import Any
 
 from arcal.attacks import attack_named
 from arcal.data import Data, load_test
-from arcal.data.fewer import only_classes
+from arcal.data.fewer import drawn, only_classes
 from arcal.errors import ArcalError
 from arcal.evaluation import MethodRuns, Source, collect, shift_sets, write_tidy
 from arcal.paper.item import Evaluated, Found, Item
@@ -120,6 +120,8 @@ class Reproduction:
                 ood=ood,
                 source=Source(cache=self.cache),
                 posthoc=planned.posthoc(),
+                shifted=drawn(data.test, setting.shift_images, split_seed=setting.run.split_seed),
+                scored=[folder for key in planned.by_level for folder in folders[key]],
                 accelerator=self.accelerator,
                 progress=progress,
             )

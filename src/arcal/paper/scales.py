@@ -39,7 +39,8 @@ class Setting:
     shares of all epochs, of AR-AdaLS on the fly; `levels` the R that Figure 5 tries. `ood` is the
     other data of Figure 4, of which `ood_classes` are taken, all for None. `attack` finds the
     robustness of training, validation and test images; None is ours, the quick one where levels of
-    training and validation images are all that is wanted.
+    training and validation images are all that is wanted. `shift_images` is how many of the test
+    images are corrupted, drawn by the split seed; None is all.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Setting:
     order: str = "attack"
     ood_classes: tuple[int, ...] | None = None
     attack: str | None = None
+    shift_images: int | None = None
 
     def runs(self, key: str, chosen: "Chosen") -> list[Run]:
         """The runs of a method, one a seed, or one for all if its members train in lockstep."""
@@ -168,11 +170,11 @@ def _smoke(sources: Sources) -> list[Setting]:
 
 def _cpu(sources: Sources) -> list[Setting]:
     recipe = RECIPES["small"]
-    run = Run(sources.cifar10, recipe=recipe, images=5000, validation=3000, test_images=2000)
+    run = Run(sources.cifar10, recipe=recipe, images=5000, validation=3000)
     first = Setting(
         name="cifar10-resnet29",
         stands_for="CIFAR-10, ResNet-29",
-        about="5,000 training, 3,000 validation, 2,000 test images; small network, 30 epochs",
+        about="5,000 training and 3,000 validation images, small network, 30 epochs",
         run=run,
         seeds=(0, 1, 2, 3, 4),
         epsilons=(0.05, 0.1, 0.15, 0.2, 0.25),
@@ -182,13 +184,16 @@ def _cpu(sources: Sources) -> list[Setting]:
         levels=(1, 2, 4, 8, 10, 12, 16),
         shift=(),
         ood=sources.cifar100,
+        shift_images=2000,
     )
     other = replace(
         first,
         name="cifar100-wrn",
         stands_for="CIFAR-100, WRN-28-10",
-        about="5,000 training, 3,000 validation, 2,000 test images; small network, 30 epochs",
-        run=replace(run, data=sources.cifar100),
+        about="10,000 training and 3,000 validation images, small network, 30 epochs",
+        # With 5,000 its vanilla is hardly over-confident on validation (.03), with these (.065) as
+        # the paper's.
+        run=replace(run, data=sources.cifar100, images=10_000),
         levels=(1, 10),
         shift=("cifar100",),
         ood=None,

@@ -28,7 +28,7 @@ SAMPLE = 1000
 
 
 def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, ("vanilla",)) for setting in PAPER]
+    return [Need(setting, ("vanilla",), levels=True) for setting in PAPER]
 
 
 def make(found: Found) -> Result:
