@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from arcal.errors import ArcalError
 from arcal.networks import (
     NETWORKS,
+    MediumResNet,
     Normalize,
     ResNet101,
     ResNetV2,
@@ -88,7 +89,7 @@ def test_weights_come_from_the_generator_alone(name):
 @every
 def test_initialisation_is_a_cut_normal(name):
     """Deviation sqrt(gain / fan_in) after the cut, nothing beyond two deviations before it."""
-    gain = 1 / 3 if name == "small" else 2  # 2 is Keras' he_normal
+    gain = 1 / 3 if name in ("small", "medium") else 2  # 2 is Keras' he_normal
     kinds = nn.Conv2d if name == "resnet101" else nn.Conv2d | nn.Linear  # its own test has the rest
     layers: list[Any] = [m for m in make(name).modules() if isinstance(m, kinds)]
     scaled = torch.cat([(m.weight * (m.weight[0].numel() / gain) ** 0.5).flatten() for m in layers])
@@ -151,6 +152,7 @@ def test_batch_norm_after_a_convolution_folds_away(name, shake):
         tuple(norms)
         == {
             "small": (5, 0),
+            "medium": (7, 0),
             "resnet29": (28, 9),
             "wrn-28-10": (25, 13),
             "resnet101": (17, 0),
@@ -177,6 +179,7 @@ def test_a_step_of_training_lowers_the_loss(name):
 def test_the_table_builds_these():
     assert {
         "small": SmallResNet,
+        "medium": MediumResNet,
         "resnet29": ResNetV2,
         "wrn-28-10": WideResNet,
         "resnet101": ResNet101,
@@ -190,7 +193,7 @@ def test_the_table_builds_these():
             "vgg",
             10,
             COLOUR,
-            "'vgg' is unknown: choose one of small, resnet29, wrn-28-10, resnet101",
+            "'vgg' is unknown: choose one of small, medium, resnet29, wrn-28-10, resnet101",
         ),
         ("small", 1, COLOUR, "1 classes"),
         ("small", 10, (32, 32), "image shape"),
@@ -201,6 +204,15 @@ def test_bad_requests_are_refused_in_one_line(name, classes, shape, message):
     with pytest.raises(ArcalError, match=message) as caught:
         build(name, classes=classes, shape=shape, generator=torch.Generator())
     assert "\n" not in str(caught.value)
+
+
+def test_medium_has_about_310_thousand_parameters():
+    blocks = [(32, 32), (32, 64), (64, 128)]
+    convolutions = sum(9 * i * o + 9 * o * o + i * o for i, o in blocks) + 3 * 9 * 32
+    norms = 2 * 32 + sum(4 * o for _, o in blocks)
+    expected = convolutions + norms + 128 * 10 + 10
+    assert sum(p.numel() for p in make("medium").parameters()) == expected == 309_290
+    assert make("medium").stem(images(COLOUR)).shape == (4, 32, 32, 32), "a full resolution stem"
 
 
 def test_small_has_about_80_thousand_parameters():

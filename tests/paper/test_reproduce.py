@@ -4,7 +4,6 @@ import json
 from contextlib import nullcontext
 from dataclasses import replace
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -57,11 +56,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reproduction(folder):
-    source = write_tiny(folder / "data", N=120)
-    for file in source.parent.glob("*.parquet"):  # every fifth label is wrong: nothing is certain
-        table = pq.read_table(file)
-        labels = [(y + (i % 5 == 0)) % 3 for i, y in enumerate(table["label"].to_pylist())]
-        pq.write_table(table.set_column(1, "label", pa.array(labels)), file)
+    source = write_tiny(folder / "data", N=120, wrong=5)
     recipe = replace(RECIPES["demo"].shortened(2), batch_size=8)
     setting = Setting(
         name=NAME,
@@ -191,6 +186,45 @@ def test_what_is_there_is_not_made_again(results, reproduction, folder):
     (result,) = again.run()
     assert all(file.stat().st_mtime_ns == then for file, then in before.items())
     assert result.tables == results[0].tables
+
+
+def test_what_is_kept_is_not_trained_again(reproduction, results, folder):
+    needs = lambda settings: [Need(NAME, ("ls", "ls + temperature", "ar-adals"), shift=True)]  # noqa: E731
+    tell = lambda found: Result("kept", "", [], [_seeds(found)])  # noqa: E731
+    first = replace(
+        reproduction, items=[Item("kept", "", needs, tell)], out=folder / "a", keep=folder / "keep"
+    )
+    (before,) = first.run()
+    assert len(list((folder / "keep").iterdir())) == 4, "two methods of two seeds"
+    whole = replace(first, keep=None, out=folder / "b").run()
+    assert whole == [before]
+
+    ((_, progress, _),) = first.status()
+    assert sorted(one.folder.name[:-12] for one in progress if one.kept) == [
+        *("ar-adals-s0-", "ar-adals-s1-", "label-smoothing-s0-", "label-smoothing-s1-")
+    ]
+
+    def train(runs):  # all that is left is the grid of epsilon, which nothing keeps
+        assert {(run.method, run.seeds) for run in runs} <= {("label-smoothing", (0,))}
+        return train_all(runs, folder / "elsewhere")
+
+    again = replace(first, root=folder / "elsewhere", out=folder / "c", train=train)
+    assert again.run() == [before]
+
+
+def _seeds(found):
+    sets = ("test", *(f"test-{at}" for at in SHIFT))
+    rows = [
+        (key, [Cell(None, runs_of(found.of(NAME, key), "ece", at)) for at in sets])
+        for key in ("ls", "ls + temperature", "ar-adals")
+    ]
+    return Table("ECE", list(sets), rows)
+
+
+def test_levels_are_not_kept(reproduction, folder):
+    first = replace(reproduction, items=[ITEMS["table1"]], keep=folder / "keep")
+    with pytest.raises(ArcalError, match="without --keep"):
+        first.run()
 
 
 def test_a_scale_without_the_items_data_is_one_line(reproduction):

@@ -24,7 +24,8 @@ class Reproduce:
     """
 
     items: tyro.conf.Positional[tuple[str, ...]]
-    """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all."""
+    """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all of these;
+    headline (few methods on all training images, at the scale cpu)."""
     scale: str = "smoke"
     """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
     GPUs)."""
@@ -44,6 +45,9 @@ class Reproduce:
     """Folder of the results, in which the scale has its own."""
     cache: Path | None = None
     """Folder to keep corrupted images in."""
+    keep: Path | None = None
+    """Folder in which a small file stays of every evaluated run, with its figures and clean
+    predictions. What has one is not trained again, so run folders may go."""
     workers: int = 1
     """Runs trained at the same time, each in a process."""
     loaders: int = 0
@@ -93,6 +97,7 @@ class Reproduce:
             train,
             bar,
             cache=self.cache,
+            keep=self.keep,
             accelerator=self.accelerator,
         )
         if self.plan:
@@ -114,7 +119,8 @@ class Reproduce:
             about = f"{planned.setting.stands_for} ({planned.setting.about})"
             print(f"{about}: {done} of {len(progress)} runs")
             for one in progress:
-                print(f"  {one.done:>4} of {one.run.recipe.epochs} epochs  {one.folder.name}")
+                done = "kept" if one.kept else f"{one.done:>4} of {one.run.recipe.epochs} epochs"
+                print(f"  {done:>18}  {one.folder.name}")
             left = float("nan") if seconds is None else left + seconds
         unknown = left != left
         print(

@@ -7,6 +7,7 @@ figures       accuracy, ECE and the like of a set, and how much runs differ
 ood           images of another data set
 shift         means over corrupted sets
 collect       all of it for many runs
+kept          a small file of each run, for tables over seeds when the folders are gone
 tidy          every figure as a row of a Parquet file
 """
 
@@ -20,6 +21,7 @@ from arcal.evaluation.figures import (
     figures,
     stability,
 )
+from arcal.evaluation.kept import is_kept, keep, kept
 from arcal.evaluation.ood import OutOfDistribution, Separation, out_of_distribution
 from arcal.evaluation.posthoc import calibrated, fit_posthoc
 from arcal.evaluation.predictions import Predictions, Predictor, predict, predictions_of
@@ -46,6 +48,9 @@ __all__ = [
     "ensemble_of",
     "figures",
     "fit_posthoc",
+    "is_kept",
+    "keep",
+    "kept",
     "label_of",
     "on_set",
     "out_of_distribution",

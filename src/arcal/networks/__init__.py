@@ -11,12 +11,13 @@ from arcal.networks.layers import Normalize
 from arcal.networks.parameters import decayed, kernels
 from arcal.networks.resnet101 import ResNet101
 from arcal.networks.resnet_v2 import ResNetV2
-from arcal.networks.small import SmallResNet
+from arcal.networks.small import MediumResNet, SmallResNet
 from arcal.networks.wide_resnet import WideResNet
 
 __all__ = [
     "NETWORKS",
     "Ensemble",
+    "MediumResNet",
     "Normalize",
     "ResNet101",
     "ResNetV2",
@@ -29,6 +30,7 @@ __all__ = [
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "small": SmallResNet,
+    "medium": MediumResNet,
     "resnet29": ResNetV2,
     "wrn-28-10": WideResNet,
     "resnet101": ResNet101,

@@ -9,6 +9,7 @@ from arcal.transforms.corruptions import CORRUPTIONS
 
 STANDS_FOR = {
     "cifar10-resnet29": "CIFAR-10, ResNet-29",
+    "cifar10-headline": "CIFAR-10, all training images",
     "cifar10-wrn": "CIFAR-10, WRN-28-10",
     "cifar100-wrn": "CIFAR-100, WRN-28-10",
     "imagenet-resnet101": "ImageNet, ResNet-101",

@@ -105,10 +105,12 @@ class Progress:
     run: Run
     folder: RunFolder
     done: int
+    kept: bool = False
+    """Whether its figures are kept, so that it need not be trained again."""
 
     @property
     def finished(self) -> bool:
-        return is_done(self.folder)
+        return self.kept or is_done(self.folder)
 
 
 def with_bases(runs: Sequence[Run]) -> list[Run]:
@@ -153,4 +155,5 @@ def seconds_left(progress: Sequence[Progress]) -> float | None:
     return sum(
         (one.run.recipe.epochs - one.done) * len(one.run.seeds) * means.get(one.run.method, usual)
         for one in progress
+        if not one.kept
     )

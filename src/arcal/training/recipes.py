@@ -116,6 +116,17 @@ _SMALL = Recipe(  # for the small network on two cores: the paper's steps over f
     steps=((12, 1e-1), (18, 1e-2), (24, 1e-3), (27, 0.5e-3)),
 )
 
+_MEDIUM = Recipe(  # for the medium network on all of CIFAR-10, minutes on a core
+    name="medium",
+    epochs=24,
+    batch_size=128,
+    optimizer="adam",
+    learning_rate=2e-3,
+    steps=((14, 1e-1), (20, 1e-2)),
+    augmentation="crop-flip",
+    precision="bf16-mixed",
+)
+
 _DEMO = Recipe(  # long enough at the full rate to fit the training set and be over-confident
     name="demo",
     epochs=16,
@@ -125,7 +136,7 @@ _DEMO = Recipe(  # long enough at the full rate to fit the training set and be o
     steps=((11, 1e-1), (14, 1e-2)),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _RESNET29, _WRN, _IMAGENET)}
+RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _MEDIUM, _RESNET29, _WRN, _IMAGENET)}
 
 
 def recipe_named(name: str) -> Recipe:
