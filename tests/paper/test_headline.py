@@ -33,9 +33,8 @@ def runs(made):
 
 def result_of(runs):
     (setting,) = [one for one in settings_of("cpu", Sources()).values() if one.name == SETTING]
-    part = InMemory(
-        "a", torch.arange(2), torch.arange(2), ("a", "b"), torch.zeros(2, 1, 8, 8).byte()
-    )
+    pixels = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+    part = InMemory("a", torch.arange(2), torch.arange(2), ("a", "b"), pixels)
     evaluated = Evaluated(setting, Data("a", part, part, part), Chosen(0.1, 0.2, 0.2), runs)
     return headline.make(Found("cpu", {SETTING: evaluated}))
 
@@ -106,7 +105,7 @@ def test_the_page_has_both_footings(runs):
     page = as_markdown(result_of(runs), "cpu")
     assert "## As trained" in page
     assert "## Each after temperature scaling" in page
-    assert "8 seeds; under shift: 2 of 19 types (fog, spatter)" in page
+    assert "8 seeds; under shift: 2 of 19 types with intensities (fog 1; spatter 3)" in page
 
 
 def test_a_scale_without_it_says_so():
