@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from multiprocessing import active_children
 from typing import Any
 
@@ -51,7 +52,7 @@ def run_on(fabric: Fabric, function: Callable[[Fabric], Any]) -> Any:
         return function(fabric)
     others = active_children()
     try:
-        return fabric.launch(function)
+        return fabric.launch(partial(_and_leave, function))
     except ProcessException as error:
         if isinstance(error, ProcessExitedException) or "by peer" in error.msg:
             raise ArcalError(
@@ -63,3 +64,14 @@ def run_on(fabric: Fabric, function: Callable[[Fabric], Any]) -> Any:
         for child in active_children():
             if child not in others:
                 child.terminate()
+
+
+def _and_leave(function: Callable[[Fabric], Any], fabric: Fabric) -> Any:
+    """Call the function, then end the threads that connect the processes.
+
+    Left to the interpreter's exit, gloo's would now and then abort the process.
+    """
+    try:
+        return function(fabric)
+    finally:
+        torch.distributed.destroy_process_group()
