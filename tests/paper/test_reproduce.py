@@ -192,7 +192,10 @@ def test_what_is_kept_is_not_trained_again(reproduction, results, folder):
     needs = lambda settings: [Need(NAME, ("ls", "ls + temperature", "ar-adals"), shift=True)]  # noqa: E731
     tell = lambda found: Result("kept", "", [], [_seeds(found)])  # noqa: E731
     first = replace(
-        reproduction, items=[Item("kept", "", needs, tell)], out=folder / "a", keep=folder / "keep"
+        reproduction,
+        items=[Item("kept", "", needs, tell, of_kept=True)],
+        out=folder / "a",
+        keep=folder / "keep",
     )
     (before,) = first.run()
     assert len(list((folder / "keep").iterdir())) == 4, "two methods of two seeds"
@@ -201,8 +204,8 @@ def test_what_is_kept_is_not_trained_again(reproduction, results, folder):
 
     ((_, progress, _),) = first.status()
     assert sorted(one.folder.name[:-12] for one in progress if one.kept) == [
-        *("ar-adals-s0-", "ar-adals-s1-", "label-smoothing-s0-", "label-smoothing-s1-")
-    ]
+        *("ar-adals-s0-", "ar-adals-s1-", "label-smoothing-s1-")
+    ], "label-smoothing-s0 is of the grid as well"
 
     def train(runs):  # all that is left is the grid of epsilon, which nothing keeps
         assert {(run.method, run.seeds) for run in runs} <= {("label-smoothing", (0,))}
@@ -221,10 +224,11 @@ def _seeds(found):
     return Table("ECE", list(sets), rows)
 
 
-def test_levels_are_not_kept(reproduction, folder):
-    first = replace(reproduction, items=[ITEMS["table1"]], keep=folder / "keep")
-    with pytest.raises(ArcalError, match="without --keep"):
-        first.run()
+def test_what_needs_more_than_is_kept_is_refused_first(reproduction, folder):
+    needy = replace(reproduction, items=[ITEMS["table1"], ITEMS["headline"]], keep=folder / "keep")
+    for act in (needy.run, needy.status):
+        with pytest.raises(ArcalError, match="table1 cannot be made of what is kept"):
+            act()
 
 
 def test_a_scale_without_the_items_data_is_one_line(reproduction):

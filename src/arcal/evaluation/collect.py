@@ -31,8 +31,8 @@ class MethodRuns:
 
     All lists have one entry a run, in the order of `seeds`. `predictions` and `robustness` are of
     the clean test set, each run's by its own model. By the name of the set: `figures` of every
-    run, on the clean set with `ece_interval`; and, where there are two runs or more, `ensemble`,
-    the figures of all of them averaged, `stability`, how much they differ, and
+    run, on the clean set with `ece_interval` and `smoothing`; and, where there are two runs or
+    more, `ensemble`, the figures of all of them averaged, `stability`, how much they differ, and
     `stability_by_level`, each variance by level.
 
     Of a post-hoc method the folders, seeds and robustness are those of the runs that it calibrates,
@@ -113,9 +113,9 @@ def collect(
             group.calibrate(posthoc, data.validation, one_more)
 
     for at in (EvaluationSet(), *corrupted):
-        part, name = at.of(data, source), at.name
-        if at.corruption is not None:
-            part, name = at.of(under_shift, source), at.name + source.mark(at) + fewer
+        few = at.corruption is not None and at.part == CLEAN
+        part = at.of(under_shift if few else data, source)
+        name = at.name + source.mark(at) + (fewer if few else "")
         for group in groups:
             for runs, found in group.predict(part, name, one_more):
                 _add(runs, at.name, found)
@@ -175,8 +175,10 @@ def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
         group.predictions.extend(found)
     group.figures[name] = [figures(predictions) for predictions in found]
     if name == CLEAN:
-        for of_run, predictions in zip(group.figures[name], found, strict=True):
-            of_run |= ece_interval(predictions)
+        for of_run, predictions, folder in zip(
+            group.figures[name], found, group.folders, strict=True
+        ):
+            of_run |= ece_interval(predictions) | {"smoothing": smoothing_of(folder)}
     if len(found) < 2:
         return
     group.ensemble[name] = figures(ensemble_of(found))
@@ -189,12 +191,23 @@ def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
 def shared_levels(group: MethodRuns, R: int, ids: torch.Tensor | None = None) -> torch.Tensor:
     """The levels `(N,)` of the test images that all runs of a method share: by their mean rank.
 
-    With `ids` `(N,)`, ascending, only these images are ranked and cut.
+    With `ids` `(N,)` only these images are ranked and cut, and their levels are in this order.
     """
     found = group.robustness[0].ids
-    at = slice(None) if ids is None or len(ids) == len(found) else torch.isin(found, ids)
+    if ids is None:
+        ids = found
+    order = found.argsort()
+    at = order[torch.searchsorted(found[order], ids)]
     scores = torch.stack([of_run.robustness[at] for of_run in group.robustness])
-    return levels(mean_rank(scores, found[at]), found[at], R)
+    return levels(mean_rank(scores, ids), ids, R)
+
+
+def smoothing_of(folder: RunFolder) -> float:
+    """The share of a label that is spread over all classes at the end, a mean over the levels."""
+    last = folder.epochs()[-1].get("epsilon")
+    if last is not None:
+        return sum(last) / len(last)
+    return float(folder.config_checked()["settings"].get("epsilon", 0.0))
 
 
 def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:

@@ -6,6 +6,7 @@ every_method, headline   all methods side by side, and the few on all training i
     paper
 plan         the runs that all items need together
 reproduce    training, evaluating, writing
+overview     the page over all results
 item, result, summaries, notes   what the items are written in
 looks, by_level, boxes, members   what several figures share
 """

@@ -1,21 +1,23 @@
 """The headline: AR-AdaLS against what it must beat, on all training images, tests named beforehand.
 
-Not in the paper. The tests are those below, in this file before any test image was looked at: each
-family of paired, two-sided t-tests over the seeds is corrected by Holm's method.
+Not in the paper. The tests are those below, written before any test image was looked at with this
+network and recipe. Families of paired, two-sided t-tests over the seeds are corrected by Holm's
+method, each by itself: under shift, four; clean, two; on equal footing, all others.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from arcal.evaluation import MethodRuns
+from arcal.evaluation import MethodRuns, over_types, without_extra
 from arcal.paper.item import Found, Item, Need
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import Comparison, corrected, each_lower, ensemble, runs_of, shifted
+from arcal.paper.summaries import corrected, each_lower, ensemble, runs_of, shifted
 from arcal.report.tables import CLEAN, Spread
 
 SETTING = "cifar10-headline"
-METHODS = ("vanilla", "ls", "adals", "ar-adals", "margin", "random", "joint")
+METHODS = ("vanilla", "ls", "adals", "ar-adals", "margin", "random")
 OURS, SCALED = "ar-adals", " + temperature"
 TEMPERATURE = "vanilla" + SCALED
 SMALLER = 0.85
@@ -46,14 +48,16 @@ def make(found: Found) -> Result:
             "A mean under shift is over all corrupted sets alike. Confidence − accuracy is "
             "positive where a method is over-confident. p-values are of paired t-tests over the "
             "seeds, two-sided, corrected by Holm's method within each family: four under shift, "
-            "two on clean images, and those on equal footing.",
+            "two on clean images, and those on equal footing. The paper's ratios are of other "
+            "networks, its clean one of AR-AdaLS on the fly.",
         ]
     title = "The headline: all training images, every method on equal footing"
-    return Result("headline", title, notes_of(found, [SETTING], shift=True) + notes, tables, claims)
+    notes = notes_of(found, [SETTING], shift=True) + notes
+    return Result("headline", title, notes, tables, claims, claimed="Targets, named beforehand")
 
 
 def _rows(of: Mapping[str, MethodRuns]) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
-    """Columns, and a row a method: clean and under shift, accuracy, ECE, gap, NLL."""
+    """Columns, and a row a method: clean and under shift, accuracy, ECE, gap, NLL; 15 types."""
     titles = {
         "accuracy": ("accuracy, %", 100.0, 2),
         "ece": ("ECE, ×10⁻²", 100.0, 2),
@@ -61,6 +65,8 @@ def _rows(of: Mapping[str, MethodRuns]) -> tuple[list[str], list[tuple[str, list
         "nll": ("NLL", 1.0, 3),
     }
     columns = [t + where for where in ("", ", shifted") for t, _, _ in titles.values()]
+    standard = without_extra(list(over_types(of[OURS], "ece")))
+    columns.append(f"{titles['ece'][0]}, shifted, {len(standard)} types without the extra")
     rows = [
         (
             title_of(key),
@@ -68,7 +74,8 @@ def _rows(of: Mapping[str, MethodRuns]) -> tuple[list[str], list[tuple[str, list
                 Cell(None, at(runs, measure), scale, digits)
                 for at in (runs_of, shifted)
                 for measure, (_, scale, digits) in titles.items()
-            ],
+            ]
+            + [Cell(None, shifted(runs, "ece", standard) if standard else None)],
         )
         for key, runs in of.items()
     ]
@@ -79,7 +86,7 @@ def _steadiness(of: Mapping[str, MethodRuns]) -> Table:
     """How much is smoothed, how much the seeds differ, and what their ensemble's ECE is."""
     columns = [
         "label spread, %",
-        "variance, ×10⁻³",
+        "variance over all classes, ×10⁻³",
         "variance of the fixed class, ×10⁻³",
         "churn, %",
         "ECE of the ensemble, ×10⁻²",
@@ -87,7 +94,7 @@ def _steadiness(of: Mapping[str, MethodRuns]) -> Table:
     rows = []
     for key, runs in of.items():
         stability = runs.stability.get(CLEAN, {})
-        cells = [Cell(None, _smoothing(runs))]
+        cells = [Cell(None, runs_of(runs, "smoothing"))]
         for measure, scale in (
             ("variance_all_classes", 1000.0),
             ("variance_fixed_class", 1000.0),
@@ -99,76 +106,55 @@ def _steadiness(of: Mapping[str, MethodRuns]) -> Table:
     return Table("Clean test images: smoothing and stability", columns, rows)
 
 
-def _smoothing(runs: MethodRuns) -> Spread | None:
-    """The share of a label that is spread, where runs were kept with it."""
-    if all("smoothing" in found for found in runs.figures[CLEAN]):
-        return runs_of(runs, "smoothing")
-    return None
-
-
 def _ratios(of: Mapping[str, MethodRuns]) -> Table:
-    """AR-AdaLS's ECE over vanilla's, seed by seed."""
+    """AR-AdaLS's mean ECE over vanilla's."""
     rows = []
     for (where, printed), at in zip(RATIOS.items(), (runs_of, shifted), strict=True):
-        ours, vanilla = at(of[OURS], "ece").values, at(of["vanilla"], "ece").values
-        ratio = Spread(tuple(a / b for a, b in zip(ours, vanilla, strict=True)))
-        rows.append((f"ECE of AR-AdaLS over that of Vanilla, {where}", [Cell(printed, ratio, 1.0)]))
+        ratio = Spread((at(of[OURS], "ece").mean / at(of["vanilla"], "ece").mean,))
+        title = f"mean ECE of AR-AdaLS over that of Vanilla, {where}"
+        rows.append((title, [Cell(printed, ratio, 1.0)]))
     return Table("Ratios to Vanilla", ["ratio"], rows)
 
 
 def _targets(of: Mapping[str, MethodRuns], temperature: MethodRuns) -> list[Claim]:
     """What was aimed at for the methods as they are trained."""
-    under_shift = {key: shifted(runs, "ece") for key, runs in of.items()}
-    under_shift[TEMPERATURE] = shifted(temperature, "ece")
-    ours = under_shift[OURS]
-    others = ("ls", "adals", "random", TEMPERATURE)
-    comparisons: list[Comparison] = [("", ours, under_shift[key]) for key in others]
-    claims = []
-    for key, p in zip(others, corrected(comparisons), strict=True):
-        share = ours.mean / under_shift[key].mean
-        needed = 1.0 if key == TEMPERATURE else SMALLER
-        text = f"AR-AdaLS's ECE under shift is below that of {title_of(key)}"
-        if needed < 1:
-            text += f" by {100 * (1 - needed):.0f} % or more"
-        because = f"{100 * ours.mean:.2f} against {100 * under_shift[key].mean:.2f}, "
-        because += f"{100 * (1 - share):+.1f} % less"
-        if p is None:
-            claims.append(Claim(f"{text}, with p < 0.05", None, because))
-        else:
-            holds = share <= needed and share < 1 and p < 0.05
-            claims.append(Claim(f"{text}, with p < 0.05", holds, f"{because}, p = {p:.3f}"))
-    clean: list[Comparison] = [
-        (
-            f"AR-AdaLS's clean ECE is no worse than that of {title_of(key)}",
-            runs_of(of[OURS], "ece"),
-            runs_of(temperature if key == TEMPERATURE else of[key], "ece"),
-        )
-        for key in ("ls", TEMPERATURE)
-    ]
-    claims += each_lower(clean)
-    text = f"AR-AdaLS's variance is at most {STEADIER} of Vanilla's"
+    against = {key: of[key] for key in ("ls", "adals", "random")} | {TEMPERATURE: temperature}
+    ours = shifted(of[OURS], "ece")
+    under_shift = {key: shifted(runs, "ece") for key, runs in against.items()}
+    claims = _significant("AR-AdaLS's ECE under shift is below that of", ours, under_shift)
+    for key, other in under_shift.items():
+        if key != TEMPERATURE:
+            text = f"AR-AdaLS's mean ECE under shift is at most {SMALLER} of that of"
+            ratio = ours.mean / other.mean
+            claims.append(Claim(f"{text} {title_of(key)}", ratio <= SMALLER, f"{ratio:.3f}"))
+    ours = runs_of(of[OURS], "ece")
+    clean = {key: runs_of(against[key], "ece") for key in ("ls", TEMPERATURE)}
+    text = "AR-AdaLS's mean clean ECE is no higher than that of"
+    claims += each_lower([(f"{text} {title_of(key)}", ours, other) for key, other in clean.items()])
+    text = f"AR-AdaLS's variance over all classes is at most {STEADIER} of Vanilla's, clean"
     both = [of[key].stability.get(CLEAN, {}) for key in (OURS, "vanilla")]
     if not all(both):
         return [*claims, Claim(text, None, "one run has no variance")]
     here, vanilla = (found["variance_all_classes"] for found in both)
-    return [*claims, Claim(text, here <= STEADIER * vanilla, f"{here / vanilla:.2f}")]
+    return [*claims, Claim(text, here <= STEADIER * vanilla, f"{here / vanilla:.3f}")]
 
 
 def _equal_footing(scaled: Mapping[str, MethodRuns]) -> list[Claim]:
     """What the order itself is worth: everything after temperature scaling."""
-    ours = shifted(scaled[OURS], "ece")
-    return each_lower(
-        [
-            (
-                f"AR-AdaLS has a lower ECE under shift than {title_of(key)}, both after "
-                "temperature scaling",
-                ours,
-                shifted(runs, "ece"),
-            )
-            for key, runs in scaled.items()
-            if key != OURS
-        ]
-    )
+    under_shift = {key: shifted(runs, "ece") for key, runs in scaled.items()}
+    ours = under_shift.pop(OURS)
+    text = "After temperature scaling of both, AR-AdaLS's ECE under shift is below that of"
+    return _significant(text, ours, under_shift)
 
 
-ITEM = Item("headline", "all training images, tests named beforehand", needs, make)
+def _significant(text: str, ours: Spread, others: Mapping[str, Spread]) -> list[Claim]:
+    """For each other method, that our mean is lower and its p-value, within these, below 0.05."""
+    compared = [(f"{text} {title_of(key)}, p < 0.05", ours, of) for key, of in others.items()]
+    found, p = each_lower(compared), corrected(compared)
+    return [
+        replace(claim, holds=None if value is None else bool(claim.holds) and value < 0.05)
+        for claim, value in zip(found, p, strict=True)
+    ]
+
+
+ITEM = Item("headline", "all training images, tests named beforehand", needs, make, of_kept=True)

@@ -29,12 +29,13 @@ class Need:
 
 @dataclass(frozen=True)
 class Item:
-    """One table or figure."""
+    """One table or figure; `of_kept` if what `evaluation.kept` has of a run is enough for it."""
 
     name: str
     title: str
     needs: Callable[[Mapping[str, Setting]], list[Need]]
     make: Callable[["Found"], Result]
+    of_kept: bool = False
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ STANDS_FOR = {
     "cifar100-wrn": "CIFAR-100, WRN-28-10",
     "imagenet-resnet101": "ImageNet, ResNet-101",
 }
-"""The data sets and networks of the paper by the names of their settings."""
+"""What settings stand for, by name."""
 
 
 def notes_of(found: Found, names: Sequence[str], *, shift: bool = False) -> list[str]:

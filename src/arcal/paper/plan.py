@@ -138,11 +138,14 @@ def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:
 
 
 def seconds_left(progress: Sequence[Progress]) -> float | None:
-    """An estimate from the epochs that are done: None while none is.
+    """An estimate from the epochs that are done: None while none is, 0 if nothing is left.
 
     A run takes its epochs times its members times the seconds of an epoch and member of its own
     method, or, where that has not run, the mean over those that have.
     """
+    left = [one for one in progress if not one.finished]
+    if not left:
+        return 0.0
     spent: dict[str, list[float]] = {}
     for one in progress:
         for record in one.folder.epochs():
@@ -154,6 +157,5 @@ def seconds_left(progress: Sequence[Progress]) -> float | None:
     usual = sum(means.values()) / len(means)
     return sum(
         (one.run.recipe.epochs - one.done) * len(one.run.seeds) * means.get(one.run.method, usual)
-        for one in progress
-        if not one.kept
+        for one in left
     )

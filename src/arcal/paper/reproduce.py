@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.attacks import attack_named
-from arcal.data import Data, load_test
+from arcal.data import Data, Part, load_test
 from arcal.data.fewer import drawn, only_classes
 from arcal.errors import ArcalError
 from arcal.evaluation import (
@@ -20,18 +20,15 @@ from arcal.evaluation import (
     shift_sets,
     write_tidy,
 )
+from arcal.evaluation.collect import CLEAN
 from arcal.paper.item import Evaluated, Found, Item
+from arcal.paper.overview import about_of, overview
 from arcal.paper.plan import Grid, Planned, Progress, plan, progress_of, seconds_left
 from arcal.paper.result import Result, as_json, as_markdown
 from arcal.paper.scales import Chosen, Setting
 from arcal.report.drawing import render
 from arcal.store import RunFolder, write_json, write_whole
 from arcal.training.run import Run
-
-READ = (
-    '"Holds" is said of the means; the p-value beside it, of a paired test corrected for how many '
-    "there are in the table, says whether chance explains the difference."
-)
 
 Train = Callable[[list[Run]], list[RunFolder]]
 """Trains runs, each once, and returns their folders in the same order."""
@@ -61,13 +58,17 @@ class Reproduction:
 
     def run(self) -> list[Result]:
         """Train what is missing, evaluate, and write every item as soon as it can be made."""
+        self._check_kept()
         found = Found(self.scale, {p.setting.name: self._evaluated(p) for p in self._planned()})
         results = []
         for item in self.items:
             result = item.make(found)
-            self.write(result)
+            used = {need.setting for need in item.needs(self.settings)}
+            about = [about_of(found.settings[name]) for name in found.settings if name in used]
+            self.write(result, {"scale": self.scale, "settings": about})
             results.append(result)
-        write_whole(self.out / "README.md", lambda to: to.write_text(self._summary(results, found)))
+        page = overview(self.out, self.scale)
+        write_whole(self.out / "README.md", lambda to: to.write_text(page))
         return results
 
     def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
@@ -75,6 +76,7 @@ class Reproduction:
 
         What is not chosen yet stands in the plan with the first value of its grid.
         """
+        self._check_kept()
         found = []
         for planned in self._planned():
             data = planned.setting.run.load()
@@ -86,10 +88,12 @@ class Reproduction:
             else:
                 chosen = Chosen(**{name: grid.values[0] for name, grid in grids.items()})
             runs = [run for of_key in planned.runs(chosen).values() for run in of_key]
-            progress = [
-                replace(one, kept=self._is_kept(planned, one.folder.name))
-                for one in progress_of(tried + runs, self.root, data)
-            ]
+            left = [run for run in runs if not self._is_kept(planned, data, run)]
+            progress = progress_of(tried + left, self.root, data)
+            others = {one.folder.path for one in progress}
+            for one in progress_of(runs, self.root, data):
+                if one.folder.path not in others and one.run in runs:
+                    progress.append(replace(one, done=one.run.recipe.epochs, kept=True))
             found.append((planned, progress, seconds_left(progress)))
         return found
 
@@ -113,8 +117,8 @@ class Reproduction:
             groups = self._collected(planned, data, folders)
         else:
             self._keep(planned, data, by_key)
-            different = {tuple(f.name for f in of_key): of_key for of_key in folders.values()}
-            groups = [runs for of_key in different.values() for runs in kept(self.keep, of_key)]
+            sets, different = self._sets(planned, data), {tuple(of): of for of in folders.values()}
+            groups = [runs for of in different.values() for runs in kept(self.keep, of, sets)]
         about = {"scale": self.scale, "setting": setting.name, "about": setting.about}
         write_tidy(self.out / f"{setting.name}.parquet", groups, **about)
         return Evaluated(setting, data, chosen, _by_key(groups, folders))
@@ -122,24 +126,37 @@ class Reproduction:
     def _keep(self, planned: Planned, data: Data, by_key: Mapping[str, Sequence[Run]]) -> None:
         """Train, evaluate and keep what is not kept yet, the runs of one seed after another."""
         assert self.keep is not None
-        if planned.by_level or planned.ood:
-            raise ArcalError(
-                "what is kept of a run has no levels of its test images and no other data: "
-                "reproduce tables and figures that show these without --keep"
-            )
-        missing: dict[tuple[int, ...], dict[str, list[Run]]] = {}
-        for key, runs in by_key.items():
-            for run in runs:
-                if not self._is_kept(planned, run.path(self.root, data).name):
-                    missing.setdefault(run.seeds, {}).setdefault(key, []).append(run)
-        for of_seeds in missing.values():
-            self.train([run for runs in of_seeds.values() for run in runs])
-            folders = {key: self._folders(runs, data) for key, runs in of_seeds.items()}
-            keep(self._collected(planned, data, folders), self.keep)
+        for seeds in dict.fromkeys(run.seeds for runs in by_key.values() for run in runs):
+            missing = {
+                key: [r for r in runs if r.seeds == seeds and not self._is_kept(planned, data, r)]
+                for key, runs in by_key.items()
+            }
+            if not any(missing.values()):
+                continue
+            self.train([run for runs in missing.values() for run in runs])
+            folders = {key: self._folders(runs, data) for key, runs in missing.items()}
+            groups = self._collected(planned, data, folders)
+            keep(groups, self.keep, self._sets(planned, data))
 
-    def _is_kept(self, planned: Planned, run: str) -> bool:
+    def _is_kept(self, planned: Planned, data: Data, run: Run) -> bool:
+        if self.keep is None:
+            return False
+        name, sets = run.path(self.root, data).name, self._sets(planned, data)
+        return is_kept(self.keep, name, sets, planned.posthoc())
+
+    def _check_kept(self) -> None:
+        """Refuse items that need more than is kept, before anything is trained."""
+        needy = [item.name for item in self.items if not item.of_kept]
+        if self.keep is not None and needy:
+            raise ArcalError(
+                f"{', '.join(needy)} cannot be made of what is kept of a run: leave --keep out"
+            )
+
+    def _sets(self, planned: Planned, data: Data) -> dict[str, Part]:
+        """What is evaluated on, by name: the clean test set, and under shift."""
+        shifted, source = replace(data, test=_shifted(planned, data)), Source(cache=self.cache)
         sets = shift_sets(planned.setting.shift) if planned.shift else []
-        return self.keep is not None and is_kept(self.keep, run, [at.name for at in sets])
+        return {CLEAN: data.test} | {at.name: at.of(shifted, source) for at in sets}
 
     def _folders(self, runs: Sequence[Run], data: Data) -> list[RunFolder]:
         return [RunFolder(run.path(self.root, data)) for run in runs]
@@ -167,36 +184,25 @@ class Reproduction:
                 ood=ood,
                 source=Source(cache=self.cache),
                 posthoc=planned.posthoc(),
-                shifted=drawn(data.test, setting.shift_images, split_seed=setting.run.split_seed),
+                shifted=_shifted(planned, data),
                 scored=[folder for key in planned.by_level for folder in folders.get(key, [])],
                 accelerator=self.accelerator,
                 progress=progress,
             )
 
-    def write(self, result: Result) -> None:
+    def write(self, result: Result, about: dict[str, Any]) -> None:
         """The result as Markdown, JSON and pictures."""
         for name, draw in result.pictures.items():
             render(name, draw, self.out)
-        write_json(self.out / f"{result.name}.json", as_json(result) | {"scale": self.scale})
+        write_json(self.out / f"{result.name}.json", as_json(result) | about)
         page = as_markdown(result, self.scale)
         write_whole(self.out / f"{result.name}.md", lambda to: to.write_text(page))
 
-    def _summary(self, results: list[Result], found: Found) -> str:
-        """What reproduces, at a glance."""
-        lines = [f"# The paper at the scale `{self.scale}`", ""]
-        for evaluated in found.settings.values():
-            setting, chosen = evaluated.setting, evaluated.chosen
-            lines.append(
-                f"- {setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds; chosen on "
-                f"validation, seed {setting.seeds[0]}: epsilon {chosen.epsilon:g}, alpha of "
-                f"AR-AdaLS {chosen.alpha}, of AdaLS {chosen.adals_alpha}"
-            )
-        lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
-        for result in results:
-            for claim in result.claims:
-                link = f"[{result.name}]({result.name}.md)"
-                lines.append(f"| {link} | {claim.text} | **{claim.verdict}** | {claim.because} |")
-        return "\n".join(lines) + "\n"
+
+def _shifted(planned: Planned, data: Data) -> Part:
+    """The test images that are corrupted."""
+    setting = planned.setting
+    return drawn(data.test, setting.shift_images, split_seed=setting.run.split_seed)
 
 
 def _by_key(

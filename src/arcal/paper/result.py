@@ -64,6 +64,7 @@ class Result:
     tables: list[Table] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     pictures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
+    claimed: str = "What the paper says"
 
 
 def as_markdown(result: Result, scale: str) -> str:
@@ -81,7 +82,7 @@ def as_markdown(result: Result, scale: str) -> str:
     for name in result.pictures:
         lines += ["", f"![{name}]({name}.svg)"]
     if result.claims:
-        lines += ["", "## What the paper says", "", "| claim | here | figures |", "|---|---|---|"]
+        lines += ["", f"## {result.claimed}", "", "| claim | here | figures |", "|---|---|---|"]
         lines += [f"| {c.text} | **{c.verdict}** | {c.because} |" for c in result.claims]
     return "\n".join(lines) + "\n"
 

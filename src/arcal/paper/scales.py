@@ -4,7 +4,7 @@ A `Setting` is one pair of data set and network that the paper trains, with all 
 need. The tables and figures name settings and methods; a scale says what they are:
 
     smoke   minutes: embedded images, two seeds, few corruptions
-    cpu     hours on two cores: real images, few of them, a small network
+    cpu     hours on two cores: real images: few and a small network, or all and a medium one
     paper   appendix A to the letter; needs GPUs
 """
 
@@ -202,12 +202,12 @@ def _cpu(sources: Sources) -> list[Setting]:
     headline = Setting(
         name="cifar10-headline",
         stands_for="CIFAR-10, all training images",
-        about="45,000 training and 5,000 validation images, medium network, 24 epochs",
+        about="45,000 training and 5,000 validation images, medium network, 16 epochs",
         run=Run(sources.cifar10, network="medium", recipe=RECIPES["medium"]),
         seeds=(0, 1, 2, 3, 4, 5, 6, 7),
         epsilons=(0.05,),
-        alphas=(0.2,),
-        adals_alphas=(0.2,),
+        alphas=("auto",),
+        adals_alphas=("auto",),
         rescore=(),
         levels=(),
         shift=(),

@@ -71,7 +71,6 @@ def _and_leave(function: Callable[[Fabric], Any], fabric: Fabric) -> Any:
 
     Left to the interpreter's exit, gloo's would now and then abort the process.
     """
-    try:
-        return function(fabric)
-    finally:
-        torch.distributed.destroy_process_group()
+    result = function(fabric)
+    torch.distributed.destroy_process_group()
+    return result

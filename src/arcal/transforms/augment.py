@@ -91,6 +91,7 @@ def resized_crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
 
 AUGMENTATIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "none": unchanged,
+    "flip": partial(crop_flip, padding=0),
     "crop-flip": crop_flip,
     "crop-2-flip": partial(crop_flip, padding=2),
     "shift-flip": shift_flip,

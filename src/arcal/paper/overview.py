@@ -1,0 +1,49 @@
+"""What reproduces at a scale, at a glance: every claim of the results that lie in a folder."""
+
+import json
+from pathlib import Path
+
+from arcal.paper.item import Evaluated
+from arcal.paper.result import Claim
+
+READ = (
+    '"Holds" is said of the means unless the claim names a test; the p-value beside it, of a '
+    "paired test corrected for how many there are in the table, says whether chance explains the "
+    "difference."
+)
+
+
+def about_of(evaluated: Evaluated) -> str:
+    """A setting in a line: what it is, how many seeds, what was chosen."""
+    setting, chosen = evaluated.setting, evaluated.chosen
+    values = (
+        ("epsilon", setting.epsilons, chosen.epsilon),
+        ("alpha of AR-AdaLS", setting.alphas, chosen.alpha),
+        ("alpha of AdaLS", setting.adals_alphas, chosen.adals_alpha),
+    )
+    line = f"{setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds"
+    chosen_on = f"chosen on validation, seed {setting.seeds[0]}"
+    for words, several in ((chosen_on, True), ("given", False)):
+        found = [f"{name} {value}" for name, grid, value in values if (len(grid) > 1) == several]
+        line += f"; {words}: {', '.join(found)}" if found else ""
+    return line
+
+
+def overview(folder: Path, scale: str) -> str:
+    """The page over all results in a folder, the paper's tables and figures in their order."""
+    results = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    results.sort(key=lambda result: _place(result["name"]))
+    lines = [f"# The paper at the scale `{scale}`", ""]
+    lines += dict.fromkeys(f"- {line}" for result in results for line in result["settings"])
+    lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
+    for result in results:
+        link = f"[{result['name']}]({result['name']}.md)"
+        for claim in (Claim(**one) for one in result["claims"]):
+            lines.append(f"| {link} | {claim.text} | **{claim.verdict}** | {claim.because} |")
+    return "\n".join(lines) + "\n"
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Tables, then figures, then what the paper does not have."""
+    kinds = ("table", "figure")
+    return next((i for i, kind in enumerate(kinds) if name.startswith(kind)), len(kinds)), name

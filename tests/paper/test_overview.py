@@ -1,0 +1,23 @@
+"""The page over all results that lie in a folder."""
+
+from arcal.paper.overview import overview
+from arcal.paper.result import Claim, Result, as_json
+from arcal.store import write_json
+
+
+def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path):
+    for name, holds in (("headline", None), ("figure1", False), ("table2", True)):
+        claim = Claim(f"what {name} says", holds, "0.1 against 0.2")
+        about = {"scale": "cpu", "settings": ["CIFAR-10; 5 seeds", f"own of {name}"]}
+        result = Result(name, "", claims=[claim])
+        write_json(tmp_path / f"{name}.json", as_json(result) | about)
+    page = overview(tmp_path, "cpu")
+    assert page.startswith("# The paper at the scale `cpu`")
+    rows = [line for line in page.splitlines() if line.startswith("| [")]
+    assert rows == [
+        "| [table2](table2.md) | what table2 says | **holds** | 0.1 against 0.2 |",
+        "| [figure1](figure1.md) | what figure1 says | **does not hold** | 0.1 against 0.2 |",
+        "| [headline](headline.md) | what headline says | **not told** | 0.1 against 0.2 |",
+    ]
+    assert page.count("- CIFAR-10; 5 seeds\n") == 1
+    assert page.count("- own of ") == 3
