@@ -34,7 +34,7 @@ def overview(folder: Path, scale: str) -> str:
     results = [json.loads(file.read_text()) for file in folder.glob("*.json")]
     results.sort(key=lambda result: _place(result["name"]))
     lines = [f"# The paper at the scale `{scale}`", ""]
-    lines += dict.fromkeys(f"- {line}" for result in results for line in result["settings"])
+    lines += dict.fromkeys(f"- {line}" for result in results for line in result.get("settings", []))
     lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
     for result in results:
         link = f"[{result['name']}]({result['name']}.md)"
