@@ -28,9 +28,9 @@ class Train:
     method: str = "vanilla"
     """vanilla, label-smoothing, adals, ar-adals or ccat."""
     network: str = "small"
-    """small, resnet29, wrn-28-10 or resnet101."""
+    """small, medium, resnet29, wrn-28-10 or resnet101."""
     recipe: str = "small"
-    """demo, small, resnet29, wrn-28-10 or imagenet: optimizer, learning rates, epochs,
+    """demo, small, medium, resnet29, wrn-28-10 or imagenet: optimizer, learning rates, epochs,
     augmentation."""
     epochs: int | None = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
