@@ -1,6 +1,6 @@
 """Many runs on many sets: each image is corrupted once, and no more than one set is in memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,7 +62,7 @@ def collect(
     attack: Attack | None = None,
     ood: Sequence[Part] = (),
     source: Source | None = None,
-    posthoc: Sequence[str] = (),
+    posthoc: Sequence[str] | Mapping[str, Sequence[RunFolder]] = (),
     shifted: Part | None = None,
     scored: Sequence[RunFolder] | None = None,
     accelerator: str = "cpu",
@@ -77,7 +77,8 @@ def collect(
 
     Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
     training, labelled such as `vanilla + temperature`: each run by its own calibrator, fitted once
-    on its clean validation predictions and applied to every set.
+    on its clean validation predictions and applied to every set. With a mapping from names, that
+    is added to the methods of these runs only.
 
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
     are made of; and `scored`, the runs whose test images are scored. None is all.
@@ -89,10 +90,13 @@ def collect(
         under_shift, fewer = replace(data, test=shifted), f"-of-{len(shifted)}"
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
     to_score = {folder.path.resolve() for folder in (folders if scored is None else scored)}
-    posthoc = list(dict.fromkeys(posthoc))
-    for name in posthoc:
+    calibrated_runs = {
+        name: {run.path.resolve() for run in (folders if of is None else of)}
+        for name, of in _by_name(posthoc).items()
+    }
+    for name in calibrated_runs:
         check_posthoc(name)
-    done, total = 0, len(folders) * (2 + len(corrupted) + len(ood) + bool(posthoc))
+    done, total = 0, len(folders) * (2 + len(corrupted) + len(ood) + bool(calibrated_runs))
 
     def one_more() -> None:
         nonlocal done
@@ -102,15 +106,16 @@ def collect(
     for label, of_label in _by_seeds(folders).items():
         group = _Group.of(label, of_label, accelerator)
         groups.append(group)
-        wanted = {folder.path.resolve() for folder in group.runs.folders} <= to_score
+        paths = {folder.path.resolve() for folder in group.runs.folders}
         for folder in group.runs.folders:
-            if wanted:
+            if paths <= to_score:
                 fabric = fabric_on(accelerator)
                 scores = score_run(folder, data.test, CLEAN, order, attack=attack, fabric=fabric)
                 group.runs.robustness.append(scores)
             one_more()
-        if posthoc:
-            group.calibrate(posthoc, data.validation, one_more)
+        names = [name for name, of in calibrated_runs.items() if paths <= of]
+        if names:
+            group.calibrate(names, data.validation, one_more)
 
     for at in (EvaluationSet(), *corrupted):
         few = at.corruption is not None and at.part == CLEAN
@@ -126,6 +131,13 @@ def collect(
             for runs, found in group.predict(part, name, one_more):
                 runs.ood.append(out_of_distribution(part, runs.predictions, found))
     return [runs for group in groups for runs in (group.runs, *(twin for twin, _ in group.twins))]
+
+
+def _by_name(
+    posthoc: Sequence[str] | Mapping[str, Sequence[RunFolder]],
+) -> Mapping[str, Sequence[RunFolder] | None]:
+    """Which runs a post-hoc method is for; None is all."""
+    return posthoc if isinstance(posthoc, Mapping) else dict.fromkeys(posthoc)
 
 
 @dataclass(frozen=True)

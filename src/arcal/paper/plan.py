@@ -74,9 +74,14 @@ class Planned:
         """The keys of what is trained; post-hoc methods train nothing."""
         return list(dict.fromkeys(key.partition(" + ")[0] for key in self.keys))
 
-    def posthoc(self) -> list[str]:
-        """The post-hoc methods that are asked for."""
-        return list(dict.fromkeys(filter(None, (key.partition(" + ")[2] for key in self.keys))))
+    def posthoc(self) -> dict[str, list[str]]:
+        """The post-hoc methods that are asked for, and after which keys."""
+        found: dict[str, list[str]] = {}
+        for key in self.keys:
+            base, _, name = key.partition(" + ")
+            if name:
+                found.setdefault(name, []).append(base)
+        return found
 
     def runs(self, chosen: Chosen) -> dict[str, list[Run]]:
         """The runs of every key that is trained."""

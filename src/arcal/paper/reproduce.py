@@ -87,8 +87,11 @@ class Reproduction:
                 chosen = self._chosen(grids, data)
             else:
                 chosen = Chosen(**{name: grid.values[0] for name, grid in grids.items()})
-            runs = [run for of_key in planned.runs(chosen).values() for run in of_key]
-            left = [run for run in runs if not self._is_kept(planned, data, run)]
+            by_key = planned.runs(chosen)
+            runs, left = (
+                [run for of_key in of.values() for run in of_key]
+                for of in (by_key, self._not_kept(planned, data, by_key))
+            )
             progress = progress_of(tried + left, self.root, data)
             others = {one.folder.path for one in progress}
             for one in progress_of(runs, self.root, data):
@@ -127,9 +130,9 @@ class Reproduction:
         """Train, evaluate and keep what is not kept yet, the runs of one seed after another."""
         assert self.keep is not None
         for seeds in dict.fromkeys(run.seeds for runs in by_key.values() for run in runs):
-            missing = {
-                key: [r for r in runs if r.seeds == seeds and not self._is_kept(planned, data, r)]
-                for key, runs in by_key.items()
+            missing = {  # asked each time: another process may have kept some
+                key: [run for run in runs if run.seeds == seeds]
+                for key, runs in self._not_kept(planned, data, by_key).items()
             }
             if not any(missing.values()):
                 continue
@@ -138,11 +141,23 @@ class Reproduction:
             groups = self._collected(planned, data, folders)
             keep(groups, self.keep, self._sets(planned, data))
 
-    def _is_kept(self, planned: Planned, data: Data, run: Run) -> bool:
+    def _not_kept(
+        self, planned: Planned, data: Data, by_key: Mapping[str, Sequence[Run]]
+    ) -> dict[str, list[Run]]:
+        """The runs of every key without those that are kept with all sets and post-hoc methods."""
         if self.keep is None:
-            return False
-        name, sets = run.path(self.root, data).name, self._sets(planned, data)
-        return is_kept(self.keep, name, sets, planned.posthoc())
+            return {key: list(runs) for key, runs in by_key.items()}
+        sets, twins = self._sets(planned, data), planned.posthoc()
+        return {
+            key: [
+                run
+                for run, folder in zip(runs, self._folders(runs, data), strict=True)
+                if not is_kept(
+                    self.keep, folder.name, sets, [name for name, of in twins.items() if key in of]
+                )
+            ]
+            for key, runs in by_key.items()
+        }
 
     def _check_kept(self) -> None:
         """Refuse items that need more than is kept, before anything is trained."""
@@ -183,7 +198,10 @@ class Reproduction:
                 attack=None if setting.attack is None else attack_named(setting.attack),
                 ood=ood,
                 source=Source(cache=self.cache),
-                posthoc=planned.posthoc(),
+                posthoc={
+                    name: [folder for key in keys for folder in folders.get(key, [])]
+                    for name, keys in planned.posthoc().items()
+                },
                 shifted=_shifted(planned, data),
                 scored=[folder for key in planned.by_level for folder in folders.get(key, [])],
                 accelerator=self.accelerator,
