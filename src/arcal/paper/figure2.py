@@ -61,7 +61,7 @@ def draw(shown: dict[str, LevelFigures]) -> Figure:
         axes.set_title(title)
         finish(axes)
     of_ls.legend(loc="lower right")
-    of_ece.legend(loc="upper right")
+    of_ece.legend(loc="best")
     return figure
 
 
