@@ -12,6 +12,7 @@ from arcal.paper.summaries import (
     holm,
     in_order,
     lower,
+    p_text,
     paired_p,
     significantly_lower,
     unchanged,
@@ -77,7 +78,11 @@ def test_lower_is_of_means_and_says_by_how_many_seeds():
 def test_each_claim_shows_its_corrected_p():
     claims = each_lower([("a", LOW, HIGH), ("b", LOW, MIDDLE)])
     p = holm([paired_p(LOW, HIGH), paired_p(LOW, MIDDLE)])
-    assert [claim.because.rpartition("p = ")[2] for claim in claims] == [f"{v:.3f}" for v in p]
+    assert [claim.because.rpartition(", ")[2] for claim in claims] == [p_text(v) for v in p]
+
+
+def test_a_small_p_is_not_zero():
+    assert [p_text(p) for p in (0.0004, 0.001, 0.0495)] == ["p < 0.001", "p = 0.001", "p = 0.050"]
 
 
 def test_significance_needs_every_comparison_and_enough_seeds():

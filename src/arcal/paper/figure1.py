@@ -21,6 +21,7 @@ from arcal.paper.looks import Look
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Claim, Result
 from arcal.paper.scales import Setting
+from arcal.paper.summaries import p_text
 from arcal.report.drawing import INK, WIDTH
 from arcal.report.levels import LevelFigures
 
@@ -106,8 +107,7 @@ def _trend(text: str, values: Tensor, sign: int) -> Claim:
     if (mean == mean[0]).all():
         return Claim(text, False, f"{ends}; it is constant")
     rho, p = map(float, stats.spearmanr(range(len(mean)), mean))
-    size = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-    return Claim(text, sign * rho > 0 and p < 0.05, f"{ends}; ρ = {rho:.2f}, {size}")
+    return Claim(text, sign * rho > 0 and p < 0.05, f"{ends}; ρ = {rho:.2f}, {p_text(p)}")
 
 
 ITEM = Item("figure1", "Vanilla by adversarial robustness", needs, make)

@@ -54,7 +54,7 @@ def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
             ahead = sum(a < b for a, b in zip(ours.values, other.values, strict=True))
             because += f", lower on {ahead} of {len(ours.values)} seeds"
         if p is not None:
-            because += f", p = {p:.3f}"
+            because += f", {p_text(p)}"
         claims.append(Claim(text, ours.mean < other.mean, because))
     return claims
 
@@ -68,7 +68,7 @@ def significantly_lower(text: str, comparisons: Sequence[Comparison]) -> Claim:
     if len(p) < len(comparisons):
         return Claim(text, None, "fewer than three seeds")
     holds = all(ours.mean < other.mean for _, ours, other in comparisons) and max(p) < 0.05
-    return Claim(text, holds, f"largest p = {max(p):.3f} of {len(p)} comparisons")
+    return Claim(text, holds, f"largest {p_text(max(p))} of {len(p)} comparisons")
 
 
 def unchanged(text: str, ours: Spread, other: Spread) -> Claim:
@@ -80,7 +80,7 @@ def unchanged(text: str, ours: Spread, other: Spread) -> Claim:
     because = f"{100 * ours.mean:.2f} against {100 * other.mean:.2f}"
     if p is None:
         return Claim(text, None, f"{because}, fewer than three seeds")
-    return Claim(text, p >= 0.05, f"{because}, p = {p:.3f}")
+    return Claim(text, p >= 0.05, f"{because}, {p_text(p)}")
 
 
 def in_order(text: str, printed: Mapping[str, str], ours: Mapping[str, Spread]) -> Claim:
@@ -97,6 +97,11 @@ def corrected(comparisons: Sequence[Comparison]) -> list[float | None]:
     p = holm([paired_p(comparisons[i][1], comparisons[i][2]) for i in tested])
     by_position = dict(zip(tested, p, strict=True))
     return [by_position.get(i) for i in range(len(comparisons))]
+
+
+def p_text(p: float) -> str:
+    """A p-value as it is printed."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def paired_p(a: Spread, b: Spread) -> float:
