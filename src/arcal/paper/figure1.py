@@ -69,7 +69,7 @@ def draw(shown: dict[str, LevelFigures]) -> Figure:
     for row, label, place in zip(
         panels,
         ("accuracy, confidence", "ECE, variance"),
-        ("lower right", "upper right"),
+        ("lower right", "best"),
         strict=True,
     ):
         row[0].set_ylabel(label)

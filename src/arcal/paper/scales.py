@@ -205,7 +205,7 @@ def _cpu(sources: Sources) -> list[Setting]:
         about="45,000 training and 5,000 validation images, medium network, 16 epochs",
         run=Run(sources.cifar10, network="medium", recipe=RECIPES["medium"]),
         seeds=(0, 1, 2, 3, 4, 5, 6, 7),
-        epsilons=(0.05,),
+        epsilons=(0.05,),  # validation ECE on seed 0: .0246 at .02, .0187 at .05, .0703 at .1
         alphas=("auto",),
         adals_alphas=("auto",),
         rescore=(),
