@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arcal.calibration import churn, mean_by_level, variance
+from arcal.calibration import churn, churn_per_input, mean_by_level, variance
 from arcal.errors import ArcalError
 
 
@@ -95,6 +95,7 @@ def test_churn_is_what_counts_give():
     M = len(predictions)
     votes = torch.nn.functional.one_hot(predictions, 6).sum(0).double()
     expected = 1 - (votes * (votes - 1)).sum(1) / (M * (M - 1))
+    torch.testing.assert_close(churn_per_input(predictions), expected, rtol=1e-12, atol=1e-12)
     assert churn(predictions) == pytest.approx(expected.mean().item(), rel=1e-12)
     assert 0.2 < churn(predictions) < 0.95
 

@@ -55,7 +55,7 @@ def test_one_row_a_figure(group, tmp_path):
     keys = [tuple(row.get(k) for k in ("run", "set", "type", "level", "measure")) for row in found]
     assert len(set(keys)) == len(keys)
     of_runs = 2 * 2 * len(MEASURES + OTHER_ECE)
-    of_all = len(MEASURES + OTHER_ECE) + 2 * (len(STABILITY) + 3 * 10)
+    of_all = len(MEASURES + OTHER_ECE) + 2 * (len(STABILITY) + len(STABILITY) * 10)
     assert len(found) == of_runs + of_all + 3 * 2, "and two AUROCs of two runs and their ensemble"
     write_tidy(tmp_path / "figures.parquet", [group], data="tiny")
     table = pq.read_table(tmp_path / "figures.parquet")

@@ -91,6 +91,8 @@ def test_the_tables_of_stability(compared):
     all_classes = [float(cell) / 100 for cell in by_level.parts[0][1][0].cells]
     of_set = runs[0].stability["test"]["variance_all_classes"]
     assert statistics.mean(all_classes) == pytest.approx(of_set, abs=1e-4)
+    churned = [float(cell) / 100 for cell in by_level.parts[3][1][0].cells]
+    assert statistics.mean(churned) == pytest.approx(runs[0].stability["test"]["churn"], abs=1e-4)
 
 
 def test_the_tables_of_ensembles_and_other_data(compared):

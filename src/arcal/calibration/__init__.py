@@ -21,7 +21,7 @@ from arcal.calibration.ood import (
     fpr_at_95_tpr,
 )
 from arcal.calibration.proper_scores import brier, nll
-from arcal.calibration.stability import Variance, churn, variance
+from arcal.calibration.stability import Variance, churn, churn_per_input, variance
 
 __all__ = [
     "Bootstrap",
@@ -36,6 +36,7 @@ __all__ = [
     "brier",
     "by_level",
     "churn",
+    "churn_per_input",
     "class_wise_ece",
     "clopper_pearson",
     "confidence_and_correct",

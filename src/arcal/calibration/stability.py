@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from itertools import combinations
 
+import torch
 from torch import Tensor
 
 from arcal.calibration._checks import as_integers, as_probabilities
@@ -63,14 +64,19 @@ def churn(predictions: Tensor) -> float:
 
     The mean over all pairs of the M runs in `predictions` `(M, N)` (Milani Fard et al., 2016).
     """
+    return churn_per_input(predictions).mean().item()
+
+
+def churn_per_input(predictions: Tensor) -> Tensor:
+    """The share `(N,)` of pairs of runs in `predictions` `(M, N)` that differ on each input."""
     if predictions.ndim != 2:
         raise ArcalError(
             f"predictions must have shape (M, N), not {tuple(predictions.shape)}: stack the runs"
         )
     predictions = as_integers(predictions, "predictions")
     _need_runs(*predictions.shape)
-    pairs = list(combinations(predictions, 2))
-    return sum((a != b).double().mean().item() for a, b in pairs) / len(pairs)
+    pairs = [(a != b).double() for a, b in combinations(predictions, 2)]
+    return torch.stack(pairs).mean(dim=0)
 
 
 def _need_runs(M: int, N: int):

@@ -33,7 +33,7 @@ class MethodRuns:
     the clean test set, each run's by its own model. By the name of the set: `figures` of every
     run, on the clean set with `ece_interval` and `smoothing`; and, where there are two runs or
     more, `ensemble`, the figures of all of them averaged, `stability`, how much they differ, and
-    `stability_by_level`, each variance by level.
+    `stability_by_level`, each of these by level.
 
     Of a post-hoc method the folders, seeds and robustness are those of the runs that it calibrates,
     `predictions` are calibrated, and what is averaged for `ensemble` are calibrated runs.

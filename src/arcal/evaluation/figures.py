@@ -6,7 +6,7 @@ from arcal.calibration import (
     Reliability,
     bootstrap,
     brier,
-    churn,
+    churn_per_input,
     class_wise_ece,
     confidence_and_correct,
     debiased_ece,
@@ -68,22 +68,22 @@ def stability(
     """How much two or more runs differ on a set (section 5.4): overall, and by level.
 
     The variance in its three readings, and churn. `levels` `(N,)` cut the inputs into R; by level
-    there are the variances, a list of R each, or nothing without levels.
+    there is a list of R of each, or nothing without levels.
     """
     probabilities = torch.stack([of_run.log_probabilities.exp() for of_run in runs])
-    found = variance(probabilities)
+    found, differ = variance(probabilities), churn_per_input(probabilities.argmax(dim=2))
     whole = {
         "variance_all_classes": found.all_classes,
         "variance_fixed_class": found.fixed_class,
         "variance_own_maximum": found.own_maximum,
-        "churn": churn(probabilities.argmax(dim=2)),
+        "churn": differ.mean().item(),
     }
     if levels is None:
         return whole, {}
     per_input = {
         name: getattr(found, f"{name.removeprefix('variance_')}_per_input")
         for name in STABILITY[:3]
-    }
+    } | {"churn": differ}
     return whole, {
         name: mean_by_level(values, levels, R).tolist() for name, values in per_input.items()
     }

@@ -87,11 +87,11 @@ def stability(study: Study) -> Grid | None:
 
 
 def stability_by_level(study: Study) -> Grid:
-    """The three readings of the variance on the clean set, by level 1 to R."""
+    """The three readings of the variance, and churn, on the clean set, by level 1 to R."""
     parts = []
-    for column in STABILITY[:3]:
+    for column in STABILITY:
         spreads = [
-            [Spread((value,)) for value in method.levels.variances[column.measure]]
+            [Spread((value,)) for value in method.levels.stability[column.measure]]
             for method in study.several
         ]
         heading = f"{column.title}, {column.unit} {column.best}"

@@ -22,9 +22,9 @@ class LevelFigures:
 
     `accuracy`, `confidence`, `ece`, `gap` and `misclassified` (share of the run's misclassified
     images) are float64 `(n, R)` for n runs. `class_share` `(R, Z)` is the make-up of a level, the
-    mean over runs. `variances` are those of section 3.1 over the runs, R each, with one ranking for
-    all, their mean rank: by the names of the three readings, of which `variance` `(R,)` is the main
-    one, the sum over classes. One run has none.
+    mean over runs. `stability` is how much the runs differ, R values each, with one ranking for
+    all, their mean rank: the three readings of section 3.1's variance, of which `variance` `(R,)`
+    is the main one, the sum over classes, and churn. One run has none.
     """
 
     accuracy: Tensor
@@ -33,11 +33,11 @@ class LevelFigures:
     gap: Tensor
     misclassified: Tensor
     class_share: Tensor
-    variances: dict[str, list[float]]
+    stability: dict[str, list[float]]
 
     @property
     def variance(self) -> Tensor | None:
-        found = self.variances.get("variance_all_classes")
+        found = self.stability.get("variance_all_classes")
         return None if found is None else torch.tensor(found, dtype=torch.float64)
 
     @property
@@ -74,11 +74,11 @@ def levels_of(runs: MethodRuns, R: int, Z: int) -> LevelFigures:
         gap=torch.stack([of_run.gap for of_run in found]),
         misclassified=torch.stack([of_run.misclassified for of_run in found]),
         class_share=histogram / histogram.sum(dim=1, keepdim=True),
-        variances=_variances(runs, R) if len(found) > 1 else {},
+        stability=_stability(runs, R) if len(found) > 1 else {},
     )
 
 
-def _variances(runs: MethodRuns, R: int) -> dict[str, list[float]]:
+def _stability(runs: MethodRuns, R: int) -> dict[str, list[float]]:
     _, found = stability(runs.predictions, shared_levels(runs, R), R)
     return found
 

@@ -133,7 +133,7 @@ def _method_as_json(method: Method) -> dict[str, Any]:
                 "share_of_misclassified": levels.misclassified,
                 "share_of_classes": levels.class_share,
                 "variance": levels.variance,
-                "variances": levels.variances,
+                "stability": levels.stability,
                 "mean_gap_of_the_three_least_robust": levels.weakest_gap,
                 "mean_size_of_gap": levels.gap_size,
             },
