@@ -124,7 +124,6 @@ _MEDIUM = Recipe(  # for the medium network on all of CIFAR-10, minutes on a cor
     learning_rate=2e-3,
     steps=((10, 1e-1), (14, 1e-2)),
     augmentation="flip",
-    precision="bf16-mixed",
 )
 
 _DEMO = Recipe(  # long enough at the full rate to fit the training set and be over-confident
