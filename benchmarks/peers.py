@@ -17,6 +17,7 @@ from arcal.robustness import Attack
 
 OURS: list[tuple[str, Attack]] = [
     ("arcal", ATTACKS["boundary-projection"]),
+    ("arcal-28", BoundaryProjection(budget=28, reach=2.0)),
     ("arcal-quick", ATTACKS["boundary-projection-quick"]),
     ("arcal-cw", CarliniWagner()),
     ("arcal-cw-gradient", CarliniWagner(initial_c="gradient")),
