@@ -1,9 +1,14 @@
 """The command line: arcal demo | train | score | evaluate | report | reproduce."""
 
+import errno
+import io
+import re
 import sys
-from typing import Annotated
+from contextlib import redirect_stderr
+from typing import Annotated, Any, get_args
 
 import tyro
+from tyro.conf import subcommand
 
 from arcal.commands.demo import Demo
 from arcal.commands.evaluate import Evaluate
@@ -16,32 +21,68 @@ from arcal.errors import ArcalError
 from arcal.training.memory import keep_memory
 
 Command = (
-    Annotated[Demo, tyro.conf.subcommand("demo")]
-    | Annotated[Train, tyro.conf.subcommand("train")]
-    | Annotated[Score, tyro.conf.subcommand("score")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Report, tyro.conf.subcommand("report")]
-    | Annotated[Reproduce, tyro.conf.subcommand("reproduce")]
+    Annotated[Demo, subcommand("demo")]
+    | Annotated[Train, subcommand("train")]
+    | Annotated[Score, subcommand("score")]
+    | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Reproduce, subcommand("reproduce")]
 )
+NAMES = [get_args(command)[1].name for command in get_args(Command)]
 
 
 def main() -> None:
     """Run the command line. Bad input prints one line and exits with 2."""
     try:
-        command = tyro.cli(
-            Command,  # pyright: ignore[reportArgumentType]
-            prog="arcal",
-            description="Score, audit and train classifiers that say how sure they should be.",
-            config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
-        )
+        command = _command()
         keep_memory()
         command()
     except ArcalError as error:
         say(f"arcal: {error}")
         sys.exit(2)
-    except OSError as error:  # a full disk, a folder that cannot be written
-        say(f"arcal: {error}; what was finished is kept, the same command continues")
+    except OSError as error:
+        say(f"arcal: {_in_words(error)}")
         sys.exit(2)
     except KeyboardInterrupt:
         say("arcal: stopped; what was finished is kept, the same command continues")
         sys.exit(130)
+
+
+def _command() -> Any:
+    """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return tyro.cli(
+                Command,  # pyright: ignore[reportArgumentType]
+                prog="arcal",
+                description="Score, audit and train classifiers that say how sure they should be.",
+                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise ArcalError(_one_line(said.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    """What stands in a box before its first rule, and where to read on."""
+    first, *lines = box.strip().splitlines() or [""]
+    inside = [line.strip("│ ") for line in lines]
+    until = next((i for i, line in enumerate(inside) if line[:1] in "─╰"), len(inside))
+    text = " ".join(line for line in inside[:until] if line).partition(" Got errors:")[0]
+    if "Missing subcommand" in first:
+        text = f"no command: {text}"
+    if found := re.match(r"Error parsing (\S+): .*\[(.*)\]\.?$", text):
+        text = f"{found[1]} cannot be {found[2]}"
+    named = [name for name in sys.argv[1:2] if name in NAMES]
+    return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"
+
+
+def _in_words(error: OSError) -> str:
+    """What is wrong with which file, and what to do."""
+    if error.errno in (None, errno.ENOSPC, errno.EDQUOT):
+        return f"{error}; what was finished is kept, the same command continues"
+    files = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
+    reason = (error.strerror or str(error)).lower()
+    return f"{files or 'a file'}: {reason}; put that right, or name another place"

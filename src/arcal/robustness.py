@@ -77,7 +77,13 @@ def score(
     if start and "start" not in inspect.signature(attack).parameters:
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
-    for ids, x, labels in batches:
+    for batch in batches:
+        if not isinstance(batch, tuple | list) or len(batch) != 3:
+            raise ArcalError(
+                "a batch to score is (ids, inputs, labels): a data set of pairs gets its ids by "
+                "`arcal.data.WithIds`"
+            )
+        ids, x, labels = batch
         if order == "attack":
             found = (
                 attack(model, x, bounds)

@@ -105,10 +105,10 @@ class AdaptiveLabelSmoothing(nn.Module):
         reduction: str = "mean",
     ):
         super().__init__()
-        if Z < 2 or not isinstance(R, int) or R < 1:
-            raise ArcalError(
-                f"{Z} classes and {R} levels: at least 2 classes and 1 level are needed"
-            )
+        if Z < 2:
+            raise ArcalError(f"Z is {Z}: at least 2 classes are needed")
+        if not isinstance(R, int) or R < 1:
+            raise ArcalError(f"R is {R!r}: at least 1 level is needed")
         if update not in ("own", "joint"):
             raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
         self.Z, self.R, self.rule, self.reduction = Z, R, update, reduction
@@ -127,8 +127,10 @@ class AdaptiveLabelSmoothing(nn.Module):
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
         """Give the levels `(N,)` of the `"train"` or `"validation"` examples with these ids."""
-        table = {"train": self.train_levels, "validation": self.validation_levels}[part]
-        table.assign(ids, levels)
+        tables = {"train": self.train_levels, "validation": self.validation_levels}
+        if part not in tables:
+            raise ArcalError(f"part {part!r} has no levels: 'train' and 'validation' have")
+        tables[part].assign(ids, levels)
 
     def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
         """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`."""

@@ -44,7 +44,8 @@ SHARDS = ".shards"
 def content_hash(config: Mapping[str, Any]) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of a configuration in canonical JSON.
 
-    `source`, where the data was read from, does not count: the data is known by its fingerprints.
+    `source`, where the data was read from, does not count: the data is known by its name and its
+    fingerprints.
     """
     counted = {name: value for name, value in config.items() if name != "source"}
     return sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
@@ -55,7 +56,10 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         write(temporary)
+        temporary.chmod(mode)  # some writers replace the file by one that only its owner may read
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -91,12 +95,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read named tensors and their metadata. A missing or damaged file raises one line."""
     try:
+        path.open("rb").close()  # safe_open calls a file that may not be read missing
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             header = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: run the command that writes it first") from None
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, ValueError) as error:
         raise ArcalError(f"{path} is damaged ({error}): delete it and make it again") from None
     return tensors, header
 
@@ -104,9 +109,10 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_header(path: Path) -> dict[str, Any]:
     """The metadata alone of a file of tensors."""
     try:
+        path.open("rb").close()
         with safe_open(path, framework="pt") as file:
             return {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, ValueError) as error:
         raise ArcalError(f"{path} is damaged ({error}): delete it and make it again") from None
 
 
@@ -132,7 +138,10 @@ class RunFolder:
     def open(cls, path: Path) -> "RunFolder":
         """An existing run folder, its configuration checked against its name."""
         if not (path / "config.json").is_file():
-            raise ArcalError(f"{path} is not a run folder: it has no config.json")
+            reason = "it has no config.json" if path.is_dir() else "there is no such folder"
+            if runs := sorted(path.glob("*/config.json")):
+                reason += f"; name a folder in it, such as {runs[0].parent}"
+            raise ArcalError(f"{path} is not a run folder: {reason}")
         folder = cls(path.resolve())
         folder.config_checked()
         return folder
@@ -146,7 +155,7 @@ class RunFolder:
                 raise ValueError("it holds no object")
         except ValueError as error:
             raise ArcalError(
-                f"{path} is damaged ({error}): train the run again elsewhere"
+                f"{path} is damaged ({error}): delete {self.path} and train the run again"
             ) from None
         found, expected = content_hash(config), self.path.name.rpartition("-")[2]
         if found != expected:

@@ -26,6 +26,8 @@ class Evaluate:
 
     runs: Folders
     """Run folders, trained on the same data."""
+    data: str | None = None
+    """Where the runs' data lies now, if it has moved since the training."""
     shift: tuple[str, ...] | None = None
     """Corrupted test sets: nothing or `all` for 19 types at 5 intensities, `standard` for the 15 of
     ImageNet-C, `extra` for the other 4, `cifar100` for the paper's 17, a type such as fog, or
@@ -72,7 +74,10 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     from arcal.training.run import data_of, same_data
 
     if not command.runs:
-        raise ArcalError("no runs: name at least one run folder")
+        raise ArcalError(
+            "no runs: name at least one run folder, before --shift, --ood and --posthoc, which "
+            "take all that follows"
+        )
     check_order(command.order)
     if command.threads < 1:
         raise ArcalError(f"{command.threads} threads: at least 1 is needed")
@@ -84,8 +89,11 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     sets = [] if command.shift is None else shift_sets(command.shift)
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
-    data = data_of(folders[0])
+    data = data_of(folders[0], command.data)
     others = [load_test(name) for name in dict.fromkeys(command.ood)]
+    for other in others:
+        if other.fingerprint() == data.test.fingerprint():
+            say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
     if table.is_dir():
         raise ArcalError(f"--table {table} is a folder: name a file in it")
     table.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, all would be for nothing

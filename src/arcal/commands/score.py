@@ -24,6 +24,8 @@ class Score:
     """Run folder."""
     part: str = "test"
     """train, validation or test."""
+    data: str | None = None
+    """Where the run's data lies now, if it has moved since the training."""
     order: str = "attack"
     """attack, gradient, margin, confidence or random."""
     attack: str | None = None
@@ -60,7 +62,7 @@ class Score:
         fabric = fabric_on(self.accelerator, processes=self.processes)
         torch.set_num_threads(self.threads)
         folder = RunFolder.open(self.run)
-        part = data_of(folder).part(self.part)
+        part = data_of(folder, self.data).part(self.part)
         with bar(f"scoring {self.part} by {self.order}", "images") as progress:
             scores = score_run(
                 folder,

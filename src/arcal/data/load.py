@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,14 @@ class Data:
     test: Part
 
     def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            raise ArcalError(f"{self.name} has {len(self.classes)} classes: at least 2 are needed")
         for part in (self.validation, self.test):
             if part.classes != self.train.classes:
-                raise ArcalError(f"{part.name} and {self.train.name} have different classes")
+                raise ArcalError(
+                    f"{part.name} and {self.train.name} have different classes: "
+                    f"{_apart(part.classes, self.train.classes)}"
+                )
             if part.shape != self.train.shape:
                 raise ArcalError(
                     f"{part.name} has images of {part.shape}, {self.train.name} of "
@@ -53,6 +59,14 @@ class Data:
         if name not in parts:
             raise ArcalError(f"{self.name} has no part {name!r}: there are {', '.join(parts)}")
         return parts[name]
+
+
+def _apart(first: Sequence[str], second: Sequence[str]) -> str:
+    """The first class, by number, that two lists do not share."""
+    k, (a, b) = next(
+        (k, pair) for k, pair in enumerate(zip_longest(first, second)) if pair[0] != pair[1]
+    )
+    return f"class {k} is {a or 'missing'}, not {b or 'missing'}"
 
 
 def load(

@@ -21,7 +21,7 @@ def split(
     if not 1 <= size < N:
         raise ArcalError(
             f"{part.name} has {N} images, so a split of {size} is impossible: "
-            f"ask for a validation of 1 to {N - 1}"
+            f"ask for a validation (--validation) of 1 to {N - 1}"
         )
     drawn = torch.zeros(N, dtype=torch.bool)
     drawn[torch.randperm(N, generator=generator(f"split/{split_seed}"))[:size]] = True

@@ -53,7 +53,8 @@ def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     for setting in settings:
         if setting not in known:
             has = f"its settings are {', '.join(known)}" if known else "it has no settings"
-            raise ArcalError(f"method {name!r} has no setting {setting!r}: {has}")
+            called = " (levels)" if setting == "R" else ""
+            raise ArcalError(f"method {name!r} has no setting {setting!r}{called}: {has}")
     completed = method_class(name).completed(known | settings)
     return completed if mixup is None else completed | {"mixup": mixup}
 

@@ -104,7 +104,10 @@ class Reproduction:
         planned = plan(self.items, self.settings)
         if not planned:
             names = ", ".join(item.name for item in self.items)
-            raise ArcalError(f"the scale {self.scale} has none of the data sets that {names} needs")
+            raise ArcalError(
+                f"the scale {self.scale} has none of the data sets that {names} needs: "
+                "choose another by --scale"
+            )
         return planned
 
     def _evaluated(self, planned: Planned) -> Evaluated:

@@ -38,7 +38,7 @@ def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) 
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ArcalError(
-            f"accelerator {accelerator!r} cannot be used here ({reason}): choose cpu or auto"
+            f"accelerator {accelerator!r} cannot be used here ({reason}): choose cpu, gpu or auto"
         ) from None
 
 

@@ -41,7 +41,7 @@ def train_all(
     Data sets are kept in `loaded`, for the next call.
     """
     if workers < 1 or loaders < 0:
-        raise ArcalError(f"{workers} workers and {loaders} loaders: at least 1 and 0 are needed")
+        raise ArcalError(f"{workers} workers, {loaders} loaders: at least 1 worker is needed")
     fabric_on(accelerator)  # raises before anything is written if it is not here
     bases = [
         replace(run, method="vanilla", settings={}, seeds=(seed,))
@@ -54,7 +54,7 @@ def train_all(
     for run in bases + runs:
         if _data(run) not in loaded:
             loaded[_data(run)] = run.load()
-        folders[run.folder(root, loaded[_data(run)]).path] = run
+        folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
     options = {"accelerator": accelerator, "loaders": loaders}

@@ -54,8 +54,11 @@ class Run:
             raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
-        if self.recipe.epochs < 1 or self.threads < 1:
-            raise ArcalError("epochs and threads must be at least 1")
+        if min(self.seeds) < 0:
+            raise ArcalError(f"seed {min(self.seeds)} is negative: give 0 or more")
+        for name, value in (("epochs", self.recipe.epochs), ("threads", self.threads)):
+            if value < 1:
+                raise ArcalError(f"{value} {name}: at least 1 is needed")
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def load(self) -> Data:
@@ -137,16 +140,31 @@ def model_of(folder: RunFolder) -> nn.Module:
     return models[0] if len(models) == 1 else Ensemble(models)
 
 
-def data_of(folder: RunFolder) -> Data:
-    """The data set a run was trained on, from where it was read then."""
+def data_of(folder: RunFolder, source: str | None = None) -> Data:
+    """The data set a run was trained on, from where it was read then, or lies now: `source`."""
     config = folder.config_checked()
-    data = load(config["source"], **{name: config[name] for name in CHOICE})
-    if _about(data) != config["data"]:
+    source = source or config.get("source")
+    if source is None:
+        raise ArcalError(f"{folder.path}/config.json does not say where its data is: give --data")
+    try:
+        data = load(source, **{name: config[name] for name in CHOICE})
+    except ArcalError as error:
         raise ArcalError(
-            f"{config['source']} is not the data that {folder.path} was trained on: "
-            "put that data back"
+            f"the data of {folder.path} cannot be read ({error}); if it has moved, give its place "
+            "by --data"
+        ) from None
+    if _nameless(_about(data)) != _nameless(config["data"]):
+        raise ArcalError(
+            f"{source} is not the data that {folder.path} was trained on: put that data back, or "
+            "give its place by --data"
         )
     return data
+
+
+def _nameless(about: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a data set, but for the name of its folder."""
+    parts = {name.rpartition("/")[2]: value for name, value in about["parts"].items()}
+    return about | {"parts": parts}
 
 
 def same_data(folders: list[RunFolder]) -> None:

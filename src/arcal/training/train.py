@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from arcal.attacks import attack_named
 from arcal.data import Data, InMemory, Part, batches
+from arcal.errors import ArcalError
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2, build
 from arcal.robustness import Attack, levels, mean_rank, score
@@ -39,6 +40,12 @@ def train(
     keep_memory()
     data = data or run.load()
     method = method_named(run.method, len(data.classes), run.settings)
+    smallest = min(len(data.train), len(data.validation))
+    if method.ranks and smallest < method.R:  # known before the vanilla run is trained
+        raise ArcalError(
+            f"{method.R} levels need as many training and validation images, and {data.name} has "
+            f"{len(data.train)} and {len(data.validation)}: choose R from 1 to {smallest}"
+        )
     folder = run.folder(root, data)
     if is_done(folder):
         return folder
