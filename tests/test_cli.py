@@ -1,8 +1,10 @@
 """The command line as a user has it: in a process of its own, on real files."""
 
+import errno
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,7 +145,20 @@ def _spoiled(run: Path) -> Path:
         (["train", "--method", "magic"], "method 'magic' is unknown"),
         (["train", "--network", "huge"], "network 'huge' is unknown"),
         (["train", "--recipe", "slow"], "recipe 'slow' is unknown"),
-        (["train", "--method", "adals", "--levels", "3"], "has no setting 'R'"),
+        (["train", "--method", "adals", "--levels", "3"], "has no setting 'R' (levels)"),
+        (["train", "--method", "ar-adals", "--levels", "3001"], "choose R from 1 to 3000"),
+        (["train", "--seeds", "-1"], "seed -1 is negative"),
+        (["train", "--threads", "0"], "0 threads: at least 1"),
+        (["train", "--epochs", "x"], "--epochs cannot be 'x'; see `arcal train --help`"),
+        (["train", "--alpha", "0", "1", "2"], "--alpha cannot be '0', '1', '2'"),
+        (["train", "--update", "both"], "invalid choice 'both' for argument '--update'"),
+        (["train", "--bogus", "3"], "Unrecognized options: --bogus, 3; see `arcal train --help`"),
+        (["score"], "Missing from arcal score: PATH Run folder"),
+        (["learn"], "Unrecognized options: learn; see `arcal --help`"),
+        ([], "no command: Expected one of {demo, train, score, evaluate, report, reproduce}"),
+        (["reproduce", "--seeds", "0", "table1"], "--seeds cannot be '0', 'table1'"),
+        (["reproduce", "headline"], "choose another by --scale"),
+        (["reproduce", "table1", "--scale", "cpu"], "no data at data/cifar10: say where by"),
         (["train", "--method", "ar-adals", "--order", "size"], "order 'size' is unknown"),
         (["train", "--method", "ar-adals", "--rescore", "900"], "rescore is [900.0]"),
         (["train", "--method", "ar-adals", "--rescore", "inf"], "rescore is [inf]"),
@@ -155,7 +170,8 @@ def _spoiled(run: Path) -> Path:
         (["train", "--workers", "0"], "0 workers"),
         (["reproduce", "table1", "--threads", "0"], "0 threads"),
         (["train", "--accelerator", "abacus"], "accelerator 'abacus' cannot be used here"),
-        (["score", "nowhere"], "not a run folder"),
+        (["score", "nowhere"], "not a run folder: there is no such folder"),
+        (["evaluate", "--shift", "fog-3", "run"], "before --shift, --ood and --posthoc"),
         (["evaluate"], "no runs"),
     ],
 )
@@ -203,7 +219,41 @@ def test_a_folder_that_cannot_be_written_is_one_line(inside, tmp_path):
     code, error = inside("train", "--runs", tmp_path / "file")
     assert code == 2
     assert len(error.strip().splitlines()) == 1, error
-    assert "file" in error
+    assert f"{tmp_path}/file/vanilla-s0-" in error
+    assert "not a directory; put that right, or name another place" in error
+
+
+def test_a_full_disk_says_that_the_command_continues(inside, monkeypatch):
+    def full(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("arcal.commands.score.Score.__call__", full)
+    code, error = inside("score", "run")
+    assert code == 2
+    assert error.endswith("the same command continues\n")
+
+
+def test_data_that_has_moved_is_found_by_its_new_place(inside, tiny, tmp_path):
+    there, runs = tmp_path / "there", tmp_path / "runs"
+    shutil.copytree(tiny.parent, there)
+    done = arcal(
+        "train", "--data", there / "tiny", "--validation", 40, "--epochs", 1, "--runs", runs
+    )
+    assert done.returncode == 0, done.stderr
+    (run,) = runs.iterdir()
+    there.rename(tmp_path / "moved")
+    code, error = inside("score", run, "--order", "margin")
+    assert code == 2
+    assert str(run) in error
+    assert error.endswith("if it has moved, give its place by --data\n")
+    found = arcal("score", run, "--order", "margin", "--data", tmp_path / "moved" / "tiny")
+    assert found.returncode == 0, found.stderr
+    config = json.loads((run / "config.json").read_text())
+    del config["source"]
+    (run / "config.json").write_text(json.dumps(config))
+    code, error = inside("evaluate", run)
+    assert code == 2
+    assert "does not say where its data is: give --data" in error
 
 
 def test_a_traceback_is_never_shown_from_the_shell():

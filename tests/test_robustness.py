@@ -89,10 +89,29 @@ def test_every_order(setting, order):
     if order == "margin":
         torch.testing.assert_close(found.robustness, lead)
     if order == "confidence":
-        torch.testing.assert_close(found.robustness, logits.softmax(dim=1).amax(dim=1))
+        p = logits.double().softmax(dim=1).amax(dim=1)
+        torch.testing.assert_close(found.robustness, (p / (1 - p)).log().float())
     if order == "random":
         assert ((found.robustness >= 0) & (found.robustness < 1)).all()
         assert len(found.robustness.unique()) == 23
+
+
+def test_confidence_does_not_tie_where_float32_has_only_1():
+    lead = torch.linspace(20, 40, 500)
+
+    def sure(x):
+        return torch.stack([lead[x[:, 0].long()], 0 * x[:, 0]], dim=1)
+
+    ids = torch.arange(500)
+    found = score(sure, [(ids, ids.float().unsqueeze(1), ids)], "confidence", bounds=None)
+    assert (torch.stack([lead, 0 * lead], dim=1).softmax(dim=1)[:, 0] == 1).all()
+    assert (found.robustness.diff() > 0).all()
+
+
+def test_a_batch_without_ids_says_how_to_give_them(setting):
+    model, *_, batches = setting
+    with pytest.raises(ArcalError, match=r"is \(ids, inputs, labels\).*WithIds"):
+        score(model, [batches[0][1:]])
 
 
 def test_random_order_depends_on_id_and_seed_alone(setting):

@@ -158,3 +158,14 @@ def test_stale_and_damaged_files_are_refused(tmp_path):
     (tmp_path / "t").write_bytes(b"no tensors")
     with pytest.raises(ArcalError, match="damaged"):
         load_tensors(tmp_path / "t")
+
+
+def test_files_have_the_rights_of_any_new_file_and_one_without_is_not_called_damaged(tmp_path):
+    (tmp_path / "new").touch()
+    path = tmp_path / "tensors.safetensors"
+    save_tensors(path, {"a": torch.zeros(2)})
+    assert path.stat().st_mode == (tmp_path / "new").stat().st_mode
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError):
+        load_tensors(folder)

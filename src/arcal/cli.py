@@ -66,11 +66,16 @@ def _command() -> Any:
 
 
 def _one_line(box: str) -> str:
-    """What stands in a box before its first rule, and where to read on."""
+    """What stands in a box, of lines or of ASCII, before its rule; and where to read on."""
     first, *lines = box.strip().splitlines() or [""]
-    inside = [line.strip("│ ") for line in lines]
-    until = next((i for i, line in enumerate(inside) if line[:1] in "─╰"), len(inside))
-    text = " ".join(line for line in inside[:until] if line).partition(" Got errors:")[0]
+    words: list[str] = []
+    for line in (line.strip("│| ") for line in lines):
+        if line[:1] in {"─", "╰"} or line.startswith("---"):
+            if words:
+                break
+        elif line:
+            words.append(line)
+    text = " ".join(words).partition(" Got errors:")[0]
     if "Missing subcommand" in first:
         text = f"no command: {text}"
     if found := re.match(r"Error parsing (\S+): .*\[(.*)\]\.?$", text):

@@ -131,9 +131,16 @@ def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tens
         elif order == "margin":
             value = margin(logits, predicted)
         else:
-            value = logits.double().softmax(dim=1).amax(dim=1)
+            value = _log_odds(logits.double())
     passes = torch.full_like(predicted, int(order == "gradient"))
     return value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes
+
+
+def _log_odds(logits: Tensor) -> Tensor:
+    """`log p / (1 - p)` of the confidence p, `(N,)`: the same order, and no ties near 1."""
+    top, predicted = logits.max(dim=1, keepdim=True)
+    others = logits.scatter(1, predicted, -torch.inf)
+    return top.squeeze(1) - others.logsumexp(dim=1)
 
 
 @torch.enable_grad()

@@ -6,14 +6,15 @@ from statistics import mean, stdev
 import pytest
 from scipy import stats
 
+from arcal.paper.result import Claim
 from arcal.paper.summaries import (
     corrected,
     each_lower,
     holm,
     in_order,
-    lower,
     p_text,
     paired_p,
+    settled,
     significantly_lower,
     unchanged,
 )
@@ -63,6 +64,9 @@ def test_comparisons_without_a_test_are_not_counted():
 
 
 def test_lower_is_of_means_and_says_by_how_many_seeds():
+    def lower(*comparison):
+        return each_lower([comparison])[0]
+
     claim = lower("A < B", LOW, MIDDLE)
     p = paired_p(LOW, MIDDLE)
     assert (claim.text, claim.holds) == ("A < B", True)
@@ -73,6 +77,13 @@ def test_lower_is_of_means_and_says_by_how_many_seeds():
     assert (ensembles.holds, ensembles.because) == (True, "2.00 against 3.15")
     pair = lower("A < B", Spread((0.02, 0.01)), Spread((0.03, 0.0)))
     assert pair.because == "1.50 against 1.50, lower on 1 of 2 seeds"
+
+
+def test_what_is_settled_is_one_family_and_stays_in_its_order():
+    told = Claim("told", None, "elsewhere")
+    found = settled([("a", LOW, HIGH), told, ("b", LOW, MIDDLE)])
+    assert [claim.text for claim in found] == ["a", "told", "b"]
+    assert [found[0], found[2]] == each_lower([("a", LOW, HIGH), ("b", LOW, MIDDLE)])
 
 
 def test_each_claim_shows_its_corrected_p():

@@ -87,6 +87,9 @@ def test_a_core_s_share_of_the_batch_is_what_batch_norm_sees(data):
     order = torch.randperm(len(data.train), generator=draw(0, "order", 1))
     for batch in order.split(48):
         optimizer.zero_grad()
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                norm.momentum = 1 - 0.9 ** (1 / len(batch.split(20)))
         for some in batch.split(20):
             x = as_input(data.train.images(some), "cpu")
             loss = F.cross_entropy(model(x), data.train.labels[some], reduction="sum")
@@ -96,6 +99,23 @@ def test_a_core_s_share_of_the_batch_is_what_batch_norm_sees(data):
         torch.testing.assert_close(ours[name], expected, rtol=1e-3, atol=1e-4)
     ((whole,), _) = run(data, Vanilla(4), recipe=replace(recipe, core_batch=None))
     assert (whole["classifier.weight"] - ours["classifier.weight"]).abs().max() > 1e-3
+
+
+def test_running_statistics_move_once_a_step_however_many_cores_share_it(data):
+    """Of 48 equal images, so that each share has the statistics of the batch."""
+    same = data.train.subset(data.train.ids[:48])
+    same = replace(same, pixels=same.pixels[:1].repeat(48, 1, 1, 1))
+    recipe = replace(RECIPE, epochs=1, batch_size=48, augmentation="none")
+    found = []
+    for core_batch in (None, 20):
+        (member,) = members()
+        fabric = Fabric(accelerator="cpu", devices=1)
+        of_cores = replace(recipe, core_batch=core_batch)
+        fit([member], Vanilla(4), of_cores, same, data.validation, fabric=fabric)
+        norms = [norm for norm in member.model.modules() if isinstance(norm, nn.BatchNorm2d)]
+        found.append(norms[0].running_mean)
+    assert found[0].abs().max() > 1e-3
+    torch.testing.assert_close(found[1], found[0])
 
 
 def test_a_folder_is_cropped_as_it_is_read(tmp_path):

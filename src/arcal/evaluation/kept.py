@@ -17,6 +17,9 @@ from arcal.evaluation.figures import ensemble_of, figures, stability
 from arcal.evaluation.predictions import Predictions
 from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 
+FORMAT = 1
+"""Raised when a change of the code changes the figures; files of another one are not taken."""
+
 
 def keep(groups: Sequence[MethodRuns], folder: Path, sets: Mapping[str, Part]) -> None:
     """Write a file for every run of `groups`, each method followed by its post-hoc twins.
@@ -31,6 +34,7 @@ def keep(groups: Sequence[MethodRuns], folder: Path, sets: Mapping[str, Part]) -
         own, at = variants[0]
         about = {
             "version": __version__,
+            "format": FORMAT,
             "seeds": own.seeds[at],
             "sets": {name: part.fingerprint() for name, part in sets.items()},
             "figures": {
@@ -49,7 +53,7 @@ def is_kept(folder: Path, run: str, sets: Mapping[str, Part], posthoc: Sequence[
         return False
     about = load_header(path)
     twins = {label.rpartition(" + ")[2] for label in about["figures"]}
-    return set(posthoc) <= twins and _same_sets(about, sets)
+    return set(posthoc) <= twins and _fits(about, sets)
 
 
 def kept(folder: Path, runs: Sequence[RunFolder], sets: Mapping[str, Part]) -> list[MethodRuns]:
@@ -62,9 +66,9 @@ def kept(folder: Path, runs: Sequence[RunFolder], sets: Mapping[str, Part]) -> l
     read = [load_tensors(_file(folder, run.name)) for run in runs]
     labels = list(read[0][1]["figures"])
     for run, (_, about) in zip(runs, read, strict=True):
-        if list(about["figures"]) != labels or not _same_sets(about, sets):
+        if list(about["figures"]) != labels or not _fits(about, sets):
             raise ArcalError(
-                f"{_file(folder, run.name)} is of other sets or post-hoc methods: "
+                f"{_file(folder, run.name)} is of other sets, post-hoc methods or code: "
                 "delete it and evaluate again"
             )
     seeds = [tuple(about["seeds"]) for _, about in read]
@@ -93,5 +97,7 @@ def _file(folder: Path, run: str) -> Path:
     return folder / f"{run}.safetensors"
 
 
-def _same_sets(about: Mapping[str, Any], sets: Mapping[str, Part]) -> bool:
+def _fits(about: Mapping[str, Any], sets: Mapping[str, Part]) -> bool:
+    if about.get("format", 1) != FORMAT:  # the first files do not say it
+        return False
     return all(about["sets"].get(name) == part.fingerprint() for name, part in sets.items())

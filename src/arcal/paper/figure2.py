@@ -19,7 +19,7 @@ from arcal.paper.looks import LOOKS
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Claim, Result
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import lower
+from arcal.paper.summaries import Comparison, settled
 from arcal.report.drawing import WIDTH
 from arcal.report.levels import WEAKEST, LevelFigures
 from arcal.report.tables import Spread
@@ -41,7 +41,7 @@ def make(found: Found) -> Result:
         "Figure 2: label smoothing (LS) and AR-AdaLS by adversarial robustness",
         [*notes_of(found, (SETTING,)), RANKED, f"Low levels are the {WEAKEST} least robust."],
         [table_of(LOOKS[key].name, rows_of(levels)) for key, levels in shown.items()],
-        _claims(shown) if shown else [],
+        settled(_claims(shown)) if shown else [],
         {"figure2": lambda: draw(shown)} if shown else {},
     )
 
@@ -65,12 +65,12 @@ def draw(shown: dict[str, LevelFigures]) -> Figure:
     return figure
 
 
-def _claims(shown: dict[str, LevelFigures]) -> list[Claim]:
+def _claims(shown: dict[str, LevelFigures]) -> list[Claim | Comparison]:
     vanilla, ls, ours = (shown[key] for key in METHODS)
-    claims = [
-        lower("AR-AdaLS has a lower ECE than LS at low levels", _weak(ours.ece), _weak(ls.ece)),
-        lower("AR-AdaLS has a lower ECE than LS over all levels", _all(ours.ece), _all(ls.ece)),
-        lower(
+    claims: list[Claim | Comparison] = [
+        ("AR-AdaLS has a lower ECE than LS at low levels", _weak(ours.ece), _weak(ls.ece)),
+        ("AR-AdaLS has a lower ECE than LS over all levels", _all(ours.ece), _all(ls.ece)),
+        (
             "AR-AdaLS has a lower ECE than Vanilla over all levels",
             _all(ours.ece),
             _all(vanilla.ece),
@@ -83,8 +83,8 @@ def _claims(shown: dict[str, LevelFigures]) -> list[Claim]:
     of_vanilla, of_ls, of_ours = variances
     return [
         *claims,
-        lower("AR-AdaLS has a lower variance than LS", _all(of_ours), _all(of_ls)),
-        lower("AR-AdaLS has a lower variance than Vanilla", _all(of_ours), _all(of_vanilla)),
+        ("AR-AdaLS has a lower variance than LS", _all(of_ours), _all(of_ls)),
+        ("AR-AdaLS has a lower variance than Vanilla", _all(of_ours), _all(of_vanilla)),
         _gain("AR-AdaLS gains most variance over LS at low levels", of_ours, of_ls),
     ]
 

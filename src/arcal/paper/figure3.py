@@ -11,7 +11,7 @@ from arcal.paper.members import of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Claim, Result
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import lower
+from arcal.paper.summaries import Comparison, settled
 from arcal.report.drawing import WIDTH
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
@@ -42,7 +42,7 @@ def make(found: Found) -> Result:
             table_of(f"Variance, {title}", [(LOOKS[key].name, one) for key, one in panel.items()])
             for title, panel in shown.items()
         ],
-        [claim for title, panel in shown.items() for claim in _claims(title, panel)],
+        settled([claim for title, panel in shown.items() for claim in _claims(title, panel)]),
         {"figure3": lambda: draw(shown)} if shown else {},
     )
 
@@ -63,15 +63,16 @@ def draw(shown: Mapping[str, Panel]) -> Figure:
     return figure
 
 
-def _claims(title: str, panel: Panel) -> list[Claim]:
-    ours, claims = panel["ar-adals"].means, []
+def _claims(title: str, panel: Panel) -> list[Claim | Comparison]:
+    ours = panel["ar-adals"].means
+    claims: list[Claim | Comparison] = []
     for key in ("vanilla", "ls"):
         other = panel[key].means
         text = f"AR-AdaLS has a lower variance than {LOOKS[key].name}"
-        claims.append(lower(f"{text} on clean data ({title})", ours.clean, other.clean))
+        claims.append((f"{text} on clean data ({title})", ours.clean, other.clean))
         if ours.overall is None or other.overall is None:
             continue
-        claims.append(lower(f"{text} under shift ({title})", ours.overall, other.overall))
+        claims.append((f"{text} under shift ({title})", ours.overall, other.overall))
         pairs = zip(ours.by_intensity, other.by_intensity, strict=True)
         ahead = [a.mean < b.mean for a, b in pairs if a is not None and b is not None]
         because = f"at {sum(ahead)} of {len(ahead)} intensities"

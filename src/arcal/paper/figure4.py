@@ -12,7 +12,7 @@ from arcal.paper.looks import LOOKS
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import lower
+from arcal.paper.summaries import Comparison, settled
 from arcal.report.drawing import FAINT, WIDTH
 from arcal.report.tables import Spread
 
@@ -41,7 +41,7 @@ def make(found: Found) -> Result:
         title,
         [*notes, _about(evaluated, shown["vanilla"]), _READ],
         [_table(shown)],
-        _claims(shown),
+        settled(_claims(shown)),
         {"figure4": lambda: draw({key: shown[key] for key in METHODS}, Z)},
     )
 
@@ -103,10 +103,10 @@ def _low(found: OutOfDistribution) -> Spread:
     return Spread(tuple(found.outside[:, :bins].sum(dim=1).tolist()))
 
 
-def _claims(shown: Mapping[str, OutOfDistribution]) -> list[Claim]:
+def _claims(shown: Mapping[str, OutOfDistribution]) -> list[Claim | Comparison]:
     ours = shown["on-the-fly"]
-    claims = [
-        lower(
+    claims: list[Claim | Comparison] = [
+        (
             f"AR-AdaLS has fewer low entropies on other data than {title_of(key)}",
             _low(ours),
             _low(shown[key]),
@@ -116,7 +116,7 @@ def _claims(shown: Mapping[str, OutOfDistribution]) -> list[Claim]:
     for score, title in SCORES.items():
         for key in ("ls", "mixup"):
             text = f"{title_of(key)} has a lower {title} than AR-AdaLS"
-            claims.append(lower(text, _auroc(shown[key], score), _auroc(ours, score)))
+            claims.append((text, _auroc(shown[key], score), _auroc(ours, score)))
     return claims
 
 

@@ -10,7 +10,7 @@ from arcal.paper.looks import LOOKS, line
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import lower, runs_of, shifted
+from arcal.paper.summaries import Comparison, runs_of, settled, shifted
 from arcal.report.drawing import WIDTH
 from arcal.report.tables import Spread
 
@@ -45,7 +45,7 @@ def make(found: Found) -> Result:
         "Figure 5: ECE against the number of levels R",
         [*notes_of(found, (SETTING,), shift=True), READ],
         [_table(curves)] if curves else [],
-        [claim for title, curve in curves.items() for claim in _claims(title, curve)],
+        settled([claim for title, curve in curves.items() for claim in _claims(title, curve)]),
         {"figure5": lambda: draw(curves)} if curves else {},
     )
 
@@ -70,8 +70,8 @@ def _table(curves: Mapping[str, Curve]) -> Table:
     return Table("ECE, ×10⁻²", columns, rows)
 
 
-def _claims(title: str, curve: Curve) -> list[Claim]:
-    drop = lower(f"ECE drops from R = 1 to {USUAL} on the {title} test set", curve[USUAL], curve[1])
+def _claims(title: str, curve: Curve) -> list[Claim | Comparison]:
+    drop = (f"ECE drops from R = 1 to {USUAL} on the {title} test set", curve[USUAL], curve[1])
     return [drop, _stable(f"ECE is stable from R = {USUAL} to {HIGHEST} ({title})", curve)]
 
 

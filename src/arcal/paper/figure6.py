@@ -11,7 +11,7 @@ from arcal.paper.members import of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Claim, Result
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import lower
+from arcal.paper.summaries import Comparison, settled
 from arcal.report.drawing import WIDTH
 from arcal.report.tables import Spread
 
@@ -43,7 +43,7 @@ def make(found: Found) -> Result:
             for title, panels in shown.items()
             for measure, panel in panels.items()
         ],
-        [claim for title, panels in shown.items() for claim in _claims(title, panels)],
+        settled([claim for title, panels in shown.items() for claim in _claims(title, panels)]),
         {"figure6": lambda: draw(shown)} if shown else {},
     )
 
@@ -82,21 +82,23 @@ def draw(shown: Mapping[str, Mapping[str, Panel]]) -> Figure:
     return figure
 
 
-def _claims(title: str, panels: Mapping[str, Panel]) -> list[Claim]:
+def _claims(title: str, panels: Mapping[str, Panel]) -> list[Claim | Comparison]:
     where = f" ({title})"
     ece, accuracy = panels["ece"], panels["accuracy"]
-    claims = [_best(f"AR-AdaLS of Ensemble has the lowest ECE everywhere{where}", ece)]
+    claims: list[Claim | Comparison] = [
+        _best(f"AR-AdaLS of Ensemble has the lowest ECE everywhere{where}", ece)
+    ]
     for key in SINGLE:
         name, together = LOOKS[key].name, ensemble_name(key)
         alone, joined = accuracy[name].means.overall, accuracy[together].means.overall
         if alone is not None and joined is not None:
             text = f"{name} has a lower accuracy under shift than its ensemble{where}"
-            claims.append(lower(text, alone, joined))
+            claims.append((text, alone, joined))
     claims.append(_similar(f"all ensembles have similar accuracy{where}", accuracy))
     for key in SINGLE[1:]:
         name, together = LOOKS[key].name, ensemble_name(key)
         claims.append(
-            lower(
+            (
                 f"ensembling {name} harms its ECE on clean data{where}",
                 _clean(ece[name]),
                 _clean(ece[together]),
@@ -105,7 +107,7 @@ def _claims(title: str, panels: Mapping[str, Panel]) -> list[Claim]:
         alone, joined = ece[name].means.by_intensity[-1], ece[together].means.by_intensity[-1]
         if alone is not None and joined is not None:
             text = f"ensembling {name} improves its ECE at intensity 5{where}"
-            claims.append(lower(text, joined, alone))
+            claims.append((text, joined, alone))
     return claims
 
 

@@ -10,7 +10,7 @@ from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of, of
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import lower
+from arcal.paper.summaries import Comparison, settled
 from arcal.report.drawing import WIDTH, pair
 
 BOUND = (
@@ -31,7 +31,7 @@ def make(found: Found) -> Result:
         "Figure 7: accuracy and confidence of single models and ensembles",
         [*notes_of(found, SETTINGS), *notes, READ, BOUND],
         [_table(title, methods) for title, methods in shown.items()],
-        [claim for title, methods in shown.items() for claim in _claims(title, methods)],
+        settled([claim for title, methods in shown.items() for claim in _claims(title, methods)]),
         {"figure7": lambda: draw(shown)} if shown else {},
     )
 
@@ -69,16 +69,16 @@ def _table(title: str, methods: Mapping[str, Members]) -> Table:
     return Table(f"{title}, ×10⁻²", columns, rows)
 
 
-def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim]:
-    claims = []
+def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim | Comparison]:
+    claims: list[Claim | Comparison] = []
     for key, members in methods.items():
         name, where = LOOKS[key].name, f" ({title})"
         accuracy = members.alone("accuracy"), members.ensemble("accuracy")
         confidence = members.ensemble("confidence"), members.alone("confidence")
         text = f"{name}: single models are less accurate than their ensemble{where}"
-        claims.append(lower(text, *accuracy))
+        claims.append((text, *accuracy))
         text = f"{name}: the ensemble is less confident than single models{where}"
-        claims.append(lower(text, *confidence))
+        claims.append((text, *confidence))
     return claims
 
 

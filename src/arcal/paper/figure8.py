@@ -13,7 +13,7 @@ from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of, of
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import lower
+from arcal.paper.summaries import Comparison, settled
 from arcal.report.drawing import FAINT, INK, WIDTH
 
 FEW = 10
@@ -38,7 +38,7 @@ def make(found: Found) -> Result:
         "Figure 8: reliability of single models and ensembles",
         [*notes_of(found, SETTINGS), *notes, READ, GAP],
         [_table(title, methods) for title, methods in shown.items()],
-        [claim for title, methods in shown.items() for claim in _claims(title, methods)],
+        settled([claim for title, methods in shown.items() for claim in _claims(title, methods)]),
         {"figure8": lambda: draw(shown)} if shown else {},
     )
 
@@ -83,12 +83,12 @@ def _table(title: str, methods: Mapping[str, Members]) -> Table:
     return Table(f"{title}, ×10⁻²", columns, rows)
 
 
-def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim]:
+def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim | Comparison]:
     where = f" ({title})"
     vanilla = methods["vanilla"]
-    claims = [
+    claims: list[Claim | Comparison] = [
         _sign(f"Vanilla is over-confident{where}", vanilla, 1, alone=True),
-        lower(
+        (
             f"its ensemble has a lower ECE than Vanilla{where}",
             vanilla.ensemble("ece"),
             vanilla.alone("ece"),

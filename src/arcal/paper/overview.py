@@ -8,8 +8,10 @@ from arcal.paper.result import Claim
 
 READ = (
     '"Holds" is said of the means unless the claim names a test; the p-value beside it, of a '
-    "paired test corrected for how many there are in the table, says whether chance explains the "
-    "difference."
+    "paired t-test over the seeds, says whether chance explains the difference. It is corrected "
+    "for how many there are: in a figure all, in a table those of one data set, in Table 3 the "
+    "paper's comparisons and those not in the paper each by themselves. Beside a ρ it is "
+    "Spearman's, over the ten levels' means, and not corrected."
 )
 
 

@@ -25,7 +25,7 @@ from arcal.paper.item import Evaluated, Found, Item
 from arcal.paper.overview import about_of, overview
 from arcal.paper.plan import Grid, Planned, Progress, plan, progress_of, seconds_left
 from arcal.paper.result import Result, as_json, as_markdown
-from arcal.paper.scales import Chosen, Setting
+from arcal.paper.scales import Chosen, Setting, check_there
 from arcal.report.drawing import render
 from arcal.store import RunFolder, write_json, write_whole
 from arcal.training.run import Run
@@ -59,17 +59,27 @@ class Reproduction:
     def run(self) -> list[Result]:
         """Train what is missing, evaluate, and write every item as soon as it can be made."""
         self._check_kept()
-        found = Found(self.scale, {p.setting.name: self._evaluated(p) for p in self._planned()})
-        results = []
-        for item in self.items:
-            result = item.make(found)
-            used = {need.setting for need in item.needs(self.settings)}
-            about = [about_of(found.settings[name]) for name in found.settings if name in used]
-            self.write(result, {"scale": self.scale, "settings": about})
-            results.append(result)
-        page = overview(self.out, self.scale)
-        write_whole(self.out / "README.md", lambda to: to.write_text(page))
-        return results
+        planned = self._planned()
+        for one in planned:
+            check_there(one.setting.run.data)
+            if one.ood and one.setting.ood:
+                check_there(one.setting.ood)
+        evaluated: dict[str, Evaluated] = {}
+        results: dict[str, Result] = {}
+        for i, one in enumerate(planned, start=1):
+            evaluated[one.setting.name] = self._evaluated(one)
+            later = {other.setting.name for other in planned[i:]}
+            for item in self.items:
+                used = {need.setting for need in item.needs(self.settings)}
+                if item.name in results or used & later:
+                    continue
+                found = Found(self.scale, evaluated)
+                results[item.name] = item.make(found)
+                about = [about_of(of) for name, of in evaluated.items() if name in used]
+                self.write(results[item.name], {"scale": self.scale, "settings": about})
+            page = overview(self.out, self.scale)
+            write_whole(self.out / "README.md", lambda to, page=page: to.write_text(page))
+        return [results[item.name] for item in self.items]
 
     def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
         """Every setting's runs, how far they are, and the seconds that they still need.

@@ -37,16 +37,18 @@ Comparison = tuple[str, Spread, Spread]
 """A claim in words that the mean of the first is lower than that of the second."""
 
 
-def lower(text: str, ours: Spread, other: Spread) -> Claim:
-    """The claim that one method's mean is lower than another's, over the same seeds.
-
-    With three seeds or more the p-value of the paired t-test, two-sided, stands beside it.
-    """
-    return each_lower([(text, ours, other)])[0]
+def settled(claims: Sequence[Claim | Comparison]) -> list[Claim]:
+    """The claims, with those that are comparisons yet told by `each_lower`, all one family."""
+    told = iter(each_lower([claim for claim in claims if not isinstance(claim, Claim)]))
+    return [claim if isinstance(claim, Claim) else next(told) for claim in claims]
 
 
 def each_lower(comparisons: Sequence[Comparison]) -> list[Claim]:
-    """`lower` for each, with p-values corrected by Holm's method for how many there are."""
+    """The claims that one method's mean is lower than another's, over the same seeds.
+
+    With three seeds or more the p-value of the paired t-test, two-sided, stands beside it,
+    corrected by Holm's method for how many comparisons there are.
+    """
     claims = []
     for (text, ours, other), p in zip(comparisons, corrected(comparisons), strict=True):
         because = f"{100 * ours.mean:.2f} against {100 * other.mean:.2f}"

@@ -10,7 +10,6 @@ from arcal.paper.scales import Setting, title_of
 from arcal.paper.summaries import (
     each_lower,
     in_order,
-    lower,
     shifted,
     shifted_ensemble,
     significantly_lower,
@@ -110,7 +109,8 @@ def _single(found: Found, name: str, i: int) -> list[Claim]:
     single = {title_of(key): ours[key] for key in SINGLE}
     return [
         in_order(f"Single models from best to worst{where}", printed, single),
-        *each_lower([*paper, *controls, *footing]),
+        *each_lower(paper),
+        *each_lower([*controls, *footing]),
         significantly_lower(
             f"AR-AdaLS is significantly better under shift than every other single model{where}",
             paper,
@@ -124,10 +124,10 @@ def _ensembles(found: Found, name: str, i: int) -> list[Claim]:
     printed = {_together(key): numbers[i] for key, numbers in ENSEMBLES.items()}
     best = _together("of-ensemble")
     claims = [in_order(f"Ensembles from best to worst{where}", printed, ours)]
-    for other in ours:
-        if other != best:
-            text = f"{best} has a lower mean ECE under shift than {other}{where}"
-            claims.append(lower(text, ours[best], ours[other]))
+    text = f"{best} has a lower mean ECE under shift than"
+    claims += each_lower(
+        [(f"{text} {name}{where}", ours[best], ece) for name, ece in ours.items() if name != best]
+    )
     if name == "cifar10-resnet29":
         single, vanilla = shifted(found.of(name, "ar-adals"), "ece"), ours[_together("vanilla")]
         spread = single.deviation or 0.0

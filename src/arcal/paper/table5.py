@@ -6,6 +6,7 @@ import torch
 
 from arcal.evaluation import STABILITY, MethodRuns, by_intensity, over_shift, over_types
 from arcal.paper.item import Found, Item, Need
+from arcal.paper.members import of_several
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
@@ -50,14 +51,15 @@ def needs(settings: Mapping[str, Setting]) -> list[Need]:
 
 def make(found: Found) -> Result:
     tables, claims = [], []
-    for i, name in enumerate(SETTINGS):
-        if found.has(name):
-            where = found.settings[name].setting.stands_for
-            methods = {key: found.of(name, key) for key in (*PAPER, CONTROL)}
-            tables += [_table(measure, methods, where, i) for measure in STABILITY]
-            claims += _claims(methods, where, i)
+    settings, alone = of_several(found, SETTINGS)
+    for name in settings:
+        i, where = SETTINGS.index(name), found.settings[name].setting.stands_for
+        methods = {key: found.of(name, key) for key in (*PAPER, CONTROL)}
+        tables += [_table(measure, methods, where, i) for measure in STABILITY]
+        claims += _claims(methods, where, i)
     notes = [
         *notes_of(found, SETTINGS, shift=True),
+        *alone,
         "The paper does not say which probability its variance is of: the first table is the main "
         "reading, and its numbers stand there alone. A value is of all runs together, so it has no "
         "deviation over them.",

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from arcal.calibration import average, confidence_and_correct, ece
 from arcal.data import Folder, Part, batches
@@ -109,6 +110,12 @@ def load_members(models: list[nn.Module], checkpoint: Path) -> None:
         _load(model, tensors, f"member{m}.", checkpoint)
 
 
+def _momenta(model: nn.Module) -> dict[_BatchNorm, float]:
+    """How far each batch norm's running statistics move in a step."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    return {norm: norm.momentum for norm in norms if norm.momentum is not None}
+
+
 class _Loop:
     """Members with their optimizers, set up on Fabric, and one epoch's steps."""
 
@@ -128,6 +135,7 @@ class _Loop:
             wrapped, optimizer = fabric.setup(model, recipe.optimizer_for(model))
             self.models.append(wrapped)
             self.optimizers.append(optimizer)
+        self.momenta = [_momenta(model) if recipe.core_batch else {} for model in self.models]
 
     def train(self, epoch: int, part: Part) -> float:
         """One epoch of every member; returns the mean loss."""
@@ -156,6 +164,8 @@ class _Loop:
                     labels = labels.to(self.fabric.device)
                     self.optimizers[m].zero_grad()
                     at_once = self.recipe.core_batch or size
+                    for norm, momentum in self.momenta[m].items():  # statistics move once a step
+                        norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
                     for some in zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True):
                         loss = self.method.loss(self.models[m], *some) * (len(some[0]) / len(ids))
                         self.fabric.backward(loss)

@@ -15,7 +15,7 @@ from arcal.store import RunFolder
 from arcal.training import on_ray
 from arcal.training.device import fabric_on
 from arcal.training.run import Run, is_done
-from arcal.training.train import train
+from arcal.training.train import checked_method, train
 from arcal.training.watch import watched
 
 Progress = Callable[[int, int], object]
@@ -54,6 +54,7 @@ def train_all(
     for run in bases + runs:
         if _data(run) not in loaded:
             loaded[_data(run)] = run.load()
+        checked_method(run, loaded[_data(run)])  # before others are trained
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))

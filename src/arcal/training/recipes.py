@@ -17,8 +17,8 @@ class Recipe:
     `steps` that has been reached, after a linear warm-up over `warmup` epochs. `weight_decay` adds
     `weight_decay * w` to the gradient of the parameters that `decayed` names: a Keras regulariser
     l2(a) is a weight decay of 2a. Of a batch, `core_batch` images at a time go through the network,
-    as through one core of the paper's TPUs: batch norm sees no more, and the gradients add up. None
-    is the whole batch.
+    as through one core of the paper's TPUs: batch norm sees no more, its running statistics move as
+    far a step as if all went through at once, and the gradients add up. None is the whole batch.
     """
 
     name: str

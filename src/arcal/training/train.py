@@ -36,23 +36,33 @@ def train(
     ranking serves all, the mean rank over their vanilla models. `loaders` processes read images
     ahead, which pays for lazy data sets and changes no result.
     """
-    torch.set_num_threads(run.threads)
     keep_memory()
     data = data or run.load()
+    method = checked_method(run, data)
+    folder = run.folder(root, data)
+    if is_done(folder):
+        return folder
+    threads = torch.get_num_threads()
+    torch.set_num_threads(run.threads)
+    try:
+        with folder.locked():
+            if not is_done(folder):  # another process may have trained it while this one waited
+                _train(run, root, folder, method, data, accelerator, loaders)
+    finally:
+        torch.set_num_threads(threads)
+    return folder
+
+
+def checked_method(run: Run, data: Data) -> Method:
+    """The run's method, or one line where this data has too few images for its levels."""
     method = method_named(run.method, len(data.classes), run.settings)
     smallest = min(len(data.train), len(data.validation))
-    if method.ranks and smallest < method.R:  # known before the vanilla run is trained
+    if method.ranks and smallest < method.R:
         raise ArcalError(
             f"{method.R} levels need as many training and validation images, and {data.name} has "
             f"{len(data.train)} and {len(data.validation)}: choose R from 1 to {smallest}"
         )
-    folder = run.folder(root, data)
-    if is_done(folder):
-        return folder
-    with folder.locked():
-        if not is_done(folder):  # another process may have trained it while this one waited
-            _train(run, root, folder, method, data, accelerator, loaders)
-    return folder
+    return method
 
 
 def _train(
