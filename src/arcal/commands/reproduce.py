@@ -53,7 +53,8 @@ class Reproduce:
     loaders: int = 0
     """Processes that read images ahead for each run; worth it for a folder of images."""
     ray: str | None = None
-    """Address of a Ray cluster that shares these folders, or `local`; needs `arcal[ray]`."""
+    """Address of a Ray cluster that shares these folders, or `local`; needs the package
+    ray."""
     threads: int = 1
     """Threads of the evaluation."""
     accelerator: str = "cpu"

@@ -24,7 +24,7 @@ class Train:
     data: str = "fashion"
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
     such as data/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
-    folder of images train/CLASS/*, test/CLASS/*."""
+    folder of images train/CLASS/* with test/ or val/, each cut to 224 x 224."""
     method: str = "vanilla"
     """vanilla, label-smoothing, adals, ar-adals or ccat."""
     network: str = "small"
@@ -37,7 +37,7 @@ class Train:
     seeds: tuple[int, ...] = (0,)
     """One run a seed."""
     epsilon: float | None = None
-    """Of label smoothing: the smoothing, in [0, 1)."""
+    """Of label smoothing: the smoothing, in [0, 1); 0.05 unless given."""
     sweep: bool = False
     """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
     and further while the best is the last tried."""
@@ -49,10 +49,10 @@ class Train:
     """Of ar-adals: own, the default and the paper's, moves each level's soft label by its own gap;
     joint moves all of them together."""
     levels: int | None = None
-    """Of ar-adals: R, the number of robustness levels; 10 in the paper."""
+    """Of ar-adals: R, the number of robustness levels; 10, the paper's, unless given."""
     order: str | None = None
-    """Of ar-adals, what levels are cut by: attack (the paper's), gradient, margin, confidence or
-    random."""
+    """Of ar-adals, what levels are cut by: attack (the paper's, unless given), gradient, margin,
+    confidence or random."""
     attack: str | None = None
     """Of the order attack: boundary-projection-quick (the default here), boundary-projection or
     carlini-wagner."""
@@ -63,20 +63,22 @@ class Train:
     """With vanilla or any smoothing: train on mixtures of images and of their labels, in shares
     drawn from Beta(MIXUP, MIXUP); 0.2 in the paper."""
     radius: float | None = None
-    """Of ccat: the L-infinity bound of its attack, for pixels in [0, 1]; 0.01 in the paper."""
+    """Of ccat: the L-infinity bound of its attack, for pixels in [0, 1]; 0.01, the paper's, unless
+    given."""
     rho: float | None = None
     """Of ccat: how fast targets become uniform as a perturbation grows; 10 unless given."""
     step: float | None = None
-    """Of ccat: the first step of its attack; 0.025 in the paper."""
+    """Of ccat: the first step of its attack; 0.025, the paper's, unless given."""
     iterations: int | None = None
-    """Of ccat: iterations of its attack; 10 in the paper."""
+    """Of ccat: iterations of its attack; 10, the paper's, unless given."""
     ensemble: bool = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
     split_seed: int = 0
     """Draws the validation images; not changed by the seeds."""
     validation: int | None = None
-    """Number of validation images: 5000, or 3000 of the embedded set, unless given."""
+    """Number of validation images, drawn from the training part: 5000, or 3000 of the embedded set,
+    unless given; half of val/ where there is no test/."""
     images: int | None = None
     """Train on this many images only, drawn by the split seed."""
     classes: tuple[int, ...] | None = None
@@ -86,8 +88,8 @@ class Train:
     workers: int = 1
     """Runs trained at the same time, each in a process."""
     ray: str | None = None
-    """Address of a Ray cluster that shares the folder of the runs, or `local`; needs
-    `arcal[ray]`."""
+    """Address of a Ray cluster that shares the folder of the runs, or `local`; needs the
+    package ray."""
     loaders: int = 0
     """Processes that read images ahead for each run; worth it for a folder of images."""
     threads: int = 1

@@ -1,4 +1,4 @@
-"""Many runs on a Ray cluster (the extra `arcal[ray]`), whose machines share the runs' folder."""
+"""Many runs on a Ray cluster (the extra `ray`), whose machines share the runs' folder."""
 
 import logging
 import socket
@@ -22,9 +22,7 @@ def fan_out(
     try:
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ArcalError(
-            "Ray is not installed: pip install 'arcal[ray]', or leave --ray out"
-        ) from None
+        raise ArcalError("Ray is not installed: pip install ray, or leave --ray out") from None
     started = not ray.is_initialized()
     if started:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
