@@ -279,7 +279,8 @@ def test_an_ensemble_is_scored_as_its_averaged_probabilities(trained):
     (*_, both), data = trained
     found = score_run(both, data.test, "test", "confidence")
     p = predict(both, data.test, "test").log_probabilities.exp()
-    torch.testing.assert_close(found.robustness, p.amax(dim=1).float())
+    confidence = p.amax(dim=1)
+    torch.testing.assert_close(found.robustness, (confidence / (1 - confidence)).log().float())
     assert torch.equal(found.predicted, p.argmax(dim=1))
 
 

@@ -100,5 +100,5 @@ def test_files_of_different_evaluations_are_refused(evaluated, tmp_path):
     file = _file(copies, folders["ar-adals"][1].name)
     tensors, about = load_tensors(file)
     save_tensors(file, tensors, **about | {"sets": about["sets"] | {NOISE.name: "another"}})
-    with pytest.raises(ArcalError, match="of other sets or post-hoc methods: delete it"):
+    with pytest.raises(ArcalError, match="of other sets, post-hoc methods or code: delete it"):
         kept(copies, folders["ar-adals"], sets)

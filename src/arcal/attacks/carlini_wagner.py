@@ -33,12 +33,12 @@ class CarliniWagner:
     steps, is kept. Defaults are the paper's; c and the early stop, which the paper does not give,
     are those of the CleverHans code it points to.
 
-    With `early_stop`, an input's search step ends when, over 3 % of the iterations, neither its
-    lowest loss has fallen by 0.01 % (0.1 % where it has not crossed: no distance hangs on it) nor
-    its mean loss by 3 % (it comes back from too far out). There, the whole batch ends when its loss
-    at every tenth has not fallen by 0.01 %; here each input stops by itself and starts its next
-    search step at once, so that a distance never depends on the other inputs of the batch. An input
-    has crossed once the other class leads by more than `rounding`.
+    With `early_stop`, an input's search step ends when, over 15 iterations, neither its lowest loss
+    has fallen by 0.01 % (0.1 % where it has not crossed: no distance hangs on it) nor its mean loss
+    by 3 % (it comes back from too far out). There, the whole batch ends when its loss at every
+    tenth has not fallen by 0.01 %; here each input stops by itself and starts its next search step
+    at once, so that a distance never depends on the other inputs of the batch. An input has crossed
+    once the other class leads by more than `rounding`.
 
     `initial_c="gradient"` is not the paper's: for one pass more, it starts each input at twice the
     c that it needs to first order, `2 |delta| / |grad|` with `|delta| = margin / |grad|`. The first
@@ -80,7 +80,7 @@ class CarliniWagner:
         c, passes = self._first_c(model, x, shape, y)
         best, nearest = torch.full_like(c, torch.inf), torch.full_like(x, torch.nan)
         at, scratch = torch.arange(len(x), device=x.device), x.new_empty(4, *x.shape)
-        window = max(round(0.03 * self.iterations), 1)
+        window = 15
 
         lower, upper = torch.zeros_like(c), torch.full_like(c, torch.inf)
         start = _to_w(x, bounds)

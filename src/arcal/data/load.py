@@ -29,8 +29,6 @@ class Data:
     test: Part
 
     def __post_init__(self) -> None:
-        if len(self.classes) < 2:
-            raise ArcalError(f"{self.name} has {len(self.classes)} classes: at least 2 are needed")
         for part in (self.validation, self.test):
             if part.classes != self.train.classes:
                 raise ArcalError(

@@ -1,7 +1,7 @@
 """Many runs: in this process one after another, or fanned out over local processes."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -87,7 +87,8 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
     )
     try:
         for wave in waves:
-            for job in [pool.submit(train, run, root, **options) for run in wave]:
+            jobs = [pool.submit(train, run, root, **options) for run in wave]
+            for job in as_completed(jobs):  # a failure is not to wait for those before it
                 job.result()
     except BaseException:
         # What Python 3.14 has as terminate_workers; a public list of children would be read while

@@ -54,7 +54,9 @@ def train(
 
 
 def checked_method(run: Run, data: Data) -> Method:
-    """The run's method, or one line where this data has too few images for its levels."""
+    """The run's method, or one line where this data has too few images or classes for it."""
+    if len(data.classes) < 2:
+        raise ArcalError(f"{data.name} has one class: a classifier needs at least 2")
     method = method_named(run.method, len(data.classes), run.settings)
     smallest = min(len(data.train), len(data.validation))
     if method.ranks and smallest < method.R:
