@@ -43,8 +43,10 @@ def fan_out(
                 remote = ray.remote(num_cpus=run.threads, num_gpus=gpus, max_retries=0)
                 jobs.append(remote(_trained).remote(run, root.absolute(), options))
             try:
-                for error in map(ray.get, jobs):
-                    if error is not None:
+                waiting = list(jobs)
+                while waiting:  # a failure is not to wait for those before it
+                    (done,), waiting = ray.wait(waiting)
+                    if (error := ray.get(done)) is not None:
                         raise ArcalError(error)
             except BaseException:
                 for job in jobs:
