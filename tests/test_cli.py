@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -118,8 +119,10 @@ def test_score_evaluate_and_report(trained, tiny, tmp_path):
     evaluated = arcal("evaluate", *runs, *asked, "--json", cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stderr
     records = json.loads(evaluated.stdout)
-    assert len(records) == 8
-    assert {record["set"] for record in records} == {"test", "test-gaussian_noise-3"}
+    *of_sets, a, b, c, d = sorted(records, key=lambda record: "auroc_entropy" in record)
+    assert len(of_sets) == 8
+    assert {record["set"] for record in of_sets} == {"test", "test-gaussian_noise-3"}
+    assert a["auroc_entropy"] == b["auroc_entropy"] == c["auroc_entropy"] == d["auroc_entropy"]
     assert len(list((tmp_path / "cache").iterdir())) == 1
     table = pq.read_table(tmp_path / "evaluation.parquet").to_pylist()
     aucs = [row for row in table if row["measure"] == "auroc_entropy"]
@@ -277,3 +280,8 @@ def test_on_the_fly_says_what_re_scoring_took(tiny, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert re.search(r"re-scoring on the fly took \d+ % of the time", done.stderr)
+
+
+def test_the_version_is_printed():
+    done = arcal("--version")
+    assert (done.returncode, done.stdout) == (0, f"arcal {version('arcal')}\n")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 import tyro
 from tyro.conf import subcommand
 
+from arcal._version import __version__
 from arcal.commands.demo import Demo
 from arcal.commands.evaluate import Evaluate
 from arcal.commands.output import say
@@ -33,6 +34,9 @@ NAMES = [get_args(command)[1].name for command in get_args(Command)]
 
 def main() -> None:
     """Run the command line. Bad input prints one line and exits with 2."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"arcal {__version__}")
+        return
     try:
         command = _command()
         keep_memory()

@@ -110,6 +110,8 @@ def test_the_tables_of_ensembles_and_other_data(compared):
         f"{together_of_other.auroc_confidence:.3f}",
         f"{together_of_other.auroc_entropy:.3f}",
     ]
+    means = [float(row.cells[1].split()[0]) for row in single]
+    assert [1 in row.best for row in single] == [value == max(means) for value in means]
 
 
 def test_one_run_has_no_ensemble_and_no_stability(made):

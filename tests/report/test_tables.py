@@ -1,11 +1,9 @@
 import dataclasses
-import io
 import math
 import statistics
 
 import pytest
 import torch
-from rich.console import Console
 
 from arcal.errors import ArcalError
 from arcal.evaluation import MethodRuns, Predictions, figures
@@ -14,12 +12,10 @@ from arcal.report.tables import (
     SHIFTED,
     Lead,
     Spread,
-    as_records,
     best_of,
     check_comparable,
     lead,
     measures_of,
-    print_table,
     titles_of_sets,
 )
 
@@ -129,46 +125,6 @@ def test_best_of_marks_ties_together_and_nothing_if_all_tie():
         "gap": (0, 1),
     }
     assert best_of(rows[:2]) == best_of(rows[:1]) == {}
-
-
-def test_records_are_one_a_run_and_set(made):
-    runs = made.runs(seeds=(0, 1), sets=("test", "test-fog-1"))
-    records = as_records([runs])
-    assert [(r["set"], r["seeds"]) for r in records] == [
-        ("test", [0]),
-        ("test", [1]),
-        ("test-fog-1", [0]),
-        ("test-fog-1", [1]),
-    ]
-    assert records[2]["ece"] == runs.figures["test-fog-1"][0]["ece"]
-
-
-def test_an_infinite_measure_is_null_in_records():
-    certain_and_wrong = torch.tensor([[[-torch.inf, 0.0]]])
-    found = Predictions(torch.tensor([0]), torch.tensor([0]), certain_and_wrong)
-    (record,) = as_records([runs_of({"test": [found]}, [(0,)])])
-    assert record["nll"] is None
-
-
-def test_terminal_table_fits_and_shows_labels_as_they_are(made):
-    runs = [made.runs(), made.runs("label-smoothing", {"epsilon": 0.1}, gap=-0.1)]
-    runs[1] = dataclasses.replace(runs[1], label="[red]mine")
-    written = io.StringIO()
-    print_table(runs, Console(file=written, width=80))
-    assert "[red]mine" in written.getvalue()
-    assert "…" not in written.getvalue()
-    assert ECE.show_spread(measures_of(runs[0])["test"]["ece"]) in written.getvalue()
-
-
-def test_a_narrow_terminal_cuts_no_number(made):
-    runs = [made.runs(), made.runs("ar-adals", {"R": 5}, gap=0.1)]
-    written = io.StringIO()
-    print_table(runs, Console(file=written, width=50))
-    text = written.getvalue()
-    for of_method in runs:
-        of_clean = measures_of(of_method)["test"]
-        assert all(column.show_spread(of_clean[column.measure]) in text for column in COLUMNS)
-    assert all(f"{column.unit} {column.best}" in text for column in COLUMNS)
 
 
 def test_what_cannot_be_compared_is_refused(made):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def show(groups: "list[MethodRuns]", as_json: bool) -> None:
     """Print the table of methods, or every run's figures as JSON on standard output."""
-    from arcal.report.tables import as_records, print_table
+    from arcal.report.terminal import as_records, print_table
 
     if as_json:
         print(json.dumps(as_records(groups), indent=2))

@@ -17,8 +17,8 @@ class Train:
     """Train a classifier, or several seeds of it, each into a run folder of its own.
 
     The folder's name ends in the hash of everything that the run depends on. A run that is done is
-    not trained again; one that was killed continues, and ends in the same bits as if it had not
-    been. A method that cuts levels first trains the vanilla model that it ranks by.
+    not trained again; one that was killed continues, and on a CPU ends in the same bits as if
+    it had not been. A method that cuts levels first trains the vanilla model that it ranks by.
     """
 
     data: str = "fashion"

@@ -11,7 +11,7 @@ kept          a small file of each run, for tables over seeds when the folders a
 tidy          every figure as a row of a Parquet file
 """
 
-from arcal.evaluation.collect import MethodRuns, collect, label_of, shared_levels
+from arcal.evaluation.collect import CLEAN, MethodRuns, collect, label_of, shared_levels
 from arcal.evaluation.figures import (
     MEASURES,
     OTHER_ECE,
@@ -30,6 +30,7 @@ from arcal.evaluation.shift import by_intensity, on_set, over_shift, over_types,
 from arcal.evaluation.tidy import rows, write_tidy
 
 __all__ = [
+    "CLEAN",
     "MEASURES",
     "OTHER_ECE",
     "STABILITY",

@@ -8,13 +8,13 @@ method, each by itself: under shift, four; clean, two; on equal footing, all oth
 from collections.abc import Mapping
 from dataclasses import replace
 
-from arcal.evaluation import MethodRuns, over_types, without_extra
+from arcal.evaluation import CLEAN, MethodRuns, over_types, without_extra
 from arcal.paper.item import Found, Item, Need
 from arcal.paper.notes import notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
 from arcal.paper.summaries import corrected, each_lower, ensemble, runs_of, shifted
-from arcal.report.tables import CLEAN, Spread
+from arcal.report.tables import Spread
 
 SETTING = "cifar10-headline"
 METHODS = ("vanilla", "ls", "adals", "ar-adals", "margin", "random")

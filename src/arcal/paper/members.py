@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from arcal.calibration import Reliability, confidence_and_correct
+from arcal.calibration import Reliability
 from arcal.evaluation import MethodRuns, Predictions, ensemble_of, figures
 from arcal.paper.item import Found
+from arcal.report.reliability import bins_of
 from arcal.report.tables import Spread
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
@@ -50,13 +51,8 @@ class Members:
         """Confidence and accuracy by bin: of the single models, their sums added, and together."""
         single = Reliability()
         for found in self.single:
-            single.merge(_bins(found))
-        return single, _bins(self.together)
-
-
-def _bins(found: Predictions) -> Reliability:
-    probabilities = found.log_probabilities.exp()
-    return Reliability().update(*confidence_and_correct(probabilities, found.labels))
+            single.merge(bins_of(found))
+        return single, bins_of(self.together)
 
 
 def of_several(found: Found, names: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -11,6 +11,7 @@ from arcal.data import Data, Part, load_test
 from arcal.data.fewer import drawn, only_classes
 from arcal.errors import ArcalError
 from arcal.evaluation import (
+    CLEAN,
     MethodRuns,
     Source,
     collect,
@@ -20,7 +21,6 @@ from arcal.evaluation import (
     shift_sets,
     write_tidy,
 )
-from arcal.evaluation.collect import CLEAN
 from arcal.paper.item import Evaluated, Found, Item
 from arcal.paper.overview import about_of, overview
 from arcal.paper.plan import Grid, Planned, Progress, plan, progress_of, seconds_left

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from scipy import stats
 
-from arcal.evaluation import MethodRuns
+from arcal.evaluation import CLEAN, MethodRuns
 from arcal.evaluation.shift import over_shift
 from arcal.paper.result import Claim
-from arcal.report.tables import CLEAN, Spread
+from arcal.report.tables import Spread
 
 
 def runs_of(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread:

@@ -7,7 +7,16 @@ from arcal.evaluation import without_extra
 from arcal.report.means import Means, types_at
 from arcal.report.names import Name
 from arcal.report.study import Method, Study
-from arcal.report.tables import CLEAN, COLUMNS, ECE, Column, Spread
+from arcal.report.tables import (
+    CLEAN,
+    COLUMNS,
+    ECE,
+    SEPARATION,
+    Column,
+    Rows,
+    Spread,
+    separation_of,
+)
 
 ACCURACY = COLUMNS[0]
 STABILITY = (
@@ -25,7 +34,6 @@ ERRORS = {
     "ece_debiased": Column("ece_debiased", "ECE", "debiased", "↓"),
     "ece_if_calibrated": Column("ece_if_calibrated", "Chance", "if calibrated", ""),
 }
-SEPARATION = Column("auroc", "AUROC", "in [0, 1]", "↑", scale=1.0, digits=3)
 SINGLE, ENSEMBLE = "single runs", "ensembles of a method's runs"
 
 
@@ -103,32 +111,32 @@ def ensembles(study: Study) -> Grid | None:
     """All measures on the clean set of single runs and ensembles; None if there are none."""
     if not study.several:
         return None
-    parts = []
-    for kind, rows in (
-        (SINGLE, [method.measures[CLEAN] for method in study.several]),
-        (ENSEMBLE, [method.ensemble for method in study.several]),
-    ):
-        spreads = [[row[column.measure] for column in COLUMNS] for row in rows]
-        parts.append((kind.capitalize(), _rows(study.several, COLUMNS, spreads)))
-    return Grid([(column.title, f"{column.unit} {column.best}") for column in COLUMNS], parts)
+    single = [method.measures[CLEAN] for method in study.several]
+    return _compared(study, COLUMNS, study.several, single, [m.ensemble for m in study.several])
 
 
 def out_of_distribution(study: Study, i: int) -> Grid:
     """AUROC of confidence and entropy on the i-th other data set."""
-    names = ("auroc_confidence", "auroc_entropy")
-    single = [
-        [Spread(tuple(getattr(run, name) for run in method.ood[i].runs)) for name in names]
-        for method in study.methods
-    ]
-    together = [
-        [Spread((getattr(method.ood[i].ensemble, name),)) for name in names]
-        for method in study.several
-    ]
-    columns = [SEPARATION] * len(names)
-    parts = [(SINGLE.capitalize(), _rows(study.methods, columns, single))]
-    if together:
-        parts.append((ENSEMBLE.capitalize(), _rows(study.several, columns, together)))
-    return Grid([("By confidence", "AUROC ↑"), ("By entropy", "AUROC ↑")], parts)
+    single = [separation_of(method.ood[i].runs) for method in study.methods]
+    ensembles = [method.ood[i].ensemble for method in study.several]
+    together = [separation_of([one]) for one in ensembles if one is not None]
+    return _compared(study, SEPARATION, study.methods, single, together)
+
+
+def _compared(
+    study: Study,
+    columns: Sequence[Column],
+    methods: list[Method],
+    single: list[Rows],
+    together: list[Rows],
+) -> Grid:
+    """Measures of methods' single runs, and of the ensembles of those that have several."""
+    parts = []
+    for kind, of, rows in ((SINGLE, methods, single), (ENSEMBLE, study.several, together)):
+        if rows:
+            spreads = [[row[column.measure] for column in columns] for row in rows]
+            parts.append((kind.capitalize(), _rows(of, columns, spreads)))
+    return Grid([(column.title, f"{column.unit} {column.best}") for column in columns], parts)
 
 
 def _by_intensity(column: Column, methods: list[tuple[Name, Means]]) -> list[Row]:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from arcal.calibration import by_level, confidence_and_correct
@@ -105,12 +107,5 @@ def spearman(a: Tensor, b: Tensor) -> float:
 
     nan if one of them is constant.
     """
-    ranks = torch.stack([_mean_ranks(a), _mean_ranks(b)])
-    ranks = ranks - ranks.mean(dim=1, keepdim=True)
-    return (ranks.prod(dim=0).sum() / ranks.square().sum(dim=1).prod().sqrt()).item()
-
-
-def _mean_ranks(values: Tensor) -> Tensor:
-    _, inverse, counts = values.unique(return_inverse=True, return_counts=True)
-    last = counts.cumsum(0).double()
-    return (last - (counts - 1) / 2)[inverse]
+    ranks = np.stack([stats.rankdata(a.numpy()), stats.rankdata(b.numpy())])
+    return torch.corrcoef(torch.from_numpy(ranks))[0, 1].item()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from arcal.evaluation import (
+    CLEAN,
     MethodRuns,
     by_intensity,
     on_set,
@@ -13,7 +14,7 @@ from arcal.evaluation import (
     without_extra,
 )
 from arcal.evaluation.sets import INTENSITIES
-from arcal.report.tables import CLEAN, Spread
+from arcal.report.tables import Spread
 
 SHOWN = ("ece", "accuracy")
 """The measures whose means the report shows."""

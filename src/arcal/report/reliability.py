@@ -15,12 +15,12 @@ def reliability_of(runs: MethodRuns) -> list[Reliability]:
     Runs are not pooled: they see the same images, so that an interval of their pool would be too
     narrow.
     """
-    return [_bins(predictions) for predictions in runs.predictions]
+    return [bins_of(predictions) for predictions in runs.predictions]
 
 
 def ensemble_reliability_of(runs: MethodRuns) -> Reliability | None:
     """The same of the runs' averaged probabilities; None for a single run."""
-    return _bins(ensemble_of(runs.predictions)) if len(runs.predictions) > 1 else None
+    return bins_of(ensemble_of(runs.predictions)) if len(runs.predictions) > 1 else None
 
 
 def interval_of(found: Reliability) -> tuple[Tensor, Tensor]:
@@ -47,6 +47,7 @@ def as_bins(found: Reliability | list[Reliability] | None) -> dict[str, Any] | N
     }
 
 
-def _bins(predictions: Predictions) -> Reliability:
+def bins_of(predictions: Predictions) -> Reliability:
+    """Confidence and accuracy by bin of a model's predictions."""
     probabilities = predictions.log_probabilities.exp()
     return Reliability().update(*confidence_and_correct(probabilities, predictions.labels))

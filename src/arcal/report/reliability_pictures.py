@@ -9,10 +9,10 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from arcal.calibration import Reliability
+from arcal.evaluation import CLEAN
 from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH, pair
 from arcal.report.reliability import interval_of
 from arcal.report.study import Study
-from arcal.report.tables import CLEAN
 
 FEW = 10
 """A bin of a reliability diagram with fewer images is drawn pale."""

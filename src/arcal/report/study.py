@@ -9,12 +9,12 @@ from torch import Tensor
 
 from arcal.calibration import Reliability
 from arcal.errors import ArcalError
-from arcal.evaluation import OTHER_ECE, STABILITY, MethodRuns, OutOfDistribution
+from arcal.evaluation import CLEAN, OTHER_ECE, STABILITY, MethodRuns, OutOfDistribution
 from arcal.report.levels import LevelFigures, levels_of, soft_labels_of
 from arcal.report.means import SHOWN, Means, means_of
 from arcal.report.names import Name, name_methods
 from arcal.report.reliability import as_bins, ensemble_reliability_of, reliability_of
-from arcal.report.tables import CLEAN, Rows, Spread, check_comparable, measures_of
+from arcal.report.tables import Rows, Spread, check_comparable, measures_of
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,14 @@
 """The numbers of the report's tables: each measure of each method on each set, over the seeds."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from arcal.errors import ArcalError
-from arcal.evaluation import MEASURES, MethodRuns
-from arcal.report.names import name_methods, set_title
+from arcal.evaluation import CLEAN, MEASURES, MethodRuns, Separation
+from arcal.report.names import set_title
 
-CLEAN = "test"
-NAME = 9
-"""Characters that a method's name has in a printed table, at least; longer ones are wrapped."""
 SHIFTED = "shifted"
 """Name of the mean over all corrupted test sets, which is not one set."""
 
@@ -72,8 +64,8 @@ class Column:
         return max(map(len, (*heading, *(self.show_spread(row[self.measure]) for row in rows))))
 
     def badness(self, value: float) -> float:
-        """What is to be small: minus an accuracy, the size of a gap, any other value itself."""
-        return {"accuracy": -value, "gap": abs(value)}.get(self.measure, value)
+        """What is to be small: by its arrow minus the value, its size, or the value itself."""
+        return {"↑": -value, "→ 0": abs(value)}.get(self.best, value)
 
 
 COLUMNS = (
@@ -84,6 +76,11 @@ COLUMNS = (
     Column("gap", "Gap", "points", "→ 0"),
 )
 ECE, GAP = COLUMNS[1], COLUMNS[-1]
+SEPARATION = (
+    Column("auroc_confidence", "By confidence", "AUROC", "↑", scale=1.0, digits=3),
+    Column("auroc_entropy", "By entropy", "AUROC", "↑", scale=1.0, digits=3),
+)
+"""Of the images of another data set from the test images."""
 
 Rows = dict[str, Spread]
 """A method's measures on one set."""
@@ -108,6 +105,11 @@ def measures_of(runs: MethodRuns) -> dict[str, Rows]:
         name: {m: Spread(tuple(of_run[m] for of_run in found)) for m in MEASURES}
         for name, found in by_set.items()
     }
+
+
+def separation_of(found: Sequence[Separation]) -> Rows:
+    """The AUROC on other data of each of these models."""
+    return {c.measure: Spread(tuple(getattr(one, c.measure) for one in found)) for c in SEPARATION}
 
 
 def titles_of_sets(sets: list[str]) -> dict[str, str]:
@@ -172,49 +174,10 @@ def check_comparable(runs: list[MethodRuns]) -> None:
                 raise ArcalError(f"{other.label} and {first.label} have different test images")
 
 
-def as_records(runs: list[MethodRuns]) -> list[dict[str, Any]]:
-    """One record for each run and set: method, seeds, set and its measures; not finite is None."""
-    return [
-        {"method": of_method.label, "seeds": list(seeds), "set": name}
-        | {m: value if math.isfinite(value) else None for m, value in found.items()}
-        for of_method in runs
-        for name, of_runs in of_method.figures.items()
-        for seeds, found in zip(of_method.seeds, of_runs, strict=True)
-    ]
-
-
-def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
-    """Print mean ± deviation over seeds of every measure, method and set; the best is bold."""
-    check_comparable(runs)
-    by_method = [measures_of(of_method) for of_method in runs]
-    names = name_methods([of_method.label for of_method in runs])
-    console = console or Console()
-    for name, of_method in zip(names, runs, strict=True):
-        n = len(of_method.seeds)
-        console.print(Text(f"{name.title}: {n} {'seed' if n == 1 else 'seeds'}"))
-    for at, words in titles_of_sets(list(by_method[0])).items():
-        table = Table(title=words, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("Method", min_width=NAME)
-        for column in COLUMNS:
-            header = f"{column.title}\n{column.unit} {column.best}"
-            table.add_column(header, justify="right", no_wrap=True)
-        rows = [of_method[at] for of_method in by_method]
-        best = best_of(rows)
-        for i, row in enumerate(rows):
-            cells = [
-                Text(c.show_spread(row[c.measure]), "bold" if i in best.get(c.measure, ()) else "")
-                for c in COLUMNS
-            ]
-            table.add_row(Text(names[i].short), *cells)
-        numbers = [column.characters(rows) + 2 for column in COLUMNS]
-        console.width = max(console.width, NAME + 3 + sum(numbers))  # or numbers would be cut
-        console.print(table)
-
-
-def best_of(rows: list[Rows]) -> dict[str, tuple[int, ...]]:
+def best_of(rows: list[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, tuple[int, ...]]:
     """For each measure the positions of the methods with the best mean; none if all have it."""
     best = {}
-    for column in COLUMNS:
+    for column in columns:
         badness = [column.badness(row[column.measure].mean) for row in rows]
         if min(badness) < max(badness):
             best[column.measure] = tuple(i for i, b in enumerate(badness) if b == min(badness))

@@ -61,8 +61,8 @@ def fit(
     and `nll` of the averaged validation predictions, `seconds`, and what the method logs; and
     `rescoring_seconds` after an epoch that ends with new levels, found by `rescore`. With a
     `folder` the state is saved after each epoch, and training continues from what is there: a
-    continued run ends in the same bits as an uninterrupted one. `loaders` processes read
-    images ahead.
+    run continued on the same CPUs ends in the same bits as an uninterrupted one. `loaders`
+    processes read images ahead.
 
     The method stays on the CPU, where ids are looked up without waiting for the device. On several
     processes each batch is shared out, gradients and batch norm's buffers are averaged,
