@@ -8,7 +8,7 @@ import torch
 from arcal.data import Data, InMemory
 from arcal.paper import BY_NAME, ITEMS, items_named
 from arcal.paper.item import Item, Need
-from arcal.paper.plan import Progress, plan, progress_of, seconds_left, with_bases
+from arcal.paper.plan import Progress, plan, progress_of, seconds_left
 from arcal.paper.scales import Chosen, Sources, settings_of
 from arcal.store import RunFolder
 from arcal.training.run import Run
@@ -48,15 +48,6 @@ def test_methods_that_come_to_the_same_runs_share_them():
     assert [run.seeds for run in runs["of-ensemble"]] == [(0, 1)]
     assert {run.method for run in runs["R=1"]} == {"adals"}
     assert runs["ar-adals"][0].settings["alpha"] == 0.2
-    every = with_bases([run for of_key in runs.values() for run in of_key])
-    assert [run.label for run in every[:2]] == ["vanilla-s0", "vanilla-s1"], "they are ranked by"
-    assert sorted(run.label for run in every[2:]) == [
-        "adals-s0",
-        "adals-s1",
-        "ar-adals-s0",
-        "ar-adals-s0_1",
-        "ar-adals-s1",
-    ]
 
 
 def test_grids_are_tried_with_the_first_seed(tmp_path):

@@ -11,7 +11,7 @@ import ray
 
 from arcal.errors import ArcalError
 from arcal.store import RunFolder
-from arcal.training.many import train_all
+from arcal.training.many import train_all, with_bases
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, is_done
 from tiny_files import write_tiny
@@ -35,6 +35,14 @@ def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
     for a, b in zip(one, two, strict=True):
         assert a.checkpoint.read_bytes() == b.checkpoint.read_bytes()
     assert seen[-1] == (10, 10), "three runs and two vanilla ones of two epochs each"
+
+
+def test_what_others_rank_by_comes_first_and_each_run_once(run):
+    of_ensemble = replace(run, seeds=(0, 1))
+    adals = replace(run, method="adals", settings={})
+    every = with_bases([adals, run, of_ensemble, run])
+    labels = ["vanilla-s0", "vanilla-s1", "adals-s0", "ar-adals-s0", "ar-adals-s0_1"]
+    assert [one.label for one in every] == labels
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")

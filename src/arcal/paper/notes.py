@@ -15,6 +15,10 @@ STANDS_FOR = {
     "imagenet-resnet101": "ImageNet, ResNet-101",
 }
 """What settings stand for, by name."""
+ONE_ALPHA = (
+    "The α of AR-AdaLS is chosen on validation for the attack order, pre-computed; on the fly and "
+    "the other orders have the same."
+)
 
 
 def notes_of(found: Found, names: Sequence[str], *, shift: bool = False) -> list[str]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from arcal.data import Data
-from arcal.methods import method_class
 from arcal.paper.item import Item, Need
 from arcal.paper.scales import Chosen, Setting
 from arcal.store import RunFolder
+from arcal.training.many import with_bases
 from arcal.training.run import Run, is_done
 from arcal.training.sweep import Sweep, tries
 
@@ -116,21 +116,6 @@ class Progress:
     @property
     def finished(self) -> bool:
         return self.kept or is_done(self.folder)
-
-
-def with_bases(runs: Sequence[Run]) -> list[Run]:
-    """The runs and the vanilla runs that they rank by, each once, those first."""
-    bases = [
-        replace(run, method="vanilla", settings={}, seeds=(seed,))
-        for run in runs
-        if method_class(run.method).ranks
-        for seed in run.seeds
-    ]
-    unique: list[Run] = []
-    for run in [*bases, *runs]:
-        if run not in unique:
-            unique.append(run)
-    return unique
 
 
 def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import notes_of
+from arcal.paper.notes import ONE_ALPHA, notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
 from arcal.paper.summaries import each_lower, ensemble, runs_of, unchanged
@@ -55,6 +55,7 @@ def make(found: Found) -> Result:
             "AR-AdaLS is trained on the fly, as in the paper's table; the paper quotes Mix-n-Match "
             "from its authors. The last rows but one are not in the paper. p-values are of paired "
             "t-tests, those of ECE corrected by Holm's method for their number on a data set.",
+            ONE_ALPHA,
         ],
         [Table("ECE, ×10⁻²", columns, rows)],
         [claim for name in settings for claim in _claims(found, name)],

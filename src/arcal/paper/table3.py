@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from arcal.evaluation import over_types, without_extra
 from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import notes_of
+from arcal.paper.notes import ONE_ALPHA, notes_of
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
 from arcal.paper.summaries import (
@@ -52,6 +52,7 @@ def make(found: Found) -> Result:
         "fitted on clean validation images; confidence − accuracy is positive where a method is "
         "over-confident. The margin and random orders are not in the paper. p-values are of paired "
         "t-tests, corrected for their number by Holm's method.",
+        ONE_ALPHA,
     ]
     return Result("table3", "Table 3: mean ECE (×10⁻²) under shift", notes, tables, claims)
 

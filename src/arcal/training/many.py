@@ -1,6 +1,6 @@
 """Many runs: in this process one after another, or fanned out over local processes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
@@ -43,15 +43,9 @@ def train_all(
     if workers < 1 or loaders < 0:
         raise ArcalError(f"{workers} workers, {loaders} loaders: at least 1 worker is needed")
     fabric_on(accelerator)  # raises before anything is written if it is not here
-    bases = [
-        replace(run, method="vanilla", settings={}, seeds=(seed,))
-        for run in runs
-        if method_class(run.method).ranks
-        for seed in run.seeds
-    ]
     loaded = {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
-    for run in bases + runs:
+    for run in with_bases(runs):
         if _data(run) not in loaded:
             loaded[_data(run)] = run.load()
         checked_method(run, loaded[_data(run)])  # before others are trained
@@ -70,6 +64,21 @@ def train_all(
         elif todo:
             _fan_out(waves, root, workers, options)
     return [run.folder(root, loaded[_data(run)]) for run in runs]
+
+
+def with_bases(runs: Sequence[Run]) -> list[Run]:
+    """The runs and the vanilla runs that they rank by, each once, those first."""
+    bases = [
+        replace(run, method="vanilla", settings={}, seeds=(seed,))
+        for run in runs
+        if method_class(run.method).ranks
+        for seed in run.seeds
+    ]
+    unique: list[Run] = []
+    for run in [*bases, *runs]:
+        if run not in unique:
+            unique.append(run)
+    return unique
 
 
 def _data(run: Run) -> tuple[Any, ...]:
