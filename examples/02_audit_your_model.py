@@ -52,7 +52,7 @@ def audit(model: nn.Module, validation: Part, test: Part, others: Part) -> dict[
     print("level  distance  accuracy  confidence    gap  gap by temperature")
     for r in range(R):
         print(
-            f"{r:5} {distance[r]:9.3f} {plain.accuracy[r]:9.3f} {plain.confidence[r]:11.3f} "
+            f"{r + 1:5} {distance[r]:9.3f} {plain.accuracy[r]:9.3f} {plain.confidence[r]:11.3f} "
             f"{plain.gap[r]:+6.3f} {mended.gap[r]:+19.3f}"
         )
 

@@ -11,7 +11,7 @@ import pytest
 def figures(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
     done = subprocess.run(
-        [sys.executable, "-m", "arcal", "demo", "--seeds", "0", "1", "--out", out, "--json"],
+        [sys.executable, "-m", "arcal", "demo", "--seeds", "1", "0", "--out", out, "--json"],
         capture_output=True,
         text=True,
     )

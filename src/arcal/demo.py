@@ -56,7 +56,7 @@ def demo(
         evaluated = collect(folders, data, [SHIFT], ORDER, progress=progress)
     with bar("attacking", "images") as progress:
         scores = evaluated[0].robustness[0]
-        shown = showcase(folders[0], data.test, scores, progress=progress)
+        shown = showcase(evaluated[0].folders[0], data.test, scores, progress=progress)
     page = write_report(
         out / "report",
         evaluated,

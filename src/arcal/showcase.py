@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from hashlib import sha256
 
 import torch
 from torch import Tensor
@@ -55,6 +56,7 @@ def showcase(
         "model": fingerprint_of(folder),
         "data": part.fingerprint(),
         "order": scores.order,
+        "scores": sha256(scores.robustness.double().numpy().tobytes()).hexdigest(),
         "N": N,
         "attack": settings_of(attack),
     }

@@ -3,6 +3,7 @@
 import json
 import resource
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,6 +111,16 @@ def test_collect_groups_runs_that_differ_in_seeds_only(trained):
     assert found.items() > figures(groups[1].predictions[0]).items()
     assert found["ece_low"] < found["ece_high"]
     assert not groups[1].stability, "one run has no variance"
+
+
+def test_corrupted_validation_images_have_no_levels_of_the_test_set(trained):
+    folders, data = trained
+    (at,) = (one for one in shift_sets(["spatter-2"], part="validation"))
+    (group,) = collect(folders[:2], data, [at], "gradient")
+    assert at.name in group.stability
+    assert set(group.stability_by_level) == {"test"}
+    with pytest.raises(ArcalError, match="not all of these images are scored"):
+        shared_levels(group, 2, torch.tensor([0, 10**6]))
 
 
 def test_shift_on_fewer_images_is_that_of_these_images(trained):
@@ -248,6 +259,9 @@ def test_runs_of_other_data_are_not_compared(trained, tmp_path):
     folder = train(run, tmp_path / "runs")
     with pytest.raises(ArcalError, match="other data or another split"):
         same_data([first, folder])
+    moved = replace(run, data=str(tmp_path / "moved"), seeds=(1,))
+    write_tiny(tmp_path / "moved", N=170)
+    same_data([folder, train(moved, tmp_path / "runs")])
     write_tiny(tmp_path, N=180)
     with pytest.raises(ArcalError, match="not the data"):
         data_of(folder)
@@ -295,6 +309,9 @@ def test_showcase_is_spread_over_the_ranking_and_flips_the_model(trained):
     assert success.any()
     assert (shown.becomes != shown.predicted)[success].all()
     assert len(showcase(first, data.test, scores, N=4).ids) == 4, "nothing else is read back"
+    reversed_ = replace(scores, robustness=-scores.robustness)
+    shown_of_others = showcase(first, data.test, reversed_, N=4)
+    assert torch.equal(shown_of_others.estimate, shown_of_others.estimate.sort().values)
     with pytest.raises(ArcalError, match="not of tiny/validation"):
         showcase(first, data.validation, scores)
     assert shown.adversarial[~success].isnan().all()

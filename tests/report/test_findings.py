@@ -23,7 +23,7 @@ def test_the_headline_names_whoever_is_lowest(compared):
     amount = findings.ECE.show_spread(first.methods[1].measures["test"]["ece"])
     assert findings.headline(first) == (
         "On the clean test set, Label smoothing has the lowest expected calibration error "
-        f"(ECE {amount} points over 3 seeds)."
+        f"(ECE {amount} points over 3 runs)."
     )
     other_way = compared(smoothing=0.15, adaptive=0.0)
     assert "AR-AdaLS has the lowest" in findings.headline(other_way)
@@ -84,7 +84,7 @@ def test_the_least_robust_levels_are_called_out(compared):
 
 def test_one_method_is_compared_with_nothing(made):
     alone = study([made.runs(seeds=(0,))], 10, made.Z)
-    assert findings.headline(alone).endswith("points for one seed.")
+    assert findings.headline(alone).endswith("points for one run.")
     assert len(findings.remarks(alone)) == 1
 
 

@@ -137,6 +137,37 @@ def test_one_method_and_one_seed(made, tmp_path):
         assert f"<h2>{section}</h2>" not in text
 
 
+def test_many_methods_have_panels_with_letters_of_their_own(made):
+    runs = [made.runs("label-smoothing", {"epsilon": i / 100}, seeds=(0,)) for i in range(28)]
+    titles = [axes.get_title() for axes in pictures.figure_2(study(runs, 3, made.Z)).axes]
+    letters = [title.partition(")")[0] for title in titles]
+    assert letters[0] == "(a"
+    assert letters[25:28] == ["(z", "(aa", "(ab"]
+
+
+def test_methods_of_one_to_three_runs_and_by_chance(made, tmp_path):
+    runs = [made.runs(seeds=tuple(range(n)), gap=0.1 * n) for n in (1, 2, 3)]
+    runs = [
+        dataclasses.replace(
+            of,
+            robustness=[dataclasses.replace(one, order="random") for one in of.robustness],
+            label=f"method{i}",
+        )
+        for i, of in enumerate(runs)
+    ]
+    page = write_report(tmp_path, runs, title="", classes=CLASSES, notes=[]).read_text()
+    assert "1 to 3 runs a method." in page
+    assert "Images are ranked by chance and" in page
+    assert "ranked by its own model" not in page
+
+
+def test_ties_lead_nothing_and_one_set_has_no_mean(made, tmp_path):
+    runs = [made.runs(sets=("test", "test-fog-1"))] * 2
+    page = write_report(tmp_path, runs, title="", classes=CLASSES, notes=[]).read_text()
+    assert 'class="best"' not in page
+    assert "mean corruption ECE" not in page
+
+
 def test_a_showcase_of_no_known_run_is_of_one_model(made, tmp_path):
     from arcal.report import _attacked_model
 

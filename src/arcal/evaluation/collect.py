@@ -96,7 +96,8 @@ def collect(
     }
     for name in calibrated_runs:
         check_posthoc(name)
-    done, total = 0, len(folders) * (2 + len(corrupted) + len(ood) + bool(calibrated_runs))
+    done, total = 0, len(folders) * (2 + len(corrupted) + len(ood))
+    total += len(set().union(*calibrated_runs.values()))
 
     def one_more() -> None:
         nonlocal done
@@ -123,7 +124,7 @@ def collect(
         name = at.name + source.mark(at) + (fewer if few else "")
         for group in groups:
             for runs, found in group.predict(part, name, one_more):
-                _add(runs, at.name, found)
+                _add(runs, at, found)
     for other in ood:
         part = Resized(other, data.shape)  # kept by its content as well: others share its name
         name = f"ood-{other.name.replace('/', '-')}-{part.fingerprint()[:8]}"
@@ -181,8 +182,9 @@ class _Group:
         return found
 
 
-def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
+def _add(group: MethodRuns, at: EvaluationSet, found: list[Predictions]) -> None:
     """What is to be kept of the predictions on one set."""
+    name = at.name
     if name == CLEAN:
         group.predictions.extend(found)
     group.figures[name] = [figures(predictions) for predictions in found]
@@ -194,7 +196,8 @@ def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
     if len(found) < 2:
         return
     group.ensemble[name] = figures(ensemble_of(found))
-    cut = shared_levels(group, R, found[0].ids) if group.robustness else None
+    scored = group.robustness and at.part == CLEAN
+    cut = shared_levels(group, R, found[0].ids) if scored else None
     group.stability[name], by_level = stability(found, cut, R)
     if by_level:
         group.stability_by_level[name] = by_level
@@ -203,13 +206,16 @@ def _add(group: MethodRuns, name: str, found: list[Predictions]) -> None:
 def shared_levels(group: MethodRuns, R: int, ids: torch.Tensor | None = None) -> torch.Tensor:
     """The levels `(N,)` of the test images that all runs of a method share: by their mean rank.
 
-    With `ids` `(N,)` only these images are ranked and cut, and their levels are in this order.
+    With `ids` `(N,)` only these images are ranked and cut, and their levels are in this order. One
+    that has no score raises `ArcalError`.
     """
     found = group.robustness[0].ids
     if ids is None:
         ids = found
     order = found.argsort()
-    at = order[torch.searchsorted(found[order], ids)]
+    at = order[torch.searchsorted(found[order], ids).clamp(max=len(found) - 1)]
+    if not torch.equal(found[at], ids):
+        raise ArcalError(f"{group.label}: not all of these images are scored; levels are of others")
     scores = torch.stack([of_run.robustness[at] for of_run in group.robustness])
     return levels(mean_rank(scores, ids), ids, R)
 

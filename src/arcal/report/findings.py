@@ -142,8 +142,7 @@ def _number(method: Method, at: str) -> str:
 
 def _amount(method: Method, at: str) -> str:
     n = len(method.seeds)
-    seeds = f"over {n} seeds" if n > 1 else "for one seed"
-    return f"{_number(method, at)} {seeds}"
+    return f"{_number(method, at)} {f'over {n} runs' if n > 1 else 'for one run'}"
 
 
 def _where(study: Study, at: str, capital: bool = False) -> str:

@@ -59,6 +59,11 @@ class Name:
     marker: str
 
     @property
+    def posthoc(self) -> bool:
+        """Whether it is a method with a calibration after its training."""
+        return " + " in self.kind
+
+    @property
     def title(self) -> str:
         """The kind with all settings."""
         return f"{self.kind}, {self.settings}" if self.settings else self.kind

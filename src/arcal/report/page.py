@@ -61,7 +61,8 @@ def render(
         study=study,
         about=ABOUT,
         order_in_words=ORDERS.get(study.order, study.order),
-        seeds=" to ".join(map(str, counts)) + (" seed" if counts == [1] else " seeds"),
+        runs=" to ".join(map(str, sorted({counts[0], counts[-1]})))
+        + (" run" if counts == [1] else " runs"),
         several=counts[-1] > 1,
         columns=COLUMNS,
         gap=GAP,
@@ -162,7 +163,7 @@ def _seed_row(seeds, values, column, comparable) -> dict[str, Any]:
     cells = []
     for of_one in values:
         text = column.show(of_one[seeds]) if seeds in of_one else "–"
-        best = comparable and len(values) > 1 and column.badness(of_one[seeds]) == min(badness)
+        best = comparable and column.badness(of_one[seeds]) == min(badness) < max(badness)
         cells.append({"text": text, "best": best})
     return {"seed": " + ".join(map(str, seeds)), "cells": cells}
 

@@ -5,6 +5,8 @@ a single run has none.
 """
 
 import math
+from itertools import count, product
+from string import ascii_lowercase
 
 import numpy as np
 from matplotlib import colormaps
@@ -44,7 +46,7 @@ def figure_2(study: Study) -> Figure:
     above = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 3.2 * above + 3.4), layout="constrained")
     grid = figure.add_gridspec(above + 1, 2 * columns, hspace=0.06)
-    letters = iter("abcdefghijkl")
+    letters = ("".join(of) for n in count(1) for of in product(ascii_lowercase, repeat=n))
     for i, method in enumerate(shown):
         row, column = divmod(i, columns)
         axes = figure.add_subplot(grid[row, 2 * column : 2 * column + 2])

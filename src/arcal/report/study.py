@@ -97,7 +97,7 @@ def study(runs: list[MethodRuns], R: int, Z: int) -> Study:
             reliability=reliability_of(of_method),
             ensemble_reliability=ensemble_reliability_of(of_method),
             ood=of_method.ood,
-            soft_labels=soft_labels_of(of_method, Z),
+            soft_labels=None if name.posthoc else soft_labels_of(of_method, Z),
         )
         for name, of_method in zip(names, runs, strict=True)
     ]

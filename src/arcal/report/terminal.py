@@ -50,14 +50,14 @@ def as_records(runs: list[MethodRuns]) -> list[dict[str, Any]]:
 
 
 def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
-    """Print mean ± deviation over seeds of every measure, method and set; the best is bold."""
+    """Print mean ± deviation over runs of every measure, method and set; the best is bold."""
     check_comparable(runs)
     by_method = [measures_of(of_method) for of_method in runs]
     names = name_methods([of_method.label for of_method in runs])
     console = console or Console()
     for name, of_method in zip(names, runs, strict=True):
         n = len(of_method.seeds)
-        console.print(Text(f"{name.title}: {n} {'seed' if n == 1 else 'seeds'}"))
+        console.print(Text(f"{name.title}: {n} {'run' if n == 1 else 'runs'}"))
     short = [name.short for name in names]
     for at, words in titles_of_sets(list(by_method[0])).items():
         _print(console, words, COLUMNS, short, [of_method[at] for of_method in by_method])

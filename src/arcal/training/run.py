@@ -171,7 +171,7 @@ def same_data(folders: list[RunFolder]) -> None:
     """Refuse to compare runs whose data or validation split differ."""
     first, *others = folders
     for other in others:
-        if other.config_checked()["data"] != first.config_checked()["data"]:
+        if _nameless(other.config_checked()["data"]) != _nameless(first.config_checked()["data"]):
             raise ArcalError(
                 f"{other.path} was trained on other data or another split than {first.path}: "
                 "compare runs of the same"
