@@ -137,6 +137,34 @@ def test_loss_is_torchs_label_smoothing(reduction, weighted):
     torch.testing.assert_close(a, b)
 
 
+def test_a_masked_class_costs_nothing_without_smoothing():
+    logits = torch.tensor([[0.5, 1.0, -torch.inf], [2.0, -torch.inf, 0.0]], requires_grad=True)
+    labels, epsilon = torch.tensor([0, 2]), torch.zeros(2, dtype=torch.float64)
+    theirs = F.cross_entropy(logits, labels)
+    for ours in (
+        smooth_cross_entropy(logits, labels, 0.0),
+        AdaptiveLabelSmoothing(3)(logits, labels),
+    ):
+        torch.testing.assert_close(ours, theirs)
+        (gradient,) = torch.autograd.grad(ours, logits)
+        assert gradient.isfinite().all()
+    assert smooth_cross_entropy(logits, labels, epsilon).isfinite()
+
+
+def test_tables_stay_on_the_modules_device():
+    ids, levels = torch.tensor([4, 9]), torch.tensor([0, 1])
+    first = AdaptiveLabelSmoothing(10, 2)
+    first.assign("train", ids, levels)
+    elsewhere = AdaptiveLabelSmoothing(10, 2).to("meta")
+    elsewhere.assign("train", ids, levels)
+    assert elsewhere.train_levels.ids.device.type == "meta"
+    assert elsewhere.train_levels.levels.device.type == "meta"
+    elsewhere = AdaptiveLabelSmoothing(10, 2).to("meta")
+    with pytest.warns(UserWarning, match="meta"):
+        elsewhere.load_state_dict(first.state_dict())
+    assert elsewhere.train_levels.ids.device.type == "meta"
+
+
 def test_loss_is_the_cross_entropy_with_equation_1():
     Z, N = 6, 20
     logits, labels, levels = torch.randn(N, Z), torch.arange(N) % Z, torch.arange(N) % 3

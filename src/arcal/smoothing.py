@@ -67,7 +67,9 @@ def smooth_cross_entropy(
     if weight is not None:
         surprise = surprise * weight
     correct = surprise.gather(1, labels.unsqueeze(1)).squeeze(1)
-    loss = (1 - epsilon) * correct + epsilon * surprise.mean(dim=1)
+    spread = epsilon * surprise.mean(dim=1)
+    smoothed = torch.as_tensor(epsilon, device=spread.device) > 0
+    loss = (1 - epsilon) * correct + torch.where(smoothed, spread, 0.0)  # 0 x inf, a masked class
     if reduction == "none":
         return loss
     if reduction == "sum":
@@ -235,7 +237,8 @@ class LevelsById(nn.Module):
         ids, order = ids.sort()
         if (ids[1:] == ids[:-1]).any():
             raise ArcalError(f"a {self.part} id is given twice: ids must be unique")
-        self.ids, self.levels = ids, levels[order].long()
+        here = self.ids.device
+        self.ids, self.levels = ids.to(here), levels[order].long().to(here)
 
     def forward(self, ids: Tensor) -> Tensor:
         if len(self.ids) == 0:
@@ -253,5 +256,6 @@ class LevelsById(nn.Module):
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
         for name in ("ids", "levels"):  # tables have the length of their data set
             if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
+                here = getattr(self, name).device
+                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=here))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

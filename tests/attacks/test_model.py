@@ -1,7 +1,10 @@
 """The folded twin of a model."""
 
+import subprocess
+import sys
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
@@ -57,3 +60,32 @@ def test_any_callable_is_used_as_it_is():
 def test_margin():
     logits = torch.tensor([[3.0, 1.0, 2.5], [0.0, 4.0, 1.0]])
     assert margin(logits, torch.tensor([0, 2])).tolist() == [0.5, -3.0]
+
+
+PRECISIONS = """
+import torch
+from arcal.attacks import frozen
+
+def precisions():
+    on = torch.backends
+    return [at.fp32_precision for at in (on.cuda.matmul, on.cudnn.conv, on.mkldnn.matmul)]
+
+{set}
+before = precisions()
+with frozen(torch.nn.Linear(2, 2)):
+    assert set(precisions()) == {{"ieee"}}
+assert precisions() == before
+print(torch.get_float32_matmul_precision() if "medium" in {set!r} else "read")
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="torch 2.9 or newer"
+)
+@pytest.mark.parametrize(
+    "set_", ["torch.set_float32_matmul_precision('medium')", "torch.backends.fp32_precision='tf32'"]
+)
+def test_a_precision_set_either_way_is_whole_inside_and_restored(set_):
+    command = [sys.executable, "-c", PRECISIONS.format(set=set_)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.strip() in ("medium", "read"), done.stderr

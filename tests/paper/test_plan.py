@@ -52,7 +52,9 @@ def test_methods_that_come_to_the_same_runs_share_them():
 
 def test_grids_are_tried_with_the_first_seed(tmp_path):
     (planned,) = plan([item(Need("cifar10-wrn", ("vanilla",)))], SMOKE)
-    assert not any(grid.runs for grid in planned.grids().values()), "nobody needs them"
+    unneeded = planned.grids().values()
+    assert not any(grid.runs for grid in unneeded), "nobody needs them"
+    assert {grid.best([]) for grid in unneeded} == {None}, "nothing is said to be chosen"
     (planned,) = plan([item(Need("cifar10-wrn", ("ls", "adals", "margin")))], SMOKE)
     grids = planned.grids()
     epsilon = grids["epsilon"]

@@ -266,6 +266,27 @@ def test_table_3_claims_of_ensembles(keys):
         )
 
 
+@pytest.fixture(scope="module")
+def of_one_seed(made):
+    one = made.runs(seeds=(0,), sets=SETS)
+    found = found_of({RESNET: {}}, seeds=(0,))
+    keys = {key for item in (table2, table3) for need in item.needs({}) for key in need.keys}
+    keys = dict.fromkeys(keys, one) | {"of-ensemble": _lockstep(made.runs(sets=SETS))}
+    evaluated = found.settings[RESNET]
+    settings = {name: replace(evaluated, runs=keys) for name in (RESNET, WIDE)}
+    return Found("smoke", settings)
+
+
+@pytest.mark.parametrize("table", [table2, table3])
+def test_one_seed_has_no_ensemble(of_one_seed, table):
+    result = table.make(of_one_seed)
+    of_ensemble = [claim for claim in result.claims if "nsemble" in claim.text]
+    assert of_ensemble
+    assert {claim.because for claim in of_ensemble} == {"one seed has no ensemble"}
+    rows = dict(row for one in result.tables for row in one.rows)
+    assert rows["Ensemble of Vanilla"][0].text == "–"
+
+
 def test_table_4_is_clean_and_corrupted(keys):
     result = table4.ITEM.make(found_of({WIDE: keys, HUNDRED: keys}))
     hundred, ten = result.tables

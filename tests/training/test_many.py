@@ -1,6 +1,9 @@
 """Many runs: fanned out they are what they are alone, and what stops one stops all."""
 
 import logging
+import multiprocessing
+import os
+import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -93,3 +96,15 @@ def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
     stopped = [other.epochs_done() for other in others]
     time.sleep(2)
     assert [other.epochs_done() for other in others] == stopped
+
+
+def test_a_worker_that_is_killed_is_said_in_one_line(run, tmp_path):
+    plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=10_000))
+    with ThreadPoolExecutor(1) as pool:
+        training = pool.submit(train_all, [plain], tmp_path, workers=2)
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.1)
+        for child in children:
+            os.kill(child.pid, signal.SIGKILL)
+        with pytest.raises(ArcalError, match="a process was killed"):
+            training.result()

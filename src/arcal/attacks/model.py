@@ -54,21 +54,42 @@ def frozen(model: Model) -> Iterator[None]:
     parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
-    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     try:
-        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         for module in modules:
             module.training = False
         for parameter in parameters:
             parameter.requires_grad_(False)
-        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+        with _whole_float32(), off[0], off[1]:
             yield
     finally:
-        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
         for module, mode in zip(modules, training, strict=True):
             module.training = mode
         for parameter, mode in zip(parameters, required, strict=True):
             parameter.requires_grad_(mode)
+
+
+@contextmanager
+def _whole_float32() -> Iterator[None]:
+    """No matrix product or convolution of float32 in fewer bits; what was set before is restored.
+
+    From torch 2.9 on each place has a precision of its own, and the switch for all of them is not
+    to be read where one of those is set.
+    """
+    on = torch.backends
+    places, name, whole = [on.cuda.matmul, on.cudnn], "allow_tf32", False
+    if hasattr(on.cuda.matmul, "fp32_precision"):
+        places = [on.cuda.matmul, on.cudnn.conv, on.cudnn.rnn]  # pyright: ignore
+        places += [on.mkldnn.matmul, on.mkldnn.conv, on.mkldnn.rnn]  # pyright: ignore
+        name, whole = "fp32_precision", "ieee"
+    before = [getattr(place, name) for place in places]
+    try:
+        for place in places:
+            setattr(place, name, whole)
+        yield
+    finally:
+        for place, value in zip(places, before, strict=True):
+            setattr(place, name, value)
 
 
 @torch.no_grad()

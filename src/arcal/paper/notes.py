@@ -15,10 +15,6 @@ STANDS_FOR = {
     "imagenet-resnet101": "ImageNet, ResNet-101",
 }
 """What settings stand for, by name."""
-ONE_ALPHA = (
-    "The α of AR-AdaLS is chosen on validation for the attack order, pre-computed; on the fly and "
-    "the other orders have the same."
-)
 
 
 def notes_of(found: Found, names: Sequence[str], *, shift: bool = False) -> list[str]:
@@ -37,6 +33,16 @@ def notes_of(found: Found, names: Sequence[str], *, shift: bool = False) -> list
                 line += f", of {setting.shift_images:,} test images"
         lines.append(line + ".")
     return lines
+
+
+def one_alpha(found: Found, names: Sequence[str]) -> list[str]:
+    """What is to be said of the alpha of AR-AdaLS where it is chosen in one of these settings."""
+    if not any(found.has(name) and len(found.settings[name].setting.alphas) > 1 for name in names):
+        return []
+    return [
+        "The α of AR-AdaLS is chosen on validation for the attack order, pre-computed; on the fly "
+        "and the other orders have the same."
+    ]
 
 
 def shift_of(runs: MethodRuns) -> str:

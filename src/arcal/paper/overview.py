@@ -26,7 +26,11 @@ def about_of(evaluated: Evaluated) -> str:
     line = f"{setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds"
     chosen_on = f"chosen on validation, seed {setting.seeds[0]}"
     for words, several in ((chosen_on, True), ("given", False)):
-        found = [f"{name} {value}" for name, grid, value in values if (len(grid) > 1) == several]
+        found = [
+            f"{name} {value}"
+            for name, grid, value in values
+            if value is not None and (len(grid) > 1) == several
+        ]
         line += f"; {words}: {', '.join(found)}" if found else ""
     return line
 

@@ -25,14 +25,19 @@ class Grid:
     @property
     def runs(self) -> list[Run]:
         """The runs that are tried; none if there is nothing to choose."""
-        if len(self.values) == 1:
+        if len(self.values) < 2:
             return []
         return tries(self.run, self.setting, self.values)
 
+    @property
+    def first(self) -> Any:
+        """The first value, None if there is none."""
+        return next(iter(self.values), None)
+
     def best(self, folders: Sequence[RunFolder]) -> Any:
-        """The value with the lowest validation ECE after the final epoch."""
-        if len(self.values) == 1:
-            return self.values[0]
+        """The value with the lowest validation ECE after the final epoch; None if there is none."""
+        if len(self.values) < 2:
+            return self.first
         return Sweep(self.setting, dict(zip(self.values, _ece(folders), strict=True))).best
 
 
@@ -52,7 +57,7 @@ class Planned:
     """The keys whose runs score the test images."""
 
     def grids(self) -> dict[str, Grid]:
-        """What is chosen on validation, by its name in `Chosen`; one value if nobody needs it."""
+        """What is chosen on validation, by its name in `Chosen`; no value if nobody needs it."""
         first = replace(self.setting.run, seeds=self.setting.seeds[:1])
         by_attack = {"order": "attack", "attack": self.setting.attack}
         attacked = replace(first, method="ar-adals", settings=by_attack)
@@ -62,7 +67,7 @@ class Planned:
         ranked = bases - {"vanilla", "ls", "adals", "mixup", "ccat", "joint"}
 
         def grid(run: Run, setting: str, values: tuple[Any, ...], needed: bool) -> Grid:
-            return Grid(run, setting, values if needed else values[:1])
+            return Grid(run, setting, values if needed else ())
 
         return {
             "epsilon": grid(smoothed, "epsilon", self.setting.epsilons, "ls" in bases),

@@ -96,7 +96,7 @@ class Reproduction:
             if all(one.finished for one in first):
                 chosen = self._chosen(grids, data)
             else:
-                chosen = Chosen(**{name: grid.values[0] for name, grid in grids.items()})
+                chosen = Chosen(**{name: grid.first for name, grid in grids.items()})
             by_key = planned.runs(chosen)
             runs, left = (
                 [run for of_key in of.values() for run in of_key]

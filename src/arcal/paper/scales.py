@@ -71,11 +71,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was chosen on validation: label smoothing's epsilon, AR-AdaLS's and AdaLS's alpha."""
+    """What was chosen on validation: label smoothing's epsilon, AR-AdaLS's and AdaLS's alpha.
 
-    epsilon: float
-    alpha: Alpha
-    adals_alpha: Alpha
+    What no run needs is None.
+    """
+
+    epsilon: float | None
+    alpha: Alpha | None
+    adals_alpha: Alpha | None
 
 
 METHODS = {

@@ -20,16 +20,23 @@ def shifted(runs: MethodRuns, measure: str, types: list[str] | None = None) -> S
     return Spread(tuple(over_shift(runs, measure, types).tolist()))
 
 
-def ensemble(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread:
-    """The measure of the runs' averaged predictions; of one run, or of a lockstep one, its own."""
+NO_ENSEMBLE = "one seed has no ensemble"
+
+
+def ensemble(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread | None:
+    """The measure of the runs' averaged predictions, of lockstep ones; None for a single model."""
     if name in runs.ensemble:
         return Spread((runs.ensemble[name][measure],))
-    return runs_of(runs, measure, name)
+    return runs_of(runs, measure, name) if len(runs.seeds[0]) > 1 else None
 
 
-def shifted_ensemble(runs: MethodRuns, measure: str, types: list[str] | None = None) -> Spread:
+def shifted_ensemble(
+    runs: MethodRuns, measure: str, types: list[str] | None = None
+) -> Spread | None:
     """The mean of the averaged predictions' measure over corrupted sets, as `shifted`."""
     several = len(runs.seeds) > 1
+    if not several and len(runs.seeds[0]) == 1:
+        return None
     return Spread(tuple(over_shift(runs, measure, types, ensemble=several).tolist()))
 
 

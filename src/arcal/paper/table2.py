@@ -3,10 +3,18 @@
 from collections.abc import Mapping
 
 from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import ONE_ALPHA, notes_of
+from arcal.paper.notes import notes_of, one_alpha
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import each_lower, ensemble, runs_of, unchanged
+from arcal.paper.summaries import (
+    NO_ENSEMBLE,
+    Comparison,
+    ensemble,
+    runs_of,
+    settled,
+    unchanged,
+)
+from arcal.report.tables import Spread
 
 SETTINGS = ("cifar10-wrn", "cifar100-wrn")
 
@@ -55,7 +63,7 @@ def make(found: Found) -> Result:
             "AR-AdaLS is trained on the fly, as in the paper's table; the paper quotes Mix-n-Match "
             "from its authors. The last rows but one are not in the paper. p-values are of paired "
             "t-tests, those of ECE corrected by Holm's method for their number on a data set.",
-            ONE_ALPHA,
+            *one_alpha(found, SETTINGS),
         ],
         [Table("ECE, ×10⁻²", columns, rows)],
         [claim for name in settings for claim in _claims(found, name)],
@@ -66,23 +74,27 @@ def _claims(found: Found, name: str) -> list[Claim]:
     """AR-AdaLS against each other method, in the direction of the paper's table."""
     where = f" ({found.settings[name].setting.stands_for})"
     ours, vanilla = found.of(name, "on-the-fly"), found.of(name, "vanilla")
-    others = {
+    others: dict[str, Spread | None] = {
         title_of(key): runs_of(found.of(name, key), "ece") for key in PAPER if key != "on-the-fly"
     }
     others["Ensemble of Vanilla"] = ensemble(vanilla, "ece")
-    comparisons = []
+    comparisons: list[Claim | Comparison] = []
     for other, its_ece in others.items():
         pair = [("AR-AdaLS", runs_of(ours, "ece")), (other, its_ece)]
         if other in RIVALS[name]:
             pair.reverse()
         (low, lower), (high, higher) = pair
-        comparisons.append((f"{low} has a lower ECE than {high}{where}", lower, higher))
+        text = f"{low} has a lower ECE than {high}{where}"
+        if lower is None or higher is None:
+            comparisons.append(Claim(text, None, NO_ENSEMBLE))
+        else:
+            comparisons.append((text, lower, higher))
     accuracy = unchanged(
         f"AR-AdaLS does not change accuracy significantly{where}",
         runs_of(ours, "accuracy"),
         runs_of(vanilla, "accuracy"),
     )
-    return [*each_lower(comparisons), accuracy]
+    return [*settled(comparisons), accuracy]
 
 
 ITEM = Item("table2", "ECE of all methods", needs, make)

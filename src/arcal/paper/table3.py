@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from arcal.evaluation import over_types, without_extra
 from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import ONE_ALPHA, notes_of
+from arcal.paper.notes import notes_of, one_alpha
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
 from arcal.paper.summaries import (
+    NO_ENSEMBLE,
     each_lower,
     in_order,
     shifted,
@@ -52,7 +53,7 @@ def make(found: Found) -> Result:
         "fitted on clean validation images; confidence − accuracy is positive where a method is "
         "over-confident. The margin and random orders are not in the paper. p-values are of paired "
         "t-tests, corrected for their number by Holm's method.",
-        ONE_ALPHA,
+        *one_alpha(found, SETTINGS),
     ]
     return Result("table3", "Table 3: mean ECE (×10⁻²) under shift", notes, tables, claims)
 
@@ -121,7 +122,10 @@ def _single(found: Found, name: str, i: int) -> list[Claim]:
 
 def _ensembles(found: Found, name: str, i: int) -> list[Claim]:
     where = f" ({found.settings[name].setting.stands_for})"
-    ours = {_together(key): shifted_ensemble(found.of(name, key), "ece") for key in ENSEMBLES}
+    spreads = {_together(key): shifted_ensemble(found.of(name, key), "ece") for key in ENSEMBLES}
+    ours = {title: spread for title, spread in spreads.items() if spread is not None}
+    if len(ours) < len(spreads):
+        return [Claim(f"Ensembles from best to worst{where}", None, NO_ENSEMBLE)]
     printed = {_together(key): numbers[i] for key, numbers in ENSEMBLES.items()}
     best = _together("of-ensemble")
     claims = [in_order(f"Ensembles from best to worst{where}", printed, ours)]

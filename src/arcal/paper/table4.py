@@ -6,7 +6,7 @@ The paper prints CIFAR-100 and says that CIFAR-10 is similar.
 from collections.abc import Mapping
 
 from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import ONE_ALPHA, notes_of
+from arcal.paper.notes import notes_of, one_alpha
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting, title_of
 from arcal.paper.summaries import each_lower, runs_of, shifted
@@ -43,7 +43,7 @@ def make(found: Found) -> Result:
         *notes_of(found, SETTINGS, shift=True),
         "cAcc and cECE are means over the corrupted sets. p-values are of paired t-tests, "
         "corrected by Holm's method for their number on a data set.",
-        ONE_ALPHA,
+        *one_alpha(found, SETTINGS),
     ]
     title = "Table 4: AR-AdaLS with pre-computed robustness and on the fly"
     return Result("table4", title, notes, tables, claims)

@@ -21,6 +21,11 @@ logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 PATIENCE = timedelta(days=1)
 """How long a process waits for one that is alive; one that dies is noticed at once."""
 
+KILLED = (
+    "a process was killed, perhaps for want of memory; what was finished is kept, the same command "
+    "continues"
+)
+
 
 def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) -> Fabric:
     """`processes` devices of this accelerator (`cpu`, `gpu`, `auto`, ...), each with a process.
@@ -55,10 +60,7 @@ def run_on(fabric: Fabric, function: Callable[[Fabric], Any]) -> Any:
         return fabric.launch(partial(_and_leave, function))
     except ProcessException as error:
         if isinstance(error, ProcessExitedException) or "by peer" in error.msg:
-            raise ArcalError(
-                "a process was killed, perhaps for want of memory; what was finished is kept, "
-                "the same command continues"
-            ) from None
+            raise ArcalError(KILLED) from None
         raise
     finally:
         for child in active_children():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,7 +14,7 @@ from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training import on_ray
-from arcal.training.device import fabric_on
+from arcal.training.device import KILLED, fabric_on
 from arcal.training.run import Run, is_done
 from arcal.training.train import checked_method, train
 from arcal.training.watch import watched
@@ -51,7 +52,7 @@ def train_all(
         checked_method(run, loaded[_data(run)])  # before others are trained
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
-    waves = ([r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True))
+    waves = [[r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True)]
     options = {"accelerator": accelerator, "loaders": loaders}
     epochs = sum(run.recipe.epochs for run in folders.values())
     with watched(lambda: progress(_epochs_done(folders), epochs)):
@@ -99,13 +100,15 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
             jobs = [pool.submit(train, run, root, **options) for run in wave]
             for job in as_completed(jobs):  # a failure is not to wait for those before it
                 job.result()
-    except BaseException:
+    except BaseException as error:
         # What Python 3.14 has as terminate_workers; a public list of children would be read while
         # the pool's own thread waits for them, and the two would take each other's exit codes.
         children = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise ArcalError(KILLED) from None
         raise
     pool.shutdown()
 

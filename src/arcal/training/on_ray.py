@@ -2,33 +2,37 @@
 
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from arcal.errors import ArcalError
+from arcal.training.device import KILLED, fabric_on
 from arcal.training.run import Run
 from arcal.training.train import train
 
 
 def fan_out(
-    waves: Iterable[list[Run]], root: Path, address: str, workers: int, options: dict[str, Any]
+    waves: Sequence[list[Run]], root: Path, address: str, workers: int, options: dict[str, Any]
 ) -> None:
     """Train wave after wave on the cluster at `address`; whatever stops one run stops all.
 
-    `local` starts Ray here, with `workers` processes; elsewhere Ray decides how many, from the
+    `local` starts Ray here, for `workers` runs at a time; elsewhere Ray decides how many, from the
     cores (and a GPU, if the accelerator is one) that each run asks for. What a run has saved stays.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ArcalError("Ray is not installed: pip install ray, or leave --ray out") from None
+    gpus = 0 if fabric_on(options["accelerator"]).device.type == "cpu" else 1
     started = not ray.is_initialized()
     if started:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
         try:
             if address == "local":
-                ray.init(num_cpus=workers, **quiet)
+                most = max((run.threads for wave in waves for run in wave), default=1)
+                ray.init(num_cpus=workers * most, **quiet)
             else:
                 _knock(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -39,14 +43,19 @@ def fan_out(
         for wave in waves:
             jobs = []
             for run in wave:
-                gpus = 0 if options["accelerator"] == "cpu" else 1
                 remote = ray.remote(num_cpus=run.threads, num_gpus=gpus, max_retries=0)
                 jobs.append(remote(_trained).remote(run, root.absolute(), options))
             try:
                 waiting = list(jobs)
                 while waiting:  # a failure is not to wait for those before it
                     (done,), waiting = ray.wait(waiting)
-                    if (error := ray.get(done)) is not None:
+                    try:
+                        error = ray.get(done)
+                    except RayTaskError:
+                        raise
+                    except RayError:
+                        error = KILLED
+                    if error is not None:
                         raise ArcalError(error)
             except BaseException:
                 for job in jobs:
