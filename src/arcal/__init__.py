@@ -30,6 +30,8 @@ from arcal.calibration import (  # isort: skip
     variance,
 )
 
+from importlib import import_module
+
 from arcal._version import __version__
 from arcal.errors import ArcalError
 
@@ -60,3 +62,11 @@ __all__ = [
     "soften",
     "variance",
 ]
+
+_ROOMS = ("data", "evaluation", "networks", "training", "transforms")
+
+
+def __getattr__(name: str):  # `arcal.data` after `import arcal`, without the time of all of them
+    if name in _ROOMS:
+        return import_module(f"arcal.{name}")
+    raise AttributeError(f"module 'arcal' has no attribute {name!r}")

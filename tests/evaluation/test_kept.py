@@ -90,7 +90,8 @@ def test_kept_is_kept_of_these_images_and_twins(evaluated):
     assert not is_kept(to, name, sets, ["temperature", "ets"])
     assert not is_kept(to, name, sets | {"test-fog-1": sets["test"]}, [])
     fewer = {name: part.subset(drawn(part, 20, split_seed=0).ids) for name, part in sets.items()}
-    assert not is_kept(to, name, fewer, [])
+    with pytest.raises(ArcalError, match="is of other images called test"):
+        is_kept(to, name, fewer, [])
     assert not is_kept(to, "vanilla-s0-0", sets, [])
 
 

@@ -2,8 +2,6 @@
 
 import logging
 import multiprocessing
-import os
-import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -105,6 +103,6 @@ def test_a_worker_that_is_killed_is_said_in_one_line(run, tmp_path):
         while not (children := multiprocessing.active_children()):
             time.sleep(0.1)
         for child in children:
-            os.kill(child.pid, signal.SIGKILL)
+            child.kill()
         with pytest.raises(ArcalError, match="a process was killed"):
             training.result()

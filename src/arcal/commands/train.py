@@ -136,20 +136,18 @@ class Train:
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
 
     def _run(self) -> "Run":
+        from arcal.methods import METHODS, complete_settings
         from arcal.training.recipes import recipe_named
         from arcal.training.run import Run
 
-        given = {"epsilon": self.epsilon, "alpha": self.alpha, "R": self.levels}
-        given |= {"update": self.update}
-        given |= {"order": self.order, "attack": self.attack, "rescore": self.rescore or None}
-        given |= {"mixup": self.mixup, "radius": self.radius, "rho": self.rho}
-        given |= {"step": self.step, "iterations": self.iterations}
+        given = vars(self) | {"R": self.levels, "rescore": self.rescore or None}
+        names = {"mixup"}.union(*(complete_settings(method, {}) for method in METHODS))
         recipe = recipe_named(self.recipe)
         return Run(
             data=self.data,
             network=self.network,
             method=self.method,
-            settings={name: value for name, value in given.items() if value is not None},
+            settings={name: given[name] for name in sorted(names) if given.get(name) is not None},
             seeds=self.seeds,
             recipe=recipe if self.epochs is None else recipe.shortened(self.epochs),
             split_seed=self.split_seed,

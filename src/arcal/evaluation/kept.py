@@ -47,11 +47,20 @@ def keep(groups: Sequence[MethodRuns], folder: Path, sets: Mapping[str, Part]) -
 
 
 def is_kept(folder: Path, run: str, sets: Mapping[str, Part], posthoc: Sequence[str]) -> bool:
-    """Whether the run of this name is kept with its figures on these very sets, and these twins."""
+    """Whether the run of this name is kept with its figures on these very sets, and these twins.
+
+    A file of other images under one of these names raises `ArcalError`: it would be made anew.
+    """
     path = _file(folder, run)
     if not path.exists():
         return False
     about = load_header(path)
+    for name, part in sets.items():
+        if about["sets"].get(name) not in (None, part.fingerprint()):
+            raise ArcalError(
+                f"{path} is of other images called {name}: install what they were made with (for "
+                "frost the package imagecorruptions, whose photographs it uses), or keep elsewhere"
+            )
     twins = {label.rpartition(" + ")[2] for label in about["figures"]}
     return set(posthoc) <= twins and _fits(about, sets)
 
