@@ -33,13 +33,12 @@ class CarliniWagner:
     steps, is kept. Defaults are the paper's; c and the early stop, which the paper does not give,
     are those of the CleverHans code it points to.
 
-    With `early_stop`, an input's search step ends when, from one window of 25 iterations to the
-    next, neither its lowest loss has fallen by 0.01 % nor its mean loss by 1 % (it comes back from
-    too far out). Before it has crossed, no distance hangs on it: windows of 10, 0.1 % and 3 %.
+    With `early_stop`, an input's search step ends when, over a twentieth of the iterations, neither
+    its lowest loss has fallen by 0.01 % nor its mean loss by 1 % (it comes back from too far out).
     There, the whole batch ends when its loss at every tenth has not fallen by 0.01 %; here each
     input stops by itself and starts its next search step at once, so that a distance never depends
-    on the other inputs of the batch. An input has crossed once the other class leads by more than
-    `rounding`.
+    on the other inputs of the batch. An input has crossed once the other class leads by more
+    than `rounding`.
 
     `initial_c="gradient"` is not the paper's: for one pass more, it starts each input at twice the
     c that it needs to first order, `2 |delta| / |grad|` with `|delta| = margin / |grad|`. The first
@@ -81,15 +80,14 @@ class CarliniWagner:
         c, passes = self._first_c(model, x, shape, y)
         best, nearest = torch.full_like(c, torch.inf), torch.full_like(x, torch.nan)
         at, scratch = torch.arange(len(x), device=x.device), x.new_empty(4, *x.shape)
+        window = max(self.iterations // 20, 1)
 
         lower, upper = torch.zeros_like(c), torch.full_like(c, torch.inf)
         start = _to_w(x, bounds)
         w, m, v = start.clone(), torch.zeros_like(x), torch.zeros_like(x)
-        # The lowest loss so far and the mean loss of this window; both at the last one's end.
-        unsearched = x.new_tensor([torch.inf, 0])
+        # The lowest loss so far and the sum of losses in this window; both at the last one's end.
+        unsearched, enough_fall = x.new_tensor([torch.inf, 0]), x.new_tensor([0.9999, 0.99])
         losses, before = unsearched.repeat(len(x), 1), x.new_full((len(x), 2), torch.inf)
-        window = x.new_tensor([10, 25])  # before crossing, and since
-        enough_fall = x.new_tensor([[0.999, 0.97], [0.9999, 0.99]])
         i, searches, crossed = torch.zeros_like(c), torch.zeros_like(c), torch.zeros_like(y).bool()
 
         while len(at):
@@ -103,7 +101,6 @@ class CarliniWagner:
 
             enough = rounding(logits).clamp(min=self.kappa)
             over = margin(logits, y) < -enough
-            before[over & ~crossed] = torch.inf
             crossed |= over
             better = (over & (squared < best[at])).nonzero().squeeze(1)
             best[at[better]], nearest[at[better]] = squared[better], perturbed[better]
@@ -120,13 +117,9 @@ class CarliniWagner:
             done = i == self.iterations
             if self.early_stop:
                 loss = squared + hinge
-                now = crossed.long()
-                share = 1 / ((i - 1) % window[now] + 1)
-                losses = torch.stack(
-                    [loss.minimum(losses[:, 0]), losses[:, 1].lerp(loss, share)], dim=1
-                )
-                check = i % window[now] == 0
-                done |= check & (losses > enough_fall[now] * before).all(dim=1)
+                losses = torch.stack([loss.minimum(losses[:, 0]), loss + losses[:, 1]], dim=1)
+                check = i % window == 0
+                done |= check & (losses > enough_fall * before).all(dim=1)
                 before = torch.where(check.unsqueeze(1), losses, before)
                 losses[:, 1] *= ~check
             ended = done.nonzero().squeeze(1)

@@ -44,8 +44,8 @@ class Evaluate:
     """Post-hoc methods, each a row more for every method: temperature (temperature scaling), ets,
     irm or irova-ts (Mix-n-Match), fitted on each run's own validation images."""
     order: str = "gradient"
-    """What the test set is ranked by for the figures by level: gradient, attack, margin, confidence
-    or random."""
+    """What the test set is ranked by, for the variance by level and in a report for all figures by
+    level: gradient, attack, margin, confidence or random."""
     table: Path | None = None
     """File for every figure, a row a run, set, type, intensity and measure: evaluation.parquet
     unless given, for a report in its folder."""

@@ -43,8 +43,8 @@ class Train:
     and further while the best is the last tried."""
     alpha: float | Literal["auto"] | dict[int, float] | None = None
     """Of adals and ar-adals: learning rate of the soft labels. auto, the default, goes by the
-    epochs that are left; the paper's is 0.005, for 200 epochs. A schedule is first epochs and
-    values in turn, such as 0 0.001 60 0.05, the paper's for ImageNet."""
+    epochs that are left; the paper's for AR-AdaLS on CIFAR is 0.005, for 200. A schedule is first
+    epochs and values in turn, such as 0 0.001 60 0.05, the paper's for ImageNet."""
     update: Literal["own", "joint"] | None = None
     """Of ar-adals: own, the default and the paper's, moves each level's soft label by its own gap;
     joint moves all of them together."""
