@@ -30,7 +30,8 @@ class Score:
     """attack, gradient, margin, confidence or random."""
     attack: str | None = None
     """Of the order attack: boundary-projection (the default), boundary-projection-quick, which
-    ranks nearly as well with a third of the passes, or carlini-wagner, the paper's."""
+    ranks nearly as well with a third of the passes, carlini-wagner, the paper's, or
+    carlini-wagner-gradient, the same from a better c."""
     budget: int | None = None
     """Of boundary-projection: forward and backward passes spent on each image, 48 unless given (16
     of the quick one)."""

@@ -54,8 +54,8 @@ class Train:
     """Of ar-adals, what levels are cut by: attack (the paper's, unless given), gradient, margin,
     confidence or random."""
     attack: str | None = None
-    """Of the order attack: boundary-projection-quick (the default here), boundary-projection or
-    carlini-wagner."""
+    """Of the order attack: boundary-projection-quick (the default here), boundary-projection,
+    carlini-wagner, or carlini-wagner-gradient, the same from a better c."""
     rescore: tuple[float, ...] = ()
     """Of ar-adals, "on the fly": the epochs after which the levels are cut anew by the model as it
     is then, such as 65 130, or shares of all epochs, such as 0.3 0.6."""
