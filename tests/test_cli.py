@@ -285,3 +285,17 @@ def test_on_the_fly_says_what_re_scoring_took(tiny, tmp_path):
 def test_the_version_is_printed():
     done = arcal("--version")
     assert (done.returncode, done.stdout) == (0, f"arcal {version('arcal')}\n")
+
+
+def test_a_reader_that_has_had_enough_is_no_error(trained):
+    root, _ = trained
+    runs = [str(run) for run in sorted(root.glob("vanilla-*"))]
+    command = [*ARCAL, "evaluate", *runs, "--json", "--table", str(root / "table.parquet")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as done:
+        assert done.stdout is not None
+        done.stdout.close()
+        assert done.stderr is not None
+        assert "pipe" not in done.stderr.read().lower()
+    assert done.returncode == 141

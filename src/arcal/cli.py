@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import re
 import sys
 from contextlib import redirect_stderr
@@ -44,6 +45,9 @@ def main() -> None:
     except ArcalError as error:
         say(f"arcal: {error}")
         sys.exit(2)
+    except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except OSError as error:
         say(f"arcal: {_in_words(error)}")
         sys.exit(2)
