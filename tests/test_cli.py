@@ -287,10 +287,10 @@ def test_the_version_is_printed():
     assert (done.returncode, done.stdout) == (0, f"arcal {version('arcal')}\n")
 
 
-def test_a_reader_that_has_had_enough_is_no_error(trained):
-    root, _ = trained
-    runs = [str(run) for run in sorted(root.glob("vanilla-*"))]
-    command = [*ARCAL, "evaluate", *runs, "--json", "--table", str(root / "table.parquet")]
+def test_a_reader_that_has_had_enough_is_no_error(trained, tmp_path):
+    _, printed = trained
+    runs = [record["run"] for record in printed]
+    command = [*ARCAL, "evaluate", *runs, "--json", "--table", str(tmp_path / "table.parquet")]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as done:
