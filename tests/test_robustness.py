@@ -61,7 +61,8 @@ def setting():
 @pytest.mark.parametrize("order", ORDERS)
 def test_every_order(setting, order):
     model, x, ids, labels, batches = setting
-    found = score(model, batches, order, attack=CarliniWagner(iterations=200), bounds=None)
+    attack = CarliniWagner(iterations=200) if order == "attack" else None
+    found = score(model, batches, order, attack=attack, bounds=None)
     logits = model(x).detach()
     top, at = logits.topk(2, dim=1)
     lead = top[:, 0] - top[:, 1]
@@ -141,6 +142,8 @@ def test_bad_input_is_one_line(setting):
     cases = [
         (lambda: levels(tensor([1, math.nan]), torch.arange(2), 2), "NaN"),
         (lambda: levels(tensor([1.0]), torch.arange(1), 2), "1 inputs cannot be cut into 2"),
+        (lambda: levels(tensor([3.0, 1.0, 2.0]), torch.arange(2), 2), "give \\(N,\\) of each"),
+        (lambda: score(model, batches, "margin", attack=CarliniWagner()), "leave out attack"),
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
         (lambda: score(model, [], "margin"), "nothing to score"),
     ]

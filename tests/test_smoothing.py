@@ -1,10 +1,14 @@
 """Smoothing against the paper's own lines, written out, and against torch's label smoothing."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from arcal.errors import ArcalError
 from arcal.smoothing import (
@@ -165,6 +169,25 @@ def test_tables_stay_on_the_modules_device():
     assert elsewhere.train_levels.ids.device.type == "meta"
 
 
+def test_soft_labels_stay_exact_when_the_module_they_are_part_of_is_converted():
+    whole = nn.ModuleDict({"loss": AdaptiveLabelSmoothing(10, 1, alpha=0.005)}).bfloat16()
+    smoothing: Any = whole["loss"]
+    for _ in range(200):
+        smoothing.update(torch.full((100,), 0.95), torch.arange(100) < 85)
+    torch.testing.assert_close(smoothing.soft_label, torch.tensor([0.9], dtype=torch.float64))
+    joint = AdaptiveLabelSmoothing(10, 1, alpha=0.1, update="joint").float()
+    joint.update(torch.full((100,), 0.95), torch.arange(100) < 85)
+    assert joint.soft_label < 1
+
+
+def test_numbers_may_be_of_numpy():
+    assert AdaptiveLabelSmoothing(10, np.int64(2)).soft_label.shape == (2,)  # pyright: ignore
+    half = AdaptiveLabelSmoothing(10, alpha=np.float32(0.5))  # pyright: ignore
+    assert half.alpha_now() == 0.5
+    each = soften(torch.arange(3), torch.full((3,), 0.1), 3)
+    torch.testing.assert_close(soften(torch.arange(3), 0.1, 3), each)
+
+
 def test_loss_is_the_cross_entropy_with_equation_1():
     Z, N = 6, 20
     logits, labels, levels = torch.randn(N, Z), torch.arange(N) % Z, torch.arange(N) % 3
@@ -218,6 +241,9 @@ def test_state_dict_is_all_that_is_needed_to_continue():
     [
         (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long(), torch.tensor([8])), "id 8 has no"),
         (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long()), "give the ids"),
+        (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([[1], [2]])), "(2,)"),
+        (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([1])), "(2,)"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), torch.ones(2, 1)), "(2, 1)"),
         (lambda s: s(torch.zeros(1, 9), torch.zeros(1).long(), torch.tensor([1])), "(1, 10)"),
         (lambda s: s.update(torch.tensor([torch.nan]), torch.tensor([True])), "not in"),
         (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([1])), "assign"),

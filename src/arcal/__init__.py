@@ -63,7 +63,7 @@ __all__ = [
     "variance",
 ]
 
-_ROOMS = ("data", "evaluation", "networks", "training", "transforms")
+_ROOMS = ("data", "evaluation", "methods", "networks", "store", "training", "transforms")
 
 
 def __getattr__(name: str):  # `arcal.data` after `import arcal`, without the time of all of them

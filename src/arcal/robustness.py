@@ -71,9 +71,9 @@ def score(
     `keep` gets the ids and the `Adversarial` of every batch.
     """
     check_order(order)
+    if order != "attack" and (attack or start or keep):
+        raise ArcalError(f"the order {order} attacks nothing: leave out attack, start and keep")
     attack = attack or BoundaryProjection()
-    if order != "attack" and (start or keep):
-        raise ArcalError(f"the order {order} finds no points to keep or to start from")
     if start and "start" not in inspect.signature(attack).parameters:
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
@@ -174,6 +174,10 @@ def check_order(order: str) -> None:
 
 def rank(robustness: Tensor, ids: Tensor) -> Tensor:
     """Position of each input from the least to the most robust, int64 `(N,)`, ties by id."""
+    if robustness.shape != ids.shape or ids.ndim != 1:
+        raise ArcalError(
+            f"robustness {tuple(robustness.shape)} and ids {tuple(ids.shape)}: give (N,) of each"
+        )
     if robustness.isnan().any():
         raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
     by_id = ids.argsort()

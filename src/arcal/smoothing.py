@@ -15,6 +15,7 @@ once an epoch.
 
 import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import torch
@@ -28,12 +29,13 @@ MARGIN = 1e-6
 """The open end of Algorithm 1's interval (1/Z, 1]: a soft label is never below 1/Z + MARGIN."""
 
 
-def soften(labels: Tensor, epsilon: Tensor, Z: int) -> Tensor:
+def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
     """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, as `(N, Z)`.
 
-    `labels` is int64 `(N,)`, `epsilon` `(N,)` in [0, 1]. The loss below never builds this.
+    `labels` is int64 `(N,)`, `epsilon` a number or `(N,)` in [0, 1]. The loss below never builds
+    this.
     """
-    epsilon = epsilon.unsqueeze(1)
+    epsilon = torch.as_tensor(epsilon, device=labels.device).unsqueeze(-1)
     return F.one_hot(labels, Z) * (1 - epsilon) + epsilon / Z
 
 
@@ -63,6 +65,10 @@ def smooth_cross_entropy(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ArcalError(f"reduction is {reduction!r}: use 'mean', 'sum' or 'none'")
+    if isinstance(epsilon, Tensor) and epsilon.ndim and epsilon.shape != labels.shape:
+        raise ArcalError(
+            f"epsilon has shape {tuple(epsilon.shape)}: a number or {tuple(labels.shape)} is needed"
+        )
     surprise = -F.log_softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
     if weight is not None:
         surprise = surprise * weight
@@ -88,8 +94,10 @@ class AdaptiveLabelSmoothing(nn.Module):
     "joint". With `R = 1` no levels are needed: that is AdaLS.
 
     Levels are looked up by sample id, where `assign` put them; an id without a level raises. Give
-    ids as the loader makes them, on the CPU, and no batch waits for the device. `state_dict` holds
-    soft labels, epoch and levels: all that is needed to continue.
+    ids as the loader makes them, on the CPU, and no batch waits for the device: the object may stay
+    on the CPU while the model is elsewhere, and must where there is no float64. It keeps float64
+    when the module that it is part of is converted. `state_dict` holds soft labels, epoch and
+    levels: with `begin`, where alpha is "auto", all that is needed to continue.
     """
 
     soft_label: Tensor
@@ -109,11 +117,11 @@ class AdaptiveLabelSmoothing(nn.Module):
         super().__init__()
         if Z < 2:
             raise ArcalError(f"Z is {Z}: at least 2 classes are needed")
-        if not isinstance(R, int) or R < 1:
+        if not isinstance(R, Integral) or R < 1:
             raise ArcalError(f"R is {R!r}: at least 1 level is needed")
         if update not in ("own", "joint"):
             raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
-        self.Z, self.R, self.rule, self.reduction = Z, R, update, reduction
+        self.Z, self.R, self.rule, self.reduction = int(Z), int(R), update, reduction
         self.alpha = None if alpha == "auto" else _schedule(alpha)
         self.length: tuple[int, int] | None = None
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
@@ -121,6 +129,13 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.register_buffer("weight", weight)
         self.train_levels = LevelsById(R, "train")
         self.validation_levels = LevelsById(R, "validation")
+
+    def _apply(self, fn, recurse=True):
+        """Go where `fn` takes it, in float64 still: bfloat16 cannot hold a step of .0005 from 1."""
+        exact = self.soft_label
+        super()._apply(fn, recurse)
+        self.soft_label = exact.to(self.soft_label.device)
+        return self
 
     @property
     def epsilon(self) -> Tensor:
@@ -198,6 +213,8 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(
                 f"{self.R} levels are looked up by id: give the ids of the {n} examples"
             )
+        if ids.shape != (n,):
+            raise ArcalError(f"ids have shape {tuple(ids.shape)}: ({n},) is needed")
         return table(ids.to(self.soft_label.device))
 
 
@@ -205,7 +222,7 @@ def _schedule(alpha: float | Mapping[Any, float]) -> dict[int, float]:
     """Alpha by its first epoch, which may be written as a string, as JSON has it."""
     given = alpha if isinstance(alpha, Mapping) else {0: alpha}
     schedule = {int(first): a for first, a in given.items() if str(first).isdecimal()}
-    positive = all(isinstance(a, int | float) and 0 < a < math.inf for a in given.values())
+    positive = all(isinstance(a, Real) and 0 < a < math.inf for a in given.values())
     if not positive or len(schedule) < len(given) or 0 not in schedule:
         raise ArcalError(
             f"alpha is {alpha}: positive values are needed, the first at epoch 0, or auto"

@@ -123,20 +123,21 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, root: Path, label: str, config: Mapping[str, Any]) -> "RunFolder":
+    def create(cls, root: Path | str, label: str, config: Mapping[str, Any]) -> "RunFolder":
         """The folder `root/label-HASH` of this configuration, made if it is not there yet.
 
         Data that has moved since is noted under its new place.
         """
-        folder = cls(root / f"{label}-{content_hash(config)}")
+        folder = cls(Path(root) / f"{label}-{content_hash(config)}")
         known = (folder.path / "config.json").exists()
         if not known or folder.config_checked().get("source") != config.get("source"):
             write_json(folder.path / "config.json", config)
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> "RunFolder":
+    def open(cls, path: Path | str) -> "RunFolder":
         """An existing run folder, its configuration checked against its name."""
+        path = Path(path)
         if not (path / "config.json").is_file():
             reason = "it has no config.json" if path.is_dir() else "there is no such folder"
             if runs := sorted(path.glob("*/config.json")):

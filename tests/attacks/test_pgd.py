@@ -173,6 +173,17 @@ def test_the_model_is_left_as_it_was():
         assert torch.equal(tensor, before[name]), name
 
 
+def test_a_model_may_write_into_its_input():
+    x, y = inputs()
+    plain = network()
+
+    def in_place(x):
+        return plain(x.sub_(0.1))
+
+    expected = PGD(0.1, 0.02)(lambda x: plain(x - 0.1), x, y)
+    torch.testing.assert_close(PGD(0.1, 0.02)(in_place, x.clone(), y), expected)
+
+
 def test_bad_settings_are_one_line():
     cases = [
         ({"radius": 0.0}, "radius 0.0, step 0.1, 10 iterations: positive numbers"),

@@ -4,6 +4,7 @@ import json
 import resource
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,6 +148,11 @@ def test_runs_that_need_no_levels_are_not_scored(trained):
     assert [len(group.robustness) for group in (alone, both)] == [0, 1]
     assert alone.stability["test"]
     assert not alone.stability_by_level
+    of_one: list[dict[str, Any]]
+    of_one = [{"scored": folders[:1]}, {"posthoc": {"temperature": folders[:1]}}]
+    for some in of_one:
+        with pytest.raises(ArcalError, match="name all of a method's runs or none"):
+            collect(folders, data, [], "gradient", **some)
 
 
 def test_a_checkpoint_of_something_else_is_no_finished_run(trained, tmp_path):

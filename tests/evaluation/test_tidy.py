@@ -1,11 +1,13 @@
 """The table of every figure: complete, one row each, and readable by any reader of Parquet."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from arcal.errors import ArcalError
 from arcal.evaluation import MEASURES, OTHER_ECE, STABILITY, rows, write_tidy
 from arcal.evaluation.collect import MethodRuns
 from arcal.evaluation.figures import figures, stability
@@ -69,6 +71,28 @@ def test_one_row_a_figure(group, tmp_path):
     assert row["seeds"] == "1+2"
     assert row["value"] == group.figures["test-fog-3"][1]["ece"]
     assert (row["set"], row["intensity"], row["level"]) == ("test", 3, None)
+
+
+def test_what_a_file_has_of_others_stays_in_it(group, tmp_path):
+    path = tmp_path / "figures.parquet"
+    write_tidy(path, [replace(group, label="adals"), group])
+    before = pq.read_table(path).to_pylist()
+    of_one = {"test": group.figures["test"][:1]}
+    less = {"stability": {}, "stability_by_level": {}, "ood": []}
+    smaller = replace(group, folders=group.folders[:1], seeds=[(0,)], figures=of_one, **less)
+    write_tidy(path, [smaller], keep_others=True)
+    after = pq.read_table(path).to_pylist()
+
+    def made_anew(row):
+        return row["method"] == "vanilla" and row["set"] == "test" and row["type"] is None
+
+    assert [row for row in after if not made_anew(row)] == [r for r in before if not made_anew(r)]
+    assert len([row for row in after if made_anew(row)]) == len(list(rows([smaller])))
+    write_tidy(path, [smaller])
+    assert len(pq.read_table(path)) == len(list(rows([smaller])))
+    path.write_text("x")
+    with pytest.raises(ArcalError, match=r"figures.parquet is no table of figures"):
+        write_tidy(path, [smaller], keep_others=True)
 
 
 def test_what_is_not_finite_is_null(group):

@@ -11,6 +11,7 @@ def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path)
         about = {"scale": "cpu", "settings": ["CIFAR-10; 5 seeds", f"own of {name}"]}
         result = Result(name, "", claims=[claim])
         write_json(tmp_path / f"{name}.json", as_json(result) | about)
+    write_json(tmp_path / "figures.json", {"of": "a report"})
     page = overview(tmp_path, "cpu")
     assert page.startswith("# The paper at the scale `cpu`")
     rows = [line for line in page.splitlines() if line.startswith("| [")]

@@ -58,6 +58,11 @@ def test_a_lead_on_some_seeds_only_is_no_lead(compared):
         "next, of 2.33 ± 0.58 points: lower on 2 of the 3 seeds they share, so these runs do not "
         "tell the two apart."
     )
+    mixed.methods[2].seeds[0] = (7,)
+    assert (
+        "lower on 1 of the 2 seeds they share (their means are over different seeds)"
+        in sentence(mixed)
+    )
 
 
 def test_ties_are_called_ties(compared):

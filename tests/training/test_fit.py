@@ -114,6 +114,7 @@ def test_running_statistics_move_once_a_step_however_many_cores_share_it(data):
         fit([member], Vanilla(4), of_cores, same, data.validation, fabric=fabric)
         norms = [norm for norm in member.model.modules() if isinstance(norm, nn.BatchNorm2d)]
         found.append(norms[0].running_mean)
+        assert {norm.momentum for norm in norms} == {0.1}, "it is left as it was"
     assert found[0].abs().max() > 1e-3
     torch.testing.assert_close(found[1], found[0])
 

@@ -1,5 +1,6 @@
 """Recipes against appendix A and the scripts it points to."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,24 @@ def test_every_recipe_takes_a_step(name):
     model(torch.rand(4, 1, 28, 28)).logsumexp(1).sum().backward()
     optimizer.step()
     assert not torch.equal(model.classifier.weight, before)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"optimizer": "adamw"}, "optimizer 'adamw' is unknown: choose from adam, sgd"),
+        ({"decayed": "some"}, "decayed 'some' is unknown"),
+        ({"augmentation": "blur"}, "augmentation 'blur' is unknown: choose from none"),
+        ({"precision": "16"}, "precision '16' is unknown"),
+        ({"batch_size": 0}, "a batch of 0"),
+        ({"core_batch": 0}, "0 at a time"),
+        ({"learning_rate": -1.0}, "learning rate -1.0"),
+        ({"steps": ((14, 0.01), (11, 0.1))}, "in the order of their epochs"),
+    ],
+)
+def test_a_recipe_out_of_range_is_refused(change, says):
+    with pytest.raises(ArcalError, match=says):
+        replace(RECIPES["demo"], **change)
 
 
 def test_shortened_keeps_proportions():

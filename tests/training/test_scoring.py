@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -48,11 +49,14 @@ class Case:
     def shards(self, name="gradient"):
         return self.file(name).with_suffix(".shards")
 
+    def arguments(self, *options):
+        command = [sys.executable, "-m", "arcal", "score", self.folder.path, *options]
+        return [*map(str, command)]
+
     def command(self, *options):
         """`arcal score` in a process of its own."""
-        command = [sys.executable, "-m", "arcal", "score", self.folder.path, *options]
         return subprocess.Popen(
-            [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            self.arguments(*options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
 
@@ -235,6 +239,20 @@ def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
     assert found.isdisjoint(path.stem for path in written), "finished shards are not repeated"
     assert len(found) + len(written) == 3
     assert case.file().read_bytes() == whole
+
+
+def test_a_scoring_outlives_the_shell_that_started_it(case, whole):
+    """As with nohup: what it watches is a process of arcal's own that it is a part of."""
+    command = shlex.join(case.arguments("--order", "gradient"))
+    begun = shlex.join(["test", "-e", str(case.shards() / "00000.parquet")])
+    script = f"{command} > /dev/null 2>&1 & until {begun}; do sleep 0.01; done"
+    subprocess.run(["sh", "-c", script], check=True, timeout=300)
+    deadline = time.monotonic() + 300
+    while not case.file().exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    with locked(case.file().with_name(".test-gradient.lock")):  # it has left
+        assert case.file().read_bytes() == whole
 
 
 @pytest.mark.parametrize("kept", ["file", "shard"])

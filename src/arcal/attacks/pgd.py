@@ -99,7 +99,7 @@ class PGD:
     def _climb(self, model: Model, at: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The objective `(N,)` and its gradient `(N, ...)`."""
         at = at.detach().requires_grad_()
-        logits = model(at)
+        logits = model(at.clone())  # some models write into their input
         check_differentiable(logits)
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
         assert value.shape == y.shape

@@ -108,6 +108,13 @@ def collect(
         group = _Group.of(label, of_label, accelerator)
         groups.append(group)
         paths = {folder.path.resolve() for folder in group.runs.folders}
+        for some in (to_score, *calibrated_runs.values()):
+            if paths & some and not paths <= some:
+                missing = next(iter(sorted(paths - some)))
+                raise ArcalError(
+                    f"scored and posthoc name runs of {label}, but not {missing}: name all of a "
+                    "method's runs or none"
+                )
         for folder in group.runs.folders:
             if paths <= to_score:
                 fabric = fabric_on(accelerator)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arcal import __version__
+from arcal.errors import ArcalError
 from arcal.evaluation.collect import MethodRuns
 from arcal.store import write_whole
 
@@ -37,12 +38,18 @@ ENSEMBLE, ALL = "ensemble", "all runs"
 """`run` of what belongs to no single run: their averaged prediction, and how much they differ."""
 
 
-def write_tidy(path: Path, groups: list[MethodRuns], **about: Any) -> None:
+def write_tidy(
+    path: Path, groups: list[MethodRuns], *, keep_others: bool = False, **about: Any
+) -> None:
     """Write all figures of evaluated runs as Parquet, one row a run, set and measure.
+
+    With `keep_others`, what a file that is there has of other methods and sets stays in it.
 
     `about`, and the version of arcal, are kept as JSON in the schema's metadata under `arcal`.
     """
     table = pa.Table.from_pylist(list(rows(groups)), schema=SCHEMA)
+    if keep_others and path.exists():
+        table = pa.concat_tables([table, _others(path, table)])
     metadata = {"arcal": json.dumps({"version": __version__} | about)}
     write_whole(
         path, lambda to: pq.write_table(table.replace_schema_metadata(metadata), to, **SMALL)
@@ -72,6 +79,21 @@ def rows(groups: list[MethodRuns]) -> Iterator[dict[str, Any]]:
                 yield from _rows(at, run, seeds, vars(found))
             if other.ensemble is not None:
                 yield from _rows(at, ENSEMBLE, everyone, vars(other.ensemble))
+
+
+def _others(path: Path, table: pa.Table) -> pa.Table:
+    """The rows of a file that are of another method, or of another set, than all of `table`."""
+    try:
+        there = pq.read_table(path).cast(SCHEMA)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArcalError(f"{path} is no table of figures ({reason}): move it away") from None
+    new = set(zip(*_of(table), strict=True))
+    return there.filter([key not in new for key in zip(*_of(there), strict=True)])
+
+
+def _of(table: pa.Table) -> list[list[Any]]:
+    return table.select(["method", "set", "type", "intensity"]).to_pydict().values()
 
 
 def where(name: str) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class ARAdaLS(AdaLS):
             attack_named(attack)
         elif attack is not None:
             raise ArcalError(
-                f"an attack is of the order attack: leave it out with {settings['order']}"
+                f"an attack is of the order attack: leave it out, or None, with {settings['order']}"
             )
         rescore = settings["rescore"] or ()
         if not all(0 < at < 1 or (at >= 1 and float(at).is_integer()) for at in rescore):

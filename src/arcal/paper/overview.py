@@ -37,7 +37,8 @@ def about_of(evaluated: Evaluated) -> str:
 
 def overview(folder: Path, scale: str) -> str:
     """The page over all results in a folder, the paper's tables and figures in their order."""
-    results = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    found = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    results = [r for r in found if isinstance(r, dict) and {"name", "claims"} <= r.keys()]
     results.sort(key=lambda result: _place(result["name"]))
     lines = [f"# The paper at the scale `{scale}`", ""]
     lines += dict.fromkeys(f"- {line}" for result in results for line in result.get("settings", []))

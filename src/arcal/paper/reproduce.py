@@ -136,7 +136,8 @@ class Reproduction:
             sets, different = self._sets(planned, data), {tuple(of): of for of in folders.values()}
             groups = [runs for of in different.values() for runs in kept(self.keep, of, sets)]
         about = {"scale": self.scale, "setting": setting.name, "about": setting.about}
-        write_tidy(self.out / f"{setting.name}.parquet", groups, **about)
+        tidy = self.out / f"{setting.name}.parquet"
+        write_tidy(tidy, groups, keep_others=True, **about)
         return Evaluated(setting, data, chosen, _by_key(groups, folders))
 
     def _keep(self, planned: Planned, data: Data, by_key: Mapping[str, Sequence[Run]]) -> None:

@@ -82,9 +82,10 @@ def _how_sure(study: Study, at: str) -> str:
         return sentence + "without several seeds in common this difference may be chance."
     if of_ece.ahead == of_ece.pairs:
         return sentence + f"lower on each of the {of_ece.pairs} seeds they share."
+    others = "" if best.seeds == second.seeds else " (their means are over different seeds)"
     return (
-        sentence + f"lower on {of_ece.ahead} of the {of_ece.pairs} seeds they share, so these runs "
-        "do not tell the two apart."
+        sentence + f"lower on {of_ece.ahead} of the {of_ece.pairs} seeds they share{others}, so "
+        "these runs do not tell the two apart."
     )
 
 

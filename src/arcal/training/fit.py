@@ -172,6 +172,8 @@ class _Loop:
                         total += loss.detach()
                     self.optimizers[m].step()
                 steps += last
+            for norm, momentum in self.momenta[m].items():
+                norm.momentum = momentum
         mean = self.fabric.all_reduce(total / steps, reduce_op="mean")
         assert isinstance(mean, Tensor)
         if not torch.isfinite(mean):

@@ -25,7 +25,7 @@ Progress = Callable[[int, int], object]
 
 def train_all(
     runs: list[Run],
-    root: Path,
+    root: Path | str,
     *,
     workers: int = 1,
     accelerator: str = "cpu",
@@ -44,7 +44,7 @@ def train_all(
     if workers < 1 or loaders < 0:
         raise ArcalError(f"{workers} workers, {loaders} loaders: at least 1 worker is needed")
     fabric_on(accelerator)  # raises before anything is written if it is not here
-    loaded = {} if loaded is None else loaded
+    root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
         if _data(run) not in loaded:

@@ -1,12 +1,18 @@
 """Recipes: how long, how fast and with what a network is trained. Those of appendix A by name."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from itertools import pairwise
+from typing import Literal, get_args
 
 from torch import nn, optim
 
 from arcal.errors import ArcalError
 from arcal.networks import decayed
+from arcal.transforms import AUGMENTATIONS
+
+Optimizer = Literal["adam", "sgd"]
+Decayed = Literal["kernels", "weights", "all"]
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 @dataclass(frozen=True)
@@ -19,20 +25,44 @@ class Recipe:
     l2(a) is a weight decay of 2a. Of a batch, `core_batch` images at a time go through the network,
     as through one core of the paper's TPUs: batch norm sees no more, its running statistics move as
     far a step as if all went through at once, and the gradients add up. None is the whole batch.
+    Names that are none, and numbers out of range, raise `ArcalError`.
     """
 
     name: str
     epochs: int
     batch_size: int
-    optimizer: Literal["adam", "sgd"]
+    optimizer: Optimizer
     learning_rate: float
     steps: tuple[tuple[int, float], ...] = ()
     warmup: int = 0
     weight_decay: float = 0.0
-    decayed: Literal["kernels", "weights", "all"] = "kernels"
+    decayed: Decayed = "kernels"
     augmentation: str = "none"
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     core_batch: int | None = None
+
+    def __post_init__(self):
+        for name, known in (
+            ("optimizer", get_args(Optimizer)),
+            ("decayed", get_args(Decayed)),
+            ("augmentation", tuple(AUGMENTATIONS)),
+            ("precision", get_args(Precision)),
+        ):
+            if getattr(self, name) not in known:
+                raise ArcalError(
+                    f"{name} {getattr(self, name)!r} is unknown: choose from {', '.join(known)}"
+                )
+        if self.batch_size < 1 or (self.core_batch is not None and self.core_batch < 1):
+            raise ArcalError(
+                f"a batch of {self.batch_size}, {self.core_batch} at a time: at least 1 is needed"
+            )
+        if not (self.learning_rate > 0 and self.warmup >= 0 and self.weight_decay >= 0):
+            raise ArcalError(
+                f"learning rate {self.learning_rate}, warm-up {self.warmup}, weight decay "
+                f"{self.weight_decay}: give a positive rate, and 0 or more of the others"
+            )
+        if any(after[0] < before[0] for before, after in pairwise(self.steps)):
+            raise ArcalError(f"steps are {self.steps}: give them in the order of their epochs")
 
     def rate(self, epoch: float) -> float:
         """The learning rate once `epoch` epochs are done; a fraction counts during the warm-up."""

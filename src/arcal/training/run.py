@@ -47,6 +47,9 @@ class Run:
     threads: int = 1
 
     def __post_init__(self):
+        object.__setattr__(self, "seeds", tuple(self.seeds))
+        if self.classes is not None:
+            object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "settings", complete_settings(self.method, self.settings))
         method = method_named(self.method, 2, self.settings)  # raises on a setting out of range
         if self.network not in NETWORKS:
@@ -76,7 +79,7 @@ class Run:
         if self.recipe.core_batch is None:  # a run is what it was before there were any
             del config["recipe"]["core_batch"]
         embedded = self.data == "fashion"
-        source = self.data if embedded else str(Path(self.data).absolute())
+        source = self.data if embedded else str(Path(self.data).expanduser().absolute())
         config |= {"data": _about(data), "validation": len(data.validation)}
         return config | {"source": source, "format": FORMAT}
 
@@ -85,11 +88,11 @@ class Run:
         """What the name of the run's folder begins with."""
         return f"{self.method}-s{'_'.join(map(str, self.seeds))}"
 
-    def path(self, root: Path, data: Data) -> Path:
+    def path(self, root: Path | str, data: Data) -> Path:
         """Where the run's folder is, or would be."""
-        return root / f"{self.label}-{content_hash(self.config(data))}"
+        return Path(root) / f"{self.label}-{content_hash(self.config(data))}"
 
-    def folder(self, root: Path, data: Data) -> RunFolder:
+    def folder(self, root: Path | str, data: Data) -> RunFolder:
         """The run's folder under `root`, made if it is not there yet."""
         return RunFolder.create(root, self.label, self.config(data))
 

@@ -5,11 +5,11 @@ never reach into the next, and written as a shard; when all are there they are m
 file. So neither a kill nor the number of processes changes a bit of it.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any
 
@@ -159,12 +159,13 @@ class _Scoring:
 
     def score(self, numbers: list[int], device: torch.device) -> None:
         """Score these shards and write each as it is done."""
-        model, blocks, parent = self.model.to(device), self.blocks(), os.getppid()
+        model, blocks, parent = self.model.to(device), self.blocks(), parent_process()
+        attack = self.attack if self.order == "attack" else None
         for number in numbers:
-            if os.getppid() != parent:
+            if parent is not None and not parent.is_alive():
                 raise ArcalError("the process that began this scoring is gone: it stops")
             inputs = self._inputs(blocks[number], device)
-            scores = score(model, inputs, self.order, attack=self.attack, seed=self.seed)
+            scores = score(model, inputs, self.order, attack=attack, seed=self.seed)
             save_scores(self.shard(number), scores, self.fingerprint)
 
     def _inputs(

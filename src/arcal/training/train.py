@@ -23,7 +23,7 @@ from arcal.training.scoring import BATCH, score_run
 
 def train(
     run: Run,
-    root: Path,
+    root: Path | str,
     *,
     data: Data | None = None,
     accelerator: str = "cpu",
@@ -47,7 +47,7 @@ def train(
     try:
         with folder.locked():
             if not is_done(folder):  # another process may have trained it while this one waited
-                _train(run, root, folder, method, data, accelerator, loaders)
+                _train(run, Path(root), folder, method, data, accelerator, loaders)
     finally:
         torch.set_num_threads(threads)
     return folder
