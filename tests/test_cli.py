@@ -84,7 +84,10 @@ def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert 0 < load_tensors(found[0])[1]["epoch"] < 40, "it must have been killed midway"
+    unfinished = found[0].with_name(".checkpoint.safetensors.1.abc")
+    unfinished.touch()
     assert arcal(*options, "--runs", tmp_path / "killed").returncode == 0
+    assert not unfinished.exists()
     expected = next((tmp_path / "whole").glob("*/checkpoint.safetensors"))
     assert expected.parent.name == found[0].parent.name
     assert expected.read_bytes() == found[0].read_bytes()
@@ -92,6 +95,26 @@ def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
     assert [record | {"seconds": 0} for record in logs[0]] == [
         record | {"seconds": 0} for record in logs[1]
     ]
+
+
+def test_workers_end_with_the_command_that_is_killed(tiny, tmp_path):
+    process = subprocess.Popen(
+        [*ARCAL, "train", "--data", str(tiny), "--validation", "40", "--epochs", "10000",
+         "--runs", str(tmp_path), "--workers", "2"],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/checkpoint.safetensors")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    time.sleep(2)
+    (run,) = map(RunFolder, tmp_path.iterdir())
+    done = run.epochs_done()
+    time.sleep(1)
+    assert run.epochs_done() == done < 10_000
 
 
 def test_a_finished_run_is_left_as_it_is(trained, tiny):
@@ -108,7 +131,7 @@ def test_a_finished_run_is_left_as_it_is(trained, tiny):
 
 def test_score_evaluate_and_report(trained, tiny, tmp_path):
     root, printed = trained
-    vanilla = sorted(root.glob("vanilla-*"))
+    vanilla = sorted(root.glob("vanilla-s0-*"))
     scored = arcal("score", vanilla[0], "--part", "validation", "--order", "margin", "--json")
     assert scored.returncode == 0, scored.stderr
     summary = json.loads(scored.stdout)
@@ -173,6 +196,7 @@ def _spoiled(run: Path) -> Path:
         (["train", "--workers", "0"], "0 workers"),
         (["reproduce", "table1", "--threads", "0"], "0 threads"),
         (["train", "--accelerator", "abacus"], "accelerator 'abacus' cannot be used here"),
+        (["train", "--accelerator", "tpu"], "accelerator 'tpu' cannot be used here"),
         (["score", "nowhere"], "not a run folder: there is no such folder"),
         (["evaluate", "--shift", "fog-3", "run"], "before --shift, --ood and --posthoc"),
         (["evaluate"], "no runs"),
@@ -191,7 +215,7 @@ def test_bad_input_is_one_line_and_exit_2(inside, monkeypatch, arguments, says, 
 
 def test_bad_runs_are_one_line_and_exit_2(inside, trained):
     root, _ = trained
-    run = next(root.glob("vanilla-*"))
+    run = next(root.glob("vanilla-s0-*"))
     cases = [
         (["evaluate", _spoiled(run)], "has been changed"),
         (["evaluate", run, "--shift", "fog-9"], "shift 'fog-9' is unknown"),
@@ -226,6 +250,14 @@ def test_a_folder_that_cannot_be_written_is_one_line(inside, tmp_path):
     assert "not a directory; put that right, or name another place" in error
 
 
+def test_a_table_that_cannot_be_written_is_said_before_the_work(inside, trained, monkeypatch):
+    root, _ = trained
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    code, error = inside("evaluate", next(root.glob("vanilla-s0-*")))
+    assert code == 2
+    assert "evaluation.parquet cannot be written there: name another place by --table" in error
+
+
 def test_a_full_disk_says_that_the_command_continues(inside, monkeypatch):
     def full(self):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -257,6 +289,59 @@ def test_data_that_has_moved_is_found_by_its_new_place(inside, tiny, tmp_path):
     code, error = inside("evaluate", run)
     assert code == 2
     assert "does not say where its data is: give --data" in error
+
+
+def test_the_same_data_by_another_name_is_the_same_data(inside, trained, tiny, tmp_path):
+    root, _ = trained
+    shutil.copytree(tiny.parent, tmp_path / "copy")
+    for file in (tmp_path / "copy").iterdir():
+        file.rename(file.with_name(file.name.replace("tiny", "my")))
+    done = arcal(
+        "train", "--data", tmp_path / "copy" / "my", "--validation", 40, "--epochs", 3,
+        "--seeds", 1, 2, "--runs", tmp_path / "runs",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, second = (next(root.glob(f"vanilla-s{seed}-*")) for seed in (0, 1))
+    copied = next((tmp_path / "runs").glob("vanilla-s2-*"))
+    both = arcal("evaluate", first, copied, "--json", cwd=tmp_path)
+    assert both.returncode == 0, both.stderr
+    assert {record["method"] for record in json.loads(both.stdout)} == {"vanilla"}
+    assert "Vanilla: 2 runs" in arcal("evaluate", first, copied, cwd=tmp_path).stdout
+    code, error = inside("evaluate", second, next((tmp_path / "runs").glob("vanilla-s1-*")))
+    assert code == 2
+    assert "are of the same seeds, on the same data by another name" in error
+
+
+def test_other_data_of_one_name_are_told_apart_or_refused(inside, trained, tiny, tmp_path):
+    root, _ = trained
+    run = next(root.glob("vanilla-s0-*"))
+    other = write_tiny(tmp_path / "other", test=30)
+    table = tmp_path / "table.parquet"
+    code, error = inside("evaluate", run, "--ood", tiny, other, "--table", table)
+    assert code == 2
+    assert "two other data sets are called tiny/test: rename the folder of one" in error
+    same = f"{other.parent}/../other/tiny"
+    once = arcal("evaluate", run, "--ood", other, same, "--json", "--table", table)
+    assert len(json.loads(once.stdout)) == 2, "the clean test set, and the other data once"
+
+
+def test_a_sweep_and_a_plan_can_be_read_by_programs(tiny, tmp_path):
+    done = arcal(
+        "train", "--data", tiny, "--validation", 40, "--epochs", 1, "--runs", tmp_path,
+        "--method", "label-smoothing", "--sweep", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (record,) = json.loads(done.stdout)
+    assert len(record["tried"]) >= 11
+    assert record["tried"][f"{record['settings']['epsilon']:g}"] == min(record["tried"].values())
+    plan = arcal("reproduce", "figure7", "--plan", "--json", "--runs", tmp_path, cwd=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    (setting,) = json.loads(plan.stdout)
+    assert setting["seconds_left"] is None
+    assert {one["done"] for one in setting["runs"]} == {0}
+    words = arcal("reproduce", "figure7", "--plan", "--runs", tmp_path, cwd=tmp_path).stdout
+    assert words.count("0 of ") == len(setting["runs"]) + 1
+    assert words.endswith("time left: unknown until an epoch is done\n")
 
 
 def test_a_traceback_is_never_shown_from_the_shell():

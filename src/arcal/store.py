@@ -15,7 +15,7 @@ nothing is ever unpickled: tensors are safetensors, tables Parquet, the rest JSO
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -195,9 +195,17 @@ class RunFolder:
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.safetensors"
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Keep other processes from training this run; they wait. Ends with the process."""
-        return locked(self.path / ".lock")
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run; they wait. Ends with the process.
+
+        What a killed one had not finished writing is removed.
+        """
+        with locked(self.path / ".lock"):
+            for name in ("checkpoint.safetensors", "metrics.jsonl"):
+                for unfinished in self.path.glob(f".{name}.*"):
+                    unfinished.unlink(missing_ok=True)
+            yield
 
     def predictions(self, name: str) -> Path:
         """The file of the predictions on the set of this name, such as `test`."""

@@ -147,6 +147,13 @@ def test_an_image_column_that_is_no_struct_raises(tmp_path, write_parquet):
             read(tmp_path)
 
 
+def test_two_columns_of_one_name_raise(tmp_path):
+    labels = pa.array([0, 1])
+    pq.write_table(pa.table([labels, labels], names=["label", "label"]), tmp_path / "x.parquet")
+    with pytest.raises(ArcalError, match=r"x\.parquet has 2 columns label: leave one"):
+        integers(tmp_path / "x.parquet", ("label",))
+
+
 def test_an_image_that_is_missing_altogether_raises(tmp_path, write_parquet):
     write_parquet("test.parquet", GREY[:1], [0])
     image = [{"bytes": GREY[0], "path": "0.png"}, None]

@@ -155,6 +155,20 @@ def test_runs_that_need_no_levels_are_not_scored(trained):
             collect(folders, data, [], "gradient", **some)
 
 
+def test_too_few_images_for_levels_have_none(trained, tmp_path):
+    folders, data = trained
+    runs = [RunFolder(shutil.copytree(of.path, tmp_path / of.name)) for of in folders[:2]]
+    for run in runs:
+        shutil.rmtree(run.path / "predictions", ignore_errors=True)
+        shutil.rmtree(run.path / "scores", ignore_errors=True)
+    few = replace(data, test=data.test.subset(data.test.ids[:8]))
+    (pair,) = collect(runs, few, [], "margin")
+    assert pair.stability["test"]
+    assert not pair.stability_by_level
+    with pytest.raises(ArcalError, match="8 test images cannot be cut into 10 levels"):
+        shared_levels(pair, 10)
+
+
 def test_a_checkpoint_of_something_else_is_no_finished_run(trained, tmp_path):
     (first, *_), data = trained
     copy = RunFolder(shutil.copytree(first.path, tmp_path / first.name))

@@ -35,6 +35,9 @@ def test_terminal_table_fits_and_shows_labels_as_they_are(made):
     written = io.StringIO()
     print_table(runs, Console(file=written, width=80))
     assert "[red]mine" in written.getvalue()
+    titled = made.runs(ood=("set [v2]",))
+    print_table([titled], Console(file=written, width=80))
+    assert "told from set [v2]" in written.getvalue()
     assert "…" not in written.getvalue()
     assert ECE.show_spread(measures_of(runs[0])["test"]["ece"]) in written.getvalue()
 

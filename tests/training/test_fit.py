@@ -119,6 +119,14 @@ def test_running_statistics_move_once_a_step_however_many_cores_share_it(data):
     torch.testing.assert_close(found[1], found[0])
 
 
+def test_an_image_alone_in_its_batch_is_said_in_one_line(data):
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(784), nn.Linear(784, 4))
+    few = data.train.subset(data.train.ids[:33])
+    fabric = Fabric(accelerator="cpu", devices=1)
+    with pytest.raises(ArcalError, match=r"1 image at once is too few .* by --images"):
+        fit([Member(model, 0)], Vanilla(4), RECIPE, few, data.validation, fabric=fabric)
+
+
 def test_a_folder_is_cropped_as_it_is_read(tmp_path):
     """Each epoch otherwise, and alike however many processes read it."""
     pixels = np.random.default_rng(0).integers(0, 256, (8, 40, 50, 3), np.uint8)

@@ -1,5 +1,6 @@
 """arcal evaluate"""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -91,13 +92,15 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
     data = data_of(folders[0], command.data)
-    others = [load_test(name) for name in dict.fromkeys(command.ood)]
+    others = list({of.fingerprint(): of for of in map(load_test, command.ood)}.values())
     for other in others:
         if other.fingerprint() == data.test.fingerprint():
             say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
     if table.is_dir():
         raise ArcalError(f"--table {table} is a folder: name a file in it")
     table.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, all would be for nothing
+    if not os.access(table.parent, os.W_OK):
+        raise ArcalError(f"{table} cannot be written there: name another place by --table")
     with bar("evaluating", "sets") as progress:
         groups = collect(
             folders,

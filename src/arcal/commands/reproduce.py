@@ -60,7 +60,7 @@ class Reproduce:
     accelerator: str = "cpu"
     """cpu, gpu or auto."""
     json: bool = False
-    """Print the results as JSON on standard output."""
+    """Print the results, or the plan, as JSON on standard output."""
 
     def __call__(self) -> None:
         import torch
@@ -102,7 +102,8 @@ class Reproduce:
             accelerator=self.accelerator,
         )
         if self.plan:
-            self._print(reproduction)
+            plan = _plan(reproduction)
+            print(json.dumps(plan, indent=2)) if self.json else _print(plan)
             return
         torch.set_num_threads(self.threads)
         results = reproduction.run()
@@ -113,19 +114,39 @@ class Reproduce:
                 say(f"{result.name}: {claim.text}: {claim.verdict} ({claim.because})")
         say(f"results: {reproduction.out / 'README.md'}")
 
-    def _print(self, reproduction: "Reproduction") -> None:
-        left = 0.0
-        for planned, progress, seconds in reproduction.status():
-            done = sum(one.finished for one in progress)
-            about = f"{planned.setting.stands_for} ({planned.setting.about})"
-            print(f"{about}: {done} of {len(progress)} runs")
-            for one in progress:
-                done = "kept" if one.kept else f"{one.done:>4} of {one.run.recipe.epochs} epochs"
-                print(f"  {done:>18}  {one.folder.name}")
-            left = float("nan") if seconds is None else left + seconds
-        unknown = left != left
-        print(
-            "time left: unknown until an epoch is done"
-            if unknown
-            else f"time left: {left / 3600:.2f} hours of one worker"
-        )
+
+def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
+    """Every setting with its runs, how far they are, and the seconds that they still need."""
+    return [
+        {
+            "setting": planned.setting.name,
+            "about": f"{planned.setting.stands_for} ({planned.setting.about})",
+            "seconds_left": seconds,
+            "runs": [
+                {
+                    "run": one.folder.name,
+                    "done": one.done,
+                    "epochs": one.run.recipe.epochs,
+                    "finished": one.finished,
+                    "kept": one.kept,
+                }
+                for one in progress
+            ],
+        }
+        for planned, progress, seconds in reproduction.status()
+    ]
+
+
+def _print(plan: list[dict[str, Any]]) -> None:
+    for setting in plan:
+        runs = setting["runs"]
+        print(f"{setting['about']}: {sum(one['finished'] for one in runs)} of {len(runs)} runs")
+        for one in runs:
+            done = "kept" if one["kept"] else f"{one['done']:>4} of {one['epochs']} epochs"
+            print(f"  {done:>18}  {one['run']}")
+    left = [setting["seconds_left"] for setting in plan]
+    print(
+        "time left: unknown until an epoch is done"
+        if None in left
+        else f"time left: {sum(left) / 3600:.2f} hours of one worker"
+    )

@@ -10,6 +10,7 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.training.run import Run
+    from arcal.training.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class Train:
     accelerator: str = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
     json: bool = False
-    """Print the last epoch of each run as JSON on standard output."""
+    """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
+    ECE of each epsilon."""
 
     def __call__(self) -> None:
         from dataclasses import replace
@@ -105,9 +107,11 @@ class Train:
         from arcal.console import bar
         from arcal.training.many import train_all
 
-        run = self._run()
+        run, tried = self._run(), {}
         if self.sweep:
-            run = replace(run, settings=run.settings | {"epsilon": self._swept(run)})
+            found = self._swept(run)
+            run = replace(run, settings=run.settings | {"epsilon": found.best})
+            tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in found.ece.items()}}
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
@@ -121,11 +125,11 @@ class Train:
             )
         records = [folder.epochs() for folder in folders]
         last = [
-            {"run": str(folder.path)} | of_run[-1]
+            {"run": str(folder.path), "settings": folder.config_checked()["settings"]} | of_run[-1]
             for folder, of_run in zip(folders, records, strict=True)
         ]
         if self.json:
-            print(json.dumps(last, indent=2))
+            print(json.dumps([record | tried for record in last], indent=2))
         for line, of_run in zip(last, records, strict=True):
             say(
                 f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "
@@ -157,7 +161,7 @@ class Train:
             threads=self.threads,
         )
 
-    def _swept(self, run: "Run") -> float:
+    def _swept(self, run: "Run") -> "Sweep":
         from dataclasses import replace
 
         from arcal.console import bar
@@ -185,4 +189,4 @@ class Train:
         for value, ece in found.ece.items():
             say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
         say(f"chosen: epsilon {found.best:g}")
-        return found.best
+        return found

@@ -100,8 +100,10 @@ def names_in(file: Path) -> tuple[str, ...]:
 
 
 def one_of(file: Path, schema: pa.Schema, names: tuple[str, ...]) -> str:
-    """The first of these column names that the schema has. None at all raises."""
+    """The first of these column names that the schema has. None at all, or two of it, raises."""
     for name in names:
+        if schema.names.count(name) > 1:
+            raise ArcalError(f"{file} has {schema.names.count(name)} columns {name}: leave one")
         if name in schema.names:
             return name
     raise ArcalError(

@@ -18,6 +18,7 @@ from arcal.evaluation.sets import EvaluationSet, Source
 from arcal.robustness import Attack, Robustness, levels, mean_rank
 from arcal.store import RunFolder, content_hash
 from arcal.training.device import fabric_on
+from arcal.training.run import nameless
 from arcal.training.scoring import score_run
 
 CLEAN = "test"
@@ -96,6 +97,9 @@ def collect(
     }
     for name in calibrated_runs:
         check_posthoc(name)
+    names = [other.name for other in ood]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
     done, total = 0, len(folders) * (2 + len(corrupted) + len(ood))
     total += len(set().union(*calibrated_runs.values()))
 
@@ -203,7 +207,7 @@ def _add(group: MethodRuns, at: EvaluationSet, found: list[Predictions]) -> None
     if len(found) < 2:
         return
     group.ensemble[name] = figures(ensemble_of(found))
-    scored = group.robustness and at.part == CLEAN
+    scored = group.robustness and at.part == CLEAN and len(found[0].ids) >= R
     cut = shared_levels(group, R, found[0].ids) if scored else None
     group.stability[name], by_level = stability(found, cut, R)
     if by_level:
@@ -219,6 +223,10 @@ def shared_levels(group: MethodRuns, R: int, ids: torch.Tensor | None = None) ->
     found = group.robustness[0].ids
     if ids is None:
         ids = found
+    if len(ids) < R:
+        raise ArcalError(
+            f"{len(ids)} test images cannot be cut into {R} levels, as a report does: use more"
+        )
     order = found.argsort()
     at = order[torch.searchsorted(found[order], ids).clamp(max=len(found) - 1)]
     if not torch.equal(found[at], ids):
@@ -238,7 +246,8 @@ def smoothing_of(folder: RunFolder) -> float:
 def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
     """Runs that differ in nothing but their seeds, by a label that tells the groups apart.
 
-    Two folders of one run, which would pass for two seeds, raise `ArcalError`.
+    The name of the data does not count. Two folders of one run, which would pass for two seeds,
+    raise `ArcalError`.
     """
     groups: dict[str, list[RunFolder]] = {}
     known: dict[str, RunFolder] = {}
@@ -246,8 +255,15 @@ def _by_seeds(folders: list[RunFolder]) -> dict[str, list[RunFolder]]:
         if (first := known.setdefault(folder.name, folder)) is not folder:
             raise ArcalError(f"{first.path} and {folder.path} are the same run: name one of them")
         config = folder.config_checked()
-        alike = config | {"seeds": len(config["seeds"])}
-        groups.setdefault(content_hash(alike), []).append(folder)
+        alike = config | {"seeds": len(config["seeds"]), "data": nameless(config["data"])}
+        group = groups.setdefault(content_hash(alike), [])
+        for other in group:
+            if other.config_checked()["seeds"] == config["seeds"]:
+                raise ArcalError(
+                    f"{other.path} and {folder.path} are of the same seeds, on the same data by "
+                    "another name: name one of them"
+                )
+        group.append(folder)
     labels = [label_of(group[0]) for group in groups.values()]
     labelled = {}
     for label, group in zip(labels, groups.values(), strict=True):

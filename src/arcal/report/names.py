@@ -110,7 +110,8 @@ def _kind(method: str) -> str:
 def _setting(text: str) -> str:
     name, _, value = text.partition(" ")
     if name == "rescore":
-        return f"on the fly after {value.replace(' ', ' and ')}"
+        after = [f"{float(epoch):g}" for epoch in value.split()]
+        return f"on the fly after {' and '.join(after)}"
     if name == "attack":
         return f"by {value}"
     if name == "order":

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -69,7 +70,7 @@ def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
 def _print(
     console: Console, title: str, columns: Sequence[Column], names: list[str], rows: list[Rows]
 ) -> None:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("Method", min_width=NAME)
     for column in columns:
         header = f"{column.title}\n{column.unit} {column.best}"

@@ -40,7 +40,7 @@ def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) 
         return Fabric(
             accelerator=accelerator, devices=processes, strategy=strategy, precision=precision
         )
-    except (RuntimeError, ValueError) as error:
+    except (ImportError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ArcalError(
             f"accelerator {accelerator!r} cannot be used here ({reason}): choose cpu, gpu or auto"

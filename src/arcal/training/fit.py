@@ -167,7 +167,7 @@ class _Loop:
                     for norm, momentum in self.momenta[m].items():  # statistics move once a step
                         norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
                     for some in zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True):
-                        loss = self.method.loss(self.models[m], *some) * (len(some[0]) / len(ids))
+                        loss = self._loss(m, *some) * (len(some[0]) / len(ids))
                         self.fabric.backward(loss)
                         total += loss.detach()
                     self.optimizers[m].step()
@@ -179,6 +179,17 @@ class _Loop:
         if not torch.isfinite(mean):
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
         return float(mean)
+
+    def _loss(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
+        try:
+            return self.method.loss(self.models[m], ids, x, labels)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ArcalError(
+                f"{len(ids)} image at once is too few for this network's batch norm: the last of "
+                "a batch, or of an epoch, is alone; train on an image less by --images"
+            ) from None
 
     @torch.no_grad()
     def validate(self, part: Part) -> tuple[dict[str, float], dict[str, Any]]:

@@ -1,12 +1,14 @@
 """Many runs: in this process one after another, or fanned out over local processes."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from signal import SIG_IGN, SIGINT, signal
+from threading import Thread
 from typing import Any
 
 from arcal.data import Data
@@ -92,9 +94,7 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
 
     What a run has saved stays, so all continue when they are asked for again.
     """
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=signal, initargs=(SIGINT, SIG_IGN)
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
     try:
         for wave in waves:
             jobs = [pool.submit(train, run, root, **options) for run in wave]
@@ -111,6 +111,17 @@ def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict
             raise ArcalError(KILLED) from None
         raise
     pool.shutdown()
+
+
+def _begin() -> None:
+    """A worker leaves Ctrl-C to the process that began it, and ends when that has been killed."""
+    signal(SIGINT, SIG_IGN)
+    Thread(target=_leave_with, args=(parent_process(),), daemon=True).start()
+
+
+def _leave_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _epochs_done(folders: Iterable[Path]) -> int:

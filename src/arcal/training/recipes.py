@@ -93,7 +93,7 @@ class Recipe:
         steps = tuple(
             (max(1, round(done * epochs / self.epochs)), factor) for done, factor in self.steps
         )
-        warmup = min(self.warmup, epochs - 1)
+        warmup = max(0, min(self.warmup, epochs - 1))
         return replace(self, epochs=epochs, steps=steps, warmup=warmup)
 
 

@@ -74,7 +74,7 @@ class Run:
         return {name: getattr(self, name) for name in CHOICE}
 
     def config(self, data: Data) -> dict[str, Any]:
-        """What the folder's hash is made of. The data counts by content, not by where it lies."""
+        """What the folder's hash is made of: of the data its content, and its folder's name."""
         config = _as_json(dataclasses.asdict(self))
         if self.recipe.core_batch is None:  # a run is what it was before there were any
             del config["recipe"]["core_batch"]
@@ -156,7 +156,7 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
             f"the data of {folder.path} cannot be read ({error}); if it has moved, give its place "
             "by --data"
         ) from None
-    if _nameless(_about(data)) != _nameless(config["data"]):
+    if nameless(_about(data)) != nameless(config["data"]):
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
             "give its place by --data"
@@ -164,7 +164,7 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
     return data
 
 
-def _nameless(about: dict[str, Any]) -> dict[str, Any]:
+def nameless(about: dict[str, Any]) -> dict[str, Any]:
     """What is known of a data set, but for the name of its folder."""
     parts = {name.rpartition("/")[2]: value for name, value in about["parts"].items()}
     return about | {"parts": parts}
@@ -174,7 +174,7 @@ def same_data(folders: list[RunFolder]) -> None:
     """Refuse to compare runs whose data or validation split differ."""
     first, *others = folders
     for other in others:
-        if _nameless(other.config_checked()["data"]) != _nameless(first.config_checked()["data"]):
+        if nameless(other.config_checked()["data"]) != nameless(first.config_checked()["data"]):
             raise ArcalError(
                 f"{other.path} was trained on other data or another split than {first.path}: "
                 "compare runs of the same"

@@ -79,6 +79,7 @@ def score_run(
         if error is not None:
             raise error
     scores = load_scores(path, fingerprint)
+    progress(len(part), len(part))
     at = scores.ids.argsort()[part.ids.argsort().argsort()]
     columns = {key: value[at] for key, value in vars(scores).items() if isinstance(value, Tensor)}
     return replace(scores, **columns)
