@@ -131,7 +131,7 @@ def test_a_finished_run_is_left_as_it_is(trained, tiny):
 
 def test_score_evaluate_and_report(trained, tiny, tmp_path):
     root, printed = trained
-    vanilla = sorted(root.glob("vanilla-s0-*"))
+    vanilla = sorted(root.glob("vanilla-*"))
     scored = arcal("score", vanilla[0], "--part", "validation", "--order", "margin", "--json")
     assert scored.returncode == 0, scored.stderr
     summary = json.loads(scored.stdout)
