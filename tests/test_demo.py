@@ -53,10 +53,10 @@ def test_its_gap_over_the_least_robust_levels_is_below_label_smoothings(figures)
     assert weakest["ar-adals"] < weakest["label-smoothing"] < weakest["vanilla"]
 
 
-def test_the_gradient_order_agrees_with_carlini_and_wagner(figures):
+def test_the_quick_attack_agrees_with_the_longer_one(figures):
     showcase = figures[1]["showcase"]
     assert showcase["failed"] == 0
-    assert showcase["rho"] > 0.95
+    assert showcase["rho"] > 0.99
 
 
 def test_what_was_chosen_is_said(figures):

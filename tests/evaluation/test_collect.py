@@ -155,6 +155,45 @@ def test_runs_that_need_no_levels_are_not_scored(trained):
             collect(folders, data, [], "gradient", **some)
 
 
+def test_processes_find_what_one_finds(trained, tmp_path):
+    folders, data = trained
+    found, kept, seen = [], [], []
+    for workers in (1, 2):
+        root = tmp_path / str(workers)
+        runs = [RunFolder(shutil.copytree(of.path, root / of.name)) for of in folders]
+        for run in runs:
+            shutil.rmtree(run.path / "predictions", ignore_errors=True)
+            shutil.rmtree(run.path / "scores", ignore_errors=True)
+        found.append(
+            collect(
+                runs,
+                data,
+                [NOISE],
+                "margin",
+                ood=[data.validation],
+                posthoc=["irm"],
+                shifted=drawn(data.test, 20, split_seed=0),
+                workers=workers,
+                progress=lambda done, total: seen.append((done, total)),
+            )
+        )
+        files = root.rglob("predictions/*.safetensors")
+        kept.append({path.relative_to(root): load_tensors(path) for path in files})
+    assert kept[0].keys() == kept[1].keys()
+    assert len(kept[0]) == len(folders) * 4
+    for name, (tensors, header) in kept[0].items():
+        assert header == kept[1][name][1]
+        assert torch.equal(tensors["logits"], kept[1][name][0]["logits"])
+    for one, two in zip(*found, strict=True):
+        assert (one.label, one.figures, one.ensemble) == (two.label, two.figures, two.ensemble)
+        assert one.stability_by_level == two.stability_by_level
+    total = len(folders) * (1 + 2 + 1 + 1)
+    assert seen[-1] == (total, total)
+    assert [done for done, _ in seen[total:]] == sorted(done for done, _ in seen[total:])
+    with pytest.raises(ArcalError, match="0 workers"):
+        collect(folders, data, [], "margin", workers=0)
+
+
 def test_too_few_images_for_levels_have_none(trained, tmp_path):
     folders, data = trained
     runs = [RunFolder(shutil.copytree(of.path, tmp_path / of.name)) for of in folders[:2]]

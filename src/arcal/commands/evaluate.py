@@ -52,6 +52,8 @@ class Evaluate:
     unless given, for a report in its folder."""
     threads: int = 1
     """Threads of the evaluation; more pay for large networks."""
+    workers: int = 1
+    """Processes that share the runs; without --cache each corrupts the images for itself."""
     accelerator: str = "cpu"
     """cpu, gpu or auto."""
     json: bool = False
@@ -81,8 +83,10 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
             "take all that follows"
         )
     check_order(command.order)
-    if command.threads < 1:
-        raise ArcalError(f"{command.threads} threads: at least 1 is needed")
+    if command.threads < 1 or command.workers < 1:
+        raise ArcalError(
+            f"{command.threads} threads, {command.workers} workers: at least 1 is needed"
+        )
     torch.set_num_threads(command.threads)
     for name in command.posthoc:
         check_posthoc(name)
@@ -111,6 +115,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
             source=Source(cache=command.cache, official=command.official),
             posthoc=command.posthoc,
             accelerator=command.accelerator,
+            workers=command.workers,
             progress=progress,
         )
     about = {"data": data.name, "order": command.order, "official": command.official is not None}

@@ -49,7 +49,7 @@ class Reproduce:
     """Folder in which a small file stays of every evaluated run, with its figures and clean
     predictions. What has one is not trained again, so run folders may go."""
     workers: int = 1
-    """Runs trained at the same time, each in a process."""
+    """Processes that train, a run each at the same time, and then share the evaluation."""
     loaders: int = 0
     """Processes that read images ahead for each run; worth it for a folder of images."""
     ray: str | None = None
@@ -100,6 +100,7 @@ class Reproduce:
             cache=self.cache,
             keep=self.keep,
             accelerator=self.accelerator,
+            workers=self.workers,
         )
         if self.plan:
             plan = _plan(reproduction)

@@ -1,27 +1,25 @@
 """Many runs on many sets: each image is corrupted once, and no more than one set is in memory."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from arcal.calibration.posthoc import Calibrator, check_posthoc
 from arcal.data import Data, Part
-from arcal.data.resized import Resized
 from arcal.errors import ArcalError
+from arcal.evaluation.asked import Asked, answer_ahead
 from arcal.evaluation.figures import ece_interval, ensemble_of, figures, stability
 from arcal.evaluation.ood import OutOfDistribution, out_of_distribution
 from arcal.evaluation.posthoc import calibrated, fit_posthoc
 from arcal.evaluation.predictions import Predictions, Predictor
-from arcal.evaluation.sets import EvaluationSet, Source
+from arcal.evaluation.sets import CLEAN, EvaluationSet, Source
 from arcal.robustness import Attack, Robustness, levels, mean_rank
 from arcal.store import RunFolder, content_hash
-from arcal.training.device import fabric_on
 from arcal.training.run import nameless
-from arcal.training.scoring import score_run
 
-CLEAN = "test"
 R = 10
 """Levels that figures by level are cut into, unless told otherwise."""
 
@@ -67,6 +65,7 @@ def collect(
     shifted: Part | None = None,
     scored: Sequence[RunFolder] | None = None,
     accelerator: str = "cpu",
+    workers: int = 1,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[MethodRuns]:
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
@@ -82,13 +81,12 @@ def collect(
     is added to the methods of these runs only.
 
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
-    are made of; and `scored`, the runs whose test images are scored. None is all.
+    are made of; and `scored`, the runs whose test images are scored. None is all. With `workers`
+    > 1 so many processes share the runs, and without a cache each makes the sets for itself.
     """
-    source = source or Source()
-    corrupted = list(dict.fromkeys(at for at in sets if at != EvaluationSet()))
-    under_shift, fewer = data, ""
-    if shifted is not None and len(shifted) < len(data.test):
-        under_shift, fewer = replace(data, test=shifted), f"-of-{len(shifted)}"
+    if workers < 1:
+        raise ArcalError(f"{workers} workers: at least 1 is needed")
+    asked = Asked(data, sets, order, attack, ood, source or Source(), shifted, accelerator)
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
     to_score = {folder.path.resolve() for folder in (folders if scored is None else scored)}
     calibrated_runs = {
@@ -100,49 +98,54 @@ def collect(
     names = [other.name for other in ood]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
-    done, total = 0, len(folders) * (2 + len(corrupted) + len(ood))
+    done, total = 0, len(folders) * (1 + len({EvaluationSet(), *sets}) + len(ood))
     total += len(set().union(*calibrated_runs.values()))
+    ahead = 0
 
     def one_more() -> None:
         nonlocal done
-        progress(done := done + 1, total)
+        progress(max(ahead, done := done + 1), total)
 
-    groups: list[_Group] = []
-    for label, of_label in _by_seeds(folders).items():
-        group = _Group.of(label, of_label, accelerator)
-        groups.append(group)
+    def so_far(answered: int) -> None:
+        nonlocal ahead
+        progress(ahead := answered, total)
+
+    groups = [_Group.of(label, of, accelerator) for label, of in _by_seeds(folders).items()]
+    for some in (to_score, *calibrated_runs.values()):
+        _check_whole(groups, some)
+    if workers > 1 and len(folders) > 1:
+        to_fit = set().union(*calibrated_runs.values())
+        answer_ahead(asked, folders, to_score, to_fit, workers, so_far)
+    for group in groups:
         paths = {folder.path.resolve() for folder in group.runs.folders}
-        for some in (to_score, *calibrated_runs.values()):
-            if paths & some and not paths <= some:
-                missing = next(iter(sorted(paths - some)))
-                raise ArcalError(
-                    f"scored and posthoc name runs of {label}, but not {missing}: name all of a "
-                    "method's runs or none"
-                )
         for folder in group.runs.folders:
             if paths <= to_score:
-                fabric = fabric_on(accelerator)
-                scores = score_run(folder, data.test, CLEAN, order, attack=attack, fabric=fabric)
-                group.runs.robustness.append(scores)
+                group.runs.robustness.append(asked.score(folder))
             one_more()
         names = [name for name, of in calibrated_runs.items() if paths <= of]
         if names:
             group.calibrate(names, data.validation, one_more)
 
-    for at in (EvaluationSet(), *corrupted):
-        few = at.corruption is not None and at.part == CLEAN
-        part = at.of(under_shift if few else data, source)
-        name = at.name + source.mark(at) + (fewer if few else "")
+    for at, part, name in asked.of_sets():
         for group in groups:
             for runs, found in group.predict(part, name, one_more):
                 _add(runs, at, found)
-    for other in ood:
-        part = Resized(other, data.shape)  # kept by its content as well: others share its name
-        name = f"ood-{other.name.replace('/', '-')}-{part.fingerprint()[:8]}"
+    for part, name in asked.of_others():
         for group in groups:
             for runs, found in group.predict(part, name, one_more):
                 runs.ood.append(out_of_distribution(part, runs.predictions, found))
     return [runs for group in groups for runs in (group.runs, *(twin for twin, _ in group.twins))]
+
+
+def _check_whole(groups: "list[_Group]", named: Set[Path]) -> None:
+    """Refuse to name some of a method's runs: a row of the tables is of all of them."""
+    for group in groups:
+        paths = {folder.path.resolve() for folder in group.runs.folders}
+        if paths & named and not paths <= named:
+            raise ArcalError(
+                f"scored and posthoc name runs of {group.runs.label}, but not "
+                f"{min(paths - named)}: name all of a method's runs or none"
+            )
 
 
 def _by_name(

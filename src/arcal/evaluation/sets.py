@@ -24,6 +24,7 @@ from arcal.transforms.corruptions import (
     frost_source,
 )
 
+CLEAN = "test"
 INTENSITIES = (1, 2, 3, 4, 5)
 TYPES = {"all": CORRUPTIONS, "standard": IMAGENET_C, "extra": EXTRA, "cifar100": CIFAR100_C_PAPER}
 """Named sets of types: all 19; the 15 of ImageNet-C; the 4 left for choosing on validation; the 17

@@ -55,6 +55,8 @@ class Reproduction:
     cache: Path | None = None
     keep: Path | None = None
     accelerator: str = "cpu"
+    workers: int = 1
+    """Processes that share the evaluation."""
 
     def run(self) -> list[Result]:
         """Train what is missing, evaluate, and write every item as soon as it can be made."""
@@ -219,6 +221,7 @@ class Reproduction:
                 shifted=_shifted(planned, data),
                 scored=[folder for key in planned.by_level for folder in folders.get(key, [])],
                 accelerator=self.accelerator,
+                workers=self.workers,
                 progress=progress,
             )
 

@@ -119,8 +119,9 @@ def scatter(showcase: Showcase, order: str) -> Figure:
         end = min(top, right)
         axes.plot([0, end], [0, end], color=FAINT, lw=1, ls=(0, (4, 3)), zorder=0)
         axes.text(0.8 * end, 0.8 * end, "  equal", color=FAINT, size=8, ha="left", va="top")
-    axes.set_xlabel(f"estimate by the {order} order")
-    axes.set_ylabel("distance found by the attack")
+    ranks = order == "attack"
+    axes.set_xlabel("distance that ranks" if ranks else f"estimate by the {order} order")
+    axes.set_ylabel("distance of the perturbations shown" if ranks else "distance by the attack")
     axes.set_xlim(left=min(0.0, float(x.min())))
     axes.set_ylim(bottom=0)
     rho = spearman(estimate, distance)

@@ -1,14 +1,9 @@
 """Many runs: in this process one after another, or fanned out over local processes."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
-from multiprocessing import get_context, parent_process
+from functools import partial
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, signal
-from threading import Thread
 from typing import Any
 
 from arcal.data import Data
@@ -16,7 +11,8 @@ from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training import on_ray
-from arcal.training.device import KILLED, fabric_on
+from arcal.training.device import fabric_on
+from arcal.training.processes import fan_out
 from arcal.training.run import Run, is_done
 from arcal.training.train import checked_method, train
 from arcal.training.watch import watched
@@ -65,7 +61,8 @@ def train_all(
                 data = loaded[_data(run)]
                 train(run, root, data=data, **options)
         elif todo:
-            _fan_out(waves, root, workers, options)
+            jobs = [[partial(train, run, root, **options) for run in wave] for wave in waves]
+            fan_out(jobs, workers)
     return [run.folder(root, loaded[_data(run)]) for run in runs]
 
 
@@ -87,41 +84,6 @@ def with_bases(runs: Sequence[Run]) -> list[Run]:
 def _data(run: Run) -> tuple[Any, ...]:
     """What tells data sets apart."""
     return run.data, *run.choice.values()
-
-
-def _fan_out(waves: Iterable[list[Run]], root: Path, workers: int, options: dict[str, Any]) -> None:
-    """Train wave after wave on a pool; whatever stops one run stops all.
-
-    What a run has saved stays, so all continue when they are asked for again.
-    """
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
-    try:
-        for wave in waves:
-            jobs = [pool.submit(train, run, root, **options) for run in wave]
-            for job in as_completed(jobs):  # a failure is not to wait for those before it
-                job.result()
-    except BaseException as error:
-        # What Python 3.14 has as terminate_workers; a public list of children would be read while
-        # the pool's own thread waits for them, and the two would take each other's exit codes.
-        children = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in children:
-            child.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise ArcalError(KILLED) from None
-        raise
-    pool.shutdown()
-
-
-def _begin() -> None:
-    """A worker leaves Ctrl-C to the process that began it, and ends when that has been killed."""
-    signal(SIGINT, SIG_IGN)
-    Thread(target=_leave_with, args=(parent_process(),), daemon=True).start()
-
-
-def _leave_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _epochs_done(folders: Iterable[Path]) -> int:
