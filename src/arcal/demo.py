@@ -4,6 +4,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from arcal.attacks import attack_named
 from arcal.console import bar
 from arcal.data import Data, load
@@ -54,6 +56,7 @@ def demo(
         runs = [run for method in chosen for run in _each(method, seeds)]
         folders = train_all(runs, root, workers=workers, progress=progress)
 
+    torch.set_num_threads(1)  # of each process
     with bar("evaluating", "sets") as progress:
         ranked = partial(collect, order="attack", attack=attack_named(ATTACK))
         evaluated = ranked(folders, data, [SHIFT], workers=workers, progress=progress)

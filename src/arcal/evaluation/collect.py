@@ -82,7 +82,8 @@ def collect(
 
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
     are made of; and `scored`, the runs whose test images are scored. None is all. With `workers`
-    > 1 so many processes share the runs, and without a cache each makes the sets for itself.
+    > 1 so many processes share the runs, each with as many threads as this one; without a cache
+    each makes the sets for itself.
     """
     if workers < 1:
         raise ArcalError(f"{workers} workers: at least 1 is needed")
