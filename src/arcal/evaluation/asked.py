@@ -1,5 +1,6 @@
 """What every run is asked: its test images' scores, and predictions on every set."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
@@ -77,13 +78,17 @@ def answer_ahead(
     """Have processes make and keep all that the runs are asked, each for a share of the runs.
 
     Of `scored`, paths, also the scores, and of `calibrated` predictions on validation images. Each
-    process makes every corrupted set once.
+    process goes through the sets once, and begins at another one: what one has kept in a cache the
+    others find there.
     """
     train = asked.data.train  # they need not be sent what they do not read
     sent = replace(asked, data=replace(asked.data, train=train.subset(train.ids[:0])))
     shares = [folders[i::workers] for i in range(min(workers, len(folders)))]
     threads = torch.get_num_threads()
-    jobs = [partial(_answer, sent, share, scored, calibrated, threads) for share in shares]
+    jobs = [
+        partial(_answer, sent, share, scored, calibrated, threads, i / len(shares))
+        for i, share in enumerate(shares)
+    ]
     counts = [asked.answered(folder) for folder in folders]
     with watched(lambda: progress(sum(count() for count in counts))):
         fan_out([jobs], workers)
@@ -95,6 +100,7 @@ def _answer(
     scored: Set[Path],
     calibrated: Set[Path],
     threads: int,
+    begin: float,
 ) -> None:
     torch.set_num_threads(threads)
     predictors = [Predictor(folder, accelerator=asked.accelerator) for folder in folders]
@@ -103,6 +109,9 @@ def _answer(
             asked.score(folder)
         if folder.path.resolve() in calibrated:
             predictor(asked.data.validation, "validation")
-    for part, name in (*((p, n) for _, p, n in asked.of_sets()), *asked.of_others()):
+    left = deque([*((part, name) for _, part, name in asked.of_sets()), *asked.of_others()])
+    left.rotate(-int(begin * len(left)))
+    while left:
+        part, name = left.popleft()  # its images go with it
         for predictor in predictors:
             predictor(part, name)
