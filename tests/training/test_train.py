@@ -9,7 +9,7 @@ from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training.fit import load_members
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run
+from arcal.training.run import Run, data_of
 from arcal.training.train import train
 from tiny_files import write_tiny
 
@@ -43,3 +43,16 @@ def test_levels_are_cut_by_the_model_as_it_is_then(tmp_path, monkeypatch):
         assert torch.equal(tensors[f"method.smoothing.{name}_levels.ids"], part.ids.sort().values)
         found = tensors[f"method.smoothing.{name}_levels.levels"]
         assert (found == expected[part.ids.argsort()]).double().mean() > 0.97  # rounding
+
+
+def test_data_in_the_home_folder_are_found_again_from_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_tiny(tmp_path / "data")
+    run = Run("~/data", recipe=RECIPES["demo"].shortened(1), validation=40)
+    data = run.load()
+    folder = run.folder(tmp_path / "runs", data)
+    assert folder.config_checked()["source"] == str(tmp_path / "data")
+    assert run.path(tmp_path / "runs", data) == folder.path
+    monkeypatch.setenv("HOME", str(tmp_path / "moved"))
+    found = data_of(folder)
+    assert found.train.fingerprint() == data.train.fingerprint()
