@@ -1,0 +1,171 @@
+"""What the order of AR-AdaLS is worth where nothing else differs: the amount of smoothing replayed.
+
+    python -m benchmarks.equal_smoothing RUNS --data PATH
+
+AR-AdaLS in random order ends with less smoothing than AR-AdaLS: the two differ in more than the
+order. So each AR-AdaLS run in the folder RUNS gets a twin of the same seed, whose levels are random
+and whose soft labels are, epoch by epoch, those of the run. Every epoch smooths as many images by
+as much; only which ones differs. Both are evaluated clean and under shift, as trained and after
+temperature scaling on clean validation images. Twins are kept in RUNS; a killed run goes on.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+from torch import Tensor
+
+from arcal.console import bar
+from arcal.data import load
+from arcal.evaluation import MethodRuns, Source, collect, shift_sets
+from arcal.methods import METHODS, Method
+from arcal.paper.summaries import each_lower, runs_of, shifted
+from arcal.report.tables import Spread
+from arcal.smoothing import AdaptiveLabelSmoothing, soft_label_of
+from arcal.store import RunFolder
+from arcal.training.many import train_all
+from arcal.training.memory import keep_memory
+from arcal.training.recipes import Recipe
+from arcal.training.run import CHOICE, Run, is_done
+from benchmarks.settings import shared
+
+Figures = dict[str, dict[str, Spread]]
+MEASURES = {"accuracy": 100.0, "ece": 100.0, "gap": 100.0, "nll": 1.0}
+
+
+class Replayed(Method):
+    """AR-AdaLS whose soft labels are given: `epsilon`, for every epoch those of its R levels."""
+
+    ranks = True
+
+    def __init__(
+        self,
+        Z: int,
+        *,
+        epsilon: Sequence[Sequence[float]] = ((0.0,),),
+        order: str = "random",
+        attack: str | None = None,
+    ):
+        super().__init__()
+        self.epsilon, self.R = torch.tensor(epsilon, dtype=torch.float64), len(epsilon[0])
+        self.smoothing = AdaptiveLabelSmoothing(Z, self.R)
+
+    def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        return self.smoothing(logits, labels, ids)
+
+    def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
+        smoothing = self.smoothing
+        epsilon = self.epsilon[int(smoothing.epoch)]
+        smoothing.soft_label = soft_label_of(epsilon, smoothing.Z)
+        smoothing.epoch += 1
+        return {"epsilon": epsilon.tolist()}
+
+    def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
+        self.smoothing.assign(part, ids, levels)
+
+
+if __name__ in ("__main__", "__mp_main__"):  # the processes that train are such as well
+    METHODS["replayed"] = Replayed
+
+
+def main(
+    runs: tyro.conf.Positional[Path],
+    data: str | None = None,
+    cache: Path | None = None,
+    shift: tuple[str, ...] = (),
+    workers: int = 2,
+) -> None:
+    """Train the twins that are missing, evaluate both, and print two tables and paired tests.
+
+    Without `data` it is CIFAR-10, in the folder that `ARCAL_SHARED` names.
+    """
+    keep_memory()
+    torch.set_num_threads(1)
+    data = data or str(shared() / "data" / "cifar10")
+    found = [RunFolder(path) for path in sorted(runs.glob("ar-adals-*"))]
+    ours = [
+        folder
+        for folder in found
+        if is_done(folder) and folder.config_checked()["settings"]["order"] == "attack"
+    ]
+    twins = [twin_of(folder, data) for folder in ours]
+    with bar("training", "epochs") as progress:
+        trained = train_all(twins, runs, workers=workers, progress=progress)
+    folders, images = [*ours, *trained], load(data, **_choice(ours[0]))
+    with bar("evaluating", "sets") as progress:
+        groups = collect(
+            folders,
+            images,
+            shift_sets(shift),
+            "margin",
+            source=Source(cache=cache),
+            posthoc=["temperature"],
+            scored=[],
+            workers=workers,
+            progress=progress,
+        )
+    compared = []
+    for scaled, title in ((False, "as trained"), (True, "after temperature scaling")):
+        of = [group for group in groups if group.label.endswith(" + temperature") == scaled]
+        replayed = [group for group in of if group.label.startswith("replayed")]
+        first, second = _joined([group for group in of if group not in replayed]), _joined(replayed)
+        _show(title, {"AR-AdaLS": first, "the same smoothing, random order": second})
+        for where in first:
+            text = f"AR-AdaLS has the lower ECE, {where}, {title}"
+            compared.append((text, first[where]["ece"], second[where]["ece"]))
+    print()
+    for claim in each_lower(compared):
+        print(f"- {claim.text}: {claim.verdict} ({claim.because})")
+
+
+def _choice(folder: RunFolder) -> dict[str, Any]:
+    config = folder.config_checked()
+    return {name: config[name] for name in CHOICE}
+
+
+def twin_of(folder: RunFolder, data: str) -> Run:
+    """The run that smooths as much as this one, image for image in random order."""
+    config = folder.config_checked()
+    return Run(
+        data,
+        network=config["network"],
+        method="replayed",
+        settings={"epsilon": [record["epsilon"] for record in folder.epochs()]},
+        seeds=tuple(config["seeds"]),
+        recipe=Recipe(**config["recipe"]),
+        threads=config["threads"],
+        **_choice(folder),
+    )
+
+
+def _joined(groups: list[MethodRuns]) -> Figures:
+    """Clean and under shift, each measure of all runs in the order of their seeds."""
+    groups = sorted(groups, key=lambda group: group.seeds)
+    found: Figures = {}
+    for where, at in (("clean", runs_of), ("under shift", shifted)):
+        found[where] = {
+            name: Spread(tuple(value for group in groups for value in at(group, name).values))
+            for name in MEASURES
+        }
+    return found
+
+
+def _show(title: str, methods: dict[str, Figures]) -> None:
+    columns = [(where, name) for where in ("clean", "under shift") for name in MEASURES]
+    print(f"\n| {title} | {' | '.join(f'{name}, {where}' for where, name in columns)} |")
+    print("| --- " * (1 + len(columns)) + "|")
+    for method, of in methods.items():
+        cells = [_cell(of[where][name], MEASURES[name]) for where, name in columns]
+        print(f"| {method} | {' | '.join(cells)} |")
+
+
+def _cell(found: Spread, scale: float) -> str:
+    digits = 2 if scale > 1 else 3
+    deviation = "" if found.deviation is None else f" ± {scale * found.deviation:.{digits}f}"
+    return f"{scale * found.mean:.{digits}f}{deviation}"
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
