@@ -9,6 +9,7 @@ as much; only which ones differs. Both are evaluated clean and under shift, as t
 temperature scaling on clean validation images. Twins are kept in RUNS; a killed run goes on.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from arcal.console import bar
 from arcal.data import load
+from arcal.errors import ArcalError
 from arcal.evaluation import MethodRuns, Source, collect, shift_sets
 from arcal.methods import METHODS, Method
 from arcal.paper.summaries import each_lower, runs_of, shifted
@@ -90,6 +92,8 @@ def main(
         for folder in found
         if is_done(folder) and folder.config_checked()["settings"]["order"] == "attack"
     ]
+    if not ours:
+        raise ArcalError(f"{runs} holds no trained run of ar-adals --order attack: name its folder")
     twins = [twin_of(folder, data) for folder in ours]
     with bar("training", "epochs") as progress:
         trained = train_all(twins, runs, workers=workers, progress=progress)
@@ -168,4 +172,7 @@ def _cell(found: Spread, scale: float) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    try:
+        tyro.cli(main)
+    except ArcalError as error:
+        sys.exit(f"error: {error}")
