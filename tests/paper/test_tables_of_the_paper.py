@@ -197,7 +197,7 @@ def over(runs, measure, sets=SHIFTED, seed=0):
 def test_table_3_is_the_mean_over_corrupted_sets(keys):
     result = table3.ITEM.make(found_of({RESNET: keys}))
     single, together = result.tables
-    assert single.columns[:2] == ["ECE, 2 types", "ECE, 1 types without the extra"]
+    assert single.columns[:2] == ["ECE, 2 types", "ECE, 1 type without the extra"]
     cells = cells_of(single, "Label Smoothing")
     ls, scaled = keys["ls"], keys["ls + temperature"]
     expected = [

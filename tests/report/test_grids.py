@@ -36,8 +36,8 @@ def test_the_table_under_shift(compared):
     table = some(under_shift(found))
     heads = [
         ("Clean", ""),
-        ("1", "1 type"),
-        ("3", "3 types"),
+        ("Intensity 1", "1 type"),
+        ("Intensity 3", "3 types"),
         ("Mean", "3 types"),
         ("Mean", "2 types"),
     ]
@@ -76,7 +76,7 @@ def test_every_calibration_error_is_shown(compared):
 
 def test_one_corrupted_set_has_no_mean(made):
     table = some(under_shift(study([made.runs(sets=("test", "test-fog-3"))], 10, made.Z)))
-    assert table.head == [("Clean", ""), ("3", "1 type")]
+    assert table.head == [("Clean", ""), ("Intensity 3", "1 type")]
     assert under_shift(study([made.runs()], 10, made.Z)) is None
 
 

@@ -77,7 +77,9 @@ def _tables(found: Found, name: str, i: int) -> list[Table]:
             for of in cuts
         ]
         together.append((_together(key), [*cells, Cell(None, shifted_ensemble(runs, "gap"))]))
-    eces = [f"ECE, {len(of)} types" + " without the extra" * (of is standard) for of in cuts]
+    counts = [f"{len(of)} type{'s' * (len(of) > 1)}" for of in cuts]
+    extra = [" without the extra" * (of is standard) for of in cuts]
+    eces = [f"ECE, {count}{without}" for count, without in zip(counts, extra, strict=True)]
     gap, after = "confidence − accuracy, points", "after temperature scaling"
     columns = [*eces, f"ECE {after}", gap, f"{gap}, {after}"]
     where = found.settings[name].setting.stands_for

@@ -155,7 +155,8 @@ def _evaluated(means: Means) -> list[Spread]:
 def _intensities(means: Means) -> list[tuple[str, str]]:
     """The heads of what `_evaluated` returns."""
     found = [("Clean", "")]
-    found += [(str(i), _count(types)) for i, types in enumerate(types_at(means), 1) if types]
+    at = enumerate(types_at(means), 1)
+    found += [(f"Intensity {i}", _count(types)) for i, types in at if types]
     if sum(types_at(means)) > 1:
         found.append(("Mean", _count(len(means.by_type))))
     if means.standard is not None:
