@@ -24,13 +24,12 @@ from torch import Tensor
 
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import fit_temperature
-from arcal.data import Data, InMemory, Part, load
+from arcal.compute.memory import keep_memory
+from arcal.data import Data, InMemory, Part, as_input, load
 from arcal.robustness import levels, score
-from arcal.training.fit import as_input
-from arcal.training.memory import keep_memory
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of
-from arcal.training.train import train
 from arcal.transforms import corrupt
 from arcal.transforms.corruptions import EXTRA, IMAGENET_C
 from benchmarks.settings import shared

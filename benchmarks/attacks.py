@@ -20,8 +20,8 @@ from typing import Literal
 import torch
 import tyro
 
+from arcal.compute.memory import keep_memory
 from arcal.errors import ArcalError
-from arcal.training.memory import keep_memory
 from benchmarks.measure import Cache
 from benchmarks.peers import Contestant, ours, peers
 from benchmarks.settings import SETTINGS, Setting

@@ -18,6 +18,7 @@ import torch
 import tyro
 from torch import Tensor
 
+from arcal.compute.memory import keep_memory
 from arcal.console import bar
 from arcal.data import load
 from arcal.errors import ArcalError
@@ -28,7 +29,6 @@ from arcal.report.tables import Spread
 from arcal.smoothing import AdaptiveLabelSmoothing, soft_label_of
 from arcal.store import RunFolder
 from arcal.training.many import train_all
-from arcal.training.memory import keep_memory
 from arcal.training.recipes import Recipe
 from arcal.training.run import CHOICE, Run, is_done
 from benchmarks.settings import shared

@@ -12,13 +12,13 @@ from time import process_time
 import torch
 import tyro
 
+from arcal.compute.device import fabric_on
+from arcal.compute.memory import keep_memory
 from arcal.data import Data, load
 from arcal.methods import ARAdaLS, Method, Vanilla
 from arcal.networks import build
-from arcal.training.device import fabric_on
+from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
-from arcal.training.fit import Member, fit
-from arcal.training.memory import keep_memory
 from arcal.training.recipes import RECIPES
 
 

@@ -15,13 +15,12 @@ import tyro
 from torch import Tensor
 
 from arcal.attacks import Adversarial, BoundaryProjection
-from arcal.data import batches, load
+from arcal.compute.memory import keep_memory
+from arcal.data import as_input, batches, load
 from arcal.robustness import Robustness, levels, score
-from arcal.training.fit import as_input
-from arcal.training.memory import keep_memory
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of
-from arcal.training.train import train
 from benchmarks.table import spearman
 
 

@@ -14,13 +14,13 @@ import torch
 import tyro
 
 from arcal.attacks import BoundaryProjection
+from arcal.compute.device import fabric_on
 from arcal.data import load
 from arcal.errors import ArcalError
-from arcal.training.device import fabric_on
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 from arcal.training.scoring import score_file, score_run
-from arcal.training.train import train
 
 
 def main(images: int = 5000, budget: int = 150) -> None:

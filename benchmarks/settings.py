@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from arcal.data import InMemory, Part, load
 from arcal.data.parquet import LABEL, class_names, integers, read_part
 from arcal.errors import ArcalError
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of
-from arcal.training.train import train
 from benchmarks.networks import resnet20
 
 

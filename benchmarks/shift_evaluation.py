@@ -15,14 +15,14 @@ from tempfile import TemporaryDirectory
 import torch
 import tyro
 
-from arcal.data import Data, load
+from arcal.compute.memory import keep_memory
+from arcal.data import Data, as_input, load
 from arcal.evaluation import Source, collect, shift_sets
-from arcal.training.fit import EVALUATION_BATCH, as_input
-from arcal.training.memory import keep_memory
+from arcal.training._fit import EVALUATION_BATCH
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, models_of
 from arcal.training.scoring import score_run
-from arcal.training.train import train
 
 
 def main(

@@ -262,7 +262,7 @@ def test_a_full_disk_says_that_the_command_continues(inside, monkeypatch):
     def full(self):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("arcal.commands.score.Score.__call__", full)
+    monkeypatch.setattr("arcal.cli.score.Score.__call__", full)
     code, error = inside("score", "run")
     assert code == 2
     assert error.endswith("the same command continues\n")

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from arcal.commands.train import Train
+from arcal.cli.train import Train
 from arcal.methods import METHODS, complete_settings
 
 

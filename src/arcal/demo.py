@@ -12,10 +12,10 @@ from arcal.data import Data, load
 from arcal.evaluation import EvaluationSet, MethodRuns, collect
 from arcal.report import write_report
 from arcal.showcase import showcase
+from arcal.training._sweep import Sweep, sweep, tries
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
-from arcal.training.sweep import Sweep, sweep, tries
 
 SEEDS = (0, 1, 2)
 ATTACK = "boundary-projection-quick"

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from arcal.attacks import BoundaryProjection, frozen, settings_of
-from arcal.data import Part
+from arcal.data import Part, as_input
 from arcal.errors import ArcalError
 from arcal.robustness import Attack, Robustness, rank
 from arcal.store import RunFolder, load_header, load_tensors, save_tensors
-from arcal.training.fit import as_input
 from arcal.training.run import fingerprint_of, model_of
 
 

@@ -13,13 +13,11 @@ nothing is ever unpickled: tensors are safetensors, tables Parquet, the rest JSO
 """
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import pyarrow as pa
@@ -30,12 +28,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.files import locked, write_json, write_whole
 from arcal.robustness import Robustness
-
-try:
-    import fcntl
-except ImportError:  # not on Windows: there, train or score a run from one process only
-    fcntl = None
 
 SHARDS = ".shards"
 """What the name of a folder of shards ends in."""
@@ -49,37 +43,6 @@ def content_hash(config: Mapping[str, Any]) -> str:
     """
     counted = {name: value for name, value in config.items() if name != "source"}
     return sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then give it its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
-    try:
-        temporary.touch()
-        mode = temporary.stat().st_mode
-        write(temporary)
-        temporary.chmod(mode)  # some writers replace the file by one that only its owner may read
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out while the block runs; they wait. Ends with the process."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON that people can read."""
-    write_whole(path, lambda to: to.write_text(json.dumps(value, indent=2) + "\n"))
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> None:

@@ -5,9 +5,9 @@ import torch
 
 from arcal.methods import METHODS
 from arcal.store import load_tensors
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
-from arcal.training.train import train
 from benchmarks.equal_smoothing import Replayed, twin_of
 from tiny_files import write_tiny
 

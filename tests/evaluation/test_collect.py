@@ -29,10 +29,10 @@ from arcal.evaluation import (
 from arcal.robustness import levels, mean_rank
 from arcal.showcase import showcase
 from arcal.store import RunFolder, load_scores, load_tensors, save_tensors
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, data_of, models_of, same_data
 from arcal.training.scoring import score_run
-from arcal.training.train import train
 from arcal.transforms import corrupt
 from tiny_files import write_tiny
 

@@ -10,9 +10,9 @@ from arcal.errors import ArcalError
 from arcal.evaluation import EvaluationSet, collect, is_kept, keep, kept
 from arcal.evaluation.kept import _file
 from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
-from arcal.training.train import train
 from tiny_files import write_tiny
 
 NOISE = EvaluationSet(corruption="gaussian_noise", intensity=3)

@@ -20,9 +20,9 @@ from arcal.evaluation import (
 )
 from arcal.evaluation.collect import R
 from arcal.store import load_tensors
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
-from arcal.training.train import train
 from tiny_files import write_tiny
 
 NOISE = EvaluationSet(corruption="gaussian_noise", intensity=5)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.cli import Train
+from arcal.cli.train import Train
 from arcal.errors import ArcalError
 from arcal.methods import CCAT
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from scipy.stats import kstest
 from torch import nn
 
-from arcal.cli import Train
+from arcal.cli.train import Train
 from arcal.errors import ArcalError
 from arcal.methods import METHODS, AdaLS, complete_settings, method_named
 from arcal.smoothing import soften

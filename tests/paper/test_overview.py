@@ -1,8 +1,8 @@
 """The page over all results that lie in a folder."""
 
+from arcal.files import write_json
 from arcal.paper.overview import overview
 from arcal.paper.result import Claim, Result, as_json
-from arcal.store import write_json
 
 
 def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path):

@@ -21,7 +21,7 @@ from arcal.networks import NETWORKS, ResNet101, WideResNet, build
 from arcal.paper.scales import METHODS, Chosen, Sources, settings_of
 from arcal.smoothing import epsilon_of
 from arcal.store import load_header
-from arcal.training.train import train
+from arcal.training._train import train
 
 SETTINGS = settings_of("paper", Sources("cifar10", "cifar100", "imagenet"))
 KEYS = (*METHODS, "R=1", "R=2")

@@ -17,14 +17,14 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
-from arcal.data import Folder
+from arcal.data import Folder, as_input
 from arcal.errors import ArcalError
 from arcal.methods import AdaLS, ARAdaLS, LabelSmoothing, Vanilla
 from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
+from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
-from arcal.training.fit import Member, as_input, fit
 from arcal.training.recipes import RECIPES
 
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")

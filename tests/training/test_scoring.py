@@ -18,16 +18,17 @@ import torch
 from tiny_data import tiny
 
 from arcal.attacks import ATTACKS, CarliniWagner, attack_named, name_of
+from arcal.compute.device import fabric_on
 from arcal.data import InMemory, load
 from arcal.errors import ArcalError
+from arcal.files import locked
 from arcal.robustness import score
-from arcal.store import RunFolder, load_scores, load_tensors, locked, save_tensors
+from arcal.store import RunFolder, load_scores, load_tensors, save_tensors
 from arcal.training import scoring
-from arcal.training.device import fabric_on
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of
 from arcal.training.scoring import SHARD, score_run
-from arcal.training.train import train
 from tiny_files import write_tiny
 
 QUICK = CarliniWagner(search_steps=1, iterations=3)

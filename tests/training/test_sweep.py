@@ -2,9 +2,9 @@
 
 import pytest
 
-from arcal.training import sweep as module
+from arcal.training import _sweep as module
+from arcal.training._sweep import sweep, tries
 from arcal.training.run import Run
-from arcal.training.sweep import sweep, tries
 
 RUN = Run(method="label-smoothing")
 

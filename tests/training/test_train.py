@@ -7,10 +7,10 @@ from arcal.data import load
 from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
-from arcal.training.fit import load_members
+from arcal.training._fit import load_members
+from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, data_of
-from arcal.training.train import train
 from tiny_files import write_tiny
 
 

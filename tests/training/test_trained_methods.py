@@ -13,8 +13,8 @@ from arcal.errors import ArcalError
 from arcal.methods import METHODS, Method, complete_settings, method_named
 from arcal.networks import build
 from arcal.store import RunFolder, load_tensors
+from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
-from arcal.training.fit import Member, fit
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 

@@ -11,7 +11,7 @@ from test_fit import RECIPE, levelled, members
 from tiny_data import tiny_data
 
 from arcal.methods import ARAdaLS
-from arcal.training.fit import _Loop
+from arcal.training._fit import _Loop
 
 
 def validated(fabric: Fabric):

@@ -5,11 +5,11 @@ figures are a few numbers over stored predictions, and there they come out the s
 `arcal.calibration.posthoc` calibrates stored predictions.
 """
 
-from arcal.calibration.bootstrap import Bootstrap, bootstrap
-from arcal.calibration.by_level import ByLevel, by_level, mean_by_level
+from arcal.calibration._bootstrap import Bootstrap, bootstrap
+from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
+from arcal.calibration._ece import Reliability, confidence_and_correct, ece
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
-from arcal.calibration.ece import Reliability, confidence_and_correct, ece
 from arcal.calibration.ensemble import average
 from arcal.calibration.equal_mass import equal_mass_ece
 from arcal.calibration.intervals import clopper_pearson

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from arcal.calibration.ece import Reliability
+from arcal.calibration._ece import Reliability
 from arcal.errors import ArcalError
 
 

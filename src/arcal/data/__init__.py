@@ -6,9 +6,9 @@ images to another size. A part is in memory as uint8 (`InMemory`) or read from i
 on demand (`Folder`); what both promise is `Part`.
 """
 
-from arcal.data.batches import batches
+from arcal.data._batches import as_input, batches
+from arcal.data._load import Data, load, load_test
 from arcal.data.folder import Folder
-from arcal.data.load import Data, load, load_test
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part
 from arcal.data.resized import Resized
@@ -21,6 +21,7 @@ __all__ = [
     "Part",
     "Resized",
     "WithIds",
+    "as_input",
     "batches",
     "load",
     "load_test",

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from arcal.data._split import generator
 from arcal.data.part import InMemory, Part
-from arcal.data.split import generator
 from arcal.errors import ArcalError
 
 

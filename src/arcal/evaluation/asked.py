@@ -8,16 +8,16 @@ from pathlib import Path
 
 import torch
 
+from arcal.compute.device import fabric_on
+from arcal.compute.processes import fan_out
+from arcal.compute.watch import watched
 from arcal.data import Data, Part
 from arcal.data.resized import Resized
 from arcal.evaluation.predictions import Predictor
 from arcal.evaluation.sets import CLEAN, EvaluationSet, Source
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
-from arcal.training.device import fabric_on
-from arcal.training.processes import fan_out
 from arcal.training.scoring import score_run
-from arcal.training.watch import watched
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from arcal.calibration import average
-from arcal.data import Part, batches
+from arcal.compute.device import fabric_on
+from arcal.data import Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_tensors, save_tensors
-from arcal.training.device import fabric_on
-from arcal.training.fit import EVALUATION_BATCH, as_input
+from arcal.training._fit import EVALUATION_BATCH
 from arcal.training.run import fingerprint_of, models_of
 
 

@@ -14,7 +14,7 @@ from arcal.data import Data, InMemory, Part
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import positions_of
 from arcal.errors import ArcalError
-from arcal.store import write_whole
+from arcal.files import write_whole
 from arcal.transforms import corrupt
 from arcal.transforms.corruptions import (
     CIFAR100_C_PAPER,

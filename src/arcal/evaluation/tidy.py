@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from arcal import __version__
 from arcal.errors import ArcalError
 from arcal.evaluation.collect import MethodRuns
-from arcal.store import write_whole
+from arcal.files import write_whole
 
 SCHEMA = pa.schema(
     [

@@ -9,9 +9,9 @@ from arcal.data import Data
 from arcal.paper.item import Item, Need
 from arcal.paper.scales import Chosen, Setting
 from arcal.store import RunFolder
+from arcal.training._sweep import Sweep, tries
 from arcal.training.many import with_bases
 from arcal.training.run import Run, is_done
-from arcal.training.sweep import Sweep, tries
 
 
 @dataclass(frozen=True)

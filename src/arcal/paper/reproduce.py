@@ -21,13 +21,14 @@ from arcal.evaluation import (
     shift_sets,
     write_tidy,
 )
+from arcal.files import write_json, write_whole
 from arcal.paper.item import Evaluated, Found, Item
 from arcal.paper.overview import about_of, overview
 from arcal.paper.plan import Grid, Planned, Progress, plan, progress_of, seconds_left
 from arcal.paper.result import Result, as_json, as_markdown
 from arcal.paper.scales import Chosen, Setting, check_there
 from arcal.report.drawing import render
-from arcal.store import RunFolder, write_json, write_whole
+from arcal.store import RunFolder
 from arcal.training.run import Run
 
 Train = Callable[[list[Run]], list[RunFolder]]

@@ -7,6 +7,7 @@ import torch
 
 from arcal import __version__
 from arcal.evaluation import MethodRuns
+from arcal.files import write_json, write_whole
 from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
 from arcal.report.drawing import render as render_picture
 from arcal.report.levels import spearman
@@ -15,7 +16,6 @@ from arcal.report.names import name_methods
 from arcal.report.page import render as render_page
 from arcal.report.study import Study, as_json, plain, study
 from arcal.showcase import Showcase
-from arcal.store import write_json, write_whole
 
 __all__ = ["write_report"]
 

@@ -10,8 +10,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from arcal.files import write_whole
 from arcal.report.tables import Spread
-from arcal.store import write_whole
 
 INK, FAINT = "#1a1d21", "#8a9099"
 OVER, UNDER = "#D55E00", "#0072B2"

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from arcal.compute.device import fabric_on
+from arcal.compute.processes import fan_out
+from arcal.compute.watch import watched
 from arcal.data import Data
 from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training import on_ray
-from arcal.training.device import fabric_on
-from arcal.training.processes import fan_out
+from arcal.training._train import checked_method, train
 from arcal.training.run import Run, is_done
-from arcal.training.train import checked_method, train
-from arcal.training.watch import watched
 
 Progress = Callable[[int, int], object]
 """Told from time to time how many epochs are done, and of how many."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from arcal.compute.device import KILLED, fabric_on
 from arcal.errors import ArcalError
-from arcal.training.device import KILLED, fabric_on
+from arcal.training._train import train
 from arcal.training.run import Run
-from arcal.training.train import train
 
 
 def fan_out(

@@ -14,8 +14,8 @@ from arcal.errors import ArcalError
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
+from arcal.training._fit import load_members
 from arcal.training.draws import draw
-from arcal.training.fit import load_members
 from arcal.training.recipes import RECIPES, Recipe
 
 FORMAT = 1

@@ -18,15 +18,15 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from arcal.attacks import BoundaryProjection, name_of, settings_of
-from arcal.data import Part, batches
+from arcal.compute.device import fabric_on, run_on
+from arcal.compute.memory import keep_memory
+from arcal.compute.watch import watched
+from arcal.data import Part, as_input, batches
 from arcal.errors import ArcalError
+from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
-from arcal.store import SHARDS, RunFolder, load_scores, locked, merge_scores, save_scores
-from arcal.training.device import fabric_on, run_on
-from arcal.training.fit import as_input
-from arcal.training.memory import keep_memory
+from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores
 from arcal.training.run import fingerprint_of, is_done, model_of
-from arcal.training.watch import watched
 
 BATCH = 100
 SHARD = 200

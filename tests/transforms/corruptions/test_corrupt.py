@@ -49,7 +49,7 @@ def test_an_image_is_corrupted_alike_in_any_batch(type, order, kept, ids, intens
 def test_chunks_change_nothing(monkeypatch):
     images, ids = pixels(7), torch.arange(7)
     whole = corrupt(images, ids, type="elastic_transform", intensity=2)
-    module = sys.modules["arcal.transforms.corruptions.corrupt"]
+    module = sys.modules["arcal.transforms.corruptions._corrupt"]
     monkeypatch.setattr(module, "CHUNK", 3 * images[0].numel())
     assert torch.equal(corrupt(images, ids, type="elastic_transform", intensity=2), whole)
     empty = corrupt(images[:0], ids[:0], type="elastic_transform", intensity=2)

@@ -11,6 +11,7 @@ batch it is in. A type is one function, `(x, c, draws)` to images, `x` float64 `
     corrupt     all of them under one roof: checks, chunks, clipping
 """
 
+from arcal.transforms.corruptions._corrupt import corrupt
 from arcal.transforms.corruptions.constants import (
     CIFAR10_C,
     CIFAR100_C_PAPER,
@@ -18,7 +19,6 @@ from arcal.transforms.corruptions.constants import (
     EXTRA,
     IMAGENET_C,
 )
-from arcal.transforms.corruptions.corrupt import corrupt
 from arcal.transforms.corruptions.frost import frost_source
 
 __all__ = [

@@ -9,8 +9,8 @@ from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import Any
 
+from arcal.compute.device import KILLED
 from arcal.errors import ArcalError
-from arcal.training.device import KILLED
 
 
 def fan_out(

@@ -7,16 +7,16 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import attack_named
-from arcal.data import Data, InMemory, Part, batches
+from arcal.compute.device import fabric_on
+from arcal.compute.memory import keep_memory
+from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2, build
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder
-from arcal.training.device import fabric_on
+from arcal.training._fit import Member, Scorer, fit
 from arcal.training.draws import draw
-from arcal.training.fit import Member, Scorer, as_input, fit
-from arcal.training.memory import keep_memory
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
 

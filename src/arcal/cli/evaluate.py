@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from arcal.commands.output import say, show
+from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from arcal.commands.evaluate import Evaluate, evaluated
-from arcal.commands.output import say, show
+from arcal.cli.evaluate import Evaluate, evaluated
+from arcal.cli.output import say, show
 
 
 @dataclass(frozen=True)

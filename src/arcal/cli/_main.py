@@ -1,4 +1,4 @@
-"""The command line: arcal demo | train | score | evaluate | report | reproduce."""
+"""Which command the arguments ask for, and what is printed when it cannot run."""
 
 import errno
 import io
@@ -12,15 +12,15 @@ import tyro
 from tyro.conf import subcommand
 
 from arcal._version import __version__
-from arcal.commands.demo import Demo
-from arcal.commands.evaluate import Evaluate
-from arcal.commands.output import say
-from arcal.commands.report import Report
-from arcal.commands.reproduce import Reproduce
-from arcal.commands.score import Score
-from arcal.commands.train import Train
+from arcal.cli.demo import Demo
+from arcal.cli.evaluate import Evaluate
+from arcal.cli.output import say
+from arcal.cli.report import Report
+from arcal.cli.reproduce import Reproduce
+from arcal.cli.score import Score
+from arcal.cli.train import Train
+from arcal.compute.memory import keep_memory
 from arcal.errors import ArcalError
-from arcal.training.memory import keep_memory
 
 Command = (
     Annotated[Demo, subcommand("demo")]

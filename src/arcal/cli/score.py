@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from arcal.commands.output import say
+from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 
@@ -47,9 +47,9 @@ class Score:
     def __call__(self) -> None:
         import torch
 
+        from arcal.compute.device import fabric_on
         from arcal.console import bar
         from arcal.store import RunFolder
-        from arcal.training.device import fabric_on
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 

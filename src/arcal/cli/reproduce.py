@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from arcal.commands.output import say
+from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:

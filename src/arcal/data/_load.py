@@ -6,12 +6,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from arcal.data._split import split
 from arcal.data.archives import read_archives
 from arcal.data.fewer import drawn, only_classes
 from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
-from arcal.data.split import split
 from arcal.errors import ArcalError
 
 EMBEDDED = Path(__file__).parent / "embedded"

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from arcal.commands.output import say
+from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from arcal.training._sweep import Sweep
     from arcal.training.run import Run
-    from arcal.training.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Train:
 
         from arcal.console import bar
         from arcal.methods.label_smoothing import PAPER_GRID
-        from arcal.training.sweep import sweep
+        from arcal.training._sweep import sweep
 
         if self.method != "label-smoothing" or self.epsilon is not None:
             raise ArcalError(

@@ -40,6 +40,12 @@ def batches(
     return _read_ahead(part, blocks, workers) if workers else (_at(part, b) for b in blocks)
 
 
+def as_input(images: Tensor, device: torch.device | str) -> Tensor:
+    """uint8 images `(B, C, H, W)` as float32 in [0, 1], channels last, on the device."""
+    images = images.to(device, non_blocking=True)
+    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
 def _at(part: Part, positions: Tensor) -> Batch:
     return part.ids[positions], part.images(positions), part.labels[positions]
 

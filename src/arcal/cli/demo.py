@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from arcal.commands.output import say, show
+from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from arcal.calibration import average, confidence_and_correct, ece
-from arcal.data import Folder, Part, batches
+from arcal.data import Folder, Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
@@ -291,12 +291,6 @@ class _Loop:
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         return records
-
-
-def as_input(images: Tensor, device: torch.device | str) -> Tensor:
-    """uint8 images `(B, C, H, W)` as float32 in [0, 1], channels last, on the device."""
-    images = images.to(device, non_blocking=True)
-    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from arcal.calibration._checks import as_classes, as_confidence, as_correct
-from arcal.calibration.ece import ece
+from arcal.calibration._ece import ece
 from arcal.errors import ArcalError
 
 
