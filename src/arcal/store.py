@@ -133,6 +133,11 @@ class RunFolder:
     def name(self) -> str:
         return self.path.name
 
+    @property
+    def digest(self) -> str:
+        """The hash of the configuration, with which the folder's name ends."""
+        return content_hash(self.config_checked())
+
     def epochs(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl, one an epoch; a last line cut short by a kill is left out."""
         path = self.path / "metrics.jsonl"

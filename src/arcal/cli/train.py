@@ -125,7 +125,7 @@ class Train:
             )
         records = [folder.epochs() for folder in folders]
         last = [
-            {"run": str(folder.path), "settings": folder.config_checked()["settings"]} | of_run[-1]
+            {"run": str(folder.path), "settings": read_run(folder).run.settings} | of_run[-1]
             for folder, of_run in zip(folders, records, strict=True)
         ]
         if self.json:

@@ -1,6 +1,7 @@
 """A run: the configuration of one training, and what can be read back from its folder."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -80,7 +81,8 @@ class Run:
             del config["recipe"]["core_batch"]
         embedded = self.data == "fashion"
         source = self.data if embedded else str(Path(self.data).expanduser().absolute())
-        config |= {"data": _about(data), "validation": len(data.validation)}
+        about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
+        config |= {"data": about, "validation": len(data.validation)}
         return config | {"source": source, "format": FORMAT}
 
     @property
@@ -97,22 +99,92 @@ class Run:
         return RunFolder.create(root, self.label, self.config(data))
 
 
-def _about(data: Data) -> dict[str, Any]:
-    parts = {part.name: part.fingerprint() for part in (data.train, data.validation, data.test)}
-    return {"parts": parts, "classes": list(data.classes), "shape": list(data.shape)}
-
-
 def _as_json(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _as_json(entry) for key, entry in value.items()}
     return [_as_json(entry) for entry in value] if isinstance(value, tuple | list) else value
 
 
+def _from_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _from_json(entry) for key, entry in value.items()}
+    return tuple(_from_json(entry) for entry in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What a data set is known by: its classes, the shape (C, H, W) of its images, and its content.
+
+    `parts` are the fingerprints of the training, validation and test images, by name.
+    """
+
+    parts: Mapping[str, str]
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def from_data(cls, data: Data) -> "DataIdentity":
+        """That of a data set that has been read."""
+        parts = {part.name: part.fingerprint() for part in (data.train, data.validation, data.test)}
+        return cls(parts, data.classes, data.shape)
+
+    def is_same(self, other: "DataIdentity") -> bool:
+        """Whether both are of the same images and classes, wherever they lie."""
+        return self._nameless() == other._nameless()
+
+    def _nameless(self) -> "DataIdentity":
+        parts = {name.rpartition("/")[2]: value for name, value in self.parts.items()}
+        return dataclasses.replace(self, parts=parts)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as its folder has it.
+
+    `run.data` is where the data was read from, empty in a folder that does not say it, and
+    `run.validation` how many images the validation set had. `data` is what was read.
+    """
+
+    run: Run
+    data: DataIdentity
+    format: int
+
+    def is_twin(self, other: "Record") -> bool:
+        """Whether the two runs differ in nothing but their seeds, and where the data lay."""
+        first, second = (
+            dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
+            for one in (self, other)
+        )
+        return first == second and self.format == other.format and self.data.is_same(other.data)
+
+
+def read_run(folder: RunFolder) -> Record:
+    """Read a run back from its folder.
+
+    One that this edition cannot train, such as of a method that is not installed, raises
+    `ArcalError`.
+    """
+    config = _from_json(folder.config_checked())
+    try:
+        names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe"}
+        run = Run(
+            data=config.get("source", ""),
+            recipe=Recipe(**config["recipe"]),
+            **{name: config[name] for name in names},
+        )
+        return Record(run, DataIdentity(**config["data"]), config["format"])
+    except (KeyError, TypeError) as error:
+        raise ArcalError(
+            f"{folder.path}/config.json is not one that this edition of arcal reads ({error}): "
+            "train the run again"
+        ) from None
+
+
 def is_done(folder: RunFolder) -> bool:
     """Whether the run has been trained, and logged, to its last epoch."""
     if not folder.checkpoint.exists():
         return False
-    epochs = folder.config_checked()["recipe"]["epochs"]
+    epochs = read_run(folder).run.recipe.epochs
     return load_header(folder.checkpoint).get("epoch") == epochs == folder.epochs_done()
 
 
@@ -123,13 +195,13 @@ def fingerprint_of(folder: RunFolder) -> str:
 
 def models_of(folder: RunFolder) -> list[nn.Module]:
     """The members of a finished run."""
-    config = folder.config_checked()
     if not is_done(folder):
         raise ArcalError(f"{folder.path} is not trained to its end: run `arcal train` again")
-    Z, shape = len(config["data"]["classes"]), tuple(config["data"]["shape"])
+    record = read_run(folder)
+    run, Z, shape = record.run, len(record.data.classes), record.data.shape
     models = [
-        build(config["network"], classes=Z, shape=shape, generator=draw(seed, "init"))
-        for seed in config["seeds"]
+        build(run.network, classes=Z, shape=shape, generator=draw(seed, "init"))
+        for seed in run.seeds
     ]
     load_members(models, folder.checkpoint)
     for model in models:
@@ -145,18 +217,18 @@ def model_of(folder: RunFolder) -> nn.Module:
 
 def data_of(folder: RunFolder, source: str | None = None) -> Data:
     """The data set a run was trained on, from where it was read then, or lies now: `source`."""
-    config = folder.config_checked()
-    source = source or config.get("source")
-    if source is None:
+    record = read_run(folder)
+    source = source or record.run.data
+    if not source:
         raise ArcalError(f"{folder.path}/config.json does not say where its data is: give --data")
     try:
-        data = load(source, **{name: config[name] for name in CHOICE})
+        data = load(source, **record.run.choice)
     except ArcalError as error:
         raise ArcalError(
             f"the data of {folder.path} cannot be read ({error}); if it has moved, give its place "
             "by --data"
         ) from None
-    if nameless(_about(data)) != nameless(config["data"]):
+    if not record.data.is_same(DataIdentity.from_data(data)):
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
             "give its place by --data"
@@ -164,17 +236,11 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
     return data
 
 
-def nameless(about: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a data set, but for the name of its folder."""
-    parts = {name.rpartition("/")[2]: value for name, value in about["parts"].items()}
-    return about | {"parts": parts}
-
-
 def same_data(folders: list[RunFolder]) -> None:
     """Refuse to compare runs whose data or validation split differ."""
     first, *others = folders
     for other in others:
-        if nameless(other.config_checked()["data"]) != nameless(first.config_checked()["data"]):
+        if not read_run(other).data.is_same(read_run(first).data):
             raise ArcalError(
                 f"{other.path} was trained on other data or another split than {first.path}: "
                 "compare runs of the same"

@@ -26,7 +26,7 @@ from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
 from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores
-from arcal.training.run import fingerprint_of, is_done, model_of
+from arcal.training.run import fingerprint_of, is_done, model_of, read_run
 
 BATCH = 100
 SHARD = 200
@@ -70,7 +70,7 @@ def score_run(
     if started or not path.exists():  # processes that run already must all go the same way
         if not len(part):
             raise ArcalError(f"there is nothing to score: {part.name} is empty")
-        seed = folder.config_checked()["seeds"][0]  # of the random order: runs differ in it as well
+        seed = read_run(folder).run.seeds[0]  # of the random order: runs differ in it as well
         how = {"threads": torch.get_num_threads(), "device": fabric.device.type, "batch": BATCH}
         model = model_of(folder)
         scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how)

@@ -1,6 +1,5 @@
-"""What is evaluated on: the test set, clean or under a corruption."""
+"""A part whose images are corrupted as they are read, and where official ones are read from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,57 +9,19 @@ import torch
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 
-from arcal.data import Data, InMemory, Part
 from arcal.data.official_corruptions import open_official
-from arcal.data.part import positions_of
+from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError
 from arcal.files import write_whole
-from arcal.transforms import corrupt
-from arcal.transforms.corruptions import (
-    CIFAR100_C_PAPER,
-    CORRUPTIONS,
-    EXTRA,
-    IMAGENET_C,
-    frost_source,
-)
+from arcal.transforms.corruptions import corrupt, frost_source
 
-CLEAN = "test"
-INTENSITIES = (1, 2, 3, 4, 5)
-TYPES = {"all": CORRUPTIONS, "standard": IMAGENET_C, "extra": EXTRA, "cifar100": CIFAR100_C_PAPER}
-"""Named sets of types: all 19; the 15 of ImageNet-C; the 4 left for choosing on validation; the 17
-of the paper's CIFAR-100-C."""
 CHUNK = 500
 FORMAT = 1
 """Raised when a change of the code changes what a corruption makes."""
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
-    """A set to evaluate on: a part of the data, clean or under one corruption."""
-
-    part: str = "test"
-    corruption: str | None = None
-    intensity: int = 0
-
-    @property
-    def name(self) -> str:
-        """Its name on disk and in tables, such as `test` or `test-gaussian_noise-3`."""
-        corruption = f"-{self.corruption}-{self.intensity}" if self.corruption else ""
-        return self.part + corruption
-
-    def of(self, data: Data, source: "Source | None" = None) -> Part:
-        """The images of this set, made or read when they are asked for."""
-        part = data.part(self.part)
-        source = source or Source()
-        if self.corruption is None:
-            return part
-        if source.official is not None:
-            return open_official(source.official, self.corruption, self.intensity, part)
-        return Corrupted(part, self.corruption, self.intensity, source.cache)
-
-
-@dataclass(frozen=True)
-class Source:
+class CorruptedImages:
     """Where corrupted images come from.
 
     They are made by `arcal.transforms.corrupt`, and kept as uint8 in the folder `cache` if there is
@@ -70,30 +31,11 @@ class Source:
     cache: Path | None = None
     official: Path | None = None
 
-    def mark(self, at: EvaluationSet) -> str:
-        """What the name of a file of predictions on `at` ends in, empty for images of our own."""
-        return "-official" if self.official is not None and at.corruption is not None else ""
-
-
-def shift_sets(names: Sequence[str], part: str = "test") -> list[EvaluationSet]:
-    """The corrupted sets that `names` stand for, each once, all 95 for no name.
-
-    A name is a set of types of `TYPES` or a type, at all five intensities, or TYPE-INTENSITY.
-    """
-    found: dict[EvaluationSet, None] = {}
-    for name in names or ("all",):
-        type, _, intensity = name.rpartition("-")
-        if type in CORRUPTIONS and intensity in map(str, INTENSITIES):
-            found[EvaluationSet(part, type, int(intensity))] = None
-            continue
-        if name not in TYPES and name not in CORRUPTIONS:
-            raise ArcalError(
-                f"shift {name!r} is unknown: write {', '.join(TYPES)}, a type ("
-                f"{', '.join(CORRUPTIONS)}), or TYPE-INTENSITY with an intensity from 1 to 5"
-            )
-        for type in TYPES.get(name, (name,)):
-            found.update({EvaluationSet(part, type, at): None for at in INTENSITIES})
-    return list(found)
+    def part(self, part: Part, type: str, intensity: int) -> Part:
+        """The part under one corruption, its images made or read when they are asked for."""
+        if self.official is not None:
+            return open_official(self.official, type, intensity, part)
+        return Corrupted(part, type, intensity, self.cache)
 
 
 class Corrupted:
@@ -150,12 +92,12 @@ class Corrupted:
         if not path.exists():
             write_whole(path, self._write)
         try:
-            found = np.load(path, mmap_mode="r")
+            mapped = np.load(path, mmap_mode="r")
         except (EOFError, ValueError):
             raise ArcalError(f"{path} is damaged: delete it and evaluate again") from None
-        if found.shape != (len(self), *self.shape) or found.dtype != np.uint8:
+        if mapped.shape != (len(self), *self.shape) or mapped.dtype != np.uint8:
             raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")
-        return found
+        return mapped
 
     def _write(self, path: Path) -> None:
         # Not through a map: writing to a mapped file on a full disk kills the process.

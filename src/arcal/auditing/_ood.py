@@ -1,14 +1,13 @@
 """Out of distribution (section 5.5): is a model less sure of images of classes it does not know?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from arcal.auditing._predictions import Predictions, ensemble
 from arcal.calibration import auroc, entropy, entropy_histogram
-from arcal.data.resized import Resized
-from arcal.evaluation.figures import ensemble_of
-from arcal.evaluation.predictions import Predictions
 
 BINS = 50
 
@@ -27,7 +26,7 @@ class Separation:
 
 @dataclass(frozen=True, eq=False)
 class OutOfDistribution:
-    """Runs of a method on the images of another data set, beside their own test set.
+    """Runs of a subject on the images of another data set, beside their own test set.
 
     `how` says what was done to the images, empty if nothing. `inside` and `outside` `(n, BINS)` are
     each run's shares of images by predictive entropy, from 0 to log Z nats (Figure 4). `runs` has
@@ -44,18 +43,18 @@ class OutOfDistribution:
 
 
 def out_of_distribution(
-    other: Resized, inside: list[Predictions], outside: list[Predictions]
+    name: str, inside: Sequence[Predictions], outside: Sequence[Predictions], *, how: str = ""
 ) -> OutOfDistribution:
-    """Compare each run's predictions on its own test set with those on the images of `other`."""
+    """Compare each run's predictions on its own test set with those on other data, `name`."""
     several = len(inside) > 1
     return OutOfDistribution(
-        name=other.name,
-        how="" if other.how == "as it is" else other.how,
-        images=len(other),
+        name=name,
+        how=how,
+        images=len(outside[0].ids),
         inside=torch.stack([_shares(predictions) for predictions in inside]),
         outside=torch.stack([_shares(predictions) for predictions in outside]),
         runs=[separation(*pair) for pair in zip(inside, outside, strict=True)],
-        ensemble=separation(ensemble_of(inside), ensemble_of(outside)) if several else None,
+        ensemble=separation(ensemble(inside), ensemble(outside)) if several else None,
     )
 
 
@@ -71,5 +70,5 @@ def _confidence_and_entropy(predictions: Predictions) -> tuple[Tensor, Tensor]:
 
 
 def _shares(predictions: Predictions) -> Tensor:
-    found = entropy(predictions.log_probabilities)
-    return entropy_histogram(found, predictions.logits.shape[2], BINS).share
+    values = entropy(predictions.log_probabilities)
+    return entropy_histogram(values, predictions.classes, BINS).share

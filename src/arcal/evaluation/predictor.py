@@ -1,14 +1,13 @@
-"""What models say of a set, made once and kept in the run's folder."""
+"""A run's predictions on a set: made once, then read from its folder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from arcal.calibration import average
+from arcal.auditing import Predictions
 from arcal.compute.device import fabric_on
 from arcal.data import Part, as_input, batches
 from arcal.errors import ArcalError
@@ -17,26 +16,8 @@ from arcal.training._fit import EVALUATION_BATCH
 from arcal.training.run import fingerprint_of, models_of
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What M members say of the N inputs of one set.
-
-    `logits` float32 `(M, N, Z)`, `ids` and `labels` int64 `(N,)`. The members' probabilities are
-    averaged; a single model is an ensemble of one.
-    """
-
-    ids: Tensor
-    labels: Tensor
-    logits: Tensor
-
-    @cached_property
-    def log_probabilities(self) -> Tensor:
-        """Log of the averaged probabilities, float64 `(N, Z)`."""
-        return average(self.logits)
-
-
 @torch.no_grad()
-def predictions_of(
+def predict_part(
     models: Sequence[nn.Module], part: Part, device: torch.device | None = None
 ) -> Predictions:
     """The predictions of any models, which are members of one ensemble, on a part.
@@ -69,10 +50,14 @@ class Predictor:
         if path.exists():
             return self._load(path, part)
         models, device = self._models
-        found = predictions_of(models, part, device)
-        tensors = {"ids": found.ids, "labels": found.labels, "logits": found.logits}
+        predictions = predict_part(models, part, device)
+        tensors = {
+            "ids": predictions.ids,
+            "labels": predictions.labels,
+            "logits": predictions.logits,
+        }
         save_tensors(path, tensors, data=part.fingerprint(), model=self._fingerprint)
-        return found
+        return predictions
 
     @cached_property
     def _models(self) -> tuple[list[nn.Module], torch.device]:

@@ -2,16 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arcal import __version__
+from arcal._version import __version__
+from arcal.auditing import EvaluationSet, Subject
 from arcal.errors import ArcalError
-from arcal.evaluation.collect import MethodRuns
 from arcal.files import write_whole
 
 SCHEMA = pa.schema(
@@ -38,16 +38,16 @@ ENSEMBLE, ALL = "ensemble", "all runs"
 """`run` of what belongs to no single run: their averaged prediction, and how much they differ."""
 
 
-def write_tidy(
-    path: Path, groups: list[MethodRuns], *, keep_others: bool = False, **about: Any
+def write_table(
+    path: Path, subjects: Sequence[Subject], *, keep_others: bool = False, **about: Any
 ) -> None:
-    """Write all figures of evaluated runs as Parquet, one row a run, set and measure.
+    """Write all figures of subjects as Parquet, one row a run, set and measure.
 
     With `keep_others`, what a file that is there has of other methods and sets stays in it.
 
     `about`, and the version of arcal, are kept as JSON in the schema's metadata under `arcal`.
     """
-    table = pa.Table.from_pylist(list(rows(groups)), schema=SCHEMA)
+    table = pa.Table.from_pylist(list(rows(subjects)), schema=SCHEMA)
     if keep_others and path.exists():
         table = pa.concat_tables([table, _others(path, table)])
     metadata = {"arcal": json.dumps({"version": __version__} | about)}
@@ -56,29 +56,35 @@ def write_tidy(
     )
 
 
-def rows(groups: list[MethodRuns]) -> Iterator[dict[str, Any]]:
+def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
     """The rows of `SCHEMA`."""
-    for group in groups:
-        everyone = "+".join(str(seed) for seeds in group.seeds for seed in seeds)
-        of_group = [
-            (folder.name, "+".join(map(str, seeds)))
-            for folder, seeds in zip(group.folders, group.seeds, strict=True)
+    for subject in subjects:
+        everyone = "+".join(str(seed) for seeds in subject.seeds for seed in seeds)
+        runs = [
+            (run.name, "+".join(map(str, seeds)))
+            for run, seeds in zip(subject.provenance, subject.seeds, strict=True)
         ]
-        for name in group.figures:
-            at = {"method": group.label} | where(name)
-            for (run, seeds), found in zip(of_group, group.figures[name], strict=True):
-                yield from _rows(at, run, seeds, found)
-            yield from _rows(at, ENSEMBLE, everyone, group.ensemble.get(name, {}))
-            yield from _rows(at, ALL, everyone, group.stability.get(name, {}))
-            for measure, values in group.stability_by_level.get(name, {}).items():
-                for level, value in enumerate(values):
-                    yield from _rows(at | {"level": level}, ALL, everyone, {measure: value})
-        for other in group.ood:
-            at = {"method": group.label, "set": f"ood:{other.name}"}
-            for (run, seeds), found in zip(of_group, other.runs, strict=True):
-                yield from _rows(at, run, seeds, vars(found))
+        for where, measures in subject.measures.items():
+            key = {"method": subject.name} | _columns(where)
+            for (run, seeds), values in zip(runs, measures.runs, strict=True):
+                yield from _rows(key, run, seeds, values)
+            yield from _rows(key, ENSEMBLE, everyone, measures.ensemble)
+            yield from _rows(key, ALL, everyone, measures.stability)
+            for name, by_level in measures.stability_by_level.items():
+                for level, value in enumerate(by_level):
+                    yield from _rows(key | {"level": level}, ALL, everyone, {name: value})
+        for other in subject.ood:
+            key = {"method": subject.name, "set": f"ood:{other.name}"}
+            for (run, seeds), separation in zip(runs, other.runs, strict=True):
+                yield from _rows(key, run, seeds, vars(separation))
             if other.ensemble is not None:
-                yield from _rows(at, ENSEMBLE, everyone, vars(other.ensemble))
+                yield from _rows(key, ENSEMBLE, everyone, vars(other.ensemble))
+
+
+def _columns(where: EvaluationSet) -> dict[str, Any]:
+    corrupted = where.corruption is not None
+    intensity = where.intensity if corrupted else None
+    return {"set": where.part, "type": where.corruption, "intensity": intensity}
 
 
 def _others(path: Path, table: pa.Table) -> pa.Table:
@@ -88,26 +94,17 @@ def _others(path: Path, table: pa.Table) -> pa.Table:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ArcalError(f"{path} is no table of figures ({reason}): move it away") from None
-    new = set(zip(*_of(table), strict=True))
-    return there.filter([key not in new for key in zip(*_of(there), strict=True)])
+    new = set(zip(*_keys(table), strict=True))
+    return there.filter([key not in new for key in zip(*_keys(there), strict=True)])
 
 
-def _of(table: pa.Table) -> list[list[Any]]:
+def _keys(table: pa.Table) -> list[list[Any]]:
     return table.select(["method", "set", "type", "intensity"]).to_pydict().values()
 
 
-def where(name: str) -> dict[str, Any]:
-    """Set, type and intensity of a set by its name, such as `test-fog-3`."""
-    part, *corruption = name.split("-")
-    if not corruption:
-        return {"set": part, "type": None, "intensity": None}
-    type, intensity = corruption
-    return {"set": part, "type": type, "intensity": int(intensity)}
-
-
 def _rows(
-    at: dict[str, Any], run: str, seeds: str, found: dict[str, float]
+    key: Mapping[str, Any], run: str, seeds: str, values: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
-    for measure, value in found.items():
+    for measure, value in values.items():
         finite = value if math.isfinite(value) else None
-        yield at | {"run": run, "seeds": seeds, "measure": measure, "value": finite}
+        yield {**key, "run": run, "seeds": seeds, "measure": measure, "value": finite}

@@ -1,0 +1,49 @@
+"""Predictions calibrated after training: each run's by a calibrator of its own."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._subject import R, Subject
+from arcal.calibration.posthoc import POSTHOC, Calibrator
+from arcal.errors import ArcalError
+
+
+def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
+    """The post-hoc method of this name, fitted on what a run says of its validation images.
+
+    Of several members it is their average that is calibrated. What cannot be fitted raises
+    `ArcalError`, which names the `run`.
+    """
+    try:
+        return POSTHOC[name](validation.log_probabilities, validation.labels)
+    except ArcalError as error:
+        raise ArcalError(f"{name} of {run}: {error}") from error
+
+
+def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
+    """The same inputs' calibrated log-probabilities as the logits of a single member.
+
+    float64 `(1, N, Z)`, whatever the number of members was.
+    """
+    log_probabilities = calibrator(predictions.log_probabilities)
+    return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
+
+
+def calibrated_subject(
+    subject: Subject, name: str, calibrators: Sequence[Calibrator], *, R: int = R
+) -> Subject:
+    """The subject with a calibrator for each of its runs, on all sets whose predictions it has."""
+    predictions = {
+        where: [calibrated(*pair) for pair in zip(calibrators, runs, strict=True)]
+        for where, runs in subject.predictions.items()
+    }
+    return Subject.from_predictions(
+        f"{subject.name} + {name}",
+        predictions,
+        seeds=subject.seeds,
+        robustness=subject.robustness,
+        R=R,
+        method=replace(subject.method, posthoc=name) if subject.method else None,
+        provenance=subject.provenance,
+    )

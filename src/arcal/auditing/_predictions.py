@@ -1,0 +1,48 @@
+"""What a classifier says of the inputs of one set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from arcal.calibration import average
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What M members say of the N inputs of one set.
+
+    `logits` float32 `(M, N, Z)`, `ids` and `labels` int64 `(N,)`. The members' probabilities are
+    averaged; a single model is an ensemble of one.
+
+    >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
+    >>> two.log_probabilities.exp()[0].tolist()
+    [0.25, 0.25, 0.25, 0.25]
+    """
+
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+
+    @cached_property
+    def log_probabilities(self) -> Tensor:
+        """Log of the averaged probabilities, float64 `(N, Z)`."""
+        return average(self.logits)
+
+    @property
+    def classes(self) -> int:
+        """Z, the number of classes."""
+        return self.logits.shape[2]
+
+
+def ensemble(runs: Sequence[Predictions]) -> Predictions:
+    """The ensemble of all members of runs on the same inputs: their probabilities averaged.
+
+    >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
+    >>> ensemble([one, one]).logits.shape
+    torch.Size([2, 2, 4])
+    """
+    first = runs[0]
+    return Predictions(first.ids, first.labels, torch.cat([run.logits for run in runs]))

@@ -1,0 +1,35 @@
+"""The numbers of the reliability diagrams: each run alone, and all of a subject's runs averaged."""
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._predictions import Predictions, ensemble
+from arcal.auditing._subject import Subject
+from arcal.calibration import Reliability, clopper_pearson, confidence_and_correct
+
+
+def reliability(predictions: Predictions) -> Reliability:
+    """Confidence and accuracy by bin, those of the ECE, of a model's predictions."""
+    probabilities = predictions.log_probabilities.exp()
+    return Reliability().update(*confidence_and_correct(probabilities, predictions.labels))
+
+
+def reliability_by_run(subject: Subject) -> list[Reliability]:
+    """Each run's predictions on the clean test set in the bins of the ECE.
+
+    Runs are not pooled: they see the same images, so that an interval of their pool would be too
+    narrow.
+    """
+    return [reliability(predictions) for predictions in subject.clean]
+
+
+def ensemble_reliability(subject: Subject) -> Reliability | None:
+    """The same of the runs' averaged probabilities; None for a single run."""
+    return reliability(ensemble(subject.clean)) if len(subject.clean) > 1 else None
+
+
+def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
+    """Ends of each bin's 95 % interval of accuracy (Clopper, Pearson), `(K,)`; nan if empty."""
+    ends = clopper_pearson(bins.correct_sums, bins.count)
+    low, high = (torch.where(bins.count > 0, end, torch.nan) for end in ends)
+    return low, high

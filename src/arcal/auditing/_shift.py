@@ -1,0 +1,137 @@
+"""Under shift: means over types of corruption, by intensity and over all (Tables 3 and 5).
+
+A figure is of one set, and the mean is over sets: never the figure of their pool. `measure` is one
+of `MEASURES`, with a value for each of n runs, or for their `ensemble`, then n is 1; or one of
+`STABILITY`, a value for all runs together. Of a single run there is neither: n is 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._measures import STABILITY
+from arcal.auditing._sets import CLEAN, INTENSITIES, EvaluationSet, without_extra
+from arcal.auditing._spread import Spread
+from arcal.auditing._subject import Subject
+from arcal.errors import ArcalError
+
+
+def on_set(
+    subject: Subject, where: EvaluationSet, measure: str, *, ensemble: bool = False
+) -> Tensor:
+    """The measure on one set, float64 `(n,)`."""
+    measures = subject.measures[where]
+    if measure in STABILITY:
+        values = [measures.stability[measure]] if measures.stability else []
+    elif ensemble:
+        values = [measures.ensemble[measure]] if measures.ensemble else []
+    else:
+        values = [run[measure] for run in measures.runs]
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dict[str, Tensor]:
+    """By type of corruption the measure at intensities 1 to 5, float64 `(n, 5)`.
+
+    nan where a set was not evaluated; no entry for a type of which none was.
+    """
+    by_type: dict[str, Tensor] = {}
+    for where in subject.measures:
+        if where.corruption is None or not where.is_shifted:
+            continue
+        values = on_set(subject, where, measure, ensemble=ensemble)
+        nothing = torch.full((len(values), len(INTENSITIES)), torch.nan, dtype=torch.float64)
+        by_type.setdefault(where.corruption, nothing)[:, where.intensity - 1] = values
+    return by_type
+
+
+def by_intensity(
+    subject: Subject, measure: str, types: Sequence[str] | None = None, *, ensemble: bool = False
+) -> Tensor:
+    """The mean over types, over all that were evaluated unless given, float64 `(n, 5)`.
+
+    nan where none was evaluated at an intensity. A type that was not evaluated at all raises
+    `ArcalError`, and so does a subject without corrupted sets.
+    """
+    return _stacked(subject, measure, types, ensemble).nanmean(dim=0)
+
+
+def over_shift(
+    subject: Subject, measure: str, types: Sequence[str] | None = None, *, ensemble: bool = False
+) -> Tensor:
+    """The mean over all types and intensities that were evaluated, every set alike, float64 `(n,)`.
+
+    Of the measure `ece` it is the mean corruption ECE. Errors are those of `by_intensity`.
+    """
+    return _stacked(subject, measure, types, ensemble).nanmean(dim=(0, 2))
+
+
+def _stacked(subject: Subject, measure: str, types: Sequence[str] | None, ensemble: bool) -> Tensor:
+    """`(types, n, 5)`."""
+    by_type = over_types(subject, measure, ensemble=ensemble)
+    types = list(by_type) if types is None else types
+    missing = [type for type in types if type not in by_type]
+    if missing or not types:
+        raise ArcalError(
+            f"{subject.name} was not evaluated under {', '.join(missing) or 'any shift'}: "
+            "evaluate it with --shift"
+        )
+    return torch.stack([by_type[type] for type in types])
+
+
+@dataclass(frozen=True)
+class Means:
+    """One measure of a subject's runs (a value each), or of all of them together (one value).
+
+    `by_intensity` has five entries, None where no type was evaluated. `overall` is over all
+    corrupted sets, and `standard` over those of the types that are not extra; None if there are no
+    sets, or none to tell apart. `by_type` `(5,)` are means over runs, nan where not evaluated.
+    """
+
+    clean: Spread
+    by_intensity: list[Spread | None]
+    overall: Spread | None
+    standard: Spread | None
+    by_type: dict[str, Tensor]
+
+    @property
+    def types(self) -> list[int]:
+        """How many types were evaluated at each of the five intensities."""
+        return [
+            sum(not values[i].isnan() for values in self.by_type.values())
+            for i in range(len(self.by_intensity))
+        ]
+
+
+def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | None:
+    """The measure on the clean set and its means under shift; None for what one run has not."""
+    clean = on_set(subject, CLEAN, measure, ensemble=ensemble)
+    if len(clean) == 0:
+        return None
+    types = over_types(subject, measure, ensemble=ensemble)
+    only_clean = Means(
+        clean=_spread(clean),
+        by_intensity=[None] * len(INTENSITIES),
+        overall=None,
+        standard=None,
+        by_type={type: values.mean(dim=0) for type, values in types.items()},
+    )
+    if not types:
+        return only_clean
+    standard = without_extra(list(types))
+    tells = 0 < len(standard) < len(types)
+    by_strength = by_intensity(subject, measure, ensemble=ensemble)
+    return replace(
+        only_clean,
+        by_intensity=[None if one.isnan().any() else _spread(one) for one in by_strength.T],
+        overall=_spread(over_shift(subject, measure, ensemble=ensemble)),
+        standard=_spread(over_shift(subject, measure, standard, ensemble=ensemble))
+        if tells
+        else None,
+    )
+
+
+def _spread(values: Tensor) -> Spread:
+    return Spread(tuple(values.tolist()))

@@ -1,0 +1,55 @@
+"""Attacked images of a test set, from its least to its most robust."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import Model, frozen
+from arcal.data import Part, as_input
+from arcal.robustness import Attack, Robustness, rank
+
+
+@dataclass(frozen=True)
+class Showcase:
+    """N images with the perturbations that flip one model, ascending in the order's robustness.
+
+    `ids`, `labels`, `predicted` and `becomes` (the prediction on the perturbed image) are int64
+    `(N,)`; `x` and `adversarial` float32 `(N, C, H, W)` in [0, 1], the latter NaN where the attack
+    failed; `distance` float32 `(N,)` is what the attack found, `estimate` `(N,)` what the order
+    said.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    predicted: Tensor
+    becomes: Tensor
+    x: Tensor
+    adversarial: Tensor
+    distance: Tensor
+    estimate: Tensor
+
+
+def attack_evenly(
+    model: Model, part: Part, robustness: Robustness, attack: Attack, N: int = 64
+) -> Showcase:
+    """Attack `N` images of a part spread evenly over the ranking by `robustness`.
+
+    `robustness` is of `part`, by this model. The first and the last are the ends of the ranking.
+    """
+    ranking = rank(robustness.robustness, robustness.ids).argsort()
+    chosen = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]
+    x = as_input(part.images(chosen), "cpu")
+    flipped = attack(model, x)
+    with frozen(model), torch.no_grad():
+        becomes = model(flipped.x).argmax(dim=1)
+    return Showcase(
+        ids=part.ids[chosen],
+        labels=part.labels[chosen],
+        predicted=flipped.predicted,
+        becomes=torch.where(flipped.success, becomes, flipped.predicted),
+        x=x,
+        adversarial=flipped.x,
+        distance=flipped.distance,
+        estimate=robustness.robustness[chosen],
+    )

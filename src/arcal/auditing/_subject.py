@@ -1,0 +1,158 @@
+"""A subject: one classifier, or the runs of one training method, and what is known of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._measures import Measures, ece_interval, measure
+from arcal.auditing._ood import OutOfDistribution
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._sets import CLEAN, EvaluationSet
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness, levels, mean_rank
+
+R = 10
+"""Levels that figures by level are cut into, unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a subject was trained: a method of `arcal.methods` by name, with all its settings.
+
+    `members` are those of each run; `posthoc` is the calibration after training, a key of
+    `POSTHOC`; `details` tell it from another subject of the same method and settings.
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    members: int = 1
+    posthoc: str | None = None
+    details: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """All of it in a line, such as `ar-adals (alpha 0.2, R 10) + temperature`."""
+        words = [f"{name} {_words(v)}" for name, v in self.settings.items() if v is not None]
+        if self.members > 1:
+            words.append(f"{self.members} members")
+        label = self.name + (f" ({', '.join(words)})" if words else "")
+        label += f" [{', '.join(self.details)}]" if self.details else ""
+        return label + (f" + {self.posthoc}" if self.posthoc else "")
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):  # a schedule by the first epoch of each value
+        return " then ".join(f"{v} from epoch {first}" for first, v in value.items())
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where one run comes from: its name, and facts to show, by title."""
+
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """One classifier, or n runs of one method that differ in nothing but their seeds.
+
+    `seeds`, `robustness`, `provenance` and what `predictions` and `measures` have of a set are in
+    the same order, an entry a run. `predictions` are there for the clean test set, and for others
+    where they were kept; `measures` are there for every set that was evaluated. `robustness` is of
+    the clean test set, each run's by its own model, and empty if nothing was scored. `soft_labels`
+    float64 `(epochs + 1, R)` are the correct class's after each epoch, mean over the runs.
+    """
+
+    name: str
+    predictions: Mapping[EvaluationSet, Sequence[Predictions]]
+    measures: Mapping[EvaluationSet, Measures]
+    seeds: Sequence[tuple[int, ...]]
+    robustness: Sequence[Robustness] = ()
+    ood: Sequence[OutOfDistribution] = ()
+    method: Method | None = None
+    soft_labels: Tensor | None = None
+    provenance: Sequence[Provenance] = ()
+
+    @classmethod
+    def from_predictions(
+        cls,
+        name: str,
+        predictions: Mapping[EvaluationSet, Sequence[Predictions]],
+        *,
+        seeds: Sequence[tuple[int, ...]] | None = None,
+        robustness: Sequence[Robustness] = (),
+        R: int = R,
+        **about: Any,
+    ) -> "Subject":
+        """A subject whose figures are computed from the predictions of its n runs on every set.
+
+        Without `seeds` the runs are numbered from 0. The other arguments are those of the class.
+
+        >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
+        >>> Subject.from_predictions("mine", {CLEAN: [sure]}).measures[CLEAN].runs[0]["accuracy"]
+        1.0
+        """
+        measures = {
+            where: measure_set(where, runs, robustness, R) for where, runs in predictions.items()
+        }
+        if seeds is None:
+            seeds = [(i,) for i in range(len(next(iter(predictions.values()))))]
+        return cls(name, predictions, measures, seeds, robustness, **about)
+
+    @property
+    def clean(self) -> Sequence[Predictions]:
+        """Each run's predictions on the clean test set; empty if they were not kept."""
+        return self.predictions.get(CLEAN, ())
+
+
+def measure_set(
+    where: EvaluationSet,
+    runs: Sequence[Predictions],
+    robustness: Sequence[Robustness] = (),
+    R: int = R,
+    known: Sequence[Mapping[str, float]] = (),
+) -> Measures:
+    """The figures of a subject's runs on one set; on the clean one with each ECE's interval.
+
+    `known` has what else is known of each run on the clean set, such as its `smoothing`.
+
+    By level, all runs share the levels of their mean rank, if the test images have been scored and
+    there are at least `R` of them.
+    """
+    scored = robustness and where.part == CLEAN.part and len(runs[0].ids) >= R
+    cut = shared_levels(robustness, R, runs[0].ids) if scored and len(runs) > 1 else None
+    measures = measure(runs, cut, R)
+    if where != CLEAN:
+        return measures
+    alone = tuple(
+        {**run, **ece_interval(predictions), **more}
+        for run, predictions, more in zip(
+            measures.runs, runs, known or [{}] * len(runs), strict=True
+        )
+    )
+    return replace(measures, runs=alone)
+
+
+def shared_levels(robustness: Sequence[Robustness], R: int, ids: Tensor | None = None) -> Tensor:
+    """The levels int64 `(N,)` of the test images that all runs share: by their mean rank.
+
+    With `ids` `(N,)` only these images are ranked and cut, and their levels are in this order. An
+    image without a score raises `ArcalError`, and so do fewer images than levels.
+    """
+    scored = robustness[0].ids
+    ids = scored if ids is None else ids
+    if len(ids) < R:
+        raise ArcalError(
+            f"{len(ids)} test images cannot be cut into {R} levels, as a report does: use more"
+        )
+    order = scored.argsort()
+    positions = order[torch.searchsorted(scored[order], ids).clamp(max=len(scored) - 1)]
+    if not torch.equal(scored[positions], ids):
+        raise ArcalError("not all of these images have been scored: score the whole test set")
+    distances = torch.stack([run.robustness[positions] for run in robustness])
+    return levels(mean_rank(distances, ids), ids, R)

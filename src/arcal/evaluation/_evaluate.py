@@ -1,0 +1,218 @@
+"""From run folders to subjects: each image is corrupted once, one set at a time is in memory."""
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from arcal.auditing import (
+    CLEAN,
+    EvaluationSet,
+    Measures,
+    OutOfDistribution,
+    Predictions,
+    Subject,
+    calibrated,
+    fit_posthoc,
+    measure_set,
+    out_of_distribution,
+)
+from arcal.calibration.posthoc import Calibrator, check_posthoc
+from arcal.data import Data, Part
+from arcal.data.corrupted import CorruptedImages
+from arcal.errors import ArcalError
+from arcal.evaluation.grouping import Group, group_runs
+from arcal.evaluation.predictor import Predictor
+from arcal.evaluation.workload import Workload, evaluate_ahead
+from arcal.robustness import Attack, Robustness
+from arcal.store import RunFolder
+
+
+def evaluate(
+    folders: Sequence[RunFolder],
+    data: Data,
+    sets: Sequence[EvaluationSet],
+    order: str,
+    *,
+    attack: Attack | None = None,
+    ood: Sequence[Part] = (),
+    corrupted: CorruptedImages | None = None,
+    posthoc: Sequence[str] | Mapping[str, Sequence[RunFolder]] = (),
+    shifted: Part | None = None,
+    scored: Sequence[RunFolder] | None = None,
+    accelerator: str = "cpu",
+    workers: int = 1,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> list[Subject]:
+    """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
+
+    Runs that differ in seeds only are one subject. All must have been trained on `data`; the order
+    is that in which a method first comes up. `attack` is that of the order `attack`. Each set is
+    made once for all runs; predictions that are in the run folders are read instead, so that a
+    killed evaluation goes on.
+
+    Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
+    training, a subject of its own: each run by its own calibrator, fitted once on its clean
+    validation predictions and applied to every set. With a mapping from names, that is added to the
+    methods of these runs only.
+
+    Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
+    are made of; and `scored`, the runs whose test images are scored. None is all. With `workers`
+    > 1 so many processes share the runs, each with as many threads as this one; without a cache
+    each makes the sets for itself.
+    """
+    if workers < 1:
+        raise ArcalError(f"{workers} workers: at least 1 is needed")
+    images = corrupted or CorruptedImages()
+    work = Workload(data, sets, order, attack, ood, images, shifted, accelerator)
+    folders = list({folder.path.resolve(): folder for folder in folders}.values())
+    to_score = _paths(folders if scored is None else scored)
+    if not isinstance(posthoc, Mapping):
+        posthoc = dict.fromkeys(posthoc, folders)
+    to_calibrate = {name: _paths(runs) for name, runs in posthoc.items()}
+    for name in to_calibrate:
+        check_posthoc(name)
+    names = [other.name for other in ood]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
+
+    groups = group_runs(folders)
+    for some in (to_score, *to_calibrate.values()):
+        _check_whole(groups, some)
+    to_fit = set().union(*to_calibrate.values())
+    total = len(folders) * (1 + len({CLEAN, *sets}) + len(ood)) + len(to_fit)
+    counter = _Counter(progress, total)
+    if workers > 1 and len(folders) > 1:
+        evaluate_ahead(work, folders, to_score, to_fit, workers, counter.ahead_to)
+    rows = []
+    for group in groups:
+        paths = _paths(group.folders)
+        row = _Row(group, [Predictor(run, accelerator=accelerator) for run in group.folders])
+        for folder in group.folders:
+            if paths <= to_score:
+                row.robustness.append(work.score(folder))
+            counter.one_more()
+        row.calibrate([name for name, of in to_calibrate.items() if paths <= of], work, counter)
+        rows.append(row)
+
+    for where, part, name in work.parts():
+        for row in rows:
+            row.measure(where, part, name, counter)
+    for part, name in work.others():
+        how = "" if part.how == "as it is" else part.how
+        for row in rows:
+            row.compare(part, name, how, counter)
+    return [subject for row in rows for subject in row.subjects()]
+
+
+def _paths(folders: Sequence[RunFolder]) -> set[Path]:
+    return {folder.path.resolve() for folder in folders}
+
+
+def _check_whole(groups: list[Group], named: Set[Path]) -> None:
+    """Refuse to name some of a method's runs: a row of the tables is of all of them."""
+    for group in groups:
+        paths = _paths(group.folders)
+        if paths & named and not paths <= named:
+            raise ArcalError(
+                f"scored and posthoc name runs of {group.method.label}, but not "
+                f"{min(paths - named)}: name all of a method's runs or none"
+            )
+
+
+@dataclass
+class _Counter:
+    """Tells how much is done, of which other processes may be ahead."""
+
+    progress: Callable[[int, int], object]
+    total: int
+    done: int = 0
+    ahead: int = 0
+
+    def one_more(self) -> None:
+        self.done += 1
+        self.progress(max(self.ahead, self.done), self.total)
+
+    def ahead_to(self, done: int) -> None:
+        self.ahead = done
+        self.progress(done, self.total)
+
+
+@dataclass
+class _Evaluated:
+    """What is known of one subject so far: its calibrators, if any, and its figures."""
+
+    posthoc: str | None = None
+    calibrators: list[Calibrator] = field(default_factory=list)
+    clean: list[Predictions] = field(default_factory=list)
+    measures: dict[EvaluationSet, Measures] = field(default_factory=dict)
+    ood: list[OutOfDistribution] = field(default_factory=list)
+
+    def predictions(self, runs: list[Predictions]) -> list[Predictions]:
+        """What it makes of the predictions of the runs as they were trained."""
+        if self.posthoc is None:
+            return runs
+        return [calibrated(*pair) for pair in zip(self.calibrators, runs, strict=True)]
+
+
+@dataclass
+class _Row:
+    """The runs of a method with their models, and the subjects they become."""
+
+    group: Group
+    predictors: list[Predictor]
+    robustness: list[Robustness] = field(default_factory=list)
+    evaluated: list[_Evaluated] = field(default_factory=lambda: [_Evaluated()])
+
+    def calibrate(self, names: Sequence[str], work: Workload, counter: _Counter) -> None:
+        """Fit the post-hoc methods of these names on the validation images, each run its own."""
+        if not names:
+            return
+        validation = self._predict(work.data.validation, "validation", counter)
+        for name in names:
+            calibrators = [
+                fit_posthoc(name, predictions, folder.path.name)
+                for predictions, folder in zip(validation, self.group.folders, strict=True)
+            ]
+            self.evaluated.append(_Evaluated(name, calibrators))
+
+    def measure(self, where: EvaluationSet, part: Part, name: str, counter: _Counter) -> None:
+        """Measure all subjects on one set; only clean predictions are kept."""
+        runs = self._predict(part, name, counter)
+        known = [{"smoothing": s} for s in self.group.smoothing()] if where == CLEAN else ()
+        for one in self.evaluated:
+            predictions = one.predictions(runs)
+            if where == CLEAN:
+                one.clean = predictions
+            one.measures[where] = measure_set(where, predictions, self.robustness, known=known)
+
+    def compare(self, part: Part, name: str, how: str, counter: _Counter) -> None:
+        """Compare all subjects' predictions on the test set with those on other data."""
+        runs = self._predict(part, name, counter)
+        for one in self.evaluated:
+            outside = one.predictions(runs)
+            one.ood.append(out_of_distribution(part.name, one.clean, outside, how=how))
+
+    def subjects(self) -> list[Subject]:
+        """The method's runs as they were trained, then calibrated by each post-hoc method."""
+        methods = [replace(self.group.method, posthoc=one.posthoc) for one in self.evaluated]
+        return [
+            Subject(
+                name=method.label,
+                predictions={CLEAN: one.clean},
+                measures=one.measures,
+                seeds=self.group.seeds,
+                robustness=self.robustness,
+                ood=one.ood,
+                method=method,
+                soft_labels=None if one.posthoc else self.group.soft_labels(),
+                provenance=self.group.provenance,
+            )
+            for method, one in zip(methods, self.evaluated, strict=True)
+        ]
+
+    def _predict(self, part: Part, name: str, counter: _Counter) -> list[Predictions]:
+        runs = []
+        for predictor in self.predictors:
+            runs.append(predictor(part, name))
+            counter.one_more()
+        return runs

@@ -1,0 +1,137 @@
+"""Which runs are of one method: those that differ in nothing but their seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from arcal.auditing import Method, Provenance
+from arcal.errors import ArcalError
+from arcal.smoothing import soft_label_of
+from arcal.store import RunFolder
+from arcal.training.recipes import Recipe
+from arcal.training.run import Record, Run, read_run
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one method with the same settings, ascending in their seeds."""
+
+    method: Method
+    folders: tuple[RunFolder, ...]
+    records: tuple[Record, ...]
+
+    @property
+    def seeds(self) -> list[tuple[int, ...]]:
+        return [record.run.seeds for record in self.records]
+
+    @property
+    def provenance(self) -> list[Provenance]:
+        """Where each run comes from: the name of its folder, and what it was made with."""
+        return [
+            Provenance(folder.name, _facts(record))
+            for folder, record in zip(self.folders, self.records, strict=True)
+        ]
+
+    def smoothing(self) -> list[float]:
+        """The share of a label that each run spreads at the end, a mean over the levels."""
+        return [
+            _smoothing(folder, record)
+            for folder, record in zip(self.folders, self.records, strict=True)
+        ]
+
+    def soft_labels(self) -> Tensor | None:
+        """The correct class's soft label (Eq. 2) by epoch, mean over runs, `(epochs + 1, R)`.
+
+        The first row is the start, one-hot. None for a method that does not adapt its labels.
+        """
+        histories = [
+            [epoch["epsilon"] for epoch in folder.epochs() if "epsilon" in epoch]
+            for folder in self.folders
+        ]
+        epochs = min(len(history) for history in histories)
+        if epochs == 0:
+            return None
+        epsilon = torch.tensor([history[:epochs] for history in histories], dtype=torch.float64)
+        learned = soft_label_of(epsilon.mean(dim=0), len(self.records[0].data.classes))
+        return torch.cat([torch.ones_like(learned[:1]), learned])
+
+
+def group_runs(folders: Sequence[RunFolder]) -> list[Group]:
+    """The groups in the order in which they first come up.
+
+    Two folders of one run, which would pass for two seeds, raise `ArcalError`.
+    """
+    groups: list[list[tuple[RunFolder, Record]]] = []
+    known: dict[str, RunFolder] = {}
+    for folder in folders:
+        if (first := known.setdefault(folder.name, folder)) is not folder:
+            raise ArcalError(f"{first.path} and {folder.path} are the same run: name one of them")
+        record = read_run(folder)
+        for group in groups:
+            if group[0][1].is_twin(record):
+                break
+        else:
+            group = []
+            groups.append(group)
+        for other, its_record in group:
+            if its_record.run.seeds == record.run.seeds:
+                raise ArcalError(
+                    f"{other.path} and {folder.path} are of the same seeds, on the same data by "
+                    "another name: name one of them"
+                )
+        group.append((folder, record))
+    methods = [method_of_run(group[0][1].run) for group in groups]
+    return [
+        _group(method, group, alike=methods.count(method) > 1)
+        for method, group in zip(methods, groups, strict=True)
+    ]
+
+
+def method_of_run(run: Run) -> Method:
+    """How a run is trained, which all its twins share."""
+    return Method(run.method, run.settings, len(run.seeds))
+
+
+def _group(method: Method, runs: list[tuple[RunFolder, Record]], *, alike: bool) -> Group:
+    """A group; of several `alike` in method and settings each says what else it is."""
+    first, record = runs[0]
+    if alike:
+        details = (record.run.network, f"{record.run.recipe.epochs} epochs", first.digest)
+        method = Method(method.name, method.settings, method.members, details=details)
+    ordered = sorted(runs, key=lambda pair: pair[1].run.seeds)
+    return Group(method, tuple(run for run, _ in ordered), tuple(known for _, known in ordered))
+
+
+def _smoothing(folder: RunFolder, record: Record) -> float:
+    last = folder.epochs()[-1].get("epsilon")
+    if last is not None:
+        return sum(last) / len(last)
+    return float(record.run.settings.get("epsilon", 0.0))
+
+
+def _facts(record: Record) -> dict[str, str]:
+    run = record.run
+    return {
+        "Data": Path(run.data).name,
+        "Image": " × ".join(map(str, record.data.shape)),
+        "Network": run.network,
+        "Recipe": _recipe(run.recipe),
+        "Split seed": str(run.split_seed),
+        "Threads": str(run.threads),
+    }
+
+
+def _recipe(recipe: Recipe) -> str:
+    steps = ", ".join(f"× {factor:g} after {done}" for done, factor in recipe.steps)
+    parts = [
+        f"{recipe.name}: {recipe.epochs} epochs, batches of {recipe.batch_size}",
+        f"{recipe.optimizer}, learning rate {recipe.learning_rate:g}"
+        + (f" ({steps})" if steps else ""),
+        f"weight decay {recipe.weight_decay:g}",
+        f"augmentation {recipe.augmentation}",
+        f"precision {recipe.precision}",
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,53 @@
+"""Attacked images of a run's test set, kept in its folder."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from hashlib import sha256
+
+import torch
+
+from arcal.attacks import BoundaryProjection, settings_of
+from arcal.auditing import Showcase, attack_evenly
+from arcal.data import Part
+from arcal.errors import ArcalError
+from arcal.robustness import Attack, Robustness
+from arcal.store import RunFolder, load_header, load_tensors, save_tensors
+from arcal.training.run import fingerprint_of, model_of
+
+
+def showcase_of_run(
+    folder: RunFolder,
+    part: Part,
+    robustness: Robustness,
+    *,
+    N: int = 64,
+    attack: Attack | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Showcase:
+    """Attack `N` images spread evenly over the ranking, or read what the folder has of that.
+
+    `robustness` is of `part` by the run's model. The first and the last are the ends of the
+    ranking.
+    """
+    if not torch.equal(robustness.ids, part.ids):
+        raise ArcalError(f"the scores are not of {part.name}: score that part")
+    attack = attack or BoundaryProjection()
+    about = {
+        "model": fingerprint_of(folder),
+        "data": part.fingerprint(),
+        "order": robustness.order,
+        "scores": sha256(robustness.robustness.double().numpy().tobytes()).hexdigest(),
+        "N": N,
+        "attack": settings_of(attack),
+    }
+    path = folder.path / "showcase.safetensors"
+    if path.exists() and load_header(path) == about:
+        progress(N, N)
+        return Showcase(**load_tensors(path)[0])
+    shown = min(N, len(part))
+    progress(0, shown)
+    showcase = attack_evenly(model_of(folder), part, robustness, attack, N)
+    progress(shown, shown)
+    tensors = {field.name: getattr(showcase, field.name) for field in fields(showcase)}
+    save_tensors(path, tensors, **about)
+    return showcase
