@@ -75,7 +75,7 @@ def has_summary(folder: Path, run: str, sets: Sets, posthoc: Sequence[str]) -> b
 
 
 def read_summaries(folder: Path, method: Method, runs: Sequence[str], sets: Sets) -> list[Subject]:
-    """The runs of one method, by the names of their folders, as `evaluate` gave them, and its twins.
+    """The runs of one method, by their folders' names, as `evaluate` gave them, and its twins.
 
     Predictions, and what needs all runs at once, ensembles and stability, are there for the clean
     set and the method itself, from probabilities that half precision moves by less than 10^-3.

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arcal.files import write_whole
-from arcal.report.tables import Spread
 
 INK, FAINT = "#1a1d21", "#8a9099"
 OVER, UNDER = "#D55E00", "#0072B2"
@@ -78,43 +76,3 @@ def _with_own_ids(svg: str, name: str) -> str:
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r"url\(#", f"url(#{name}-", svg)
     return re.sub(r'href="#', f'href="#{name}-', svg)
-
-
-def pair(
-    axes: Axes, at: float, accuracy: Spread, confidence: Spread, *, upright: bool, labelled: bool
-) -> None:
-    """Accuracy and confidence as two markers joined by a bar, with one deviation to either side.
-
-    On a vertical line at x = `at` if `upright`, else on a horizontal one at y = `at`.
-    """
-    tint = OVER if confidence.mean > accuracy.mean else UNDER
-    x, y = [at, at], [accuracy.mean, confidence.mean]
-    axes.plot(*((x, y) if upright else (y, x)), color=tint, lw=6, alpha=0.3)
-    looks = ((confidence, OVER, "s", "confidence"), (accuracy, INK, "o", "accuracy"))
-    for spread, colour, marker, label in looks:
-        x, y = ([at], [spread.mean]) if upright else ([spread.mean], [at])
-        bar: dict[str, Any] = {"yerr" if upright else "xerr": spread.deviation}
-        axes.errorbar(
-            x,
-            y,
-            **bar,
-            color=colour,
-            marker=marker,
-            ls="",
-            mec="white",
-            mew=0.6,
-            ms=6,
-            capsize=2.5,
-            elinewidth=1.1,
-            label=label if labelled else None,
-        )
-
-
-def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
-    """An axis of levels, shown as 1 .. R from the least to the most robust."""
-    axes.set_xlim(0.6, R + 0.4)
-    step = max(1, R // 10)
-    axes.set_xticks(range(1, R + 1, step))
-    axes.grid(visible=False, axis="x")
-    ends = ("least", "most") if narrow else ("least robust", "most robust")
-    axes.set_xlabel(f"{ends[0]} ← robustness level → {ends[1]}")

@@ -1,0 +1,213 @@
+"""What one panel of a picture shows; the report and the paper's figures are made of these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from arcal.auditing import INTENSITIES, LevelFigures, Means, Spread
+from arcal.report.drawing import FAINT, INK, OVER, UNDER
+
+FEW_TYPES = 5
+"""A box over fewer types of corruption shows them as points as well: its quartiles say little."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a subject or a quantity is drawn: its name in the legend, its colour and its marker."""
+
+    name: str
+    colour: str
+    marker: str
+
+
+METHOD_MARKS = {
+    "vanilla": Mark("Vanilla", "#555555", "o"),
+    "label-smoothing": Mark("Label smoothing", "#E69F00", "s"),
+    "adals": Mark("AdaLS", "#56B4E9", "^"),
+    "ar-adals": Mark("AR-AdaLS", "#0072B2", "D"),
+}
+"""The paper's four methods, by their names in `arcal.methods`.
+
+Colours are safe for colour-blind readers (the palette of Okabe and Ito) and never the only sign:
+each comes with a marker.
+"""
+SPARE_MARKS = (("#009E73", "v"), ("#CC79A7", "P"), ("#D55E00", "X"), ("#882255", "p"))
+"""Colour and marker of other subjects, in the order in which they are taken."""
+CONFIDENCE, ACCURACY = Mark("confidence", OVER, "s"), Mark("accuracy", INK, "o")
+
+
+def line(axes: Axes, x: Sequence[float], values: Tensor, mark: Mark, style: str = "-") -> None:
+    """The mean of `(n, K)` over n runs at K places, with a bar of one deviation on either side.
+
+    One run has no bars.
+    """
+    axes.errorbar(
+        x,
+        values.mean(dim=0).numpy(),
+        values.std(dim=0).numpy() if len(values) > 1 else None,
+        color=mark.colour,
+        marker=mark.marker,
+        ls=style,
+        label=mark.name,
+        mec="white",
+        mew=0.6,
+        elinewidth=1.1,
+        capsize=2.5,
+        capthick=1.1,
+    )
+
+
+def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
+    """An axis of levels, shown as 1 .. R from the least to the most robust."""
+    axes.set_xlim(0.6, R + 0.4)
+    step = max(1, R // 10)
+    axes.set_xticks(range(1, R + 1, step))
+    axes.grid(visible=False, axis="x")
+    ends = ("least", "most") if narrow else ("least robust", "most robust")
+    axes.set_xlabel(f"{ends[0]} ← robustness level → {ends[1]}")
+
+
+def line_by_level(axes: Axes, values: Tensor, mark: Mark, style: str = "-") -> None:
+    """`(n, R)` over the levels, from 0 upward."""
+    line(axes, range(1, values.shape[1] + 1), values, mark, style)
+    axes.set_ylim(bottom=0)
+
+
+def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:
+    """Both by level; the space between them is tinted by which is the higher."""
+    places = range(1, levels.R + 1)
+    accuracy = levels.accuracy.mean(dim=0).numpy()
+    confidence = levels.confidence.mean(dim=0).numpy()
+    for tint, where in ((OVER, confidence >= accuracy), (UNDER, confidence <= accuracy)):
+        axes.fill_between(
+            places, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14
+        )
+    line(axes, places, levels.confidence, CONFIDENCE, "--")
+    line(axes, places, levels.accuracy, ACCURACY)
+    axes.set_ylim(0, 1.02)
+    axes.grid(visible=False, axis="x")
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """One measure of a subject under shift; an ensemble is drawn `strong` beside single runs."""
+
+    mark: Mark
+    means: Means
+    strong: bool = False
+
+    def over_types(self, intensity: int) -> Spread | None:
+        """The value of each type at an intensity; None if none was evaluated."""
+        values = [float(values[intensity - 1]) for values in self.means.by_type.values()]
+        evaluated = tuple(value for value in values if not np.isnan(value))
+        return Spread(evaluated) if evaluated else None
+
+    def marker(self, size: float = 5) -> dict[str, Any]:
+        """How its value on the clean test set is drawn."""
+        colour = self.mark.colour
+        face = colour if self.strong else to_rgba(colour, 0.22)
+        return {"color": face, "marker": self.mark.marker, "mec": colour, "mew": 1.0, "ms": size}
+
+
+def box_plots(
+    axes: Axes, subjects: Sequence[Boxes], intensities: Sequence[int] = INTENSITIES
+) -> None:
+    """At each intensity a box a subject, side by side; the first place is the clean test set.
+
+    A box spans the quartiles over types of corruption, its whiskers end at the least and the
+    greatest.
+    """
+    step = 0.84 / len(subjects)
+    for i, one in enumerate(subjects):
+        offset, colour = (i - (len(subjects) - 1) / 2) * step, one.mark.colour
+        for place, intensity in enumerate(intensities, 1):
+            spread = one.over_types(intensity)
+            if spread is None:
+                continue
+            axes.boxplot(
+                [spread.values],
+                positions=[place + offset],
+                widths=0.8 * step,
+                whis=(0, 100),
+                showfliers=False,
+                patch_artist=True,
+                manage_ticks=False,
+                boxprops={
+                    "facecolor": to_rgba(colour, 0.75 if one.strong else 0.22),
+                    "edgecolor": colour,
+                    "lw": 0.9,
+                },
+                medianprops={"color": INK, "lw": 1.3},
+                whiskerprops={"color": colour, "lw": 1.0},
+                capprops={"color": colour, "lw": 1.0},
+            )
+            if len(spread.values) < FEW_TYPES:
+                x = [place + offset] * len(spread.values)
+                axes.plot(x, spread.values, "o", ms=2.2, color=INK, mew=0)
+        axes.plot([offset], [one.means.clean.mean], ls="", **one.marker())
+    axes.set_xticks(range(len(intensities) + 1), labels=["clean", *map(str, intensities)])
+    axes.set_xlim(-0.55, len(intensities) + 0.55)
+    axes.tick_params(axis="x", length=0)
+    axes.grid(visible=False, axis="x")
+    for between in np.arange(len(intensities)) + 0.5:
+        axes.axvline(between, color="#e6e8eb", lw=0.8, zorder=0)
+
+
+def box_legend(figure: Figure, names: Sequence[tuple[str, Boxes]], columns: int = 4) -> None:
+    """Below all panels, a marker and a name a subject; it fills column by column."""
+    axes = figure.axes[0]
+    handles = [
+        axes.plot([], [], ls="", **boxes.marker(size=7), label=name)[0] for name, boxes in names
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def entropies(
+    axes: Axes, inside: Tensor, outside: Tensor, highest: float, colour: str
+) -> list[Artist]:
+    """Shares `(n, BINS)` of images by entropy from 0 to `highest`, in % and as means over runs.
+
+    The subject's own test set is a grey area, the other data a coloured line.
+    """
+    own, other = (100 * shares.mean(dim=0).numpy() for shares in (inside, outside))
+    edges = np.linspace(0, highest, len(own) + 1)
+    return [
+        axes.stairs(own, edges, fill=True, color=FAINT, alpha=0.35),
+        axes.stairs(other, edges, color=colour, lw=1.6),
+    ]
+
+
+def pair(
+    axes: Axes, place: float, accuracy: Spread, confidence: Spread, *, upright: bool, labelled: bool
+) -> None:
+    """Accuracy and confidence as two markers joined by a bar, with one deviation to either side.
+
+    On a vertical line at x = `place` if `upright`, else on a horizontal one at y = `place`.
+    """
+    tint = OVER if confidence.mean > accuracy.mean else UNDER
+    x, y = [place, place], [accuracy.mean, confidence.mean]
+    axes.plot(*((x, y) if upright else (y, x)), color=tint, lw=6, alpha=0.3)
+    for spread, mark in ((confidence, CONFIDENCE), (accuracy, ACCURACY)):
+        x, y = ([place], [spread.mean]) if upright else ([spread.mean], [place])
+        bar: dict[str, Any] = {"yerr" if upright else "xerr": spread.deviation}
+        axes.errorbar(
+            x,
+            y,
+            **bar,
+            color=mark.colour,
+            marker=mark.marker,
+            ls="",
+            mec="white",
+            mew=0.6,
+            ms=6,
+            capsize=2.5,
+            elinewidth=1.1,
+            label=mark.name if labelled else None,
+        )
