@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from arcal.attacks import attack_named
+from arcal.auditing import EvaluationSet, Subject
 from arcal.console import bar
 from arcal.data import Data, load
-from arcal.evaluation import EvaluationSet, MethodRuns, collect
+from arcal.evaluation import evaluate, showcase_of_run
 from arcal.report import write_report
-from arcal.showcase import showcase
 from arcal.training._sweep import Sweep, sweep, tries
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
@@ -27,7 +27,7 @@ R = 10
 
 def demo(
     out: Path, *, seeds: tuple[int, ...] = SEEDS, workers: int = 2
-) -> tuple[list[MethodRuns], Path]:
+) -> tuple[list[Subject], Path]:
     """Train, evaluate and report under `out`; returns the evaluated runs and the report's page.
 
     Label smoothing's epsilon and AR-AdaLS's alpha are chosen by validation ECE on the first seed,
@@ -58,11 +58,11 @@ def demo(
 
     torch.set_num_threads(1)  # of each process
     with bar("evaluating", "sets") as progress:
-        ranked = partial(collect, order="attack", attack=attack_named(ATTACK))
+        ranked = partial(evaluate, order="attack", attack=attack_named(ATTACK))
         evaluated = ranked(folders, data, [SHIFT], workers=workers, progress=progress)
     with bar("attacking", "images") as progress:
         scores = evaluated[0].robustness[0]
-        shown = showcase(evaluated[0].folders[0], data.test, scores, progress=progress)
+        shown = showcase_of_run(folders[0], data.test, scores, progress=progress)
     page = write_report(
         out / "report",
         evaluated,

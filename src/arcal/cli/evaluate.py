@@ -12,7 +12,6 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.data import Data
-    from arcal.evaluation import MethodRuns
 
 Folders = tyro.conf.Positional[tuple[Path, ...]]
 
@@ -65,14 +64,16 @@ class Evaluate:
         say(f"figures: {table}")
 
 
-def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]":
+def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     """The runs that a command names, evaluated on the sets that it names."""
     import torch
 
+    from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import check_posthoc
     from arcal.console import bar
     from arcal.data import load_test
-    from arcal.evaluation import Source, collect, shift_sets, write_tidy
+    from arcal.data.corrupted import CorruptedImages
+    from arcal.evaluation import evaluate, write_table
     from arcal.robustness import check_order
     from arcal.store import RunFolder
     from arcal.training.run import data_of, same_data
@@ -106,20 +107,20 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[MethodRuns]]"
     if not os.access(table.parent, os.W_OK):
         raise ArcalError(f"{table} cannot be written there: name another place by --table")
     with bar("evaluating", "sets") as progress:
-        groups = collect(
+        subjects = evaluate(
             folders,
             data,
             sets,
             command.order,
             ood=others,
-            source=Source(cache=command.cache, official=command.official),
+            corrupted=CorruptedImages(cache=command.cache, official=command.official),
             posthoc=command.posthoc,
             accelerator=command.accelerator,
             workers=command.workers,
             progress=progress,
         )
     about = {"data": data.name, "order": command.order, "official": command.official is not None}
-    write_tidy(table, groups, **about)
-    for other in groups[0].ood:
+    write_table(table, subjects, **about)
+    for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    return data, groups
+    return data, subjects

@@ -5,17 +5,17 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from arcal.evaluation import MethodRuns
+    from arcal.auditing import Subject
 
 
-def show(groups: "list[MethodRuns]", as_json: bool) -> None:
+def show(subjects: "list[Subject]", as_json: bool) -> None:
     """Print the table of methods, or every run's figures as JSON on standard output."""
     from arcal.report.terminal import as_records, print_table
 
     if as_json:
-        print(json.dumps(as_records(groups), indent=2))
+        print(json.dumps(as_records(subjects), indent=2))
     else:
-        print_table(groups)
+        print_table(subjects)
 
 
 def say(line: str) -> None:

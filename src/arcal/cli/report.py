@@ -21,13 +21,13 @@ class Report(Evaluate):
     def __call__(self) -> None:
         from arcal.report import write_report
 
-        data, groups = evaluated(self, self.table or self.out / "evaluation.parquet")
+        data, subjects = evaluated(self, self.table or self.out / "evaluation.parquet")
         page = write_report(
             self.out,
-            groups,
+            subjects,
             title="Calibration by adversarial robustness",
             classes=data.classes,
             notes=[],
         )
-        show(groups, self.json)
+        show(subjects, self.json)
         say(f"report: {page}")

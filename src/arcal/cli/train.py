@@ -106,6 +106,7 @@ class Train:
 
         from arcal.console import bar
         from arcal.training.many import train_all
+        from arcal.training.run import read_run
 
         run, tried = self._run(), {}
         if self.sweep:

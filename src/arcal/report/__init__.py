@@ -1,28 +1,26 @@
-"""The report: one self-contained page on what several methods' runs show."""
+"""The report: one self-contained page on what several subjects show."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from arcal import __version__
-from arcal.evaluation import MethodRuns
+from arcal._version import __version__
+from arcal.auditing import Showcase, Subject
 from arcal.files import write_json, write_whole
 from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
+from arcal.report.comparison import Comparison, compare
 from arcal.report.drawing import render as render_picture
-from arcal.report.levels import spearman
-from arcal.report.means import boxed
-from arcal.report.names import name_methods
+from arcal.report.numbers import as_json, plain
 from arcal.report.page import render as render_page
-from arcal.report.study import Study, as_json, plain, study
-from arcal.showcase import Showcase
 
 __all__ = ["write_report"]
 
 
 def write_report(
     out: Path,
-    runs: list[MethodRuns],
+    subjects: Sequence[Subject],
     *,
     title: str,
     classes: tuple[str, ...],
@@ -37,8 +35,8 @@ def write_report(
     pictures. `R` is the number of levels that the clean test set is cut into. `notes` are shown as
     they are: what was chosen on validation, for one. The same input gives the same bytes.
     """
-    compared = study(runs, R, len(classes))
-    attacked = _attacked(showcase, runs) if showcase else None
+    compared = compare(subjects, R, len(classes))
+    attacked = _attacked(showcase, compared) if showcase else None
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),
@@ -47,27 +45,29 @@ def write_report(
     }
     if compared.several:
         draw["ensembles"] = lambda: reliability_pictures.ensembles(compared)
-    if boxed(compared.methods[0].means["ece"]):
+    if compared.boxed:
         draw["shift"] = lambda: shift_pictures.shift(compared)
         if compared.several:
             draw["variance"] = lambda: shift_pictures.variance(compared)
-    for i in range(len(compared.methods[0].ood)):
+    for i in range(len(compared.subjects[0].ood)):
         draw[f"entropy-{i + 1}"] = lambda i=i: ood_pictures.entropy(compared, i, len(classes))
-    if any(method.soft_labels is not None for method in compared.methods):
+    if any(one.soft_labels is not None for one in compared.subjects):
         draw["soft-labels"] = lambda: pictures.soft_labels(compared)
     if showcase:
         draw["least-robust"] = lambda: images.least_robust(showcase, classes)
         draw["most-robust"] = lambda: images.most_robust(showcase, classes)
         draw["estimate"] = lambda: images.scatter(showcase, compared.order)
-    drawn = {name: render_picture(name, of, out / "pictures") for name, of in draw.items()}
+    drawn = {
+        name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()
+    }
     write_json(out / "figures.json", _figures(compared, title, classes, notes, attacked))
-    page = render_page(compared, runs, drawn, title=title, notes=notes, attacked=attacked)
+    page = render_page(compared, drawn, title=title, notes=notes, attacked=attacked)
     write_whole(out / "index.html", lambda to: to.write_text(page, encoding="utf-8"))
     return out / "index.html"
 
 
 def _figures(
-    compared: Study,
+    compared: Comparison,
     title: str,
     classes: tuple[str, ...],
     notes: list[str],
@@ -80,19 +80,19 @@ def _figures(
         "classes": list(classes),
         "R": compared.R,
         "order": compared.order,
-        "methods": as_json(compared),
+        "methods": [as_json(one) for one in compared.subjects],
         "showcase": plain(attacked),
     }
 
 
-def _attacked(showcase: Showcase, runs: list[MethodRuns]) -> dict[str, Any]:
+def _attacked(showcase: Showcase, compared: Comparison) -> dict[str, Any]:
     """What is to be said of the attacked images."""
     return {
-        "model": _attacked_model(showcase, runs),
+        "model": _attacked_model(showcase, compared),
         "images": len(showcase.ids),
         "shown": min(images.SHOWN, len(showcase.ids)),
         "failed": int(showcase.distance.isinf().sum()),
-        "rho": spearman(showcase.estimate.double(), showcase.distance.double()),
+        "rho": images.spearman(showcase.estimate.double(), showcase.distance.double()),
         **{
             field: getattr(showcase, field).tolist()
             for field in ("ids", "labels", "predicted", "becomes", "distance", "estimate")
@@ -100,18 +100,17 @@ def _attacked(showcase: Showcase, runs: list[MethodRuns]) -> dict[str, Any]:
     }
 
 
-def _attacked_model(showcase: Showcase, runs: list[MethodRuns]) -> str:
+def _attacked_model(showcase: Showcase, compared: Comparison) -> str:
     """Which run's model was attacked: the one whose scores of these images the showcase holds.
 
     Orders that know no model, such as `random`, fit several runs: then its predictions tell.
     """
     agreement = {"one model": -1}
-    names = name_methods([of_method.label for of_method in runs])
-    for name, of_method in zip(names, runs, strict=True):
-        for seeds, scores in zip(of_method.seeds, of_method.robustness, strict=True):
-            by_id = {int(i): at for at, i in enumerate(scores.ids)}
-            at = [by_id[i] for i in showcase.ids.tolist() if i in by_id]
-            if torch.equal(scores.robustness[at], showcase.estimate):
-                same = int((scores.predicted[at] == showcase.predicted).sum())
-                agreement[f"{name.title}, seed {' + '.join(map(str, seeds))}"] = same
+    for one in compared.subjects:
+        for seeds, scores in zip(one.seeds, one.subject.robustness, strict=True):
+            by_id = {int(i): place for place, i in enumerate(scores.ids)}
+            places = [by_id[i] for i in showcase.ids.tolist() if i in by_id]
+            if torch.equal(scores.robustness[places], showcase.estimate):
+                same = int((scores.predicted[places] == showcase.predicted).sum())
+                agreement[f"{one.name.title}, seed {' + '.join(map(str, seeds))}"] = same
     return max(agreement, key=agreement.__getitem__)

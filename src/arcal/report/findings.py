@@ -1,24 +1,18 @@
 """What the numbers say, in sentences that say no more than the numbers."""
 
-from arcal.report.levels import WEAKEST
-from arcal.report.study import Method, Study
-from arcal.report.tables import (
-    CLEAN,
-    COLUMNS,
-    ECE,
-    GAP,
-    SHIFTED,
-    Column,
-    Lead,
-    lead,
-    titles_of_sets,
-)
+from collections.abc import Sequence
+
+from arcal.auditing import CLEAN, OVER_SHIFT, WEAKEST, EvaluationSet
+from arcal.report.comparison import Compared, Comparison
+from arcal.report.names import Where, where_words
+from arcal.report.tables import COLUMNS, ECE, GAP, Column, Lead, lead
 
 
-def headline(study: Study) -> str:
+def headline(comparison: Comparison) -> str:
     """The one sentence of the page: who has the lowest ECE on the clean set and under shift."""
-    (clean, best), *shift = [(at, _lowest(study, at)) for at in headline_sets(study)]
-    if len(study.methods) == 1:
+    lowest = [(where, _lowest(comparison, where)) for where in headline_sets(comparison)]
+    (clean, best), *shift = lowest
+    if len(comparison.subjects) == 1:
         return (
             f"On the clean test set, {_names(best)} has an expected calibration error (ECE) of "
             f"{_amount(best[0], clean)}."
@@ -27,97 +21,99 @@ def headline(study: Study) -> str:
         f"On the clean test set, {_has(best)} the lowest expected calibration error "
         f"(ECE {_amount(best[0], clean)})"
     )
-    for at, its_best in shift:
+    for where, its_best in shift:
+        words = where_words(where, comparison.sets)
         if its_best == best:
-            sentence += f", and {_where(study, at)} the lowest, too ({_amount(best[0], at)})"
+            sentence += f", and {words} the lowest, too ({_amount(best[0], where)})"
         else:
-            found = f"{_has(its_best)} the lowest ({_amount(its_best[0], at)})"
-            sentence += f"; {_where(study, at)}, {found}"
+            sentence += f"; {words}, {_has(its_best)} the lowest ({_amount(its_best[0], where)})"
     return sentence + "."
 
 
-def remarks(study: Study) -> list[str]:
+def remarks(comparison: Comparison) -> list[str]:
     """What a reader should take from the tables: how sure each lead is, and who wins how often."""
-    found = [_least_robust(study)]
-    if len(study.methods) > 1:
-        sets = headline_sets(study)
-        found += [_how_sure(study, at) for at in sets]
-        found.append(_wins(study))
-    return found
+    lines = [_least_robust(comparison)]
+    if len(comparison.subjects) > 1:
+        lines += [_how_sure(comparison, where) for where in headline_sets(comparison)]
+        lines.append(_wins(comparison))
+    return lines
 
 
-def headline_sets(study: Study) -> list[str]:
+def headline_sets(comparison: Comparison) -> list[Where]:
     """The clean test set, and the mean over the corrupted ones or the only corrupted one."""
-    corrupted = [at for at in study.sets if at.startswith(f"{CLEAN}-")]
-    return [CLEAN, *([SHIFTED] if SHIFTED in study.sets else corrupted)]
+    if OVER_SHIFT in comparison.sets:
+        return [CLEAN, OVER_SHIFT]
+    single = (where for where in comparison.sets if isinstance(where, EvaluationSet))
+    return [CLEAN, *(where for where in single if where.is_shifted)]
 
 
-def leads(study: Study, at: str) -> list[tuple[Column, Lead]]:
-    """The best method of each measure on one set."""
-    seeds = [method.seeds for method in study.methods]
-    rows = study.rows(at)
+def leads(comparison: Comparison, where: Where) -> list[tuple[Column, Lead]]:
+    """The best subject of each measure on one set."""
+    seeds = [one.seeds for one in comparison.subjects]
+    rows = comparison.rows(where)
     return [(c, lead(c, [row[c.measure] for row in rows], seeds)) for c in COLUMNS]
 
 
-def _lead_in_ece(study: Study, at: str) -> Lead:
-    return next(of_column for column, of_column in leads(study, at) if column is ECE)
+def _lead_in_ece(comparison: Comparison, where: Where) -> Lead:
+    return dict(leads(comparison, where))[ECE]
 
 
-def _lowest(study: Study, at: str) -> list[Method]:
-    return [study.methods[i] for i in _lead_in_ece(study, at).best]
+def _lowest(comparison: Comparison, where: Where) -> list[Compared]:
+    return [comparison.subjects[i] for i in _lead_in_ece(comparison, where).best]
 
 
-def _how_sure(study: Study, at: str) -> str:
-    of_ece = _lead_in_ece(study, at)
-    where = _where(study, at, capital=True)
-    if of_ece.second is None:
-        return f"{where}, all methods have the same ECE."
-    first, *_ = of_ece.best
-    best, second = study.methods[first], study.methods[of_ece.second]
+def _how_sure(comparison: Comparison, where: Where) -> str:
+    words = where_words(where, comparison.sets)
+    words = words[0].upper() + words[1:]
+    in_ece = _lead_in_ece(comparison, where)
+    if in_ece.second is None:
+        return f"{words}, all methods have the same ECE."
+    first, *_ = in_ece.best
+    best, second = comparison.subjects[first], comparison.subjects[in_ece.second]
     sentence = (
-        f"{where}, {best.name.short} has an ECE of {_number(best, at)} and {second.name.short}, "
-        f"the next, of {_number(second, at)}: "
+        f"{words}, {best.name.short} has an ECE of {_number(best, where)} and {second.name.short}, "
+        f"the next, of {_number(second, where)}: "
     )
-    if of_ece.pairs < 2:
+    if in_ece.pairs < 2:
         return sentence + "without several seeds in common this difference may be chance."
-    if of_ece.ahead == of_ece.pairs:
-        return sentence + f"lower on each of the {of_ece.pairs} seeds they share."
+    if in_ece.ahead == in_ece.pairs:
+        return sentence + f"lower on each of the {in_ece.pairs} seeds they share."
     others = "" if best.seeds == second.seeds else " (their means are over different seeds)"
     return (
-        sentence + f"lower on {of_ece.ahead} of the {of_ece.pairs} seeds they share{others}, so "
+        sentence + f"lower on {in_ece.ahead} of the {in_ece.pairs} seeds they share{others}, so "
         "these runs do not tell the two apart."
     )
 
 
-def _least_robust(study: Study) -> str:
-    def amount(method: Method) -> str:
-        return f"{GAP.show_spread(method.levels.weakest_gap)} points"
+def _least_robust(comparison: Comparison) -> str:
+    def amount(one: Compared) -> str:
+        return f"{GAP.show_spread(one.levels.weakest_gap)} points"
 
-    reference = study.reference
-    n = min(WEAKEST, study.R)
+    reference = comparison.reference
+    n = min(WEAKEST, comparison.R)
     levels = "the least robust level" if n == 1 else f"the {n} least robust levels"
     sentence = (
-        f"In {levels} of {study.R}, {reference.name.short}'s confidence minus accuracy is "
+        f"In {levels} of {comparison.R}, {reference.name.short}'s confidence minus accuracy is "
         f"{amount(reference)}"
     )
-    if len(study.methods) == 1:
+    if len(comparison.subjects) == 1:
         return sentence + "."
-    mildest = min(study.methods, key=lambda method: abs(method.levels.weakest_gap.mean))
+    mildest = min(comparison.subjects, key=lambda one: abs(one.levels.weakest_gap.mean))
     if mildest is reference:
         return sentence + ", which no other method brings closer to 0."
     return f"{sentence}; closest to 0 is {mildest.name.short} with {amount(mildest)}."
 
 
-def _wins(study: Study) -> str:
-    sets = [at for at in study.sets if at != SHIFTED]
-    counts, ties = [0] * len(study.methods), 0
-    for at in sets:
-        for _, of_column in leads(study, at):
-            first, *tied = of_column.best
+def _wins(comparison: Comparison) -> str:
+    sets = [where for where in comparison.sets if where != OVER_SHIFT]
+    counts, ties = [0] * len(comparison.subjects), 0
+    for where in sets:
+        for _, one_lead in leads(comparison, where):
+            first, *tied = one_lead.best
             ties += bool(tied)
             counts[first] += not tied
-    ranking = sorted(zip(study.methods, counts, strict=True), key=lambda pair: -pair[1])
-    each = [f"{method.name.short} in {count}" for method, count in ranking]
+    ranking = sorted(zip(comparison.subjects, counts, strict=True), key=lambda pair: -pair[1])
+    each = [f"{one.name.short} in {count}" for one, count in ranking]
     each += [f"a tie in {ties}"] if ties else []
     return (
         f"Of {len(sets) * len(COLUMNS)} comparisons ({len(COLUMNS)} measures, "
@@ -125,36 +121,19 @@ def _wins(study: Study) -> str:
     )
 
 
-def _names(methods: list[Method]) -> str:
-    return _listed([method.name.short for method in methods])
-
-
-def _listed(words: list[str]) -> str:
+def _names(subjects: Sequence[Compared]) -> str:
+    words = [one.name.short for one in subjects]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def _has(methods: list[Method]) -> str:
-    return f"{_names(methods)} {'has' if len(methods) == 1 else 'share'}"
+def _has(subjects: Sequence[Compared]) -> str:
+    return f"{_names(subjects)} {'has' if len(subjects) == 1 else 'share'}"
 
 
-def _number(method: Method, at: str) -> str:
-    return f"{ECE.show_spread(method.measures[at]['ece'])} points"
+def _number(one: Compared, where: Where) -> str:
+    return f"{ECE.show_spread(one.measures[where]['ece'])} points"
 
 
-def _amount(method: Method, at: str) -> str:
-    n = len(method.seeds)
-    return f"{_number(method, at)} {f'over {n} runs' if n > 1 else 'for one run'}"
-
-
-def _where(study: Study, at: str, capital: bool = False) -> str:
-    title = titles_of_sets(study.sets)[at]
-    if at == CLEAN:
-        text = "on the clean test set"
-    elif at == SHIFTED:
-        text = f"on average over{title.removeprefix('Mean over')}"
-    elif at.startswith(f"{CLEAN}-"):
-        kept = title.startswith(("Gaussian", "JPEG"))
-        text = f"under {title if kept else title[0].lower() + title[1:]}"
-    else:
-        text = f"on the {title[0].lower()}{title[1:]}"
-    return text[0].upper() + text[1:] if capital else text
+def _amount(one: Compared, where: Where) -> str:
+    n = len(one.seeds)
+    return f"{_number(one, where)} {f'over {n} runs' if n > 1 else 'for one run'}"

@@ -2,14 +2,15 @@
 
 import math
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 from torch import Tensor
 
+from arcal.auditing import Showcase
 from arcal.report.drawing import FAINT, INK, OVER, WIDTH
-from arcal.report.levels import spearman
-from arcal.showcase import Showcase
 
 SHOWN = 8
 """Images shown from either end of the ranking."""
@@ -42,15 +43,15 @@ def amplification(perturbations: Tensor) -> float:
     return power * max(step for step in (1, 2, 5) if step * power <= wanted)
 
 
-def _gallery(showcase: Showcase, at: range, classes: tuple[str, ...]) -> Figure:
+def _gallery(showcase: Showcase, shown: range, classes: tuple[str, ...]) -> Figure:
     figure = Figure(figsize=(WIDTH, 4.25))
     panels = figure.subplots(3, SHOWN, squeeze=False)
     figure.subplots_adjust(left=0.085, right=1, top=0.905, bottom=0.095, wspace=0.06, hspace=0.06)
     delta = showcase.adversarial - showcase.x
-    factor = amplification(delta[at.start : at.stop])
+    factor = amplification(delta[shown.start : shown.stop])
     for axes in panels.flat:
         axes.set_axis_off()
-    for column, i in enumerate(at):
+    for column, i in enumerate(shown):
         image, perturbation, perturbed = panels[:, column]
         label, predicted, becomes = (
             _short(classes[int(numbers[i])])
@@ -133,3 +134,12 @@ def _beyond(values: Tensor) -> float:
     """A little above the largest finite value."""
     finite = values[values.isfinite()]
     return 1.08 * float(finite.max()) if len(finite) and float(finite.max()) > 0 else 1.0
+
+
+def spearman(a: Tensor, b: Tensor) -> float:
+    """Spearman's rank correlation of two `(N,)`; ties share their mean rank, +inf ranks highest.
+
+    nan if one of them is constant.
+    """
+    ranks = np.stack([stats.rankdata(a.numpy()), stats.rankdata(b.numpy())])
+    return torch.corrcoef(torch.from_numpy(ranks))[0, 1].item()

@@ -1,67 +1,58 @@
-"""What methods and evaluation sets are called, and the colour a method has in every picture."""
+"""What subjects and evaluation sets are called, and the mark a subject has in every picture."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
-_KINDS = {
-    "vanilla": ("Vanilla", ("#555555", "o")),
-    "label-smoothing": ("Label smoothing", ("#E69F00", "s")),
-    "adals": ("AdaLS", ("#56B4E9", "^")),
-    "ar-adals": ("AR-AdaLS", ("#0072B2", "D")),
-}
-_POSTHOC = {
+from arcal.auditing import OVER_SHIFT, EvaluationSet, OverShift, Subject
+from arcal.report.plots import METHOD_MARKS, SPARE_MARKS, Mark
+
+POSTHOC = {
     "temperature": ("TS", "temperature scaling"),
     "ets": ("ETS", "ensemble temperature scaling"),
     "irm": ("IRM", "one isotonic function for the probabilities of all classes"),
     "irova-ts": ("IROvA-TS", "temperature scaling, then an isotonic function for each class"),
 }
-_SPARE = (("#009E73", "v"), ("#CC79A7", "P"), ("#D55E00", "X"), ("#882255", "p"))
-_OWN = {method: look for method, (_, look) in _KINDS.items()} | {"vanilla + temperature": _SPARE[0]}
-_COLOURS, _MARKERS = zip(*_SPARE, *(look for _, look in _KINDS.values()), strict=True)
-_LOOKS = [
+"""What a post-hoc method is called, in short and in words."""
+
+Kind = tuple[str, str | None]
+"""A training method, or a subject's own name, and the post-hoc method after it."""
+Where = EvaluationSet | OverShift
+"""What a figure was measured on."""
+
+_OWN: dict[Kind, tuple[str, str]] = {("vanilla", "temperature"): SPARE_MARKS[0]}
+_OWN |= {(method, None): (mark.colour, mark.marker) for method, mark in METHOD_MARKS.items()}
+_COLOURS, _MARKERS = zip(
+    *SPARE_MARKS, *((mark.colour, mark.marker) for mark in METHOD_MARKS.values()), strict=True
+)
+_PALETTE = [
     (colour, _MARKERS[(i + turn) % len(_MARKERS)])
-    for turn in range(len(_MARKERS))
-    for i, colour in enumerate(_COLOURS)
+    for turn, (i, colour) in product(range(len(_MARKERS)), enumerate(_COLOURS))
 ]
 """Every colour with its own marker, then with the others'."""
-
-_SYMBOLS = {"alpha": "α", "epsilon": "ε"}
-
-ABOUT = {
-    "Vanilla": "cross-entropy with the labels as they are",
-    "Label smoothing": "every label gives away the same share ε to all classes",
-    "AdaLS": "label smoothing whose share follows the validation set's over-confidence",
-    "AR-AdaLS": "AdaLS with a share of its own for each of R levels of adversarial robustness",
-}
-ABOUT |= {
-    f"{kind} + {short}": f"the same after training: {words}, fitted on validation images"
-    for kind in tuple(ABOUT)
-    for short, words in _POSTHOC.values()
-}
-"""The known kinds of method in a line each."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """How one method is shown.
+    """How one subject is shown.
 
-    `kind` is the method without its settings, `settings` all of them in words, and `short` the
-    kind with only those that tell it from other methods of its kind. Colours are safe for
-    colour-blind readers (the palette of Okabe and Ito) and never the only sign: each comes with a
-    marker.
+    `kind` is its method without its settings, `settings` all of them in words, and `mark` has the
+    kind with only those settings that tell it from other subjects of its kind. `about` is the kind
+    in a line, empty if nothing is known of it; `posthoc` says whether it was calibrated after its
+    training.
     """
 
     label: str
     kind: str
     settings: str
-    short: str
-    colour: str
-    marker: str
+    mark: Mark
+    about: str = ""
+    posthoc: bool = False
 
     @property
-    def posthoc(self) -> bool:
-        """Whether it is a method with a calibration after its training."""
-        return " + " in self.kind
+    def short(self) -> str:
+        """The kind with what tells it from others."""
+        return self.mark.name
 
     @property
     def title(self) -> str:
@@ -74,79 +65,122 @@ class Name:
         return self.short.replace(", ", "\n", 1)
 
 
-def name_methods(labels: list[str]) -> list[Name]:
-    """Names for methods by their labels, such as `ar-adals (alpha 0.3, R 10, order gradient)`.
-
-    `vanilla + temperature` is a kind of its own, Vanilla + TS.
-    """
-    parsed = [_parse(label) for label in labels]
-    looks = _looks([method for method, _ in parsed])
+def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
+    """Names for subjects that are shown together."""
+    kinds = [_kind(subject) for subject in subjects]
+    words = [_words(subject) for subject in subjects]
     names = []
-    for label, (method, settings), (colour, marker) in zip(labels, parsed, looks, strict=True):
-        kind = _kind(method)
-        alike = [set(other) for its, other in parsed if its == method]
-        telling = [setting for setting in settings if not all(setting in other for other in alike)]
-        short = ", ".join([kind, *telling])
-        names.append(Name(label, kind, ", ".join(settings), short, colour, marker))
+    for subject, kind, settings, look in zip(subjects, kinds, words, _palette(kinds), strict=True):
+        alike = [other for its, other in zip(kinds, words, strict=True) if its == kind]
+        telling = [word for word in settings if not all(word in other for other in alike)]
+        title, about = _title(kind)
+        name = Mark(", ".join([title, *telling]), *look)
+        posthoc = kind[1] is not None
+        names.append(Name(subject.name, title, ", ".join(settings), name, about, posthoc))
     return names
 
 
-def _parse(label: str) -> tuple[str, list[str]]:
-    """The method of a label and its settings as people write them, R before the others."""
-    found = re.fullmatch(r"(\S+)(?: \((.+?)\))?(?: \[(.+)\])?((?: \+ \S+)?)", label)
-    if not found:
-        return label, []
-    method, *written, posthoc = found.groups()
-    settings = [_setting(text) for part in written if part for text in part.split(", ")]
-    return method + posthoc, sorted(settings, key=lambda setting: not setting.startswith("R ="))
+def _kind(subject: Subject) -> Kind:
+    method = subject.method
+    return (subject.name, None) if method is None else (method.name, method.posthoc)
 
 
-def _kind(method: str) -> str:
-    trained, plus, posthoc = method.partition(" + ")
-    words = _KINDS[trained][0] if trained in _KINDS else trained
-    return words + plus + (_POSTHOC[posthoc][0] if posthoc in _POSTHOC else posthoc)
+def _words(subject: Subject) -> list[str]:
+    """The settings of a subject, and what else tells it from others, as people write them."""
+    method = subject.method
+    if method is None:
+        return []
+    members = [f"{method.members} members"] if method.members > 1 else []
+    return [*in_words(method.name, method.settings), *members, *method.details]
 
 
-def _setting(text: str) -> str:
-    name, _, value = text.partition(" ")
-    if name == "rescore":
-        after = [f"{float(epoch):g}" for epoch in value.split()]
-        return f"on the fly after {' and '.join(after)}"
-    if name == "attack":
-        return f"by {value}"
-    if name == "order":
-        return f"{value} order"
-    if not value or name.isdigit():  # such as "3 members"
-        return text
-    return f"{_SYMBOLS.get(name, name)} = {value}"
+def _title(kind: Kind) -> tuple[str, str]:
+    """What a kind is called, and what it is in a line."""
+    name, posthoc = kind
+    method = METHODS.get(name)
+    title, about = (name, "") if method is None else (method.title, method.about)
+    if posthoc is None:
+        return title, about
+    short, words = POSTHOC.get(posthoc, (posthoc, posthoc))
+    return f"{title} + {short}", f"the same after training: {words}, fitted on validation images"
 
 
-def _looks(methods: list[str]) -> list[tuple[str, str]]:
+def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
     """Colour and marker of each: the first of a known kind has its own, others what is left."""
-    looks: dict[int, tuple[str, str]] = {}
-    for i, method in enumerate(methods):
-        if method in _OWN and method not in methods[:i]:
-            looks[i] = _OWN[method]
-    free = [look for look in _LOOKS if look not in looks.values()]
-    others = [i for i in range(len(methods)) if i not in looks]
-    for n, i in enumerate(others):
-        looks[i] = free[n % len(free)]
-    return [looks[i] for i in range(len(methods))]
+    own = {i: _OWN[kind] for i, kind in enumerate(kinds) if kind in _OWN and kind not in kinds[:i]}
+    free = [pair for pair in _PALETTE if pair not in own.values()]
+    others = [i for i in range(len(kinds)) if i not in own]
+    own |= {i: free[n % len(free)] for n, i in enumerate(others)}
+    return [own[i] for i in range(len(kinds))]
 
 
-def set_title(name: str) -> str:
-    """A set's name in words: `test-gaussian_noise-3` is Gaussian noise of intensity 3."""
-    found = re.fullmatch(r"([^-]+)(?:-(.+)-(\d+))?", name)
-    if not found:
-        return name
-    part, corruption, intensity = found.groups()
-    if not corruption:
-        return f"Clean {part} set"
-    words = corruption_title(corruption)
-    of_part = "" if part == "test" else f" ({part} set)"
-    return f"{words[0].upper()}{words[1:]} of intensity {intensity}{of_part}"
+def set_title(where: EvaluationSet) -> str:
+    """A set in words, such as Gaussian noise of intensity 3."""
+    if where.corruption is None:
+        return f"Clean {where.part} set"
+    words = corruption_title(where.corruption)
+    part = "" if where.part == "test" else f" ({where.part} set)"
+    return f"{words[0].upper()}{words[1:]} of intensity {where.intensity}{part}"
+
+
+def set_titles(sets: Sequence[Where]) -> dict[Where, str]:
+    """The sets, and the mean over those that are shifted, in words."""
+    shifted = sum(isinstance(where, EvaluationSet) and where.is_shifted for where in sets)
+    return {
+        where: set_title(where)
+        if isinstance(where, EvaluationSet)
+        else f"Mean over the {shifted} corrupted test sets"
+        for where in sets
+    }
+
+
+def where_words(where: Where, sets: Sequence[Where]) -> str:
+    """Where a figure was measured, such as "under fog of intensity 2"."""
+    if where == OVER_SHIFT:
+        return f"on average over{set_titles(sets)[where].removeprefix('Mean over')}"
+    assert isinstance(where, EvaluationSet)
+    if where.corruption is None:
+        return f"on the clean {where.part} set"
+    part = "" if where.part == "test" else f" ({where.part} set)"
+    return f"under {corruption_title(where.corruption)} of intensity {where.intensity}{part}"
 
 
 def corruption_title(type: str) -> str:
     """A type of corruption in words, such as `gaussian_noise`: Gaussian noise."""
     return type.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")
+
+
+# TEMPORARY
+class _M:
+    def __init__(self, title, about):
+        self.title, self.about = title, about
+
+
+METHODS = {
+    "vanilla": _M("Vanilla", "cross-entropy with the labels as they are"),
+    "label-smoothing": _M(
+        "Label smoothing", "every label gives away the same share ε to all classes"
+    ),
+    "adals": _M(
+        "AdaLS", "label smoothing whose share follows the validation set's over-confidence"
+    ),
+    "ar-adals": _M(
+        "AR-AdaLS", "AdaLS with a share of its own for each of R levels of adversarial robustness"
+    ),
+}
+
+
+def in_words(name, settings):
+    def word(name, value):
+        if name == "rescore":
+            return f"on the fly after {' and '.join(f'{e:g}' for e in value)}"
+        if name == "attack":
+            return f"by {value}"
+        if name == "order":
+            return f"{value} order"
+        if isinstance(value, dict):
+            value = " then ".join(f"{v} from epoch {first}" for first, v in value.items())
+        return f"{ {'alpha': 'α', 'epsilon': 'ε'}.get(name, name) } = {value}"
+
+    words = [word(n, v) for n, v in settings.items() if v is not None]
+    return sorted(words, key=lambda w: not w.startswith("R ="))

@@ -2,44 +2,44 @@
 
 import math
 
-import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from arcal.report.drawing import FAINT, WIDTH
-from arcal.report.study import Study
+from arcal.report.comparison import Comparison
+from arcal.report.drawing import WIDTH
+from arcal.report.plots import entropies
 
 
-def entropy(study: Study, i: int, Z: int) -> Figure:
-    """Predictive entropy on the test set and on the i-th other data set, a panel a method.
+def entropy(comparison: Comparison, i: int, Z: int) -> Figure:
+    """Predictive entropy on the test set and on the i-th other data set, a panel a subject.
 
-    The share of images in each bin is the mean over the method's runs.
+    The share of images in each bin is the mean over the subject's runs.
     """
-    columns = min(4, max(2, len(study.methods)))
-    rows = math.ceil(len(study.methods) / columns)
+    subjects = comparison.subjects
+    columns = min(4, max(2, len(subjects)))
+    rows = math.ceil(len(subjects) / columns)
     figure = Figure(figsize=(WIDTH, 2.9 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    edges = np.linspace(0, math.log(Z), study.methods[0].ood[i].inside.shape[1] + 1)
+    end = math.log(Z)
     drawn: list[Artist] = []
-    highest = 0.0
-    for n, (axes, method) in enumerate(zip(panels.flat, study.methods, strict=False)):
-        inside, outside = (
-            100 * shares.mean(dim=0).numpy()
-            for shares in (method.ood[i].inside, method.ood[i].outside)
-        )
-        area = axes.stairs(inside, edges, fill=True, color=FAINT, alpha=0.35)
-        line = axes.stairs(outside, edges, color=method.name.colour, lw=1.6)
-        drawn = drawn or [area, line]
-        highest = max(highest, inside.max(), outside.max())
-        axes.set_title(method.name.on_lines)
+    for n, (axes, one) in enumerate(zip(panels.flat, subjects, strict=False)):
+        other = one.ood[i]
+        artists = entropies(axes, other.inside, other.outside, end, one.name.mark.colour)
+        drawn = drawn or artists
+        axes.set_title(one.name.on_lines)
         axes.set_ylabel("" if n % columns else "% of images")
-        if n + columns >= len(study.methods):
+        if n + columns >= len(subjects):
             axes.set_xlabel("entropy, nats")
             axes.tick_params(labelbottom=True)
-    for axes in panels.flat[len(study.methods) :]:
+    for axes in panels.flat[len(subjects) :]:
         axes.set_visible(False)
-    panels[0, 0].set_xlim(-0.02 * edges[-1], 1.02 * edges[-1])
-    panels[0, 0].set_ylim(0, 1.05 * highest)
-    names = ["the models' own test set", study.methods[0].ood[i].name]
+    highest = max(
+        float(shares.mean(dim=0).max())
+        for one in subjects
+        for shares in (one.ood[i].inside, one.ood[i].outside)
+    )
+    panels[0, 0].set_xlim(-0.02 * end, 1.02 * end)
+    panels[0, 0].set_ylim(0, 105 * highest)
+    names = ["the models' own test set", subjects[0].ood[i].name]
     figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure

@@ -8,16 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from arcal import __version__
-from arcal.evaluation import MethodRuns
+from arcal._version import __version__
+from arcal.auditing import WEAKEST
 from arcal.report import findings, grids
+from arcal.report.comparison import BOXED, Comparison
 from arcal.report.drawing import OVER, UNDER
-from arcal.report.levels import WEAKEST
-from arcal.report.means import BOXED
-from arcal.report.names import ABOUT, corruption_title
+from arcal.report.names import Where, corruption_title, set_titles
 from arcal.report.reliability_pictures import FEW
-from arcal.report.study import Study
-from arcal.report.tables import COLUMNS, GAP, best_of, paired, titles_of_sets
+from arcal.report.tables import COLUMNS, GAP, best_rows, paired
 from arcal.transforms.corruptions import EXTRA
 
 ORDERS = {
@@ -36,8 +34,7 @@ MANY = 6
 
 
 def render(
-    study: Study,
-    runs: list[MethodRuns],
+    comparison: Comparison,
     pictures: Mapping[str, str],
     *,
     title: str,
@@ -52,15 +49,14 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    counts = sorted({len(method.seeds) for method in study.methods})
+    counts = sorted({len(one.seeds) for one in comparison.subjects})
     return here.get_template("page.html.jinja").render(
         title=title,
-        headline=findings.headline(study),
-        remarks=findings.remarks(study),
+        headline=findings.headline(comparison),
+        remarks=findings.remarks(comparison),
         notes=notes,
-        study=study,
-        about=ABOUT,
-        order_in_words=ORDERS.get(study.order, study.order),
+        comparison=comparison,
+        order_in_words=ORDERS.get(comparison.order, comparison.order),
         runs=" to ".join(map(str, sorted({counts[0], counts[-1]})))
         + (" run" if counts == [1] else " runs"),
         several=counts[-1] > 1,
@@ -68,40 +64,40 @@ def render(
         gap=GAP,
         level_gap=replace(GAP, digits=1),
         size=replace(GAP, measure="size"),
-        groups=_groups(study),
-        winners=_winners(study) if len(study.methods) > 1 else [],
-        by_seed=_by_seed(study),
-        weakest=min(WEAKEST, study.R),
+        groups=_groups(comparison),
+        winners=_winners(comparison) if len(comparison.subjects) > 1 else [],
+        by_seed=_by_seed(comparison),
+        weakest=min(WEAKEST, comparison.R),
         tint=_tint,
         few=FEW,
         boxed_from=BOXED,
-        **_evaluated(study),
+        **_evaluated(comparison),
         pictures={name: Markup(svg) for name, svg in pictures.items()},
         attacked=attacked,
-        made=_made(runs),
+        made=_made(comparison),
         version=__version__,
     )
 
 
-def _evaluated(study: Study) -> dict[str, Any]:
+def _evaluated(comparison: Comparison) -> dict[str, Any]:
     """The tables of what was evaluated beyond the clean test set and single models, if it was."""
-    types = study.methods[0].means["ece"].by_type
+    types = comparison.subjects[0].means["ece"].by_type
     extra = [type for type in types if type in EXTRA]
-    stable = grids.stability(study)
+    stable = grids.stability(comparison)
     return {
-        "calibration_errors": grids.calibration_errors(study),
-        "under_shift": grids.under_shift(study),
+        "calibration_errors": grids.calibration_errors(comparison),
+        "under_shift": grids.under_shift(comparison),
         "shifted_types": [corruption_title(type) for type in types],
         "extra_types": [corruption_title(type) for type in extra]
         if len(extra) < len(types)
         else [],
         "stability": stable,
-        "stability_by_level": grids.stability_by_level(study) if stable else None,
-        "ensembles": grids.ensembles(study),
+        "stability_by_level": grids.stability_by_level(comparison) if stable else None,
+        "ensembles": grids.ensembles(comparison),
         "ood": [
             {"name": other.name, "how": other.how, "images": other.images}
-            | {"picture": f"entropy-{i + 1}", "grid": grids.out_of_distribution(study, i)}
-            for i, other in enumerate(study.methods[0].ood)
+            | {"picture": f"entropy-{i + 1}", "grid": grids.out_of_distribution(comparison, i)}
+            for i, other in enumerate(comparison.subjects[0].ood)
         ],
     }
 
@@ -112,84 +108,67 @@ def _tint(gap: float) -> str:
     return f"{colour}{round(140 * min(1.0, abs(gap) / 0.25)):02x}"
 
 
-def _shown(study: Study) -> list[str]:
-    return study.sets if len(study.sets) <= MANY else findings.headline_sets(study)
+def _shown(comparison: Comparison) -> list[Where]:
+    return comparison.sets if len(comparison.sets) <= MANY else findings.headline_sets(comparison)
 
 
-def _groups(study: Study) -> list[dict[str, Any]]:
+def _groups(comparison: Comparison) -> list[dict[str, Any]]:
     """The table of methods by set; single corrupted sets are folded away if there are many."""
-    titles = titles_of_sets(study.sets)
-    shown = _shown(study)
+    titles = set_titles(comparison.sets)
+    shown = _shown(comparison)
     return [
-        {"title": titles[at], "rows": study.rows(at), "best": best_of(study.rows(at))}
-        | {"folded": at not in shown}
-        for at in study.sets
+        {"title": titles[where], "rows": comparison.rows(where)}
+        | {"best": best_rows(comparison.rows(where)), "folded": where not in shown}
+        for where in comparison.sets
     ]
 
 
-def _winners(study: Study) -> list[dict[str, Any]]:
+def _winners(comparison: Comparison) -> list[dict[str, Any]]:
     """Which method is best, by measure and set, and on how many paired seeds it is ahead."""
-    titles = titles_of_sets(study.sets)
+    titles = set_titles(comparison.sets)
     return [
-        {"title": titles[at], "leads": [of_column for _, of_column in findings.leads(study, at)]}
-        for at in _shown(study)
+        {"title": titles[where], "leads": [lead for _, lead in findings.leads(comparison, where)]}
+        for where in _shown(comparison)
     ]
 
 
-def _by_seed(study: Study) -> list[dict[str, Any]]:
+def _by_seed(comparison: Comparison) -> list[dict[str, Any]]:
     """For each set and measure a row a seed with each method's value, the best marked.
 
     Many sets would make a page of their own: then only those that the tables show.
     """
-    titles = titles_of_sets(study.sets)
-    every = sorted({seeds for method in study.methods for seeds in method.seeds})
-    shared = paired([method.seeds for method in study.methods])
+    titles = set_titles(comparison.sets)
+    every = sorted({seeds for one in comparison.subjects for seeds in one.seeds})
+    shared = paired([one.seeds for one in comparison.subjects])
     tables = []
-    for at in _shown(study):
+    for where in _shown(comparison):
         parts = []
         for column in COLUMNS:
             values = [
-                dict(zip(method.seeds, method.measures[at][column.measure].values, strict=True))
-                for method in study.methods
+                dict(zip(one.seeds, one.measures[where][column.measure].values, strict=True))
+                for one in comparison.subjects
             ]
             rows = [_seed_row(seeds, values, column, seeds in shared) for seeds in every]
             parts.append({"column": column, "rows": rows})
-        tables.append({"title": titles[at], "parts": parts})
+        tables.append({"title": titles[where], "parts": parts})
     return tables
 
 
 def _seed_row(seeds, values, column, comparable) -> dict[str, Any]:
-    badness = [column.badness(of_one[seeds]) for of_one in values if seeds in of_one]
+    badness = [column.badness(cell[seeds]) for cell in values if seeds in cell]
     cells = []
-    for of_one in values:
-        text = column.show(of_one[seeds]) if seeds in of_one else "–"
-        best = comparable and column.badness(of_one[seeds]) == min(badness) < max(badness)
+    for cell in values:
+        text = column.show(cell[seeds]) if seeds in cell else "–"
+        best = comparable and column.badness(cell[seeds]) == min(badness) < max(badness)
         cells.append({"text": text, "best": best})
     return {"seed": " + ".join(map(str, seeds)), "cells": cells}
 
 
-def _made(runs: list[MethodRuns]) -> dict[str, str]:
+def _made(comparison: Comparison) -> dict[str, str]:
     """What the runs were made with; where they differ, all values."""
-    configs = [folder.config_checked() for of_method in runs for folder in of_method.folders]
-    rows = {
-        "Data": [Path(config["source"]).name for config in configs],
-        "Image": [" × ".join(map(str, config["data"]["shape"])) for config in configs],
-        "Network": [config["network"] for config in configs],
-        "Recipe": [_recipe(config["recipe"]) for config in configs],
-        "Split seed": [str(config["split_seed"]) for config in configs],
-        "Threads": [str(config["threads"]) for config in configs],
-    }
-    return {name: "; ".join(dict.fromkeys(values)) for name, values in rows.items()}
-
-
-def _recipe(recipe: Mapping[str, Any]) -> str:
-    steps = ", ".join(f"× {factor:g} after {done}" for done, factor in recipe["steps"])
-    parts = [
-        f"{recipe['name']}: {recipe['epochs']} epochs, batches of {recipe['batch_size']}",
-        f"{recipe['optimizer']}, learning rate {recipe['learning_rate']:g}"
-        + (f" ({steps})" if steps else ""),
-        f"weight decay {recipe['weight_decay']:g}",
-        f"augmentation {recipe['augmentation']}",
-        f"precision {recipe['precision']}",
-    ]
-    return ", ".join(parts)
+    rows: dict[str, dict[str, None]] = {}
+    for one in comparison.subjects:
+        for run in one.subject.provenance:
+            for title, value in run.facts.items():
+                rows.setdefault(title, {})[value] = None
+    return {title: "; ".join(values) for title, values in rows.items()}

@@ -17,105 +17,82 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH, level_axis
-from arcal.report.names import Name
-from arcal.report.study import Method, Study
+from arcal.report.comparison import Comparison
+from arcal.report.drawing import FAINT, INK, WIDTH
+from arcal.report.plots import Mark, accuracy_and_confidence, level_axis, line_by_level
 
 
-def figure_1(study: Study) -> Figure:
+def figure_1(comparison: Comparison) -> Figure:
     """Accuracy and confidence by level, above ECE and variance by level, of the reference."""
     figure = Figure(figsize=(WIDTH * 0.72, 6.0), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    levels = study.reference.levels
-    _accuracy_and_confidence(top, study.reference)
-    top.set_title(study.reference.name.title)
-    _line(bottom, levels.ece, INK, "o", "ECE")
+    levels = comparison.reference.levels
+    accuracy_and_confidence(top, levels)
+    top.set_ylabel("accuracy, confidence")
+    top.legend(loc="lower right")
+    top.set_title(comparison.reference.name.title)
+    line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
     if levels.variance is not None:
-        _line(bottom, levels.variance[None], "#009E73", "s", "variance over the runs", "--")
-    bottom.set_ylim(bottom=0)
+        variance = Mark("variance over the runs", "#009E73", "s")
+        line_by_level(bottom, levels.variance[None], variance, "--")
     bottom.legend(loc="upper right")
     bottom.set_ylabel("ECE" if levels.variance is None else "ECE, variance")
-    level_axis(bottom, study.R)
+    level_axis(bottom, comparison.R)
     return figure
 
 
-def figure_2(study: Study) -> Figure:
-    """Accuracy and confidence of each other method, above ECE and variance of all methods."""
-    shown = study.others or study.methods
+def figure_2(comparison: Comparison) -> Figure:
+    """Accuracy and confidence of each other subject, above ECE and variance of all subjects."""
+    shown = comparison.others or comparison.subjects
     columns = 4 if len(shown) > 6 else min(3, max(2, len(shown)))
     above = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 3.2 * above + 3.4), layout="constrained")
     grid = figure.add_gridspec(above + 1, 2 * columns, hspace=0.06)
-    letters = ("".join(of) for n in count(1) for of in product(ascii_lowercase, repeat=n))
-    for i, method in enumerate(shown):
+    letters = ("".join(some) for n in count(1) for some in product(ascii_lowercase, repeat=n))
+    for i, one in enumerate(shown):
         row, column = divmod(i, columns)
         axes = figure.add_subplot(grid[row, 2 * column : 2 * column + 2])
-        _accuracy_and_confidence(axes, method, first=i == 0)
-        axes.set_title(f"({next(letters)}) {method.name.on_lines}")
-        level_axis(axes, study.R, narrow=columns > 2)
-    of_ece = figure.add_subplot(grid[above, :columns])
-    of_variance = figure.add_subplot(grid[above, columns:])
-    for method in study.methods:
-        look = method.name.colour, method.name.marker, method.name.short
-        _line(of_ece, method.levels.ece, *look)
-        if method.levels.variance is not None:
-            _line(of_variance, method.levels.variance[None], *look)
-    of_ece.set_title(f"({next(letters)}) ECE")
-    of_variance.set_title(f"({next(letters)}) Variance over the runs")
-    for axes in (of_ece, of_variance):
-        level_axis(axes, study.R)
+        accuracy_and_confidence(axes, one.levels)
+        if i == 0:
+            axes.set_ylabel("accuracy, confidence")
+            axes.legend(loc="lower right")
+        axes.set_title(f"({next(letters)}) {one.name.on_lines}")
+        level_axis(axes, comparison.R, narrow=columns > 2)
+    ece = figure.add_subplot(grid[above, :columns])
+    variance = figure.add_subplot(grid[above, columns:])
+    for one in comparison.subjects:
+        line_by_level(ece, one.levels.ece, one.name.mark)
+        if one.levels.variance is not None:
+            line_by_level(variance, one.levels.variance[None], one.name.mark)
+    ece.set_title(f"({next(letters)}) ECE")
+    variance.set_title(f"({next(letters)}) Variance over the runs")
+    for axes in (ece, variance):
+        level_axis(axes, comparison.R)
         axes.set_ylim(bottom=0)
-    figure.legend(*of_ece.get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    if not of_variance.lines:
-        _say(of_variance, "needs two runs of a method, there is one")
+    figure.legend(*ece.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    if not variance.lines:
+        _say(variance, "needs two runs of a method, there is one")
     return figure
 
 
-def _accuracy_and_confidence(axes: Axes, method: Method, first: bool = True) -> None:
-    levels = method.levels
-    at = range(1, levels.R + 1)
-    accuracy = levels.accuracy.mean(dim=0).numpy()
-    confidence = levels.confidence.mean(dim=0).numpy()
-    for tint, where in ((OVER, confidence >= accuracy), (UNDER, confidence <= accuracy)):
-        axes.fill_between(
-            at, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14
-        )
-    _line(axes, levels.confidence, OVER, "s", "confidence", "--")
-    _line(axes, levels.accuracy, INK, "o", "accuracy")
-    axes.set_ylabel("accuracy, confidence" if first else "")
-    axes.set_ylim(0, 1.02)
-    axes.grid(visible=False, axis="x")
-    if first:
-        axes.legend(loc="lower right")
-
-
-def _line(axes: Axes, values: Tensor, colour: str, marker: str, label: str, style="-") -> None:
-    """Mean of `(n, R)` over the runs, with a bar of one deviation on either side."""
-    at = range(1, values.shape[1] + 1)
-    mean = values.mean(dim=0).numpy()
-    deviation = values.std(dim=0).numpy() if len(values) > 1 else None
-    look = {"color": colour, "marker": marker, "mec": "white", "mew": 0.6, "elinewidth": 1.1}
-    axes.errorbar(at, mean, deviation, ls=style, label=label, capsize=2.5, capthick=1.1, **look)
-
-
-def soft_labels(study: Study) -> Figure:
-    """The correct class's soft label of each level over the epochs, a panel a method."""
-    shown = [method for method in study.methods if method.soft_labels is not None]
+def soft_labels(comparison: Comparison) -> Figure:
+    """The correct class's soft label of each level over the epochs, a panel a one."""
+    shown = [one for one in comparison.subjects if one.soft_labels is not None]
     columns = min(3, max(1, len(shown)))
     rows = max(1, math.ceil(len(shown) / columns))
     width = WIDTH * (0.72 if columns == 1 else 1.0)
     figure = Figure(figsize=(width, 3.5 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, sharey=True, squeeze=False)
     colours = ListedColormap(colormaps["plasma"](np.linspace(0.78, 0.0, 256)))
-    for axes, method in zip(panels.flat, shown, strict=False):
-        assert method.soft_labels is not None
-        R = method.soft_labels.shape[1]
+    for axes, one in zip(panels.flat, shown, strict=False):
+        assert one.soft_labels is not None
+        R = one.soft_labels.shape[1]
         for r in range(R):
             colour = colours(r / (R - 1)) if R > 1 else INK
-            axes.plot(method.soft_labels[:, r].numpy(), color=colour)
-        axes.set_title(method.name.on_lines)
+            axes.plot(one.soft_labels[:, r].numpy(), color=colour)
+        axes.set_title(one.name.on_lines)
         axes.set_xlabel("epoch")
-        axes.set_xlim(0, len(method.soft_labels) - 1)
+        axes.set_xlim(0, len(one.soft_labels) - 1)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
@@ -128,13 +105,13 @@ def soft_labels(study: Study) -> Figure:
     return figure
 
 
-def make_up(study: Study, classes: tuple[str, ...]) -> Figure:
+def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
     """Which classes a level is made of, beside each level's share of the misclassified images."""
-    Z, R = len(classes), study.R
+    Z, R = len(classes), comparison.R
     named = Z <= 30
     figure = Figure(figsize=(WIDTH, min(6.0, max(3.6, 0.3 * Z + 1.1))), layout="constrained")
     heat, shares = figure.subplots(1, 2, width_ratios=(5, 4))
-    share = (100 * study.reference.levels.class_share.T).numpy()  # (Z, R)
+    share = (100 * comparison.reference.levels.class_share.T).numpy()  # (Z, R)
     image = heat.imshow(
         share, aspect="auto", cmap="Blues", vmin=0, extent=(0.5, R + 0.5, Z - 0.5, -0.5)
     )
@@ -143,7 +120,7 @@ def make_up(study: Study, classes: tuple[str, ...]) -> Figure:
     heat.grid(visible=False)
     heat.tick_params(length=0)
     heat.spines[:].set_visible(False)
-    heat.set_title(f"(a) Classes of a level, % ({study.reference.name.short})")
+    heat.set_title(f"(a) Classes of a level, % ({comparison.reference.name.short})")
     heat.set_yticks(range(Z) if named else [], labels=classes if named else [])
     heat.set_ylabel("" if named else f"{Z} classes")
     if Z <= 12 and R <= 12:
@@ -155,22 +132,22 @@ def make_up(study: Study, classes: tuple[str, ...]) -> Figure:
                 heat.text(r + 1, z, f"{value:.0f}", ha="center", va="center", c=colour, size=7.5)
     else:
         figure.colorbar(image, ax=heat, pad=0.02, aspect=30).outline.set_visible(False)  # pyright: ignore
-    for method in study.methods:
-        _share_of_errors(shares, method.levels.misclassified, method.name)
+    for one in comparison.subjects:
+        _share_of_errors(shares, one.levels.misclassified, one.name.mark)
     shares.axhline(100 / R, color=INK, lw=1, ls=(0, (4, 3)))
     shares.text(R + 0.4, 100 / R, "if errors were spread evenly ", ha="right", va="bottom", size=8)
     level_axis(shares, R)
     shares.set_ylim(bottom=0)
     shares.set_title("(b) Share of all misclassified images, %")
     drawn = shares.get_legend_handles_labels()
-    figure.legend(*drawn, loc="outside lower right", ncols=min(4, len(study.methods)))
+    figure.legend(*drawn, loc="outside lower right", ncols=min(4, len(comparison.subjects)))
     return figure
 
 
-def _share_of_errors(axes: Axes, misclassified: Tensor, name: Name) -> None:
+def _share_of_errors(axes: Axes, misclassified: Tensor, mark: Mark) -> None:
     with_errors = misclassified[~misclassified.isnan().any(dim=1)]
     if len(with_errors):
-        _line(axes, 100 * with_errors, name.colour, name.marker, name.short)
+        line_by_level(axes, 100 * with_errors, mark)
 
 
 def _say(axes: Axes, text: str) -> None:

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
+from arcal.auditing import CLEAN, accuracy_interval
 from arcal.calibration import Reliability
-from arcal.evaluation import CLEAN
-from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH, pair
-from arcal.report.reliability import interval_of
-from arcal.report.study import Study
+from arcal.report.comparison import Comparison
+from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH
+from arcal.report.plots import pair
 
 FEW = 10
 """A bin of a reliability diagram with fewer images is drawn pale."""
@@ -21,31 +21,31 @@ FEW = 10
 @dataclass(frozen=True)
 class _Panel:
     title: str
-    found: Reliability
+    bins: Reliability
     others: list[Reliability]
     """Other runs of the same method, of which there are only points."""
 
 
-def reliability(study: Study) -> Figure:
+def reliability(comparison: Comparison) -> Figure:
     """Accuracy by confidence, and how many predictions each bin has: a single run, an ensemble.
 
     Where a method has several runs, their average stands beside the first of them.
     """
-    panels = _panels(study)
+    panels = _panels(comparison)
     columns = min(4, max(2, len(panels)))
     blocks = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(WIDTH, 4.2 * blocks), layout="constrained")
     grid = figure.subplots(2 * blocks, columns, squeeze=False, height_ratios=(3, 1) * blocks)
     for axes in grid.flat:
         axes.set_visible(False)
-    share = max(float(_share(panel.found).max()) for panel in panels if panel)
+    share = max(float(_share(panel.bins).max()) for panel in panels if panel)
     for i, panel in enumerate(panels):
         if panel is None:
             continue
         block, column = divmod(i, columns)
         diagram, histogram = grid[2 * block, column], grid[2 * block + 1, column]
         _diagram(diagram, panel)
-        _histogram(histogram, panel.found, share)
+        _histogram(histogram, panel.bins, share)
         for axes in (diagram, histogram):
             axes.set_visible(True)
             axes.set_xlim(0, 1)
@@ -55,31 +55,31 @@ def reliability(study: Study) -> Figure:
     return figure
 
 
-def _panels(study: Study) -> list[_Panel | None]:
+def _panels(comparison: Comparison) -> list[_Panel | None]:
     """A pair a method, or one each if no method has two runs; None leaves a place free."""
     panels: list[_Panel | None] = []
-    for method in study.methods:
-        first, *others = method.reliability
-        seed = " + ".join(map(str, method.seeds[0]))
-        panels.append(_Panel(f"{method.name.on_lines}\nseed {seed}", first, others))
-        if method.ensemble_reliability is not None:
-            title = f"{method.name.on_lines}\n{len(method.seeds)} runs averaged"
-            panels.append(_Panel(title, method.ensemble_reliability, []))
-        elif study.several:
+    for one in comparison.subjects:
+        first, *others = one.reliability
+        seed = " + ".join(map(str, one.seeds[0]))
+        panels.append(_Panel(f"{one.name.on_lines}\nseed {seed}", first, others))
+        if one.ensemble_reliability is not None:
+            title = f"{one.name.on_lines}\n{len(one.seeds)} runs averaged"
+            panels.append(_Panel(title, one.ensemble_reliability, []))
+        elif comparison.several:
             panels.append(None)
     return panels
 
 
 def _diagram(axes: Axes, panel: _Panel) -> None:
-    found = panel.found
-    some = found.count > 0
-    accuracy, gap = found.accuracy[some].numpy(), (found.confidence - found.accuracy)[some].numpy()
-    at, width = _middles(found.bins)[some.numpy()], 0.92 / found.bins
-    strength = np.where(found.count[some].numpy() < FEW, 0.25, 1.0)
+    bins = panel.bins
+    some = bins.count > 0
+    accuracy, gap = bins.accuracy[some].numpy(), (bins.confidence - bins.accuracy)[some].numpy()
+    x, width = _middles(bins.bins)[some.numpy()], 0.92 / bins.bins
+    strength = np.where(bins.count[some].numpy() < FEW, 0.25, 1.0)
     tints = [to_rgba(OVER if g > 0 else UNDER, 0.5 * a) for g, a in zip(gap, strength, strict=True)]
     lines = [to_rgba(INK, a) for a in strength]
-    axes.bar(at, accuracy + gap.clip(max=0), width, color=[to_rgba("#c6cbd2", a) for a in strength])
-    axes.bar(at, gap, width, accuracy, color=tints)
+    axes.bar(x, accuracy + gap.clip(max=0), width, color=[to_rgba("#c6cbd2", a) for a in strength])
+    axes.bar(x, gap, width, accuracy, color=tints)
     for other in panel.others:
         axes.plot(
             _middles(other.bins),
@@ -90,9 +90,9 @@ def _diagram(axes: Axes, panel: _Panel) -> None:
             mec=FAINT,
             mew=0.7,
         )
-    axes.hlines(accuracy, at - width / 2, at + width / 2, colors=lines, lw=1.8)
-    low, high = (end[some].numpy() for end in interval_of(found))
-    axes.vlines(at, low, high, colors=lines, lw=0.9)
+    axes.hlines(accuracy, x - width / 2, x + width / 2, colors=lines, lw=1.8)
+    low, high = (end[some].numpy() for end in accuracy_interval(bins))
+    axes.vlines(x, low, high, colors=lines, lw=0.9)
     axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (4, 3)))
     axes.set_ylim(0, 1)
     axes.set_ylabel("accuracy")
@@ -100,31 +100,31 @@ def _diagram(axes: Axes, panel: _Panel) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def _histogram(axes: Axes, found: Reliability, share: float) -> None:
-    axes.bar(_middles(found.bins), 100 * _share(found), 0.92 / found.bins, color=FAINT)
+def _histogram(axes: Axes, bins: Reliability, share: float) -> None:
+    axes.bar(_middles(bins.bins), 100 * _share(bins), 0.92 / bins.bins, color=FAINT)
     axes.set_ylim(0, 105 * share)
     axes.set_ylabel("% of images")
     axes.set_xlabel("confidence")
 
 
-def _share(found: Reliability) -> np.ndarray:
-    return (found.count / found.count.sum()).numpy()
+def _share(bins: Reliability) -> np.ndarray:
+    return (bins.count / bins.count.sum()).numpy()
 
 
 def _middles(bins: int) -> np.ndarray:
     return (np.arange(bins) + 0.5) / bins
 
 
-def ensembles(study: Study) -> Figure:
-    """Accuracy and confidence of single runs, above those of all of them averaged, by method."""
-    shown = study.several
+def ensembles(comparison: Comparison) -> Figure:
+    """Accuracy and confidence of single runs, above those of all of them averaged, by one."""
+    shown = comparison.several
     figure = Figure(figsize=(WIDTH * 0.72, 0.85 + 0.72 * len(shown)), layout="constrained")
     axes = figure.subplots()
     ticks: dict[float, str] = {}
-    for i, method in enumerate(shown):
-        ticks[i - 0.17] = f"{method.name.short}: single"
+    for i, one in enumerate(shown):
+        ticks[i - 0.17] = f"{one.name.short}: single"
         ticks[i + 0.17] = "ensemble"
-        for y, row in ((i - 0.17, method.measures[CLEAN]), (i + 0.17, method.ensemble)):
+        for y, row in ((i - 0.17, one.measures[CLEAN]), (i + 0.17, one.ensemble)):
             first = i == 0 and y < i
             pair(axes, y, row["accuracy"], row["confidence"], upright=False, labelled=first)
     axes.set_yticks(list(ticks), labels=list(ticks.values()))

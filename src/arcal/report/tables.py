@@ -1,34 +1,24 @@
-"""The numbers of the report's tables: each measure of each method on each set, over the seeds."""
+"""The numbers of the report's tables: each measure of each subject on each set, over its runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
+from arcal.auditing import (
+    CLEAN,
+    MEASURES,
+    OVER_SHIFT,
+    EvaluationSet,
+    OverShift,
+    Separation,
+    Spread,
+    Subject,
+)
 from arcal.errors import ArcalError
-from arcal.evaluation import CLEAN, MEASURES, MethodRuns, Separation
-from arcal.report.names import set_title
 
-SHIFTED = "shifted"
-"""Name of the mean over all corrupted test sets, which is not one set."""
-
-
-@dataclass(frozen=True)
-class Spread:
-    """One figure of n runs, in the order of their seeds."""
-
-    values: tuple[float, ...]
-
-    @property
-    def mean(self) -> float:
-        return torch.tensor(self.values, dtype=torch.float64).mean().item()
-
-    @property
-    def deviation(self) -> float | None:
-        """The standard deviation over runs, with n - 1; one run has none."""
-        if len(self.values) < 2:
-            return None
-        return torch.tensor(self.values, dtype=torch.float64).std(correction=1).item()
+Rows = Mapping[str, Spread]
+"""A subject's measures on one set."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +48,13 @@ class Column:
             return self.show(spread.mean)
         return f"{self.show(spread.mean)} ± {spread.deviation * self.scale:.{self.digits}f}"
 
-    def characters(self, rows: "list[Rows]") -> int:
-        """Characters that the column takes: its two lines of heading and each method's entry."""
+    def characters(self, rows: Sequence[Rows]) -> int:
+        """Characters that the column takes: its two lines of heading and each subject's entry."""
         heading = (self.title, f"{self.unit} {self.best}")
         return max(map(len, (*heading, *(self.show_spread(row[self.measure]) for row in rows))))
 
     def badness(self, value: float) -> float:
-        """What is to be small: by its arrow minus the value, its size, or the value itself."""
+        """How bad a value is: lower is better, whichever way the measure goes."""
         return {"↑": -value, "→ 0": abs(value)}.get(self.best, value)
 
 
@@ -82,50 +72,45 @@ SEPARATION = (
 )
 """Of the images of another data set from the test images."""
 
-Rows = dict[str, Spread]
-"""A method's measures on one set."""
 
-
-def measures_of(runs: MethodRuns) -> dict[str, Rows]:
-    """A method's measures by set: the clean test set first, then the mean over shift, then others.
+def measures_by_set(subject: Subject) -> dict[EvaluationSet | OverShift, Rows]:
+    """A subject's measures: on the clean test set first, then the mean over shift, then others.
 
     The mean over shift is, for each run, the mean over the corrupted test sets of each set's
     measure, not the measure of their pool; it is there if there are two such sets or more.
     """
-    names = [CLEAN, *(name for name in runs.figures if name != CLEAN)]
-    by_set = {name: runs.figures[name] for name in names}
-    shifted = [by_set[name] for name in names if name.startswith(f"{CLEAN}-")]
+    runs = {where: measures.runs for where, measures in subject.measures.items()}
+    by_set: dict[EvaluationSet | OverShift, Sequence[Mapping[str, float]]] = {
+        CLEAN: runs.pop(CLEAN)
+    }
+    shifted = [figures for where, figures in runs.items() if where.is_shifted]
     if len(shifted) > 1:
-        means = [
-            {m: Spread(tuple(at[m] for at in of_run)).mean for m in MEASURES}
-            for of_run in zip(*shifted, strict=True)
+        by_set[OVER_SHIFT] = [
+            {m: Spread(tuple(figures[m] for figures in run)).mean for m in MEASURES}
+            for run in zip(*shifted, strict=True)
         ]
-        by_set = {CLEAN: by_set.pop(CLEAN), SHIFTED: means, **by_set}
+    by_set |= runs
     return {
-        name: {m: Spread(tuple(of_run[m] for of_run in found)) for m in MEASURES}
-        for name, found in by_set.items()
+        where: {m: Spread(tuple(run[m] for run in figures)) for m in MEASURES}
+        for where, figures in by_set.items()
     }
 
 
-def separation_of(found: Sequence[Separation]) -> Rows:
+def separations(models: Sequence[Separation]) -> Rows:
     """The AUROC on other data of each of these models."""
-    return {c.measure: Spread(tuple(getattr(one, c.measure) for one in found)) for c in SEPARATION}
-
-
-def titles_of_sets(sets: list[str]) -> dict[str, str]:
-    """The sets' names in words."""
-    shifted = sum(name.startswith(f"{CLEAN}-") for name in sets)
-    mean = f"Mean over the {shifted} corrupted test sets"
-    return {name: mean if name == SHIFTED else set_title(name) for name in sets}
+    return {
+        column.measure: Spread(tuple(getattr(model, column.measure) for model in models))
+        for column in SEPARATION
+    }
 
 
 @dataclass(frozen=True)
 class Lead:
-    """Which method has the best mean of one measure on one set, and how often it is ahead.
+    """Which subject has the best mean of one measure on one set, and how often it is ahead.
 
-    `best` are the positions of all methods with that mean: one, unless some tie. `second` has the
-    next best mean, None if no method has. Of the `pairs` seeds that the (first) best and the second
-    share, the best is strictly ahead on `ahead`.
+    `best` are the positions of all subjects with that mean: one, unless some tie. `second` has the
+    next best mean, None if no subject has. Of the `pairs` seeds that the (first) best and the
+    second share, the best is strictly ahead on `ahead`.
     """
 
     best: tuple[int, ...]
@@ -134,8 +119,12 @@ class Lead:
     pairs: int
 
 
-def lead(column: Column, spreads: list[Spread], seeds: list[list[tuple[int, ...]]]) -> Lead:
-    """Compare methods, paired by seed: one spread and its runs' seeds for each."""
+Seeds = Sequence[tuple[int, ...]]
+"""The seeds of a subject's runs."""
+
+
+def lead(column: Column, spreads: Sequence[Spread], seeds: Sequence[Seeds]) -> Lead:
+    """Compare subjects, paired by seed: one spread and its runs' seeds for each."""
     badness = [column.badness(spread.mean) for spread in spreads]
     ranking = sorted(range(len(spreads)), key=badness.__getitem__)
     best = tuple(i for i in ranking if badness[i] == badness[ranking[0]])
@@ -143,42 +132,40 @@ def lead(column: Column, spreads: list[Spread], seeds: list[list[tuple[int, ...]
         return Lead(best, None, 0, 0)
     second = ranking[len(best)]
     pairs = paired([seeds[best[0]], seeds[second]])
-    of_best, of_second = (
-        dict(zip(seeds[i], spreads[i].values, strict=True)) for i in (best[0], second)
-    )
-    ahead = sum(column.badness(of_best[s]) < column.badness(of_second[s]) for s in pairs)
+    ours, others = (dict(zip(seeds[i], spreads[i].values, strict=True)) for i in (best[0], second))
+    ahead = sum(column.badness(ours[seed]) < column.badness(others[seed]) for seed in pairs)
     return Lead(best, second, ahead, len(pairs))
 
 
-def paired(seeds: list[list[tuple[int, ...]]]) -> list[tuple[int, ...]]:
-    """The seeds that all methods have, ascending."""
-    return sorted(set.intersection(*(set(of_one) for of_one in seeds)))
+def paired(seeds: Sequence[Seeds]) -> list[tuple[int, ...]]:
+    """The seeds that all subjects have, ascending."""
+    return sorted(set.intersection(*map(set, seeds)))
 
 
-def check_comparable(runs: list[MethodRuns]) -> None:
-    """Refuse methods that were not evaluated on the same sets and the same images."""
-    if not runs:
+def check_comparable(subjects: Sequence[Subject]) -> None:
+    """Refuse subjects that were not evaluated on the same sets and the same images."""
+    if not subjects:
         raise ArcalError("there is nothing to report: give the runs of at least one method")
-    first = runs[0]
-    if CLEAN not in first.figures:
-        raise ArcalError(f"{first.label} has no predictions on the clean test set: evaluate it")
-    for other in runs:
+    first = subjects[0]
+    if CLEAN not in first.measures:
+        raise ArcalError(f"{first.name} has no predictions on the clean test set: evaluate it")
+    for other in subjects:
         if not other.seeds:
-            raise ArcalError(f"{other.label} has no runs: leave it out")
-        if other.figures.keys() != first.figures.keys():
-            raise ArcalError(f"{other.label} and {first.label} were evaluated on different sets")
-        if [found.name for found in other.ood] != [found.name for found in first.ood]:
-            raise ArcalError(f"{other.label} and {first.label} were shown different other data")
-        for found in other.predictions:
-            if not torch.equal(found.ids, first.predictions[0].ids):
-                raise ArcalError(f"{other.label} and {first.label} have different test images")
+            raise ArcalError(f"{other.name} has no runs: leave it out")
+        if other.measures.keys() != first.measures.keys():
+            raise ArcalError(f"{other.name} and {first.name} were evaluated on different sets")
+        if [data.name for data in other.ood] != [data.name for data in first.ood]:
+            raise ArcalError(f"{other.name} and {first.name} were shown different other data")
+        for predictions in other.clean:
+            if not torch.equal(predictions.ids, first.clean[0].ids):
+                raise ArcalError(f"{other.name} and {first.name} have different test images")
 
 
-def best_of(rows: list[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, tuple[int, ...]]:
-    """For each measure the positions of the methods with the best mean; none if all have it."""
+def best_rows(rows: Sequence[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, set[int]]:
+    """For each measure the positions of the subjects with the best mean; none if all have it."""
     best = {}
     for column in columns:
         badness = [column.badness(row[column.measure].mean) for row in rows]
         if min(badness) < max(badness):
-            best[column.measure] = tuple(i for i, b in enumerate(badness) if b == min(badness))
+            best[column.measure] = {i for i, b in enumerate(badness) if b == min(badness)}
     return best

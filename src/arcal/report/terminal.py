@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -11,59 +10,58 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from arcal.evaluation import MethodRuns
-from arcal.report.names import name_methods
+from arcal.auditing import Subject
+from arcal.report.names import name_subjects, set_titles
 from arcal.report.tables import (
     COLUMNS,
     SEPARATION,
     Column,
     Rows,
-    best_of,
+    best_rows,
     check_comparable,
-    measures_of,
-    separation_of,
-    titles_of_sets,
+    measures_by_set,
+    separations,
 )
 
 NAME = 9
-"""Characters that a method's name has in a printed table, at least; longer ones are wrapped."""
+"""Characters that a subject's name has in a printed table, at least; longer ones are wrapped."""
 
 
-def as_records(runs: list[MethodRuns]) -> list[dict[str, Any]]:
+def as_records(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     """One record for each run and set: method, seeds, set and its measures; not finite is None.
 
     Of other data the measures are the two AUROC.
     """
     by_set = [
-        (of_method, name, found)
-        for of_method in runs
-        for name, found in (
-            *of_method.figures.items(),
-            *((other.name, [asdict(run) for run in other.runs]) for other in of_method.ood),
+        (subject, name, runs)
+        for subject in subjects
+        for name, runs in (
+            *((where.name, measures.runs) for where, measures in subject.measures.items()),
+            *((other.name, [vars(run) for run in other.runs]) for other in subject.ood),
         )
     ]
     return [
-        {"method": of_method.label, "seeds": list(seeds), "set": name}
-        | {m: value if math.isfinite(value) else None for m, value in found.items()}
-        for of_method, name, of_runs in by_set
-        for seeds, found in zip(of_method.seeds, of_runs, strict=True)
+        {"method": subject.name, "seeds": list(seeds), "set": name}
+        | {m: value if math.isfinite(value) else None for m, value in figures.items()}
+        for subject, name, runs in by_set
+        for seeds, figures in zip(subject.seeds, runs, strict=True)
     ]
 
 
-def print_table(runs: list[MethodRuns], console: Console | None = None) -> None:
-    """Print mean ± deviation over runs of every measure, method and set; the best is bold."""
-    check_comparable(runs)
-    by_method = [measures_of(of_method) for of_method in runs]
-    names = name_methods([of_method.label for of_method in runs])
+def print_table(subjects: Sequence[Subject], console: Console | None = None) -> None:
+    """Print mean ± deviation over runs of every measure, subject and set; the best is bold."""
+    check_comparable(subjects)
+    measures = [measures_by_set(subject) for subject in subjects]
+    names = name_subjects(subjects)
     console = console or Console()
-    for name, of_method in zip(names, runs, strict=True):
-        n = len(of_method.seeds)
+    for name, subject in zip(names, subjects, strict=True):
+        n = len(subject.seeds)
         console.print(Text(f"{name.title}: {n} {'run' if n == 1 else 'runs'}"))
     short = [name.short for name in names]
-    for at, words in titles_of_sets(list(by_method[0])).items():
-        _print(console, words, COLUMNS, short, [of_method[at] for of_method in by_method])
-    for i, other in enumerate(runs[0].ood):
-        rows = [separation_of(of_method.ood[i].runs) for of_method in runs]
+    for where, words in set_titles(list(measures[0])).items():
+        _print(console, words, COLUMNS, short, [by_set[where] for by_set in measures])
+    for i, other in enumerate(subjects[0].ood):
+        rows = [separations(subject.ood[i].runs) for subject in subjects]
         _print(console, f"Test images told from {other.name}", SEPARATION, short, rows)
 
 
@@ -75,7 +73,7 @@ def _print(
     for column in columns:
         header = f"{column.title}\n{column.unit} {column.best}"
         table.add_column(header, justify="right", no_wrap=True)
-    best = best_of(rows, columns)
+    best = best_rows(rows, columns)
     for i, row in enumerate(rows):
         cells = [
             Text(c.show_spread(row[c.measure]), "bold" if i in best.get(c.measure, ()) else "")

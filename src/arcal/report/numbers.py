@@ -1,0 +1,81 @@
+"""The numbers of the report's tables and pictures, as figures.json has them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import torch
+
+from arcal.auditing import Spread, accuracy_interval
+from arcal.calibration import Reliability
+from arcal.report.comparison import Compared
+
+
+def as_json(one: Compared) -> dict[str, Any]:
+    """One subject's figures; what is not finite is null."""
+    levels = one.levels
+    return plain(
+        {
+            "label": one.name.label,
+            "title": one.name.title,
+            "seeds": one.seeds,
+            "sets": {where.name: rows for where, rows in one.measures.items()},
+            "calibration_errors": one.calibration_errors,
+            "levels": {
+                "accuracy": levels.accuracy,
+                "confidence": levels.confidence,
+                "ece": levels.ece,
+                "gap": levels.gap,
+                "share_of_misclassified": levels.misclassified,
+                "share_of_classes": levels.class_share,
+                "variance": levels.variance,
+                "stability": levels.stability,
+                "mean_gap_of_the_three_least_robust": levels.weakest_gap,
+                "mean_size_of_gap": levels.gap_size,
+            },
+            "ensemble": one.ensemble,
+            "shift": one.means,
+            "ensemble_shift": one.ensemble_means,
+            "stability": one.stability,
+            "reliability": _bins(one.reliability),
+            "ensemble_reliability": _bins(one.ensemble_reliability),
+            "out_of_distribution": one.ood,
+            "soft_labels_by_epoch": one.soft_labels,
+        }
+    )
+
+
+def _bins(diagrams: Reliability | Sequence[Reliability] | None) -> dict[str, Any] | None:
+    """What a diagram shows, by name, `(K,)` each; `(n, K)` for several."""
+    if diagrams is None:
+        return None
+    if isinstance(diagrams, Sequence):
+        every = [_bins(one) or {} for one in diagrams]
+        return {name: [one[name] for one in every] for name in every[0]}
+    low, high = accuracy_interval(diagrams)
+    return {
+        "count": diagrams.count,
+        "accuracy": diagrams.accuracy,
+        "confidence": diagrams.confidence,
+        "low": low,
+        "high": high,
+    }
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, Spread):
+        parts = {"mean": value.mean, "deviation": value.deviation, "values": value.values}
+        return plain(parts)
+    if is_dataclass(value):
+        return plain({field.name: getattr(value, field.name) for field in fields(value)})
+    if isinstance(value, torch.Tensor):
+        return plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
