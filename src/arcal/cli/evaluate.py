@@ -11,6 +11,7 @@ from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from arcal.auditing import Subject
     from arcal.data import Data
 
 Folders = tyro.conf.Positional[tuple[Path, ...]]
