@@ -37,7 +37,7 @@ ROOMS = (
 TENSORS = ROOMS[ROOMS.index("adaptive_alpha") : ROOMS.index("data")]
 """Tensors in, tensors out: they know neither disk nor device."""
 FORBIDDEN = {
-    **dict.fromkeys(TENSORS, {"files", "store", "data", "compute", "console"}),
+    **{name: {"files", "store", "data", "compute", "console"} for name in TENSORS},
     "auditing": {"files", "store", "training", "evaluation", "compute", "console"},
     "report": {"store", "training", "evaluation"},
     "integrations": {"training", "store", "evaluation"},

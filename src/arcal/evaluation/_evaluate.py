@@ -17,6 +17,7 @@ from arcal.auditing import (
     out_of_distribution,
 )
 from arcal.calibration.posthoc import Calibrator, check_posthoc
+from arcal.compute import Compute
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
@@ -39,8 +40,7 @@ def evaluate(
     posthoc: Sequence[str] | Mapping[str, Sequence[RunFolder]] = (),
     shifted: Part | None = None,
     scored: Sequence[RunFolder] | None = None,
-    accelerator: str = "cpu",
-    workers: int = 1,
+    compute: Compute | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Subject]:
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
@@ -56,14 +56,13 @@ def evaluate(
     methods of these runs only.
 
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
-    are made of; and `scored`, the runs whose test images are scored. None is all. With `workers`
-    > 1 so many processes share the runs, each with as many threads as this one; without a cache
-    each makes the sets for itself.
+    are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
+    `compute` share the runs, each with as many threads as this process; without a cache each makes
+    the sets for itself.
     """
-    if workers < 1:
-        raise ArcalError(f"{workers} workers: at least 1 is needed")
+    compute = compute or Compute()
     images = corrupted or CorruptedImages()
-    work = Workload(data, sets, order, attack, ood, images, shifted, accelerator)
+    work = Workload(data, sets, order, attack, ood, images, shifted, compute)
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
     to_score = _paths(folders if scored is None else scored)
     if not isinstance(posthoc, Mapping):
@@ -81,12 +80,12 @@ def evaluate(
     to_fit = set().union(*to_calibrate.values())
     total = len(folders) * (1 + len({CLEAN, *sets}) + len(ood)) + len(to_fit)
     counter = _Counter(progress, total)
-    if workers > 1 and len(folders) > 1:
-        evaluate_ahead(work, folders, to_score, to_fit, workers, counter.ahead_to)
+    if compute.workers > 1 and len(folders) > 1:
+        evaluate_ahead(work, folders, to_score, to_fit, counter.ahead_to)
     rows = []
     for group in groups:
         paths = _paths(group.folders)
-        row = _Row(group, [Predictor(run, accelerator=accelerator) for run in group.folders])
+        row = _Row(group, [Predictor(run, compute) for run in group.folders])
         for folder in group.folders:
             if paths <= to_score:
                 row.robustness.append(work.score(folder))

@@ -8,12 +8,14 @@ import torch
 from torch import nn
 
 from arcal.auditing import Predictions
-from arcal.compute.device import fabric_on
+from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
 from arcal.training.run import fingerprint_of, models_of
+
+CPU = Compute()
 
 
 @torch.no_grad()
@@ -41,8 +43,8 @@ class Predictor:
     The models are loaded when they are first needed, and stay.
     """
 
-    def __init__(self, folder: RunFolder, *, accelerator: str = "cpu"):
-        self.folder, self.accelerator = folder, accelerator
+    def __init__(self, folder: RunFolder, compute: Compute = CPU):
+        self.folder, self.compute = folder, compute
 
     def __call__(self, part: Part, name: str) -> Predictions:
         """Predictions on `part`, which are kept by this name."""
@@ -61,7 +63,7 @@ class Predictor:
 
     @cached_property
     def _models(self) -> tuple[list[nn.Module], torch.device]:
-        device = fabric_on(self.accelerator).device
+        device = self.compute.device
         return [model.to(device) for model in models_of(self.folder)], device
 
     @cached_property
@@ -80,6 +82,6 @@ class Predictor:
         return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
 
 
-def predict(folder: RunFolder, part: Part, name: str, *, accelerator: str = "cpu") -> Predictions:
+def predict(folder: RunFolder, part: Part, name: str, compute: Compute = CPU) -> Predictions:
     """The run's predictions on a part, read from its folder or made and kept there by this name."""
-    return Predictor(folder, accelerator=accelerator)(part, name)
+    return Predictor(folder, compute)(part, name)

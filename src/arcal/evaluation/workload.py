@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from arcal.auditing import CLEAN, EvaluationSet
-from arcal.compute.device import fabric_on
+from arcal.compute import Compute
 from arcal.compute.processes import fan_out
 from arcal.compute.watch import watched
 from arcal.data import Data, Part
@@ -43,12 +43,11 @@ class Workload:
     ood: Sequence[Part]
     corrupted: CorruptedImages
     shifted: Part | None
-    accelerator: str
+    compute: Compute
 
     def score(self, folder: RunFolder) -> Robustness:
         """A run's scores of the test images, kept in its folder."""
-        fabric = fabric_on(self.accelerator)
-        test = self.data.test
+        fabric, test = self.compute.fabric(), self.data.test
         return score_run(folder, test, CLEAN.part, self.order, attack=self.attack, fabric=fabric)
 
     def parts(self) -> Iterator[tuple[EvaluationSet, Part, str]]:
@@ -84,7 +83,6 @@ def evaluate_ahead(
     folders: Sequence[RunFolder],
     scored: Set[Path],
     calibrated: Set[Path],
-    workers: int,
     progress: Callable[[int], object],
 ) -> None:
     """Have processes make and keep all scores and predictions, each for a share of the runs.
@@ -95,6 +93,7 @@ def evaluate_ahead(
     """
     train = work.data.train  # they need not be sent what they do not read
     sent = replace(work, data=replace(work.data, train=train.subset(train.ids[:0])))
+    workers = work.compute.workers
     shares = [folders[i::workers] for i in range(min(workers, len(folders)))]
     threads = torch.get_num_threads()
     jobs = [
@@ -115,7 +114,7 @@ def _evaluate(
     begin: float,
 ) -> None:
     torch.set_num_threads(threads)
-    predictors = [Predictor(folder, accelerator=work.accelerator) for folder in folders]
+    predictors = [Predictor(folder, work.compute) for folder in folders]
     for folder, predictor in zip(folders, predictors, strict=True):
         if folder.path.resolve() in scored:
             work.score(folder)
