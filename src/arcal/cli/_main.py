@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from contextlib import redirect_stderr
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Union
 
 import tyro
 from tyro.conf import subcommand
@@ -14,6 +14,7 @@ from tyro.conf import subcommand
 from arcal._version import __version__
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
+from arcal.cli.method_flags import train_command
 from arcal.cli.output import say
 from arcal.cli.report import Report
 from arcal.cli.reproduce import Reproduce
@@ -22,15 +23,14 @@ from arcal.cli.train import Train
 from arcal.compute.memory import keep_memory
 from arcal.errors import ArcalError
 
-Command = (
-    Annotated[Demo, subcommand("demo")]
-    | Annotated[Train, subcommand("train")]
-    | Annotated[Score, subcommand("score")]
-    | Annotated[Evaluate, subcommand("evaluate")]
-    | Annotated[Report, subcommand("report")]
-    | Annotated[Reproduce, subcommand("reproduce")]
-)
-NAMES = [get_args(command)[1].name for command in get_args(Command)]
+COMMANDS = {
+    "demo": Demo,
+    "train": Train,
+    "score": Score,
+    "evaluate": Evaluate,
+    "report": Report,
+    "reproduce": Reproduce,
+}
 
 
 def main() -> None:
@@ -58,11 +58,16 @@ def main() -> None:
 
 def _command() -> Any:
     """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
+    commands: dict[str, Any] = dict(COMMANDS)
+    if sys.argv[1:2] == ["train"]:
+        commands["train"] = train_command()
+    named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
+    any_of_them: Any = Union[named]  # noqa: UP007
     said = io.StringIO()
     try:
         with redirect_stderr(said):
             return tyro.cli(
-                Command,  # pyright: ignore[reportArgumentType]
+                any_of_them,
                 prog="arcal",
                 description="Score, audit and train classifiers that say how sure they should be.",
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
@@ -86,9 +91,9 @@ def _one_line(box: str) -> str:
     text = " ".join(words).partition(" Got errors:")[0]
     if "Missing subcommand" in first:
         text = f"no command: {text}"
-    if found := re.match(r"Error parsing (\S+): .*\[(.*)\]\.?$", text):
-        text = f"{found[1]} cannot be {found[2]}"
-    named = [name for name in sys.argv[1:2] if name in NAMES]
+    if found := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
+        text = f"{found[1]} cannot be {found[2] or found[3]}"
+    named = [name for name in sys.argv[1:2] if name in COMMANDS]
     return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"
 
 

@@ -1,9 +1,11 @@
 """arcal train"""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
 
 from arcal.cli.output import say
 from arcal.errors import ArcalError
@@ -27,51 +29,18 @@ class Train:
     such as data/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
     folder of images train/CLASS/* with test/ or val/, each cut to 224 x 224."""
     method: str = "vanilla"
-    """vanilla, label-smoothing, adals, ar-adals or ccat."""
+    """How it is trained."""
     network: str = "small"
-    """small, medium, resnet29, wrn-28-10 or resnet101."""
+    """What is trained."""
     recipe: str = "small"
-    """demo, small, medium, resnet29, wrn-28-10 or imagenet: optimizer, learning rates, epochs,
-    augmentation."""
+    """Optimizer, learning rates, epochs, augmentation."""
     epochs: int | None = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
     seeds: tuple[int, ...] = (0,)
     """One run a seed."""
-    epsilon: float | None = None
-    """Of label smoothing: the smoothing, in [0, 1); 0.05 unless given."""
     sweep: bool = False
     """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
     and further while the best is the last tried."""
-    alpha: float | Literal["auto"] | dict[int, float] | None = None
-    """Of adals and ar-adals: learning rate of the soft labels. auto, the default, goes by the
-    epochs that are left; the paper's for AR-AdaLS on CIFAR is 0.005, for 200. A schedule is first
-    epochs and values in turn, such as 0 0.001 60 0.05, the paper's for ImageNet."""
-    update: Literal["own", "joint"] | None = None
-    """Of ar-adals: own, the default and the paper's, moves each level's soft label by its own gap;
-    joint moves all of them together."""
-    levels: int | None = None
-    """Of ar-adals: R, the number of robustness levels; 10, the paper's, unless given."""
-    order: str | None = None
-    """Of ar-adals, what levels are cut by: attack (the paper's, unless given), gradient, margin,
-    confidence or random."""
-    attack: str | None = None
-    """Of the order attack: boundary-projection-quick (the default here), boundary-projection,
-    carlini-wagner, or carlini-wagner-gradient, the same from a better c."""
-    rescore: tuple[float, ...] = ()
-    """Of ar-adals, "on the fly": the epochs after which the levels are cut anew by the model as it
-    is then, such as 65 130, or shares of all epochs, such as 0.3 0.6."""
-    mixup: float | None = None
-    """With vanilla or any smoothing: train on mixtures of images and of their labels, in shares
-    drawn from Beta(MIXUP, MIXUP); 0.2 in the paper."""
-    radius: float | None = None
-    """Of ccat: the L-infinity bound of its attack, for pixels in [0, 1]; 0.01, the paper's, unless
-    given."""
-    rho: float | None = None
-    """Of ccat: how fast targets become uniform as a perturbation grows; 10 unless given."""
-    step: float | None = None
-    """Of ccat: the first step of its attack; 0.025, the paper's, unless given."""
-    iterations: int | None = None
-    """Of ccat: iterations of its attack; 10, the paper's, unless given."""
     ensemble: bool = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
@@ -100,6 +69,8 @@ class Train:
     json: bool = False
     """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
     ECE of each epsilon."""
+    settings: Annotated[dict[str, Any], tyro.conf.Suppress] = field(default_factory=dict)
+    """Of the method; one that it does not have is refused."""
 
     def __call__(self) -> None:
         from dataclasses import replace
@@ -141,18 +112,15 @@ class Train:
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
 
     def _run(self) -> "Run":
-        from arcal.methods import METHODS, complete_settings
         from arcal.training.recipes import recipe_named
         from arcal.training.run import Run
 
-        given = vars(self) | {"R": self.levels, "rescore": self.rescore or None}
-        names = {"mixup"}.union(*(complete_settings(method, {}) for method in METHODS))
         recipe = recipe_named(self.recipe)
         return Run(
             data=self.data,
             network=self.network,
             method=self.method,
-            settings={name: given[name] for name in sorted(names) if given.get(name) is not None},
+            settings=self.settings,
             seeds=self.seeds,
             recipe=recipe if self.epochs is None else recipe.shortened(self.epochs),
             split_seed=self.split_seed,
@@ -169,7 +137,7 @@ class Train:
         from arcal.methods.label_smoothing import PAPER_GRID
         from arcal.training._sweep import sweep
 
-        if self.method != "label-smoothing" or self.epsilon is not None:
+        if self.method != "label-smoothing" or "epsilon" in self.settings:
             raise ArcalError(
                 "--sweep chooses epsilon: give --method label-smoothing and no --epsilon"
             )

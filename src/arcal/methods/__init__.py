@@ -1,7 +1,7 @@
-"""The methods a classifier can be trained with. A new one is one file and one line here."""
+"""The methods a classifier can be trained with. A new one is one file, its import and a line."""
 
-import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from arcal.errors import ArcalError
@@ -9,16 +9,21 @@ from arcal.methods.adals import AdaLS, ARAdaLS
 from arcal.methods.ccat import CCAT
 from arcal.methods.label_smoothing import LabelSmoothing
 from arcal.methods.method import Method
-from arcal.methods.mixup import check_mixup
+from arcal.methods.mixup import MIXUP
+from arcal.methods.registry import Methods
+from arcal.methods.setting import Setting, declared_by
 from arcal.methods.vanilla import Vanilla
 
-METHODS: dict[str, type[Method]] = {
-    "vanilla": Vanilla,
-    "label-smoothing": LabelSmoothing,
-    "adals": AdaLS,
-    "ar-adals": ARAdaLS,
-    "ccat": CCAT,
-}
+METHODS = Methods(
+    (
+        Vanilla,
+        LabelSmoothing,
+        AdaLS,
+        ARAdaLS,
+        CCAT,
+    )
+)
+"""Every method by its name; those of other packages come by entry points, see `Methods`."""
 
 
 def method_class(name: str) -> type[Method]:
@@ -34,8 +39,8 @@ def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
     mixup = settings.pop("mixup", None)
     method = method_class(name)(Z, **settings)
     if mixup is not None:
-        check_mixup(mixup)
-        if type(method).loss is not Method.loss:
+        MIXUP.check(mixup)
+        if not method.mixes():
             raise ArcalError(f"{name} makes its own inputs: leave mixup out")
         method.mixup = mixup
     return method
@@ -48,15 +53,62 @@ def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     settings = dict(settings)
     mixup = settings.pop("mixup", None)
-    parameters = inspect.signature(method_class(name).__init__).parameters.values()
-    known = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    kind = method_class(name)
+    known = {setting.name: setting.default for setting in declared_by(kind)}
     for setting in settings:
         if setting not in known:
             has = f"its settings are {', '.join(known)}" if known else "it has no settings"
-            called = " (levels)" if setting == "R" else ""
-            raise ArcalError(f"method {name!r} has no setting {setting!r}{called}: {has}")
-    completed = method_class(name).completed(known | settings)
+            raise ArcalError(f"method {name!r} has no setting {_called(setting)}: {has}")
+    completed = kind.completed(known | settings)
     return completed if mixup is None else completed | {"mixup": mixup}
+
+
+def _called(name: str) -> str:
+    """A setting, and the flag by which another method has it if that is another name."""
+    flags = (s.flag for kind in METHODS.loaded() for s in kind.settings() if s.name == name)
+    flag = next(flags, None)
+    return repr(name) if flag is None else f"{name!r} ({flag})"
+
+
+def in_words(kind: type[Method], settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The settings of a method as people read them, in their order; None says nothing.
+
+    What the method does not declare comes last, under its own name.
+
+    >>> in_words(ARAdaLS, {"alpha": 0.2, "R": 4, "order": "gradient", "rescore": None})
+    ('R = 4', 'α = 0.2', 'gradient order')
+    """
+    declared = sorted(kind.settings(), key=lambda setting: setting.place)
+    known = {setting.name: setting for setting in declared}
+    known |= {name: Setting(name=name) for name in settings if name not in known}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return tuple(setting.in_words(given[name]) for name, setting in known.items() if name in given)
+
+
+@dataclass(frozen=True)
+class Description:
+    """A method with its settings as a report shows it; methods are listed by `place`."""
+
+    title: str
+    about: str
+    place: int
+    settings: tuple[str, ...]
+
+
+def describe(name: str, settings: Mapping[str, Any]) -> Description:
+    """How a report shows a method of this name, be it installed here or not.
+
+    >>> describe("label-smoothing", {"epsilon": 0.1})
+    Description(title='Label smoothing', about='every label gives away the same share ε to all \
+classes', place=20, settings=('ε = 0.1',))
+    >>> describe("somebody-elses", {"gamma": 2.0}).settings
+    ('gamma = 2.0',)
+    """
+    try:
+        kind = method_class(name)
+    except ArcalError:  # of a package that is not installed here; its runs can still be read
+        kind = Method
+    return Description(kind.title or name, kind.about, kind.place, in_words(kind, settings))
 
 
 __all__ = [
@@ -64,10 +116,14 @@ __all__ = [
     "METHODS",
     "ARAdaLS",
     "AdaLS",
+    "Description",
     "LabelSmoothing",
     "Method",
+    "Setting",
     "Vanilla",
     "complete_settings",
+    "describe",
+    "in_words",
     "method_class",
     "method_named",
 ]

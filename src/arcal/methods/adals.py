@@ -1,25 +1,50 @@
 """AdaLS and AR-AdaLS (section 4): soft labels that follow the validation set's calibration."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from torch import Tensor
 
-from arcal.attacks import attack_named
+from arcal.attacks import ATTACKS, attack_named
 from arcal.errors import ArcalError
 from arcal.methods.method import Method
-from arcal.robustness import check_order
+from arcal.methods.setting import Setting
+from arcal.robustness import ORDERS, check_order
 from arcal.smoothing import AdaptiveLabelSmoothing
 
-Alpha = float | Mapping[Any, float] | Literal["auto"]
+
+def _alpha_in_words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = " then ".join(f"{alpha} from epoch {first}" for first, alpha in value.items())
+    return f"α = {value}"
+
+
+def _rescore_in_words(value: Any) -> str:
+    return f"on the fly after {' and '.join(f'{after:g}' for after in value)}"
+
+
+Alpha = Annotated[
+    float | Mapping[int, float] | Literal["auto"],
+    Setting(
+        "learning rate of the soft labels. auto goes by the epochs that are left; the paper's for "
+        "AR-AdaLS on CIFAR is 0.005, for 200. A schedule is first epochs and values in turn, such "
+        "as 0 0.001 60 0.05, the paper's for ImageNet",
+        words=_alpha_in_words,
+    ),
+]
 
 
 class AdaLS(Method):
     """Algorithm 1 with R = 1: one soft label for all, no levels needed.
 
     `alpha` is "auto", by the epochs that are left, a number such as the paper's 0.005, or a
-    schedule by first epochs such as the paper's for ImageNet, `{"0": 0.001, "60": 0.05}`.
+    schedule by first epochs such as the paper's for ImageNet, `{0: 0.001, 60: 0.05}`.
     """
+
+    name = "adals"
+    title = "AdaLS"
+    about = "label smoothing whose share follows the validation set's over-confidence"
+    place = 30
 
     def __init__(self, Z: int, *, alpha: Alpha = "auto"):
         super().__init__()
@@ -49,6 +74,10 @@ class ARAdaLS(AdaLS):
     labels stay with their level. Until the first such epoch the pre-computed levels hold.
     """
 
+    name = "ar-adals"
+    title = "AR-AdaLS"
+    about = "AdaLS with a share of its own for each of R levels of adversarial robustness"
+    place = 40
     ranks: ClassVar[bool] = True
 
     def __init__(
@@ -56,11 +85,45 @@ class ARAdaLS(AdaLS):
         Z: int,
         *,
         alpha: Alpha = "auto",
-        update: Literal["own", "joint"] = "own",
-        R: int = 10,
-        order: str = "attack",
-        attack: str | None = None,
-        rescore: Sequence[float] | None = None,
+        update: Annotated[
+            Literal["own", "joint"],
+            Setting(
+                "own, the paper's, moves each level's soft label by its own gap; joint moves all "
+                "of them together"
+            ),
+        ] = "own",
+        R: Annotated[
+            int,
+            Setting(
+                "R, the number of robustness levels; the paper's is 10",
+                flag="levels",
+                place=-1,
+                at_least=1,
+            ),
+        ] = 10,
+        order: Annotated[
+            str,
+            Setting(
+                f"what levels are cut by, one of {', '.join(ORDERS)}; attack is the paper's",
+                words="{} order".format,
+            ),
+        ] = "attack",
+        attack: Annotated[
+            str | None,
+            Setting(
+                f"the attack of the order attack, one of {', '.join(ATTACKS)}; "
+                "boundary-projection-quick unless given",
+                words="by {}".format,
+            ),
+        ] = None,
+        rescore: Annotated[
+            Sequence[float] | None,
+            Setting(
+                'the epochs after which the levels are cut anew, by the model as it is then ("on '
+                'the fly"), such as 65 130, or shares of all epochs, such as 0.3 0.6',
+                words=_rescore_in_words,
+            ),
+        ] = None,
     ):
         super().__init__(Z)
         self.completed({"order": order, "attack": attack, "rescore": rescore})

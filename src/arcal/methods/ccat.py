@@ -1,11 +1,13 @@
 """CCAT, confidence-calibrated adversarial training (Stutz, Hein and Schiele, ICML 2020)."""
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 
 from arcal.attacks.pgd import PGD
-from arcal.errors import ArcalError
 from arcal.methods.method import Method
+from arcal.methods.setting import Setting
 from arcal.smoothing import smooth_cross_entropy
 
 
@@ -24,18 +26,34 @@ class CCAT(Method):
     halves in training mode.
     """
 
+    name = "ccat"
+    title = "CCAT"
+    about = "half of each batch is attacked, with labels that fade as its perturbations grow"
+    place = 50
+
     def __init__(
         self,
         Z: int,
         *,
-        radius: float = 0.01,
-        rho: float = 10.0,
-        step: float = 0.025,
-        iterations: int = 10,
+        radius: Annotated[
+            float,
+            Setting(
+                "the L-infinity bound of its attack, for pixels in [0, 1]; the paper's is 0.01",
+                above=0,
+            ),
+        ] = 0.01,
+        rho: Annotated[
+            float,
+            Setting("how fast targets become uniform as a perturbation grows", above=0),
+        ] = 10.0,
+        step: Annotated[
+            float, Setting("the first step of its attack; the paper's is 0.025", above=0)
+        ] = 0.025,
+        iterations: Annotated[
+            int, Setting("iterations of its attack; the paper's are 10", at_least=1)
+        ] = 10,
     ):
         super().__init__()
-        if not 0 < rho < float("inf"):
-            raise ArcalError(f"rho is {rho}: a number above 0 is needed")
         self.rho = rho
         self.attack = PGD(
             radius,

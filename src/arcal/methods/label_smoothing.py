@@ -1,9 +1,11 @@
 """Label smoothing (Szegedy et al. 2016): one fixed epsilon for every example."""
 
+from typing import Annotated
+
 from torch import Tensor
 
-from arcal.errors import ArcalError
 from arcal.methods.method import Method
+from arcal.methods.setting import Setting
 from arcal.smoothing import smooth_cross_entropy
 
 PAPER_GRID = tuple(round(0.01 * i, 2) for i in range(11))
@@ -13,10 +15,18 @@ PAPER_GRID = tuple(round(0.01 * i, 2) for i in range(11))
 class LabelSmoothing(Method):
     """Cross-entropy with the soft labels of Eq. 1 and the same `epsilon`, in [0, 1), for all."""
 
-    def __init__(self, Z: int, *, epsilon: float = 0.05):
+    name = "label-smoothing"
+    title = "Label smoothing"
+    about = "every label gives away the same share ε to all classes"
+    place = 20
+
+    def __init__(
+        self,
+        Z: int,
+        *,
+        epsilon: Annotated[float, Setting("the smoothing", symbol="ε", at_least=0, below=1)] = 0.05,
+    ):
         super().__init__()
-        if not 0 <= epsilon < 1:
-            raise ArcalError(f"epsilon is {epsilon}: choose it from [0, 1)")
         self.epsilon = epsilon
 
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:

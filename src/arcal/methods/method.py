@@ -1,19 +1,33 @@
 """What a training method is: how a batch becomes a loss, and what an epoch teaches it."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from arcal.methods.mixup import mixed_loss
+from arcal.methods.mixup import MIXUP, mixed_loss
+from arcal.methods.setting import Setting, declared_by
 
 
 class Method(nn.Module):
     """Base of every method, and the plain one's behaviour.
 
-    A method is built as `SomeMethod(Z, **settings)`; its settings are the keyword arguments of its
-    constructor. What it must save to continue goes into buffers. It knows neither the loop nor the
-    disk: the loop hands it batches, validation predictions and levels.
+    A method is built as `SomeMethod(Z, **settings)`. Its settings are the keyword arguments of its
+    constructor, each with a default and a `Setting` in its annotation; the command line, the checks
+    and the reports read them there. What it must save to continue goes into buffers. It knows
+    neither the loop nor the disk: the loop hands it batches, validation predictions and levels.
     """
+
+    name: ClassVar[str] = ""
+    """What the command line and the run folders call it."""
+
+    title: ClassVar[str] = ""
+    """What reports call it."""
+
+    about: ClassVar[str] = ""
+    """What it does, in a line."""
+
+    place: ClassVar[int] = 100
+    """Where it stands in tables: those with a lower number come first."""
 
     ranks: ClassVar[bool] = False
     """Whether it needs the training and validation sets cut into robustness levels."""
@@ -23,6 +37,22 @@ class Method(nn.Module):
 
     mixup: float | None = None
     """Beta of mixup's Beta(beta, beta), see `arcal.methods.mixup`; None where nothing is mixed."""
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        for setting in declared_by(cls):
+            if setting.name in settings:
+                setting.check(settings[setting.name])
+        return super().__new__(cls)
+
+    @classmethod
+    def mixes(cls) -> bool:
+        """Whether it can be mixed: its loss is a criterion of logits."""
+        return cls.loss is Method.loss
+
+    @classmethod
+    def settings(cls) -> tuple[Setting, ...]:
+        """Its settings in the order of its constructor, and `mixup` where it mixes."""
+        return (*declared_by(cls), MIXUP) if cls.mixes() else declared_by(cls)
 
     @classmethod
     def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:

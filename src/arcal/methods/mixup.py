@@ -6,16 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Beta
 
-from arcal.errors import ArcalError
+from arcal.methods.setting import Setting
 
 Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]
 """The mean loss of logits `(B, Z)` for ids and labels `(B,)`."""
 
 
-def check_mixup(beta: float) -> None:
-    """Refuse a parameter that no Beta distribution has."""
-    if not 0 < beta < float("inf"):
-        raise ArcalError(f"mixup is {beta}: a number above 0 is needed, 0.2 in the paper")
+MIXUP = Setting(
+    "train on mixtures of images and of their labels, in shares drawn from Beta(mixup, mixup); "
+    "0.2 in the paper",
+    above=0,
+    name="mixup",
+    type=float | None,
+)
+"""The setting that all methods with a criterion have."""
 
 
 def mixed_loss(

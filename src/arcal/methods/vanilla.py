@@ -9,6 +9,11 @@ from arcal.methods.method import Method
 class Vanilla(Method):
     """The paper's "Vanilla" (section 3.1)."""
 
+    name = "vanilla"
+    title = "Vanilla"
+    about = "cross-entropy with the labels as they are"
+    place = 10
+
     def __init__(self, Z: int):
         super().__init__()
 

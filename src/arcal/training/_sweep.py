@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from arcal.methods import method_class
 from arcal.training.many import train_all
 from arcal.training.run import Run
 
@@ -33,9 +34,9 @@ def sweep(
 ) -> Sweep:
     """Train `run` with each of the ascending `values` of a setting.
 
-    With `extend` the grid goes on upward by its last step while its best value is its last, below
-    1, so that a grid that ends too early does not choose for the method. `options` are those of
-    `train_all`.
+    With `extend` the grid goes on upward by its last step while its best value is its last, within
+    the setting's bounds, so that a grid that ends too early does not choose for the method.
+    `options` are those of `train_all`.
     """
     ece: dict[float, float] = {}
     values = list(values)
@@ -44,9 +45,15 @@ def sweep(
         ece |= {value: f.epochs()[-1]["ece"] for value, f in zip(values, folders, strict=True)}
         tried = list(ece)
         best = Sweep(setting, ece).best
-        further = round(2 * tried[-1] - tried[-2], 10) if len(tried) > 1 else 1.0
-        values = [further] if extend and best == tried[-1] and further < 1 else []
+        goes_on = extend and best == tried[-1] and len(tried) > 1
+        further = [round(2 * tried[-1] - tried[-2], 10)] if goes_on else []
+        values = [value for value in further if _within_bounds(run, setting, value)]
     return Sweep(setting, ece)
+
+
+def _within_bounds(run: Run, setting: str, value: float) -> bool:
+    declared = {one.name: one for one in method_class(run.method).settings()}
+    return declared[setting].contains(value)
 
 
 def tries(run: Run, setting: str, values: Sequence[float]) -> list[Run]:

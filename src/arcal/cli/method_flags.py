@@ -1,0 +1,105 @@
+"""The flags of `arcal train` that methods declare, and what there is to choose from."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import field, fields, make_dataclass
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Union
+
+import tyro
+
+from arcal.cli.output import say
+from arcal.cli.train import Train
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.methods import Method, Setting
+
+
+def train_command() -> type[Train]:
+    """`Train` with a flag for each setting of each method, those of other packages among them."""
+    from arcal.networks import NETWORKS
+    from arcal.training.recipes import RECIPES
+
+    methods = _methods()
+    about = "\n".join(f"{name}: {kind.about}." for name, kind in methods.items())
+    recipes = f"{_list(RECIPES, 'or')}: optimizer, learning rates, epochs, augmentation."
+    flags = {name: _flag(takers, methods) for name, takers in _takers(methods).items()}
+    settings = TypedDict("Settings", flags, total=False)  # pyright: ignore
+    own = [
+        ("method", _with_help(str, about), "vanilla"),
+        ("network", _with_help(str, f"{_list(NETWORKS, 'or')}."), "small"),
+        ("recipe", _with_help(str, recipes), "small"),
+        ("settings", tyro.conf.OmitArgPrefixes[settings], field(default_factory=dict)),
+    ]
+    about_it = {"__doc__": Train.__doc__}
+    return make_dataclass("Train", own, bases=(Train,), frozen=True, namespace=about_it)
+
+
+def _methods() -> dict[str, "type[Method]"]:
+    """Every method that can be used; a line says why one of another package cannot."""
+    from arcal.methods import METHODS
+
+    methods = {}
+    for name in METHODS:
+        try:
+            methods[name] = METHODS[name]
+        except ArcalError as error:
+            say(f"arcal: {error}")
+    return methods
+
+
+def _takers(methods: Mapping[str, "type[Method]"]) -> dict[str, dict[str, "Setting"]]:
+    """Each setting by its name, as the methods that take it declare it."""
+    taken = {"help", *(one.name for one in fields(Train))}
+    takers: dict[str, dict[str, Setting]] = {}
+    for name, kind in methods.items():
+        for setting in kind.settings():
+            if (setting.flag or setting.name) in taken:
+                say(
+                    f"arcal: {setting.name} of the method {name} cannot be given here, since "
+                    f"--{setting.flag or setting.name} is another flag: its package can name one "
+                    "by Setting(flag=...)"
+                )
+                continue
+            takers.setdefault(setting.name, {})[name] = setting
+    return takers
+
+
+def _flag(takers: Mapping[str, "Setting"], methods: Collection[str]) -> Any:
+    """The type of a setting's flag, with its name and help."""
+    setting = next(iter(takers.values()))
+    by_help: dict[tuple[str, str], list[str]] = {}
+    by_default: dict[Any, list[str]] = {}
+    for name, one in takers.items():
+        by_help.setdefault((one.range, one.help), []).append(name)
+        by_default.setdefault(str(one.default), []).append(name)
+    by_default.pop("None", None)
+    texts = [
+        f"{', '.join(filter(None, [_of(names, methods), bounds]))}: {help}."
+        for (bounds, help), names in by_help.items()
+    ]
+    defaults = ", ".join(
+        default if len(by_default) == 1 else f"{default} for {_list(names, 'and')}"
+        for default, names in by_default.items()
+    )
+    return _with_help(
+        tyro.conf.FlagConversionOff[Union[setting.types]],  # noqa: UP007
+        "\n".join(texts),
+        name=setting.flag or setting.name,
+        help_behavior_hint=f"(default: {defaults})" if defaults else "",
+    )
+
+
+def _of(names: Collection[str], methods: Collection[str]) -> str:
+    """Of which methods a flag is."""
+    others = [name for name in methods if name not in names]
+    few = len(others) < 2 < len(names)
+    return f"Of all but {_list(others, 'and')}" if few and others else f"Of {_list(names, 'and')}"
+
+
+def _with_help(type: Any, help: str, **options: Any) -> Any:
+    return Annotated[type, tyro.conf.arg(help=help, **options)]
+
+
+def _list(names: Iterable[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last

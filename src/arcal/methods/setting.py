@@ -1,0 +1,114 @@
+"""What a method says of a setting beside its type and its default: help, bounds, words."""
+
+import inspect
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from numbers import Real
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from arcal.errors import ArcalError
+
+_BOUNDS = {
+    "above": operator.gt,
+    "at_least": operator.ge,
+    "below": operator.lt,
+    "at_most": operator.le,
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A keyword argument of a method's constructor; what it is stands in its annotation.
+
+    `help` is for the command line, where its name is `flag` if it is not its own. A report shows
+    `symbol = value`, or what `words` makes of the value; settings with a lower `place` come first,
+    others in the constructor's order. With bounds, what is no finite number within them is refused.
+    `name`, `type` and `default` are the constructor's.
+
+    >>> gamma = Setting("how little easy examples count", symbol="γ", at_least=0, name="gamma")
+    >>> gamma.in_words(2.0), gamma.range
+    ('γ = 2.0', 'at least 0')
+    >>> gamma.contains(2.0), gamma.contains(-1.0)
+    (True, False)
+    """
+
+    help: str = ""
+    symbol: str | None = None
+    flag: str | None = None
+    words: Callable[[Any], str] | None = None
+    place: int = 0
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+    name: str = ""
+    type: Any = Any
+    default: Any = None
+
+    @property
+    def types(self) -> tuple[Any, ...]:
+        """The types of a value that is given: those of a union, without None."""
+        union = get_origin(self.type) in (Union, UnionType)
+        types = get_args(self.type) if union else (self.type,)
+        return tuple(one for one in types if one is not type(None))
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Those of `above`, `at_least`, `below` and `at_most` that there are."""
+        return {name: at for name in _BOUNDS if (at := getattr(self, name)) is not None}
+
+    @property
+    def range(self) -> str:
+        """The bounds in words, such as "at least 0 and below 1"."""
+        words = (f"{name.replace('_', ' ')} {at:g}" for name, at in self.bounds.items())
+        return " and ".join(words)
+
+    def contains(self, value: Any) -> bool:
+        """Whether a value is within the bounds. Without bounds every value is."""
+        if not self.bounds:
+            return True
+        finite = isinstance(value, Real) and math.isfinite(value)
+        return finite and all(_BOUNDS[name](value, at) for name, at in self.bounds.items())
+
+    def check(self, value: Any) -> None:
+        """Raise `ArcalError` on a value outside the bounds that is not the default."""
+        if value != self.default and not self.contains(value):
+            raise ArcalError(f"{self.name} is {value}: it must be {self.range}")
+
+    def in_words(self, value: Any) -> str:
+        """A value as people read it."""
+        if self.words is not None:
+            return self.words(value)
+        text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        return f"{self.symbol or self.name} = {text}"
+
+
+@cache
+def declared_by(kind: type) -> tuple[Setting, ...]:
+    """The keyword arguments of a class's constructor, in its order.
+
+    One without a default, or an annotation that cannot be read, raises `ArcalError`.
+    """
+    constructor = kind.__init__
+    try:
+        hints = get_type_hints(constructor, include_extras=True)
+    except NameError as error:
+        raise ArcalError(f"the settings of {kind.__name__} cannot be read: {error}") from None
+    return tuple(
+        _declared(kind, parameter, hints.get(parameter.name, Any))
+        for parameter in inspect.signature(constructor).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    )
+
+
+def _declared(kind: type, parameter: inspect.Parameter, hint: Any) -> Setting:
+    if parameter.default is parameter.empty:
+        raise ArcalError(f"{kind.__name__} has a setting {parameter.name} without a default")
+    annotated = get_origin(hint) is Annotated
+    value_type, *notes = get_args(hint) if annotated else (hint,)
+    setting = next((note for note in notes if isinstance(note, Setting)), Setting())
+    return replace(setting, name=parameter.name, type=value_type, default=parameter.default)
