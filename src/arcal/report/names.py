@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from arcal.auditing import OVER_SHIFT, EvaluationSet, OverShift, Subject
+from arcal.methods import describe
 from arcal.report.plots import METHOD_MARKS, SPARE_MARKS, Mark
 
 POSTHOC = {
@@ -68,15 +69,16 @@ class Name:
 def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
     """Names for subjects that are shown together."""
     kinds = [_kind(subject) for subject in subjects]
-    words = [_words(subject) for subject in subjects]
+    described = [_describe(subject) for subject in subjects]
     names = []
-    for subject, kind, settings, look in zip(subjects, kinds, words, _palette(kinds), strict=True):
-        alike = [other for its, other in zip(kinds, words, strict=True) if its == kind]
+    for subject, kind, (title, about, settings), look in zip(
+        subjects, kinds, described, _palette(kinds), strict=True
+    ):
+        alike = [other for its, (*_, other) in zip(kinds, described, strict=True) if its == kind]
         telling = [word for word in settings if not all(word in other for other in alike)]
-        title, about = _title(kind)
-        name = Mark(", ".join([title, *telling]), *look)
+        mark = Mark(", ".join([title, *telling]), *look)
         posthoc = kind[1] is not None
-        names.append(Name(subject.name, title, ", ".join(settings), name, about, posthoc))
+        names.append(Name(subject.name, title, ", ".join(settings), mark, about, posthoc))
     return names
 
 
@@ -85,24 +87,19 @@ def _kind(subject: Subject) -> Kind:
     return (subject.name, None) if method is None else (method.name, method.posthoc)
 
 
-def _words(subject: Subject) -> list[str]:
-    """The settings of a subject, and what else tells it from others, as people write them."""
+def _describe(subject: Subject) -> tuple[str, str, list[str]]:
+    """What a subject's kind is called, what it is in a line, and its settings in words."""
     method = subject.method
     if method is None:
-        return []
+        return subject.name, "", []
+    known = describe(method.name, method.settings)
     members = [f"{method.members} members"] if method.members > 1 else []
-    return [*in_words(method.name, method.settings), *members, *method.details]
-
-
-def _title(kind: Kind) -> tuple[str, str]:
-    """What a kind is called, and what it is in a line."""
-    name, posthoc = kind
-    method = METHODS.get(name)
-    title, about = (name, "") if method is None else (method.title, method.about)
-    if posthoc is None:
-        return title, about
-    short, words = POSTHOC.get(posthoc, (posthoc, posthoc))
-    return f"{title} + {short}", f"the same after training: {words}, fitted on validation images"
+    settings = [*known.settings, *members, *method.details]
+    if method.posthoc is None:
+        return known.title, known.about, settings
+    short, words = POSTHOC.get(method.posthoc, (method.posthoc, method.posthoc))
+    about = f"the same after training: {words}, fitted on validation images"
+    return f"{known.title} + {short}", about, settings
 
 
 def _palette(kinds: Sequence[Kind]) -> list[tuple[str, str]]:
@@ -148,39 +145,3 @@ def where_words(where: Where, sets: Sequence[Where]) -> str:
 def corruption_title(type: str) -> str:
     """A type of corruption in words, such as `gaussian_noise`: Gaussian noise."""
     return type.replace("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian")
-
-
-# TEMPORARY
-class _M:
-    def __init__(self, title, about):
-        self.title, self.about = title, about
-
-
-METHODS = {
-    "vanilla": _M("Vanilla", "cross-entropy with the labels as they are"),
-    "label-smoothing": _M(
-        "Label smoothing", "every label gives away the same share ε to all classes"
-    ),
-    "adals": _M(
-        "AdaLS", "label smoothing whose share follows the validation set's over-confidence"
-    ),
-    "ar-adals": _M(
-        "AR-AdaLS", "AdaLS with a share of its own for each of R levels of adversarial robustness"
-    ),
-}
-
-
-def in_words(name, settings):
-    def word(name, value):
-        if name == "rescore":
-            return f"on the fly after {' and '.join(f'{e:g}' for e in value)}"
-        if name == "attack":
-            return f"by {value}"
-        if name == "order":
-            return f"{value} order"
-        if isinstance(value, dict):
-            value = " then ".join(f"{v} from epoch {first}" for first, v in value.items())
-        return f"{ {'alpha': 'α', 'epsilon': 'ε'}.get(name, name) } = {value}"
-
-    words = [word(n, v) for n, v in settings.items() if v is not None]
-    return sorted(words, key=lambda w: not w.startswith("R ="))
