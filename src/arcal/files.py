@@ -61,4 +61,4 @@ def write_json(path: Path, value: Any) -> None:
     >>> json.loads(Path("notes/seeds.json").read_text())
     {'seeds': [0, 1]}
     """
-    write_whole(path, lambda to: to.write_text(json.dumps(value, indent=2) + "\n"))
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(value, indent=2) + "\n"))
