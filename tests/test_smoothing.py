@@ -240,7 +240,7 @@ def test_state_dict_is_all_that_is_needed_to_continue():
     ("act", "says"),
     [
         (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long(), torch.tensor([8])), "id 8 has no"),
-        (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long()), "give the ids"),
+        (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long()), "pass the ids"),
         (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([[1], [2]])), "(2,)"),
         (lambda s: s(torch.zeros(2, 10), torch.zeros(2).long(), torch.tensor([1])), "(2,)"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), torch.ones(2, 1)), "(2, 1)"),
@@ -257,7 +257,7 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={"0": 0.1, "x": 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1.5: 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
-        (lambda s: AdaptiveLabelSmoothing(1), "at least 2 classes"),
+        (lambda s: AdaptiveLabelSmoothing(1), "at least 2"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),
     ],
 )  # fmt: skip

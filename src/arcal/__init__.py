@@ -1,11 +1,24 @@
 """arcal: adversarial-robustness calibration.
 
-Score every input of a data set by the smallest perturbation that flips the model, see where the
-model is miscalibrated, and train better calibrated ones with AR-AdaLS (Qin, Wang, Beutel and Chi,
-"Improving Calibration through the Relationship with Adversarial Robustness", NeurIPS 2021).
+Score every input of a data set by the size of the smallest perturbation that changes the model's
+prediction, see where the model is miscalibrated, and train better calibrated models with AR-AdaLS
+(Qin, Wang, Beutel and Chi, "Improving Calibration through the Relationship with Adversarial
+Robustness", NeurIPS 2021).
 
-This page is the contents. What it names works on tensors and knows nothing of data sets, run
-folders or the command line; those are in `arcal.data`, `arcal.training` and `arcal.evaluation`.
+This file is the table of contents. Everything it exports works on tensors and knows nothing about
+data sets, run folders or the command line: for those see `arcal.data`, `arcal.training` and
+`arcal.evaluation`. Is a classifier more over-confident where it is less robust? From the
+confidences, the robustness and the correctness of its predictions:
+
+>>> import torch, arcal
+>>> robustness, ids = torch.tensor([0.1, 0.9, 0.2, 0.8]), torch.arange(4)
+>>> confidence = torch.tensor([0.875, 0.75, 0.625, 0.75])
+>>> correct = torch.tensor([False, True, True, True])
+>>> levels = arcal.levels(robustness, ids, R=2)
+>>> levels
+tensor([0, 1, 0, 1])
+>>> arcal.by_level(confidence, correct, levels, R=2).gap  # confidence - accuracy
+tensor([ 0.2500, -0.2500], dtype=torch.float64)
 """
 
 # Section 4: label smoothing by adversarial robustness
@@ -66,7 +79,7 @@ __all__ = [
 _ROOMS = ("data", "evaluation", "methods", "networks", "store", "training", "transforms")
 
 
-def __getattr__(name: str):  # `arcal.data` after `import arcal`, without the time of all of them
+def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
     if name in _ROOMS:
         return import_module(f"arcal.{name}")
     raise AttributeError(f"module 'arcal' has no attribute {name!r}")

@@ -1,8 +1,9 @@
-"""Soft labels at any length of training: alpha by the epochs left, and one step for all levels.
+"""Alpha without tuning: alpha from the number of epochs left, and one joint step for all levels.
 
-Algorithm 1 has one alpha, found by hand for 200 epochs, and moves each level by itself. Here are
-the two parts of a rule without anything to tune; `docs/choosing-alpha-and-R.md` derives them and
-measures them. `arcal.smoothing` applies them.
+Algorithm 1 has one alpha, chosen by hand for 200 epochs, and moves each level independently. Here
+are two alternatives with nothing to tune, for training of any length: `alpha_by_epochs_left` and
+`joint_step`. `docs/choosing-alpha-and-R.md` derives and measures them; `arcal.smoothing` applies
+them.
 """
 
 import numpy as np
@@ -10,20 +11,23 @@ import torch
 from torch import Tensor
 
 CAP = 0.5
-"""The largest alpha: a network needs an epoch or so to answer a change of its labels."""
+"""The largest alpha: a network needs about one epoch to follow a change of its labels."""
 
 GAIN = 2.0
-"""N of the epochs left; above 1 a steadily growing gap is closed when they are over."""
+"""Alpha times the number of epochs left; above 1, a steadily growing gap is closed in time."""
 
 
 def alpha_by_epochs_left(epoch: int, epochs: int, full_rate: int) -> float:
-    """Alpha after epoch number `epoch`, counted from 0, of `epochs` with `full_rate` at full rate.
+    """Alpha after epoch number `epoch` (from 0) of `epochs`, the first `full_rate` at full rate.
 
-    `min(CAP, GAIN / (full_rate - epoch))`: what is left of a gap is closed in the epochs that are
-    left, so it does not matter how many there are. Over-confidence grows about linearly, by v an
-    epoch, while a network overfits. A constant alpha follows such a ramp at the distance v / alpha;
-    this one ends near v / CAP. After the decay of the learning rate networks follow
-    less: alpha is spread evenly, `min(CAP, GAIN / (epochs - full_rate))`.
+    `min(CAP, GAIN / (full_rate - epoch))`: the rest of a gap is closed in the epochs that are left,
+    however many there are. While a network overfits, its over-confidence grows about linearly, by
+    v an epoch. A constant alpha lags behind such a ramp by v / alpha; this one ends near v / CAP.
+    After the learning rate has decayed, networks follow their labels less, and alpha is constant:
+    `min(CAP, GAIN / (epochs - full_rate))`.
+
+    >>> [alpha_by_epochs_left(epoch, epochs=30, full_rate=12) for epoch in (0, 7, 11)]
+    [0.16666666666666666, 0.4, 0.5]
     """
     left = full_rate - epoch if epoch < full_rate else epochs - full_rate
     return min(CAP, GAIN / max(1, left))
@@ -32,31 +36,42 @@ def alpha_by_epochs_left(epoch: int, epochs: int, full_rate: int) -> float:
 def joint_step(
     soft_label: Tensor, gap: Tensor, variance: Tensor, alpha: float, low: float
 ) -> Tensor:
-    """New soft labels `(R,)` in [low, 1] from the levels' gaps and the variances of those gaps.
+    """New soft labels `(R,)` in [low, 1], from each level's gap and the variance of that gap.
 
-    A network answers a move of all labels one to one, but a move of one level among others only
-    as far as it can tell which level an input is of. So their mean follows Eq. 3, and a level's
-    departure q_r from the mean label goes to the one-to-one answer to its gap's departure d_r from
-    the mean gap, rather than adding up what will not go away:
+    `soft_label`, `gap` and `variance` are float64 `(R,)`, a gap being confidence minus accuracy.
+
+    When all labels move together, a network's confidence follows one to one. When one level moves
+    alone, it follows only as far as the network can tell which level an input belongs to, and a gap
+    that does not close would be added up epoch after epoch. So only the mean label follows Eq. 3.
+    The deviation q_r of a level's label from the mean label approaches a target instead: minus the
+    deviation d_r of the level's gap from the mean gap, shrunk by B:
 
         mean p <- mean p - alpha mean gap        q_r <- q_r + alpha (-B d_r - q_r)
 
-    B, by `shared_signal`, is how much of the gaps' spread is no noise of a small validation set.
-    Labels beyond 1 or `low` are cut and the others move so that the mean is kept, see `with_sum`:
-    a level at its bound passes on what it cannot answer and winds nothing up. With R = 1 this is
-    Eq. 3.
+    B is `shared_signal`, the part of the gaps' spread that is not the noise of a small validation
+    set. Labels beyond 1 or `low` are clipped, and the others shift so that the mean is preserved
+    (`with_sum`): what a level at its bound cannot take, the others do, and nothing accumulates.
+    With R = 1 this is Eq. 3.
+
+    >>> labels, gap = torch.tensor([0.5, 0.75]), torch.tensor([0.25, -0.25])
+    >>> joint_step(labels, gap, variance=torch.zeros(2), alpha=0.5, low=0.1)
+    tensor([0.4375, 0.8125])
     """
     mean, mean_gap = soft_label.mean(), gap.mean()
-    wanted = -shared_signal(gap, variance) * (gap - mean_gap)
-    apart = soft_label - mean
+    target = -shared_signal(gap, variance) * (gap - mean_gap)
+    deviation = soft_label - mean
     mean = mean - alpha * mean_gap
-    return with_sum(mean + apart + alpha * (wanted - apart), float(mean) * len(gap), low)
+    return with_sum(mean + deviation + alpha * (target - deviation), float(mean) * len(gap), low)
 
 
 def shared_signal(gap: Tensor, variance: Tensor) -> float:
-    """The share in [0, 1] of the spread of R gaps that is not their noise, by empirical Bayes.
+    """The share in [0, 1] of the spread of R gaps that is not noise, by empirical Bayes.
 
-    `max(0, 1 - mean variance / variance between the gaps)`; 1 for R = 1.
+    `max(0, 1 - mean variance / variance between the gaps)`, from gaps and their variances `(R,)`;
+    1 for R = 1.
+
+    >>> shared_signal(torch.tensor([-0.5, 0.5]), variance=torch.tensor([0.125, 0.125]))
+    0.75
     """
     if len(gap) == 1:
         return 1.0
@@ -65,13 +80,15 @@ def shared_signal(gap: Tensor, variance: Tensor) -> float:
 
 
 def with_sum(label: Tensor, total: float, low: float) -> Tensor:
-    """The labels `(R,)` in [low, 1] nearest to `label` whose sum is `total`, or as near it as is
-    possible.
+    """The labels `(R,)` in [low, 1] nearest to `label` with the sum `total`, or closest to it.
 
-    The Euclidean projection `clip(label + mu, low, 1)`. The sum is linear in mu between the points
-    where a label meets a bound, so mu is interpolated between them.
+    The Euclidean projection `clip(label + mu, low, 1)`. The sum is piecewise linear in mu, with
+    breakpoints where a label reaches a bound, so mu is interpolated between them.
+
+    >>> with_sum(torch.tensor([0.5, 0.75, 1.25]), total=2.5, low=0.1)
+    tensor([0.6250, 0.8750, 1.0000])
     """
-    meets = torch.cat([low - label, 1 - label]).sort().values
-    sums = (label + meets.unsqueeze(1)).clamp(low, 1).sum(1)
-    mu = np.interp(total, sums.tolist(), meets.tolist())
+    breakpoints = torch.cat([low - label, 1 - label]).sort().values
+    sums = (label + breakpoints.unsqueeze(1)).clamp(low, 1).sum(1)
+    mu = np.interp(total, sums.tolist(), breakpoints.tolist())
     return (label + float(mu)).clamp(low, 1)

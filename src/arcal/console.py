@@ -1,4 +1,9 @@
-"""What the terminal shows: progress with rate and time left, and tables. All on stderr."""
+"""Progress in the terminal.
+
+Progress bars and sentences for people go to standard error, tables and JSON to standard output, so
+that a command's result can be piped. This file draws the bars; `arcal.report.terminal` prints the
+tables.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,10 +23,11 @@ from rich.progress import (
 from rich.text import Text
 
 console = Console(stderr=True)
+"""Standard error, where progress is drawn."""
 
 
 class _Rate(ProgressColumn):
-    """Units done a second."""
+    """Units done per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -30,8 +36,16 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def bar(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar; call what it gives with (done, total)."""
+def bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error with the rate in `unit` per second and the time left.
+
+    The block gets a function to call with how much is done and how much there is in total. When the
+    block raises, the bar disappears, so that the error message is the only line left.
+
+    >>> with bar("scoring", "images") as progress:
+    ...     for done in range(5):
+    ...         progress(done, 4)
+    """
     columns = (
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.description}"),
@@ -43,9 +57,9 @@ def bar(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
-        task = progress.add_task(doing, total=None, unit=unit)
+        task = progress.add_task(description, total=None, unit=unit)
         try:
             yield lambda done, total: progress.update(task, completed=done, total=total)
         except BaseException:
-            progress.update(task, visible=False)  # the line that says what is wrong stands alone
+            progress.update(task, visible=False)
             raise

@@ -1,8 +1,15 @@
-"""The one exception that is the user's to mend."""
+"""The exception that arcal raises for bad input."""
 
 
 class ArcalError(ValueError):
-    """Bad input. Its message is one line: what is wrong, where, and what to do.
+    """Bad input. The message is one line: what is wrong, where, and what to do about it.
 
-    The command line prints the line and exits with code 2, without a traceback.
+    The command line prints that line on standard error and exits with code 2, without a traceback.
+
+    >>> import torch, arcal
+    >>> try:
+    ...     arcal.ece(torch.tensor([90.0]), torch.tensor([True]))
+    ... except arcal.ArcalError as error:
+    ...     print(error)
+    confidence must lie in [0, 1], found 90 at (0,): pass a softmax's output, not logits
     """

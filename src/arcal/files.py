@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written under a temporary name, then renamed."""
+"""Files that are complete or absent: written under a temporary name, then renamed."""
 
 import json
 import os
@@ -10,19 +10,27 @@ from typing import Any
 
 try:
     import fcntl
-except ImportError:  # not on Windows: there, train or score a run from one process only
+except ImportError:  # Windows has no fcntl: there, only one process may train or score a run
     fcntl = None
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then give it its name."""
+    """Call `write` with the path of a temporary file, then rename that file to `path`.
+
+    Missing folders are made. When `write` raises, the temporary file is removed and whatever `path`
+    held before stays.
+
+    >>> write_whole(Path("notes/hello.txt"), lambda path: path.write_text("hello"))
+    >>> Path("notes/hello.txt").read_text()
+    'hello'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
         write(temporary)
-        temporary.chmod(mode)  # some writers replace the file by one that only its owner may read
+        temporary.chmod(mode)  # some writers replace the file with one only its owner can read
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -32,7 +40,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out while the block runs; they wait. Ends with the process."""
+    """Hold a lock on the file `path` while the block runs; other processes wait for it.
+
+    The lock is released when the process ends, however it ends. Windows has no such lock.
+
+    >>> with locked(Path("notes/.lock")):
+    ...     pass  # no other process is in such a block
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         if fcntl is not None:
@@ -41,5 +55,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as JSON that people can read."""
-    write_whole(path, lambda to: to.write_text(json.dumps(value, indent=2) + "\n"))
+    """Write a value as indented JSON.
+
+    >>> write_json(Path("notes/seeds.json"), {"seeds": [0, 1]})
+    >>> json.loads(Path("notes/seeds.json").read_text())
+    {'seeds': [0, 1]}
+    """
+    write_whole(path, lambda temporary: temporary.write_text(json.dumps(value, indent=2) + "\n"))

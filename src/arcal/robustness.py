@@ -28,7 +28,8 @@ from arcal.errors import ArcalError
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
 Attack = Callable[..., Adversarial]
-"""`attack(model, x, bounds)`; one that can start elsewhere also takes `start=`."""
+"""`attack(model, x, bounds)`; one that can start elsewhere also takes `start=`, and one that runs
+some of its inputs calls `rows(model, index)(x[index])`."""
 
 
 @dataclass(frozen=True)

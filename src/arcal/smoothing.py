@@ -9,8 +9,8 @@ The symbols are the paper's:
     alpha  learning rate of the soft labels
     t      epoch, counted from 0
 
-Nothing here knows about training loops: a loop calls the object as its loss and calls `update`
-once an epoch.
+Nothing here knows about training loops: a loop uses an `AdaptiveLabelSmoothing` as its loss and
+calls its `update` once an epoch.
 """
 
 import math
@@ -30,22 +30,34 @@ MARGIN = 1e-6
 
 
 def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
-    """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, as `(N, Z)`.
+    """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, float `(N, Z)`, each row summing to 1.
 
-    `labels` is int64 `(N,)`, `epsilon` a number or `(N,)` in [0, 1]. The loss below never builds
-    this.
+    `labels` is int64 `(N,)` in [0, Z), `epsilon` a number or a tensor `(N,)` in [0, 1].
+    `smooth_cross_entropy` is the loss with these targets and does not build them.
+
+    >>> soften(torch.tensor([2, 0]), torch.tensor([0.0, 0.3]), Z=3)
+    tensor([[0.0000, 0.0000, 1.0000],
+            [0.8000, 0.1000, 0.1000]])
     """
     epsilon = torch.as_tensor(epsilon, device=labels.device).unsqueeze(-1)
     return F.one_hot(labels, Z) * (1 - epsilon) + epsilon / Z
 
 
 def soft_label_of(epsilon: Tensor, Z: int) -> Tensor:
-    """Eq. 2: the correct class's soft label, `p~ = 1 - eps + eps / Z`."""
+    """Eq. 2: the soft label of the correct class, `p~ = 1 - eps + eps / Z`, in [1/Z, 1].
+
+    >>> soft_label_of(torch.tensor([0.0, 0.5, 1.0]), Z=4)
+    tensor([1.0000, 0.6250, 0.2500])
+    """
     return 1 - epsilon + epsilon / Z
 
 
 def epsilon_of(soft_label: Tensor, Z: int) -> Tensor:
-    """Eq. 4, the inverse of Eq. 2: `eps = (p~ - 1) Z / (1 - Z)`, both signs turned."""
+    """Eq. 4, the inverse of Eq. 2: `eps = (1 - p~) Z / (Z - 1)`, in [0, 1].
+
+    >>> epsilon_of(torch.tensor([1.0, 0.625, 0.25]), Z=4)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
     return (1 - soft_label) * Z / (Z - 1)
 
 
@@ -56,26 +68,37 @@ def smooth_cross_entropy(
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Cross-entropy between the soft labels of Eq. 1 and the predicted probabilities.
+    """Cross-entropy between the soft labels of Eq. 1 and the predicted probabilities, in nats.
 
-    `(1 - eps) (-log p_y) + eps mean_z(-log p_z)`, which is what Eq. 1 comes to without a target of
-    shape `(N, Z)`. `logits` is `(N, Z)`, `labels` int64 `(N,)`, `epsilon` a number or `(N,)` in
-    [0, 1]. A class `weight` `(Z,)` multiplies each class's term, and the mean divides by the
-    correct classes' weights, as in `torch.nn.functional.cross_entropy`.
+    Computed as `(1 - eps) (-log p_y) + eps mean_z(-log p_z)`, which equals Eq. 1 and needs no
+    target of shape `(N, Z)`. `logits` is `(N, Z)`, `labels` int64 `(N,)` in [0, Z), `epsilon` a
+    number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each class, and the
+    mean then divides by the sum of the correct classes' weights, as in
+    `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
+    returns `(N,)`. Another reduction, or an epsilon of another shape, raises `ArcalError`.
+
+    >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
+    >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
+    tensor(0.2951)
+    >>> F.cross_entropy(logits, labels, label_smoothing=0.1)
+    tensor(0.2951)
     """
     if reduction not in ("mean", "sum", "none"):
         raise ArcalError(f"reduction is {reduction!r}: use 'mean', 'sum' or 'none'")
     if isinstance(epsilon, Tensor) and epsilon.ndim and epsilon.shape != labels.shape:
         raise ArcalError(
-            f"epsilon has shape {tuple(epsilon.shape)}: a number or {tuple(labels.shape)} is needed"
+            f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
+            f"example {tuple(labels.shape)}"
         )
-    surprise = -F.log_softmax(logits, dim=1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
     if weight is not None:
-        surprise = surprise * weight
-    correct = surprise.gather(1, labels.unsqueeze(1)).squeeze(1)
-    spread = epsilon * surprise.mean(dim=1)
-    smoothed = torch.as_tensor(epsilon, device=spread.device) > 0
-    loss = (1 - epsilon) * correct + torch.where(smoothed, spread, 0.0)  # 0 x inf, a masked class
+        class_losses = class_losses * weight
+    correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
+    uniform = epsilon * class_losses.mean(dim=1)
+    # Without smoothing a class masked by a logit of -inf must not add 0 x inf = nan.
+    smoothed = torch.as_tensor(epsilon, device=uniform.device) > 0
+    loss = (1 - epsilon) * correct + torch.where(smoothed, uniform, 0.0)
     if reduction == "none":
         return loss
     if reduction == "sum":
@@ -84,20 +107,38 @@ def smooth_cross_entropy(
 
 
 class AdaptiveLabelSmoothing(nn.Module):
-    """Algorithm 1: a loss whose soft labels follow the validation set's calibration.
+    """Algorithm 1: a loss whose soft labels adapt to the calibration on the validation set.
 
-    Each of `R` levels has one soft label for its training examples' correct class. It starts at 1
-    (one-hot) and after each epoch moves against the same level's over-confidence on validation.
-    `alpha` is a number, or a schedule `{first epoch: alpha}` such as the paper's for ImageNet,
-    `{0: 0.001, 60: 0.05}`, or "auto": by the epochs that are left, which `begin` is told (see
-    `arcal.adaptive_alpha`). `update` is "own", each level by its own gap as in the paper, or
-    "joint". With `R = 1` no levels are needed: that is AdaLS.
+    Each of the `R` levels has one soft label, which every training example of the level gets for
+    its correct class. It starts at 1 (one-hot). After each epoch it is lowered by `alpha` times the
+    level's over-confidence on the validation set, and raised where the level is under-confident
+    (Eq. 3). With `R = 1` no levels are needed: that is AdaLS.
 
-    Levels are looked up by sample id, where `assign` put them; an id without a level raises. Give
-    ids as the loader makes them, on the CPU, and no batch waits for the device: the object may stay
-    on the CPU while the model is elsewhere, and must where there is no float64. It keeps float64
-    when the module that it is part of is converted. `state_dict` holds soft labels, epoch and
-    levels: with `begin`, where alpha is "auto", all that is needed to continue.
+    `alpha` is a positive number; a schedule `{first epoch: alpha}`, such as the paper's
+    `{0: 0.001, 60: 0.05}` for ImageNet; or "auto", which computes it from the number of epochs left
+    and needs a call of `begin` (see `arcal.adaptive_alpha`). `update` is "own" (each level moves by
+    its own gap, as in the paper) or "joint" (see `arcal.adaptive_alpha.joint_step`). `weight` and
+    `reduction` are those of `smooth_cross_entropy`. An argument out of range raises `ArcalError`.
+
+    With `R > 1`, `assign` stores the level of every example by its id, and `forward` and `update`
+    look levels up by id; an id without a level raises `ArcalError`.
+
+    The module may stay on the CPU while the model is on another device, and must do so where the
+    device has no float64. Ids passed on the CPU, as data loaders yield them, avoid a
+    synchronisation with the device. Soft labels stay float64 when a parent module is converted to
+    another type. `state_dict` holds the soft labels, the epoch and the levels; with alpha "auto",
+    also call `begin` to resume.
+
+    >>> loss = AdaptiveLabelSmoothing(Z=10, R=2, alpha=0.5)
+    >>> loss.assign("train", torch.tensor([0, 1, 2]), torch.tensor([0, 1, 1]))
+    >>> loss.assign("validation", torch.tensor([7, 8]), torch.tensor([0, 1]))
+    >>> loss(torch.zeros(2, 10), torch.tensor([3, 4]), ids=torch.tensor([0, 2]))  # log 10
+    tensor(2.3026)
+    >>> confidence, correct = torch.tensor([0.75, 0.75]), torch.tensor([False, True])
+    >>> loss.update(confidence, correct, ids=torch.tensor([7, 8]))  # over- and under-confident
+    tensor([ 0.7500, -0.2500], dtype=torch.float64)
+    >>> loss.soft_label
+    tensor([0.6250, 1.0000], dtype=torch.float64)
     """
 
     soft_label: Tensor
@@ -116,9 +157,9 @@ class AdaptiveLabelSmoothing(nn.Module):
     ):
         super().__init__()
         if Z < 2:
-            raise ArcalError(f"Z is {Z}: at least 2 classes are needed")
+            raise ArcalError(f"Z is {Z}: give the number of classes, at least 2")
         if not isinstance(R, Integral) or R < 1:
-            raise ArcalError(f"R is {R!r}: at least 1 level is needed")
+            raise ArcalError(f"R is {R!r}: give the number of levels, at least 1")
         if update not in ("own", "joint"):
             raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
         self.Z, self.R, self.rule, self.reduction = int(Z), int(R), update, reduction
@@ -131,7 +172,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.validation_levels = LevelsById(R, "validation")
 
     def _apply(self, fn, recurse=True):
-        """Go where `fn` takes it, in float64 still: bfloat16 cannot hold a step of .0005 from 1."""
+        """Move to another device, but stay in float64: bfloat16 cannot represent 1 - .0005."""
         exact = self.soft_label
         super()._apply(fn, recurse)
         self.soft_label = exact.to(self.soft_label.device)
@@ -139,42 +180,56 @@ class AdaptiveLabelSmoothing(nn.Module):
 
     @property
     def epsilon(self) -> Tensor:
-        """Eq. 4: the smoothing of each level, float64 `(R,)` in [0, 1)."""
+        """Eq. 4: the degree of smoothing of each level, float64 `(R,)` in [0, 1)."""
         return epsilon_of(self.soft_label, self.Z)
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
-        """Give the levels `(N,)` of the `"train"` or `"validation"` examples with these ids."""
+        """Set the levels of the training or validation examples, by id.
+
+        `part` is "train" or "validation"; `ids` are unique int64 `(N,)`, `levels` int64 `(N,)` in
+        [0, R). Replaces what was assigned before; anything else raises `ArcalError`.
+        """
         tables = {"train": self.train_levels, "validation": self.validation_levels}
         if part not in tables:
-            raise ArcalError(f"part {part!r} has no levels: 'train' and 'validation' have")
+            raise ArcalError(f"part {part!r} has no levels: choose 'train' or 'validation'")
         tables[part].assign(ids, levels)
 
     def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
-        """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`."""
+        """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`.
+
+        `ids` may be left out when `R = 1`. A wrong shape or an unknown id raises `ArcalError`.
+        """
         if logits.ndim != 2 or logits.shape[1] != self.Z:
             raise ArcalError(
-                f"logits have shape {tuple(logits.shape)}: ({len(labels)}, {self.Z}) is needed"
+                f"logits have shape {tuple(logits.shape)}: give ({len(labels)}, {self.Z}), one row "
+                "for each label and one column for each class"
             )
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
         return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)
 
     def begin(self, epochs: int, full_rate: int) -> None:
-        """Be told how many epochs there are, and how many at the full learning rate."""
+        """Set the number of epochs, and how many of them have the full learning rate.
+
+        Only alpha "auto" needs it, before the first `update`.
+        """
         self.length = epochs, full_rate
 
     @torch.no_grad()
     def update(self, confidence: Tensor, correct: Tensor, ids: Tensor | None = None) -> Tensor:
-        """Eq. 3 and the clip of Algorithm 1, once an epoch. Returns each level's gap, `(R,)`.
+        """Eq. 3 and the clipping of Algorithm 1; call it once an epoch. Returns the gaps `(R,)`.
 
-        For every validation example, `confidence` `(N,)` is the probability of the predicted class
-        and `correct` `(N,)` whether that class is right. `gap_r = conf(S_r) - acc(S_r)`; a level
-        without validation examples has a gap of 0 and keeps its label.
+        For every validation example, `confidence` float `(N,)` is the probability of the predicted
+        class, `correct` bool `(N,)` says whether that class is right, and `ids` int64 `(N,)` (not
+        needed when `R = 1`) gives its level. The gap of level r is `conf(S_r) - acc(S_r)`, float64
+        in [-1, 1]; a level without validation examples has a gap of 0 and keeps its soft label.
+        Other shapes, an empty validation set, a confidence outside [0, 1] or an unknown id raise
+        `ArcalError`.
         """
         if confidence.shape != correct.shape or correct.dtype != torch.bool or not len(correct):
             raise ArcalError(
-                f"confidence {tuple(confidence.shape)} and correct {tuple(correct.shape)} of "
-                f"{correct.dtype}: give (N,) floats and (N,) booleans, N at least 1"
+                f"confidence has shape {tuple(confidence.shape)} and correct is {correct.dtype} of "
+                f"shape {tuple(correct.shape)}: give N floats and N booleans, N at least 1"
             )
         if not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
             raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
@@ -199,11 +254,14 @@ class AdaptiveLabelSmoothing(nn.Module):
         return gap
 
     def alpha_now(self) -> float:
-        """Alpha of the current epoch: by the epochs left, or the schedule's last that has begun."""
+        """Alpha of the current epoch: from the schedule, or from the number of epochs left."""
         if self.alpha is not None:
             return self.alpha[max(first for first in self.alpha if first <= int(self.epoch))]
         if self.length is None:
-            raise ArcalError("alpha is auto: call begin(epochs, full_rate) before the first update")
+            raise ArcalError(
+                "alpha is 'auto' and the number of epochs unknown: call begin(epochs, full_rate) "
+                "before the first update"
+            )
         return alpha_by_epochs_left(int(self.epoch), *self.length)
 
     def _levels(self, table: "LevelsById", ids: Tensor | None, n: int) -> Tensor:
@@ -211,27 +269,36 @@ class AdaptiveLabelSmoothing(nn.Module):
             return torch.zeros(n, dtype=torch.int64, device=self.soft_label.device)
         if ids is None:
             raise ArcalError(
-                f"{self.R} levels are looked up by id: give the ids of the {n} examples"
+                f"the ids are missing: with {self.R} levels, pass the ids of the {n} examples"
             )
         if ids.shape != (n,):
-            raise ArcalError(f"ids have shape {tuple(ids.shape)}: ({n},) is needed")
+            raise ArcalError(
+                f"ids have shape {tuple(ids.shape)}: give ({n},), one for each example"
+            )
         return table(ids.to(self.soft_label.device))
 
 
 def _schedule(alpha: float | Mapping[Any, float]) -> dict[int, float]:
-    """Alpha by its first epoch, which may be written as a string, as JSON has it."""
-    given = alpha if isinstance(alpha, Mapping) else {0: alpha}
-    schedule = {int(first): a for first, a in given.items() if str(first).isdecimal()}
-    positive = all(isinstance(a, Real) and 0 < a < math.inf for a in given.values())
-    if not positive or len(schedule) < len(given) or 0 not in schedule:
+    """A schedule `{first epoch: alpha}`. Epochs may be strings, as JSON stores the keys."""
+    by_epoch = alpha if isinstance(alpha, Mapping) else {0: alpha}
+    schedule = {int(first): a for first, a in by_epoch.items() if str(first).isdecimal()}
+    positive = all(isinstance(a, Real) and 0 < a < math.inf for a in by_epoch.values())
+    if not positive or len(schedule) < len(by_epoch) or 0 not in schedule:
         raise ArcalError(
-            f"alpha is {alpha}: positive values are needed, the first at epoch 0, or auto"
+            f"alpha is {alpha}: give a positive number, a schedule of positive numbers that starts "
+            "at epoch 0, or 'auto'"
         )
     return schedule
 
 
 class LevelsById(nn.Module):
-    """A table from sample id to level; ids may be sparse. An id that is not in it raises."""
+    """A table from example id to level; ids may be sparse. An unknown id raises `ArcalError`.
+
+    >>> table = LevelsById(R=3, part="train")
+    >>> table.assign(torch.tensor([40, 7]), torch.tensor([2, 0]))
+    >>> table(torch.tensor([7, 40, 7]))
+    tensor([0, 2, 0])
+    """
 
     ids: Tensor
     levels: Tensor
@@ -243,36 +310,40 @@ class LevelsById(nn.Module):
         self.register_buffer("levels", torch.empty(0, dtype=torch.int64))
 
     def assign(self, ids: Tensor, levels: Tensor) -> None:
+        """Fill the table: unique int64 ids `(N,)` and their levels `(N,)` in [0, R)."""
         if ids.shape != levels.shape or ids.ndim != 1:
             raise ArcalError(
-                f"{len(ids)} {self.part} ids and {len(levels)} levels: give each id one level"
+                f"{self.part} ids have shape {tuple(ids.shape)}, levels {tuple(levels.shape)}: "
+                "give one level for each id"
             )
         if len(levels) and (levels.min() < 0 or levels.max() >= self.R):
             raise ArcalError(
-                f"{self.part} levels reach {int(levels.max())}: 0 to {self.R - 1} are the levels"
+                f"{self.part} levels run from {int(levels.min())} to {int(levels.max())}: "
+                f"they must be in 0 to {self.R - 1}"
             )
         ids, order = ids.sort()
         if (ids[1:] == ids[:-1]).any():
-            raise ArcalError(f"a {self.part} id is given twice: ids must be unique")
-        here = self.ids.device
-        self.ids, self.levels = ids.to(here), levels[order].long().to(here)
+            raise ArcalError(f"a {self.part} id occurs twice: ids must be unique")
+        device = self.ids.device
+        self.ids, self.levels = ids.to(device), levels[order].long().to(device)
 
     def forward(self, ids: Tensor) -> Tensor:
+        """The levels int64 `(N,)` of the examples with these ids."""
         if len(self.ids) == 0:
             raise ArcalError(
-                f"no {self.part} levels: call assign({self.part!r}, ids, levels) first"
+                f"there are no {self.part} levels: call assign({self.part!r}, ids, levels) first"
             )
-        at = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
-        known = self.ids[at] == ids
+        positions = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
+        known = self.ids[positions] == ids
         if not known.all():
             raise ArcalError(
-                f"{self.part} id {int(ids[~known][0])} has no level: every id needs one"
+                f"{self.part} id {int(ids[~known][0])} has no level: assign a level to every id"
             )
-        return self.levels[at]
+        return self.levels[positions]
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
-        for name in ("ids", "levels"):  # tables have the length of their data set
+        for name in ("ids", "levels"):  # as long as the saved data set, so perhaps not as before
             if prefix + name in state_dict:
-                here = getattr(self, name).device
-                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=here))
+                device = getattr(self, name).device
+                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=device))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -1,15 +1,15 @@
-"""What is kept on disk: run folders and score files.
+"""The files on disk: run folders and score files.
 
-Everything is written under a temporary name and renamed, so that a file is whole or absent, and
-nothing is ever unpickled: tensors are safetensors, tables Parquet, the rest JSON.
+Every file is written under a temporary name and then renamed, so that it is complete or absent.
+Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet, the rest as JSON.
 
-    config.json              everything needed to run it again; its hash is in the folder's name
-    metrics.jsonl            a line an epoch
-    checkpoint.safetensors   the state after the last epoch, to continue from and to evaluate
+    config.json              everything needed to repeat the run; its hash is in the folder's name
+    metrics.jsonl            one line per epoch
+    checkpoint.safetensors   the state after the last epoch, for resuming and for evaluation
     predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
     scores/PART-NAME.parquet      id, robustness, success, predicted, label, passes; NAME is the
-                                  order, or the attack's name for the order `attack`
-    scores/PART-NAME.shards/      the same for blocks of ids, until all are there
+                                  order, or for the order `attack` the name of the attack
+    scores/PART-NAME.shards/      the same for blocks of ids, until all blocks are scored
 """
 
 import json
@@ -32,33 +32,46 @@ from arcal.files import locked, write_json, write_whole
 from arcal.robustness import Robustness
 
 SHARDS = ".shards"
-"""What the name of a folder of shards ends in."""
+"""The suffix of a folder of shards."""
 
 
 def content_hash(config: Mapping[str, Any]) -> str:
-    """The first 12 hexadecimal digits of the SHA-256 of a configuration in canonical JSON.
+    """The first 12 hexadecimal digits of the SHA-256 of a configuration, as JSON with sorted keys.
 
-    `source`, where the data was read from, does not count: the data is known by its name and its
-    fingerprints.
+    The entry `source`, the place that the data was read from, is left out: the data is identified
+    by its name and its fingerprints.
+
+    >>> content_hash({"method": "vanilla", "seeds": [0], "source": "data/cifar10"})
+    '5c0651a7114d'
+    >>> content_hash({"seeds": [0], "method": "vanilla"})
+    '5c0651a7114d'
     """
-    counted = {name: value for name, value in config.items() if name != "source"}
-    return sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
+    hashed = {name: value for name, value in config.items() if name != "source"}
+    return sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> None:
-    """Write named tensors; the metadata goes into the header as JSON."""
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    """Write named tensors to a safetensors file, with `metadata` as JSON in its header.
+
+    >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
+    >>> load_tensors(Path("labels.safetensors"))
+    ({'labels': tensor([1, 0])}, {'model': 'tiny'})
+    """
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     header = {key: json.dumps(value) for key, value in metadata.items()}
     try:
-        write_whole(path, lambda to: save_file(whole, to, header))
-    except SafetensorError as error:  # which it raises for a full disk, too
+        write_whole(path, lambda temporary: save_file(contiguous, temporary, header))
+    except SafetensorError as error:  # raised when the disk is full, too
         raise OSError(f"{path} cannot be written ({error})") from None
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read named tensors and their metadata. A missing or damaged file raises one line."""
+    """Read named tensors and their metadata; the inverse of `save_tensors`.
+
+    A missing or damaged file raises `ArcalError`.
+    """
     try:
-        path.open("rb").close()  # safe_open calls a file that may not be read missing
+        path.open("rb").close()  # safe_open reports a file without read permission as missing
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             header = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}
@@ -70,7 +83,12 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def load_header(path: Path) -> dict[str, Any]:
-    """The metadata alone of a file of tensors."""
+    """Read only the metadata of a file that `save_tensors` wrote.
+
+    >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
+    >>> load_header(Path("labels.safetensors"))
+    {'model': 'tiny'}
+    """
     try:
         path.open("rb").close()
         with safe_open(path, framework="pt") as file:
@@ -81,25 +99,34 @@ def load_header(path: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk."""
+    """The folder of one run on disk.
+
+    >>> folder = RunFolder.create("runs", "vanilla-s0", {"method": "vanilla", "seeds": [0]})
+    >>> folder.name
+    'vanilla-s0-5c0651a7114d'
+    >>> folder.log_epochs([{"epoch": 1, "accuracy": 0.5}])
+    >>> RunFolder.open("runs/vanilla-s0-5c0651a7114d").epochs()
+    [{'epoch': 1, 'accuracy': 0.5}]
+    """
 
     path: Path
 
     @classmethod
     def create(cls, root: Path | str, label: str, config: Mapping[str, Any]) -> "RunFolder":
-        """The folder `root/label-HASH` of this configuration, made if it is not there yet.
+        """The folder `root/label-HASH` of this configuration; it is made when it does not exist.
 
-        Data that has moved since is noted under its new place.
+        When the data has moved since, config.json is rewritten with its new place. A config.json
+        that is damaged or belongs to another configuration raises `ArcalError`.
         """
         folder = cls(Path(root) / f"{label}-{content_hash(config)}")
-        known = (folder.path / "config.json").exists()
-        if not known or folder.config_checked().get("source") != config.get("source"):
+        exists = (folder.path / "config.json").exists()
+        if not exists or folder.config_checked().get("source") != config.get("source"):
             write_json(folder.path / "config.json", config)
         return folder
 
     @classmethod
     def open(cls, path: Path | str) -> "RunFolder":
-        """An existing run folder, its configuration checked against its name."""
+        """An existing run folder, checked as in `config_checked`; otherwise raises `ArcalError`."""
         path = Path(path)
         if not (path / "config.json").is_file():
             reason = "it has no config.json" if path.is_dir() else "there is no such folder"
@@ -111,26 +138,31 @@ class RunFolder:
         return folder
 
     def config_checked(self) -> dict[str, Any]:
-        """The configuration, if it is the one the folder was made for."""
+        """The configuration in config.json, checked against the hash in the folder's name.
+
+        A damaged file or another hash raises `ArcalError`.
+        """
         path = self.path / "config.json"
         try:
             config = json.loads(path.read_text())
             if not isinstance(config, dict):
-                raise ValueError("it holds no object")
+                raise ValueError("it is not a JSON object")
         except ValueError as error:
             raise ArcalError(
                 f"{path} is damaged ({error}): delete {self.path} and train the run again"
             ) from None
-        found, expected = content_hash(config), self.path.name.rpartition("-")[2]
-        if found != expected:
+        actual, expected = content_hash(config), self.path.name.rpartition("-")[2]
+        if actual != expected:
             raise ArcalError(
-                f"{path} has been changed, or its folder renamed: its hash is {found}, the name "
-                f"ends in {expected}; undo that, or train the new configuration in its own folder"
+                f"{path} has been changed, or its folder renamed: its hash is {actual}, but the "
+                f"folder's name ends in {expected}; undo the change, or train the new "
+                "configuration in a folder of its own"
             )
         return config
 
     @property
     def name(self) -> str:
+        """The name of the folder, `label-HASH`."""
         return self.path.name
 
     @property
@@ -139,7 +171,11 @@ class RunFolder:
         return content_hash(self.config_checked())
 
     def epochs(self) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl, one an epoch; a last line cut short by a kill is left out."""
+        """The metrics of each finished epoch, from metrics.jsonl.
+
+        An incomplete last line, left by a killed process, is skipped; another damaged line raises
+        `ArcalError`.
+        """
         path = self.path / "metrics.jsonl"
         try:
             lines = path.read_text().split("\n")[:-1] if path.exists() else []
@@ -150,24 +186,26 @@ class RunFolder:
             ) from None
 
     def epochs_done(self) -> int:
-        """How many epochs metrics.jsonl has."""
+        """The number of epochs in metrics.jsonl."""
         path = self.path / "metrics.jsonl"
         return path.read_bytes().count(b"\n") if path.exists() else 0
 
     def log_epochs(self, epochs: list[dict[str, Any]]) -> None:
-        """Write metrics.jsonl."""
+        """Write the metrics of all epochs to metrics.jsonl, one line each."""
         text = "".join(json.dumps(line) + "\n" for line in epochs)
-        write_whole(self.path / "metrics.jsonl", lambda to: to.write_text(text))
+        write_whole(self.path / "metrics.jsonl", lambda temporary: temporary.write_text(text))
 
     @property
     def checkpoint(self) -> Path:
+        """The file of the state after the last epoch."""
         return self.path / "checkpoint.safetensors"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from training this run; they wait. Ends with the process.
+        """Hold the lock of this run while the block runs, so that one process at a time trains it.
 
-        What a killed one had not finished writing is removed.
+        The lock is released when the process ends, however it ends. Temporary files that a killed
+        process left are removed.
         """
         with locked(self.path / ".lock"):
             for name in ("checkpoint.safetensors", "metrics.jsonl"):
@@ -176,16 +214,26 @@ class RunFolder:
             yield
 
     def predictions(self, name: str) -> Path:
-        """The file of the predictions on the set of this name, such as `test`."""
+        """The path of the predictions on the evaluation set of this name, such as "test"."""
         return self.path / "predictions" / f"{name}.safetensors"
 
     def scores(self, part: str, name: str) -> Path:
-        """The score file of one part by the order, or the attack, of this name."""
+        """The path of the scores of a part, such as "train", by the order or attack `name`."""
         return self.path / "scores" / f"{part}-{name}.parquet"
 
 
 def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) -> None:
-    """Write a score file. The fingerprint says of which model, data and attack it is."""
+    """Write a score file with the fingerprint of the model, the data and the attack.
+
+    >>> ids = torch.tensor([3, 8])
+    >>> scores = Robustness(
+    ...     order="attack", ids=ids, robustness=torch.tensor([0.5, torch.inf]),
+    ...     success=torch.tensor([True, False]), predicted=ids, labels=ids, passes=ids,
+    ... )
+    >>> save_scores(Path("test.parquet"), scores, {"model": "tiny"})
+    >>> load_scores(Path("test.parquet"), {"model": "tiny"}).robustness
+    tensor([0.5000,    inf])
+    """
     success = [None] * len(scores.ids) if scores.success is None else scores.success.tolist()
     table = pa.table(
         {
@@ -203,29 +251,36 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
         "fingerprint": dict(fingerprint),
     }
     table = table.replace_schema_metadata({"arcal": json.dumps(about)})
-    write_whole(path, lambda to: pq.write_table(table, to))
+    write_whole(path, lambda temporary: pq.write_table(table, temporary))
 
 
 def merge_scores(path: Path, shards: Iterable[Path]) -> None:
-    """Write the score file that its shards make up, one after another; one is read at a time."""
+    """Concatenate shards, given in order, into one score file; one shard at a time is in memory.
 
-    def write(to: Path) -> None:
+    A shard that is missing or not a score file raises `ArcalError`.
+    """
+
+    def write(temporary: Path) -> None:
         with ExitStack() as stack:
             writer = None
             for shard in shards:
                 table, _ = _read_scores(shard)
-                writer = writer or stack.enter_context(pq.ParquetWriter(to, table.schema))
+                writer = writer or stack.enter_context(pq.ParquetWriter(temporary, table.schema))
                 writer.write_table(table)
 
     write_whole(path, write)
 
 
 def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Robustness:
-    """Read a score file; one of another model, data or attack than `fingerprint` is refused."""
+    """Read a score file.
+
+    A file that is missing, is not a score file, or differs from an entry of `fingerprint`, and so
+    belongs to another model, data set or attack, raises `ArcalError`.
+    """
     table, about = _read_scores(path)
     expected = json.loads(json.dumps(fingerprint or {}))
-    found = {name: about["fingerprint"].get(name) for name in expected}
-    if changes := ", ".join(_changes(found, expected)):
+    actual = {name: about["fingerprint"].get(name) for name in expected}
+    if changes := ", ".join(_changes(actual, expected)):
         to_delete = path.parent if path.parent.suffix == SHARDS else "it"
         raise ArcalError(f"{path} is stale: its {changes}; delete {to_delete} and score again")
     column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
@@ -244,6 +299,7 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
 
 
 def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """The table of a score file, and its order and fingerprint."""
     try:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[b"arcal"])
@@ -261,13 +317,13 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     return table, about
 
 
-def _changes(found: Any, expected: Any, name: str = "") -> Iterator[str]:
-    """In words, where two fingerprints differ, such as `attack iterations is 500, not 100`."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        for key in expected | found:
-            yield from _changes(found.get(key), expected.get(key), f"{name} {key}".strip())
-    elif found != expected:
-        yield f"{name} is {found}, not {expected}"
+def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
+    """The differences of two fingerprints as phrases: `attack iterations is 500, not 100`."""
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        for key in expected | actual:
+            yield from _changes(actual.get(key), expected.get(key), f"{name} {key}".strip())
+    elif actual != expected:
+        yield f"{name} is {actual}, not {expected}"
 
 
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")

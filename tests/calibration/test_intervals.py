@@ -7,12 +7,12 @@ from arcal.calibration import Reliability, clopper_pearson
 from arcal.errors import ArcalError
 
 
-@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
-def test_agrees_with_the_exact_interval_of_scipy(level):
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_agrees_with_the_exact_interval_of_scipy(confidence):
     pairs = [(x, n) for n in (1, 2, 7, 50, 1000) for x in sorted({0, 1, n // 3, n - 1, n})]
     x, n = torch.tensor(pairs).T
-    low, high = clopper_pearson(x, n, level)
-    peers = [binomtest(*pair).proportion_ci(level, method="exact") for pair in pairs]
+    low, high = clopper_pearson(x, n, confidence)
+    peers = [binomtest(*pair).proportion_ci(confidence, method="exact") for pair in pairs]
     np.testing.assert_allclose(low, [peer.low for peer in peers], rtol=1e-9)
     np.testing.assert_allclose(high, [peer.high for peer in peers], rtol=1e-9)
     assert low.dtype == high.dtype == torch.float64
@@ -51,7 +51,7 @@ def test_takes_the_bins_of_a_reliability_and_rules_nothing_out_where_empty():
 
 
 @pytest.mark.parametrize(
-    ("successes", "count", "level", "message"),
+    ("successes", "count", "confidence", "message"),
     [
         ([3], [2], 0.95, "3 successes of 2"),
         ([-1], [2], 0.95, "-1 successes of 2"),
@@ -59,11 +59,11 @@ def test_takes_the_bins_of_a_reliability_and_rules_nothing_out_where_empty():
         ([1, 2], [2], 0.95, "shape"),
         ([0.5], [2], 0.95, "integers"),
         ([True], [2], 0.95, "integers"),
-        ([1], [2], 1.0, "level"),
-        ([1], [2], 95, "level"),
+        ([1], [2], 1.0, "confidence"),
+        ([1], [2], 95, "confidence"),
     ],
 )
-def test_refuses_bad_input_in_one_line(successes, count, level, message):
+def test_refuses_bad_input_in_one_line(successes, count, confidence, message):
     with pytest.raises(ArcalError, match=message) as error:
-        clopper_pearson(torch.tensor(successes), torch.tensor(count), level)
+        clopper_pearson(torch.tensor(successes), torch.tensor(count), confidence)
     assert "\n" not in str(error.value)

@@ -146,9 +146,9 @@ ONE = torch.ones(1)
         (lambda: auroc(ONE, torch.tensor([0, math.nan])), "scores_out is nan at 1"),
         (
             lambda: auroc(torch.ones(2, 3), ONE),
-            r"scores_in must be real of shape \(N,\), not .*2, 3",
+            r"scores_in must be real numbers of shape \(N,\), not .*2, 3",
         ),
-        (lambda: auroc(ONE, torch.tensor(1.0)), "scores_out must be real of shape"),
+        (lambda: auroc(ONE, torch.tensor(1.0)), "scores_out must be real numbers of shape"),
         (lambda: auroc(ONE, torch.tensor([1j])), "scores_out must be real"),
         (lambda: entropy(torch.zeros(3)), "shape"),
         (lambda: entropy(torch.zeros(1, 3)), "pass a log-softmax"),
@@ -160,8 +160,11 @@ ONE = torch.ones(1)
         (lambda: entropy_histogram(torch.zeros(2, 2), 2), "shape"),
         (lambda: entropy_histogram(ONE * 0, 1), "Z >= 2"),
         (lambda: entropy_histogram(ONE * 0, 2, bins=0), "bins >= 1"),
-        (lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 3), "do not add up"),
-        (lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 2, 9), "add up"),
+        (lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 3), "different edges"),
+        (
+            lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 2, 9),
+            "different edges",
+        ),
     ],
 )
 def test_bad_input_is_one_line(call, message):

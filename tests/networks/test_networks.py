@@ -195,7 +195,7 @@ def test_the_table_builds_these():
             COLOUR,
             "'vgg' is unknown: choose one of small, medium, resnet29, wrn-28-10, resnet101",
         ),
-        ("small", 1, COLOUR, "1 classes"),
+        ("small", 1, COLOUR, "classes is 1"),
         ("small", 10, (32, 32), "image shape"),
         ("small", 10, (0, 32, 32), "image shape"),
     ],

@@ -1,8 +1,8 @@
-"""Is a classifier calibrated, and where is it not?
+"""Measures of calibration, stability and out-of-distribution detection.
 
-Tensors in, tensors out. Everything here is detached, brought to the CPU and summed in float64: the
-figures are a few numbers over stored predictions, and there they come out the same every time.
-`arcal.calibration.posthoc` calibrates stored predictions.
+Tensors in, tensors out. Every function detaches its inputs, moves them to the CPU and computes in
+float64, so that stored predictions give the same figures every time. Bad input raises `ArcalError`.
+`arcal.calibration.posthoc` calibrates a classifier after training.
 """
 
 from arcal.calibration._bootstrap import Bootstrap, bootstrap

@@ -1,4 +1,4 @@
-"""How far a figure moves from one draw of test inputs to the next: the bootstrap."""
+"""Bootstrap intervals: how much a figure varies between random draws of the test inputs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,35 +11,48 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """A figure, and what it was on `samples` `(B,)` float64, of rows drawn with replacement."""
+    """A figure, its bootstrap samples, and three confidence intervals from them.
+
+    >>> samples = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
+    >>> result = Bootstrap(estimate=0.25, samples=samples, confidence=0.5)
+    >>> result.bias
+    0.25
+    >>> result.percentile, result.basic, result.shifted
+    ((0.375, 0.625), (-0.125, 0.125), (0.125, 0.375))
+    """
 
     estimate: float
-    """On the rows as given."""
+    """The figure on the rows as given."""
     samples: Tensor
-    level: float
+    """`(B,)` float64: the figure on B draws of the rows with replacement."""
+    confidence: float
+    """The confidence of the intervals, within (0, 1)."""
 
     @property
     def percentile(self) -> tuple[float, float]:
-        """The interval that holds the middle `level` of the samples, as they are."""
-        tail = (1 - self.level) / 2
+        """The percentile interval: the middle share `confidence` of the samples."""
+        tail = (1 - self.confidence) / 2
         low, high = self.samples.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64))
         return low.item(), high.item()
 
     @property
     def basic(self) -> tuple[float, float]:
-        """The percentile interval mirrored at the estimate, which turns a bias round."""
+        """The basic interval: the percentile interval reflected at the estimate.
+
+        Where the samples are biased upward, it lies as far below the estimate.
+        """
         low, high = self.percentile
         return 2 * self.estimate - high, 2 * self.estimate - low
 
     @property
     def shifted(self) -> tuple[float, float]:
-        """The percentile interval moved by -`bias`, so that the samples' mean is the estimate."""
+        """The percentile interval minus `bias`, as if the samples' mean were the estimate."""
         low, high = self.percentile
         return low - self.bias, high - self.bias
 
     @property
     def bias(self) -> float:
-        """Mean of the samples minus the estimate."""
+        """The mean of the samples minus the estimate."""
         return self.samples.mean().item() - self.estimate
 
 
@@ -47,36 +60,51 @@ def bootstrap(
     measure: Callable[..., float],
     *arrays: Tensor,
     resamples: int = 1000,
-    level: float = 0.95,
+    confidence: float = 0.95,
     seed: int = 0,
 ) -> Bootstrap:
-    """`measure(*arrays)` on B = `resamples` draws of N of the N rows (Efron and Tibshirani, 1993).
+    """Evaluate `measure` on B = `resamples` bootstrap draws (Efron and Tibshirani, 1993).
 
-    Any measure of arrays `(N, ...)` that does not care for the order of rows. One draw is in memory
-    at a time; the same `seed` gives the same draws, and more of them begin with the same ones.
+    `arrays` are tensors `(N, ...)` with one row per input; a draw is N of the N rows with
+    replacement, the same rows of each array. `measure(*arrays)` may be any number that does not
+    depend on the order of the rows. One draw is in memory at a time. A `seed` always gives the same
+    draws, and a larger B adds further draws after them.
 
-        bootstrap(ece, confidence, correct).basic
-        bootstrap(class_wise_ece, probabilities, labels).basic
-        debiased = lambda *rows: debiased_squared(Reliability().update(*rows))
-        bootstrap(debiased, confidence, correct).shifted
+    >>> from arcal.calibration import Reliability, debiased_squared, ece
+    >>> confidence = torch.linspace(0.5, 1, 200)
+    >>> correct = torch.arange(200) % 4 > 0  # an accuracy of 0.75 at every confidence
+    >>> result = bootstrap(ece, confidence, correct, resamples=50)
+    >>> round(result.estimate, 1), result.bias > 0
+    (0.1, True)
+    >>> low, high = result.basic
+    >>> low < result.estimate < high
+    True
 
-    An ECE, whichever its bins, is biased upward, since chance opens gaps; a draw from the draw adds
-    about as much again. So its `percentile` interval lies too high, by up to twice the bias: it all
-    but never holds 0, and may leave out the truth and even the estimate. `basic` takes two such
-    steps back, and is the one to show for an ECE. Near calibration the second step is shorter than
-    the first, so there it is still too high: compare with `ece_if_calibrated`. `debiased_squared`
-    has no bias but picks one up in the draws, which `shifted` takes off.
+    Which interval to use: an ECE is biased upward, because chance alone opens gaps between accuracy
+    and confidence, and drawing again adds about as much once more. Its `percentile` interval is
+    therefore too high by up to twice the bias: it almost never contains 0, and it may miss the true
+    value and even the estimate. `basic` subtracts the bias twice and is the interval to show for an
+    ECE. Near perfect calibration the second drawing adds less than the first, and the interval is
+    still too high: compare with `ece_if_calibrated`. `debiased_squared` is unbiased, but its
+    samples are not; use `shifted`:
 
-    No rows, unequal lengths, a level not within (0, 1), or a measure that is nan: `ArcalError`.
+    >>> def debiased(*rows):
+    ...     return debiased_squared(Reliability().update(*rows))
+    >>> low, high = bootstrap(debiased, confidence, correct, resamples=50).shifted
+
+    No rows, arrays of different lengths, no resamples, a `confidence` outside (0, 1), or a measure
+    that is nan on some draw raises `ArcalError`.
     """
     lengths = {len(array) for array in arrays}
     if len(lengths) != 1 or lengths == {0}:
         raise ArcalError(
-            f"arrays to resample have {sorted(lengths)} rows: pass one length above 0 for all"
+            f"the arrays to resample have {sorted(lengths)} rows: pass arrays of one length, at "
+            "least 1"
         )
-    if not 0 < level < 1 or resamples < 1:
+    if not 0 < confidence < 1 or resamples < 1:
         raise ArcalError(
-            f"level {level} must lie within (0, 1) and resamples {resamples} be at least 1"
+            f"confidence must lie within (0, 1) and resamples be at least 1, not {confidence} and "
+            f"{resamples}: the usual confidence is 0.95"
         )
     (N,) = lengths
     estimate = measure(*arrays)
@@ -86,5 +114,5 @@ def bootstrap(
         rows = torch.randint(N, (N,), generator=generator)
         samples[b] = measure(*(array[rows] for array in arrays))
     if samples.isnan().any():
-        raise ArcalError("the measure is nan on resampled rows: pass more of them")
-    return Bootstrap(estimate, samples, level)
+        raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
+    return Bootstrap(estimate, samples, confidence)

@@ -12,26 +12,34 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True, eq=False)
 class ByLevel:
-    """One entry per level r = 0 (least robust) .. R-1; float64, nan where a level is empty.
+    """Accuracy, confidence and ECE of each level r = 0 (least robust) .. R-1.
 
-    Levels are of equal size, not of equal make-up: `misclassified` and `class_histogram` show it.
+    All are float64 unless said otherwise, and nan for an empty level. Levels are of equal size but
+    not alike: `misclassified` and `class_histogram` show what they contain.
+
+    >>> correct = torch.tensor([False, True, True, True])
+    >>> result = by_level(torch.full((4,), 0.75), correct, torch.tensor([0, 0, 1, 1]), R=2)
+    >>> result.count
+    tensor([2, 2])
+    >>> result.misclassified
+    tensor([1., 0.], dtype=torch.float64)
     """
 
     count: Tensor
     """`(R,)` int64: inputs in the level."""
     accuracy: Tensor
-    """`(R,)`: share of the level's inputs that are classified correctly."""
+    """`(R,)`: the share of the level's inputs that are classified correctly."""
     confidence: Tensor
-    """`(R,)`: mean probability of the predicted class."""
+    """`(R,)`: the mean probability of the predicted class."""
     ece: Tensor
-    """`(R,)`: expected calibration error within the level."""
+    """`(R,)`: the expected calibration error within the level."""
     gap: Tensor
-    """`(R,)`: confidence - accuracy; above 0 is over-confident, below 0 under-confident."""
+    """`(R,)`: confidence - accuracy, above 0 where the level is over-confident."""
     misclassified: Tensor
-    """`(R,)`: share of all misclassified inputs that fall in the level. They sum to 1, an empty
-    level having 0; all nan if nothing is misclassified."""
+    """`(R,)`: the share of all misclassified inputs that fall in the level, 0 for an empty level.
+    The shares sum to 1; all are nan when nothing is misclassified."""
     class_histogram: Tensor | None
-    """`(R, Z)` int64: inputs of each true class in the level; None if labels were not given."""
+    """`(R, Z)` int64: the number of inputs of each true class; None without labels."""
 
 
 def by_level(
@@ -44,16 +52,25 @@ def by_level(
     classes: int | None = None,
     bins: int = 15,
 ) -> ByLevel:
-    """Each level's accuracy, confidence and ECE, from `(N,)` confidences, booleans and levels.
+    """Accuracy, confidence and ECE of each robustness level (Figures 1 and 2).
 
-    `levels` are 0 .. R-1. With `labels` `(N,)` the true classes are counted, too: `classes` is Z,
-    by default the largest label + 1. No inputs at all raise `ArcalError`; a single empty level
-    does not.
+    `confidence` `(N,)` is in [0, 1], `correct` `(N,)` bool, `levels` `(N,)` integers in 0 .. R-1,
+    and `bins` the number of bins of each ECE. With `labels` `(N,)` in 0 .. Z-1 the inputs of each
+    true class are counted, too; `classes` is Z, by default the largest label + 1. No inputs at all
+    raise `ArcalError`; an empty level does not.
+
+    >>> confidence = torch.tensor([0.875, 0.75, 0.625, 0.75])
+    >>> correct = torch.tensor([False, True, True, True])
+    >>> result = by_level(confidence, correct, torch.tensor([0, 1, 0, 1]), R=2)
+    >>> result.accuracy
+    tensor([0.5000, 1.0000], dtype=torch.float64)
+    >>> result.gap  # over-confident, under-confident
+    tensor([ 0.2500, -0.2500], dtype=torch.float64)
     """
     confidence = as_confidence(confidence)
     N = len(confidence)
     if N == 0:
-        raise ArcalError("no inputs to cut into levels: pass at least one confidence")
+        raise ArcalError("there are no inputs to cut into levels: pass at least one confidence")
     correct = as_correct(correct, N)
     levels = as_classes(levels, N, R, "levels")
 
@@ -77,16 +94,20 @@ def by_level(
 
 
 def mean_by_level(values: Tensor, levels: Tensor, R: int) -> Tensor:
-    """Mean of any `(N,)` values within each level, `(R,)` float64: a variance per input, say.
+    """The mean of `values` `(N,)` within each level, `(R,)` float64; nan for an empty level.
 
-    nan where a level is empty.
+    `levels` `(N,)` are integers in 0 .. R-1. Another shape or level raises `ArcalError`.
+
+    >>> mean_by_level(torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0, 2, 2]), R=3)
+    tensor([1., nan, 4.], dtype=torch.float64)
     """
     if values.ndim != 1:
         raise ArcalError(f"values must have shape (N,), not {tuple(values.shape)}: flatten them")
     levels = as_classes(levels, len(values), R, "levels")
     values = values.detach().cpu().double()
     sums = torch.bincount(levels, weights=values, minlength=R)
-    return sums.double() / torch.bincount(levels, minlength=R)  # bincount of nothing is int64
+    # Without any values, bincount ignores the type of the weights and returns int64.
+    return sums.double() / torch.bincount(levels, minlength=R)
 
 
 def _histogram(labels: Tensor, classes: int | None, levels: Tensor, R: int) -> Tensor:

@@ -1,14 +1,19 @@
-"""What every figure of this room asks of its input; each check returns it ready for exact sums."""
+"""Input checks shared by this package. Each returns its input detached, on the CPU, for exact sums.
+
+Whatever does not pass raises `ArcalError`.
+"""
 
 import torch
 from torch import Tensor
 
 from arcal.errors import ArcalError
 
-# A softmax, or a mean of some, can leave [0, 1] by a few float32 roundings: those are clipped.
 ROUNDING = 1e-6
-# Probabilities rounded to bfloat16 sum to 1 within 2**-8; sigmoids and logits do not.
+"""Rounding can take a float32 softmax, or a mean of several, this far out of [0, 1]: clipped."""
+
 UNNORMALISED = 1e-2
+"""Probabilities rounded to bfloat16 sum to 1 within 2**-8; sigmoids and logits do not."""
+
 SOFTMAX = "pass a softmax's output, not logits"
 
 
@@ -22,10 +27,10 @@ def as_confidence(confidence: Tensor) -> Tensor:
 
 
 def as_correct(correct: Tensor, n: int) -> Tensor:
-    """`(N,)` booleans: labels or predictions passed by mistake are refused."""
+    """`(N,)` booleans, so that labels or predictions passed by mistake are refused."""
     if correct.dtype != torch.bool or correct.shape != (n,):
         raise ArcalError(
-            f"correct must be {n} booleans, one per confidence, not {correct.dtype} of shape "
+            f"correct must be {n} booleans, one for each confidence, not {correct.dtype} of shape "
             f"{tuple(correct.shape)}: pass predictions == labels"
         )
     return correct.detach().cpu()
@@ -42,10 +47,10 @@ def as_probabilities(
             "pass one row per input and one column per class"
         )
     probabilities = _in_unit_interval(probabilities, name, remedy)
-    off = (probabilities.sum(-1) - 1).abs() > UNNORMALISED
-    if off.any():
-        where = tuple(off.nonzero()[0].tolist())
-        raise ArcalError(f"{name} of input {where} do not sum to 1: {remedy}")
+    wrong = (probabilities.sum(-1) - 1).abs() > UNNORMALISED
+    if wrong.any():
+        position = tuple(wrong.nonzero()[0].tolist())
+        raise ArcalError(f"{name} of input {position} do not sum to 1: {remedy}")
     return probabilities
 
 
@@ -56,10 +61,10 @@ def as_classes(values: Tensor, n: int, Z: int, name: str = "labels") -> Tensor:
             f"{name} must have shape ({n},), not {tuple(values.shape)}: pass one per input"
         )
     values = as_integers(values, name)
-    off = (values < 0) | (values >= Z)
-    if off.any():
+    wrong = (values < 0) | (values >= Z)
+    if wrong.any():
         raise ArcalError(
-            f"{name} must be 0 .. {Z - 1}, found {values[off][0]}: check the numbering"
+            f"{name} must be 0 .. {Z - 1}, found {values[wrong][0]}: check the numbering"
         )
     return values
 
@@ -73,8 +78,10 @@ def as_integers(values: Tensor, name: str) -> Tensor:
 
 def _in_unit_interval(values: Tensor, name: str, remedy: str = SOFTMAX) -> Tensor:
     values = values.detach().cpu().double()
-    off = ~((values >= -ROUNDING) & (values <= 1 + ROUNDING))  # written so that nan is off, too
-    if off.any():
-        where = tuple(off.nonzero()[0].tolist())
-        raise ArcalError(f"{name} must lie in [0, 1], found {values[where]:g} at {where}: {remedy}")
+    inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)  # false for nan
+    if not inside.all():
+        position = tuple((~inside).nonzero()[0].tolist())
+        raise ArcalError(
+            f"{name} must lie in [0, 1], found {values[position]:g} at {position}: {remedy}"
+        )
     return values.clamp(0, 1)

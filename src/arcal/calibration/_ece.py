@@ -1,4 +1,4 @@
-"""Expected calibration error (section 3), from streaming sums over confidence bins."""
+"""Expected calibration error (section 3), from running sums over confidence bins."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -11,10 +11,18 @@ from arcal.errors import ArcalError
 
 
 def confidence_and_correct(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Confidence `(N,)` float64 and whether the prediction is right `(N,)` bool.
+    """The confidence `(N,)` float64 of each prediction, and whether it is correct, `(N,)` bool.
 
-    Confidence is the probability of the predicted class, the largest of `probabilities` `(N, Z)`;
-    of equal ones the first is predicted. `labels` `(N,)` are 0 .. Z-1.
+    The predicted class has the largest of the `probabilities` `(N, Z)`, the first of equal ones;
+    the confidence is that probability. `labels` `(N,)` are integers in 0 .. Z-1. Rows that do not
+    sum to 1, or labels out of range, raise `ArcalError`.
+
+    >>> probabilities = torch.tensor([[0.75, 0.25], [0.125, 0.875]])
+    >>> confidence, correct = confidence_and_correct(probabilities, torch.tensor([1, 1]))
+    >>> confidence
+    tensor([0.7500, 0.8750], dtype=torch.float64)
+    >>> correct
+    tensor([False,  True])
     """
     probabilities = as_probabilities(probabilities)
     N, Z = probabilities.shape
@@ -28,12 +36,23 @@ def confidence_and_correct(probabilities: Tensor, labels: Tensor) -> tuple[Tenso
 class Reliability:
     """The sums behind a reliability diagram and its ECE, in O(K) memory.
 
-    Bin k of K = `bins` holds the confidences in (k/K, (k+1)/K], with edges and comparisons in
-    float64; a confidence of exactly 0 belongs to the first bin. The state is three `(K,)` tensors
-    that add up over batches and processes: `count` (int64), `confidence_sums` (float64) and
-    `correct_sums` (int64). At 15 bins, float64 holds the sum of up to 2**23 float32 confidences of
-    1000 classes exactly, so neither batches nor merge order change a bit; sums of float64
-    confidences agree to rounding.
+    Bin k of the K = `bins` bins holds the confidences in (k/K, (k+1)/K], with edges and comparisons
+    in float64; a confidence of exactly 0 belongs to the first bin. The state is three `(K,)`
+    tensors, which can be added over batches and processes: `count` (int64), `confidence_sums`
+    (float64) and `correct_sums` (int64). With 15 bins, float64 holds the sum of up to 2**23 float32
+    confidences of 1000 classes exactly, so that the result does not depend on the batches or their
+    order by a single bit; sums of float64 confidences agree up to rounding.
+
+    >>> reliability = Reliability(bins=2)
+    >>> batches = [([0.25, 0.75], [False, True]), ([0.875, 0.875], [True, False])]
+    >>> for confidence, correct in batches:
+    ...     reliability = reliability.update(torch.tensor(confidence), torch.tensor(correct))
+    >>> reliability.count
+    tensor([1, 3])
+    >>> reliability.accuracy - reliability.confidence
+    tensor([-0.2500, -0.1667], dtype=torch.float64)
+    >>> reliability.ece  # 1/4 x 0.25 + 3/4 x 0.1667
+    0.1875
     """
 
     bins: int = 15
@@ -51,23 +70,26 @@ class Reliability:
     def update(self, confidence: Tensor, correct: Tensor) -> Self:
         """Add a batch of confidences `(N,)` in [0, 1] and booleans `(N,)`; N may be 0.
 
-        What lies outside [0, 1] by no more than 1e-6, as rounding does, is clipped; anything
-        further out, nan, or a wrong shape raises `ArcalError` and leaves the sums as they were.
+        Confidences outside [0, 1] by up to 1e-6, the effect of rounding, are clipped. Others, nan
+        or a wrong shape raise `ArcalError` and leave the sums unchanged. Returns the object itself.
         """
         confidence = as_confidence(confidence)
         correct = as_correct(correct, len(confidence))
         inner_edges = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
-        k = torch.bucketize(confidence, inner_edges, right=False)  # a value on an edge goes below
+        k = torch.bucketize(confidence, inner_edges, right=False)  # an edge is in the bin below it
         self.count += torch.bincount(k, minlength=self.bins)
         self.confidence_sums += torch.bincount(k, weights=confidence, minlength=self.bins)
         self.correct_sums += torch.bincount(k[correct], minlength=self.bins)
         return self
 
     def merge(self, other: Self) -> Self:
-        """Add the sums of `other`, which must have as many bins; `other` is left as it is."""
+        """Add the sums of `other`, which stays as it is. Returns the object itself.
+
+        Another number of bins raises `ArcalError`.
+        """
         if other.bins != self.bins:
             raise ArcalError(
-                f"cannot merge {other.bins} bins into {self.bins}: use one number of bins for all"
+                f"cannot merge {other.bins} bins into {self.bins}: use the same number of bins"
             )
         self.count += other.count
         self.confidence_sums += other.confidence_sums
@@ -76,24 +98,34 @@ class Reliability:
 
     @property
     def accuracy(self) -> Tensor:
-        """acc(B_k) `(K,)` float64, nan where a bin is empty."""
+        """acc(B_k), `(K,)` float64: the accuracy in each bin, nan for an empty one."""
         return self.correct_sums.double() / self.count
 
     @property
     def confidence(self) -> Tensor:
-        """conf(B_k) `(K,)` float64, nan where a bin is empty."""
+        """conf(B_k), `(K,)` float64: the mean confidence in each bin, nan for an empty one."""
         return self.confidence_sums / self.count
 
     @property
     def ece(self) -> float:
-        """Sum over k of |B_k|/N |acc(B_k) - conf(B_k)|, in [0, 1]. No input yet: `ArcalError`."""
+        """Sum over k of |B_k|/N |acc(B_k) - conf(B_k)|, in [0, 1].
+
+        Raises `ArcalError` before the first input.
+        """
         n = int(self.count.sum())
         if n == 0:
             raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
-        # |B_k| cancels: the gap of the sums has no division to round, and no empty bin to except.
+        # |B_k| cancels, so there is no division to round and empty bins need no special case.
         return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
 
 
 def ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
-    """Expected calibration error of confidences `(N,)` and booleans `(N,)`; see `Reliability`."""
+    """Expected calibration error, in [0, 1] (section 3): sum_k |B_k|/N |acc(B_k) - conf(B_k)|.
+
+    `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; N is at least 1. Bins and errors are
+    those of `Reliability`.
+
+    >>> ece(torch.tensor([0.875, 0.875]), torch.tensor([True, False]))
+    0.375
+    """
     return Reliability(bins).update(confidence, correct).ece

@@ -1,4 +1,4 @@
-"""Class-wise expected calibration error: the probabilities of all classes, predicted or not."""
+"""Class-wise expected calibration error, of the probabilities of all classes."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -10,20 +10,25 @@ from arcal.calibration._checks import as_classes, as_probabilities
 from arcal.errors import ArcalError
 
 GRID = 2.0**-30
-"""Probabilities are summed as multiples of this, so that their sums are exact."""
+"""Probabilities are rounded to multiples of this, so that their sums are exact."""
 
 
 @dataclass(eq=False)
 class ClassWise:
     """The sums behind Z reliability diagrams and their mean ECE, in O(Z K) memory.
 
-    For each of Z = `classes`, bin k of K = `bins` holds the probabilities of that class in
-    (k/K, (k+1)/K], as in `Reliability`. The state is three `(Z, K)` tensors that add up over
-    batches and processes: `count` (int64), `probability_sums` (float64) and `label_sums` (int64),
-    how many rows of the bin are of the class. Probabilities can be tiny, so that float64 does not
-    hold their sum exactly: once binned, each is rounded to a multiple of 2**-30. Then neither
-    batches nor merge order change a bit, up to 2**23 rows of float32 or float64, and no figure is
-    off by more than 2**-31.
+    For each of the Z = `classes` classes, bin k of the K = `bins` bins holds the probabilities of
+    that class in (k/K, (k+1)/K], as in `Reliability`. The state is three `(Z, K)` tensors, which
+    can be added over batches and processes: `count` (int64), `probability_sums` (float64) and
+    `label_sums` (int64), the number of rows in the bin whose label is the class. Probabilities can
+    be so small that float64 does not hold their sum exactly; so after binning each is rounded to a
+    multiple of 2**-30. Then up to 2**23 rows give the same bits in any batches and any order, and
+    no figure is wrong by more than 2**-31.
+
+    >>> reliability = ClassWise(classes=2)
+    >>> probabilities = torch.tensor([[0.75, 0.25], [0.75, 0.25]])
+    >>> reliability.update(probabilities, torch.tensor([0, 1])).per_class
+    tensor([0.2500, 0.2500], dtype=torch.float64)
     """
 
     classes: int
@@ -35,24 +40,27 @@ class ClassWise:
     def __post_init__(self):
         for name, value in (("classes", self.classes), ("bins", self.bins)):
             if value < 1:
-                raise ArcalError(f"{name} must be at least 1, not {value}: pass a whole number")
+                raise ArcalError(f"{name} must be at least 1, not {value}: pass a positive number")
         shape = (self.classes, self.bins)
         self.count = torch.zeros(shape, dtype=torch.int64)
         self.probability_sums = torch.zeros(shape, dtype=torch.float64)
         self.label_sums = torch.zeros(shape, dtype=torch.int64)
 
     def update(self, probabilities: Tensor, labels: Tensor) -> Self:
-        """Add a batch of probabilities `(N, Z)` and labels `(N,)` 0 .. Z-1; N may be 0.
+        """Add a batch of probabilities `(N, Z)` and labels `(N,)` in 0 .. Z-1; N may be 0.
 
-        What is not a row of probabilities raises `ArcalError` and leaves the sums as they were.
+        Rows that are not probabilities of Z classes, or labels out of range, raise `ArcalError` and
+        leave the sums unchanged. Returns the object itself.
         """
         probabilities = as_probabilities(probabilities)
         N, Z = probabilities.shape
         if self.classes != Z:
-            raise ArcalError(f"probabilities have {Z} classes, not {self.classes}: pass all of one")
+            raise ArcalError(
+                f"probabilities have {Z} classes, not {self.classes}: pass one column per class"
+            )
         labels = as_classes(labels, N, Z)
         inner_edges = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
-        k = torch.bucketize(probabilities, inner_edges, right=False)  # an edge goes below
+        k = torch.bucketize(probabilities, inner_edges, right=False)  # an edge is in the bin below
         cell = k + self.bins * torch.arange(Z)
         rounded = (probabilities / GRID).round() * GRID
         self.count += self._sums(cell)
@@ -61,11 +69,14 @@ class ClassWise:
         return self
 
     def merge(self, other: Self) -> Self:
-        """Add the sums of `other`, of as many classes and bins; `other` is left as it is."""
+        """Add the sums of `other`, which stays as it is. Returns the object itself.
+
+        Another number of classes or bins raises `ArcalError`.
+        """
         if other.count.shape != self.count.shape:
             raise ArcalError(
                 f"cannot merge {other.classes} classes in {other.bins} bins into {self.classes} "
-                f"in {self.bins}: use the same numbers for all"
+                f"in {self.bins}: use the same numbers of classes and bins"
             )
         self.count += other.count
         self.probability_sums += other.probability_sums
@@ -76,7 +87,7 @@ class ClassWise:
     def per_class(self) -> Tensor:
         """`(Z,)` float64 in [0, 1]: sum over k of |B_k|/N |frequency(B_k) - probability(B_k)|.
 
-        No input yet: `ArcalError`.
+        Raises `ArcalError` before the first input.
         """
         n = int(self.count[0].sum())
         if n == 0:
@@ -85,7 +96,7 @@ class ClassWise:
 
     @property
     def ece(self) -> float:
-        """The mean over classes, in [0, 1] (Kull et al., 2019). No input yet: `ArcalError`."""
+        """The mean of `per_class`, in [0, 1] (Kull et al., 2019)."""
         return self.per_class.mean().item()
 
     def _sums(self, cell: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -95,7 +106,14 @@ class ClassWise:
 
 
 def class_wise_ece(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
-    """Class-wise ECE of probabilities `(N, Z)` and labels `(N,)`; see `ClassWise`."""
+    """Class-wise ECE, in [0, 1], of probabilities `(N, Z)` and labels `(N,)` in 0 .. Z-1.
+
+    The mean over classes z of the ECE of "the label is z" under the probability of z (Kull et al.,
+    2019); bins and errors are those of `ClassWise`.
+
+    >>> class_wise_ece(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
+    0.25
+    """
     return (
         ClassWise(as_probabilities(probabilities).shape[1], bins).update(probabilities, labels).ece
     )

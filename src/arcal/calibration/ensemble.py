@@ -1,4 +1,4 @@
-"""The prediction of an ensemble."""
+"""The prediction of an ensemble: the mean of its members' probabilities."""
 
 import math
 
@@ -10,14 +10,20 @@ from arcal.errors import ArcalError
 def average(logits: Tensor) -> Tensor:
     """Log of the members' mean probability, `(N, Z)` float64, from their logits `(M, N, Z)`.
 
-    Probabilities are averaged, not logits. All in logarithms, so that nothing underflows; a single
-    model is an ensemble of one, whose log-softmax comes back bit for bit. A logit of -inf is a
-    class that cannot be; nan, +inf, or a row of only -inf raise `ArcalError`.
+    log 1/M sum_m softmax(logits_m): probabilities are averaged, not logits, and computed as
+    logarithms so that nothing underflows. A single model is an ensemble with M = 1, and gives its
+    log-softmax to the last bit. A logit of -inf is a probability of 0; nan, +inf, or a row of only
+    -inf raises `ArcalError`.
+
+    >>> import torch
+    >>> members = torch.tensor([[[1.0, 3.0]], [[3.0, 1.0]]]).log()  # two, of one input
+    >>> average(members).exp()
+    tensor([[0.5000, 0.5000]], dtype=torch.float64)
     """
     if logits.ndim != 3 or len(logits) == 0:
         raise ArcalError(
             f"logits must have shape (M, N, Z) with M >= 1, not {tuple(logits.shape)}: "
-            "stack the members"
+            "stack the logits of the members"
         )
     log_softmax = logits.detach().cpu().double().log_softmax(-1)
     if log_softmax.isnan().any():

@@ -1,7 +1,7 @@
 """Out-of-distribution data (section 5.5): predictive entropy, its histogram (Figure 4), AUROC.
 
-One convention throughout: a *score* is larger for what looks in-distribution, which is the positive
-class. Confidence is such a score, and so is minus the entropy.
+In-distribution inputs are the positive class: a *score* here is larger for inputs that appear to be
+in-distribution. Confidence is such a score, and so is the negative entropy.
 """
 
 import math
@@ -14,31 +14,39 @@ from torch import Tensor
 from arcal.calibration._checks import as_probabilities
 from arcal.errors import ArcalError
 
-ROUNDING = 1e-6  # by which an entropy may leave [0, log Z], relative to log Z
+ROUNDING = 1e-6
+"""How far rounding may take an entropy out of [0, log Z], relative to log Z."""
 
 
 def entropy(log_probabilities: Tensor) -> Tensor:
     """Predictive entropy -sum_z p_z log p_z in nats, `(N,)` float64 in [0, log Z].
 
-    It takes logarithms `(N, Z)`, the log-softmax of logits or an `average` of members, so that
-    that of a nearly certain prediction does not vanish; a probability of 0 (a logarithm of -inf)
-    adds exactly 0. Anything that is no log-softmax raises `ArcalError`.
+    `log_probabilities` `(N, Z)` are the log-softmax of a model's logits or the `average` of an
+    ensemble; with probabilities instead, the entropy of a nearly certain prediction would be lost
+    to rounding. A logarithm of -inf contributes exactly 0. Anything that is not a log-softmax
+    raises `ArcalError`.
+
+    >>> entropy(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
+    tensor([0.6931, 0.0000], dtype=torch.float64)
     """
     log_probabilities = log_probabilities.detach().cpu().double()
     p = as_probabilities(
         log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
     )
     terms = torch.where(p > 0, -p * log_probabilities, 0.0)
-    return terms.sum(1).clamp(0, math.log(p.shape[1]))  # both ends to within rounding
+    return terms.sum(1).clamp(0, math.log(p.shape[1]))  # rounding may leave the interval
 
 
 def auroc(scores_in: Tensor, scores_out: Tensor) -> float:
-    """Area under the ROC curve in [0, 1]: P(in > out) + P(in = out) / 2 over all pairs.
+    """Area under the ROC curve, in [0, 1]: P(in > out) + P(in = out) / 2 over all pairs.
 
-    `scores_in` `(N,)` and `scores_out` `(M,)` are larger for what looks in-distribution: 1 is
-    perfect separation, 0.5 none. Ties, which are many where confidence saturates at 1.0, and
-    infinities count as they are; the pairs are counted in integers and divided once. No scores, nan
-    or another shape raise `ArcalError`.
+    `scores_in` `(N,)` and `scores_out` `(M,)` are larger for inputs that appear in-distribution: 1
+    is perfect separation, 0.5 none. Ties, which are frequent where confidence saturates at 1.0,
+    count half; scores may be infinite. Pairs are counted in integers, so the result has one
+    rounding. Empty scores, nan or another shape raise `ArcalError`.
+
+    >>> auroc(torch.tensor([0.75, 1.0]), torch.tensor([0.5, 0.75]))
+    0.875
     """
     inside, outside = _as_scores(scores_in, "scores_in"), _as_scores(scores_out, "scores_out")
     outside = outside.sort().values
@@ -48,56 +56,70 @@ def auroc(scores_in: Tensor, scores_out: Tensor) -> float:
 
 
 def fpr_at_95_tpr(scores_in: Tensor, scores_out: Tensor) -> float:
-    """Share of out-of-distribution inputs taken for in-distribution, in [0, 1]; lower is better.
+    """False positive rate at a true positive rate of 95 %, in [0, 1]; lower is better.
 
-    Taken are those whose score is at least the largest threshold that takes 95 % of the
-    in-distribution inputs, `scores_in` `(N,)`. Scores and errors are those of `auroc`.
+    The share of out-of-distribution inputs with a score of at least the threshold, which is the
+    largest that 95 % of the in-distribution inputs reach. Scores and errors are those of `auroc`.
+
+    >>> fpr_at_95_tpr(torch.tensor([0.75, 1.0]), torch.tensor([0.25, 0.5, 0.75, 1.0]))
+    0.5
     """
     inside, outside = _as_scores(scores_in, "scores_in"), _as_scores(scores_out, "scores_out")
-    taken = (95 * len(inside) + 99) // 100  # at least 95 %, in integers
-    threshold = inside.sort(descending=True).values[taken - 1]
+    accepted = (95 * len(inside) + 99) // 100  # 95 %, rounded up, in integers
+    threshold = inside.sort(descending=True).values[accepted - 1]
     return (outside >= threshold).double().mean().item()
 
 
 @dataclass(frozen=True, eq=False)
 class EntropyHistogram:
-    """How many inputs have which entropy; those of batches or processes add up by `+`."""
+    """A histogram of entropies; add the histograms of batches or processes with `+`.
+
+    >>> entropies = torch.tensor([0.0, 0.25, 1.0])
+    >>> histogram = entropy_histogram(entropies[:2], Z=3, bins=2)
+    >>> histogram += entropy_histogram(entropies[2:], Z=3, bins=2)
+    >>> histogram.share
+    tensor([0.6667, 0.3333], dtype=torch.float64)
+    """
 
     edges: Tensor
-    """`(K + 1,)` float64, equally spaced from 0 to log Z nats."""
+    """`(K + 1,)` float64: the edges of the bins, equally spaced from 0 to log Z nats."""
     count: Tensor
-    """`(K,)` int64. Bin k holds [edges[k], edges[k + 1]); log Z itself is in the last bin."""
+    """`(K,)` int64: inputs in [edges[k], edges[k + 1]); the last bin includes log Z."""
 
     @property
     def share(self) -> Tensor:
-        """`(K,)` float64, sums to 1; nan where there was no input."""
+        """`(K,)` float64: the share of inputs in each bin. They sum to 1, or are nan if empty."""
         return self.count.double() / self.count.sum()
 
     @property
     def density(self) -> Tensor:
-        """`(K,)` float64 in 1/nat: the share by the width of its bin."""
+        """`(K,)` float64 in 1/nat: the share divided by the width of the bin."""
         return self.share / self.edges.diff()
 
     def __add__(self, other: Self) -> Self:
         if not torch.equal(self.edges, other.edges):
-            raise ArcalError("histograms of different Z or bins do not add up: use one of each")
+            raise ArcalError("cannot add histograms of different edges: use the same Z and bins")
         return type(self)(self.edges, self.count + other.count)
 
 
 def entropy_histogram(entropy: Tensor, Z: int, bins: int = 50) -> EntropyHistogram:
-    """The histogram of entropies `(N,)` in [0, log Z] nats; N may be 0.
+    """The histogram of entropies `(N,)` in [0, log Z] nats, in `bins` bins; N may be 0.
 
-    Nan, another shape, or what lies outside by more than rounding raises `ArcalError`.
+    An entropy that is nan or outside the interval by more than rounding, another shape, fewer than
+    two classes or no bins raise `ArcalError`.
+
+    >>> entropy_histogram(torch.tensor([0.0, 0.25, 1.0]), Z=3, bins=2).count
+    tensor([2, 1])
     """
     if Z < 2 or bins < 1:
         raise ArcalError(f"a histogram needs Z >= 2 classes and bins >= 1, not {Z} and {bins}")
     largest = math.log(Z)
     values = _as_vector(entropy, "entropy")
-    off = (values < -ROUNDING * largest) | (values > (1 + ROUNDING) * largest)
-    if off.any():
+    wrong = (values < -ROUNDING * largest) | (values > (1 + ROUNDING) * largest)
+    if wrong.any():
         raise ArcalError(
-            f"entropy must lie in [0, log {Z}] = [0, {largest:.4f}], found {values[off][0]:g}: "
-            "pass entropies in nats, and the Z they are over"
+            f"entropy must lie in [0, log {Z}] = [0, {largest:.4f}], found {values[wrong][0]:g}: "
+            "pass entropies in nats, and the number of classes Z"
         )
     edges = torch.linspace(0, largest, bins + 1, dtype=torch.float64)
     k = torch.bucketize(values, edges[1:-1], right=True)
@@ -106,7 +128,7 @@ def entropy_histogram(entropy: Tensor, Z: int, bins: int = 50) -> EntropyHistogr
 
 def _as_scores(scores: Tensor, name: str) -> Tensor:
     if scores.numel() == 0:
-        raise ArcalError(f"{name} is empty: pass at least one score of each kind")
+        raise ArcalError(f"{name} is empty: pass at least one score")
     return _as_vector(scores, name)
 
 
@@ -114,10 +136,11 @@ def _as_vector(values: Tensor, name: str) -> Tensor:
     """`(N,)` without nan, as float64."""
     if values.ndim != 1 or values.is_complex():
         raise ArcalError(
-            f"{name} must be real of shape (N,), not {values.dtype} of {tuple(values.shape)}"
+            f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "
+            f"{tuple(values.shape)}: flatten it"
         )
     values = values.detach().cpu().double()
     if values.isnan().any():
-        at = int(values.isnan().nonzero()[0])
-        raise ArcalError(f"{name} is nan at {at}: look for predictions that are nan")
+        position = int(values.isnan().nonzero()[0])
+        raise ArcalError(f"{name} is nan at {position}: look for predictions that are nan")
     return values

@@ -1,4 +1,4 @@
-"""Negative log-likelihood and Brier score: proper scores, lower is better."""
+"""Proper scores: negative log-likelihood and Brier score; lower is better."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,25 +8,35 @@ from arcal.errors import ArcalError
 
 
 def nll(log_probabilities: Tensor, labels: Tensor) -> float:
-    """Mean negative log-likelihood of `labels` `(N,)` in nats, in [0, inf].
+    """Mean negative log-likelihood -1/N sum_i log p_i[y_i] of the labels, in nats, in [0, inf].
 
-    It takes logarithms `(N, Z)`, the log-softmax of logits or an `average` of members, because
-    probabilities underflow where it matters most. A true class given probability 0 (a logarithm
-    of -inf) costs inf, and so does the mean: nothing is clipped.
+    `log_probabilities` `(N, Z)` are the log-softmax of a model's logits or the `average` of an
+    ensemble; probabilities would underflow where the loss is largest. `labels` `(N,)` are integers
+    in 0 .. Z-1. Nothing is clipped: a true class of probability 0 makes the mean infinite. No
+    inputs, or anything that is not a log-softmax, raise `ArcalError`.
+
+    >>> import torch
+    >>> nll(torch.tensor([[0.5, 0.5], [0.0, 1.0]]).log(), torch.tensor([0, 1]))  # (log 2) / 2
+    0.34657...
     """
     log_probabilities = log_probabilities.detach().cpu().double()
     N, Z = as_probabilities(
         log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
     ).shape
-    of_true_class = log_probabilities.gather(1, _as_labels(labels, N, Z)[:, None])
-    return -of_true_class.mean().item()
+    log_likelihoods = log_probabilities.gather(1, _as_labels(labels, N, Z)[:, None])
+    return -log_likelihoods.mean().item()
 
 
 def brier(probabilities: Tensor, labels: Tensor) -> float:
-    """Mean over inputs of the squared distance from `(N, Z)` to the one-hot label, in [0, 2].
+    """Brier score 1/N sum_i sum_z (p_i[z] - [z = y_i])^2 of probabilities `(N, Z)`, in [0, 2].
 
-    Summed over classes, as Brier (1950) defined it: for two classes it is twice the score that
-    looks at one class only.
+    `labels` `(N,)` are integers in 0 .. Z-1. The sum is over all classes, as Brier (1950) defined
+    it; the version with one term per input is half of it for two classes. No inputs, or anything
+    that is not probabilities, raise `ArcalError`.
+
+    >>> import torch
+    >>> brier(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), torch.tensor([0, 1]))
+    0.25
     """
     probabilities = as_probabilities(probabilities)
     N, Z = probabilities.shape
@@ -36,5 +46,5 @@ def brier(probabilities: Tensor, labels: Tensor) -> float:
 
 def _as_labels(labels: Tensor, N: int, Z: int) -> Tensor:
     if N == 0:
-        raise ArcalError("a mean over no inputs is undefined: pass at least one row")
+        raise ArcalError("the mean over no inputs is undefined: pass at least one row")
     return as_classes(labels, N, Z)

@@ -1,4 +1,4 @@
-"""Several networks as one: what an ensemble is to an attack."""
+"""An ensemble as a single network, for example to attack it."""
 
 import math
 
@@ -7,9 +7,13 @@ from torch import Tensor, nn
 
 
 class Ensemble(nn.Module):
-    """`(N, C, H, W)` to the logarithm of the M members' mean probability, `(N, Z)`.
+    """The log of the mean probability of M networks, as logits: `(N, C, H, W)` to `(N, Z)`.
 
-    A logarithm of probabilities serves as logits: its softmax is the average itself.
+    log 1/M sum_m softmax(member_m(x)). The softmax of these logits is the mean probability.
+
+    >>> ensemble = Ensemble([nn.Flatten(), nn.Flatten()])  # whose logits are the pixels
+    >>> ensemble(torch.zeros(1, 1, 1, 4)).exp()
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
     """
 
     def __init__(self, members: list[nn.Module]):
@@ -17,5 +21,5 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Tensor) -> Tensor:
-        each = torch.stack([member(x).float().log_softmax(dim=1) for member in self.members])
-        return each.logsumexp(dim=0) - math.log(len(self.members))
+        members = torch.stack([member(x).float().log_softmax(dim=1) for member in self.members])
+        return members.logsumexp(dim=0) - math.log(len(self.members))

@@ -1,4 +1,4 @@
-"""What the networks share: normalisation inside the network, layers, their initialisation."""
+"""Layers that the networks share, with their initialisation, and normalisation of the input."""
 
 import math
 from typing import cast
@@ -11,11 +11,15 @@ from arcal.errors import ArcalError
 
 
 class Normalize(nn.Module):
-    """`(x - mean) / std`: the first layer of every network.
+    """`(x - mean) / std`: the first layer of every network, for images `(N, C, H, W)`.
 
-    Images are in [0,1] outside, so that a distance means the same for every network. `mean` and
-    `std` are buffers that broadcast against `(C, H, W)`: `(C, 1, 1)` is a value a channel,
-    `(C, H, W)` one a pixel. Being buffers, they are saved with the weights.
+    Because it is part of the network, the network's input is in [0, 1], and a distance means the
+    same for every network. `mean` and `std` are buffers, saved with the weights, that broadcast
+    against `(C, H, W)`: one value per channel as `(C, 1, 1)`, one per pixel as `(C, H, W)`.
+
+    >>> normalize = Normalize(mean=constant(0.5, (1, 1, 1)), std=constant(0.25, (1, 1, 1)))
+    >>> normalize(torch.tensor([0.0, 0.5, 1.0]).view(1, 1, 1, 3))
+    tensor([[[[-2.,  0.,  2.]]]])
     """
 
     mean: Tensor
@@ -31,11 +35,11 @@ class Normalize(nn.Module):
 
     @torch.no_grad()
     def set_mean(self, images: Tensor) -> None:
-        """Take the mean from training images `(N, C, H, W)`, uint8 or float in [0,1].
+        """Set `mean` to that of training images `(N, C, H, W)`, uint8 or float in [0, 1].
 
-        The buffer keeps its shape: a mean a pixel stays one a pixel, a mean a channel one a
-        channel. `std` stays as it is. Call it before training: it changes what the network
-        computes. Images of another shape than the buffer's raise `ArcalError`.
+        The buffer keeps its shape: it stays one value per pixel, or one per channel. `std` does not
+        change. Call it before training, because it changes what the network computes. Images that
+        do not fit the shape of the buffer raise `ArcalError`.
         """
         mean = images.mean(0, dtype=torch.float64)
         if images.dtype == torch.uint8:
@@ -46,20 +50,20 @@ class Normalize(nn.Module):
         if mean.shape != self.mean.shape:
             raise ArcalError(
                 f"images of shape {tuple(images.shape[1:])} do not fit a mean of shape "
-                f"{tuple(self.mean.shape)}: build the network for the shape of its images"
+                f"{tuple(self.mean.shape)}: build the network for the shape of these images"
             )
         self.mean.copy_(mean)
 
 
 def constant(value: float, shape: tuple[int, ...]) -> Tensor:
-    """A float32 tensor filled with one value."""
+    """A float32 tensor of this shape filled with one value."""
     return torch.full(shape, value, dtype=torch.float32)
 
 
 def convolution(
     inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = False
 ) -> nn.Conv2d:
-    """A square convolution padded by `kernel // 2`; `truncated_normal` sets its weights."""
+    """A square convolution with padding `kernel // 2`, its weights left to `truncated_normal`."""
     layer = skip_init(
         nn.Conv2d,
         inputs,
@@ -74,20 +78,20 @@ def convolution(
 
 
 def dense(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer with a bias; `truncated_normal` sets its weights."""
+    """A linear layer with a bias, its weights left to `truncated_normal`."""
     layer = skip_init(nn.Linear, inputs, outputs, device=torch.get_default_device())
     return cast(nn.Linear, layer)
 
 
 @torch.no_grad()
 def truncated_normal(network: nn.Module, generator: torch.Generator, *, gain: float = 2) -> None:
-    """Set every convolution and dense layer at random, with zero biases.
+    """Initialise the weights of all convolutions and dense layers, and set their biases to zero.
 
-    Weights are normal, cut at two deviations and stretched so that what is left has variance
-    `gain / fan_in`; a gain of 2 is Keras' `he_normal`. Draws come from `generator` alone, in the
-    order of the layers: the same seed gives the same bits.
+    Weights are drawn from a normal distribution truncated at two standard deviations and scaled to
+    the variance `gain / fan_in`; a gain of 2 is Keras' `he_normal`. All draws come from
+    `generator`, layer by layer: the same seed gives the same bits.
     """
-    shrinkage = 0.87962566103423978  # deviation of a standard normal cut at +-2
+    shrinkage = 0.87962566103423978  # standard deviation of a standard normal truncated at +-2
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             sigma = math.sqrt(gain / layer.weight[0].numel()) / shrinkage

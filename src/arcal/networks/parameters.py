@@ -1,4 +1,4 @@
-"""Which parameters a recipe's weight decay acts on."""
+"""The parameters that weight decay acts on."""
 
 from typing import Literal, cast
 
@@ -8,18 +8,27 @@ from arcal.errors import ArcalError
 
 
 def kernels(network: nn.Module) -> list[nn.Parameter]:
-    """The weights of the convolutions only: no biases, no batch norm, no dense layer."""
+    """The kernels of all convolutions: no biases, no batch norm, no dense layers.
+
+    >>> [tuple(weight.shape) for weight in kernels(nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU()))]
+    [(8, 3, 5, 5)]
+    """
     return [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, nn.Conv2d)]
 
 
 def decayed(network: nn.Module, which: Literal["kernels", "weights", "all"]) -> list[nn.Parameter]:
-    """What an L2 penalty acts on: `"kernels"` in ResNet-29's script, `"all"` in WRN-28-10's.
+    """The parameters that an L2 penalty acts on.
 
-    In ImageNet's script it is the `"weights"`: convolutions and dense layers with their biases, all
-    but batch norm.
+    "kernels" are those of the convolutions, as in ResNet-29's script; "weights" are convolutions
+    and dense layers with their biases, all but batch norm, as in ImageNet's script; "all" are all
+    parameters, as in WRN-28-10's script. Another `which` raises `ArcalError`.
 
-    Keras' `l2(c)` adds `c * sum(w**2)` to the loss, of gradient `2 c w`; PyTorch's weight decay of
-    `c` adds `c w`. So Keras' 1e-4 is a weight decay of 2e-4. Another `which` raises `ArcalError`.
+    Keras' `l2(c)` adds `c * sum(w**2)` to the loss, whose gradient is `2 c w`; PyTorch's weight
+    decay `c` adds `c w` to the gradient. So Keras' 1e-4 is a weight decay of 2e-4.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 5), nn.BatchNorm2d(8), nn.Linear(8, 2))
+    >>> [len(decayed(network, which)) for which in ("kernels", "weights", "all")]
+    [1, 4, 6]
     """
     if which == "kernels":
         return kernels(network)

@@ -1,7 +1,8 @@
-"""ResNet-101 v1, the paper's network for ImageNet (appendix A.3), on torchvision's ResNet.
+"""ResNet-101 v1, the paper's network for ImageNet (appendix A.3), based on torchvision's ResNet.
 
-The script that the paper follows, `baselines/imagenet/deterministic.py` of edward2 in 2020 (now
-part of uncertainty-baselines), builds ResNet-50 v1; this is its network with 3, 4, 23 and 3 blocks.
+The paper follows the script `baselines/imagenet/deterministic.py` of edward2 in 2020 (now part of
+uncertainty-baselines). The script builds ResNet-50 v1; this is that network with 3, 4, 23 and 3
+blocks.
 """
 
 import torch
@@ -12,16 +13,23 @@ from arcal.networks.layers import Normalize, constant, convolution, truncated_no
 
 
 class ResNet101(nn.Module):
-    """`(N, C, H, W)` in [0,1] to logits `(N, Z)`; `blocks` and `width` make smaller ones of it.
+    """ResNet-101 v1: images `(N, C, H, W)` in [0, 1] to logits `(N, Z)`.
 
-    A stage that halves the image does so in the 3x3 convolution of its first block, in the script
-    as in torchvision, not in the 1x1 before it as He et al. (2016a) do. As in the script,
-    convolutions have no biases and start He-normal, the dense layer starts normal with deviation
-    .01, and batch norm has epsilon 1e-5 and Keras momentum .9. Its input is no more than "divided
-    by 255", so `normalize` changes nothing.
+    `blocks` per stage and the `width` of the bottlenecks make smaller versions. As in the script
+    and in torchvision, a stage halves the image in the 3x3 convolution of its first block, not in
+    the 1x1 convolution before it as in He et al. (2016a). Convolutions have no biases and start
+    He-normal, the dense layer starts normal with standard deviation .01, and batch norm has epsilon
+    1e-5 and Keras momentum .9. The script only divides its input by 255, so `normalize` changes
+    nothing.
 
-    One difference from TensorFlow: where the pooling and the 3x3 convolutions have stride 2,
-    TensorFlow's "same" pads an even-sized input below and right only, this network on all sides.
+    One difference from TensorFlow: for pooling and 3x3 convolutions of stride 2, TensorFlow's
+    "same" pads an even-sized input only at the bottom and right, this network on all sides.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> small = {"blocks": (1, 1, 1, 1), "width": 8}
+    >>> network = ResNet101(classes=5, shape=(3, 64, 64), generator=generator, **small)
+    >>> network.eval()(torch.zeros(1, 3, 64, 64)).shape
+    torch.Size([1, 5])
     """
 
     def __init__(
@@ -36,7 +44,7 @@ class ResNet101(nn.Module):
         super().__init__()
         channels = (shape[0], 1, 1)
         self.normalize = Normalize(constant(0, channels), constant(1, channels))
-        with torch.random.fork_rng(devices=[]):  # for torchvision's own draws, which do not stay
+        with torch.random.fork_rng(devices=[]):  # torchvision draws weights, replaced below
             self.resnet = ResNet(Bottleneck, list(blocks), classes, width_per_group=width)
         if shape[0] != 3:
             self.resnet.conv1 = convolution(shape[0], 64, 7, 2)

@@ -1,7 +1,7 @@
-"""WRN-28-10, the paper's second network for CIFAR (appendix A): the one of uncertainty-baselines.
+"""WRN-28-10, the paper's second network for CIFAR (appendix A), from uncertainty-baselines.
 
-Its `wide_resnet.py`, version 2, which in 2020 was part of edward2's `baselines/cifar`: no biases in
-convolutions, batch norm with epsilon 1e-5 and Keras momentum .9, He-normal initialisation, every
+The script is `wide_resnet.py`, version 2, in 2020 part of edward2's `baselines/cifar`: convolutions
+without biases, batch norm with epsilon 1e-5 and Keras momentum .9, He-normal initialisation, every
 parameter penalised (L2 of 2e-4).
 """
 
@@ -11,22 +11,29 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError
 from arcal.networks.layers import Normalize, constant, convolution, dense, truncated_normal
 
-# What edward2's script of 2020 takes from the channels of either CIFAR, and divides them by.
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2023, 0.1994, 0.2010)
+"""The normalisation of edward2's script of 2020, for CIFAR-10 and CIFAR-100 alike."""
 
 
 class WideResNet(nn.Module):
-    """`(N, C, H, W)` in [0,1] to logits `(N, Z)`, of depth `6n + 4` and any width.
+    """Wide ResNet of depth `6n + 4`: images `(N, C, H, W)` in [0, 1] to logits `(N, Z)`.
 
-    A convolution of 16 filters (no batch norm after it), then three groups of n basic blocks with
-    16, 32 and 64 times `width` filters; groups two and three begin with stride 2. Colour images are
-    normalised by the script's numbers for CIFAR, others by .5 and .25. The average pooling is
-    global: the same as the original's 8x8 on 32x32 images.
+    A convolution of 16 filters without batch norm, then three groups of n basic blocks with 16, 32
+    and 64 times `width` filters; groups two and three begin with stride 2. Colour images are
+    normalised with the script's numbers for CIFAR, others with mean .5 and standard deviation .25.
+    The average pooling is global, which on 32x32 images is the script's 8x8. Another depth, or a
+    width below 1, raises `ArcalError`.
 
-    One difference from TensorFlow: where a 3x3 convolution has stride 2, TensorFlow's "same" pads
-    an even-sized input below and right only, this network on all sides, as the original WRN in
-    Torch does: the windows lie one pixel apart.
+    One difference from TensorFlow: for 3x3 convolutions of stride 2, TensorFlow's "same" pads an
+    even-sized input only at the bottom and right, this network on all sides, like the original WRN
+    in Torch. The windows are shifted by one pixel.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> size = {"depth": 10, "width": 1}
+    >>> network = WideResNet(classes=10, shape=(3, 32, 32), generator=generator, **size)
+    >>> network.eval()(torch.zeros(1, 3, 32, 32)).shape
+    torch.Size([1, 10])
     """
 
     def __init__(
@@ -43,7 +50,7 @@ class WideResNet(nn.Module):
         if count < 1 or rest or width < 1:
             raise ArcalError(
                 f"a wide ResNet of depth {depth} and width {width} does not exist: "
-                "depth is 6n + 4, width at least 1"
+                "choose a depth 6n + 4 and a width of at least 1"
             )
         if shape[0] == 3:
             mean, std = (
@@ -73,7 +80,7 @@ class WideResNet(nn.Module):
 class PreActivation(nn.Module):
     """Two 3x3 convolutions, each after batch norm and ReLU, added to a shortcut.
 
-    Where the shapes differ the shortcut is a 1x1 convolution of the block's raw input.
+    Where input and output differ in shape, the shortcut is a 1x1 convolution of the input.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int):
@@ -94,5 +101,5 @@ class PreActivation(nn.Module):
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm as uncertainty-baselines sets it, which is PyTorch's default."""
+    """Batch norm as in uncertainty-baselines, which is PyTorch's default."""
     return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)

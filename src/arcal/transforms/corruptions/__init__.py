@@ -1,14 +1,14 @@
 """The corruptions of CIFAR-10-C and ImageNet-C (Hendrycks and Dietterich, 2019), by image id.
 
-The official archives hold one fixed corruption of each test image. Here any image can be corrupted,
-and what is drawn depends on nothing but its id, the type, the intensity and a seed: not on the
-batch it is in. A type is one function, `(x, c, draws)` to images, `x` float64 `(B, C, H, W)` in
-[0,1] and `c` the constant of the intensity:
+The official archives contain one fixed corruption of each test image. Here any image can be
+corrupted, and the random numbers depend only on its id, the type, the intensity and a seed, not on
+the rest of the batch. Each type is one function `(x, c, draws)` that returns images: `x` is float64
+`(B, C, H, W)` in [0, 1], `c` the constant of the intensity.
 
     constants   the types, lists of them, and the constants of the intensities
     noise, blur, weather, frost, digital   the functions
     draws       random numbers by image id
-    corrupt     all of them under one roof: checks, chunks, clipping
+    _corrupt    `corrupt`, which calls them: checks, chunks, clipping
 """
 
 from arcal.transforms.corruptions._corrupt import corrupt

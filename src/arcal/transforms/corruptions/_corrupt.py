@@ -1,4 +1,4 @@
-"""Corrupt images by their ids: any of 19 types at any of 5 intensities."""
+"""Corrupt images by their ids, with any of 19 types at any of 5 intensities."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -12,13 +12,15 @@ from arcal.transforms.corruptions.constants import CORRUPTIONS, TABLES
 from arcal.transforms.corruptions.draws import Draws
 
 SMALLEST = 28
-"""Pixels: the least height and width; of a smaller image the filters would leave little."""
+"""The smallest height and width in pixels; the filters would leave little of smaller images."""
 
 LARGEST_CIFAR = 64
-"""Pixels: beyond it CIFAR-10-C's constants would hardly show, and ImageNet-C's are the default."""
+"""The largest size in pixels for which CIFAR-10-C's constants are the default.
+
+On larger images they hardly show, and ImageNet-C's are the default."""
 
 CHUNK = 100 * 3 * 32 * 32
-"""Values corrupted at once: bounds the memory, and what fits the processor's cache is faster."""
+"""How many values are corrupted together: it limits memory, and fits into a processor's cache."""
 
 _FUNCTIONS: dict[str, Callable[[Tensor, Any, Draws], Tensor]] = {
     function.__name__: function
@@ -55,15 +57,24 @@ def corrupt(
     seed: int = 0,
     constants: Literal["cifar", "imagenet"] | None = None,
 ) -> Tensor:
-    """Corrupt images `(B, C, H, W)` with int64 ids `(B,)`; returns the same shape, dtype, device.
+    """Corrupt images `(B, C, H, W)` with int64 ids `(B,)`.
 
-    Images are grey or RGB, of at least 28 x 28 pixels, uint8 or float in [0,1]. uint8 results are
-    truncated rather than rounded, as in the official archives. Float results are clipped to [0,1]
-    but not quantised to 256 levels, as the official ones are; types that work on 8 bits by nature,
-    such as JPEG, do so nevertheless. A result depends on nothing but the image, its id, the type,
-    the intensity, the seed and the `constants`: "cifar", made for 32 pixels and the default up to
-    64, or "imagenet", made for 224 pixels. An unknown type, intensity or name of constants, other
-    images, and ids that do not match them raise `ArcalError`.
+    Images are grey or RGB, at least 28 x 28 pixels, and uint8 or float in [0, 1]; the result has
+    their shape, dtype and device. `type` is one of `CORRUPTIONS`, `intensity` 1 to 5. `constants`
+    are "cifar", made for 32 pixels and the default up to 64, or "imagenet", made for 224 pixels.
+    The result depends only on the image, its id and these arguments.
+
+    uint8 results are truncated, not rounded, as in the official archives. Float results are clipped
+    to [0, 1] but, unlike the official ones, not quantised to 256 values, except where a type works
+    on 8 bits by nature, as JPEG does. Unknown types, intensities or constants, other images, and
+    ids that do not match the images raise `ArcalError`.
+
+    >>> images = torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
+    >>> foggy = corrupt(images, torch.tensor([7, 8]), type="fog", intensity=3)
+    >>> foggy.shape, foggy.dtype
+    (torch.Size([2, 3, 32, 32]), torch.uint8)
+    >>> torch.equal(foggy[1:], corrupt(images[1:], torch.tensor([8]), type="fog", intensity=3))
+    True
     """
     function = _FUNCTIONS.get(type)
     if function is None:
@@ -90,20 +101,20 @@ def corrupt(
 
 
 def _check(images: Tensor, ids: Tensor) -> None:
-    """Refuse what is not a batch of images in [0,1] with an id each."""
+    """Raise unless this is a batch of images in [0, 1] with one id each."""
     shape = tuple(images.shape)
     if images.ndim != 4 or shape[1] not in (1, 3):
-        raise ArcalError(f"images have shape {shape}: corrupt grey or RGB images (B, C, H, W)")
+        raise ArcalError(f"images have shape {shape}: give grey or RGB images (B, C, H, W)")
     if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise ArcalError(f"images are {images.dtype}: corrupt uint8 or float images")
+        raise ArcalError(f"images are {images.dtype}: give uint8 or float images")
     if min(shape[2:]) < SMALLEST:
         raise ArcalError(
             f"images of {shape[2]} x {shape[3]} pixels are too small: "
-            f"corrupt images of at least {SMALLEST} pixels"
+            f"give images of at least {SMALLEST} x {SMALLEST} pixels"
         )
     if images.is_floating_point() and not ((images >= 0) & (images <= 1)).all():
-        raise ArcalError("float images go beyond [0,1] or are not numbers: scale them to [0,1]")
+        raise ArcalError("float images have values outside [0, 1] or nan: scale them to [0, 1]")
     if ids.shape != images.shape[:1]:
         raise ArcalError(
-            f"{len(images)} images came with ids of shape {tuple(ids.shape)}: give one id an image"
+            f"{len(images)} images have ids of shape {tuple(ids.shape)}: give one id per image"
         )

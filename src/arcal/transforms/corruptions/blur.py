@@ -1,9 +1,9 @@
 """The blurs of CIFAR-10-C and ImageNet-C: defocus, glass, motion, zoom and Gaussian.
 
-Each takes images `(B, C, H, W)` in [0,1], the official constants of one intensity and the images'
-draws, and returns images of the same shape. None of them mixes channels, so a grey image is blurred
-as each channel of a colour image is. What the official code rounds to 8 bits on its way is rounded
-here too.
+Each takes images `(B, C, H, W)` in [0, 1], the official constants of one intensity and the random
+draws of the images, and returns images of the same shape. None mixes channels, so a grey image is
+blurred like each channel of a colour image. Where the official code rounds intermediate values to 8
+bits, so does this.
 """
 
 import math
@@ -19,12 +19,12 @@ from arcal.transforms.corruptions.draws import Draws
 
 
 def gaussian_blur(x: Tensor, c: float, draws: Draws) -> Tensor:
-    """Convolve with a Gaussian of deviation `c` pixels; draws nothing."""
+    """Convolve with a Gaussian with a standard deviation of `c` pixels; nothing is random."""
     return gaussian(x, c)
 
 
 def defocus_blur(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
-    """Convolve with a disk of radius c[0], its rim softened by c[1]; draws nothing."""
+    """Convolve with a disk of radius c[0] with a rim softened by c[1]; nothing is random."""
     kernel = _disk(*c)
     half = len(kernel) // 2
     padded = F.pad(x, (half, half, half, half), mode="reflect")
@@ -33,25 +33,27 @@ def defocus_blur(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
 
 
 def glass_blur(x: Tensor, c: tuple[float, int, int], draws: Draws) -> Tensor:
-    """Shuffle pixels between two Gaussian blurs of deviation c[0].
+    """Shuffle pixels between two Gaussian blurs with a standard deviation of c[0] pixels.
 
-    In each of c[2] rounds every pixel but those at the rim is to swap places with one at most c[1]
-    away. The official assignment of numpy views copies instead: from the last pixel to the first,
-    each takes the value that the drawn one has at that moment.
+    The intention is that in each of c[2] rounds every pixel, except at the rim, swaps places with a
+    random one at most c[1] away. But the official code assigns numpy views to each other, which
+    copies instead: from the last pixel to the first, each takes the value that the other one has at
+    that moment.
     """
     sigma, reach, rounds = c
     x = _to_8_bits(gaussian(x, sigma))
     _, _, height, width = x.shape
     steps = draws.integers(-reach, reach, rounds, height - 2 * reach, width - 2 * reach, 2)
-    # The pixels of rows and columns reach + 1 .. size - reach move, as the official loops have it.
+    # As in the official loops, only rows and columns reach + 1 .. size - reach move.
     steps = F.pad(steps, (0, 0, reach + 1, reach - 1, reach + 1, reach - 1))
     steps = (steps[..., 1] * width + steps[..., 0]).flatten(2)
-    here = torch.arange(height * width)
+    positions = torch.arange(height * width)
     flat = x.flatten(2)
     for step in steps.unbind(1):
-        sources = here + step
-        # A source further on was itself replaced before: go on to its own, doubling the stride.
-        ahead = torch.where(sources > here, sources, here)
+        sources = positions + step
+        # A source further on was replaced earlier, so follow the chain of sources to its end,
+        # with strides that double.
+        ahead = torch.where(sources > positions, sources, positions)
         while not torch.equal(further := ahead.gather(1, ahead), ahead):
             ahead = further
         sources = sources.gather(1, ahead)
@@ -60,28 +62,29 @@ def glass_blur(x: Tensor, c: tuple[float, int, int], draws: Draws) -> Tensor:
 
 
 def motion_blur(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
-    """Blur along a line of random direction, -45 to 45 degrees; c is its (radius, sigma)."""
+    """Blur along a line in a random direction, -45 to 45 degrees, with `c` = (radius, sigma)."""
     return along(x, c[0], c[1], draws.uniform(-45, 45))
 
 
 def zoom_blur(x: Tensor, c: Sequence[float], draws: Draws) -> Tensor:
-    """The mean of the image and of itself magnified by each factor in c; draws nothing."""
+    """The mean of the image and its magnifications by the factors `c`; nothing is random."""
     single = x.float()  # as the official code has it
     return ((single + sum(magnify(single, factor) for factor in c)) / (len(c) + 1)).to(x.dtype)
 
 
 def gaussian(x: Tensor, sigma: float) -> Tensor:
-    """Images `(..., H, W)` under a Gaussian cut at 4 sigma; outside, the edge goes on."""
+    """Images `(..., H, W)` blurred by a Gaussian cut at 4 sigma; the edge is repeated outside."""
     return torch.from_numpy(
         ndimage.gaussian_filter(x.numpy(), sigma, mode="nearest", axes=(-2, -1))
     )
 
 
 def along(x: Tensor, radius: float, sigma: float, angles: Tensor) -> Tensor:
-    """ImageMagick's motion blur as the official sets have it: rounded to 16 bits, cut off to 8.
+    """ImageMagick's motion blur as in the official sets: rounded to 16 bits, truncated to 8.
 
-    Each image looks along its own angle `(B,)`, in degrees, clockwise from the right: the pixel i
-    steps off weighs as a Gaussian does at i, i = 0 .. 2 radius. Outside, the edge goes on.
+    Each image has its own angle `(B,)`, in degrees, clockwise from the right: along it, the pixel i
+    steps away has the weight of a Gaussian at i, for i = 0 .. 2 radius. The edge is repeated
+    outside the image.
     """
     taps = torch.arange(2 * math.ceil(radius) + 1, dtype=x.dtype)
     weights = torch.exp(-(taps**2) / (2 * sigma**2))
@@ -92,7 +95,7 @@ def along(x: Tensor, radius: float, sigma: float, angles: Tensor) -> Tensor:
     down = torch.ceil(taps * torch.sin(angles) - 0.5).long()
     reach = len(taps) - 1
     windows = F.pad(x, (reach, reach, reach, reach), mode="replicate")
-    windows = windows.unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)  # a view: every shift
+    windows = windows.unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)  # a view of all shifts
     batch = torch.arange(len(x))
     blurred = torch.zeros_like(x)
     for tap, weight in enumerate(weights.tolist()):
@@ -101,7 +104,7 @@ def along(x: Tensor, radius: float, sigma: float, angles: Tensor) -> Tensor:
 
 
 def magnify(x: Tensor, factor: float) -> Tensor:
-    """Images `(B, C, H, W)` magnified about the centre by linear interpolation, cut to size."""
+    """Images `(B, C, H, W)` magnified about the centre, linearly interpolated, cut to size."""
     height, width = x.shape[2:]
     rows, columns = math.ceil(height / factor), math.ceil(width / factor)
     top, left = (height - rows) // 2, (width - columns) // 2
@@ -113,10 +116,10 @@ def magnify(x: Tensor, factor: float) -> Tensor:
 
 
 def _disk(radius: float, softness: float) -> np.ndarray:
-    """A disk of sum 1 on a square grid, under a Gaussian of 3 x 3 pixels, 5 x 5 beyond radius 8.
+    """A disk with sum 1 on a square grid, blurred by a Gaussian of 3 x 3 or 5 x 5 pixels.
 
-    Disks of radius 8 and more fill the official grid, which is mirrored at its edges: their sum
-    becomes 1.01.
+    The larger one is for radii above 8. From radius 8 on, the disk fills the official grid, and the
+    blur mirrors it at the edges, so that the sum becomes 1.01.
     """
     half, taps = (8, 1) if radius <= 8 else (radius, 2)
     line = np.arange(-half, half + 1)
@@ -126,11 +129,11 @@ def _disk(radius: float, softness: float) -> np.ndarray:
     soft = (soft / soft.sum()).astype(np.float32)
     for axis in (0, 1):
         disk = ndimage.correlate1d(disk, soft, axis, mode="mirror")
-    rim = half - min(half, math.ceil(radius) + taps)  # zeros
+    rim = half - min(half, math.ceil(radius) + taps)  # holds only zeros
     inside = slice(rim, len(disk) - rim)
     return disk[inside, inside].astype(np.float64)
 
 
 def _to_8_bits(x: Tensor) -> Tensor:
-    """Images in [0,1] as uint8 would hold them, cut off rather than rounded."""
+    """Images in [0, 1] with the precision of uint8, truncated and not rounded."""
     return (x * 255).floor_() / 255

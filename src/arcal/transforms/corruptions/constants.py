@@ -1,15 +1,15 @@
 """The types of corruption and the constants of their five intensities.
 
-Facts of Hendrycks and Dietterich's generators (2019), `make_cifar_c.py` and `make_imagenet_c.py`.
-What a constant means is said by its function. CIFAR's are far weaker: their intensity 5 is often
-near ImageNet-C's 1.
+The numbers are those of Hendrycks and Dietterich's generators (2019), `make_cifar_c.py` and
+`make_imagenet_c.py`; the function of each type explains its constants. CIFAR-10-C's are far weaker:
+its intensity 5 is often close to ImageNet-C's 1.
 """
 
 import numpy as np
 
 
 def _zooms(stop: float, step: float) -> tuple[float, ...]:
-    """The factors of a zoom blur: 1, 1 + step, ... below `stop` as numpy counts."""
+    """The factors of a zoom blur: 1, 1 + step, ... below `stop`, as `numpy.arange` has them."""
     return tuple(np.arange(1, stop, step).tolist())
 
 
@@ -32,7 +32,7 @@ CIFAR: dict[str, tuple] = {
     "fog": ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
     "brightness": (0.05, 0.1, 0.15, 0.2, 0.3),
     "contrast": (0.75, 0.5, 0.4, 0.3, 0.15),
-    "elastic_transform": (  # in pixels: shares of 32
+    "elastic_transform": (  # in pixels: fractions of 32
         (0, 0, 2.56),
         (1.6, 6.4, 2.24),
         (2.56, 1.92, 1.92),
@@ -52,7 +52,7 @@ CIFAR: dict[str, tuple] = {
     ),
     "saturate": ((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2)),
 }
-"""CIFAR-10-C's, for images of 32 pixels."""
+"""The constants of CIFAR-10-C, for images of 32 pixels."""
 
 IMAGENET: dict[str, tuple] = {
     "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),
@@ -79,7 +79,7 @@ IMAGENET: dict[str, tuple] = {
     "fog": ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
     "brightness": (0.1, 0.2, 0.3, 0.4, 0.5),
     "contrast": (0.4, 0.3, 0.2, 0.1, 0.05),
-    "elastic_transform": (  # in pixels: shares of 244, a slip for 224 that the archives keep
+    "elastic_transform": (  # in pixels: fractions of 244, the official code's typo for 224
         (488, 170.8, 24.4),
         (488, 19.52, 48.8),
         (12.2, 2.44, 4.88),
@@ -99,24 +99,25 @@ IMAGENET: dict[str, tuple] = {
     ),
     "saturate": ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
 }
-"""ImageNet-C's, for images of 224 pixels."""
+"""The constants of ImageNet-C, for images of 224 pixels."""
 
 TABLES = {"cifar": CIFAR, "imagenet": IMAGENET}
 
 CORRUPTIONS: tuple[str, ...] = tuple(CIFAR)
-"""All 19 types, in the official order: noise, blur, weather, digital, then the four extra ones."""
+"""All 19 types in the official order: noise, blur, weather, digital, and the four extra ones."""
 
 CIFAR10_C = CORRUPTIONS
+"""The types of CIFAR-10-C: all 19."""
 
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
-"""Meant for validation: settings may be chosen under these four and the 15 others reported."""
+"""The four extra types, meant for validation: choose settings on these, report the other 15."""
 
 IMAGENET_C = tuple(type for type in CORRUPTIONS if type not in EXTRA)
-"""The 15 types without the extra ones: those of ImageNet-C, and of most tables of CIFAR-10-C."""
+"""The 15 types of ImageNet-C, without the extra ones; also those of most CIFAR-10-C tables."""
 
 CIFAR100_C_PAPER = tuple(type for type in CORRUPTIONS if type not in ("motion_blur", "snow"))
 """The paper's 17 types for CIFAR-100-C (section 5).
 
-The paper gives their number and no list. uncertainty-baselines, by the same group, evaluates
-CIFAR-100-C on 17 types, all but motion blur and snow: that list is taken to be the paper's.
+The paper gives only their number. uncertainty-baselines, by the same group, evaluates CIFAR-100-C
+on 17 types, all but motion blur and snow, so that is assumed to be the paper's list.
 """

@@ -1,6 +1,6 @@
 """Digital corruptions: contrast, elastic, pixelate, JPEG and saturate.
 
-`x` is float64 `(B, C, H, W)` in [0,1], grey (C = 1) or RGB (C = 3).
+`x` is float64 `(B, C, H, W)` in [0, 1], grey (C = 1) or RGB (C = 3).
 """
 
 from typing import Any
@@ -17,16 +17,16 @@ from arcal.transforms.corruptions.draws import Draws
 
 
 def contrast(x: Tensor, c: float, draws: Draws) -> Tensor:
-    """Bring the values of each channel closer to their mean, to the share `c` of the distance."""
+    """Shrink the distance of each value to the mean of its channel by the factor `c`."""
     mean = x.mean((2, 3), keepdim=True)
     return (x - mean) * c + mean
 
 
 def saturate(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
-    """Change the saturation S of HSV to `S * c[0] + c[1]`, within [0,1].
+    """Change the saturation S of HSV to `S * c[0] + c[1]`, clipped to [0, 1].
 
-    With hue and value V fixed, what a channel lacks to V is proportional to S. A grey pixel has S =
-    0 and, as usual, the hue of red. An image of one channel has no colours and stays as it is.
+    At a fixed hue and value V, the difference of V and a channel is proportional to S. A grey pixel
+    has S = 0 and, by convention, the hue of red. An image with one channel stays as it is.
     """
     if x.shape[1] == 1:
         return x
@@ -40,9 +40,9 @@ def saturate(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
 
 
 def pixelate(x: Tensor, c: float, draws: Draws) -> Tensor:
-    """Shrink to the share `c` of either side and enlarge again, both times averaging over boxes.
+    """Shrink both sides by the factor `c` and enlarge again, both times by averaging over boxes.
 
-    By Pillow, on images rounded to 8 bits.
+    This is done by Pillow, on images rounded to 8 bits.
     """
     H, W = x.shape[2:]
     small = int(W * c), int(H * c)
@@ -56,7 +56,7 @@ def pixelate(x: Tensor, c: float, draws: Draws) -> Tensor:
 
 
 def jpeg_compression(x: Tensor, c: int, draws: Draws) -> Tensor:
-    """Compress as JPEG of quality `c`, and decode; on images rounded to 8 bits."""
+    """Compress images, rounded to 8 bits, as JPEG with quality `c`, and decode them."""
     decoded: list[Any] = [decode_jpeg(encode_jpeg(image, c)) for image in _eight_bits(x)]
     return torch.stack(decoded).double() / 255
 
@@ -66,11 +66,11 @@ def _eight_bits(x: Tensor) -> Tensor:
 
 
 def elastic_transform(x: Tensor, c: tuple[float, float, float], draws: Draws) -> Tensor:
-    """A random affine map, then a random smooth displacement, with bilinear interpolation.
+    """A random affine map, then a smooth random displacement, with bilinear interpolation.
 
-    Three corners are moved by up to `c[2]` pixels each way. The displacement of a pixel, either
-    way, is uniform noise smoothed by a Gaussian of `c[1]` pixels (cut at 3 deviations), times
-    `c[0]`.
+    The affine map moves three corners by up to c[2] pixels in each direction. The displacement is,
+    in each direction, c[0] times uniform noise smoothed by a Gaussian with a standard deviation of
+    c[1] pixels (cut at 3 standard deviations).
     """
     _, _, H, W = x.shape
     amount, sigma, jitter = c
@@ -93,9 +93,9 @@ def elastic_transform(x: Tensor, c: tuple[float, float, float], draws: Draws) ->
 
 
 def _affine(H: int, W: int, jitter: float, draws: Draws) -> Tensor:
-    """`(B, 3, 2)`: where each pixel (x, y, 1) of the result comes from, as a point (x, y).
+    """Matrices `(B, 3, 2)` from a pixel (x, y, 1) of the result to its source point (x, y).
 
-    The three corners lie a third of the shorter side from the centre.
+    The three corners are a third of the shorter side away from the centre.
     """
     centre = torch.tensor([W // 2, H // 2], dtype=torch.float64)
     third = min(H, W) // 3
@@ -104,13 +104,13 @@ def _affine(H: int, W: int, jitter: float, draws: Draws) -> Tensor:
     return torch.linalg.solve(torch.cat([moved, torch.ones_like(moved[..., :1])], -1), corners)
 
 
-def _sample(x: Tensor, at: Tensor, *, edge_repeated: bool) -> Tensor:
-    """The values at points (x, y), `(B, H, W, 2)` in pixels; beyond its edges `x` is mirrored.
+def _sample(x: Tensor, points: Tensor, *, edge_repeated: bool) -> Tensor:
+    """The values at `points` (x, y), `(B, H, W, 2)` in pixels; outside, the image is mirrored.
 
-    The mirror stands at the outer side of the edge pixels, which are then repeated, or at their
-    centres.
+    With `edge_repeated` it is mirrored at the outer side of the edge pixels, so that they occur
+    twice; otherwise at their centres.
     """
     H, W = x.shape[2:]
     size = torch.tensor([W, H], dtype=x.dtype)
-    grid = (2 * at + 1) / size - 1 if edge_repeated else 2 * at / (size - 1) - 1
+    grid = (2 * points + 1) / size - 1 if edge_repeated else 2 * points / (size - 1) - 1
     return grid_sample(x, grid, padding_mode="reflection", align_corners=not edge_repeated)

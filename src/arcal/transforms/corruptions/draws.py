@@ -1,7 +1,7 @@
-"""Random numbers of a batch of images that depend on nothing but each image's id.
+"""Random numbers for a batch of images that depend only on the id of each image.
 
-Every image has a generator of its own, keyed by (id, type, intensity, seed), so its numbers are the
-same in any batch. Philox is counter-based: every key is an independent stream.
+Every image has its own generator, keyed by (id, type, intensity, seed), so that its numbers are the
+same in any batch. Philox is counter-based: each key gives an independent stream.
 """
 
 import hashlib
@@ -17,39 +17,43 @@ Generator = np.random.Generator
 
 
 class Draws:
-    """What a corruption draws for `B` images: each call returns `(B, *shape)`, a row an image.
+    """Random numbers for the corruption of B images with int64 ids `(B,)`.
 
-    Without a shape a call returns one number an image, `(B,)`. Numbers are float64 (`integers`:
-    int64) on the CPU. Later calls return further numbers; the order of the calls is part of the
-    result.
+    Each method returns `(B, *shape)`, one row per image, and without a shape one number per image,
+    `(B,)`: float64 (`integers`: int64) on the CPU. Each call continues the streams, so the results
+    depend on the order of the calls.
+
+    >>> draws = Draws(torch.tensor([7, 8]), type="fog", intensity=3)
+    >>> alone = Draws(torch.tensor([8]), type="fog", intensity=3)
+    >>> torch.equal(draws.uniform(-1, 1, 4)[1:], alone.uniform(-1, 1, 4))
+    True
     """
 
     def __init__(self, ids: Tensor, *, type: str, intensity: int, seed: int = 0):
-        """For images with int64 ids `(B,)`."""
         self.ids = ids
         digest = hashlib.sha256(f"{seed}/{type}/{intensity}".encode()).digest()
         self._set = int.from_bytes(digest[:8], "little")
 
     @cached_property
     def generators(self) -> list[Generator]:
-        """One numpy generator an image, made at the first draw: many corruptions draw nothing."""
+        """One numpy generator per image, made when first used, as many corruptions draw nothing."""
         keys = np.array([[self._set, id % 2**64] for id in self.ids.tolist()], np.uint64)
         return [Generator(np.random.Philox(key=key)) for key in keys]
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers."""
+        """Numbers from the standard normal distribution."""
         return self._rows(lambda generator: generator.standard_normal(shape))
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
-        """Uniform numbers in [low, high)."""
+        """Numbers uniform in [low, high)."""
         return self._rows(lambda generator: generator.uniform(low, high, shape))
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        """Integers in low .. high - 1."""
+        """Integers uniform in low .. high - 1."""
         return self._rows(lambda generator: generator.integers(low, high, shape))
 
     def poisson(self, mean: Tensor) -> Tensor:
-        """Poisson counts with the means `(B, ...)`, of the same shape."""
+        """Poisson counts with the means `mean` `(B, ...)`, of the same shape and dtype."""
         rows = zip(self.generators, mean.numpy(), strict=True)
         return torch.from_numpy(np.stack([generator.poisson(row) for generator, row in rows])).to(
             mean.dtype

@@ -1,8 +1,8 @@
-"""Frost: a piece of one of five photographs of frosted glass, laid over the image.
+"""Frost: the image blended with a piece of one of five photographs of frosted glass.
 
-The photographs are those that the official sets were made with. They come with the package
-`imagecorruptions` (the extra `corruptions`), which is searched for them and not imported. Where it
-is absent a texture of similar colour and contrast is drawn instead; `frost_source` says which.
+The photographs are those of the official sets. They are part of the package `imagecorruptions` (the
+extra `corruptions`), whose folder is read without importing it. Without the package, a random
+texture of similar colour and contrast is used instead; `frost_source` tells which.
 """
 
 from functools import lru_cache
@@ -19,22 +19,30 @@ from arcal.transforms.corruptions.draws import Draws
 from arcal.transforms.corruptions.weather import luminance
 
 FILES = ("frost1.png", "frost2.png", "frost3.png", "frost4.jpg", "frost5.jpg")
-"""The official code names a sixth, frost6.jpg, and never draws it; 2 and 3 are the same picture."""
+"""The official code lists a sixth, frost6.jpg, but never draws it; 2 and 3 are identical."""
 
-# The mean red, green and blue of pieces of the five, and the deviation within a piece; 0 .. 255.
+# The mean red, green and blue of pieces of the five photographs, and the standard deviation within
+# a piece, in 0 .. 255.
 _COLOURS = ((78, 149, 165), (198, 203, 212), (198, 203, 212), (143, 158, 171), (103, 114, 126))
 _CONTRASTS = (14, 18, 18, 26, 35)
 
 
 def frost_source() -> str:
-    """What `frost` lays over images here: "photographs of imagecorruptions" or "procedural"."""
+    """The texture that `frost` uses: "photographs of imagecorruptions" or "procedural".
+
+    It is the former where the package `imagecorruptions` is installed.
+
+    >>> frost_source() in ("photographs of imagecorruptions", "procedural")
+    True
+    """
     return "photographs of imagecorruptions" if _folder() else "procedural"
 
 
 def frost(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
-    """c[0] times the image plus c[1] times frost; images `(B, C, H, W)` in [0,1], not yet clipped.
+    """c[0] times the image plus c[1] times frost.
 
-    On a grey image the frost is grey: its luminance.
+    Images are `(B, C, H, W)` in [0, 1]; the result is not clipped. A grey image gets the luminance
+    of the frost.
     """
     number = draws.integers(0, len(FILES))
     folder = _folder()
@@ -43,7 +51,7 @@ def frost(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
 
 
 def _folder() -> Path | None:
-    """Where the photographs are, if they are."""
+    """The folder of the photographs, or None where they are not installed."""
     package = find_spec("imagecorruptions")
     if package is None or package.origin is None:
         return None
@@ -52,7 +60,7 @@ def _folder() -> Path | None:
 
 
 def _pieces(folder: Path, number: Tensor, x: Tensor, draws: Draws) -> Tensor:
-    """A random piece of each image's photograph: `(B, 3, H, W)`, 0 .. 255."""
+    """A random piece of the photograph for each image: `(B, 3, H, W)` in 0 .. 255."""
     height, width = x.shape[2:]
     pieces = x.new_empty(len(x), 3, height, width)
     photographs = _photographs(folder, height, width)
@@ -66,10 +74,10 @@ def _pieces(folder: Path, number: Tensor, x: Tensor, draws: Draws) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _photographs(folder: Path, height: int, width: int) -> list[Tensor]:
-    """The five, uint8 `(3, h, w)`, at the scale that suits an image of that size.
+    """The five photographs, uint8 `(3, h, w)`, at a scale for images of this size.
 
-    That is every fifth pixel up to 48 pixels, as CIFAR-10-C resizes them, every third up to 96 and
-    all beyond, as ImageNet-C has it. A photograph smaller than the image is enlarged to it.
+    For images up to 48 pixels that is every fifth pixel, as in CIFAR-10-C; up to 96, every third;
+    beyond, every pixel, as in ImageNet-C. A photograph smaller than the image is enlarged to it.
     """
     step = 5 if max(height, width) <= 48 else 3 if max(height, width) <= 96 else 1
     photographs = []
@@ -86,10 +94,10 @@ def _photographs(folder: Path, height: int, width: int) -> list[Tensor]:
 
 
 def _ice(number: Tensor, x: Tensor, draws: Draws) -> Tensor:
-    """Ridged fractal noise with the colour and contrast of each image's photograph: 0 .. 255.
+    """Ridged fractal noise with the colour and contrast of a photograph, in 0 .. 255.
 
-    Ridges of 4, 8, 16 ... cells a side are added up, as bright as each other: the photographs are
-    nearly as rough from pixel to pixel as from one end to the other.
+    It is the sum of ridges on grids of 4, 8, 16 ... cells per side, all with the same amplitude,
+    because the photographs vary nearly as much between neighbouring pixels as across the picture.
     """
     ice = x.new_zeros(len(x), 1, *x.shape[2:])
     cells = 4

@@ -1,8 +1,8 @@
 """The weather of CIFAR-10-C and ImageNet-C: snow, fog, brightness and spatter.
 
-Each takes images `(B, C, H, W)` in [0,1], the official constants of one intensity and the images'
-draws, and returns images of the same shape, not yet clipped. Where a colour is added to a grey
-image, its luminance is.
+Each takes images `(B, C, H, W)` in [0, 1], the official constants of one intensity and the random
+draws of the images, and returns images of the same shape, not yet clipped. A grey image gets the
+luminance of a colour.
 """
 
 from itertools import product
@@ -26,21 +26,22 @@ MUD = (63 / 255, 42 / 255, 20 / 255)  # brown
 def snow(x: Tensor, c: tuple, draws: Draws) -> Tensor:
     """Whiten the image and add flakes, and the same flakes upside down.
 
-    Flakes are normal noise (mean c[0], deviation c[1]) magnified by c[2], without what is below
-    c[3], in motion: radius c[4], sigma c[5], 45 to 135 degrees anticlockwise from the right. The
-    share c[6] of the image stays as it is, the rest is raised to 1.5 luminance + 0.5 at least.
+    Flakes are normal noise (mean c[0], standard deviation c[1]) magnified by c[2], set to 0 below
+    c[3], and blurred by motion with radius c[4] and sigma c[5] at 45 to 135 degrees anticlockwise
+    from the right. The whitened image is the maximum of the image and 1.5 luminance + 0.5, and is
+    mixed with the image, whose weight is c[6].
     """
-    mean, deviation, factor, threshold, radius, sigma, kept = c
+    mean, deviation, factor, threshold, radius, sigma, weight = c
     flakes = magnify(mean + deviation * draws.normal(1, *x.shape[2:]), factor)
     flakes = flakes.masked_fill(flakes < threshold, 0).clamp(0, 1)
     flakes = (flakes * 255).floor() / 255
     flakes = along(flakes, radius, sigma, draws.uniform(-135, -45))
     white = torch.maximum(x, 1.5 * luminance(x) + 0.5)
-    return kept * x + (1 - kept) * white + flakes + flakes.rot90(2, (2, 3))
+    return weight * x + (1 - weight) * white + flakes + flakes.rot90(2, (2, 3))
 
 
 def fog(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
-    """Add c[0] times a plasma fractal of decay c[1], and scale back to the image's own maximum."""
+    """Add c[0] times a plasma fractal with decay c[1], and scale to the old maximum."""
     strength, decay = c
     size = 1 << (max(x.shape[2:]) - 1).bit_length()
     clouds = _plasma(draws.uniform(-1, 1, size, size), decay)[:, None, : x.shape[2], : x.shape[3]]
@@ -49,9 +50,9 @@ def fog(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
 
 
 def brightness(x: Tensor, c: float, draws: Draws) -> Tensor:
-    """Raise the value V of HSV, the largest channel, by `c` to at most 1; draws nothing.
+    """Raise the value V of HSV, the largest channel, by `c`, to at most 1; nothing is random.
 
-    At fixed hue and saturation all channels grow in proportion; black becomes grey.
+    Hue and saturation stay, so all channels grow in proportion; black becomes grey.
     """
     value = x.amax(1, keepdim=True)
     raised = (value + c).clamp(max=1)
@@ -59,10 +60,11 @@ def brightness(x: Tensor, c: float, draws: Draws) -> Tensor:
 
 
 def spatter(x: Tensor, c: tuple, draws: Draws) -> Tensor:
-    """Drops of water (c[5] = 0) or mud.
+    """Add drops of water (c[5] = 0) or mud.
 
-    They are where normal noise (mean c[0], deviation c[1]), smoothed by c[2] pixels, is above c[3].
-    Water is added, at most the share c[4] of it; mud replaces the image, its rim smoothed by c[4].
+    Drops are where normal noise (mean c[0], standard deviation c[1]), smoothed by c[2] pixels, is
+    above c[3]. Water is added to the image with a weight of at most c[4]; mud replaces the image,
+    and the edges of its drops are smoothed by c[4] pixels.
     """
     mean, deviation, sigma, threshold, strength, mud = c
     liquid = gaussian(mean + deviation * draws.normal(*x.shape[2:]), sigma)
@@ -71,31 +73,31 @@ def spatter(x: Tensor, c: tuple, draws: Draws) -> Tensor:
         amount = gaussian((liquid > threshold).to(x.dtype), strength)[:, None]
         amount = amount.masked_fill(amount < 0.8, 0)
         return x * (1 - amount) + amount * _colour(MUD, x)
-    liquid = (liquid * 255).floor() % 256  # beyond 1, uint8 starts at 0 again
+    liquid = (liquid * 255).floor() % 256  # like uint8, values above 1 wrap around
     amount = (liquid * _relief(liquid))[:, None]
     amount = strength * amount / amount.amax((2, 3), keepdim=True).clamp(min=1)
     return x + amount * _colour(WATER, x)
 
 
 def luminance(x: Tensor) -> Tensor:
-    """Of colour images `(B, 3, H, W)`, as `(B, 1, H, W)`; grey ones are their own."""
+    """The luminance of colour images `(B, 3, H, W)`, `(B, 1, H, W)`; grey images as they are."""
     if x.shape[1] == 1:
         return x
     return (x * x.new_tensor(LUMINANCE)[:, None, None]).sum(1, keepdim=True)
 
 
 def _colour(colour: tuple[float, float, float], x: Tensor) -> Tensor:
-    """A colour to be added to x: `(1, C, 1, 1)`."""
+    """A colour as `(1, C, 1, 1)`, with the channels of `x`."""
     as_image = x.new_tensor(colour)[None, :, None, None]
     return as_image if x.shape[1] == 3 else luminance(as_image)
 
 
 def _plasma(noise: Tensor, decay: float) -> Tensor:
-    """A fractal in [0,1] by the diamond-square algorithm, on a torus, from noise `(B, S, S)`.
+    """A fractal in [0, 1] by the diamond-square algorithm on a torus, from noise `(B, S, S)`.
 
     S is a power of two. Each point is the mean of its four neighbours at distance `step / 2`, first
-    diagonal, then straight ones, plus its noise times the square of `wibble`, as the official code
-    has it; `wibble` falls by `decay` each time that the step is halved.
+    the diagonal, then the straight ones, plus its noise times the square of `wibble`, as in the
+    official code; `wibble` is divided by `decay` whenever the step is halved.
     """
     plasma = noise.clone()
     plasma[:, 0, 0] = 0
@@ -118,9 +120,10 @@ def _plasma(noise: Tensor, decay: float) -> Tensor:
 
 
 def _relief(liquid: Tensor) -> Tensor:
-    """How a layer of drops `(B, H, W)`, 0 .. 255, catches the light: 0 .. 255, the same shape.
+    """The reflections on a layer of drops `(B, H, W)` in 0 .. 255; the same shape and range.
 
-    The distance to the nearest edge, equalised; bright where it rises to the lower right.
+    The distance to the nearest edge, with its histogram equalised, seen as a surface: it is bright
+    where it rises to the lower right.
     """
     distance = _distance(_edges(liquid))
     lit = F.conv2d(_reflect(_equalised(_box(distance).floor())), _LIGHT.to(liquid.dtype))
@@ -131,7 +134,7 @@ _LIGHT = torch.tensor([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])[None, None]
 
 
 def _edges(image: Tensor) -> Tensor:
-    """Canny's edges of images `(B, H, W)` of 8 bits: thresholds 50 and 150 on Sobel's L1 norm."""
+    """Canny edges, `(B, H, W)` bool, of 8-bit images: thresholds 50 and 150, Sobel's L1 norm."""
     padded = F.pad(image[:, None], (1, 1, 1, 1), mode="replicate").squeeze(1)
     smooth_rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
     smooth_columns = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
@@ -139,12 +142,12 @@ def _edges(image: Tensor) -> Tensor:
     down = smooth_columns[:, 2:] - smooth_columns[:, :-2]
     size = right.abs() + down.abs()
 
-    # An edge is a maximum across itself: to left and right, up and down, or along a diagonal. Of
-    # two equal neighbours the one further right, or down, is none.
+    # An edge is a maximum in the direction across it: horizontal, vertical or diagonal. Of two
+    # equal neighbours, only the left or upper one counts.
     around = F.pad(size, (1, 1, 1, 1))
     height, width = image.shape[1:]
 
-    def at(rows: int, columns: int) -> Tensor:
+    def shifted(rows: int, columns: int) -> Tensor:
         return around[:, 1 + rows : 1 + rows + height, 1 + columns : 1 + columns + width]
 
     tangent = 13573 / 2**15  # of 22.5 degrees
@@ -153,28 +156,28 @@ def _edges(image: Tensor) -> Tensor:
     falling = right * down >= 0
     peak = torch.where(
         flat,
-        (size > at(0, -1)) & (size >= at(0, 1)),
+        (size > shifted(0, -1)) & (size >= shifted(0, 1)),
         torch.where(
             steep,
-            (size > at(-1, 0)) & (size >= at(1, 0)),
+            (size > shifted(-1, 0)) & (size >= shifted(1, 0)),
             torch.where(
                 falling,
-                (size > at(-1, -1)) & (size > at(1, 1)),
-                (size > at(-1, 1)) & (size > at(1, -1)),
+                (size > shifted(-1, -1)) & (size > shifted(1, 1)),
+                (size > shifted(-1, 1)) & (size > shifted(1, -1)),
             ),
         ),
     )
-    # Weak edges count where they touch strong ones of their image.
+    # A weak edge counts if it is connected to a strong one in the same image.
     touch = np.ones((1, 3, 3), bool)
     strong, weak = peak & (size > 150), peak & (size > 50)
     return torch.from_numpy(ndimage.binary_propagation(strong.numpy(), touch, weak.numpy()))
 
 
 def _distance(edges: Tensor, most: int = 20) -> Tensor:
-    """How far each pixel is from an edge of its image, at most `most`; `(B, H, W)`, float64.
+    """The distance of each pixel to the nearest edge of its image, at most `most`.
 
-    Lengths are those of paths of king's and knight's moves, 1, 1.4 and 2.1969 long: Borgefors'
-    5 x 5 approximation (1986), within 2 % of Euclid's.
+    float64 `(B, H, W)`. Distances are lengths of paths of king's and knight's moves, which are 1,
+    1.4 and 2.1969 long: Borgefors' 5 x 5 approximation (1986), within 2 % of Euclidean distance.
     """
     height, width = edges.shape[1:]
     padded = torch.full((len(edges), height + 4, width + 4), float(most), dtype=torch.float64)
@@ -186,8 +189,8 @@ def _distance(edges: Tensor, most: int = 20) -> Tensor:
         for down, right in product(range(-2, 3), repeat=2):
             length = _MOVES.get((abs(down), abs(right)))
             if length is not None:
-                there = padded[:, 2 + down :, 2 + right :][:, :height, :width] + length
-                torch.minimum(distance, there, out=distance)
+                neighbour = padded[:, 2 + down :, 2 + right :][:, :height, :width] + length
+                torch.minimum(distance, neighbour, out=distance)
     return distance
 
 
@@ -195,7 +198,7 @@ _MOVES = {(0, 1): 1, (1, 0): 1, (1, 1): 1.4, (1, 2): 2.1969, (2, 1): 2.1969}
 
 
 def _equalised(image: Tensor) -> Tensor:
-    """Images `(B, H, W)` of 8 bits, histogram equalised; one of a single value stays as it is."""
+    """Histogram equalisation of 8-bit images `(B, H, W)`; a constant image stays as it is."""
     values = image.flatten(1).long()
     counts = torch.zeros(len(image), 256, dtype=torch.long)
     counts.scatter_add_(1, values, torch.ones_like(values))
@@ -212,5 +215,5 @@ def _box(image: Tensor) -> Tensor:
 
 
 def _reflect(image: Tensor) -> Tensor:
-    """Images `(B, H, W)` mirrored at the centres of their edge pixels, `(B, 1, H + 2, W + 2)`."""
+    """Images `(B, H, W)` padded by mirroring at the edge pixels, `(B, 1, H + 2, W + 2)`."""
     return F.pad(image[:, None], (1, 1, 1, 1), mode="reflect")
