@@ -4,10 +4,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from arcal.attacks import attack_named
 from arcal.auditing import EvaluationSet, Subject
+from arcal.compute import Compute
 from arcal.console import bar
 from arcal.data import Data, load
 from arcal.evaluation import evaluate, showcase_of_run
@@ -23,10 +22,11 @@ SHIFT = EvaluationSet(corruption="gaussian_noise", intensity=3)
 EPSILONS = (0.02, 0.04, 0.06)
 ALPHAS = (0.1, 0.2, 0.4)
 R = 10
+TWO_WORKERS = Compute(workers=2, threads=1)
 
 
 def demo(
-    out: Path, *, seeds: tuple[int, ...] = SEEDS, workers: int = 2
+    out: Path, *, seeds: tuple[int, ...] = SEEDS, compute: Compute = TWO_WORKERS
 ) -> tuple[list[Subject], Path]:
     """Train, evaluate and report under `out`; returns the evaluated runs and the report's page.
 
@@ -42,9 +42,9 @@ def demo(
 
     with bar("vanilla, and sweeps", "epochs") as progress:
         first = tries(smoothing, "epsilon", EPSILONS) + tries(adaptive, "alpha", ALPHAS)
-        train_all(_each(vanilla, seeds) + first, root, workers=workers, progress=progress)
+        train_all(_each(vanilla, seeds) + first, root, compute=compute, progress=progress)
     with bar("choosing on validation", "epochs") as progress:
-        options = {"workers": workers, "progress": progress}
+        options = {"compute": compute, "progress": progress}
         epsilon = sweep(smoothing, root, "epsilon", EPSILONS, extend=True, **options)
         alpha = sweep(adaptive, root, "alpha", ALPHAS, **options)
     chosen = [
@@ -54,12 +54,11 @@ def demo(
     ]
     with bar("the chosen, all seeds", "epochs") as progress:
         runs = [run for method in chosen for run in _each(method, seeds)]
-        folders = train_all(runs, root, workers=workers, progress=progress)
+        folders = train_all(runs, root, compute=compute, progress=progress)
 
-    torch.set_num_threads(1)  # of each process
-    with bar("evaluating", "sets") as progress:
+    with compute.limited(), bar("evaluating", "sets") as progress:
         ranked = partial(evaluate, order="attack", attack=attack_named(ATTACK))
-        evaluated = ranked(folders, data, [SHIFT], workers=workers, progress=progress)
+        evaluated = ranked(folders, data, [SHIFT], compute=compute, progress=progress)
     with bar("attacking", "images") as progress:
         scores = evaluated[0].robustness[0]
         shown = showcase_of_run(folders[0], data.test, scores, progress=progress)

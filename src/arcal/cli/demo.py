@@ -25,10 +25,13 @@ class Demo:
     """Print the figures as JSON on standard output."""
 
     def __call__(self) -> None:
+        from arcal.compute import Compute
         from arcal.demo import demo
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {list(self.seeds)}: give at least one, each once")
-        evaluated, page = demo(self.out, seeds=self.seeds, workers=self.workers)
+        evaluated, page = demo(
+            self.out, seeds=self.seeds, compute=Compute(workers=self.workers, threads=1)
+        )
         show(evaluated, self.json)
         say(f"report: {page}")

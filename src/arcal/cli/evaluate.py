@@ -67,10 +67,9 @@ class Evaluate:
 
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     """The runs that a command names, evaluated on the sets that it names."""
-    import torch
-
     from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import check_posthoc
+    from arcal.compute import Compute
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
@@ -85,11 +84,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             "take all that follows"
         )
     check_order(command.order)
-    if command.threads < 1 or command.workers < 1:
-        raise ArcalError(
-            f"{command.threads} threads, {command.workers} workers: at least 1 is needed"
-        )
-    torch.set_num_threads(command.threads)
+    compute = Compute(command.accelerator, workers=command.workers, threads=command.threads)
     for name in command.posthoc:
         check_posthoc(name)
     if command.shift is None and (command.official or command.cache):
@@ -107,7 +102,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     table.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, all would be for nothing
     if not os.access(table.parent, os.W_OK):
         raise ArcalError(f"{table} cannot be written there: name another place by --table")
-    with bar("evaluating", "sets") as progress:
+    with compute.limited(), bar("evaluating", "sets") as progress:
         subjects = evaluate(
             folders,
             data,
@@ -116,8 +111,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             ood=others,
             corrupted=CorruptedImages(cache=command.cache, official=command.official),
             posthoc=command.posthoc,
-            accelerator=command.accelerator,
-            workers=command.workers,
+            compute=compute,
             progress=progress,
         )
     about = {"data": data.name, "order": command.order, "official": command.official is not None}

@@ -45,9 +45,7 @@ class Score:
     """Print a summary as JSON on standard output."""
 
     def __call__(self) -> None:
-        import torch
-
-        from arcal.compute.device import fabric_on
+        from arcal.compute import Compute
         from arcal.console import bar
         from arcal.store import RunFolder
         from arcal.training.run import data_of
@@ -57,14 +55,12 @@ class Score:
             raise ArcalError(
                 f"--attack and --budget are of the order attack: leave them out with {self.order}"
             )
-        if self.threads < 1:
-            raise ArcalError(f"{self.threads} threads: at least 1 is needed")
+        compute = Compute(self.accelerator, processes=self.processes, threads=self.threads)
         attack = None if self.order != "attack" else self._attack()
-        fabric = fabric_on(self.accelerator, processes=self.processes)
-        torch.set_num_threads(self.threads)
+        fabric = compute.fabric()
         folder = RunFolder.open(self.run)
         part = data_of(folder, self.data).part(self.part)
-        with bar(f"scoring {self.part} by {self.order}", "images") as progress:
+        with compute.limited(), bar(f"scoring {self.part} by {self.order}", "images") as progress:
             scores = score_run(
                 folder,
                 part,

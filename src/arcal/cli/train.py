@@ -11,6 +11,7 @@ from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from arcal.compute import Compute
     from arcal.training._sweep import Sweep
     from arcal.training.run import Run
 
@@ -89,10 +90,7 @@ class Train:
             folders = train_all(
                 runs,
                 self.runs,
-                workers=self.workers,
-                accelerator=self.accelerator,
-                loaders=self.loaders,
-                ray=self.ray,
+                compute=self._compute(),
                 progress=progress,
             )
         records = [folder.epochs() for folder in folders]
@@ -110,6 +108,11 @@ class Train:
             if scoring := sum(record.get("rescoring_seconds", 0.0) for record in of_run):
                 whole = scoring + sum(record["seconds"] for record in of_run)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
+
+    def _compute(self) -> "Compute":
+        from arcal.compute import Compute
+
+        return Compute(self.accelerator, workers=self.workers, loaders=self.loaders, ray=self.ray)
 
     def _run(self) -> "Run":
         from arcal.training.recipes import recipe_named
@@ -149,10 +152,7 @@ class Train:
                 "epsilon",
                 PAPER_GRID,
                 extend=True,
-                workers=self.workers,
-                accelerator=self.accelerator,
-                loaders=self.loaders,
-                ray=self.ray,
+                compute=self._compute(),
                 progress=progress,
             )
         for value, ece in found.ece.items():

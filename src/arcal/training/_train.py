@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import attack_named
-from arcal.compute.device import fabric_on
+from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.errors import ArcalError
@@ -26,15 +26,14 @@ def train(
     root: Path | str,
     *,
     data: Data | None = None,
-    accelerator: str = "cpu",
-    loaders: int = 0,
+    compute: Compute | None = None,
 ) -> RunFolder:
     """Train a run in `root`, or continue it, or leave it as it is when it is done.
 
     A method that ranks first trains, or finds, the vanilla run of each of its seeds and scores the
     training and validation sets with it (section 4, "pre-compute"); with several members one
-    ranking serves all, the mean rank over their vanilla models. `loaders` processes read images
-    ahead, which pays for lazy data sets and changes no result.
+    ranking serves all, the mean rank over their vanilla models. How it is computed changes no
+    result on the same device; the threads are the run's own.
     """
     keep_memory()
     data = data or run.load()
@@ -42,14 +41,10 @@ def train(
     folder = run.folder(root, data)
     if is_done(folder):
         return folder
-    threads = torch.get_num_threads()
-    torch.set_num_threads(run.threads)
-    try:
-        with folder.locked():
-            if not is_done(folder):  # another process may have trained it while this one waited
-                _train(run, Path(root), folder, method, data, accelerator, loaders)
-    finally:
-        torch.set_num_threads(threads)
+    compute = replace(compute or Compute(), threads=run.threads)
+    with compute.limited(), folder.locked():
+        if not is_done(folder):  # another process may have trained it while this one waited
+            _train(run, Path(root), folder, method, data, compute)
     return folder
 
 
@@ -73,8 +68,7 @@ def _train(
     folder: RunFolder,
     method: Method,
     data: Data,
-    accelerator: str,
-    loaders: int,
+    compute: Compute,
 ) -> None:
     if method.ranks:
         bases = [
@@ -82,20 +76,18 @@ def _train(
                 replace(run, method="vanilla", settings={}, seeds=(seed,)),
                 root,
                 data=data,
-                accelerator=accelerator,
-                loaders=loaders,
+                compute=compute,
             )
             for seed in run.seeds
         ]
         order, attack = _order(run)
         for part, name in ((data.train, "train"), (data.validation, "validation")):
             scores = [
-                score_run(base, part, name, order, attack=attack, fabric=fabric_on(accelerator))
+                score_run(base, part, name, order, attack=attack, fabric=compute.fabric())
                 for base in bases
             ]
             ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)
             method.assign(name, part.ids, levels(ranking, part.ids, method.R))
-    fabric = fabric_on(accelerator, run.recipe.precision)
     members = [Member(_network(run, data, seed), seed) for seed in run.seeds]
     fit(
         members,
@@ -103,10 +95,10 @@ def _train(
         run.recipe,
         data.train,
         data.validation,
-        fabric=fabric,
+        fabric=compute.fabric(run.recipe.precision),
         folder=folder,
         rescore=_scorer(run) if method.ranks else None,
-        loaders=loaders,
+        loaders=compute.loaders,
     )
 
 

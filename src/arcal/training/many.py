@@ -6,11 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arcal.compute.device import fabric_on
+from arcal.compute import Compute
 from arcal.compute.processes import fan_out
 from arcal.compute.watch import watched
 from arcal.data import Data
-from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training import on_ray
@@ -25,23 +24,18 @@ def train_all(
     runs: list[Run],
     root: Path | str,
     *,
-    workers: int = 1,
-    accelerator: str = "cpu",
-    loaders: int = 0,
-    ray: str | None = None,
+    compute: Compute | None = None,
     loaded: dict[tuple[Any, ...], Data] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[RunFolder]:
     """Train runs in `root`, each once, and return their folders in the same order.
 
     The vanilla runs that others rank by come first. A run that is done is not trained again, and
-    one that was cut short continues. With `workers` > 1 that many processes train one run each;
-    with an address `ray` the runs go to that Ray cluster, or for `local` to one started here.
-    Data sets are kept in `loaded`, for the next call.
+    one that was cut short continues. The workers of `compute`, or its Ray cluster, train a run
+    each. Data sets are kept in `loaded`, for the next call.
     """
-    if workers < 1 or loaders < 0:
-        raise ArcalError(f"{workers} workers, {loaders} loaders: at least 1 worker is needed")
-    fabric_on(accelerator)  # raises before anything is written if it is not here
+    compute = compute or Compute()
+    compute.fabric()  # raises before anything is written if the accelerator is not here
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
@@ -51,18 +45,18 @@ def train_all(
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = [[r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True)]
-    options = {"accelerator": accelerator, "loaders": loaders}
+    alone = compute.one_worker()
     epochs = sum(run.recipe.epochs for run in folders.values())
     with watched(lambda: progress(_epochs_done(folders), epochs)):
-        if ray is not None and todo:
-            on_ray.fan_out(waves, root, ray, workers, options)
-        elif workers == 1:
+        if compute.ray is not None and todo:
+            on_ray.fan_out(waves, root, compute)
+        elif compute.workers == 1:
             for run in todo:
                 data = loaded[_data(run)]
-                train(run, root, data=data, **options)
+                train(run, root, data=data, compute=alone)
         elif todo:
-            jobs = [[partial(train, run, root, **options) for run in wave] for wave in waves]
-            fan_out(jobs, workers)
+            jobs = [[partial(train, run, root, compute=alone) for run in wave] for wave in waves]
+            fan_out(jobs, compute.workers)
     return [run.folder(root, loaded[_data(run)]) for run in runs]
 
 

@@ -4,35 +4,35 @@ import logging
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from arcal.compute.device import KILLED, fabric_on
+from arcal.compute import Compute
+from arcal.compute.device import KILLED
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.run import Run
 
 
-def fan_out(
-    waves: Sequence[list[Run]], root: Path, address: str, workers: int, options: dict[str, Any]
-) -> None:
-    """Train wave after wave on the cluster at `address`; whatever stops one run stops all.
+def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
+    """Train wave after wave on the cluster at `compute.ray`; whatever stops one run stops all.
 
-    `local` starts Ray here, for `workers` runs at a time; elsewhere Ray decides how many, from the
-    cores (and a GPU, if the accelerator is one) that each run asks for. What a run has saved stays.
+    `local` starts Ray here, for as many runs at a time as there are workers; elsewhere Ray decides
+    how many, from the cores (and a GPU, if the accelerator is one) that each run asks for. What a
+    run has saved stays.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
         from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise ArcalError("Ray is not installed: pip install ray, or leave --ray out") from None
-    gpus = 0 if fabric_on(options["accelerator"]).device.type == "cpu" else 1
+    address, alone = compute.ray or "local", compute.one_worker()
+    gpus = 0 if compute.device.type == "cpu" else 1
     started = not ray.is_initialized()
     if started:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
         try:
             if address == "local":
                 most = max((run.threads for wave in waves for run in wave), default=1)
-                ray.init(num_cpus=workers * most, **quiet)
+                ray.init(num_cpus=compute.workers * most, **quiet)
             else:
                 _knock(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -44,7 +44,7 @@ def fan_out(
             jobs = []
             for run in wave:
                 remote = ray.remote(num_cpus=run.threads, num_gpus=gpus, max_retries=0)
-                jobs.append(remote(_trained).remote(run, root.absolute(), options))
+                jobs.append(remote(_trained).remote(run, root.absolute(), alone))
             try:
                 waiting = list(jobs)
                 while waiting:  # a failure is not to wait for those before it
@@ -73,10 +73,10 @@ def _knock(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
-def _trained(run: Run, root: Path, options: dict[str, Any]) -> str | None:
+def _trained(run: Run, root: Path, compute: Compute) -> str | None:
     """What was wrong with the run in one line, None if it is trained."""
     try:
-        train(run, root, **options)
+        train(run, root, compute=compute)
     except ArcalError as error:
         return str(error)
     return None
