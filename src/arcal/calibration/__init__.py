@@ -2,7 +2,8 @@
 
 Tensors in, tensors out. Everything here is detached, brought to the CPU and summed in float64: the
 figures are a few numbers over stored predictions, and there they come out the same every time.
-`arcal.calibration.posthoc` calibrates stored predictions.
+The calibrators of `arcal.calibration.posthoc` are modules: they stay on their device, and gradients
+flow through them.
 """
 
 from arcal.calibration._bootstrap import Bootstrap, bootstrap
