@@ -1,4 +1,4 @@
-"""The files on disk: run folders and score files.
+"""The files on disk: run folders, score files and calibrators.
 
 Every file is written under a temporary name and then renamed, so that it is complete or absent.
 Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet, the rest as JSON.
@@ -27,6 +27,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from arcal.calibration.posthoc import CALIBRATORS, Calibrator, from_state
 from arcal.errors import ArcalError
 from arcal.files import locked, write_json, write_whole
 from arcal.robustness import Robustness
@@ -324,6 +325,59 @@ def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
             yield from _changes(actual.get(key), expected.get(key), f"{name} {key}".strip())
     elif actual != expected:
         yield f"{name} is {actual}, not {expected}"
+
+
+CALIBRATOR_FORMAT = "arcal calibrator 1"
+"""In a calibrator's file; the number is raised when earlier versions could not read it."""
+
+
+def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
+    """Write a calibrator's `state_dict()` as safetensors, with its kind in the metadata.
+
+    One whose class is not in `CALIBRATORS`, which could not be read back, raises `ArcalError`.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from arcal.calibration.posthoc import Temperature
+    >>> with TemporaryDirectory() as folder:
+    ...     save_calibrator(Temperature(2.5), f"{folder}/calibrator.safetensors")
+    ...     load_calibrator(f"{folder}/calibrator.safetensors")
+    Temperature(T=2.5)
+    """
+    kind = getattr(calibrator, "kind", None)
+    if CALIBRATORS.get(str(kind)) is not type(calibrator):
+        raise ArcalError(
+            f"{type(calibrator).__name__} cannot be saved: add it to "
+            "arcal.calibration.posthoc.CALIBRATORS under its kind"
+        )
+    save_tensors(Path(path), calibrator.state_dict(), format=CALIBRATOR_FORMAT, kind=kind)
+
+
+def load_calibrator(path: Path | str) -> Calibrator:
+    """Read what `save_calibrator` wrote, bit for bit, on the CPU.
+
+    A file that is missing, damaged, of another format or kind, or whose tensors cannot have been
+    fitted raises `ArcalError`.
+    """
+    try:
+        Path(path).open("rb").close()  # safe_open calls a file that may not be read missing
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            header = file.metadata() or {}
+    except FileNotFoundError:
+        raise ArcalError(f"{path} is missing: fit a calibrator and save it there") from None
+    except (SafetensorError, IsADirectoryError) as error:
+        raise ArcalError(
+            f"{path} is not a calibrator ({error}): name a file that save_calibrator wrote"
+        ) from None
+    if header.get("format") != json.dumps(CALIBRATOR_FORMAT):
+        raise ArcalError(
+            f"{path} is not a calibrator of this version: its format is {header.get('format')}, "
+            f'not "{CALIBRATOR_FORMAT}"; name another file, or update arcal'
+        )
+    try:
+        return from_state(str(json.loads(header["kind"])), state)
+    except (KeyError, ValueError) as error:
+        raise ArcalError(f"{path} is not a calibrator of this version: {error}") from None
 
 
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")

@@ -1,8 +1,9 @@
 """Measures of calibration, stability and out-of-distribution detection.
 
-Tensors in, tensors out. Every function detaches its inputs, moves them to the CPU and computes in
+Tensors in, tensors out. Every measure detaches its inputs, moves them to the CPU and computes in
 float64, so that stored predictions give the same figures every time. Bad input raises `ArcalError`.
-`arcal.calibration.posthoc` calibrates a classifier after training.
+The calibrators of `arcal.calibration.posthoc` are modules: they stay on their device, and gradients
+flow through them.
 """
 
 from arcal.calibration._bootstrap import Bootstrap, bootstrap

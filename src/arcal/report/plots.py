@@ -77,7 +77,7 @@ def level_axis(axes: Axes, R: int, narrow: bool = False) -> None:
 def line_by_level(axes: Axes, values: Tensor, mark: Mark, style: str = "-") -> None:
     """`(n, R)` over the levels, from 0 upward."""
     line(axes, range(1, values.shape[1] + 1), values, mark, style)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0, auto=None)  # the next line may still go higher
 
 
 def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:

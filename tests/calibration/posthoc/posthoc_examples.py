@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted
+
 
 def draw(N: int = 2000, Z: int = 5, T: float = 2.0, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Log-probabilities `(N, Z)` and labels drawn from their softmax at temperature `T`."""
@@ -10,3 +12,18 @@ def draw(N: int = 2000, Z: int = 5, T: float = 2.0, seed: int = 0) -> tuple[Tens
     z = 4 * torch.randn(N, Z, generator=generator, dtype=torch.float64)
     labels = (z / T).softmax(1).multinomial(1, generator=generator)[:, 0]
     return z.log_softmax(1), labels
+
+
+class Halfway(Calibrator):
+    """Asks for robustness r: temperature 1 + scale / r."""
+
+    kind, needs_robustness = "halfway", True
+    scale: Tensor
+
+    def __init__(self, scale):
+        super().__init__()
+        self.register_buffer("scale", fitted(scale, "scale", ndim=0))
+
+    def calibrate(self, log_p, robustness):
+        assert robustness is not None
+        return (log_p / (1 + self.scale / robustness)[:, None]).log_softmax(1)

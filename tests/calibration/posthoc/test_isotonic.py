@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from posthoc_examples import draw
 from sklearn.isotonic import IsotonicRegression
 
 from arcal.calibration import brier, class_wise_ece
-from arcal.calibration.posthoc import fit_irm, fit_irova_ts, fit_temperature
-from arcal.calibration.posthoc.isotonic import SLOPE, fit_isotonic
+from arcal.calibration.posthoc import MultiClassIsotonic, fit_irm, fit_irova_ts, fit_temperature
+from arcal.calibration.posthoc.isotonic import SLOPE, fit_isotonic, interpolate
 from arcal.errors import ArcalError
 
 
@@ -21,11 +23,43 @@ def test_is_scikit_learns(digits):
     p = generator.random(500).round(digits)  # with ties, unless there are many digits
     hit = generator.random(500) < p**2
     at = np.linspace(0, 1, 301)
-    found = fit_isotonic(torch.tensor(p), torch.tensor(hit))
-    np.testing.assert_allclose(found(torch.tensor(at)), peer(p, hit, at), atol=1e-12)
-    assert (found.x.diff() > 0).all()
-    assert (found.y.diff() >= 0).all()
-    assert len(found.x) < 60, "only the ends of what is pooled are kept"
+    x, y = fit_isotonic(torch.tensor(p), torch.tensor(hit))
+    values = interpolate(torch.tensor(at)[None], x[None], y[None])[0]
+    np.testing.assert_allclose(values, peer(p, hit, at), atol=1e-12)
+    assert (x.diff() > 0).all()
+    assert (y.diff() >= 0).all()
+    assert len(x) < 60, "only the ends of what is pooled are kept"
+
+
+@pytest.mark.parametrize("K", [1, 2, 9])
+def test_interpolation_is_numpys(K):
+    generator = np.random.default_rng(K)
+    x, y = (np.sort(generator.random((3, K))) for _ in range(2))
+    p = np.concatenate([x, generator.random((3, 200)), np.tile([0.0, 1.0], (3, 1))], axis=1)
+    expected = np.stack([np.interp(*row) for row in zip(p, x, y, strict=True)])
+    values = interpolate(*map(torch.tensor, (p, x, y)))
+    np.testing.assert_allclose(values, expected, rtol=1e-13)
+    padded = (np.concatenate([knots, knots[:, -1:]], axis=1) for knots in (x, y))
+    again = interpolate(torch.tensor(p), *map(torch.tensor, padded))
+    assert torch.equal(again, values), "a last knot that is repeated changes nothing"
+
+
+def test_a_step_too_steep_for_a_float_stays_finite():
+    x, y = torch.tensor([[0.0, 5e-324]], dtype=torch.float64), torch.tensor([[0.25, 0.75]])
+    values = interpolate(torch.tensor([[0.0, 5e-324, 1.0]], dtype=torch.float64), x, y.double())
+    assert values.tolist() == [[0.25, 0.75, 0.75]]
+
+
+ascending = st.lists(st.floats(0, 1), min_size=1, max_size=6).map(sorted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-80, 80), min_size=12, max_size=12), ascending, ascending)
+def test_irm_never_changes_a_prediction(eighths, x, y):
+    log_p = (torch.tensor(eighths, dtype=torch.float64) / 8).reshape(4, 3).log_softmax(1)
+    K = min(len(x), len(y))
+    knots = (torch.tensor(values[:K], dtype=torch.float64) for values in (x, y))
+    assert torch.equal(MultiClassIsotonic(*knots)(log_p).argmax(1), log_p.argmax(1))
 
 
 def test_irm_is_one_function_of_all_classes():
@@ -41,7 +75,7 @@ def test_irm_is_one_function_of_all_classes():
 def test_irova_ts_is_one_function_a_class_after_temperature():
     log_p, labels = draw(N=400)
     fresh, _ = draw(N=300, seed=1)
-    T = fit_temperature(log_p, labels).T
+    T = fit_temperature(log_p, labels).T.item()
     p, at = ((z / T).softmax(1).numpy() for z in (log_p, fresh))
     values = np.stack([peer(p[:, z], labels.numpy() == z, at[:, z]) for z in range(5)], 1)
     values += SLOPE * at
@@ -84,5 +118,5 @@ def test_one_vs_all_needs_every_class():
     with pytest.raises(ArcalError, match="no validation input is of class 2"):
         fit_irova_ts(log_p[labels != 2], labels[labels != 2])
     calibrator = fit_irova_ts(log_p, labels)
-    with pytest.raises(ArcalError, match="have 3 classes, fitted were 5"):
+    with pytest.raises(ArcalError, match="has 3 classes, fitted were 5"):
         calibrator(log_p[:, :3].log_softmax(1))

@@ -36,7 +36,7 @@ def problems(draw_):
 def test_is_the_lowest_of_a_convex_function(problem):
     log_p, labels = problem
     try:
-        T = fit_temperature(log_p, labels).T
+        T = fit_temperature(log_p, labels).T.item()
     except ArcalError:
         own = log_p.gather(1, labels[:, None])[:, 0]
         separated = bool((own == log_p.amax(1)).all())
@@ -55,7 +55,7 @@ def test_is_the_lowest_of_a_convex_function(problem):
 
 def test_is_the_optimum_of_a_fine_grid_and_of_scipy():
     log_p, labels = draw()
-    T = fit_temperature(log_p, labels).T
+    T = fit_temperature(log_p, labels).T.item()
     grid = torch.linspace(1.5, 2.5, 2001, dtype=torch.float64)
     best = grid[nll_at(log_p, labels, 1 / grid).argmin()].item()
     assert pytest.approx(best, abs=2.5e-4) == T
@@ -69,16 +69,16 @@ def test_is_the_optimum_of_a_fine_grid_and_of_scipy():
 
 
 def test_finds_the_temperature_that_labels_were_drawn_at():
-    assert pytest.approx(2, abs=0.05) == fit_temperature(*draw(N=50_000, T=2.0)).T
-    assert pytest.approx(1, abs=0.03) == fit_temperature(*draw(N=50_000, T=1.0)).T
+    assert pytest.approx(2, abs=0.05) == fit_temperature(*draw(N=50_000, T=2.0)).T.item()
+    assert pytest.approx(1, abs=0.03) == fit_temperature(*draw(N=50_000, T=1.0)).T.item()
 
 
 @pytest.mark.parametrize("s", [1e-3, 0.5, 3.0, 1e4])
 def test_logits_scaled_by_s_have_s_times_the_temperature(s):
     log_p, labels = draw()
-    T = fit_temperature(log_p, labels).T
+    T = fit_temperature(log_p, labels).T.item()
     scaled = fit_temperature((s * log_p).log_softmax(1), labels)
-    assert pytest.approx(s * T, rel=1e-7) == scaled.T
+    assert pytest.approx(s * T, rel=1e-7) == scaled.T.item()
     torch.testing.assert_close(
         scaled((s * log_p).log_softmax(1)), Temperature(T)(log_p), rtol=1e-6, atol=1e-6
     )
@@ -148,7 +148,7 @@ def test_of_an_ensemble_the_average_is_calibrated():
     logits = 3 * torch.randn(3, 1000, 4, generator=generator)
     p = logits.softmax(2).mean(0)
     labels = torch.where(torch.rand(1000, generator=generator) < 0.6, p.argmax(1), 0)
-    T = fit_temperature(average(logits), labels).T
+    T = fit_temperature(average(logits), labels).T.item()
     grid = torch.linspace(0.5 * T, 1.5 * T, 1001)
     assert 400 < nll_at(p.log(), labels, 1 / grid).argmin() < 600
 
@@ -170,7 +170,7 @@ def test_on_a_network_the_copied_recipe_stops_short(shared):
     fitted = fit_temperature(z, labels)
     grid = torch.arange(1.5, 4, 0.002, dtype=torch.float64)
     best = grid[nll_at(z, labels, 1 / grid).argmin()].item()
-    assert pytest.approx(best, abs=1.1e-3) == fitted.T
+    assert pytest.approx(best, abs=1.1e-3) == fitted.T.item()
 
     copied = torch.nn.Parameter(torch.tensor(1.5))
     optimizer = torch.optim.LBFGS([copied], lr=0.01, max_iter=50)

@@ -1,45 +1,163 @@
 """What every post-hoc calibrator takes and gives."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from itertools import chain
+from typing import ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from arcal.calibration._checks import as_classes, as_probabilities
 from arcal.errors import ArcalError
 
+FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+"""What fitted values can be; what is calculated with them is float32 or float64."""
 
-class Calibrator(Protocol):
-    """A fitted map from log-probabilities `(N, Z)` to calibrated ones, float64 `(N, Z)`.
+
+class Calibrator(nn.Module):
+    """A fitted map from log-probabilities to calibrated ones, and where it asks, of robustness.
 
     It sees one row at a time and no label. Of an ensemble it takes the log of the averaged
     probabilities, what `average` gives: the ensemble is calibrated, not its members.
+
+    A subclass sets `kind`, and `needs_robustness` if its map is one of robustness, too. Its
+    constructor takes the fitted values by the names of the buffers that it makes of them (by
+    `fitted`), so that kind and `state_dict()` are all of a calibrator. `calibrate` is the map.
+
+    >>> class Halfway(Calibrator):
+    ...     "Less sure within `scale` of another class: log q = log p r / (r + scale) + constant."
+    ...     kind, needs_robustness = "halfway", True
+    ...     def __init__(self, scale):
+    ...         super().__init__()
+    ...         self.register_buffer("scale", fitted(scale, "scale", ndim=0))
+    ...     def calibrate(self, log_p, robustness):
+    ...         return (log_p / (1 + self.scale / robustness)[:, None]).log_softmax(1)
+    >>> log_p = torch.tensor([[0.9, 0.1], [0.9, 0.1]]).log()
+    >>> Halfway(0.5)(log_p, robustness=torch.tensor([0.5, torch.inf])).exp()
+    tensor([[0.7500, 0.2500],
+            [0.9000, 0.1000]], dtype=torch.float64)
     """
 
-    def __call__(self, log_probabilities: Tensor, /) -> Tensor: ...
+    kind: ClassVar[str]
+    """Its name in `POSTHOC` and `CALIBRATORS`, and in a file that holds it."""
+
+    needs_robustness: ClassVar[bool] = False
+    """Whether it has to be given robustness, to be fitted and to be called; else it ignores it."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What it calculates in and returns: that of its fitted values, float32 at the least.
+
+        float64 as fitted, until it is moved by `.to(torch.float32)` or the like.
+        """
+        for value in chain(self.parameters(), self.buffers()):
+            if value.is_floating_point():
+                return torch.promote_types(value.dtype, torch.float32)
+        return torch.float64
+
+    def forward(self, log_p: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+        """Calibrated log-probabilities `(N, Z)`, of `dtype`, from those of a classifier `(N, Z)`.
+
+        `robustness` `(N,)` is that of the same inputs, `+inf` where no attack succeeded. Gradients
+        flow to `log_p`. Rows that do not sum to 1, nan, another device than the calibrator's, and
+        robustness that is missing though needed or has another length raise `ArcalError`. Values
+        are not checked in a compiled or exported program, where nan gives nan.
+        """
+        if not torch.compiler.is_compiling():
+            self._check_device(log_p)
+            _check_log_probabilities(log_p)
+        log_p = log_p.to(self.dtype).log_softmax(1)  # takes off what float32 left of the sum
+        if not self.needs_robustness:
+            return self.calibrate(log_p, None)
+        robustness = as_robustness(robustness, log_p.shape[0], self.kind)
+        return self.calibrate(log_p, robustness.to(log_p))
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        """The map itself, of `log_p` `(N, Z)` in `dtype`, each row's probabilities of sum 1.
+
+        `robustness` is `(N,)` of the same dtype if `needs_robustness`, else None.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
+
+    def _check_device(self, log_p: Tensor) -> None:
+        held = next(chain(self.parameters(), self.buffers()), log_p)
+        if held.device != log_p.device:
+            raise ArcalError(
+                f"log_p is on {log_p.device} and the calibrator on {held.device}: move one of them"
+            )
 
 
-def as_log_probabilities(log_probabilities: Tensor) -> Tensor:
-    """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is a class that cannot be."""
-    log_probabilities = log_probabilities.detach().cpu().double()
-    as_probabilities(
-        log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
+def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Tensor:
+    """A fitted value for a buffer: a copy, of floating point and finite, of `ndim` dimensions.
+
+    A tensor keeps its dtype, numbers become float64. Anything else raises `ArcalError`.
+
+    >>> fitted(2.5, "T", ndim=0)
+    tensor(2.5000, dtype=torch.float64)
+    """
+    tensor = (
+        value.detach().clone()
+        if isinstance(value, Tensor)
+        else torch.tensor(value, dtype=torch.float64)
     )
-    return log_probabilities.log_softmax(1)  # takes off what float32 left of the sum
+    if tensor.dtype not in FLOATING or tensor.ndim != ndim or not tensor.numel():
+        raise ArcalError(
+            f"{name} must be floating-point numbers of {ndim} dimensions, not {tensor.dtype} of "
+            f"shape {tuple(tensor.shape)}: pass what was fitted"
+        )
+    if not tensor.isfinite().all():
+        raise ArcalError(f"{name} holds nan or inf: pass what was fitted")
+    return tensor
 
 
-def as_examples(log_probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def as_robustness(robustness: Tensor | None, N: int, kind: str) -> Tensor:
+    """The robustness `(N,)` that a method of this kind needs, +inf among it; no nan.
+
+    >>> as_robustness(None, 3, "halfway")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: halfway needs the robustness of each input: pass robustness=
+    """
+    if robustness is None:
+        raise ArcalError(f"{kind} needs the robustness of each input: pass robustness=")
+    if torch.compiler.is_compiling():
+        return robustness
+    if robustness.shape != (N,) or not robustness.is_floating_point():
+        raise ArcalError(
+            f"robustness must be {N} floating-point numbers, one per input, not "
+            f"{robustness.dtype} of shape {tuple(robustness.shape)}: score the same inputs"
+        )
+    if robustness.isnan().any():
+        raise ArcalError(
+            f"robustness of input {int(robustness.isnan().nonzero()[0])} is nan: a failed attack "
+            "is +inf"
+        )
+    return robustness
+
+
+def as_log_probabilities(log_p: Tensor) -> Tensor:
+    """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is a class that cannot be."""
+    log_p = log_p.detach().cpu().double()
+    _check_log_probabilities(log_p)
+    return log_p.log_softmax(1)
+
+
+def as_examples(log_p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """What can be fitted on: finite logarithms `(N, Z)`, and labels of two classes or more."""
-    log_probabilities = as_log_probabilities(log_probabilities)
-    N, Z = log_probabilities.shape
+    log_p = as_log_probabilities(log_p)
+    N, Z = log_p.shape
     labels = as_classes(labels, N, Z)
-    infinite = log_probabilities.isinf().any(1)
+    infinite = log_p.isinf().any(1)
     if infinite.any():
         raise ArcalError(
-            f"log_probabilities of input {int(infinite.nonzero()[0])} hold -inf: pass the "
-            "log-softmax, not the logarithm of probabilities that underflowed"
+            f"log_p of input {int(infinite.nonzero()[0])} hold -inf: pass the log-softmax, not the "
+            "logarithm of probabilities that underflowed"
         )
     if len(labels.unique()) < 2:
         raise ArcalError(
             f"{N} validation inputs of fewer than two classes calibrate nothing: pass more"
         )
-    return log_probabilities, labels
+    return log_p, labels
+
+
+def _check_log_probabilities(log_p: Tensor) -> None:
+    as_probabilities(log_p.double().exp(), name="exp(log_p)", remedy="pass a log-softmax")

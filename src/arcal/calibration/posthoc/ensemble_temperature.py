@@ -1,53 +1,84 @@
 """Ensemble temperature scaling, ETS (Zhang, Kailkhura, Han: Mix-n-Match, ICML 2020)."""
 
 import math
-from dataclasses import dataclass
 from itertools import combinations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.calibration.posthoc.calibrator import as_examples, as_log_probabilities
-from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.calibration._checks import ROUNDING
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
+from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
+from arcal.errors import ArcalError
 
 
-@dataclass(frozen=True)
-class EnsembleTemperature:
-    """w_1 p^(1/T) + w_2 p + w_3 / Z, with p^(1/T) normalised; `weights` >= 0 sum to 1.
+class EnsembleTemperature(Calibrator):
+    """q = w_1 p^(1/T) + w_2 p + w_3 / Z, with p^(1/T) normalised.
 
-    Each part keeps the order of the classes, so predictions and accuracy stay as they are.
+    Each part keeps the order of the classes, so predictions and accuracy stay as they are. `T` and
+    `weights` `(3,)` are kept as tensors; a T that is not above 0, and weights that are negative or
+    do not sum to 1, raise `ArcalError`.
+
+    >>> mixed = EnsembleTemperature(2.0, (0.5, 0.3, 0.2))(torch.tensor([[0.9, 0.1]]).log())
+    >>> mixed.exp()  # .5 x .75 + .3 x .9 + .2 / 2
+    tensor([[0.7450, 0.2550]], dtype=torch.float64)
     """
 
-    T: float
-    weights: tuple[float, float, float]
+    kind = "ets"
+    T: Tensor
+    weights: Tensor
 
-    def __call__(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities, float64 `(N, Z)`."""
-        parts = _parts(as_log_probabilities(log_probabilities), self.T)
-        weights = torch.tensor(self.weights, dtype=torch.float64)
-        return (parts + weights.log()[:, None, None]).logsumexp(0).log_softmax(1)
+    def __init__(self, T: float | Tensor, weights: tuple[float, float, float] | Tensor):
+        super().__init__()
+        self.register_buffer("T", as_temperature(T))
+        self.register_buffer("weights", _as_weights(weights))
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        parts = _parts(log_p, self.T)
+        log_w = self.weights.to(log_p).log()[:, None, None]
+        return (parts + log_w).logsumexp(0).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"
 
 
-def fit_ensemble_temperature(log_probabilities: Tensor, labels: Tensor) -> EnsembleTemperature:
+def fit_ensemble_temperature(
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
     score) for either; its demonstration takes squared error for both. Here T is that of temperature
     scaling, by NLL, which has one optimum; in the weights the squared error is convex, and they are
-    found exactly. Errors are those of `fit_temperature`.
+    found exactly. Errors are those of `fit_temperature`. `robustness` is ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> fitted = fit_ensemble_temperature(log_p, torch.tensor([0, 0, 0, 1]))
+    >>> fitted(log_p)[0].exp()  # right 3 times in 4
+    tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    T = fit_temperature(log_probabilities, labels).T
-    log_p, labels = as_examples(log_probabilities, labels)
+    T = fit_temperature(log_p, labels).T
+    log_p, labels = as_examples(log_p, labels)
     parts = _parts(log_p, T).exp().flatten(1)
     target = F.one_hot(labels, log_p.shape[1]).double().flatten()
     return EnsembleTemperature(T, _on_simplex(parts @ parts.T, parts @ target))
 
 
-def _parts(log_p: Tensor, T: float) -> Tensor:
+def _parts(log_p: Tensor, T: Tensor) -> Tensor:
     """Logarithms of the three parts, `(3, N, Z)`."""
+    # Normalised twice: one rounding more, but the figures are those of earlier versions to the bit.
+    tempered = (log_p.log_softmax(1) / T).log_softmax(1)
     uniform = torch.full_like(log_p, -math.log(log_p.shape[1]))
-    return torch.stack([Temperature(T)(log_p), log_p, uniform])
+    return torch.stack([tempered, log_p, uniform])
+
+
+def _as_weights(weights: tuple[float, float, float] | Tensor) -> Tensor:
+    weights = fitted(weights, "weights", ndim=1)
+    rounding = max(ROUNDING, 4 * torch.finfo(weights.dtype).eps)
+    if len(weights) != 3 or weights.min() < 0 or abs(weights.double().sum() - 1) > rounding:
+        raise ArcalError(f"weights must be 3, none negative, of sum 1, not {weights.tolist()}")
+    return weights
 
 
 def _on_simplex(G: Tensor, c: Tensor) -> tuple[float, float, float]:

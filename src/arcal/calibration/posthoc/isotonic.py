@@ -1,7 +1,6 @@
 """Isotonic regression for many classes: IRM and IROvA-TS (Zhang, Kailkhura, Han: Mix-n-Match)."""
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -9,98 +8,117 @@ import torch.nn.functional as F
 from scipy.optimize import isotonic_regression
 from torch import Tensor
 
-from arcal.calibration.posthoc.calibrator import as_examples, as_log_probabilities
-from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
+from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
 from arcal.errors import ArcalError
 
 SLOPE = 1e-9
 """Of the line added to a monotone function to make it strictly so, as in the published code."""
 
 
-@dataclass(frozen=True, eq=False)
-class Isotonic:
-    """A non-decreasing function on [0, 1]: linear between the knots `x` `(K,)`, flat beyond them.
+class MultiClassIsotonic(Calibrator):
+    """IRM: q = (f(p) + SLOPE p) / constant, one strictly increasing function for all classes.
 
-    `y` `(K,)` are its values, in [0, 1]; both are float64.
+    f is linear between its knots `x` `(K,)`, ascending in [0, 1], and flat beyond them; `y` `(K,)`
+    are its values, non-decreasing and not negative. Other knots raise `ArcalError`.
+
+    It keeps the order of the classes, so predictions and accuracy stay as they are, except that
+    float64 may no longer tell apart two classes whose probabilities differ by less than 1e-7. In
+    float32 the slope is lost in rounding: classes between which f is flat become equally probable,
+    and the first of them is predicted.
+
+    >>> halved = MultiClassIsotonic(x=torch.tensor([0.2, 0.8]), y=torch.tensor([0.1, 0.3]))
+    >>> halved.double()(torch.tensor([[0.9, 0.1]]).log()).exp()  # .3 : .1
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
 
+    kind = "irm"
     x: Tensor
     y: Tensor
 
-    def __call__(self, p: Tensor) -> Tensor:
-        """Its values at float64 `p` of any shape."""
-        return torch.from_numpy(np.interp(p.numpy(), self.x.numpy(), self.y.numpy()))
+    def __init__(self, x: Tensor, y: Tensor):
+        super().__init__()
+        x, y = _as_knots(x, y, ndim=1)
+        self.register_buffer("x", x)
+        self.register_buffer("y", y)
 
-    def strict_log(self, log_p: Tensor) -> Tensor:
-        """Log of the function plus SLOPE p: where the function is 0 or flat, p still counts."""
-        return torch.logaddexp(self(log_p.exp()).log(), log_p + math.log(SLOPE))
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        p, x, y = log_p.exp(), self.x.to(log_p), self.y.to(log_p)
+        f = interpolate(p.flatten()[None], x[None], y[None]).reshape_as(p)
+        return _strict_log(f, log_p).log_softmax(1)
 
-
-def fit_isotonic(p: Tensor, hit: Tensor) -> Isotonic:
-    """The non-decreasing function of `p` `(n,)` with the least squared error to `hit` `(n,)`.
-
-    Equal `p` are one point; then pool adjacent violators. Knots are the ends of what was pooled.
-    """
-    x, inverse, count = np.unique(p.numpy(), return_inverse=True, return_counts=True)
-    share = np.bincount(inverse, weights=hit.numpy()) / count
-    found = isotonic_regression(share, weights=count)
-    ends = np.union1d(found.blocks[:-1], found.blocks[1:] - 1)
-    return Isotonic(torch.from_numpy(x[ends]), torch.from_numpy(found.x[ends]))
+    def extra_repr(self) -> str:
+        return f"knots={len(self.x)}"
 
 
-@dataclass(frozen=True, eq=False)
-class MultiClassIsotonic:
-    """IRM: one strictly increasing function for the probabilities of all classes, normalised.
-
-    It keeps the order of the classes, so predictions and accuracy stay as they are, except that
-    float64 may no longer tell apart two classes whose probabilities differ by less than 1e-7.
-    """
-
-    function: Isotonic
-
-    def __call__(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities, float64 `(N, Z)`."""
-        log_p = as_log_probabilities(log_probabilities)
-        return self.function.strict_log(log_p).log_softmax(1)
-
-
-def fit_irm(log_probabilities: Tensor, labels: Tensor) -> MultiClassIsotonic:
+def fit_irm(
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
-    Labels `(N,)` of a single class raise `ArcalError`.
+    Labels `(N,)` of a single class raise `ArcalError`. `robustness` is ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
+    tensor([0.2500, 0.7500], dtype=torch.float64)
     """
-    log_p, labels = as_examples(log_probabilities, labels)
+    log_p, labels = as_examples(log_p, labels)
     hit = F.one_hot(labels, log_p.shape[1])
-    return MultiClassIsotonic(fit_isotonic(log_p.exp().flatten(), hit.flatten()))
+    return MultiClassIsotonic(*fit_isotonic(log_p.exp().flatten(), hit.flatten()))
 
 
-@dataclass(frozen=True, eq=False)
-class OneVsAllIsotonic:
-    """IROvA-TS: temperature scaling, then a function of its own for each class, normalised.
+class OneVsAllIsotonic(Calibrator):
+    """IROvA-TS: temperature scaling, then a function f_z of its own for each class, normalised.
 
-    It can change predictions, and so accuracy.
+    q_z = (f_z(p_z) + SLOPE p_z) / constant, with p of temperature `T`. Row z of `x` and `y`
+    `(Z, K)` has the knots of f_z, as in `MultiClassIsotonic`, the last one repeated where f_z has
+    fewer than K. Other knots, a T that is not above 0, and predictions of another number of classes
+    raise `ArcalError`. It can change predictions, and so accuracy.
+
+    >>> x, y = torch.tensor([[0.0, 1.0], [0.0, 1.0]]), torch.tensor([[0.0, 0.5], [0.0, 1.0]])
+    >>> OneVsAllIsotonic(1.0, x, y)(torch.tensor([[0.8, 0.2]]).log()).exp()  # .4 : .2
+    tensor([[0.6667, 0.3333]], dtype=torch.float64)
     """
 
-    temperature: Temperature
-    functions: tuple[Isotonic, ...]
+    kind = "irova-ts"
+    T: Tensor
+    x: Tensor
+    y: Tensor
 
-    def __call__(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities, float64 `(N, Z)`."""
-        log_p = self.temperature(log_probabilities)
-        Z = len(self.functions)
+    def __init__(self, T: float | Tensor, x: Tensor, y: Tensor):
+        super().__init__()
+        x, y = _as_knots(x, y, ndim=2)
+        self.register_buffer("T", as_temperature(T))
+        self.register_buffer("x", x)
+        self.register_buffer("y", y)
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        Z = len(self.x)
         if log_p.shape[1] != Z:
-            raise ArcalError(f"log_probabilities have {log_p.shape[1]} classes, fitted were {Z}")
-        columns = zip(self.functions, log_p.unbind(1), strict=True)
-        return torch.stack([of.strict_log(column) for of, column in columns], 1).log_softmax(1)
+            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {Z}")
+        log_p = (log_p / self.T).log_softmax(1)
+        f = interpolate(log_p.exp().T.contiguous(), self.x.to(log_p), self.y.to(log_p)).T
+        return _strict_log(f, log_p).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"T={self.T:.4g}, classes={len(self.x)}"
 
 
-def fit_irova_ts(log_probabilities: Tensor, labels: Tensor) -> OneVsAllIsotonic:
+def fit_irova_ts(
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
     A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
+    `robustness` is ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> fit_irova_ts(log_p, torch.tensor([0, 0, 0, 1])).y  # of class 0, of class 1
+    tensor([[0.7500],
+            [0.2500]], dtype=torch.float64)
     """
-    temperature = fit_temperature(log_probabilities, labels)
-    log_p, labels = as_examples(temperature(log_probabilities), labels)
+    temperature = fit_temperature(log_p, labels)
+    log_p, labels = as_examples(temperature(log_p), labels)
     hit = F.one_hot(labels, log_p.shape[1])
     absent = (hit.sum(0) == 0).nonzero()
     if len(absent):
@@ -109,4 +127,73 @@ def fit_irova_ts(log_probabilities: Tensor, labels: Tensor) -> OneVsAllIsotonic:
             "needs some of every class, `irm` does not"
         )
     columns = zip(log_p.exp().unbind(1), hit.unbind(1), strict=True)
-    return OneVsAllIsotonic(temperature, tuple(fit_isotonic(*column) for column in columns))
+    x, y = zip(*(fit_isotonic(*column) for column in columns), strict=True)
+    return OneVsAllIsotonic(temperature.T, _as_rows(x), _as_rows(y))
+
+
+def fit_isotonic(p: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
+    """The non-decreasing function of `p` `(n,)` with the least squared error to `hit` `(n,)`.
+
+    Equal `p` are one point; then pool adjacent violators. Returned are knots and their values, both
+    float64 `(K,)`: the ends of what was pooled.
+
+    >>> p, hit = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 1, 0, 1])
+    >>> _, y = fit_isotonic(p, hit)
+    >>> y
+    tensor([0.0000, 0.5000, 0.5000, 1.0000], dtype=torch.float64)
+    """
+    x, inverse, count = np.unique(p.double().numpy(), return_inverse=True, return_counts=True)
+    share = np.bincount(inverse, weights=hit.numpy()) / count
+    pooled = isotonic_regression(share, weights=count)
+    ends = np.union1d(pooled.blocks[:-1], pooled.blocks[1:] - 1)
+    return torch.from_numpy(x[ends]), torch.from_numpy(pooled.x[ends])
+
+
+def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Values `(F, n)` at `p` `(F, n)` of F functions, each with a row of knots `x`, `y` `(F, K)`.
+
+    Linear between ascending knots and flat beyond them; of equal knots the last one counts. The
+    arithmetic is that of `numpy.interp`. Gradients flow to `p`.
+
+    >>> x, y = torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[0.1, 0.2, 0.8]])
+    >>> interpolate(torch.tensor([[0.25, 0.75, 2.0]]), x, y)
+    tensor([[0.1500, 0.5000, 0.8000]])
+    """
+    p = torch.maximum(p, x[:, :1])
+    last = x.shape[1] - 1
+    left = (torch.searchsorted(x, p, right=True) - 1).clamp(0, last)  # nan is beyond the last
+    right = (left + 1).clamp(max=last)
+    x_left, y_left = x.gather(1, left), y.gather(1, left)
+    slope = (y.gather(1, right) - y_left) / (x.gather(1, right) - x_left)
+    slope = torch.where(slope.isfinite(), slope, 0)  # at the last knot, or too steep for a float
+    return slope * (p - x_left) + y_left
+
+
+def _strict_log(f: Tensor, log_p: Tensor) -> Tensor:
+    """log(f + SLOPE p): where f is 0 or flat, p still counts."""
+    line = log_p + math.log(SLOPE)
+    positive = f > 0
+    log_f = torch.where(positive, f, 1).log()  # no logarithm of 0, whose gradient is not finite
+    return torch.where(positive, torch.logaddexp(log_f, line), line)
+
+
+def _as_knots(x: Tensor, y: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
+    x, y = fitted(x, "x", ndim), fitted(y, "y", ndim)
+    if x.shape != y.shape or x.dtype != y.dtype:
+        raise ArcalError(
+            f"x is {x.dtype} of shape {tuple(x.shape)} and y {y.dtype} of shape {tuple(y.shape)}: "
+            "pass one value a knot"
+        )
+    if min(x.amin(), y.amin()) < 0 or x.amax() > 1 or min(_least_step(x), _least_step(y)) < 0:
+        raise ArcalError("knots must ascend within [0, 1] and their values from 0: sort them")
+    return x, y
+
+
+def _least_step(values: Tensor) -> float:
+    return values.diff(dim=-1).amin().item() if values.shape[-1] > 1 else 0.0
+
+
+def _as_rows(functions: tuple[Tensor, ...]) -> Tensor:
+    """`(F, K)`, each row ended by repeats of its last value."""
+    K = max(map(len, functions))
+    return torch.stack([torch.cat([f, f[-1:].expand(K - len(f))]) for f in functions])

@@ -1,40 +1,65 @@
 """Temperature scaling (Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks)."""
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from arcal.calibration.posthoc.calibrator import as_examples, as_log_probabilities
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.errors import ArcalError
 
 TOLERANCE = 1e-10
 STEPS = 200
 
 
-@dataclass(frozen=True)
-class Temperature:
-    """Logits over `T` > 0: above 1 a classifier becomes less sure, below 1 more so.
+class Temperature(Calibrator):
+    """log q = log p / T + constant: above T = 1 a classifier becomes less sure, below more so.
 
-    No class overtakes another, so predictions and accuracy stay as they are.
+    No class overtakes another, so predictions and accuracy stay as they are. `T`, a number or a
+    scalar tensor, is kept as a scalar tensor; what is not above 0 raises `ArcalError`.
+
+    >>> import torch
+    >>> scaled = Temperature(2.0)(torch.tensor([[0.9, 0.1]]).log())
+    >>> scaled.exp()  # 3 : 1, where it was 9 : 1
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
 
-    T: float
+    kind = "temperature"
+    T: Tensor
 
-    def __call__(self, log_probabilities: Tensor) -> Tensor:
-        """Calibrated log-probabilities, float64 `(N, Z)`."""
-        return (as_log_probabilities(log_probabilities) / self.T).log_softmax(1)
+    def __init__(self, T: float | Tensor):
+        super().__init__()
+        self.register_buffer("T", as_temperature(T))
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        return (log_p / self.T).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"T={self.T:.4g}"
 
 
-def fit_temperature(log_probabilities: Tensor, labels: Tensor) -> Temperature:
+def as_temperature(T: float | Tensor) -> Tensor:
+    """A scalar above 0 for a buffer."""
+    scalar = fitted(T, "T", ndim=0)
+    if scalar <= 0:
+        raise ArcalError(f"T must be above 0, not {scalar:g}: 1 leaves predictions as they are")
+    return scalar
+
+
+def fit_temperature(
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+) -> Temperature:
     """The temperature with the lowest NLL of `labels` `(N,)`, from log-probabilities `(N, Z)`.
 
     The NLL is convex in beta = 1/T: its slope is the mean over inputs of E_p[z] - z_label, and its
     curvature the mean of Var_p[z], with p = softmax(beta z). So there is one optimum, and Newton's
     method within a bracket finds it, beta to a relative 1e-10. There is none, and `ArcalError` is
     raised, if every input is classified correctly (the NLL falls as T goes to 0) or if the uniform
-    distribution is as good as any temperature.
+    distribution is as good as any temperature. `robustness` is ignored.
+
+    >>> import torch
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> fit_temperature(log_p, torch.tensor([0, 0, 0, 1]))  # right 3 times in 4
+    Temperature(T=2)
     """
-    z, labels = as_examples(log_probabilities, labels)
+    z, labels = as_examples(log_p, labels)
     of_label = z.gather(1, labels[:, None])[:, 0]
     if (of_label == z.amax(1)).all():
         raise ArcalError(

@@ -1,0 +1,48 @@
+"""A classifier and its calibrator as one module."""
+
+from torch import Tensor, nn
+
+from arcal.calibration.posthoc.calibrator import Calibrator
+from arcal.errors import ArcalError
+
+
+class Calibrated(nn.Module):
+    """Images in, calibrated log-probabilities out: q = c(log softmax f(x)).
+
+    A logarithm of probabilities serves as logits, so this is a classifier like `model`, which takes
+    `x` `(N, ...)` and returns logits `(N, Z)`. It returns the calibrator's dtype, float64 as
+    fitted, so that confident probabilities do not all become 1; `.to(torch.float32)` makes both
+    modules float32, which is what an attack wants of float32 images.
+
+    `torch.export.export` exports it as one program, which needs no arcal to run:
+
+        inputs = torch.export.Dim("inputs")
+        exported = torch.export.export(
+            Calibrated(model, calibrator).eval(), (x,), dynamic_shapes={"x": {0: inputs}}
+        )
+        torch.export.save(exported, "calibrated.pt2")
+
+    >>> import torch
+    >>> from arcal.calibration.posthoc import Temperature
+    >>> classifier = Calibrated(nn.Identity(), Temperature(2.0))
+    >>> classifier(torch.tensor([[0.9, 0.1]]).log()).exp()
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
+    """
+
+    def __init__(self, model: nn.Module, calibrator: Calibrator):
+        super().__init__()
+        self.model, self.calibrator = model, calibrator
+
+    def forward(self, x: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+        """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
+
+        `robustness` `(N,)` goes to the calibrator, whose errors are raised; a model that does not
+        return logits `(N, Z)` raises `ArcalError`. Gradients flow to `x` and to the model.
+        """
+        logits = self.model(x)
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            shape = getattr(logits, "shape", None)
+            given = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
+            raise ArcalError(f"the model returns {given}: wrap it so that it returns logits (N, Z)")
+        log_p = logits.to(self.calibrator.dtype).log_softmax(1)
+        return self.calibrator(log_p, robustness=robustness)

@@ -1,0 +1,74 @@
+"""Every post-hoc method by its name: how it is fitted, and what it is made of."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+from arcal.calibration.posthoc.calibrator import Calibrator
+from arcal.calibration.posthoc.ensemble_temperature import (
+    EnsembleTemperature,
+    fit_ensemble_temperature,
+)
+from arcal.calibration.posthoc.isotonic import (
+    MultiClassIsotonic,
+    OneVsAllIsotonic,
+    fit_irm,
+    fit_irova_ts,
+)
+from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.errors import ArcalError
+
+
+class Fit(Protocol):
+    """Fits a calibrator to log-probabilities `(N, Z)`, labels and, if needed, robustness `(N,)`."""
+
+    def __call__(
+        self, log_p: Tensor, labels: Tensor, /, *, robustness: Tensor | None = None
+    ) -> Calibrator: ...
+
+
+POSTHOC: dict[str, Fit] = {
+    "temperature": fit_temperature,
+    "ets": fit_ensemble_temperature,
+    "irm": fit_irm,
+    "irova-ts": fit_irova_ts,
+}
+"""What fits a method, by the method's name."""
+
+CALIBRATORS: dict[str, type[Calibrator]] = {
+    calibrator.kind: calibrator
+    for calibrator in (Temperature, EnsembleTemperature, MultiClassIsotonic, OneVsAllIsotonic)
+}
+"""What a method fits, by the same name."""
+
+
+def check_posthoc(name: str) -> None:
+    """Refuse a name that is not one of `POSTHOC`.
+
+    >>> check_posthoc("irm")
+    """
+    if name not in POSTHOC:
+        raise ArcalError(f"post-hoc method {name!r} is unknown: choose from {', '.join(POSTHOC)}")
+
+
+def from_state(kind: str, state: Mapping[str, Tensor]) -> Calibrator:
+    """The calibrator of this kind with this `state_dict()`, of the state's dtypes.
+
+    An unknown kind, tensors missing or left over, and values that cannot have been fitted raise
+    `ArcalError`.
+
+    >>> from_state("temperature", Temperature(2.5).state_dict())
+    Temperature(T=2.5)
+    """
+    if kind not in CALIBRATORS:
+        known = ", ".join(CALIBRATORS)
+        raise ArcalError(f"a calibrator of kind {kind!r} is unknown: those known are {known}")
+    names = set(inspect.signature(CALIBRATORS[kind]).parameters)
+    if names != set(state):
+        raise ArcalError(
+            f"a calibrator of kind {kind!r} is made of {', '.join(sorted(names))}, not of "
+            f"{', '.join(sorted(state)) or 'nothing'}"
+        )
+    return CALIBRATORS[kind](**state)

@@ -1,0 +1,97 @@
+"""A classifier with its calibrator, as it is and exported."""
+
+import copy
+
+import pytest
+import torch
+from posthoc_examples import Halfway, draw
+from torch import nn
+from torch.export import Dim, export, load, save
+
+from arcal.calibration import average
+from arcal.calibration.posthoc import POSTHOC, Calibrated, Temperature
+from arcal.errors import ArcalError
+from arcal.networks import build
+
+
+@pytest.fixture(scope="module")
+def model():
+    generator = torch.Generator().manual_seed(0)
+    return build("small", classes=5, shape=(3, 16, 16), generator=generator).eval()
+
+
+def images(N: int) -> torch.Tensor:
+    return torch.rand(N, 3, 16, 16, generator=torch.Generator().manual_seed(N))
+
+
+def reloaded(classifier: Calibrated, path, **robustness) -> nn.Module:
+    """Exported for any number of inputs, saved and loaded."""
+    inputs = Dim("inputs")
+    shapes = {name: {0: inputs} for name in ("x", *robustness)}
+    save(export(classifier, (images(4),), robustness, dynamic_shapes=shapes), path)
+    return load(path).module()
+
+
+@pytest.mark.parametrize("kind", POSTHOC)
+def test_is_the_calibrator_of_the_models_predictions(kind, model):
+    calibrator = POSTHOC[kind](*draw(N=500))
+    with torch.no_grad():
+        log_p = Calibrated(model, calibrator)(images(7))
+        assert torch.equal(log_p, calibrator(average(model(images(7))[None])))
+
+
+@pytest.mark.parametrize("kind", POSTHOC)
+def test_exported_it_gives_the_same_probabilities(kind, model, tmp_path):
+    classifier = Calibrated(model, POSTHOC[kind](*draw(N=500))).eval()
+    program = reloaded(classifier, tmp_path / "calibrated.pt2")
+    for N in (1, 2, 9):
+        with torch.no_grad():
+            expected, log_p = classifier(images(N)), program(images(N))
+        assert log_p.dtype == torch.float64
+        torch.testing.assert_close(log_p.exp(), expected.exp(), rtol=0, atol=1e-6)
+    assert program(images(1) * torch.nan).isnan().all(), "nan is not checked, and stays nan"
+
+
+def test_exported_in_float32(model, tmp_path):
+    classifier = copy.deepcopy(Calibrated(model, POSTHOC["irova-ts"](*draw(N=500)))).float().eval()
+    log_p = reloaded(classifier, tmp_path / "calibrated.pt2")(images(5))
+    assert log_p.dtype == torch.float32
+    torch.testing.assert_close(log_p.exp(), classifier(images(5)).exp(), rtol=0, atol=1e-6)
+
+
+def test_exported_it_takes_robustness(model, tmp_path):
+    classifier = Calibrated(model, Halfway(1.0)).eval()
+    path = tmp_path / "calibrated.pt2"
+    program = reloaded(classifier, path, robustness=torch.ones(4))
+    for N in (1, 6):
+        robustness = torch.arange(1.0, N + 1)
+        log_p = program(images(N), robustness=robustness)
+        expected = classifier(images(N), robustness=robustness)
+        torch.testing.assert_close(log_p.exp(), expected.exp(), rtol=0, atol=1e-6)
+    with pytest.raises(ArcalError, match="halfway needs the robustness of each input"):
+        classifier(images(2))
+
+
+def test_gradients_flow_to_the_inputs_and_the_model_alone(model):
+    classifier, by_hand = Calibrated(copy.deepcopy(model), Temperature(2.0)), copy.deepcopy(model)
+    x, its_x = images(3).requires_grad_(), images(3).requires_grad_()
+    classifier(x)[:, 0].sum().backward()
+    (by_hand(its_x).double() / 2).log_softmax(1)[:, 0].sum().backward()
+    assert x.grad is not None
+    torch.testing.assert_close(x.grad, its_x.grad, rtol=1e-4, atol=1e-7)
+    for parameter, its in zip(classifier.parameters(), by_hand.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, its.grad, rtol=1e-4, atol=1e-6)
+
+
+class Wrapped(nn.Module):
+    """Returns no logits but a dictionary."""
+
+    def forward(self, x):
+        return {"logits": x}
+
+
+def test_what_is_no_classifier_is_one_line():
+    with pytest.raises(ArcalError, match=r"returns shape \(2, 3, 16, 16\): wrap it"):
+        Calibrated(nn.Identity(), Temperature(2.0))(images(2))
+    with pytest.raises(ArcalError, match="returns dict: wrap it"):
+        Calibrated(Wrapped(), Temperature(2.0))(images(2))

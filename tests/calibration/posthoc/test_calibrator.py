@@ -1,0 +1,160 @@
+"""What all calibrators share: they are modules, and see robustness if they ask for it."""
+
+import copy
+
+import pytest
+import torch
+from posthoc_examples import Halfway, draw
+
+from arcal.calibration.posthoc import (
+    CALIBRATORS,
+    POSTHOC,
+    EnsembleTemperature,
+    MultiClassIsotonic,
+    OneVsAllIsotonic,
+    Temperature,
+    from_state,
+)
+from arcal.calibration.posthoc.calibrator import Calibrator, as_robustness
+from arcal.errors import ArcalError
+
+every_kind = pytest.mark.parametrize("kind", POSTHOC)
+
+
+@pytest.fixture(scope="module")
+def calibrators():
+    return {kind: fit(*draw(N=500)) for kind, fit in POSTHOC.items()}
+
+
+@every_kind
+def test_what_was_fitted_is_in_float64_buffers(kind, calibrators):
+    calibrator = calibrators[kind]
+    assert type(calibrator) is CALIBRATORS[kind]
+    assert not list(calibrator.parameters())
+    assert {value.dtype for value in calibrator.buffers()} == {torch.float64}
+    assert calibrator.dtype == torch.float64
+
+
+@every_kind
+def test_state_and_copy_are_the_calibrator_bit_for_bit(kind, calibrators):
+    calibrator, (fresh, _) = calibrators[kind], draw(N=100, seed=1)
+    state = calibrator.state_dict()
+    for twin in (from_state(kind, state), copy.deepcopy(calibrator)):
+        assert all(torch.equal(value, state[name]) for name, value in twin.state_dict().items())
+        assert torch.equal(twin(fresh), calibrator(fresh))
+        assert repr(twin) == repr(calibrator)
+        assert all(a is not b for a, b in zip(twin.buffers(), calibrator.buffers(), strict=True))
+
+
+@every_kind
+def test_a_row_does_not_depend_on_its_batch(kind, calibrators):
+    fresh, _ = draw(N=20, seed=1)
+    whole = calibrators[kind](fresh)
+    for i, row in enumerate(fresh.split(1)):
+        torch.testing.assert_close(calibrators[kind](row), whole[i : i + 1], rtol=1e-12, atol=0)
+    assert calibrators[kind](fresh[:0]).shape == (0, 5)
+
+
+@every_kind
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_moved_to_fewer_bits_it_calculates_in_float32(kind, dtype, calibrators):
+    fresh, _ = draw(N=1000, seed=1)
+    moved = copy.deepcopy(calibrators[kind]).to(dtype)
+    assert {value.dtype for value in moved.state_dict().values()} == {dtype}
+    log_p = moved(fresh)
+    assert log_p.dtype == torch.float32
+    apart = (log_p.exp() - calibrators[kind](fresh).exp()).abs()
+    assert apart.mean() < (1e-4 if dtype == torch.float32 else 1e-2)
+    again = from_state(kind, moved.state_dict())
+    assert torch.equal(again(fresh), log_p)
+
+
+@every_kind
+def test_gradients_to_predictions_are_finite_differences(kind, calibrators):
+    generator = torch.Generator().manual_seed(0)
+    z = 3 * torch.randn(8, 5, generator=generator, dtype=torch.float64)
+    z.requires_grad_()
+    assert torch.autograd.gradcheck(lambda z: calibrators[kind](z.log_softmax(1)), z)
+
+
+def test_gradients_are_finite_where_a_function_is_zero():
+    knots = torch.tensor([[0.5, 0.6], [0.0, 0.9]], dtype=torch.float64)
+    z = torch.tensor([[1.0, 0.0, 0.5], [9.0, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda z: MultiClassIsotonic(*knots)(z.log_softmax(1)), z)
+
+
+@every_kind
+def test_robustness_is_ignored_by_those_that_do_not_ask(kind, calibrators):
+    (log_p, labels), anything = draw(N=500), torch.full((3,), torch.nan)
+    assert not CALIBRATORS[kind].needs_robustness
+    twin = POSTHOC[kind](log_p, labels, robustness=anything)
+    assert torch.equal(twin(log_p, robustness=anything), calibrators[kind](log_p))
+
+
+def test_robustness_reaches_those_that_ask():
+    log_p, _ = draw(N=4)
+    robustness = torch.tensor([0.5, 1.0, 2.0, torch.inf])
+    expected = [Temperature(T)(row) for T, row in zip([3, 2, 1.5, 1], log_p.split(1), strict=True)]
+    torch.testing.assert_close(Halfway(1.0)(log_p, robustness=robustness), torch.cat(expected))
+    assert Halfway(1.0).float()(log_p, robustness=robustness.double()).dtype == torch.float32
+
+
+def test_robustness_that_is_missing_or_of_other_inputs_is_one_line():
+    log_p, _ = draw(N=4)
+    for robustness, line in [
+        (None, "halfway needs the robustness of each input: pass robustness="),
+        (torch.ones(3), r"must be 4 floating-point numbers, .* shape \(3,\)"),
+        (torch.ones(4, dtype=torch.int64), "not torch.int64"),
+        (torch.tensor([1, 2, torch.nan, 3]), "robustness of input 2 is nan"),
+    ]:
+        with pytest.raises(ArcalError, match=line):
+            Halfway(1.0)(log_p, robustness=robustness)
+        with pytest.raises(ArcalError, match=line):
+            as_robustness(robustness, 4, "halfway")
+
+
+@every_kind
+def test_predictions_that_are_none_are_one_line(kind, calibrators):
+    log_p, _ = draw(N=4)
+    with pytest.raises(ArcalError, match="pass a log-softmax"):
+        calibrators[kind](3 * log_p)
+    with pytest.raises(ArcalError, match="found nan at"):
+        calibrators[kind](log_p * torch.nan)
+    with pytest.raises(ArcalError, match="log_p is on meta and the calibrator on cpu"):
+        calibrators[kind](log_p.to("meta"))
+
+
+ONE, TWO = torch.tensor([0.5]), torch.tensor([0.2, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("make", "line"),
+    [
+        (lambda: Temperature(0.0), "T must be above 0, not 0"),
+        (lambda: Temperature(torch.inf), "T holds nan or inf"),
+        (lambda: Temperature(ONE), "T must be floating-point numbers of 0 dimensions"),
+        (lambda: Temperature(torch.tensor(2)), "not torch.int64"),
+        (lambda: EnsembleTemperature(1.0, (0.5, 0.6, -0.1)), "weights must be 3, none negative"),
+        (lambda: EnsembleTemperature(1.0, TWO), "weights must be 3"),
+        (lambda: EnsembleTemperature(1.0, (0.5, 0.6, 0.2)), "of sum 1"),
+        (lambda: MultiClassIsotonic(ONE, TWO), "pass one value a knot"),
+        (lambda: MultiClassIsotonic(TWO, TWO.double()), "pass one value a knot"),
+        (lambda: MultiClassIsotonic(TWO.flip(0), TWO), "knots must ascend"),
+        (lambda: MultiClassIsotonic(TWO, TWO.flip(0)), "knots must ascend"),
+        (lambda: MultiClassIsotonic(TWO * 3, TWO), r"within \[0, 1\]"),
+        (lambda: MultiClassIsotonic(TWO, TWO - 1), "values from 0"),
+        (lambda: MultiClassIsotonic(TWO[:0], TWO[:0]), "x must be floating-point numbers"),
+        (lambda: OneVsAllIsotonic(1.0, TWO, TWO), "x must be .* of 2 dimensions"),
+        (lambda: from_state("magic", {}), "kind 'magic' is unknown: those known are temperature"),
+        (lambda: from_state("ets", {"T": ONE}), "is made of T, weights, not of T"),
+    ],
+)
+def test_values_that_cannot_have_been_fitted_are_one_line(make, line):
+    with pytest.raises(ArcalError, match=line):
+        make()
+
+
+def test_a_calibrator_without_a_map_says_so():
+    log_p, _ = draw(N=4)
+    with pytest.raises(NotImplementedError, match="Calibrator does not say how it calibrates"):
+        Calibrator()(log_p)

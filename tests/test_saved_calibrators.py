@@ -1,0 +1,83 @@
+"""Calibrators in files: bit for bit, and one line for what is none."""
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from arcal.calibration.posthoc import POSTHOC, Temperature
+from arcal.errors import ArcalError
+from arcal.store import CALIBRATOR_FORMAT, load_calibrator, save_calibrator
+
+
+def log_probabilities() -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return (4 * torch.randn(300, 3, generator=generator, dtype=torch.float64)).log_softmax(1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("kind", POSTHOC)
+def test_comes_back_bit_for_bit(kind, dtype, tmp_path):
+    log_p = log_probabilities()
+    labels = (log_p / 2).exp().multinomial(1, generator=torch.Generator().manual_seed(1))[:, 0]
+    calibrator = POSTHOC[kind](log_p, labels).to(dtype)
+    path = tmp_path / "folder" / "calibrator.safetensors"
+    save_calibrator(calibrator, path)
+    found = load_calibrator(path)
+    assert type(found) is type(calibrator)
+    for name, value in calibrator.state_dict().items():
+        assert found.state_dict()[name].dtype == dtype
+        assert torch.equal(found.state_dict()[name], value)
+    assert torch.equal(found(log_p), calibrator(log_p))
+    with safe_open(path, framework="pt") as file:
+        assert json.loads(file.metadata()["kind"]) == kind
+
+
+def test_what_is_no_calibrator_is_one_line(tmp_path):
+    path, state = tmp_path / "file", Temperature(2.0).state_dict()
+    this = {"format": json.dumps(CALIBRATOR_FORMAT)}
+
+    def refused(line):
+        with pytest.raises(ArcalError, match=line) as error:
+            load_calibrator(path)
+        assert "\n" not in str(error.value)
+        assert str(path) in str(error.value)
+
+    refused("is missing")
+    save_calibrator(Temperature(2.0), path)
+    path.write_bytes(path.read_bytes()[:-1])
+    refused("is not a calibrator .*: name a file")
+    torch.save(state, path)
+    refused("is not a calibrator .*: name a file")
+    path.write_bytes(b"")
+    refused("is not a calibrator .*: name a file")
+    for metadata in (None, {"format": "pt"}, {"format": '"arcal calibrator 2"'}):
+        save_file(state, path, metadata)
+        refused('its format is .*, not "arcal calibrator 1"')
+    for kind in ('"magic"', "[]"):
+        save_file(state, path, {**this, "kind": kind})
+        refused("kind .* is unknown: those known are temperature, ets")
+    for kind in ({}, {"kind": "no JSON"}):
+        save_file(state, path, {**this, **kind})
+        refused("is not a calibrator of this version")
+    save_file({"T": torch.tensor(-1.0)}, path, {**this, "kind": '"temperature"'})
+    refused("T must be above 0, not -1")
+    save_file({"t": torch.tensor(1.0)}, path, {**this, "kind": '"temperature"'})
+    refused("is made of T, not of t")
+    path.unlink()
+    path.mkdir()
+    refused("is not a calibrator")
+
+
+def test_one_that_could_not_be_read_back_is_not_saved(tmp_path):
+    class Mine(Temperature):
+        kind = "mine"
+
+    with pytest.raises(ArcalError, match=r"Mine cannot be saved: add it to .*CALIBRATORS"):
+        save_calibrator(Mine(2.0), tmp_path / "file")
+    Mine.kind = "temperature"
+    with pytest.raises(ArcalError, match="Mine cannot be saved"):
+        save_calibrator(Mine(2.0), tmp_path / "file")
+    assert not list(tmp_path.iterdir())
