@@ -3,30 +3,38 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from torch import Tensor
+
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R, Subject
 from arcal.calibration.posthoc import POSTHOC, Calibrator
 from arcal.errors import ArcalError
 
 
-def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
+def fit_posthoc(
+    name: str, validation: Predictions, run: str, *, robustness: Tensor | None = None
+) -> Calibrator:
     """The post-hoc method of this name, fitted on what a run says of its validation images.
 
     Of several members it is their average that is calibrated. What cannot be fitted raises
-    `ArcalError`, which names the `run`.
+    `ArcalError`, which names the `run`. `robustness` `(N,)` of the validation images is for methods
+    that need it.
     """
     try:
-        return POSTHOC[name](validation.log_probabilities, validation.labels)
+        return POSTHOC[name](validation.log_probabilities, validation.labels, robustness=robustness)
     except ArcalError as error:
         raise ArcalError(f"{name} of {run}: {error}") from error
 
 
-def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
+def calibrated(
+    calibrator: Calibrator, predictions: Predictions, *, robustness: Tensor | None = None
+) -> Predictions:
     """The same inputs' calibrated log-probabilities as the logits of a single member.
 
-    float64 `(1, N, Z)`, whatever the number of members was.
+    float64 `(1, N, Z)`, whatever the number of members was. `robustness` `(N,)` is for a calibrator
+    that needs it.
     """
-    log_probabilities = calibrator(predictions.log_probabilities)
+    log_probabilities = calibrator(predictions.log_probabilities, robustness=robustness)
     return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
 
 
