@@ -225,7 +225,7 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
         (["evaluate", run, "--table", root], "is a folder"),
         (["evaluate", run, "--table", run / "config.json" / "table.parquet"], "config.json"),
         (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),
-        (["evaluate", run, "--ood", "nowhere"], "nowhere is no data set"),
+        (["evaluate", run, "--ood", "nowhere"], "nowhere is not a data set"),
         (["score", run, "--part", "all"], "all"),
         (["score", run, "--order", "size"], "order 'size' is unknown"),
         (["score", run, "--attack", "magic"], "attack 'magic' is unknown"),

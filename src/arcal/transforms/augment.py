@@ -68,9 +68,9 @@ def shift_flip(images: Tensor, generator: torch.Generator, fraction: float = 0.1
 def random_boxes(sizes: Tensor, draws: Tensor) -> Tensor:
     """Random boxes `(B, 4)` (top, left, height, width) in images of `sizes` `(B, 2)`, in pixels.
 
-    A size is (height, width), and `draws` `(4, B)` are uniform in [0, 1). The boxes are distributed like
-    those of TensorFlow's `sample_distorted_bounding_box` in ImageNet's script, but not rounded to
-    whole pixels. First the ratio of width to height is drawn uniformly from [3/4, 4/3], then the
+    A size is (height, width), and `draws` `(4, B)` are uniform in [0, 1). The boxes are distributed
+    like those of TensorFlow's `sample_distorted_bounding_box` in ImageNet's script, but not rounded
+    to whole pixels. First the ratio of width to height is drawn uniformly from [3/4, 4/3], then the
     height between those of the smallest and the largest possible box, then the position. The
     smallest box has a tenth of the image's area: the script sets 8 %, but also demands that a tenth
     of the object is visible, which for ImageNet is the whole image.
