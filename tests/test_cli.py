@@ -280,7 +280,7 @@ def test_data_that_has_moved_is_found_by_its_new_place(inside, tiny, tmp_path):
     code, error = inside("score", run, "--order", "margin")
     assert code == 2
     assert str(run) in error
-    assert error.endswith("if it has moved, give its place by --data\n")
+    assert error.endswith("if it has moved, give its path with --data\n")
     found = arcal("score", run, "--order", "margin", "--data", tmp_path / "moved" / "tiny")
     assert found.returncode == 0, found.stderr
     config = json.loads((run / "config.json").read_text())

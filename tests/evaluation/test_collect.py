@@ -212,7 +212,7 @@ def test_a_checkpoint_of_something_else_is_no_finished_run(trained, tmp_path):
     (first, *_), data = trained
     copy = RunFolder(shutil.copytree(first.path, tmp_path / first.name))
     save_tensors(copy.checkpoint, {"x": torch.zeros(1)})
-    with pytest.raises(ArcalError, match="not trained to its end"):
+    with pytest.raises(ArcalError, match="not fully trained"):
         collect([copy], data, [], "gradient")
 
 
