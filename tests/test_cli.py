@@ -225,7 +225,7 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
         (["evaluate", run, "--table", root], "is a folder"),
         (["evaluate", run, "--table", run / "config.json" / "table.parquet"], "config.json"),
         (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),
-        (["evaluate", run, "--ood", "nowhere"], "nowhere is no data set"),
+        (["evaluate", run, "--ood", "nowhere"], "nowhere is not a data set"),
         (["score", run, "--part", "all"], "all"),
         (["score", run, "--order", "size"], "order 'size' is unknown"),
         (["score", run, "--attack", "magic"], "attack 'magic' is unknown"),
@@ -280,7 +280,7 @@ def test_data_that_has_moved_is_found_by_its_new_place(inside, tiny, tmp_path):
     code, error = inside("score", run, "--order", "margin")
     assert code == 2
     assert str(run) in error
-    assert error.endswith("if it has moved, give its place by --data\n")
+    assert error.endswith("if it has moved, give its path with --data\n")
     found = arcal("score", run, "--order", "margin", "--data", tmp_path / "moved" / "tiny")
     assert found.returncode == 0, found.stderr
     config = json.loads((run / "config.json").read_text())

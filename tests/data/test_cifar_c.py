@@ -44,7 +44,7 @@ def test_types_are_those_there_in_one_order(root, tmp_path):
     np.save(root / "notes.npy", np.zeros(1))
     assert official_types(root) == ("gaussian_noise", "snow", "fog")
     for nothing in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(ArcalError, match="holds no corrupted set: expected labels"):
+        with pytest.raises(ArcalError, match="holds no corrupted set: give a folder with labels"):
             official_types(nothing)
 
 
@@ -140,18 +140,18 @@ def test_labels_in_another_order_are_refused_with_the_row(root, clean):
     other = clean.labels.clone()
     other[[7, 30]] = (other[[7, 30]] + 1) % 10
     refused(
-        root, replace(clean, labels=other), rf"at row 7 \(label {clean.labels[7]}, not {other[7]}"
+        root, replace(clean, labels=other), rf"in row 7 \(label {clean.labels[7]}, not {other[7]}"
     )
     shuffled = clean.subset(torch.arange(N).flip(0))
-    refused(root, replace(shuffled, labels=other.flip(0)), "at row 7 .*2 of 40 differ.*column `id`")
+    refused(root, replace(shuffled, labels=other.flip(0)), "in row 7 .*2 of 40 differ.*column `id`")
     open_official(root, "fog", 1, shuffled)  # by id, wherever it lies
     far = replace(clean, ids=clean.ids + 3)
-    refused(root, far, "toy/test has ids from 3 to 42, but .*labels.npy is of 40 images")
+    refused(root, far, "toy/test has ids from 3 to 42, but .*labels.npy has 40 images")
     refused(root, replace(clean, ids=clean.ids - 1), "ids from -1 to 38")
 
 
 def test_what_is_not_there_is_named(root, clean):
-    refused(root, clean, "has no corruption 'frost': it has snow, fog", type="frost")
+    refused(root, clean, "has no corruption 'frost': choose from snow, fog", type="frost")
     refused(root, clean, "intensity 6 of fog is unknown: choose 1 to 5", intensity=6)
     (root / "labels.npy").unlink()
     refused(root, clean, r"labels.npy cannot be read as an array \(.*No such file")
@@ -162,10 +162,13 @@ def test_what_is_not_there_is_named(root, clean):
     [
         (
             np.zeros((199, 32, 32, 3), np.uint8),
-            r"fog.npy is uint8 of shape \(199,.*not uint8 of",
+            r"fog.npy is uint8 of shape \(199,.*need uint8 of",
         ),
         (np.zeros((200, 32, 32, 3), np.float32), "fog.npy is float32"),
-        (np.zeros((200, 3, 32, 32), np.uint8), r"of \(200, 32, 32, 3\) as labels.npy and toy/test"),
+        (
+            np.zeros((200, 3, 32, 32), np.uint8),
+            r"toy/test need uint8 of shape \(200, 32, 32, 3\)",
+        ),
         (np.array([{}], dtype=object), "fog.npy cannot be read as an array"),
     ],
 )
@@ -185,10 +188,13 @@ def test_a_damaged_file_is_refused(root, clean):
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (lambda once: np.tile(once, 5)[:-1], r"labels.npy is int64 of shape \(199,\): expected"),
+        (
+            lambda once: np.tile(once, 5)[:-1],
+            r"labels.npy is int64 of shape \(199,\), not int",
+        ),
         (lambda once: np.tile(once, 5).astype(float), "labels.npy is float64"),
         (lambda once: np.tile(once, 5).reshape(5, N), r"shape \(5, 40\)"),
-        (lambda once: np.r_[np.tile(once, 4), (once + 1) % 10], "row 160: the labels are not"),
+        (lambda once: np.r_[np.tile(once, 4), (once + 1) % 10], "row 160: the labels do not"),
         (lambda once: once[:0], "labels.npy"),
     ],
 )

@@ -23,7 +23,7 @@ def test_draws_nest_and_keep_their_images(part):
     at = [part.ids.tolist().index(id) for id in few.ids.tolist()]
     assert torch.equal(few.images(torch.arange(10)), part.pixels[at])
     assert drawn(part, None, split_seed=0) is part
-    with pytest.raises(ArcalError, match="ask for 1 to 60"):
+    with pytest.raises(ArcalError, match="choose from 1 to 60"):
         drawn(part, 61, split_seed=0)
 
 

@@ -117,7 +117,7 @@ def test_subset_keeps_ids_and_order(root):
     assert torch.equal(some.images(torch.tensor([0, 2])), part.images(torch.tensor([30, 11])))
     with pytest.raises(ArcalError, match="has no id 3"):
         some.subset(torch.tensor([3]))
-    with pytest.raises(ArcalError, match="id 2 is there more than once"):
+    with pytest.raises(ArcalError, match="id 2 occurs more than once"):
         part.subset(torch.tensor([2, 2]))
 
 

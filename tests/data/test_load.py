@@ -67,7 +67,7 @@ def test_the_parts_have_names_and_an_unknown_one_raises():
     assert data.part("validation") is data.validation
     assert data.part("test") is data.test
     assert (data.classes, data.shape) == (("a", "b", "c"), (1, 1, 1))
-    with pytest.raises(ArcalError, match="toy has no part 'tset': there are train, validation"):
+    with pytest.raises(ArcalError, match="toy has no part 'tset': choose from train, validation"):
         data.part("tset")
 
 
@@ -85,13 +85,13 @@ def test_what_is_no_data_set_is_one_line_that_lists_what_was_looked_for(tmp_path
         with pytest.raises(ArcalError) as raised:
             load(source)
         message = str(raised.value)
-        assert message.startswith(f"{source} is no data set")
+        assert message.startswith(f"{source} is not a data set")
         assert "\n" not in message
         for word in ("fashion", "train*.parquet", "cifar-100-python", "train/CLASS/IMAGE"):
             assert word in message
     (tmp_path / "train" / "cat").mkdir(parents=True)
     (tmp_path / "train" / "cat" / "0.png").touch()
-    with pytest.raises(ArcalError, match="is no data set"):  # neither test/ nor val/
+    with pytest.raises(ArcalError, match="is not a data set"):  # neither test/ nor val/
         load(str(tmp_path))
 
 
@@ -129,5 +129,5 @@ def test_the_test_part_alone_needs_no_split(tmp_path):
     part = load_test(str(prefix))
     assert part.name == "tiny/test"
     assert part.fingerprint() == load(str(prefix), validation=40).test.fingerprint()
-    with pytest.raises(ArcalError, match="is no data set"):
+    with pytest.raises(ArcalError, match="is not a data set"):
         load_test(str(tmp_path / "nowhere"))

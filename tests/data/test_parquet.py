@@ -75,7 +75,7 @@ def test_all_shards_must_have_the_shape_of_the_first(tmp_path, write_parquet):
     write_parquet("train-00000-of-00002.parquet", GREY, [0] * 6)
     write_parquet("train-00001-of-00002.parquet", COLOUR, [0] * 6)
     write_parquet("test.parquet", GREY[:1], [0])
-    with pytest.raises(ArcalError, match=r"00001-of-00002\.parquet, row 0: the image is"):
+    with pytest.raises(ArcalError, match=r"00001-of-00002\.parquet, row 0: the image has shape"):
         read(tmp_path)
 
 
@@ -109,7 +109,12 @@ def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
         ([GREY[0], GREY[1][:50]], [0, 1], {}, "row 1: the image cannot be read"),
         ([GREY[0], b""], [0, 1], {}, "row 1: the image cannot be read"),
         ([GREY[0], None], [0, 1], {}, "row 1: the image has no bytes"),
-        ([GREY[0], COLOUR[0]], [0, 1], {}, r"row 1: the image is \(3, 5, 7\), the ones before it"),
+        (
+            [GREY[0], COLOUR[0]],
+            [0, 1],
+            {},
+            r"row 1: the image has shape \(3, 5, 7\), those",
+        ),
         (GREY[:2], [0, -1], {}, r"row 1: label -1 is not in \[0, 2\)"),
         (GREY[:2], [0, 2**40], {}, "row 1: label 1099511627776 is not in"),
         (GREY[:2], [0, 2], {"metadata": huggingface(["a", "b"])}, r"row 1: label 2 is not in"),
@@ -117,7 +122,7 @@ def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
         (GREY[:2], ["a", "b"], {}, "column label must be of integers, not string"),
         (GREY[:2], [0, 1], {"label_name": "y"}, "has no column label or fine_label"),
         (GREY[:2], [0, 1], {"column": "picture"}, "has no column image or img"),
-        (GREY[:2], [0, 1], {"id": [3, 3]}, "id 3 is there more than once"),
+        (GREY[:2], [0, 1], {"id": [3, 3]}, "id 3 occurs more than once"),
         (GREY[:2], [0, 1], {"id": [3, None]}, "row 1: id is missing"),
         (
             GREY[:2],

@@ -48,7 +48,7 @@ def test_an_unknown_id_raises(unknown):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ids": torch.tensor([7, 3, 7])}, "id 7 is there more than once"),
+        ({"ids": torch.tensor([7, 3, 7])}, "id 7 occurs more than once"),
         ({"ids": torch.tensor([7, 3])}, "2 ids but 3 labels"),
         ({"ids": torch.tensor([7, 3, 9]).int()}, "ids must be int64"),
         ({"ids": torch.tensor([[7], [3], [9]])}, "ids must be int64"),

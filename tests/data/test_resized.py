@@ -94,7 +94,7 @@ def test_the_fingerprint_is_of_the_part_and_what_is_done():
     [
         (4, (3, 8, 8), "toy/test has 4 channels, which cannot become 3: only grey"),
         (3, (2, 8, 8), "3 channels, which cannot become 2"),
-        (3, (3, 0, 8), "give .C, H, W. of 1 or more"),
+        (3, (3, 0, 8), "give .C, H, W., each at least 1"),
     ],
 )
 def test_channels_that_mean_nothing_are_refused_in_one_line(channels, shape, message):

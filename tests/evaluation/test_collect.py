@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from arcal.showcase import showcase
 from sklearn.metrics import log_loss
 
 from arcal.data import load
@@ -27,7 +28,6 @@ from arcal.evaluation import (
     stability,
 )
 from arcal.robustness import levels, mean_rank
-from arcal.showcase import showcase
 from arcal.store import RunFolder, load_scores, load_tensors, save_tensors
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
@@ -212,7 +212,7 @@ def test_a_checkpoint_of_something_else_is_no_finished_run(trained, tmp_path):
     (first, *_), data = trained
     copy = RunFolder(shutil.copytree(first.path, tmp_path / first.name))
     save_tensors(copy.checkpoint, {"x": torch.zeros(1)})
-    with pytest.raises(ArcalError, match="not trained to its end"):
+    with pytest.raises(ArcalError, match="not fully trained"):
         collect([copy], data, [], "gradient")
 
 

@@ -1,10 +1,10 @@
-"""What a command runs on: the device, processes of this machine, and their memory.
+"""The device, processes and memory that a command runs on.
 
 _compute   one value for all of it
-device     devices and processes, through Lightning Fabric
-processes  work fanned out over local processes
-watch      progress of work that other processes do
-memory     freed memory kept for the next step
+device     devices and their processes, through Lightning Fabric
+processes  work distributed over local processes
+watch      progress of work in other processes
+memory     keeping freed memory for the next step
 """
 
 from arcal.compute._compute import Compute

@@ -1,4 +1,4 @@
-"""The device, and the processes, that a command runs on, through Lightning Fabric."""
+"""The devices and processes that a command runs on, through Lightning Fabric."""
 
 import logging
 from collections.abc import Callable
@@ -14,23 +14,29 @@ from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from arcal.errors import ArcalError
 
-# What goes wrong is told in one line, and what goes right needs none.
+# Errors become one line of our own, and the rest of what these print is not needed.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
 logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 
 PATIENCE = timedelta(days=1)
-"""How long a process waits for one that is alive; one that dies is noticed at once."""
+"""How long a process waits for another that is alive; one that has died is noticed at once."""
 
 KILLED = (
-    "a process was killed, perhaps for want of memory; what was finished is kept, the same command "
-    "continues"
+    "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
+    "same command continues"
 )
 
 
 def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) -> Fabric:
-    """`processes` devices of this accelerator (`cpu`, `gpu`, `auto`, ...), each with a process.
+    """A Fabric with `processes` devices of an accelerator, one process each.
 
-    An accelerator that is not here raises. More than one process start when `run_on` is called.
+    `accelerator` is "cpu", "gpu", "auto" or another name that Fabric knows, and `precision` one of
+    Fabric's. More than one process is started by `run_on`. An accelerator that this machine does
+    not have, or fewer than one process, raises `ArcalError`.
+
+    >>> fabric = fabric_on("cpu")
+    >>> fabric.device, fabric.world_size
+    (device(type='cpu'), 1)
     """
     if processes < 1:
         raise ArcalError(f"{processes} processes: at least 1 is needed")
@@ -48,30 +54,34 @@ def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) 
 
 
 def run_on(fabric: Fabric, function: Callable[[Fabric], Any]) -> Any:
-    """Call `function(fabric)` on every process of `fabric`; the first's result returns.
+    """Call `function(fabric)` in every process of `fabric`, and return the first one's result.
 
-    Processes that run already, as `torchrun` starts them, all call this, and each gets its own
-    result; otherwise they are started here, and whatever stops one, or this process, stops all.
+    Processes that were started by `torchrun` all call this function, and each gets its own result.
+    Otherwise the processes are started here, and when one of them or this process stops, all stop;
+    a killed process raises `ArcalError`.
+
+    >>> run_on(fabric_on("cpu"), lambda fabric: fabric.global_rank)
+    0
     """
     if fabric.world_size == 1 or torch.distributed.is_initialized():
         return function(fabric)
-    others = active_children()
+    earlier = active_children()
     try:
-        return fabric.launch(partial(_and_leave, function))
+        return fabric.launch(partial(_call_and_disconnect, function))
     except ProcessException as error:
         if isinstance(error, ProcessExitedException) or "by peer" in error.msg:
             raise ArcalError(KILLED) from None
         raise
     finally:
         for child in active_children():
-            if child not in others:
+            if child not in earlier:
                 child.terminate()
 
 
-def _and_leave(function: Callable[[Fabric], Any], fabric: Fabric) -> Any:
+def _call_and_disconnect(function: Callable[[Fabric], Any], fabric: Fabric) -> Any:
     """Call the function, then end the threads that connect the processes.
 
-    Left to the interpreter's exit, gloo's would now and then abort the process.
+    If gloo's threads still run when the interpreter exits, they sometimes abort the process.
     """
     result = function(fabric)
     torch.distributed.destroy_process_group()

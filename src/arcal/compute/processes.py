@@ -1,4 +1,4 @@
-"""Work fanned out over processes of this machine."""
+"""Work distributed over processes of this machine."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -18,20 +18,22 @@ def fan_out(
     workers: int,
     one_more: Callable[[], object] = lambda: None,
 ) -> None:
-    """Call each wave's functions on a pool of `workers` processes, wave after wave.
+    """Call the functions of each wave in a pool of `workers` processes, one wave after another.
 
-    `one_more` is called after each. Whatever stops one stops all; what they have written stays.
+    Functions must be picklable. `one_more` is called here whenever one of them has returned. When
+    one raises or is killed, all are stopped and the error is raised, as `ArcalError` for a killed
+    process; files that they have written stay.
     """
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
     try:
         for wave in waves:
             jobs = [pool.submit(function) for function in wave]
-            for job in as_completed(jobs):  # a failure is not to wait for those before it
+            for job in as_completed(jobs):  # so that an error is raised as soon as it occurs
                 job.result()
                 one_more()
     except BaseException as error:
-        # What Python 3.14 has as terminate_workers; a public list of children would be read while
-        # the pool's own thread waits for them, and the two would take each other's exit codes.
+        # Python 3.14 has terminate_workers for this. multiprocessing.active_children() would
+        # collect exit codes for which the pool's own thread is waiting.
         children = list((pool._processes or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
         for child in children:
@@ -42,12 +44,12 @@ def fan_out(
     pool.shutdown()
 
 
-def _begin() -> None:
-    """A worker leaves Ctrl-C to the process that began it, and ends when that has been killed."""
+def _start_worker() -> None:
+    """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
-    Thread(target=_leave_with, args=(parent_process(),), daemon=True).start()
+    Thread(target=_exit_with, args=(parent_process(),), daemon=True).start()
 
 
-def _leave_with(parent: Any) -> None:
+def _exit_with(parent: Any) -> None:
     parent.join()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""Reporting on work that other processes do, from what they leave on disk."""
+"""Progress of work in other processes, which report it through files."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -7,11 +7,16 @@ from contextlib import contextmanager
 
 @contextmanager
 def watched(report: Callable[[], object]) -> Iterator[None]:
-    """Call `report` every second while the block runs, and once after it."""
-    over = threading.Event()
+    """Call `report` every second while the block runs, and once after it.
+
+    >>> with watched(lambda: print("nothing left to do")):
+    ...     pass
+    nothing left to do
+    """
+    finished = threading.Event()
 
     def watch() -> None:
-        while not over.wait(1.0):
+        while not finished.wait(1.0):
             report()
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -19,6 +24,6 @@ def watched(report: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        finished.set()
         thread.join()
         report()

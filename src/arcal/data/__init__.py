@@ -1,9 +1,9 @@
-"""Data sets whose inputs have ids that stay: readers, splits, batches.
+"""Data sets whose inputs have stable ids: readers, splits and batches.
 
-`load` reads a data set into its three parts, `batches` walks over one part, and `WithIds` makes
-any other data set yield ids. `open_official` opens corrupted test sets of others, `Resized` brings
-images to another size. A part is in memory as uint8 (`InMemory`) or read from image files
-on demand (`Folder`); what both promise is `Part`.
+`load` reads a data set as a training, a validation and a test part, and `batches` iterates over a
+part. A part is in memory as uint8 (`InMemory`) or reads image files on demand (`Folder`); `Part` is
+the protocol of both. `WithIds` adds ids to any other data set, `open_official` opens official
+corrupted test sets, and `Resized` changes the size of images.
 """
 
 from arcal.data._batches import as_input, batches

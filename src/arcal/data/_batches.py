@@ -1,4 +1,4 @@
-"""A walk over one part, batch by batch."""
+"""Batches of one part of a data set."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,16 +16,24 @@ Batch = tuple[Tensor, Tensor, Tensor]
 def batches(
     part: Part, size: int, *, order: Tensor | None = None, workers: int = 0
 ) -> Iterator[Batch]:
-    """Ids int64 `(B,)`, images uint8 `(B, C, H, W)` and labels int64 `(B,)`, B = `size` at a time.
+    """Iterate over a part: ids int64 `(B,)`, images uint8 `(B, C, H, W)`, labels int64 `(B,)`.
 
-    `order` is the positions to visit (int64, all of them ascending by default); the last batch
-    may be short. With `workers` > 0 that many processes read ahead, which pays for parts read
-    from files; the batches are the same. No global random number generator is touched.
+    B is `size`, or fewer in the last batch. `order` is int64 `(n,)`, the positions to visit, by
+    default all in ascending order. With `workers` > 0 that many processes read ahead, which speeds
+    up parts read from files and does not change the batches. Global random number generators are
+    not used. Arguments out of range raise `ArcalError`.
+
+    >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
+    >>> pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
+    >>> from arcal.data import InMemory
+    >>> part = InMemory("toy/train", ids, labels, ("cat", "dog"), pixels)
+    >>> [ids.tolist() for ids, images, labels in batches(part, 2)]
+    [[3, 5], [8]]
     """
     if size < 1 or workers < 0:
         raise ArcalError(
-            f"{part.name}: batches need a size of 1 or more and 0 or more workers, "
-            f"not {size} and {workers}"
+            f"{part.name}: the batch size is {size} and there are {workers} workers: give a size "
+            "of 1 or more and 0 or more workers"
         )
     if order is None:
         order = torch.arange(len(part))
@@ -37,23 +45,27 @@ def batches(
     if len(order) and not (int(order.min()) >= 0 and int(order.max()) < len(part)):
         raise ArcalError(f"{part.name}: order has positions outside [0, {len(part)})")
     blocks = order.split(size) if len(order) else ()
-    return _read_ahead(part, blocks, workers) if workers else (_at(part, b) for b in blocks)
+    return _read_ahead(part, blocks, workers) if workers else (_read(part, b) for b in blocks)
 
 
 def as_input(images: Tensor, device: torch.device | str) -> Tensor:
-    """uint8 images `(B, C, H, W)` as float32 in [0, 1], channels last, on the device."""
+    """uint8 images `(B, C, H, W)` as a network's input: float32 in [0, 1], channels last.
+
+    >>> as_input(torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3), "cpu")
+    tensor([[[[0.0000, 0.2000, 1.0000]]]])
+    """
     images = images.to(device, non_blocking=True)
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def _at(part: Part, positions: Tensor) -> Batch:
+def _read(part: Part, positions: Tensor) -> Batch:
     return part.ids[positions], part.images(positions), part.labels[positions]
 
 
 class _Blocks(Dataset[Any]):
-    """Batches by their positions. What a worker cannot read comes back as the error itself.
+    """A data set of batches, indexed by the positions of a batch. Errors are returned.
 
-    A DataLoader would raise it with the worker's traceback as its message, over many lines.
+    A DataLoader would raise an error with the worker's traceback as a message of many lines.
     """
 
     def __init__(self, part: Part) -> None:
@@ -61,7 +73,7 @@ class _Blocks(Dataset[Any]):
 
     def __getitem__(self, positions: Tensor) -> Batch | ArcalError:
         try:
-            return _at(self.part, positions)
+            return _read(self.part, positions)
         except ArcalError as error:
             return error
 
@@ -72,7 +84,7 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
         batch_size=None,
         sampler=blocks,
         num_workers=workers,
-        generator=torch.Generator(),  # else the workers' seed is drawn from the global generator
+        generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
     )
     for batch in loader:
         if isinstance(batch, ArcalError):

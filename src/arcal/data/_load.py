@@ -1,4 +1,4 @@
-"""`load`: a data set by name or path, as training, validation and test part."""
+"""`load`: a data set by name or path, as a training, a validation and a test part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,19 @@ PAPER_VALIDATION = 5000  # of CIFAR's 50,000 training images
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A data set in three parts, which share their classes and the shape of an image."""
+    """A data set in three parts with the same classes and image shape.
+
+    Parts that differ in either raise `ArcalError`.
+
+    >>> import torch
+    >>> from arcal.data import InMemory
+    >>> def part(name: str) -> InMemory:
+    ...     ids, pixels = torch.arange(4), torch.zeros(4, 1, 28, 28, dtype=torch.uint8)
+    ...     return InMemory(name, ids, ids % 2, ("cat", "dog"), pixels)
+    >>> data = Data("toy", part("toy/train"), part("toy/validation"), part("toy/test"))
+    >>> data.classes, data.shape
+    (('cat', 'dog'), (1, 28, 28))
+    """
 
     name: str
     train: Part
@@ -33,7 +45,7 @@ class Data:
             if part.classes != self.train.classes:
                 raise ArcalError(
                     f"{part.name} and {self.train.name} have different classes: "
-                    f"{_apart(part.classes, self.train.classes)}"
+                    f"{_difference(part.classes, self.train.classes)}"
                 )
             if part.shape != self.train.shape:
                 raise ArcalError(
@@ -43,24 +55,24 @@ class Data:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The Z names."""
+        """The names of the Z classes."""
         return self.train.classes
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+        """The shape (C, H, W) of an image."""
         return self.train.shape
 
     def part(self, name: str) -> Part:
-        """The part "train", "validation" or "test"."""
+        """The part "train", "validation" or "test"; another name raises `ArcalError`."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         if name not in parts:
-            raise ArcalError(f"{self.name} has no part {name!r}: there are {', '.join(parts)}")
+            raise ArcalError(f"{self.name} has no part {name!r}: choose from {', '.join(parts)}")
         return parts[name]
 
 
-def _apart(first: Sequence[str], second: Sequence[str]) -> str:
-    """The first class, by number, that two lists do not share."""
+def _difference(first: Sequence[str], second: Sequence[str]) -> str:
+    """The first class in which two lists differ, as a phrase."""
     k, (a, b) = next(
         (k, pair) for k, pair in enumerate(zip_longest(first, second)) if pair[0] != pair[1]
     )
@@ -76,21 +88,29 @@ def load(
     test_images: int | None = None,
     classes: Sequence[int] | None = None,
 ) -> Data:
-    """The data set that `source` names.
+    """Load a data set as a training, a validation and a test part.
 
-    "fashion" is the embedded subset of Fashion-MNIST: 9,000 training and 5,000 test images.
-    Anything else is a path: to Parquet files in the Hugging Face layout (their folder, or a
-    prefix: data/cifar10 stands for data/cifar10-train*.parquet and data/cifar10-test*.parquet),
-    to the official python archives of CIFAR-10 or CIFAR-100, or to a folder with
-    train/CLASS/IMAGE and test/ or val/ likewise, whose images are read on demand.
+    `source` is "fashion", the embedded subset of Fashion-MNIST with 9,000 training and 5,000 test
+    images, or a path to one of these:
 
-    `validation` images (3,000 of "fashion", 5,000 otherwise) are drawn at random from the
-    training part, by `split_seed` alone. A folder with train/ and val/ but no labelled test/ is
-    ImageNet's case, appendix A.3: val/ is halved at random into validation and test part, or
-    cut into `validation` images and the rest. Ids are those of the official sets throughout.
+    - Parquet files in the Hugging Face layout: their folder, or a prefix such as data/cifar10 for
+      data/cifar10-train*.parquet and data/cifar10-test*.parquet;
+    - the official python archives of CIFAR-10 or CIFAR-100;
+    - a folder with train/CLASS/IMAGE, and test/ or val/ likewise. Its images are read on demand.
 
-    For smaller experiments `images` of the rest are drawn for training and `test_images` of the
-    test part, by `split_seed` as well; and `classes` keeps only those of these numbers.
+    `validation` images (by default 3,000 of "fashion", otherwise 5,000) are drawn at random from
+    the training part. A folder with train/ and val/ but no test/ is treated like ImageNet in
+    appendix A.3: val/ is split at random into a validation and a test part, of equal size or with
+    `validation` images for the former. Ids are always those of the official sets.
+
+    For smaller experiments, `images` and `test_images` limit the training and the test part to
+    randomly drawn images, and `classes` selects classes by their numbers. All draws depend on
+    `split_seed` and the numbers of images only. A source that cannot be read, or a number of images
+    or class that it does not have, raises `ArcalError`.
+
+    >>> data = load("fashion", images=100)
+    >>> len(data.train), len(data.validation), len(data.test), data.shape
+    (100, 3000, 5000, (1, 28, 28))
     """
     name, train, test, official = _parts(source)
     train = only_classes(train, classes)
@@ -109,7 +129,13 @@ def load(
 
 
 def load_test(source: str) -> Part:
-    """The whole test part of what `source` names, or val/ where there is no test/; no split."""
+    """The whole test part of a data set, or val/ of a folder without test/.
+
+    `source` and errors are those of `load`.
+
+    >>> len(load_test("fashion"))
+    5000
+    """
     _, _, test, official = _parts(source)
     part = test if test is not None else official
     assert part is not None
@@ -117,7 +143,7 @@ def load_test(source: str) -> Part:
 
 
 def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
-    """Name, training part, test part, and ImageNet's val/ where there is no test part."""
+    """The name, the training part, the test part or None, and otherwise the part in val/."""
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:
@@ -132,8 +158,7 @@ def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
         if class_folders(path / "val"):
             return name, train, None, Folder(path / "val", name=f"{name}/val")
     raise ArcalError(
-        f"{source} is no data set: looked there for 'fashion', for *train*.parquet and "
-        f"*test*.parquet (in the folder, in a folder of it, or as {path.name}-train*.parquet), "
-        "for cifar-10-batches-py or cifar-100-python, and for train/CLASS/IMAGE with test/ or "
-        "val/"
+        f"{source} is not a data set: give 'fashion', or a path with *train*.parquet and "
+        f"*test*.parquet (in the folder, in a subfolder, or as {path.name}-train*.parquet), with "
+        "cifar-10-batches-py or cifar-100-python, or with train/CLASS/IMAGE and test/ or val/"
     )

@@ -1,4 +1,4 @@
-"""Random splits of one part, seeded by name."""
+"""Random splits of one part of a data set."""
 
 import hashlib
 
@@ -12,16 +12,16 @@ from arcal.errors import ArcalError
 def split(
     part: InMemory | Folder, size: int, *, split_seed: int, names: tuple[str, str]
 ) -> tuple[Part, Part]:
-    """A random `size` images of the part, and the rest, each with ascending ids.
+    """Split a part at random into one of `size` images and the rest, each with ascending ids.
 
-    The draw depends on the split seed, the number of images and `size` alone: whatever the seed
-    of a run, compared runs share it.
+    The split depends only on the split seed, the number of images and `size`, not on the seed of a
+    run, so that compared runs share it. A size that leaves one side empty raises `ArcalError`.
     """
     N = len(part)
     if not 1 <= size < N:
         raise ArcalError(
             f"{part.name} has {N} images, so a split of {size} is impossible: "
-            f"ask for a validation (--validation) of 1 to {N - 1}"
+            f"choose a validation size (--validation) of 1 to {N - 1}"
         )
     drawn = torch.zeros(N, dtype=torch.bool)
     drawn[torch.randperm(N, generator=generator(f"split/{split_seed}"))[:size]] = True
@@ -30,6 +30,6 @@ def split(
 
 
 def generator(name: str) -> torch.Generator:
-    """A generator of its own for the draw of this name."""
+    """A generator seeded by the name of the draw."""
     digest = hashlib.sha256(name.encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))

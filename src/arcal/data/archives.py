@@ -1,4 +1,4 @@
-"""The official python archives of CIFAR-10 and CIFAR-100, by torchvision's readers."""
+"""The official python archives of CIFAR-10 and CIFAR-100, read by torchvision."""
 
 from pathlib import Path
 
@@ -12,10 +12,11 @@ READERS = (CIFAR10, CIFAR100)
 
 
 def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
-    """Training and test part, or None where `source` neither is nor holds such a folder.
+    """The training and the test part, or None if `source` is not, and does not hold, an archive.
 
-    The archives are pickles. torchvision loads a file only after its md5 has proved to be the
-    official one's, so nothing but those known files is ever unpickled.
+    The archives are pickles. torchvision loads a file only after checking that its md5 is that of
+    the official file, so nothing else is ever unpickled. A folder with both archives, or a missing
+    or changed file, raises `ArcalError`.
     """
     roots = {reader: root for reader in READERS if (root := root_of(source, reader.base_folder))}
     if not roots:
@@ -31,7 +32,7 @@ def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
 
 
 def root_of(source: Path, folder: str) -> Path | None:
-    """The folder that holds `folder`, which `source` may also be itself."""
+    """The parent of the folder of this name, which is `source` or in it; None if it is neither."""
     if source.name == folder and source.is_dir():
         return source.parent
     return source if (source / folder).is_dir() else None
@@ -40,7 +41,7 @@ def root_of(source: Path, folder: str) -> Path | None:
 def read_part(
     reader: type[CIFAR10] | type[CIFAR100], root: Path, name: str, *, train: bool
 ) -> InMemory:
-    """One part, with ids in the official order."""
+    """One part; its ids are the positions in the official order."""
     try:
         official = reader(root, train=train, download=False)
     except (RuntimeError, OSError) as error:

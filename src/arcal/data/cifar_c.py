@@ -1,7 +1,7 @@
 """CIFAR-10-C and CIFAR-100-C as their authors publish them: TYPE.npy and labels.npy.
 
-An array has 5 x 10,000 rows, intensity by intensity, each time in the order of the official test
-set: an id is a row. Nothing but the rows asked for is ever read.
+An array has 5 x 10,000 rows: for each intensity, the test images in their official order, so that
+an id is a row. Only the rows of a batch are read.
 """
 
 from dataclasses import dataclass, replace
@@ -17,12 +17,15 @@ from arcal.errors import ArcalError
 
 INTENSITIES = 5
 BLOCK = 1024  # images hashed at a time
-AGAIN = "unpack the official archive again"
+REMEDY = "unpack the official archive again"
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A lazy part: row `first + id` of a `.npy` file of uint8 `(rows, H, W, C)` is image `id`."""
+    """A part read on demand: image `id` is row `first + id` of a `.npy` file.
+
+    The file holds uint8 `(rows, H, W, C)`; ids and labels are int64 `(N,)`.
+    """
 
     name: str
     ids: Tensor
@@ -39,20 +42,20 @@ class Rows:
         return len(self.ids)
 
     def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, C, H, W)`: the images at these B positions, read now."""
-        # Mapped anew each time: a part that goes to a worker process takes no pixels with it.
+        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`, read now."""
+        # The file is mapped anew each time, so that no pixels are sent to worker processes.
         rows = mapped(self.path)[(self.first + self.ids[positions]).numpy()]
         return torch.from_numpy(np.asarray(rows)).permute(0, 3, 1, 2).contiguous()
 
     def subset(self, ids: Tensor) -> "Rows":
-        """The part with these ids only, in the order given. An unknown id raises."""
-        at = positions_of(ids, self)
-        return replace(self, ids=self.ids[at], labels=self.labels[at])
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
+        return replace(self, ids=self.ids[positions], labels=self.labels[positions])
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the sha256 of ids, labels, shape and pixels; computed once.
+        """16 hexadecimal digits of the SHA-256 of ids, labels, shape and pixels; computed once.
 
-        That of an `InMemory` part with the same content.
+        An `InMemory` part with the same content has the same fingerprint.
         """
         return self._fingerprint
 
@@ -63,7 +66,10 @@ class Rows:
 
 
 def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) -> Rows:
-    """The clean part's images under one corruption. What is incomplete or does not fit raises."""
+    """The images of the clean part under one corruption.
+
+    An incomplete set, or one of other images, raises `ArcalError`.
+    """
     labels = official_labels(root / "labels.npy")
     check_same_order(root / "labels.npy", labels, clean)
     path = root / f"{type}.npy"
@@ -72,55 +78,56 @@ def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) 
     expected = (INTENSITIES * len(labels), H, W, C)
     if array.dtype != np.uint8 or array.shape != expected:
         raise ArcalError(
-            f"{path} is {array.dtype} of shape {array.shape}, not uint8 of {expected} as "
-            f"labels.npy and {clean.name} ask for: {AGAIN}"
+            f"{path} is {array.dtype} of shape {array.shape}, but labels.npy and {clean.name} "
+            f"need uint8 of shape {expected}: {REMEDY}"
         )
     first = (intensity - 1) * len(labels)
     return Rows(name, clean.ids, clean.labels, clean.classes, clean.shape, path, first)
 
 
 def mapped(path: Path) -> np.ndarray:
-    """The array in a `.npy` file, mapped read-only into memory. Pickled objects are refused."""
+    """The array in a `.npy` file, mapped read-only into memory; pickles raise `ArcalError`."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = (str(error) or error.__class__.__name__).splitlines()[0]
-        raise ArcalError(f"{path} cannot be read as an array ({reason}): {AGAIN}") from error
+        raise ArcalError(f"{path} cannot be read as an array ({reason}): {REMEDY}") from error
 
 
 def official_labels(path: Path) -> Tensor:
-    """int64 `(N,)`: the labels of the N test images, which the file must repeat 5 times."""
+    """The labels of the N test images, int64 `(N,)`, which the file must repeat 5 times."""
     labels = mapped(path)
     if labels.dtype.kind not in "iu" or labels.ndim != 1 or labels.size % INTENSITIES:
         raise ArcalError(
-            f"{path} is {labels.dtype} of shape {labels.shape}: expected integers, those of the "
-            f"test set {INTENSITIES} times: {AGAIN}"
+            f"{path} is {labels.dtype} of shape {labels.shape}, not integers, the labels of the "
+            f"test set {INTENSITIES} times: {REMEDY}"
         )
     blocks = torch.from_numpy(labels.astype(np.int64)).view(INTENSITIES, -1)
     if (differ := (blocks != blocks[0]).flatten().nonzero()).numel():
         raise ArcalError(
-            f"{path}, row {int(differ[0])}: the labels are not those of the first "
-            f"{blocks.shape[1]} rows again: {AGAIN}"
+            f"{path}, row {int(differ[0])}: the labels do not repeat those of the first "
+            f"{blocks.shape[1]} rows: {REMEDY}"
         )
     return blocks[0]
 
 
 def check_same_order(path: Path, labels: Tensor, clean: Part) -> None:
-    """Raise unless the clean part's ids are rows of `labels`, and its labels the same by id."""
+    """Raise unless every id of the clean part is a row of `labels` with the same label."""
     remedy = (
-        "ids must be places in the official test set, as from the official python archive or "
-        "from a column `id` in Parquet"
+        "ids must be positions in the official test set: load the official python archive, or "
+        "Parquet with a column `id`"
     )
     if len(clean) and not 0 <= int(clean.ids.min()) <= int(clean.ids.max()) < len(labels):
         raise ArcalError(
             f"{clean.name} has ids from {int(clean.ids.min())} to {int(clean.ids.max())}, but "
-            f"{path} is of {len(labels)} images: {remedy}"
+            f"{path} has {len(labels)} images: {remedy}"
         )
     differ = clean.ids[labels[clean.ids] != clean.labels]
     if len(differ):
         row = int(differ.min())
         label = int(clean.labels[clean.ids == row])
         raise ArcalError(
-            f"{path} first differs from {clean.name} at row {row} (label {int(labels[row])}, not "
-            f"{label}; {len(differ)} of {len(clean)} differ): another set or order, {remedy}"
+            f"{path} first differs from {clean.name} in row {row} (label {int(labels[row])}, not "
+            f"{label}; {len(differ)} of {len(clean)} differ), so the set or its order is another: "
+            f"{remedy}"
         )

@@ -1,4 +1,4 @@
-"""Fewer images or classes of a data set, for experiments that fit on a small machine."""
+"""Fewer images or classes of a data set, for experiments on a small machine."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,23 +11,26 @@ from arcal.errors import ArcalError
 
 
 def drawn(part: Part, count: int | None, *, split_seed: int) -> Part:
-    """A random `count` images of the part, ascending by id; all of them for None.
+    """A random `count` images of the part, ascending by id; the part itself for None.
 
-    The draw depends on the split seed and the number of images alone, and a smaller draw is part
-    of a larger one.
+    The draw depends only on the split seed and the number of images, and a larger draw contains
+    every smaller one. A count that the part does not have raises `ArcalError`.
     """
     if count is None:
         return part
     if not 1 <= count <= len(part):
-        raise ArcalError(f"{part.name} has {len(part)} images: ask for 1 to {len(part)} of them")
+        raise ArcalError(
+            f"{part.name} has {len(part)} images, not {count}: choose from 1 to {len(part)}"
+        )
     order = torch.randperm(len(part), generator=generator(f"fewer/{split_seed}"))
     return part.subset(part.ids.sort().values[order[:count]].sort().values)
 
 
 def only_classes(part: Any, classes: Sequence[int] | None) -> Any:
-    """The images of a part that are of these classes; their labels become 0, 1, ... in this order.
+    """The images of a part whose classes are given; their labels become 0, 1, ... in that order.
 
-    Ids stay as they are, and so does the part for None.
+    Ids stay as they are; None returns the part itself. Fewer than two classes, an unknown or
+    repeated class, or a part that is not in memory raises `ArcalError`.
     """
     if classes is None:
         return part
@@ -37,10 +40,13 @@ def only_classes(part: Any, classes: Sequence[int] | None) -> Any:
             f"classes are {list(classes)}: give two or more of 0 to {Z - 1}, each once"
         )
     if not isinstance(part, InMemory):
-        raise ArcalError(f"{part.name} is read lazily: classes are chosen of data in memory only")
+        raise ArcalError(
+            f"{part.name} is read from image files, where classes cannot be selected: leave out "
+            "classes"
+        )
     label = torch.full((Z,), -1)
     label[list(classes)] = torch.arange(len(classes))
     labels = label[part.labels]
-    kept = labels >= 0
+    selected = labels >= 0
     names = tuple(part.classes[z] for z in classes)
-    return InMemory(part.name, part.ids[kept], labels[kept], names, part.pixels[kept])
+    return InMemory(part.name, part.ids[selected], labels[selected], names, part.pixels[selected])

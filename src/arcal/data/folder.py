@@ -1,4 +1,4 @@
-"""A folder of images, one sub-folder a class, read on demand."""
+"""A folder of images with one subfolder per class, read on demand."""
 
 import copy
 import os
@@ -14,19 +14,29 @@ from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # in any case
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # upper or lower case
 
 
 class Folder:
-    """A lazy part: `root/CLASS/IMAGE` files, decoded each time they are asked for.
+    """A part whose images are files `root/CLASS/IMAGE`, decoded each time they are read.
 
-    Making one lists the files and opens none. The id of an image is its place among all files
-    sorted by class and file name. Images come out as RGB, `size` x `size`: the short side is
-    resized to 256 * size / 224 and the centre is cut out. A damaged file raises when it is read.
+    Creating it lists the files but opens none. The id of an image is its position among all files,
+    sorted by class and file name. Images are RGB, `size` x `size`: the short side is resized to
+    256 * size / 224 and the centre is cropped. A root without classes, or a class without images,
+    raises `ArcalError`; so does a damaged file, when it is read.
+
+    >>> for name in ("cat", "dog"):
+    ...     Path("pets", name).mkdir(parents=True)
+    ...     Image.new("RGB", (40, 30)).save(Path("pets", name, "1.png"))
+    >>> part = Folder("pets", size=28)
+    >>> part.classes, part.labels, part.shape
+    (('cat', 'dog'), tensor([0, 1]), (3, 28, 28))
+    >>> part.images(torch.tensor([1])).shape
+    torch.Size([1, 3, 28, 28])
     """
 
     _draws: Tensor | None = None
-    """Of random views, `(5, N)` uniform in [0, 1): four for the box, one for the mirror."""
+    """Random numbers `(5, N)` in [0, 1) for random views: four for the box, one for the flip."""
 
     def __init__(self, root: str | Path, *, size: int = 224, name: str | None = None) -> None:
         self.root = Path(root)
@@ -36,30 +46,32 @@ class Folder:
             raise ArcalError(f"{self.name}: size must be at least 1, not {size}")
         self.classes = class_folders(self.root)
         if not self.classes:
-            raise ArcalError(f"{self.root} has no class folders: expected {self.root}/CLASS/IMAGE")
+            raise ArcalError(
+                f"{self.root} has no class folders: give a folder that holds CLASS/IMAGE"
+            )
         files = [image_files(self.root / folder) for folder in self.classes]
-        # One array of bytes: a Python string for each of a million files would take 100 MB, and
-        # counting references to them would copy that into every worker process.
+        # One array of bytes: Python strings for a million files would take 100 MB, and counting
+        # references to them would copy those into every worker process.
         self._files = np.concatenate(files)
-        counts = torch.tensor([len(some) for some in files])
+        counts = torch.tensor([len(names) for names in files])
         self.labels = torch.arange(len(self.classes)).repeat_interleave(counts)
         self.ids = torch.arange(len(self.labels))
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(3, size, size)."""
+        """The shape (3, size, size) of an image."""
         return 3, self.size, self.size
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def path(self, position: int) -> Path:
-        """The file at this position."""
+        """The path of the image at this position."""
         label = int(self.labels[position])
         return self.root / self.classes[label] / os.fsdecode(self._files[position])
 
     def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, 3, size, size)`: the images at these B positions, decoded now."""
+        """The images at these positions `(B,)`, uint8 `(B, 3, size, size)`, decoded now."""
         images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
         view = images.numpy()
         for row, position in enumerate(positions.tolist()):
@@ -73,11 +85,11 @@ class Folder:
         return images
 
     def at_random(self, generator: torch.Generator) -> "Folder":
-        """The part with a random view of each image, one and the same however often it is read.
+        """The part with a random view of each image, the same every time it is read.
 
-        For training (ImageNet's script, appendix A.3): a random box of the whole image
-        (`transforms.augment.random_boxes`), resized to `size` bicubically with antialiasing, and
-        mirrored left to right half the time.
+        For training as in ImageNet's script (appendix A.3): a random box of the original image
+        (`arcal.transforms.augment.random_boxes`) is resized to `size`, bicubic with antialiasing,
+        and flipped horizontally half the time.
         """
         part = copy.copy(self)
         part._draws = torch.rand(5, len(self), generator=generator)
@@ -91,20 +103,20 @@ class Folder:
         return ImageOps.mirror(resized) if draws[4] < 0.5 else resized
 
     def subset(self, ids: Tensor, name: str | None = None) -> "Folder":
-        """The part with these ids only, in the order given. An unknown id raises."""
-        at = positions_of(ids, self)
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
         part = copy.copy(self)
         part.name = name or self.name
-        part.ids, part.labels = self.ids[at], self.labels[at]
-        part._files = self._files[at.numpy()]
-        part._draws = None if self._draws is None else self._draws[:, at]
+        part.ids, part.labels = self.ids[positions], self.labels[positions]
+        part._files = self._files[positions.numpy()]
+        part._draws = None if self._draws is None else self._draws[:, positions]
         check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
         return part
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the sha256 of ids, labels, image size, file names and sizes.
+        """16 hexadecimal digits of the SHA-256 of ids, labels, image size, file names and sizes.
 
-        Names are relative to the root, so a folder that moves keeps its fingerprint.
+        Names are relative to the root, so a folder that is moved keeps its fingerprint.
         """
         return fingerprint_of(self, map(self._name_and_size, range(len(self))))
 
@@ -117,7 +129,7 @@ class Folder:
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
-    """The names of root's sub-folders, sorted; hidden ones and a missing root give none."""
+    """The sorted names of the subfolders of `root`, without hidden ones; () if it is missing."""
     if not root.is_dir():
         return ()
     with os.scandir(root) as entries:
@@ -125,9 +137,11 @@ def class_folders(root: Path) -> tuple[str, ...]:
 
 
 def image_files(folder: Path) -> np.ndarray:
-    """The names of the folder's image files, sorted, as bytes `(N,)`. None at all raises."""
+    """The sorted names of the image files in a folder, as bytes `(N,)`; N = 0 raises an error."""
     with os.scandir(folder) as entries:
         names = [e.name for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
     if not names:
-        raise ArcalError(f"{folder} holds no image file ({', '.join(SUFFIXES)})")
+        raise ArcalError(
+            f"{folder} holds no image file ({', '.join(SUFFIXES)}): add images or remove the folder"
+        )
     return np.array([os.fsencode(name) for name in sorted(names)])

@@ -13,15 +13,15 @@ from arcal.data.images import pixels_of, read_image
 from arcal.data.part import Part, fingerprint_of
 from arcal.errors import ArcalError
 
-CUT = (224, 224)  # the authors' size for every file
+CROP = (224, 224)  # the size of every file of the official set
 
 
 class Cropped(Folder):
-    """The images of a clean folder, by the same class and file names below another root.
+    """The images of a clean folder under another root, with the same class and file names.
 
-    Ids are the clean folder's, whatever else lies below the root. The files are the central
-    squares already that `Folder` cuts out of the clean images: they are not cropped again, and
-    resized only where the clean part's size is not 224.
+    Ids are those of the clean folder; other files under the root are ignored. The official files
+    are already the centre crops that `Folder` takes of the clean images, so they are not cropped
+    again, and they are resized only when the size of the clean part is not 224.
     """
 
     def __init__(self, root: Path, clean: Folder, name: str) -> None:
@@ -29,15 +29,15 @@ class Cropped(Folder):
         self.ids, self.labels, self._files = clean.ids, clean.labels, clean._files
 
     def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, 3, size, size)`: the images at these B positions, decoded now."""
+        """The images at these positions `(B,)`, uint8 `(B, 3, size, size)`, decoded now."""
         images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
         view = images.numpy()
         for row, position in enumerate(positions.tolist()):
             path = self.path(position)
             image = read_image(path, str(path), rgb=True)
-            if image.size != CUT:
+            if image.size != CROP:
                 raise ArcalError(
-                    f"{path} is {image.width} x {image.height} pixels, not 224 x 224 as all of "
+                    f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "
                     "ImageNet-C: unpack the official archive again"
                 )
             square = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
@@ -45,16 +45,19 @@ class Cropped(Folder):
         return images
 
     def fingerprint(self) -> str:
-        """As that of `Folder`, of type and intensity too: file sizes alone might not differ."""
+        """Like that of `Folder`, but also of type and intensity, as file sizes might not differ."""
         which = os.fsencode(f"{self.root.parent.name}/{self.root.name}\0")
         return fingerprint_of(self, [which, *map(self._name_and_size, range(len(self)))])
 
 
 def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
-    """The clean folder's images below root, which is TYPE/INTENSITY. A missing one raises."""
+    """The images of the clean folder under `root`, which is TYPE/INTENSITY.
+
+    A clean part that is not a `Folder`, or a missing image, raises `ArcalError`.
+    """
     if not isinstance(clean, Folder):
         raise ArcalError(
-            f"{root} is matched to clean images by file name, and {clean.name} is no folder of "
+            f"{root} is matched to clean images by file name, but {clean.name} is not a folder of "
             "images: load ImageNet as val/CLASS/IMAGE"
         )
     part = Cropped(root, clean, name)
@@ -62,13 +65,13 @@ def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
         folder = root / part.classes[label]
         if not folder.is_dir():
             raise ArcalError(
-                f"{folder} is missing: {clean.name} has images of that class, unpack the "
+                f"{folder} is missing, but {clean.name} has images of that class: unpack the "
                 "official archive again"
             )
         missing = np.setdiff1d(part._files[(part.labels == label).numpy()], image_files(folder))
         if len(missing):
             raise ArcalError(
-                f"{folder / os.fsdecode(missing[0])} is missing, one of {len(missing)}: "
-                f"the images of {clean.name} must be there by the same names"
+                f"{folder / os.fsdecode(missing[0])} is missing, one of {len(missing)} images of "
+                f"{clean.name}: unpack the official archive again"
             )
     return part

@@ -1,4 +1,4 @@
-"""Image files and image bytes, decoded to uint8."""
+"""Decoding image files and image bytes to uint8."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -8,15 +8,15 @@ from PIL import Image, UnidentifiedImageError
 
 from arcal.errors import ArcalError
 
-# Pillow's other readers are rarely used for data sets, and some of them start other programs.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+"""Formats that are read; some of Pillow's other readers start other programs."""
 
 
 def read_image(source: Path | BinaryIO, where: str, *, rgb: bool = False) -> Image.Image:
-    """The image as mode L where it is grey and `rgb` is off, as RGB otherwise; transparency goes.
+    """Decode an image to mode L if it is grey and `rgb` is off, otherwise to RGB.
 
-    `where` names the image in the ArcalError that damaged or missing bytes raise, and so does
-    an image with more than 8 bits a channel, which would be cut to 8 without a word.
+    Transparency is dropped. An image that is damaged, missing, or has more than 8 bits per channel,
+    which Pillow would silently cut to 8, raises `ArcalError`, in which `where` names the image.
     """
     try:
         with Image.open(source, formats=FORMATS) as image:
@@ -24,27 +24,27 @@ def read_image(source: Path | BinaryIO, where: str, *, rgb: bool = False) -> Ima
                 raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
             if not rgb and image.mode in ("1", "L", "LA"):
                 return image.convert("L")
-            if image.mode == "P":  # the palette's transparency first, or Pillow warns
+            if image.mode == "P":  # Pillow warns when it drops a palette's transparency
                 image = image.convert("RGBA")
             return image.convert("RGB")
-    except UnidentifiedImageError as error:  # its own message shows an address in memory
+    except UnidentifiedImageError as error:  # its message shows a memory address
         raise ArcalError(f"{where}: the image cannot be read (no known format)") from error
-    except Exception as error:  # damaged bytes make Pillow's decoders raise nearly anything
+    except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ArcalError(f"{where}: the image cannot be read ({reason})") from error
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:
-    """uint8 `(C, H, W)`: C is 1 for mode L, 3 for RGB."""
+    """The pixels of an image, uint8 `(C, H, W)`, with C = 1 for mode L and 3 for RGB."""
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
 def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
-    """The central `size` x `size` square after the short side has become 256 * size / 224.
+    """Resize the short side to 256 * size / 224 and crop the central `size` x `size` square.
 
-    The usual evaluation view of ImageNet for size 224: bilinear with antialiasing, the long side
-    rounded down, as torchvision's Resize and CenterCrop do.
+    For size 224 this is the usual preprocessing for evaluation on ImageNet: bilinear with
+    antialiasing and the long side rounded down, like torchvision's Resize and CenterCrop.
     """
     short = round(256 * size / 224)
     width, height = image.size

@@ -1,7 +1,7 @@
-"""The corrupted test sets of Hendrycks and Dietterich (2019), where a user has them.
+"""The official corrupted test sets of Hendrycks and Dietterich (2019), from a folder on disk.
 
-CIFAR-10-C and CIFAR-100-C are folders of arrays (`cifar_c`), ImageNet-C is one of images
-(`imagenet_c`). Either becomes a part with the ids of its clean test set.
+CIFAR-10-C and CIFAR-100-C are folders of arrays (`cifar_c`), ImageNet-C is a folder of images
+(`imagenet_c`). Each corruption is read as a part with the ids of the clean test set.
 """
 
 from pathlib import Path
@@ -14,25 +14,38 @@ from arcal.transforms.corruptions import CORRUPTIONS
 
 
 def official_types(root: Path) -> tuple[str, ...]:
-    """Those of the 19 `CORRUPTIONS` that the folder holds, in their order. None at all raises."""
-    there = tuple(t for t in CORRUPTIONS if (root / f"{t}.npy").is_file() or (root / t).is_dir())
-    if not there:
+    """The corruptions in the folder, in the order of `CORRUPTIONS`; none raises `ArcalError`."""
+    types = tuple(t for t in CORRUPTIONS if (root / f"{t}.npy").is_file() or (root / t).is_dir())
+    if not types:
         raise ArcalError(
-            f"{root} holds no corrupted set: expected labels.npy and files such as fog.npy "
-            "(CIFAR-10-C, CIFAR-100-C) or folders such as fog/1/CLASS/IMAGE (ImageNet-C)"
+            f"{root} holds no corrupted set: give a folder with labels.npy and files such as "
+            "fog.npy (CIFAR-10-C, CIFAR-100-C) or folders such as fog/1/CLASS/IMAGE (ImageNet-C)"
         )
-    return there
+    return types
 
 
 def open_official(root: Path, type: str, intensity: int, clean: Part) -> Part:
-    """The images of the clean part as the official set corrupts them, read on demand.
+    """Open one corruption of an official set as a part whose images are read on demand.
 
-    `clean` is the test set or a subset of it; the part has its ids, labels, classes and shape, in
-    its order. A type or intensity (1 .. 5) that is not there, and a set that is incomplete or
-    not that of the clean images, raise.
+    `root` is the unpacked archive, and `clean` the clean test set or a subset of it; the result has
+    its ids, labels, classes and shape, in its order. A type that the folder does not have, an
+    intensity outside 1 .. 5, and a set that is incomplete or does not match the clean images raise
+    `ArcalError`.
+
+    >>> import numpy as np, torch
+    >>> from arcal.data import InMemory
+    >>> root = Path("CIFAR-C")  # a small one, of two images
+    >>> root.mkdir()
+    >>> np.save(root / "labels.npy", np.array(5 * [0, 1]))
+    >>> np.save(root / "fog.npy", np.arange(10, dtype=np.uint8).repeat(12).reshape(10, 2, 2, 3))
+    >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 2, 2, dtype=torch.uint8)
+    >>> clean = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
+    >>> foggy = open_official(root, "fog", 3, clean)
+    >>> foggy.images(torch.tensor([0, 1]))[:, 0, 0, 0]  # rows 4 and 5
+    tensor([4, 5], dtype=torch.uint8)
     """
-    if type not in (there := official_types(root)):
-        raise ArcalError(f"{root} has no corruption {type!r}: it has {', '.join(there)}")
+    if type not in (types := official_types(root)):
+        raise ArcalError(f"{root} has no corruption {type!r}: choose from {', '.join(types)}")
     if intensity not in range(1, 6):
         raise ArcalError(f"intensity {intensity} of {type} is unknown: choose 1 to 5")
     name = f"{clean.name} under official {type}, intensity {intensity}"

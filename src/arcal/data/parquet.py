@@ -1,4 +1,4 @@
-"""Parquet files as the Hugging Face hub lays them out, decoded into memory."""
+"""Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
 import json
@@ -19,25 +19,26 @@ from arcal.errors import ArcalError
 
 IMAGE = ("image", "img")
 LABEL = ("label", "fine_label")  # fine_label: CIFAR-100
-ROWS = 1024  # read at a time: the compressed bytes of few images are in memory at once
+ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
 def read_parquet(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
-    """Training and test part, or None where `source` leads to no such Parquet files.
+    """The training and the test part, or None if there are no such Parquet files at `source`.
 
-    Ids are row numbers unless there is an integer column `id`. Class names come from the files'
-    metadata, or are "0".."Z-1" with Z one above the largest label of both parts.
+    Ids are row numbers unless there is an integer column `id`. Class names come from the metadata
+    of the files; without any, they are "0" .. "Z-1", where Z - 1 is the largest label. Files that
+    do not fit together or cannot be read raise `ArcalError`.
     """
     files = find(source)
     if files is None:
         return None
     train, test = files
     names = class_names(train + test)
-    labels = [[integers(file, LABEL) for file in some] for some in files]
-    for some, columns in zip(files, labels, strict=True):
+    labels = [[integers(file, LABEL) for file in part] for part in files]
+    for part, columns in zip(files, labels, strict=True):
         if not any(map(len, columns)):
-            raise ArcalError(f"{some[0]} has no rows")
-    Z = len(names) if names else sum(map(len, labels[0]))  # nameless: any Z up to N will do
+            raise ArcalError(f"{part[0]} has no rows: replace it by a file with images")
+    Z = len(names) if names else sum(map(len, labels[0]))  # without names, at most N classes
     for file, column in zip(train + test, labels[0] + labels[1], strict=True):
         check_labels(file, column, Z)
     if not names:
@@ -50,7 +51,7 @@ def read_parquet(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
 
 
 def read_part(files: list[Path], name: str, labels: Tensor, classes: tuple[str, ...]) -> InMemory:
-    """The part that these files are, by the labels already read from them."""
+    """One part from its files and their labels, which have been read already."""
     with opened(files[0]) as parquet:
         schema = parquet.schema_arrow
     if "id" in schema.names and pa.types.is_integer(schema.field("id").type):
@@ -62,7 +63,7 @@ def read_part(files: list[Path], name: str, labels: Tensor, classes: tuple[str, 
 
 @contextmanager
 def opened(file: Path) -> Iterator[pq.ParquetFile]:
-    """The open Parquet file; what goes wrong while it is open is one line that names it."""
+    """Open a Parquet file; errors in the block become an `ArcalError` that names the file."""
     try:
         with pq.ParquetFile(file) as parquet:
             yield parquet
@@ -72,19 +73,24 @@ def opened(file: Path) -> Iterator[pq.ParquetFile]:
 
 
 def class_names(files: list[Path]) -> tuple[str, ...]:
-    """The Z names in the files' metadata, which must agree; () where there are none."""
+    """The names of the Z classes in the metadata of the files, () if none has any.
+
+    Files that disagree raise `ArcalError`.
+    """
     named = {names: file for file in files if (names := names_in(file))}
     if len(named) > 1:
         one, other, *_ = named.values()
-        raise ArcalError(f"{one} and {other} name their classes differently")
+        raise ArcalError(
+            f"{one} and {other} name their classes differently: give files of one data set"
+        )
     return next(iter(named), ())
 
 
 def names_in(file: Path) -> tuple[str, ...]:
-    """The names in one schema's metadata.
+    """The class names in the metadata of one file.
 
-    They are under "huggingface" in JSON, as its `datasets` library writes them, or under "names",
-    joined by commas.
+    They are JSON under "huggingface", as the library `datasets` writes them, or separated by commas
+    under "names".
     """
     with opened(file) as parquet:
         metadata = parquet.schema_arrow.metadata or {}
@@ -96,14 +102,22 @@ def names_in(file: Path) -> tuple[str, ...]:
                 return tuple(map(str, names))
         return tuple(metadata[b"names"].decode().split(",")) if b"names" in metadata else ()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArcalError(f"{file}: the class names in its metadata cannot be read") from error
+        raise ArcalError(
+            f"{file}: the class names in its metadata cannot be read: write them as `datasets` "
+            "does, or remove them"
+        ) from error
 
 
 def one_of(file: Path, schema: pa.Schema, names: tuple[str, ...]) -> str:
-    """The first of these column names that the schema has. None at all, or two of it, raises."""
+    """The first of these column names that occurs in the schema.
+
+    None of them, or one that occurs twice, raises `ArcalError`.
+    """
     for name in names:
         if schema.names.count(name) > 1:
-            raise ArcalError(f"{file} has {schema.names.count(name)} columns {name}: leave one")
+            raise ArcalError(
+                f"{file} has {schema.names.count(name)} columns {name}: leave one of them"
+            )
         if name in schema.names:
             return name
     raise ArcalError(
@@ -112,7 +126,7 @@ def one_of(file: Path, schema: pa.Schema, names: tuple[str, ...]) -> str:
 
 
 def integers(file: Path, names: tuple[str, ...]) -> Tensor:
-    """int64 `(N,)`: a column of integers, without missing values."""
+    """A column of integers without missing values, int64 `(N,)`."""
     with opened(file) as parquet:
         name = one_of(file, parquet.schema_arrow, names)
         column = parquet.read(columns=[name]).column(name).combine_chunks()
@@ -120,34 +134,37 @@ def integers(file: Path, names: tuple[str, ...]) -> Tensor:
             raise ArcalError(f"{file}: column {name} must be of integers, not {column.type}")
         if column.null_count:
             row = int(np.flatnonzero(column.is_null())[0])
-            raise ArcalError(f"{file}, row {row}: {name} is missing")
+            raise ArcalError(f"{file}, row {row}: {name} is missing: fill it in or drop the row")
         return torch.tensor(column.cast(pa.int64()).to_numpy())
 
 
 def check_labels(file: Path, labels: Tensor, Z: int) -> None:
-    """Raise, with the row, where a label is not in [0, Z)."""
+    """Raise an `ArcalError` that names the row if a label is not in [0, Z)."""
     wrong = ((labels < 0) | (labels >= Z)).nonzero()
     if len(wrong):
         row = int(wrong[0])
-        raise ArcalError(f"{file}, row {row}: label {int(labels[row])} is not in [0, {Z})")
+        raise ArcalError(
+            f"{file}, row {row}: label {int(labels[row])} is not in [0, {Z}): number the classes "
+            "from 0"
+        )
 
 
 def read_pixels(files: list[Path], N: int) -> Tensor:
-    """uint8 `(N, C, H, W)`: every image of the files, N >= 1 of one shape.
+    """All N >= 1 images of the files, uint8 `(N, C, H, W)`; they must have one shape.
 
-    On one thread: Pillow holds Python's lock while it decodes PNG and WebP.
+    One thread decodes them, because Pillow holds Python's lock while it decodes PNG and WebP.
     """
     pixels = np.empty(0, np.uint8)
     position = 0
     for file in files:
         for row, encoded in enumerate(encoded_images(file)):
             image = decode(file, row, encoded)
-            if position == 0:  # the first image says the shape of all
+            if position == 0:
                 pixels = np.empty((N, *image.shape), np.uint8)
             if image.shape != pixels.shape[1:]:
                 raise ArcalError(
-                    f"{file}, row {row}: the image is {image.shape}, the ones before it are "
-                    f"{pixels.shape[1:]}: all must have one shape (C, H, W)"
+                    f"{file}, row {row}: the image has shape {image.shape}, those before it "
+                    f"{pixels.shape[1:]}: give images of one shape (C, H, W)"
                 )
             pixels[position] = image
             position += 1
@@ -155,7 +172,7 @@ def read_pixels(files: list[Path], N: int) -> Tensor:
 
 
 def encoded_images(file: Path) -> Iterator[bytes | None]:
-    """The image bytes of the file, row by row."""
+    """The encoded images of a file, row by row."""
     with opened(file) as parquet:
         name = one_of(file, parquet.schema_arrow, IMAGE)
         kind = parquet.schema_arrow.field(name).type
@@ -169,7 +186,7 @@ def encoded_images(file: Path) -> Iterator[bytes | None]:
 
 
 def decode(file: Path, row: int, data: bytes | None) -> np.ndarray:
-    """uint8 `(C, H, W)`: one image."""
+    """One decoded image, uint8 `(C, H, W)`."""
     if data is None:
-        raise ArcalError(f"{file}, row {row}: the image has no bytes")
+        raise ArcalError(f"{file}, row {row}: the image has no bytes: embed the image in the file")
     return pixels_of(read_image(io.BytesIO(data), f"{file}, row {row}"))

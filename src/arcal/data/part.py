@@ -1,4 +1,4 @@
-"""One part (training, validation or test) of a data set, and the one that lies in memory."""
+"""One part (training, validation or test) of a data set: the protocol, and one in memory."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,15 +12,21 @@ from arcal.errors import ArcalError
 
 
 class Part(Protocol):
-    """One part of a data set of N images, by stable ids.
+    """The protocol of one part of a data set: N images with stable ids.
 
-    An id names an image for good: scores, levels and soft labels are looked up by it. A position
-    (0..N-1) is only where the image lies in this part.
+    An id always means the same image: robustness, levels and soft labels are looked up by id. A
+    position (0 .. N-1) is only the index of the image in this part.
+
+    >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
+    >>> pixels = torch.zeros(3, 1, 2, 2, dtype=torch.uint8)
+    >>> part: Part = InMemory("toy/train", ids, labels, ("cat", "dog"), pixels)
+    >>> part.subset(torch.tensor([8, 3])).labels
+    tensor([0, 0])
     """
 
     @property
     def name(self) -> str:
-        """Data set and part, such as "fashion/train"."""
+        """The data set and the part, such as "fashion/train"."""
         ...
 
     @property
@@ -35,32 +41,45 @@ class Part(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The Z names."""
+        """The names of the Z classes."""
         ...
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+        """The shape (C, H, W) of an image."""
         ...
 
     def __len__(self) -> int: ...
 
     def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, C, H, W)`: the images at these B positions."""
+        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         ...
 
     def subset(self, ids: Tensor) -> "Part":
-        """The part with these ids only, in the order given. An unknown id raises."""
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         ...
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the sha256 of ids, labels and content."""
+        """16 hexadecimal digits of the SHA-256 of ids, labels and content."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class InMemory:
-    """A part whose images are one uint8 tensor `pixels` of `(N, C, H, W)`."""
+    """A part whose images are one tensor `pixels`, uint8 `(N, C, H, W)`, in memory.
+
+    `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names. Other
+    values raise `ArcalError`.
+
+    >>> pixels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 1, 2, 2)
+    >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
+    >>> part = InMemory("toy/train", ids, labels, ("cat", "dog"), pixels)
+    >>> len(part), part.shape
+    (3, (1, 2, 2))
+    >>> part.images(torch.tensor([2]))  # by position, not by id
+    tensor([[[[2, 2],
+              [2, 2]]]], dtype=torch.uint8)
+    """
 
     name: str
     ids: Tensor
@@ -72,15 +91,17 @@ class InMemory:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
             raise ArcalError(
                 f"{self.name}: pixels must be uint8 of shape (N, C, H, W), "
-                f"not {self.pixels.dtype} of {tuple(self.pixels.shape)}"
+                f"not {self.pixels.dtype} of shape {tuple(self.pixels.shape)}"
             )
         check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
         if len(self.pixels) != len(self.ids):
-            raise ArcalError(f"{self.name}: {len(self.pixels)} images but {len(self.ids)} ids")
+            raise ArcalError(
+                f"{self.name}: {len(self.pixels)} images but {len(self.ids)} ids: give one each"
+            )
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of one image."""
+        """The shape (C, H, W) of an image."""
         _, C, H, W = self.pixels.shape
         return C, H, W
 
@@ -88,66 +109,73 @@ class InMemory:
         return len(self.ids)
 
     def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, C, H, W)`: the images at these B positions."""
+        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]
 
     def subset(self, ids: Tensor, name: str | None = None) -> "InMemory":
-        """The part with these ids only, in the order given. An unknown id raises."""
-        at = positions_of(ids, self)
-        pixels = self.pixels[at]
-        return InMemory(name or self.name, self.ids[at], self.labels[at], self.classes, pixels)
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
+        return InMemory(
+            name or self.name,
+            self.ids[positions],
+            self.labels[positions],
+            self.classes,
+            self.pixels[positions],
+        )
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the sha256 of ids, labels, shape and pixels."""
+        """16 hexadecimal digits of the SHA-256 of ids, labels, shape and pixels."""
         return fingerprint_of(self, [self.pixels.contiguous().numpy().data])
 
 
 def check_ids_and_labels(name: str, ids: Tensor, labels: Tensor, Z: int) -> None:
-    """Raise unless both are int64 `(N,)` on the CPU, ids are unique and labels are in [0, Z)."""
+    """Raise unless both are int64 `(N,)` on the CPU, ids are unique, and labels are in [0, Z)."""
     for word, tensor in (("ids", ids), ("labels", labels)):
         if tensor.dtype != torch.int64 or tensor.ndim != 1 or tensor.device.type != "cpu":
             raise ArcalError(
                 f"{name}: {word} must be int64 of shape (N,) on the CPU, "
-                f"not {tensor.dtype} of {tuple(tensor.shape)} on {tensor.device}"
+                f"not {tensor.dtype} of shape {tuple(tensor.shape)} on {tensor.device}"
             )
     if len(ids) != len(labels):
-        raise ArcalError(f"{name}: {len(ids)} ids but {len(labels)} labels")
+        raise ArcalError(f"{name}: {len(ids)} ids but {len(labels)} labels: give one each")
     distinct, counts = ids.unique(return_counts=True)
     if len(distinct) != len(ids):
-        twice = distinct[counts > 1][0].item()
-        raise ArcalError(f"{name}: ids must be unique, but id {twice} is there more than once")
+        repeated = distinct[counts > 1][0].item()
+        raise ArcalError(f"{name}: ids must be unique, but id {repeated} occurs more than once")
     wrong = (labels < 0) | (labels >= Z)
     if wrong.any():
         label, id = labels[wrong][0].item(), ids[wrong][0].item()
-        raise ArcalError(f"{name}: label {label} of id {id} is not in [0, {Z})")
+        raise ArcalError(
+            f"{name}: label {label} of id {id} is not in [0, {Z}): number the classes from 0"
+        )
 
 
 def positions_of(ids: Tensor, part: Part) -> Tensor:
-    """int64 `(B,)`: where these ids lie in the part. An unknown id raises."""
+    """The positions of these ids `(B,)` in a part, int64 `(B,)`; an unknown id raises an error."""
     if ids.dtype != torch.int64 or ids.ndim != 1:
         raise ArcalError(
             f"{part.name}: ids to look up must be int64 of shape (B,), "
-            f"not {ids.dtype} of {tuple(ids.shape)}"
+            f"not {ids.dtype} of shape {tuple(ids.shape)}"
         )
     ids = ids.cpu().contiguous()
     if len(ids) and not len(part):
         raise ArcalError(f"{part.name} has no id {ids[0].item()}: it is empty")
     ascending, order = part.ids.sort()
-    found = torch.searchsorted(ascending, ids).clamp(max=max(len(part) - 1, 0))
-    unknown = ids[ascending[found] != ids]
+    indices = torch.searchsorted(ascending, ids).clamp(max=max(len(part) - 1, 0))
+    unknown = ids[ascending[indices] != ids]
     if len(unknown):
         raise ArcalError(
             f"{part.name} has no id {unknown[0].item()}: "
-            f"{len(unknown)} of the {len(ids)} ids asked for are unknown"
+            f"{len(unknown)} of the {len(ids)} ids to look up are unknown"
         )
-    return order[found]
+    return order[indices]
 
 
 def fingerprint_of(part: Part, content: Iterable[bytes | memoryview]) -> str:
-    """16 hexadecimal digits of the sha256 of shape, ids, labels and content."""
+    """16 hexadecimal digits of the SHA-256 of shape, ids, labels and content."""
     digest = hashlib.sha256(repr(part.shape).encode())
     for tensor in (part.ids, part.labels):
         digest.update(tensor.contiguous().numpy().data)
-    for some in content:
-        digest.update(some)
+    for piece in content:
+        digest.update(piece)
     return digest.hexdigest()[:16]

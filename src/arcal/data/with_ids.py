@@ -11,10 +11,16 @@ from arcal.errors import ArcalError
 
 
 class WithIds(Dataset[tuple[int, Any, Any]]):
-    """A map-style data set of pairs (x, y) that yields (id, x, y), so a DataLoader does too.
+    """Wraps a map-style data set of pairs (x, y) to yield (id, x, y), also through a DataLoader.
 
-    Ids are 0..N-1 unless given: N unique integers. A `torch.utils.data.Subset` keeps the ids of
-    the whole by `WithIds(subset, subset.indices)`.
+    Ids are 0 .. N-1, or N unique integers that are given. `WithIds(subset, subset.indices)` gives
+    the inputs of a `torch.utils.data.Subset` their ids in the whole data set. A data set without a
+    length, items that are not pairs, and other ids raise `ArcalError`.
+
+    >>> from torch.utils.data import DataLoader, TensorDataset
+    >>> dataset = TensorDataset(torch.tensor([0.5, 1.5, 2.5]), torch.tensor([0, 1, 0]))
+    >>> next(iter(DataLoader(WithIds(dataset, ids=[3, 5, 8]), batch_size=2)))
+    [tensor([3, 5]), tensor([0.5000, 1.5000]), tensor([0, 1])]
     """
 
     def __init__(self, dataset: Any, ids: Tensor | Sequence[int] | None = None) -> None:
@@ -22,7 +28,7 @@ class WithIds(Dataset[tuple[int, Any, Any]]):
             N = len(dataset)
         except TypeError as error:
             raise ArcalError(
-                f"WithIds needs a map-style data set, with a length: {type(dataset).__name__} "
+                f"WithIds needs a map-style data set, with a length, but {type(dataset).__name__} "
                 "has none"
             ) from error
         self.dataset = dataset
@@ -34,14 +40,14 @@ class WithIds(Dataset[tuple[int, Any, Any]]):
             )
         self.ids = self.ids.to("cpu", torch.int64)
         if len(self.ids.unique()) != N:
-            raise ArcalError("WithIds: ids must be unique")
+            raise ArcalError("WithIds: an id occurs more than once: ids must be unique")
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, position: int) -> tuple[int, Any, Any]:
         item = self.dataset[position]
-        if not isinstance(item, tuple | list) or len(item) != 2:  # a dict of two would unpack too
+        if not isinstance(item, tuple | list) or len(item) != 2:  # a dict could be unpacked, too
             raise ArcalError(
                 f"WithIds needs a data set of pairs (x, y), but input {position} is "
                 f"a {type(item).__name__}"

@@ -1,8 +1,8 @@
-"""Training: a run's configuration, the loop, and many runs at once.
+"""Training: the configuration of a run, the training loop, and many runs at once.
 
-run       a run: its configuration, and what can be read back from its folder
-recipes   how long, how fast and with what: those of appendix A by name
-scoring   robustness of a part of the data by a run's model
+run       the configuration of a run, and what can be read back from its folder
+recipes   optimisers and schedules by name, those of appendix A among them
+scoring   robustness of a part of the data by the model of a run
 draws     named random draws
 on_ray    many runs on a Ray cluster
 """

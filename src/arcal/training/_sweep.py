@@ -12,14 +12,20 @@ from arcal.training.run import Run
 
 @dataclass(frozen=True)
 class Sweep:
-    """What was tried: validation ECE after the final epoch, by value of the setting."""
+    """The result of a sweep: the validation ECE after the final epoch, by value of the setting.
+
+    >>> Sweep("alpha", {0.1: 0.04, 0.2: 0.02, 0.4: 0.03}).best
+    0.2
+    """
 
     setting: str
+    """The name of the setting, such as "alpha"."""
     ece: dict[float, float]
+    """Validation ECE in [0, 1], by value."""
 
     @property
     def best(self) -> float:
-        """The value with the lowest validation ECE; of equal ones the first."""
+        """The value with the lowest validation ECE, the first of equal ones."""
         return min(self.ece, key=lambda value: self.ece[value])
 
 
@@ -32,11 +38,22 @@ def sweep(
     extend: bool = False,
     **options: Any,
 ) -> Sweep:
-    """Train `run` with each of the ascending `values` of a setting.
+    """Choose one setting of a method on the validation set (section 4.1, appendix A).
 
-    With `extend` the grid goes on upward by its last step while its best value is its last, within
-    the setting's bounds, so that a grid that ends too early does not choose for the method.
+    Trains `run` in `root` with each of the ascending `values` of the setting. With `extend`, the
+    grid continues upwards with its last step size for as long as its largest value is the best and
+    within the setting's bounds, so that the choice is not limited by where the grid happens to end.
     `options` are those of `train_all`.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import RECIPES
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(method="label-smoothing", recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> result = sweep(run, Path("runs"), "epsilon", [0.1, 0.2])
+    >>> list(result.ece)
+    [0.1, 0.2]
+    >>> result.best in (0.1, 0.2)
+    True
     """
     ece: dict[float, float] = {}
     values = list(values)
@@ -57,5 +74,9 @@ def _within_bounds(run: Run, setting: str, value: float) -> bool:
 
 
 def tries(run: Run, setting: str, values: Sequence[float]) -> list[Run]:
-    """The runs that a sweep starts with."""
+    """The runs of a sweep: `run` with each of the `values` of a setting.
+
+    >>> [run.settings for run in tries(Run(method="label-smoothing"), "epsilon", [0.1, 0.2])]
+    [{'epsilon': 0.1}, {'epsilon': 0.2}]
+    """
     return [replace(run, settings=run.settings | {setting: value}) for value in values]

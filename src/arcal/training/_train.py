@@ -1,4 +1,4 @@
-"""From a run's configuration to its trained folder."""
+"""Training one run, from its configuration to its folder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -28,12 +28,23 @@ def train(
     data: Data | None = None,
     compute: Compute | None = None,
 ) -> RunFolder:
-    """Train a run in `root`, or continue it, or leave it as it is when it is done.
+    """Train a run and return its folder in `root`.
 
-    A method that ranks first trains, or finds, the vanilla run of each of its seeds and scores the
-    training and validation sets with it (section 4, "pre-compute"); with several members one
-    ranking serves all, the mean rank over their vanilla models. How it is computed changes no
-    result on the same device; the threads are the run's own.
+    A run that was interrupted continues after its last epoch, and a finished one is not trained
+    again. `data` is the data set of the run if it is loaded already. `compute` says on what it is
+    trained, which does not change the result on the same device; the threads are the run's own.
+
+    A method that needs robustness levels first trains the vanilla run of each of its seeds, unless
+    it exists, and scores the training and validation sets with it (section 4, "pre-compute"). All
+    members share one ranking, by the mean rank over their vanilla models. Too few images or
+    classes, unreadable data or an accelerator that is not available raise `ArcalError`.
+
+    >>> from arcal.training import RECIPES
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folder = train(run, "runs")
+    >>> [sorted(epoch) for epoch in folder.epochs()]
+    [['accuracy', 'ece', 'epoch', 'loss', 'nll', 'rate', 'seconds']]
     """
     keep_memory()
     data = data or run.load()
@@ -43,21 +54,22 @@ def train(
         return folder
     compute = replace(compute or Compute(), threads=run.threads)
     with compute.limited(), folder.locked():
-        if not is_done(folder):  # another process may have trained it while this one waited
+        if not is_done(folder):  # another process may have trained it meanwhile
             _train(run, Path(root), folder, method, data, compute)
     return folder
 
 
 def checked_method(run: Run, data: Data) -> Method:
-    """The run's method, or one line where this data has too few images or classes for it."""
+    """The method of a run; data with too few images or classes for it raises `ArcalError`."""
     if len(data.classes) < 2:
-        raise ArcalError(f"{data.name} has one class: a classifier needs at least 2")
+        raise ArcalError(f"{data.name} has one class: give a data set with at least 2")
     method = method_named(run.method, len(data.classes), run.settings)
     smallest = min(len(data.train), len(data.validation))
     if method.ranks and smallest < method.R:
         raise ArcalError(
-            f"{method.R} levels need as many training and validation images, and {data.name} has "
-            f"{len(data.train)} and {len(data.validation)}: choose R from 1 to {smallest}"
+            f"{method.R} levels need at least as many training and validation images, but "
+            f"{data.name} has {len(data.train)} and {len(data.validation)}: choose R from 1 to "
+            f"{smallest}"
         )
     return method
 
@@ -103,25 +115,26 @@ def _train(
 
 
 def _order(run: Run) -> tuple[str, Attack | None]:
-    """What the run's levels are cut by."""
+    """The order that gives the levels of a run, and its attack if it has one."""
     order, attack = run.settings["order"], run.settings["attack"]
     return order, None if attack is None else attack_named(attack)
 
 
 def _scorer(run: Run) -> Scorer:
-    """Robustness by the members as they are, each by itself ("on the fly", section 4)."""
+    """A function that scores inputs with the current members ("on the fly", section 4)."""
     order, attack = _order(run)
 
-    def rescore(models: list[nn.Module], part: Part, at: Tensor) -> Tensor:
-        found = []
+    def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
+        robustness = []
         for model, seed in zip(models, run.seeds, strict=True):
             device = next(model.parameters()).device
             inputs = (
                 (ids, as_input(images, device), labels)
-                for ids, images, labels in batches(part, BATCH, order=at)
+                for ids, images, labels in batches(part, BATCH, order=positions)
             )
-            found.append(score(model, inputs, order, attack=attack, seed=seed).robustness)
-        return torch.stack(found)
+            scores = score(model, inputs, order, attack=attack, seed=seed)
+            robustness.append(scores.robustness)
+        return torch.stack(robustness)
 
     return rescore
 
@@ -130,5 +143,5 @@ def _network(run: Run, data: Data, seed: int) -> nn.Module:
     generator = draw(seed, "init")
     model = build(run.network, classes=len(data.classes), shape=data.shape, generator=generator)
     if isinstance(model, ResNetV2) and isinstance(data.train, InMemory):
-        model.normalize.set_mean(data.train.pixels)  # the paper's script subtracts the mean image
+        model.normalize.set_mean(data.train.pixels)  # as in the paper's script
     return model

@@ -1,7 +1,7 @@
-"""Named random draws: every draw has a generator of its own, made from a seed and a name.
+"""Named random draws: every draw has its own generator, made from a seed and a name.
 
-A generator is made anew from `(seed, name, epoch, ...)` each time it is needed, so nothing has to
-be saved to continue a run exactly, and one draw never shifts another.
+The generator is made anew from `(seed, name, epoch, ...)` whenever it is needed. So no state has to
+be saved to resume a run exactly, and no draw affects another.
 """
 
 from hashlib import sha256
@@ -10,10 +10,19 @@ import torch
 
 
 def draw_seed(*name: str | int) -> int:
-    """A seed in [0, 2^63) for this name, the same on every machine."""
+    """A seed in [0, 2^63) for this name, the same on every machine.
+
+    >>> draw_seed(0, "order", 3)
+    2723741169552378311
+    """
     return int.from_bytes(sha256("/".join(map(str, name)).encode()).digest()[:8]) >> 1
 
 
 def draw(*name: str | int) -> torch.Generator:
-    """A CPU generator for this name, such as `draw(seed, "order", epoch)`."""
+    """A CPU generator for this name, such as `draw(seed, "order", epoch)`.
+
+    >>> one, same = draw(0, "order", 3), draw(0, "order", 3)
+    >>> torch.equal(torch.randperm(10, generator=one), torch.randperm(10, generator=same))
+    True
+    """
     return torch.Generator().manual_seed(draw_seed(*name))

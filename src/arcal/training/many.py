@@ -1,4 +1,4 @@
-"""Many runs: in this process one after another, or fanned out over local processes."""
+"""Many runs: one after another in this process, over local processes, or on a Ray cluster."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from arcal.training._train import checked_method, train
 from arcal.training.run import Run, is_done
 
 Progress = Callable[[int, int], object]
-"""Told from time to time how many epochs are done, and of how many."""
+"""Called now and then with the number of epochs done and the total."""
 
 
 def train_all(
@@ -28,20 +28,29 @@ def train_all(
     loaded: dict[tuple[Any, ...], Data] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> list[RunFolder]:
-    """Train runs in `root`, each once, and return their folders in the same order.
+    """Train runs in `root`, each once, and return their folders in the order of the runs.
 
-    The vanilla runs that others rank by come first. A run that is done is not trained again, and
-    one that was cut short continues. The workers of `compute`, or its Ray cluster, train a run
-    each. Data sets are kept in `loaded`, for the next call.
+    Runs whose levels come from vanilla runs train those first. Finished runs are not trained again,
+    and interrupted ones continue. The workers of `compute`, or its Ray cluster, train one run each.
+    Data sets are stored in `loaded`, which can be passed to the next call. `progress` gets the
+    number of epochs done and the total. A run that cannot be trained raises `ArcalError` before any
+    training begins.
+
+    >>> from arcal.training import RECIPES
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folders = train_all([run, replace(run, seeds=(1,))], "runs")
+    >>> [folder.epochs_done() for folder in folders]
+    [1, 1]
     """
     compute = compute or Compute()
-    compute.fabric()  # raises before anything is written if the accelerator is not here
+    compute.fabric()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
         if _data(run) not in loaded:
             loaded[_data(run)] = run.load()
-        checked_method(run, loaded[_data(run)])  # before others are trained
+        checked_method(run, loaded[_data(run)])
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = [[r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True)]
@@ -61,7 +70,7 @@ def train_all(
 
 
 def with_bases(runs: Sequence[Run]) -> list[Run]:
-    """The runs and the vanilla runs that they rank by, each once, those first."""
+    """The runs, each once, after the vanilla runs that give them their levels."""
     bases = [
         replace(run, method="vanilla", settings={}, seeds=(seed,))
         for run in runs
@@ -76,7 +85,7 @@ def with_bases(runs: Sequence[Run]) -> list[Run]:
 
 
 def _data(run: Run) -> tuple[Any, ...]:
-    """What tells data sets apart."""
+    """The settings that determine the data set of a run."""
     return run.data, *run.choice.values()
 
 

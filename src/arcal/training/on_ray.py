@@ -1,4 +1,4 @@
-"""Many runs on a Ray cluster (the extra `ray`), whose machines share the runs' folder."""
+"""Many runs on a Ray cluster (the extra `ray`) whose machines share the folder of the runs."""
 
 import logging
 import socket
@@ -13,17 +13,18 @@ from arcal.training.run import Run
 
 
 def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
-    """Train wave after wave on the cluster at `compute.ray`; whatever stops one run stops all.
+    """Train the runs of each wave on the Ray cluster at `compute.ray`, one wave after another.
 
-    `local` starts Ray here, for as many runs at a time as there are workers; elsewhere Ray decides
-    how many, from the cores (and a GPU, if the accelerator is one) that each run asks for. What a
-    run has saved stays.
+    "local" starts Ray here, for as many runs at a time as there are workers. On another cluster Ray
+    decides how many run at a time, from the cores of each run and one GPU if the accelerator is
+    one. When one run fails, all are stopped and `ArcalError` is raised; what the runs have saved
+    stays.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
         from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
     except ImportError:
-        raise ArcalError("Ray is not installed: pip install ray, or leave --ray out") from None
+        raise ArcalError("Ray is not installed: pip install ray, or leave out --ray") from None
     address, alone = compute.ray or "local", compute.one_worker()
     gpus = 0 if compute.device.type == "cpu" else 1
     started = not ray.is_initialized()
@@ -31,23 +32,25 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
         try:
             if address == "local":
-                most = max((run.threads for wave in waves for run in wave), default=1)
-                ray.init(num_cpus=compute.workers * most, **quiet)
+                threads = max((run.threads for wave in waves for run in wave), default=1)
+                ray.init(num_cpus=compute.workers * threads, **quiet)
             else:
-                _knock(address)
+                _check_reachable(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, OverflowError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            raise ArcalError(f"no Ray at {address!r} ({reason}): start one, or use local") from None
+            raise ArcalError(
+                f"no Ray at {address!r} ({reason}): start a cluster there, or use 'local'"
+            ) from None
     try:
         for wave in waves:
             jobs = []
             for run in wave:
                 remote = ray.remote(num_cpus=run.threads, num_gpus=gpus, max_retries=0)
-                jobs.append(remote(_trained).remote(run, root.absolute(), alone))
+                jobs.append(remote(_train_or_error).remote(run, root.absolute(), alone))
             try:
                 waiting = list(jobs)
-                while waiting:  # a failure is not to wait for those before it
+                while waiting:  # so that an error is raised as soon as it occurs
                     (done,), waiting = ray.wait(waiting)
                     try:
                         error = ray.get(done)
@@ -66,15 +69,15 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
             ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """Raise `OSError` if nothing answers at HOST:PORT, for which Ray itself would take minutes."""
+def _check_reachable(address: str) -> None:
+    """Raise `OSError` if nothing answers at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
-def _trained(run: Run, root: Path, compute: Compute) -> str | None:
-    """What was wrong with the run in one line, None if it is trained."""
+def _train_or_error(run: Run, root: Path, compute: Compute) -> str | None:
+    """Train the run, and return None or the message of the `ArcalError` that it raised."""
     try:
         train(run, root, compute=compute)
     except ArcalError as error:

@@ -20,18 +20,27 @@ from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES, Recipe
 
 FORMAT = 1
-"""Raised when a change of the code changes what a configuration trains."""
+"""Increased when a change of the code changes the model that a configuration gives."""
 
 CHOICE = ("split_seed", "validation", "images", "test_images", "classes")
+"""The settings of a run that choose images of its data set, as in `arcal.data.load`."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The configuration of one training.
+    """The configuration of one training run.
 
-    One seed is a single model; several are members trained in lockstep that share the method's soft
-    labels. `split_seed` draws the validation set and is no part of `seeds`: compared runs share it.
-    `validation`, `images`, `test_images` and `classes` are those of `arcal.data.load`.
+    `data` is "fashion" or a path, `network` one of `arcal.networks.NETWORKS`, `method` one of
+    `arcal.methods.METHODS` with its `settings` (missing ones get their defaults). One seed gives a
+    single model; several give an ensemble whose members are trained in lockstep and share their
+    soft labels. `split_seed` draws the validation set independently of `seeds`, so that compared
+    runs share it. `validation`, `images`, `test_images` and `classes` are those of
+    `arcal.data.load`. `threads` is the number of threads, which affects the last bits of the
+    result. A value out of range, or an unknown name or setting, raises `ArcalError`.
+
+    >>> run = Run(method="ar-adals", settings={"alpha": 0.1}, seeds=(0, 1))
+    >>> run.label, run.settings["R"], run.settings["alpha"]
+    ('ar-adals-s0_1', 10, 0.1)
     """
 
     data: str = "fashion"
@@ -57,27 +66,30 @@ class Run:
             names = ", ".join(NETWORKS)
             raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
+            raise ArcalError(f"seeds are {self.seeds}: give at least one, and each only once")
         if min(self.seeds) < 0:
             raise ArcalError(f"seed {min(self.seeds)} is negative: give 0 or more")
         for name, value in (("epochs", self.recipe.epochs), ("threads", self.threads)):
             if value < 1:
-                raise ArcalError(f"{value} {name}: at least 1 is needed")
+                raise ArcalError(f"{value} {name}: give at least 1")
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def load(self) -> Data:
-        """The run's data set."""
+        """Load the data set of the run."""
         return load(self.data, **self.choice)
 
     @property
     def choice(self) -> dict[str, Any]:
-        """Which images of the data set: the keyword arguments of `arcal.data.load`."""
+        """The keyword arguments of `arcal.data.load`, which choose images of the data set."""
         return {name: getattr(self, name) for name in CHOICE}
 
     def config(self, data: Data) -> dict[str, Any]:
-        """What the folder's hash is made of: of the data its content, and its folder's name."""
+        """The content of config.json, whose hash is in the name of the folder.
+
+        The data is identified by its content and the name of its folder.
+        """
         config = _as_json(dataclasses.asdict(self))
-        if self.recipe.core_batch is None:  # a run is what it was before there were any
+        if self.recipe.core_batch is None:  # keeps the hash of runs from before this setting
             del config["recipe"]["core_batch"]
         embedded = self.data == "fashion"
         source = self.data if embedded else str(Path(self.data).expanduser().absolute())
@@ -87,15 +99,15 @@ class Run:
 
     @property
     def label(self) -> str:
-        """What the name of the run's folder begins with."""
+        """The beginning of the folder's name: the method and the seeds."""
         return f"{self.method}-s{'_'.join(map(str, self.seeds))}"
 
     def path(self, root: Path | str, data: Data) -> Path:
-        """Where the run's folder is, or would be."""
+        """The path of the folder of the run under `root`, which need not exist."""
         return Path(root) / f"{self.label}-{content_hash(self.config(data))}"
 
     def folder(self, root: Path | str, data: Data) -> RunFolder:
-        """The run's folder under `root`, made if it is not there yet."""
+        """The folder of the run under `root`; it is made when it does not exist."""
         return RunFolder.create(root, self.label, self.config(data))
 
 
@@ -181,7 +193,7 @@ def read_run(folder: RunFolder) -> Record:
 
 
 def is_done(folder: RunFolder) -> bool:
-    """Whether the run has been trained, and logged, to its last epoch."""
+    """Whether the run has been trained to its last epoch and all its metrics are written."""
     if not folder.checkpoint.exists():
         return False
     epochs = read_run(folder).run.recipe.epochs
@@ -189,14 +201,25 @@ def is_done(folder: RunFolder) -> bool:
 
 
 def fingerprint_of(folder: RunFolder) -> str:
-    """16 hexadecimal digits of the SHA-256 of the run's checkpoint: the model that made a file."""
+    """16 hexadecimal digits of the SHA-256 of the checkpoint, which identify the model."""
     return sha256(folder.checkpoint.read_bytes()).hexdigest()[:16]
 
 
 def models_of(folder: RunFolder) -> list[nn.Module]:
-    """The members of a finished run."""
+    """The members of a finished run, in evaluation mode on the CPU.
+
+    A run that is not finished, or a changed configuration, raises `ArcalError`.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> (model,) = models_of(train(run, "runs"))
+    >>> model(torch.zeros(1, 1, 28, 28)).shape
+    torch.Size([1, 10])
+    """
     if not is_done(folder):
-        raise ArcalError(f"{folder.path} is not trained to its end: run `arcal train` again")
+        raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
     record = read_run(folder)
     run, Z, shape = record.run, len(record.data.classes), record.data.shape
     models = [
@@ -210,13 +233,33 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
 
 
 def model_of(folder: RunFolder) -> nn.Module:
-    """A finished run as one model: its only member, or the ensemble of its members."""
+    """The model of a finished run: its only member, or the `Ensemble` of its members.
+
+    Errors are those of `models_of`.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> type(model_of(train(run, "runs"))).__name__
+    'SmallResNet'
+    """
     models = models_of(folder)
     return models[0] if len(models) == 1 else Ensemble(models)
 
 
 def data_of(folder: RunFolder, source: str | None = None) -> Data:
-    """The data set a run was trained on, from where it was read then, or lies now: `source`."""
+    """The data set that a run was trained on, read from its old place or from `source`.
+
+    Data that cannot be read, or that is not the data of the run, raises `ArcalError`.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> len(data_of(train(run, "runs")).train)
+    100
+    """
     record = read_run(folder)
     source = source or record.run.data
     if not source:
@@ -225,23 +268,23 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
         data = load(source, **record.run.choice)
     except ArcalError as error:
         raise ArcalError(
-            f"the data of {folder.path} cannot be read ({error}); if it has moved, give its place "
-            "by --data"
+            f"the data of {folder.path} cannot be read ({error}); if it has moved, give its path "
+            "with --data"
         ) from None
     if not record.data.is_same(DataIdentity.from_data(data)):
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
-            "give its place by --data"
+            "give its path with --data"
         )
     return data
 
 
 def same_data(folders: list[RunFolder]) -> None:
-    """Refuse to compare runs whose data or validation split differ."""
+    """Raise `ArcalError` unless all runs have the same data and validation split."""
     first, *others = folders
     for other in others:
         if not read_run(other).data.is_same(read_run(first).data):
             raise ArcalError(
                 f"{other.path} was trained on other data or another split than {first.path}: "
-                "compare runs of the same"
+                "compare only runs with the same data and split"
             )

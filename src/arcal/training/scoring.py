@@ -1,8 +1,8 @@
-"""Scoring one part of a data set with a run's model, kept in the run's folder.
+"""Scoring one part of a data set with the model of a run; the scores are saved in its folder.
 
-The ids, ascending, are cut into blocks of `SHARD`. Each block is scored on its own, in batches that
-never reach into the next, and written as a shard; when all are there they are merged into the score
-file. So neither a kill nor the number of processes changes a bit of it.
+The ids, in ascending order, are divided into blocks of `SHARD`. Each block is scored separately, in
+batches that do not extend into the next block, and saved as a shard; the complete shards are merged
+into the score file. So neither an interruption nor the number of processes changes a bit of it.
 """
 
 import shutil
@@ -31,7 +31,7 @@ from arcal.training.run import fingerprint_of, is_done, model_of, read_run
 BATCH = 100
 SHARD = 200
 FORMAT = 1
-"""Raised when a change of the code changes what is scored."""
+"""Increased when a change of the code changes the scores."""
 
 
 def score_run(
@@ -44,18 +44,31 @@ def score_run(
     fabric: Fabric | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Robustness:
-    """Score `part` by `order` with the run's model, or read the score file that is there.
+    """Score a part of the data by `order` with the model of a run, or read the existing scores.
 
-    A run of several members is scored as the ensemble they are. Scores come back in the order of
-    the part's ids; the file is ascending by id. A file of another model, data or attack is refused.
-    Finished shards are not scored again; they are refused if the number of threads or the kind of
-    device is another. The processes of `fabric` (one CPU unless given) share the work on one file
-    system; two calls that need the same file at the same time score once.
+    `name` is the name of the part in the score file, such as "test"; `attack` is by default
+    `BoundaryProjection`. A run with several members is scored as their ensemble. The result has the
+    order of the part's ids, the file is ascending by id. Finished shards are not scored again. The
+    processes of `fabric`, by default one on the CPU, share the work through one file system; two
+    calls that need the same file at the same time score it once. `progress` gets the number of
+    images done and the total.
+
+    An unknown order, a run that is not finished, an empty part, existing scores of another model,
+    data set or attack, and existing shards of another number of threads or type of device raise
+    `ArcalError`.
+
+    >>> from arcal.training import RECIPES, Run, data_of, train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folder = train(run, "runs")
+    >>> scores = score_run(folder, data_of(folder).test, "test", "margin")
+    >>> scores.robustness.shape, bool((scores.robustness >= 0).all())
+    (torch.Size([100]), True)
     """
     check_order(order)
     attack = attack or BoundaryProjection()
     if not is_done(folder):
-        raise ArcalError(f"{folder.path} is not trained to its end: run `arcal train` again")
+        raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
     path = score_file(folder, name, order, attack)
     fingerprint: dict[str, Any] = {
         "model": fingerprint_of(folder),
@@ -67,10 +80,10 @@ def score_run(
         fingerprint["attack"] = settings_of(attack)
     fabric = fabric or fabric_on("cpu")
     started = fabric.world_size > 1 and torch.distributed.is_initialized()
-    if started or not path.exists():  # processes that run already must all go the same way
+    if started or not path.exists():  # processes that run already must all take this branch
         if not len(part):
             raise ArcalError(f"there is nothing to score: {part.name} is empty")
-        seed = read_run(folder).run.seeds[0]  # of the random order: runs differ in it as well
+        seed = read_run(folder).run.seeds[0]  # so that the order `random` differs by run
         how = {"threads": torch.get_num_threads(), "device": fabric.device.type, "batch": BATCH}
         model = model_of(folder)
         scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how)
@@ -80,13 +93,13 @@ def score_run(
             raise error
     scores = load_scores(path, fingerprint)
     progress(len(part), len(part))
-    at = scores.ids.argsort()[part.ids.argsort().argsort()]
-    columns = {key: value[at] for key, value in vars(scores).items() if isinstance(value, Tensor)}
+    rows = scores.ids.argsort()[part.ids.argsort().argsort()]
+    columns = {key: value[rows] for key, value in vars(scores).items() if isinstance(value, Tensor)}
     return replace(scores, **columns)
 
 
 def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None = None) -> Path:
-    """The score file of the part of this name by this order, or for `attack` by this attack."""
+    """The path of the scores of a part by an order, or by an attack for the order `attack`."""
     return folder.scores(
         name, name_of(attack or BoundaryProjection()) if order == "attack" else order
     )
@@ -94,7 +107,7 @@ def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None =
 
 @dataclass(frozen=True)
 class _Scoring:
-    """What every process must know."""
+    """One scoring: what every process needs to score its share."""
 
     model: torch.nn.Module
     part: Part
@@ -113,58 +126,58 @@ class _Scoring:
         return self.path.with_name(f".{self.path.stem}.lock")
 
     def blocks(self) -> tuple[Tensor, ...]:
-        """The positions of each shard's images, ascending by id."""
+        """The positions of the images of each shard, ascending by id."""
         return self.part.ids.argsort().split(SHARD)
 
     def shard(self, number: int) -> Path:
         return self.folder / f"{number:05}.parquet"
 
     def done(self) -> int:
-        """How many images are scored."""
+        """The number of images scored so far."""
         if self.path.exists():
             return len(self.part)
         return min(len(list(self.folder.glob("*.parquet"))) * SHARD, len(self.part))
 
     def take_share(self, fabric: Fabric) -> Exception | None:
-        """Score this process's share of the missing shards; the first process merges them all.
+        """Score this process's share of the missing shards; the first process merges all shards.
 
-        A process whose share fails does not leave the others waiting: all return what went wrong.
+        If one process fails, all return its error, so that none waits for it.
         """
         keep_memory()
         torch.set_num_threads(self.fingerprint["threads"])
         first = fabric.is_global_zero
         with locked(self.lock) if first else nullcontext():
-            missing: Any = fabric.broadcast(_tried(self.missing) if first else None)
+            missing: Any = fabric.broadcast(_result_or_error(self.missing) if first else None)
             if isinstance(missing, Exception):
                 return missing
-            mine = missing[fabric.global_rank :: fabric.world_size]
-            errors: list[Any] = [_tried(self.score, mine, fabric.device)]
+            share = missing[fabric.global_rank :: fabric.world_size]
+            errors: list[Any] = [_result_or_error(self.score, share, fabric.device)]
             if fabric.world_size > 1:
                 own, errors = errors[0], [None] * fabric.world_size
                 torch.distributed.all_gather_object(errors, own)
             error = next(filter(None, errors), None)
             if first and error is None:
-                error = _tried(self.merge)
+                error = _result_or_error(self.merge)
             return fabric.broadcast(error)
 
     def missing(self) -> list[int]:
-        """The shards that are still to be scored; one there that is of another scoring raises."""
+        """The numbers of the shards still to be scored; another scoring's shards raise an error."""
         missing = []
         for number, block in enumerate([] if self.path.exists() else self.blocks()):
             shard = self.shard(number)
             if not shard.exists():
                 missing.append(number)
             elif not torch.equal(load_scores(shard, self.fingerprint).ids, self.part.ids[block]):
-                raise ArcalError(f"{shard} is of other ids: delete {self.folder} and score again")
+                raise ArcalError(f"{shard} has other ids: delete {self.folder} and score again")
         return missing
 
     def score(self, numbers: list[int], device: torch.device) -> None:
-        """Score these shards and write each as it is done."""
+        """Score the shards of these numbers and save each when it is done."""
         model, blocks, parent = self.model.to(device), self.blocks(), parent_process()
         attack = self.attack if self.order == "attack" else None
         for number in numbers:
             if parent is not None and not parent.is_alive():
-                raise ArcalError("the process that began this scoring is gone: it stops")
+                raise ArcalError("the process that started this one has ended: score again")
             inputs = self._inputs(blocks[number], device)
             scores = score(model, inputs, self.order, attack=attack, seed=self.seed)
             save_scores(self.shard(number), scores, self.fingerprint)
@@ -176,15 +189,15 @@ class _Scoring:
             yield ids, as_input(images, device), labels
 
     def merge(self) -> None:
-        """Make the score file from its shards, and remove them."""
+        """Merge the shards into the score file, and remove them."""
         if not self.path.exists():
             merge_scores(self.path, map(self.shard, range(len(self.blocks()))))
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _tried(act: Callable[..., Any], *args: Any) -> Any:
-    """What `act` returns, or the error that it raises."""
+def _result_or_error(function: Callable[..., Any], *args: Any) -> Any:
+    """What the function returns, or the error that it raises."""
     try:
-        return act(*args)
+        return function(*args)
     except (ArcalError, OSError) as error:
         return error
