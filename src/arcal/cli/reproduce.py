@@ -98,7 +98,7 @@ class Reproduce:
             train,
             bar,
             cache=self.cache,
-            keep=self.keep,
+            summaries=self.keep,
             accelerator=self.accelerator,
             workers=self.workers,
         )
@@ -121,7 +121,7 @@ def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
     return [
         {
             "setting": planned.setting.name,
-            "about": f"{planned.setting.stands_for} ({planned.setting.about})",
+            "about": f"{planned.setting.title} ({planned.setting.about})",
             "seconds_left": seconds,
             "runs": [
                 {
@@ -129,7 +129,7 @@ def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
                     "done": one.done,
                     "epochs": one.run.recipe.epochs,
                     "finished": one.finished,
-                    "kept": one.kept,
+                    "kept": one.has_summary,
                 }
                 for one in progress
             ],
