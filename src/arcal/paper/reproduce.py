@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from arcal.auditing import Subject
+from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.evaluation import write_summaries, write_table
 from arcal.files import write_json, write_whole
@@ -33,7 +34,8 @@ class Reproduction:
     """Items at a scale: `root` is the folder of the runs, `out` that of the results.
 
     With a folder `summaries` a small file stays there of every run that is evaluated, seed after
-    seed, and a run that has one is neither trained nor evaluated again.
+    seed, and a run that has one is neither trained nor evaluated again. `compute` is what the
+    evaluation runs on; training is up to `train`.
     """
 
     items: Sequence[Item]
@@ -45,9 +47,7 @@ class Reproduction:
     bar: Bar
     cache: Path | None = None
     summaries: Path | None = None
-    accelerator: str = "cpu"
-    workers: int = 1
-    """Processes that share the evaluation."""
+    compute: Compute = field(default_factory=Compute)
 
     def run(self) -> list[Result]:
         """Train what is missing, evaluate, and write every item as soon as it can be made."""
@@ -155,9 +155,7 @@ class Reproduction:
 
     def _subjects(self, work: Work, runs: Runs) -> list[Subject]:
         with self.bar(f"evaluating {work.planned.setting.name}", "sets") as progress:
-            return work.evaluate(
-                runs, accelerator=self.accelerator, workers=self.workers, progress=progress
-            )
+            return work.evaluate(runs, compute=self.compute, progress=progress)
 
 
 def results_as_json(results: list[Result]) -> list[dict[str, Any]]:

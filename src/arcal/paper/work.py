@@ -8,6 +8,7 @@ from pathlib import Path
 
 from arcal.attacks import attack_named
 from arcal.auditing import CLEAN, EvaluationSet, Subject, shift_sets
+from arcal.compute import Compute
 from arcal.data import Data, Part, load_test
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn, only_classes
@@ -62,12 +63,7 @@ class Work:
         return {CLEAN: self.data.test} | parts
 
     def evaluate(
-        self,
-        runs: Runs,
-        *,
-        accelerator: str,
-        workers: int,
-        progress: Callable[[int, int], object],
+        self, runs: Runs, *, compute: Compute, progress: Callable[[int, int], object]
     ) -> list[Subject]:
         """The trained runs as subjects, each once."""
         setting, folders = self.planned.setting, {v: self.folders(some) for v, some in runs.items()}
@@ -85,8 +81,7 @@ class Work:
             },
             shifted=self._shifted,
             scored=list(chain(*(folders[variant] for variant in self.planned.scored))),
-            accelerator=accelerator,
-            workers=workers,
+            compute=compute,
             progress=progress,
         )
 
