@@ -1,70 +1,75 @@
-"""Made-up runs whose calibration is known: `gap` is the over-confidence of the least robust image.
+"""Made-up subjects of known calibration: `gap` is the over-confidence of the least robust image.
 
 Accuracy rises from 0.55 to 1 with robustness, and confidence is above it by `gap` at the one end
 and 0 at the other. Runs differ in which images they get wrong, by a little.
 """
 
-from pathlib import Path
+from dataclasses import replace
 
 import torch
 
-from arcal.data import InMemory
-from arcal.data.resized import Resized
-from arcal.evaluation import (
-    MethodRuns,
+from arcal.auditing import (
+    CLEAN,
+    EvaluationSet,
     Predictions,
-    ensemble_of,
-    figures,
+    Provenance,
+    Subject,
+    ensemble,
+    measure,
     out_of_distribution,
     shared_levels,
-    stability,
 )
-from arcal.evaluation.tidy import where
+from arcal.data import Data, InMemory
+from arcal.paper.item import Evaluated
+from arcal.paper.scales import Chosen, Sources, settings_of
 from arcal.robustness import Robustness
-from arcal.store import RunFolder
 from arcal.transforms.corruptions import CORRUPTIONS
 
-N, Z = 400, 4
+N, Z, R = 400, 4, 10
 IDS = torch.arange(N)
 LABELS = IDS * 7 % Z
 EASY = (IDS + 0.5) / N
 SHARED = IDS * 0.6180339887 % 1  # spread evenly, in any stretch of images
-OTHER = InMemory("other/test", IDS, 0 * IDS, ("x",), torch.zeros(N, 1, 8, 8).byte())
+SEEDS = (0, 1, 2)
+RESNET, WIDE, HUNDRED = "cifar10-resnet29", "cifar10-wrn", "cifar100-wrn"
 
 
-def runs(label="vanilla", gap=0.0, seeds=(0, 1, 2), sets=("test",), ood=False):
-    """What `collect` returns for runs of one seed each, by the same functions."""
-    scores = [robustness(seed) for seed in seeds]
-    made = MethodRuns(label, _folders(label, seeds), [(s,) for s in seeds], [], scores, {})
-    for name in sets:
-        found = [predictions(seed, gap, harm_of(name)) for seed in seeds]
-        if name == "test":
-            made.predictions.extend(found)
-        made.figures[name] = [figures(one) for one in found]
-        if len(seeds) == 1:
-            continue
-        made.ensemble[name] = figures(ensemble_of(found))
-        cut = shared_levels(made, 10)
-        made.stability[name], made.stability_by_level[name] = stability(found, cut, 10)
+def shifts(*names):
+    """Corrupted sets, of types with an intensity: `fog 3`."""
+    pairs = (name.split() for name in names)
+    return tuple(EvaluationSet("test", type, int(intensity)) for type, intensity in pairs)
+
+
+def subject(gap=0.0, *, seeds=SEEDS, sets=(CLEAN,), name="made up", ood=False):
+    """Runs of a seed each."""
+    predicted = {where: [predictions(s, gap, harm(where)) for s in seeds] for where in sets}
+    others = []
     if ood:
         outside = [strange(seed, gap) for seed in seeds]
-        part = Resized(OTHER, (1, 8, 8))
-        made.ood.append(out_of_distribution(part, made.predictions, outside))
-    return made
+        others.append(out_of_distribution("other", predicted[CLEAN], outside))
+    return _subject(name, predicted, [(seed,) for seed in seeds], seeds, others)
 
 
-def lockstep(gap=0.0, seeds=(0, 1, 2), sets=("test",)):
+def lockstep(gap=0.0, *, sets=(CLEAN,)):
     """The one run of an ensemble whose members learned together."""
-    found = {
-        name: ensemble_of([predictions(s, gap, harm_of(name)) for s in seeds]) for name in sets
+    predicted = {
+        where: [ensemble([predictions(seed, gap, harm(where)) for seed in SEEDS])] for where in sets
     }
-    return MethodRuns(
-        "ar-adals (3 members)",
-        _folders("joint", seeds[:1]),
-        [seeds],
-        [found["test"]],
-        [robustness(seeds[0])],
-        {name: [figures(one)] for name, one in found.items()},
+    return _subject("joint", predicted, [SEEDS], SEEDS[:1])
+
+
+def _subject(name, predicted, members, seeds, ood=()):
+    """As `evaluate` gives it, but for the ECE's intervals over inputs, which no item shows."""
+    scored = [robustness(seed) for seed in seeds]
+    levels = shared_levels(scored, R)
+    return Subject(
+        name,
+        {CLEAN: predicted[CLEAN]},
+        {where: measure(runs, levels, R) for where, runs in predicted.items()},
+        members,
+        scored,
+        ood,
+        provenance=[Provenance(f"{name}-s{seed}") for seed in seeds],
     )
 
 
@@ -74,13 +79,16 @@ def robustness(seed):
 
 
 def predictions(seed, gap, harm=0.0):
-    """Harm takes its share of the accuracy away, and leaves confidence as it is."""
+    """Harm takes its share of the accuracy away, and leaves confidence as it is.
+
+    Seeds differ by a twentieth of the gap, so that a difference of two gaps is none of rounding.
+    """
     draw = torch.Generator().manual_seed(1000 + seed)
     accuracy = 0.55 + 0.45 * EASY
     own = SHARED + 0.1 * (1 - EASY) * torch.randn(N, generator=draw)
     right = own % 1 < accuracy * (1 - harm)
     predicted = torch.where(right, LABELS, (LABELS + 1) % Z)
-    return _sure(predicted, accuracy + gap * (1 - EASY))
+    return _sure(predicted, accuracy + (0.95 + 0.05 * seed) * gap * (1 - EASY))
 
 
 def strange(seed, gap):
@@ -97,12 +105,44 @@ def _sure(predicted, confidence):
     return Predictions(IDS, LABELS, logits[None])
 
 
-def harm_of(name):
+def harm(where):
     """In [0, 0.4]: more with the intensity, and it differs by type."""
-    at = where(name)
-    weight = 0 if at["type"] is None else 1 + CORRUPTIONS.index(at["type"]) % 3
-    return 0.025 * weight * (at["intensity"] or 0)
+    weight = 0 if where.corruption is None else 1 + CORRUPTIONS.index(where.corruption) % 3
+    return 0.025 * weight * where.intensity
 
 
-def _folders(label, seeds):
-    return [RunFolder(Path(f"{label}-s{seed}")) for seed in seeds]
+def changed(subject, change, sets=None):
+    """The subject with what `change` makes of its measures, on these sets or on all."""
+    measures = {
+        where: change(one) if sets is None or where in sets else one
+        for where, one in subject.measures.items()
+    }
+    return replace(subject, measures=measures)
+
+
+def every_run(**figures):
+    """A change of these figures of every run."""
+    return lambda one: replace(one, runs=tuple({**run, **figures} for run in one.runs))
+
+
+def images(N=2):
+    """A part of so many black images."""
+    ids = torch.arange(N)
+    pixels = torch.zeros(N, 1, 8, 8, dtype=torch.uint8)
+    return InMemory("a", ids, ids % 2, ("a", "b"), pixels)
+
+
+def evaluated(by_setting, scale="smoke", **changes):
+    """What items are made of: settings of a scale, by name, and their subjects by variant."""
+    settings = settings_of(scale, Sources())
+    data, chosen = Data("a", images(), images(), images()), Chosen(0.1, 0.2, 0.2)
+    return {
+        name: Evaluated(replace(settings[name], **changes), data, chosen, subjects)
+        for name, subjects in by_setting.items()
+    }
+
+
+def given(settings, name, subjects):
+    """The same with other subjects of some variants on a setting."""
+    one = settings[name]
+    return {**settings, name: replace(one, subjects={**one.subjects, **subjects})}

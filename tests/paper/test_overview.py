@@ -1,7 +1,7 @@
 """The page over all results that lie in a folder."""
 
 from arcal.files import write_json
-from arcal.paper.overview import overview
+from arcal.paper.overview import overview_page
 from arcal.paper.result import Claim, Result, as_json
 
 
@@ -12,7 +12,7 @@ def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path)
         result = Result(name, "", claims=[claim])
         write_json(tmp_path / f"{name}.json", as_json(result) | about)
     write_json(tmp_path / "figures.json", {"of": "a report"})
-    page = overview(tmp_path, "cpu")
+    page = overview_page(tmp_path, "cpu")
     assert page.startswith("# The paper at the scale `cpu`")
     rows = [line for line in page.splitlines() if line.startswith("| [")]
     assert rows == [

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from arcal.evaluation.collect import label_of
 from PIL import Image
 
 from arcal.attacks import ATTACKS, CarliniWagner
 from arcal.data import Data, Folder, InMemory, load
-from arcal.evaluation.collect import label_of
 from arcal.networks import NETWORKS, ResNet101, WideResNet, build
 from arcal.paper.scales import METHODS, Chosen, Sources, settings_of
 from arcal.smoothing import epsilon_of

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-import torch
+from made_up import RESNET, WIDE, images
 
-from arcal.data import Data, InMemory
+from arcal.data import Data
 from arcal.paper import BY_NAME, ITEMS, items_named
-from arcal.paper.item import Item, Need
-from arcal.paper.plan import Progress, plan, progress_of, seconds_left
+from arcal.paper.item import Item
+from arcal.paper.plan import Progress, plan_runs, progress_of, seconds_left
 from arcal.paper.scales import Chosen, Sources, settings_of
+from arcal.paper.variants import ADALS, AR_ADALS, LS, MARGIN, OF_ENSEMBLE, VANILLA
 from arcal.store import RunFolder
 from arcal.training.run import Run
 
@@ -17,46 +18,45 @@ CHOSEN = Chosen(epsilon=0.05, alpha=0.2, adals_alpha=0.4)
 SMOKE = settings_of("smoke", Sources())
 
 
-def item(*needs):
-    return Item("made-up", "", lambda settings: list(needs), lambda found: pytest.fail("not made"))
+def item(settings, *variants, **needs):
+    return Item("made-up", settings, variants, lambda _: pytest.fail("not made"), **needs)
+
+
+def planned_on_wide(*variants):
+    (planned,) = plan_runs([item((WIDE,), *variants)], SMOKE)
+    return planned
 
 
 def test_needs_of_items_are_joined_by_setting():
-    first = item(
-        Need("cifar10-wrn", ("ls", "vanilla")), Need("cifar10-resnet29", ("vanilla",), ood=True)
-    )
-    second = item(
-        Need("cifar10-resnet29", ("vanilla", "vanilla + temperature", "R=4"), shift=True),
-        Need("imagenet-resnet101", ("vanilla",)),
-    )
-    resnet, wide = plan([first, second], SMOKE)
-    assert (resnet.setting.name, resnet.shift, resnet.ood) == ("cifar10-resnet29", True, True)
-    assert resnet.keys == ("vanilla", "vanilla + temperature", "R=4")
-    assert resnet.bases() == ["vanilla", "R=4"]
-    assert resnet.posthoc() == {"temperature": ["vanilla"]}
-    assert (wide.setting.name, wide.shift, wide.ood) == ("cifar10-wrn", False, False)
-    assert plan([item(Need("imagenet-resnet101", ("vanilla",)))], SMOKE) == []
+    first = item((WIDE, RESNET), LS, VANILLA, scored=True)
+    scaled = VANILLA.calibrated("temperature")
+    second = item((RESNET, "imagenet-resnet101"), VANILLA, scaled, shift=True, vary_levels=True)
+    resnet, wide = plan_runs([first, second, item((WIDE,), ADALS, ood=True)], SMOKE)
+    levels = [AR_ADALS.with_levels(R) for R in SMOKE[RESNET].levels]
+    assert (resnet.setting.name, resnet.shift, resnet.ood) == (RESNET, True, False)
+    assert resnet.variants == (LS, VANILLA, scaled, *levels)
+    assert resnet.trained == [LS, VANILLA, *levels]
+    assert resnet.posthoc == {"temperature": [VANILLA]}
+    assert resnet.scored == wide.scored == (LS, VANILLA)
+    assert (wide.setting.name, wide.shift, wide.ood) == (WIDE, False, True)
+    assert plan_runs([item(("imagenet-resnet101",), VANILLA)], SMOKE) == []
 
 
-def test_methods_that_come_to_the_same_runs_share_them():
-    (planned,) = plan(
-        [item(Need("cifar10-wrn", ("ar-adals", "R=10", "R=1", "of-ensemble")))], SMOKE
-    )
-    runs = planned.runs(CHOSEN)
-    assert runs["ar-adals"] == runs["R=10"] != runs["R=1"]
-    assert [run.seeds for run in runs["ar-adals"]] == [(0,), (1,)]
-    assert [run.seeds for run in runs["of-ensemble"]] == [(0, 1)]
-    assert {run.method for run in runs["R=1"]} == {"adals"}
-    assert runs["ar-adals"][0].settings["alpha"] == 0.2
+def test_variants_that_come_to_the_same_runs_share_them():
+    one, ten = AR_ADALS.with_levels(1), AR_ADALS.with_levels(10)
+    runs = planned_on_wide(AR_ADALS, ten, one, OF_ENSEMBLE).runs(CHOSEN)
+    assert runs[AR_ADALS] == runs[ten] != runs[one]
+    assert [run.seeds for run in runs[AR_ADALS]] == [(0,), (1,)]
+    assert [run.seeds for run in runs[OF_ENSEMBLE]] == [(0, 1)]
+    assert {run.method for run in runs[one]} == {"adals"}
+    assert runs[AR_ADALS][0].settings["alpha"] == 0.2
 
 
 def test_grids_are_tried_with_the_first_seed(tmp_path):
-    (planned,) = plan([item(Need("cifar10-wrn", ("vanilla",)))], SMOKE)
-    unneeded = planned.grids().values()
-    assert not any(grid.runs for grid in unneeded), "nobody needs them"
+    unneeded = planned_on_wide(VANILLA).grids().values()
+    assert not any(grid.runs for grid in unneeded), "nothing needs them"
     assert {grid.best([]) for grid in unneeded} == {None}, "nothing is said to be chosen"
-    (planned,) = plan([item(Need("cifar10-wrn", ("ls", "adals", "margin")))], SMOKE)
-    grids = planned.grids()
+    grids = planned_on_wide(LS, ADALS, MARGIN).grids()
     epsilon = grids["epsilon"]
     assert [(run.method, run.seeds) for run in epsilon.runs] == [("label-smoothing", (0,))] * 3
     assert [run.settings["epsilon"] for run in epsilon.runs] == [0.02, 0.05, 0.1]
@@ -70,11 +70,20 @@ def test_grids_are_tried_with_the_first_seed(tmp_path):
 
 
 def test_a_grid_of_one_value_trains_nothing():
-    setting = replace(SMOKE["cifar10-wrn"], epsilons=(0.02,))
-    (planned,) = plan([item(Need("cifar10-wrn", ("ls",)))], {"cifar10-wrn": setting})
+    setting = replace(SMOKE[WIDE], epsilons=(0.02,))
+    (planned,) = plan_runs([item((WIDE,), LS)], {WIDE: setting})
     grid = planned.grids()["epsilon"]
     assert grid.runs == []
     assert grid.best([]) == 0.02
+
+
+def test_a_variant_is_called_as_in_the_paper():
+    assert VANILLA.calibrated("temperature").title == "Temperature Scaling"
+    assert VANILLA.calibrated("irm").title == "Vanilla + irm"
+    assert LS.calibrated("temperature").title == "Label Smoothing + temperature"
+    assert AR_ADALS.with_levels(4).title == "AR-AdaLS, R = 4"
+    assert LS.ensemble_title == "Ensemble of Label Smoothing"
+    assert OF_ENSEMBLE.ensemble_title == "AR-AdaLS of Ensemble"
 
 
 def test_seconds_left_are_epochs_times_members_of_each_method(tmp_path):
@@ -99,24 +108,24 @@ def test_seconds_left_are_epochs_times_members_of_each_method(tmp_path):
 
 
 def test_progress_makes_no_folders(tmp_path):
-    data = _data()
-    found = progress_of([Run(method="adals"), Run(method="ar-adals")], tmp_path / "runs", data)
-    assert [one.run.method for one in found] == ["vanilla", "adals", "ar-adals"]
-    assert {one.done for one in found} == {0}
-    assert not any(one.finished for one in found)
+    data = Data("made-up", images(4), images(4), images(4))
+    progress = progress_of([Run(method="adals"), Run(method="ar-adals")], tmp_path / "runs", data)
+    assert [one.run.method for one in progress] == ["vanilla", "adals", "ar-adals"]
+    assert {one.done for one in progress} == {0}
+    assert not any(one.finished for one in progress)
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("scale", ["smoke", "cpu", "paper"])
-def test_every_item_asks_for_methods_that_its_settings_have(scale):
+def test_every_item_names_variants_that_its_settings_have(scale):
     settings = settings_of(scale, Sources())
-    for name, found in ITEMS.items():
+    for name, one in ITEMS.items():
         if name in BY_NAME and scale != "cpu":
             continue
-        (*planned,) = plan([found], settings)
+        planned = plan_runs([one], settings)
         assert planned, name
-        for one in planned:
-            assert all(one.runs(CHOSEN).values())
+        for on_setting in planned:
+            assert all(on_setting.runs(CHOSEN).values())
 
 
 def test_items_come_in_the_papers_order():
@@ -129,11 +138,3 @@ def test_all_leaves_out_what_must_be_named():
     every = [one.name for one in items_named(("all",))]
     assert [name for name in ITEMS if name not in every] == list(BY_NAME)
     assert [one.name for one in items_named(("headline", "all"))] == [*every, "headline"]
-
-
-def _data():
-    def part(name):
-        pixels = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
-        return InMemory(name, torch.arange(4), torch.arange(4) % 2, ("a", "b"), pixels)
-
-    return Data("made-up", part("train"), part("validation"), part("test"))

@@ -8,15 +8,17 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from arcal.auditing import CLEAN, Spread, on_set, shift_sets
 from arcal.calibration import variance
 from arcal.errors import ArcalError
 from arcal.evaluation import predict
 from arcal.paper import ITEMS
-from arcal.paper.item import Item, Need
+from arcal.paper.item import Item
 from arcal.paper.reproduce import Reproduction, results_as_json
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.scales import Setting
-from arcal.paper.summaries import ensemble, runs_of
+from arcal.paper.spreads import clean, clean_ensemble
+from arcal.paper.variants import AR_ADALS, LS, OF_ENSEMBLE, VANILLA
 from arcal.store import RunFolder, load_tensors
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
@@ -25,28 +27,19 @@ from tiny_files import write_tiny
 
 NAME = "cifar10-resnet29"
 SHIFT = ("gaussian_noise-1", "gaussian_noise-3")
+SHIFTED = shift_sets(SHIFT)
 
 
-def _needs(settings):
-    return [
-        Need(NAME, ("vanilla", "of-ensemble")),
-        Need("imagenet-resnet101", ("vanilla",), shift=True, ood=True),
-    ]
+def _make(evaluated):
+    vanilla, joint = (evaluated[NAME].subject(variant) for variant in (VANILLA, OF_ENSEMBLE))
+    spreads = [clean_ensemble(subject, "ece") for subject in (vanilla, joint)]
+    cells = [Cell("1.0", clean(vanilla, "ece")), *(Cell(None, spread) for spread in spreads)]
+    claim = Claim("ImageNet is run", "imagenet-resnet101" in evaluated, "by its name")
+    table = Table("ECE", ["a", "b", "c"], [("m", cells)])
+    return Result("own", "An item", ["A note."], [table], [claim])
 
 
-def _make(found):
-    of_two = [ensemble(found.of(NAME, key), "ece") for key in ("vanilla", "of-ensemble")]
-    cells = [
-        Cell("1.0", runs_of(found.of(NAME, "vanilla"), "ece")),
-        *(Cell(None, e) for e in of_two),
-    ]
-    claim = Claim("ImageNet is run", found.has("imagenet-resnet101"), "by its name")
-    return Result(
-        "own", "An item", ["A note."], [Table("ECE", ["a", "b", "c"], [("m", cells)])], [claim]
-    )
-
-
-OWN = Item("own", "an item of this test", _needs, _make)
+OWN = Item("own", (NAME, "imagenet-resnet101"), (VANILLA, OF_ENSEMBLE), _make)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +53,6 @@ def reproduction(folder):
     recipe = replace(RECIPES["demo"].shortened(2), batch_size=8)
     setting = Setting(
         name=NAME,
-        stands_for="CIFAR-10, ResNet-29",
         about="tiny images",
         run=Run(data=str(source), recipe=recipe, validation=40),
         seeds=(0, 1),
@@ -109,7 +101,7 @@ def test_each_run_is_trained_once(results, reproduction, folder):
     assert all(one.finished for one in progress)
 
 
-def test_an_item_is_told_what_was_found(results, reproduction, folder):
+def test_an_item_is_told_what_was_evaluated(results, reproduction, folder):
     own = json.loads((folder / "out" / "own.json").read_text())
     assert own["scale"] == "smoke"
     (first, averaged, lockstep) = own["tables"][0]["rows"][0]["cells"]
@@ -124,9 +116,9 @@ def test_an_item_is_told_what_was_found(results, reproduction, folder):
     assert "| [own](own.md) | ImageNet is run | **does not hold** |" in summary
     assert "2 seeds; chosen on validation, seed 0: epsilon 0." in summary
     assert [result["name"] for result in results_as_json(results)] == ["table1", "table5", "own"]
-    tidy = pq.read_table(folder / "out" / f"{NAME}.parquet")
-    assert json.loads(tidy.schema.metadata[b"arcal"])["about"] == "tiny images"
-    assert set(tidy["intensity"].to_pylist()) == {None, 1, 3}
+    table = pq.read_table(folder / "out" / f"{NAME}.parquet")
+    assert json.loads(table.schema.metadata[b"arcal"])["about"] == "tiny images"
+    assert set(table["intensity"].to_pylist()) == {None, 1, 3}
 
 
 def test_epsilon_is_the_best_on_validation(results, reproduction, folder):
@@ -157,22 +149,22 @@ def test_table_1_counts_sure_training_images(results, reproduction):
 
 def test_table_5_is_the_variance_of_the_runs_predictions(results, reproduction):
     main, fixed, own, churn = results[1].tables
-    p = {}
-    for at in SHIFT:
-        files = [run.predictions(f"test-{at}") for run in _folders(reproduction, "ar-adals")]
+    p = []
+    for where in SHIFTED:
+        files = [run.predictions(where.name) for run in _folders(reproduction, "ar-adals")]
         logits = torch.stack([load_tensors(file)[0]["logits"][0] for file in files])
-        p[at] = logits.double().softmax(dim=2)
-    found = [variance(p[at]) for at in SHIFT]
+        p.append(logits.double().softmax(dim=2))
+    variances = [variance(one) for one in p]
     cells = dict(main.rows)["AR-AdaLS (pre-compute)"]
-    one, three = (of.all_classes for of in found)
+    one, three = (each.all_classes for each in variances)
     assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
     assert [cell.paper for cell in cells] == ["4.21", "5.06", "5.73", "6.66", "8.24", "5.98"]
     for table, reading in ((fixed, "fixed_class"), (own, "own_maximum")):
         cells = dict(table.rows)["AR-AdaLS (pre-compute)"]
-        one, three = (getattr(of, reading) for of in found)
+        one, three = (getattr(each, reading) for each in variances)
         assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
     cells = dict(churn.rows)["AR-AdaLS (pre-compute)"]
-    one, three = ((a.argmax(1) != b.argmax(1)).double().mean().item() for a, b in p.values())
+    one, three = ((a.argmax(1) != b.argmax(1)).double().mean().item() for a, b in p)
     assert _shown(cells) == pytest.approx([one, three, (one + three) / 2])
     assert "1 of 19 types (gaussian_noise), intensities 1, 3" in results[1].notes[0]
     assert "ImageNet, ResNet-101: not run at this scale." in results[1].notes
@@ -188,26 +180,32 @@ def test_what_is_there_is_not_made_again(results, reproduction, folder):
     assert result.tables == results[0].tables
 
 
-def test_what_is_kept_is_not_trained_again(reproduction, results, folder):
-    needs = lambda settings: [Need(NAME, ("ls", "ls + temperature", "ar-adals"), shift=True)]  # noqa: E731
-    tell = lambda found: Result("kept", "", [], [_seeds(found)])  # noqa: E731
-    first = replace(
-        reproduction,
-        items=[Item("kept", "", needs, tell, of_kept=True)],
-        out=folder / "a",
-        keep=folder / "keep",
-    )
+SUMMARISED = (LS, LS.calibrated("temperature"), AR_ADALS)
+
+
+def _make_summarised(evaluated):
+    sets, rows = (CLEAN, *SHIFTED), []
+    for variant in SUMMARISED:
+        values = [on_set(evaluated[NAME].subject(variant), where, "ece") for where in sets]
+        cells = [Cell(None, Spread(tuple(one.tolist()))) for one in values]
+        rows.append((variant.title, cells))
+    return Result("kept", "", [], [Table("ECE", [where.name for where in sets], rows)])
+
+
+def test_what_has_a_summary_is_not_trained_again(reproduction, results, folder):
+    item = Item("kept", (NAME,), SUMMARISED, _make_summarised, shift=True, from_summaries=True)
+    first = replace(reproduction, items=[item], out=folder / "a", summaries=folder / "keep")
     (before,) = first.run()
     assert len(list((folder / "keep").iterdir())) == 4, "two methods of two seeds"
-    whole = replace(first, keep=None, out=folder / "b").run()
+    whole = replace(first, summaries=None, out=folder / "b").run()
     assert whole == [before]
 
     ((_, progress, _),) = first.status()
-    assert sorted(one.folder.name[:-12] for one in progress if one.kept) == [
+    assert sorted(one.folder.name[:-12] for one in progress if one.has_summary) == [
         *("ar-adals-s0-", "ar-adals-s1-", "label-smoothing-s1-")
     ], "label-smoothing-s0 is of the grid as well"
 
-    def train(runs):  # all that is left is the grid of epsilon, which nothing keeps
+    def train(runs):  # all that is left is the grid of epsilon, of which no summary tells
         assert {(run.method, run.seeds) for run in runs} <= {("label-smoothing", (0,))}
         return train_all(runs, folder / "elsewhere")
 
@@ -215,24 +213,16 @@ def test_what_is_kept_is_not_trained_again(reproduction, results, folder):
     assert again.run() == [before]
 
 
-def _seeds(found):
-    sets = ("test", *(f"test-{at}" for at in SHIFT))
-    rows = [
-        (key, [Cell(None, runs_of(found.of(NAME, key), "ece", at)) for at in sets])
-        for key in ("ls", "ls + temperature", "ar-adals")
-    ]
-    return Table("ECE", list(sets), rows)
-
-
-def test_what_needs_more_than_is_kept_is_refused_first(reproduction, folder):
-    needy = replace(reproduction, items=[ITEMS["table1"], ITEMS["headline"]], keep=folder / "keep")
+def test_what_needs_more_than_summaries_is_refused_first(reproduction, folder):
+    items = [ITEMS["table1"], ITEMS["headline"]]
+    needy = replace(reproduction, items=items, summaries=folder / "keep")
     for act in (needy.run, needy.status):
         with pytest.raises(ArcalError, match="table1 cannot be made of what is kept"):
             act()
 
 
 def test_a_scale_without_the_items_data_is_one_line(reproduction):
-    nothing = replace(reproduction, items=[Item("x", "", lambda s: [Need("y", ("ls",))], _make)])
+    nothing = replace(reproduction, items=[Item("x", ("y",), (LS,), _make)])
     with pytest.raises(ArcalError, match="the scale smoke has none of the data sets that x needs"):
         nothing.run()
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from arcal.auditing import Spread
 from arcal.paper.result import Cell, Claim, Result, Table, as_json, as_markdown
-from arcal.report.tables import Spread
 
 TWO = Spread((0.0102, 0.0106))
 

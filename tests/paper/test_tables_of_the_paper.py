@@ -5,74 +5,58 @@ from statistics import mean, stdev
 
 import pytest
 import torch
+from made_up import (
+    HUNDRED,
+    RESNET,
+    SEEDS,
+    WIDE,
+    N,
+    changed,
+    evaluated,
+    every_run,
+    images,
+    lockstep,
+    shifts,
+    subject,
+)
 
-from arcal.data import Data, InMemory
-from arcal.evaluation import Predictions, ensemble_of, figures
+from arcal.auditing import CLEAN, INTENSITIES, STABILITY
 from arcal.paper import ITEMS, table1, table2, table3, table4, table5
-from arcal.paper.item import Evaluated, Found
-from arcal.paper.notes import shift_of
+from arcal.paper.notes import shift_words
 from arcal.paper.result import as_json, as_markdown
-from arcal.paper.scales import Chosen, Sources, settings_of
-from arcal.store import save_tensors
+from arcal.paper.scales import Sources, settings_of
+from arcal.paper.variants import (
+    ADALS,
+    AR_ADALS,
+    CCAT,
+    JOINT,
+    LS,
+    MARGIN,
+    MIX_N_MATCH,
+    MIXUP,
+    OF_ENSEMBLE,
+    ON_THE_FLY,
+    RANDOM,
+    VANILLA,
+)
+from arcal.store import RunFolder, save_tensors
 from arcal.training.run import fingerprint_of
-from tests.report.conftest import Made
 
-RESNET, WIDE, HUNDRED = "cifar10-resnet29", "cifar10-wrn", "cifar100-wrn"
-SETS = ("test", "test-fog-1", "test-fog-3", "test-spatter-3")
-SHIFTED = SETS[1:]
+SHIFTED = shifts("fog 1", "fog 3", "spatter 3")
+SETS = (CLEAN, *SHIFTED)
+GAPS = {VANILLA: 0.4, LS: 0.3, ADALS: 0.2, AR_ADALS: 0.1, JOINT: 0.0, MARGIN: 0.1, RANDOM: 0.3}
+GAPS |= {MIXUP: 0.2, CCAT: 0.4, ON_THE_FLY: 0.0}
+"""So that all that the paper says of single models holds."""
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def subjects():
     torch.set_num_threads(1)
-    return Made(tmp_path_factory.mktemp("runs"), N=120)
-
-
-@pytest.fixture(scope="module")
-def by_gap(made):
-    """Runs from the worst calibrated to the best."""
-    return [made.runs(gap=gap, sets=SETS) for gap in (0.9, 0.7, 0.5, 0.3, 0.2)]
-
-
-@pytest.fixture(scope="module")
-def keys(by_gap):
-    """By key, so that all that the paper says of single models holds."""
-    worst, bad, middling, good, best = by_gap
-    same = {
-        "joint": best,
-        "margin": good,
-        "random": bad,
-        "mixup": middling,
-        "ccat": worst,
-        "on-the-fly": best,
-    }
-    named = {"vanilla": worst, "ls": bad, "adals": middling, "ar-adals": good} | same
-    named |= {f"{key} + temperature": runs for key, runs in named.items()}
-    return named | {"vanilla + ets": bad, "of-ensemble": _lockstep(best)}
-
-
-def _lockstep(runs):
-    """The same models as one run."""
-    members = ensemble_of(runs.predictions)
-    of_run = {name: [found] for name, found in runs.ensemble.items()}
-    return replace(runs, seeds=[(0, 1, 2)], predictions=[members], figures=of_run, ensemble={})
-
-
-def found_of(by_setting, **changes):
-    settings = settings_of("smoke", Sources())
-    part = InMemory("a", torch.arange(2), torch.arange(2), ("a", "b"), _pixels(2))
-    data, chosen = Data("a", part, part, part), Chosen(0.1, 0.2, 0.2)
-    return Found(
-        "smoke",
-        {
-            name: Evaluated(replace(settings[name], **changes), data, chosen, runs)
-            for name, runs in by_setting.items()
-        },
-    )
-
-
-def _pixels(N):
-    return torch.zeros(N, 1, 8, 8, dtype=torch.uint8)
+    by_gap = {gap: subject(gap, sets=SETS) for gap in set(GAPS.values())}
+    trained = {variant: by_gap[gap] for variant, gap in GAPS.items()}
+    scaled = {variant.calibrated("temperature"): one for variant, one in trained.items()}
+    others = {MIX_N_MATCH: by_gap[0.3], OF_ENSEMBLE: lockstep(0.1, sets=SETS)}
+    return trained | scaled | others
 
 
 def holds(result, *words):
@@ -96,33 +80,36 @@ def test_the_papers_numbers_are_as_printed(shared):
         return ["\n".join(column) for column in zip(*rows, strict=True)]
 
     for paper in (table3.SINGLE, table2.PAPER):
-        rows = [
-            numbers for key, numbers in paper.items() if key not in ("ar-adals", "vanilla + ets")
-        ]
+        rows = [numbers for v, numbers in paper.items() if v not in (AR_ADALS, MIX_N_MATCH)]
         for column in columns(*rows[:3]):
             assert column in text
-    for number in [*table3.SINGLE["ar-adals"], *table2.PAPER["vanilla + ets"], *table2.ENSEMBLE]:
+    for number in [*table3.SINGLE[AR_ADALS], *table2.PAPER[MIX_N_MATCH], *table2.ENSEMBLE]:
         assert number in text
-    for key in ("on-the-fly", "mixup", "ccat"):
-        assert all(number in text for number in table2.PAPER[key])
-    for column in columns(*(table3.ENSEMBLES[key] for key in ("vanilla", "ls", "adals"))):
+    for variant in (ON_THE_FLY, MIXUP, CCAT):
+        assert all(number in text for number in table2.PAPER[variant])
+    for column in columns(*(table3.ENSEMBLES[variant] for variant in (VANILLA, LS, ADALS))):
         assert column in text
-    for column in columns(*(table3.ENSEMBLES[key] for key in ("ar-adals", "of-ensemble"))):
+    for column in columns(*(table3.ENSEMBLES[variant] for variant in (AR_ADALS, OF_ENSEMBLE))):
         assert column in text
     for accuracy, corrupted, ece, shifted in table4.PAPER.values():
         assert f"{accuracy}/{corrupted}\n{ece}/{shifted}" in text
-    for of_data in zip(*table5.PAPER.values(), strict=True):
-        for column in columns(*of_data):
+    for numbers in zip(*table5.PAPER.values(), strict=True):
+        for column in columns(*numbers):
             assert column in text
     for _, accuracy in table1.PAPER.values():
         assert f"\n{accuracy}%" in text
 
 
 @pytest.fixture
-def vanilla(made, by_gap):
-    """Runs whose confidence on 10 training images lies on disk: seed s is sure of 9 - s of them."""
-    train = InMemory("a", torch.arange(10), torch.arange(10) % 2, ("a", "b"), _pixels(10))
-    for seed, folder in enumerate(by_gap[0].folders):
+def vanilla(subjects, tmp_path):
+    """Table 1's evaluated setting; seed s is sure of 9 - s of 10 training images, by its files.
+
+    Of seed s the attack failed on s + 1 images.
+    """
+    train, folders = images(10), {}
+    for seed, run in enumerate(subjects[VANILLA].provenance):
+        folder = folders[run.name] = RunFolder(tmp_path / run.name)
+        folder.path.mkdir()
         folder.checkpoint.write_bytes(bytes([seed]))
         p = torch.full((10, 1), 0.98)
         p[: 9 - seed] = 0.995
@@ -131,97 +118,90 @@ def vanilla(made, by_gap):
         about = {"data": train.fingerprint(), "model": fingerprint_of(folder)}
         save_tensors(folder.predictions("train-every-1"), tensors, **about)
     attacked = [
-        replace(scores, success=torch.arange(120) > seed)
-        for seed, scores in enumerate(by_gap[0].robustness)
+        replace(run, success=torch.arange(N) > seed)
+        for seed, run in enumerate(subjects[VANILLA].robustness)
     ]
-    return replace(by_gap[0], robustness=attacked), train
+    one = evaluated({RESNET: {VANILLA: replace(subjects[VANILLA], robustness=attacked)}})[RESNET]
+    return replace(one, data=replace(one.data, train=train), folders=folders)
 
 
 def test_table_1_is_of_vanilla(vanilla):
-    runs, train = vanilla
-    found = found_of({RESNET: {"vanilla": runs}})
-    first = found.settings[RESNET]
-    found = replace(found, settings={RESNET: replace(first, data=replace(first.data, train=train))})
-    result = table1.ITEM.make(found)
+    result = table1.ITEM.make({RESNET: vanilla})
     (table,) = result.tables
     (name, (accuracy, gap, attacked, sure)) = table.rows[0]
     assert (name, accuracy.paper) == ("CIFAR-10, ResNet-29 (here small)", "91.4")
-    assert values_of(accuracy) == tuple(one["accuracy"] for one in runs.figures["test"])
-    assert values_of(gap) == tuple(one["gap"] for one in runs.figures["test"])
-    assert (
-        attacked.text
-        == f"{100 * mean([119, 118, 117]) / 120:.2f} ± {100 * stdev([1, 2, 3]) / 120:.2f}"
-    )
+    runs = vanilla.subject(VANILLA).measures[CLEAN].runs
+    assert values_of(accuracy) == tuple(run["accuracy"] for run in runs)
+    assert values_of(gap) == tuple(run["gap"] for run in runs)
+    assert attacked.text == f"{100 - 200 / N:.2f} ± {100 * stdev([1, 2, 3]) / N:.2f}"
     assert values_of(sure) == pytest.approx((0.9, 0.8, 0.7))
     assert holds(result, "Vanilla reaches 91.4 %") is None, "another network, fewer images"
     assert holds(result, "over-confident") is True
     assert holds(result, "The attack always") is False
-    assert "6 of 360 attacks failed" in [claim.because for claim in result.claims]
+    assert f"6 of {3 * N:,} attacks failed" in [claim.because for claim in result.claims]
     assert holds(result, "no good order") is False
     assert "CIFAR-100, WRN-28-10: not run at this scale." in result.notes
 
 
 @pytest.mark.parametrize(("accuracy", "reached"), [(0.91, True), (0.90, False)])
 def test_table_1_compares_accuracy_of_the_papers_own_network(vanilla, accuracy, reached):
-    runs, train = vanilla
-    robustness = [replace(scores, success=torch.ones(120).bool()) for scores in runs.robustness]
-    of_test = [one | {"accuracy": accuracy, "gap": -0.01} for one in runs.figures["test"]]
-    runs = replace(runs, robustness=robustness, figures={"test": of_test})
+    one = vanilla.subject(VANILLA)
+    robustness = [replace(run, success=torch.ones(N).bool()) for run in one.robustness]
+    one = replace(changed(one, every_run(accuracy=accuracy, gap=-0.01)), robustness=robustness)
     whole = settings_of("paper", Sources())[RESNET].run
-    found = found_of({RESNET: {"vanilla": runs}}, run=whole)
-    first = found.settings[RESNET]
-    found = replace(found, settings={RESNET: replace(first, data=replace(first.data, train=train))})
-    result = table1.ITEM.make(found)
+    setting = replace(vanilla.setting, run=whole)
+    result = table1.ITEM.make({RESNET: replace(vanilla, setting=setting, subjects={VANILLA: one})})
     assert holds(result, "Vanilla reaches 91.4 %") is reached
     assert holds(result, "over-confident") is False
     assert holds(result, "The attack always") is True
 
 
-def test_table_2_claims_go_the_papers_way(keys):
-    result = table2.ITEM.make(found_of({WIDE: keys, HUNDRED: keys}))
+def test_table_2_claims_go_the_papers_way(subjects):
+    result = table2.ITEM.make(evaluated({WIDE: subjects, HUNDRED: subjects}))
     assert holds(result, "AR-AdaLS has a lower ECE than mixup", "CIFAR-10,") is True
     assert holds(result, "mixup has a lower ECE than AR-AdaLS", "CIFAR-100") is False
     assert holds(result, "Ensemble of Vanilla has a lower ECE than AR-AdaLS", "CIFAR-100") is False
     assert holds(result, "accuracy", "CIFAR-100") is True, "the same images are wrong"
     ten, hundred = cells_of(result.tables[0], "AR-AdaLS (on-the-fly)")
     assert (ten.paper, hundred.paper) == ("0.64±0.02", "2.27±0.16")
-    other = keys | {"on-the-fly": keys["vanilla"], "vanilla": keys["on-the-fly"]}
-    result = table2.ITEM.make(found_of({WIDE: other}))
+    other = subjects | {ON_THE_FLY: subjects[VANILLA], VANILLA: subjects[ON_THE_FLY]}
+    result = table2.ITEM.make(evaluated({WIDE: other}))
     assert holds(result, "AR-AdaLS has a lower ECE than Vanilla") is False
 
 
-def over(runs, measure, sets=SHIFTED, seed=0):
-    return mean(runs.figures[name][seed][measure] for name in sets)
+def over(subject, measure, seed=0, sets=SHIFTED):
+    """The mean of a run's measure over sets."""
+    return mean(subject.measures[where].runs[seed][measure] for where in sets)
 
 
-def test_table_3_is_the_mean_over_corrupted_sets(keys):
-    result = table3.ITEM.make(found_of({RESNET: keys}))
+def test_table_3_is_the_mean_over_corrupted_sets(subjects):
+    result = table3.ITEM.make(evaluated({RESNET: subjects}))
     single, together = result.tables
     assert single.columns[:2] == ["ECE, 2 types", "ECE, 1 type without the extra"]
     cells = cells_of(single, "Label Smoothing")
-    ls, scaled = keys["ls"], keys["ls + temperature"]
+    ls, scaled = subjects[LS], subjects[LS.calibrated("temperature")]
     expected = [
-        [over(ls, "ece", seed=seed) for seed in range(3)],
-        [over(ls, "ece", SETS[1:3], seed) for seed in range(3)],
-        [over(scaled, "ece", seed=seed) for seed in range(3)],
-        [over(ls, "gap", seed=seed) for seed in range(3)],
-        [over(scaled, "gap", seed=seed) for seed in range(3)],
+        [over(ls, "ece", seed) for seed in SEEDS],
+        [over(ls, "ece", seed, SHIFTED[:2]) for seed in SEEDS],
+        [over(scaled, "ece", seed) for seed in SEEDS],
+        [over(ls, "gap", seed) for seed in SEEDS],
+        [over(scaled, "gap", seed) for seed in SEEDS],
     ]
     for cell, values in zip(cells, expected, strict=True):
         assert values_of(cell) == pytest.approx(values)
         assert cell.text == f"{100 * mean(values):.2f} ± {100 * stdev(values):.2f}"
     assert [cell.paper for cell in cells] == ["10.1±0.4", None, None, None, None]
-    averaged = mean(ls.ensemble[name]["ece"] for name in SHIFTED)
+    averaged = mean(ls.measures[where].ensemble["ece"] for where in SHIFTED)
     (first, *_) = cells_of(together, "Ensemble of Label Smoothing")
     assert (first.paper, values_of(first)) == ("4.6", pytest.approx((averaged,)))
-    lockstep = mean(keys["on-the-fly"].ensemble[name]["ece"] for name in SHIFTED)
     (first, *_) = cells_of(together, "AR-AdaLS of Ensemble")
-    assert (first.paper, values_of(first)) == ("4.4", pytest.approx((lockstep,)))
+    joint = over(subjects[OF_ENSEMBLE], "ece")
+    assert (first.paper, values_of(first)) == ("4.4", pytest.approx((joint,)))
     assert cells_of(single, "AR-AdaLS, random order")[0].paper is None
 
 
-def test_table_3_claims(keys):
-    result = table3.ITEM.make(found_of({RESNET: keys}))
+def test_table_3_claims(subjects):
+    result = table3.ITEM.make(evaluated({RESNET: subjects}))
     order = "AR-AdaLS (pre-compute), AdaLS, Label Smoothing, Vanilla"
     assert holds(result, "Single models from best to worst", order) is True
     assert holds(result, "than AdaLS (CIFAR-10") is True
@@ -229,101 +209,78 @@ def test_table_3_claims(keys):
     assert holds(result, "margin order, not in the paper") is False, "the same runs"
     assert holds(result, "than Vanilla, both after temperature scaling") is True
     assert holds(result, "significantly better") is True
-    swapped = keys | {"ar-adals": keys["vanilla"], "vanilla": keys["ar-adals"]}
-    result = table3.ITEM.make(found_of({RESNET: swapped}))
+    swapped = subjects | {AR_ADALS: subjects[VANILLA], VANILLA: subjects[AR_ADALS]}
+    result = table3.ITEM.make(evaluated({RESNET: swapped}))
     assert holds(result, "Single models from best to worst") is False
     assert holds(result, "than AdaLS (CIFAR-10") is False
     assert holds(result, "significantly better") is False
     assert holds(result, "than Vanilla, both after temperature scaling") is True, "not swapped"
 
 
-def test_a_single_ar_adals_is_comparable_within_its_deviation(keys):
-    ours = [over(keys["ar-adals"], "ece", seed=seed) for seed in range(3)]
+def test_a_single_ar_adals_is_comparable_within_its_deviation(subjects):
+    ours = [over(subjects[AR_ADALS], "ece", seed) for seed in SEEDS]
     for below, held in ((0.9, True), (1.1, False)):
-        ece = mean(ours) - below * stdev(ours)
-        of_ensemble = {name: {"ece": ece, "gap": 0.0} for name in SETS}
-        vanilla = replace(keys["vanilla"], ensemble=of_ensemble)
-        result = table3.ITEM.make(found_of({RESNET: keys | {"vanilla": vanilla}}))
+        figures = {"ece": mean(ours) - below * stdev(ours), "gap": 0.0}
+        vanilla = changed(subjects[VANILLA], lambda one, f=figures: replace(one, ensemble=f))
+        result = table3.ITEM.make(evaluated({RESNET: subjects | {VANILLA: vanilla}}))
         assert holds(result, "A single AR-AdaLS is comparable") is held
 
 
-def test_table_3_claims_of_ensembles(keys):
-    lower = {"ece": 0.01, "gap": 0.0}
-    best = replace(keys["of-ensemble"], figures={name: [lower] for name in SETS})
-    result = table3.ITEM.make(found_of({RESNET: keys | {"of-ensemble": best}}))
-    others = ("Vanilla", "Label Smoothing", "AdaLS", "AR-AdaLS (pre-compute)")
-    for other in others:
-        assert holds(
-            result,
-            f"AR-AdaLS of Ensemble has a lower mean ECE under shift than Ensemble of {other} (C",
-        )
-    higher = replace(best, figures={name: [{"ece": 0.9, "gap": 0.0}] for name in SETS})
-    result = table3.ITEM.make(found_of({RESNET: keys | {"of-ensemble": higher}}))
-    for other in others:
-        assert not holds(
-            result,
-            f"AR-AdaLS of Ensemble has a lower mean ECE under shift than Ensemble of {other} (C",
-        )
-
-
-@pytest.fixture(scope="module")
-def of_one_seed(made):
-    one = made.runs(seeds=(0,), sets=SETS)
-    found = found_of({RESNET: {}}, seeds=(0,))
-    keys = {key for item in (table2, table3) for need in item.needs({}) for key in need.keys}
-    keys = dict.fromkeys(keys, one) | {"of-ensemble": _lockstep(made.runs(sets=SETS))}
-    evaluated = found.settings[RESNET]
-    settings = {name: replace(evaluated, runs=keys) for name in (RESNET, WIDE)}
-    return Found("smoke", settings)
+@pytest.mark.parametrize(("ece", "lowest"), [(0.01, True), (0.9, False)])
+def test_table_3_claims_of_ensembles(subjects, ece, lowest):
+    joint = changed(subjects[OF_ENSEMBLE], every_run(ece=ece))
+    result = table3.ITEM.make(evaluated({RESNET: subjects | {OF_ENSEMBLE: joint}}))
+    text = "AR-AdaLS of Ensemble has a lower mean ECE under shift than Ensemble of"
+    for other in ("Vanilla", "Label Smoothing", "AdaLS", "AR-AdaLS (pre-compute)"):
+        assert holds(result, f"{text} {other} (C") is lowest
 
 
 @pytest.mark.parametrize("table", [table2, table3])
-def test_one_seed_has_no_ensemble(of_one_seed, table):
-    result = table.make(of_one_seed)
-    of_ensemble = [claim for claim in result.claims if "nsemble" in claim.text]
-    assert of_ensemble
-    assert {claim.because for claim in of_ensemble} == {"one seed has no ensemble"}
+def test_one_seed_has_no_ensemble(subjects, table):
+    one = subject(seeds=(0,), sets=SETS)
+    alone = dict.fromkeys(table.ITEM.variants, one) | {OF_ENSEMBLE: subjects[OF_ENSEMBLE]}
+    result = table.make(evaluated({RESNET: alone, WIDE: alone}, seeds=(0,)))
+    claims = [claim for claim in result.claims if "nsemble" in claim.text]
+    assert claims
+    assert {claim.because for claim in claims} == {"one seed has no ensemble"}
     rows = dict(row for one in result.tables for row in one.rows)
     assert rows["Ensemble of Vanilla"][0].text == "–"
 
 
-def test_table_4_is_clean_and_corrupted(keys):
-    result = table4.ITEM.make(found_of({WIDE: keys, HUNDRED: keys}))
+def test_table_4_is_clean_and_corrupted(subjects):
+    result = table4.ITEM.make(evaluated({WIDE: subjects, HUNDRED: subjects}))
     hundred, ten = result.tables
     assert (hundred.title, ten.title) == ("CIFAR-100, WRN-28-10", "CIFAR-10, WRN-28-10")
     cells = cells_of(hundred, "AR-AdaLS (on-the-fly)")
     assert [cell.paper for cell in cells] == ["79.2", "52.1", "2.3", "13.2"]
     assert {cell.paper for _, row in ten.rows for cell in row} == {None}
-    runs = keys["on-the-fly"]
+    ours = subjects[ON_THE_FLY]
     expected = [
-        runs.figures["test"][1]["accuracy"],
-        over(runs, "accuracy", seed=1),
-        runs.figures["test"][1]["ece"],
-        over(runs, "ece", seed=1),
+        over(ours, measure, 1, sets)
+        for measure in ("accuracy", "ece")
+        for sets in ([CLEAN], SHIFTED)
     ]
     assert [values_of(cell)[1] for cell in cells] == pytest.approx(expected)
     fly, before = "AR-AdaLS (on-the-fly) has", "AR-AdaLS (pre-compute) has"
     assert holds(result, fly, "than AR-AdaLS (pre-compute) under shift", "CIFAR-100") is True
     assert holds(result, before, "than Label Smoothing (CIFAR-10,") is True
-    other = keys | {"on-the-fly": keys["vanilla"], "ls": keys["on-the-fly"]}
-    result = table4.ITEM.make(found_of({HUNDRED: other}))
+    other = subjects | {ON_THE_FLY: subjects[VANILLA], LS: subjects[ON_THE_FLY]}
+    result = table4.ITEM.make(evaluated({HUNDRED: other}))
     assert holds(result, fly, "than AR-AdaLS (pre-compute) under shift") is False
     assert holds(result, before, "than Label Smoothing (CIFAR-100,") is False
     assert "CIFAR-10, WRN-28-10: not run at this scale." in result.notes
 
 
-def test_table_5_is_by_intensity(keys):
-    result = table5.ITEM.make(found_of({RESNET: keys}))
-    assert len(result.tables) == 4
-    stable = keys["ls"].stability
-    for table, measure in zip(result.tables, table5.STABILITY, strict=True):
+def test_table_5_is_by_intensity(subjects):
+    result = table5.ITEM.make(evaluated({RESNET: subjects}))
+    for table, measure in zip(result.tables, STABILITY, strict=True):
         cells = cells_of(table, "Label Smoothing")
-        one, three, other = (stable[name][measure] for name in SHIFTED)
-        at = [None if cell.ours is None else cell.ours.mean for cell in cells]
-        assert [at[0], at[2], at[5]] == pytest.approx(
+        one, three, other = (subjects[LS].measures[s].stability[measure] for s in SHIFTED)
+        means = [None if cell.ours is None else cell.ours.mean for cell in cells]
+        assert [means[0], means[2], means[5]] == pytest.approx(
             [one, (three + other) / 2, (one + three + other) / 3]
         )
-        assert at[1] is at[3] is at[4] is None
+        assert means[1] is means[3] is means[4] is None
     first, *_, last = cells_of(result.tables[0], "Label Smoothing")
     assert (first.paper, last.paper) == ("5.54", "8.41")
     assert {cell.paper for _, row in result.tables[3].rows for cell in row} == {None}
@@ -332,15 +289,12 @@ def test_table_5_is_by_intensity(keys):
 @pytest.mark.parametrize(
     ("factor", "held"), [(0.6, (True, True)), (0.7, (True, False)), (1.2, (False, False))]
 )
-def test_table_5_claims_are_ratios_to_vanilla(keys, factor, held):
-    vanilla = keys["vanilla"]
-    less = {
-        name: {measure: factor * value for measure, value in found.items()}
-        for name, found in vanilla.stability.items()
-    }
-    result = table5.ITEM.make(
-        found_of({RESNET: keys | {"ar-adals": replace(vanilla, stability=less)}})
-    )
+def test_table_5_claims_are_ratios_to_vanilla(subjects, factor, held):
+    def less(one):
+        return replace(one, stability={m: factor * value for m, value in one.stability.items()})
+
+    ours = changed(subjects[VANILLA], less)
+    result = table5.ITEM.make(evaluated({RESNET: subjects | {AR_ADALS: ours}}))
     assert holds(result, "lower mean variance than Vanilla") is held[0]
     assert holds(result, "at most 0.52 of Vanilla's") is held[1]
     (claim,) = [claim for claim in result.claims if "0.52" in claim.text]
@@ -350,14 +304,14 @@ def test_table_5_claims_are_ratios_to_vanilla(keys, factor, held):
 
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table4", "table5"])
-def test_pages_say_what_was_measured(keys, name):
-    result = ITEMS[name].make(found_of({RESNET: keys, WIDE: keys, HUNDRED: keys}))
+def test_pages_say_what_was_measured(subjects, name):
+    settings = evaluated(dict.fromkeys((RESNET, WIDE, HUNDRED), subjects))
+    result = ITEMS[name].make(settings)
     page = as_markdown(result, "smoke")
     assert "embedded images" in page
     assert "(paper " in page
     if name != "table2":
-        sets = "2 of 19 types with intensities (fog 1, 3; spatter 3)"
-        assert sets in page
+        assert "2 of 19 types with intensities (fog 1, 3; spatter 3)" in page
     if name in ("table3", "table5"):
         assert "ImageNet, ResNet-101: not run at this scale." in page
     assert as_json(result)["name"] == name
@@ -367,17 +321,18 @@ def test_pages_say_what_was_measured(keys, name):
     assert min(columns) >= 1
 
 
+ALL_FIVE = shifts(*(f"{type} {i}" for type in ("fog", "snow") for i in INTENSITIES))
+
+
 @pytest.mark.parametrize(
     ("sets", "words"),
     [
-        (("test",), "nothing"),
-        (("test", "test-fog-2"), "1 of 19 types (fog), intensities 2"),
-        (
-            ("test", *(f"test-{type}-{i}" for type in ("fog", "snow") for i in range(1, 6))),
-            "2 of 19 types (fog, snow), all five intensities",
-        ),
+        ((), "nothing"),
+        (shifts("fog 2"), "1 of 19 types (fog), intensities 2"),
+        (ALL_FIVE, "2 of 19 types (fog, snow), all five intensities"),
     ],
 )
-def test_what_was_evaluated_is_read_from_the_runs(made, by_gap, sets, words):
-    found = [figures(Predictions(torch.arange(2), torch.arange(2), torch.eye(2)[None]))]
-    assert shift_of(replace(by_gap[0], figures=dict.fromkeys(sets, found))) == words
+def test_what_was_evaluated_is_read_from_the_subject(subjects, sets, words):
+    one = subjects[VANILLA]
+    measures = dict.fromkeys((CLEAN, *sets), one.measures[CLEAN])
+    assert shift_words(replace(one, measures=measures)) == words

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from arcal.cli.output import say
-from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.paper.reproduce import Reproduction
@@ -63,30 +62,25 @@ class Reproduce:
     """Print the results, or the plan, as JSON on standard output."""
 
     def __call__(self) -> None:
-        import torch
-
+        from arcal.compute import Compute
         from arcal.console import bar
         from arcal.paper import items_named
         from arcal.paper.reproduce import Reproduction, results_as_json
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
-        if self.threads < 1:
-            raise ArcalError(f"{self.threads} threads: at least 1 is needed")
+        compute = Compute(
+            self.accelerator,
+            workers=self.workers,
+            loaders=self.loaders,
+            threads=self.threads,
+            ray=self.ray,
+        )
         loaded: dict[Any, Any] = {}
 
         def train(runs: "list[Run]") -> "list[RunFolder]":
             with bar("training", "epochs") as progress:
-                return train_all(
-                    runs,
-                    self.runs,
-                    workers=self.workers,
-                    accelerator=self.accelerator,
-                    loaders=self.loaders,
-                    ray=self.ray,
-                    loaded=loaded,
-                    progress=progress,
-                )
+                return train_all(runs, self.runs, compute=compute, loaded=loaded, progress=progress)
 
         sources = Sources(self.cifar10, self.cifar100, self.imagenet)
         reproduction = Reproduction(
@@ -98,16 +92,15 @@ class Reproduce:
             train,
             bar,
             cache=self.cache,
-            keep=self.keep,
-            accelerator=self.accelerator,
-            workers=self.workers,
+            summaries=self.keep,
+            compute=compute,
         )
         if self.plan:
             plan = _plan(reproduction)
             print(json.dumps(plan, indent=2)) if self.json else _print(plan)
             return
-        torch.set_num_threads(self.threads)
-        results = reproduction.run()
+        with compute.limited():
+            results = reproduction.run()
         if self.json:
             print(json.dumps(results_as_json(results), indent=2))
         for result in results:
@@ -121,7 +114,7 @@ def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
     return [
         {
             "setting": planned.setting.name,
-            "about": f"{planned.setting.stands_for} ({planned.setting.about})",
+            "about": f"{planned.setting.title} ({planned.setting.about})",
             "seconds_left": seconds,
             "runs": [
                 {
@@ -129,7 +122,7 @@ def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
                     "done": one.done,
                     "epochs": one.run.recipe.epochs,
                     "finished": one.finished,
-                    "kept": one.kept,
+                    "kept": one.has_summary,
                 }
                 for one in progress
             ],

@@ -2,18 +2,17 @@
 
 table1 .. table5, figure1 .. figure8   which runs an item needs, and what it makes of them
 scales       what stands in for the paper's data sets and networks
-every_method, headline   all methods side by side, and the few on all training images: not in the
-    paper
-plan         the runs that all items need together
+methods, headline   all methods side by side, and the few on all training images: not in the paper
+variants     what is compared: methods as they are trained, and perhaps calibrated afterwards
+plan, work   the runs that all items need together, and one setting's share of them
 reproduce    training, evaluating, writing
 overview     the page over all results
-item, result, summaries, notes   what the items are written in
-looks, by_level, boxes, members   what several figures share
+item, result, spreads, comparisons, notes   what the items are written in
+by_level, over_types, members   what several figures share
 """
 
 from arcal.errors import ArcalError
 from arcal.paper import (
-    every_method,
     figure1,
     figure2,
     figure3,
@@ -23,6 +22,7 @@ from arcal.paper import (
     figure7,
     figure8,
     headline,
+    methods,
     table1,
     table2,
     table3,
@@ -34,7 +34,7 @@ from arcal.paper.item import Item
 _TABLES = (table1, table2, table3, table4, table5)
 _FIGURES = (figure1, figure2, figure3, figure4, figure5, figure6, figure7, figure8)
 ITEMS: dict[str, Item] = {
-    module.ITEM.name: module.ITEM for module in (*_TABLES, *_FIGURES, every_method, headline)
+    module.ITEM.name: module.ITEM for module in (*_TABLES, *_FIGURES, methods, headline)
 }
 BY_NAME = ("headline",)
 """What `all` leaves out: it would take longer than all the rest."""

@@ -1,49 +1,41 @@
 """Figure 3: variance over runs on the clean test set and under shift, Vanilla, LS and AR-AdaLS."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from matplotlib.figure import Figure
 
-from arcal.paper.boxes import READ, Boxed, boxed, draw_boxes, legend, table_of
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.looks import LOOKS
-from arcal.paper.members import of_several
-from arcal.paper.notes import notes_of
+from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.members import with_several_seeds
+from arcal.paper.notes import setting_notes
+from arcal.paper.over_types import READ, box_table, boxes
 from arcal.paper.result import Claim, Result
-from arcal.paper.scales import Setting
-from arcal.paper.summaries import Comparison, settled
+from arcal.paper.variants import AR_ADALS, LS, MARKS, VANILLA, Variant
 from arcal.report.drawing import WIDTH
+from arcal.report.plots import Boxes, box_legend, box_plots
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
-METHODS = ("vanilla", "ls", "ar-adals")
+VARIANTS = (VANILLA, LS, AR_ADALS)
 
-Panel = dict[str, Boxed]
-"""A setting's methods by their keys."""
-
-
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, METHODS, shift=True) for setting in SETTINGS]
+Panel = Mapping[Variant, Boxes]
+"""What is shown of a setting."""
 
 
-def make(found: Found) -> Result:
-    settings, notes = of_several(found, SETTINGS)
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings, notes = with_several_seeds(evaluated, SETTINGS)
     shown = {
-        found.settings[name].setting.stands_for: {
-            key: boxed(found.of(name, key), "variance_all_classes", LOOKS[key]) for key in METHODS
-        }
-        for name in settings
+        one.title: {v: boxes(one.subject(v), "variance_all_classes", MARKS[v]) for v in VARIANTS}
+        for one in settings
     }
     variance = "The variance is over runs and sums over the classes."
     return Result(
         "figure3",
         "Figure 3: variance on clean and shifted data",
-        [*notes_of(found, SETTINGS, shift=True), *notes, READ, variance],
-        [
-            table_of(f"Variance, {title}", [(LOOKS[key].name, one) for key, one in panel.items()])
-            for title, panel in shown.items()
-        ],
+        [*setting_notes(evaluated, SETTINGS, shift=True), *notes, READ, variance],
+        [box_table(f"Variance, {title}", _named(panel)) for title, panel in shown.items()],
         settled([claim for title, panel in shown.items() for claim in _claims(title, panel)]),
-        {"figure3": lambda: draw(shown)} if shown else {},
+        partial(draw, shown) if shown else None,
     )
 
 
@@ -53,22 +45,25 @@ def draw(shown: Mapping[str, Panel]) -> Figure:
     figure = Figure(figsize=(width, 3.8), layout="constrained")
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, (title, panel) in zip(panels, shown.items(), strict=True):
-        draw_boxes(axes, list(panel.values()))
+        box_plots(axes, list(panel.values()))
         axes.set_title(title)
         axes.set_xlabel("intensity of the shift")
         axes.set_ylim(bottom=0)
     panels[0].set_ylabel("variance over the runs")
-    names = [(LOOKS[key].name, one) for key, one in next(iter(shown.values())).items()]
-    legend(figure, panels[0], names, columns=len(METHODS))
+    box_legend(figure, _named(next(iter(shown.values()))), columns=len(VARIANTS))
     return figure
 
 
+def _named(panel: Panel) -> list[tuple[str, Boxes]]:
+    return [(one.mark.name, one) for one in panel.values()]
+
+
 def _claims(title: str, panel: Panel) -> list[Claim | Comparison]:
-    ours = panel["ar-adals"].means
+    ours = panel[AR_ADALS].means
     claims: list[Claim | Comparison] = []
-    for key in ("vanilla", "ls"):
-        other = panel[key].means
-        text = f"AR-AdaLS has a lower variance than {LOOKS[key].name}"
+    for variant in (VANILLA, LS):
+        other = panel[variant].means
+        text = f"AR-AdaLS has a lower variance than {MARKS[variant].name}"
         claims.append((f"{text} on clean data ({title})", ours.clean, other.clean))
         if ours.overall is None or other.overall is None:
             continue
@@ -80,4 +75,4 @@ def _claims(title: str, panel: Panel) -> list[Claim | Comparison]:
     return claims
 
 
-ITEM = Item("figure3", "Variance on clean and shifted data", needs, make)
+ITEM = Item("figure3", SETTINGS, VARIANTS, make, shift=True)

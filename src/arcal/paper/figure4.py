@@ -2,56 +2,51 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
-import numpy as np
 from matplotlib.figure import Figure
 
-from arcal.evaluation import OutOfDistribution
-from arcal.paper.item import Evaluated, Found, Item, Need
-from arcal.paper.looks import LOOKS
-from arcal.paper.notes import notes_of
+from arcal.auditing import OutOfDistribution, Spread
+from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import Comparison, settled
-from arcal.report.drawing import FAINT, WIDTH
-from arcal.report.tables import Spread
+from arcal.paper.variants import LS, MARKS, MIXUP, ON_THE_FLY, VANILLA, Variant
+from arcal.report.drawing import WIDTH
+from arcal.report.plots import entropies
 
 SETTING = "cifar10-wrn"
-METHODS = ("vanilla", "ls", "on-the-fly")
-PAPER = {"vanilla": None, "ls": "0.832±0.005", "mixup": "0.821±0.003", "on-the-fly": "0.885±0.003"}
+DRAWN = (VANILLA, LS, ON_THE_FLY)
+PAPER = {VANILLA: None, LS: "0.832±0.005", MIXUP: "0.821±0.003", ON_THE_FLY: "0.885±0.003"}
 SCORES = {"auroc_confidence": "AUROC of confidence", "auroc_entropy": "AUROC of entropy"}
 LOW = 0.1
 """An entropy is low below this share of log Z, its greatest value."""
+READ = (
+    "AR-AdaLS is trained on the fly. The AUROC is between the models' own test set and the other "
+    "data; the paper does not say of which score, so its figure stands beside both. The histograms "
+    "are means over runs; the grey areas may reach above the panel. An entropy is called low "
+    "below a tenth of its greatest value, log Z."
+)
+
+Shown = Mapping[Variant, OutOfDistribution]
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(SETTING, tuple(PAPER), ood=True)]
-
-
-def make(found: Found) -> Result:
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
     title = "Figure 4: predictive entropy on out-of-distribution data"
-    notes = notes_of(found, (SETTING,))
-    if not found.has(SETTING) or not found.of(SETTING, "vanilla").ood:
+    notes = setting_notes(evaluated, (SETTING,))
+    if SETTING not in evaluated or not evaluated[SETTING].subject(VANILLA).ood:
         return Result("figure4", title, [*notes, "No other data is evaluated at this scale."])
-    evaluated = found.settings[SETTING]
-    shown = {key: found.of(SETTING, key).ood[0] for key in PAPER}
-    Z = found.of(SETTING, "vanilla").predictions[0].logits.shape[2]
+    one = evaluated[SETTING]
+    shown = {variant: one.subject(variant).ood[0] for variant in PAPER}
+    highest = math.log(one.subject(VANILLA).clean[0].classes)
     return Result(
         "figure4",
         title,
-        [*notes, _about(evaluated, shown["vanilla"]), _READ],
+        [*notes, _about(one, shown[VANILLA]), READ],
         [_table(shown)],
         settled(_claims(shown)),
-        {"figure4": lambda: draw({key: shown[key] for key in METHODS}, Z)},
+        partial(draw, {variant: shown[variant] for variant in DRAWN}, highest),
     )
-
-
-_READ = (
-    "AR-AdaLS is trained on the fly. The AUROC is between the models' own test set and the other "
-    "data; the paper does not say of which score, so its figure stands beside both. The histograms "
-    "are means over runs; the grey outlines may reach above the panel. An entropy is called low "
-    "below a tenth of its greatest value, log Z."
-)
 
 
 def _about(evaluated: Evaluated, other: OutOfDistribution) -> str:
@@ -62,62 +57,53 @@ def _about(evaluated: Evaluated, other: OutOfDistribution) -> str:
     return f"Other data: {other.images:,} images of {other.name}{which}{how}."
 
 
-def draw(shown: Mapping[str, OutOfDistribution], Z: int) -> Figure:
-    """A panel a method: the other data in its colour, the models' own test set in grey."""
+def draw(shown: Shown, highest: float) -> Figure:
+    """A panel a variant: the other data in its colour, the models' own test set in grey."""
     figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True)
     drawn = []
-    for axes, (key, found) in zip(panels, shown.items(), strict=True):
-        inside, outside = (100 * s.mean(dim=0).numpy() for s in (found.inside, found.outside))
-        edges = np.linspace(0, math.log(Z), len(outside) + 1)
-        colour = LOOKS[key].colour
-        own = axes.stairs(inside, edges, color=FAINT, lw=1.2)
-        other = axes.stairs(outside, edges, fill=True, color=colour, alpha=0.55)
-        axes.stairs(outside, edges, color=colour, lw=1.2)
-        axes.set_title(LOOKS[key].name)
+    for axes, (variant, other) in zip(panels, shown.items(), strict=True):
+        colour = MARKS[variant].colour
+        drawn = entropies(axes, other.inside, other.outside, highest, colour)
+        axes.set_title(MARKS[variant].name)
         axes.set_xlabel("predictive entropy, nats")
-        drawn = [other, own]
     panels[0].set_ylabel("% of images")
-    highest = max(float(found.outside.mean(dim=0).max()) for found in shown.values())
-    panels[0].set_ylim(0, 110 * highest)  # the grey outline may end above
-    names = ["the other data, in the method's colour", "the models' own test set"]
+    most = max(float(other.outside.mean(dim=0).max()) for other in shown.values())
+    panels[0].set_ylim(0, 110 * most)  # the grey area may end above
+    names = ["the models' own test set", "the other data, in the method's colour"]
     figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure
 
 
-def _table(shown: Mapping[str, OutOfDistribution]) -> Table:
+def _table(shown: Shown) -> Table:
     rows = []
-    for key, found in shown.items():
-        cells = [Cell(PAPER[key], _auroc(found, score), 1.0, 3) for score in SCORES]
-        rows.append((title_of(key), [*cells, Cell(None, _low(found), digits=1)]))
+    for variant, other in shown.items():
+        cells = [Cell(PAPER[variant], _auroc(other, score), 1.0, 3) for score in SCORES]
+        rows.append((variant.title, [*cells, Cell(None, _low(other), digits=1)]))
     return Table("Telling the other data apart", [*SCORES.values(), "low entropy, %"], rows)
 
 
-def _auroc(found: OutOfDistribution, score: str) -> Spread:
-    return Spread(tuple(getattr(of_run, score) for of_run in found.runs))
+def _auroc(other: OutOfDistribution, score: str) -> Spread:
+    return Spread(tuple(getattr(run, score) for run in other.runs))
 
 
-def _low(found: OutOfDistribution) -> Spread:
+def _low(other: OutOfDistribution) -> Spread:
     """Each run's share of the other images with a low entropy."""
-    bins = round(LOW * found.outside.shape[1])
-    return Spread(tuple(found.outside[:, :bins].sum(dim=1).tolist()))
+    bins = round(LOW * other.outside.shape[1])
+    return Spread(tuple(other.outside[:, :bins].sum(dim=1).tolist()))
 
 
-def _claims(shown: Mapping[str, OutOfDistribution]) -> list[Claim | Comparison]:
-    ours = shown["on-the-fly"]
+def _claims(shown: Shown) -> list[Claim | Comparison]:
+    ours = shown[ON_THE_FLY]
+    text = "AR-AdaLS has fewer low entropies on other data than"
     claims: list[Claim | Comparison] = [
-        (
-            f"AR-AdaLS has fewer low entropies on other data than {title_of(key)}",
-            _low(ours),
-            _low(shown[key]),
-        )
-        for key in ("vanilla", "ls")
+        (f"{text} {other.title}", _low(ours), _low(shown[other])) for other in (VANILLA, LS)
     ]
     for score, title in SCORES.items():
-        for key in ("ls", "mixup"):
-            text = f"{title_of(key)} has a lower {title} than AR-AdaLS"
-            claims.append((text, _auroc(shown[key], score), _auroc(ours, score)))
+        for other in (LS, MIXUP):
+            text = f"{other.title} has a lower {title} than AR-AdaLS"
+            claims.append((text, _auroc(shown[other], score), _auroc(ours, score)))
     return claims
 
 
-ITEM = Item("figure4", "Out-of-distribution data", needs, make)
+ITEM = Item("figure4", (SETTING,), tuple(PAPER), make, ood=True)

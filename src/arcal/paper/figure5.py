@@ -1,18 +1,20 @@
 """Figure 5: ECE of AR-AdaLS against the number of levels R, clean and corrupted, CIFAR-10."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from matplotlib.figure import Figure
 
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.looks import LOOKS, line
-from arcal.paper.notes import notes_of
+from arcal.auditing import Spread
+from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting
-from arcal.paper.summaries import Comparison, runs_of, settled, shifted
+from arcal.paper.spreads import clean, shifted
+from arcal.paper.variants import AR_ADALS, MARKS
 from arcal.report.drawing import WIDTH
-from arcal.report.tables import Spread
+from arcal.report.plots import line
 
 SETTING = "cifar10-resnet29"
 USUAL, HIGHEST = 10, 16
@@ -27,26 +29,22 @@ Curve = dict[int, Spread]
 """ECE of every run by R."""
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    keys = [f"R={R}" for R in settings[SETTING].levels] if SETTING in settings else []
-    return [Need(SETTING, tuple(keys), shift=True)]
-
-
-def make(found: Found) -> Result:
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
     curves: dict[str, Curve] = {}
-    if found.has(SETTING):
-        runs = {R: found.of(SETTING, f"R={R}") for R in found.settings[SETTING].setting.levels}
+    if SETTING in evaluated:
+        one = evaluated[SETTING]
+        by_levels = {R: one.subject(AR_ADALS.with_levels(R)) for R in one.setting.levels}
         curves = {
-            "clean": {R: runs_of(of_R, "ece") for R, of_R in runs.items()},
-            "corrupted": {R: shifted(of_R, "ece") for R, of_R in runs.items()},
+            "clean": {R: clean(subject, "ece") for R, subject in by_levels.items()},
+            "corrupted": {R: shifted(subject, "ece") for R, subject in by_levels.items()},
         }
     return Result(
         "figure5",
         "Figure 5: ECE against the number of levels R",
-        [*notes_of(found, (SETTING,), shift=True), READ],
+        [*setting_notes(evaluated, (SETTING,), shift=True), READ],
         [_table(curves)] if curves else [],
         settled([claim for title, curve in curves.items() for claim in _claims(title, curve)]),
-        {"figure5": lambda: draw(curves)} if curves else {},
+        partial(draw, curves) if curves else None,
     )
 
 
@@ -55,7 +53,7 @@ def draw(curves: Mapping[str, Curve]) -> Figure:
     figure = Figure(figsize=(WIDTH * 0.8, 3.3), layout="constrained")
     for axes, (title, curve) in zip(figure.subplots(1, 2), curves.items(), strict=True):
         values = torch.tensor([spread.values for spread in curve.values()], dtype=torch.float64)
-        line(axes, list(curve), 100 * values.T, LOOKS["ar-adals"])
+        line(axes, list(curve), 100 * values.T, MARKS[AR_ADALS])
         axes.set_title(f"{title[0].upper()}{title[1:]} test set")
         axes.set_xticks(list(curve))
         axes.set_xlabel("number of levels R")
@@ -87,4 +85,4 @@ def _stable(text: str, curve: Curve) -> Claim:
     return Claim(text, spread < drop / 2, because)
 
 
-ITEM = Item("figure5", "ECE against R", needs, make)
+ITEM = Item("figure5", (SETTING,), (), make, shift=True, vary_levels=True)

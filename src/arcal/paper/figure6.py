@@ -1,65 +1,58 @@
 """Figure 6: ECE and accuracy of single models and ensembles, clean and under shift."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from matplotlib.figure import Figure
 
-from arcal.paper.boxes import READ, Boxed, boxed, draw_boxes, legend, table_of
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.looks import LOOKS
-from arcal.paper.members import of_several
-from arcal.paper.notes import notes_of
+from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.members import with_several_seeds
+from arcal.paper.notes import setting_notes
+from arcal.paper.over_types import READ, box_table, boxes
 from arcal.paper.result import Claim, Result
-from arcal.paper.scales import Setting
-from arcal.paper.summaries import Comparison, settled
+from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 from arcal.report.drawing import WIDTH
-from arcal.report.tables import Spread
+from arcal.report.plots import Boxes, box_legend, box_plots
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
-SINGLE = ("vanilla", "ls", "adals", "ar-adals")
-JOINT = "of-ensemble"
+SINGLE = (VANILLA, LS, ADALS, AR_ADALS)
 MEASURES = {"ece": "ECE", "accuracy": "Accuracy"}
 
-Panel = dict[str, Boxed]
-"""One measure of all methods of a setting, by name: first single runs, then ensembles."""
+Panel = Mapping[str, Boxes]
+"""One measure of everything in a setting, by name: first single runs, then ensembles."""
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, (*SINGLE, JOINT), shift=True) for setting in SETTINGS]
-
-
-def make(found: Found) -> Result:
-    settings, notes = of_several(found, SETTINGS)
-    shown = {
-        found.settings[name].setting.stands_for: {m: _panel(found, name, m) for m in MEASURES}
-        for name in settings
-    }
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings, notes = with_several_seeds(evaluated, SETTINGS)
+    shown = {one.title: {m: _panel(one, m) for m in MEASURES} for one in settings}
     return Result(
         "figure6",
         "Figure 6: single models and ensembles on clean and shifted data",
-        [*notes_of(found, SETTINGS, shift=True), *notes, READ],
+        [*setting_notes(evaluated, SETTINGS, shift=True), *notes, READ],
         [
-            table_of(f"{MEASURES[measure]}, {title}", list(panel.items()))
+            box_table(f"{MEASURES[measure]}, {title}", list(panel.items()))
             for title, panels in shown.items()
             for measure, panel in panels.items()
         ],
         settled([claim for title, panels in shown.items() for claim in _claims(title, panels)]),
-        {"figure6": lambda: draw(shown)} if shown else {},
+        partial(draw, shown) if shown else None,
     )
 
 
-def _panel(found: Found, name: str, measure: str) -> Panel:
-    single = {LOOKS[k].name: boxed(found.of(name, k), measure, LOOKS[k]) for k in SINGLE}
+def _panel(evaluated: Evaluated, measure: str) -> Panel:
+    single = {MARKS[v].name: boxes(evaluated.subject(v), measure, MARKS[v]) for v in SINGLE}
     several = {
-        ensemble_name(key): boxed(found.of(name, key), measure, LOOKS[key], ensemble=True)
-        for key in (*SINGLE, JOINT)
+        _ensemble(v): boxes(evaluated.subject(v), measure, MARKS[v], ensemble=True)
+        for v in (*SINGLE, OF_ENSEMBLE)
     }
     return single | several
 
 
-def ensemble_name(key: str) -> str:
-    """Ensembles of independent runs, and the one whose members learn together."""
-    return LOOKS[key].name if key == JOINT else f"Ensemble of {LOOKS[key].name}"
+def _ensemble(variant: Variant) -> str:
+    """The name of an ensemble of independent runs, or of the one whose members learn together."""
+    name = MARKS[variant].name
+    return name if variant == OF_ENSEMBLE else f"Ensemble of {name}"
 
 
 def draw(shown: Mapping[str, Mapping[str, Panel]]) -> Figure:
@@ -72,13 +65,12 @@ def draw(shown: Mapping[str, Mapping[str, Panel]]) -> Figure:
     figure = Figure(figsize=(WIDTH * 1.2, 3.4 * len(rows) + 0.6), layout="constrained")
     panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     for axes, (title, measure, panel) in zip(panels, rows, strict=True):
-        draw_boxes(axes, list(panel.values()))
+        box_plots(axes, list(panel.values()))
         axes.set_title(title)
         if measure == "ece":
             axes.set_ylim(bottom=0)
     panels[-1].set_xlabel("intensity of the shift")
-    names = list(rows[0][2].items())
-    legend(figure, panels[0], names, columns=5)
+    box_legend(figure, list(rows[0][2].items()), columns=5)
     return figure
 
 
@@ -88,63 +80,55 @@ def _claims(title: str, panels: Mapping[str, Panel]) -> list[Claim | Comparison]
     claims: list[Claim | Comparison] = [
         _best(f"AR-AdaLS of Ensemble has the lowest ECE everywhere{where}", ece)
     ]
-    for key in SINGLE:
-        name, together = LOOKS[key].name, ensemble_name(key)
+    for variant in SINGLE:
+        name, together = MARKS[variant].name, _ensemble(variant)
         alone, joined = accuracy[name].means.overall, accuracy[together].means.overall
         if alone is not None and joined is not None:
             text = f"{name} has a lower accuracy under shift than its ensemble{where}"
             claims.append((text, alone, joined))
     claims.append(_similar(f"all ensembles have similar accuracy{where}", accuracy))
-    for key in SINGLE[1:]:
-        name, together = LOOKS[key].name, ensemble_name(key)
-        claims.append(
-            (
-                f"ensembling {name} harms its ECE on clean data{where}",
-                _clean(ece[name]),
-                _clean(ece[together]),
-            )
-        )
-        alone, joined = ece[name].means.by_intensity[-1], ece[together].means.by_intensity[-1]
+    for variant in SINGLE[1:]:
+        name = MARKS[variant].name
+        single, together = ece[name].means, ece[_ensemble(variant)].means
+        text = f"ensembling {name} harms its ECE on clean data{where}"
+        claims.append((text, single.clean, together.clean))
+        alone, joined = single.by_intensity[-1], together.by_intensity[-1]
         if alone is not None and joined is not None:
             text = f"ensembling {name} improves its ECE at intensity 5{where}"
             claims.append((text, joined, alone))
     return claims
 
 
-def _clean(found: Boxed) -> Spread:
-    return found.means.clean
-
-
 def _best(text: str, ece: Panel) -> Claim:
     """Whether it has the lowest mean on the clean set and at each intensity."""
-    ours = ece[ensemble_name(JOINT)]
+    ours = ece[_ensemble(OF_ENSEMBLE)]
     behind, places = [], 0
     for i, place in enumerate(("clean", *(f"intensity {n}" for n in range(1, 6)))):
-        found = {name: _mean(one, i) for name, one in ece.items()}
+        means = {name: _mean(one, i) for name, one in ece.items()}
         mine = _mean(ours, i)
         if mine is None:
             continue
         places += 1
-        best = min(((v, name) for name, v in found.items() if v is not None))
+        best = min((value, name) for name, value in means.items() if value is not None)
         if best[0] < mine:
             behind.append(f"{place}: {best[1]} {100 * best[0]:.2f} against {100 * mine:.2f}")
     because = f"in {places - len(behind)} of {places} places" + "".join(f"; {b}" for b in behind)
     return Claim(text, not behind, because)
 
 
-def _mean(found: Boxed, place: int) -> float | None:
-    means = (found.means.clean, *found.means.by_intensity)[place]
-    return None if means is None else means.mean
+def _mean(one: Boxes, place: int) -> float | None:
+    spread = (one.means.clean, *one.means.by_intensity)[place]
+    return None if spread is None else spread.mean
 
 
 def _similar(text: str, accuracy: Panel) -> Claim:
     """Whether the ensembles differ by less than ensembling gains on average, on clean data."""
-    together = [100 * accuracy[ensemble_name(key)].means.clean.mean for key in (*SINGLE, JOINT)]
-    alone = [100 * accuracy[LOOKS[key].name].means.clean.mean for key in SINGLE]
+    together = [100 * accuracy[_ensemble(v)].means.clean.mean for v in (*SINGLE, OF_ENSEMBLE)]
+    alone = [100 * accuracy[MARKS[v].name].means.clean.mean for v in SINGLE]
     differ = max(together) - min(together)
     gain = sum(together[: len(SINGLE)]) / len(SINGLE) - sum(alone) / len(alone)
     because = f"they differ by {differ:.2f} points, ensembling gains {gain:.2f}"
     return Claim(text, differ < gain, because)
 
 
-ITEM = Item("figure6", "Single models and ensembles under shift", needs, make)
+ITEM = Item("figure6", SETTINGS, (*SINGLE, OF_ENSEMBLE), make, shift=True)

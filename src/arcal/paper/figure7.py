@@ -1,17 +1,26 @@
 """Figure 7: accuracy and confidence of single models and their ensembles, clean test set."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from matplotlib.figure import Figure
 
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.looks import LOOKS
-from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of, of_several
-from arcal.paper.notes import notes_of
-from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting
-from arcal.paper.summaries import Comparison, settled
-from arcal.report.drawing import WIDTH, pair
+from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.members import (
+    READ,
+    SETTINGS,
+    VARIANTS,
+    Members,
+    all_members,
+    member_table,
+    with_several_seeds,
+)
+from arcal.paper.notes import setting_notes
+from arcal.paper.result import Claim, Result
+from arcal.paper.variants import MARKS, Variant
+from arcal.report.drawing import WIDTH
+from arcal.report.plots import pair
 
 BOUND = (
     "The confidence of an ensemble cannot exceed the mean confidence of its members: the largest "
@@ -19,34 +28,32 @@ BOUND = (
 )
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, METHODS) for setting in SETTINGS]
-
-
-def make(found: Found) -> Result:
-    settings, notes = of_several(found, SETTINGS)
-    shown = members_of(found, settings)
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings, notes = with_several_seeds(evaluated, SETTINGS)
+    shown = all_members(settings)
+    measures = {"accuracy": "accuracy", "confidence": "confidence"}
     return Result(
         "figure7",
         "Figure 7: accuracy and confidence of single models and ensembles",
-        [*notes_of(found, SETTINGS), *notes, READ, BOUND],
-        [_table(title, methods) for title, methods in shown.items()],
-        settled([claim for title, methods in shown.items() for claim in _claims(title, methods)]),
-        {"figure7": lambda: draw(shown)} if shown else {},
+        [*setting_notes(evaluated, SETTINGS), *notes, READ, BOUND],
+        [member_table(title, members, measures) for title, members in shown.items()],
+        settled([claim for title, members in shown.items() for claim in _claims(title, members)]),
+        partial(draw, shown) if shown else None,
     )
 
 
-def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
+def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
     """A panel a setting: at the left of a pair the single models, at the right their ensemble."""
     figure = Figure(figsize=(WIDTH, 3.6 * len(shown) + 0.3), layout="constrained")
     panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
-    for axes, (title, methods) in zip(panels, shown.items(), strict=True):
+    for axes, (title, by_variant) in zip(panels, shown.items(), strict=True):
         ticks: dict[float, str] = {}
-        for i, (key, members) in enumerate(methods.items()):
-            for x, of in ((i - 0.2, members.alone), (i + 0.2, members.ensemble)):
+        for i, (variant, members) in enumerate(by_variant.items()):
+            for x, spread in ((i - 0.2, members.alone), (i + 0.2, members.ensemble)):
+                accuracy, confidence = spread("accuracy"), spread("confidence")
                 first = i == 0 and x < i
-                pair(axes, x, of("accuracy"), of("confidence"), upright=True, labelled=first)
-            ticks |= {i - 0.2: "single", i: f"\n{LOOKS[key].name}", i + 0.2: "ensemble"}
+                pair(axes, x, accuracy, confidence, upright=True, labelled=first)
+            ticks |= {i - 0.2: "single", i: f"\n{MARKS[variant].name}", i + 0.2: "ensemble"}
         axes.set_xticks(list(ticks), labels=list(ticks.values()))
         axes.tick_params(axis="x", length=0)
         axes.grid(visible=False, axis="x")
@@ -58,21 +65,10 @@ def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
     return figure
 
 
-def _table(title: str, methods: Mapping[str, Members]) -> Table:
-    columns = ["accuracy, single", "ensemble", "confidence, single", "ensemble"]
-    rows = []
-    for key, members in methods.items():
-        cells = []
-        for measure in ("accuracy", "confidence"):
-            cells += [Cell(None, members.alone(measure)), Cell(None, members.ensemble(measure))]
-        rows.append((LOOKS[key].name, cells))
-    return Table(f"{title}, ×10⁻²", columns, rows)
-
-
-def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim | Comparison]:
+def _claims(title: str, by_variant: Mapping[Variant, Members]) -> list[Claim | Comparison]:
     claims: list[Claim | Comparison] = []
-    for key, members in methods.items():
-        name, where = LOOKS[key].name, f" ({title})"
+    for variant, members in by_variant.items():
+        name, where = MARKS[variant].name, f" ({title})"
         accuracy = members.alone("accuracy"), members.ensemble("accuracy")
         confidence = members.ensemble("confidence"), members.alone("confidence")
         text = f"{name}: single models are less accurate than their ensemble{where}"
@@ -82,4 +78,4 @@ def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim | Comparis
     return claims
 
 
-ITEM = Item("figure7", "Accuracy and confidence of ensembles", needs, make)
+ITEM = Item("figure7", SETTINGS, VARIANTS, make)

@@ -1,20 +1,29 @@
 """Figure 8: reliability diagrams of single models and their ensembles, clean test set."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arcal.calibration import Reliability
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.looks import LOOKS, Look
-from arcal.paper.members import METHODS, READ, SETTINGS, Members, members_of, of_several
-from arcal.paper.notes import notes_of
-from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting
-from arcal.paper.summaries import Comparison, settled
+from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.members import (
+    READ,
+    SETTINGS,
+    VARIANTS,
+    Members,
+    all_members,
+    member_table,
+    with_several_seeds,
+)
+from arcal.paper.notes import setting_notes
+from arcal.paper.result import Claim, Result
+from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 from arcal.report.drawing import FAINT, INK, WIDTH
+from arcal.report.plots import Mark
 
 FEW = 10
 """A bin with fewer images of one model is not drawn."""
@@ -26,34 +35,31 @@ GAP = (
 )
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, METHODS) for setting in SETTINGS]
-
-
-def make(found: Found) -> Result:
-    settings, notes = of_several(found, SETTINGS)
-    shown = members_of(found, settings)
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings, notes = with_several_seeds(evaluated, SETTINGS)
+    shown = all_members(settings)
+    measures = {"gap": "gap", "ece": "ECE"}
     return Result(
         "figure8",
         "Figure 8: reliability of single models and ensembles",
-        [*notes_of(found, SETTINGS), *notes, READ, GAP],
-        [_table(title, methods) for title, methods in shown.items()],
-        settled([claim for title, methods in shown.items() for claim in _claims(title, methods)]),
-        {"figure8": lambda: draw(shown)} if shown else {},
+        [*setting_notes(evaluated, SETTINGS), *notes, READ, GAP],
+        [member_table(title, members, measures) for title, members in shown.items()],
+        settled([claim for title, members in shown.items() for claim in _claims(title, members)]),
+        partial(draw, shown) if shown else None,
     )
 
 
-def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
-    """A row a setting, a column a method."""
+def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
+    """A row a setting, a column a variant."""
     figure = Figure(figsize=(WIDTH * 1.2, 2.8 * len(shown) + 0.5), layout="constrained")
-    panels = figure.subplots(len(shown), len(METHODS), sharex=True, sharey=True, squeeze=False)
-    for row, (title, methods) in zip(panels, shown.items(), strict=True):
-        for axes, (key, members) in zip(row, methods.items(), strict=True):
+    panels = figure.subplots(len(shown), len(VARIANTS), sharex=True, sharey=True, squeeze=False)
+    for row, (title, by_variant) in zip(panels, shown.items(), strict=True):
+        for axes, (variant, members) in zip(row, by_variant.items(), strict=True):
             single, together = members.bins()
             axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=":")
-            _curve(axes, single, Look("single model", FAINT, "o"), FEW * len(members.single))
-            _curve(axes, together, Look("ensemble", LOOKS[key].colour, LOOKS[key].marker), FEW)
-            axes.set_title(LOOKS[key].name)
+            _curve(axes, single, Mark("single models", FAINT, "o"), FEW * len(members.single))
+            _curve(axes, together, MARKS[variant], FEW)
+            axes.set_title(MARKS[variant].name)
             axes.set_aspect("equal")
         row[0].set_ylabel(f"{title}\naccuracy")
     panels[0, 0].set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=TICKS, yticks=TICKS)
@@ -65,27 +71,22 @@ def draw(shown: Mapping[str, Mapping[str, Members]]) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, found: Reliability, look: Look, few: int) -> None:
-    accuracy = found.accuracy.where(found.count >= few, torch.nan)  # the line has a gap there
-    marks = {"marker": look.marker, "mec": "white", "mew": 0.6}
-    at = found.confidence.numpy()
-    axes.plot(at, accuracy.numpy(), color=look.colour, label=look.name, **marks)
+def _curve(axes: Axes, bins: Reliability, mark: Mark, few: int) -> None:
+    accuracy = bins.accuracy.where(bins.count >= few, torch.nan)  # the line has a gap there
+    axes.plot(
+        bins.confidence.numpy(),
+        accuracy.numpy(),
+        color=mark.colour,
+        marker=mark.marker,
+        label=mark.name,
+        mec="white",
+        mew=0.6,
+    )
 
 
-def _table(title: str, methods: Mapping[str, Members]) -> Table:
-    columns = ["gap, single", "ensemble", "ECE, single", "ensemble"]
-    rows = []
-    for key, members in methods.items():
-        cells = []
-        for measure in ("gap", "ece"):
-            cells += [Cell(None, members.alone(measure)), Cell(None, members.ensemble(measure))]
-        rows.append((LOOKS[key].name, cells))
-    return Table(f"{title}, ×10⁻²", columns, rows)
-
-
-def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim | Comparison]:
+def _claims(title: str, by_variant: Mapping[Variant, Members]) -> list[Claim | Comparison]:
     where = f" ({title})"
-    vanilla = methods["vanilla"]
+    vanilla = by_variant[VANILLA]
     claims: list[Claim | Comparison] = [
         _sign(f"Vanilla is over-confident{where}", vanilla, 1, alone=True),
         (
@@ -94,15 +95,13 @@ def _claims(title: str, methods: Mapping[str, Members]) -> list[Claim | Comparis
             vanilla.alone("ece"),
         ),
     ]
-    for key in ("ls", "adals", "ar-adals"):
-        text = f"the ensemble of {LOOKS[key].name} is under-confident{where}"
-        claims.append(_sign(text, methods[key], -1))
-    ours, naive = (100 * methods[k].ensemble("gap").mean for k in ("of-ensemble", "ar-adals"))
+    for variant in (LS, ADALS, AR_ADALS):
+        text = f"the ensemble of {MARKS[variant].name} is under-confident{where}"
+        claims.append(_sign(text, by_variant[variant], -1))
+    ours, naive = (100 * by_variant[v].ensemble("gap").mean for v in (OF_ENSEMBLE, AR_ADALS))
     text = f"AR-AdaLS of Ensemble is less under-confident than the ensemble of AR-AdaLS{where}"
-    claims.append(
-        Claim(text, naive < ours and abs(ours) < abs(naive), f"gaps {ours:+.2f}, {naive:+.2f}")
-    )
-    return claims
+    holds = naive < ours and abs(ours) < abs(naive)
+    return [*claims, Claim(text, holds, f"gaps {ours:+.2f}, {naive:+.2f}")]
 
 
 def _sign(text: str, members: Members, sign: int, *, alone: bool = False) -> Claim:
@@ -112,4 +111,4 @@ def _sign(text: str, members: Members, sign: int, *, alone: bool = False) -> Cla
     return Claim(text, sign * (single if alone else together) > 0, because)
 
 
-ITEM = Item("figure8", "Reliability of ensembles", needs, make)
+ITEM = Item("figure8", SETTINGS, VARIANTS, make)

@@ -1,67 +1,66 @@
-"""What a table or figure of the paper is: the runs it needs, and what it makes of them."""
+"""What a table or figure of the paper is: what it needs, and what it makes of that."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from arcal.auditing import Subject
 from arcal.data import Data
 from arcal.errors import ArcalError
-from arcal.evaluation import MethodRuns
 from arcal.paper.result import Result
 from arcal.paper.scales import Chosen, Setting
+from arcal.paper.variants import AR_ADALS, Variant
+from arcal.store import RunFolder
 
 
-@dataclass(frozen=True)
-class Need:
-    """Methods, by their keys, on the setting of a name; under shift, or on other data, as well.
-
-    `levels` asks for the robustness of the test images by every run of these methods.
-
-    A key is one of `scales.METHODS`, `R=4` for AR-AdaLS with 4 levels, or a post-hoc method on top
-    such as `vanilla + temperature`. A setting that a scale does not have is left out.
-    """
-
-    setting: str
-    keys: tuple[str, ...]
-    shift: bool = False
-    ood: bool = False
-    levels: bool = False
-
-
-@dataclass(frozen=True)
-class Item:
-    """One table or figure; `of_kept` if what `evaluation.kept` has of a run is enough for it."""
-
-    name: str
-    title: str
-    needs: Callable[[Mapping[str, Setting]], list[Need]]
-    make: Callable[["Found"], Result]
-    of_kept: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluated:
-    """A setting with its data, what was chosen on validation, and its evaluated runs by key."""
+    """A setting with its data, what was chosen on validation, and its evaluated subjects.
+
+    `folders` are those of all runs, by their names; they are gone where summaries were read.
+    """
 
     setting: Setting
     data: Data
     chosen: Chosen
-    runs: Mapping[str, MethodRuns]
+    subjects: Mapping[Variant, Subject]
+    folders: Mapping[str, RunFolder] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The data set and network of the paper that it stands for."""
+        return self.setting.title
+
+    def subject(self, variant: Variant) -> Subject:
+        """The evaluated runs of a variant; one that no item needs raises `ArcalError`."""
+        if variant not in self.subjects:
+            raise ArcalError(
+                f"{variant.title} was not evaluated on {self.setting.name}: add it to what the "
+                "item needs"
+            )
+        return self.subjects[variant]
 
 
 @dataclass(frozen=True)
-class Found:
-    """All evaluated settings of a scale, by name."""
+class Item:
+    """One table or figure: what it needs, and what it makes of its evaluated settings, by name.
 
-    scale: str
-    settings: Mapping[str, Evaluated]
+    It needs `variants` on each of the `settings` of these names that the scale has, under `shift`
+    or on other data, `ood`, as well; if `scored` the robustness of the test images by all runs,
+    too, and with `vary_levels` AR-AdaLS with each number of levels that a setting tries.
+    `from_summaries` says that what `evaluation.read_summaries` has of a run is enough.
+    """
 
-    def has(self, setting: str) -> bool:
-        """Whether the scale has this setting."""
-        return setting in self.settings
+    name: str
+    settings: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    make: Callable[[Mapping[str, Evaluated]], Result]
+    shift: bool = False
+    ood: bool = False
+    scored: bool = False
+    vary_levels: bool = False
+    from_summaries: bool = False
 
-    def of(self, setting: str, key: str) -> MethodRuns:
-        """The evaluated runs of a method on a setting; what no item asked for raises."""
-        runs = self.settings[setting].runs
-        if key not in runs:
-            raise ArcalError(f"{key} was not evaluated on {setting}: add it to what the item needs")
-        return runs[key]
+    def variants_on(self, setting: Setting) -> tuple[Variant, ...]:
+        """All that it needs on a setting."""
+        levels = setting.levels if self.vary_levels else ()
+        return (*self.variants, *map(AR_ADALS.with_levels, levels))

@@ -1,17 +1,17 @@
 """What several runs make: single models beside their ensemble on the clean test set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from arcal.auditing import Predictions, Spread, Subject, ensemble, figures, reliability
 from arcal.calibration import Reliability
-from arcal.evaluation import MethodRuns, Predictions, ensemble_of, figures
-from arcal.paper.item import Found
-from arcal.report.reliability import bins_of
-from arcal.report.tables import Spread
+from arcal.paper.item import Evaluated
+from arcal.paper.result import Cell, Table
+from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
-METHODS = ("vanilla", "ls", "adals", "ar-adals", "of-ensemble")
+VARIANTS = (VANILLA, LS, ADALS, AR_ADALS, OF_ENSEMBLE)
 READ = (
     "Single models are the runs that an ensemble averages; of AR-AdaLS of Ensemble they are its "
     "members, none of which was meant to be used alone."
@@ -26,18 +26,18 @@ class Members:
     together: Predictions
 
     @classmethod
-    def of(cls, runs: MethodRuns) -> "Members":
+    def from_subject(cls, subject: Subject) -> "Members":
         """All members of all runs, each alone; a run of several learned jointly."""
         single = [
-            Predictions(found.ids, found.labels, member[None])
-            for found in runs.predictions
-            for member in found.logits
+            Predictions(run.ids, run.labels, member[None])
+            for run in subject.clean
+            for member in run.logits
         ]
-        return cls(single, ensemble_of(runs.predictions))
+        return cls(single, ensemble(subject.clean))
 
     def alone(self, measure: str) -> Spread:
-        """A measure of `evaluation.figures` of each single model."""
-        return Spread(tuple(found[measure] for found in self._figures[:-1]))
+        """A measure of `auditing.figures` of each single model."""
+        return Spread(tuple(one[measure] for one in self._figures[:-1]))
 
     def ensemble(self, measure: str) -> Spread:
         """The same of the ensemble."""
@@ -45,32 +45,46 @@ class Members:
 
     @cached_property
     def _figures(self) -> list[dict[str, float]]:
-        return [figures(found) for found in (*self.single, self.together)]
+        return [figures(model) for model in (*self.single, self.together)]
 
     def bins(self) -> tuple[Reliability, Reliability]:
         """Confidence and accuracy by bin: of the single models, their sums added, and together."""
         single = Reliability()
-        for found in self.single:
-            single.merge(bins_of(found))
-        return single, bins_of(self.together)
+        for model in self.single:
+            single.merge(reliability(model))
+        return single, reliability(self.together)
 
 
-def of_several(found: Found, names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The settings with two seeds or more, as ensembles and variance need; a note for each other.
+def with_several_seeds(
+    evaluated: Mapping[str, Evaluated], names: Sequence[str]
+) -> tuple[list[Evaluated], list[str]]:
+    """The settings of two seeds or more, as ensembles and variance need; a note for each other.
 
     Settings that the scale does not have are in neither.
     """
-    seeds = {name: found.settings[name].setting.seeds for name in names if found.has(name)}
-    one = [found.settings[name].setting.stands_for for name in seeds if len(seeds[name]) < 2]
-    notes = [f"{title}: not shown, one seed has neither ensemble nor variance." for title in one]
-    return [name for name in seeds if len(seeds[name]) > 1], notes
+    here = [evaluated[name] for name in names if name in evaluated]
+    notes = [
+        f"{one.title}: not shown, one seed has neither ensemble nor variance."
+        for one in here
+        if len(one.setting.seeds) < 2
+    ]
+    return [one for one in here if len(one.setting.seeds) > 1], notes
 
 
-def members_of(found: Found, names: Sequence[str]) -> dict[str, dict[str, Members]]:
-    """Of each of these settings, by its title, the methods by key."""
+def all_members(settings: Sequence[Evaluated]) -> dict[str, dict[Variant, Members]]:
+    """Of each of these settings, by its title, the members of each variant."""
     return {
-        found.settings[name].setting.stands_for: {
-            key: Members.of(found.of(name, key)) for key in METHODS
-        }
-        for name in names
+        one.title: {v: Members.from_subject(one.subject(v)) for v in VARIANTS} for one in settings
     }
+
+
+def member_table(
+    title: str, by_variant: Mapping[Variant, Members], measures: Mapping[str, str]
+) -> Table:
+    """A row a variant: each of the measures, by its name in the table, alone and together."""
+    columns = [words for name in measures.values() for words in (f"{name}, single", "ensemble")]
+    rows = []
+    for variant, members in by_variant.items():
+        spreads = [spread(m) for m in measures for spread in (members.alone, members.ensemble)]
+        rows.append((MARKS[variant].name, [Cell(None, spread) for spread in spreads]))
+    return Table(f"{title}, ×10⁻²", columns, rows)

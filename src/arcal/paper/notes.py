@@ -1,43 +1,35 @@
 """What a reader must know beside the numbers of an item: what they were measured on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from arcal.evaluation import MethodRuns, over_types
-from arcal.evaluation.sets import INTENSITIES
-from arcal.paper.item import Found
+from arcal.auditing import INTENSITIES, Subject, over_types
+from arcal.paper.item import Evaluated
+from arcal.paper.scales import TITLES
 from arcal.transforms.corruptions import CORRUPTIONS
 
-STANDS_FOR = {
-    "cifar10-resnet29": "CIFAR-10, ResNet-29",
-    "cifar10-headline": "CIFAR-10, all training images",
-    "cifar10-wrn": "CIFAR-10, WRN-28-10",
-    "cifar100-wrn": "CIFAR-100, WRN-28-10",
-    "imagenet-resnet101": "ImageNet, ResNet-101",
-}
-"""What settings stand for, by name."""
 
-
-def notes_of(found: Found, names: Sequence[str], *, shift: bool = False) -> list[str]:
+def setting_notes(
+    evaluated: Mapping[str, Evaluated], names: Sequence[str], *, shift: bool = False
+) -> list[str]:
     """A line for each of these settings: what stands for it, or that it is not run."""
     lines = []
     for name in names:
-        if not found.has(name):
-            lines.append(f"{STANDS_FOR[name]}: not run at this scale.")
+        if name not in evaluated:
+            lines.append(f"{TITLES[name]}: not run at this scale.")
             continue
-        evaluated = found.settings[name]
-        setting = evaluated.setting
-        line = f"{setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds"
+        one = evaluated[name]
+        line = f"{one.title}: {one.setting.about}; {len(one.setting.seeds)} seeds"
         if shift:
-            line += f"; under shift: {shift_of(next(iter(evaluated.runs.values())))}"
-            if setting.shift_images is not None:
-                line += f", of {setting.shift_images:,} test images"
+            line += f"; under shift: {shift_words(next(iter(one.subjects.values())))}"
+            if one.setting.shift_images is not None:
+                line += f", of {one.setting.shift_images:,} test images"
         lines.append(line + ".")
     return lines
 
 
-def one_alpha(found: Found, names: Sequence[str]) -> list[str]:
+def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> list[str]:
     """What is to be said of the alpha of AR-AdaLS where it is chosen in one of these settings."""
-    if not any(found.has(name) and len(found.settings[name].setting.alphas) > 1 for name in names):
+    if not any(len(evaluated[name].setting.alphas) > 1 for name in names if name in evaluated):
         return []
     return [
         "The α of AR-AdaLS is chosen on validation for the attack order, pre-computed; on the fly "
@@ -45,24 +37,25 @@ def one_alpha(found: Found, names: Sequence[str]) -> list[str]:
     ]
 
 
-def shift_of(runs: MethodRuns) -> str:
-    """Which types of corruption runs were evaluated under, and at which intensities, in words."""
-    types = over_types(runs, "ece")
-    if not types:
+def shift_words(subject: Subject) -> str:
+    """Which types of corruption a subject was evaluated under, and at which intensities."""
+    by_type = over_types(subject, "ece")
+    if not by_type:
         return "nothing"
-    at = {
-        type: tuple(i for i in INTENSITIES if not v[0, i - 1].isnan()) for type, v in types.items()
+    intensities = {
+        type: tuple(i for i in INTENSITIES if not values[0, i - 1].isnan())
+        for type, values in by_type.items()
     }
-    words = _types(list(types))
-    if set(at.values()) == {INTENSITIES}:
+    words, different = _type_words(list(by_type)), set(intensities.values())
+    if different == {INTENSITIES}:
         return f"{words}, all five intensities"
-    if len(set(at.values())) == 1:
-        return f"{words}, intensities {_joined(next(iter(at.values())))}"
-    each = "; ".join(f"{type} {_joined(found)}" for type, found in at.items())
-    return f"{len(types)} of {len(CORRUPTIONS)} types with intensities ({each})"
+    if len(different) == 1:
+        return f"{words}, intensities {_joined(different.pop())}"
+    each = "; ".join(f"{type} {_joined(some)}" for type, some in intensities.items())
+    return f"{len(by_type)} of {len(CORRUPTIONS)} types with intensities ({each})"
 
 
-def _types(types: list[str]) -> str:
+def _type_words(types: list[str]) -> str:
     missing = [type for type in CORRUPTIONS if type not in types]
     if not missing:
         return f"all {len(CORRUPTIONS)} types"

@@ -15,7 +15,7 @@ READ = (
 )
 
 
-def about_of(evaluated: Evaluated) -> str:
+def setting_line(evaluated: Evaluated) -> str:
     """A setting in a line: what it is, how many seeds, what was chosen."""
     setting, chosen = evaluated.setting, evaluated.chosen
     values = (
@@ -23,22 +23,22 @@ def about_of(evaluated: Evaluated) -> str:
         ("alpha of AR-AdaLS", setting.alphas, chosen.alpha),
         ("alpha of AdaLS", setting.adals_alphas, chosen.adals_alpha),
     )
-    line = f"{setting.stands_for}: {setting.about}; {len(setting.seeds)} seeds"
+    line = f"{setting.title}: {setting.about}; {len(setting.seeds)} seeds"
     chosen_on = f"chosen on validation, seed {setting.seeds[0]}"
     for words, several in ((chosen_on, True), ("given", False)):
-        found = [
+        listed = [
             f"{name} {value}"
             for name, grid, value in values
             if value is not None and (len(grid) > 1) == several
         ]
-        line += f"; {words}: {', '.join(found)}" if found else ""
+        line += f"; {words}: {', '.join(listed)}" if listed else ""
     return line
 
 
-def overview(folder: Path, scale: str) -> str:
+def overview_page(folder: Path, scale: str) -> str:
     """The page over all results in a folder, the paper's tables and figures in their order."""
-    found = [json.loads(file.read_text()) for file in folder.glob("*.json")]
-    results = [r for r in found if isinstance(r, dict) and {"name", "claims"} <= r.keys()]
+    files = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    results = [one for one in files if isinstance(one, dict) and {"name", "claims"} <= one.keys()]
     results.sort(key=lambda result: _place(result["name"]))
     lines = [f"# The paper at the scale `{scale}`", ""]
     lines += dict.fromkeys(f"- {line}" for result in results for line in result.get("settings", []))

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from arcal.data import Data
-from arcal.paper.item import Item, Need
+from arcal.paper.item import Item
 from arcal.paper.scales import Chosen, Setting
+from arcal.paper.variants import ADALS, CCAT, JOINT, LS, MIXUP, VANILLA, Variant
 from arcal.store import RunFolder
 from arcal.training._sweep import Sweep, tries
 from arcal.training.many import with_bases
@@ -25,9 +26,7 @@ class Grid:
     @property
     def runs(self) -> list[Run]:
         """The runs that are tried; none if there is nothing to choose."""
-        if len(self.values) < 2:
-            return []
-        return tries(self.run, self.setting, self.values)
+        return tries(self.run, self.setting, self.values) if len(self.values) > 1 else []
 
     @property
     def first(self) -> Any:
@@ -38,98 +37,96 @@ class Grid:
         """The value with the lowest validation ECE after the final epoch; None if there is none."""
         if len(self.values) < 2:
             return self.first
-        return Sweep(self.setting, dict(zip(self.values, _ece(folders), strict=True))).best
-
-
-def _ece(folders: Sequence[RunFolder]) -> list[float]:
-    return [folder.epochs()[-1]["ece"] for folder in folders]
+        ece = [folder.epochs()[-1]["ece"] for folder in folders]
+        return Sweep(self.setting, dict(zip(self.values, ece, strict=True))).best
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What one setting has to train, in two stages, and to evaluate."""
+    """What one setting has to train, in two stages, and to evaluate.
+
+    The test images are scored by the runs of `scored`.
+    """
 
     setting: Setting
-    keys: tuple[str, ...]
+    variants: tuple[Variant, ...]
     shift: bool
     ood: bool
-    by_level: tuple[str, ...] = ()
-    """The keys whose runs score the test images."""
+    scored: tuple[Variant, ...] = ()
+
+    @property
+    def trained(self) -> list[Variant]:
+        """What is trained; what follows training trains nothing."""
+        return list(dict.fromkeys(variant.trained for variant in self.variants))
+
+    @property
+    def posthoc(self) -> dict[str, list[Variant]]:
+        """The calibrations after training that are needed, and of which variants."""
+        by_name: dict[str, list[Variant]] = {}
+        for variant in self.variants:
+            if variant.posthoc is not None:
+                by_name.setdefault(variant.posthoc, []).append(variant.trained)
+        return by_name
 
     def grids(self) -> dict[str, Grid]:
-        """What is chosen on validation, by its name in `Chosen`; no value if nobody needs it."""
+        """What is chosen on validation, by its name in `Chosen`; no value if nothing needs it."""
         first = replace(self.setting.run, seeds=self.setting.seeds[:1])
         by_attack = {"order": "attack", "attack": self.setting.attack}
-        attacked = replace(first, method="ar-adals", settings=by_attack)
-        smoothed = replace(first, method="label-smoothing", settings={})
-        adaptive = replace(first, method="adals", settings={})
-        bases = set(self.bases())
-        ranked = bases - {"vanilla", "ls", "adals", "mixup", "ccat", "joint"}
+        trained = set(self.trained)
 
-        def grid(run: Run, setting: str, values: tuple[Any, ...], needed: bool) -> Grid:
-            return Grid(run, setting, values if needed else ())
+        def grid(
+            method: str, name: str, values: tuple[Any, ...], needed: bool, **settings: Any
+        ) -> Grid:
+            run = replace(first, method=method, settings=settings)
+            return Grid(run, name, values if needed else ())
 
+        alpha = bool(trained - {VANILLA, LS, ADALS, MIXUP, CCAT, JOINT})
         return {
-            "epsilon": grid(smoothed, "epsilon", self.setting.epsilons, "ls" in bases),
-            "alpha": grid(attacked, "alpha", self.setting.alphas, bool(ranked)),
-            "adals_alpha": grid(adaptive, "alpha", self.setting.adals_alphas, "adals" in bases),
+            "epsilon": grid("label-smoothing", "epsilon", self.setting.epsilons, LS in trained),
+            "alpha": grid("ar-adals", "alpha", self.setting.alphas, alpha, **by_attack),
+            "adals_alpha": grid("adals", "alpha", self.setting.adals_alphas, ADALS in trained),
         }
 
-    def bases(self) -> list[str]:
-        """The keys of what is trained; post-hoc methods train nothing."""
-        return list(dict.fromkeys(key.partition(" + ")[0] for key in self.keys))
-
-    def posthoc(self) -> dict[str, list[str]]:
-        """The post-hoc methods that are asked for, and after which keys."""
-        found: dict[str, list[str]] = {}
-        for key in self.keys:
-            base, _, name = key.partition(" + ")
-            if name:
-                found.setdefault(name, []).append(base)
-        return found
-
-    def runs(self, chosen: Chosen) -> dict[str, list[Run]]:
-        """The runs of every key that is trained."""
-        return {key: self.setting.runs(key, chosen) for key in self.bases()}
+    def runs(self, chosen: Chosen) -> dict[Variant, list[Run]]:
+        """The runs of everything that is trained."""
+        return {variant: self.setting.runs(variant, chosen) for variant in self.trained}
 
 
-def plan(items: Sequence[Item], settings: Mapping[str, Setting]) -> list[Planned]:
+def plan_runs(items: Sequence[Item], settings: Mapping[str, Setting]) -> list[Planned]:
     """What the items need together, by setting in the order of the scale."""
-    needs = [need for item in items for need in item.needs(settings) if need.setting in settings]
     planned = []
     for name, setting in settings.items():
-        of_setting: list[Need] = [need for need in needs if need.setting == name]
-        if of_setting:
-            keys = dict.fromkeys(key for need in of_setting for key in need.keys)
-            shift, ood = any(n.shift for n in of_setting), any(n.ood for n in of_setting)
-            levels = (key for need in of_setting if need.levels for key in need.keys)
-            by_level = tuple(dict.fromkeys(key.partition(" + ")[0] for key in levels))
-            planned.append(Planned(setting, tuple(keys), shift, ood, by_level))
+        here = [item for item in items if name in item.settings]
+        if here:
+            variants = dict.fromkeys(v for item in here for v in item.variants_on(setting))
+            ranked = (item for item in here if item.scored)
+            scored = dict.fromkeys(v.trained for item in ranked for v in item.variants_on(setting))
+            shift, ood = any(item.shift for item in here), any(item.ood for item in here)
+            planned.append(Planned(setting, tuple(variants), shift, ood, tuple(scored)))
     return planned
 
 
 @dataclass(frozen=True)
 class Progress:
-    """A run of the plan: its folder, and how many of its epochs are done."""
+    """A run of the plan: its folder, and how many of its epochs are done.
+
+    One that `has_summary` need not be trained again.
+    """
 
     run: Run
     folder: RunFolder
     done: int
-    kept: bool = False
-    """Whether its figures are kept, so that it need not be trained again."""
+    has_summary: bool = False
 
     @property
     def finished(self) -> bool:
-        return self.kept or is_done(self.folder)
+        return self.has_summary or is_done(self.folder)
 
 
 def progress_of(runs: Sequence[Run], root: Path, data: Data) -> list[Progress]:
-    """How far each run is. Folders that are not there yet are not made."""
-    found = []
-    for run in with_bases(runs):
-        folder = RunFolder(run.path(root, data))
-        found.append(Progress(run, folder, folder.epochs_done()))
-    return found
+    """How far each run is, those that it ranks by among them. No folder is made."""
+    folders = [(run, RunFolder(run.path(root, data))) for run in with_bases(runs)]
+    return [Progress(run, folder, folder.epochs_done()) for run, folder in folders]
 
 
 def seconds_left(progress: Sequence[Progress]) -> float | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from arcal.report.tables import Spread
+from arcal.auditing import Spread
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
-    pictures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
+    picture: Callable[[], Figure] | None = None
     claimed: str = "What the paper says"
 
 
@@ -79,8 +79,8 @@ def as_markdown(result: Result, scale: str) -> str:
                 f"{cell.text} (paper {cell.paper})" if cell.paper else cell.text for cell in cells
             ]
             lines.append(f"| {name} | " + " | ".join(shown) + " |")
-    for name in result.pictures:
-        lines += ["", f"![{name}]({name}.svg)"]
+    if result.picture is not None:
+        lines += ["", f"![{result.name}]({result.name}.svg)"]
     if result.claims:
         lines += ["", f"## {result.claimed}", "", "| claim | here | figures |", "|---|---|---|"]
         lines += [f"| {c.text} | **{c.verdict}** | {c.because} |" for c in result.claims]
@@ -89,35 +89,21 @@ def as_markdown(result: Result, scale: str) -> str:
 
 def as_json(result: Result) -> dict[str, Any]:
     """The result as JSON holds it; values are not scaled."""
+    tables = []
+    for table in result.tables:
+        rows = [{"name": name, "cells": list(map(_cell, cells))} for name, cells in table.rows]
+        tables.append({"title": table.title, "columns": table.columns, "rows": rows})
     return {
         "name": result.name,
         "title": result.title,
         "notes": result.notes,
-        "tables": [
-            {
-                "title": table.title,
-                "columns": table.columns,
-                "rows": [
-                    {
-                        "name": name,
-                        "cells": [
-                            {"paper": cell.paper}
-                            | (
-                                {}
-                                if cell.ours is None
-                                else {
-                                    "mean": cell.ours.mean,
-                                    "deviation": cell.ours.deviation,
-                                    "values": list(cell.ours.values),
-                                }
-                            )
-                            for cell in cells
-                        ],
-                    }
-                    for name, cells in table.rows
-                ],
-            }
-            for table in result.tables
-        ],
+        "tables": tables,
         "claims": [vars(claim) for claim in result.claims],
     }
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    paper, ours = {"paper": cell.paper}, cell.ours
+    if ours is None:
+        return paper
+    return paper | {"mean": ours.mean, "deviation": ours.deviation, "values": list(ours.values)}

@@ -1,7 +1,7 @@
 """How large a reproduction is: what stands in for each data set and network of the paper.
 
 A `Setting` is one pair of data set and network that the paper trains, with all that its methods
-need. The tables and figures name settings and methods; a scale says what they are:
+need. The tables and figures name settings and variants; a scale says what they are:
 
     smoke   minutes: embedded images, two seeds, few corruptions
     cpu     hours on two cores: real images: few and a small network, or all and a medium one
@@ -11,13 +11,37 @@ need. The tables and figures name settings and methods; a scale says what they a
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from arcal.errors import ArcalError
+from arcal.paper.variants import (
+    ADALS,
+    AR_ADALS,
+    CCAT,
+    JOINT,
+    LS,
+    MARGIN,
+    MIXUP,
+    OF_ENSEMBLE,
+    ON_THE_FLY,
+    RANDOM,
+    VANILLA,
+    Variant,
+)
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 
 Alpha = float | str | Mapping[str, float]
 """A number, "auto", or a schedule by the first epoch of each value."""
+
+TITLES = {
+    "cifar10-resnet29": "CIFAR-10, ResNet-29",
+    "cifar10-headline": "CIFAR-10, all training images",
+    "cifar10-wrn": "CIFAR-10, WRN-28-10",
+    "cifar100-wrn": "CIFAR-100, WRN-28-10",
+    "imagenet-resnet101": "ImageNet, ResNet-101",
+}
+"""What settings stand for, by name; a scale has some of them."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +68,6 @@ class Setting:
     """
 
     name: str
-    stands_for: str
     about: str
     run: Run
     seeds: tuple[int, ...]
@@ -60,11 +83,16 @@ class Setting:
     attack: str | None = None
     shift_images: int | None = None
 
-    def runs(self, key: str, chosen: "Chosen") -> list[Run]:
-        """The runs of a method, one a seed, or one for all if its members train in lockstep."""
-        method, settings = _variant(key, self, chosen)
+    @property
+    def title(self) -> str:
+        """The data set and network of the paper that it stands for."""
+        return TITLES[self.name]
+
+    def runs(self, variant: Variant, chosen: "Chosen") -> list[Run]:
+        """The runs of what is trained: one a seed, or one for all of members in lockstep."""
+        method, settings = _training(variant, self, chosen)
         run = replace(self.run, method=method, settings=settings)
-        if key == "of-ensemble":
+        if variant == OF_ENSEMBLE:
             return [replace(run, seeds=self.seeds)]
         return [replace(run, seeds=(seed,)) for seed in self.seeds]
 
@@ -81,58 +109,27 @@ class Chosen:
     adals_alpha: Alpha | None
 
 
-METHODS = {
-    "vanilla": "Vanilla",
-    "ls": "Label Smoothing",
-    "adals": "AdaLS",
-    "ar-adals": "AR-AdaLS (pre-compute)",
-    "on-the-fly": "AR-AdaLS (on-the-fly)",
-    "joint": "AR-AdaLS, joint update, alpha auto",
-    "margin": "AR-AdaLS, margin order",
-    "random": "AR-AdaLS, random order",
-    "mixup": "mixup",
-    "ccat": "CCAT",
-    "of-ensemble": "AR-AdaLS of Ensemble",
-}
-"""What is trained, by key, as the paper calls it; `R=4` is AR-AdaLS with 4 levels."""
-
-
-def title_of(key: str) -> str:
-    """A method's name in a table; `vanilla + temperature` is Temperature Scaling."""
-    if key == "vanilla + temperature":
-        return "Temperature Scaling"
-    if key == "vanilla + ets":
-        return "Mix-n-Match (ETS)"
-    base, plus, posthoc = key.partition(" + ")
-    name = f"AR-AdaLS, R = {base[2:]}" if base.startswith("R=") else METHODS[base]
-    return name + (f" + {posthoc}" if plus else "")
-
-
-def _variant(key: str, setting: Setting, chosen: Chosen) -> tuple[str, dict]:
-    """Method and settings."""
+def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, dict[str, Any]]:
+    """The method of `arcal.methods` that trains a variant, and its settings."""
     adaptive = {"alpha": chosen.alpha, "order": "attack", "attack": setting.attack}
-    other = {"alpha": chosen.alpha}
-    if key.startswith("R="):
-        R = int(key[2:])
-        if R == 1:
-            return "adals", other
-        return "ar-adals", adaptive | {"R": R}
-    variants = {
-        "vanilla": ("vanilla", {}),
-        "ls": ("label-smoothing", {"epsilon": chosen.epsilon}),
-        "adals": ("adals", {"alpha": chosen.adals_alpha}),
-        "ar-adals": ("ar-adals", adaptive),
-        "on-the-fly": ("ar-adals", adaptive | {"rescore": setting.rescore}),
-        "joint": ("ar-adals", adaptive | {"alpha": "auto", "update": "joint"}),
-        "margin": ("ar-adals", other | {"order": "margin"}),
-        "random": ("ar-adals", other | {"order": "random"}),
-        "mixup": ("vanilla", {"mixup": 0.2}),
-        "ccat": ("ccat", {}),
-        "of-ensemble": ("ar-adals", adaptive),
+    if variant.R is not None:
+        if variant.R == 1:
+            return "adals", {"alpha": chosen.alpha}
+        return "ar-adals", adaptive | {"R": variant.R}
+    by_variant: dict[Variant, tuple[str, dict[str, Any]]] = {
+        VANILLA: ("vanilla", {}),
+        LS: ("label-smoothing", {"epsilon": chosen.epsilon}),
+        ADALS: ("adals", {"alpha": chosen.adals_alpha}),
+        AR_ADALS: ("ar-adals", adaptive),
+        ON_THE_FLY: ("ar-adals", adaptive | {"rescore": setting.rescore}),
+        JOINT: ("ar-adals", adaptive | {"alpha": "auto", "update": "joint"}),
+        MARGIN: ("ar-adals", {"alpha": chosen.alpha, "order": "margin"}),
+        RANDOM: ("ar-adals", {"alpha": chosen.alpha, "order": "random"}),
+        MIXUP: ("vanilla", {"mixup": 0.2}),
+        CCAT: ("ccat", {}),
+        OF_ENSEMBLE: ("ar-adals", adaptive),
     }
-    if key not in variants:
-        raise ArcalError(f"method {key!r} is unknown: choose from {', '.join(variants)} or R=4")
-    return variants[key]
+    return by_variant[variant]
 
 
 def _smoke(sources: Sources) -> list[Setting]:
@@ -141,7 +138,6 @@ def _smoke(sources: Sources) -> list[Setting]:
     six = replace(run, classes=(0, 2, 3, 4, 5, 6))  # the other four are what it never sees
     first = Setting(
         name="cifar10-resnet29",
-        stands_for="CIFAR-10, ResNet-29",
         about="3,000 embedded images of six classes of Fashion-MNIST, small network, 10 epochs",
         run=six,
         seeds=(0, 1),
@@ -156,7 +152,6 @@ def _smoke(sources: Sources) -> list[Setting]:
     other = replace(
         first,
         name="cifar100-wrn",
-        stands_for="CIFAR-100, WRN-28-10",
         about="2,000 embedded images of all ten classes, small network, 10 epochs",
         run=replace(run, images=2000),
         levels=(1, 10),
@@ -164,7 +159,6 @@ def _smoke(sources: Sources) -> list[Setting]:
     same = replace(
         first,
         name="cifar10-wrn",
-        stands_for="CIFAR-10, WRN-28-10",
         ood="fashion",
         ood_classes=(1, 7, 8, 9),
     )
@@ -176,7 +170,6 @@ def _cpu(sources: Sources) -> list[Setting]:
     run = Run(sources.cifar10, recipe=recipe, images=5000, validation=3000)
     first = Setting(
         name="cifar10-resnet29",
-        stands_for="CIFAR-10, ResNet-29",
         about="5,000 training and 3,000 validation images, small network, 30 epochs",
         run=run,
         seeds=(0, 1, 2, 3, 4),
@@ -192,7 +185,6 @@ def _cpu(sources: Sources) -> list[Setting]:
     other = replace(
         first,
         name="cifar100-wrn",
-        stands_for="CIFAR-100, WRN-28-10",
         about="10,000 training and 3,000 validation images, small network, 30 epochs",
         # With 5,000 its vanilla is hardly over-confident on validation (.03), with these (.065) as
         # the paper's.
@@ -201,10 +193,9 @@ def _cpu(sources: Sources) -> list[Setting]:
         shift=("cifar100",),
         ood=None,
     )
-    same = replace(first, name="cifar10-wrn", stands_for="CIFAR-10, WRN-28-10")
+    same = replace(first, name="cifar10-wrn")
     headline = Setting(
         name="cifar10-headline",
-        stands_for="CIFAR-10, all training images",
         about="45,000 training and 5,000 validation images, medium network, 16 epochs",
         run=Run(sources.cifar10, network="medium", recipe=RECIPES["medium"]),
         seeds=(0, 1, 2, 3, 4, 5, 6, 7),
@@ -223,7 +214,6 @@ def _cpu(sources: Sources) -> list[Setting]:
 def _paper(sources: Sources) -> list[Setting]:
     resnet = Setting(
         name="cifar10-resnet29",
-        stands_for="CIFAR-10, ResNet-29",
         about="appendix A.1, ResNet-29",
         run=Run(data=sources.cifar10, network="resnet29", recipe=RECIPES["resnet29"]),
         seeds=(0, 1, 2, 3, 4),
@@ -239,7 +229,6 @@ def _paper(sources: Sources) -> list[Setting]:
     wide = replace(
         resnet,
         name="cifar10-wrn",
-        stands_for="CIFAR-10, WRN-28-10",
         about="appendix A.1, WRN-28-10",
         run=Run(data=sources.cifar10, network="wrn-28-10", recipe=RECIPES["wrn-28-10"]),
         seeds=(0, 1, 2, 3),
@@ -249,7 +238,6 @@ def _paper(sources: Sources) -> list[Setting]:
     hundred = replace(
         wide,
         name="cifar100-wrn",
-        stands_for="CIFAR-100, WRN-28-10",
         about="appendix A.2",
         run=replace(wide.run, data=sources.cifar100),
         epsilons=(0.07,),
@@ -260,7 +248,6 @@ def _paper(sources: Sources) -> list[Setting]:
     imagenet = replace(
         resnet,
         name="imagenet-resnet101",
-        stands_for="ImageNet, ResNet-101",
         about="appendix A.3",
         run=Run(data=sources.imagenet, network="resnet101", recipe=RECIPES["imagenet"]),
         alphas=({"0": 0.001, "60": 0.05},),

@@ -6,13 +6,13 @@ their confidence in training images is too near 100 % to rank those by (footnote
 
 from collections.abc import Mapping
 
+from arcal.auditing import Spread
 from arcal.evaluation import predict
-from arcal.paper.item import Evaluated, Found, Item, Need
-from arcal.paper.notes import notes_of
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting
-from arcal.paper.summaries import runs_of
-from arcal.report.tables import Spread
+from arcal.paper.spreads import clean
+from arcal.paper.variants import VANILLA
 
 PAPER = {
     "cifar10-resnet29": ("resnet29", "91.4"),
@@ -25,33 +25,36 @@ NEAR = 0.5
 SURE = 0.99
 SAMPLE = 1000
 """Training images of each run, evenly spaced over the set, whose confidence is looked at."""
+COLUMNS = [
+    "accuracy, %",
+    "confidence − accuracy, points",
+    "attacked with success, %",
+    f"training images with confidence above {SURE:.0%}, %",
+]
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, ("vanilla",), levels=True) for setting in PAPER]
-
-
-def make(found: Found) -> Result:
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
     rows, claims = [], []
-    for name in filter(found.has, PAPER):
-        evaluated, (_, printed) = found.settings[name], PAPER[name]
-        vanilla = found.of(name, "vanilla")
-        accuracy, gap = runs_of(vanilla, "accuracy"), runs_of(vanilla, "gap")
-        attacked, sure = _attacked(evaluated), _sure(evaluated)
-        where = evaluated.setting.stands_for
-        cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked)]
-        rows.append((f"{where} (here {evaluated.setting.run.network})", [*cells, Cell(None, sure)]))
+    for name, (_, printed) in PAPER.items():
+        if name not in evaluated:
+            continue
+        one = evaluated[name]
+        vanilla = one.subject(VANILLA)
+        accuracy, gap = clean(vanilla, "accuracy"), clean(vanilla, "gap")
+        attacked, sure = _attacked(one), _sure(one)
+        cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked), Cell(None, sure)]
+        rows.append((f"{one.title} (here {one.setting.run.network})", cells))
         over = sum(value > 0 for value in gap.values)
         claims += [
-            _accurate(name, evaluated, accuracy),
+            _accurate(one, accuracy),
             Claim(
-                f"Vanilla tends to be over-confident ({where})",
+                f"Vanilla tends to be over-confident ({one.title})",
                 gap.mean > 0,
                 f"confidence − accuracy {100 * gap.mean:+.2f} points, "
                 f"above 0 on {over} of {len(gap.values)} seeds",
             ),
             Claim(
-                f"The attack always changes the prediction ({where})",
+                f"The attack always changes the prediction ({one.title})",
                 None if attacked is None else min(attacked.values) == 1,
                 "not attacked"
                 if attacked is None
@@ -59,34 +62,28 @@ def make(found: Found) -> Result:
             ),
             Claim(
                 "Confidence is no good order, being close to 100 % on nearly all training images "
-                f"({where})",
+                f"({one.title})",
                 sure.mean > 0.9,
                 f"above {SURE:.0%} on {100 * sure.mean:.1f} % of them",
             ),
         ]
-    columns = [
-        "accuracy, %",
-        "confidence − accuracy, points",
-        "attacked with success, %",
-        f"training images with confidence above {SURE:.0%}, %",
-    ]
     notes = [
-        *notes_of(found, list(PAPER)),
+        *setting_notes(evaluated, list(PAPER)),
         "The attack is the one that ranks, on the clean test set. Of the training images about "
         f"{SAMPLE:,} a run are looked at, or all. A share of more than 90 % counts as nearly all.",
     ]
-    table = Table("Vanilla on the clean test set", columns, rows)
+    table = Table("Vanilla on the clean test set", COLUMNS, rows)
     return Result("table1", "Table 1: networks and accuracy", notes, [table], claims)
 
 
-def _accurate(name: str, evaluated: Evaluated, accuracy: Spread) -> Claim:
+def _accurate(evaluated: Evaluated, accuracy: Spread) -> Claim:
     """Told only of the paper's own network on the whole data set."""
-    run, (network, printed) = evaluated.setting.run, PAPER[name]
+    run, (network, printed) = evaluated.setting.run, PAPER[evaluated.setting.name]
     same = run.network == network and run.images is None and run.classes is None
     enough = 100 * accuracy.mean >= float(printed) - NEAR
     because = f"{100 * accuracy.mean:.2f} %"
     return Claim(
-        f"Vanilla reaches {printed} %, to {NEAR} points ({evaluated.setting.stands_for})",
+        f"Vanilla reaches {printed} %, to {NEAR} points ({evaluated.title})",
         enough if same else None,
         because if same else f"{because}, of another network or fewer images",
     )
@@ -94,10 +91,12 @@ def _accurate(name: str, evaluated: Evaluated, accuracy: Spread) -> Claim:
 
 def _attacked(evaluated: Evaluated) -> Spread | None:
     """The share of test images whose prediction the attack changes; None if none attacked."""
-    success = [scores.success for scores in evaluated.runs["vanilla"].robustness]
-    if any(of_run is None for of_run in success):
-        return None
-    return Spread(tuple(of_run.double().mean().item() for of_run in success if of_run is not None))
+    shares = []
+    for run in evaluated.subject(VANILLA).robustness:
+        if run.success is None:
+            return None
+        shares.append(run.success.double().mean().item())
+    return Spread(tuple(shares))
 
 
 def _missed(attacked: Spread, N: int) -> str:
@@ -110,11 +109,12 @@ def _sure(evaluated: Evaluated) -> Spread:
     train = evaluated.data.train
     part = train.subset(train.ids[:: max(1, len(train) // SAMPLE)])
     shares = []
-    for folder in evaluated.runs["vanilla"].folders:
-        found = predict(folder, part, f"train-every-{len(train) // len(part)}")
-        confidence = found.log_probabilities.exp().amax(dim=1)
+    for run in evaluated.subject(VANILLA).provenance:
+        name = f"train-every-{len(train) // len(part)}"
+        predictions = predict(evaluated.folders[run.name], part, name)
+        confidence = predictions.log_probabilities.exp().amax(dim=1)
         shares.append((confidence > SURE).double().mean().item())
     return Spread(tuple(shares))
 
 
-ITEM = Item("table1", "networks and accuracy", needs, make)
+ITEM = Item("table1", tuple(PAPER), (VANILLA,), make, scored=True)

@@ -2,86 +2,85 @@
 
 from collections.abc import Mapping
 
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import notes_of, one_alpha
+from arcal.auditing import Spread
+from arcal.paper.comparisons import Comparison, settled, unchanged
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.notes import alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import (
-    NO_ENSEMBLE,
-    Comparison,
-    ensemble,
-    runs_of,
-    settled,
-    unchanged,
+from arcal.paper.spreads import NO_ENSEMBLE, clean, clean_ensemble
+from arcal.paper.variants import (
+    ADALS,
+    AR_ADALS,
+    CCAT,
+    JOINT,
+    LS,
+    MARGIN,
+    MIX_N_MATCH,
+    MIXUP,
+    ON_THE_FLY,
+    RANDOM,
+    TEMPERATURE_SCALING,
+    VANILLA,
 )
-from arcal.report.tables import Spread
 
 SETTINGS = ("cifar10-wrn", "cifar100-wrn")
-
 PAPER = {
-    "vanilla": ("2.49±0.10", "6.11±0.24"),
-    "vanilla + temperature": ("0.80±0.05", "4.26±0.07"),
-    "ls": ("1.07±0.09", "2.76±0.26"),
-    "adals": ("1.23±0.02", "2.65±0.31"),
-    "on-the-fly": ("0.64±0.02", "2.27±0.16"),
-    "mixup": ("0.78±0.20", "1.69±0.08"),
-    "ccat": ("2.37±0.07", "7.95±0.35"),
-    "vanilla + ets": ("0.97", "2.80"),
+    VANILLA: ("2.49±0.10", "6.11±0.24"),
+    TEMPERATURE_SCALING: ("0.80±0.05", "4.26±0.07"),
+    LS: ("1.07±0.09", "2.76±0.26"),
+    ADALS: ("1.23±0.02", "2.65±0.31"),
+    ON_THE_FLY: ("0.64±0.02", "2.27±0.16"),
+    MIXUP: ("0.78±0.20", "1.69±0.08"),
+    CCAT: ("2.37±0.07", "7.95±0.35"),
+    MIX_N_MATCH: ("0.97", "2.80"),
 }
 ENSEMBLE = ("0.90", "2.21")
-ALONE = ("ar-adals", "joint", "margin", "random")
+ALONE = (AR_ADALS, JOINT, MARGIN, RANDOM)
 """What the paper's table does not have: the other rankings, as controls."""
-RIVALS = {"cifar10-wrn": (), "cifar100-wrn": ("mixup", "Ensemble of Vanilla")}
+RIVALS = {"cifar10-wrn": (), "cifar100-wrn": (MIXUP.title, VANILLA.ensemble_title)}
 """What alone is ahead of AR-AdaLS in the paper."""
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, (*PAPER, *ALONE)) for setting in SETTINGS]
-
-
-def make(found: Found) -> Result:
-    settings = [name for name in SETTINGS if found.has(name)]
-    columns = [found.settings[name].setting.stands_for for name in settings]
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings = [(i, evaluated[name]) for i, name in enumerate(SETTINGS) if name in evaluated]
     rows = []
-    for key in (*PAPER, *ALONE):
-        printed = PAPER.get(key, (None, None))
-        cells = [
-            Cell(printed[SETTINGS.index(name)], runs_of(found.of(name, key), "ece"))
-            for name in settings
-        ]
-        rows.append((title_of(key), cells))
-    of_ensemble = [
-        Cell(ENSEMBLE[SETTINGS.index(name)], ensemble(found.of(name, "vanilla"), "ece"))
-        for name in settings
+    for variant in (*PAPER, *ALONE):
+        printed = PAPER.get(variant, (None, None))
+        cells = [Cell(printed[i], clean(one.subject(variant), "ece")) for i, one in settings]
+        rows.append((variant.title, cells))
+    together = [
+        Cell(ENSEMBLE[i], clean_ensemble(one.subject(VANILLA), "ece")) for i, one in settings
     ]
-    rows.append(("Ensemble of Vanilla", of_ensemble))
+    rows.append((VANILLA.ensemble_title, together))
     return Result(
         "table2",
         "Table 2: ECE (×10⁻²) of all methods on the clean test sets",
         [
-            *notes_of(found, SETTINGS),
+            *setting_notes(evaluated, SETTINGS),
             "AR-AdaLS is trained on the fly, as in the paper's table; the paper quotes Mix-n-Match "
             "from its authors. The last rows but one are not in the paper. p-values are of paired "
             "t-tests, those of ECE corrected by Holm's method for their number on a data set.",
-            *one_alpha(found, SETTINGS),
+            *alpha_notes(evaluated, SETTINGS),
         ],
-        [Table("ECE, ×10⁻²", columns, rows)],
-        [claim for name in settings for claim in _claims(found, name)],
+        [Table("ECE, ×10⁻²", [one.title for _, one in settings], rows)],
+        [claim for _, one in settings for claim in _claims(one)],
     )
 
 
-def _claims(found: Found, name: str) -> list[Claim]:
+def _claims(evaluated: Evaluated) -> list[Claim]:
     """AR-AdaLS against each other method, in the direction of the paper's table."""
-    where = f" ({found.settings[name].setting.stands_for})"
-    ours, vanilla = found.of(name, "on-the-fly"), found.of(name, "vanilla")
+    where = f" ({evaluated.title})"
+    ours, vanilla = evaluated.subject(ON_THE_FLY), evaluated.subject(VANILLA)
     others: dict[str, Spread | None] = {
-        title_of(key): runs_of(found.of(name, key), "ece") for key in PAPER if key != "on-the-fly"
+        variant.title: clean(evaluated.subject(variant), "ece")
+        for variant in PAPER
+        if variant != ON_THE_FLY
     }
-    others["Ensemble of Vanilla"] = ensemble(vanilla, "ece")
+    others[VANILLA.ensemble_title] = clean_ensemble(vanilla, "ece")
     comparisons: list[Claim | Comparison] = []
     for other, its_ece in others.items():
-        pair = [("AR-AdaLS", runs_of(ours, "ece")), (other, its_ece)]
-        if other in RIVALS[name]:
+        pair = [("AR-AdaLS", clean(ours, "ece")), (other, its_ece)]
+        if other in RIVALS[evaluated.setting.name]:
             pair.reverse()
         (low, lower), (high, higher) = pair
         text = f"{low} has a lower ECE than {high}{where}"
@@ -89,12 +88,9 @@ def _claims(found: Found, name: str) -> list[Claim]:
             comparisons.append(Claim(text, None, NO_ENSEMBLE))
         else:
             comparisons.append((text, lower, higher))
-    accuracy = unchanged(
-        f"AR-AdaLS does not change accuracy significantly{where}",
-        runs_of(ours, "accuracy"),
-        runs_of(vanilla, "accuracy"),
-    )
+    text = f"AR-AdaLS does not change accuracy significantly{where}"
+    accuracy = unchanged(text, clean(ours, "accuracy"), clean(vanilla, "accuracy"))
     return [*settled(comparisons), accuracy]
 
 
-ITEM = Item("table2", "ECE of all methods", needs, make)
+ITEM = Item("table2", SETTINGS, (*PAPER, *ALONE), make)

@@ -2,115 +2,112 @@
 
 from collections.abc import Mapping
 
-from arcal.evaluation import over_types, without_extra
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import notes_of, one_alpha
+from arcal.auditing import over_types, without_extra
+from arcal.paper.comparisons import Comparison, each_lower, in_order, significantly_lower
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.notes import alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import (
-    NO_ENSEMBLE,
-    each_lower,
-    in_order,
-    shifted,
-    shifted_ensemble,
-    significantly_lower,
+from arcal.paper.spreads import NO_ENSEMBLE, shifted, shifted_ensemble
+from arcal.paper.variants import (
+    ADALS,
+    AR_ADALS,
+    JOINT,
+    LS,
+    MARGIN,
+    OF_ENSEMBLE,
+    RANDOM,
+    VANILLA,
+    Variant,
 )
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
 SINGLE = {
-    "vanilla": ("16.7±0.5", "10.7±0.5"),
-    "ls": ("10.1±0.4", "8.1±0.4"),
-    "adals": ("9.6±0.5", "8.0±0.2"),
-    "ar-adals": ("6.4±0.6", "6.9±0.2"),
+    VANILLA: ("16.7±0.5", "10.7±0.5"),
+    LS: ("10.1±0.4", "8.1±0.4"),
+    ADALS: ("9.6±0.5", "8.0±0.2"),
+    AR_ADALS: ("6.4±0.6", "6.9±0.2"),
 }
-CONTROLS = ("joint", "margin", "random")
+CONTROLS = (JOINT, MARGIN, RANDOM)
 """AR-AdaLS with another update or levels cut by something else; not in the paper."""
+ALONE = (*SINGLE, *CONTROLS)
 ENSEMBLES = {
-    "vanilla": ("6.5", "4.2"),
-    "ls": ("4.6", "4.7"),
-    "adals": ("5.2", "4.8"),
-    "ar-adals": ("5.5", "5.1"),
-    "of-ensemble": ("4.4", "4.0"),
+    VANILLA: ("6.5", "4.2"),
+    LS: ("4.6", "4.7"),
+    ADALS: ("5.2", "4.8"),
+    AR_ADALS: ("5.5", "5.1"),
+    OF_ENSEMBLE: ("4.4", "4.0"),
 }
-SCALED = " + temperature"
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    trained = (*SINGLE, *CONTROLS)
-    keys = (*trained, *(key + SCALED for key in trained), "of-ensemble")
-    return [Need(setting, keys, shift=True) for setting in SETTINGS]
+def _scaled(variant: Variant) -> Variant:
+    return variant.calibrated("temperature")
 
 
-def make(found: Found) -> Result:
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
     tables, claims = [], []
     for i, name in enumerate(SETTINGS):
-        if found.has(name):
-            tables += _tables(found, name, i)
-            claims += _single(found, name, i) + _ensembles(found, name, i)
+        if name in evaluated:
+            tables += _tables(evaluated[name], i)
+            claims += _single(evaluated[name], i) + _ensembles(evaluated[name], i)
     notes = [
-        *notes_of(found, SETTINGS, shift=True),
+        *setting_notes(evaluated, SETTINGS, shift=True),
         "A mean is over corrupted sets, all types and intensities alike. Temperature scaling is "
         "fitted on clean validation images; confidence − accuracy is positive where a method is "
         "over-confident. The margin and random orders are not in the paper. p-values are of paired "
         "t-tests, corrected for their number by Holm's method.",
-        *one_alpha(found, SETTINGS),
+        *alpha_notes(evaluated, SETTINGS),
     ]
     return Result("table3", "Table 3: mean ECE (×10⁻²) under shift", notes, tables, claims)
 
 
-def _tables(found: Found, name: str, i: int) -> list[Table]:
+def _tables(evaluated: Evaluated, i: int) -> list[Table]:
     """Single models, with the same after temperature scaling, and ensembles."""
-    types = list(over_types(found.of(name, "vanilla"), "ece"))
+    types = list(over_types(evaluated.subject(VANILLA), "ece"))
     standard = without_extra(types)
     cuts = [types, standard] if 0 < len(standard) < len(types) else [types]
     single, together = [], []
-    for key in (*SINGLE, *CONTROLS):
-        runs, scaled = found.of(name, key), found.of(name, key + SCALED)
-        printed = SINGLE[key][i] if key in SINGLE else None
-        cells = [Cell(printed if of is types else None, shifted(runs, "ece", of)) for of in cuts]
-        more = [shifted(scaled, "ece"), shifted(runs, "gap"), shifted(scaled, "gap")]
-        single.append((title_of(key), cells + [Cell(None, spread) for spread in more]))
-    for key, numbers in ENSEMBLES.items():
-        runs = found.of(name, key)
+    for variant in ALONE:
+        subject, scaled = evaluated.subject(variant), evaluated.subject(_scaled(variant))
+        printed = SINGLE[variant][i] if variant in SINGLE else None
+        cells = [Cell(printed if c is types else None, shifted(subject, "ece", c)) for c in cuts]
+        more = [shifted(scaled, "ece"), shifted(subject, "gap"), shifted(scaled, "gap")]
+        single.append((variant.title, cells + [Cell(None, spread) for spread in more]))
+    for variant, numbers in ENSEMBLES.items():
+        subject = evaluated.subject(variant)
         cells = [
-            Cell(numbers[i] if of is types else None, shifted_ensemble(runs, "ece", of))
-            for of in cuts
+            Cell(numbers[i] if c is types else None, shifted_ensemble(subject, "ece", c))
+            for c in cuts
         ]
-        together.append((_together(key), [*cells, Cell(None, shifted_ensemble(runs, "gap"))]))
-    counts = [f"{len(of)} type{'s' * (len(of) > 1)}" for of in cuts]
-    extra = [" without the extra" * (of is standard) for of in cuts]
-    eces = [f"ECE, {count}{without}" for count, without in zip(counts, extra, strict=True)]
+        gap = Cell(None, shifted_ensemble(subject, "gap"))
+        together.append((variant.ensemble_title, [*cells, gap]))
+    eces = [
+        f"ECE, {len(c)} type{'s' * (len(c) > 1)}{' without the extra' * (c is standard)}"
+        for c in cuts
+    ]
     gap, after = "confidence − accuracy, points", "after temperature scaling"
     columns = [*eces, f"ECE {after}", gap, f"{gap}, {after}"]
-    where = found.settings[name].setting.stands_for
     return [
-        Table(f"Single models, {where}", columns, single),
-        Table(f"Ensembles, {where}", [*eces, gap], together),
+        Table(f"Single models, {evaluated.title}", columns, single),
+        Table(f"Ensembles, {evaluated.title}", [*eces, gap], together),
     ]
 
 
-def _single(found: Found, name: str, i: int) -> list[Claim]:
+def _single(evaluated: Evaluated, i: int) -> list[Claim]:
     """AR-AdaLS against each other single model, as they are and on equal footing."""
-    where = f" ({found.settings[name].setting.stands_for})"
-    ours = {
-        key + plus: shifted(found.of(name, key + plus), "ece")
-        for key in (*SINGLE, *CONTROLS)
-        for plus in ("", SCALED)
-    }
+    where = f" ({evaluated.title})"
 
-    def against(key: str, plus: str = "", remark: str = ""):
-        text = f"AR-AdaLS has a lower mean ECE under shift than {title_of(key)}"
-        return f"{text}{remark}{where}", ours["ar-adals" + plus], ours[key + plus]
+    def against(other: Variant, ours: Variant = AR_ADALS, remark: str = "") -> Comparison:
+        text = f"AR-AdaLS has a lower mean ECE under shift than {other.trained.title}"
+        low, high = (shifted(evaluated.subject(variant), "ece") for variant in (ours, other))
+        return f"{text}{remark}{where}", low, high
 
-    others = [key for key in SINGLE if key != "ar-adals"]
-    paper = [against(key) for key in others]
-    controls = [against(key, remark=", not in the paper") for key in CONTROLS]
-    footing = [
-        against(key, SCALED, ", both after temperature scaling, not in the paper")
-        for key in (*others, *CONTROLS)
-    ]
-    printed = {title_of(key): numbers[i] for key, numbers in SINGLE.items()}
-    single = {title_of(key): ours[key] for key in SINGLE}
+    others = [variant for variant in SINGLE if variant != AR_ADALS]
+    paper = [against(variant) for variant in others]
+    controls = [against(variant, remark=", not in the paper") for variant in CONTROLS]
+    remark = ", both after temperature scaling, not in the paper"
+    footing = [against(_scaled(v), _scaled(AR_ADALS), remark) for v in (*others, *CONTROLS)]
+    printed = {variant.title: numbers[i] for variant, numbers in SINGLE.items()}
+    single = {variant.title: shifted(evaluated.subject(variant), "ece") for variant in SINGLE}
     return [
         in_order(f"Single models from best to worst{where}", printed, single),
         *each_lower(paper),
@@ -122,30 +119,32 @@ def _single(found: Found, name: str, i: int) -> list[Claim]:
     ]
 
 
-def _ensembles(found: Found, name: str, i: int) -> list[Claim]:
-    where = f" ({found.settings[name].setting.stands_for})"
-    spreads = {_together(key): shifted_ensemble(found.of(name, key), "ece") for key in ENSEMBLES}
+def _ensembles(evaluated: Evaluated, i: int) -> list[Claim]:
+    where = f" ({evaluated.title})"
+    spreads = {v.ensemble_title: shifted_ensemble(evaluated.subject(v), "ece") for v in ENSEMBLES}
     ours = {title: spread for title, spread in spreads.items() if spread is not None}
     if len(ours) < len(spreads):
         return [Claim(f"Ensembles from best to worst{where}", None, NO_ENSEMBLE)]
-    printed = {_together(key): numbers[i] for key, numbers in ENSEMBLES.items()}
-    best = _together("of-ensemble")
+    printed = {variant.ensemble_title: numbers[i] for variant, numbers in ENSEMBLES.items()}
+    best = OF_ENSEMBLE.title
     claims = [in_order(f"Ensembles from best to worst{where}", printed, ours)]
     text = f"{best} has a lower mean ECE under shift than"
     claims += each_lower(
-        [(f"{text} {name}{where}", ours[best], ece) for name, ece in ours.items() if name != best]
+        [
+            (f"{text} {title}{where}", ours[best], ece)
+            for title, ece in ours.items()
+            if title != best
+        ]
     )
-    if name == "cifar10-resnet29":
-        single, vanilla = shifted(found.of(name, "ar-adals"), "ece"), ours[_together("vanilla")]
-        spread = single.deviation or 0.0
+    if evaluated.setting.name == "cifar10-resnet29":
+        single = shifted(evaluated.subject(AR_ADALS), "ece")
+        vanilla, deviation = ours[VANILLA.ensemble_title], single.deviation or 0.0
         text = "A single AR-AdaLS is comparable to Ensemble of Vanilla: at most its deviation above"
-        because = f"{100 * single.mean:.2f} ± {100 * spread:.2f} against {100 * vanilla.mean:.2f}"
-        claims.append(Claim(text + where, single.mean <= vanilla.mean + spread, because))
+        because = (
+            f"{100 * single.mean:.2f} ± {100 * deviation:.2f} against {100 * vanilla.mean:.2f}"
+        )
+        claims.append(Claim(text + where, single.mean <= vanilla.mean + deviation, because))
     return claims
 
 
-def _together(key: str) -> str:
-    return title_of(key) if key == "of-ensemble" else f"Ensemble of {title_of(key)}"
-
-
-ITEM = Item("table3", "mean ECE under shift", needs, make)
+ITEM = Item("table3", SETTINGS, (*ALONE, *map(_scaled, ALONE), OF_ENSEMBLE), make, shift=True)

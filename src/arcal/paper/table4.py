@@ -5,63 +5,66 @@ The paper prints CIFAR-100 and says that CIFAR-10 is similar.
 
 from collections.abc import Mapping
 
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.notes import notes_of, one_alpha
+from arcal.paper.comparisons import each_lower
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.notes import alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting, title_of
-from arcal.paper.summaries import each_lower, runs_of, shifted
+from arcal.paper.spreads import clean, shifted
+from arcal.paper.variants import AR_ADALS, LS, ON_THE_FLY, TEMPERATURE_SCALING, VANILLA
 
-SETTINGS = ("cifar100-wrn", "cifar10-wrn")
+PRINTED = "cifar100-wrn"
+SETTINGS = (PRINTED, "cifar10-wrn")
 PAPER = {
-    "vanilla": ("79.2", "52.0", "6.1", "18.2"),
-    "ls": ("78.9", "51.7", "2.8", "16.3"),
-    "vanilla + temperature": ("79.2", "52.0", "4.3", "14.0"),
-    "ar-adals": ("79.3", "52.2", "2.6", "14.2"),
-    "on-the-fly": ("79.2", "52.1", "2.3", "13.2"),
+    VANILLA: ("79.2", "52.0", "6.1", "18.2"),
+    LS: ("78.9", "51.7", "2.8", "16.3"),
+    TEMPERATURE_SCALING: ("79.2", "52.0", "4.3", "14.0"),
+    AR_ADALS: ("79.3", "52.2", "2.6", "14.2"),
+    ON_THE_FLY: ("79.2", "52.1", "2.3", "13.2"),
 }
-COMPARED = (("on-the-fly", "ar-adals"), ("ar-adals", "ls"), ("on-the-fly", "vanilla + temperature"))
+COMPARED = ((ON_THE_FLY, AR_ADALS), (AR_ADALS, LS), (ON_THE_FLY, TEMPERATURE_SCALING))
 """Pairs of which the first has the lower ECE, clean and under shift, in the paper's table."""
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, tuple(PAPER), shift=True) for setting in SETTINGS]
-
-
-def make(found: Found) -> Result:
-    tables, claims = [], []
-    for name in filter(found.has, SETTINGS):
-        rows = []
-        for key, printed in PAPER.items():
-            runs = found.of(name, key)
-            ours = [at(runs, of) for of in ("accuracy", "ece") for at in (runs_of, shifted)]
-            shown = printed if name == "cifar100-wrn" else (None,) * len(ours)
-            rows.append((title_of(key), [Cell(*both) for both in zip(shown, ours, strict=True)]))
-        columns = ["Acc, %", "cAcc, %", "ECE, ×10⁻²", "cECE, ×10⁻²"]
-        tables.append(Table(found.settings[name].setting.stands_for, columns, rows))
-        claims += _claims(found, name)
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings = [evaluated[name] for name in SETTINGS if name in evaluated]
     notes = [
-        *notes_of(found, SETTINGS, shift=True),
+        *setting_notes(evaluated, SETTINGS, shift=True),
         "cAcc and cECE are means over the corrupted sets. p-values are of paired t-tests, "
         "corrected by Holm's method for their number on a data set.",
-        *one_alpha(found, SETTINGS),
+        *alpha_notes(evaluated, SETTINGS),
     ]
-    title = "Table 4: AR-AdaLS with pre-computed robustness and on the fly"
-    return Result("table4", title, notes, tables, claims)
+    return Result(
+        "table4",
+        "Table 4: AR-AdaLS with pre-computed robustness and on the fly",
+        notes,
+        [_table(one) for one in settings],
+        [claim for one in settings for claim in _claims(one)],
+    )
 
 
-def _claims(found: Found, name: str) -> list[Claim]:
-    where = f" ({found.settings[name].setting.stands_for})"
+def _table(evaluated: Evaluated) -> Table:
+    rows = []
+    for variant, numbers in PAPER.items():
+        subject = evaluated.subject(variant)
+        ours = [spread(subject, m) for m in ("accuracy", "ece") for spread in (clean, shifted)]
+        printed = numbers if evaluated.setting.name == PRINTED else (None,) * len(ours)
+        cells = [Cell(*both) for both in zip(printed, ours, strict=True)]
+        rows.append((variant.title, cells))
+    return Table(evaluated.title, ["Acc, %", "cAcc, %", "ECE, ×10⁻²", "cECE, ×10⁻²"], rows)
+
+
+def _claims(evaluated: Evaluated) -> list[Claim]:
     return each_lower(
         [
             (
-                f"{title_of(ours)} has a lower ECE than {title_of(other)}{remark}{where}",
-                at(found.of(name, ours), "ece"),
-                at(found.of(name, other), "ece"),
+                f"{ours.title} has a lower ECE than {other.title}{remark} ({evaluated.title})",
+                spread(evaluated.subject(ours), "ece"),
+                spread(evaluated.subject(other), "ece"),
             )
-            for at, remark in ((runs_of, ""), (shifted, " under shift"))
+            for spread, remark in ((clean, ""), (shifted, " under shift"))
             for ours, other in COMPARED
         ]
     )
 
 
-ITEM = Item("table4", "robustness pre-computed and on the fly", needs, make)
+ITEM = Item("table4", SETTINGS, tuple(PAPER), make, shift=True)

@@ -4,36 +4,43 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from arcal.evaluation import STABILITY, MethodRuns, by_intensity, over_shift, over_types
-from arcal.paper.item import Found, Item, Need
-from arcal.paper.members import of_several
-from arcal.paper.notes import notes_of
+from arcal.auditing import (
+    INTENSITIES,
+    STABILITY,
+    Spread,
+    Subject,
+    by_intensity,
+    over_shift,
+    over_types,
+)
+from arcal.paper.item import Evaluated, Item
+from arcal.paper.members import with_several_seeds
+from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
-from arcal.paper.scales import Setting, title_of
-from arcal.report.tables import Spread
+from arcal.paper.variants import ADALS, AR_ADALS, LS, TEMPERATURE_SCALING, VANILLA
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
 PAPER = {
-    "vanilla": (
+    VANILLA: (
         ("7.85", "9.69", "11.2", "13.1", "16.0", "11.6"),
         ("5.28", "6.39", "7.37", "8.23", "8.29", "7.11"),
     ),
-    "ls": (
+    LS: (
         ("5.54", "6.95", "8.11", "9.65", "11.8", "8.41"),
         ("4.86", "5.84", "6.78", "7.55", "7.41", "6.49"),
     ),
-    "adals": (
+    ADALS: (
         ("5.47", "6.87", "7.95", "9.44", "11.5", "8.25"),
         ("4.79", "5.77", "6.66", "7.51", "7.56", "6.46"),
     ),
-    "ar-adals": (
+    AR_ADALS: (
         ("4.21", "5.06", "5.73", "6.66", "8.24", "5.98"),
         ("4.53", "5.49", "6.12", "6.76", "6.66", "5.91"),
     ),
 }
 """By intensity, and the mean: CIFAR-10-C, ImageNet-C."""
-CONTROL = "vanilla + temperature"
-"""Softer predictions vary less whatever made them soft; not in the paper."""
+VARIANTS = (*PAPER, TEMPERATURE_SCALING)
+"""Softer predictions vary less whatever made them soft: the last is a control, not in the paper."""
 MAIN, *OTHERS = STABILITY[:3]
 TITLES = {
     "variance_all_classes": "Variance, ×10⁻², summed over all classes",
@@ -45,53 +52,53 @@ NEAR = 0.1
 """Above the paper's ratio to Vanilla, 5.98 / 11.6 = 0.52 on CIFAR-10-C, that still counts."""
 
 
-def needs(settings: Mapping[str, Setting]) -> list[Need]:
-    return [Need(setting, (*PAPER, CONTROL), shift=True) for setting in SETTINGS]
-
-
-def make(found: Found) -> Result:
-    tables, claims = [], []
-    settings, alone = of_several(found, SETTINGS)
-    for name in settings:
-        i, where = SETTINGS.index(name), found.settings[name].setting.stands_for
-        methods = {key: found.of(name, key) for key in (*PAPER, CONTROL)}
-        tables += [_table(measure, methods, where, i) for measure in STABILITY]
-        claims += _claims(methods, where, i)
+def make(evaluated: Mapping[str, Evaluated]) -> Result:
+    settings, alone = with_several_seeds(evaluated, SETTINGS)
     notes = [
-        *notes_of(found, SETTINGS, shift=True),
+        *setting_notes(evaluated, SETTINGS, shift=True),
         *alone,
         "The paper does not say which probability its variance is of: the first table is the main "
         "reading, and its numbers stand there alone. A value is of all runs together, so it has no "
         "deviation over them.",
     ]
-    return Result("table5", "Table 5: variance over runs under shift", notes, tables, claims)
+    return Result(
+        "table5",
+        "Table 5: variance over runs under shift",
+        notes,
+        [_table(one, measure) for one in settings for measure in STABILITY],
+        [claim for one in settings for claim in _claims(one)],
+    )
 
 
-def _table(measure: str, methods: Mapping[str, MethodRuns], where: str, i: int) -> Table:
+def _table(evaluated: Evaluated, measure: str) -> Table:
+    i = SETTINGS.index(evaluated.setting.name)
     rows = []
-    for key, runs in methods.items():
-        printed: Sequence[str | None] = [None] * 6
-        if measure == MAIN and key in PAPER:
-            printed = PAPER[key][i]
-        values = [*by_intensity(runs, measure)[0].tolist(), _mean(runs, measure)]
+    for variant in VARIANTS:
+        subject = evaluated.subject(variant)
+        values = [*by_intensity(subject, measure)[0].tolist(), _mean(subject, measure)]
+        printed: Sequence[str | None] = [None] * len(values)
+        if measure == MAIN and variant in PAPER:
+            printed = PAPER[variant][i]
         ours = [None if value != value else Spread((value,)) for value in values]
-        rows.append((title_of(key), [Cell(*both) for both in zip(printed, ours, strict=True)]))
-    columns = [*(f"intensity {i}" for i in range(1, 6)), "mean"]
-    return Table(f"{TITLES[measure]}, {where}", columns, rows)
+        rows.append((variant.title, [Cell(*both) for both in zip(printed, ours, strict=True)]))
+    columns = [*(f"intensity {intensity}" for intensity in INTENSITIES), "mean"]
+    return Table(f"{TITLES[measure]}, {evaluated.title}", columns, rows)
 
 
-def _claims(methods: Mapping[str, MethodRuns], where: str, i: int) -> list[Claim]:
-    ours, vanilla = methods["ar-adals"], methods["vanilla"]
-    claims = []
-    for key in PAPER:
-        if key != "ar-adals":
-            text = f"AR-AdaLS has a lower mean variance than {title_of(key)} ({where})"
-            claims.append(_lower(text, ours, methods[key]))
-    printed = float(PAPER["ar-adals"][i][-1]) / float(PAPER["vanilla"][i][-1])
+def _claims(evaluated: Evaluated) -> list[Claim]:
+    where, i = f"({evaluated.title})", SETTINGS.index(evaluated.setting.name)
+    ours, vanilla = evaluated.subject(AR_ADALS), evaluated.subject(VANILLA)
+    text = "AR-AdaLS has a lower mean variance than"
+    claims = [
+        _lower(f"{text} {variant.title} {where}", ours, evaluated.subject(variant))
+        for variant in PAPER
+        if variant != AR_ADALS
+    ]
+    printed = float(PAPER[AR_ADALS][i][-1]) / float(PAPER[VANILLA][i][-1])
     main, *others = [_mean(ours, m) / _mean(vanilla, m) for m in (MAIN, *OTHERS)]
     claims.append(
         Claim(
-            f"AR-AdaLS's mean variance is at most {printed:.2f} of Vanilla's, to {NEAR} ({where})",
+            f"AR-AdaLS's mean variance is at most {printed:.2f} of Vanilla's, to {NEAR} {where}",
             main <= printed + NEAR,
             f"{main:.2f}; in the two other readings {' and '.join(f'{r:.2f}' for r in others)}",
         )
@@ -99,16 +106,16 @@ def _claims(methods: Mapping[str, MethodRuns], where: str, i: int) -> list[Claim
     return claims
 
 
-def _lower(text: str, ours: MethodRuns, other: MethodRuns) -> Claim:
-    a, b = (_mean(runs, MAIN) for runs in (ours, other))
-    x, y = (torch.cat(list(over_types(runs, MAIN).values())) for runs in (ours, other))
+def _lower(text: str, ours: Subject, other: Subject) -> Claim:
+    a, b = (_mean(subject, MAIN) for subject in (ours, other))
+    x, y = (torch.cat(list(over_types(subject, MAIN).values())) for subject in (ours, other))
     ahead, sets = int((x < y).sum()), int((~x.isnan()).sum())
     because = f"{100 * a:.2f} against {100 * b:.2f}, lower on {ahead} of {sets} corrupted sets"
     return Claim(text, a < b, because)
 
 
-def _mean(runs: MethodRuns, measure: str) -> float:
-    return over_shift(runs, measure).item()
+def _mean(subject: Subject, measure: str) -> float:
+    return over_shift(subject, measure).item()
 
 
-ITEM = Item("table5", "variance under shift", needs, make)
+ITEM = Item("table5", SETTINGS, VARIANTS, make, shift=True)

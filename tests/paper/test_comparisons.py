@@ -6,8 +6,8 @@ from statistics import mean, stdev
 import pytest
 from scipy import stats
 
-from arcal.paper.result import Claim
-from arcal.paper.summaries import (
+from arcal.auditing import Spread
+from arcal.paper.comparisons import (
     corrected,
     each_lower,
     holm,
@@ -18,7 +18,7 @@ from arcal.paper.summaries import (
     significantly_lower,
     unchanged,
 )
-from arcal.report.tables import Spread
+from arcal.paper.result import Claim
 
 LOW = Spread((0.010, 0.012, 0.011, 0.013))
 MIDDLE = Spread((0.011, 0.0115, 0.013, 0.012))
@@ -58,9 +58,9 @@ def test_holm_by_hand():
 
 def test_comparisons_without_a_test_are_not_counted():
     one, two = Spread((0.02,)), Spread((0.01, 0.02))
-    found = corrected([("a", LOW, HIGH), ("b", LOW, one), ("c", LOW, MIDDLE), ("d", two, two)])
-    assert found[1] is found[3] is None
-    assert [found[0], found[2]] == holm([paired_p(LOW, HIGH), paired_p(LOW, MIDDLE)])
+    p = corrected([("a", LOW, HIGH), ("b", LOW, one), ("c", LOW, MIDDLE), ("d", two, two)])
+    assert p[1] is p[3] is None
+    assert [p[0], p[2]] == holm([paired_p(LOW, HIGH), paired_p(LOW, MIDDLE)])
 
 
 def test_lower_is_of_means_and_says_by_how_many_seeds():

@@ -1,44 +1,11 @@
-"""Figures of evaluated runs as the tables show them, and comparisons paired by seed."""
+"""Claims that compare means over runs: paired by seed, corrected for how many there are."""
 
 from collections.abc import Mapping, Sequence
 
 from scipy import stats
 
-from arcal.evaluation import CLEAN, MethodRuns
-from arcal.evaluation.shift import over_shift
+from arcal.auditing import Spread
 from arcal.paper.result import Claim
-from arcal.report.tables import Spread
-
-
-def runs_of(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread:
-    """A measure of every run on a set."""
-    return Spread(tuple(found[measure] for found in runs.figures[name]))
-
-
-def shifted(runs: MethodRuns, measure: str, types: list[str] | None = None) -> Spread:
-    """The mean of every run's measure over all corrupted sets, or over those of some types."""
-    return Spread(tuple(over_shift(runs, measure, types).tolist()))
-
-
-NO_ENSEMBLE = "one seed has no ensemble"
-
-
-def ensemble(runs: MethodRuns, measure: str, name: str = CLEAN) -> Spread | None:
-    """The measure of the runs' averaged predictions, of lockstep ones; None for a single model."""
-    if name in runs.ensemble:
-        return Spread((runs.ensemble[name][measure],))
-    return runs_of(runs, measure, name) if len(runs.seeds[0]) > 1 else None
-
-
-def shifted_ensemble(
-    runs: MethodRuns, measure: str, types: list[str] | None = None
-) -> Spread | None:
-    """The mean of the averaged predictions' measure over corrupted sets, as `shifted`."""
-    several = len(runs.seeds) > 1
-    if not several and len(runs.seeds[0]) == 1:
-        return None
-    return Spread(tuple(over_shift(runs, measure, types, ensemble=several).tolist()))
-
 
 Comparison = tuple[str, Spread, Spread]
 """A claim in words that the mean of the first is lower than that of the second."""
@@ -95,9 +62,9 @@ def unchanged(text: str, ours: Spread, other: Spread) -> Claim:
 def in_order(text: str, printed: Mapping[str, str], ours: Mapping[str, Spread]) -> Claim:
     """The claim that methods, by name, come in the order of the paper's numbers, lowest first."""
     expected = sorted(printed, key=lambda name: float(printed[name].partition("±")[0]))
-    found = sorted(expected, key=lambda name: ours[name].mean)
-    words = ", ".join(f"{name} {100 * ours[name].mean:.2f}" for name in found)
-    return Claim(f"{text}: {', '.join(expected)}", found == expected, words)
+    here = sorted(expected, key=lambda name: ours[name].mean)
+    words = ", ".join(f"{name} {100 * ours[name].mean:.2f}" for name in here)
+    return Claim(f"{text}: {', '.join(expected)}", here == expected, words)
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[float | None]:

@@ -1,0 +1,90 @@
+"""What the paper compares: a method as it is trained, and what is done to it afterwards."""
+
+from dataclasses import dataclass, replace
+
+from arcal.report.plots import METHOD_MARKS, SPARE_MARKS, Mark
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of the paper's tables: what is trained, by the paper's name, and what follows.
+
+    `R` is the number of levels of AR-AdaLS where Figure 5 tries another than ten; with one level it
+    is AdaLS. `posthoc` is a calibration after training, a key of `POSTHOC`.
+
+    >>> VANILLA.calibrated("temperature").title
+    'Temperature Scaling'
+    >>> AR_ADALS.with_levels(4).title
+    'AR-AdaLS, R = 4'
+    """
+
+    name: str
+    R: int | None = None
+    posthoc: str | None = None
+
+    def with_levels(self, R: int) -> "Variant":
+        """The same with R levels."""
+        return replace(self, R=R)
+
+    def calibrated(self, posthoc: str) -> "Variant":
+        """The same calibrated after training."""
+        return replace(self, posthoc=posthoc)
+
+    @property
+    def trained(self) -> "Variant":
+        """The same without what is done after training."""
+        return replace(self, posthoc=None)
+
+    @property
+    def title(self) -> str:
+        """Its name in a table."""
+        if self in _AS_PUBLISHED:
+            return _AS_PUBLISHED[self]
+        name = self.name if self.R is None else f"AR-AdaLS, R = {self.R}"
+        return name + (f" + {self.posthoc}" if self.posthoc else "")
+
+    @property
+    def ensemble_title(self) -> str:
+        """That of its runs averaged; AR-AdaLS of Ensemble is one as it is."""
+        return self.title if self == OF_ENSEMBLE else f"Ensemble of {self.title}"
+
+
+VANILLA = Variant("Vanilla")
+LS = Variant("Label Smoothing")
+ADALS = Variant("AdaLS")
+AR_ADALS = Variant("AR-AdaLS (pre-compute)")
+ON_THE_FLY = Variant("AR-AdaLS (on-the-fly)")
+JOINT = Variant("AR-AdaLS, joint update, alpha auto")
+MARGIN = Variant("AR-AdaLS, margin order")
+RANDOM = Variant("AR-AdaLS, random order")
+MIXUP = Variant("mixup")
+CCAT = Variant("CCAT")
+OF_ENSEMBLE = Variant("AR-AdaLS of Ensemble")
+TRAINED = (
+    VANILLA,
+    LS,
+    ADALS,
+    AR_ADALS,
+    ON_THE_FLY,
+    JOINT,
+    MARGIN,
+    RANDOM,
+    MIXUP,
+    CCAT,
+    OF_ENSEMBLE,
+)
+"""All that is trained, but for other numbers of levels."""
+
+TEMPERATURE_SCALING = VANILLA.calibrated("temperature")
+MIX_N_MATCH = VANILLA.calibrated("ets")
+_AS_PUBLISHED = {TEMPERATURE_SCALING: "Temperature Scaling", MIX_N_MATCH: "Mix-n-Match (ETS)"}
+
+MARKS = {
+    VANILLA: METHOD_MARKS["vanilla"],
+    LS: replace(METHOD_MARKS["label-smoothing"], name="LS"),
+    ADALS: METHOD_MARKS["adals"],
+    AR_ADALS: METHOD_MARKS["ar-adals"],
+    ON_THE_FLY: METHOD_MARKS["ar-adals"],
+    OF_ENSEMBLE: Mark("AR-AdaLS of Ensemble", *SPARE_MARKS[0]),
+}
+"""How figures draw them, and what they call them: a figure shows one kind of AR-AdaLS."""
