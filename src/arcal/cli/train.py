@@ -29,10 +29,10 @@ class Train:
     method: str = "vanilla"
     """vanilla, label-smoothing, adals, ar-adals or ccat."""
     network: str = "small"
-    """small, medium, resnet29, wrn-28-10 or resnet101."""
+    """small, medium, fast, resnet29, wrn-28-10 or resnet101."""
     recipe: str = "small"
-    """demo, small, medium, resnet29, wrn-28-10 or imagenet: optimizer, learning rates, epochs,
-    augmentation."""
+    """demo, small, medium, fast, resnet29, wrn-28-10 or imagenet: optimizer, learning rates,
+    epochs, augmentation, precision."""
     epochs: int | None = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
     seeds: tuple[int, ...] = (0,)

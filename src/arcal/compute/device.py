@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
+from arcal.compute.precision import Bf16Precision
 from arcal.errors import ArcalError
 
 # What goes wrong is told in one line, and what goes right needs none.
@@ -27,18 +28,20 @@ KILLED = (
 )
 
 
-def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) -> Fabric:
+def fabric_on(accelerator: str, precision: str = "32-true", processes: int = 1) -> Fabric:
     """`processes` devices of this accelerator (`cpu`, `gpu`, `auto`, ...), each with a process.
 
-    An accelerator that is not here raises. More than one process start when `run_on` is called.
+    `precision` is a recipe's: in "bf16-mixed" convolutions alone are in bf16. An accelerator that
+    is not here raises. More than one process start when `run_on` is called.
     """
     if processes < 1:
         raise ArcalError(f"{processes} processes: at least 1 is needed")
     several = DDPStrategy(start_method="spawn", timeout=PATIENCE)
     strategy = several if processes > 1 else "auto"
+    plugins: Any = [Bf16Precision()] if precision == "bf16-mixed" else []
     try:
         return Fabric(
-            accelerator=accelerator, devices=processes, strategy=strategy, precision=precision
+            accelerator=accelerator, devices=processes, strategy=strategy, plugins=plugins
         )
     except (ImportError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

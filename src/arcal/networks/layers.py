@@ -57,16 +57,25 @@ def constant(value: float, shape: tuple[int, ...]) -> Tensor:
 
 
 def convolution(
-    inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = False
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    padding: int | None = None,
+    bias: bool = False,
 ) -> nn.Conv2d:
-    """A square convolution padded by `kernel // 2`; `truncated_normal` sets its weights."""
+    """A square convolution, padded by `kernel // 2` or as said.
+
+    `truncated_normal` sets its weights.
+    """
     layer = skip_init(
         nn.Conv2d,
         inputs,
         outputs,
         kernel,
         stride=stride,
-        padding=kernel // 2,
+        padding=kernel // 2 if padding is None else padding,
         bias=bias,
         device=torch.get_default_device(),
     )

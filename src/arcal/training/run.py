@@ -18,8 +18,14 @@ from arcal.training._fit import load_members
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES, Recipe
 
-FORMAT = 1
-"""Raised when a change of the code changes what a configuration trains."""
+FORMAT = {"32-true": 1, "bf16-mixed": 2}
+"""By precision, raised when a change of the code changes what a configuration trains.
+
+At first "bf16-mixed" was autocast, and moved the calibration of AR-AdaLS.
+"""
+
+ADDED = {"core_batch": None, "schedule": "steps"}
+"""Settings of a recipe that came later: a run without them is what it was before there were any."""
 
 CHOICE = ("split_seed", "validation", "images", "test_images", "classes")
 
@@ -76,12 +82,13 @@ class Run:
     def config(self, data: Data) -> dict[str, Any]:
         """What the folder's hash is made of: of the data its content, and its folder's name."""
         config = _as_json(dataclasses.asdict(self))
-        if self.recipe.core_batch is None:  # a run is what it was before there were any
-            del config["recipe"]["core_batch"]
+        for name, absent in ADDED.items():
+            if config["recipe"][name] == absent:
+                del config["recipe"][name]
         embedded = self.data == "fashion"
         source = self.data if embedded else str(Path(self.data).expanduser().absolute())
         config |= {"data": _about(data), "validation": len(data.validation)}
-        return config | {"source": source, "format": FORMAT}
+        return config | {"source": source, "format": FORMAT[self.recipe.precision]}
 
     @property
     def label(self) -> str:
