@@ -80,6 +80,9 @@ def test_every_recipe_takes_a_step(name):
         ({"batch_size": 0}, "a batch of 0"),
         ({"core_batch": 0}, "0 at a time"),
         ({"learning_rate": -1.0}, "learning rate -1.0"),
+        ({"schedule": "cosine"}, "schedule 'cosine' is unknown: choose from steps, linear"),
+        ({"schedule": "linear"}, "linear schedule of 16 epochs with steps"),
+        ({"schedule": "linear", "steps": (), "warmup": 16}, "a warm-up shorter than"),
         ({"steps": ((14, 0.01), (11, 0.1))}, "in the order of their epochs"),
     ],
 )
@@ -94,3 +97,17 @@ def test_shortened_keeps_proportions():
     assert RECIPES["resnet29"].shortened(1).rate(0) == 1e-3
     with pytest.raises(ArcalError, match="recipe 'x' is unknown"):
         recipe_named("x")
+
+
+def test_a_linear_schedule_rises_and_falls_on_straight_lines():
+    recipe = replace(
+        RECIPES["demo"], epochs=10, learning_rate=0.4, steps=(), warmup=2, schedule="linear"
+    )
+    rates = [recipe.rate(done) for done in (0.5, 1, 2, 4, 6, 9.75, 10)]
+    assert rates == pytest.approx([0.1, 0.2, 0.4, 0.3, 0.2, 0.0125, 0])
+    assert recipe.full_rate == 6, "epochs that begin with more than half of it"
+    assert replace(recipe, warmup=0).rate(0) == 0.4
+    short = recipe.shortened(2)
+    assert (short.epochs, short.warmup) == (2, 1)
+    assert [short.rate(done) for done in (0.5, 1, 1.5)] == pytest.approx([0.2, 0.4, 0.2])
+    assert recipe.shortened(1).rate(0) == 0.4

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from lightning_fabric import Fabric
 
+from arcal.compute.device import fabric_on
 from arcal.errors import ArcalError
 from arcal.methods import METHODS, Method, complete_settings, method_named
 from arcal.networks import build
@@ -21,7 +21,7 @@ from arcal.training.run import Run
 DOCUMENT = Path(__file__).parents[2] / "docs" / "methods.md"
 
 
-def trained(data, name, settings, epochs=2, folder=None, precision: Any = "32-true"):
+def trained(data, name, settings, epochs=2, folder=None, precision="32-true"):
     """The weights and records of a small network trained by a method."""
     method = method_named(name, 4, complete_settings(name, settings))
     if method.ranks:
@@ -29,7 +29,7 @@ def trained(data, name, settings, epochs=2, folder=None, precision: Any = "32-tr
             method.assign(called, part.ids, torch.arange(len(part)) % method.R)
     model = build("small", classes=4, shape=(1, 28, 28), generator=draw(0, "init"))
     recipe = replace(RECIPES["demo"].shortened(epochs), batch_size=32)
-    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+    fabric = fabric_on("cpu", precision)
     parts = data.train, data.validation
     records = fit([Member(model, 0)], method, recipe, *parts, fabric=fabric, folder=folder)
     for record in records:

@@ -2,6 +2,7 @@
 
 _compute   one value for all of it
 device     devices and their processes, through Lightning Fabric
+precision  bf16 for convolutions, float32 for the rest
 processes  work distributed over local processes
 watch      progress of work in other processes
 memory     keeping freed memory for the next step

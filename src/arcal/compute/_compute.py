@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -41,7 +40,7 @@ class Compute:
             if value is not None and value < least:
                 raise ArcalError(f"{value} {name}: at least {least} is needed")
 
-    def fabric(self, precision: Any = "32-true") -> Fabric:
+    def fabric(self, precision: str = "32-true") -> Fabric:
         """The devices of this accelerator, each with a process once `run_on` is called."""
         return fabric_on(self.accelerator, precision, self.processes)
 

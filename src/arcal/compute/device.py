@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
+from arcal.compute.precision import Bf16Precision
 from arcal.errors import ArcalError
 
 # Errors become one line of our own, and the rest of what these print is not needed.
@@ -27,12 +28,13 @@ KILLED = (
 )
 
 
-def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) -> Fabric:
+def fabric_on(accelerator: str, precision: str = "32-true", processes: int = 1) -> Fabric:
     """A Fabric with `processes` devices of an accelerator, one process each.
 
-    `accelerator` is "cpu", "gpu", "auto" or another name that Fabric knows, and `precision` one of
-    Fabric's. More than one process is started by `run_on`. An accelerator that this machine does
-    not have, or fewer than one process, raises `ArcalError`.
+    `accelerator` is "cpu", "gpu", "auto" or another name that Fabric knows, and `precision` a
+    recipe's: in "bf16-mixed" convolutions alone are in bf16. More than one process is started by
+    `run_on`. An accelerator that this machine does not have, or fewer than one process, raises
+    `ArcalError`.
 
     >>> fabric = fabric_on("cpu")
     >>> fabric.device, fabric.world_size
@@ -42,9 +44,10 @@ def fabric_on(accelerator: str, precision: Any = "32-true", processes: int = 1) 
         raise ArcalError(f"{processes} processes: at least 1 is needed")
     several = DDPStrategy(start_method="spawn", timeout=PATIENCE)
     strategy = several if processes > 1 else "auto"
+    plugins: Any = [Bf16Precision()] if precision == "bf16-mixed" else []
     try:
         return Fabric(
-            accelerator=accelerator, devices=processes, strategy=strategy, precision=precision
+            accelerator=accelerator, devices=processes, strategy=strategy, plugins=plugins
         )
     except (ImportError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

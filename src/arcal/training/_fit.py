@@ -158,8 +158,8 @@ class _Loop:
                 for step, (ids, images, labels) in enumerate(loader, start=1):
                     done = epoch - 1 + step / last
                     for group in self.optimizers[m].param_groups:
-                        warming = epoch <= self.recipe.warmup
-                        group["lr"] = self.recipe.rate(done if warming else epoch - 1)
+                        moving = epoch <= self.recipe.warmup or self.recipe.schedule == "linear"
+                        group["lr"] = self.recipe.rate(done if moving else epoch - 1)
                     x = as_input(augment(images, augmentation), self.fabric.device)
                     labels = labels.to(self.fabric.device)
                     self.optimizers[m].zero_grad()
@@ -193,7 +193,10 @@ class _Loop:
 
     @torch.no_grad()
     def validate(self, part: Part) -> tuple[dict[str, float], dict[str, Any]]:
-        """The measures of the averaged predictions, and what the method learned from them."""
+        """The measures of the averaged predictions, and what the method learned from them.
+
+        The models are called without their wrappers: in float32, whatever they train in.
+        """
         for model in self.models:
             model.eval()
             for buffer in model.buffers():
@@ -205,7 +208,7 @@ class _Loop:
             part, EVALUATION_BATCH, order=order, workers=self.loaders
         ):
             x = as_input(images, self.fabric.device)
-            logits = torch.stack([model(x).float() for model in self.models])
+            logits = torch.stack([member.model(x) for member in self.members])
             if not torch.isfinite(logits).all():
                 raise ArcalError("validation logits are not finite: lower the learning rate")
             log_probabilities = average(logits)

@@ -1,5 +1,6 @@
 """Recipes: how long, how fast and with what a network is trained. Those of appendix A by name."""
 
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, get_args
@@ -13,6 +14,7 @@ from arcal.transforms import AUGMENTATIONS
 Optimizer = Literal["adam", "sgd"]
 Decayed = Literal["kernels", "weights", "all"]
 Precision = Literal["32-true", "bf16-mixed"]
+Schedule = Literal["steps", "linear"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,10 @@ class Recipe:
     """Everything about a training that is neither the data, the network nor the method.
 
     The learning rate is `learning_rate`, times the factor of the last `(epochs done, factor)` of
-    `steps` that has been reached, after a linear warm-up over `warmup` epochs. `weight_decay` adds
+    `steps` that has been reached, after a linear warm-up over `warmup` epochs. With the `schedule`
+    "linear" it has no steps, and falls on a straight line from the end of the warm-up to 0 at the
+    end of training, a little with every batch. In "bf16-mixed" the convolutions train in bf16,
+    all else and every evaluation is in float32. `weight_decay` adds
     `weight_decay * w` to the gradient of the parameters that `decayed` names: a Keras regulariser
     l2(a) is a weight decay of 2a. Of a batch, `core_batch` images at a time go through the network,
     as through one core of the paper's TPUs: batch norm sees no more, its running statistics move as
@@ -40,6 +45,7 @@ class Recipe:
     augmentation: str = "none"
     precision: Precision = "32-true"
     core_batch: int | None = None
+    schedule: Schedule = "steps"
 
     def __post_init__(self):
         for name, known in (
@@ -47,6 +53,7 @@ class Recipe:
             ("decayed", get_args(Decayed)),
             ("augmentation", tuple(AUGMENTATIONS)),
             ("precision", get_args(Precision)),
+            ("schedule", get_args(Schedule)),
         ):
             if getattr(self, name) not in known:
                 raise ArcalError(
@@ -61,17 +68,32 @@ class Recipe:
                 f"learning rate {self.learning_rate}, warm-up {self.warmup}, weight decay "
                 f"{self.weight_decay}: give a positive rate, and 0 or more of the others"
             )
+        if self.schedule == "linear" and (self.steps or self.warmup >= self.epochs):
+            raise ArcalError(
+                f"a linear schedule of {self.epochs} epochs with steps {self.steps} and a warm-up "
+                f"of {self.warmup}: give no steps, and a warm-up shorter than the training"
+            )
         if any(after[0] < before[0] for before, after in pairwise(self.steps)):
             raise ArcalError(f"steps are {self.steps}: give them in the order of their epochs")
 
     def rate(self, epoch: float) -> float:
-        """The learning rate once `epoch` epochs are done; a fraction counts during the warm-up."""
+        """The learning rate once `epoch` epochs are done.
+
+        A fraction counts during the warm-up, and all along a linear schedule.
+        """
         factor = ([1.0] + [factor for done, factor in self.steps if epoch >= done])[-1]
+        if self.schedule == "linear" and epoch > self.warmup:
+            factor = (self.epochs - epoch) / (self.epochs - self.warmup)
         return self.learning_rate * factor * min(1.0, epoch / self.warmup if self.warmup else 1.0)
 
     @property
     def full_rate(self) -> int:
-        """How many epochs have the full learning rate, a warm-up included."""
+        """How many epochs have the full learning rate, a warm-up included.
+
+        Of a linear schedule, those that begin with more than half of it.
+        """
+        if self.schedule == "linear":
+            return math.ceil((self.epochs + self.warmup) / 2)
         return min([done for done, _ in self.steps] + [self.epochs])
 
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
@@ -156,6 +178,19 @@ _MEDIUM = Recipe(  # for the medium network on all of CIFAR-10, minutes on a cor
     augmentation="flip",
 )
 
+_FAST = Recipe(  # for the fast network on all of CIFAR-10 or CIFAR-100
+    name="fast",
+    epochs=12,
+    batch_size=256,
+    optimizer="sgd",
+    learning_rate=0.2,
+    warmup=2,
+    schedule="linear",
+    weight_decay=5e-4,
+    augmentation="crop-2-flip",
+    precision="bf16-mixed",
+)
+
 _DEMO = Recipe(  # long enough at the full rate to fit the training set and be over-confident
     name="demo",
     epochs=16,
@@ -165,7 +200,9 @@ _DEMO = Recipe(  # long enough at the full rate to fit the training set and be o
     steps=((11, 1e-1), (14, 1e-2)),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (_DEMO, _SMALL, _MEDIUM, _RESNET29, _WRN, _IMAGENET)}
+RECIPES = {
+    recipe.name: recipe for recipe in (_DEMO, _SMALL, _MEDIUM, _FAST, _RESNET29, _WRN, _IMAGENET)
+}
 
 
 def recipe_named(name: str) -> Recipe:

@@ -19,8 +19,14 @@ from arcal.training._fit import load_members
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES, Recipe
 
-FORMAT = 1
-"""Increased when a change of the code changes the model that a configuration gives."""
+FORMAT = {"32-true": 1, "bf16-mixed": 2}
+"""By precision, increased when a change of the code changes the model that a configuration gives.
+
+At first "bf16-mixed" was autocast, which moved the calibration of AR-AdaLS.
+"""
+
+ADDED = {"core_batch": None, "schedule": "steps"}
+"""Settings of a recipe that came later, with the value that keeps the hash of earlier runs."""
 
 CHOICE = ("split_seed", "validation", "images", "test_images", "classes")
 """The settings of a run that choose images of its data set, as in `arcal.data.load`."""
@@ -89,13 +95,14 @@ class Run:
         The data is identified by its content and the name of its folder.
         """
         config = _as_json(dataclasses.asdict(self))
-        if self.recipe.core_batch is None:  # keeps the hash of runs from before this setting
-            del config["recipe"]["core_batch"]
+        for name, absent in ADDED.items():
+            if config["recipe"][name] == absent:
+                del config["recipe"][name]
         embedded = self.data == "fashion"
         source = self.data if embedded else str(Path(self.data).expanduser().absolute())
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
         config |= {"data": about, "validation": len(data.validation)}
-        return config | {"source": source, "format": FORMAT}
+        return config | {"source": source, "format": FORMAT[self.recipe.precision]}
 
     @property
     def label(self) -> str:
