@@ -111,8 +111,8 @@ def drawn(result):
 def test_drawn_with_table_and_claims(name, settings):
     result = make(name, settings)
     assert result.name == name
+    figure = drawn(result)
     with mpl.rc_context(STYLE):
-        figure = result.picture()
         figure.set_layout_engine("none")  # the layout takes most of the time
         figure.draw_without_rendering()
     assert result.claims

@@ -1,6 +1,6 @@
-"""The paper's scale against appendix A, and every run of it for a few steps on synthetic images.
+"""The paper's scale against appendix A, and what it trains for a few steps on synthetic images.
 
-Networks that take seconds a step on one core are narrower here; whole they are run once.
+Networks are narrower and less deep here; of their own depth they are run once.
 """
 
 import copy
@@ -12,23 +12,45 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from arcal.evaluation.collect import label_of
 from PIL import Image
 
 from arcal.attacks import ATTACKS, CarliniWagner
 from arcal.data import Data, Folder, InMemory, load
-from arcal.networks import NETWORKS, ResNet101, WideResNet, build
-from arcal.paper.scales import METHODS, Chosen, Sources, settings_of
+from arcal.evaluation import method_of_run
+from arcal.networks import NETWORKS, ResNet101, ResNetV2, WideResNet
+from arcal.paper import items_named
+from arcal.paper.plan import plan_runs
+from arcal.paper.scales import Chosen, Sources, settings_of
+from arcal.paper.variants import (
+    ADALS,
+    AR_ADALS,
+    CCAT,
+    JOINT,
+    MIXUP,
+    OF_ENSEMBLE,
+    ON_THE_FLY,
+    VANILLA,
+)
 from arcal.smoothing import epsilon_of
 from arcal.store import load_header
 from arcal.training._train import train
+from arcal.training.run import read_run
 
+IMAGENET = "imagenet-resnet101"
 SETTINGS = settings_of("paper", Sources("cifar10", "cifar100", "imagenet"))
-KEYS = (*METHODS, "R=1", "R=2")
+R2 = AR_ADALS.with_levels(2)
+TRAINED = [
+    (planned.setting.name, variant)
+    for planned in plan_runs(items_named(("all",)), SETTINGS)
+    for variant in planned.trained
+    if variant.R in (None, 1, 2)  # there are ten images
+]
+"""All that `arcal reproduce all --scale paper` trains."""
 ATTACK = CarliniWagner(search_steps=1, iterations=2)
 SMALLER: dict[str, Any] = {
+    "resnet29": partial(ResNetV2, depth=11),
     "wrn-28-10": partial(WideResNet, depth=10, width=1),
-    "resnet101": partial(ResNet101, blocks=(1, 1, 1, 1), width=8),
+    "resnet101": partial(ResNet101, blocks=(1, 1, 1, 1), width=4),
 }
 
 
@@ -44,12 +66,12 @@ def data(tmp_path_factory):
             pixels = generator.integers(0, 256, (9, 12, 3), np.uint8)
             Image.fromarray(pixels).resize((300, 240 + i)).save(path)
     ten, hundred = cifar_like(10), cifar_like(100)
-    found = dict(zip(SETTINGS, (ten, ten, hundred, load(str(folder))), strict=True))
-    small = copy.deepcopy(found["imagenet-resnet101"])
+    by_setting = dict(zip(SETTINGS, (ten, ten, hundred, load(str(folder))), strict=True))
+    small = copy.deepcopy(by_setting[IMAGENET])
     for part in (small.train, small.validation, small.test):
         assert isinstance(part, Folder)
-        part.size = 64
-    return found | {"smaller": small}
+        part.size = 32
+    return by_setting | {"smaller": small}
 
 
 def cifar_like(Z):
@@ -73,9 +95,9 @@ def chosen_of(setting):
     return Chosen(*(grid[0] for grid in (setting.epsilons, setting.alphas, setting.adals_alphas)))
 
 
-def runs_of(setting, key):
-    """The runs of a method at the paper's scale, of two seeds."""
-    return replace(setting, seeds=setting.seeds[:2]).runs(key, chosen_of(setting))
+def runs_of(setting, variant):
+    """The runs of a variant at the paper's scale, of two seeds."""
+    return replace(setting, seeds=setting.seeds[:2]).runs(variant, chosen_of(setting))
 
 
 def in_short(run):
@@ -88,27 +110,34 @@ def in_short(run):
     return replace(run, recipe=recipe, settings=settings)
 
 
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_run_takes_its_steps(name, key, data, root, monkeypatch):
+@pytest.fixture
+def quickly(monkeypatch):
     monkeypatch.setitem(ATTACKS, "carlini-wagner", ATTACK)
     for network, smaller in SMALLER.items():
         monkeypatch.setitem(NETWORKS, network, smaller)
-    quick = name == "imagenet-resnet101" and key not in ("vanilla", "adals")
-    images = data["smaller" if quick else name]  # 64 x 64, for ImageNet's 224 x 224
+
+
+@pytest.mark.parametrize(
+    ("name", "variant"), TRAINED, ids=[f"{name}: {variant.title}" for name, variant in TRAINED]
+)
+def test_every_run_takes_its_steps(name, variant, data, root, quickly):
+    small = name == IMAGENET and variant != VANILLA
+    images = data["smaller" if small else name]  # 32 x 32, for ImageNet's 224 x 224
     setting, Z = SETTINGS[name], len(images.classes)
-    run = in_short(runs_of(setting, key)[0])
+    run = in_short(runs_of(setting, variant)[0])
     folder = train(run, root / name, data=images)
 
-    config, records = folder.config_checked(), folder.epochs()
+    records = folder.epochs()
     assert len(records) == run.recipe.epochs
     assert all(np.isfinite([record["loss"], record["nll"]]).all() for record in records)
     assert load_header(folder.checkpoint)["epoch"] == len(records)
-    assert config["seeds"] == ([0, 1] if key == "of-ensemble" else [0])
+    assert read_run(folder).run.seeds == ((0, 1) if variant == OF_ENSEMBLE else (0,))
     assert ("rescoring_seconds" in records[0]) == (run.recipe.epochs == 2)
-    if run.method in ("adals", "ar-adals") and key != "joint":  # Eq. 3 by the paper's alpha; Eq. 4
-        alpha: Any = 0.001 if name == "imagenet-resnet101" else 0.005
-        if key == "adals":
+    if (
+        run.method in ("adals", "ar-adals") and variant != JOINT
+    ):  # Eq. 3 by the paper's alpha; Eq. 4
+        alpha: Any = 0.001 if name == IMAGENET else 0.005
+        if variant == ADALS:
             alpha = setting.adals_alphas[0]
         gap = torch.tensor(records[0]["gap"], dtype=torch.float64)
         assert len(gap) == run.settings.get("R", 1)
@@ -125,59 +154,59 @@ def test_settings_are_appendix_a():
         "cifar100-wrn": ("wrn-28-10", "wrn-28-10", 200, 512, 4, 0.07, 0.005, 0.005),
         "imagenet-resnet101": ("resnet101", "imagenet", 90, 4096, 5, 0.02, 0.03, schedule),
     }
-    found = {}
+    actual = {}
     for name, setting in SETTINGS.items():
         run, recipe, chosen = setting.run, setting.run.recipe, chosen_of(setting)
         trained = (run.network, recipe.name, recipe.epochs, recipe.batch_size)
         picked = (chosen.epsilon, chosen.adals_alpha, chosen.alpha)
-        found[name] = (*trained, len(setting.seeds), *picked)
+        actual[name] = (*trained, len(setting.seeds), *picked)
         assert (run.images, run.test_images, run.classes) == (None, None, None)
         assert run.validation is None, "5,000 of CIFAR's training images, half of ImageNet's val"
-    assert found == expected
+    assert actual == expected
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_methods_are_appendix_a(name):
     setting = SETTINGS[name]
-    runs = {key: runs_of(setting, key) for key in KEYS}
-    assert runs["mixup"][0].settings == {"mixup": 0.2}
-    ccat = runs["ccat"][0].settings
+    runs = {v: runs_of(setting, v) for v in (AR_ADALS, ON_THE_FLY, OF_ENSEMBLE, R2, MIXUP, CCAT)}
+    assert runs[MIXUP][0].settings == {"mixup": 0.2}
+    ccat = runs[CCAT][0].settings
     assert (ccat["radius"], ccat["step"], ccat["iterations"]) == (0.01, 0.025, 10)
-    assert [run.seeds for run in runs["of-ensemble"]] == [(0, 1)]
-    assert [run.seeds for run in runs["ar-adals"]] == [(0,), (1,)]
-    assert runs["of-ensemble"][0].settings == runs["ar-adals"][0].settings
-    for key in ("ar-adals", "on-the-fly", "of-ensemble", "R=2"):
-        settings = runs[key][0].settings
+    assert [run.seeds for run in runs[OF_ENSEMBLE]] == [(0, 1)]
+    assert [run.seeds for run in runs[AR_ADALS]] == [(0,), (1,)]
+    assert runs[OF_ENSEMBLE][0].settings == runs[AR_ADALS][0].settings
+    for variant in (AR_ADALS, ON_THE_FLY, OF_ENSEMBLE, R2):
+        settings = runs[variant][0].settings
         assert settings["attack"] == "carlini-wagner"
         assert settings["update"] == "own"
-        assert settings["R"] == (2 if key == "R=2" else 10)
-    fly = runs["on-the-fly"][0].settings["rescore"]
-    assert fly == (None if name == "imagenet-resnet101" else (65, 130))
+        assert settings["R"] == (2 if variant == R2 else 10)
+    fly = runs[ON_THE_FLY][0].settings["rescore"]
+    assert fly == (None if name == IMAGENET else (65, 130))
     attack = ATTACKS["carlini-wagner"]
     assert (attack.search_steps, attack.iterations, attack.learning_rate) == (3, 500, 0.005)
 
 
-def test_a_schedule_of_alpha_is_json_and_has_a_name(data, root, monkeypatch):
-    monkeypatch.setitem(ATTACKS, "carlini-wagner", ATTACK)
-    monkeypatch.setitem(NETWORKS, "resnet101", SMALLER["resnet101"])
-    name, images = "imagenet-resnet101", data["smaller"]
-    run = in_short(runs_of(SETTINGS[name], "ar-adals")[0])
+def test_a_schedule_of_alpha_is_json_and_has_a_name(data, root, quickly):
+    images = data["smaller"]
+    run = in_short(runs_of(SETTINGS[IMAGENET], AR_ADALS)[0])
     numbers = replace(run, settings=run.settings | {"alpha": {0: 0.001, 60: 0.05}})
     config = run.config(images)
     assert config == numbers.config(images) == json.loads(json.dumps(config))
     assert config["settings"]["alpha"] == {"0": 0.001, "60": 0.05}
-    label = label_of(train(run, root / name, data=images))
+    folder = train(run, root / IMAGENET, data=images)
+    label = method_of_run(read_run(folder).run).label
     assert label.startswith("ar-adals (alpha 0.001 from epoch 0 then 0.05 from epoch 60, ")
 
 
 @pytest.mark.parametrize(
-    ("name", "classes", "size"), [("wrn-28-10", 100, 32), ("resnet101", 1000, 224)]
+    ("network", "classes", "size"),
+    [(partial(WideResNet, width=1), 100, 32), (partial(ResNet101, width=8), 1000, 224)],
 )
-def test_whole_networks_see_images(name, classes, size):
+def test_networks_of_the_whole_depth_see_images(network, classes, size):
     generator = torch.Generator().manual_seed(0)
-    network = build(name, classes=classes, shape=(3, size, size), generator=generator).eval()
+    network = network(classes=classes, shape=(3, size, size), generator=generator).eval()
     x = torch.rand(1, 3, size, size, generator=generator)
     with torch.no_grad():
-        logits = network.to(memory_format=torch.channels_last)(x)  # pyright: ignore
+        logits = network.to(memory_format=torch.channels_last)(x)
     assert logits.shape == (1, classes)
     assert logits.isfinite().all()
