@@ -18,14 +18,17 @@ import torch
 import tyro
 from torch import Tensor
 
+from arcal.auditing import Spread, Subject, shift_sets
+from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.console import bar
 from arcal.data import load
+from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
-from arcal.evaluation import MethodRuns, Source, collect, shift_sets
+from arcal.evaluation import evaluate
 from arcal.methods import METHODS, Method
-from arcal.paper.summaries import each_lower, runs_of, shifted
-from arcal.report.tables import Spread
+from arcal.paper.comparisons import each_lower
+from arcal.paper.spreads import clean, shifted
 from arcal.smoothing import AdaptiveLabelSmoothing, soft_label_of
 from arcal.store import RunFolder
 from arcal.training.many import train_all
@@ -86,35 +89,36 @@ def main(
     keep_memory()
     torch.set_num_threads(1)
     data = data or str(shared() / "data" / "cifar10")
-    found = [RunFolder(path) for path in sorted(runs.glob("ar-adals-*"))]
+    compute = Compute(workers=workers)
     ours = [
         folder
-        for folder in found
+        for folder in map(RunFolder, sorted(runs.glob("ar-adals-*")))
         if is_done(folder) and folder.config_checked()["settings"]["order"] == "attack"
     ]
     if not ours:
         raise ArcalError(f"{runs} holds no trained run of ar-adals --order attack: name its folder")
     twins = [twin_of(folder, data) for folder in ours]
     with bar("training", "epochs") as progress:
-        trained = train_all(twins, runs, workers=workers, progress=progress)
+        trained = train_all(twins, runs, compute=compute, progress=progress)
     folders, images = [*ours, *trained], load(data, **_choice(ours[0]))
     with bar("evaluating", "sets") as progress:
-        groups = collect(
+        subjects = evaluate(
             folders,
             images,
             shift_sets(shift),
             "margin",
-            source=Source(cache=cache),
+            corrupted=CorruptedImages(cache=cache),
             posthoc=["temperature"],
             scored=[],
-            workers=workers,
+            compute=compute,
             progress=progress,
         )
     compared = []
-    for scaled, title in ((False, "as trained"), (True, "after temperature scaling")):
-        of = [group for group in groups if group.label.endswith(" + temperature") == scaled]
-        replayed = [group for group in of if group.label.startswith("replayed")]
-        first, second = _joined([group for group in of if group not in replayed]), _joined(replayed)
+    for posthoc, title in ((None, "as trained"), ("temperature", "after temperature scaling")):
+        first, second = (
+            _joined([one for one in subjects if _is(one, name, posthoc)])
+            for name in ("ar-adals", "replayed")
+        )
         _show(title, {"AR-AdaLS": first, "the same smoothing, random order": second})
         for where in first:
             text = f"AR-AdaLS has the lower ECE, {where}, {title}"
@@ -144,31 +148,36 @@ def twin_of(folder: RunFolder, data: str) -> Run:
     )
 
 
-def _joined(groups: list[MethodRuns]) -> Figures:
+def _is(subject: Subject, name: str, posthoc: str | None) -> bool:
+    method = subject.method
+    return method is not None and (method.name, method.posthoc) == (name, posthoc)
+
+
+def _joined(subjects: list[Subject]) -> Figures:
     """Clean and under shift, each measure of all runs in the order of their seeds."""
-    groups = sorted(groups, key=lambda group: group.seeds)
-    found: Figures = {}
-    for where, at in (("clean", runs_of), ("under shift", shifted)):
-        found[where] = {
-            name: Spread(tuple(value for group in groups for value in at(group, name).values))
+    ordered = sorted(subjects, key=lambda subject: tuple(subject.seeds))
+    return {
+        where: {
+            name: Spread(tuple(value for one in ordered for value in spread(one, name).values))
             for name in MEASURES
         }
-    return found
+        for where, spread in (("clean", clean), ("under shift", shifted))
+    }
 
 
 def _show(title: str, methods: dict[str, Figures]) -> None:
     columns = [(where, name) for where in ("clean", "under shift") for name in MEASURES]
     print(f"\n| {title} | {' | '.join(f'{name}, {where}' for where, name in columns)} |")
     print("| --- " * (1 + len(columns)) + "|")
-    for method, of in methods.items():
-        cells = [_cell(of[where][name], MEASURES[name]) for where, name in columns]
+    for method, figures in methods.items():
+        cells = [_cell(figures[where][name], MEASURES[name]) for where, name in columns]
         print(f"| {method} | {' | '.join(cells)} |")
 
 
-def _cell(found: Spread, scale: float) -> str:
+def _cell(spread: Spread, scale: float) -> str:
     digits = 2 if scale > 1 else 3
-    deviation = "" if found.deviation is None else f" ± {scale * found.deviation:.{digits}f}"
-    return f"{scale * found.mean:.{digits}f}{deviation}"
+    deviation = "" if spread.deviation is None else f" ± {scale * spread.deviation:.{digits}f}"
+    return f"{scale * spread.mean:.{digits}f}{deviation}"
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ LATER = (
     "demo.py",
     "evaluation",
     "methods",
-    "paper",
     "report",
     "robustness.py",
     "showcase.py",
