@@ -2,6 +2,8 @@
 
 import doctest
 import inspect
+from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -9,12 +11,21 @@ from types import ModuleType
 import pytest
 
 import arcal
+from arcal.data import _load
 
 SOURCE = Path(arcal.__file__).parent
 FILES = sorted(path for path in SOURCE.rglob("*.py") if ">>>" in path.read_text())
 
-ROOMS = ("arcal", "arcal.calibration", "arcal.data", "arcal.networks", "arcal.training")
-ROOMS += ("arcal.transforms", "arcal.transforms.corruptions")
+ROOMS = (
+    "arcal",
+    "arcal.calibration",
+    "arcal.data",
+    "arcal.networks",
+    "arcal.training",
+    "arcal.transforms",
+    "arcal.transforms.corruptions",
+)
+"""Packages whose public names are checked."""
 LATER = (
     "arcal.attacks",
     "arcal.robustness",
@@ -26,9 +37,11 @@ LATER = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where examples write: one folder for all, so that they can share a trained run."""
-    return tmp_path_factory.mktemp("examples")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The working directory of all examples: they share trained runs, and the images once read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_load, "read_parquet", cache(_load.read_parquet))
+        yield tmp_path_factory.mktemp("examples")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))

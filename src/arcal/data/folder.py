@@ -26,7 +26,7 @@ class Folder:
     raises `ArcalError`; so does a damaged file, when it is read.
 
     >>> for name in ("cat", "dog"):
-    ...     Path("pets", name).mkdir(parents=True)
+    ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
     ...     Image.new("RGB", (40, 30)).save(Path("pets", name, "1.png"))
     >>> part = Folder("pets", size=28)
     >>> part.classes, part.labels, part.shape

@@ -35,7 +35,7 @@ def open_official(root: Path, type: str, intensity: int, clean: Part) -> Part:
     >>> import numpy as np, torch
     >>> from arcal.data import InMemory
     >>> root = Path("CIFAR-C")  # a small one, of two images
-    >>> root.mkdir()
+    >>> root.mkdir(exist_ok=True)
     >>> np.save(root / "labels.npy", np.array(5 * [0, 1]))
     >>> np.save(root / "fog.npy", np.arange(10, dtype=np.uint8).repeat(12).reshape(10, 2, 2, 3))
     >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 2, 2, dtype=torch.uint8)

@@ -72,12 +72,12 @@ class Run:
             names = ", ".join(NETWORKS)
             raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ArcalError(f"seeds are {self.seeds}: give at least one, and each only once")
+            raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if min(self.seeds) < 0:
             raise ArcalError(f"seed {min(self.seeds)} is negative: give 0 or more")
         for name, value in (("epochs", self.recipe.epochs), ("threads", self.threads)):
             if value < 1:
-                raise ArcalError(f"{value} {name}: give at least 1")
+                raise ArcalError(f"{value} {name}: at least 1 is needed")
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def load(self) -> Data:
