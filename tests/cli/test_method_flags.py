@@ -1,0 +1,152 @@
+"""Flags that methods declare, and a method that another package adds."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from arcal.cli import main
+from arcal.methods import METHODS
+from other_package import write_package
+from tiny_files import write_tiny
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "methods.md"
+
+
+@pytest.fixture
+def settings_of(monkeypatch):
+    """The settings of the run that `arcal train` would train."""
+
+    def parse(*arguments):
+        monkeypatch.setattr(sys, "argv", ["arcal", "train", *map(str, arguments)])
+        runs = []
+
+        def trained(self):
+            runs.append(self._run())
+
+        monkeypatch.setattr("arcal.cli.train.Train.__call__", trained)
+        main()
+        return runs[0].settings
+
+    return parse
+
+
+def test_flags_are_settings(settings_of):
+    assert settings_of() == {}
+    assert settings_of("--mixup", 0.2) == {"mixup": 0.2}
+    assert settings_of("--method", "label-smoothing", "--epsilon", 0.1) == {"epsilon": 0.1}
+    auto = settings_of("--method", "adals", "--alpha", "auto")
+    assert auto == settings_of("--method", "adals") == {"alpha": "auto"}
+    schedule = settings_of("--method", "adals", "--alpha", 0, 0.001, 60, 0.05)
+    assert schedule == {"alpha": {0: 0.001, 60: 0.05}}
+    assert settings_of(
+        "--method", "ar-adals", "--alpha", 0.3, "--levels", 4, "--rescore", 5, 0.5, "--mixup", 0.2,
+        "--attack", "carlini-wagner", "--update", "joint", "--order", "attack",
+    ) == {
+        "alpha": 0.3, "update": "joint", "R": 4, "order": "attack", "attack": "carlini-wagner",
+        "rescore": (5, 0.5), "mixup": 0.2,
+    }  # fmt: skip
+    ccat = {"radius": 0.02, "rho": 2.0, "step": 0.1, "iterations": 3}
+    given = [text for name, value in ccat.items() for text in (f"--{name}", value)]
+    assert settings_of("--method", "ccat", *given) == ccat
+
+
+def test_help_explains_every_setting(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["arcal", "train", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    text = _unboxed(capsys.readouterr().out)
+    for kind in METHODS.loaded():
+        assert f"{kind.name}: {kind.about}." in text
+        for setting in kind.settings():
+            assert f"--{setting.flag or setting.name} " in text
+            assert setting.help in text
+    assert "Of adals and ar-adals: learning rate" in text
+    assert "Of label-smoothing, at least 0 and below 1: the smoothing. (default: 0.05)" in text
+    assert "Of all but ccat, above 0: train on mixtures" in text
+
+
+def _unboxed(text):
+    """Help text on one line, without the frame that it is drawn in."""
+    return re.sub(r"[\s│]+", " ", text)
+
+
+@pytest.fixture
+def arcal(tmp_path):
+    """The command line where packages in `tmp_path/site` are installed."""
+    there = str(tmp_path / "site")
+    path = os.pathsep.join(filter(None, [there, os.environ.get("PYTHONPATH")]))
+
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-W", "error::UserWarning", "-m", "arcal", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": path},
+        )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """The arguments that train for an epoch on very little."""
+    tiny = write_tiny(tmp_path_factory.mktemp("data"))
+    return ["train", "--data", tiny, "--validation", 40, "--epochs", 1, "--json"]
+
+
+def test_a_method_of_another_package_is_trained_and_evaluated(
+    arcal, train, tmp_path, capsys, monkeypatch
+):
+    text = DOCUMENT.read_text()
+    (module,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (toml,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    points = tomllib.loads(toml)["project"]["entry-points"]["arcal.methods"]
+    write_package(tmp_path / "site", "arcal_focal", module, points)
+
+    explained = arcal("train", "--help")
+    assert explained.returncode == 0, explained.stderr
+    assert "Of focal, at least 0: how much less. (default: 3.0)" in _unboxed(explained.stdout)
+    assert "focal: cross-entropy that weighs" in _unboxed(explained.stdout)
+
+    settings = ["--method", "focal", "--gamma", 2, "--mixup", 0.2]
+    trained = arcal(*train, *settings)
+    assert trained.returncode == 0, trained.stderr
+    (record,) = json.loads(trained.stdout)
+    assert record["settings"] == {"gamma": 2.0, "mixup": 0.2}
+
+    evaluate = ["evaluate", record["run"], "--json"]
+    evaluated = arcal(*evaluate)
+    assert evaluated.returncode == 0, evaluated.stderr
+    (figures,) = json.loads(evaluated.stdout)
+    assert 0 <= figures["ece"] <= 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["arcal", *evaluate])
+    main()
+    assert capsys.readouterr().out == evaluated.stdout, "here that package is not installed"
+
+
+def test_another_package_stops_nobody_else(arcal, train, tmp_path):
+    module = """
+from arcal.methods import Vanilla
+
+class Mine(Vanilla):
+    name = "mine"
+
+    def __init__(self, Z: int, *, epochs: int = 3):
+        super().__init__(Z)
+"""
+    write_package(tmp_path / "site", "broken", "import gone", {"shattered": "broken:Method"})
+    write_package(tmp_path / "site", "mine", module, {"mine": "mine:Mine"})
+    trained = arcal(*train, "--method", "mine")
+    assert trained.returncode == 0, trained.stderr
+    assert "arcal: the method 'shattered' of the package broken cannot be used (" in trained.stderr
+    assert "arcal: epochs of the method mine cannot be given here, since" in trained.stderr
+    (record,) = json.loads(trained.stdout)
+    assert (record["epoch"], record["settings"]) == (1, {"epochs": 3})
