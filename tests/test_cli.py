@@ -1,6 +1,8 @@
-"""The command line as a user has it: in a process of its own, on real files."""
+"""The command line on real files: within this process, and where a process matters in its own."""
 
+import contextlib
 import errno
+import io
 import json
 import os
 import re
@@ -9,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
@@ -22,21 +26,43 @@ from tiny_files import write_tiny
 ARCAL = [sys.executable, "-W", "error::UserWarning", "-m", "arcal"]
 
 
-def arcal(*arguments, cwd=None):
-    return subprocess.run([*ARCAL, *map(str, arguments)], capture_output=True, text=True, cwd=cwd)
+@dataclass(frozen=True)
+class Done:
+    """What a command printed, and its exit code."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def line(self) -> str:
+        """The one line that says what is wrong."""
+        assert self.code == 2, self.stderr
+        (line,) = self.stderr.strip().splitlines()
+        return line
 
 
-@pytest.fixture
-def inside(monkeypatch, capsys):
-    """The command line within this process: its exit code and what it prints on standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["arcal", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
+def arcal(*arguments: object) -> Done:
+    """The command line, within this process: a process of its own takes seconds to start."""
+    code = 0
+    with (
+        patch.object(sys, "argv", ["arcal", *map(str, arguments)]),
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        try:
             main()
-        return exit_.value.code, capsys.readouterr().err
+        except SystemExit as stop:
+            code = stop.code or 0
+    assert isinstance(code, int)
+    return Done(code, out.getvalue(), err.getvalue())
 
-    return call
+
+def succeeds(*arguments: object) -> Done:
+    """The command line, which must succeed."""
+    done = arcal(*arguments)
+    assert done.code == 0, done.stderr
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +70,17 @@ def tiny(tmp_path_factory):
     return write_tiny(tmp_path_factory.mktemp("data"))
 
 
+TRAIN = (
+    "train", "--validation", 40, "--method", "ar-adals", "--order", "gradient", "--alpha", 0.5,
+    "--levels", 4, "--seeds", 0, 1, "--epochs", 3, "--json",
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def trained(tiny, tmp_path_factory):
     """Two seeds of AR-AdaLS and the vanilla runs it ranks by."""
     root = tmp_path_factory.mktemp("runs")
-    done = arcal(
-        "train", "--data", tiny, "--validation", 40, "--method", "ar-adals", "--order", "gradient",
-        "--alpha", 0.5, "--levels", 4, "--seeds", 0, 1, "--epochs", 3, "--runs", root, "--json",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return root, json.loads(done.stdout)
+    return root, json.loads(succeeds(*TRAIN, "--data", tiny, "--runs", root).stdout)
 
 
 def test_train_trains_what_it_ranks_by_and_prints_json(trained):
@@ -71,8 +98,7 @@ def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
         "train", "--data", tiny, "--validation", 40, "--method", "adals", "--alpha", 0.5,
         "--recipe", "resnet29", "--epochs", 40,
     ]  # fmt: skip
-    whole = arcal(*options, "--runs", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
+    succeeds(*options, "--runs", tmp_path / "whole")
     process = subprocess.Popen(
         [*ARCAL, *map(str, options), "--runs", str(tmp_path / "killed")], stderr=subprocess.DEVNULL
     )
@@ -86,7 +112,7 @@ def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
     assert 0 < load_tensors(found[0])[1]["epoch"] < 40, "it must have been killed midway"
     unfinished = found[0].with_name(".checkpoint.safetensors.1.abc")
     unfinished.touch()
-    assert arcal(*options, "--runs", tmp_path / "killed").returncode == 0
+    succeeds(*options, "--runs", tmp_path / "killed")
     assert not unfinished.exists()
     expected = next((tmp_path / "whole").glob("*/checkpoint.safetensors"))
     assert expected.parent.name == found[0].parent.name
@@ -97,6 +123,7 @@ def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_command_that_is_killed(tiny, tmp_path):
     process = subprocess.Popen(
         [*ARCAL, "train", "--data", str(tiny), "--validation", "40", "--epochs", "10000",
@@ -120,28 +147,22 @@ def test_workers_end_with_the_command_that_is_killed(tiny, tmp_path):
 def test_a_finished_run_is_left_as_it_is(trained, tiny):
     root, printed = trained
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}
-    again = arcal(
-        "train", "--data", tiny, "--validation", 40, "--method", "ar-adals", "--order", "gradient",
-        "--alpha", 0.5, "--levels", 4, "--seeds", 0, 1, "--epochs", 3, "--runs", root, "--json",
-        "--workers", 2,
-    )  # fmt: skip
+    again = succeeds(*TRAIN, "--data", tiny, "--runs", root, "--workers", 2)
     assert json.loads(again.stdout) == printed
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_score_evaluate_and_report(trained, tiny, tmp_path):
+def test_score_evaluate_and_report(trained, tiny, tmp_path, monkeypatch):
     root, printed = trained
+    monkeypatch.chdir(tmp_path)
     vanilla = sorted(root.glob("vanilla-*"))
-    scored = arcal("score", vanilla[0], "--part", "validation", "--order", "margin", "--json")
-    assert scored.returncode == 0, scored.stderr
+    scored = succeeds("score", vanilla[0], "--part", "validation", "--order", "margin", "--json")
     summary = json.loads(scored.stdout)
     assert summary["inputs"] == 40
     assert summary["success"] is None
     runs = [*vanilla, *(record["run"] for record in printed)]
     asked = ["--shift", "gaussian_noise-3", "--ood", tiny, "--cache", tmp_path / "cache"]
-    evaluated = arcal("evaluate", *runs, *asked, "--json", cwd=tmp_path)
-    assert evaluated.returncode == 0, evaluated.stderr
-    records = json.loads(evaluated.stdout)
+    records = json.loads(succeeds("evaluate", *runs, *asked, "--json").stdout)
     *of_sets, a, b, c, d = sorted(records, key=lambda record: "auroc_entropy" in record)
     assert len(of_sets) == 8
     assert {record["set"] for record in of_sets} == {"test", "test-gaussian_noise-3"}
@@ -150,8 +171,7 @@ def test_score_evaluate_and_report(trained, tiny, tmp_path):
     table = pq.read_table(tmp_path / "evaluation.parquet").to_pylist()
     aucs = [row for row in table if row["measure"] == "auroc_entropy"]
     assert [row["value"] for row in aucs] == [0.5] * 6, "its own test set; 4 runs, 2 ensembles"
-    reported = arcal("report", *runs, *asked, "--out", "report", cwd=tmp_path)
-    assert reported.returncode == 0, reported.stderr
+    succeeds("report", *runs, *asked, "--out", "report")
     assert (tmp_path / "report" / "index.html").stat().st_size > 10_000
     assert (tmp_path / "report" / "evaluation.parquet").exists()
 
@@ -202,18 +222,15 @@ def _spoiled(run: Path) -> Path:
         (["evaluate"], "no runs"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_2(inside, monkeypatch, arguments, says, tmp_path):
+def test_bad_input_is_one_line_and_exit_2(monkeypatch, arguments, says, tmp_path):
     monkeypatch.chdir(tmp_path)
-    code, error = inside(*arguments)
-    assert code == 2
-    lines = error.strip().splitlines()
-    assert len(lines) == 1, error
-    assert lines[0].startswith("arcal: ")
-    assert says in lines[0]
+    line = arcal(*arguments).line
+    assert line.startswith("arcal: ")
+    assert says in line
     assert list(tmp_path.iterdir()) == [], "nothing is written"
 
 
-def test_bad_runs_are_one_line_and_exit_2(inside, trained):
+def test_bad_runs_are_one_line_and_exit_2(trained):
     root, _ = trained
     run = next(root.glob("vanilla-s0-*"))
     cases = [
@@ -234,142 +251,117 @@ def test_bad_runs_are_one_line_and_exit_2(inside, trained):
         (["score", run, "--threads", 0], "0 threads"),
     ]
     for arguments, says in cases:
-        code, error = inside(*arguments)
-        assert code == 2, error
-        lines = error.strip().splitlines()
-        assert len(lines) == 1, error
-        assert says in lines[0]
+        assert says in arcal(*arguments).line
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(inside, tmp_path):
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    code, error = inside("train", "--runs", tmp_path / "file")
-    assert code == 2
-    assert len(error.strip().splitlines()) == 1, error
+    error = arcal("train", "--runs", tmp_path / "file").line
     assert f"{tmp_path}/file/vanilla-s0-" in error
     assert "not a directory; put that right, or name another place" in error
 
 
-def test_a_table_that_cannot_be_written_is_said_before_the_work(inside, trained, monkeypatch):
+def test_a_table_that_cannot_be_written_is_said_before_the_work(trained, monkeypatch):
     root, _ = trained
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    code, error = inside("evaluate", next(root.glob("vanilla-s0-*")))
-    assert code == 2
+    error = arcal("evaluate", next(root.glob("vanilla-s0-*"))).line
     assert "evaluation.parquet cannot be written there: name another place by --table" in error
 
 
-def test_a_full_disk_says_that_the_command_continues(inside, monkeypatch):
+def test_a_full_disk_says_that_the_command_continues(monkeypatch):
     def full(self):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("arcal.cli.score.Score.__call__", full)
-    code, error = inside("score", "run")
-    assert code == 2
-    assert error.endswith("the same command continues\n")
+    assert arcal("score", "run").line.endswith("the same command continues")
 
 
-def test_data_that_has_moved_is_found_by_its_new_place(inside, tiny, tmp_path):
+def test_data_that_has_moved_is_found_by_its_new_place(tiny, tmp_path):
     there, runs = tmp_path / "there", tmp_path / "runs"
     shutil.copytree(tiny.parent, there)
-    done = arcal(
-        "train", "--data", there / "tiny", "--validation", 40, "--epochs", 1, "--runs", runs
-    )
-    assert done.returncode == 0, done.stderr
+    short = ["--validation", 40, "--epochs", 1]
+    succeeds("train", "--data", there / "tiny", *short, "--runs", runs)
     (run,) = runs.iterdir()
     there.rename(tmp_path / "moved")
-    code, error = inside("score", run, "--order", "margin")
-    assert code == 2
+    error = arcal("score", run, "--order", "margin").line
     assert str(run) in error
-    assert error.endswith("if it has moved, give its path with --data\n")
-    found = arcal("score", run, "--order", "margin", "--data", tmp_path / "moved" / "tiny")
-    assert found.returncode == 0, found.stderr
+    assert error.endswith("if it has moved, give its path with --data")
+    succeeds("score", run, "--order", "margin", "--data", tmp_path / "moved" / "tiny")
     config = json.loads((run / "config.json").read_text())
     del config["source"]
     (run / "config.json").write_text(json.dumps(config))
-    code, error = inside("evaluate", run)
-    assert code == 2
-    assert "does not say where its data is: give --data" in error
+    assert "does not say where its data is: give --data" in arcal("evaluate", run).line
 
 
-def test_the_same_data_by_another_name_is_the_same_data(inside, trained, tiny, tmp_path):
+def test_the_same_data_by_another_name_is_the_same_data(trained, tiny, tmp_path, monkeypatch):
     root, _ = trained
+    monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny.parent, tmp_path / "copy")
     for file in (tmp_path / "copy").iterdir():
         file.rename(file.with_name(file.name.replace("tiny", "my")))
-    done = arcal(
+    succeeds(
         "train", "--data", tmp_path / "copy" / "my", "--validation", 40, "--epochs", 3,
         "--seeds", 1, 2, "--runs", tmp_path / "runs",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     first, second = (next(root.glob(f"vanilla-s{seed}-*")) for seed in (0, 1))
     copied = next((tmp_path / "runs").glob("vanilla-s2-*"))
-    both = arcal("evaluate", first, copied, "--json", cwd=tmp_path)
-    assert both.returncode == 0, both.stderr
+    both = succeeds("evaluate", first, copied, "--json")
     assert {record["method"] for record in json.loads(both.stdout)} == {"vanilla"}
-    assert "Vanilla: 2 runs" in arcal("evaluate", first, copied, cwd=tmp_path).stdout
-    code, error = inside("evaluate", second, next((tmp_path / "runs").glob("vanilla-s1-*")))
-    assert code == 2
+    assert "Vanilla: 2 runs" in succeeds("evaluate", first, copied).stdout
+    error = arcal("evaluate", second, next((tmp_path / "runs").glob("vanilla-s1-*"))).line
     assert "are of the same seeds, on the same data by another name" in error
 
 
-def test_other_data_of_one_name_are_told_apart_or_refused(inside, trained, tiny, tmp_path):
+def test_other_data_of_one_name_are_told_apart_or_refused(trained, tiny, tmp_path):
     root, _ = trained
     run = next(root.glob("vanilla-s0-*"))
     other = write_tiny(tmp_path / "other", test=30)
     table = tmp_path / "table.parquet"
-    code, error = inside("evaluate", run, "--ood", tiny, other, "--table", table)
-    assert code == 2
-    assert "two other data sets are called tiny/test: rename the folder of one" in error
+    refused = arcal("evaluate", run, "--ood", tiny, other, "--table", table)
+    assert refused.code == 2
+    assert "two other data sets are called tiny/test: rename the folder of one" in refused.stderr
     same = f"{other.parent}/../other/tiny"
-    once = arcal("evaluate", run, "--ood", other, same, "--json", "--table", table)
+    once = succeeds("evaluate", run, "--ood", other, same, "--json", "--table", table)
     assert len(json.loads(once.stdout)) == 2, "the clean test set, and the other data once"
 
 
 def test_a_sweep_and_a_plan_can_be_read_by_programs(tiny, tmp_path):
-    done = arcal(
+    done = succeeds(
         "train", "--data", tiny, "--validation", 40, "--epochs", 1, "--runs", tmp_path,
         "--method", "label-smoothing", "--sweep", "--json",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     (record,) = json.loads(done.stdout)
     assert len(record["tried"]) >= 11
     assert record["tried"][f"{record['settings']['epsilon']:g}"] == min(record["tried"].values())
-    plan = arcal("reproduce", "figure7", "--plan", "--json", "--runs", tmp_path, cwd=tmp_path)
-    assert plan.returncode == 0, plan.stderr
-    (setting,) = json.loads(plan.stdout)
+    plan = "reproduce", "figure7", "--plan", "--runs", tmp_path
+    (setting,) = json.loads(succeeds(*plan, "--json").stdout)
     assert setting["seconds_left"] is None
     assert {one["done"] for one in setting["runs"]} == {0}
-    words = arcal("reproduce", "figure7", "--plan", "--runs", tmp_path, cwd=tmp_path).stdout
+    words = succeeds(*plan).stdout
     assert words.count("0 of ") == len(setting["runs"]) + 1
     assert words.endswith("time left: unknown until an epoch is done\n")
 
 
-def test_a_traceback_is_never_shown_from_the_shell():
-    done = arcal("train", "--method", "magic")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stdout == ""
-
-
-def test_help_teaches():
-    done = arcal("train", "--help")
-    assert done.returncode == 0
+def test_help_teaches_and_the_version_is_printed():
+    text = succeeds("train", "--help").stdout
     for word in ("--method", "ar-adals", "--order", "gradient", "paper"):
-        assert word in done.stdout
+        assert word in text
+    assert succeeds("--version").stdout == f"arcal {version('arcal')}\n"
+
+
+def test_from_the_shell_it_is_one_line_as_well():
+    command = [*ARCAL, "train", "--method", "magic"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_on_the_fly_says_what_re_scoring_took(tiny, tmp_path):
-    done = arcal(
+    done = succeeds(
         "train", "--data", tiny, "--validation", 40, "--method", "ar-adals", "--order", "margin",
         "--levels", 3, "--epochs", 2, "--rescore", 1, "--runs", tmp_path,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
     assert re.search(r"re-scoring on the fly took \d+ % of the time", done.stderr)
-
-
-def test_the_version_is_printed():
-    done = arcal("--version")
-    assert (done.returncode, done.stdout) == (0, f"arcal {version('arcal')}\n")
 
 
 def test_a_reader_that_has_had_enough_is_no_error(trained, tmp_path):

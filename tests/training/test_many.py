@@ -46,6 +46,7 @@ def test_what_others_rank_by_comes_first_and_each_run_once(run):
     assert [one.label for one in every] == labels
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 def test_ray_gives_the_same_bits_as_one(run, tmp_path):
     runs = [run, replace(run, method="vanilla", settings={}, seeds=(1,))]
@@ -74,6 +75,7 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(run, tmp_path):
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_run_once(run, tmp_path):
     plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=30))
     with ThreadPoolExecutor(2) as pool:

@@ -18,6 +18,7 @@ import torch
 from tiny_data import tiny
 
 from arcal.attacks import ATTACKS, CarliniWagner, attack_named, name_of
+from arcal.cli import main
 from arcal.compute.device import fabric_on
 from arcal.data import InMemory, load
 from arcal.errors import ArcalError
@@ -32,6 +33,8 @@ from arcal.training.scoring import SHARD, score_run
 from tiny_files import write_tiny
 
 QUICK = CarliniWagner(search_steps=1, iterations=3)
+SIXTEEN = "boundary-projection-quick"
+"""Long enough, at some half second a shard, to be stopped midway."""
 
 
 @dataclass
@@ -41,24 +44,22 @@ class Case:
     folder: RunFolder
     test: InMemory
 
-    def score(self, order="gradient", part=None, **options):
+    def score(self, order="attack", part=None, attack=None, **options):
+        if order == "attack":
+            options["attack"] = attack or attack_named(SIXTEEN)
         return score_run(self.folder, self.test if part is None else part, "test", order, **options)
 
-    def file(self, name="gradient"):
+    def file(self, name=SIXTEEN):
         return self.folder.scores("test", name)
 
-    def shards(self, name="gradient"):
+    def shards(self, name=SIXTEEN):
         return self.file(name).with_suffix(".shards")
 
-    def arguments(self, *options):
-        command = [sys.executable, "-m", "arcal", "score", self.folder.path, *options]
-        return [*map(str, command)]
-
-    def command(self, *options):
+    @property
+    def command(self):
         """`arcal score` in a process of its own."""
-        return subprocess.Popen(
-            self.arguments(*options), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        path = str(self.folder.path)
+        return [sys.executable, "-m", "arcal", "score", path, "--attack", SIXTEEN]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def trained(tmp_path_factory):
     source = str(write_tiny(tmp_path_factory.mktemp("data"), test=500))
     data = load(source, validation=40)
     recipe = RECIPES["demo"].shortened(1)
-    run = Run(data=source, network="resnet29", recipe=recipe, validation=40)
+    run = Run(data=source, recipe=recipe, validation=40)
     assert isinstance(data.test, InMemory)
     return Case(train(run, tmp_path_factory.mktemp("runs"), data=data), data.test)
 
@@ -170,11 +171,11 @@ def test_no_more_than_a_batch_of_images_is_read_at_a_time(case, monkeypatch):
     assert sum(read) == 500
 
 
-def test_processes_write_the_same_bytes(case, whole, written):
+def test_processes_write_the_same_bytes(case, whole, written, monkeypatch, capfd):
     interrupted(case, written, 1)
-    process = case.command("--order", "gradient", "--processes", 2, "--json")
-    output, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
+    monkeypatch.setattr(sys, "argv", ["arcal", *case.command[3:], "--processes", "2", "--json"])
+    main()
+    output, error = capfd.readouterr()
     assert json.loads(output)["file"] == str(case.file())
     assert error.count("inputs 500") == 1, "one process tells"
     assert case.file().read_bytes() == whole
@@ -190,6 +191,7 @@ class Spoiled(InMemory):
         return super().images(positions)
 
 
+@pytest.mark.slow
 def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
     part = Spoiled(**vars(case.test))
     with pytest.raises(ArcalError, match=r"^an image is damaged$"):
@@ -197,6 +199,7 @@ def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
     assert {path.stem for path in case.shards("margin").iterdir()} == {"00000", "00002"}
 
 
+@pytest.mark.slow
 def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
     """As `torchrun` starts them; a shard that one refuses stops all with the same line."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -225,7 +228,7 @@ def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
 
 
 def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
-    process = case.command("--order", "gradient")
+    process = subprocess.Popen(case.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 300
     while not list(case.shards().glob("*.parquet")):
         assert time.monotonic() < deadline
@@ -242,9 +245,10 @@ def test_a_killed_scoring_continues_to_the_same_bytes(case, whole, written):
     assert case.file().read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_scoring_outlives_the_shell_that_started_it(case, whole):
     """As with nohup: what it watches is a process of arcal's own that it is a part of."""
-    command = shlex.join(case.arguments("--order", "gradient"))
+    command = shlex.join(case.command)
     begun = shlex.join(["test", "-e", str(case.shards() / "00000.parquet")])
     script = f"{command} > /dev/null 2>&1 & until {begun}; do sleep 0.01; done"
     subprocess.run(["sh", "-c", script], check=True, timeout=300)
@@ -252,7 +256,7 @@ def test_a_scoring_outlives_the_shell_that_started_it(case, whole):
     while not case.file().exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    with locked(case.file().with_name(".test-gradient.lock")):  # it has left
+    with locked(case.file().with_name(f".test-{SIXTEEN}.lock")):  # it has left
         assert case.file().read_bytes() == whole
 
 
@@ -324,7 +328,7 @@ def test_a_damaged_shard_and_one_of_other_ids_are_refused(case, written):
 def test_who_needs_the_same_file_waits_and_reads_it(case, whole, written):
     got = []
     other = threading.Thread(target=lambda: got.append(case.score()))
-    with locked(case.file().with_name(".test-gradient.lock")):
+    with locked(case.file().with_name(f".test-{SIXTEEN}.lock")):
         other.start()
         other.join(0.5)
         assert other.is_alive(), "it waits for whoever is scoring"

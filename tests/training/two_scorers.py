@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
+from arcal.attacks import attack_named
 from arcal.errors import ArcalError
 from arcal.store import RunFolder
 from arcal.training.run import data_of
@@ -19,7 +20,8 @@ if __name__ == "__main__":
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
     torch.set_num_threads(1)
-    scores = score_run(folder, part, "test", "gradient", fabric=fabric)
+    quick = attack_named("boundary-projection-quick")
+    scores = score_run(folder, part, "test", "attack", attack=quick, fabric=fabric)
     try:
         score_run(folder, part, "test", "margin", fabric=fabric)
         error = ""
