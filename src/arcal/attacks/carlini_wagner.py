@@ -61,9 +61,7 @@ class CarliniWagner:
         if min(self.search_steps, self.iterations) < 1 or not self.learning_rate > 0:
             raise ArcalError("search_steps, iterations and learning_rate must be above 0")
 
-    def __call__(
-        self, model: Model, x: InputsLike, bounds: Bounds = (0.0, 1.0)
-    ) -> Adversarial:
+    def __call__(self, model: Model, x: InputsLike, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
         Of inputs of several tensors the one of floats is attacked, see `Inputs`.

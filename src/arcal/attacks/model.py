@@ -108,8 +108,8 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
     return logits
 
 
-def check_logits(logits: Tensor, N: int, dtype: torch.dtype) -> None:
-    """Refuse what a model of N inputs of this dtype returns unless it is logits `(N, Z)`."""
+def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
+    """Refuse what a model returns for N inputs, of this dtype if any, and is no logits `(N, Z)`."""
     if not isinstance(logits, Tensor):
         raise ArcalError(
             f"the model returns a {type(logits).__name__}, not a tensor of logits: "
@@ -120,7 +120,7 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype) -> None:
             f"the model returns shape {tuple(logits.shape)} for {N} inputs: "
             "logits (N, Z) of at least 2 classes are needed"
         )
-    if logits.dtype != dtype:
+    if dtype not in (None, logits.dtype):
         raise ArcalError(f"the model returns {logits.dtype} for {dtype} inputs: both must be one")
     if not torch.isfinite(logits).all():
         raise ArcalError("the model returns logits that are not finite: check its inputs")
