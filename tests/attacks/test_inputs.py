@@ -1,7 +1,8 @@
-"""What belongs to a row follows it: each row gets what it gets alone, and padding stays as it is."""
+"""What belongs to a row follows it: each row gets what it gets alone, and padding stays."""
 
 from collections import UserDict
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -31,7 +32,7 @@ def inputs():
     return masked_inputs()
 
 
-def attacked(attack, model, inputs, i=slice(None)):
+def attacked(attack, model, inputs, i: Any = slice(None)):
     """The perturbed embeddings of these rows by an attack of any kind."""
     parts = {name: part[i] for name, part in inputs.items()}
     if isinstance(attack, PGD):
@@ -142,7 +143,11 @@ def test_inputs_of_any_kind():
     [
         ({}, None, "no tensor"),
         ({"x": torch.rand(2, 3), "names": ["a", "b"]}, None, "'names' is a list"),
-        ({"x": torch.rand(2, 3), "mask": torch.ones(1, 3)}, None, "'x' has 2 rows and 'mask' has 1"),
+        (
+            {"x": torch.rand(2, 3), "mask": torch.ones(1, 3)},
+            None,
+            "'x' has 2 rows and 'mask' has 1",
+        ),
         ((torch.rand(2, 3), torch.tensor(1.0)), None, "0 has 2 rows and 1 has 0"),
         ((torch.rand(2, 3), torch.rand(2, 3)), None, "which input is perturbed"),
         ((torch.ones(2, 3).long(),), None, "which input is perturbed.*int64"),

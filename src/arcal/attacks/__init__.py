@@ -11,8 +11,8 @@ from typing import Any
 from arcal.attacks.adversarial import Adversarial, Bounds
 from arcal.attacks.boundary_projection import BoundaryProjection
 from arcal.attacks.carlini_wagner import CarliniWagner
-from arcal.attacks.inputs import Inputs, InputsLike, bound, rows
-from arcal.attacks.model import Model, frozen, margin
+from arcal.attacks.inputs import Inputs, InputsLike, Model, bound, rows
+from arcal.attacks.model import frozen, margin
 from arcal.errors import ArcalError
 
 ATTACKS: dict[str, Any] = {

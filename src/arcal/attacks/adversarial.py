@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.attacks.inputs import rows
-from arcal.attacks.model import Model, predicted_class
+from arcal.attacks.inputs import Model, rows
+from arcal.attacks.model import predicted_class
 from arcal.errors import ArcalError
 
 Bounds = tuple[float, float] | None

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
-from arcal.attacks.inputs import InputsLike, bound, rows
+from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
-    Model,
     check_differentiable,
     folded,
     frozen,

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from arcal.errors import ArcalError
 
+Model = Callable[[Any], Tensor]
+"""Any callable from inputs, a tensor `(N, ...)` or several as in `Inputs`, to logits `(N, Z)`."""
+
 Parts = Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
-AnyModel = Callable[[Any], Tensor]
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ InputsLike = Tensor | Inputs | Parts
 class RowwiseModel:
     """A model as a function of the perturbed tensor alone: each row keeps its own other tensors."""
 
-    model: AnyModel
+    model: Model
     inputs: Inputs
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -113,7 +115,7 @@ class RowwiseModel:
         return RowwiseModel(self.model, self.inputs.rows(index))
 
 
-def bound(model: AnyModel, x: InputsLike) -> tuple[AnyModel, Tensor]:
+def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
     """A model and inputs of any kind, as a model of one tensor and that tensor, detached.
 
     Inputs of several tensors become a `RowwiseModel`; a plain tensor leaves the model as it is.
@@ -124,6 +126,6 @@ def bound(model: AnyModel, x: InputsLike) -> tuple[AnyModel, Tensor]:
     return RowwiseModel(model, inputs), inputs.x.detach()
 
 
-def rows(model: AnyModel, index: Tensor | slice) -> AnyModel:
+def rows(model: Model, index: Tensor | slice) -> Model:
     """The model for `x[index]`: itself, unless its rows have other tensors that must follow."""
     return model.rows(index) if isinstance(model, RowwiseModel) else model

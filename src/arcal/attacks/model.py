@@ -1,7 +1,7 @@
 """The classifier as an attack sees it: frozen, fast, and read through its margin."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,11 +10,8 @@ from torch import Tensor, nn
 from torch.fx import symbolic_trace
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from arcal.attacks.inputs import RowwiseModel
+from arcal.attacks.inputs import Model, RowwiseModel
 from arcal.errors import ArcalError
-
-Model = Callable[[Tensor], Tensor]
-"""Any callable from inputs `(N, ...)` to logits `(N, Z)`."""
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:

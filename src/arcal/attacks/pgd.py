@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.attacks.adversarial import Bounds, check_inputs
-from arcal.attacks.inputs import InputsLike, bound
-from arcal.attacks.model import Model, check_differentiable, frozen
+from arcal.attacks.inputs import InputsLike, Model, bound
+from arcal.attacks.model import check_differentiable, frozen
 from arcal.errors import ArcalError
 
 

@@ -13,8 +13,8 @@ from arcal.attacks.model import check_logits
 from arcal.auditing._labels import as_labels
 from arcal.errors import ArcalError
 
-ALONE = 8
-"""How many rows are run alone, at most."""
+PLENTY = 8
+"""How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""
 
 DEPENDENT = (
     "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "
@@ -38,7 +38,8 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
     - a stochastic model: two calls with the same inputs differ;
     - a row's logits that depend on the rest of the batch: they differ when all rows are turned by
       one place, or when the row is run alone. So does a model that keeps something of each row,
-      such as a mask, to itself. A batch of one row cannot show it; 8 are plenty.
+      such as a mask, to itself. A batch of one row cannot show it; 8 are plenty, and from 8 on
+      one output that lies in [0, 1] for all is taken for a probability.
 
     Kernels sum in another order at another batch size, so the last two allow for rounding. With e
     the precision (`torch.finfo(dtype).eps`) of the coarsest dtype among the weights, the floats of
@@ -76,7 +77,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
         if N == 1:
             return
         parts = [("when the rows change places", everyone.roll(1))]
-        parts += [("when it is run alone", i) for i in everyone[:: -(-N // ALONE)].split(1)]
+        parts += [("when it is run alone", i) for i in everyone[:: -(-N // PLENTY)].split(1)]
         for how, index in parts:
             try:
                 some = _run(model, _taken(inputs, index))
@@ -98,8 +99,7 @@ def _named(x: Tensor | Inputs) -> dict[Any, Tensor]:
 
 
 def _run(model: Model, x: Tensor | Inputs) -> Tensor:
-    call: Any = model
-    return call(x.parts if isinstance(x, Inputs) else x)
+    return model(x.parts if isinstance(x, Inputs) else x)
 
 
 def _check_mode(model: Model) -> None:
@@ -143,15 +143,13 @@ def _check_output(logits: Tensor, x: Tensor | Inputs, classes: int | None) -> No
             f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
             "give the model of this data"
         )
-    if logits.shape[1] == 2 and (logits[:, 0] == 0).all() and _in_unit_interval(logits[:, 1]):
+    one_output = logits.shape[1] == 2 and bool((logits[:, 0] == 0).all())
+    inside = ((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()
+    if one_output and inside and len(logits) >= PLENTY:
         raise ArcalError(
             "the model's one output lies in [0, 1] for all inputs, as a sigmoid's does: return the "
             "logit before it; if it is a logit, return both classes' as (-z / 2, z / 2)"
         )
-
-
-def _in_unit_interval(values: Tensor) -> bool:
-    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def _check_unchanged(given: Tensor | Inputs, x: Tensor | Inputs) -> None:

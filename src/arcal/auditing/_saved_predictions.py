@@ -93,9 +93,7 @@ def _from_logits(z: Tensor) -> Tensor:
             )
         z = torch.cat([torch.zeros_like(z), z], dim=-1)
     elif inside and ((z.sum(dim=-1) - 1).abs() <= SUM).all():
-        raise ArcalError(
-            "the logits lie in [0, 1] and rows sum to 1: give them as probabilities="
-        )
+        raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities=")
     return z if z.ndim == 3 else z.unsqueeze(0)
 
 
