@@ -15,6 +15,7 @@ class Masked(nn.Module):
         self.classify = nn.Sequential(nn.Linear(D, 16), nn.Tanh(), nn.Linear(16, Z))
 
     def forward(self, embeddings, mask):
+        assert len(embeddings), "many a model takes no empty batch"
         q, k, v = self.embed(embeddings).chunk(3, dim=-1)
         scores = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
         scores = scores.masked_fill(mask[:, None, :] == 0, -torch.inf)

@@ -12,7 +12,7 @@ from torch.export import Dim, export
 
 from arcal.attacks import BoundaryProjection, Inputs
 from arcal.attacks.model import folded, frozen
-from arcal.auditing.models import Classifier, as_model
+from arcal.auditing.models import Classifier, as_model, check_model
 from arcal.errors import ArcalError
 from arcal.robustness import score
 
@@ -101,6 +101,7 @@ def test_what_transformers_gives(x):
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     batch = {"inputs_embeds": torch.randn(2, 4, 8), "attention_mask": mask}
     model = as_model(bert, classes=3)
+    check_model(model, batch)
     assert torch.equal(model(batch), bert(**batch).logits)
     alone = [{name: part[i : i + 1] for name, part in batch.items()} for i in range(2)]
     together = BoundaryProjection()(model, batch, None).distance
@@ -216,9 +217,9 @@ def test_an_exported_program_of_two_inputs():
         (lambda z: z[:, :, None], r"shape \(7, 3, 1\)"),
         (lambda z: z.sum(), r"shape \(\)"),
         (lambda z: {"a": z, "b": z}, "dict of 'a', 'b'"),
-        (lambda z: "yes", "a str"),
+        (lambda z: "yes", "returns str"),
         (lambda z: None, "NoneType"),
-        (lambda z: (LOSS,), "a tuple"),
+        (lambda z: (LOSS,), "returns tuple"),
         (lambda z: z[:, :2], "of 2 classes, and the data has 3"),
         (lambda z: z[:, 0], "of 2 classes, and the data has 3"),
     ],
@@ -241,5 +242,5 @@ def test_what_is_no_classifier_is_one_line(classifier, says):
 
 
 def test_without_this_door_a_model_output_is_one_line(net, x):
-    with pytest.raises(ArcalError, match=r"returns a ModelOutput.*as_model"):
+    with pytest.raises(ArcalError, match=r"returns ModelOutput.*as_model"):
         BoundaryProjection()(Returning(net, FORMS["model output"]), x)

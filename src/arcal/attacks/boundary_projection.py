@@ -107,7 +107,7 @@ class BoundaryProjection:
         k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
         planes = _Planes(x, bounds, k, offset + 2 * enough.unsqueeze(1), g)
         at, j = wanted.nonzero(as_tuple=True)
-        for i, c in zip(at.split(N), j.split(N), strict=True):
+        for i, c in zip(at.split(N), j.split(N), strict=True) if len(at) else ():
             _, _, g = _margin_and_gradient(rows(model, i), x[i], y[i], planes.k[i, c])
             planes.add(i, c, g)
         passes = 1 + wanted.sum(dim=1)

@@ -109,7 +109,7 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
     """Refuse what a model returns for N inputs, of this dtype if any, and is no logits `(N, Z)`."""
     if not isinstance(logits, Tensor):
         raise ArcalError(
-            f"the model returns a {type(logits).__name__}, not a tensor of logits: "
+            f"the model returns {type(logits).__name__}, not a tensor of logits: "
             "`arcal.auditing.as_model` takes them out"
         )
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:

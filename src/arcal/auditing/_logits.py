@@ -59,7 +59,7 @@ def _tensor_in(output: Any) -> Tensor:
     if not isinstance(output, Tensor):
         names = f" of {', '.join(map(repr, output))}" if isinstance(output, Mapping) else ""
         raise ArcalError(
-            f"the model returns a {type(output).__name__}{names}, in which no logits are found: "
+            f"the model returns {type(output).__name__}{names}, in which no logits are found: "
             "return a tensor, or name them `logits`"
         )
     return output

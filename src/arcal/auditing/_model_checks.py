@@ -43,8 +43,8 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
 
     Kernels sum in another order at another batch size, so the last two allow for rounding. With e
     the precision (`torch.finfo(dtype).eps`) of the coarsest dtype among the weights, the floats of
-    the inputs, and the logits, it is `sqrt(e)` of the spread of a row's logits, half of the digits
-    (3.5e-4 in float32), or `100 e` of the largest of them if that is more.
+    the inputs, and the logits, it is `sqrt(e)` of the widest spread of a row's logits, half of the
+    digits (3.5e-4 in float32), or `10 e` of the largest logit if that is more.
 
     >>> from torch import nn
     >>> check_model(nn.Linear(3, 4), torch.rand(8, 3), classes=4)
@@ -87,7 +87,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
                     f"({_line(error)}): {DEPENDENT}"
                 ) from error
             what = f"a row's logits depend on the others of its batch: {how} they differ"
-            _check_same(some, logits[index], allowed[index], index, what, DEPENDENT)
+            _check_same(some, logits[index], allowed, index, what, DEPENDENT)
 
 
 def _taken(x: Tensor | Inputs, index: Tensor) -> Tensor | Inputs:
@@ -168,14 +168,18 @@ def _coarsest(model: Model, x: Tensor | Inputs, logits: Tensor) -> float:
     return max(torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point)
 
 
-def _rounding(logits: Tensor, eps: float) -> Tensor:
-    """How far logits `(N, Z)` may be apart, `(N,)`, where they are equal but for rounding."""
-    spread = logits.amax(dim=1) - logits.amin(dim=1)
-    return (eps**0.5 * spread).maximum(100 * eps * logits.abs().amax(dim=1))
+def _rounding(logits: Tensor, eps: float) -> float:
+    """How far logits `(N, Z)` may be apart where they are equal but for rounding.
+
+    By the batch and not by the row: a row whose classes tie has no spread, and rounding all the
+    same.
+    """
+    spread = (logits.amax(dim=1) - logits.amin(dim=1)).max()
+    return max(eps**0.5 * float(spread), 10 * eps * float(logits.abs().max()))
 
 
 def _check_same(
-    logits: Tensor, expected: Tensor, allowed: Tensor, index: Tensor, what: str, remedy: str
+    logits: Tensor, expected: Tensor, allowed: float, index: Tensor, what: str, remedy: str
 ) -> None:
     if logits.shape != expected.shape:
         raise ArcalError(
@@ -184,10 +188,10 @@ def _check_same(
         )
     apart = (logits - expected).abs().amax(dim=1)
     if not (apart <= allowed).all():
-        worst = int((apart - allowed).argmax())  # NaN is the greatest
+        worst = int(apart.argmax())  # NaN is the greatest
         raise ArcalError(
-            f"{what} by {float(apart[worst]):.2g} in row {int(index[worst])}, where "
-            f"{float(allowed[worst]):.2g} is rounding: {remedy}"
+            f"{what} by {float(apart[worst]):.2g} in row {int(index[worst])}, where {allowed:.2g} "
+            f"is rounding: {remedy}"
         )
 
 
