@@ -10,7 +10,8 @@ from time import process_time
 import torch
 from torch import Tensor, nn
 
-from arcal.attacks.model import Model, folded, frozen, margin, predicted_class
+from arcal.attacks import Model
+from arcal.attacks.model import folded, frozen, margin, predicted_class
 from arcal.errors import ArcalError
 from arcal.store import load_tensors, save_tensors
 from benchmarks.peers import Contestant

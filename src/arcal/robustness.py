@@ -20,7 +20,16 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
-from arcal.attacks import Adversarial, BoundaryProjection, Bounds, Model, frozen, margin
+from arcal.attacks import (
+    Adversarial,
+    BoundaryProjection,
+    Bounds,
+    InputsLike,
+    Model,
+    bound,
+    frozen,
+    margin,
+)
 from arcal.attacks.adversarial import check_inputs
 from arcal.attacks.model import check_differentiable, checked_logits
 from arcal.errors import ArcalError
@@ -52,7 +61,7 @@ class Robustness:
 
 def score(
     model: Model,
-    batches: Iterable[tuple[Tensor, Tensor, Tensor]],
+    batches: Iterable[tuple[Tensor, InputsLike, Tensor]],
     order: str = "attack",
     *,
     attack: Attack | None = None,
@@ -63,7 +72,8 @@ def score(
 ) -> Robustness:
     """Score every input of a data set by one of `ORDERS`.
 
-    `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, x within `bounds`.
+    `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, x within `bounds`;
+    x may be a dict or tuple of tensors, of which the one of floats is perturbed, see `Inputs`.
     `attack` is `BoundaryProjection` unless another is given; `seed` is of the `random` order alone.
     The model is run in evaluation mode and left as it was found.
 
@@ -85,17 +95,18 @@ def score(
                 "`arcal.data.WithIds`"
             )
         ids, x, labels = batch
+        rowwise, x = bound(model, x)
         if order == "attack":
             found = (
-                attack(model, x, bounds)
+                attack(rowwise, x, bounds)
                 if start is None
-                else attack(model, x, bounds, start=start(ids).to(x))
+                else attack(rowwise, x, bounds, start=start(ids).to(x))
             )
             if keep is not None:
                 keep(ids, found)
             row = (found.distance, found.success, found.predicted, found.passes)
         else:
-            row = _rank_only(model, x, ids, order, bounds, seed)
+            row = _rank_only(rowwise, x, ids, order, bounds, seed)
         parts.append((ids, labels, *row))
     if not parts:
         raise ArcalError("there is nothing to score: the data set is empty")

@@ -1,7 +1,8 @@
 """Attacks: the smallest perturbation that changes a model's own prediction.
 
 An attack is a frozen dataclass of its settings and a callable
-`attack(model, x, bounds) -> Adversarial`.
+`attack(model, x, bounds) -> Adversarial`. One that runs a part of its inputs calls
+`rows(model, index)(x[index])`, so that a mask or anything else that belongs to a row follows it.
 """
 
 from dataclasses import asdict
@@ -10,7 +11,8 @@ from typing import Any
 from arcal.attacks.adversarial import Adversarial, Bounds
 from arcal.attacks.boundary_projection import BoundaryProjection
 from arcal.attacks.carlini_wagner import CarliniWagner
-from arcal.attacks.model import Model, frozen, margin
+from arcal.attacks.inputs import Inputs, InputsLike, Model, bound, rows
+from arcal.attacks.model import frozen, margin
 from arcal.errors import ArcalError
 
 ATTACKS: dict[str, Any] = {
@@ -54,10 +56,14 @@ __all__ = [
     "BoundaryProjection",
     "Bounds",
     "CarliniWagner",
+    "Inputs",
+    "InputsLike",
     "Model",
     "attack_named",
+    "bound",
     "frozen",
     "margin",
     "name_of",
+    "rows",
     "settings_of",
 ]

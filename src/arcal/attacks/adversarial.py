@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.attacks.model import Model, predicted_class
+from arcal.attacks.inputs import Model, rows
+from arcal.attacks.model import predicted_class
 from arcal.errors import ArcalError
 
 Bounds = tuple[float, float] | None
@@ -64,7 +65,7 @@ def verified(
             break
         candidate = x[at] + (1 + push) * delta[at]
         candidate = candidate if bounds is None else candidate.clamp(*bounds)
-        flips = predicted_class(model, candidate) != predicted[at]
+        flips = predicted_class(rows(model, at), candidate) != predicted[at]
         adversarial[at[flips]] = candidate[flips]
         success[at[flips]] = True
         open_[at[flips]] = False

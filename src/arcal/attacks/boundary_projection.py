@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
+from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
-    Model,
     check_differentiable,
     folded,
     frozen,
@@ -68,14 +68,20 @@ class BoundaryProjection:
             )
 
     def __call__(
-        self, model: Model, x: Tensor, bounds: Bounds = (0.0, 1.0), start: Tensor | None = None
+        self,
+        model: Model,
+        x: InputsLike,
+        bounds: Bounds = (0.0, 1.0),
+        start: Tensor | None = None,
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
+
+        Of inputs of several tensors the one of floats is attacked, see `Inputs`.
 
         `start` `(N, ...)` are points near the boundary, such as those found for an earlier state of
         the model, NaN where there is none: the first step is taken there.
         """
-        x = x.detach()
+        model, x = bound(model, x)
         check_inputs(x, bounds)
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
@@ -101,8 +107,9 @@ class BoundaryProjection:
         k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
         planes = _Planes(x, bounds, k, offset + 2 * enough.unsqueeze(1), g)
         at, j = wanted.nonzero(as_tuple=True)
-        for i, c in zip(at.split(N), j.split(N), strict=True):
-            planes.add(i, c, _margin_and_gradient(model, x[i], y[i], planes.k[i, c])[2])
+        for i, c in zip(at.split(N), j.split(N), strict=True) if len(at) else ():
+            _, _, g = _margin_and_gradient(rows(model, i), x[i], y[i], planes.k[i, c])
+            planes.add(i, c, g)
         passes = 1 + wanted.sum(dim=1)
 
         best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
@@ -115,8 +122,8 @@ class BoundaryProjection:
             best = torch.where(m < -enough, d.norm(dim=1), torch.inf)
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
             k = z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1)
-            rows = torch.arange(N, device=x.device)
-            planes.visit(rows, planes.column(k), m + 2 * enough, g, d)
+            everyone = torch.arange(N, device=x.device)
+            planes.visit(everyone, planes.column(k), m + 2 * enough, g, d)
 
         for spent in range(int(passes.min()), 3 * self.budget):
             going = (spent < self.budget) | best.isinf()
@@ -126,9 +133,9 @@ class BoundaryProjection:
             j, d = planes.nearest(at)
             x_t = _clamp(x[at] + _like(1 + beyond[at], x) * d.view_as(x[at]), bounds)
             if spent != self.budget - 1:
-                z, m, g = _margin_and_gradient(model, x_t, y[at], planes.k[at, j])
+                z, m, g = _margin_and_gradient(rows(model, at), x_t, y[at], planes.k[at, j])
             else:  # no step follows that would need them, for nearly all
-                z, m, g = model(x_t.clone()), None, None
+                z, m, g = rows(model, at)(x_t.clone()), None, None
             passes[at] += 1
 
             d = (x_t - x[at]).flatten(1)

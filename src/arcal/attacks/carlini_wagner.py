@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
+from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
-    Model,
     check_differentiable,
     folded,
     frozen,
@@ -60,9 +60,12 @@ class CarliniWagner:
         if min(self.search_steps, self.iterations) < 1 or not self.learning_rate > 0:
             raise ArcalError("search_steps, iterations and learning_rate must be above 0")
 
-    def __call__(self, model: Model, x: Tensor, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
-        """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back."""
-        x = x.detach()
+    def __call__(self, model: Model, x: InputsLike, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
+        """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
+
+        Of inputs of several tensors the one of floats is attacked, see `Inputs`.
+        """
+        model, x = bound(model, x)
         check_inputs(x, bounds)
         with frozen(model):
             y = predicted_class(model, x)
@@ -72,9 +75,10 @@ class CarliniWagner:
     def _search(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
 
-        `at` holds the positions of the inputs still searched; every tensor of a search has their
-        length. Each input is at its own iteration `i` of its own search step. What has the size
-        of the inputs is written in place: memory is what the attack costs beside the model.
+        `at` holds the positions of the inputs still searched; the model and every tensor of a
+        search are of these. Each input is at its own iteration `i` of its own search step. What has
+        the size of the inputs is written in place: memory is what the attack costs beside the
+        model.
         """
         shape, x = x.shape[1:], x.flatten(1)
         c, passes = self._first_c(model, x, shape, y)
@@ -135,6 +139,7 @@ class CarliniWagner:
             losses[ended], before[ended] = unsearched, torch.inf
             left = (searches < self.search_steps).nonzero().squeeze(1)
             if len(left) < len(at):
+                model = rows(model, left)
                 at, x, y, c, lower, upper = (t[left] for t in (at, x, y, c, lower, upper))
                 start, w, m, v = (t[left] for t in (start, w, m, v))
                 losses, before, i, searches = (t[left] for t in (losses, before, i, searches))

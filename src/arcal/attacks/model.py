@@ -1,7 +1,7 @@
 """The classifier as an attack sees it: frozen, fast, and read through its margin."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.fx import symbolic_trace
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from arcal.attacks.inputs import Model, RowwiseModel
 from arcal.errors import ArcalError
-
-Model = Callable[[Tensor], Tensor]
-"""Any callable from inputs `(N, ...)` to logits `(N, Z)`."""
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -50,8 +48,9 @@ def frozen(model: Model) -> Iterator[None]:
 
     A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
     """
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
-    parameters = list(model.parameters()) if isinstance(model, nn.Module) else []
+    whole = model.model if isinstance(model, RowwiseModel) else model
+    modules = list(whole.modules()) if isinstance(whole, nn.Module) else []
+    parameters = list(whole.parameters()) if isinstance(whole, nn.Module) else []
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
     try:
@@ -102,20 +101,30 @@ def predicted_class(model: Model, x: Tensor) -> Tensor:
 def checked_logits(model: Model, x: Tensor) -> Tensor:
     """Logits `(N, Z)`, or one line that says why what the model returns is none."""
     logits = model(x.clone())
-    if logits.ndim != 2 or len(logits) != len(x) or logits.shape[1] < 2:
+    check_logits(logits, len(x), x.dtype)
+    return logits
+
+
+def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
+    """Refuse what a model returns for N inputs, of this dtype if any, and is no logits `(N, Z)`."""
+    if not isinstance(logits, Tensor):
         raise ArcalError(
-            f"the model returns shape {tuple(logits.shape)} for {len(x)} inputs: "
+            f"the model returns {type(logits).__name__}, not a tensor of logits: "
+            "`arcal.auditing.as_model` takes them out"
+        )
+    if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
+        raise ArcalError(
+            f"the model returns shape {tuple(logits.shape)} for {N} inputs: "
             "logits (N, Z) of at least 2 classes are needed"
         )
-    if logits.dtype != x.dtype:
-        raise ArcalError(f"the model returns {logits.dtype} for {x.dtype} inputs: both must be one")
+    if dtype not in (None, logits.dtype):
+        raise ArcalError(f"the model returns {logits.dtype} for {dtype} inputs: both must be one")
     if not torch.isfinite(logits).all():
         raise ArcalError("the model returns logits that are not finite: check its inputs")
     if (logits >= 0).all() and torch.allclose(
         logits.sum(dim=1), torch.ones_like(logits[:, 0]), atol=1e-4
     ):
         raise ArcalError("the model returns probabilities: give logits, without the softmax")
-    return logits
 
 
 def folded(model: Model, x: Tensor) -> Model:

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.attacks.adversarial import Bounds, check_inputs
-from arcal.attacks.model import Model, check_differentiable, frozen
+from arcal.attacks.inputs import InputsLike, Model, bound
+from arcal.attacks.model import check_differentiable, frozen
 from arcal.errors import ArcalError
 
 
@@ -58,13 +59,16 @@ class PGD:
             if not names or not set(names) <= set(known[field]):
                 raise ArcalError(f"{field} is {names}: choose from {', '.join(known[field])}")
 
-    def __call__(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds = (0.0, 1.0)) -> Tensor:
+    def __call__(
+        self, model: Model, x: InputsLike, y: Tensor, bounds: Bounds = (0.0, 1.0)
+    ) -> Tensor:
         """Perturbed inputs `(N, ...)` for inputs of that shape and true classes int64 `(N,)`.
 
+        Of inputs of several tensors the one of floats is attacked, see `Inputs`.
         The model runs in evaluation mode and whole float32, without gradients to its weights, and
         is left as it was found. A forward and a backward pass an iteration, and one before.
         """
-        x = x.detach()
+        model, x = bound(model, x)
         check_inputs(x, bounds)
         assert y.shape == (len(x),)
         low, high = x - self.radius, x + self.radius

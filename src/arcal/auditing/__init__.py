@@ -10,7 +10,7 @@ _ood           images of another data set
 _reliability   the bins of the reliability diagrams
 _posthoc       the same subject, calibrated after training
 _showcase      images with the perturbations that change a prediction
-models         anything that gives logits as a model
+models         anything that gives logits becomes a model; saved predictions are checked
 
 Nothing here reads or writes a file.
 """
@@ -56,6 +56,7 @@ from arcal.auditing._subject import (
     measure_set,
     shared_levels,
 )
+from arcal.auditing.models import as_model, as_predictions, check_model
 
 __all__ = [
     "CLEAN",
@@ -81,10 +82,13 @@ __all__ = [
     "Spread",
     "Subject",
     "accuracy_interval",
+    "as_model",
+    "as_predictions",
     "attack_evenly",
     "by_intensity",
     "calibrated",
     "calibrated_subject",
+    "check_model",
     "ece_interval",
     "ensemble",
     "ensemble_reliability",

@@ -1,0 +1,131 @@
+"""Inputs of several tensors: one is perturbed, and the others follow it row by row."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+Model = Callable[[Any], Tensor]
+"""Any callable from inputs, a tensor `(N, ...)` or several as in `Inputs`, to logits `(N, Z)`."""
+
+Parts = Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """N inputs made of several tensors `(N, ...)`, such as embeddings and their attention mask.
+
+    `parts` is what the model is called with: a dict, or a tuple. `perturbed` is the key or the
+    position of the tensor that attacks and gradients change: the only one of floats, unless given.
+    What is the same for every input belongs in the model.
+
+    A part that is no tensor or has another number of rows raises `ArcalError`.
+
+    >>> import torch
+    >>> x = Inputs({"embeddings": torch.rand(3, 5, 8), "mask": torch.ones(3, 5).long()})
+    >>> x.perturbed, len(x), x.rows(torch.tensor([2, 0])).x.shape
+    ('embeddings', 3, torch.Size([2, 5, 8]))
+    """
+
+    parts: Parts
+    perturbed: str | int | None = None
+
+    def __post_init__(self) -> None:
+        parts = self.named
+        if not parts:
+            raise ArcalError("the inputs hold no tensor: give a dict or tuple of tensors (N, ...)")
+        for name, part in parts.items():
+            if not isinstance(part, Tensor):
+                raise ArcalError(
+                    f"input {name!r} is a {type(part).__name__}: give tensors (N, ...), and leave "
+                    "what is the same for all of them to the model"
+                )
+        if len(rows := {name: len(t) if t.ndim else 0 for name, t in parts.items()}) > 1:
+            first, *others = rows
+            for name in others:
+                if rows[name] != rows[first]:
+                    raise ArcalError(
+                        f"input {first!r} has {rows[first]} rows and {name!r} has {rows[name]}: "
+                        "give one row of each for every input"
+                    )
+        floats = [name for name, part in parts.items() if part.is_floating_point()]
+        if self.perturbed is None and len(floats) == 1:
+            object.__setattr__(self, "perturbed", floats[0])
+        if self.perturbed is not None and self.perturbed not in floats:
+            raise ArcalError(
+                f"perturbed is {self.perturbed!r}: choose from the inputs of floats, {floats}"
+            )
+
+    @property
+    def named(self) -> dict[Any, Tensor]:
+        """The parts by key, or by position."""
+        return dict(self.parts if isinstance(self.parts, Mapping) else enumerate(self.parts))
+
+    @property
+    def x(self) -> Tensor:
+        """The tensor that is perturbed, `(N, ...)`."""
+        if self.perturbed is None:
+            kinds = ", ".join(f"{name!r} {part.dtype}" for name, part in self.named.items())
+            raise ArcalError(
+                f"which input is perturbed? One of floats is needed, and there is {kinds}: name "
+                "it, as Inputs(parts, perturbed=...)"
+            )
+        return self.named[self.perturbed]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.named.values())))
+
+    def rows(self, index: Tensor | slice) -> "Inputs":
+        """The inputs of these rows."""
+        return self._of({name: part[index] for name, part in self.named.items()})
+
+    def replaced(self, x: Tensor) -> Parts:
+        """The parts with `x` `(N, ...)` in the place of the perturbed tensor."""
+        return self._of(self.named | {self.perturbed: x}).parts
+
+    def _of(self, parts: dict[Any, Tensor]) -> "Inputs":
+        whole = parts if isinstance(self.parts, Mapping) else tuple(parts.values())
+        return Inputs(whole, self.perturbed)
+
+
+InputsLike = Tensor | Inputs | Parts
+"""What a model is called with: a tensor `(N, ...)`, or several as `Inputs` has them."""
+
+
+@dataclass(frozen=True)
+class RowwiseModel:
+    """A model as a function of the perturbed tensor alone: each row keeps its own other tensors."""
+
+    model: Model
+    inputs: Inputs
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if len(x) != len(self.inputs):
+            raise ArcalError(
+                f"the model holds the other tensors of {len(self.inputs)} inputs and is called "
+                f"with {len(x)}: an attack on some rows calls `rows(model, index)(x[index])`"
+            )
+        return self.model(self.inputs.replaced(x))
+
+    def rows(self, index: Tensor | slice) -> "RowwiseModel":
+        """The model of these rows."""
+        return RowwiseModel(self.model, self.inputs.rows(index))
+
+
+def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
+    """A model and inputs of any kind, as a model of one tensor and that tensor, detached.
+
+    Inputs of several tensors become a `RowwiseModel`; a plain tensor leaves the model as it is.
+    """
+    if isinstance(x, Tensor):
+        return model, x.detach()
+    inputs = x if isinstance(x, Inputs) else Inputs(x)
+    return RowwiseModel(model, inputs), inputs.x.detach()
+
+
+def rows(model: Model, index: Tensor | slice) -> Model:
+    """The model for `x[index]`: itself, unless its rows have other tensors that must follow."""
+    return model.rows(index) if isinstance(model, RowwiseModel) else model

@@ -1,0 +1,222 @@
+"""What is asked of a model before anything is computed with it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.instancenorm import _InstanceNorm
+
+from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.attacks.model import check_logits
+from arcal.auditing._labels import as_labels
+from arcal.errors import ArcalError
+
+PLENTY = 8
+"""How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""
+
+DEPENDENT = (
+    "a row's own tensors, such as a mask, are given beside it in a dict or tuple, and dropout and "
+    "batch norm need evaluation mode"
+)
+
+
+@torch.no_grad()
+def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None = None) -> None:
+    """Refuse, in one line, a model that cannot be audited, by what it makes of one small batch.
+
+    `x` is a batch of inputs of any kind, `y` its labels `(N,)`, `classes` the number the data has.
+    Each of these raises `ArcalError`:
+
+    - a module in training mode with layers for which it matters, such as dropout;
+    - NaN or infinity in the inputs; an error of the model's own, such as weights of another dtype;
+    - outputs that are no logits `(N, Z)`, of another dtype than the inputs, not finite, of another
+      number of classes, or probabilities;
+    - a model that writes into its inputs;
+    - a label that is no class of the model;
+    - a stochastic model: two calls with the same inputs differ;
+    - a row's logits that depend on the rest of the batch: they differ when all rows are turned by
+      one place, or when the row is run alone. So does a model that keeps something of each row,
+      such as a mask, to itself. A batch of one row cannot show it; 8 are plenty, and from 8 on
+      one output that lies in [0, 1] for all is taken for a probability.
+
+    Kernels sum in another order at another batch size, so the last two allow for rounding. With e
+    the precision (`torch.finfo(dtype).eps`) of the coarsest dtype among the weights, the floats of
+    the inputs, and the logits, it is `sqrt(e)` of the widest spread of a row's logits, half of the
+    digits (3.5e-4 in float32), or `10 e` of the largest logit if that is more.
+
+    >>> from torch import nn
+    >>> check_model(nn.Linear(3, 4), torch.rand(8, 3), classes=4)
+    >>> check_model(nn.Sequential(nn.Linear(3, 4), nn.Softmax(1)), torch.rand(8, 3))
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the model returns probabilities: give logits, without the softmax
+    """
+    _check_mode(model)
+    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    _check_inputs(inputs)
+    N = len(inputs)
+    everyone = torch.arange(N, device=next(iter(_named(inputs).values())).device)
+    with frozen(model):
+        given = _taken(inputs, everyone)  # a copy
+        try:
+            logits = _run(model, given)
+        except ArcalError:
+            raise
+        except Exception as error:
+            raise ArcalError(_why_it_failed(model, inputs, error)) from error
+        _check_output(logits, inputs, classes)
+        if y is not None:
+            as_labels(y, N, logits.shape[1])
+        _check_unchanged(given, inputs)
+
+        allowed = _rounding(logits, _coarsest(model, inputs, logits))
+        what = "the model is stochastic: two calls with the same inputs differ"
+        again = _run(model, _taken(inputs, everyone))
+        _check_same(again, logits, allowed, everyone, what, "switch off what is drawn at random")
+        if N == 1:
+            return
+        parts = [("when the rows change places", everyone.roll(1))]
+        parts += [("when it is run alone", i) for i in everyone[:: -(-N // PLENTY)].split(1)]
+        for how, index in parts:
+            try:
+                some = _run(model, _taken(inputs, index))
+            except Exception as error:
+                raise ArcalError(
+                    f"the model takes {N} inputs and fails on {len(index)} of them "
+                    f"({_line(error)}): {DEPENDENT}"
+                ) from error
+            what = f"a row's logits depend on the others of its batch: {how} they differ"
+            _check_same(some, logits[index], allowed, index, what, DEPENDENT)
+
+
+def _taken(x: Tensor | Inputs, index: Tensor) -> Tensor | Inputs:
+    return x[index] if isinstance(x, Tensor) else x.rows(index)
+
+
+def _named(x: Tensor | Inputs) -> dict[Any, Tensor]:
+    return {"x": x} if isinstance(x, Tensor) else x.named
+
+
+def _run(model: Model, x: Tensor | Inputs) -> Tensor:
+    return model(x.parts if isinstance(x, Inputs) else x)
+
+
+def _check_mode(model: Model) -> None:
+    for name, layer in model.named_modules() if isinstance(model, nn.Module) else ():
+        if layer.training and _acts_otherwise_in_training(layer):
+            raise ArcalError(
+                f"the model is in training mode, which matters to its {type(layer).__name__} "
+                f"{name!r}: call `.eval()` first"
+            )
+
+
+def _acts_otherwise_in_training(layer: nn.Module) -> bool:
+    if isinstance(layer, _InstanceNorm):
+        return layer.track_running_stats
+    if isinstance(layer, _DropoutNd):
+        return layer.p > 0
+    dropout = getattr(layer, "dropout", 0)  # of recurrent layers and attention
+    return isinstance(layer, _BatchNorm) or (isinstance(dropout, float) and dropout > 0)
+
+
+def _check_inputs(x: Tensor | Inputs) -> None:
+    for name, part in _named(x).items():
+        if part.ndim == 0 or len(part) == 0:
+            raise ArcalError(f"input {name!r} is {tuple(part.shape)}: rows (N, ...) are needed")
+        wrong = ~part.isfinite().flatten(1).all(dim=1) if part.ndim > 1 else ~part.isfinite()
+        if wrong.any():
+            raise ArcalError(
+                f"input {name!r} holds NaN or infinity in row {_first(wrong)}: clean the data first"
+            )
+
+
+def _check_output(logits: Tensor, x: Tensor | Inputs, classes: int | None) -> None:
+    """Refuse what is no logits of this data."""
+    floats = {part.dtype for part in _named(x).values() if part.is_floating_point()}
+    returned = getattr(logits, "dtype", None)
+    check_logits(logits, len(x), returned if returned in floats else next(iter(floats), None))
+    if not logits.is_floating_point():
+        raise ArcalError(f"the model returns {logits.dtype}: logits, which are floats, are needed")
+    if classes is not None and logits.shape[1] != classes:
+        raise ArcalError(
+            f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
+            "give the model of this data"
+        )
+    one_output = logits.shape[1] == 2 and bool((logits[:, 0] == 0).all())
+    inside = ((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()
+    if one_output and inside and len(logits) >= PLENTY:
+        raise ArcalError(
+            "the model's one output lies in [0, 1] for all inputs, as a sigmoid's does: return the "
+            "logit before it; if it is a logit, return both classes' as (-z / 2, z / 2)"
+        )
+
+
+def _check_unchanged(given: Tensor | Inputs, x: Tensor | Inputs) -> None:
+    before = _named(x)
+    for name, part in _named(given).items():
+        if not torch.equal(part, before[name]):
+            raise ArcalError(
+                f"the model writes into its input {name!r}: let it work on a copy, by `.clone()` "
+                "or a first layer that is not in place"
+            )
+
+
+def _coarsest(model: Model, x: Tensor | Inputs, logits: Tensor) -> float:
+    weights = list(model.parameters()) if isinstance(model, nn.Module) else []
+    dtypes = {tensor.dtype for tensor in (*weights, *_named(x).values(), logits)}
+    return max(torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point)
+
+
+def _rounding(logits: Tensor, eps: float) -> float:
+    """How far logits `(N, Z)` may be apart where they are equal but for rounding.
+
+    By the batch and not by the row: a row whose classes tie has no spread, and rounding all the
+    same.
+    """
+    spread = (logits.amax(dim=1) - logits.amin(dim=1)).max()
+    return max(eps**0.5 * float(spread), 10 * eps * float(logits.abs().max()))
+
+
+def _check_same(
+    logits: Tensor, expected: Tensor, allowed: float, index: Tensor, what: str, remedy: str
+) -> None:
+    if logits.shape != expected.shape:
+        raise ArcalError(
+            f"the model returns shape {tuple(logits.shape)} for {len(index)} of its inputs: "
+            f"{remedy}"
+        )
+    apart = (logits - expected).abs().amax(dim=1)
+    if not (apart <= allowed).all():
+        worst = int(apart.argmax())  # NaN is the greatest
+        raise ArcalError(
+            f"{what} by {float(apart[worst]):.2g} in row {int(index[worst])}, where {allowed:.2g} "
+            f"is rounding: {remedy}"
+        )
+
+
+def _why_it_failed(model: Model, x: Tensor | Inputs, error: Exception) -> str:
+    floats = {part.dtype for part in _named(x).values() if part.is_floating_point()} or {
+        part.dtype for part in _named(x).values() if part.dtype == torch.uint8
+    }
+    weights = model.parameters() if isinstance(model, nn.Module) else ()
+    of_weights = {weight.dtype for weight in weights if weight.is_floating_point()}
+    if floats and of_weights and not floats & of_weights:
+        return (
+            f"the inputs are {_words(floats)} and the model's weights {_words(of_weights)}: "
+            f"convert the inputs, or the model, by `.to(dtype)`"
+        )
+    shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in _named(x).values())
+    return f"the model fails on inputs {shapes}: {_line(error)}"
+
+
+def _words(dtypes: set[torch.dtype]) -> str:
+    return " and ".join(sorted(map(str, dtypes)))
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]
+
+
+def _first(wrong: Tensor) -> int:
+    return int(wrong.nonzero()[0, 0])

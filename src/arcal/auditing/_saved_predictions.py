@@ -1,0 +1,121 @@
+"""Predictions that somebody saved, checked row by row."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._labels import as_labels, as_tensor, as_whole_numbers
+from arcal.auditing._predictions import Predictions
+from arcal.errors import ArcalError
+
+OUTSIDE = 1e-6
+"""How far a probability may leave [0, 1]: a few float32 roundings."""
+
+SUM = 1e-2
+"""How far the probabilities of a row may be from summing to 1: bfloat16 is off by 2**-8."""
+
+
+def as_predictions(
+    *,
+    labels: Any,
+    logits: Any = None,
+    probabilities: Any = None,
+    ids: Any = None,
+    classes: int | None = None,
+) -> Predictions:
+    """Predictions from saved logits or probabilities and labels: tensors, arrays or lists.
+
+    `logits` or `probabilities` are `(N, Z)`; `(M, N, Z)` of an ensemble's M members; or `(N,)` or
+    `(N, 1)` of a binary classifier, the logit z of class 1, which becomes (0, z), or its
+    probability. `labels` are `(N,)` whole numbers from 0 to Z-1, `ids` `(N,)` whole numbers that
+    differ, 0 to N-1 unless given, and `classes` is Z, if it is to be checked.
+
+    Probabilities become logits by their logarithm, and so a row that is off its sum of 1 by no more
+    than 0.01, as half precision is, is scaled to it; a class of probability 0 has the logit -inf.
+    float64 stays, for confidences next to 1; all else becomes float32.
+
+    What raises `ArcalError`, naming the first row: NaN; +inf, or nothing but -inf; probabilities
+    outside [0, 1] or of another sum; logits that look like probabilities; a label that is no class;
+    ids that repeat; numbers that are not whole; a wrong shape; no input at all.
+
+    >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
+    tensor([[[0.7500, 0.2500],
+             [0.5000, 0.5000]]], dtype=torch.float64)
+    >>> as_predictions(logits=[[0.75, 0.25]], labels=[0])
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: the logits lie in [0, 1] and rows sum to 1: give them as probabilities=
+    """
+    if (logits is None) == (probabilities is None):
+        raise ArcalError("give either logits or probabilities, and not both")
+    if probabilities is None:
+        members = _from_logits(_rows(logits, "logits"))
+    else:
+        members = _from_probabilities(_rows(probabilities, "probabilities"))
+    _, N, Z = members.shape
+    if classes is not None and classes != Z:
+        raise ArcalError(f"there are predictions of {Z} classes, and the data has {classes}")
+    labels = as_labels(labels, N, Z)
+    ids = torch.arange(N) if ids is None else as_whole_numbers(ids, N, "ids")
+    order = ids.argsort(stable=True)
+    repeats = order[1:][ids[order].diff() == 0]
+    if len(repeats):
+        row = int(repeats.min())
+        raise ArcalError(f"id {ids[row]} of row {row} is there twice: every input has its own")
+    return Predictions(ids=ids, labels=labels, logits=members)
+
+
+def _rows(values: Any, name: str) -> Tensor:
+    """Floats `(N, Z)`, `(M, N, Z)` or, of one column, `(N, 1)`."""
+    rows = as_tensor(values, name)
+    if rows.is_complex() or rows.dtype == torch.bool:
+        raise ArcalError(f"{name} are {rows.dtype}: give floats")
+    if rows.ndim == 1:
+        rows = rows.unsqueeze(1)
+    if rows.ndim not in (2, 3) or 0 in rows.shape:
+        raise ArcalError(
+            f"{name} have shape {tuple(rows.shape)}: give (N, Z), a row for each of at least one "
+            "input and a column for each class"
+        )
+    return rows if rows.dtype == torch.float64 else rows.float()
+
+
+def _from_logits(z: Tensor) -> Tensor:
+    none = (z == -torch.inf).all(dim=-1)
+    _refuse(z.isnan().any(dim=-1), "the logits hold NaN")
+    _refuse((z == torch.inf).any(dim=-1) | none, "the logits are infinite")
+    inside = _in_unit_interval(z).all()
+    if z.shape[-1] == 1:
+        if inside:
+            raise ArcalError(
+                "the logits of the one class all lie in [0, 1]: give them as probabilities=, or, "
+                "if they are logits z, in two columns (0, z)"
+            )
+        z = torch.cat([torch.zeros_like(z), z], dim=-1)
+    elif inside and ((z.sum(dim=-1) - 1).abs() <= SUM).all():
+        raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities=")
+    return z if z.ndim == 3 else z.unsqueeze(0)
+
+
+def _from_probabilities(p: Tensor) -> Tensor:
+    _refuse(p.isnan().any(dim=-1), "the probabilities hold NaN")
+    outside = ~_in_unit_interval(p, OUTSIDE).all(dim=-1)
+    _refuse(outside, "the probabilities leave [0, 1]", "give logits as logits=")
+    p = p.clamp(0, 1)
+    if p.shape[-1] == 1:
+        p = torch.cat([1 - p, p], dim=-1)
+    off = (p.sum(dim=-1) - 1).abs() > SUM
+    _refuse(off, "the probabilities do not sum to 1", "give all classes, or logits as logits=")
+    return p.log() if p.ndim == 3 else p.log().unsqueeze(0)
+
+
+def _in_unit_interval(values: Tensor, slack: float = 0.0) -> Tensor:
+    return (values >= -slack) & (values <= 1 + slack)
+
+
+def _refuse(wrong: Tensor, what: str, remedy: str = "leave such inputs out, or mend the model"):
+    """Name the first row, and the member where there are several, that is `wrong`."""
+    if wrong.any():
+        *member, row = wrong.nonzero()[0].tolist()
+        of = f" of member {member[0]}" if member else ""
+        raise ArcalError(f"{what} in row {row}{of}: {remedy}")

@@ -1,0 +1,76 @@
+"""One door for classifiers: anything that gives logits becomes a model, or saved predictions."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, fx, nn
+from torch.export import ExportedProgram
+
+from arcal.attacks import Inputs, InputsLike, Model
+from arcal.auditing._exported import exported_module
+from arcal.auditing._logits import logits_of
+from arcal.auditing._model_checks import check_model
+from arcal.auditing._saved_predictions import as_predictions
+from arcal.errors import ArcalError
+
+__all__ = ["Classifier", "as_model", "as_predictions", "check_model"]
+
+fx.wrap("logits_of")  # a leaf where a classifier is traced, as `attacks.model.folded` does
+
+
+class Classifier(nn.Module):
+    """A module whose output is logits `(N, Z)`, whatever `classifier` makes of them."""
+
+    def __init__(self, classifier: nn.Module, classes: int | None = None):
+        super().__init__()
+        self.classifier, self.classes = classifier, classes
+        self.training = classifier.training
+
+    def forward(self, x: InputsLike) -> Tensor:
+        return logits_of(_called(self.classifier, x), self.classes)
+
+
+def as_model(classifier: Any, *, classes: int | None = None) -> Model:
+    """A classifier of any kind as a model: a callable from inputs to logits `(N, Z)`.
+
+    `classifier` is an `nn.Module`, a program of `torch.export`, or any callable. It may return
+    logits, or a `ModelOutput`, dict or tuple with logits; one logit of a binary classifier becomes
+    the two logits (0, z), whose softmax has the sigmoid of z as its second entry. Inputs that are a
+    dict are given to it as keywords, a tuple as arguments one after another. A program exported for
+    one batch size takes any: batches are filled up with a copy of their last row.
+
+    A module stays one: `.eval()`, `.to()` and its weights are those of the classifier. `classes`,
+    if given, is how many every output must have. What is none of these raises `ArcalError`; what
+    the logits are like is for `check_model`. Predictions that are there already are for
+    `as_predictions`.
+
+    >>> import torch
+    >>> one_logit = torch.nn.Linear(3, 1)
+    >>> as_model(one_logit, classes=2)(torch.rand(5, 3)).shape
+    torch.Size([5, 2])
+    """
+    if classes is not None and classes < 2:
+        raise ArcalError(f"classes is {classes}: a classifier needs at least 2")
+    if isinstance(classifier, ExportedProgram):
+        classifier = exported_module(classifier)
+    if isinstance(classifier, Classifier):
+        return classifier if classes is None else Classifier(classifier.classifier, classes)
+    if isinstance(classifier, nn.Module):
+        return Classifier(classifier, classes)
+    if isinstance(classifier, type) or not callable(classifier):
+        raise ArcalError(
+            f"a {type(classifier).__name__} is no classifier: give a module, an exported program "
+            "or a function from inputs to logits; what is saved is for `as_predictions`"
+        )
+
+    def model(x: InputsLike) -> Tensor:
+        return logits_of(_called(classifier, x), classes)
+
+    return model
+
+
+def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
+    parts = x.parts if isinstance(x, Inputs) else x
+    if isinstance(parts, Mapping):
+        return classifier(**parts)
+    return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
