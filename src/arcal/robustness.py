@@ -97,14 +97,14 @@ def score(
         ids, x, labels = batch
         rowwise, x = bound(model, x)
         if order == "attack":
-            found = (
+            attacked = (
                 attack(rowwise, x, bounds)
                 if start is None
                 else attack(rowwise, x, bounds, start=start(ids).to(x))
             )
             if keep is not None:
-                keep(ids, found)
-            row = (found.distance, found.success, found.predicted, found.passes)
+                keep(ids, attacked)
+            row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
         else:
             row = _rank_only(rowwise, x, ids, order, bounds, seed)
         parts.append((ids, labels, *row))
@@ -210,4 +210,4 @@ def levels(robustness: Tensor, ids: Tensor, R: int) -> Tensor:
 
 def mean_rank(robustness: Tensor, ids: Tensor) -> Tensor:
     """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`."""
-    return torch.stack([rank(of_one, ids) for of_one in robustness]).double().mean(dim=0)
+    return torch.stack([rank(run, ids) for run in robustness]).double().mean(dim=0)

@@ -47,28 +47,28 @@ def check_inputs(x: Tensor, bounds: Bounds) -> None:
 
 
 def verified(
-    model: Model, x: Tensor, found: Tensor, predicted: Tensor, bounds: Bounds, passes: Tensor
+    model: Model, x: Tensor, perturbed: Tensor, predicted: Tensor, bounds: Bounds, passes: Tensor
 ) -> Adversarial:
-    """Run the found inputs through the model as given and keep what really flips it.
+    """Run the perturbed inputs through the model as given and keep what really flips it.
 
-    `found` `(N, ...)` is NaN where the attack has nothing. A point so near the boundary that this
-    model, unlike the attack's twin of it, is not flipped is pushed outward by up to 1 % of its
+    `perturbed` `(N, ...)` is NaN where the attack has nothing. A point so near the boundary that
+    this model, unlike the attack's twin of it, is not flipped is pushed outward by up to 1 % of its
     perturbation; what still does not flip is a failure.
     """
-    delta = torch.where(found.isnan(), 0, found - x)
+    delta = torch.where(perturbed.isnan(), 0, perturbed - x)
     adversarial = torch.full_like(x, torch.nan)
     success = torch.zeros(len(x), dtype=torch.bool, device=x.device)
-    open_ = ~found.flatten(1).isnan().any(dim=1)
+    open_ = ~perturbed.flatten(1).isnan().any(dim=1)
     for push in (0.0, 1e-4, 1e-3, 1e-2):
-        at = open_.nonzero().squeeze(1)
-        if len(at) == 0:
+        left = open_.nonzero().squeeze(1)
+        if len(left) == 0:
             break
-        candidate = x[at] + (1 + push) * delta[at]
+        candidate = x[left] + (1 + push) * delta[left]
         candidate = candidate if bounds is None else candidate.clamp(*bounds)
-        flips = predicted_class(rows(model, at), candidate) != predicted[at]
-        adversarial[at[flips]] = candidate[flips]
-        success[at[flips]] = True
-        open_[at[flips]] = False
+        flips = predicted_class(rows(model, left), candidate) != predicted[left]
+        adversarial[left[flips]] = candidate[flips]
+        success[left[flips]] = True
+        open_[left[flips]] = False
     distance = (adversarial - x).flatten(1).norm(dim=1)
     distance = torch.where(success, distance, torch.inf).float()
     return Adversarial(distance, success, adversarial, predicted, passes)

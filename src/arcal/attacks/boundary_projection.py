@@ -87,8 +87,8 @@ class BoundaryProjection:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):
             y = predicted_class(model, x)
-            found, passes = self._search(folded(model, x), x, y, bounds, start)
-            return verified(model, x, found, y, bounds, passes)
+            perturbed, passes = self._search(folded(model, x), x, y, bounds, start)
+            return verified(model, x, perturbed, y, bounds, passes)
 
     @torch.no_grad()
     def _search(
@@ -106,8 +106,8 @@ class BoundaryProjection:
         T = min(T, int(wanted.sum(dim=1).max()) + 1 + (start is not None))
         k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
         planes = _Planes(x, bounds, k, offset + 2 * enough.unsqueeze(1), g)
-        at, j = wanted.nonzero(as_tuple=True)
-        for i, c in zip(at.split(N), j.split(N), strict=True) if len(at) else ():
+        active, j = wanted.nonzero(as_tuple=True)
+        for i, c in zip(active.split(N), j.split(N), strict=True) if len(active) else ():
             _, _, g = _margin_and_gradient(rows(model, i), x[i], y[i], planes.k[i, c])
             planes.add(i, c, g)
         passes = 1 + wanted.sum(dim=1)
@@ -127,25 +127,27 @@ class BoundaryProjection:
 
         for spent in range(int(passes.min()), 3 * self.budget):
             going = (spent < self.budget) | best.isinf()
-            at = ((passes <= spent) & going).nonzero().squeeze(1)
-            if len(at) == 0:
+            active = ((passes <= spent) & going).nonzero().squeeze(1)
+            if len(active) == 0:
                 break
-            j, d = planes.nearest(at)
-            x_t = _clamp(x[at] + _like(1 + beyond[at], x) * d.view_as(x[at]), bounds)
+            j, d = planes.nearest(active)
+            x_t = _clamp(x[active] + _like(1 + beyond[active], x) * d.view_as(x[active]), bounds)
             if spent != self.budget - 1:
-                z, m, g = _margin_and_gradient(rows(model, at), x_t, y[at], planes.k[at, j])
+                z, m, g = _margin_and_gradient(
+                    rows(model, active), x_t, y[active], planes.k[active, j]
+                )
             else:  # no step follows that would need them, for nearly all
-                z, m, g = rows(model, at)(x_t.clone()), None, None
-            passes[at] += 1
+                z, m, g = rows(model, active)(x_t.clone()), None, None
+            passes[active] += 1
 
-            d = (x_t - x[at]).flatten(1)
-            crossed = margin(z, y[at]) < -enough[at]
-            better = crossed & (d.norm(dim=1) < best[at])
-            best[at] = torch.where(better, d.norm(dim=1), best[at])
-            nearest[at] = torch.where(_like(better, x), x_t, nearest[at])
-            beyond[at] = (beyond[at] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
+            d = (x_t - x[active]).flatten(1)
+            crossed = margin(z, y[active]) < -enough[active]
+            better = crossed & (d.norm(dim=1) < best[active])
+            best[active] = torch.where(better, d.norm(dim=1), best[active])
+            nearest[active] = torch.where(_like(better, x), x_t, nearest[active])
+            beyond[active] = (beyond[active] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
             if m is not None and g is not None:
-                planes.visit(at, j, m + 2 * enough[at], g, d)
+                planes.visit(active, j, m + 2 * enough[active], g, d)
         return nearest, passes
 
 
@@ -166,40 +168,44 @@ class _Planes:
         self.step, self.to = torch.zeros_like(g), torch.zeros_like(k[:, 0])
         self.add(torch.arange(len(k), device=k.device), torch.zeros_like(self.to), g)
 
-    def add(self, at: Tensor, j: Tensor, g: Tensor) -> None:
-        """The planes of columns `j` as seen from the clean inputs `at`, both `(B,)`."""
-        self.normal[at, j] = g
-        self.aim(at, j, g, self.offset[at, j])
-        self.first[at, j] = self.distance[at, j]
+    def add(self, active: Tensor, j: Tensor, g: Tensor) -> None:
+        """The planes of columns `j` as seen from the clean inputs `active`, both `(B,)`."""
+        self.normal[active, j] = g
+        self.aim(active, j, g, self.offset[active, j])
+        self.first[active, j] = self.distance[active, j]
 
-    def visit(self, at: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
+    def visit(self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
         """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
-        n, visits = self.normal[at, j], self.visits[at, j]
+        n, visits = self.normal[active, j], self.visits[active, j]
         b = torch.where(n.any(dim=1), 2 / (visits % 14 + 3), 1).unsqueeze(1)
         n = n.lerp(g, b.to(n))
         offset = m - torch.linalg.vecdot(n, d)
-        self.normal[at, j], self.offset[at, j], self.visits[at, j] = n, offset, visits + 1
-        self.aim(at, j, n, offset)
+        self.normal[active, j], self.offset[active, j], self.visits[active, j] = (
+            n,
+            offset,
+            visits + 1,
+        )
+        self.aim(active, j, n, offset)
 
-    def aim(self, at: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
+    def aim(self, active: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
         """Find the steps to the planes of columns `j`, and their lengths."""
-        d = project(self.x[at], offset, n, self.bounds)
+        d = project(self.x[active], offset, n, self.bounds)
         there = offset + torch.linalg.vecdot(n, d) <= 0.01 * offset.abs()
-        self.step[at], self.to[at] = d, j
-        self.distance[at, j] = torch.where(there, d.norm(dim=1), torch.inf)
+        self.step[active], self.to[active] = d, j
+        self.distance[active, j] = torch.where(there, d.norm(dim=1), torch.inf)
 
-    def nearest(self, at: Tensor) -> tuple[Tensor, Tensor]:
-        """The column `(B,)` of the nearest plane of each of the inputs `at`, and the step to it."""
-        new, first = self.visits[at] == 0, self.first[at]
-        known, which = torch.where(new, torch.inf, self.distance[at]).min(dim=1, keepdim=True)
+    def nearest(self, active: Tensor) -> tuple[Tensor, Tensor]:
+        """The column `(B,)` of the nearest plane of each of `active`, and the step to it."""
+        new, first = self.visits[active] == 0, self.first[active]
+        known, which = torch.where(new, torch.inf, self.distance[active]).min(dim=1, keepdim=True)
         farther = known / first.gather(1, which).clamp(min=torch.finfo(known.dtype).tiny)
         comparable = known.isfinite() & first.gather(1, which).isfinite()
         farther = torch.where(comparable, farther.clamp(0.1, 10), 1.0)
-        j = torch.where(new, 0.85 * farther * first, self.distance[at]).argmin(dim=1)
-        turn = (j != self.to[at]).nonzero().squeeze(1)
-        a, c = at[turn], j[turn]
+        j = torch.where(new, 0.85 * farther * first, self.distance[active]).argmin(dim=1)
+        turn = (j != self.to[active]).nonzero().squeeze(1)
+        a, c = active[turn], j[turn]
         self.aim(a, c, self.normal[a, c], self.offset[a, c])
-        return j, self.step[at]
+        return j, self.step[active]
 
     def column(self, k: Tensor) -> Tensor:
         """The column of class `k` `(N,)`, which takes the last one where it has none."""
@@ -228,11 +234,11 @@ def project(x: Tensor, offset: Tensor, normal: Tensor, bounds: Bounds) -> Tensor
     for _ in range(3):  # looking who is there already would cost more
         t, d, missing, slope = _newton(t, missing, slope, offset, normal, square, *sides)
     for _ in range(100):
-        at = ((missing > 1e-6 * offset.abs()) & (slope > 0)).nonzero().squeeze(1)
-        if len(at) == 0:
+        active = ((missing > 1e-6 * offset.abs()) & (slope > 0)).nonzero().squeeze(1)
+        if len(active) == 0:
             break
         of = (t, missing, slope, offset, normal, square, *sides)
-        t[at], d[at], missing[at], slope[at] = _newton(*(one[at] for one in of))
+        t[active], d[active], missing[active], slope[active] = _newton(*(one[active] for one in of))
     return d
 
 

@@ -69,13 +69,13 @@ class CarliniWagner:
         check_inputs(x, bounds)
         with frozen(model):
             y = predicted_class(model, x)
-            found, passes = self._search(folded(model, x), x, y, bounds)
-            return verified(model, x, found, y, bounds, passes)
+            perturbed, passes = self._search(folded(model, x), x, y, bounds)
+            return verified(model, x, perturbed, y, bounds, passes)
 
     def _search(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
 
-        `at` holds the positions of the inputs still searched; the model and every tensor of a
+        `active` holds the positions of the inputs still searched; the model and every tensor of a
         search are of these. Each input is at its own iteration `i` of its own search step. What has
         the size of the inputs is written in place: memory is what the attack costs beside the
         model.
@@ -83,7 +83,7 @@ class CarliniWagner:
         shape, x = x.shape[1:], x.flatten(1)
         c, passes = self._first_c(model, x, shape, y)
         best, nearest = torch.full_like(c, torch.inf), torch.full_like(x, torch.nan)
-        at, scratch = torch.arange(len(x), device=x.device), x.new_empty(4, *x.shape)
+        active, scratch = torch.arange(len(x), device=x.device), x.new_empty(4, *x.shape)
         window = max(self.iterations // 20, 1)
 
         lower, upper = torch.zeros_like(c), torch.full_like(c, torch.inf)
@@ -94,10 +94,10 @@ class CarliniWagner:
         losses, before = unsearched.repeat(len(x), 1), x.new_full((len(x), 2), torch.inf)
         i, searches, crossed = torch.zeros_like(c), torch.zeros_like(c), torch.zeros_like(y).bool()
 
-        while len(at):
+        while len(active):
             i += 1
-            passes[at] += 1
-            perturbed, slope, delta, gradient = scratch[:, : len(at)]
+            passes[active] += 1
+            perturbed, slope, delta, gradient = scratch[:, : len(active)]
             _from_w(w, bounds, perturbed, slope)
             torch.sub(perturbed, x, out=delta)
             squared = torch.linalg.vector_norm(delta, dim=1).square()
@@ -106,8 +106,8 @@ class CarliniWagner:
             enough = rounding(logits).clamp(min=self.kappa)
             over = margin(logits, y) < -enough
             crossed |= over
-            better = (over & (squared < best[at])).nonzero().squeeze(1)
-            best[at[better]], nearest[at[better]] = squared[better], perturbed[better]
+            better = (over & (squared < best[active])).nonzero().squeeze(1)
+            best[active[better]], nearest[active[better]] = squared[better], perturbed[better]
 
             # The chain rule by hand for all but the model: 2 (x' - x) + c grad margin, times dg/dw.
             gradient.unflatten(1, shape).copy_(downhill)
@@ -138,9 +138,9 @@ class CarliniWagner:
                 t[ended] = value
             losses[ended], before[ended] = unsearched, torch.inf
             left = (searches < self.search_steps).nonzero().squeeze(1)
-            if len(left) < len(at):
+            if len(left) < len(active):
                 model = rows(model, left)
-                at, x, y, c, lower, upper = (t[left] for t in (at, x, y, c, lower, upper))
+                active, x, y, c, lower, upper = (t[left] for t in (active, x, y, c, lower, upper))
                 start, w, m, v = (t[left] for t in (start, w, m, v))
                 losses, before, i, searches = (t[left] for t in (losses, before, i, searches))
                 crossed = crossed[left]

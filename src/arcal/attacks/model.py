@@ -153,10 +153,10 @@ def folded(model: Model, x: Tensor) -> Model:
         if x.ndim == 4:
             twin = twin.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         with torch.no_grad():
-            expected, found = model(x[:8].clone()), twin(x[:8].clone())
+            expected, actual = model(x[:8].clone()), twin(x[:8].clone())
     except Exception:  # tracing runs code that is not ours; without a twin nothing is lost
         return model
-    apart = (found - expected).abs().amax(dim=1)
+    apart = (actual - expected).abs().amax(dim=1)
     return twin if (apart <= 0.5 * rounding(expected)).all() else model
 
 

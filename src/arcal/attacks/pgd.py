@@ -76,20 +76,20 @@ class PGD:
             low, high = low.clamp(min=bounds[0]), high.clamp(max=bounds[1])
 
         with frozen(model):
-            at = (x + self._drawn_start(x)).clamp(low, high)
-            value, gradient = self._climb(model, at, y)
-            best, highest = at, value
+            current = (x + self._drawn_start(x)).clamp(low, high)
+            value, gradient = self._climb(model, current, y)
+            best, highest = current, value
             velocity, step = torch.zeros_like(x), torch.full_like(value, self.step)
             for _ in range(self.iterations):
                 velocity = self.momentum * velocity + (1 - self.momentum) * gradient.sign()
-                there = (at + _over(x, step) * velocity).clamp(low, high)
+                there = (current + _over(x, step) * velocity).clamp(low, high)
                 value_there, gradient_there = self._climb(model, there, y)
                 goes = (value_there >= value) | (self.backtracking == 1)
                 step = torch.where(goes, step, step / self.backtracking)
                 value = torch.where(goes, value_there, value)
                 gradient = torch.where(_over(x, goes), gradient_there, gradient)
-                at = torch.where(_over(x, goes), there, at)
-                best = torch.where(_over(x, value > highest), at, best)
+                current = torch.where(_over(x, goes), there, current)
+                best = torch.where(_over(x, value > highest), current, best)
                 highest = value.maximum(highest)
         assert best.shape == x.shape
         return best
@@ -100,14 +100,14 @@ class PGD:
         return STARTS[names[drawn]](x.shape, self.radius).to(x)
 
     @torch.enable_grad()
-    def _climb(self, model: Model, at: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def _climb(self, model: Model, current: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """The objective `(N,)` and its gradient `(N, ...)`."""
-        at = at.detach().requires_grad_()
-        logits = model(at.clone())  # some models write into their input
+        current = current.detach().requires_grad_()
+        logits = model(current.clone())  # some models write into their input
         check_differentiable(logits)
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
         assert value.shape == y.shape
-        return value.detach(), torch.autograd.grad(value.sum(), at)[0]
+        return value.detach(), torch.autograd.grad(value.sum(), current)[0]
 
 
 def _cross_entropy(log_f: Tensor, y: Tensor) -> Tensor:

@@ -200,10 +200,10 @@ def _why_it_failed(model: Model, x: Tensor | Inputs, error: Exception) -> str:
         part.dtype for part in _named(x).values() if part.dtype == torch.uint8
     }
     weights = model.parameters() if isinstance(model, nn.Module) else ()
-    of_weights = {weight.dtype for weight in weights if weight.is_floating_point()}
-    if floats and of_weights and not floats & of_weights:
+    weights_kind = {weight.dtype for weight in weights if weight.is_floating_point()}
+    if floats and weights_kind and not floats & weights_kind:
         return (
-            f"the inputs are {_words(floats)} and the model's weights {_words(of_weights)}: "
+            f"the inputs are {_words(floats)} and the model's weights {_words(weights_kind)}: "
             f"convert the inputs, or the model, by `.to(dtype)`"
         )
     shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in _named(x).values())

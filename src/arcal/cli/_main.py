@@ -91,8 +91,8 @@ def _one_line(box: str) -> str:
     text = " ".join(words).partition(" Got errors:")[0]
     if "Missing subcommand" in first:
         text = f"no command: {text}"
-    if found := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
-        text = f"{found[1]} cannot be {found[2] or found[3]}"
+    if match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
+        text = f"{match[1]} cannot be {match[2] or match[3]}"
     named = [name for name in sys.argv[1:2] if name in COMMANDS]
     return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"
 

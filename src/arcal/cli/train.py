@@ -82,9 +82,9 @@ class Train:
 
         run, tried = self._run(), {}
         if self.sweep:
-            found = self._swept(run)
-            run = replace(run, settings=run.settings | {"epsilon": found.best})
-            tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in found.ece.items()}}
+            swept = self._swept(run)
+            run = replace(run, settings=run.settings | {"epsilon": swept.best})
+            tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
@@ -95,18 +95,18 @@ class Train:
             )
         records = [folder.epochs() for folder in folders]
         last = [
-            {"run": str(folder.path), "settings": read_run(folder).run.settings} | of_run[-1]
-            for folder, of_run in zip(folders, records, strict=True)
+            {"run": str(folder.path), "settings": read_run(folder).run.settings} | epochs[-1]
+            for folder, epochs in zip(folders, records, strict=True)
         ]
         if self.json:
             print(json.dumps([record | tried for record in last], indent=2))
-        for line, of_run in zip(last, records, strict=True):
+        for line, epochs in zip(last, records, strict=True):
             say(
                 f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "
                 f"ECE {100 * line['ece']:.2f} x 10^-2"
             )
-            if scoring := sum(record.get("rescoring_seconds", 0.0) for record in of_run):
-                whole = scoring + sum(record["seconds"] for record in of_run)
+            if scoring := sum(record.get("rescoring_seconds", 0.0) for record in epochs):
+                whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
 
     def _compute(self) -> "Compute":
@@ -146,7 +146,7 @@ class Train:
             )
         with bar("choosing epsilon on validation", "epochs") as progress:
             first = replace(run, seeds=self.seeds[:1])
-            found = sweep(
+            swept = sweep(
                 first,
                 self.runs,
                 "epsilon",
@@ -155,7 +155,7 @@ class Train:
                 compute=self._compute(),
                 progress=progress,
             )
-        for value, ece in found.ece.items():
+        for value, ece in swept.ece.items():
             say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
-        say(f"chosen: epsilon {found.best:g}")
-        return found
+        say(f"chosen: epsilon {swept.best:g}")
+        return swept

@@ -142,7 +142,7 @@ class ARAdaLS(AdaLS):
                 f"an attack is of the order attack: leave it out, or None, with {settings['order']}"
             )
         rescore = settings["rescore"] or ()
-        if not all(0 < at < 1 or (at >= 1 and float(at).is_integer()) for at in rescore):
+        if not all(0 < when < 1 or (when >= 1 and float(when).is_integer()) for when in rescore):
             raise ArcalError(
                 f"rescore is {list(rescore)}: give epochs, or shares of all epochs below 1"
             )
@@ -150,8 +150,10 @@ class ARAdaLS(AdaLS):
 
     def begin(self, epochs: int, full_rate: int) -> None:
         super().begin(epochs, full_rate)
-        self.rescored = {max(1, round(at * epochs)) if at < 1 else int(at) for at in self.rescore}
-        if any(at >= epochs for at in self.rescored):
+        self.rescored = {
+            max(1, round(when * epochs)) if when < 1 else int(when) for when in self.rescore
+        }
+        if any(when >= epochs for when in self.rescored):
             raise ArcalError(
                 f"rescore is {list(self.rescore)}, but there are {epochs} epochs: after the last "
                 "one new levels would teach nothing"

@@ -39,6 +39,6 @@ def mixed_loss(
     j = torch.randperm(len(x))
     on_device = j.to(x.device)
     logits = model(share * x + (1 - share) * x[on_device])
-    of_i = criterion(logits, ids, labels)
-    of_j = criterion(logits, ids[j], labels[on_device])
-    return share * of_i + (1 - share) * of_j
+    loss_i = criterion(logits, ids, labels)
+    loss_j = criterion(logits, ids[j], labels[on_device])
+    return share * loss_i + (1 - share) * loss_j

@@ -59,12 +59,12 @@ class Setting:
     @property
     def bounds(self) -> dict[str, float]:
         """Those of `above`, `at_least`, `below` and `at_most` that there are."""
-        return {name: at for name in _BOUNDS if (at := getattr(self, name)) is not None}
+        return {name: bound for name in _BOUNDS if (bound := getattr(self, name)) is not None}
 
     @property
     def range(self) -> str:
         """The bounds in words, such as "at least 0 and below 1"."""
-        words = (f"{name.replace('_', ' ')} {at:g}" for name, at in self.bounds.items())
+        words = (f"{name.replace('_', ' ')} {bound:g}" for name, bound in self.bounds.items())
         return " and ".join(words)
 
     def contains(self, value: Any) -> bool:
@@ -72,7 +72,7 @@ class Setting:
         if not self.bounds:
             return True
         finite = isinstance(value, Real) and math.isfinite(value)
-        return finite and all(_BOUNDS[name](value, at) for name, at in self.bounds.items())
+        return finite and all(_BOUNDS[name](value, bound) for name, bound in self.bounds.items())
 
     def check(self, value: Any) -> None:
         """Raise `ArcalError` on a value outside the bounds that is not the default."""

@@ -227,9 +227,9 @@ class _Loop:
 
     def cut(self, part: Part, rescore: Scorer) -> Tensor:
         """A part's levels `(N,)` in the order of its ids, by the members' mean rank as they are."""
-        at = self._share(torch.arange(len(part)))
-        robustness = rescore([member.model for member in self.members], part, at)
-        ids, *members = self._gathered([part.ids[at], *robustness])
+        positions = self._share(torch.arange(len(part)))
+        robustness = rescore([member.model for member in self.members], part, positions)
+        ids, *members = self._gathered([part.ids[positions], *robustness])
         ranking = mean_rank(torch.stack(members), ids)
         order = part.ids.argsort().argsort()  # what is gathered ascends by id
         return levels(ranking, ids, self.method.R)[order]

@@ -60,13 +60,13 @@ def fit_temperature(
     Temperature(T=2)
     """
     z, labels = as_examples(log_p, labels)
-    of_label = z.gather(1, labels[:, None])[:, 0]
-    if (of_label == z.amax(1)).all():
+    labelled = z.gather(1, labels[:, None])[:, 0]
+    if (labelled == z.amax(1)).all():
         raise ArcalError(
             f"all {len(labels)} validation inputs are classified correctly, so the NLL has no "
             "lowest temperature: pass more inputs, some of them misclassified"
         )
-    if (z.mean(1) - of_label).mean() >= 0:
+    if (z.mean(1) - labelled).mean() >= 0:
         raise ArcalError(
             f"no temperature is better than the uniform distribution for {len(labels)} validation "
             "inputs: train longer, or check that the labels are theirs"
@@ -76,7 +76,7 @@ def fit_temperature(
         p = (beta * z).softmax(1)
         mean = (p * z).sum(1)
         variance = (p * (z - mean[:, None]).square()).sum(1)
-        return (mean - of_label).mean(), variance.mean()
+        return (mean - labelled).mean(), variance.mean()
 
     low, beta = 0.0, 1.0
     while derivatives(beta)[0] < 0:
