@@ -112,8 +112,9 @@ def test_a_method_of_another_package_is_trained_and_evaluated(
 
     explained = arcal("train", "--help")
     assert explained.returncode == 0, explained.stderr
-    assert "Of focal, at least 0: how much less. (default: 3.0)" in _unboxed(explained.stdout)
-    assert "focal: cross-entropy that weighs" in _unboxed(explained.stdout)
+    words = _unboxed(explained.stdout)
+    assert "Of focal, at least 0: how fast the weight falls. (default: 3.0)" in words
+    assert "focal: cross-entropy that weighs" in words
 
     settings = ["--method", "focal", "--gamma", 2, "--mixup", 0.2]
     trained = arcal(*train, *settings)

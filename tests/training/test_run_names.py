@@ -1,12 +1,14 @@
 """Run folders are found again: a configuration's hash is what it was when they were trained."""
 
+from typing import Any
+
 import pytest
 
 from arcal.data import load
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 
-IMAGES = {"images": 100, "validation": 50, "test_images": 20}
+IMAGES: dict[str, Any] = {"images": 100, "validation": 50, "test_images": 20}
 
 
 @pytest.fixture(scope="module")
