@@ -50,7 +50,7 @@ ATTACK = CarliniWagner(search_steps=1, iterations=2)
 SMALLER: dict[str, Any] = {
     "resnet29": partial(ResNetV2, depth=11),
     "wrn-28-10": partial(WideResNet, depth=10, width=1),
-    "resnet101": partial(ResNet101, blocks=(1, 1, 1, 1), width=4),
+    "resnet101": partial(ResNet101, blocks=(1, 1, 1, 1), width=8),
 }
 
 
@@ -105,7 +105,10 @@ def in_short(run):
     epochs = 2 if run.settings.get("rescore") else 1
     recipe = run.recipe.shortened(epochs)
     at_once = recipe.core_batch and 3
-    recipe = replace(recipe, batch_size=5, core_batch=at_once, precision="32-true")
+    rate = recipe.learning_rate * 5 / recipe.batch_size  # so that no batch of noise diverges
+    recipe = replace(
+        recipe, batch_size=5, core_batch=at_once, learning_rate=rate, precision="32-true"
+    )
     settings = run.settings | ({"rescore": (1,)} if epochs == 2 else {})
     return replace(run, recipe=recipe, settings=settings)
 
