@@ -1,4 +1,4 @@
-"""From measurements to the tables of `docs/benchmarks.md`."""
+"""From measurements to the tables of `docs/notebook/attacks.md`."""
 
 import math
 from collections.abc import Iterable, Sequence
