@@ -3,7 +3,7 @@
     python -m benchmarks.attacks
 
 prints the tables of `docs/notebook/attacks.md` and writes them there. Every measurement is kept in
-the cache folder, so that a killed run continues, and if one of our attacks changes, only that one is
+the cache folder, so that a killed run continues, and only an attack of ours that has changed is
 measured again. Delete the folder to measure everything in one run.
 """
 

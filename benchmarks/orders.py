@@ -2,8 +2,8 @@
 
     python -m benchmarks.orders
 
-The small network on embedded Fashion-MNIST, on images it was trained on and on test images, compared
-with boundary projection at 150 passes.
+The small network on embedded Fashion-MNIST, on images it was trained on and on test images. All are
+compared with boundary projection at 150 passes.
 """
 
 from pathlib import Path
