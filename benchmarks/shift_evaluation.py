@@ -2,9 +2,9 @@
 
     python -m benchmarks.shift_evaluation
 
-trains the small network for an epoch on the CIFAR-10 that `ARCAL_SHARED` holds, makes the corrupted
-sets, then times `collect` on them, predictions, figures and files included, and the forward passes
-alone. Wall time, one thread; `--runs 2` adds what stability over two runs costs.
+trains the small network for an epoch on CIFAR-10, from the folder that `ARCAL_SHARED` names, and
+makes the corrupted sets. Then it times `evaluate` on them, with predictions, figures and files, and
+the forward passes alone. Wall time, one thread; `--runs 2` adds what stability over two runs costs.
 """
 
 import os
@@ -15,9 +15,11 @@ from tempfile import TemporaryDirectory
 import torch
 import tyro
 
+from arcal.auditing import shift_sets
 from arcal.compute.memory import keep_memory
 from arcal.data import Data, as_input, load
-from arcal.evaluation import Source, collect, shift_sets
+from arcal.data.corrupted import CorruptedImages
+from arcal.evaluation import evaluate, evaluated_part
 from arcal.training._fit import EVALUATION_BATCH
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
@@ -42,19 +44,19 @@ def main(
         ]
         for folder in folders:  # ranked beforehand: it is no part of the evaluation under shift
             score_run(folder, data.test, "test", "margin")
-        kept = Source(cache=Path(root) / "cache")
+        cached = CorruptedImages(cache=Path(root) / "cache")
         first = torch.arange(1)
         begin = time.perf_counter()
-        for at in sets:
-            at.of(data, kept).images(first)
+        for corrupted in sets:
+            evaluated_part(corrupted, data, cached).images(first)
         print(f"corrupting {len(sets)} sets of {images}: {time.perf_counter() - begin:.1f} s")
 
         begin = time.perf_counter()
-        collect(folders, data, sets, "margin", source=kept)
+        evaluate(folders, data, sets, "margin", corrupted=cached)
         whole = time.perf_counter() - begin
 
         models = [model for folder in folders for model in models_of(folder)]
-        parts = [data.test, *(at.of(data, kept) for at in sets)]
+        parts = [data.test, *(evaluated_part(corrupted, data, cached) for corrupted in sets)]
         inputs = [
             as_input(data.test.images(rows), torch.device("cpu"))
             for rows in torch.arange(images).split(EVALUATION_BATCH)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.report.levels import spearman
+from arcal.report.images import spearman
 from arcal.robustness import levels
 from benchmarks.measure import Measurement
 from benchmarks.peers import Contestant
