@@ -1,13 +1,15 @@
-"""Alpha by the epochs left beside alphas tuned by hand, at two lengths on two data sets.
+"""`alpha auto` beside alphas tuned by hand, for short and long training on two data sets.
 
-    python -m benchmarks.alpha                # the tables of docs/choosing-alpha-and-R.md
+    python -m benchmarks.alpha                # docs/notebook/automatic-alpha.md
     python -m benchmarks.alpha --on test --lengths 16 --alphas --seeds 10 11 12 13 14 15 16 17
+
+The second gives the tables of `docs/notebook/joint-update.md`.
 
 The small network on 3,000 training images at half their resolution, so that a run takes seconds; 10
 levels of 200 validation images each, cut by the gradient order. `--on development` measures on
 2,000 other images of the training set and, for shift, on 1,000 of them under the four types left
 for choosing; `--on test` on 5,000 test images and 1,000 of them under the 15 others. CIFAR-10 is
-looked for in the folder that `ARCAL_SHARED` names. Runs are kept, and a killed one goes on.
+read from the folder that `ARCAL_SHARED` names. Runs are kept, and a killed one continues.
 """
 
 from collections.abc import Iterator

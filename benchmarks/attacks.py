@@ -2,9 +2,9 @@
 
     python -m benchmarks.attacks
 
-prints the tables of `docs/benchmarks.md` and writes them there. Every measurement is kept in the
-cache folder, so that a killed run goes on and a changed attack of ours is the only one run anew;
-delete the folder to measure everything in one run.
+prints the tables of `docs/notebook/attacks.md` and writes them there. Every measurement is kept in
+the cache folder, so that a killed run continues, and only an attack of ours that has changed is
+measured again. Delete the folder to measure everything in one run.
 """
 
 import shlex
@@ -28,7 +28,7 @@ from benchmarks.settings import SETTINGS, Setting
 from benchmarks.table import Row, attacks_table, calls, carlini_wagner_claims, pass_costs, row
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
+DOCUMENT = ROOT / "docs" / "notebook" / "attacks.md"
 REFERENCES = ("foolbox-cw", "alma-1000")
 
 

@@ -3,7 +3,8 @@
     python -m benchmarks.calibration_measures
 
 Means over random subsets of the test set, and the same with labels drawn from the network's own
-probabilities, of which it is calibrated by construction. `docs/calibration-measures.md` has them.
+probabilities, which make it calibrated by construction: the tables of
+`docs/notebook/calibration-measures.md`.
 """
 
 from collections.abc import Callable

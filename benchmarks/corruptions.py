@@ -3,10 +3,10 @@
     python -m benchmarks.corruptions
 
 Processor time on one thread, the mean over the five intensities, on CIFAR-10's test images of 32
-pixels. imagecorruptions follows the official ImageNet-C code image by image, with its constants
-(but replaces ImageMagick's motion blur), and so is compared with ours under the same constants. It
-was written for old releases of what it needs (numpy 1, a `multichannel` option of scikit-image):
-what they have dropped since is put back while it runs.
+pixels: the table of `docs/notebook/corruption-speed.md`. imagecorruptions follows the official
+ImageNet-C code image by image and with its constants (but replaces ImageMagick's motion blur), so
+ours is timed with the same constants. It needs old releases of other packages (numpy 1, a
+`multichannel` option of scikit-image); what those have dropped since is put back while it runs.
 """
 
 import sys

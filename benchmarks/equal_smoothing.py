@@ -2,11 +2,11 @@
 
     python -m benchmarks.equal_smoothing RUNS --data PATH
 
-AR-AdaLS in random order ends with less smoothing than AR-AdaLS: the two differ in more than the
-order. So each AR-AdaLS run in the folder RUNS gets a twin of the same seed, whose levels are random
-and whose soft labels are, epoch by epoch, those of the run. Every epoch smooths as many images by
-as much; only which ones differs. Both are evaluated clean and under shift, as trained and after
-temperature scaling on clean validation images. Twins are kept in RUNS; a killed run goes on.
+AR-AdaLS in random order ends with less smoothing than AR-AdaLS, so the two differ in more than the
+order. Each AR-AdaLS run in the folder RUNS therefore gets a twin of the same seed, with random
+levels and, epoch by epoch, the soft labels of the run: as many images are smoothed by as much, only
+not the same ones. Both are evaluated clean and under shift, as trained and after temperature
+scaling on clean validation images. Twins are kept in RUNS, and a killed run continues.
 """
 
 import sys

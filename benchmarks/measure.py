@@ -1,4 +1,4 @@
-"""One attack on one batch: what it found, checked by us, and what it cost."""
+"""One attack on one batch: what it found, verified here, and what it cost."""
 
 import gc
 import json

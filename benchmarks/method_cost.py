@@ -2,8 +2,8 @@
 
     python -m benchmarks.method_cost
 
-Trains on embedded images, one thread, each kind in turn and that several times over; prints the
-ratios of processor time, validation included in all. Levels are assigned beforehand.
+Trains on embedded images on one thread, each kind in turn, several times over, and prints ratios of
+processor time. All of them include validation; levels are assigned beforehand.
 """
 
 from statistics import median

@@ -1,9 +1,9 @@
-"""The orders beside each other: how well each stands in for the attack, and what it costs.
+"""How well each order stands in for the attack, and what it costs.
 
     python -m benchmarks.orders
 
-The small network on embedded Fashion-MNIST, images it was trained on and test images. Held against
-the boundary projection at 150 passes.
+The small network on embedded Fashion-MNIST, on images it was trained on and on test images. All are
+compared with boundary projection at 150 passes.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Scoring on two processes and cores beside one on one: times, their ratio, and the same file.
+"""Scoring with two processes on two cores, and with one on one: times, and the same file.
 
     python -m benchmarks.scoring_processes
 
-The time of two includes that of starting them. Nothing else should run on the two cores.
+The time of two processes includes starting them. Nothing else should run on the two cores.
 """
 
 import os

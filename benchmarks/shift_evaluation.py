@@ -2,9 +2,9 @@
 
     python -m benchmarks.shift_evaluation
 
-trains the small network for an epoch on the CIFAR-10 that `ARCAL_SHARED` holds, makes the corrupted
-sets, then times `evaluate` on them, predictions, figures and files included, and the forward passes
-alone. Wall time, one thread; `--runs 2` adds what stability over two runs costs.
+trains the small network for an epoch on CIFAR-10, from the folder that `ARCAL_SHARED` names, and
+makes the corrupted sets. Then it times `evaluate` on them, with predictions, figures and files, and
+the forward passes alone. Wall time, one thread; `--runs 2` adds what stability over two runs costs.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""From measurements to the tables of `docs/benchmarks.md`."""
+"""From measurements to the tables of `docs/notebook/attacks.md`."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.report.levels import spearman
+from arcal.report.images import spearman
 from arcal.robustness import levels
 from benchmarks.measure import Measurement
 from benchmarks.peers import Contestant

@@ -102,7 +102,7 @@ def test_attacks_are_chosen_by_parts_of_their_names(contestants):
 
 
 def test_the_document_has_a_place_for_every_setting(tmp_path):
-    copy = tmp_path / "benchmarks.md"
+    copy = tmp_path / "attacks.md"
     copy.write_text(attacks.DOCUMENT.read_text())
     for name in attacks.SETTINGS:
         write(copy, name, f"results of {name}")

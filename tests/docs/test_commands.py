@@ -1,0 +1,78 @@
+"""Commands in the documents are ones that can be typed."""
+
+import ast
+import re
+import shlex
+import sys
+
+import pytest
+from documents import DOCUMENTS, NAMES, ROOT, blocks, quoted
+
+from arcal.cli import main
+
+COMMANDS = ("demo", "train", "score", "evaluate", "report", "reproduce")
+COMING = {"test-all"}  # once the slow tests are marked
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | COMING
+
+
+@pytest.fixture(scope="module")
+def flags():
+    """The flags of each command, as its help names them."""
+    with pytest.MonkeyPatch.context() as patch:
+        return {command: named_in_help(command, patch) for command in COMMANDS}
+
+
+def named_in_help(command, patch):
+    lines: list[str] = []
+    patch.setattr(sys, "argv", ["arcal", command, "--help"])
+    patch.setattr(sys.stdout, "write", lines.append)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    return set(re.findall(r"--[a-z][\w-]*", "".join(lines)))
+
+
+def benchmark_flags(name):
+    """The flags of a benchmark: the arguments of its `main`, or the fields of its `Options`."""
+    tree = ast.parse((ROOT / "benchmarks" / f"{name}.py").read_text())
+    names = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name == "main":
+            names |= {argument.arg for argument in node.args.args}
+        if isinstance(node, ast.ClassDef) and node.name == "Options":
+            names |= {ast.unparse(f.target) for f in node.body if isinstance(f, ast.AnnAssign)}
+    return {f"--{name.replace('_', '-')}" for name in names}
+
+
+def commands(document):
+    """What is in backquotes, and the lines of shell blocks, without comments."""
+    text = document.read_text()
+    typed = [line for block in blocks(text, "sh") for line in block.replace("\\\n", "").split("\n")]
+    return [re.sub(r"\s+#.*", "", line) for line in (*quoted(text), *typed)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_commands_and_their_flags_exist(document, flags):
+    for line in commands(document):
+        if match := re.match(r"(?:\.venv\S*/bin/)?arcal ([a-z]+)", line):
+            assert match[1] in COMMANDS, line
+            known = flags[match[1]]
+        elif match := re.match(r"(?:\.venv\S*/bin/)?python -m benchmarks\.(\w+)", line):
+            known = benchmark_flags(match[1])
+        elif match := re.match(r"make ([a-z-]+)", line):
+            assert match[1] in TARGETS, line
+            continue
+        elif line.startswith("--"):
+            known = set().union(*flags.values(), benchmark_flags("attacks"))
+        else:
+            continue
+        unknown = {word for word in shlex.split(line) if word.startswith("--")} - known
+        assert not unknown, f"{document.name}: {line}"
+
+
+def test_a_wrong_flag_and_a_wrong_benchmark_are_seen(flags):
+    assert "--orders" not in flags["score"]
+    assert "--order" in flags["score"]
+    assert benchmark_flags("attacks") >= {"--setting", "--quick"}
+    with pytest.raises(FileNotFoundError):
+        benchmark_flags("nothing")

@@ -1,0 +1,94 @@
+"""Python in the documents runs, in the order of each page, on a tiny data set and network."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from documents import ROOT, blocks
+from torch import nn
+
+import arcal
+from arcal.data import load
+from arcal.training import RECIPES, Run, train
+
+PAGES = ("README.md", *(f"docs/{name}.md" for name in ("choosing-alpha-and-R", "evaluation")))
+PAGES += ("docs/methods.md", "docs/scoring.md")
+TRAINED_ELSEWHERE = "FocalLoss"
+"""The example of a method, which `tests/training/test_trained_methods.py` runs."""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished run, which has seen next to nothing."""
+    recipe = RECIPES["demo"].shortened(1)
+    run = Run(recipe=recipe, images=64, validation=64, test_images=64)
+    return train(run, tmp_path_factory.mktemp("runs")).path
+
+
+@pytest.fixture(scope="module")
+def names():
+    """What the snippets take for granted: a network, its data, and what it says of them."""
+    data = load("fashion", images=64, validation=64, test_images=64)
+    torch.manual_seed(0)
+    linear = nn.Linear(784, 10)
+    nn.init.zeros_(linear.weight)
+    model = nn.Sequential(nn.Flatten(), linear)
+    everything = torch.arange(64)
+    x, y = data.validation.images(everything) / 255, data.validation.labels
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(30):  # until a temperature can be fitted
+        loss = nn.functional.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    batches = {
+        name: (part.ids, part.images(everything) / 255, part.labels) for name, part in parts.items()
+    }
+    ids, images, labels = batches["test"]
+    logits, validation_logits = model(images).detach(), model(x).detach()
+    return {
+        "arcal": arcal,
+        "Path": Path,
+        "model": model,
+        "vanilla": model,
+        "ids": ids,
+        "labels": labels,
+        "images": images,
+        "logits": logits,
+        "logits_in_fog": logits,
+        "names": data.classes,
+        "validation_ids": data.validation.ids,
+        "validation_images": x,
+        "validation_labels": y,
+        "validation_logits": validation_logits,
+        "probabilities": validation_logits.softmax(dim=1),
+        "loader": [batches["test"]],
+        "test_loader": [batches["test"]],
+        "train_loader": [batches["train"]],
+        "plain_train_loader": [batches["train"]],
+        "validation_loader": [batches["validation"]],
+    }
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_python_runs(page, names, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    codes = [
+        code.replace("runs/RUN", str(run)) for code in blocks((ROOT / page).read_text(), "python")
+    ]
+    codes = [code for code in codes if TRAINED_ELSEWHERE not in code]
+    assert codes
+    state: dict = {}
+    for code in codes:
+        state |= names  # as if each were copied from the page alone, but for what it imports
+        exec(compile(code, page, "exec"), state)
+
+
+def test_no_page_with_python_is_forgotten():
+    with_python = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md"))
+        if blocks(path.read_text(), "python")
+    }
+    assert with_python == set(PAGES)
