@@ -1,66 +1,85 @@
+"""What is printed: no number cut, names as they are, records that programs can read."""
+
 import dataclasses
 import io
+import math
 
 import torch
 from rich.console import Console
 
-from arcal.evaluation import MethodRuns, Predictions, figures
-from arcal.report.tables import COLUMNS, ECE, SEPARATION, measures_of, separation_of
+from arcal.auditing import CLEAN, Predictions, Spread, Subject, shift_sets
+from arcal.report.tables import COLUMNS, ECE, SEPARATION, measures_by_set, separations
 from arcal.report.terminal import as_records, print_table
+from made_up_subjects import with_figures
+
+(FOG,) = shift_sets(["fog-1"])
 
 
-def test_records_are_one_a_run_and_set(made):
-    runs = made.runs(seeds=(0, 1), sets=("test", "test-fog-1"))
-    records = as_records([runs])
-    assert [(r["set"], r["seeds"]) for r in records] == [
+def printed(subjects, width=80):
+    written = io.StringIO()
+    print_table(subjects, Console(file=written, width=width))
+    return written.getvalue()
+
+
+def test_records_are_one_a_run_and_set(maker):
+    subject = maker.subject(seeds=(0, 1), sets=[FOG])
+    records = as_records([subject])
+    assert [(record["set"], record["seeds"]) for record in records] == [
         ("test", [0]),
         ("test", [1]),
         ("test-fog-1", [0]),
         ("test-fog-1", [1]),
     ]
-    assert records[2]["ece"] == runs.figures["test-fog-1"][0]["ece"]
+    assert records[2]["ece"] == subject.measures[FOG].runs[0]["ece"]
 
 
-def test_an_infinite_measure_is_null_in_records():
-    certain_and_wrong = torch.tensor([[[-torch.inf, 0.0]]])
-    found = Predictions(torch.tensor([0]), torch.tensor([0]), certain_and_wrong)
-    runs = MethodRuns("vanilla", [], [(0,)], [found], [], {"test": [figures(found)]})
-    (record,) = as_records([runs])
+def test_an_infinite_measure_is_null_in_records(maker):
+    subject = with_figures(maker.subject(seeds=(0,)), nll=(math.inf,))
+    (record,) = as_records([subject])
     assert record["nll"] is None
+    assert record["method"] == "vanilla"
 
 
-def test_terminal_table_fits_and_shows_labels_as_they_are(made):
-    runs = [made.runs(), made.runs("label-smoothing", {"epsilon": 0.1}, gap=-0.1)]
-    runs[1] = dataclasses.replace(runs[1], label="[red]mine")
-    written = io.StringIO()
-    print_table(runs, Console(file=written, width=80))
-    assert "[red]mine" in written.getvalue()
-    titled = made.runs(ood=("set [v2]",))
-    print_table([titled], Console(file=written, width=80))
-    assert "told from set [v2]" in written.getvalue()
-    assert "…" not in written.getvalue()
-    assert ECE.show_spread(measures_of(runs[0])["test"]["ece"]) in written.getvalue()
+def test_the_table_fits_and_shows_names_as_they_are(maker):
+    mine = dataclasses.replace(maker.subject(gap=-0.1), name="[red]mine", method=None)
+    text = printed([maker.subject(), mine])
+    assert "[red]mine: 3 runs" in text
+    text += printed([maker.subject(ood=["set [v2]"])])
+    assert "told from set [v2]" in text
+    assert "…" not in text
+    vanilla = maker.subject().measures[CLEAN].runs
+    assert ECE.show_spread(Spread(tuple(run["ece"] for run in vanilla))) in text
 
 
-def test_a_narrow_terminal_cuts_no_number(made):
-    runs = [made.runs(), made.runs("ar-adals", {"R": 5}, gap=0.1)]
-    written = io.StringIO()
-    print_table(runs, Console(file=written, width=50))
-    text = written.getvalue()
-    for of_method in runs:
-        of_clean = measures_of(of_method)["test"]
-        assert all(column.show_spread(of_clean[column.measure]) in text for column in COLUMNS)
+def test_a_narrow_terminal_cuts_no_number(maker):
+    subjects = [maker.subject(), maker.subject("ar-adals", {"R": 5}, gap=0.1)]
+    text = printed(subjects, width=50)
+    for subject in subjects:
+        rows = measures_by_set(subject)[CLEAN]
+        assert all(column.show_spread(rows[column.measure]) in text for column in COLUMNS)
     assert all(f"{column.unit} {column.best}" in text for column in COLUMNS)
 
 
-def test_other_data_have_a_table_and_records_of_their_own(made):
-    runs = [made.runs(ood=("other",)), made.runs("ar-adals", {"R": 5}, gap=0.1, ood=("other",))]
-    records = [record for record in as_records(runs) if record["set"] == "other"]
+def test_other_data_have_a_table_and_records_of_their_own(maker):
+    subjects = [
+        maker.subject(ood=["other"]),
+        maker.subject("ar-adals", {"R": 5}, gap=0.1, ood=["other"]),
+    ]
+    records = [record for record in as_records(subjects) if record["set"] == "other"]
     assert len(records) == 6
-    assert records[4]["auroc_entropy"] == runs[1].ood[0].runs[1].auroc_entropy
-    written = io.StringIO()
-    print_table(runs, Console(file=written, width=80))
-    _, _, table = written.getvalue().partition("Test images told from other")
-    for of_method in runs:
-        rows = separation_of(of_method.ood[0].runs)
+    assert records[4]["auroc_entropy"] == subjects[1].ood[0].runs[1].auroc_entropy
+    _, _, table = printed(subjects).partition("Test images told from other")
+    for subject in subjects:
+        rows = separations(subject.ood[0].runs)
         assert all(column.show_spread(rows[column.measure]) in table for column in SEPARATION)
+
+
+def test_a_classifier_of_which_only_predictions_are_known():
+    labels = torch.arange(4) % 2
+    sure = Predictions(torch.arange(4), labels, torch.eye(2)[1 - labels][None])
+    subject = Subject.from_predictions("mine", {CLEAN: [sure]})
+    text = printed([subject])
+    assert "mine: 1 run\n" in text
+    assert "0.00" in text
+    (record,) = as_records([subject])
+    assert (record["method"], record["seeds"], record["accuracy"]) == ("mine", [0], 0.0)

@@ -57,7 +57,16 @@ class LevelFigures:
 
 
 def figures_by_level(subject: Subject, R: int, Z: int) -> LevelFigures:
-    """A subject's figures by level; the images are cut into `R` levels, of `Z` classes."""
+    """A subject's figures by level; the images are cut into `R` levels, of `Z` classes.
+
+    A run without clean predictions or without robustness raises `ArcalError`.
+    """
+    n = len(subject.seeds)
+    if not len(subject.clean) == len(subject.robustness) == n:
+        raise ArcalError(
+            f"{subject.name}: figures by level need the clean predictions and the robustness of "
+            f"each of its {n} run{'s' if n > 1 else ''}: score its test images"
+        )
     runs = []
     for predictions, robustness in zip(subject.clean, subject.robustness, strict=True):
         if not torch.equal(predictions.ids, robustness.ids):

@@ -113,9 +113,6 @@ class Comparison:
 def compare(subjects: Sequence[Subject], R: int, Z: int) -> Comparison:
     """Compute all figures of subjects that were evaluated on the same images of Z classes."""
     check_comparable(subjects)
-    orders = {scores.order for subject in subjects for scores in subject.robustness}
-    if len(orders) != 1:
-        raise ArcalError(f"images were ranked by {', '.join(sorted(orders))}: use one order")
     compared = [
         Compared(
             name=name,
@@ -132,6 +129,9 @@ def compare(subjects: Sequence[Subject], R: int, Z: int) -> Comparison:
         )
         for name, subject in zip(name_subjects(subjects), subjects, strict=True)
     ]
+    orders = {scores.order for subject in subjects for scores in subject.robustness}
+    if len(orders) != 1:
+        raise ArcalError(f"images were ranked by {', '.join(sorted(orders))}: use one order")
     return Comparison(compared, R, orders.pop())
 
 

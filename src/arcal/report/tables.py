@@ -149,6 +149,7 @@ def check_comparable(subjects: Sequence[Subject]) -> None:
     first = subjects[0]
     if CLEAN not in first.measures:
         raise ArcalError(f"{first.name} has no predictions on the clean test set: evaluate it")
+    shown = next((one for one in subjects if one.clean), first)
     for other in subjects:
         if not other.seeds:
             raise ArcalError(f"{other.name} has no runs: leave it out")
@@ -157,8 +158,8 @@ def check_comparable(subjects: Sequence[Subject]) -> None:
         if [data.name for data in other.ood] != [data.name for data in first.ood]:
             raise ArcalError(f"{other.name} and {first.name} were shown different other data")
         for predictions in other.clean:
-            if not torch.equal(predictions.ids, first.clean[0].ids):
-                raise ArcalError(f"{other.name} and {first.name} have different test images")
+            if not torch.equal(predictions.ids, shown.clean[0].ids):
+                raise ArcalError(f"{other.name} and {shown.name} have different test images")
 
 
 def best_rows(rows: Sequence[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, set[int]]:

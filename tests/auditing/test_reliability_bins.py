@@ -1,0 +1,65 @@
+"""The bins of reliability diagrams, against numpy and scipy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binomtest
+
+from arcal.auditing import (
+    CLEAN,
+    Predictions,
+    Subject,
+    accuracy_interval,
+    ensemble_reliability,
+    reliability,
+    reliability_by_run,
+)
+
+N = 200
+
+
+def subject(runs):
+    predictions = []
+    for seed in range(runs):
+        draw = torch.Generator().manual_seed(seed)
+        logits = 2 * torch.randn(1, N, 4, generator=draw)
+        predictions.append(Predictions(torch.arange(N), torch.arange(N) % 4, logits))
+    return Subject("vanilla", {CLEAN: predictions}, {}, [(seed,) for seed in range(runs)])
+
+
+def test_each_run_has_its_own_bins_and_the_ensemble_the_mean_probability():
+    two = subject(2)
+    p = np.stack([run.logits[0].double().softmax(dim=1).numpy() for run in two.clean])
+    together = ensemble_reliability(two)
+    assert together is not None
+    labels = two.clean[0].labels.numpy()
+    for bins, probability in zip(
+        (*reliability_by_run(two), together), (*p, p.mean(axis=0)), strict=True
+    ):
+        top, right = probability.max(1), probability.argmax(1) == labels
+        assert bins.count.sum() == N
+        for k in range(15):
+            inside = (top > k / 15) & (top <= (k + 1) / 15)
+            assert bins.count[k] == inside.sum()
+            if inside.any():
+                assert float(bins.accuracy[k]) == pytest.approx(right[inside].mean())
+                assert float(bins.confidence[k]) == pytest.approx(top[inside].mean())
+
+
+def test_one_run_is_no_ensemble():
+    one = subject(1)
+    assert len(reliability_by_run(one)) == 1
+    assert ensemble_reliability(one) is None
+
+
+def test_the_interval_of_a_bin_is_scipys_exact_one():
+    bins = reliability(subject(1).clean[0])
+    low, high = accuracy_interval(bins)
+    assert 0 < (bins.count == 0).sum() < 15, "some bins are empty"
+    for k in range(15):
+        if bins.count[k] == 0:
+            assert low[k].isnan()
+            assert high[k].isnan()
+            continue
+        exact = binomtest(int(bins.correct_sums[k]), int(bins.count[k])).proportion_ci()
+        assert (float(low[k]), float(high[k])) == pytest.approx(tuple(exact), abs=1e-9)

@@ -1,0 +1,100 @@
+"""Subjects: what follows from predictions, how methods are labelled, levels that runs share."""
+
+import pytest
+import torch
+
+from arcal.auditing import (
+    CLEAN,
+    EvaluationSet,
+    Method,
+    Predictions,
+    Subject,
+    figures,
+    measure_set,
+    shared_levels,
+    shift_sets,
+)
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness
+
+(FOG,) = shift_sets(["fog-1"])
+
+
+def predictions(seed, N=30):
+    logits = torch.randn(1, N, 3, generator=torch.Generator().manual_seed(seed))
+    return Predictions(torch.arange(N), torch.arange(N) % 3, logits)
+
+
+def scores(values, ids):
+    ids = torch.tensor(ids)
+    return Robustness("margin", ids, torch.tensor(values), None, ids, ids, ids)
+
+
+def test_a_subject_of_predictions_has_the_figures_of_every_set():
+    runs = {FOG: [predictions(2), predictions(3)], CLEAN: [predictions(0), predictions(1)]}
+    robustness = [scores(torch.rand(30).tolist(), range(30)) for _ in range(2)]
+    subject = Subject.from_predictions("mine", runs, robustness=robustness, R=5)
+    assert subject.seeds == [(0,), (1,)]
+    assert subject.clean == runs[CLEAN]
+    assert subject.measures[FOG] == measure_set(FOG, runs[FOG], robustness, 5)
+    assert subject.measures[CLEAN].runs[1].items() > figures(runs[CLEAN][1]).items()
+    assert len(subject.measures[FOG].stability_by_level["churn"]) == 5
+    assert (subject.method, subject.soft_labels) == (None, None)
+    assert (len(subject.provenance), len(subject.ood)) == (0, 0)
+    shifted = {FOG: runs[FOG]}
+    named = Subject.from_predictions("mine", shifted, seeds=[(7,), (3, 4)], method=Method("mine"))
+    assert (named.seeds, named.method) == ([(7,), (3, 4)], Method("mine"))
+
+
+def test_predictions_of_the_clean_set_need_not_be_there():
+    assert Subject.from_predictions("mine", {FOG: [predictions(0)]}).clean == ()
+    validation = EvaluationSet("validation")
+    only = Subject.from_predictions("mine", {validation: [predictions(0)]})
+    assert "ece_low" not in only.measures[validation].runs[0]
+
+
+@pytest.mark.parametrize(
+    ("method", "label"),
+    [
+        (Method("vanilla"), "vanilla"),
+        (Method("vanilla", members=3), "vanilla (3 members)"),
+        (
+            Method("ar-adals", {"alpha": 0.2, "R": 10, "attack": None, "rescore": (2, 5)}),
+            "ar-adals (alpha 0.2, R 10, rescore 2 5)",
+        ),
+        (
+            Method("adals", {"alpha": {"0": 0.001, "60": 0.05}}, posthoc="temperature"),
+            "adals (alpha 0.001 from epoch 0 then 0.05 from epoch 60) + temperature",
+        ),
+        (
+            Method("vanilla", {}, 2, "ets", ("small", "15 epochs", "0a1b2c3d4e5f")),
+            "vanilla (2 members) [small, 15 epochs, 0a1b2c3d4e5f] + ets",
+        ),
+    ],
+)
+def test_a_label_says_everything_that_is_known_of_a_method(method, label):
+    assert method.label == label
+
+
+def test_shared_levels_are_cut_by_the_mean_rank():
+    # by id 1 to 4, ranks 0 3 1 2 and 1 3 2 0: means .5, 3, 1.5, 1
+    ids = [4, 2, 3, 1]
+    first, second = scores([0.3, 0.4, 0.2, 0.1], ids), scores([1.0, 4.0, 3.0, 2.0], ids)
+    assert shared_levels([first, second], 2).tolist() == [0, 1, 1, 0]
+    assert shared_levels([first, second], 4).tolist() == [1, 3, 2, 0]
+    assert shared_levels([second], 4).tolist() == [0, 3, 2, 1]
+
+
+def test_some_images_are_ranked_among_themselves_in_their_own_order():
+    ids = [4, 2, 3, 1]
+    robustness = [scores([0.3, 0.4, 0.2, 0.1], ids)]
+    assert shared_levels(robustness, 3, torch.tensor([1, 2, 4])).tolist() == [0, 2, 1]
+
+
+def test_images_that_cannot_be_cut_are_refused():
+    robustness = [scores([0.3, 0.4, 0.2, 0.1], [4, 2, 3, 1])]
+    with pytest.raises(ArcalError, match="4 test images cannot be cut into 5 levels"):
+        shared_levels(robustness, 5)
+    for unknown in (0, 9):
+        with pytest.raises(ArcalError, match="not all of these images have been scored"):
+            shared_levels(robustness, 2, torch.tensor([1, unknown]))

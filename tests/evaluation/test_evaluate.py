@@ -1,0 +1,237 @@
+"""From run folders to subjects, held against the runs' own predictions."""
+
+import shutil
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tiny_runs import NOISE, SPATTER
+
+from arcal.auditing import (
+    CLEAN,
+    Predictions,
+    R,
+    calibrated_subject,
+    ece_interval,
+    ensemble,
+    figures,
+    fit_posthoc,
+    out_of_distribution,
+    shared_levels,
+    shift_sets,
+    stability,
+)
+from arcal.data.corrupted import CorruptedImages
+from arcal.data.fewer import drawn
+from arcal.data.resized import Resized
+from arcal.errors import ArcalError
+from arcal.evaluation import evaluate, evaluated_part, predict
+from arcal.store import RunFolder, save_tensors
+
+
+@pytest.fixture(scope="module")
+def predictions(trained, evaluated):
+    """What a run's folder has of a set by name, written when all runs were evaluated."""
+    noisy = evaluated_part(NOISE, trained.data, CorruptedImages())
+    parts = {"test": trained.data.test, NOISE.name: noisy, "validation": trained.data.validation}
+    return lambda folder, name: predict(folder, parts[name], name)
+
+
+def test_every_method_is_a_subject_with_its_twins_behind_it(evaluated, trained):
+    adaptive = "ar-adals (alpha 0.5, update own, R 2, order margin)"
+    methods = ["vanilla", adaptive, "vanilla (2 members)"]
+    names = [name for method in methods for name in (method, f"{method} + temperature")]
+    assert [subject.name for subject in evaluated.subjects] == names
+    assert [subject.method.label for subject in evaluated.subjects] == names
+    assert evaluated.progress[-1] == (30, 30), "scores, validation and four sets of five runs"
+    vanilla, twin = evaluated.subjects[:2]
+    assert vanilla.seeds == twin.seeds == [(0,), (1,)]
+    assert [run.name for run in twin.provenance] == [folder.name for folder in trained.vanilla]
+    assert twin.robustness is vanilla.robustness
+    assert list(twin.measures) == list(vanilla.measures) == [CLEAN, NOISE, SPATTER]
+    assert list(vanilla.predictions) == [CLEAN], "one corrupted set is in memory at a time"
+
+
+def test_every_run_has_the_figures_of_its_own_predictions(evaluated, trained, predictions):
+    epsilon = trained.folders["ar-adals"][1].epochs()[-1]["epsilon"]
+    for method, share in {"vanilla": 0.0, "ar-adals": sum(epsilon) / 2}.items():
+        subject, folder = evaluated.subject(method), trained.folders[method][1]
+        clean, noisy = (predictions(folder, name) for name in ("test", NOISE.name))
+        assert torch.equal(subject.clean[1].logits, clean.logits)
+        known = {"smoothing": share}
+        assert subject.measures[CLEAN].runs[1] == figures(clean) | ece_interval(clean) | known
+        assert subject.measures[NOISE].runs[1] == figures(noisy)
+    pair = evaluated.subject("vanilla", members=2)
+    assert pair.clean[0].logits.shape == (2, 60, 3)
+    assert not pair.measures[CLEAN].stability, "one run has no variance"
+
+
+def test_runs_are_compared_and_averaged(evaluated, trained, predictions):
+    subject = evaluated.subject("vanilla")
+    cut = shared_levels(subject.robustness, R)
+    for where in (CLEAN, NOISE):
+        runs = [predictions(folder, where.name) for folder in trained.vanilla]
+        measures = subject.measures[where]
+        assert measures.ensemble == figures(ensemble(runs))
+        assert (measures.stability, measures.stability_by_level) == stability(runs, cut, R)
+
+
+def test_other_data_are_told_apart(evaluated, trained):
+    other = Resized(trained.data.validation, trained.data.shape)
+    for members in (1, 2):
+        subject = evaluated.subject("vanilla", members=members)
+        (ood,) = subject.ood
+        assert (ood.name, ood.how, ood.images) == ("tiny/validation", "", 40)
+        folders = trained.vanilla if members == 1 else [trained.pair]
+        (name,) = {path.stem for path in folders[0].path.rglob("ood-*.safetensors")}
+        outside = [predict(folder, other, name) for folder in folders]
+        expected = out_of_distribution("tiny/validation", subject.clean, outside)
+        assert torch.equal(ood.outside, expected.outside)
+        assert list(map(vars, ood.runs)) == list(map(vars, expected.runs))
+        assert (ood.ensemble is None) == (members == 2)
+        (calibrated,) = evaluated.subject("vanilla", members, "temperature").ood
+        assert not torch.equal(calibrated.outside, ood.outside)
+
+
+def test_a_twin_is_what_calibrating_the_subject_gives(evaluated, trained, predictions):
+    for members, folders in ((1, trained.vanilla), (2, [trained.pair])):
+        base = evaluated.subject("vanilla", members)
+        calibrators = [
+            fit_posthoc("temperature", predictions(folder, "validation"), folder.name)
+            for folder in folders
+        ]
+        sets = {
+            where: [predictions(folder, where.name) for folder in folders]
+            for where in (CLEAN, NOISE)
+        }
+        expected = calibrated_subject(replace(base, predictions=sets), "temperature", calibrators)
+        twin = evaluated.subject("vanilla", members, "temperature")
+        assert (twin.name, twin.method, twin.seeds) == (
+            expected.name,
+            expected.method,
+            expected.seeds,
+        )
+        for ours, theirs in zip(twin.clean, expected.clean, strict=True):
+            assert torch.equal(ours.logits, theirs.logits)
+        for where, measures in expected.measures.items():
+            known = {"smoothing": 0.0} if where == CLEAN else {}
+            runs = tuple(run | known for run in measures.runs)
+            assert twin.measures[where] == replace(measures, runs=runs)
+
+
+def test_what_the_folders_have_is_not_made_again(evaluated, trained, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("a network ran")
+
+    monkeypatch.setattr("arcal.evaluation.predictor.predict_part", refuse)
+    plain, twin = evaluate([trained.pair], trained.data, [NOISE], "margin", posthoc=["ets"])
+    known = evaluated.subject("vanilla", members=2).measures
+    assert plain.measures == {where: known[where] for where in (CLEAN, NOISE)}
+    assert twin.measures[NOISE].runs[0]["brier"] != known[NOISE].runs[0]["brier"]
+
+
+def test_scores_are_each_runs_own(trained):
+    def scores(folders, order) -> Any:
+        (subject,) = evaluate(folders, trained.data, [], order)
+        return subject.robustness
+
+    first, second = scores(trained.vanilla, "random")
+    assert not torch.equal(first.robustness, second.robustness)
+    (averaged,) = scores([trained.pair], "confidence")
+    p = predict(trained.pair, trained.data.test, "test").log_probabilities.exp()
+    confidence = p.amax(dim=1)
+    torch.testing.assert_close(averaged.robustness, (confidence / (1 - confidence)).log().float())
+    assert torch.equal(averaged.predicted, p.argmax(dim=1))
+
+
+def test_corrupted_validation_images_have_no_levels_of_the_test_set(evaluated):
+    measures = evaluated.subject("vanilla").measures
+    assert measures[SPATTER].stability
+    assert not measures[SPATTER].stability_by_level
+    assert measures[NOISE].stability_by_level
+
+
+def test_shift_on_fewer_images_is_that_of_these_images(evaluated, trained, predictions):
+    fewer = drawn(trained.data.test, 25, split_seed=0)
+    (subject,) = evaluate(trained.vanilla, trained.data, [NOISE], "margin", shifted=fewer)
+    assert subject.measures[CLEAN] == evaluated.subject("vanilla").measures[CLEAN]
+    some = torch.isin(trained.data.test.ids, fewer.ids)
+    runs = []
+    for folder in trained.vanilla:
+        whole = predictions(folder, NOISE.name)
+        runs.append(Predictions(whole.ids[some], whole.labels[some], whole.logits[:, some]))
+    cut = shared_levels(subject.robustness, R, fewer.ids)
+    whole, by_level = stability(runs, cut, R)
+    measures = subject.measures[NOISE]
+    for ours, run in zip(measures.runs, runs, strict=True):
+        assert ours == pytest.approx(figures(run), abs=1e-6), "but for the size of the batch"
+    assert measures.stability == pytest.approx(whole, abs=1e-6)
+    for name, values in measures.stability_by_level.items():
+        assert values == pytest.approx(by_level[name], abs=1e-6)
+
+
+def test_only_the_named_runs_are_scored_and_calibrated(trained):
+    folders = [*trained.vanilla, trained.pair]
+    pair = folders[2:]
+    options: dict[str, Any] = {"scored": pair, "posthoc": {"irm": pair}}
+    alone, both, twin = evaluate(folders, trained.data, [], "margin", **options)
+    assert [len(subject.robustness) for subject in (alone, both, twin)] == [0, 1, 1]
+    assert alone.measures[CLEAN].stability
+    assert not alone.measures[CLEAN].stability_by_level
+    assert twin.name == "vanilla (2 members) + irm"
+    for some in ({"scored": folders[:1]}, {"posthoc": {"temperature": folders[:1]}}):
+        with pytest.raises(ArcalError, match="name all of a method's runs or none"):
+            evaluate(folders, trained.data, [], "margin", **some)
+
+
+def test_too_few_images_for_levels_have_none(trained, copied):
+    few = replace(trained.data, test=trained.data.test.subset(trained.data.test.ids[:8]))
+    (subject,) = evaluate(copied(trained.vanilla), few, [], "margin")
+    assert subject.measures[CLEAN].stability
+    assert not subject.measures[CLEAN].stability_by_level
+
+
+def test_a_killed_evaluation_goes_on(trained, copied):
+    (run,) = copied([trained.pair])
+    sets = shift_sets(["fog-1", "fog-3", "contrast-1"])
+    steps = []
+    path = run.predictions("test-fog-3")
+
+    def stop(done, total):
+        steps.append((done, total))
+        if path.exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate([run], trained.data, sets, "margin", progress=stop)
+    assert steps[-1][0] < steps[-1][1] == 5
+    made = {file: file.stat().st_mtime_ns for file in path.parent.iterdir()}
+    assert len(made) == 3
+    evaluate([run], trained.data, sets, "margin")
+    assert all(file.stat().st_mtime_ns == then for file, then in made.items())
+    assert run.predictions("test-contrast-1").exists()
+
+
+def test_other_data_of_one_name_are_told_apart_by_content(evaluated, trained):
+    validation = trained.data.validation
+    some = validation.subset(validation.ids[:30])
+    for other in (some, validation):
+        (subject,) = evaluate([trained.pair], trained.data, [], "margin", ood=[other])
+        assert subject.ood[0].images == len(other)
+        assert subject.ood[0].outside.sum().item() == pytest.approx(1)
+
+
+def test_what_cannot_be_evaluated_is_refused_in_one_line(trained, tmp_path):
+    copy = RunFolder(shutil.copytree(trained.pair.path, tmp_path / trained.pair.name))
+    save_tensors(copy.checkpoint, {"x": torch.zeros(1)})
+    validation = trained.data.validation
+    refused: list[tuple[str, list[RunFolder], dict[str, Any]]] = [
+        ("not trained to its end", [copy], {}),
+        ("post-hoc method 'magic' is unknown", [trained.pair], {"posthoc": ["magic"]}),
+        ("0 workers: at least 1", [trained.pair], {"workers": 0}),
+        ("two other data sets are called tiny", [trained.pair], {"ood": [validation, validation]}),
+    ]
+    for says, folders, options in refused:
+        with pytest.raises(ArcalError, match=says):
+            evaluate(folders, trained.data, [], "margin", **options)

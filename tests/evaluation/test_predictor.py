@@ -1,0 +1,49 @@
+"""Predictions of a run: its models' own, kept in its folder, and of nothing else."""
+
+import pytest
+import torch
+from torch import nn
+
+from arcal.data import as_input
+from arcal.errors import ArcalError
+from arcal.evaluation import predict, predict_part
+from arcal.store import load_tensors
+from arcal.training.run import models_of
+
+
+def test_predictions_are_the_models_own_and_are_kept(trained, copied):
+    (run,), test = copied([trained.pair]), trained.data.test
+    first = predict(run, test, "test")
+    with torch.no_grad():
+        expected = torch.stack([model(as_input(test.pixels, "cpu")) for model in models_of(run)])
+    torch.testing.assert_close(first.logits, expected, rtol=1e-4, atol=1e-4)
+    assert torch.equal(first.ids, test.ids)
+    assert torch.equal(first.labels, test.labels)
+    tensors, _ = load_tensors(run.predictions("test"))
+    assert set(tensors) == {"ids", "labels", "logits"}
+    written = run.predictions("test").stat().st_mtime_ns
+    assert torch.equal(predict(run, test, "test").logits, first.logits)
+    assert run.predictions("test").stat().st_mtime_ns == written
+
+
+def test_predictions_of_other_data_or_another_checkpoint_are_refused(trained, copied):
+    (run,) = copied(trained.vanilla[:1])
+    predict(run, trained.data.test, "test")
+    with pytest.raises(ArcalError, match=r"test.safetensors is of other data than tiny/validation"):
+        predict(run, trained.data.validation, "test")
+    run.checkpoint.write_bytes(trained.vanilla[1].checkpoint.read_bytes())
+    with pytest.raises(ArcalError, match=r"test.safetensors is of another checkpoint: delete it"):
+        predict(run, trained.data.test, "test")
+
+
+def test_any_models_predict_any_part(trained):
+    models = [nn.Sequential(nn.Flatten(), nn.Linear(784, 3)) for _ in range(2)]
+    validation = trained.data.validation
+    predictions = predict_part(models, validation)
+    x = as_input(validation.pixels, "cpu")
+    with torch.no_grad():
+        expected = torch.stack([model(x) for model in models])
+    torch.testing.assert_close(predictions.logits, expected)
+    assert torch.equal(predictions.ids, validation.ids)
+    with pytest.raises(ArcalError, match="tiny/validation is empty: there is nothing to predict"):
+        predict_part(models, validation.subset(validation.ids[:0]))

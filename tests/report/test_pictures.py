@@ -1,0 +1,217 @@
+"""What the pictures show, read off their artists; nothing is rendered here."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.collections import LineCollection
+from matplotlib.patches import PathPatch, StepPatch
+
+from arcal.auditing import CLEAN, accuracy_interval, reliability, shift_sets
+from arcal.report import ood_pictures, pictures, reliability_pictures, shift_pictures
+from arcal.report.comparison import compare
+from arcal.report.numbers import as_json
+
+CLASSES = ("shirt", "coat", "$bag", "<boot>")
+TYPES = ("fog", "snow", "frost", "contrast", "pixelate")
+SETS = {(type, i): where for type in TYPES for i in (2, 5) for where in shift_sets([f"{type}-{i}"])}
+
+
+@pytest.fixture(scope="module")
+def subjects(maker):
+    """Two methods of three runs and one of a single run, under shift and on other data."""
+    options = {"sets": list(SETS.values()), "ood": ["first", "second"]}
+    return [
+        maker.subject(**options),
+        maker.subject("ar-adals", {"R": 2}, gap=0.0, **options),
+        maker.subject("label-smoothing", gap=0.1, seeds=(4,), **options),
+    ]
+
+
+@pytest.fixture(scope="module")
+def compared(subjects, maker):
+    return compare(subjects, 10, maker.Z)
+
+
+@pytest.fixture(scope="module")
+def single(maker):
+    """Two methods of one run each."""
+    runs = [maker.subject(seeds=(0,), sets=list(SETS.values())), maker.subject("adals", seeds=(0,))]
+    runs[1] = dataclasses.replace(runs[1], measures=runs[0].measures)
+    return compare(runs, 10, maker.Z)
+
+
+def visible(figure):
+    return [axes for axes in figure.axes if axes.get_visible()]
+
+
+def titles(figure):
+    return [axes.get_title() for axes in visible(figure) if axes.get_title()]
+
+
+def errorbars(axes):
+    """The means of what was drawn by `errorbar`, by its label."""
+    return {bars.get_label(): bars.lines[0].get_ydata() for bars in axes.containers}
+
+
+def test_figure_1_shows_the_reference_by_level(compared):
+    top, bottom = pictures.figure_1(compared).axes
+    levels = compared.subjects[0].levels
+    assert top.get_title() == "Vanilla"
+    shown = errorbars(top) | errorbars(bottom)
+    assert shown["accuracy"] == pytest.approx(levels.accuracy.mean(dim=0).numpy())
+    assert shown["confidence"] == pytest.approx(levels.confidence.mean(dim=0).numpy())
+    assert shown["ECE"] == pytest.approx(levels.ece.mean(dim=0).numpy())
+    assert shown["variance over the runs"] == pytest.approx(levels.variance.numpy())
+
+
+def test_figure_2_shows_the_others_and_the_ece_and_variance_of_all(compared):
+    figure = pictures.figure_2(compared)
+    assert titles(figure) == [
+        "(a) AR-AdaLS",
+        "(b) Label smoothing",
+        "(c) ECE",
+        "(d) Variance over the runs",
+    ]
+    *_, ece, variance = figure.axes
+    assert set(errorbars(ece)) == {"Vanilla", "AR-AdaLS", "Label smoothing"}
+    assert set(errorbars(variance)) == {"Vanilla", "AR-AdaLS"}, "one run has no variance"
+    expected = compared.subjects[1].levels
+    assert errorbars(ece)["AR-AdaLS"] == pytest.approx(expected.ece.mean(dim=0).numpy())
+    assert errorbars(variance)["AR-AdaLS"] == pytest.approx(expected.variance.numpy())
+
+
+def test_more_panels_than_letters_have_two(single):
+    many = dataclasses.replace(single, subjects=[single.subjects[0]] * 27)
+    letters = [title.partition(")")[0] for title in titles(pictures.figure_2(many))]
+    assert letters[0] == "(a"
+    assert letters[25:28] == ["(z", "(aa", "(ab"]
+
+
+def test_soft_labels_are_drawn_by_level_of_those_that_adapt_them(compared, subjects):
+    (panel,) = [axes for axes in pictures.soft_labels(compared).axes if axes.get_title()]
+    assert panel.get_title() == "AR-AdaLS"
+    drawn = np.stack([line.get_ydata() for line in panel.lines])
+    assert drawn == pytest.approx(subjects[1].soft_labels.T.numpy())
+
+
+def test_the_make_up_of_levels(compared):
+    heat, shares = pictures.make_up(compared, CLASSES).axes[:2]
+    levels = compared.subjects[0].levels
+    assert np.asarray(heat.images[0].get_array()) == pytest.approx(
+        100 * levels.class_share.T.numpy()
+    )
+    assert [label.get_text() for label in heat.get_yticklabels()] == list(CLASSES)
+    expected = 100 * levels.misclassified.mean(dim=0).numpy()
+    assert errorbars(shares)["Vanilla"] == pytest.approx(expected)
+
+
+def test_levels_without_errors_are_drawn(maker):
+    subject = maker.subject(seeds=(0,))
+    (predictions,), (scores,) = subject.clean, subject.robustness
+    right = dataclasses.replace(predictions, labels=scores.predicted)
+    compared = compare([dataclasses.replace(subject, predictions={CLEAN: [right]})], 2, maker.Z)
+    levels = as_json(compared.subjects[0])["levels"]
+    assert levels["share_of_misclassified"] == [[None, None]]
+    assert torch.tensor(levels["accuracy"]).min() == 1
+    _, shares = pictures.make_up(compared, CLASSES).axes[:2]
+    assert not shares.containers
+
+
+def boxes(axes):
+    """Lower and upper end of each box, from what was drawn."""
+    drawn = [patch for patch in axes.patches if isinstance(patch, PathPatch)]
+    places = [np.asarray(patch.get_path().vertices)[:, 1] for patch in drawn]
+    return [(ends.min(), ends.max()) for ends in places]
+
+
+def test_a_box_is_the_quartiles_of_means_over_runs_and_whiskers_are_the_ends(compared, subjects):
+    figure = shift_pictures.shift(compared)
+    ece = figure.axes[2]
+    assert ece.get_title() == "ECE, single runs"
+    assert [label.get_text() for label in ece.get_xticklabels()] == ["clean", "2", "5"]
+    drawn = boxes(ece)
+    assert len(drawn) == 3 * 2
+    vanilla, adaptive, _ = (one.measures for one in subjects)
+    by_type = [np.mean([run["ece"] for run in vanilla[SETS[type, 2]].runs]) for type in TYPES]
+    assert drawn[0] == pytest.approx(np.percentile(by_type, [25, 75]))
+    ends = np.concatenate([np.asarray(line.get_ydata()) for line in ece.lines])
+    for end in (np.min(by_type), np.max(by_type), np.median(by_type)):
+        assert np.abs(ends - end).min() < 1e-12
+    together = boxes(figure.axes[3])
+    assert len(together) == 2 * 2, "one run has no ensemble"
+    averaged = [adaptive[SETS[type, 5]].ensemble["ece"] for type in TYPES]
+    assert together[3] == pytest.approx(np.percentile(averaged, [25, 75]))
+
+
+def test_the_variance_is_of_methods_with_several_runs(compared, subjects):
+    (axes,) = shift_pictures.variance(compared).axes
+    vanilla = subjects[0].measures
+    by_type = [vanilla[SETS[type, 5]].stability["variance_all_classes"] for type in TYPES]
+    assert boxes(axes)[1] == pytest.approx(np.percentile(by_type, [25, 75]))
+    assert len(boxes(axes)) == 4
+    (clean, _) = [np.asarray(line.get_ydata()) for line in axes.lines if line.get_marker() == "o"]
+    assert clean.tolist() == [vanilla[CLEAN].stability["variance_all_classes"]]
+
+
+def test_under_shift_single_runs_only_have_two_panels(single):
+    figure = shift_pictures.shift(single)
+    assert [axes.get_title() for axes in figure.axes] == ["Accuracy", "ECE"]
+
+
+def test_in_reliability_diagrams_single_and_ensemble_stand_side_by_side(compared, subjects):
+    figure = reliability_pictures.reliability(compared)
+    assert titles(figure) == [
+        "Vanilla\nseed 0",
+        "Vanilla\n3 runs averaged",
+        "AR-AdaLS\nseed 0",
+        "AR-AdaLS\n3 runs averaged",
+        "Label smoothing\nseed 4",
+    ]
+    _, intervals = figure.axes[0].collections
+    assert isinstance(intervals, LineCollection)
+    bins = reliability(subjects[0].clean[0])
+    low, high = accuracy_interval(bins)
+    k = int(bins.count.argmax())
+    (drawn,) = [
+        segment
+        for segment in intervals.get_segments()
+        if segment[0][0] == pytest.approx((k + 0.5) / 15)
+    ]
+    assert drawn[:, 1] == pytest.approx([float(low[k]), float(high[k])])
+
+
+def test_in_reliability_diagrams_single_runs_stand_beside_each_other(single):
+    assert titles(reliability_pictures.reliability(single)) == ["Vanilla\nseed 0", "AdaLS\nseed 0"]
+
+
+def test_confidence_and_accuracy_of_single_runs_and_ensembles(compared, subjects):
+    (axes,) = reliability_pictures.ensembles(compared).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    expected = ["Vanilla: single", "ensemble", "AR-AdaLS: single", "ensemble"]
+    assert labels == expected, "one run has no ensemble"
+    squares = [np.asarray(line.get_xdata())[0] for line in axes.lines if line.get_marker() == "s"]
+    clean = subjects[0].measures[CLEAN]
+    mean = np.mean([run["confidence"] for run in clean.runs])
+    assert squares[:2] == pytest.approx([mean, clean.ensemble["confidence"]])
+
+
+def test_histograms_of_entropy_are_means_over_runs_and_share_their_axes(compared, subjects, maker):
+    figure = ood_pictures.entropy(compared, 1, maker.Z)
+    assert titles(figure) == ["Vanilla", "AR-AdaLS", "Label smoothing"]
+    drawn = [
+        [patch.get_data() for patch in axes.patches if isinstance(patch, StepPatch)]
+        for axes in visible(figure)
+    ]
+    inside, outside = drawn[0]
+    other = subjects[0].ood[1]
+    assert inside[0] == pytest.approx(100 * other.inside.mean(dim=0).numpy())
+    assert outside[0] == pytest.approx(100 * other.outside.mean(dim=0).numpy())
+    assert outside[0].sum() == pytest.approx(100)
+    assert (outside[1][0], outside[1][-1]) == (0, pytest.approx(math.log(maker.Z)))
+    tallest = max(stairs[0].max() for both in drawn for stairs in both)
+    for axes in visible(figure):
+        assert axes.get_ylim()[1] > tallest
+    assert [text.get_text() for text in figure.legends[0].get_texts()][1] == "second"

@@ -1,0 +1,145 @@
+"""What subjects and sets are called, and that no two subjects look alike."""
+
+import pytest
+
+from arcal.auditing import CLEAN, OVER_SHIFT, EvaluationSet, Method, Subject, shift_sets
+from arcal.calibration.posthoc import POSTHOC
+from arcal.report.names import name_subjects, set_title, set_titles, where_words
+
+VANILLA = Method("vanilla")
+SMOOTHING = Method("label-smoothing", {"epsilon": 0.1})
+ADAPTIVE = Method("ar-adals", {"alpha": 0.3, "R": 10, "order": "gradient", "attack": None})
+
+
+def named(*methods):
+    """The names of subjects trained by these; a string is one of which no method is known."""
+    return name_subjects(
+        [
+            Subject(method, {}, {}, [(0,)])
+            if isinstance(method, str)
+            else Subject(method.label, {}, {}, [(0,)], method=method)
+            for method in methods
+        ]
+    )
+
+
+def test_settings_are_put_into_words():
+    vanilla, smoothing, adaptive = named(VANILLA, SMOOTHING, ADAPTIVE)
+    assert vanilla.title == vanilla.short == "Vanilla"
+    assert smoothing.title == "Label smoothing, ε = 0.1"
+    assert adaptive.title == "AR-AdaLS, R = 10, α = 0.3, gradient order"
+    assert (smoothing.short, adaptive.short) == ("Label smoothing", "AR-AdaLS")
+    assert all(name.about for name in (vanilla, smoothing, adaptive))
+
+
+def test_short_names_tell_methods_of_one_kind_apart():
+    orders = ("gradient", "random")
+    names = named(*(Method("ar-adals", {"alpha": 0.3, "order": order}) for order in orders))
+    assert [name.short for name in names] == ["AR-AdaLS, gradient order", "AR-AdaLS, random order"]
+    assert names[0].on_lines == "AR-AdaLS\ngradient order"
+
+
+def test_an_ensemble_has_its_members():
+    (name,) = named(Method("vanilla", members=3))
+    assert name.title == "Vanilla, 3 members"
+
+
+def test_what_else_tells_runs_apart_stands_with_the_settings():
+    details = [("small", "15 epochs", "0a1b2c3d4e5f"), ("small", "30 epochs", "6a7b8c9d0e1f")]
+    first, _ = named(*(Method("vanilla", details=one) for one in details))
+    assert first.title == "Vanilla, small, 15 epochs, 0a1b2c3d4e5f"
+    assert first.short == "Vanilla, 15 epochs, 0a1b2c3d4e5f"
+    (adaptive,) = named(Method("ar-adals", {"alpha": 0.3, "R": 10}, details=details[0]))
+    assert adaptive.title == "AR-AdaLS, R = 10, α = 0.3, small, 15 epochs, 0a1b2c3d4e5f"
+
+
+def test_a_post_hoc_method_is_a_kind_of_its_own():
+    adaptive = Method("ar-adals", {"alpha": 0.3, "R": 10})
+    names = named(
+        VANILLA,
+        Method("vanilla", posthoc="temperature"),
+        adaptive,
+        Method("ar-adals", adaptive.settings, posthoc="irova-ts"),
+        Method("ar-adals", {"alpha": 0.1, "R": 10}, posthoc="irova-ts"),
+        Method("mine", posthoc="ets"),
+    )
+    assert [name.kind for name in names] == [
+        "Vanilla",
+        "Vanilla + TS",
+        "AR-AdaLS",
+        "AR-AdaLS + IROvA-TS",
+        "AR-AdaLS + IROvA-TS",
+        "mine + ETS",
+    ]
+    assert [name.posthoc for name in names] == [False, True, False, True, True, True]
+    assert names[1].title == names[1].short == "Vanilla + TS"
+    assert "temperature scaling" in names[1].about
+    assert names[2].short == "AR-AdaLS"
+    assert names[3].title == "AR-AdaLS + IROvA-TS, R = 10, α = 0.3"
+    assert names[3].short == "AR-AdaLS + IROvA-TS, α = 0.3"
+    assert len({(name.mark.colour, name.mark.marker) for name in names}) == 6
+    (alone,) = named(Method("vanilla", posthoc="temperature"))
+    assert (alone.mark.colour, alone.mark.marker) == (names[1].mark.colour, names[1].mark.marker)
+
+
+def test_every_post_hoc_method_has_a_name_and_a_line():
+    names = named(*(Method("vanilla", posthoc=name) for name in POSTHOC))
+    assert len({name.kind for name in names}) == len({name.about for name in names}) == len(POSTHOC)
+    assert not any(name.kind.endswith(f"+ {key}") for name, key in zip(names, POSTHOC, strict=True))
+
+
+def test_what_has_no_method_is_shown_under_its_own_name():
+    (name,) = named("my <b>&, (method) + 1")
+    assert name.title == name.short == name.kind == name.label == "my <b>&, (method) + 1"
+    assert (name.settings, name.about, name.posthoc) == ("", "", False)
+
+
+def test_a_method_that_is_not_registered_is_shown_under_its_own_name():
+    (name,) = named(Method("mine", {"gamma": 2.0}))
+    assert (name.kind, name.label, name.short) == ("mine", "mine (gamma 2.0)", "mine")
+    assert name.title == "mine, gamma = 2.0"
+
+
+def test_no_two_subjects_look_alike_and_the_known_ones_always_look_the_same():
+    def look(name):
+        return name.mark.colour, name.mark.marker
+
+    (alone,) = named(ADAPTIVE)
+    assert look(alone) == look(named(VANILLA, SMOOTHING, ADAPTIVE)[2])
+    others = [Method("ar-adals", {"alpha": i / 10}) for i in range(1, 6)]
+    assert len(set(map(look, named(VANILLA, SMOOTHING, ADAPTIVE, *others)))) == 8
+    assert len(set(map(look, named(*(Method("mine", {"a": i}) for i in range(30)))))) == 30
+    assert len(set(map(look, named("mine", "yours", "vanilla")))) == 3
+
+
+@pytest.mark.parametrize(
+    ("where", "title", "words"),
+    [
+        (CLEAN, "Clean test set", "on the clean test set"),
+        (EvaluationSet("validation"), "Clean validation set", "on the clean validation set"),
+        (
+            EvaluationSet(corruption="gaussian_noise", intensity=3),
+            "Gaussian noise of intensity 3",
+            "under Gaussian noise of intensity 3",
+        ),
+        (
+            EvaluationSet(corruption="jpeg_compression", intensity=1),
+            "JPEG compression of intensity 1",
+            "under JPEG compression of intensity 1",
+        ),
+        (
+            EvaluationSet("validation", "fog", 5),
+            "Fog of intensity 5 (validation set)",
+            "under fog of intensity 5 (validation set)",
+        ),
+    ],
+)
+def test_sets_in_words(where, title, words):
+    assert set_title(where) == title
+    assert where_words(where, [where]) == words
+
+
+def test_the_mean_over_shift_says_of_how_many_sets():
+    sets = [CLEAN, OVER_SHIFT, *shift_sets(["fog-1", "snow-1"]), EvaluationSet("validation")]
+    assert set_titles(sets)[OVER_SHIFT] == "Mean over the 2 corrupted test sets"
+    assert where_words(OVER_SHIFT, sets) == "on average over the 2 corrupted test sets"
