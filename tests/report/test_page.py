@@ -9,7 +9,7 @@ from arcal.report import page
 from arcal.report.comparison import compare
 from made_up_subjects import Maker
 
-PICTURES = ("figure-1", "figure-2", "reliability", "levels", "ensembles")
+PICTURES: tuple[str, ...] = ("figure-1", "figure-2", "reliability", "levels", "ensembles")
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import ray
 
+from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.store import RunFolder
 from arcal.training.many import train_all, with_bases
@@ -26,11 +27,16 @@ def run(tmp_path_factory):
     return Run(data=source, method="ar-adals", settings=settings, recipe=recipe, validation=40)
 
 
+TWO = Compute(workers=2)
+
+
 def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
     runs = [run, replace(run, seeds=(1,)), replace(run, method="adals", settings={"alpha": 0.5})]
     seen = []
     one = train_all(runs, tmp_path / "one")
-    two = train_all(runs, tmp_path / "two", workers=2, progress=lambda *done: seen.append(done))
+    two = train_all(
+        runs, tmp_path / "two", compute=TWO, progress=lambda *done: seen.append(done)
+    )
     assert [f.name for f in one] == [f.name for f in two]
     assert [f.name.partition("-s")[0] for f in two] == ["ar-adals", "ar-adals", "adals"]
     for a, b in zip(one, two, strict=True):
@@ -55,9 +61,9 @@ def test_ray_gives_the_same_bits_as_one(run, tmp_path):
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
     ray.init(num_cpus=2, **quiet)  # once for both: it takes long to start
     try:
-        fanned_out = train_all(runs, tmp_path / "ray", ray="local")
+        fanned_out = train_all(runs, tmp_path / "ray", compute=Compute(ray="local"))
         with pytest.raises(ArcalError, match="lower the learning rate"):
-            train_all([wild], tmp_path / "ray", ray="local")
+            train_all([wild], tmp_path / "ray", compute=Compute(ray="local"))
     finally:
         ray.shutdown()
     for a, b in zip(one, fanned_out, strict=True):
@@ -71,7 +77,7 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(run, tmp_path):
         address = f"127.0.0.1:{unheard.getsockname()[1]}"
         started = time.monotonic()
         with pytest.raises(ArcalError, match=f"no Ray at '{address}'"):
-            train_all([run], tmp_path, ray=address)
+            train_all([run], tmp_path, compute=Compute(ray=address))
     assert time.monotonic() - started < 15
 
 
@@ -79,7 +85,9 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(run, tmp_path):
 def test_two_processes_train_one_run_once(run, tmp_path):
     plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=30))
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(lambda _: train_all([plain], tmp_path, workers=2), range(2))
+        first, second = pool.map(
+            lambda _: train_all([plain], tmp_path, compute=TWO), range(2)
+        )
     assert first == second
     assert [record["epoch"] for record in first[0].epochs()] == list(range(1, 31))
     assert is_done(first[0])
@@ -90,7 +98,7 @@ def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
     wild = replace(plain, recipe=replace(run.recipe, learning_rate=1e30))
     long = replace(plain, recipe=replace(run.recipe, epochs=10_000))
     with pytest.raises(ArcalError, match="lower the learning rate"):
-        train_all([long, wild], tmp_path, workers=2)
+        train_all([long, wild], tmp_path, compute=TWO)
     folders = [RunFolder(path) for path in tmp_path.iterdir()]  # the other's, if it had begun
     others = [f for f in folders if f.config_checked()["recipe"]["epochs"] == 10_000]
     stopped = [other.epochs_done() for other in others]
@@ -101,7 +109,7 @@ def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
 def test_a_worker_that_is_killed_is_said_in_one_line(run, tmp_path):
     plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=10_000))
     with ThreadPoolExecutor(1) as pool:
-        training = pool.submit(train_all, [plain], tmp_path, workers=2)
+        training = pool.submit(train_all, [plain], tmp_path, compute=TWO)
         while not (children := multiprocessing.active_children()):
             time.sleep(0.1)
         for child in children:
