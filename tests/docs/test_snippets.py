@@ -71,9 +71,32 @@ def names():
     }
 
 
+class Bert(nn.Module):
+    """A classifier of embeddings and their mask, called as such models are."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, inputs_embeds, attention_mask):
+        words = (inputs_embeds * attention_mask.unsqueeze(-1)).sum(dim=1)
+        return {"logits": self.head(words / attention_mask.sum(dim=1, keepdim=True))}
+
+
+def text():
+    """A classifier of texts, and embeddings of 64 texts of five words or fewer."""
+    words = torch.arange(64) % 4 + 2
+    mask = (torch.arange(5) < words.unsqueeze(1)).float()
+    draw = torch.Generator().manual_seed(0)
+    embeddings = torch.randn(64, 5, 8, generator=draw)
+    return {"bert": Bert(), "embeddings": embeddings, "mask": mask.long()}
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_python_runs(page, names, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if page == "docs/scoring.md":
+        names = names | {"labels": names["labels"] % 2, **text()}
     codes = [
         code.replace("runs/RUN", str(run)) for code in blocks((ROOT / page).read_text(), "python")
     ]
