@@ -116,7 +116,7 @@ def test_a_twin_is_what_calibrating_the_subject_gives(evaluated, trained, predic
             assert torch.equal(ours.logits, theirs.logits)
         for where, measures in expected.measures.items():
             known = {"smoothing": 0.0} if where == CLEAN else {}
-            runs = tuple(run | known for run in measures.runs)
+            runs = tuple({**run, **known} for run in measures.runs)
             assert twin.measures[where] == replace(measures, runs=runs)
 
 
@@ -180,7 +180,9 @@ def test_only_the_named_runs_are_scored_and_calibrated(trained):
     assert alone.measures[CLEAN].stability
     assert not alone.measures[CLEAN].stability_by_level
     assert twin.name == "vanilla (2 members) + irm"
-    for some in ({"scored": folders[:1]}, {"posthoc": {"temperature": folders[:1]}}):
+    one: list[dict[str, Any]]
+    one = [{"scored": folders[:1]}, {"posthoc": {"temperature": folders[:1]}}]
+    for some in one:
         with pytest.raises(ArcalError, match="name all of a method's runs or none"):
             evaluate(folders, trained.data, [], "margin", **some)
 

@@ -9,14 +9,14 @@ from arcal.report import page
 from arcal.report.comparison import compare
 from made_up_subjects import Maker
 
-PICTURES = ("figure-1", "figure-2", "reliability", "levels", "ensembles")
+PICTURES: tuple[str, ...] = ("figure-1", "figure-2", "reliability", "levels", "ensembles")
 
 
 @pytest.fixture(scope="module")
 def text():
-    def render(*subjects, R=10):
-        compared = compare(subjects, R, 4)
-        pictures = dict.fromkeys(PICTURES, "")
+    def render(*subjects):
+        compared = compare(subjects, 10, 4)
+        pictures: dict[str, str] = dict.fromkeys(PICTURES, "")
         return page.render(compared, pictures, title="", notes=[], attacked=None)
 
     return render
