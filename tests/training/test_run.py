@@ -169,5 +169,5 @@ def test_data_that_has_changed_or_gone_is_refused(tmp_path):
         data_of(folder)
     for file in Path(source).parent.iterdir():
         file.unlink()
-    with pytest.raises(ArcalError, match=r"cannot be read .* give its place by --data"):
+    with pytest.raises(ArcalError, match=r"cannot be read .* give its path with --data$"):
         data_of(folder)
