@@ -22,12 +22,13 @@ from arcal.auditing import (
     shift_sets,
     stability,
 )
+from arcal.compute import Compute
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn
 from arcal.data.resized import Resized
 from arcal.errors import ArcalError
 from arcal.evaluation import evaluate, evaluated_part, predict
-from arcal.store import RunFolder, save_tensors
+from arcal.store import RunFolder, load_tensors, save_tensors
 
 
 @pytest.fixture(scope="module")
@@ -180,11 +181,9 @@ def test_only_the_named_runs_are_scored_and_calibrated(trained):
     assert alone.measures[CLEAN].stability
     assert not alone.measures[CLEAN].stability_by_level
     assert twin.name == "vanilla (2 members) + irm"
-    partial: list[dict[str, Any]] = [
-        {"scored": folders[:1]},
-        {"posthoc": {"temperature": folders[:1]}},
-    ]
-    for some in partial:
+    one: list[dict[str, Any]]
+    one = [{"scored": folders[:1]}, {"posthoc": {"temperature": folders[:1]}}]
+    for some in one:
         with pytest.raises(ArcalError, match="name all of a method's runs or none"):
             evaluate(folders, trained.data, [], "margin", **some)
 
@@ -217,6 +216,38 @@ def test_a_killed_evaluation_goes_on(trained, copied):
     assert run.predictions("test-contrast-1").exists()
 
 
+@pytest.mark.slow
+def test_processes_make_what_one_makes(trained, copied):
+    told: list[list[tuple[int, int]]] = [[], []]
+    subjects, made = [], []
+    for workers in (1, 2):
+        runs = copied(trained.vanilla, str(workers))
+        progress = told[workers - 1]
+        subjects += evaluate(
+            runs,
+            trained.data,
+            [NOISE],
+            "margin",
+            ood=[trained.data.validation],
+            posthoc=["irm"],
+            shifted=drawn(trained.data.test, 20, split_seed=0),
+            compute=Compute(workers=workers),
+            progress=lambda done, total, progress=progress: progress.append((done, total)),
+        )
+        files = [path for run in runs for path in run.path.glob("predictions/*.safetensors")]
+        made.append({(path.parents[1].name, path.name): load_tensors(path) for path in files})
+    assert made[0].keys() == made[1].keys()
+    assert len(made[0]) == 2 * 4
+    for name, (tensors, header) in made[0].items():
+        assert header == made[1][name][1]
+        assert torch.equal(tensors["logits"], made[1][name][0]["logits"])
+    assert [one.name for one in subjects] == 2 * ["vanilla", "vanilla + irm"]
+    assert subjects[0].measures == subjects[2].measures
+    assert subjects[1].measures == subjects[3].measures
+    assert told[0][-1] == told[1][-1] == (2 * 5, 2 * 5)
+    assert told[1] == sorted(told[1]), "what others have done is never taken back"
+
+
 def test_other_data_of_one_name_are_told_apart_by_content(evaluated, trained):
     validation = trained.data.validation
     some = validation.subset(validation.ids[:30])
@@ -231,9 +262,8 @@ def test_what_cannot_be_evaluated_is_refused_in_one_line(trained, tmp_path):
     save_tensors(copy.checkpoint, {"x": torch.zeros(1)})
     validation = trained.data.validation
     refused: list[tuple[str, list[RunFolder], dict[str, Any]]] = [
-        ("not trained to its end", [copy], {}),
+        ("is not fully trained", [copy], {}),
         ("post-hoc method 'magic' is unknown", [trained.pair], {"posthoc": ["magic"]}),
-        ("0 workers: at least 1", [trained.pair], {"workers": 0}),
         ("two other data sets are called tiny", [trained.pair], {"ood": [validation, validation]}),
     ]
     for says, folders, options in refused:

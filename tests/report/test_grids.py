@@ -68,8 +68,8 @@ def test_the_table_under_shift(compared, subjects):
 
 
 def test_every_calibration_error_that_was_computed_is_shown(compared, subjects, maker):
-    interval: dict[str, Any] = {"ece_low": (0.01,) * 3, "ece_high": (0.5,) * 3}
-    table = calibration_errors(compare([with_figures(subjects[0], **interval)], 4, maker.Z))
+    interval = {"ece_low": (0.01,) * 3, "ece_high": (0.5,) * 3}
+    table = calibration_errors(compare([with_figures(subjects[0], CLEAN, **interval)], 4, maker.Z))
     assert [head for head, _ in table.head][:3] == ["ECE", "95 % from", "to"]
     ((_, (row,)),) = table.parts
     assert row.cells[1:3] == ["1.00 ± 0.00", "50.00 ± 0.00"]

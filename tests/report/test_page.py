@@ -14,9 +14,9 @@ PICTURES: tuple[str, ...] = ("figure-1", "figure-2", "reliability", "levels", "e
 
 @pytest.fixture(scope="module")
 def text():
-    def render(*subjects, R=10):
-        compared = compare(subjects, R, 4)
-        pictures = dict.fromkeys(PICTURES, "")
+    def render(*subjects):
+        compared = compare(subjects, 10, 4)
+        pictures: dict[str, str] = dict.fromkeys(PICTURES, "")
         return page.render(compared, pictures, title="", notes=[], attacked=None)
 
     return render

@@ -34,9 +34,7 @@ def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
     runs = [run, replace(run, seeds=(1,)), replace(run, method="adals", settings={"alpha": 0.5})]
     seen = []
     one = train_all(runs, tmp_path / "one")
-    two = train_all(
-        runs, tmp_path / "two", compute=TWO, progress=lambda *done: seen.append(done)
-    )
+    two = train_all(runs, tmp_path / "two", compute=TWO, progress=lambda *done: seen.append(done))
     assert [f.name for f in one] == [f.name for f in two]
     assert [f.name.partition("-s")[0] for f in two] == ["ar-adals", "ar-adals", "adals"]
     for a, b in zip(one, two, strict=True):
@@ -85,9 +83,7 @@ def test_a_cluster_that_does_not_answer_is_said_at_once(run, tmp_path):
 def test_two_processes_train_one_run_once(run, tmp_path):
     plain = replace(run, method="vanilla", settings={}, recipe=replace(run.recipe, epochs=30))
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(
-            lambda _: train_all([plain], tmp_path, compute=TWO), range(2)
-        )
+        first, second = pool.map(lambda _: train_all([plain], tmp_path, compute=TWO), range(2))
     assert first == second
     assert [record["epoch"] for record in first[0].epochs()] == list(range(1, 31))
     assert is_done(first[0])

@@ -66,7 +66,8 @@ class Run:
         object.__setattr__(self, "seeds", tuple(self.seeds))
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "settings", complete_settings(self.method, self.settings))
+        settings = _as_json(complete_settings(self.method, self.settings))
+        object.__setattr__(self, "settings", _from_json(settings))  # as they are read back
         method = method_named(self.method, 2, self.settings)  # raises on a setting out of range
         if self.network not in NETWORKS:
             names = ", ".join(NETWORKS)

@@ -1,0 +1,173 @@
+"""A run's configuration: written to its folder and read back as what it was."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from arcal.data import load
+from arcal.errors import ArcalError
+from arcal.networks import NETWORKS
+from arcal.store import RunFolder
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run, data_of, is_done, read_run, same_data
+from tiny_files import write_tiny
+
+SETTINGS = [
+    ("vanilla", {}),
+    ("vanilla", {"mixup": 0.2}),
+    ("label-smoothing", {"epsilon": 0.1, "mixup": 1.0}),
+    ("adals", {"alpha": 0.005}),
+    ("adals", {"alpha": {"0": 0.001, "6": 0.05}}),
+    ("adals", {"alpha": {0: 0.001, 6: 0.05}}),
+    ("ar-adals", {}),
+    ("ar-adals", {"R": 4, "order": "margin", "rescore": [0.25, 5], "update": "joint"}),
+    ("ar-adals", {"order": "attack", "attack": "carlini-wagner", "rescore": (3,)}),
+    ("ar-adals", {"order": "random", "attack": None, "rescore": None, "alpha": 1}),
+    ("ccat", {"radius": 0.02, "rho": 5, "iterations": 3}),
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """Where a tiny data set is, and the data set."""
+    source = str(write_tiny(tmp_path_factory.mktemp("data")))
+    return source, load(source, validation=40)
+
+
+def read_back(run, tiny, root):
+    """What the folder of a run says it is, which is never trained."""
+    _, data = tiny
+    return read_run(run.folder(root, data))
+
+
+@pytest.mark.parametrize(("method", "settings"), SETTINGS)
+def test_a_run_of_every_method_is_read_back_as_it_was(method, settings, tiny, tmp_path):
+    run = Run(tiny[0], method=method, settings=settings, validation=40)
+    record = read_back(run, tiny, tmp_path)
+    assert record.run == run
+    assert record.run.settings.keys() >= settings.keys()
+    assert record.is_twin(read_back(replace(run, seeds=(1,)), tiny, tmp_path))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_run_of_every_recipe_is_read_back_as_it_was(name, tiny, tmp_path):
+    run = Run(tiny[0], recipe=RECIPES[name], validation=40)
+    assert read_back(run, tiny, tmp_path).run == run
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_else_a_run_says_is_read_back(network, tiny, tmp_path):
+    run = Run(
+        tiny[0],
+        network=network,
+        seeds=(4, 2),
+        split_seed=3,
+        images=100,
+        test_images=20,
+        classes=(0, 2),
+        threads=2,
+    )
+    record = read_back(run, tiny, tmp_path)
+    assert record.run == replace(run, validation=40), "as many as there were"
+    data = tiny[1]
+    assert record.data.classes == data.classes
+    assert record.data.shape == (1, 28, 28)
+    assert record.data.parts["tiny/train"] == data.train.fingerprint()
+
+
+def test_a_run_says_all_that_is_needed_to_run_it_again(tiny, tmp_path):
+    run = Run(tiny[0], method="ar-adals", settings={"R": 4}, validation=40)
+    record = read_back(run, tiny, tmp_path)
+    again = record.run.folder(tmp_path, record.run.load())
+    assert again.path == run.folder(tmp_path, tiny[1]).path
+    assert read_run(again) == record
+
+
+def config_without(folder, *fields):
+    config = json.loads((folder.path / "config.json").read_text())
+    *outer, last = fields
+    inner = config
+    for field in outer:
+        inner = inner[field]
+    del inner[last]
+    return config
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("network",),
+        ("settings",),
+        ("seeds",),
+        ("threads",),
+        ("recipe",),
+        ("recipe", "epochs"),
+        ("data",),
+        ("data", "classes"),
+        ("format",),
+    ],
+    ids=".".join,
+)
+def test_a_configuration_that_misses_a_field_is_refused_in_one_line(fields, tiny, tmp_path):
+    config = config_without(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]), *fields)
+    folder = RunFolder.create(tmp_path, "vanilla-s0", config)
+    with pytest.raises(ArcalError) as error:
+        read_run(folder)
+    line = str(error.value)
+    assert line.startswith(f"{folder.path}/config.json is not one that this edition")
+    assert repr(fields[-1]) in line
+    assert "\n" not in line
+
+
+def test_a_configuration_that_never_said_where_its_data_is(tiny, tmp_path):
+    config = config_without(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]), "source")
+    folder = RunFolder.create(tmp_path / "old", "vanilla-s0", config)
+    assert read_run(folder).run.data == ""
+    with pytest.raises(ArcalError, match="does not say where its data is: give --data"):
+        data_of(folder)
+    assert data_of(folder, tiny[0]).test.fingerprint() == tiny[1].test.fingerprint()
+
+
+def test_a_run_of_a_method_or_a_setting_that_is_not_here_is_refused(tiny, tmp_path):
+    folder = Run(tiny[0], validation=40).folder(tmp_path, tiny[1])
+    config = json.loads((folder.path / "config.json").read_text())
+    for change, says in (
+        ({"method": "mine"}, "method 'mine' is unknown"),
+        ({"settings": {"gamma": 2}}, "has no setting 'gamma'"),
+        ({"network": "huge"}, "network 'huge' is unknown"),
+    ):
+        with pytest.raises(ArcalError, match=says):
+            read_run(RunFolder.create(tmp_path, "mine-s0", config | change))
+
+
+def test_a_run_that_was_never_trained_is_not_done(tiny, tmp_path):
+    assert not is_done(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]))
+
+
+def test_runs_of_other_data_are_not_compared(tmp_path):
+    there = str(write_tiny(tmp_path / "there"))
+    run = Run(there, validation=40)
+    first = run.folder(tmp_path, run.load())
+    write_tiny(tmp_path / "elsewhere")
+    moved = replace(run, data=str(tmp_path / "elsewhere" / "tiny"), seeds=(1,))
+    same_data([first, moved.folder(tmp_path, moved.load())])
+    more = Run(str(write_tiny(tmp_path / "more", N=170)), validation=40)
+    for other in (more, replace(run, split_seed=1)):
+        with pytest.raises(ArcalError, match="other data or another split"):
+            same_data([first, other.folder(tmp_path, other.load())])
+
+
+def test_data_that_has_changed_or_gone_is_refused(tmp_path):
+    source = write_tiny(tmp_path / "data")
+    run = Run(str(source), validation=40)
+    folder = run.folder(tmp_path, run.load())
+    assert data_of(folder).train.fingerprint() == run.load().train.fingerprint()
+    write_tiny(tmp_path / "data", N=180)
+    with pytest.raises(ArcalError, match=r"is not the data that .* was trained on"):
+        data_of(folder)
+    for file in Path(source).parent.iterdir():
+        file.unlink()
+    with pytest.raises(ArcalError, match=r"cannot be read .* give its path with --data$"):
+        data_of(folder)
