@@ -1,13 +1,17 @@
-# Two commands do everything: `make demo` and `make test`. `make benchmarks` takes hours.
+# `make demo` and `make test` do everything; `make test-all` adds what takes minutes, `make benchmarks`
+# takes hours.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check format benchmarks clean
+.PHONY: demo test test-all check format benchmarks clean
 
 demo: .venv/installed
 	$(BIN)/arcal demo
 
 test: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/installed-test

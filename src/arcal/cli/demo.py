@@ -11,16 +11,17 @@ from arcal.errors import ArcalError
 class Demo:
     """Train vanilla, label smoothing and AR-AdaLS on embedded images and report what it shows.
 
-    Three seeds each on a subset of Fashion-MNIST that comes with the package; some four minutes
+    Three seeds each on a subset of Fashion-MNIST that comes with the package; some three minutes
     on two cores. Nothing that is already there is done again.
     """
 
     out: Path = Path("arcal-demo")
     """Folder for the runs and the report."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """One run of each method a seed; settings are chosen with the first."""
-    workers: int = 2
-    """Processes that train at the same time, one thread each."""
+    """One run of each method a seed; epsilon is chosen with the first."""
+    workers: int = 3
+    """Processes that train at the same time, one thread each; one more than two cores, so that
+    neither is idle while an odd number of runs ends."""
     json: bool = False
     """Print the figures as JSON on standard output."""
 
