@@ -1,7 +1,6 @@
 """The tables under headings: which columns and rows there are, and what leads a column."""
 
 import statistics
-from typing import Any
 
 import pytest
 
