@@ -19,6 +19,8 @@ FILES = sorted(path for path in SOURCE.rglob("*.py") if ">>>" in path.read_text(
 ROOMS = (
     "arcal",
     "arcal.calibration",
+    "arcal.calibration.posthoc",
+    "arcal.compute",
     "arcal.data",
     "arcal.networks",
     "arcal.training",
@@ -29,7 +31,6 @@ ROOMS = (
 LATER = (
     "arcal.attacks",
     "arcal.robustness",
-    "arcal.calibration.posthoc",
     "arcal.training._fit",
     "arcal.training.recipes",
 )

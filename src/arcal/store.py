@@ -328,13 +328,13 @@ def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
 
 
 CALIBRATOR_FORMAT = "arcal calibrator 1"
-"""In a calibrator's file; the number is raised when earlier versions could not read it."""
+"""The format of a calibrator's file; its number increases when older versions cannot read it."""
 
 
 def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
     """Write a calibrator's `state_dict()` as safetensors, with its kind in the metadata.
 
-    One whose class is not in `CALIBRATORS`, which could not be read back, raises `ArcalError`.
+    A calibrator whose class is not in `CALIBRATORS` could not be read back and raises `ArcalError`.
 
     >>> from tempfile import TemporaryDirectory
     >>> from arcal.calibration.posthoc import Temperature
@@ -353,13 +353,13 @@ def save_calibrator(calibrator: Calibrator, path: Path | str) -> None:
 
 
 def load_calibrator(path: Path | str) -> Calibrator:
-    """Read what `save_calibrator` wrote, bit for bit, on the CPU.
+    """Read a calibrator that `save_calibrator` wrote, bit for bit, on the CPU.
 
-    A file that is missing, damaged, of another format or kind, or whose tensors cannot have been
-    fitted raises `ArcalError`.
+    A file that is missing or damaged, has another format or kind, or has tensors that are out of
+    range raises `ArcalError`.
     """
     try:
-        Path(path).open("rb").close()  # safe_open calls a file that may not be read missing
+        Path(path).open("rb").close()  # safe_open reports a file without read permission as missing
         with safe_open(path, framework="pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             header = file.metadata() or {}

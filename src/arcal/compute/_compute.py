@@ -1,4 +1,4 @@
-"""What a command runs on: one value, made once and handed on."""
+"""One value for the device, processes and threads that a command runs on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +13,17 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True)
 class Compute:
-    """The device, and how many share the work on it.
+    """The device, and the number of processes and threads that work on it.
 
-    `accelerator` is `cpu`, `gpu` or `auto`, with `processes` of its devices that share one training
-    or scoring. `workers` processes of this machine take a run each, `loaders` more read images
-    ahead for each run; each process computes with `threads`, None for torch's own choice.
-    `ray` is the address of a Ray cluster that takes the runs instead, or `local` for one that is
-    started here. The precision of a training is its recipe's; all else is in float32.
+    `accelerator` is "cpu", "gpu" or "auto"; `processes` is the number of its devices, with one
+    process each, that share one training or scoring. `workers` is the number of processes of this
+    machine that each train or evaluate one run, and `loaders` the number of further processes per
+    run that read images ahead. `threads` is the number of threads of each process, None for torch's
+    default. `ray` is the address of a Ray cluster that trains the runs instead, or "local" for one
+    that is started here. Training has the precision of its recipe, everything else float32.
 
-    A number below its least, and an accelerator that is not here, raise `ArcalError`.
+    A number that is too small, or an accelerator that this machine does not have, raises
+    `ArcalError`.
 
     >>> Compute(workers=2).one_worker()
     Compute(accelerator='cpu', processes=1, workers=1, loaders=0, threads=None, ray=None)
@@ -41,7 +43,7 @@ class Compute:
                 raise ArcalError(f"{value} {name}: at least {least} is needed")
 
     def fabric(self, precision: str = "32-true") -> Fabric:
-        """The devices of this accelerator, each with a process once `run_on` is called."""
+        """A Fabric with the devices of this accelerator; `run_on` starts their processes."""
         return fabric_on(self.accelerator, precision, self.processes)
 
     @property
@@ -50,12 +52,12 @@ class Compute:
         return fabric_on(self.accelerator).device
 
     def one_worker(self) -> "Compute":
-        """What one of the workers computes with."""
+        """The same for a single worker, without Ray."""
         return replace(self, workers=1, ray=None)
 
     @contextmanager
     def limited(self) -> Iterator[None]:
-        """Compute with `threads` while the block runs, then with as many as before."""
+        """Use `threads` threads while the block runs, and restore the number afterwards."""
         before = torch.get_num_threads()
         if self.threads is not None:
             torch.set_num_threads(self.threads)

@@ -1,4 +1,4 @@
-"""Training in bf16 that leaves calibration alone: convolutions only, the rest in float32."""
+"""Training in bf16 that does not change calibration: only convolutions are in bf16."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ _CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
 
 
 class Bf16Convolutions(TorchFunctionMode):
-    """Inside it a convolution rounds what it is given to bf16 and returns its result as float32.
+    """A context in which convolutions round their inputs to bf16 and return float32.
 
-    All other operations stay as they are: batch norm, the sums of residual blocks, pooling, dense
-    layers and the loss see float32. Autocast leaves them in bf16 once a convolution has been there.
-    Weights stay float32, and so do their gradients.
+    All other operations do not change: batch norm, the sums of residual blocks, pooling, dense
+    layers and the loss stay in float32, whereas autocast leaves them in bf16 after a convolution.
+    Weights and their gradients stay in float32.
 
     >>> convolution = torch.nn.Conv2d(1, 1, 1, bias=False)
     >>> _ = torch.nn.init.constant_(convolution.weight, 1 + 2**-10)
@@ -35,7 +35,7 @@ class Bf16Convolutions(TorchFunctionMode):
 
 
 class Bf16Precision(Precision):
-    """What Fabric runs a model in: its convolutions in bf16 while it trains, see above."""
+    """Fabric's precision that trains a model with `Bf16Convolutions`."""
 
     precision: Any = "bf16-mixed"
 

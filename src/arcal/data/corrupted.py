@@ -1,4 +1,4 @@
-"""A part whose images are corrupted as they are read, and where official ones are read from."""
+"""Parts with corrupted images, which are made here or read from official files."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,32 +17,40 @@ from arcal.transforms.corruptions import corrupt, frost_source
 
 CHUNK = 500
 FORMAT = 1
-"""Raised when a change of the code changes what a corruption makes."""
+"""Increased when a change of the code changes the corrupted images."""
 
 
 @dataclass(frozen=True)
 class CorruptedImages:
-    """Where corrupted images come from.
+    """The source of corrupted images.
 
-    They are made by `arcal.transforms.corrupt`, and kept as uint8 in the folder `cache` if there is
-    one; or are read from official files (CIFAR-10-C, CIFAR-100-C, ImageNet-C) in `official`.
+    By default `arcal.transforms.corrupt` makes them; with a folder `cache` they are stored there as
+    uint8. With a folder `official` they are read from official files (CIFAR-10-C, CIFAR-100-C or
+    ImageNet-C).
     """
 
     cache: Path | None = None
     official: Path | None = None
 
     def part(self, part: Part, type: str, intensity: int) -> Part:
-        """The part under one corruption, its images made or read when they are asked for."""
+        """The part under one corruption, whose images are made or read on demand."""
         if self.official is not None:
             return open_official(self.official, type, intensity, part)
         return Corrupted(part, type, intensity, self.cache)
 
 
 class Corrupted:
-    """A `Part` under a corruption, which depends on an image's id and on nothing else.
+    """A `Part` under one corruption. Its random numbers depend only on the id of each image.
 
-    Images of a part in memory are corrupted once, when the first is asked for; others as they are
-    read. With a folder `cache` all are corrupted once for good and mapped from its file.
+    If the part is in memory, all its images are corrupted when the first is read; otherwise each is
+    corrupted when it is read. With a folder `cache` all are corrupted once and stored in a file,
+    which later calls map into memory.
+
+    >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
+    >>> clean = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
+    >>> foggy = CorruptedImages().part(clean, "fog", intensity=3)
+    >>> foggy.name, foggy.images(torch.tensor([1])).shape
+    ('toy/test under fog, intensity 3', torch.Size([1, 3, 32, 32]))
     """
 
     def __init__(self, part: Part, type: str, intensity: int, cache: Path | None = None):
@@ -55,7 +63,7 @@ class Corrupted:
         return len(self.part)
 
     def images(self, positions: Tensor) -> Tensor:
-        """uint8 `(B, C, H, W)`: the corrupted images at these positions."""
+        """The corrupted images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         if self.cache is not None:
             return torch.from_numpy(self._mapped[positions.numpy()])
         if isinstance(self.part, InMemory):
@@ -63,12 +71,12 @@ class Corrupted:
         return self._corrupt(positions)
 
     def subset(self, ids: Tensor) -> "Corrupted":
-        """The part with these ids only, in the order given. An unknown id raises."""
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions_of(ids, self)
         return Corrupted(self.part.subset(ids), self.type, self.intensity, self.cache)
 
     def fingerprint(self) -> str:
-        """That of the part, marked by the corruption and what it is made with."""
+        """The fingerprint of the part, followed by the corruption and its version."""
         return self._fingerprint
 
     @cached_property

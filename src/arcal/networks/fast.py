@@ -1,4 +1,4 @@
-"""A residual network of wide 3x3 convolutions, for accuracy within minutes of one core."""
+"""A residual network of wide 3x3 convolutions, accurate after minutes on one processor core."""
 
 import torch
 from torch import Tensor, nn
@@ -7,13 +7,13 @@ from arcal.networks.layers import Normalize, constant, convolution, dense, trunc
 
 
 class FastResNet(nn.Module):
-    """`(N, C, H, W)` in [0,1] to logits `(N, Z)`: a stem and two stages, 1.04M parameters.
+    """1.04M parameters that train fast: images `(N, C, H, W)` in [0, 1] to logits `(N, Z)`.
 
-    Processors multiply bf16 matrices twice as fast as float32, or more, where the matrices are
-    large, and pay for every pass over the activations: so convolutions are wide, nothing but the
-    stem sees full resolution, and a stage halves its maps before batch norm. `widths` are those of
-    the stem and the stages. GELU keeps the logits smooth in the input. `normalize` takes .5 from
-    every channel and divides by .25; weights are He's.
+    A stem and two stages, with `widths` filters. Processors multiply large bf16 matrices at least
+    twice as fast as float32, but every pass over the activations takes time. So convolutions are
+    wide, only the stem works at full resolution, and a stage halves its feature maps before batch
+    norm. GELU makes the logits a smooth function of the input. `normalize` has mean .5 and standard
+    deviation .25; initial weights are He-normal.
 
     >>> network = FastResNet(classes=10, shape=(3, 32, 32), generator=torch.Generator())
     >>> network(torch.rand(2, 3, 32, 32)).shape
@@ -45,7 +45,10 @@ class FastResNet(nn.Module):
 
 
 class Stage(nn.Module):
-    """A convolution, halved by max pooling, then two more added to it; each batch norm and GELU."""
+    """A convolution with max pooling, then a residual block of two convolutions.
+
+    Each convolution is followed by batch norm and GELU.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()

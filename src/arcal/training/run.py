@@ -133,9 +133,9 @@ def _from_json(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """What a data set is known by: its classes, the shape (C, H, W) of its images, and its content.
+    """What identifies a data set: its classes, the shape (C, H, W) of its images, and its content.
 
-    `parts` are the fingerprints of the training, validation and test images, by name.
+    `parts` are the fingerprints of the training, validation and test part, by name.
     """
 
     parts: Mapping[str, str]
@@ -144,12 +144,12 @@ class DataIdentity:
 
     @classmethod
     def from_data(cls, data: Data) -> "DataIdentity":
-        """That of a data set that has been read."""
+        """The identity of a data set."""
         parts = {part.name: part.fingerprint() for part in (data.train, data.validation, data.test)}
         return cls(parts, data.classes, data.shape)
 
     def is_same(self, other: "DataIdentity") -> bool:
-        """Whether both are of the same images and classes, wherever they lie."""
+        """Whether both have the same images and classes, wherever they are stored."""
         return self._nameless() == other._nameless()
 
     def _nameless(self) -> "DataIdentity":
@@ -159,10 +159,10 @@ class DataIdentity:
 
 @dataclass(frozen=True)
 class Record:
-    """A run as its folder has it.
+    """A run as recorded in its folder.
 
-    `run.data` is where the data was read from, empty in a folder that does not say it, and
-    `run.validation` how many images the validation set had. `data` is what was read.
+    `run.data` is the path that the data was read from, "" if it is not recorded, and
+    `run.validation` the size of the validation set. `data` identifies the data.
     """
 
     run: Run
@@ -170,7 +170,7 @@ class Record:
     format: int
 
     def is_twin(self, other: "Record") -> bool:
-        """Whether the two runs differ in nothing but their seeds, and where the data lay."""
+        """Whether two runs differ only in their seeds and the place of their data."""
         first, second = (
             dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
             for one in (self, other)
@@ -181,8 +181,16 @@ class Record:
 def read_run(folder: RunFolder) -> Record:
     """Read a run back from its folder.
 
-    One that this edition cannot train, such as of a method that is not installed, raises
-    `ArcalError`.
+    A run that this version of arcal cannot read, for example one of a method that is not installed,
+    raises `ArcalError`.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> record = read_run(train(run, "runs"))
+    >>> record.run == run, record.data.shape
+    (True, (1, 28, 28))
     """
     config = _from_json(folder.config_checked())
     try:
@@ -195,7 +203,7 @@ def read_run(folder: RunFolder) -> Record:
         return Record(run, DataIdentity(**config["data"]), config["format"])
     except (KeyError, TypeError) as error:
         raise ArcalError(
-            f"{folder.path}/config.json is not one that this edition of arcal reads ({error}): "
+            f"{folder.path}/config.json cannot be read by this version of arcal ({error}): "
             "train the run again"
         ) from None
 
