@@ -116,7 +116,7 @@ def test_a_configuration_that_misses_a_field_is_refused_in_one_line(fields, tiny
     with pytest.raises(ArcalError) as error:
         read_run(folder)
     line = str(error.value)
-    assert line.startswith(f"{folder.path}/config.json is not one that this edition")
+    assert line.startswith(f"{folder.path}/config.json cannot be read by this version")
     assert repr(fields[-1]) in line
     assert "\n" not in line
 
