@@ -59,18 +59,33 @@ def test_figures_come_back_to_the_last_bit(case):
 
 
 def test_ensembles_and_stability_are_those_of_half_precision(case):
+    """Probabilities move by less than 10^-3, so a prediction flips only where the lead is small."""
     (subject, _), (read, twin) = case
     for ours, theirs in zip(read.clean, subject.clean, strict=True):
         apart = ours.log_probabilities.exp() - theirs.log_probabilities.exp()
         assert apart.abs().max() < 1e-3
         assert torch.equal(ours.ids, theirs.ids)
+    probabilities = [one.log_probabilities.double().exp() for one in subject.clean]
+    may_flip = {
+        "accuracy": share_of_small_leads(torch.stack(probabilities).mean(dim=0)),
+        "churn": sum(map(share_of_small_leads, probabilities)),
+    }
     clean, expected = read.measures[CLEAN], subject.measures[CLEAN]
-    assert clean.stability == pytest.approx(expected.stability, rel=1e-2, abs=1e-5)
+    for name, value in expected.stability.items():
+        allowed = may_flip.get(name, 0) + 1e-5
+        assert clean.stability[name] == pytest.approx(value, rel=1e-2, abs=allowed)
     for name in ("accuracy", "confidence", "nll"):
-        assert clean.ensemble[name] == pytest.approx(expected.ensemble[name], rel=1e-3)
+        value, allowed = expected.ensemble[name], may_flip.get(name, 0)
+        assert clean.ensemble[name] == pytest.approx(value, rel=1e-3, abs=allowed)
     assert not clean.stability_by_level
     assert not read.measures[NOISE].ensemble
     assert (twin.clean, twin.measures[CLEAN].ensemble) == ((), {})
+
+
+def share_of_small_leads(probabilities):
+    """The share of images whose two likeliest classes are less than 0.002 apart."""
+    first, second = probabilities.topk(2, dim=1).values.unbind(1)
+    return float((first - second < 2e-3).double().mean())
 
 
 def test_of_more_sets_those_named_come_back(evaluated, written):
