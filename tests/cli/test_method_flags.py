@@ -43,7 +43,7 @@ def test_flags_are_settings(settings_of):
     auto = settings_of("--method", "adals", "--alpha", "auto")
     assert auto == settings_of("--method", "adals") == {"alpha": "auto"}
     schedule = settings_of("--method", "adals", "--alpha", 0, 0.001, 60, 0.05)
-    assert schedule == {"alpha": {0: 0.001, 60: 0.05}}
+    assert schedule == {"alpha": {"0": 0.001, "60": 0.05}}
     assert settings_of(
         "--method", "ar-adals", "--alpha", 0.3, "--levels", 4, "--rescore", 5, 0.5, "--mixup", 0.2,
         "--attack", "carlini-wagner", "--update", "joint", "--order", "attack",
@@ -105,7 +105,8 @@ def test_a_method_of_another_package_is_trained_and_evaluated(
     arcal, train, tmp_path, capsys, monkeypatch
 ):
     text = DOCUMENT.read_text()
-    (module,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    modules = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (module,) = (one for one in modules if "(Method)" in one)
     (toml,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     points = tomllib.loads(toml)["project"]["entry-points"]["arcal.methods"]
     write_package(tmp_path / "site", "arcal_focal", module, points)

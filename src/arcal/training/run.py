@@ -181,8 +181,8 @@ class Record:
 def read_run(folder: RunFolder) -> Record:
     """Read a run back from its folder.
 
-    A run that this version of arcal cannot read, for example one of a method that is not installed,
-    raises `ArcalError`.
+    Its method need not be installed: what a run says can be evaluated without. A configuration that
+    this version of arcal cannot read raises `ArcalError`.
 
     >>> from dataclasses import replace
     >>> from arcal.training import train
@@ -195,11 +195,11 @@ def read_run(folder: RunFolder) -> Record:
     config = _from_json(folder.config_checked())
     try:
         names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe"}
-        run = Run(
-            data=config.get("source", ""),
-            recipe=Recipe(**config["recipe"]),
-            **{name: config[name] for name in names},
-        )
+        values = {name: config[name] for name in names}
+        values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
+        run = object.__new__(Run)  # it was checked when it was made
+        for name, value in values.items():
+            object.__setattr__(run, name, value)
         return Record(run, DataIdentity(**config["data"]), config["format"])
     except (KeyError, TypeError) as error:
         raise ArcalError(
