@@ -26,14 +26,24 @@ from a better c, for fewer passes."""
 
 
 def attack_named(name: str) -> Any:
-    """The attack of this name."""
+    """The attack of this name; another name raises `ArcalError`.
+
+    >>> attack_named("boundary-projection")
+    BoundaryProjection(budget=48, classes=9, reach=3.0)
+    """
     if name not in ATTACKS:
         raise ArcalError(f"attack {name!r} is unknown: choose from {', '.join(ATTACKS)}")
     return ATTACKS[name]
 
 
 def name_of(attack: Any) -> str:
-    """The name of this attack in `ATTACKS`; settings other than there come after the name."""
+    """The name of this attack in `ATTACKS`; settings other than there come after the name.
+
+    >>> name_of(BoundaryProjection())
+    'boundary-projection'
+    >>> name_of(BoundaryProjection(budget=100))
+    'boundary-projection-budget-100'
+    """
     for name, known in ATTACKS.items():
         if known == attack:
             return name
@@ -46,7 +56,11 @@ def name_of(attack: Any) -> str:
 
 
 def settings_of(attack: Any) -> dict[str, Any]:
-    """An attack's kind and settings: what its results depend on beside the model and the data."""
+    """An attack's kind and settings: what its results depend on beside the model and the data.
+
+    >>> settings_of(BoundaryProjection())
+    {'kind': 'BoundaryProjection', 'budget': 48, 'classes': 9, 'reach': 3.0}
+    """
     return {"kind": type(attack).__name__, **asdict(attack)}
 
 

@@ -22,6 +22,16 @@ class Adversarial:
     `x` `(N, ...)`: the perturbed inputs, NaN where none was found.
     `predicted` int64 `(N,)`: the model's prediction on the clean inputs, which was attacked.
     `passes` int64 `(N,)`: forward and backward passes spent on each input.
+
+    >>> from arcal.attacks import BoundaryProjection
+    >>> x = torch.tensor([[0.75, 0.5], [0.25, 0.5]])
+    >>> result = BoundaryProjection()(torch.nn.Identity(), x)  # the inputs are the logits
+    >>> result.predicted, result.success
+    (tensor([0, 1]), tensor([True, True]))
+    >>> result.x.argmax(dim=1)
+    tensor([1, 0])
+    >>> torch.allclose((result.x - x).norm(dim=1), result.distance)
+    True
     """
 
     distance: Tensor

@@ -54,6 +54,11 @@ class BoundaryProjection:
     an input finds does not depend on the others of its batch. `classes` is the greatest number of
     classes that get a plane; at most one third of the budget goes to the first planes of classes
     other than the runner-up.
+
+    >>> attack = BoundaryProjection()
+    >>> x = torch.tensor([[0.75, 0.5]])  # the boundary is 0.25 / sqrt(2) away
+    >>> attack(torch.nn.Identity(), x).distance
+    tensor([0.1768])
     """
 
     budget: int = 48

@@ -119,6 +119,13 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
     """A model and inputs of any kind, as a model of one tensor and that tensor, detached.
 
     Inputs of several tensors become a `RowwiseModel`; a plain tensor leaves the model as it is.
+
+    >>> import torch
+    >>> parts = {"x": torch.ones(2, 3), "factor": torch.tensor([[1], [2]])}
+    >>> model, x = bound(lambda parts: parts["x"] * parts["factor"], parts)
+    >>> model(x + 1)
+    tensor([[2., 2., 2.],
+            [4., 4., 4.]])
     """
     if isinstance(x, Tensor):
         return model, x.detach()
@@ -127,5 +134,13 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
 
 
 def rows(model: Model, index: Tensor | slice) -> Model:
-    """The model for `x[index]`: itself, unless its rows have other tensors that must follow."""
+    """The model for `x[index]`: itself, unless its rows have other tensors that must follow.
+
+    >>> import torch
+    >>> parts = {"x": torch.ones(2, 3), "factor": torch.tensor([[1], [2]])}
+    >>> model, x = bound(lambda parts: parts["x"] * parts["factor"], parts)
+    >>> index = torch.tensor([1])
+    >>> rows(model, index)(x[index])
+    tensor([[2., 2., 2.]])
+    """
     return model.rows(index) if isinstance(model, RowwiseModel) else model

@@ -18,6 +18,9 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
     """How far class `y` is ahead of every other: `z_y - max_{z != y} z`, `(N,)`.
 
     Negative where the model no longer predicts `y`.
+
+    >>> margin(torch.tensor([[3.0, 1.0, 2.5], [0.0, 1.0, 2.0]]), torch.tensor([0, 1]))
+    tensor([ 0.5000, -1.0000])
     """
     others = logits.scatter(1, y.unsqueeze(1), -torch.inf)
     return logits.gather(1, y.unsqueeze(1)).squeeze(1) - others.amax(dim=1)
@@ -47,6 +50,13 @@ def frozen(model: Model) -> Iterator[None]:
     """Evaluation mode, no weight gradients, whole float32; all restored on leaving.
 
     A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
+
+    >>> model = nn.Linear(2, 2)
+    >>> with frozen(model):
+    ...     model.training, model.weight.requires_grad
+    (False, False)
+    >>> model.training, model.weight.requires_grad
+    (True, True)
     """
     whole = model.model if isinstance(model, RowwiseModel) else model
     modules = list(whole.modules()) if isinstance(whole, nn.Module) else []
