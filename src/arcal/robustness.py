@@ -48,6 +48,14 @@ class Robustness:
     `ids`, `predicted`, `labels`, `passes` int64 `(N,)`; `robustness` float32 `(N,)`, greater is
     more robust. For the order `attack` it is a distance, `+inf` where the attack failed; `success`
     bool `(N,)` says where it did not. For the others, which attack nothing, `success` is None.
+
+    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
+    >>> batch = torch.tensor([7, 8]), x, torch.tensor([0, 0])
+    >>> result = score(torch.nn.Identity(), [batch], "margin")  # the inputs are the logits
+    >>> result.ids, result.robustness
+    (tensor([7, 8]), tensor([0.2500, 0.5000]))
+    >>> result.predicted == result.labels
+    tensor([ True, False])
     """
 
     order: str
@@ -80,6 +88,12 @@ def score(
     Scoring anew after the model has changed a little: `start`, given ids `(B,)`, returns earlier
     adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them;
     `keep` gets the ids and the `Adversarial` of every batch.
+
+    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
+    >>> batch = torch.tensor([7, 8]), x, torch.tensor([0, 0])
+    >>> result = score(torch.nn.Identity(), [batch])  # the inputs are the logits
+    >>> result.robustness  # 0.25 / sqrt(2) and 0.5 / sqrt(2)
+    tensor([0.1768, 0.3536])
     """
     check_order(order)
     if order != "attack" and (attack or start or keep):
@@ -161,6 +175,10 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
 
     `(z_y - z_k) / |grad_x (z_y - z_k)|` with k the class with the next greatest logit: one forward
     and one backward pass. A zero gradient gives `+inf`, but 0 where the margin is 0 as well.
+
+    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
+    >>> gradient_order(torch.nn.Identity(), x, torch.tensor([0, 1]))
+    tensor([0.1768, 0.3536])
     """
     x = x.detach().clone().requires_grad_()
     logits = model(x.clone())
@@ -172,20 +190,36 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
 
 
 def random_order(ids: Tensor, seed: int) -> Tensor:
-    """A uniform draw in [0, 1) for each id, by hashing (id, seed): the same in any batch."""
+    """A uniform draw in [0, 1) for each id, by hashing (id, seed): the same in any batch.
+
+    >>> random_order(torch.tensor([7, 8]), seed=0)
+    tensor([0.5500, 0.7663], dtype=torch.float64)
+    >>> random_order(torch.tensor([8]), seed=0)
+    tensor([0.7663], dtype=torch.float64)
+    """
     digests = [sha256(f"{seed}/{int(i)}".encode()).digest() for i in ids]
     draws = [int.from_bytes(digest[:8]) / 2**64 for digest in digests]
     return torch.tensor(draws, dtype=torch.float64, device=ids.device)
 
 
 def check_order(order: str) -> None:
-    """Refuse an order that is not one of `ORDERS`."""
+    """Refuse an order that is not one of `ORDERS`.
+
+    >>> check_order("margin")
+    >>> check_order("size")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: order 'size' is unknown: choose from attack, gradient, margin, ...
+    """
     if order not in ORDERS:
         raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}")
 
 
 def rank(robustness: Tensor, ids: Tensor) -> Tensor:
-    """Position of each input from the least to the most robust, int64 `(N,)`, ties by id."""
+    """Position of each input from the least to the most robust, int64 `(N,)`, ties by id.
+
+    >>> rank(torch.tensor([0.9, torch.inf, 0.1, 0.9]), torch.tensor([8, 2, 3, 5]))
+    tensor([2, 3, 0, 1])
+    """
     if robustness.shape != ids.shape or ids.ndim != 1:
         raise ArcalError(
             f"robustness {tuple(robustness.shape)} and ids {tuple(ids.shape)}: give (N,) of each"
@@ -201,6 +235,9 @@ def levels(robustness: Tensor, ids: Tensor, R: int) -> Tensor:
     """Cut the ranking into `R` levels of equal size, int64 `(N,)`: 0 is the least robust.
 
     Sizes differ by at most 1. Section 3.1 uses R = 10. NaN, or fewer inputs than levels, raises.
+
+    >>> levels(torch.tensor([0.9, torch.inf, 0.1, 0.2]), torch.arange(4), R=2)
+    tensor([1, 1, 0, 0])
     """
     N = len(ids)
     if not 1 <= R <= N:
@@ -209,5 +246,9 @@ def levels(robustness: Tensor, ids: Tensor, R: int) -> Tensor:
 
 
 def mean_rank(robustness: Tensor, ids: Tensor) -> Tensor:
-    """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`."""
+    """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`.
+
+    >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
+    tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)
+    """
     return torch.stack([rank(run, ids) for run in robustness]).double().mean(dim=0)
