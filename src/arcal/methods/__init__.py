@@ -27,14 +27,23 @@ METHODS = Methods(
 
 
 def method_class(name: str) -> type[Method]:
-    """The method of this name."""
+    """The method of this name; an unknown one raises `ArcalError`.
+
+    >>> method_class("ar-adals").title
+    'AR-AdaLS'
+    """
     if name not in METHODS:
         raise ArcalError(f"method {name!r} is unknown: choose from {', '.join(METHODS)}")
     return METHODS[name]
 
 
 def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
-    """The method of this name for Z classes; `mixup` is a setting of all that have a criterion."""
+    """The method of this name for Z classes; `mixup` is a setting of all that have a criterion.
+
+    >>> method = method_named("label-smoothing", 10, {"epsilon": 0.1, "mixup": 0.2})
+    >>> type(method).__name__, method.epsilon, method.mixup
+    ('LabelSmoothing', 0.1, 0.2)
+    """
     settings = dict(settings)
     mixup = settings.pop("mixup", None)
     method = method_class(name)(Z, **settings)
@@ -50,6 +59,9 @@ def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a method with its defaults filled in; one it does not have raises.
 
     `mixup` is there only if it is given: without it a run is what it was before mixup.
+
+    >>> complete_settings("ccat", {"rho": 5.0})
+    {'radius': 0.01, 'rho': 5.0, 'step': 0.025, 'iterations': 10}
     """
     settings = dict(settings)
     mixup = settings.pop("mixup", None)
@@ -87,7 +99,12 @@ def in_words(kind: type[Method], settings: Mapping[str, Any]) -> tuple[str, ...]
 
 @dataclass(frozen=True)
 class Description:
-    """A method with its settings as a report shows it; methods are listed by `place`."""
+    """A method with its settings as a report shows it; methods are listed by `place`.
+
+    >>> label_smoothing = describe("label-smoothing", {"epsilon": 0.1})
+    >>> label_smoothing.title, label_smoothing.settings
+    ('Label smoothing', ('ε = 0.1',))
+    """
 
     title: str
     about: str

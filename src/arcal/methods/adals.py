@@ -39,6 +39,12 @@ class AdaLS(Method):
 
     `alpha` is "auto", by the epochs that are left, a number such as the paper's 0.005, or a
     schedule by first epochs such as the paper's for ImageNet, `{0: 0.001, 60: 0.05}`.
+
+    >>> import torch
+    >>> method = AdaLS(2, alpha=0.25)
+    >>> confidence, correct = torch.tensor([1.0, 1.0]), torch.tensor([True, False])
+    >>> method.learn(torch.tensor([7, 8]), confidence, correct)
+    {'gap': [0.5], 'epsilon': [0.25]}
     """
 
     name = "adals"
@@ -72,6 +78,13 @@ class ARAdaLS(AdaLS):
     "On the fly" both sets are ranked anew, by the model as it is then, after the epochs `rescore`:
     65 and 130 of 200 for the paper's WRN-28-10. A number below 1 is a share of all epochs. Soft
     labels stay with their level. Until the first such epoch the pre-computed levels hold.
+
+    >>> import torch
+    >>> method, ids = ARAdaLS(2, alpha=0.25, R=2), torch.tensor([7, 8])
+    >>> method.assign("validation", ids, torch.tensor([0, 1]))
+    >>> confidence, correct = torch.tensor([1.0, 0.75]), torch.tensor([False, True])
+    >>> method.learn(ids, confidence, correct)
+    {'gap': [1.0, -0.25], 'epsilon': [0.5, 0.0]}
     """
 
     name = "ar-adals"

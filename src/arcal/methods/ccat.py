@@ -24,6 +24,10 @@ class CCAT(Method):
     authors' code for CIFAR-10: `rho` 10, momentum 0.9, steps divided by 1.5 where the objective
     would fall, starts drawn from three kinds, the attack in evaluation mode, one pass of both
     halves in training mode.
+
+    >>> method = CCAT(2, radius=0.5, rho=2.0)
+    >>> method.transition(torch.tensor([[0.0, 0.0], [0.0, 0.25], [0.5, 0.0]]))  # lambda
+    tensor([1.0000, 0.2500, 0.0000])
     """
 
     name = "ccat"

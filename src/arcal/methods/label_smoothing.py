@@ -13,7 +13,14 @@ PAPER_GRID = tuple(round(0.01 * i, 2) for i in range(11))
 
 
 class LabelSmoothing(Method):
-    """Cross-entropy with the soft labels of Eq. 1 and the same `epsilon`, in [0, 1), for all."""
+    """Cross-entropy with the soft labels of Eq. 1 and the same `epsilon`, in [0, 1), for all.
+
+    >>> import torch
+    >>> ids, labels = torch.tensor([7]), torch.tensor([0])
+    >>> method = LabelSmoothing(2, epsilon=0.1)
+    >>> method.criterion(torch.tensor([[10.0, 0.0]]), ids, labels)  # 0.1 / 2 x 10
+    tensor(0.5000)
+    """
 
     name = "label-smoothing"
     title = "Label smoothing"

@@ -15,6 +15,22 @@ class Method(nn.Module):
     constructor, each with a default and a `Setting` in its annotation; the command line, the checks
     and the reports read them there. What it must save to continue goes into buffers. It knows
     neither the loop nor the disk: the loop hands it batches, validation predictions and levels.
+
+    >>> import torch
+    >>> from typing import Annotated
+    >>> class LargeLogits(Method):
+    ...     def __init__(self, Z, *, penalty: Annotated[float, Setting(at_least=0)] = 0.5):
+    ...         super().__init__()
+    ...         self.penalty = penalty
+    ...
+    ...     def criterion(self, logits, ids, labels):
+    ...         loss = nn.functional.cross_entropy(logits, labels)
+    ...         return loss + self.penalty * logits.square().mean()
+    >>> [setting.name for setting in LargeLogits.settings()]
+    ['penalty', 'mixup']
+    >>> ids, x, labels = torch.tensor([7]), torch.full((1, 2), 2.0), torch.tensor([0])
+    >>> LargeLogits(2).loss(nn.Identity(), ids, x, labels)  # log 2 + 0.5 x 4
+    tensor(2.6931)
     """
 
     name: ClassVar[str] = ""

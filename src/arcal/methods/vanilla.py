@@ -7,7 +7,13 @@ from arcal.methods.method import Method
 
 
 class Vanilla(Method):
-    """The paper's "Vanilla" (section 3.1)."""
+    """The paper's "Vanilla" (section 3.1).
+
+    >>> import torch
+    >>> ids, labels = torch.tensor([7]), torch.tensor([0])
+    >>> Vanilla(2).criterion(torch.tensor([[0.0, 0.0]]), ids, labels)  # log 2
+    tensor(0.6931)
+    """
 
     name = "vanilla"
     title = "Vanilla"
