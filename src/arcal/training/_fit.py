@@ -37,7 +37,12 @@ Scorer = Callable[[list[nn.Module], Part, Tensor], Tensor]
 
 @dataclass
 class Member:
-    """One network of an ensemble, and the seed of its draws."""
+    """One network of an ensemble, and the seed of its draws.
+
+    >>> members = [Member(nn.Linear(4, 2), seed) for seed in (0, 1)]
+    >>> members[1].seed
+    1
+    """
 
     model: nn.Module
     seed: int
@@ -67,6 +72,20 @@ def fit(
     The method stays on the CPU, where ids are looked up without waiting for the device. On several
     processes each batch is shared out, gradients and batch norm's buffers are averaged,
     and every process sees all validation predictions, so all compute the same soft labels.
+
+    >>> from arcal.data import InMemory
+    >>> from arcal.methods import Vanilla
+    >>> ids, labels = torch.arange(16), torch.tensor([0, 1]).repeat(8)
+    >>> pixels = (255 * labels).to(torch.uint8).view(16, 1, 1, 1).expand(16, 1, 2, 2)
+    >>> part = InMemory("toy/train", ids, labels, ("black", "white"), pixels)
+    >>> member = Member(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), seed=0)
+    >>> recipe = Recipe("short", epochs=3, batch_size=4, optimizer="sgd", learning_rate=0.5)
+    >>> fabric = Fabric(accelerator="cpu", devices=1)
+    >>> records = fit([member], Vanilla(2), recipe, part, part, fabric=fabric)
+    >>> [record["epoch"] for record in records]
+    [1, 2, 3]
+    >>> records[2]["loss"] < records[0]["loss"]
+    True
     """
     if recipe.batch_size % fabric.world_size:
         raise ArcalError(

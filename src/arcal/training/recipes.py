@@ -31,6 +31,13 @@ class Recipe:
     as through one core of the paper's TPUs: batch norm sees no more, its running statistics move as
     far a step as if all went through at once, and the gradients add up. None is the whole batch.
     Names that are none, and numbers out of range, raise `ArcalError`.
+
+    >>> size = {"epochs": 10, "batch_size": 64}
+    >>> recipe = Recipe("short", **size, optimizer="sgd", learning_rate=0.5, steps=((5, 0.5),))
+    >>> recipe.rate(0), recipe.rate(5), recipe.full_rate
+    (0.5, 0.25, 5)
+    >>> recipe.shortened(4).steps
+    ((2, 0.5),)
     """
 
     name: str
@@ -206,7 +213,11 @@ RECIPES = {
 
 
 def recipe_named(name: str) -> Recipe:
-    """The recipe of this name."""
+    """The recipe of this name; another name raises `ArcalError`.
+
+    >>> recipe_named("resnet29").epochs
+    200
+    """
     if name not in RECIPES:
         raise ArcalError(f"recipe {name!r} is unknown: choose from {', '.join(RECIPES)}")
     return RECIPES[name]
