@@ -18,6 +18,8 @@ FILES = sorted(path for path in SOURCE.rglob("*.py") if ">>>" in path.read_text(
 
 ROOMS = (
     "arcal",
+    "arcal.auditing",
+    "arcal.auditing.models",
     "arcal.calibration",
     "arcal.calibration.posthoc",
     "arcal.compute",
