@@ -26,6 +26,17 @@ class LevelFigures:
     mean over runs. `stability` is how much the runs differ, R values each, with one ranking for
     all, their mean rank: the three readings of section 3.1's variance, of which `variance` `(R,)`
     is the main one, the sum over classes, and churn. One run has none.
+
+    >>> from arcal.auditing import CLEAN, Predictions
+    >>> from arcal.robustness import score
+    >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])
+    >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 1, 1])
+    >>> margins = score(torch.nn.Identity(), [(ids, z, labels)], "margin")
+    >>> clean = {CLEAN: [Predictions(ids, labels, z[None])]}
+    >>> subject = Subject.from_predictions("mine", clean, robustness=[margins])
+    >>> by_level = figures_by_level(subject, R=2, Z=2)
+    >>> by_level.R, by_level.misclassified.tolist(), by_level.variance
+    (2, [[1.0, 0.0]], None)
     """
 
     accuracy: Tensor
@@ -60,6 +71,16 @@ def figures_by_level(subject: Subject, R: int, Z: int) -> LevelFigures:
     """A subject's figures by level; the images are cut into `R` levels, of `Z` classes.
 
     A run without clean predictions or without robustness raises `ArcalError`.
+
+    >>> from arcal.auditing import CLEAN, Predictions
+    >>> from arcal.robustness import score
+    >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])
+    >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 1, 1])
+    >>> margins = score(torch.nn.Identity(), [(ids, z, labels)], "margin")
+    >>> clean = {CLEAN: [Predictions(ids, labels, z[None])]}
+    >>> subject = Subject.from_predictions("mine", clean, robustness=[margins])
+    >>> figures_by_level(subject, R=2, Z=2).accuracy.tolist()
+    [[0.5, 1.0]]
     """
     n = len(subject.seeds)
     if not len(subject.clean) == len(subject.robustness) == n:

@@ -35,6 +35,13 @@ class Measures:
     `runs` has an entry a run: those of `figures`, and what else is known of it there. Of two runs
     or more `ensemble` are the figures of their averaged probabilities, `stability` how much they
     differ, and `stability_by_level` the same by level, R values each; of one they are empty.
+
+    >>> from arcal.auditing import as_predictions
+    >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> other = as_predictions(probabilities=[[0.75, 0.25], [0.125, 0.875]], labels=[0, 1])
+    >>> measures = measure([one, other])
+    >>> [run["accuracy"] for run in measures.runs], measures.ensemble["accuracy"]
+    ([0.5, 1.0], 1.0)
     """
 
     runs: tuple[Mapping[str, float], ...]
@@ -47,6 +54,12 @@ def measure(runs: Sequence[Predictions], levels: Tensor | None = None, R: int = 
     """All figures of n runs on the same inputs.
 
     `levels` int64 `(N,)` cut the inputs into `R`, for the stability by level.
+
+    >>> from arcal.auditing import as_predictions
+    >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> other = as_predictions(probabilities=[[0.75, 0.25], [0.125, 0.875]], labels=[0, 1])
+    >>> measure([one, other], levels=torch.tensor([1, 0]), R=2).stability_by_level["churn"]
+    [1.0, 0.0]
     """
     alone = tuple(figures(predictions) for predictions in runs)
     if len(runs) < 2:
@@ -85,7 +98,15 @@ def figures(predictions: Predictions) -> dict[str, float]:
 
 
 def ece_interval(predictions: Predictions) -> dict[str, float]:
-    """The ends of the ECE's 95 % interval over inputs, of the basic bootstrap."""
+    """The ends of the ECE's 95 % interval over inputs, of the basic bootstrap.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)
+    >>> sure = as_predictions(probabilities=probabilities, labels=[0] * 60 + [1] * 40)
+    >>> ends = ece_interval(sure)
+    >>> ends["ece_low"] < figures(sure)["ece"] < ends["ece_high"]
+    True
+    """
     probabilities = predictions.log_probabilities.exp()
     low, high = bootstrap(ece, *confidence_and_correct(probabilities, predictions.labels)).basic
     return {"ece_low": low, "ece_high": high}
@@ -98,6 +119,13 @@ def stability(
 
     The variance in its three readings, and churn. `levels` int64 `(N,)` cut the inputs into `R`; by
     level there is a list of R of each, or nothing without levels.
+
+    >>> from arcal.auditing import as_predictions
+    >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> other = as_predictions(probabilities=[[0.75, 0.25], [0.125, 0.875]], labels=[0, 1])
+    >>> whole, by_level = stability([one, other], torch.tensor([1, 0]), R=2)
+    >>> whole["churn"], by_level["churn"]
+    (0.5, [1.0, 0.0])
     """
     probabilities = torch.stack([run.log_probabilities.exp() for run in runs])
     readings, differ = variance(probabilities), churn_per_input(probabilities.argmax(dim=2))

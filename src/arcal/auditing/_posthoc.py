@@ -19,6 +19,12 @@ def fit_posthoc(
     Of several members it is their average that is calibrated. What cannot be fitted raises
     `ArcalError`, which names the `run`. `robustness` `(N,)` of the validation images is for methods
     that need it.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
+    >>> calibrator = fit_posthoc("temperature", sure, "my run")
+    >>> calibrated(calibrator, sure).log_probabilities.exp()[0].round(decimals=2).tolist()
+    [0.75, 0.25]
     """
     try:
         return POSTHOC[name](validation.log_probabilities, validation.labels, robustness=robustness)
@@ -33,6 +39,12 @@ def calibrated(
 
     float64 `(1, N, Z)`, whatever the number of members was. `robustness` `(N,)` is for a calibrator
     that needs it.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
+    >>> mild = calibrated(fit_posthoc("temperature", sure, "my run"), sure)
+    >>> mild.logits.shape, mild.logits.dtype
+    (torch.Size([1, 4, 2]), torch.float64)
     """
     log_probabilities = calibrator(predictions.log_probabilities, robustness=robustness)
     return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
@@ -41,7 +53,16 @@ def calibrated(
 def calibrated_subject(
     subject: Subject, name: str, calibrators: Sequence[Calibrator], *, R: int = R
 ) -> Subject:
-    """The subject with a calibrator for each of its runs, on all sets whose predictions it has."""
+    """The subject with a calibrator for each of its runs, on all sets whose predictions it has.
+
+    >>> from arcal.auditing import CLEAN, as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [sure]})
+    >>> calibrators = [fit_posthoc("temperature", sure, "my run")]
+    >>> mild = calibrated_subject(subject, "temperature", calibrators)
+    >>> mild.name, round(mild.measures[CLEAN].runs[0]["confidence"], 2)
+    ('mine + temperature', 0.75)
+    """
     predictions = {
         where: [calibrated(*pair) for pair in zip(calibrators, runs, strict=True)]
         for where, runs in subject.predictions.items()

@@ -14,8 +14,9 @@ from arcal.calibration import average
 class Predictions:
     """What M members say of the N inputs of one set.
 
-    `logits` float32 `(M, N, Z)`, `ids` and `labels` int64 `(N,)`. The members' probabilities are
-    averaged; a single model is an ensemble of one.
+    `logits` are `(M, N, Z)`, float32, or float64 where more digits are known, as `as_predictions`
+    keeps them and `calibrated` gives them; `ids` and `labels` int64 `(N,)`. The members'
+    probabilities are averaged; a single model is an ensemble of one.
 
     >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> two.log_probabilities.exp()[0].tolist()

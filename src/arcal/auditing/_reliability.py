@@ -9,7 +9,14 @@ from arcal.calibration import Reliability, clopper_pearson, confidence_and_corre
 
 
 def reliability(predictions: Predictions) -> Reliability:
-    """Confidence and accuracy by bin, those of the ECE, of a model's predictions."""
+    """Confidence and accuracy by bin, those of the ECE, of a model's predictions.
+
+    >>> from arcal.auditing import as_predictions
+    >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> bins = reliability(half)
+    >>> int(bins.count.argmax()), round(bins.ece, 2)  # bin 11 of 0 to 14 is (11/15, 12/15]
+    (11, 0.25)
+    """
     probabilities = predictions.log_probabilities.exp()
     return Reliability().update(*confidence_and_correct(probabilities, predictions.labels))
 
@@ -19,17 +26,38 @@ def reliability_by_run(subject: Subject) -> list[Reliability]:
 
     Runs are not pooled: they see the same images, so that an interval of their pool would be too
     narrow.
+
+    >>> from arcal.auditing import CLEAN, as_predictions
+    >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [half, half]})
+    >>> [round(bins.ece, 2) for bins in reliability_by_run(subject)]
+    [0.25, 0.25]
     """
     return [reliability(predictions) for predictions in subject.clean]
 
 
 def ensemble_reliability(subject: Subject) -> Reliability | None:
-    """The same of the runs' averaged probabilities; None for a single run."""
+    """The same of the runs' averaged probabilities; None for a single run.
+
+    >>> from arcal.auditing import CLEAN, as_predictions
+    >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [half, half]})
+    >>> round(ensemble_reliability(subject).ece, 2)
+    0.25
+    >>> ensemble_reliability(Subject.from_predictions("mine", {CLEAN: [half]}))
+    """
     return reliability(ensemble(subject.clean)) if len(subject.clean) > 1 else None
 
 
 def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
-    """Ends of each bin's 95 % interval of accuracy (Clopper, Pearson), `(K,)`; nan if empty."""
+    """Ends of each bin's 95 % interval of accuracy (Clopper, Pearson), `(K,)`; nan if empty.
+
+    >>> from arcal.auditing import as_predictions
+    >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
+    >>> low, high = accuracy_interval(reliability(half))
+    >>> round(low[11].item(), 3), round(high[11].item(), 3), low[0].item()
+    (0.013, 0.987, nan)
+    """
     ends = clopper_pearson(bins.correct_sums, bins.count)
     low, high = (torch.where(bins.count > 0, end, torch.nan) for end in ends)
     return low, high

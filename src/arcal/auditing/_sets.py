@@ -44,7 +44,11 @@ CLEAN = EvaluationSet()
 
 @dataclass(frozen=True)
 class OverShift:
-    """The mean over all corrupted test sets: each set alike, and not the figure of their pool."""
+    """The mean over all corrupted test sets: each set alike, and not the figure of their pool.
+
+    >>> OVER_SHIFT == OverShift(), OVER_SHIFT.name
+    (True, 'shifted')
+    """
 
     name: str = "shifted"
 
@@ -78,5 +82,9 @@ def shift_sets(names: Sequence[str], part: str = "test") -> list[EvaluationSet]:
 
 
 def without_extra(types: Sequence[str]) -> list[str]:
-    """The types without the four that settings are chosen with, on validation images."""
+    """The types without the four that settings are chosen with, on validation images.
+
+    >>> without_extra(["fog", "spatter", "contrast"])
+    ['fog', 'contrast']
+    """
     return [type for type in types if type not in EXTRA]

@@ -21,7 +21,15 @@ from arcal.errors import ArcalError
 def on_set(
     subject: Subject, where: EvaluationSet, measure: str, *, ensemble: bool = False
 ) -> Tensor:
-    """The measure on one set, float64 `(n,)`."""
+    """The measure on one set, float64 `(n,)`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
+    >>> foggy = EvaluationSet(corruption="fog", intensity=3)
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], foggy: [wrong]})
+    >>> on_set(subject, CLEAN, "accuracy").item(), on_set(subject, foggy, "accuracy").item()
+    (1.0, 0.0)
+    """
     measures = subject.measures[where]
     if measure in STABILITY:
         values = [measures.stability[measure]] if measures.stability else []
@@ -36,6 +44,13 @@ def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dic
     """By type of corruption the measure at intensities 1 to 5, float64 `(n, 5)`.
 
     nan where a set was not evaluated; no entry for a type of which none was.
+
+    >>> from arcal.auditing import as_predictions
+    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
+    >>> foggy = EvaluationSet(corruption="fog", intensity=3)
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], foggy: [wrong]})
+    >>> over_types(subject, "accuracy")
+    {'fog': tensor([[nan, nan, 0., nan, nan]], dtype=torch.float64)}
     """
     by_type: dict[str, Tensor] = {}
     for where in subject.measures:
@@ -54,6 +69,13 @@ def by_intensity(
 
     nan where none was evaluated at an intensity. A type that was not evaluated at all raises
     `ArcalError`, and so does a subject without corrupted sets.
+
+    >>> from arcal.auditing import as_predictions, shift_sets
+    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
+    >>> fog, darker = shift_sets(["fog-3", "contrast-3"])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], fog: [wrong], darker: [right]})
+    >>> by_intensity(subject, "accuracy").tolist()
+    [[nan, nan, 0.5, nan, nan]]
     """
     return _stacked(subject, measure, types, ensemble).nanmean(dim=0)
 
@@ -64,6 +86,13 @@ def over_shift(
     """The mean over all types and intensities that were evaluated, every set alike, float64 `(n,)`.
 
     Of the measure `ece` it is the mean corruption ECE. Errors are those of `by_intensity`.
+
+    >>> from arcal.auditing import as_predictions, shift_sets
+    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
+    >>> fog, darker = shift_sets(["fog-3", "contrast-3"])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], fog: [wrong], darker: [right]})
+    >>> over_shift(subject, "accuracy").item(), over_shift(subject, "accuracy", ["fog"]).item()
+    (0.5, 0.0)
     """
     return _stacked(subject, measure, types, ensemble).nanmean(dim=(0, 2))
 
@@ -88,6 +117,14 @@ class Means:
     `by_intensity` has five entries, None where no type was evaluated. `overall` is over all
     corrupted sets, and `standard` over those of the types that are not extra; None if there are no
     sets, or none to tell apart. `by_type` `(5,)` are means over runs, nan where not evaluated.
+
+    >>> from arcal.auditing import as_predictions, shift_sets
+    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
+    >>> fog, darker = shift_sets(["fog-3", "contrast-3"])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], fog: [wrong], darker: [right]})
+    >>> both = means(subject, "accuracy")
+    >>> both.types, both.by_intensity[2], both.by_intensity[0]
+    ([0, 0, 2, 0, 0], Spread(values=(0.5,)), None)
     """
 
     clean: Spread
@@ -106,7 +143,17 @@ class Means:
 
 
 def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | None:
-    """The measure on the clean set and its means under shift; None for what one run has not."""
+    """The measure on the clean set and its means under shift; None for what one run has not.
+
+    >>> from arcal.auditing import as_predictions, shift_sets
+    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
+    >>> fog, darker = shift_sets(["fog-3", "contrast-3"])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], fog: [wrong], darker: [right]})
+    >>> both = means(subject, "accuracy")
+    >>> both.clean.mean, both.overall.mean
+    (1.0, 0.5)
+    >>> means(subject, "churn")
+    """
     clean = on_set(subject, CLEAN, measure, ensemble=ensemble)
     if len(clean) == 0:
         return None

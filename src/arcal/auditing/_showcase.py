@@ -18,6 +18,18 @@ class Showcase:
     `(N,)`; `x` and `adversarial` float32 `(N, C, H, W)` in [0, 1], the latter NaN where the attack
     failed; `distance` float32 `(N,)` is what the attack found, `estimate` `(N,)` what the order
     said.
+
+    >>> from arcal.attacks import BoundaryProjection
+    >>> from arcal.data import InMemory
+    >>> from arcal.robustness import score
+    >>> ids, labels = torch.arange(3), torch.tensor([0, 1, 1])
+    >>> pixels = torch.tensor([110, 250, 150], dtype=torch.uint8).expand(1, 4, 4, 3).movedim(3, 0)
+    >>> part = InMemory("toy/test", ids, labels, ("dark", "light"), pixels)
+    >>> model = lambda x: torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], dim=1)
+    >>> scores = score(model, [(ids, as_input(pixels, "cpu"), labels)], "gradient")
+    >>> showcase = attack_evenly(model, part, scores, BoundaryProjection(), N=2)
+    >>> showcase.predicted, showcase.becomes
+    (tensor([0, 1]), tensor([1, 0]))
     """
 
     ids: Tensor
@@ -36,6 +48,18 @@ def attack_evenly(
     """Attack `N` images of a part spread evenly over the ranking by `robustness`.
 
     `robustness` is of `part`, by this model. The first and the last are the ends of the ranking.
+
+    >>> from arcal.attacks import BoundaryProjection
+    >>> from arcal.data import InMemory
+    >>> from arcal.robustness import score
+    >>> ids, labels = torch.arange(3), torch.tensor([0, 1, 1])
+    >>> pixels = torch.tensor([110, 250, 150], dtype=torch.uint8).expand(1, 4, 4, 3).movedim(3, 0)
+    >>> part = InMemory("toy/test", ids, labels, ("dark", "light"), pixels)
+    >>> model = lambda x: torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], dim=1)
+    >>> scores = score(model, [(ids, as_input(pixels, "cpu"), labels)], "gradient")
+    >>> showcase = attack_evenly(model, part, scores, BoundaryProjection(), N=2)
+    >>> showcase.ids
+    tensor([0, 1])
     """
     ranking = rank(robustness.robustness, robustness.ids).argsort()
     chosen = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]

@@ -24,6 +24,9 @@ class Method:
 
     `members` are those of each run; `posthoc` is the calibration after training, a key of
     `POSTHOC`; `details` tell it from another subject of the same method and settings.
+
+    >>> Method("ar-adals", {"alpha": 0.2, "R": 10}, posthoc="temperature").label
+    'ar-adals (alpha 0.2, R 10) + temperature'
     """
 
     name: str
@@ -51,7 +54,11 @@ def _words(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where one run comes from: its name, and facts to show, by title."""
+    """Where one run comes from: its name, and facts to show, by title.
+
+    >>> Provenance("vanilla-s0", {"Network": "resnet20"}).facts["Network"]
+    'resnet20'
+    """
 
     name: str
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -66,6 +73,11 @@ class Subject:
     where they were kept; `measures` are there for every set that was evaluated. `robustness` is of
     the clean test set, each run's by its own model, and empty if nothing was scored. `soft_labels`
     float64 `(epochs + 1, R)` are the correct class's after each epoch, mean over the runs.
+
+    >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
+    >>> subject = Subject.from_predictions("mine", {CLEAN: [sure, sure]}, seeds=[(0,), (7,)])
+    >>> subject.seeds, len(subject.clean)
+    ([(0,), (7,)], 2)
     """
 
     name: str
@@ -123,6 +135,11 @@ def measure_set(
 
     By level, all runs share the levels of their mean rank, if the test images have been scored and
     there are at least `R` of them.
+
+    >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
+    >>> measures = measure_set(CLEAN, [sure], known=[{"smoothing": 0.1}])
+    >>> measures.runs[0]["accuracy"], measures.runs[0]["smoothing"], "ece_low" in measures.runs[0]
+    (1.0, 0.1, True)
     """
     scored = robustness and where.part == CLEAN.part and len(runs[0].ids) >= R
     cut = shared_levels(robustness, R, runs[0].ids) if scored and len(runs) > 1 else None
@@ -143,6 +160,15 @@ def shared_levels(robustness: Sequence[Robustness], R: int, ids: Tensor | None =
 
     With `ids` `(N,)` only these images are ranked and cut, and their levels are in this order. An
     image without a score raises `ArcalError`, and so do fewer images than levels.
+
+    >>> from arcal.robustness import score
+    >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])
+    >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 1, 1])
+    >>> margins = score(torch.nn.Identity(), [(ids, z, labels)], "margin")
+    >>> shared_levels([margins], R=2)
+    tensor([1, 0, 0, 1])
+    >>> shared_levels([margins], R=2, ids=torch.tensor([3, 1]))
+    tensor([1, 0])
     """
     scored = robustness[0].ids
     ids = scored if ids is None else ids

@@ -19,7 +19,13 @@ fx.wrap("logits_of")  # a leaf where a classifier is traced, as `attacks.model.f
 
 
 class Classifier(nn.Module):
-    """A module whose output is logits `(N, Z)`, whatever `classifier` makes of them."""
+    """A module whose output is logits `(N, Z)`, whatever `classifier` makes of them.
+
+    >>> import torch
+    >>> model = as_model(torch.nn.Linear(3, 1))
+    >>> type(model).__name__, model(torch.rand(5, 3)).shape
+    ('Classifier', torch.Size([5, 2]))
+    """
 
     def __init__(self, classifier: nn.Module, classes: int | None = None):
         super().__init__()

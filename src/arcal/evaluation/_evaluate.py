@@ -59,6 +59,15 @@ def evaluate(
     are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
     `compute` share the runs, each with as many threads as this process; without a cache each makes
     the sets for itself.
+
+    >>> from arcal.training import RECIPES, Run, data_of, train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folder = train(run, "runs")
+    >>> data = data_of(folder)
+    >>> whole, posthoc = evaluate([folder], data, [], "margin", posthoc=["temperature"])
+    >>> whole.name, posthoc.name, sorted(whole.measures[CLEAN].runs[0])[:3]
+    ('vanilla', 'vanilla + temperature', ['accuracy', 'brier', 'confidence'])
     """
     compute = compute or Compute()
     images = corrupted or CorruptedImages()

@@ -91,7 +91,11 @@ def group_runs(folders: Sequence[RunFolder]) -> list[Group]:
 
 
 def method_of_run(run: Run) -> Method:
-    """How a run is trained, which all its twins share."""
+    """How a run is trained, which all its twins share.
+
+    >>> method_of_run(Run(method="label-smoothing", settings={"epsilon": 0.1})).label
+    'label-smoothing (epsilon 0.1)'
+    """
     return Method(run.method, run.settings, len(run.seeds))
 
 

@@ -26,6 +26,13 @@ def predict_part(
 
     Each takes images `(B, C, H, W)` in [0,1] and returns logits `(B, Z)`; put them in evaluation
     mode, and on `device`, yourself.
+
+    >>> from arcal.data import InMemory
+    >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+    >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
+    >>> members = [nn.Sequential(nn.Flatten(), nn.Linear(48, 2)) for _ in range(3)]
+    >>> predict_part(members, part).logits.shape
+    torch.Size([3, 2, 2])
     """
     device = device or torch.device("cpu")
     logits = []
@@ -41,6 +48,15 @@ class Predictor:
     """A run's predictions on any part, read from its folder or made and kept there.
 
     The models are loaded when they are first needed, and stay.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import RECIPES, Run, data_of, train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folder = train(run, "runs")
+    >>> predictor = Predictor(folder)
+    >>> predictor(data_of(folder).test, "test").logits.shape
+    torch.Size([1, 100, 10])
     """
 
     def __init__(self, folder: RunFolder, compute: Compute = CPU):
@@ -83,5 +99,16 @@ class Predictor:
 
 
 def predict(folder: RunFolder, part: Part, name: str, compute: Compute = CPU) -> Predictions:
-    """The run's predictions on a part, read from its folder or made and kept there by this name."""
+    """The run's predictions on a part, read from its folder or made and kept there by this name.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import RECIPES, Run, data_of, train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folder = train(run, "runs")
+    >>> predict(folder, data_of(folder).validation, "validation").logits.shape
+    torch.Size([1, 100, 10])
+    >>> folder.predictions("validation").exists()
+    True
+    """
     return Predictor(folder, compute)(part, name)

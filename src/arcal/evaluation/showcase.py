@@ -28,6 +28,17 @@ def showcase_of_run(
 
     `robustness` is of `part` by the run's model. The first and the last are the ends of the
     ranking.
+
+    >>> from dataclasses import replace
+    >>> from arcal.training import RECIPES, Run, data_of, score_run, train
+    >>> size = {"images": 100, "validation": 100, "test_images": 100}
+    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> folder = train(run, "runs")
+    >>> test = data_of(folder).test
+    >>> scores = score_run(folder, test, "test", "margin")
+    >>> showcase = showcase_of_run(folder, test, scores, N=2)
+    >>> showcase.x.shape, bool((showcase.estimate.diff() >= 0).all())
+    (torch.Size([2, 1, 28, 28]), True)
     """
     if not torch.equal(robustness.ids, part.ids):
         raise ArcalError(f"the scores are not of {part.name}: score that part")

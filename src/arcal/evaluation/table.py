@@ -46,6 +46,15 @@ def write_table(
     With `keep_others`, what a file that is there has of other methods and sets stays in it.
 
     `about`, and the version of arcal, are kept as JSON in the schema's metadata under `arcal`.
+
+    >>> from arcal.auditing import CLEAN, Provenance, as_predictions
+    >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
+    >>> runs = [Provenance("vanilla-s0")]
+    >>> subject = Subject.from_predictions("vanilla", {CLEAN: [sure]}, provenance=runs)
+    >>> write_table(Path("figures.parquet"), [subject], note="a toy")
+    >>> table = pq.read_table("figures.parquet")
+    >>> table["measure"][0].as_py(), table["value"][0].as_py()
+    ('accuracy', 1.0)
     """
     table = pa.Table.from_pylist(list(rows(subjects)), schema=SCHEMA)
     if keep_others and path.exists():
@@ -57,7 +66,16 @@ def write_table(
 
 
 def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
-    """The rows of `SCHEMA`."""
+    """The rows of `SCHEMA`.
+
+    >>> from arcal.auditing import CLEAN, Provenance, as_predictions
+    >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
+    >>> runs = [Provenance("vanilla-s0")]
+    >>> subject = Subject.from_predictions("vanilla", {CLEAN: [sure]}, provenance=runs)
+    >>> first = next(rows([subject]))
+    >>> first["method"], first["run"], first["set"], first["measure"], first["value"]
+    ('vanilla', 'vanilla-s0', 'test', 'accuracy', 1.0)
+    """
     for subject in subjects:
         everyone = "+".join(str(seed) for seeds in subject.seeds for seed in seeds)
         runs = [

@@ -22,7 +22,15 @@ from arcal.training.scoring import score_run
 
 
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
-    """The images of a set; corrupted ones are made or read when they are asked for."""
+    """The images of a set; corrupted ones are made or read when they are asked for.
+
+    >>> from arcal.data import InMemory
+    >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
+    >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
+    >>> data = Data("toy", train=part, validation=part, test=part)
+    >>> evaluated_part(EvaluationSet(corruption="fog", intensity=3), data, CorruptedImages()).name
+    'toy/test under fog, intensity 3'
+    """
     part = data.part(where.part)
     if where.corruption is None:
         return part

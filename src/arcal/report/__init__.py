@@ -34,6 +34,16 @@ def write_report(
     `out/pictures/NAME.svg` and `NAME.png`, and `out/figures.json`, the numbers of its tables and
     pictures. `R` is the number of levels that the clean test set is cut into. `notes` are shown as
     they are: what was chosen on validation, for one. The same input gives the same bytes.
+
+    >>> from arcal.auditing import CLEAN, Predictions
+    >>> from arcal.robustness import score
+    >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])
+    >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 1, 1])
+    >>> margins = score(torch.nn.Identity(), [(ids, z, labels)], "margin")
+    >>> clean = {CLEAN: [Predictions(ids, labels, z[None])]}
+    >>> subject = Subject.from_predictions("mine", clean, robustness=[margins])
+    >>> write_report(Path("page"), [subject], title="Mine", classes=("a", "b"), notes=[], R=2).name
+    'index.html'
     """
     compared = compare(subjects, R, len(classes))
     attacked = _attacked(showcase, compared) if showcase else None
