@@ -16,7 +16,7 @@ from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 
 SEEDS = (0, 1, 2)
-VANILLA = Run(data="fashion", recipe=RECIPES["demo"].shortened(12))
+VANILLA = Run(data="fashion", images=3000, recipe=RECIPES["demo"])
 EPSILONS = (0.02, 0.04, 0.06)
 R = 10
 ADAPTIVE = {"R": R, "attack": "boundary-projection-quick", "alpha": "auto", "update": "joint"}

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-import ray
 
 from arcal.compute import Compute
 from arcal.errors import ArcalError
@@ -53,6 +52,8 @@ def test_what_others_rank_by_comes_first_and_each_run_once(run):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
 def test_ray_gives_the_same_bits_as_one(run, tmp_path):
+    import ray
+
     runs = [run, replace(run, method="vanilla", settings={}, seeds=(1,))]
     one = train_all(runs, tmp_path / "one")
     wild = replace(runs[1], recipe=replace(run.recipe, learning_rate=1e30))
