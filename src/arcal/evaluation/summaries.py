@@ -110,8 +110,9 @@ def read_summaries(folder: Path, method: Method, runs: Sequence[str], sets: Sets
     >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
     >>> clean = {CLEAN: [Predictions(ids, ids, 9 * torch.eye(2)[None])]}
     >>> subject = Subject.from_predictions("vanilla", clean, provenance=[Provenance("vanilla-s0")])
-    >>> write_summaries([subject], Path("summaries"), {CLEAN: part})
-    >>> (read,) = read_summaries(Path("summaries"), Method("vanilla"), ["vanilla-s0"], {CLEAN: part})
+    >>> folder, sets = Path("summaries"), {CLEAN: part}
+    >>> write_summaries([subject], folder, sets)
+    >>> (read,) = read_summaries(folder, Method("vanilla"), ["vanilla-s0"], sets)
     >>> read.name, read.measures[CLEAN].runs[0]["accuracy"]
     ('vanilla', 1.0)
     """
