@@ -63,7 +63,11 @@ def test_every_run_has_the_figures_of_its_own_predictions(evaluated, trained, pr
         known = {"smoothing": share}
         assert subject.measures[CLEAN].runs[1] == figures(clean) | ece_interval(clean) | known
         assert subject.measures[NOISE].runs[1] == figures(noisy)
+    soft_labels = evaluated.subject("ar-adals").soft_labels
+    assert soft_labels is not None
+    assert soft_labels.shape == (3 + 1, 2), "the start, and three epochs of two levels"
     pair = evaluated.subject("vanilla", members=2)
+    assert pair.soft_labels is None
     assert pair.clean[0].logits.shape == (2, 60, 3)
     assert not pair.measures[CLEAN].stability, "one run has no variance"
 

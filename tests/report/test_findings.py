@@ -1,5 +1,7 @@
 """The sentences of the report, on subjects whose figures are given."""
 
+import re
+
 import pytest
 
 from arcal.auditing import CLEAN, OVER_SHIFT, shift_sets
@@ -91,6 +93,9 @@ def test_ties_are_called_ties(compared):
         "Of 5 comparisons (5 measures, 1 test set), the best mean: "
         "Vanilla in 0; Label smoothing in 0; AR-AdaLS in 0; a tie in 5."
     )
+    *_, wins = findings.remarks(compared(smoothing=0.0, adaptive=0.2))
+    assert wins.endswith("a tie in 1."), "of accuracy, which calibration leaves alone"
+    assert sum(int(count) for count in re.findall(r" in (\d)", wins)) == 5
 
 
 def test_the_least_robust_levels_are_called_out(compared):
