@@ -11,8 +11,8 @@ from arcal.errors import ArcalError
 class Demo:
     """Train vanilla, label smoothing and AR-AdaLS on embedded images and report what it shows.
 
-    Three seeds each on a subset of Fashion-MNIST that comes with the package; some three minutes
-    on two cores. Nothing that is already there is done again.
+    Three seeds each on a subset of Fashion-MNIST that comes with the package; less than four
+    minutes on two cores. Nothing that is already there is done again.
     """
 
     out: Path = Path("arcal-demo")
