@@ -11,6 +11,7 @@ scaling on clean validation images. Twins are kept in RUNS, and a killed run con
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from arcal.auditing import Spread, Subject, shift_sets
 from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.console import bar
-from arcal.data import load
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
 from arcal.evaluation import evaluate
@@ -32,8 +32,7 @@ from arcal.paper.spreads import clean, shifted
 from arcal.smoothing import AdaptiveLabelSmoothing, soft_label_of
 from arcal.store import RunFolder
 from arcal.training.many import train_all
-from arcal.training.recipes import Recipe
-from arcal.training.run import CHOICE, Run, is_done
+from arcal.training.run import Run, is_done, read_run
 from benchmarks.settings import shared
 
 Figures = dict[str, dict[str, Spread]]
@@ -93,14 +92,14 @@ def main(
     ours = [
         folder
         for folder in map(RunFolder, sorted(runs.glob("ar-adals-*")))
-        if is_done(folder) and folder.config_checked()["settings"]["order"] == "attack"
+        if is_done(folder) and read_run(folder).run.settings["order"] == "attack"
     ]
     if not ours:
         raise ArcalError(f"{runs} holds no trained run of ar-adals --order attack: name its folder")
     twins = [twin_of(folder, data) for folder in ours]
     with bar("training", "epochs") as progress:
         trained = train_all(twins, runs, compute=compute, progress=progress)
-    folders, images = [*ours, *trained], load(data, **_choice(ours[0]))
+    folders, images = [*ours, *trained], replace(read_run(ours[0]).run, data=data).load()
     with bar("evaluating", "sets") as progress:
         subjects = evaluate(
             folders,
@@ -128,23 +127,13 @@ def main(
         print(f"- {claim.text}: {claim.verdict} ({claim.because})")
 
 
-def _choice(folder: RunFolder) -> dict[str, Any]:
-    config = folder.config_checked()
-    return {name: config[name] for name in CHOICE}
-
-
 def twin_of(folder: RunFolder, data: str) -> Run:
     """The run that smooths as much as this one, image for image in random order."""
-    config = folder.config_checked()
-    return Run(
-        data,
-        network=config["network"],
+    return replace(
+        read_run(folder).run,
+        data=data,
         method="replayed",
         settings={"epsilon": [record["epsilon"] for record in folder.epochs()]},
-        seeds=tuple(config["seeds"]),
-        recipe=Recipe(**config["recipe"]),
-        threads=config["threads"],
-        **_choice(folder),
     )
 
 
