@@ -11,7 +11,7 @@ from arcal.errors import ArcalError
 class Demo:
     """Train vanilla, label smoothing and AR-AdaLS on embedded images and report what it shows.
 
-    Three seeds each on a subset of Fashion-MNIST that comes with the package; less than four
+    Three seeds each on a subset of Fashion-MNIST that comes with the package; some
     minutes on two cores. Nothing that is already there is done again.
     """
 
