@@ -32,6 +32,17 @@ def test_three_methods_of_every_seed_on_two_sets(small):
         assert all(len(gap) == 10 for gap in method["levels"]["gap"])
 
 
+def test_the_images_shown_are_attacked_on_the_model_that_ranked_them(small):
+    """Of the lowest seed, though it is not the first that was named."""
+    subjects, _, figures = small
+    clean, shown = subjects[0].clean[0], figures["showcase"]
+    places = [clean.ids.tolist().index(id) for id in shown["ids"]]
+    assert shown["predicted"] == clean.log_probabilities[places].argmax(dim=1).tolist()
+    estimate = subjects[0].robustness[0].robustness[places]
+    assert shown["estimate"] == pytest.approx(estimate.tolist())
+    assert (estimate.diff() >= 0).all()
+
+
 def test_epsilon_is_the_best_on_validation_and_alpha_is_not_chosen(small):
     _, _, figures = small
     notes = " ".join(figures["notes"])

@@ -63,8 +63,9 @@ def demo(
         options = {"attack": RANKING, "compute": compute, "progress": progress}
         evaluated = evaluate(folders, data, [SHIFT], "attack", **options)
     with bar("attacking", "images") as progress:
-        scores = evaluated[0].robustness[0]
-        shown = showcase_of_run(folders[0], data.test, scores, progress=progress)
+        scores, name = evaluated[0].robustness[0], evaluated[0].provenance[0].name
+        folder = next(folder for folder in folders if folder.name == name)
+        shown = showcase_of_run(folder, data.test, scores, progress=progress)
     page = write_report(
         out / "report",
         evaluated,
