@@ -28,6 +28,8 @@ ROOMS = (
     "store",
     "training",
     "evaluation",
+    "classifiers",
+    "audits",
     "paper",
     "demo",
     "cli",
