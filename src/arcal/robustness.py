@@ -30,7 +30,7 @@ from arcal.attacks import (
     frozen,
     margin,
 )
-from arcal.attacks.adversarial import check_inputs
+from arcal.attacks.adversarial import checked_bounds
 from arcal.attacks.model import check_differentiable, checked_logits
 from arcal.errors import ArcalError
 
@@ -146,7 +146,7 @@ def score(
 
 
 def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    check_inputs(x, bounds)
+    checked_bounds(x, bounds)
     with frozen(model):
         logits = checked_logits(model, x)
         predicted = logits.argmax(dim=1)

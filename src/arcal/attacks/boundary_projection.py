@@ -5,7 +5,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
+from arcal.attacks.adversarial import (
+    Adversarial,
+    Bounds,
+    checked_bounds,
+    clamped,
+    flattened,
+    verified,
+)
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
@@ -87,7 +94,7 @@ class BoundaryProjection:
         the model, NaN where there is none: the first step is taken there.
         """
         model, x = bound(model, x)
-        check_inputs(x, bounds)
+        bounds = checked_bounds(x, bounds)
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):
@@ -110,7 +117,7 @@ class BoundaryProjection:
         wanted[:, 0] = False
         T = min(T, int(wanted.sum(dim=1).max()) + 1 + (start is not None))
         k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
-        planes = _Planes(x, bounds, k, offset + 2 * enough.unsqueeze(1), g)
+        planes = _Planes(x, flattened(bounds), k, offset + 2 * enough.unsqueeze(1), g)
         active, j = wanted.nonzero(as_tuple=True)
         for i, c in zip(active.split(N), j.split(N), strict=True) if len(active) else ():
             _, _, g = _margin_and_gradient(rows(model, i), x[i], y[i], planes.k[i, c])
@@ -120,7 +127,7 @@ class BoundaryProjection:
         best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
         beyond = torch.full_like(m, 0.02)
         if start is not None:
-            x_t = _clamp(torch.where(start.isnan(), x, start), bounds)
+            x_t = clamped(torch.where(start.isnan(), x, start), bounds)
             z, m, g = _margin_and_gradient(model, x_t, y, None)
             passes += 1
             d = (x_t - x).flatten(1)
@@ -136,7 +143,7 @@ class BoundaryProjection:
             if len(active) == 0:
                 break
             j, d = planes.nearest(active)
-            x_t = _clamp(x[active] + _like(1 + beyond[active], x) * d.view_as(x[active]), bounds)
+            x_t = clamped(x[active] + _like(1 + beyond[active], x) * d.view_as(x[active]), bounds)
             if spent != self.budget - 1:
                 z, m, g = _margin_and_gradient(
                     rows(model, active), x_t, y[active], planes.k[active, j]
@@ -274,7 +281,3 @@ def _margin_and_gradient(
 
 def _like(per_input: Tensor, x: Tensor) -> Tensor:
     return per_input.view(-1, *[1] * (x.ndim - 1))
-
-
-def _clamp(x: Tensor, bounds: Bounds) -> Tensor:
-    return x if bounds is None else x.clamp(*bounds)

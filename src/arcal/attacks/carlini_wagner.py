@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Adversarial, Bounds, check_inputs, verified
+from arcal.attacks.adversarial import Adversarial, Bounds, checked_bounds, flattened, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
@@ -72,10 +72,10 @@ class CarliniWagner:
         Of inputs of several tensors the one of floats is attacked, see `Inputs`.
         """
         model, x = bound(model, x)
-        check_inputs(x, bounds)
+        bounds = checked_bounds(x, bounds)
         with frozen(model):
             y = predicted_class(model, x)
-            perturbed, passes = self._search(folded(model, x), x, y, bounds)
+            perturbed, passes = self._search(folded(model, x), x, y, flattened(bounds))
             return verified(model, x, perturbed, y, bounds, passes)
 
     def _search(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
@@ -181,7 +181,12 @@ def _to_w(x: Tensor, bounds: Bounds) -> Tensor:
     if bounds is None:
         return x.clone()
     lo, hi = bounds
-    return torch.atanh(0.999999 * (2 * (x - lo) / (hi - lo) - 1))
+    width = hi - lo
+    if not torch.as_tensor(width).isfinite().all():
+        raise ArcalError("Carlini-Wagner needs finite bounds, or None: infinity has no middle")
+    if isinstance(width, Tensor):
+        width = width.clamp(min=torch.finfo(x.dtype).tiny)  # of a column that never changes
+    return torch.atanh(0.999999 * (2 * (x - lo) / width - 1))
 
 
 def _from_w(w: Tensor, bounds: Bounds, x: Tensor, slope: Tensor) -> None:

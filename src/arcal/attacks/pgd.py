@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.attacks.adversarial import Bounds, check_inputs
+from arcal.attacks.adversarial import Bounds, checked_bounds, clamped
 from arcal.attacks.inputs import InputsLike, Model, bound
 from arcal.attacks.model import check_differentiable, frozen
 from arcal.errors import ArcalError
@@ -69,11 +69,11 @@ class PGD:
         is left as it was found. A forward and a backward pass an iteration, and one before.
         """
         model, x = bound(model, x)
-        check_inputs(x, bounds)
+        bounds = checked_bounds(x, bounds)
         assert y.shape == (len(x),)
         low, high = x - self.radius, x + self.radius
         if bounds is not None:
-            low, high = low.clamp(min=bounds[0]), high.clamp(max=bounds[1])
+            low, high = clamped(low, bounds), clamped(high, bounds)
 
         with frozen(model):
             current = (x + self._drawn_start(x)).clamp(low, high)

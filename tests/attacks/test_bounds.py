@@ -1,0 +1,76 @@
+"""Bounds: an interval for all entries of an input, or one for each."""
+
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from arcal.attacks import BoundaryProjection, CarliniWagner
+from arcal.attacks.pgd import PGD
+from arcal.errors import ArcalError
+
+ATTACKS = [BoundaryProjection(), CarliniWagner(search_steps=3, iterations=100)]
+
+
+def table(N: int = 12) -> tuple[torch.nn.Linear, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+    """A linear model of two classes on three columns of very different widths."""
+    generator = torch.Generator().manual_seed(0)
+    low, high = torch.tensor([0.0, -3.0, 20.0]), torch.tensor([1.0, 3.0, 24.0])
+    x = low + (high - low) * torch.rand(N, 3, generator=generator)
+    model = torch.nn.Linear(3, 2)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[1.0, 0.5, 0.2], [-1.0, -0.3, 0.1]]))
+        model.bias.copy_(torch.tensor([-1.5, 1.5]))
+    return model, x, (low, high)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
+def test_tensors_that_say_the_same_as_numbers_change_nothing(attack):
+    model, x, _ = table()
+    x = (x - x.amin(0)) / (x.amax(0) - x.amin(0))
+    ends = torch.zeros(1), torch.ones(3)
+    assert torch.equal(attack(model, x, ends).distance, attack(model, x).distance)
+
+
+def test_each_column_stays_within_its_own_bounds_at_the_least_distance():
+    model, x, bounds = table()
+    result = BoundaryProjection()(model, x, bounds)
+    assert result.success.all()
+    assert ((result.x >= bounds[0]) & (result.x <= bounds[1])).all()
+    w = (model.weight[0] - model.weight[1]).detach().double().numpy()
+    b = float((model.bias[0] - model.bias[1]).detach())
+    for row, distance in zip(x.double().numpy(), result.distance, strict=True):
+        sign = 1 if row @ w + b > 0 else -1
+        best = minimize(
+            lambda p, row=row: ((p - row) ** 2).sum(),
+            row,
+            bounds=list(zip(*(end.tolist() for end in bounds), strict=True)),
+            constraints={"type": "ineq", "fun": lambda p, s=sign: -s * (p @ w + b)},
+        )
+        assert float(distance) == pytest.approx(best.fun**0.5, rel=2e-3)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
+def test_a_column_that_never_changes_is_left_alone(attack):
+    model, x, (low, high) = table()
+    x[:, 2] = 22.0
+    low, high = low.clone(), high.clone()
+    low[2] = high[2] = 22.0
+    result = attack(model, x, (low, high))
+    assert (result.x[result.success][:, 2] - 22.0).abs().max() < 1e-5
+    assert result.success.any()
+
+
+def test_pgd_respects_them_too():
+    model, x, bounds = table()
+    there = PGD(radius=5.0, step=1.0)(model, x, torch.zeros(len(x)).long(), bounds)
+    assert ((there >= bounds[0]) & (there <= bounds[1])).all()
+
+
+def test_what_does_not_fit_is_told_in_a_line():
+    model, x, (low, high) = table()
+    with pytest.raises(ArcalError, match=r"bounds of shapes \(2,\) and \(\) do not fit"):
+        BoundaryProjection()(model, x, (low[:2], 1.0))
+    with pytest.raises(ArcalError, match=r"entry 2 of input 0 is .*, outside its bounds 0 to 1"):
+        BoundaryProjection()(model, x, (low.clamp(max=0), torch.tensor([1.0, 3.0, 1.0])))
+    with pytest.raises(ArcalError, match="finite bounds"):
+        CarliniWagner()(model, x, (low, torch.tensor(torch.inf)))
