@@ -7,6 +7,8 @@ tables.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
@@ -25,6 +27,9 @@ from rich.text import Text
 console = Console(stderr=True)
 """Standard error, where progress is drawn."""
 
+EVERY = 30.0
+"""Seconds between two lines of progress where there is no terminal."""
+
 
 class _Rate(ProgressColumn):
     """Units done per second."""
@@ -35,17 +40,54 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.1f} {unit}/s", style="progress.data.speed")
 
 
+class _Lines:
+    """Progress as lines of a log: how much is done, how fast, and how long the rest takes."""
+
+    def __init__(self, description: str, unit: str):
+        self.description, self.unit = description, unit
+        self.started = self.said = monotonic()
+        self.before: int | None = None
+        self.now = (0, 0)
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.before is None:  # what an earlier, killed command has done says nothing of the rate
+            self.before, self.started = done, monotonic()
+        self.now = done, total
+        if monotonic() - self.said >= EVERY:
+            self.say()
+
+    def say(self) -> None:
+        self.said = monotonic()
+        done, total = self.now
+        spent, new = self.said - self.started, done - (self.before or 0)
+        rate = f", {new / spent:,.3g} {self.unit}/s" if new and spent else ""
+        left = timedelta(seconds=round((total - done) * spent / new)) if new else None
+        left = f", {left} left" if left and done < total else ""
+        line = f"{self.description}: {done:,} of {total:,} {self.unit}{rate}{left}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def last(self) -> None:
+        if self.said > self.started:  # only where a line has been there before
+            self.say()
+
+
 @contextmanager
 def bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error with the rate in `unit` per second and the time left.
 
     The block gets a function to call with how much is done and how much there is in total. When the
-    block raises, the bar disappears, so that the error message is the only line left.
+    block raises, the bar disappears, so that the error message is the only line left. Where
+    standard error is no terminal, such as in a log file, there is a line every `EVERY` seconds.
 
     >>> with bar("scoring", "images") as progress:
     ...     for done in range(5):
     ...         progress(done, 4)
     """
+    if not console.is_terminal:
+        lines = _Lines(description, unit)
+        yield lines
+        lines.last()
+        return
     columns = (
         SpinnerColumn(finished_text="✓"),
         TextColumn("{task.description}"),

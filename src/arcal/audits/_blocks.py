@@ -1,0 +1,192 @@
+"""A block of inputs: everything a model is asked of them, in one visit."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import (
+    Adversarial,
+    BoundaryProjection,
+    Bounds,
+    Inputs,
+    InputsLike,
+    Model,
+    bound,
+    frozen,
+    settings_of,
+)
+from arcal.auditing import EvaluationSet
+from arcal.robustness import Attack, score
+from arcal.transforms import corrupt
+
+PANEL = tuple(
+    EvaluationSet(corruption=type, intensity=3)
+    for type in ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
+)
+"""One corruption of each family, at the middle intensity: what images are audited under unless told
+otherwise."""
+
+
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of a model on every input.
+
+    `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
+    "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
+    shown under. `batch` inputs are run at a time.
+    """
+
+    order: str | None = "attack"
+    attack: Attack = field(default_factory=BoundaryProjection)
+    bounds: Bounds = (0.0, 1.0)
+    panel: Sequence[EvaluationSet] = ()
+    batch: int = 100
+    device: torch.device = CPU
+
+    def facts(self) -> dict[str, Any]:
+        """What the results depend on, beside the model and the data."""
+        return {
+            "order": self.order,
+            "attack": settings_of(self.attack) if self.order == "attack" else None,
+            "panel": [where.name for where in self.panel],
+            "batch": self.batch,
+            "device": self.device.type,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a model says of B inputs.
+
+    `ids`, `labels` and `nearest`, the class that the nearest perturbed input found is taken for (-1
+    where none was found), are int64 `(B,)`; `logits` and those under each corruption `(B, Z)`;
+    `robustness` float32 `(B,)`, a distance if the order is "attack"; `passes` int64 `(B,)`.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+    shifted: Mapping[EvaluationSet, Tensor]
+    robustness: Tensor | None = None
+    nearest: Tensor | None = None
+    passes: Tensor | None = None
+
+
+def audit_block(
+    model: Model,
+    ids: Tensor,
+    x: InputsLike,
+    labels: Tensor,
+    settings: Settings,
+    images: Tensor | None = None,
+) -> Block:
+    """Ask a model everything about inputs `x` of these ids and labels `(B,)`, batch by batch.
+
+    `images` uint8 `(B, C, H, W)` are corrupted for the panel; without them `x` is, which must then
+    be images in [0, 1].
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    >>> ids, labels = torch.arange(5), torch.zeros(5, dtype=torch.long)
+    >>> block = audit_block(model, ids, torch.rand(5, 3, 2, 2), labels, Settings())
+    >>> block.logits.shape, bool((block.nearest == 1 - block.logits.argmax(1)).all())
+    (torch.Size([5, 2]), True)
+    """
+    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    if images is None and settings.panel:
+        assert isinstance(inputs, Tensor), "only images are corrupted"
+        images = inputs
+    parts = []
+    for i in torch.arange(len(ids)).split(settings.batch):
+        some = moved(inputs[i] if isinstance(inputs, Tensor) else inputs.rows(i), settings.device)
+        pixels = None if images is None else images[i]
+        parts.append(_batch(model, ids[i], some, labels[i], settings, pixels))
+    return joined(parts)
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Several blocks as one, in their order."""
+    first = blocks[0]
+
+    def together(name: str) -> Any:
+        if getattr(first, name) is None:
+            return None
+        return torch.cat([getattr(block, name) for block in blocks])
+
+    names = ("ids", "labels", "logits", "robustness", "nearest", "passes")
+    shifted = {
+        where: torch.cat([block.shifted[where] for block in blocks]) for where in first.shifted
+    }
+    return Block(**{name: together(name) for name in names}, shifted=shifted)
+
+
+def _batch(
+    model: Model,
+    ids: Tensor,
+    x: Tensor | Inputs,
+    labels: Tensor,
+    settings: Settings,
+    images: Tensor | None,
+) -> Block:
+    with frozen(model), torch.no_grad():
+        logits = _logits(model, x)
+        shifted = {}
+        for where in settings.panel:
+            assert where.corruption is not None
+            assert images is not None
+            changed = corrupt(images, ids, type=where.corruption, intensity=where.intensity)
+            if changed.dtype == torch.uint8:
+                changed = changed.float() / 255
+            changed = changed.contiguous(memory_format=torch.channels_last)
+            shifted[where] = _logits(model, changed.to(settings.device))
+    if settings.order is None:
+        return Block(ids, labels, logits, shifted)
+    attacked: list[Adversarial] = []
+    attacks = settings.order == "attack"
+    scores = score(
+        model,
+        [(ids, x, labels)],
+        settings.order,
+        attack=settings.attack if attacks else None,
+        bounds=settings.bounds,
+        keep=(lambda _, adversarial: attacked.append(adversarial)) if attacks else None,
+    )
+    return Block(
+        ids,
+        labels,
+        logits,
+        shifted,
+        robustness=scores.robustness,
+        nearest=_nearest(model, x, attacked[0]) if attacks else None,
+        passes=scores.passes,
+    )
+
+
+def _logits(model: Model, x: Tensor | Inputs) -> Tensor:
+    return model(x.parts if isinstance(x, Inputs) else x).float().cpu()
+
+
+@torch.no_grad()
+def _nearest(model: Model, x: Tensor | Inputs, attacked: Adversarial) -> Tensor:
+    """The class on the other side of the boundary, -1 where none was found."""
+    rowwise, clean = bound(model, x)
+    where = attacked.success.view(-1, *[1] * (clean.ndim - 1))
+    with frozen(model):
+        classes = rowwise(torch.where(where, attacked.x, clean)).argmax(dim=1)
+    return torch.where(attacked.success, classes, -1).cpu()
+
+
+def moved(x: InputsLike, device: torch.device) -> Tensor | Inputs:
+    """Inputs of any kind on a device."""
+    if isinstance(x, Tensor):
+        return x.to(device)
+    x = x if isinstance(x, Inputs) else Inputs(x)
+    there = {name: part.to(device) for name, part in x.named.items()}
+    parts = there if isinstance(x.parts, Mapping) else tuple(there.values())
+    return Inputs(parts, x.perturbed)

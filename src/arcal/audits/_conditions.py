@@ -1,0 +1,70 @@
+"""Conditions on an audit's figures, such as `ece>0.05`: when a build of somebody's should fail."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from arcal.errors import ArcalError
+
+_FORM = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A figure, by its name in `Audit.figures`, that must not be above or below a number.
+
+    >>> condition = Condition.parse("ece > 0.05")
+    >>> condition.holds({"ece": 0.0625})
+    True
+    """
+
+    figure: str
+    sign: str
+    number: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Condition":
+        """A condition written as FIGURE>NUMBER, FIGURE>=NUMBER, FIGURE<NUMBER or FIGURE<=NUMBER."""
+        match = _FORM.match(text)
+        try:
+            return cls(match[1], match[2], float(match[3]))  # pyright: ignore[reportOptionalSubscript]
+        except (TypeError, ValueError):
+            raise ArcalError(
+                f"--fail-if {text!r} is no condition: write FIGURE>NUMBER, such as ece>0.05"
+            ) from None
+
+    def __str__(self) -> str:
+        return f"{self.figure}{self.sign}{self.number:g}"
+
+    def holds(self, figures: Mapping[str, float]) -> bool:
+        """Whether the condition holds; a figure that is not there raises `ArcalError`."""
+        if self.figure not in figures:
+            near = difflib.get_close_matches(self.figure, figures, n=3, cutoff=0.5)
+            raise ArcalError(
+                f"--fail-if {self}: this audit has no figure {self.figure!r}; "
+                f"{'near it are' if near else 'there are'} {', '.join(near or sorted(figures))}"
+            )
+        value = figures[self.figure]
+        return {
+            ">": value > self.number,
+            ">=": value >= self.number,
+            "<": value < self.number,
+            "<=": value <= self.number,
+        }[self.sign]
+
+
+def failures(
+    conditions: Sequence[Condition], figures: Mapping[str, Mapping[str, float]]
+) -> list[str]:
+    """A line for each condition that holds of a model: `figures` are by the models' names.
+
+    >>> failures([Condition("ece", ">", 0.05)], {"mine": {"ece": 0.0625}, "other": {"ece": 0.01}})
+    ['mine: ece is 0.0625, and ece>0.05 fails']
+    """
+    return [
+        f"{name}: {condition.figure} is {of[condition.figure]:.4g}, and {condition} fails"
+        for name, of in figures.items()
+        for condition in conditions
+        if condition.holds(of)
+    ]

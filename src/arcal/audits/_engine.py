@@ -1,0 +1,126 @@
+"""Auditing block by block: what is done is kept, and a first answer comes before the last input."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arcal._version import __version__
+from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.auditing import EvaluationSet
+from arcal.audits._blocks import Block, Settings, audit_block, moved
+from arcal.audits._examples import Examples
+from arcal.data import as_input
+from arcal.errors import ArcalError
+from arcal.store import content_hash, load_tensors, save_tensors
+
+BLOCK = 200
+FORMAT = 1
+"""Increased when a change of the code changes what is kept."""
+
+
+def in_blocks(
+    model: Model,
+    examples: Examples,
+    settings: Settings,
+    *,
+    kept: Path | None = None,
+    spec: str = "",
+) -> Iterator[Block]:
+    """The blocks of an audit, in the random order of `examples`.
+
+    With a folder `kept` each is written there when it is done, and read instead of being done again
+    by the same audit: the same model, data and settings. `spec` is what the model is called.
+    """
+    folder = None
+    if kept is not None:
+        folder = kept / content_hash(
+            {
+                "format": FORMAT,
+                "arcal": __version__,
+                "model": model_fingerprint(model, spec, examples, settings.device),
+                "data": examples.content,
+                "settings": settings.facts(),
+            }
+        )
+    for number, positions in enumerate(examples.order().split(BLOCK)):
+        ids = examples.ids[positions]
+        path = None if folder is None else folder / f"{number:05}.safetensors"
+        block = None if path is None or not path.exists() else _load(path)
+        if block is None or not torch.equal(block.ids, ids):
+            images = None if examples.part is None else examples.part.images(positions)
+            x = examples.read(positions) if images is None else as_input(images, "cpu")
+            labels = examples.labels[positions]
+            block = audit_block(model, ids, x, labels, settings, images)
+            if path is not None:
+                _save(path, block)
+        yield block
+
+
+def from_loader(model: Model, loader: Iterable[Any], settings: Settings) -> Iterator[Block]:
+    """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
+
+    Without ids inputs are numbered in the loader's order.
+    """
+    seen = 0
+    for batch in loader:
+        ids, x, labels = _unpacked(batch, seen)
+        seen += len(ids)
+        yield audit_block(model, ids, x, labels, settings)
+
+
+def _unpacked(batch: Any, seen: int) -> tuple[Tensor, InputsLike, Tensor]:
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        x, labels = batch
+        ids = torch.arange(seen, seen + len(labels))
+    elif isinstance(batch, tuple | list) and len(batch) == 3:
+        ids, x, labels = batch
+    elif isinstance(batch, dict) and "labels" in batch:  # as a collator of transformers makes them
+        labels = batch["labels"]
+        rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
+        ids = batch.get("ids", torch.arange(seen, seen + len(labels)))
+        x = next(iter(rest.values())) if len(rest) == 1 else rest
+    else:
+        raise ArcalError(
+            f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
+            "with `labels`"
+        )
+    return torch.as_tensor(ids).cpu().long(), x, torch.as_tensor(labels).cpu().long()
+
+
+@torch.no_grad()
+def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch.device) -> str:
+    """What tells one model from another: its name, its weights, and what it says of a few inputs.
+
+    Code is not read; what it computes of the inputs is, to two digits, so that the number of
+    threads does not matter.
+    """
+    digest = sha256(spec.encode())
+    if isinstance(model, nn.Module):
+        for name, tensor in model.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            flat = tensor.detach().cpu().contiguous().view(-1)
+            digest.update(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
+    with frozen(model):
+        x = moved(examples.read(examples.order()[:8]), device)
+        logits = model(x.parts if isinstance(x, Inputs) else x).float().cpu()
+    spread = (logits.max() - logits.min()).clamp(min=1e-12)
+    digest.update((100 * logits / spread).round().int().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _save(path: Path, block: Block) -> None:
+    tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
+    shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
+    save_tensors(path, tensors | shifted, panel=[asdict(where) for where in block.shifted])
+
+
+def _load(path: Path) -> Block:
+    tensors, header = load_tensors(path)
+    panel = [EvaluationSet(**where) for where in header["panel"]]
+    shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
+    return Block(**tensors, shifted=shifted)

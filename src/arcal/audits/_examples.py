@@ -1,0 +1,117 @@
+"""What an audit runs on: labelled inputs of any kind, each with an id."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import Bounds, Inputs, InputsLike
+from arcal.data import Part, as_input
+from arcal.errors import ArcalError
+from arcal.robustness import random_order
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """N labelled inputs of one data set, read by position.
+
+    `ids` and `labels` are int64 `(N,)`, the latter in [0, Z) with `classes` the Z names. `read`,
+    given positions `(B,)`, returns the model's inputs for them on the CPU: float32 in [0, 1] for
+    images. Every entry of an input lies within `bounds`. `part` has the images as uint8, to corrupt
+    and to show, and is None for what is no image. `weights` float64 `(N,)` say how much each input
+    counts. `facts` are for the page, by title; `content` is a fingerprint.
+
+    >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
+    >>> examples = Examples.from_tensors(x, y, name="toy")
+    >>> examples.classes, torch.equal(examples.read(torch.tensor([2])), x[2:3])
+    (('0', '1'), True)
+    """
+
+    name: str
+    ids: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    read: Callable[[Tensor], InputsLike]
+    content: str
+    bounds: Bounds = (0.0, 1.0)
+    part: Part | None = None
+    weights: Tensor | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @classmethod
+    def from_part(cls, part: Part) -> "Examples":
+        """The images of a part, as float32 in [0, 1]."""
+        if not len(part):
+            raise ArcalError(f"{part.name} is empty: there is nothing to audit")
+        how = getattr(part, "how", "as it is")
+        return cls(
+            name=part.name,
+            ids=part.ids,
+            labels=part.labels,
+            classes=part.classes,
+            read=lambda positions: as_input(part.images(positions), "cpu"),
+            content=part.fingerprint(),
+            part=part,
+            weights=getattr(part, "weights", None),
+            facts={} if how == "as it is" else {"Images": how},
+        )
+
+    @classmethod
+    def from_tensors(
+        cls,
+        x: InputsLike,
+        y: Any,
+        *,
+        name: str = "data",
+        ids: Any = None,
+        classes: Sequence[str] | None = None,
+        bounds: Bounds = (0.0, 1.0),
+        **more: Any,
+    ) -> "Examples":
+        """Inputs that are in memory: a tensor `(N, ...)`, or a dict or tuple of several."""
+        inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+        labels = torch.as_tensor(y)
+        if len(labels) != len(inputs):
+            raise ArcalError(f"{name}: {len(inputs)} inputs but {len(labels)} labels")
+        if classes is None:
+            classes = tuple(map(str, range(int(labels.max()) + 1)))
+        tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs.named.values())
+        digest = sha256()
+        for tensor in (*tensors, labels):
+            digest.update(repr((tensor.shape, tensor.dtype)).encode())
+            flat = tensor.detach().cpu().contiguous().view(-1)
+            digest.update(flat.view(torch.uint8).numpy().tobytes())
+        return cls(
+            name=name,
+            ids=torch.arange(len(labels)) if ids is None else torch.as_tensor(ids).long(),
+            labels=labels.long(),
+            classes=tuple(classes),
+            read=lambda i: inputs[i] if isinstance(inputs, Tensor) else inputs.rows(i),
+            content=digest.hexdigest()[:16],
+            bounds=bounds,
+            **more,
+        )
+
+    def order(self) -> Tensor:
+        """The positions in an order drawn by id: any beginning of it is a random sample."""
+        return random_order(self.ids, seed=0).argsort()
+
+    def first(self, N: int) -> "Examples":
+        """The first `N` inputs of `order`, in ascending order of their ids."""
+        chosen = self.order()[:N]
+        chosen = chosen[self.ids[chosen].argsort()]
+        return replace(
+            self,
+            ids=self.ids[chosen],
+            labels=self.labels[chosen],
+            read=lambda positions: self.read(chosen[positions]),
+            part=None if self.part is None else self.part.subset(self.ids[chosen]),
+            weights=None if self.weights is None else self.weights[chosen],
+            content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],
+        )

@@ -1,0 +1,196 @@
+"""Predictions that somebody saved: a file of logits or probabilities with labels."""
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+
+from arcal.auditing import Predictions, as_predictions
+from arcal.errors import ArcalError
+
+SUFFIXES = (".npz", ".parquet", ".csv")
+OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
+LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
+
+
+@dataclass(frozen=True, eq=False)
+class SavedPredictions:
+    """Predictions with what their file says beside them.
+
+    `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
+    of the inputs, where ids are no numbers, are None unless they are in the file.
+    """
+
+    predictions: Predictions
+    classes: tuple[str, ...]
+    weights: Tensor | None = None
+    names: tuple[str, ...] | None = None
+
+
+def holds_predictions(path: Path) -> bool:
+    """Whether a file has an entry or a column of logits or probabilities.
+
+    >>> np.savez("mine.npz", logits=np.eye(3), labels=np.arange(3))
+    >>> holds_predictions(Path("mine.npz"))
+    True
+    """
+    if path.suffix not in SUFFIXES or not path.is_file():
+        return False
+    return any(_belongs(name, outputs) for name in _names(path) for outputs in OUTPUTS.values())
+
+
+def read_predictions(path: Path) -> SavedPredictions:
+    """Read a `.npz`, `.parquet` or `.csv` file of predictions.
+
+    Entries, or columns, are `logits` or `probabilities`, `labels`, and, if there are any, `ids`,
+    `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or in a
+    column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
+    what follows is the class. Labels are numbers from 0, or names of classes. What is missing, or
+    does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
+
+    >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
+    ...          classes=["cat", "dog"])
+    >>> saved = read_predictions(Path("mine.npz"))
+    >>> saved.classes, saved.predictions.labels
+    (('cat', 'dog'), tensor([1, 0]))
+    """
+    if path.suffix not in SUFFIXES:
+        raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
+    try:
+        return _saved(_entries(path))
+    except ArcalError as error:
+        raise ArcalError(f"{path}: {error}") from error
+    except FileNotFoundError:
+        raise ArcalError(f"{path} is missing: give the file of your predictions") from None
+    except (OSError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ArcalError(f"{path} cannot be read ({reason})") from error
+
+
+def _names(path: Path) -> Sequence[str]:
+    try:
+        if path.suffix == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return [name.removesuffix(".npy") for name in archive.namelist()]
+        if path.suffix == ".parquet":
+            return pq.read_schema(path).names
+        with csv.open_csv(path) as reader:
+            return reader.schema.names
+    except (OSError, ValueError, zipfile.BadZipFile, pa.ArrowException):
+        return []
+
+
+def _entries(path: Path) -> dict[str, Any]:
+    """Arrays by name; the outputs' columns, one a class, are under `logits` or `probabilities`."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    table = csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+    entries: dict[str, Any] = {}
+    for kind, names in OUTPUTS.items():
+        columns = [name for name in table.column_names if _belongs(name, names)]
+        if len(columns) == 1 and pa.types.is_nested(table.field(columns[0]).type):
+            rows = table.column(columns[0]).to_pylist()
+            entries[kind] = np.array(rows) if len({len(row or ()) for row in rows}) == 1 else rows
+        elif columns:
+            entries[kind] = np.column_stack([_numbers(table, name) for name in columns])
+            titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name) for name in columns]
+            if len(columns) > 1 and titles != [str(i) for i in range(len(columns))]:
+                entries["classes"] = np.array(titles)
+    for name in {*LABELS, *IDS, *WEIGHTS} & set(table.column_names):
+        column = table.column(name)
+        if column.null_count:
+            row = column.is_null().to_pylist().index(True)
+            raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
+        entries[name] = column.to_numpy()
+    return entries
+
+
+def _belongs(column: str, names: tuple[str, ...]) -> bool:
+    return any(column == name or re.match(rf"{name}[ _.:/-]", column) for name in names)
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    column = table.column(name)
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        raise ArcalError(f"column {name} is of {column.type}: give numbers")
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
+    return column.to_numpy().astype(np.float64)
+
+
+def _saved(entries: dict[str, Any]) -> SavedPredictions:
+    outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
+    if not outputs:
+        raise ArcalError(
+            f"there are no logits or probabilities, only {', '.join(sorted(entries)) or 'nothing'}"
+        )
+    labels, ids, weights = (
+        next((entries[name] for name in names if name in entries), None)
+        for names in (LABELS, IDS, WEIGHTS)
+    )
+    if labels is None:
+        raise ArcalError("there are no labels: add them as `labels`")
+    classes = entries.get("classes")
+    names = None if classes is None else tuple(map(str, np.asarray(classes).tolist()))
+    labels = np.asarray(labels)
+    if labels.dtype.kind in "USO":
+        labels = _numbered(labels, names)
+    titles = None
+    if ids is not None and np.asarray(ids).dtype.kind in "USO":
+        titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
+        if len(set(titles)) < len(titles):
+            twice = next(name for i, name in enumerate(titles) if name in titles[:i])
+            raise ArcalError(f"id {twice!r} is there twice: every input has its own")
+    predictions = as_predictions(labels=labels, ids=ids, **outputs)
+    Z = predictions.classes
+    if names is not None and len(names) != Z:
+        raise ArcalError(f"there are {len(names)} classes, and predictions of {Z}")
+    return SavedPredictions(
+        predictions,
+        names or tuple(map(str, range(Z))),
+        weights=None if weights is None else checked_weights(weights, len(predictions.ids)),
+        names=titles,
+    )
+
+
+def _numbered(labels: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray:
+    if classes is None:
+        raise ArcalError(
+            "labels are names, and the classes are not named: add `classes` in the order of the "
+            "outputs, or number the labels from 0"
+        )
+    numbers = {name: i for i, name in enumerate(classes)}
+    unknown = [(row, name) for row, name in enumerate(labels.tolist()) if str(name) not in numbers]
+    if unknown:
+        row, name = unknown[0]
+        raise ArcalError(f"the label {name!r} of row {row} is none of {', '.join(classes[:10])}")
+    return np.array([numbers[str(name)] for name in labels.tolist()])
+
+
+def checked_weights(values: Any, N: int) -> Tensor:
+    """Sample weights float64 `(N,)`: finite, none negative, not all zero.
+
+    >>> checked_weights([1, 0.5], 2)
+    tensor([1.0000, 0.5000], dtype=torch.float64)
+    """
+    weights = torch.as_tensor(np.asarray(values, dtype=np.float64))
+    if weights.shape != (N,):
+        raise ArcalError(f"weights have shape {tuple(weights.shape)}, and there are {N} inputs")
+    wrong = ~(weights >= 0) | weights.isinf()
+    if wrong.any():
+        row = int(wrong.nonzero()[0, 0])
+        raise ArcalError(f"the weight of row {row} is {weights[row]:g}: give 0 or more")
+    if not weights.any():
+        raise ArcalError("all weights are 0: nothing would count")
+    return weights

@@ -1,0 +1,44 @@
+"""Progress where there is no terminal: lines in a log."""
+
+import pytest
+
+from arcal import console
+from arcal.console import bar
+
+
+def test_a_log_gets_a_line_every_so_often(capsys, monkeypatch):
+    clock = iter(range(0, 1000, 10))
+    monkeypatch.setattr(console, "monotonic", lambda: float(next(clock)))
+    with bar("scoring", "images") as progress:
+        for done in (200, 400, 600, 800, 1000):
+            progress(done, 1000)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 2, "every 30 seconds, and at the end"
+    assert lines[0].startswith("scoring: ")
+    assert " of 1,000 images, " in lines[0]
+    assert lines[0].endswith(" left")
+    assert lines[-1].startswith("scoring: 1,000 of 1,000 images, ")
+    assert not lines[-1].endswith("left")
+
+
+def test_what_is_quick_says_nothing(capsys):
+    with bar("scoring", "images") as progress:
+        progress(5, 5)
+    assert capsys.readouterr().err == ""
+
+
+def test_an_error_is_the_only_line(capsys):
+    with pytest.raises(ValueError, match="broken"), bar("scoring", "images") as progress:
+        progress(1, 5)
+        raise ValueError("broken")
+    assert capsys.readouterr().err == ""
+
+
+def test_what_was_done_before_does_not_count_for_the_rate(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(console, "monotonic", lambda: now[0])
+    with bar("scoring", "images") as progress:
+        progress(900, 1000)
+        now[0] = 40.0
+        progress(940, 1000)
+    assert "940 of 1,000 images, 1 images/s, 0:01:00 left" in capsys.readouterr().err
