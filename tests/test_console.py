@@ -28,9 +28,13 @@ def test_what_is_quick_says_nothing(capsys):
 
 
 def test_an_error_is_the_only_line(capsys):
-    with pytest.raises(ValueError, match="broken"), bar("scoring", "images") as progress:
-        progress(1, 5)
-        raise ValueError("broken")
+    def breaks() -> None:
+        with bar("scoring", "images") as progress:
+            progress(1, 5)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        breaks()
     assert capsys.readouterr().err == ""
 
 

@@ -67,7 +67,7 @@ def test_pgd_respects_them_too():
 
 
 def test_what_does_not_fit_is_told_in_a_line():
-    model, x, (low, high) = table()
+    model, x, (low, _) = table()
     with pytest.raises(ArcalError, match=r"bounds of shapes \(2,\) and \(\) do not fit"):
         BoundaryProjection()(model, x, (low[:2], 1.0))
     with pytest.raises(ArcalError, match=r"entry 2 of input 0 is .*, outside its bounds 0 to 1"):
