@@ -1,1 +1,32 @@
-"""Classifiers by name: whatever a user has on disk or in an installed package becomes a model."""
+"""Classifiers by name: whatever a user has on disk or in an installed package becomes a model.
+
+_open               the door: what a name stands for
+_opened_classifier  what comes back: the model, and what is known of its inputs and classes
+_python_object      a module or function in a user's code
+_timm, _torchvision a network of a library with a file of weights
+_transformers       a folder of transformers, with _processor for images and _tokenizer for texts
+_exported_file      a program of torch.export
+_run_folder         a run of arcal's own
+_weights            files of weights, held against a network
+_normalization      what is done to inputs in [0, 1] before a network sees them
+_class_names        a model's class names against the data's
+_suspect_inputs     an accuracy near chance
+"""
+
+from arcal.classifiers._class_names import check_class_names, reorder
+from arcal.classifiers._normalization import NORMALIZATIONS, Normalization, as_normalization
+from arcal.classifiers._open import open_classifier
+from arcal.classifiers._opened_classifier import OpenedClassifier, Preprocessing
+from arcal.classifiers._suspect_inputs import suspect_inputs
+
+__all__ = [
+    "NORMALIZATIONS",
+    "Normalization",
+    "OpenedClassifier",
+    "Preprocessing",
+    "as_normalization",
+    "check_class_names",
+    "open_classifier",
+    "reorder",
+    "suspect_inputs",
+]

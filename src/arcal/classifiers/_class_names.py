@@ -1,0 +1,94 @@
+"""A model's class names against the data's: another order is wrong everywhere, and says nothing."""
+
+import re
+from collections.abc import Sequence
+
+from arcal.errors import ArcalError
+
+GENERIC = re.compile(r"(label|class)[ _-]?\d+", re.IGNORECASE)
+"""A name that says only which number the class has."""
+
+SYNSET = re.compile(r"n\d{8}")
+"""A folder name of ImageNet's: an entry of WordNet, to be looked up before it can be compared."""
+
+
+def check_class_names(model_names: Sequence[str], data_names: Sequence[str]) -> None:
+    """Hold a model's class names, in the order of its logits, against the data's.
+
+    Names are equal if they differ only in case, spaces, underscores and hyphens; of names that are
+    lists of synonyms, as in "tench, Tinca tinca", one is enough. Names that say nothing, such as
+    "LABEL_0", ImageNet's "n01440764", and "0", "1", .. where the other side has words, match
+    anything. What differs raises `ArcalError` with the first difference.
+
+    >>> check_class_names(["tench, Tinca tinca", "Jay"], ["tench", "jay"])
+    >>> check_class_names(["cat", "dog"], ["dog", "cat"])
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: class 0 is 'cat' for the model and 'dog' in the data, which has the \
+same classes in another order: reorder the model's
+    """
+    if len(model_names) != len(data_names):
+        raise ArcalError(
+            f"the model has {len(model_names)} classes and the data {len(data_names)}: give the "
+            "model of this data"
+        )
+    if not _comparable(model_names, data_names):
+        return
+    for z, (model_name, data_name) in enumerate(zip(model_names, data_names, strict=True)):
+        if not _forms(model_name) & _forms(data_name):
+            what = f"class {z} is {model_name!r} for the model and {data_name!r} in the data"
+            if reorder(model_names, data_names) is not None:
+                raise ArcalError(
+                    f"{what}, which has the same classes in another order: reorder the model's"
+                )
+            raise ArcalError(f"{what}: give the model of this data, or rename its classes")
+
+
+def reorder(model_names: Sequence[str], data_names: Sequence[str]) -> tuple[int, ...] | None:
+    """The order that brings the model's classes into the data's; None if the sets differ.
+
+    `logits[:, order]` are in the data's order: class `order[z]` of the model is class z of the
+    data. Names are compared as in `check_class_names`; where one fits several, the one of the same
+    number is taken, and without it there is no order.
+
+    >>> reorder(["cat", "dog", "fox"], ["Fox", "cat", "dog"])
+    (2, 0, 1)
+    >>> reorder(["cat", "dog"], ["cat", "cow"]) is None
+    True
+    """
+    if len(model_names) != len(data_names):
+        return None
+    if not _comparable(model_names, data_names):
+        return tuple(range(len(data_names)))
+    numbers: dict[str, list[int]] = {}
+    for number, name in enumerate(model_names):
+        for form in _forms(name):
+            numbers.setdefault(form, []).append(number)
+    order = []
+    for z, name in enumerate(data_names):
+        fitting = {number for form in _forms(name) for number in numbers.get(form, ())}
+        if z not in fitting and len(fitting) != 1:
+            return None
+        order.append(z if z in fitting else fitting.pop())
+    return tuple(order) if len(set(order)) == len(order) else None
+
+
+def are_numbers(names: Sequence[str]) -> bool:
+    """Whether names say only which number a class has: "LABEL_0" .., or "0" .. in order.
+
+    >>> are_numbers(["LABEL_0", "LABEL_1"]), are_numbers(["0", "1"]), are_numbers(["0", "10", "2"])
+    (True, True, False)
+    """
+    return all(map(GENERIC.fullmatch, names)) or list(names) == [str(z) for z in range(len(names))]
+
+
+def _comparable(*both: Sequence[str]) -> bool:
+    """Whether the names of both sides say which class is meant."""
+    if any(all(GENERIC.fullmatch(name) or SYNSET.fullmatch(name) for name in one) for one in both):
+        return all(all(map(SYNSET.fullmatch, one)) for one in both)
+    figures = [all(name.isdigit() for name in one) for one in both]
+    return all(figures) or not any(are_numbers(one) for one in both)
+
+
+def _forms(name: str) -> set[str]:
+    """The whole name and each of its synonyms, without case, spaces, underscores and hyphens."""
+    return {re.sub(r"[\s_-]+", "", form).lower() for form in (name, *name.split(","))} - {""}

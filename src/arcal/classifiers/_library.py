@@ -1,0 +1,55 @@
+"""Optional libraries, imported only when they are needed, and names that do not exist."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
+
+import torch
+
+from arcal.errors import ArcalError
+
+
+def library(name: str, spec: str) -> ModuleType:
+    """An optional library; if it is not installed, one line that says how to install it."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        if error.name != name:
+            raise ArcalError(f"{name} cannot be imported ({error}): install it anew") from error
+        raise ArcalError(
+            f"{spec} needs {name}, which is not installed: pip install {name}"
+        ) from None
+
+
+def versions(*names: str) -> str:
+    """Libraries with their versions, torch last: `timm 1.0.31, torch 2.13.0`."""
+    numbers = {name: _version(name) for name in names} | {"torch": torch.__version__}
+    return ", ".join(f"{name} {number}".strip() for name, number in numbers.items())
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def near(name: str, names: Iterable[str], otherwise: str = "") -> str:
+    """The end of an error line: the names that `name` resembles, or else `otherwise`.
+
+    >>> near("resnet81", ["resnet18", "vgg16"])
+    'did you mean resnet18?'
+    """
+    close = get_close_matches(name, list(names), n=3, cutoff=0.6)
+    return f"did you mean {' or '.join(close)}?" if close else otherwise
+
+
+def parameters(network: torch.nn.Module) -> str:
+    """The number of a network's parameters in words.
+
+    >>> parameters(torch.nn.Linear(999, 2))
+    '2,000 parameters'
+    """
+    return f"{sum(parameter.numel() for parameter in network.parameters()):,} parameters"

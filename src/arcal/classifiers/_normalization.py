@@ -1,0 +1,114 @@
+"""What is done to an image in [0, 1] before a network sees it: minus a mean, over a deviation."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from arcal.errors import ArcalError
+from arcal.networks import Normalize
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """`(x - mean) / std` of each channel of images `(N, C, H, W)` in [0, 1].
+
+    Each is one number for all channels, or one a channel. `source` says whose they are.
+
+    >>> Normalization((0.5,), (0.25,), "mine").words
+    'mine: mean 0.5, deviation 0.25'
+    >>> Normalization((0.5,), (0.25,)).layer()(torch.zeros(1, 1, 1, 1)).item()
+    -2.0
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    source: str = "as given"
+
+    @property
+    def words(self) -> str:
+        """What it is in a line, such as `as given: mean 0.5, deviation 0.25`."""
+        mean, std = (" ".join(f"{value:.6g}" for value in values) for values in self._each)
+        return f"{self.source}: mean {mean}, deviation {std}"
+
+    @property
+    def _each(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        return self.mean, self.std
+
+    def layer(self) -> Normalize:
+        """It as a layer, whose buffers are float32 `(C, 1, 1)`."""
+        mean, std = (torch.tensor(values).view(-1, 1, 1) for values in self._each)
+        return Normalize(mean, std)
+
+
+CIFAR10 = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+CIFAR100 = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+NORMALIZATIONS: dict[str, Normalization | None] = {
+    "imagenet": Normalization(*IMAGENET, "ImageNet's"),
+    "cifar": Normalization(*CIFAR10, "CIFAR-10's"),
+    "cifar10": Normalization(*CIFAR10, "CIFAR-10's"),
+    "cifar100": Normalization(*CIFAR100, "CIFAR-100's"),
+    "none": None,
+}
+"""The normalisations that have a name.
+
+imagenet  torchvision's and timm's constants for ImageNet, red, green and blue
+cifar     the same as cifar10
+cifar10   mean and deviation of all pixels of CIFAR-10's 50,000 training images, by channel
+cifar100  the same of CIFAR-100's
+none      the network takes inputs in [0, 1], or normalises them itself
+
+The CIFAR constants are measured on the training images, to four digits. Scripts that divide
+CIFAR-10 by (0.2023, 0.1994, 0.2010) use another quantity, about the mean deviation *within* an
+image (0.2022, 0.1993, 0.2009): a network that was trained so needs these numbers.
+"""
+
+
+def as_normalization(value: str | Sequence[Any]) -> Normalization | None:
+    """The normalisation of a name in `NORMALIZATIONS`, or of MEAN and STD; None for "none".
+
+    MEAN and STD are each a number, numbers separated by commas, or a sequence with one for each
+    channel; both in one string are separated by a space. Numbers that belong to inputs in [0, 255],
+    a deviation that is not positive, and whatever is none of these raise `ArcalError`.
+
+    >>> as_normalization("cifar").std
+    (0.247, 0.2435, 0.2616)
+    >>> as_normalization("0.5,0.4,0.3 0.25").mean == as_normalization(([0.5, 0.4, 0.3], 0.25)).mean
+    True
+    """
+    if isinstance(value, str) and value.lower() in NORMALIZATIONS:
+        return NORMALIZATIONS[value.lower()]
+    parts = value.split() if isinstance(value, str) else value
+    try:
+        mean, std = (_numbers(part) for part in parts)
+    except (TypeError, ValueError):
+        raise ArcalError(
+            f"normalization {value!r} is not known: give {', '.join(NORMALIZATIONS)}, or MEAN STD "
+            "of inputs in [0, 1], such as 0.5 0.25 or 0.485,0.456,0.406 0.229,0.224,0.225"
+        ) from None
+    if len(mean) != len(std) and 1 not in (len(mean), len(std)):
+        raise ArcalError(
+            f"the mean has {len(mean)} channels and the deviation {len(std)}: give one number "
+            "each, or one for every channel"
+        )
+    if min(std) <= 0 or not all(map(math.isfinite, mean + std)):
+        raise ArcalError(f"mean {mean} or deviation {std} is out of range: deviations are positive")
+    if max(map(abs, mean)) > 1 or max(std) > 2:
+        raise ArcalError(
+            f"mean {mean} and deviation {std} are of inputs in [0, 255]: divide both by 255, "
+            "because inputs are in [0, 1] here"
+        )
+    return Normalization(mean, std)
+
+
+def _numbers(part: Any) -> tuple[float, ...]:
+    if isinstance(part, str):
+        part = part.split(",")
+    numbers = tuple(map(float, part)) if isinstance(part, Sequence) else (float(part),)
+    if not numbers:
+        raise ValueError("no number")
+    return numbers

@@ -1,0 +1,174 @@
+"""One door: a classifier by its name, whatever it is stored as."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arcal.auditing import as_model
+from arcal.classifiers._exported_file import load_exported
+from arcal.classifiers._normalization import Normalization, as_normalization
+from arcal.classifiers._opened_classifier import Loaded, OpenedClassifier
+from arcal.classifiers._python_object import classifier_names, load_object
+from arcal.classifiers._run_folder import load_run
+from arcal.classifiers._timm import load_timm
+from arcal.classifiers._torchvision import load_torchvision
+from arcal.classifiers._transformers import load_transformers
+from arcal.errors import ArcalError
+
+FORMS = (
+    "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 file or a "
+    "run folder"
+)
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th")
+
+
+def open_classifier(
+    spec: str,
+    *,
+    weights: Path | str | None = None,
+    normalize: str | Sequence[Any] | None = None,
+    classes: int | None = None,
+    shape: tuple[int, int, int] | None = None,
+    device: str | torch.device = "cpu",
+) -> OpenedClassifier:
+    """The classifier with this name, in evaluation mode on `device`.
+
+    `spec` is one of
+
+    - `package.module:name` or `file.py:name`: a module, a function or class that gives one when it
+      is called without arguments, or a function from inputs to logits. This runs the user's code;
+    - `timm:NAME` or `torchvision:NAME`, with a file of `weights`;
+    - `hf:FOLDER`, an image or sequence classifier of transformers;
+    - a `.pt2` file, a program of `torch.export` (as trusted as code: see `docs/your-model.md`);
+    - a run folder of arcal's, whose members become one model.
+
+    `weights` is a safetensors file or one that `torch.save` wrote, with a state dict alone or in a
+    checkpoint. It is needed where a network is named, and can be given for a module in code.
+    `normalize` is a name in `NORMALIZATIONS` or MEAN and STD (see `as_normalization`), in place of
+    what the configuration says. `classes` and `shape` (C, H, W) are those of the data: another
+    number of classes is refused, and inputs are then of this shape.
+
+    Nothing is downloaded, and nothing is unpickled but tensors. Whatever is wrong raises
+    `ArcalError` with one line: what, where, what to do.
+
+    >>> code = "from torch import nn; network = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))"
+    >>> _ = Path("mine.py").write_text(code)
+    >>> opened = open_classifier("mine.py:network", normalize="0.5 0.25")
+    >>> opened.model(torch.zeros(5, 3, 2, 2)).shape, opened.facts["Normalisation"]
+    (torch.Size([5, 2]), 'as given: mean 0.5, deviation 0.25')
+    """
+    weights = None if weights is None else Path(weights)
+    given = as_normalization(normalize) if normalize is not None else None
+    loaded = _load(spec, weights, shape, processed=normalize is None)
+    if loaded.kind == "texts" and (normalize is not None or shape is not None):
+        raise ArcalError(
+            f"{spec} takes texts, which have no normalisation and no shape: leave both out"
+        )
+    if classes is not None and loaded.classes not in (None, classes):
+        raise ArcalError(
+            f"{spec} has {loaded.classes} classes and the data {classes}: give the model of this "
+            "data"
+        )
+    if shape is not None:
+        loaded = replace(loaded, input_shape=tuple(shape), kind="images", preprocessing=None)
+    normalization = loaded.normalization if normalize is None else given
+    _check_channels(spec, normalization, loaded.input_shape)
+    model = as_model(_normalized(loaded.network, normalization), classes=classes)
+    if isinstance(model, nn.Module):
+        model.eval().to(device)
+    normalized = "none, as given" if normalize is not None else loaded.normalized
+    facts = {
+        **loaded.facts,
+        "Normalisation": normalization.words if normalization else normalized,
+    }
+    if loaded.preprocessing:
+        facts["Preprocessing"] = loaded.preprocessing.words
+    return OpenedClassifier(
+        name=loaded.name,
+        model=model,
+        kind=loaded.kind,
+        classes=classes or loaded.classes,
+        class_names=loaded.class_names,
+        input_shape=loaded.input_shape,
+        preprocessing=loaded.preprocessing,
+        tokenize=loaded.tokenize,
+        facts=facts | ({"Library": loaded.library} if loaded.library else {}),
+        identity=f"{loaded.identity}\n{normalization.words if normalization else ''}",
+    )
+
+
+def _load(
+    spec: str, weights: Path | None, shape: tuple[int, int, int] | None, *, processed: bool
+) -> Loaded:
+    prefix, colon, name = spec.partition(":")
+    if colon and prefix == "timm":
+        return load_timm(name, weights, shape)
+    if colon and prefix == "torchvision":
+        return load_torchvision(name, weights)
+    path = Path(spec).expanduser()
+    alone = (colon and prefix == "hf") or path.is_dir() or path.suffix == ".pt2"
+    if alone and weights is not None:
+        raise ArcalError(f"{spec} has its own weights: leave out {weights}")
+    if colon and prefix == "hf":
+        return load_transformers(Path(name).expanduser(), processed=processed)
+    if path.suffix == ".pt2":
+        return load_exported(path)
+    if path.is_dir():
+        _check_run(path)
+        return load_run(path)
+    if path.suffix in WEIGHTS and not path.with_suffix("").name.endswith(":"):
+        raise ArcalError(
+            f"{spec} is only weights: say which network they are of, as timm:NAME, "
+            f"torchvision:NAME or file.py:name, with weights {spec}"
+        )
+    if path.suffix == ".py":
+        names = classifier_names(path)
+        example = f"it defines {', '.join(names)}" if names else "such as a function in it"
+        raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
+    if colon:
+        return load_object(spec, weights)
+    raise ArcalError(f"{spec} is no classifier: give {FORMS}")
+
+
+def _check_run(path: Path) -> None:
+    """Send a folder that another library wrote to the right door."""
+    try:
+        about = json.loads((path / "config.json").read_text())
+    except (OSError, ValueError):
+        return
+    if isinstance(about, dict) and ("model_type" in about or "architecture" in about):
+        raise ArcalError(f"{path} is no run folder of arcal's: write hf:{path}")
+
+
+def _check_channels(
+    spec: str, normalization: Normalization | None, shape: tuple[int, ...] | None
+) -> None:
+    if normalization is None or shape is None or len(shape) != 3:
+        return
+    channels = max(len(normalization.mean), len(normalization.std))
+    if channels not in (1, shape[0]):
+        raise ArcalError(
+            f"{spec} has inputs of {shape[0]} channels, and the normalisation ("
+            f"{normalization.words}) is of {channels}: give normalize as MEAN STD"
+        )
+
+
+def _normalized(network: Any, normalization: Normalization | None) -> Any:
+    """The network with the normalisation as its first layer."""
+    if normalization is None:
+        return network
+    if not isinstance(network, nn.Module):
+        network = as_model(network)
+    layer = normalization.layer()
+    if isinstance(network, nn.Module):
+        return nn.Sequential(layer, network)
+
+    def normalized(x: Tensor) -> Any:
+        return network(layer.to(x.device)(x))
+
+    return normalized

@@ -1,0 +1,136 @@
+"""An opened classifier: its model, and what its configuration says of inputs and classes."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from arcal.attacks import Model
+from arcal.classifiers._normalization import Normalization
+
+Kind = Literal["images", "texts", "table"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a picture of any size becomes one of the size (H, W) that a model was made for.
+
+    `resize` comes first: an int is the length of the short side, whose ratio to the long one stays;
+    a pair (h, w) is the new size, whatever the ratio; None leaves the picture as it is. Then the
+    central `size` is cropped. `interpolation` has Pillow's names, in lower case.
+
+    >>> Preprocessing((224, 224), 256, "bicubic").words
+    'short side to 256 (bicubic), then the central 224 x 224'
+    """
+
+    size: tuple[int, int]
+    resize: int | tuple[int, int] | None = None
+    interpolation: str = "bilinear"
+
+    @property
+    def words(self) -> str:
+        """What is done in a line."""
+        size = f"{self.size[0]} x {self.size[1]}"
+        if self.resize is None:
+            return f"images of {size}"
+        if isinstance(self.resize, int):
+            resized = f"short side to {self.resize} ({self.interpolation})"
+        else:
+            resized = f"resized to {self.resize[0]} x {self.resize[1]} ({self.interpolation})"
+        return resized if self.resize == self.size else f"{resized}, then the central {size}"
+
+
+class Tokenize(Protocol):
+    """From texts to what a sequence classifier is called with: tensors `(N, length, ...)`."""
+
+    length: int
+
+    def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The inputs of these texts, each by itself: cut or padded to `length` tokens."""
+        ...
+
+    def lengths(self, texts: Sequence[str]) -> Tensor:
+        """The number of tokens of each text before it is cut, int64 `(N,)`."""
+        ...
+
+    def shortened(self, texts: Sequence[str]) -> "Tokenize":
+        """The same with the length of the longest of these texts, if that is less."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedClassifier:
+    """A classifier that was named, as a model in evaluation mode.
+
+    name           short, for a page: `resnet18`
+    model          from inputs to logits (N, Z), as `arcal.auditing.as_model` makes one; for images,
+                   inputs are floats in [0, 1] and normalisation is a layer inside
+    kind           what the inputs are, None if nothing says so
+    classes        Z, and `class_names` their names in the order of the logits; None if unknown
+    input_shape    the shape (C, H, W) of one image, or of one input of another kind, if known
+    preprocessing  how pictures of other sizes are brought to that shape, if the configuration says
+    tokenize       makes inputs of texts; None for other kinds
+    facts          by title, for a page: Network, Weights, Normalisation, Preprocessing, Library
+    identity       what beside the weights decides the logits, for `fingerprint`
+
+    >>> from arcal.auditing import as_model
+    >>> layer = nn.Linear(3, 2)
+    >>> opened = OpenedClassifier("linear", as_model(layer), kind="table", identity="linear")
+    >>> before = opened.fingerprint()
+    >>> layer.bias.data += 1
+    >>> len(before), opened.fingerprint() == before
+    (16, False)
+    """
+
+    name: str
+    model: Model
+    kind: Kind | None = None
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    input_shape: tuple[int, ...] | None = None
+    preprocessing: Preprocessing | None = None
+    tokenize: Tokenize | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    identity: str = field(default="", repr=False)
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of `identity` and the content of the state dict.
+
+        `identity` has the network's name and its configuration, and for a user's own code the text
+        of its file, so that a change of the code is seen as well as a change of the weights. A
+        plain callable has no state dict: only its code is seen, not the tensors it reads.
+        """
+        digest = hashlib.sha256(self.identity.encode())
+        state = self.model.state_dict() if isinstance(self.model, nn.Module) else {}
+        for name, tensor in sorted(state.items()):
+            if isinstance(tensor, Tensor):
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                flat = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+                digest.update(flat.numpy().data)
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What a loader gives: a network as it came, and what its configuration says of it.
+
+    `normalization` is what its inputs need before it; where it is None, `normalized` says why. The
+    other fields are those of `OpenedClassifier`.
+    """
+
+    name: str
+    network: Any
+    identity: str
+    facts: Mapping[str, str]
+    normalization: Normalization | None = None
+    normalized: str = "none added: inputs in [0, 1] are given to it as they are"
+    library: str = ""
+    kind: Kind | None = None
+    classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    input_shape: tuple[int, ...] | None = None
+    preprocessing: Preprocessing | None = None
+    tokenize: Tokenize | None = None

@@ -1,0 +1,74 @@
+"""Texts to what a sequence classifier of transformers is called with: embeddings and their mask."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arcal.errors import ArcalError
+
+
+@dataclass(frozen=True, eq=False)
+class Tokenizer:
+    """From texts to a dict of `inputs_embeds` float `(N, length, D)`, `attention_mask` and others.
+
+    Texts are cut or padded to one `length`, because padding to the longest of a batch would make a
+    row depend on the others. The embeddings are those of the network before positions are added;
+    they are what attacks perturb, and a perturbed one is no word's.
+    """
+
+    tokenizer: Any
+    embeddings: nn.Module
+    length: int
+
+    def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        batch = self.token_ids(texts)
+        return {"inputs_embeds": self._embedded(batch.pop("input_ids")), **batch}
+
+    def token_ids(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The same with `input_ids` int64 `(N, length)` in place of the embeddings."""
+        return dict(
+            self.tokenizer(
+                list(texts),
+                padding="max_length",
+                truncation=True,
+                max_length=self.length,
+                return_attention_mask=True,
+                return_tensors="pt",
+            )
+        )
+
+    @torch.no_grad()
+    def _embedded(self, ids: Tensor) -> Tensor:
+        device = next(self.embeddings.parameters()).device
+        return self.embeddings(ids.to(device)).to(ids.device)
+
+    def lengths(self, texts: Sequence[str]) -> Tensor:
+        """The number of tokens of each text before it is cut, int64 `(N,)`."""
+        ids = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        return torch.tensor([len(row) for row in ids])
+
+    def shortened(self, texts: Sequence[str]) -> "Tokenizer":
+        """The same with the length of the longest of these texts, if that is less."""
+        return replace(self, length=min(self.length, int(self.lengths(texts).max())))
+
+
+@torch.no_grad()
+def check_embeddings(network: Any, tokenize: Tokenizer, folder: Path) -> None:
+    """Refuse a network that gives other logits for embeddings than for the tokens they are of."""
+    texts = ["a b c", "a b c d e f g"]
+    short = replace(tokenize, length=min(tokenize.length, 16))
+    try:
+        expected = network(**short.token_ids(texts)).logits
+        logits = network(**short(texts)).logits
+    except Exception as error:  # of the network's own
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise ArcalError(f"{folder} fails on embeddings of a short text ({reason})") from error
+    if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-4):
+        raise ArcalError(
+            f"{folder} reads the token ids themselves, such as to find the last word, and gives "
+            "other logits for their embeddings: name a classifier that reads its embeddings only"
+        )

@@ -1,0 +1,106 @@
+"""`torchvision:NAME`: a classification network of torchvision's with weights from a file."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torchvision import models
+
+from arcal.classifiers._library import near, parameters, versions
+from arcal.classifiers._normalization import Normalization
+from arcal.classifiers._opened_classifier import Loaded, Preprocessing
+from arcal.classifiers._weights import Weights, load_into, read_weights
+from arcal.errors import ArcalError
+
+HEAD = re.compile(r"(?:fc|head|heads\.head|classifier(?:\.(\d+))?)\.weight")
+"""The last layer of each network in torchvision; of several `classifier.N` the last one."""
+
+TRANSFORMED = ("inception_v3", "googlenet")
+"""Whose pretrained form normalises to [-1, 1] inside, whatever the transforms of its weights do."""
+
+
+def load_torchvision(name: str, weights: Path | None) -> Loaded:
+    """A network of torchvision's by its name and the weights in a file.
+
+    The number of classes is read from the weights; size, crop and normalisation from the transforms
+    that torchvision has for its own weights of that network. A file that *is* torchvision's own
+    (the beginning of its SHA-256 is in its public name) also has the names of its classes, and of
+    several editions its own transforms.
+    """
+    names = models.list_models(module=models)
+    if name not in names:
+        raise ArcalError(
+            f"torchvision has no classifier {name}: "
+            + near(name, names, "`torchvision.models.list_models()` has the names")
+        )
+    if weights is None:
+        raise ArcalError(
+            f"torchvision:{name} needs a file of weights: nothing is downloaded, and random "
+            "weights say nothing; save `model.state_dict()` and give the file as weights"
+        )
+    read = read_weights(weights).without_prefixes(lambda key: bool(HEAD.fullmatch(key)))
+    heads = [key for key in read.state if HEAD.fullmatch(key)]
+    if not heads:
+        raise ArcalError(
+            f"{weights} does not fit torchvision:{name}: it has no last layer, such as fc.weight, "
+            "from which the number of classes is read; name the network that was trained"
+        )
+    last = max(heads, key=lambda key: int(re.sub(r"\D", "", key) or 0))
+    classes = read.state[last].shape[0]
+    with torch.random.fork_rng(devices=[]):
+        network = models.get_model(name, weights=None, num_classes=classes, **_options(name, read))
+    fitted = load_into(network, _renamed(name, read), f"torchvision:{name}")
+    edition = edition_of(name, read.digest)
+    default: Any = models.get_model_weights(name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
+    transforms = (edition or default).transforms()
+    (side,), (short,) = transforms.crop_size, transforms.resize_size
+    source = f"torchvision's transforms of {edition or default}"
+    centred = Normalization((0.5,), (0.5,), "torchvision's, inside its pretrained form")
+    return Loaded(
+        name,
+        network,
+        identity=f"torchvision:{name} {classes}",
+        facts={"Network": f"{name}, {parameters(network)}", "Weights": fitted.words},
+        library=versions("torchvision"),
+        normalization=centred
+        if name in TRANSFORMED
+        else Normalization(tuple(transforms.mean), tuple(transforms.std), source),
+        kind="images",
+        classes=classes,
+        class_names=tuple(edition.meta["categories"]) if edition else None,
+        input_shape=(3, side, side),
+        preprocessing=Preprocessing((side, side), short, transforms.interpolation.value),
+    )
+
+
+def _options(name: str, weights: Weights) -> dict[str, bool]:
+    """Auxiliary heads are there if the file has them; the slow drawing of weights is left out."""
+    if name not in TRANSFORMED:
+        return {}
+    auxiliary = any(key.lower().startswith("aux") for key in weights.state)
+    return {"aux_logits": auxiliary, "init_weights": False}
+
+
+def _renamed(name: str, weights: Weights) -> Weights:
+    """The weights; in torchvision's own DenseNet files `norm1` is still called `norm.1`."""
+    if not name.startswith("densenet"):
+        return weights
+    state = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key): tensor
+        for key, tensor in weights.state.items()
+    }
+    return Weights(weights.path, state, weights.digest, weights.changes)
+
+
+def edition_of(name: str, digest: str) -> Any:
+    """The edition of torchvision's weights of a network whose file has this SHA-256, or None.
+
+    >>> edition_of("resnet50", "11ad3fa6" + 56 * "0").name
+    'IMAGENET1K_V2'
+    """
+    for edition in models.get_model_weights(name):
+        start = re.search(r"-([0-9a-f]{8,})\.pth$", edition.url)
+        if start and digest.startswith(start[1]):
+            return edition
+    return None

@@ -1,0 +1,208 @@
+"""`hf:FOLDER`: an image or sequence classifier of transformers, as `save_pretrained` wrote it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arcal.classifiers._class_names import are_numbers
+from arcal.classifiers._library import library, parameters, versions
+from arcal.classifiers._opened_classifier import Loaded
+from arcal.classifiers._processor import measured
+from arcal.classifiers._tokenizer import Tokenizer, check_embeddings
+from arcal.errors import ArcalError
+
+IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
+LONGEST = 512
+"""The most tokens of a text, whatever its tokenizer and network allow."""
+
+
+class PixelValues(nn.Module):
+    """An image classifier of transformers, called with images alone."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(pixel_values=x).logits
+
+
+def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
+    """A classifier of transformers with its processor or tokenizer, from one folder.
+
+    Only files of the folder are read, and none is unpickled but for tensors; code that comes with
+    it (`trust_remote_code`) never runs. The network runs in float32. Class names are those of
+    `id2label`, unless they are only numbers.
+
+    Of images, the processor's scaling and normalisation become those of the classifier, and its
+    size and crop the preprocessing; without `processed` the processor is left alone. A sequence
+    classifier takes a dict of `inputs_embeds` float `(N, length, D)`, `attention_mask` and what
+    else its tokenizer gives, which `tokenize` makes of texts.
+
+    A folder that is not of such a classifier, weights that are missing, and a regression or a
+    classifier of several labels at once raise `ArcalError`.
+    """
+    spec = f"hf:{folder}"
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        kind = "has no config.json" if folder.is_dir() else "is no folder"
+        raise ArcalError(f"{folder} {kind}: give a folder that save_pretrained wrote")
+    about = _json(config_file)
+    if "model_type" not in about and "architecture" in about:
+        raise ArcalError(
+            f"{folder} is a network of timm's: name it timm:{about['architecture']}, with its "
+            "file as weights"
+        )
+    transformers: Any = library("transformers", spec)
+    architecture = str((about.get("architectures") or [""])[0])
+    if not architecture.endswith((IMAGES, TEXTS)):
+        raise ArcalError(
+            f"{folder} is {architecture or 'of an unknown architecture'}: a classifier of images "
+            f"or texts is needed, whose architecture ends in {IMAGES} or {TEXTS}"
+        )
+    images = architecture.endswith(IMAGES)
+    automatic = (
+        transformers.AutoModelForImageClassification
+        if images
+        else transformers.AutoModelForSequenceClassification
+    )
+    with _quietly(transformers, folder):
+        network, info = automatic.from_pretrained(
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=any(folder.glob("*.safetensors")),
+            weights_only=True,
+            output_loading_info=True,
+        )
+    _check(folder, network.config, info)
+    network = network.float().eval()
+    Z = network.config.num_labels
+    names = tuple(str(network.config.id2label.get(z, z)) for z in range(Z))
+    files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
+    file = files[0].name if len(files) == 1 else f"{len(files)} files"
+    loaded: dict[str, Any] = {
+        "name": folder.resolve().name,
+        "identity": f"hf:{architecture} {json.dumps(network.config.to_dict(), sort_keys=True)}",
+        "facts": {
+            "Network": f"{architecture}, {parameters(network)}",
+            "Weights": f"{file}, SHA-256 {_digest(files)[:16]}",
+        },
+        "library": versions("transformers"),
+        "classes": Z,
+        "class_names": None if are_numbers(names) else names,
+    }
+    if images:
+        inputs = _images(transformers, folder, network, processed)
+    else:
+        inputs = _texts(transformers, folder, network)
+    return Loaded(**loaded, **inputs)
+
+
+def _check(folder: Path, config: Any, info: Mapping[str, Any]) -> None:
+    """Refuse weights that are not all there, and what is no choice of one class."""
+    for fault in ("missing_keys", "mismatched_keys"):
+        if names := sorted(map(str, info[fault])):
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise ArcalError(
+                f"{folder} has no weights that fit {names[0]}{more}, and random ones say nothing: "
+                "give the folder of a classifier that was trained"
+            )
+    problem = config.problem_type or ("regression" if config.num_labels == 1 else "")
+    if problem in ("regression", "multi_label_classification"):
+        what = problem.replace("_", " ")
+        raise ArcalError(
+            f"{folder} is of {what}: give a classifier that chooses one of its classes"
+        )
+
+
+def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> dict[str, Any]:
+    """What is known of the inputs of an image classifier."""
+    channels = getattr(network.config, "num_channels", 3)
+    size = getattr(network.config, "image_size", None)
+    size = (size, size) if isinstance(size, int) else size
+    inputs: dict[str, Any] = {
+        "network": PixelValues(network),
+        "kind": "images",
+        "input_shape": (channels, *size) if size else None,
+    }
+    if not processed:
+        return inputs
+    if not (folder / "preprocessor_config.json").is_file():
+        raise ArcalError(
+            f"{folder} has no preprocessor_config.json, which says how images are normalised: save "
+            "the processor there, too, or give the normalisation"
+        )
+    with _quietly(transformers, folder):
+        processor = transformers.AutoImageProcessor.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    normalization, preprocessing = measured(processor, channels, folder)
+    inputs |= {"normalization": normalization, "preprocessing": preprocessing}
+    if preprocessing is not None:
+        inputs["input_shape"] = (channels, *preprocessing.size)
+    return inputs
+
+
+def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
+    """What is known of the inputs of a sequence classifier."""
+    with _quietly(transformers, folder):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False
+        )
+    if tokenizer.pad_token_id is None:
+        raise ArcalError(
+            f"the tokenizer of {folder} has no padding token, so texts cannot have one length: set "
+            "`tokenizer.pad_token` and `model.config.pad_token_id`, and save both again"
+        )
+    longest = getattr(network.config, "max_position_embeddings", LONGEST)
+    length = min(LONGEST, tokenizer.model_max_length, longest)
+    tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
+    check_embeddings(network, tokenize, folder)
+    return {
+        "network": network,
+        "kind": "texts",
+        "tokenize": tokenize,
+        "normalized": "none: embeddings of tokens are given to it as they are",
+    }
+
+
+@contextmanager
+def _quietly(transformers: Any, folder: Path) -> Iterator[None]:
+    """No progress bars and no warnings; whatever transformers raises becomes one line."""
+    logging = transformers.utils.logging
+    bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    except Exception as error:  # of every kind: damaged files, unknown types, missing libraries
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise ArcalError(f"{folder} cannot be opened by transformers ({reason})") from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError as error:
+        raise ArcalError(f"{path} is damaged ({error}): save the classifier again") from None
+    return content if isinstance(content, dict) else {}
+
+
+def _digest(files: list[Path]) -> str:
+    """The SHA-256 of a file, or of those of several in their order."""
+    digests = [hashlib.sha256(file.read_bytes()) for file in files]
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()

@@ -1,0 +1,149 @@
+"""Files of weights: read without unpickling, cleaned of wrappers, and held against a network."""
+
+import argparse
+import hashlib
+import pickle
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from arcal.errors import ArcalError
+
+NESTED = ("state_dict", "model", "model_state_dict")
+"""Where training scripts put the state dict in a checkpoint; averaged weights are left alone."""
+
+PREFIXES = ("module.", "model.", "_orig_mod.")
+"""What DistributedDataParallel, Lightning and torch.compile put before every name."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A state dict from a file, the file's SHA-256, and what was done to it in words."""
+
+    path: Path
+    state: Mapping[str, Tensor]
+    digest: str
+    changes: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The file for a page: its name, the first 16 digits of its SHA-256, and the changes."""
+        return ", ".join((self.path.name, f"SHA-256 {self.digest[:16]}", *self.changes))
+
+    def without_prefixes(self, known: Callable[[str], bool]) -> "Weights":
+        """The weights with prefixes removed until `known` is true of a name, as far as they go."""
+        state, changes = self.state, list(self.changes)
+        while not any(map(known, state)):
+            inner = {p: {k[len(p) :]: state[k] for k in state if k.startswith(p)} for p in PREFIXES}
+            prefix = max(PREFIXES, key=lambda prefix: len(inner[prefix]))
+            if not inner[prefix]:
+                return self
+            if left := len(state) - len(inner[prefix]):
+                changes.append(f"{left} without the prefix {prefix} left out")
+            state = inner[prefix]
+            changes.append(f"prefix {prefix} removed")
+        return replace(self, state=state, changes=tuple(changes))
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a state dict from a safetensors file, or from what `torch.save` wrote.
+
+    Nothing is unpickled but tensors and plain containers (`torch.load(weights_only=True)`), and the
+    command line arguments (`argparse.Namespace`) that many training scripts save beside them. A
+    file that is missing, damaged, or holds anything else raises `ArcalError`.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "is missing"
+        raise ArcalError(f"{path} {kind}: give a file of weights, .safetensors or .pt")
+    try:
+        if path.suffix == ".safetensors":
+            content: Any = load_file(path)
+        else:
+            with _trusted(argparse.Namespace):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ArcalError(_why_not_unpickled(path, str(error))) from None
+    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+        raise ArcalError(f"{path} cannot be read as weights ({_line(error)})") from None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    changes: list[str] = []
+    while isinstance(content, Mapping) and not all(isinstance(v, Tensor) for v in content.values()):
+        name = next((n for n in NESTED if isinstance(content.get(n), Mapping)), None)
+        if name is None:
+            break
+        content = content[name]
+        changes.append(f"its entry {name}")
+    if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
+        raise ArcalError(
+            f"{path} holds no state dict: save `model.state_dict()`, alone or as the entry "
+            "`state_dict` of a dict"
+        )
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    return Weights(path, tensors, digest, tuple(changes))
+
+
+def _trusted(kind: type) -> AbstractContextManager[object]:
+    context = getattr(torch.serialization, "safe_globals", None)  # from torch 2.5 on
+    return nullcontext() if context is None else context([kind])
+
+
+def _why_not_unpickled(path: Path, message: str) -> str:
+    if blocked := re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", message):
+        what = f"a {blocked[1]}, which is code or calls it"
+    else:
+        what = "something else"
+    return (
+        f"{path} holds more than tensors ({what}), and is not unpickled: save "
+        "`model.state_dict()` instead, and name the network"
+    )
+
+
+def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
+    """Give a network its weights, all of them; returns them as they fitted.
+
+    Weights that the network lacks, and its own that the file lacks, raise `ArcalError`; `name` is
+    the network's, for that line.
+    """
+    own = network.state_dict()
+    weights = weights.without_prefixes(own.__contains__)
+    for key, tensor in weights.state.items():
+        if key in own and tensor.shape != own[key].shape:
+            raise ArcalError(
+                f"{weights.path} does not fit {name}: {key} is {tuple(tensor.shape)} in the file "
+                f"and {tuple(own[key].shape)} in the network"
+            )
+    try:
+        result = network.load_state_dict(dict(weights.state), strict=False)
+    except RuntimeError as error:
+        line = str(error).splitlines()[-1].strip()
+        raise ArcalError(f"{weights.path} does not fit {name}: {line}") from None
+    missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
+    if faults := [*_some(missing, "lacks"), *_some(result.unexpected_keys, "has in addition")]:
+        raise ArcalError(
+            f"{weights.path} does not fit {name}: it {' and '.join(faults)}; name the network that "
+            "was trained"
+        )
+    dtypes = {t.dtype for t in weights.state.values() if t.is_floating_point()} - {torch.float32}
+    stored = [f"stored as {str(dtype).removeprefix('torch.')}" for dtype in dtypes]
+    return replace(weights, changes=(*weights.changes, *stored))
+
+
+def _some(names: list[str], verb: str) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return [f"{verb} {names[0]}{more}"]
+
+
+def _line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]
