@@ -1,16 +1,15 @@
 """Comparisons paired by seed, and their correction, against scipy and the definitions."""
 
-import random
 from statistics import mean, stdev
 
 import pytest
 from scipy import stats
 
 from arcal.auditing import Spread
+from arcal.calibration import holm
 from arcal.paper.comparisons import (
     corrected,
     each_lower,
-    holm,
     in_order,
     p_text,
     paired_p,
@@ -32,28 +31,6 @@ def test_paired_p_is_that_of_the_mean_difference_over_its_error():
     assert paired_p(LOW, MIDDLE) == pytest.approx(by_definition)
     assert paired_p(MIDDLE, LOW) == pytest.approx(by_definition), "it is two-sided"
     assert paired_p(LOW, LOW) == 1.0
-
-
-def test_holm_rejects_what_the_step_down_procedure_rejects():
-    """Holm (1979): go up the sorted p-values while p_(k) <= level / (m + 1 - k)."""
-    draw = random.Random(0)
-    for _ in range(50):
-        p = [draw.random() ** 3 for _ in range(draw.randint(1, 6))]
-        adjusted = holm(p)
-        for level in (0.01, 0.05, 0.2, 0.5):
-            rejected: set[int] = set()
-            for k, i in enumerate(sorted(range(len(p)), key=p.__getitem__), 1):
-                if p[i] > level / (len(p) + 1 - k):
-                    break
-                rejected.add(i)
-            assert {i for i, value in enumerate(adjusted) if value <= level} == rejected
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([0.02]) == [0.02]
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
 
 
 def test_comparisons_without_a_test_are_not_counted():

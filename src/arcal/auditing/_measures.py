@@ -9,13 +9,12 @@ from torch import Tensor
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.calibration import (
     Reliability,
-    bootstrap,
+    bootstrap_ece,
     brier,
     churn_per_input,
     class_wise_ece,
     confidence_and_correct,
     debiased_ece,
-    ece,
     ece_if_calibrated,
     equal_mass_ece,
     mean_by_level,
@@ -108,7 +107,7 @@ def ece_interval(predictions: Predictions) -> dict[str, float]:
     True
     """
     probabilities = predictions.log_probabilities.exp()
-    low, high = bootstrap(ece, *confidence_and_correct(probabilities, predictions.labels)).basic
+    low, high = bootstrap_ece(*confidence_and_correct(probabilities, predictions.labels)).basic
     return {"ece_low": low, "ece_high": high}
 
 

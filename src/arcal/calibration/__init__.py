@@ -7,13 +7,19 @@ flow through them.
 """
 
 from arcal.calibration._bootstrap import Bootstrap, bootstrap
+from arcal.calibration._bootstrap_ece import (
+    bootstrap_ece,
+    bootstrap_ece_by_group,
+    ece_by_chance,
+)
 from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
 from arcal.calibration._ece import Reliability, confidence_and_correct, ece
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
+from arcal.calibration.draws import drawn_counts
 from arcal.calibration.ensemble import average
 from arcal.calibration.equal_mass import equal_mass_ece
-from arcal.calibration.intervals import clopper_pearson
+from arcal.calibration.intervals import clopper_pearson, exact_interval
 from arcal.calibration.ood import (
     EntropyHistogram,
     auroc,
@@ -22,6 +28,9 @@ from arcal.calibration.ood import (
     fpr_at_95_tpr,
 )
 from arcal.calibration.proper_scores import brier, nll
+from arcal.calibration.resampled import resampled
+from arcal.calibration.significance import binomial_p, holm
+from arcal.calibration.smooth import smooth_ece
 from arcal.calibration.stability import Variance, churn, churn_per_input, variance
 
 __all__ = [
@@ -33,7 +42,10 @@ __all__ = [
     "Variance",
     "auroc",
     "average",
+    "binomial_p",
     "bootstrap",
+    "bootstrap_ece",
+    "bootstrap_ece_by_group",
     "brier",
     "by_level",
     "churn",
@@ -43,13 +55,19 @@ __all__ = [
     "confidence_and_correct",
     "debiased_ece",
     "debiased_squared",
+    "drawn_counts",
     "ece",
+    "ece_by_chance",
     "ece_if_calibrated",
     "entropy",
     "entropy_histogram",
     "equal_mass_ece",
+    "exact_interval",
     "fpr_at_95_tpr",
+    "holm",
     "mean_by_level",
     "nll",
+    "resampled",
+    "smooth_ece",
     "variance",
 ]

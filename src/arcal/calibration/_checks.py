@@ -23,7 +23,7 @@ def as_confidence(confidence: Tensor) -> Tensor:
         raise ArcalError(
             f"confidence must have shape (N,), not {tuple(confidence.shape)}: flatten it"
         )
-    return _in_unit_interval(confidence, "confidence")
+    return as_unit(confidence, "confidence")
 
 
 def as_correct(correct: Tensor, n: int) -> Tensor:
@@ -46,7 +46,7 @@ def as_probabilities(
             f"{name} must have shape {shape}, not {tuple(probabilities.shape)}: "
             "pass one row per input and one column per class"
         )
-    probabilities = _in_unit_interval(probabilities, name, remedy)
+    probabilities = as_unit(probabilities, name, remedy)
     wrong = (probabilities.sum(-1) - 1).abs() > UNNORMALISED
     if wrong.any():
         position = tuple(wrong.nonzero()[0].tolist())
@@ -69,6 +69,42 @@ def as_classes(values: Tensor, n: int, Z: int, name: str = "labels") -> Tensor:
     return values
 
 
+def as_counts(successes: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Successes and trials as float64 of one shape, the former within 0 .. the latter."""
+    x, n = successes.detach().cpu().double(), count.detach().cpu().double()
+    if x.shape != n.shape:
+        raise ArcalError(
+            f"successes {tuple(x.shape)} and count {tuple(n.shape)} differ in shape: pass one of "
+            "each for every probability"
+        )
+    wrong = ~((x >= 0) & (x <= n))  # true for nan
+    if wrong.any():
+        raise ArcalError(
+            f"{x[wrong][0]:g} successes of {n[wrong][0]:g} are impossible: pass 0 .. count "
+            "successes"
+        )
+    return x, n
+
+
+def as_weights(weights: Tensor | None, n: int) -> Tensor:
+    """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0."""
+    if weights is None:
+        return torch.ones(n, dtype=torch.float64)
+    if weights.shape != (n,) or weights.is_complex():
+        raise ArcalError(
+            f"weights must be {n} numbers, one per input, not {weights.dtype} of shape "
+            f"{tuple(weights.shape)}"
+        )
+    weights = weights.detach().cpu().double()
+    wrong = ~((weights >= 0) & (weights < torch.inf))  # true for nan
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ArcalError(f"weights must be 0 or more, found {weights[row]:g} at {row}")
+    if n and not weights.any():
+        raise ArcalError("all weights are 0, so nothing counts: pass some above 0")
+    return weights
+
+
 def as_integers(values: Tensor, name: str) -> Tensor:
     """Integers of any width as int64."""
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
@@ -76,7 +112,8 @@ def as_integers(values: Tensor, name: str) -> Tensor:
     return values.detach().cpu().long()
 
 
-def _in_unit_interval(values: Tensor, name: str, remedy: str = SOFTMAX) -> Tensor:
+def as_unit(values: Tensor, name: str, remedy: str = SOFTMAX) -> Tensor:
+    """Values of any shape in [0, 1], up to rounding, as float64."""
     values = values.detach().cpu().double()
     inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)  # false for nan
     if not inside.all():

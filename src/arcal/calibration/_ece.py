@@ -32,6 +32,12 @@ def confidence_and_correct(probabilities: Tensor, labels: Tensor) -> tuple[Tenso
     return confidence, prediction == labels
 
 
+def bin_of(confidence: Tensor, bins: int) -> Tensor:
+    """The bin, 0 .. bins-1, of float64 confidences: (k/bins, (k+1)/bins] is bin k, 0 in bin 0."""
+    inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
+    return torch.bucketize(confidence, inner_edges, right=False)  # an edge is in the bin below it
+
+
 @dataclass(eq=False)
 class Reliability:
     """The sums behind a reliability diagram and its ECE, in O(K) memory.
@@ -75,8 +81,7 @@ class Reliability:
         """
         confidence = as_confidence(confidence)
         correct = as_correct(correct, len(confidence))
-        inner_edges = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
-        k = torch.bucketize(confidence, inner_edges, right=False)  # an edge is in the bin below it
+        k = bin_of(confidence, self.bins)
         self.count += torch.bincount(k, minlength=self.bins)
         self.confidence_sums += torch.bincount(k, weights=confidence, minlength=self.bins)
         self.correct_sums += torch.bincount(k[correct], minlength=self.bins)

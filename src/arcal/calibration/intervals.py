@@ -4,7 +4,7 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from arcal.calibration._checks import as_integers
+from arcal.calibration._checks import as_counts, as_integers
 from arcal.errors import ArcalError
 
 
@@ -23,21 +23,26 @@ def clopper_pearson(
     (tensor([0.0000, 0.0126], dtype=torch.float64), tensor([1.0000, 0.9874], dtype=torch.float64))
     """
     x, n = as_integers(successes, "successes"), as_integers(count, "count")
-    if x.shape != n.shape:
-        raise ArcalError(
-            f"successes {tuple(x.shape)} and count {tuple(n.shape)} differ in shape: pass one of "
-            "each for every probability"
-        )
-    wrong = (x < 0) | (x > n)
-    if wrong.any():
-        raise ArcalError(
-            f"{x[wrong][0]} successes of {n[wrong][0]} are impossible: pass 0 .. count successes"
-        )
+    return exact_interval(x, n, confidence)
+
+
+def exact_interval(
+    successes: Tensor, count: Tensor, confidence: float = 0.95
+) -> tuple[Tensor, Tensor]:
+    """`clopper_pearson` of counts that may be fractions, such as the effective numbers of weights.
+
+    Of N rows with weights w the effective number is (sum w)^2 / sum w^2 (Kish, 1965), and the
+    successes are as large a share of it as their weights are of all (Korn and Graubard, 1998).
+
+    >>> exact_interval(torch.tensor(1.5), torch.tensor(3.0))
+    (tensor(0.0460, dtype=torch.float64), tensor(0.9540, dtype=torch.float64))
+    """
+    x, n = as_counts(successes, count)
     if not 0 < confidence < 1:
         raise ArcalError(
             f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
         )
     tail = (1 - confidence) / 2
-    low = torch.as_tensor(betaincinv(x.clamp(min=1).numpy(), (n - x + 1).numpy(), tail))
-    high = torch.as_tensor(betaincinv((x + 1).numpy(), (n - x).clamp(min=1).numpy(), 1 - tail))
+    low = torch.as_tensor(betaincinv(x.where(x > 0, 1).numpy(), (n - x + 1).numpy(), tail))
+    high = torch.as_tensor(betaincinv((x + 1).numpy(), (n - x).where(x < n, 1).numpy(), 1 - tail))
     return low.where(x > 0, 0), high.where(x < n, 1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from scipy import stats
 
 from arcal.auditing import Spread
+from arcal.calibration import holm
 from arcal.paper.result import Claim
 
 Comparison = tuple[str, Spread, Spread]
@@ -85,12 +86,3 @@ def paired_p(a: Spread, b: Spread) -> float:
     if a.values == b.values:
         return 1.0
     return float(stats.ttest_rel(a.values, b.values).pvalue)
-
-
-def holm(p: list[float]) -> list[float]:
-    """p-values corrected by Holm's step-down method for how many they are, in the same order."""
-    corrected, highest = [1.0] * len(p), 0.0
-    for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[i]))
-        corrected[i] = highest
-    return corrected

@@ -1,0 +1,74 @@
+"""Draws of the rows with replacement, many at a time, as counts: how often each row was drawn.
+
+A figure that is made of sums over rows is then one product of a matrix with the counts.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+BLOCK = 2**18
+"""Counts in memory at a time: more does not fit a processor's cache."""
+
+
+def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
+    """How often each of N rows is in each draw of N with replacement: `(N, b)` float64 blocks.
+
+    The columns of all blocks together are the `resamples` draws of `bootstrap`, in its order.
+
+    >>> (counts,) = drawn_counts(3, resamples=2, seed=0)
+    >>> counts.sum(dim=0)
+    tensor([3., 3.], dtype=torch.float64)
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for b in _blocks(N, resamples):
+        yield _counts(torch.randint(N, (b, N), generator=generator))
+
+
+def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator[Tensor]:
+    """The same where each of `G` groups is drawn from itself, and so keeps its size.
+
+    `groups` `(N,)` are 0 .. G-1.
+
+    >>> (counts,) = counts_within(torch.tensor([0, 1, 0]), 2, resamples=4, seed=0)
+    >>> counts[1], counts[0] + counts[2]
+    (tensor([1., 1., 1., 1.], dtype=torch.float64), tensor([2., 2., 2., 2.], dtype=torch.float64))
+    """
+    N, order = len(groups), groups.argsort(stable=True)
+    size = torch.bincount(groups, minlength=G)
+    first, size = ((size.cumsum(0) - size)[groups[order]], size[groups[order]])
+    generator = torch.Generator().manual_seed(seed)
+    for b in _blocks(N, resamples):
+        draw = torch.rand(b, N, dtype=torch.float64, generator=generator)
+        yield _counts(order[first + (draw * size).long()])
+
+
+def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
+    """Whether each row is right where its confidence is the chance of it: `(N, b)` 0 or 1.
+
+    >>> (right,) = chance(torch.tensor([0.0, 1.0]), resamples=3, seed=0)
+    >>> right
+    tensor([[0., 0., 0.],
+            [1., 1., 1.]], dtype=torch.float64)
+    """
+    N, generator = len(confidence), torch.Generator().manual_seed(seed)
+    for b in _blocks(N, resamples):
+        draw = torch.rand(N, b, dtype=torch.float64, generator=generator)
+        yield (draw < confidence[:, None]).double()
+
+
+def _blocks(N: int, resamples: int) -> Iterator[int]:
+    if N < 1 or resamples < 1:
+        raise ArcalError(f"{resamples} draws of {N} rows: at least one of each is needed")
+    size = max(1, BLOCK // N)
+    for first in range(0, resamples, size):
+        yield min(size, resamples - first)
+
+
+def _counts(rows: Tensor) -> Tensor:
+    b, N = rows.shape
+    cells = rows + N * torch.arange(b)[:, None]
+    return torch.bincount(cells.flatten(), minlength=b * N).view(b, N).T.contiguous().double()

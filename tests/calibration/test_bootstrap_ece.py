@@ -1,0 +1,148 @@
+"""Draws of the ECE, all at once, against draws one by one."""
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.calibration import (
+    bootstrap,
+    bootstrap_ece,
+    bootstrap_ece_by_group,
+    drawn_counts,
+    ece,
+    ece_by_chance,
+    ece_if_calibrated,
+)
+from arcal.calibration._ece import Reliability
+from arcal.calibration.draws import chance, counts_within
+from arcal.errors import ArcalError
+
+
+def draw(n, seed=0, slope=1.0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    confidence = torch.rand(n, generator=generator, dtype=dtype) ** 0.3
+    return confidence, torch.rand(n, generator=generator, dtype=dtype) < slope * confidence
+
+
+def weighted_ece(confidence, correct, weights, K=15):
+    """The formula, with every sum and count weighted."""
+    c, y, w = confidence.double().numpy(), correct.numpy(), weights.numpy()
+    k = np.maximum(np.ceil(c * K), 1)
+    return sum(abs((w * (y - c))[k == i].sum()) for i in range(1, K + 1)) / w.sum()
+
+
+def test_counts_are_the_draws_of_bootstrap():
+    rows = []
+    bootstrap(lambda i: float(rows.append(i) or 0), torch.arange(30), resamples=50)
+    expected = torch.stack([torch.bincount(i, minlength=30) for i in rows[1:]], dim=1)
+    blocks = list(drawn_counts(30, 50, seed=0))
+    assert torch.equal(torch.cat(blocks, dim=1), expected.double())
+
+
+def test_counts_come_in_blocks_that_a_cache_holds():
+    blocks = list(drawn_counts(100_000, 5, seed=3))
+    assert [block.shape[1] for block in blocks] == [2, 2, 1]
+    assert torch.equal(torch.cat(blocks, dim=1).sum(0), torch.full((5,), 1e5).double())
+    generator = torch.Generator().manual_seed(3)
+    first = torch.randint(100_000, (100_000,), generator=generator)
+    assert torch.equal(blocks[0][:, 0], torch.bincount(first, minlength=100_000).double())
+
+
+@pytest.mark.parametrize("bins", [1, 15])
+def test_float32_confidences_give_the_bits_of_draws_one_by_one(bins):
+    rows = draw(2000, slope=0.9, dtype=torch.float32)
+    slow = bootstrap(lambda *drawn: ece(*drawn, bins), *rows, resamples=200, seed=4)
+    fast = bootstrap_ece(*rows, bins, resamples=200, seed=4)
+    assert fast.estimate == slow.estimate
+    assert torch.equal(fast.samples, slow.samples)
+    assert fast.basic == slow.basic
+
+
+def test_float64_confidences_give_the_same_to_rounding():
+    rows = draw(500, slope=0.9)
+    slow, fast = bootstrap(ece, *rows), bootstrap_ece(*rows)
+    assert fast.estimate == slow.estimate
+    torch.testing.assert_close(fast.samples, slow.samples, rtol=0, atol=1e-12)
+
+
+def test_weights_of_whole_numbers_are_repeated_rows():
+    confidence, correct = draw(300, slope=0.9)
+    weights = torch.arange(300) % 4
+    weighted = bootstrap_ece(confidence, correct, weights=weights, resamples=50)
+    repeated = ece(confidence.repeat_interleave(weights), correct.repeat_interleave(weights))
+    assert weighted.estimate == pytest.approx(repeated)
+    (counts,) = drawn_counts(300, 50, seed=0)
+    for b in (0, 49):
+        expected = weighted_ece(confidence, correct, weights * counts[:, b])
+        assert weighted.samples[b].item() == pytest.approx(expected)
+
+
+def test_each_group_is_drawn_from_itself():
+    groups = torch.tensor([2, 0, 2, 2, 0, 3])
+    counts = torch.cat(list(counts_within(groups, 5, 3000, seed=0)), dim=1)
+    for group, size in ((0, 2), (2, 3), (3, 1)):
+        of_group = counts[groups == group]
+        assert torch.equal(of_group.sum(0), torch.full((3000,), float(size)).double())
+        assert of_group.mean(1) == pytest.approx(np.ones(size), abs=0.1)
+        assert of_group.var(1).numpy() == pytest.approx(np.full(size, 1 - 1 / size), abs=0.1)
+
+
+def test_ece_by_group_is_the_ece_of_each_and_its_draws_spread_as_bootstrap_s():
+    confidence, correct = draw(1200, slope=0.85)
+    groups = torch.randint(3, (1200,), generator=torch.Generator().manual_seed(1)) * 2
+    value, samples = bootstrap_ece_by_group(confidence, correct, groups, 6)
+    for group in (0, 2, 4):
+        own = groups == group
+        peer = bootstrap(ece, confidence[own], correct[own])
+        assert value[group].item() == pytest.approx(peer.estimate, abs=1e-12)
+        ours = samples[:, group]
+        assert ours.mean().item() == pytest.approx(peer.samples.mean().item(), abs=0.002)
+        assert ours.std().item() == pytest.approx(peer.samples.std().item(), rel=0.15)
+    assert value[[1, 3, 5]].isnan().all()
+    assert samples[:, [1, 3, 5]].isnan().all()
+
+
+def test_weights_by_group():
+    confidence, correct = draw(200)
+    groups, weights = torch.arange(200) % 2, torch.arange(200) % 5
+    value, _ = bootstrap_ece_by_group(confidence, correct, groups, 2, weights=weights, resamples=1)
+    for group in (0, 1):
+        own = groups == group
+        expected = weighted_ece(confidence[own], correct[own], weights[own])
+        assert value[group].item() == pytest.approx(expected)
+
+
+def test_chance_is_right_as_often_as_the_confidence_says():
+    confidence = torch.linspace(0, 1, 5, dtype=torch.float64)
+    right = torch.cat(list(chance(confidence, 4000, seed=0)), dim=1)
+    assert right.mean(1).numpy() == pytest.approx(confidence.numpy(), abs=0.04)
+    assert right[0].max() == 0
+    assert right[-1].min() == 1
+
+
+def test_ece_by_chance_has_the_mean_in_closed_form():
+    """Equal confidences within a bin: the binomial of `ece_if_calibrated` is exact."""
+    confidence = torch.tensor([0.7, 0.85, 0.99], dtype=torch.float64).repeat_interleave(60)
+    groups = torch.zeros(180, dtype=torch.int64)
+    draws = ece_by_chance(confidence, groups, 1, resamples=20_000)
+    bins = Reliability().update(confidence, torch.ones(180, dtype=torch.bool))
+    assert draws.mean().item() == pytest.approx(ece_if_calibrated(bins), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"weights": torch.ones(2)}, "weights must be 3 numbers"),
+        ({"weights": torch.tensor([1.0, -1, 1])}, "found -1 at 1"),
+        ({"weights": torch.tensor([1.0, 1, torch.nan])}, "found nan at 2"),
+        ({"weights": torch.zeros(3)}, "all weights are 0"),
+        ({"resamples": 0}, "0 draws of 3 rows"),
+    ],
+)
+def test_refuses_bad_input_in_one_line(changed, message):
+    rows = torch.tensor([0.5, 0.6, 0.7]), torch.tensor([True, False, True])
+    with pytest.raises(ArcalError, match=message) as error:
+        bootstrap_ece(*rows, **changed)
+    assert "\n" not in str(error.value)
+    with pytest.raises(ArcalError, match="groups must be 0"):
+        bootstrap_ece_by_group(*rows, torch.tensor([0, 1, 2]), 2)

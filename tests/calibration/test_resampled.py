@@ -1,0 +1,71 @@
+"""All figures on draws, against the measures one by one."""
+
+import pytest
+import torch
+
+from arcal.calibration import (
+    bootstrap,
+    brier,
+    confidence_and_correct,
+    drawn_counts,
+    ece,
+    nll,
+    resampled,
+    smooth_ece,
+)
+from arcal.errors import ArcalError
+
+MEASURES = {
+    "accuracy": lambda p, y: confidence_and_correct(p, y)[1].double().mean().item(),
+    "confidence": lambda p, y: confidence_and_correct(p, y)[0].mean().item(),
+    "gap": lambda p, y: MEASURES["confidence"](p, y) - MEASURES["accuracy"](p, y),
+    "ece": lambda p, y: ece(*confidence_and_correct(p, y)),
+    "smooth_ece": lambda p, y: smooth_ece(*confidence_and_correct(p, y)),
+    "nll": lambda p, y: nll(p.log(), y),
+    "brier": brier,
+}
+
+
+def drawn(n=300, Z=4, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(n, Z, generator=generator, dtype=torch.float64)
+    return logits.softmax(1), torch.randint(Z, (n,), generator=generator)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_figure_has_the_draws_of_bootstrap(name):
+    p, labels = drawn()
+    ours = resampled(p.log(), labels, drawn_counts(300, 40, seed=2))[name]
+    peer = bootstrap(MEASURES[name], p, labels, resamples=40, seed=2)
+    assert ours.estimate == pytest.approx(peer.estimate, abs=1e-8)
+    torch.testing.assert_close(ours.samples, peer.samples, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_weights_of_whole_numbers_are_repeated_rows(name):
+    p, labels = drawn()
+    weights = torch.arange(300) % 3
+    ours = resampled(p.log(), labels, drawn_counts(300, 5, seed=0), weights=weights)[name]
+    repeated = p.repeat_interleave(weights, 0), labels.repeat_interleave(weights)
+    assert ours.estimate == pytest.approx(MEASURES[name](*repeated), abs=1e-8)
+
+
+def test_a_label_of_probability_0_makes_the_loss_infinite_where_it_is_drawn():
+    p = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])
+    blocks = list(drawn_counts(3, 100, seed=0))
+    loss = resampled(p.log(), torch.tensor([1, 0, 1]), blocks)["nll"]
+    assert loss.estimate == torch.inf
+    without = blocks[0][0] == 0
+    assert loss.samples[~without].isinf().all()
+    assert loss.samples[without].numpy() == pytest.approx(torch.tensor(2.0).log().item())
+
+
+def test_smooth_ece_is_left_out_where_it_is_not_wanted():
+    p, labels = drawn()
+    draws = list(drawn_counts(300, 5, seed=0))
+    assert set(MEASURES) - set(resampled(p.log(), labels, draws, smooth=False)) == {"smooth_ece"}
+
+
+def test_no_inputs_are_refused():
+    with pytest.raises(ArcalError, match="no inputs"):
+        resampled(torch.empty(0, 3), torch.empty(0, dtype=torch.int64), [])

@@ -1,0 +1,120 @@
+"""Smooth ECE against its definition, closed forms, and the figures of another library."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import brentq
+from scipy.stats import norm
+
+from arcal.calibration import ece, smooth_ece
+from arcal.errors import ArcalError
+
+
+def direct(confidence, correct, weights=None, T=800):
+    """The definition, at T points, with reflections that reach beyond four on either side."""
+    f, y = np.asarray(confidence, float), np.asarray(correct, float)
+    w = np.ones(len(f)) if weights is None else np.asarray(weights, float)
+    residual, t = w * (y - f) / w.sum(), (np.arange(T)[:, None] + 0.5) / T
+    images = [2 * k + sign * f for k in range(-2, 3) for sign in (1, -1)]
+
+    def error(s):
+        return np.abs(sum(norm.pdf(t, image, s) @ residual for image in images)).mean()
+
+    return brentq(lambda s: error(s) - s, 1e-4, 1.5, xtol=1e-9)
+
+
+def draw(n, seed, slope):
+    generator = torch.Generator().manual_seed(seed)
+    confidence = torch.rand(n, generator=generator, dtype=torch.float64) ** 0.3
+    return confidence, torch.rand(n, generator=generator, dtype=torch.float64) < slope * confidence
+
+
+def fixed(N, slope):
+    """Rows without a random generator: multiples of two irrational numbers."""
+    i = np.arange(N)
+    confidence = 0.5 + 0.5 * ((i * 0.6180339887498949) % 1) ** 0.5
+    return torch.tensor(confidence), torch.tensor((i * 0.7548776662466927) % 1 < slope * confidence)
+
+
+@pytest.mark.parametrize(("n", "slope"), [(20, 0.5), (60, 1.0), (80, 0.9), (60, 0.0)])
+def test_is_the_definition(n, slope):
+    rows = draw(n, 0, slope)
+    assert smooth_ece(*rows) == pytest.approx(direct(*rows), abs=5e-6)
+
+
+def test_is_the_definition_with_weights():
+    confidence, correct = draw(60, 1, 0.95)
+    weights = torch.arange(60) % 5
+    found = smooth_ece(confidence, correct, weights=weights)
+    assert found == pytest.approx(direct(confidence, correct, weights), abs=5e-6)
+    repeated = confidence.repeat_interleave(weights), correct.repeat_interleave(weights)
+    assert found == pytest.approx(smooth_ece(*repeated), abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("N", "slope", "figure"),
+    [
+        (50, 0.5, 0.404844),
+        (400, 1.0, 0.020118),
+        (400, 0.9, 0.076304),
+        (2000, 0.8, 0.166550),
+        (5000, 1.05, 0.038249),
+        (1000, 0.0, 0.833109),
+    ],
+)
+def test_agrees_with_relplot(N, slope, figure):
+    """`relplot.smECE(confidence, correct)` of relplot 1.0.3 (PyPI), run once on these rows.
+
+    It looks for the bandwidth in steps of 1/1024 and sums over 200 points or a few more.
+    """
+    assert smooth_ece(*fixed(N, slope)) == pytest.approx(figure, abs=1e-3)
+
+
+def test_residuals_of_one_sign_are_summed():
+    confidence = torch.tensor([0.2, 0.6, 0.61, 1.0])
+    assert smooth_ece(confidence, torch.ones(4, dtype=torch.bool)) == pytest.approx(
+        1 - confidence.mean().item(), abs=1e-7
+    )
+    nearly = torch.full((10,), 1 - 2.0**-20)
+    assert smooth_ece(nearly, torch.ones(10, dtype=torch.bool)) == pytest.approx(2.0**-20, abs=1e-9)
+    assert smooth_ece(torch.ones(9), torch.ones(9, dtype=torch.bool)) == 0
+
+
+def test_two_residuals_that_cancel_where_the_bandwidth_reaches():
+    """+-a at two points d apart, far from the ends: 2 a erf(d / sqrt(8) s) = s."""
+    confidence = torch.tensor([0.45, 0.55], dtype=torch.float64).repeat_interleave(100)
+    correct = torch.tensor([50, 50]).repeat_interleave(100) > torch.arange(100).repeat(2)
+    a = 0.05 / 2
+    expected = brentq(lambda s: 2 * a * math.erf(0.1 / (8**0.5 * s)) - s, 1e-3, 1)
+    assert smooth_ece(confidence, correct) == pytest.approx(expected, abs=2e-6)
+
+
+def test_moves_little_when_a_confidence_crosses_the_edge_of_a_bin():
+    below, above, beside = torch.tensor([0.8, 0.801, 0.79], dtype=torch.float64).split(1)
+    low, high = (torch.cat([c.expand(500), beside.expand(500)]) for c in (below, above))
+    correct = torch.arange(1000) < 500  # all of the first right, none of the second
+    assert ece(high, correct) - ece(low, correct) > 0.1
+    assert abs(smooth_ece(high, correct) - smooth_ece(low, correct)) < 0.001
+
+
+def test_does_not_depend_on_the_order_or_on_repeats():
+    confidence, correct = draw(500, 2, 0.9)
+    found = smooth_ece(confidence, correct)
+    assert smooth_ece(confidence.flip(0), correct.flip(0)) == pytest.approx(found, abs=1e-8)
+    assert smooth_ece(confidence.repeat(3), correct.repeat(3)) == pytest.approx(found, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "correct", "message"),
+    [
+        ([], [], "no inputs"),
+        ([90.0], [True], "softmax"),
+        ([0.5], [True, False], "1 booleans"),
+    ],
+)
+def test_refuses_bad_input_in_one_line(confidence, correct, message):
+    with pytest.raises(ArcalError, match=message) as error:
+        smooth_ece(torch.tensor(confidence), torch.tensor(correct, dtype=torch.bool))
+    assert "\n" not in str(error.value)
