@@ -1,6 +1,7 @@
 """Classifiers of transformers: logits are held against its own processors and tokenizers."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,28 @@ def test_half_precision_runs_in_float32_and_names_are_held_against_the_datas(tmp
     assert opened.class_names is not None
     with pytest.raises(ArcalError, match="in another order"):
         check_class_names(opened.class_names, ["Dog", "Cat", "Fox"])
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def test_weights_of_torch_save_are_read_and_nothing_else_is_unpickled(tmp_path):
+    network, folder = saved(vit(), tmp_path)
+    (folder / "model.safetensors").unlink()
+    torch.save(network.state_dict(), folder / "pytorch_model.bin")
+    opened, x = open_classifier(f"hf:{folder}", normalize="none"), torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(opened.model(x), network(x).logits)
+    assert opened.facts["Weights"].startswith("pytorch_model.bin, SHA-256 ")
+    evil = {**network.state_dict(), "hook": Evil(tmp_path / "ran")}
+    torch.save(evil, folder / "pytorch_model.bin")
+    with pytest.raises(ArcalError, match="cannot be opened by transformers"):
+        open_classifier(f"hf:{folder}", normalize="none")
+    assert not (tmp_path / "ran").exists()
 
 
 # Texts
