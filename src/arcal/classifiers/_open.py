@@ -123,7 +123,7 @@ def _load(
     if path.is_dir():
         _check_run(path)
         return load_run(path)
-    if path.suffix in WEIGHTS and not path.with_suffix("").name.endswith(":"):
+    if path.suffix in WEIGHTS:
         raise ArcalError(
             f"{spec} is only weights: say which network they are of, as timm:NAME, "
             f"torchvision:NAME or file.py:name, with weights {spec}"
