@@ -11,7 +11,7 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
-test-all: .venv/installed-test
+test-all: .venv/installed-test .venv/installed-frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/installed-test
@@ -43,6 +43,10 @@ benchmarks: .venv-benchmarks/installed
 .venv/installed-test: .venv/installed
 	$(BIN)/pip install --quiet -e '.[test]'
 	$(BIN)/pip install --quiet --no-deps 'imagecorruptions>=1.1.2'  # its photographs of frost
+	touch $@
+
+.venv/installed-frameworks: .venv/installed-test
+	$(BIN)/pip install --quiet -e '.[frameworks]'
 	touch $@
 
 clean:

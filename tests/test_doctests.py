@@ -24,6 +24,7 @@ ROOMS = (
     "arcal.auditing.models",
     "arcal.calibration",
     "arcal.calibration.posthoc",
+    "arcal.classifiers",
     "arcal.compute",
     "arcal.data",
     "arcal.evaluation",

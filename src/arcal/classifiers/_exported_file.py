@@ -3,10 +3,13 @@
 import hashlib
 import io
 import json
+import logging
 import pickle
 import re
 import warnings
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +42,7 @@ def load_exported(path: Path) -> Loaded:
     content = path.read_bytes()
     try:
         _check_entries(path, content)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of old formats, as they are read
+        with _quietly():
             program = torch.export.load(io.BytesIO(content))
     except ArcalError:
         raise
@@ -66,6 +68,20 @@ def load_exported(path: Path) -> Loaded:
         kind=kinds.get(len(shape)) if shape else None,
         input_shape=shape,
     )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No warnings of old formats, and no log of what will be one line."""
+    logger = logging.getLogger("torch.export")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_entries(path: Path, content: bytes) -> None:

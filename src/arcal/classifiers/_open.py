@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from arcal.auditing import as_model
 from arcal.classifiers._exported_file import load_exported
@@ -80,7 +81,8 @@ def open_classifier(
     _check_channels(spec, normalization, loaded.input_shape)
     model = as_model(_normalized(loaded.network, normalization), classes=classes)
     if isinstance(model, nn.Module):
-        model.eval().to(device)
+        _set_evaluation(model, loaded.network)
+        model.to(device)
     normalized = "none, as given" if normalize is not None else loaded.normalized
     facts = {
         **loaded.facts,
@@ -110,7 +112,7 @@ def _load(
         return load_timm(name, weights, shape)
     if colon and prefix == "torchvision":
         return load_torchvision(name, weights)
-    path = Path(spec).expanduser()
+    path = Path(spec or "?").expanduser()
     alone = (colon and prefix == "hf") or path.is_dir() or path.suffix == ".pt2"
     if alone and weights is not None:
         raise ArcalError(f"{spec} has its own weights: leave out {weights}")
@@ -121,7 +123,7 @@ def _load(
     if path.is_dir():
         _check_run(path)
         return load_run(path)
-    if path.suffix in WEIGHTS and not path.with_suffix("").name.endswith(":"):
+    if path.suffix in WEIGHTS:
         raise ArcalError(
             f"{spec} is only weights: say which network they are of, as timm:NAME, "
             f"torchvision:NAME or file.py:name, with weights {spec}"
@@ -133,6 +135,14 @@ def _load(
     if colon:
         return load_object(spec, weights)
     raise ArcalError(f"{spec} is no classifier: give {FORMS}")
+
+
+def _set_evaluation(model: nn.Module, network: Any) -> None:
+    if not isinstance(network, ExportedProgram):
+        model.eval()
+        return
+    for module in model.modules():  # an exported program is what it is, and refuses `.eval()`
+        module.training = False
 
 
 def _check_run(path: Path) -> None:

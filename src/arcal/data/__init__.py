@@ -1,29 +1,48 @@
 """Data sets whose inputs have stable ids: readers, splits and batches.
 
-`load` reads a data set as a training, a validation and a test part, and `batches` iterates over a
-part. A part is in memory as uint8 (`InMemory`) or reads image files on demand (`Folder`); `Part` is
-the protocol of both. `WithIds` adds ids to any other data set, `open_official` opens official
-corrupted test sets, and `Resized` changes the size of images.
+`load` reads a data set as a training, a validation and a test part; `load_part` reads one part
+alone, in whatever form somebody has it, and `batches` iterates over a part. A part is in memory as
+uint8 (`InMemory`) or decodes its images on demand (`OnDemand`, and `Folder` for training); `Part`
+is the protocol of all. `load_table` and `load_texts` read numbers and texts, and `kind_of` says
+which of the three there is. `WithIds` adds ids to any other data set, `open_official` opens
+official corrupted test sets, and `Resized` changes the size of images.
 """
 
 from arcal.data._batches import as_input, batches
+from arcal.data._kind_of import Kind, kind_of
 from arcal.data._load import Data, load, load_test
+from arcal.data._load_part import load_part
 from arcal.data.folder import Folder
 from arcal.data.official_corruptions import open_official
-from arcal.data.part import InMemory, Part
+from arcal.data.on_demand import OnDemand, check_images
+from arcal.data.part import Broken, InMemory, Part
 from arcal.data.resized import Resized
+from arcal.data.tables import Table, load_table
+from arcal.data.texts import Texts, load_texts
+from arcal.data.views import Crop
 from arcal.data.with_ids import WithIds
 
 __all__ = [
+    "Broken",
+    "Crop",
     "Data",
     "Folder",
     "InMemory",
+    "Kind",
+    "OnDemand",
     "Part",
     "Resized",
+    "Table",
+    "Texts",
     "WithIds",
     "as_input",
     "batches",
+    "check_images",
+    "kind_of",
     "load",
+    "load_part",
+    "load_table",
     "load_test",
+    "load_texts",
     "open_official",
 ]

@@ -18,17 +18,23 @@ def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
     the official file, so nothing else is ever unpickled. A folder with both archives, or a missing
     or changed file, raises `ArcalError`.
     """
-    roots = {reader: root for reader in READERS if (root := root_of(source, reader.base_folder))}
-    if not roots:
+    archive = find_archive(source)
+    if archive is None:
         return None
-    if len(roots) > 1:
-        folders = " and ".join(reader.base_folder for reader in roots)
-        raise ArcalError(f"{source} holds {folders}: name one of the two folders")
-    reader, root = roots.popitem()
+    reader, root = archive
     return (
         read_part(reader, root, f"{name}/train", train=True),
         read_part(reader, root, f"{name}/test", train=False),
     )
+
+
+def find_archive(source: Path) -> tuple[type[CIFAR10] | type[CIFAR100], Path] | None:
+    """The reader of the archive that `source` is or holds, and the folder it is in, or None."""
+    roots = {reader: root for reader in READERS if (root := root_of(source, reader.base_folder))}
+    if len(roots) > 1:
+        folders = " and ".join(reader.base_folder for reader in roots)
+        raise ArcalError(f"{source} holds {folders}: name one of the two folders")
+    return next(iter(roots.items()), None)
 
 
 def root_of(source: Path, folder: str) -> Path | None:

@@ -1,7 +1,7 @@
 """Fewer images or classes of a data set, for experiments on a small machine."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -9,8 +9,10 @@ from arcal.data._split import generator
 from arcal.data.part import InMemory, Part
 from arcal.errors import ArcalError
 
+P = TypeVar("P", bound=Part)
 
-def drawn(part: Part, count: int | None, *, split_seed: int) -> Part:
+
+def drawn(part: P, count: int | None, *, split_seed: int) -> P:
     """A random `count` images of the part, ascending by id; the part itself for None.
 
     The draw depends only on the split seed and the number of images, and a larger draw contains

@@ -3,6 +3,7 @@
 import copy
 import os
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -102,7 +103,7 @@ class Folder:
         resized = image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)
         return ImageOps.mirror(resized) if draws[4] < 0.5 else resized
 
-    def subset(self, ids: Tensor, name: str | None = None) -> "Folder":
+    def subset(self, ids: Tensor, name: str | None = None) -> Self:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions = positions_of(ids, self)
         part = copy.copy(self)

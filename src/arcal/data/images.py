@@ -1,5 +1,7 @@
 """Decoding image files and image bytes to uint8."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +12,37 @@ from arcal.errors import ArcalError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that are read; some of Pillow's other readers start other programs."""
+GREY = ("1", "L", "LA", "La")
+"""Pillow's modes of grey images of 8 bits or fewer."""
+
+
+class UnreadableImageError(ArcalError):
+    """An image that cannot be read: `where` it is, the `reason`, and what to do, if that is known.
+
+    >>> str(UnreadableImageError("cat/7.jpg", "no known format"))
+    'cat/7.jpg: the image cannot be read (no known format)'
+    """
+
+    def __init__(self, where: str, reason: str, advice: str = "") -> None:
+        super().__init__(where, reason, advice)
+        self.where, self.reason, self.advice = where, reason, advice
+
+    def __str__(self) -> str:
+        end = f": {self.advice}" if self.advice else ""
+        return f"{self.where}: the image cannot be read ({self.reason}){end}"
+
+
+@contextmanager
+def opened_image(source: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
+    """Open an image; any error in the block becomes an `UnreadableImageError`."""
+    try:
+        with Image.open(source, formats=FORMATS) as image:
+            yield image
+    except UnidentifiedImageError as error:  # its message shows a memory address
+        raise UnreadableImageError(where, "no known format") from error
+    except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UnreadableImageError(where, reason) from error
 
 
 def read_image(source: Path | BinaryIO, where: str, *, rgb: bool = False) -> Image.Image:
@@ -18,20 +51,17 @@ def read_image(source: Path | BinaryIO, where: str, *, rgb: bool = False) -> Ima
     Transparency is dropped. An image that is damaged, missing, or has more than 8 bits per channel,
     which Pillow would silently cut to 8, raises `ArcalError`, in which `where` names the image.
     """
-    try:
-        with Image.open(source, formats=FORMATS) as image:
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-            if not rgb and image.mode in ("1", "L", "LA"):
-                return image.convert("L")
-            if image.mode == "P":  # Pillow warns when it drops a palette's transparency
-                image = image.convert("RGBA")
-            return image.convert("RGB")
-    except UnidentifiedImageError as error:  # its message shows a memory address
-        raise ArcalError(f"{where}: the image cannot be read (no known format)") from error
-    except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArcalError(f"{where}: the image cannot be read ({reason})") from error
+    with opened_image(source, where) as image:
+        if image.mode.startswith(("I", "F")):
+            raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
+        return image.convert("L") if not rgb and image.mode in GREY else as_rgb(image)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image of 8 bits a channel in mode RGB, without its transparency."""
+    if image.mode == "P":  # Pillow warns when it drops a palette's transparency
+        image = image.convert("RGBA")
+    return image.convert("RGB")
 
 
 def pixels_of(image: Image.Image) -> np.ndarray:
@@ -40,13 +70,14 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
-    """Resize the short side to 256 * size / 224 and crop the central `size` x `size` square.
+def resize_and_crop(image: Image.Image, size: int, short: int | None = None) -> Image.Image:
+    """Resize the short side to `short` and crop the central `size` x `size` square.
 
-    For size 224 this is the usual preprocessing for evaluation on ImageNet: bilinear with
-    antialiasing and the long side rounded down, like torchvision's Resize and CenterCrop.
+    `short` is 256 * size / 224 by default, which for size 224 is the usual preprocessing for
+    evaluation on ImageNet: bilinear with antialiasing and the long side rounded down, like
+    torchvision's Resize and CenterCrop.
     """
-    short = round(256 * size / 224)
+    short = round(256 * size / 224) if short is None else short
     width, height = image.size
     if width <= height:
         width, height = short, int(short * height / width)

@@ -18,7 +18,7 @@ from arcal.data.part import InMemory
 from arcal.errors import ArcalError
 
 IMAGE = ("image", "img")
-LABEL = ("label", "fine_label")  # fine_label: CIFAR-100
+LABEL = ("label", "fine_label", "labels", "coarse_label")  # fine_label: CIFAR-100
 ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
@@ -87,14 +87,19 @@ def class_names(files: list[Path]) -> tuple[str, ...]:
 
 
 def names_in(file: Path) -> tuple[str, ...]:
-    """The class names in the metadata of one file.
+    """The class names in the metadata of one file."""
+    with opened(file) as parquet:
+        metadata = parquet.schema_arrow.metadata or {}
+        label = one_of(file, parquet.schema_arrow, LABEL)
+    return names_of(metadata, label, file)
+
+
+def names_of(metadata: dict[bytes, bytes], label: str, file: Path) -> tuple[str, ...]:
+    """The names of the classes of a column in a schema's metadata, () if there are none.
 
     They are JSON under "huggingface", as the library `datasets` writes them, or separated by commas
     under "names".
     """
-    with opened(file) as parquet:
-        metadata = parquet.schema_arrow.metadata or {}
-        label = one_of(file, parquet.schema_arrow, LABEL)
     try:
         if b"huggingface" in metadata:
             features = json.loads(metadata[b"huggingface"])["info"]["features"]

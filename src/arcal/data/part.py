@@ -1,9 +1,10 @@
 """One part (training, validation or test) of a data set: the protocol, and one in memory."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -55,7 +56,7 @@ class Part(Protocol):
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         ...
 
-    def subset(self, ids: Tensor) -> "Part":
+    def subset(self, ids: Tensor) -> Self:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         ...
 
@@ -64,12 +65,48 @@ class Part(Protocol):
         ...
 
 
+class Labelled(Protocol):
+    """Ids `(N,)` and labels `(N,)` of inputs of one shape, whatever they are."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ids(self) -> Tensor: ...
+
+    @property
+    def labels(self) -> Tensor: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Broken:
+    """An image that cannot be read: its id, where it is, and why.
+
+    >>> str(Broken(7, "pets/test/cat/7.jpg", "image file is truncated"))
+    'pets/test/cat/7.jpg (id 7): image file is truncated'
+    """
+
+    id: int
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where} (id {self.id}): {self.reason}"
+
+
 @dataclass(frozen=True, eq=False)
 class InMemory:
     """A part whose images are one tensor `pixels`, uint8 `(N, C, H, W)`, in memory.
 
-    `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names. Other
-    values raise `ArcalError`.
+    `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names.
+    `weights`, where there are any, are float64 `(N,)`: what each image counts, at least 0. `how`
+    says what was done to the images, and `skipped` lists those that could not be read. Other values
+    raise `ArcalError`.
 
     >>> pixels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 1, 2, 2)
     >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
@@ -86,6 +123,9 @@ class InMemory:
     labels: Tensor
     classes: tuple[str, ...]
     pixels: Tensor
+    weights: Tensor | None = None
+    how: str = "as they are"
+    skipped: tuple[Broken, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
@@ -98,6 +138,7 @@ class InMemory:
             raise ArcalError(
                 f"{self.name}: {len(self.pixels)} images but {len(self.ids)} ids: give one each"
             )
+        check_weights(self.name, self.weights, len(self.ids))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -115,17 +156,18 @@ class InMemory:
     def subset(self, ids: Tensor, name: str | None = None) -> "InMemory":
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions = positions_of(ids, self)
-        return InMemory(
-            name or self.name,
-            self.ids[positions],
-            self.labels[positions],
-            self.classes,
-            self.pixels[positions],
+        return dataclasses.replace(
+            self,
+            name=name or self.name,
+            ids=self.ids[positions],
+            labels=self.labels[positions],
+            pixels=self.pixels[positions],
+            weights=None if self.weights is None else self.weights[positions],
         )
 
     def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of ids, labels, shape and pixels."""
-        return fingerprint_of(self, [self.pixels.contiguous().numpy().data])
+        """16 hexadecimal digits of the SHA-256 of ids, labels, shape, pixels and weights."""
+        return fingerprint_of(self, [self.pixels.contiguous().numpy().data], self.weights)
 
 
 def check_ids_and_labels(name: str, ids: Tensor, labels: Tensor, Z: int) -> None:
@@ -150,7 +192,25 @@ def check_ids_and_labels(name: str, ids: Tensor, labels: Tensor, Z: int) -> None
         )
 
 
-def positions_of(ids: Tensor, part: Part) -> Tensor:
+def check_weights(name: str, weights: Tensor | None, N: int) -> None:
+    """Raise unless the weights are None, or float64 `(N,)`, finite and at least 0."""
+    if weights is None:
+        return
+    if weights.dtype != torch.float64 or weights.shape != (N,) or weights.device.type != "cpu":
+        raise ArcalError(
+            f"{name}: weights must be float64 of shape ({N},) on the CPU, "
+            f"not {weights.dtype} of shape {tuple(weights.shape)} on {weights.device}"
+        )
+    wrong = (~weights.isfinite() | (weights < 0)).nonzero()
+    if len(wrong):
+        position = int(wrong[0])
+        raise ArcalError(
+            f"{name}: the weight at position {position} is {weights[position].item():g}: weights "
+            "must be finite and at least 0"
+        )
+
+
+def positions_of(ids: Tensor, part: Labelled) -> Tensor:
     """The positions of these ids `(B,)` in a part, int64 `(B,)`; an unknown id raises an error."""
     if ids.dtype != torch.int64 or ids.ndim != 1:
         raise ArcalError(
@@ -171,11 +231,18 @@ def positions_of(ids: Tensor, part: Part) -> Tensor:
     return order[indices]
 
 
-def fingerprint_of(part: Part, content: Iterable[bytes | memoryview]) -> str:
-    """16 hexadecimal digits of the SHA-256 of shape, ids, labels and content."""
+def fingerprint_of(
+    part: Labelled,
+    content: Iterable[bytes | memoryview],
+    weights: Tensor | None = None,
+) -> str:
+    """16 hexadecimal digits of the SHA-256 of shape, ids, labels, content and weights, if any."""
     digest = hashlib.sha256(repr(part.shape).encode())
     for tensor in (part.ids, part.labels):
         digest.update(tensor.contiguous().numpy().data)
     for piece in content:
         digest.update(piece)
+    if weights is not None:
+        digest.update(b"weights")
+        digest.update(weights.contiguous().numpy().data)
     return digest.hexdigest()[:16]

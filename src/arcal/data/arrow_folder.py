@@ -1,0 +1,154 @@
+"""Folders that `datasets` wrote with `save_to_disk`, and Arrow files alone, mapped into memory.
+
+A folder has dataset_info.json (the features), state.json (the names of the Arrow files, in order)
+and those files; a folder of several splits has dataset_dict.json and one such folder a split.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from arcal.data.columns import image_bytes
+from arcal.data.encoded import Rows
+from arcal.data.parquet import names_of
+from arcal.errors import ArcalError
+
+SPLITS, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `save_to_disk` wrote this folder."""
+    return (folder / SPLITS).is_file() or (folder / STATE).is_file()
+
+
+def saved_parts(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The Arrow files of each split, in order; a data set without splits is one part.
+
+    Its name is that of its split where the state knows it, otherwise "". An incomplete folder
+    raises `ArcalError`.
+    """
+    if not (folder / SPLITS).is_file():
+        split, files = _state(folder)
+        return {split: files}
+    splits = _json(folder / SPLITS).get("splits")
+    if not isinstance(splits, list) or not splits:
+        raise ArcalError(f"{folder / SPLITS} names no splits: save the data set again")
+    return {str(split): _state(folder / str(split))[1] for split in splits}
+
+
+def _state(folder: Path) -> tuple[str, tuple[Path, ...]]:
+    state = _json(folder / STATE)
+    if state.get("_indices_data_files") or state.get("_indices_files"):
+        raise ArcalError(
+            f"{folder} was saved with a selection of rows by an old release of `datasets`: save it "
+            "again with a newer one"
+        )
+    try:
+        files = tuple(folder / data["filename"] for data in state["_data_files"])
+    except (KeyError, TypeError) as error:
+        raise ArcalError(
+            f"{folder / STATE} does not name its Arrow files: save the data set again"
+        ) from error
+    if not files:
+        raise ArcalError(f"{folder} has no rows: give a part with data")
+    return str(state.get("_split") or ""), files
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArcalError(
+            f"{file} cannot be read ({error.strerror}): save the data set again"
+        ) from error
+    except ValueError as error:
+        raise ArcalError(f"{file} is not JSON: save the data set again") from error
+    if not isinstance(value, dict):
+        raise ArcalError(f"{file} is not an object of JSON: save the data set again")
+    return value
+
+
+class ArrowColumns:
+    """The columns of a part in Arrow files, which are mapped, not read, into memory."""
+
+    def __init__(self, files: tuple[Path, ...]) -> None:
+        tables = [mapped(file) for file in files]
+        self.path, self.schema, self._tables = files[0], tables[0].schema, tables
+        for file, table in zip(files, tables, strict=True):
+            if not table.schema.equals(self.schema):
+                raise ArcalError(
+                    f"{file} and {files[0]} have different columns: give files of one data set"
+                )
+        self.rows = Rows(files, tuple(table.num_rows for table in tables))
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """A whole column."""
+        chunks = [chunk for table in self._tables for chunk in table.column(name).chunks]
+        return pa.chunked_array(chunks, self.schema.field(name).type)
+
+    def class_names(self, name: str) -> tuple[str, ...]:
+        """The names of the classes of a column of labels, () if there are none.
+
+        They are in dataset_info.json beside the files, or else in their metadata.
+        """
+        info = self.path.parent / INFO
+        if info.is_file():
+            feature = (_json(info).get("features") or {}).get(name)
+            if isinstance(feature, dict) and feature.get("names"):
+                return tuple(map(str, feature["names"]))
+        return names_of(self.schema.metadata or {}, name, self.path)
+
+    def encoded(self, name: str) -> "MappedImages":
+        """A column of encoded images."""
+        return MappedImages(self.rows, name)
+
+
+def mapped(file: Path) -> pa.Table:
+    """The rows of an Arrow file, which is a stream (as `datasets` writes it) or has a footer."""
+    try:
+        source = pa.memory_map(str(file))
+        try:
+            return pa.ipc.open_stream(source).read_all()
+        except pa.ArrowInvalid:
+            source.seek(0)
+            return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ArcalError(f"{file} cannot be read as Arrow ({reason})") from error
+
+
+class MappedImages:
+    """The encoded images in a column of Arrow files, mapped when the first is read."""
+
+    def __init__(self, rows: Rows, name: str) -> None:
+        self.rows, self._name = rows, name
+        self._column: pa.ChunkedArray | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_column": None}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def key(self, position: int) -> str:
+        """No name: a row is known by its number."""
+        return ""
+
+    def where(self, position: int) -> str:
+        """The file and the row in it."""
+        return self.rows.where(position)
+
+    def read(self, positions: Sequence[int]) -> Iterator[bytes | None]:
+        """The bytes at these positions."""
+        if self._column is None:
+            chunks = [c for file in self.rows.files for c in mapped(file).column(self._name).chunks]
+            self._column = image_bytes(pa.chunked_array(chunks))
+        column: pa.ChunkedArray = self._column
+        return (column[position].as_py() for position in positions)
+
+    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
+        """The bytes of the images."""
+        return (data or b"" for data in self.read(positions))

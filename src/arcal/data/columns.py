@@ -1,0 +1,200 @@
+"""The columns of a part: of Parquet, CSV, JSON lines, and folders that `datasets` saved."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import torch
+from torch import Tensor
+
+from arcal.data.encoded import Encoded, Files, Rows
+from arcal.data.labels import Where, encode_labels, first, is_text
+from arcal.errors import ArcalError
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+ID = "id"
+IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
+LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
+TEXTS = ("text", "sentence", "content")
+
+
+class Columns(Protocol):
+    """Columns of equal length, read one at a time; `rows` names the rows for messages."""
+
+    path: Path
+    rows: Rows
+    schema: pa.Schema
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """A whole column."""
+        ...
+
+    def class_names(self, name: str) -> tuple[str, ...]:
+        """The names of the classes of a column of labels in the metadata, () if there are none."""
+        ...
+
+    def encoded(self, name: str) -> Encoded:
+        """A column of encoded images, of a binary type or a struct with binary `bytes`."""
+        ...
+
+
+def pick(columns: Columns, candidates: Sequence[str], given: str | None, option: str) -> str:
+    """The column that is given, or else the first of the candidates that there is.
+
+    None of them, or one that occurs twice, raises `ArcalError`, which says that `option` names one.
+    """
+    names = columns.schema.names
+    for name in candidates if given is None else [given]:
+        if names.count(name) > 1:
+            raise ArcalError(f"{columns.path} has {names.count(name)} columns {name}: leave one")
+        if name in names:
+            return name
+    wanted = " or ".join(candidates) if given is None else given
+    raise ArcalError(
+        f"{columns.path} has no column {wanted}: its columns are {', '.join(names)}; name one of "
+        f"them with {option}"
+    )
+
+
+def read_labels(
+    columns: Columns, label: str, classes: Sequence[str] | None
+) -> tuple[Tensor, tuple[str, ...]]:
+    """The labels int64 `(N,)` in a column, and the names of the classes."""
+    return encode_labels(
+        columns.read(label),
+        label,
+        columns.rows.where,
+        names=columns.class_names(label),
+        classes=classes,
+    )
+
+
+def read_ids(columns: Columns) -> Tensor:
+    """The ids int64 `(N,)`: a column `id` of whole numbers where there is one, or row numbers."""
+    if columns.schema.names.count(ID) != 1:
+        return torch.arange(len(columns.rows))
+    column = columns.read(ID)
+    if is_text(column):
+        whole = pc.match_substring_regex(column, r"^\s*-?\d{1,18}\s*$")
+        if not (len(column) and pc.all(whole.fill_null(False)).as_py()):
+            return torch.arange(len(column))
+        column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
+    if not pa.types.is_integer(column.type):
+        return torch.arange(len(column))
+    if column.null_count:
+        raise ArcalError(
+            f"{columns.rows.where(first(column.is_null()))}: {ID} is missing: fill it in or remove "
+            "the row"
+        )
+    return torch.from_numpy(column.cast(pa.int64(), safe=False).to_numpy().copy())
+
+
+def read_weights(columns: Columns, weight: str | None) -> Tensor | None:
+    """The weights float64 `(N,)` in a column, at least 0 and not all 0; None if none is named."""
+    if weight is None:
+        return None
+    pick(columns, (), weight, "--weight")
+    values = numbers(columns.read(weight), weight, columns.rows.where)
+    return as_weights(values, weight, columns.rows.where)
+
+
+def as_weights(values: np.ndarray, name: str, where: Where) -> Tensor:
+    """Finite values float64 `(N,)` as weights; one below 0, or none above it, raises an error."""
+    if (values < 0).any():
+        row = int(np.flatnonzero(values < 0)[0])
+        raise ArcalError(f"{where(row)}: {name} is {values[row]:g}: weights must be at least 0")
+    if not values.any():
+        raise ArcalError(
+            f"{where(0)}: {name} is 0 in every row: give one at least a weight above 0"
+        )
+    return torch.from_numpy(values)
+
+
+def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
+    """A column as finite float64 `(N,)`, from numbers or from text that is numbers.
+
+    Text, booleans, missing values, NaN and infinity raise `ArcalError`.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count:
+        row = first(column.is_null())
+        raise ArcalError(
+            f"{where(row)}: {name} is missing: fill it in, remove the row or leave the column out"
+        )
+    if is_text(column):
+        column = _parsed(pc.utf8_trim_whitespace(column), name, where)
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        raise ArcalError(f"{where(0)}: {name} is True or False: write 1 and 0")
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise ArcalError(
+            f"{where(0)}: {name} is of type {kind}, not a number: leave the column out or turn it "
+            "into numbers"
+        )
+    values = column.cast(pa.float64(), safe=False).to_numpy().copy()
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if len(wrong):
+        raise ArcalError(
+            f"{where(int(wrong[0]))}: {name} is {values[wrong[0]]}: give a finite number, remove "
+            "the row or leave the column out"
+        )
+    return values
+
+
+def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray:
+    """Text as float64; the first value that is no number raises `ArcalError`."""
+    try:
+        return column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        low, high = 0, len(column)  # the first wrong row is in [low, high)
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                column.slice(low, middle - low).cast(pa.float64())
+                low = middle
+            except pa.ArrowInvalid:
+                high = middle
+        value = column[low].as_py()
+        if value in ("True", "False", "true", "false", "TRUE", "FALSE"):
+            raise ArcalError(f"{where(low)}: {name} is {value}: write 1 and 0") from None
+        what = f"is {value!r}, not a number" if value else "is missing"
+        raise ArcalError(
+            f"{where(low)}: {name} {what}: leave the column out or turn it into numbers"
+        ) from None
+
+
+def encoded_images(columns: Columns, image: str) -> Encoded:
+    """The images of a column: encoded bytes, or paths relative to the file that names them."""
+    kind = columns.schema.field(image).type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        column = columns.read(image)
+        if column.null_count:
+            row = first(column.is_null())
+            raise ArcalError(
+                f"{columns.rows.where(row)}: {image} is missing: fill it in or remove the row"
+            )
+        return Files(columns.rows.files[0].parent, column.to_pylist(), columns.rows)
+    if is_image(columns.schema.field(image)):
+        return columns.encoded(image)
+    raise ArcalError(
+        f"{columns.path}: column {image} is of type {kind}: give encoded images (bytes, or a "
+        "struct with binary `bytes`) or paths of image files"
+    )
+
+
+def is_image(field: pa.Field) -> bool:
+    """Whether a column holds encoded images."""
+    kind = field.type
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def image_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The bytes of a column of encoded images."""
+    return pc.struct_field(column, "bytes") if pa.types.is_struct(column.type) else column

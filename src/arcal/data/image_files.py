@@ -1,0 +1,56 @@
+"""Folders that hold images in one subfolder per class, as a list of files."""
+
+import os
+from pathlib import Path
+
+from arcal.data.encoded import Files
+from arcal.data.folder import class_folders
+from arcal.errors import ArcalError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""Endings of the names of images, upper or lower case."""
+
+
+def has_class_folders(folder: Path, minimum: int = 1) -> bool:
+    """Whether at least so many of the subfolders hold an image."""
+    classes = 0
+    for name in class_folders(folder):
+        with os.scandir(folder / name) as entries:
+            classes += any(_is_image(entry) for entry in entries)
+        if classes >= minimum:
+            return True
+    return False
+
+
+def list_images(root: Path) -> tuple[Files, list[str], int]:
+    """The images in `root/CLASS/`, the class of each, and how many other files there are.
+
+    They are sorted by class and then by name. Hidden files are not counted. A class without images,
+    or images in a subfolder of a class, raise `ArcalError`.
+    """
+    names: list[str] = []
+    labels: list[str] = []
+    others = 0
+    for label in class_folders(root):
+        with os.scandir(root / label) as entries:
+            visible = [entry for entry in entries if entry.name[0] != "."]
+        images = sorted(entry.name for entry in visible if _is_image(entry))
+        folders = sorted(entry.name for entry in visible if entry.is_dir())
+        if folders:
+            raise ArcalError(
+                f"{root / label / folders[0]} is a folder within a class: images are read from "
+                "CLASS/IMAGE alone, so move them there"
+            )
+        if not images:
+            raise ArcalError(
+                f"{root / label} holds no image ({', '.join(SUFFIXES)}): add some, or remove the "
+                "folder if it is no class"
+            )
+        names += [f"{label}/{image}" for image in images]
+        labels += [label] * len(images)
+        others += len(visible) - len(images)
+    return Files(root, names), labels, others
+
+
+def _is_image(entry: os.DirEntry[str]) -> bool:
+    return entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES) and entry.is_file()

@@ -1,0 +1,138 @@
+"""A column of labels, in whatever type, as class numbers and the names of the classes."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+MOST_CLASSES = 1_000_000
+"""More are taken for a mistake: a label that is an id, say."""
+Where = Callable[[int], str]
+"""Names the place of a row for messages."""
+
+
+def encode_labels(
+    column: pa.ChunkedArray,
+    name: str,
+    where: Where,
+    *,
+    names: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
+) -> tuple[Tensor, tuple[str, ...]]:
+    """The labels int64 `(N,)` in [0, Z) and the names of the Z classes.
+
+    Integers are class numbers; so are text and floats that are whole numbers throughout. Other text
+    is the name of a class. `names` are the names that the data itself has for its classes; without
+    any, classes named by text are sorted, and numbered ones are "0" .. "Z-1", where Z - 1 is the
+    largest label. `classes` are those of the model, in its order: names are looked up in them, and
+    numbers without names count in them. A label that is missing, of another type or outside the
+    classes raises `ArcalError`, which calls the column `name`.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if column.null_count:
+        row = first(column.is_null())
+        raise ArcalError(f"{where(row)}: {name} is missing: fill it in or remove the row")
+    if pa.types.is_boolean(column.type):
+        column = pc.if_else(column, "True", "False")
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ArcalError(f"the classes given for {name} are not distinct: name each class once")
+    known = tuple(names or classes or ())
+    if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
+        numbers = pc.match_substring_regex(column, r"^\s*[+-]?\d{1,18}\s*$")
+        if len(column) and pc.all(numbers).as_py():
+            column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
+    if is_text(column):
+        names = names or sorted(column.unique().to_pylist())
+        labels = _look_up(column, names, name, where)
+    else:
+        labels = _whole(column, name, where)
+        Z = len(names or classes or ()) or min(int(labels.max(initial=-1)) + 1, MOST_CLASSES)
+        _check_range(labels, Z, name, where)
+        names = names or classes or [str(z) for z in range(Z)]
+    if classes is not None and tuple(classes) != tuple(names):
+        labels = _renumber(labels, names, classes, where)
+        names = classes
+    return torch.from_numpy(labels), tuple(names)
+
+
+def is_text(column: pa.ChunkedArray) -> bool:
+    """Whether a column is of text."""
+    return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+
+
+def first(mask: pa.ChunkedArray) -> int:
+    """The first row where a mask is true."""
+    return int(np.flatnonzero(mask.to_numpy())[0])
+
+
+def _is_in(column: pa.ChunkedArray, names: Sequence[str]) -> pa.ChunkedArray:
+    return pc.is_in(column, value_set=pa.array(names, column.type))
+
+
+def _look_up(column: pa.ChunkedArray, names: Sequence[str], name: str, where: Where) -> np.ndarray:
+    indices = pc.index_in(column, value_set=pa.array(names, column.type))
+    if indices.null_count:
+        row = first(indices.is_null())
+        raise ArcalError(
+            f"{where(row)}: {name} is {column[row].as_py()!r}, which is none of the "
+            f"{len(names)} classes ({_some(names)}): correct it, or name all classes"
+        )
+    return indices.to_numpy().astype(np.int64)
+
+
+def _whole(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.int64(), safe=False).to_numpy().copy()
+    if not pa.types.is_floating(column.type):
+        raise ArcalError(
+            f"{where(0)}: {name} is of type {column.type}: labels are numbers or names of classes"
+        )
+    values = column.to_numpy().astype(np.float64)
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values == np.round(values))))
+    if len(wrong):
+        raise ArcalError(
+            f"{where(int(wrong[0]))}: {name} is {values[wrong[0]]:g}, which is no class: labels "
+            "are whole numbers or names of classes"
+        )
+    return np.clip(values, -(2.0**62), 2.0**62).astype(np.int64)
+
+
+def _check_range(labels: np.ndarray, Z: int, name: str, where: Where) -> None:
+    wrong = np.flatnonzero((labels < 0) | (labels >= Z))
+    if len(wrong):
+        row = int(wrong[0])
+        advice = (
+            "such a part has no labels, so choose another with --part"
+            if (labels == -1).all()
+            else "number the classes from 0"
+        )
+        raise ArcalError(f"{where(row)}: {name} {labels[row]} is not in [0, {Z}): {advice}")
+
+
+def _renumber(
+    labels: np.ndarray, names: Sequence[str], classes: Sequence[str], where: Where
+) -> np.ndarray:
+    """The labels as numbers of the classes that were given, by name."""
+    number = {name: z for z, name in enumerate(classes)}
+    table = np.array([number.get(name, -1) for name in names], np.int64)
+    renumbered = table[labels]
+    if (renumbered < 0).any():
+        row = int(np.flatnonzero(renumbered < 0)[0])
+        raise ArcalError(
+            f"{where(row)}: the class {names[labels[row]]!r} is none of the {len(classes)} classes "
+            f"given ({_some(classes)}): give the data's own names"
+        )
+    return renumbered
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,138 @@
+"""What the files of a part say of its images before any is opened: ids, labels and the like."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from arcal.data.archives import find_archive, read_part
+from arcal.data.columns import (
+    IMAGES,
+    LABELS,
+    as_weights,
+    encoded_images,
+    numbers,
+    pick,
+    read_ids,
+    read_labels,
+    read_weights,
+)
+from arcal.data.encoded import Encoded
+from arcal.data.image_files import list_images
+from arcal.data.labels import encode_labels
+from arcal.data.npz import read_npz
+from arcal.data.open_columns import open_columns
+from arcal.data.sources import Format
+from arcal.data.tar_shards import Shards
+from arcal.errors import ArcalError
+
+
+class Listing(NamedTuple):
+    """What is known of a part before an image is opened; `note` is for its `how`."""
+
+    ids: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    weights: Tensor | None
+    images: Encoded | np.ndarray
+    note: str = ""
+
+
+class Names(NamedTuple):
+    """What the user named: columns, fields or arrays, and the classes of the model."""
+
+    image: str | None
+    label: str | None
+    weight: str | None
+    classes: Sequence[str] | None
+
+
+def list_part(
+    format: Format, part: str, name: str, paths: tuple[Path, ...], names: Names
+) -> Listing:
+    """What the files of a part say of its images; what does not fit raises `ArcalError`."""
+    if format == "folder":
+        return _folder(paths[0], names)
+    if format == "tar":
+        return _tar(paths, names)
+    if format == "npz":
+        return _npz(paths, part, names)
+    if format == "cifar":
+        return _cifar(paths[0], part, name, names)
+    columns = open_columns(format, paths)
+    image = pick(columns, IMAGES, names.image, "--image")
+    label = pick(columns, LABELS, names.label, "--label")
+    if not len(columns.rows):
+        raise ArcalError(f"{columns.path} has no rows: give a part with data")
+    labels, classes = read_labels(columns, label, names.classes)
+    images = encoded_images(columns, image)
+    return Listing(read_ids(columns), labels, classes, read_weights(columns, names.weight), images)
+
+
+def _folder(root: Path, names: Names) -> Listing:
+    _refuse(root, names, "a folder of images has no columns")
+    files, labels, others = list_images(root)
+    numbers, classes = encode_labels(
+        pa.chunked_array([pa.array(labels).dictionary_encode()]),
+        "class",
+        files.where,
+        names=sorted(set(labels)),
+        classes=names.classes,
+    )
+    note = f"{others} files that are no images by their names left out" if others else ""
+    return Listing(torch.arange(len(labels)), numbers, classes, None, files, note)
+
+
+def _tar(paths: tuple[Path, ...], names: Names) -> Listing:
+    shards = Shards(paths, image=names.image, label=names.label, weight=names.weight)
+    name = names.label or "label"
+    labels, classes = encode_labels(shards.labels, name, shards.where, classes=names.classes)
+    weights = None
+    if names.weight is not None and shards.weights is not None:
+        values = numbers(shards.weights, names.weight, shards.where)
+        weights = as_weights(values, names.weight, shards.where)
+    return Listing(torch.arange(len(labels)), labels, classes, weights, shards.images)
+
+
+def _npz(paths: tuple[Path, ...], part: str, names: Names) -> Listing:
+    file, *others = paths
+    if others:
+        raise ArcalError(f"{file.parent} holds several .npz files: name one of them")
+    arrays = read_npz(file, part, image=names.image, label=names.label, weight=names.weight)
+
+    def where(row: int) -> str:
+        return f"{file}, row {row}"
+
+    labels, classes = encode_labels(
+        arrays.labels, arrays.label_name, where, names=arrays.classes, classes=names.classes
+    )
+    weights = None
+    if names.weight is not None:
+        values = numbers(pa.chunked_array([pa.array(arrays.weights)]), names.weight, where)
+        weights = as_weights(values, names.weight, where)
+    return Listing(arrays.ids, labels, classes, weights, arrays.images)
+
+
+def _cifar(path: Path, part: str, name: str, names: Names) -> Listing:
+    _refuse(path, names, "the archive has no columns")
+    archive = find_archive(path)
+    assert archive is not None  # or the format would be another
+    official = read_part(*archive, name, train=part == "train")
+    labels, classes = encode_labels(
+        pa.chunked_array([official.labels.numpy()]),
+        "label",
+        lambda row: f"{path}, image {row}",
+        names=official.classes,
+        classes=names.classes,
+    )
+    return Listing(official.ids, labels, classes, None, official.pixels.numpy())
+
+
+def _refuse(path: Path, names: Names, why: str) -> None:
+    for option, value in (("image", names.image), ("label", names.label), ("weight", names.weight)):
+        if value is not None:
+            raise ArcalError(f"{path}: {why}: leave out --{option} {value}")

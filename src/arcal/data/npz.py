@@ -1,0 +1,167 @@
+"""Arrays of images and labels in a file of NumPy, `.npz`."""
+
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+IMAGES = ("images", "image", "x")
+LABELS = ("labels", "label", "y")
+PARTS = {"test": "test", "val": "validation", "valid": "validation", "train": "train"}
+
+
+class Arrays(NamedTuple):
+    """The arrays of a part: images uint8 `(N, C, H, W)`, labels, and what else there is."""
+
+    images: np.ndarray
+    labels: pa.ChunkedArray
+    label_name: str
+    ids: Tensor
+    classes: tuple[str, ...]
+    weights: np.ndarray | None
+
+
+def parts_in(file: Path) -> tuple[str, ...]:
+    """The parts in a file: ("",) for plain keys, otherwise those that words in its keys name.
+
+    Such keys are test_images (or images_test) and x_test. A file without images raises an error.
+    """
+    keys = _keys(file)
+    parts = tuple(
+        dict.fromkeys(
+            part for word, part in PARTS.items() if _first(keys, _spelt(IMAGES, word)) is not None
+        )
+    )
+    if _first(keys, IMAGES) is not None:
+        return ("",)
+    if not parts:
+        raise ArcalError(
+            f"{file} has no array of images: save one as `images`; its arrays are {', '.join(keys)}"
+        )
+    return parts
+
+
+def read_npz(
+    file: Path,
+    part: str,
+    *,
+    image: str | None = None,
+    label: str | None = None,
+    weight: str | None = None,
+) -> Arrays:
+    """The arrays of a part; `image`, `label` and `weight` name keys that cannot be guessed.
+
+    Images are uint8 `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` with C = 1 or 3. Optional are
+    `ids`, integers, and `classes`, the names of the classes. Arrays that are missing, have another
+    type or do not fit together raise `ArcalError`.
+    """
+    keys = _keys(file)
+    words = [word for word, name in PARTS.items() if name == part] if part else []
+
+    def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
+        spelt = [name for word in words for name in _spelt(candidates, word)]
+        name = _first(keys, (given,)) if given else _first(keys, (*spelt, *candidates))
+        if name is None:
+            raise ArcalError(
+                f"{file} has no array {given or ' or '.join(candidates)}: its arrays are "
+                f"{', '.join(keys)}; name one of them with {option}"
+            )
+        return name
+
+    image, label = key(IMAGES, image, "--image"), key(LABELS, label, "--label")
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            pixels, labels = arrays[image], arrays[label]
+            ids = _optional(arrays, ("ids", "id"), words)
+            classes = arrays["classes"] if "classes" in keys else np.array([], str)
+            weights = None if weight is None else arrays[key((), weight, "--weight")]
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise ArcalError(f"{file} cannot be read as .npz without pickles ({reason})") from error
+    pixels = channels_first(pixels, f"{file}: {image}")
+    N = len(pixels)
+    ids = np.arange(N) if ids is None else ids
+    for name, array in ((label, labels), ("ids", ids), (weight, weights)):
+        if array is not None and array.shape not in ((N,), (N, 1)):
+            raise ArcalError(
+                f"{file}: {name} has the shape {array.shape} but there are {N} images: give "
+                "one each"
+            )
+    if not np.issubdtype(ids.dtype, np.integer):
+        raise ArcalError(f"{file}: ids are of type {ids.dtype}: give integers")
+    return Arrays(
+        pixels,
+        pa.chunked_array([_column(labels.reshape(N), f"{file}: {label}")]),
+        label,
+        torch.from_numpy(ids.reshape(N).astype(np.int64)),
+        tuple(map(str, classes.tolist())),
+        None if weights is None else weights.reshape(N),
+    )
+
+
+def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
+    """Images as `(N, C, H, W)`; a shape that can be read in two ways or none raises `ArcalError`.
+
+    >>> channels_first(np.zeros((5, 28, 28), np.uint8), "x").shape
+    (5, 1, 28, 28)
+    """
+    if pixels.dtype != np.uint8:
+        raise ArcalError(
+            f"{where} is of type {pixels.dtype}: give uint8 from 0 to 255, as in image files"
+        )
+    if pixels.ndim == 3:
+        return pixels[:, None]
+    if pixels.ndim != 4:
+        raise ArcalError(
+            f"{where} has the shape {pixels.shape}: give (N, H, W), (N, H, W, C) or (N, C, H, W)"
+        )
+    first, last = pixels.shape[1] in (1, 3), pixels.shape[3] in (1, 3)
+    if first and last:
+        raise ArcalError(
+            f"{where} has the shape {pixels.shape}, which may be (N, C, H, W) or (N, H, W, C): "
+            "save grey images as (N, H, W), or images that are neither 1 nor 3 pixels wide or high"
+        )
+    if not first and not last:
+        raise ArcalError(
+            f"{where} has the shape {pixels.shape}, in which neither (N, C, H, W) nor (N, H, W, C) "
+            "has 1 or 3 channels: give grey or RGB images"
+        )
+    return pixels if first else np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+
+
+def _keys(file: Path) -> list[str]:
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return list(arrays.keys())
+    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0]
+        raise ArcalError(f"{file} cannot be read as .npz ({reason})") from error
+
+
+def _spelt(names: tuple[str, ...], word: str) -> tuple[str, ...]:
+    return tuple(spelt for name in names for spelt in (f"{word}_{name}", f"{name}_{word}"))
+
+
+def _first(keys: list[str], names: tuple[str | None, ...]) -> str | None:
+    return next((name for name in names if name in keys), None)
+
+
+def _optional(arrays: np.lib.npyio.NpzFile, names: tuple[str, ...], words: list[str]):
+    spelt = tuple(name for word in words for name in _spelt(names, word))
+    name = _first(list(arrays.keys()), (*spelt, *names))
+    return None if name is None else arrays[name]
+
+
+def _column(labels: np.ndarray, where: str) -> pa.Array:
+    try:
+        return pa.array(labels)
+    except (pa.ArrowException, TypeError) as error:
+        raise ArcalError(
+            f"{where} is of type {labels.dtype}: labels are numbers or names of classes"
+        ) from error

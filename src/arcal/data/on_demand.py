@@ -1,0 +1,176 @@
+"""A part whose images are decoded each time they are read, and looking for broken ones."""
+
+import dataclasses
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arcal.data.encoded import Encoded
+from arcal.data.images import UnreadableImageError
+from arcal.data.part import (
+    Broken,
+    Part,
+    check_ids_and_labels,
+    check_weights,
+    fingerprint_of,
+    positions_of,
+)
+from arcal.data.upright import HEADER, Header, read_header
+from arcal.data.views import ADVICE, View
+from arcal.errors import ArcalError
+
+BLOCK = 256  # images read at a time when all are
+MISSING = "it has no bytes: embed the image in the file"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class OnDemand:
+    """A part whose images are files, members of tar files or rows, decoded when they are read.
+
+    `encoded` are the images of the whole data, `rows` int64 `(N,)` the places of this part's in it,
+    and `view` is how they become uint8 `(C, H, W)`. `ids`, `labels`, `classes`, `weights`, `how`
+    and `skipped` are those of `InMemory`. Other values raise `ArcalError`; so does a damaged image,
+    when it is read.
+
+    >>> from PIL import Image
+    >>> from arcal.data import load_part
+    >>> for name in ("cat", "dog"):
+    ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
+    ...     Image.new("RGB", (40, 30)).save(Path("pets", name, "1.png"))
+    >>> part = load_part("pets", size=28)
+    >>> part.shape, part.how
+    ((3, 28, 28), 'short side resized to 32, centre 28 x 28 cropped')
+    >>> part.where(1)
+    'pets/dog/1.png'
+    """
+
+    name: str
+    ids: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    encoded: Encoded
+    rows: Tensor
+    view: View
+    weights: Tensor | None = None
+    how: str = "as they are"
+    skipped: tuple[Broken, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
+        check_weights(self.name, self.weights, len(self.ids))
+        if self.rows.shape != self.ids.shape:
+            raise ArcalError(
+                f"{self.name}: {len(self.rows)} images but {len(self.ids)} ids: give one each"
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape (C, H, W) of an image."""
+        return self.view.shape
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def key(self, position: int) -> str:
+        """What the data calls the image, such as "cat/1.png"; "" if it has no name for it."""
+        return self.encoded.key(int(self.rows[position]))
+
+    def where(self, position: int) -> str:
+        """Where the image is, for messages."""
+        return self.encoded.where(int(self.rows[position]))
+
+    def images(self, positions: Tensor) -> Tensor:
+        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`, decoded now."""
+        images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
+        view = images.numpy()
+        rows = self.rows[positions].tolist()
+        for place, (row, data) in enumerate(zip(rows, self.encoded.read(rows), strict=True)):
+            where = self.encoded.where(row)
+            if data is None:
+                raise UnreadableImageError(where, MISSING, ADVICE)
+            source = io.BytesIO(data) if isinstance(data, bytes) else data
+            view[place] = self.view.read(source, where)
+        return images
+
+    def subset(self, ids: Tensor, name: str | None = None) -> "OnDemand":
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
+        return dataclasses.replace(
+            self,
+            name=name or self.name,
+            ids=self.ids[positions],
+            labels=self.labels[positions],
+            rows=self.rows[positions],
+            weights=None if self.weights is None else self.weights[positions],
+        )
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of ids, labels, view, weights and content.
+
+        The content of files is their names and sizes, that of rows and members of tar files their
+        bytes, all of which are read the first time.
+        """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        view = f"{self.view.size} {self.view.crop}".encode()
+        blocks = self.rows.split(BLOCK)
+        content = (piece for rows in blocks for piece in self.encoded.content(rows.tolist()))
+        return fingerprint_of(
+            self, (piece for pieces in ([view], content) for piece in pieces), self.weights
+        )
+
+
+def read_headers(
+    encoded: Encoded, rows: Tensor
+) -> tuple[np.ndarray, list[UnreadableImageError | None]]:
+    """The headers of the images at these rows `(N,)`, and for each the error if it has none.
+
+    Nothing is decoded, apart from TIFF files.
+    """
+    headers = np.zeros(len(rows), HEADER)
+    errors: list[UnreadableImageError | None] = [None] * len(rows)
+    place = 0
+    for block in rows.split(BLOCK):
+        numbers = block.tolist()
+        for row, data in zip(numbers, encoded.read(numbers), strict=True):
+            try:
+                headers[place] = _header(data, encoded.where(row))
+            except UnreadableImageError as error:
+                errors[place] = error
+            place += 1
+    return headers, errors
+
+
+def _header(data: bytes | Path | None, where: str) -> Header:
+    if data is None:
+        raise UnreadableImageError(where, MISSING)
+    return read_header(io.BytesIO(data) if isinstance(data, bytes) else data, where)
+
+
+def check_images(part: Part) -> list[Broken]:
+    """Decode every image of a part and list those that cannot be read.
+
+    A part in memory has been decoded already, so nothing of it can be broken.
+
+    >>> from arcal.data import load
+    >>> check_images(load("fashion").test)
+    []
+    """
+    if not isinstance(part, OnDemand):
+        return []
+    broken = []
+    for position in range(len(part)):
+        try:
+            part.images(torch.tensor([position]))
+        except UnreadableImageError as error:
+            broken.append(Broken(int(part.ids[position]), error.where, error.reason))
+    return broken

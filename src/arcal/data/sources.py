@@ -1,0 +1,239 @@
+"""What there is at a path: its format, and the files of each of its parts."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from glob import escape
+from pathlib import Path
+from typing import Literal
+
+from arcal.data.archives import find_archive
+from arcal.data.arrow_folder import is_saved, saved_parts
+from arcal.data.image_files import has_class_folders
+from arcal.data.npz import parts_in
+from arcal.data.parquet_files import SHARD
+from arcal.errors import ArcalError
+
+Format = Literal["parquet", "arrow", "csv", "jsonl", "npz", "tar", "cifar", "folder"]
+SUFFIXES: dict[Format, tuple[str, ...]] = {
+    "parquet": (".parquet",),
+    "tar": (".tar",),
+    "npz": (".npz",),
+    "csv": (".csv", ".tsv"),
+    "jsonl": (".jsonl", ".ndjson", ".json"),
+    "arrow": (".arrow",),
+}
+WORDS = {
+    "test": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "train": "train",
+}
+"""The words in names of files and folders, and the parts they stand for."""
+WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)
+NUMBER = re.compile(r"(?:^|(?<=[-_.]))\d+$")
+EMBEDDED = Path(__file__).parent / "embedded"
+READABLE = (
+    "give 'fashion'; Parquet, CSV, JSONL, .npz or .tar files, by their folder or their name; a "
+    "folder of CLASS/IMAGE; a folder saved by `datasets`; or the python archive of CIFAR"
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set on disk: `parts` are the paths of each part, by name.
+
+    The names are "test", "validation" and "train", or what `datasets` calls a split; a part that
+    nothing names is "". In the format "folder" a part is the one folder that holds the class
+    folders, in the format "cifar" it is the folder that holds the archive.
+    """
+
+    path: Path
+    name: str
+    format: Format
+    parts: dict[str, tuple[Path, ...]]
+
+    def choose(self, part: str | None) -> tuple[str, str, tuple[Path, ...]]:
+        """A part as its name, such as "test", its title, such as "pets/test", and its paths.
+
+        Without one being named it is test, otherwise validation, otherwise the only part there is.
+        A part that is missing, several that nothing chooses among, or an incomplete set of files
+        raises `ArcalError`.
+        """
+        names = ", ".join(filter(None, self.parts))
+        if part is not None:
+            name = WORDS.get(part.lower(), part)
+            if name not in self.parts:
+                there = f"it has {names}" if names else "nothing in it names a part: leave it out"
+                raise ArcalError(f"{self.path} has no part {part!r}: {there}")
+        else:
+            names_in_order = ("test", "validation", *(self.parts if len(self.parts) == 1 else ()))
+            name = next((name for name in names_in_order if name in self.parts), None)
+            if name is None:
+                raise ArcalError(
+                    f"{self.path} has the parts {names}: choose one of them with --part"
+                )
+        paths = self.parts[name]
+        if self.path not in paths and self.format in SUFFIXES and self.format != "arrow":
+            check_one_set(self.path, name, paths)
+        return name, f"{self.name}/{name}" if name else self.name, paths
+
+
+def find_source(source: str) -> Source:
+    """What there is at a path or under the name "fashion"; nothing to read raises `ArcalError`."""
+    if source == "fashion":
+        return Source(Path(source), source, "parquet", part_files(EMBEDDED / source, "parquet"))
+    path = Path(source).expanduser()
+    if path.is_file():
+        return _file(path)
+    there = (path.is_dir() and _special_folder(path)) or _named_files(path)
+    if there is None:
+        what = "holds nothing to audit" if path.is_dir() else "is not there"
+        raise ArcalError(f"{source} {what}: {READABLE}")
+    if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
+        part, name = WORDS[there.name.lower()], path.resolve().parent.name
+        return replace(there, name=name, parts={part: there.parts[""]})
+    return there
+
+
+def _file(path: Path) -> Source:
+    formats: list[Format] = [f for f in SUFFIXES if path.suffix.lower() in SUFFIXES[f]]
+    if not formats:
+        raise ArcalError(f"{path} is a file of no known kind: {READABLE}")
+    (format,) = formats
+    word = _last_word(path)
+    name = path.stem[: word.start()].rstrip("-_.") if word else path.stem
+    name = name or path.resolve().parent.name
+    parts = parts_in(path) if format == "npz" else ("",)
+    if word and parts == ("",):
+        parts = (WORDS[word[0].lower()],)
+    return Source(path, name, format, {part: (path,) for part in parts})
+
+
+def _named_files(path: Path) -> Source | None:
+    """The files in a folder or of a prefix, whose names say which part they are."""
+    name = path.resolve().name
+    readable: dict[Format, dict[str, tuple[Path, ...]]]
+    readable = {format: parts for format in SUFFIXES if (parts := part_files(path, format))}
+    if len(readable) > 1:
+        raise ArcalError(
+            f"{path} holds files of several formats ({', '.join(readable)}): name the file to read"
+        )
+    for format, parts in readable.items():
+        paths = [path for paths in parts.values() for path in paths]
+        if format == "npz" and len(paths) == 1:
+            parts = {name: tuple(paths) for name in parts_in(paths[0])}
+        return Source(path, name, format, parts)
+    return None
+
+
+def _special_folder(path: Path) -> Source | None:
+    """A folder whose layout says what it is, not the names of files in it."""
+    name = path.resolve().name
+    if is_saved(path):
+        parts = {WORDS.get(split, split): paths for split, paths in saved_parts(path).items()}
+        return Source(path, name, "arrow", parts)
+    if find_archive(path):
+        return Source(path, name, "cifar", {"train": (path,), "test": (path,)})
+    if part_files(path, "parquet"):
+        return None
+    named = [
+        (WORDS[folder.name.lower()], folder)
+        for folder in sorted(path.iterdir())
+        if folder.name.lower() in WORDS and has_class_folders(folder)
+    ]
+    if named:
+        for part in {part for part, _ in named}:
+            folders = [folder.name for other, folder in named if other == part]
+            if len(folders) > 1:
+                raise ArcalError(
+                    f"{path} holds {' and '.join(folders)}, which are one part: keep one of them"
+                )
+        return Source(path, name, "folder", {part: (folder,) for part, folder in named})
+    tables = any(part_files(path, format) for format in SUFFIXES)
+    if has_class_folders(path, minimum=2 if tables else 1):  # one beside a table is its images
+        return Source(path, name, "folder", {"": (path,)})
+    return None
+
+
+def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
+    """The files of a format in a folder, or of a prefix such as data/cifar10, for each part.
+
+    A folder's own files, those of its subfolders test/, val/ and so on, and those of one other
+    subfolder are found. Files in more than one other folder raise `ArcalError`.
+    """
+    if not source.is_dir():
+        if not source.parent.is_dir():
+            return {}
+        rest = re.compile(rf"[-_.](?:{'|'.join(WORDS)}|\d)", re.IGNORECASE)
+        files = _files(source.parent, format, f"{escape(source.name)}[-_.]*")
+        return _by_part(path for path in files if rest.match(path.stem, len(source.name)))
+    folders = sorted(f for f in source.iterdir() if f.is_dir() and f.name[0] != ".")
+    own = _by_part(_files(source, format))
+    for folder in folders:
+        if folder.name.lower() in WORDS and (files := tuple(_files(folder, format))):
+            part = WORDS[folder.name.lower()]
+            own[part] = (*own.get(part, ()), *files)
+    others = {
+        folder: parts
+        for folder in folders
+        if folder.name.lower() not in WORDS
+        if (parts := _by_part(_files(folder, format)))
+    }
+    sets = {source: own, **others} if own else others
+    if len(sets) > 1:
+        if own and format != "parquet":
+            return own  # what lies deeper belongs to something else, such as annotations
+        raise ArcalError(
+            f"{source} holds {format} files in more than one folder "
+            f"({', '.join(map(str, sets))}): name one of them"
+        )
+    return next(iter(sets.values()), {})
+
+
+def _files(folder: Path, format: Format, pattern: str = "*") -> Iterator[Path]:
+    for path in sorted(folder.glob(pattern)):
+        if path.suffix.lower() not in SUFFIXES[format] or path.name[0] in "._":
+            continue
+        if path.suffix.lower() == ".json" and not WORD.search(path.stem):
+            continue  # it describes the data more often than it holds them
+        if path.is_file():
+            yield path
+
+
+def _by_part(files: Iterator[Path]) -> dict[str, tuple[Path, ...]]:
+    parts: dict[str, tuple[Path, ...]] = {}
+    for path in files:
+        word = _last_word(path)
+        part = WORDS[word[0].lower()] if word else ""
+        parts[part] = (*parts.get(part, ()), path)
+    return parts
+
+
+def _last_word(path: Path) -> re.Match[str] | None:
+    return next(reversed(list(WORD.finditer(path.stem))), None)
+
+
+def check_one_set(source: Path, part: str, files: tuple[Path, ...]) -> None:
+    """Raise `ArcalError` unless this is a single file or all the numbered files of one set."""
+    stems = [file.stem for file in files]
+    shards = [SHARD.search(stem) for stem in stems]
+    sets = {NUMBER.sub("", SHARD.sub("", stem)) for stem in stems}
+    numbers = [int(shard[1]) for shard in shards if shard]
+    totals = {int(shard[2]) for shard in shards if shard}
+    if not numbers:
+        numbers = [int(number[0]) for stem in stems if (number := NUMBER.search(stem))]
+    if len(sets) > 1 or len(totals) > 1 or (len(files) > 1 and len(numbers) < len(files)):
+        raise ArcalError(
+            f"{source} holds several files that are {part or 'one part'} "
+            f"({', '.join(file.name for file in files[:3])}{', ...' if len(files) > 3 else ''}) "
+            "and not numbered as one set: name one of them"
+        )
+    first, total = (0, totals.pop()) if totals else (min(numbers, default=0), len(files))
+    if numbers and sorted(numbers) != list(range(first, first + total)):
+        raise ArcalError(
+            f"{source}: {len(files)} files of {part or 'one part'} are not a complete set of "
+            f"{total}: add the missing ones"
+        )

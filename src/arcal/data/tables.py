@@ -1,0 +1,179 @@
+"""Tables of numbers: rows whose columns are a classifier's features."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arcal.data.columns import ID, Columns, numbers, pick, read_ids, read_labels, read_weights
+from arcal.data.open_columns import open_columns
+from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
+from arcal.data.sources import find_source
+from arcal.errors import ArcalError
+
+LABELS = ("label", "labels", "target", "class", "y")
+INDEX = "__index_level_"  # pandas writes its index as such a column
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    r"""One part of a table: N rows of D numbers with stable ids.
+
+    `rows` are float32 `(N, D)` and finite, `columns` the D names, `ids` unique int64 `(N,)`,
+    `labels` int64 `(N,)` in [0, Z), `classes` the Z names, and `weights` float64 `(N,)`, at least
+    0, or None. Other values raise `ArcalError`.
+
+    >>> rows = torch.tensor([[0.5, 2.0], [1.5, -1.0], [1.0, 0.0]])
+    >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
+    >>> table = Table("toy/test", ids, labels, ("no", "yes"), ("age", "income"), rows)
+    >>> table.bounds
+    (tensor([ 0.5000, -1.0000]), tensor([1.5000, 2.0000]))
+    >>> table.subset(torch.tensor([8])).rows
+    tensor([[1., 0.]])
+    """
+
+    name: str
+    ids: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: Tensor
+    weights: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
+        check_weights(self.name, self.weights, len(self.ids))
+        shape = (len(self.ids), len(self.columns))
+        if self.rows.dtype != torch.float32 or tuple(self.rows.shape) != shape:
+            raise ArcalError(
+                f"{self.name}: rows must be float32 of shape {shape}, one row for each id and one "
+                f"number for each column, not {self.rows.dtype} of shape {tuple(self.rows.shape)}"
+            )
+        wrong = (~self.rows.isfinite()).nonzero()
+        if len(wrong):
+            row, column = wrong[0].tolist()
+            raise ArcalError(
+                f"{self.name}: {self.columns[column]} of id {int(self.ids[row])} is "
+                f"{self.rows[row, column].item()}: give finite numbers"
+            )
+
+    @property
+    def shape(self) -> tuple[int]:
+        """The shape (D,) of a row."""
+        return (len(self.columns),)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @cached_property
+    def bounds(self) -> tuple[Tensor, Tensor]:
+        """The least and the greatest number in each column of this part, float32 `(D,)` each."""
+        if not len(self):
+            raise ArcalError(f"{self.name} has no rows, and so no bounds: give at least one")
+        return self.rows.amin(0), self.rows.amax(0)
+
+    def subset(self, ids: Tensor) -> "Table":
+        """The table with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
+        return dataclasses.replace(
+            self,
+            ids=self.ids[positions],
+            labels=self.labels[positions],
+            rows=self.rows[positions],
+            weights=None if self.weights is None else self.weights[positions],
+        )
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of ids, labels, columns, rows and weights."""
+        columns = "\0".join(self.columns).encode()
+        return fingerprint_of(self, [columns, self.rows.contiguous().numpy().data], self.weights)
+
+
+def load_table(
+    source: str,
+    *,
+    part: str | None = None,
+    label: str | None = None,
+    columns: Sequence[str] | None = None,
+    weight: str | None = None,
+    classes: Sequence[str] | None = None,
+) -> Table:
+    r"""One part of a table of numbers: CSV, Parquet, JSON lines, or a folder `datasets` saved.
+
+    The label is the column `label`, or that of "label", "labels", "target", "class" and "y" which
+    there is; text becomes classes sorted by name, or as in `classes`, the model's own. `columns`
+    are the features in the model's order, by default all but label, `weight` and `id`. A column
+    `id` of integers gives the ids, which are otherwise row numbers. `part` is chosen as by
+    `load_part`. Text, booleans, missing values and NaN among the features, and whatever else cannot
+    be read, raise `ArcalError`.
+
+    >>> from pathlib import Path
+    >>> lines = ["age,income,label", "31,2.5,yes", "58,1.0,no", "44,3.5,yes"]
+    >>> _ = Path("loans.csv").write_text("\n".join(lines))
+    >>> table = load_table("loans.csv")
+    >>> table.columns, table.classes, table.labels
+    (('age', 'income'), ('no', 'yes'), tensor([1, 0, 1]))
+    """
+    there = find_source(source)
+    _, name, paths = there.choose(part)
+    data = open_columns(there.format, paths)
+    label = _label(data, label)
+    features = _features(data, label, columns, weight)
+    N = len(data.rows)
+    if not N:
+        raise ArcalError(f"{data.path} has no rows: give a part with data")
+    labels, names = read_labels(data, label, classes)
+    rows = np.empty((N, len(features)), np.float32)
+    for d, feature in enumerate(features):
+        values = numbers(data.read(feature), feature, data.rows.where)
+        with np.errstate(over="ignore"):
+            rows[:, d] = values
+        wrong = np.flatnonzero(~np.isfinite(rows[:, d]))
+        if len(wrong):
+            raise ArcalError(
+                f"{data.rows.where(int(wrong[0]))}: {feature} is {values[wrong[0]]:g}, too large "
+                "for float32: rescale the column"
+            )
+    weights = read_weights(data, weight)
+    ids = read_ids(data)
+    return Table(name, ids, labels, names, tuple(features), torch.from_numpy(rows), weights)
+
+
+def _label(data: Columns, label: str | None) -> str:
+    names = [name for name in LABELS if name in data.schema.names]
+    if label is None and len(names) > 1:
+        raise ArcalError(
+            f"{data.path} has the columns {' and '.join(names)}: say which is the label with "
+            "--label"
+        )
+    return pick(data, LABELS, label, "--label")
+
+
+def _features(
+    data: Columns, label: str, columns: Sequence[str] | None, weight: str | None
+) -> list[str]:
+    if columns is None:
+        others = {ID, label, weight}
+        columns = [
+            name for name in data.schema.names if name not in others and not name.startswith(INDEX)
+        ]
+        unnamed = [d for d, name in enumerate(data.schema.names) if not name.strip()]
+        if unnamed:
+            raise ArcalError(
+                f"{data.path}: column {unnamed[0]} has no name (pandas writes its index so): name "
+                "the columns to use with --columns, or leave out the index"
+            )
+    for name in columns:
+        pick(data, (), name, "--columns")
+    if label in columns or len(set(columns)) < len(columns):
+        raise ArcalError(
+            f"{data.path}: the columns {', '.join(columns)} have one twice, or the label {label}: "
+            "name each feature once"
+        )
+    if not columns:
+        raise ArcalError(f"{data.path} has no columns besides {label}: give a table with features")
+    return list(columns)

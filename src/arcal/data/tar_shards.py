@@ -1,0 +1,186 @@
+"""Shards of WebDataset: tar files in which NAME.jpg and NAME.cls or NAME.json are one sample."""
+
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from arcal.data.image_files import SUFFIXES
+from arcal.errors import ArcalError
+
+CLASS, RECORD = "cls", "json"
+RECORD_LABELS = ("label", "labels", "cls", "class", "target")
+
+
+class Members:
+    """Images that are members of tar files; each is read by its place, so any order is as fast."""
+
+    def __init__(
+        self, shards: tuple[Path, ...], places: list[tuple[int, int, int]], keys: list[str]
+    ):
+        self.shards = shards
+        self._places = np.array(places, np.int64).reshape(-1, 3)  # shard, offset, size
+        self._keys = np.array([key.encode() for key in keys])
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def key(self, position: int) -> str:
+        """The name of the sample, without its ending."""
+        return self._keys[position].decode()
+
+    def where(self, position: int) -> str:
+        """The shard and the name of the sample."""
+        return f"{self.shards[self._places[position, 0]]}, {self.key(position)}"
+
+    def read(self, positions: Sequence[int]) -> Iterator[bytes]:
+        """The bytes at these positions."""
+        for position in positions:
+            shard, offset, size = self._places[position].tolist()
+            try:
+                with self.shards[shard].open("rb") as file:
+                    file.seek(offset)
+                    yield file.read(size)
+            except OSError as error:
+                raise ArcalError(
+                    f"{self.shards[shard]} cannot be read ({error.strerror})"
+                ) from error
+
+    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
+        """The bytes of the images."""
+        return self.read(positions)
+
+
+class Shards:
+    """The samples of tar files in their order: their images, labels, and weights if named.
+
+    `image` and `label` name an ending or, for labels, a field of the JSON record; by default the
+    image is the member of a sample with the ending of an image, and the label is in NAME.cls or
+    the field `label` of NAME.json. A sample without image or label, or with two of them, and a file
+    that is no tar file raise `ArcalError`.
+    """
+
+    def __init__(
+        self,
+        files: tuple[Path, ...],
+        *,
+        image: str | None = None,
+        label: str | None = None,
+        weight: str | None = None,
+    ) -> None:
+        self._image, self._label, self._weight = image, label, weight
+        places, self.keys, labels, weights = [], [], [], []
+        for shard, file in enumerate(files):
+            for key, sample in samples(file, {CLASS, RECORD, label}):
+                place = self._place(file, key, sample)
+                places.append((shard, *place))
+                self.keys.append(key)
+                fields = _record(file, key, sample)
+                labels.append(self._label_in(file, key, sample, fields))
+                weights.append(fields.get(weight) if weight else None)
+        self.images = Members(files, places, self.keys)
+        self.labels = _column(labels, label or "label", files)
+        self.weights = _column(weights, weight, files) if weight else None
+
+    def where(self, position: int) -> str:
+        """The shard and the name of the sample."""
+        return self.images.where(position)
+
+    def _place(self, file: Path, key: str, sample: dict[str, Any]) -> tuple[int, int]:
+        if self._image is not None:
+            endings = [ending for ending in sample if ending == self._image.lower().lstrip(".")]
+        else:
+            endings = [ending for ending in sample if f".{ending}" in SUFFIXES]
+        if len(endings) != 1:
+            what = f"{len(endings)} images" if endings else f"no image (it has {', '.join(sample)})"
+            raise ArcalError(
+                f"{file}, {key} has {what}: give one each, or name the ending with --image"
+            )
+        return sample[endings[0]][:2]
+
+    def _label_in(
+        self, file: Path, key: str, sample: dict[str, Any], fields: dict[str, Any]
+    ) -> int | float | str:
+        if self._label is not None:
+            value = fields.get(self._label, _text(file, key, sample, self._label))
+        else:
+            value = _text(file, key, sample, CLASS)
+            if value is None:
+                value = next((fields[name] for name in RECORD_LABELS if name in fields), None)
+        if value is None or isinstance(value, list | dict):
+            raise ArcalError(
+                f"{file}, {key} has no label: add {key}.cls or a field of {key}.json, and name "
+                "that with --label"
+            )
+        return value
+
+
+def samples(file: Path, texts: set[str | None]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The samples of a shard, in order: the key, and by ending the offset, the size and the bytes.
+
+    The key is the path up to the first dot of the file name, the ending what follows. Bytes are
+    read of the endings `texts` and are None for others. Members of a sample must follow one
+    another.
+    """
+    done: set[str] = set()
+    current, sample = "", {}
+    try:
+        with tarfile.open(file, "r:") as tar:
+            for member in tar:
+                path = PurePosixPath(member.name)
+                if not member.isfile() or path.name[0] == ".":
+                    continue
+                stem, _, ending = path.name.partition(".")
+                key, ending = str(path.with_name(stem)), ending.lower()
+                if key != current:
+                    if sample:
+                        yield current, sample
+                    if key in done:
+                        raise ArcalError(
+                            f"{file}, {key} occurs in two places: the files of a sample must "
+                            "follow one another, and its name must be its own"
+                        )
+                    done.add(key)
+                    current, sample = key, {}
+                if ending in sample:
+                    raise ArcalError(f"{file} holds {member.name} twice: give each sample its name")
+                data = tar.extractfile(member) if ending in texts else None
+                sample[ending] = (member.offset_data, member.size, data.read() if data else None)
+    except (tarfile.TarError, OSError) as error:
+        raise ArcalError(
+            f"{file} cannot be read as a tar file ({error}): give whole files, not compressed"
+        ) from error
+    if sample:
+        yield current, sample
+
+
+def _text(file: Path, key: str, sample: dict[str, Any], ending: str) -> str | None:
+    if ending not in sample or sample[ending][2] is None:
+        return None
+    try:
+        return sample[ending][2].decode("utf-8").strip() or None
+    except UnicodeDecodeError as error:
+        raise ArcalError(f"{file}, {key}.{ending} is not text: write the label as UTF-8") from error
+
+
+def _record(file: Path, key: str, sample: dict[str, Any]) -> dict[str, Any]:
+    """The JSON record of a sample, {} if there is none."""
+    text = _text(file, key, sample, RECORD)
+    try:
+        fields = json.loads(text) if text else {}
+    except ValueError as error:
+        raise ArcalError(f"{file}, {key}.json is not JSON: mend it") from error
+    return fields if isinstance(fields, dict) else {CLASS: fields}
+
+
+def _column(values: list[Any], name: str, files: tuple[Path, ...]) -> pa.ChunkedArray:
+    try:
+        return pa.chunked_array([pa.array(values)])
+    except pa.ArrowException as error:
+        raise ArcalError(
+            f"{files[0].parent}: {name} has values of several types: give each sample the same type"
+        ) from error

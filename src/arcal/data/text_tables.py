@@ -1,0 +1,112 @@
+"""The columns of CSV files and of files of JSON lines, read whole into memory."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
+
+from arcal.data.encoded import Rows
+from arcal.errors import ArcalError
+
+DELIMITERS = (",", "\t", ";")
+BLOCK = 64 * 2**20  # bytes: the longest row
+
+
+class TextTable:
+    """The columns of a part in text files, which must have the same columns.
+
+    Those of CSV are all of text; those of JSON lines have the types of JSON.
+    """
+
+    def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
+        tables = [read(file) for file in files]
+        self.path, self.schema = files[0], tables[0].schema
+        for file, table in zip(files, tables, strict=True):
+            if not table.schema.equals(self.schema):
+                raise ArcalError(
+                    f"{file} and {files[0]} have different columns: give files of one data set"
+                )
+        self._table = pa.concat_tables(tables)
+        self.rows = Rows(files, tuple(table.num_rows for table in tables))
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        """A whole column."""
+        return self._table.column(name)
+
+    def class_names(self, name: str) -> tuple[str, ...]:
+        """Nothing: text files have no metadata."""
+        return ()
+
+    def encoded(self, name: str) -> NoReturn:
+        """Text files hold no encoded images."""
+        raise ArcalError(f"{self.path}: column {name} holds no images: name their files instead")
+
+
+def read_csv(file: Path) -> pa.Table:
+    """A CSV file with a header, as columns of text; an empty field without quotes is missing.
+
+    The fields are separated by commas, or by tabs or semicolons if the header has no comma. A file
+    that is empty, is not UTF-8 or has rows of different lengths raises `ArcalError`.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as text:
+            line = text.readline()
+            delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
+            text.seek(0)
+            header = next(csv.reader(text, delimiter=delimiter), [])
+        if not header:
+            raise ArcalError(f"{file} is empty: give a CSV file with a header and rows")
+        return arrow_csv.read_csv(
+            file,
+            read_options=arrow_csv.ReadOptions(block_size=BLOCK),
+            parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(header, pa.string()),
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+    except UnicodeDecodeError as error:
+        raise ArcalError(f"{file} is not UTF-8: save it as UTF-8") from error
+    except (pa.ArrowException, OSError, csv.Error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ArcalError(f"{file} cannot be read as CSV ({reason})") from error
+
+
+def read_json_lines(file: Path) -> pa.Table:
+    """A file with one JSON object a line; a key that a row lacks is a missing value.
+
+    A line that is no object, or a key whose values are of several types, raises `ArcalError`.
+    """
+    rows: list[dict[str, Any]] = []
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            for line in lines:
+                if line.strip():
+                    rows.append(_object(line, file, len(rows)))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArcalError(f"{file} cannot be read as UTF-8 text ({type(error).__name__})") from error
+    columns = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        try:
+            columns[name] = pa.array([row.get(name) for row in rows])
+        except pa.ArrowException as error:
+            raise ArcalError(
+                f"{file}: {name} has values of several types: give every row the same type"
+            ) from error
+    return pa.table(columns)
+
+
+def _object(line: str, file: Path, row: int) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ArcalError(f"{file}, row {row} is not a JSON object: write one object a line")
+    return value

@@ -1,0 +1,111 @@
+"""Texts with labels."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from arcal.data.columns import LABELS, TEXTS, pick, read_ids, read_labels, read_weights
+from arcal.data.labels import first, is_text
+from arcal.data.open_columns import open_columns
+from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
+from arcal.data.sources import find_source
+from arcal.errors import ArcalError
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """One part of N texts with stable ids.
+
+    `texts` are N strings, `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the
+    Z names, and `weights` float64 `(N,)`, at least 0, or None. Other values raise `ArcalError`.
+
+    >>> ids, labels = torch.tensor([3, 5]), torch.tensor([0, 1])
+    >>> part = Texts("toy/test", ids, labels, ("bad", "good"), ("Never again.", "Superb."))
+    >>> part.subset(torch.tensor([5])).texts
+    ('Superb.',)
+    """
+
+    name: str
+    ids: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    texts: tuple[str, ...]
+    weights: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
+        check_weights(self.name, self.weights, len(self.ids))
+        if len(self.texts) != len(self.ids):
+            raise ArcalError(
+                f"{self.name}: {len(self.texts)} texts but {len(self.ids)} ids: give one each"
+            )
+
+    @property
+    def shape(self) -> tuple[()]:
+        """The shape of a text: it has none."""
+        return ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, ids: Tensor) -> "Texts":
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
+        return dataclasses.replace(
+            self,
+            ids=self.ids[positions],
+            labels=self.labels[positions],
+            texts=tuple(self.texts[position] for position in positions.tolist()),
+            weights=None if self.weights is None else self.weights[positions],
+        )
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of ids, labels, texts and weights."""
+        encoded = (text.encode("utf-8", "surrogatepass") for text in self.texts)
+        return fingerprint_of(self, (b"%d " % len(text) + text for text in encoded), self.weights)
+
+
+def load_texts(
+    source: str,
+    *,
+    part: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    weight: str | None = None,
+    classes: Sequence[str] | None = None,
+) -> Texts:
+    r"""One part of texts: CSV, Parquet, JSON lines, or a folder that `datasets` saved.
+
+    The text is the column `text`, or the first of "text", "sentence" and "content"; the label is
+    the column `label`, or the first of "label", "fine_label", "labels", "coarse_label", "target"
+    and "class". `part`, `weight`, `classes` and ids are as for `load_table`. A text that is
+    missing, and whatever else cannot be read, raises `ArcalError`; an empty text is a text.
+
+    >>> from pathlib import Path
+    >>> _ = Path("reviews.csv").write_text("text,label\nNever again.,bad\nSuperb.,good\n")
+    >>> part = load_texts("reviews.csv")
+    >>> part.texts, part.classes
+    (('Never again.', 'Superb.'), ('bad', 'good'))
+    """
+    there = find_source(source)
+    _, name, paths = there.choose(part)
+    columns = open_columns(there.format, paths)
+    text = pick(columns, TEXTS, text, "--text")
+    label = pick(columns, LABELS, label, "--label")
+    if not len(columns.rows):
+        raise ArcalError(f"{columns.path} has no rows: give a part with data")
+    labels, names = read_labels(columns, label, classes)
+    column = columns.read(text)
+    where = columns.rows.where
+    if not is_text(column):
+        raise ArcalError(
+            f"{where(0)}: {text} is of type {column.type}, not text: name another column with "
+            "--text"
+        )
+    if column.null_count:
+        row = first(column.is_null())
+        raise ArcalError(f"{where(row)}: {text} is missing: fill it in or remove the row")
+    texts = tuple(column.to_pylist())
+    return Texts(name, read_ids(columns), labels, names, texts, read_weights(columns, weight))

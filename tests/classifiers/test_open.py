@@ -1,0 +1,77 @@
+"""What a name stands for, where nothing of it can be opened."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from arcal.classifiers import open_classifier
+from arcal.errors import ArcalError
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("resnet18", "resnet18 is no classifier: give package.module:name, file.py:name, timm:N"),
+        ("", "is no classifier"),
+        ("w.safetensors", "is only weights: say which network they are of, as timm:NAME"),
+        ("folder/w.pt", r"or file.py:name, with weights folder/w.pt"),
+        ("tim:resnet18", r"there is no module tim: did you mean timm\?"),
+        ("torchvison:resnet18", r"did you mean torchvision\?"),
+        ("net.onnx", "is no classifier"),
+        ("predictions.npz", "is no classifier"),
+    ],
+)
+def test_what_is_no_classifier_is_one_line(spec, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArcalError, match=says) as caught:
+        open_classifier(spec)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_transformers_is_sent_to_its_door(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    with pytest.raises(ArcalError, match=f"write hf:{tmp_path}"):
+        open_classifier(str(tmp_path))
+
+
+def test_a_normalisation_of_other_channels_is_one_line(tmp_path):
+    (tmp_path / "n.py").write_text("def net(x):\n    return x.flatten(1)\n")
+    with pytest.raises(ArcalError, match=r"of 1 channels, and the normalisation .* is of 3: give"):
+        open_classifier(f"{tmp_path}/n.py:net", normalize="cifar", shape=(1, 28, 28))
+
+
+def test_the_number_of_classes_is_held_against_what_comes_out(tmp_path):
+    (tmp_path / "n.py").write_text("def net(x):\n    return x.flatten(1)\n")
+    model = open_classifier(f"{tmp_path}/n.py:net", classes=10).model
+    with pytest.raises(ArcalError, match="of 12 classes, and the data has 10"):
+        model(torch.rand(2, 3, 2, 2))
+
+
+def test_a_library_that_is_missing_is_one_line():
+    code = """
+import sys
+sys.modules["timm"] = sys.modules["transformers"] = None
+from pathlib import Path
+from tempfile import mkdtemp
+from arcal.classifiers import open_classifier
+folder = Path(mkdtemp())
+(folder / "config.json").write_text('{"model_type": "vit", "architectures": ["ViT"]}')
+for spec in ("timm:resnet18", f"hf:{folder}"):
+    try:
+        open_classifier(spec)
+    except ValueError as error:
+        print(str(error).replace(str(folder), "FOLDER"))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "timm:resnet18 needs timm, which is not installed: pip install timm",
+        "hf:FOLDER needs transformers, which is not installed: pip install transformers",
+    ], done.stderr
+
+
+def test_timm_is_not_imported_until_it_is_named():
+    code = "import sys, arcal.classifiers; print('timm' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -1,0 +1,294 @@
+"""Classifiers of transformers: logits are held against its own processors and tokenizers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from resizing import picture, preprocessed, to_tensor
+
+from arcal.attacks import BoundaryProjection
+from arcal.auditing import check_model
+from arcal.classifiers import check_class_names, open_classifier
+from arcal.errors import ArcalError
+
+transformers: Any = pytest.importorskip(
+    "transformers", reason="transformers is not installed: make test-all installs it"
+)
+
+NAMES = ("cat", "dog", "fox")
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefg"]
+WORDS += ["good", "bad", "film", "the", "is", "was", "very"]
+TINY = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "initializer_range": 0.5,
+}
+NUMBERED = {"id2label": dict(enumerate(NAMES)), "label2id": {n: i for i, n in enumerate(NAMES)}}
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def saved(model, folder, *others):
+    transformers.utils.logging.disable_progress_bar()
+    for one in (model, *others):
+        one.save_pretrained(folder)
+    return model.eval(), folder
+
+
+def vit(size=32, channels=3, **options):
+    config = transformers.ViTConfig(
+        **TINY, image_size=size, patch_size=8, num_channels=channels, **NUMBERED, **options
+    )
+    return transformers.ViTForImageClassification(config)
+
+
+# Images
+
+
+PROCESSORS = {
+    "both sides": ("ViT", {"size": {"height": 32, "width": 32}, "image_mean": [0.1, 0.2, 0.3]}),
+    "bicubic": ("ViT", {"size": {"height": 32, "width": 32}, "resample": 3}),
+    "short side": ("CLIP", {"size": {"shortest_edge": 36}, "crop_size": 32}),
+    "both, then a crop": ("DeiT", {"size": {"height": 40, "width": 40}, "crop_size": 32}),
+    "by a share": ("ConvNext", {"size": {"shortest_edge": 32}, "crop_pct": 0.8}),
+    "more than it names": ("Levit", {"size": {"shortest_edge": 32}, "crop_size": 32}),
+    "squashed": ("ConvNext", {"size": {"shortest_edge": 384}}),
+    "normalised twice": ("EfficientNet", {"size": {"height": 32, "width": 32}}),
+    "not normalised": ("ViT", {"size": {"height": 32, "width": 32}, "do_normalize": False}),
+}
+
+
+@pytest.mark.parametrize("kind", PROCESSORS)
+def test_logits_are_those_of_the_processor_and_the_network(kind, tmp_path):
+    name, options = PROCESSORS[kind]
+    processor = getattr(transformers, f"{name}ImageProcessor")(**options)
+    network, folder = saved(vit(384 if kind == "squashed" else 32), tmp_path, processor)
+    opened = open_classifier(f"hf:{folder}")
+    assert opened.preprocessing is not None
+    assert opened.class_names == NAMES
+    assert opened.input_shape == (3, *opened.preprocessing.size)
+    side = opened.preprocessing.size[0]
+    for image in (picture(400, 300), picture(side, side)):
+        batch = processor(images=np.array(image), return_tensors="pt")
+        with torch.no_grad():
+            expected = network(**batch).logits
+            logits = opened.model(preprocessed(image, opened.preprocessing)[None])
+        spread = expected.max() - expected.min()
+        assert (logits - expected).abs().max() < 0.05 * spread  # Pillow rounds in another way
+    x = to_tensor(picture(side, side))[None]
+    steps = ("do_resize", "do_center_crop")
+    off = {step: False for step in steps if getattr(processor, step, None) is not None}
+    batch = processor(images=(255 * x[0]).byte(), return_tensors="pt", **off)
+    torch.testing.assert_close(opened.model(x), network(**batch).logits, rtol=1e-5, atol=1e-5)
+    check_model(opened.model, torch.rand(3, 3, side, side), classes=3)
+
+
+def test_grey_images(tmp_path):
+    size = {"height": 32, "width": 32}
+    processor = transformers.ViTImageProcessor(size=size, image_mean=[0.4], image_std=[0.2])
+    network, folder = saved(vit(channels=1), tmp_path, processor)
+    opened = open_classifier(f"hf:{folder}")
+    x = to_tensor(picture(32, 32, channels=1))[None]
+    expected = network((x - 0.4) / 0.2).logits
+    torch.testing.assert_close(opened.model(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_processor_that_turns_colours_around_is_refused(tmp_path):
+    processor = transformers.MobileViTImageProcessor(size={"shortest_edge": 36}, crop_size=32)
+    _, folder = saved(vit(), tmp_path, processor)
+    with pytest.raises(ArcalError, match="does more than scale each channel by itself"):
+        open_classifier(f"hf:{folder}")
+
+
+def test_a_normalisation_that_is_given_needs_no_processor(tmp_path):
+    network, folder = saved(vit(), tmp_path)
+    with pytest.raises(ArcalError, match=r"no preprocessor_config.json.*or give the normalisation"):
+        open_classifier(f"hf:{folder}")
+    opened = open_classifier(f"hf:{folder}", normalize=(0.5, 0.25))
+    x = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(opened.model(x), network((x - 0.5) / 0.25).logits)
+    assert (opened.input_shape, opened.preprocessing) == ((3, 32, 32), None)
+
+
+def test_half_precision_runs_in_float32_and_names_are_held_against_the_datas(tmp_path):
+    processor = transformers.ViTImageProcessor(size={"height": 32, "width": 32})
+    _, folder = saved(vit().half(), tmp_path, processor)
+    opened = open_classifier(f"hf:{folder}")
+    assert opened.model(torch.rand(2, 3, 32, 32)).dtype == torch.float32
+    assert opened.class_names is not None
+    with pytest.raises(ArcalError, match="in another order"):
+        check_class_names(opened.class_names, ["Dog", "Cat", "Fox"])
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def test_weights_of_torch_save_are_read_and_nothing_else_is_unpickled(tmp_path):
+    network, folder = saved(vit(), tmp_path)
+    (folder / "model.safetensors").unlink()
+    torch.save(network.state_dict(), folder / "pytorch_model.bin")
+    opened, x = open_classifier(f"hf:{folder}", normalize="none"), torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(opened.model(x), network(x).logits)
+    assert opened.facts["Weights"].startswith("pytorch_model.bin, SHA-256 ")
+    evil = {**network.state_dict(), "hook": Evil(tmp_path / "ran")}
+    torch.save(evil, folder / "pytorch_model.bin")
+    with pytest.raises(ArcalError, match="cannot be opened by transformers"):
+        open_classifier(f"hf:{folder}", normalize="none")
+    assert not (tmp_path / "ran").exists()
+
+
+# Texts
+
+
+def tokenizer(folder):
+    (folder / "vocab.txt").write_text("\n".join(WORDS))
+    return transformers.BertTokenizerFast(str(folder / "vocab.txt"), model_max_length=24)
+
+
+def bert(kind="Bert", **options):
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=len(WORDS), max_position_embeddings=32, pad_token_id=0, **options
+    )
+    return getattr(transformers, f"{kind}ForSequenceClassification")(config)
+
+
+SEQUENCES = {
+    "Bert": TINY | NUMBERED,
+    "Roberta": TINY | NUMBERED,
+    "DistilBert": {"dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 32} | NUMBERED,
+    "Electra": TINY | {"embedding_size": 8} | NUMBERED,
+}
+TEXTS = ["the film is very good", "bad", "a b c d e f g the film was bad and very long " * 3]
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_logits_of_embeddings_are_those_of_texts(kind, tmp_path):
+    network, folder = saved(bert(kind, **SEQUENCES[kind]), tmp_path / "net", tokenizer(tmp_path))
+    opened = open_classifier(f"hf:{folder}")
+    assert (opened.kind, opened.class_names, opened.input_shape) == ("texts", NAMES, None)
+    assert opened.tokenize is not None
+    own = transformers.AutoTokenizer.from_pretrained(folder)
+    accepted = ("input_ids", "attention_mask")
+    with torch.no_grad():
+        for text, logits in zip(TEXTS, opened.model(opened.tokenize(TEXTS)), strict=True):
+            batch = own([text], truncation=True, return_tensors="pt")  # alone, not padded
+            expected = network(**{name: batch[name] for name in accepted}).logits[0]
+            torch.testing.assert_close(logits, expected, rtol=1e-4, atol=1e-4)
+    check_model(opened.model, opened.tokenize(TEXTS), classes=3)
+
+
+def test_a_text_is_one_row_whatever_is_beside_it_and_can_be_attacked(tmp_path):
+    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
+    opened = open_classifier(f"hf:{folder}")
+    tokenize = opened.tokenize
+    assert tokenize is not None
+    together, alone = tokenize(TEXTS), tokenize(TEXTS[:1])
+    assert together.keys() == {"inputs_embeds", "attention_mask", "token_type_ids"}
+    assert together["inputs_embeds"].shape == (3, 24, 16)
+    for name, part in alone.items():
+        assert torch.equal(part, together[name][:1])
+    attacked = BoundaryProjection()(opened.model, together, None)
+    assert attacked.success.all()
+    padding = together["attention_mask"] == 0
+    assert torch.equal(attacked.x[padding], together["inputs_embeds"][padding])
+
+
+def test_the_length_is_that_of_the_longest_text(tmp_path):
+    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
+    tokenize = open_classifier(f"hf:{folder}").tokenize
+    assert tokenize is not None
+    assert tokenize.lengths(TEXTS[:2]).tolist() == [7, 3]  # with [CLS] and [SEP]
+    assert tokenize.shortened(TEXTS[:2]).length == 7
+    assert tokenize.shortened(TEXTS).length == tokenize.length == 24
+
+
+def test_a_network_that_looks_for_the_last_token_is_refused(tmp_path):
+    config = transformers.GPT2Config(
+        vocab_size=len(WORDS), n_embd=16, n_layer=1, n_head=2, n_positions=32, pad_token_id=0,
+        initializer_range=0.5, **NUMBERED,
+    )  # fmt: skip
+    network = transformers.GPT2ForSequenceClassification(config)
+    _, folder = saved(network, tmp_path / "net", tokenizer(tmp_path))
+    with pytest.raises(ArcalError, match="reads the token ids themselves"):
+        open_classifier(f"hf:{folder}")
+
+
+def test_texts_have_no_normalisation(tmp_path):
+    _, folder = saved(bert(**TINY, **NUMBERED), tmp_path / "net", tokenizer(tmp_path))
+    with pytest.raises(ArcalError, match="takes texts"):
+        open_classifier(f"hf:{folder}", normalize="imagenet")
+
+
+# One line
+
+
+def test_a_classifier_that_was_not_trained_is_one_line(tmp_path):
+    config = transformers.BertConfig(**TINY, vocab_size=20)
+    _, folder = saved(transformers.BertModel(config), tmp_path)
+    with pytest.raises(ArcalError, match="is BertModel: a classifier of images or texts is needed"):
+        open_classifier(f"hf:{folder}")
+    about = json.loads((folder / "config.json").read_text())
+    about["architectures"] = ["BertForSequenceClassification"]
+    (folder / "config.json").write_text(json.dumps(about))
+    with pytest.raises(ArcalError, match=r"no weights that fit classifier.bias and 1 more"):
+        open_classifier(f"hf:{folder}")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"num_labels": 1}, {"problem_type": "multi_label_classification"}],
+)
+def test_what_is_no_choice_of_one_class_is_one_line(options, tmp_path):
+    _, folder = saved(bert(**TINY, **options), tmp_path / "net", tokenizer(tmp_path))
+    with pytest.raises(ArcalError, match="chooses one of its classes"):
+        open_classifier(f"hf:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"architectures": None}, "of an unknown architecture"),
+        ({"model_type": "unheard-of"}, "cannot be opened by transformers"),
+        ({"model_type": "unheard-of", "auto_map": {
+            "AutoConfig": "evil.Config", "AutoModelForImageClassification": "evil.Model",
+        }}, "cannot be opened by transformers"),
+        ({"hidden_size": 8}, "no weights that fit|cannot be opened"),
+    ],
+)  # fmt: skip
+def test_a_configuration_that_does_not_fit_is_one_line(change, says, tmp_path):
+    _, folder = saved(vit(), tmp_path)
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    about = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(about | change))
+    with pytest.raises(ArcalError, match=says) as caught:
+        open_classifier(f"hf:{folder}", normalize="none")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_folders_of_other_kinds_are_one_line(tmp_path):
+    with pytest.raises(ArcalError, match="is no folder: give a folder that save_pretrained wrote"):
+        open_classifier(f"hf:{tmp_path / 'nothing'}")
+    with pytest.raises(ArcalError, match=r"has no config.json"):
+        open_classifier(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ArcalError, match="is damaged"):
+        open_classifier(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text('{"architecture": "resnet18", "num_classes": 3}')
+    with pytest.raises(ArcalError, match="name it timm:resnet18"):
+        open_classifier(f"hf:{tmp_path}")

@@ -1,0 +1,146 @@
+"""Files of weights: every form gives the same tensors, and nothing is unpickled."""
+
+import argparse
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from arcal.classifiers._weights import load_into, read_weights
+from arcal.errors import ArcalError
+
+
+@pytest.fixture
+def net():
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+
+def prefixed(prefix, state):
+    return {prefix + name: value for name, value in state.items()}
+
+
+FORMS = {
+    "alone": lambda net: net.state_dict(),
+    "ordered": lambda net: OrderedDict(net.state_dict()),
+    "state_dict": lambda net: {"epoch": 3, "state_dict": net.state_dict(), "best": 0.5},
+    "model": lambda net: {"model": net.state_dict(), "args": argparse.Namespace(lr=0.1)},
+    "with its average": lambda net: {
+        "state_dict": net.state_dict(),
+        "state_dict_ema": prefixed("x.", net.state_dict()),
+    },
+    "parallel": lambda net: nn.DataParallel(net).state_dict(),
+    "lightning": lambda net: {
+        "state_dict": prefixed("model.", net.state_dict()) | {"loss.weight": torch.ones(2)}
+    },
+    "compiled": lambda net: prefixed("_orig_mod.", net.state_dict()),
+    "both": lambda net: prefixed("_orig_mod.module.", net.state_dict()),
+    "averaged": lambda net: AveragedModel(net).state_dict(),
+    "half": lambda net: net.half().state_dict(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_network(form, net, tmp_path):
+    own = {name: value.clone().half().float() for name, value in net.state_dict().items()}
+    net.load_state_dict(own)
+    torch.save(FORMS[form](net), tmp_path / "weights.pt")
+    other = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    fitted = load_into(other, read_weights(tmp_path / "weights.pt"), "net")
+    for name, value in other.state_dict().items():
+        assert torch.equal(value.float(), own[name].float()), name
+    words = {"lightning": "1 without the prefix model. left out", "parallel": "prefix module. rem"}
+    assert words.get(form, "SHA-256") in fitted.words
+
+
+def test_safetensors_without_the_counts_of_batch_norms(net, tmp_path):
+    state = {k: v for k, v in net.state_dict().items() if "num_batches" not in k}
+    save_file(state, tmp_path / "w.safetensors")
+    other = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    load_into(other, read_weights(tmp_path / "w.safetensors"), "net")
+    assert torch.equal(other.state_dict()["0.weight"], net.state_dict()["0.weight"])
+
+
+def test_a_prefix_that_is_a_name_in_the_network_stays(tmp_path):
+    class Holder(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = nn.Linear(3, 2)
+
+    one, other = Holder(), Holder()
+    torch.save(one.state_dict(), tmp_path / "w.pt")
+    fitted = load_into(other, read_weights(tmp_path / "w.pt"), "holder")
+    assert torch.equal(one.model.weight, other.model.weight)
+    assert not fitted.changes
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def test_nothing_is_unpickled(net, tmp_path):
+    trace = tmp_path / "was here"
+    torch.save({"state_dict": net.state_dict(), "hook": Evil(trace)}, tmp_path / "evil.pt")
+    torch.save(net, tmp_path / "whole.pt")
+    for name in ("evil.pt", "whole.pt"):
+        with pytest.raises(
+            ArcalError, match=r"holds more than tensors.* save `model.state_dict"
+        ) as c:
+            read_weights(tmp_path / name)
+        assert "\n" not in str(c.value)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ([1, 2], "holds no state dict"),
+        ({"epoch": 3}, "holds no state dict"),
+        ({"state_dict": {"a": 1}}, "holds no state dict"),
+        (torch.ones(3), "holds no state dict"),
+    ],
+)
+def test_what_is_no_state_dict_is_one_line(content, says, tmp_path):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(ArcalError, match=says):
+        read_weights(tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors", "w.pth"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", b"version https://git-lfs", b"\x80"])
+def test_a_damaged_file_is_one_line(name, content, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArcalError, match=name) as caught:
+        read_weights(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder_are_one_line(tmp_path):
+    with pytest.raises(ArcalError, match="is missing: give a file of weights"):
+        read_weights(tmp_path / "w.pt")
+    with pytest.raises(ArcalError, match="is a folder"):
+        read_weights(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: {k: v for k, v in s.items() if k[0] != "2"}, r"lacks 2.weight and 1 more"),
+        (lambda s: s | {"3.w": s["0.bias"]}, "has in addition 3.w"),
+        (lambda s: s | {"2.weight": torch.ones(5, 4)}, r"2.weight is \(5, 4\) in the file and \(2"),
+        (lambda s: {f"other.{k}": v for k, v in s.items()}, "lacks 0.weight and 7 more and has in"),
+    ],
+)
+def test_weights_of_another_network_are_one_line(change, says, net, tmp_path):
+    torch.save(change(net.state_dict()), tmp_path / "w.pt")
+    with pytest.raises(ArcalError, match=says) as caught:
+        load_into(net, read_weights(tmp_path / "w.pt"), "mine")
+    assert "does not fit mine" in str(caught.value)
+    assert "\n" not in str(caught.value)
