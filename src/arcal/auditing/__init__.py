@@ -8,7 +8,14 @@ _by_level      its calibration by robustness level
 _shift         means over corrupted sets
 _ood           images of another data set
 _reliability   the bins of the reliability diagrams
+_estimate      a figure with its interval
+_overall       all figures of a set
+_groups        groups of inputs, and which of them are over- or under-confident
+_under_shift   the same inputs under several shifts
 _posthoc       the same subject, calibrated after training
+_halves        what calibration after training would do, seen on inputs it was not fitted on
+_suspects      labels to doubt, and right answers that hang by a thread
+_per_input     a row for every input
 _showcase      images with the perturbations that change a prediction
 models         anything that gives logits becomes a model; saved predictions are checked
 
@@ -16,6 +23,9 @@ Nothing here reads or writes a file.
 """
 
 from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
+from arcal.auditing._estimate import Estimate
+from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
+from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
 from arcal.auditing._measures import (
     MEASURES,
     OTHER_ECE,
@@ -27,6 +37,8 @@ from arcal.auditing._measures import (
     stability,
 )
 from arcal.auditing._ood import OutOfDistribution, Separation, out_of_distribution
+from arcal.auditing._overall import Overall, overall
+from arcal.auditing._per_input import per_input
 from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
@@ -56,6 +68,14 @@ from arcal.auditing._subject import (
     measure_set,
     shared_levels,
 )
+from arcal.auditing._suspects import (
+    SUSPECT_ORDER,
+    SUSPECT_ORDERS,
+    fragile,
+    suspects,
+    suspicion,
+)
+from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
 from arcal.auditing.models import as_model, as_predictions, check_model
 
 __all__ = [
@@ -65,19 +85,29 @@ __all__ = [
     "OTHER_ECE",
     "OVER_SHIFT",
     "STABILITY",
+    "SUSPECT_ORDER",
+    "SUSPECT_ORDERS",
     "TYPES",
     "WEAKEST",
+    "BeforeAndAfter",
+    "Estimate",
     "EvaluationSet",
+    "Group",
+    "Halves",
     "LevelFigures",
     "Means",
     "Measures",
     "Method",
     "OutOfDistribution",
+    "Outcome",
     "OverShift",
+    "Overall",
     "Predictions",
     "Provenance",
     "R",
     "Separation",
+    "Shift",
+    "ShiftFigures",
     "Showcase",
     "Spread",
     "Subject",
@@ -85,7 +115,11 @@ __all__ = [
     "as_model",
     "as_predictions",
     "attack_evenly",
+    "by_class",
+    "by_class_and_level",
+    "by_group",
     "by_intensity",
+    "by_level",
     "calibrated",
     "calibrated_subject",
     "check_model",
@@ -95,6 +129,8 @@ __all__ = [
     "figures",
     "figures_by_level",
     "fit_posthoc",
+    "fragile",
+    "halves",
     "means",
     "measure",
     "measure_set",
@@ -102,10 +138,16 @@ __all__ = [
     "out_of_distribution",
     "over_shift",
     "over_types",
+    "overall",
+    "per_input",
+    "posthoc_on_halves",
     "reliability",
     "reliability_by_run",
     "shared_levels",
     "shift_sets",
     "stability",
+    "suspects",
+    "suspicion",
+    "under_shift",
     "without_extra",
 ]

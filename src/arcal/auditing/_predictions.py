@@ -33,6 +33,11 @@ class Predictions:
         return average(self.logits)
 
     @property
+    def predicted(self) -> Tensor:
+        """The most probable class, the first of equal ones, int64 `(N,)`."""
+        return self.log_probabilities.exp().argmax(dim=1)
+
+    @property
     def classes(self) -> int:
         """Z, the number of classes."""
         return self.logits.shape[2]

@@ -35,7 +35,7 @@ def exact_interval(
     successes are as large a share of it as their weights are of all (Korn and Graubard, 1998).
 
     >>> exact_interval(torch.tensor(1.5), torch.tensor(3.0))
-    (tensor(0.0460, dtype=torch.float64), tensor(0.9540, dtype=torch.float64))
+    (tensor(0.0387, dtype=torch.float64), tensor(0.9613, dtype=torch.float64))
     """
     x, n = as_counts(successes, count)
     if not 0 < confidence < 1:

@@ -37,13 +37,12 @@ def smooth_ece(confidence: Tensor, correct: Tensor, *, weights: Tensor | None = 
     and more. Bad input, and no inputs, raise `ArcalError`.
 
     >>> import torch
-    >>> from arcal.calibration import ece
     >>> right = torch.arange(1000) % 4 > 0  # an accuracy of 0.75, at whatever confidence
     >>> for confidence in (0.75, 0.799, 0.801):  # 0.8 is the edge of a bin, which does not matter
-    ...     smooth_ece(torch.full((1000,), confidence, dtype=torch.float64), right)
+    ...     round(smooth_ece(torch.full((1000,), confidence, dtype=torch.float64), right), 6)
     0.0
-    0.0489...
-    0.0509...
+    0.049
+    0.051
     """
     confidence = as_confidence(confidence)
     N = len(confidence)
@@ -81,7 +80,7 @@ def fixed_point(residuals: Array) -> Array:
     def excess(log_s: Array) -> Array:
         """Log smECE_s - log s: falling."""
         shrunk = cosines * np.exp(squared * (-np.exp(2 * log_s) / 2))
-        smoothed = np.abs(dct(shrunk, type=1, axis=0, overwrite_x=True))
+        smoothed = np.abs(np.asarray(dct(shrunk, type=1, axis=0, overwrite_x=True)))
         integral = (smoothed.sum(axis=0) - (smoothed[0] + smoothed[-1]) / 2) / CELLS
         return np.log(np.maximum(integral, NOTHING)) - log_s
 

@@ -44,6 +44,9 @@ class Calibrator(nn.Module):
     needs_robustness: ClassVar[bool] = False
     """Whether it has to be given robustness, to be fitted and to be called; else it ignores it."""
 
+    keeps_order: ClassVar[bool] = False
+    """Whether no class overtakes another, so that predictions and accuracy stay as they are."""
+
     @property
     def dtype(self) -> torch.dtype:
         """What it calculates in and returns: that of its fitted values, float32 at the least.

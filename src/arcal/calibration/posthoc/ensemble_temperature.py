@@ -26,6 +26,7 @@ class EnsembleTemperature(Calibrator):
     """
 
     kind = "ets"
+    keeps_order = True
     T: Tensor
     weights: Tensor
 

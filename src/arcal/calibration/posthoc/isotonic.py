@@ -33,6 +33,7 @@ class MultiClassIsotonic(Calibrator):
     """
 
     kind = "irm"
+    keeps_order = True
     x: Tensor
     y: Tensor
 

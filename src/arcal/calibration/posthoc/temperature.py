@@ -22,6 +22,7 @@ class Temperature(Calibrator):
     """
 
     kind = "temperature"
+    keeps_order = True
     T: Tensor
 
     def __init__(self, T: float | Tensor):

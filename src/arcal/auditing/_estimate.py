@@ -1,0 +1,79 @@
+"""A figure with its 95 % interval and the number of inputs it rests on."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.calibration import Bootstrap, exact_interval
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of a set of inputs, and the ends of its 95 % interval over draws of such inputs.
+
+    `n` is the number of inputs it rests on. Of weighted inputs it is the effective number
+    (sum w)^2 / sum w^2, rounded. What cannot be told is nan, as are the ends of an infinite value.
+
+    >>> gap = Estimate(0.06, low=0.01, high=0.11, n=200)
+    >>> gap.sign, Estimate(0.06, low=-0.04, high=0.16, n=50).sign
+    (1, 0)
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def sign(self) -> int:
+        """1 if the whole interval is above 0, -1 if it is below, and 0 if it holds 0 or is nan."""
+        return int(self.low > 0) - int(self.high < 0)
+
+    @property
+    def width(self) -> float:
+        """From end to end of the interval."""
+        return self.high - self.low
+
+
+def from_draws(
+    draws: Bootstrap, n: int, ends: tuple[float, float] | None = None, *, basic: bool = False
+) -> Estimate:
+    """A bootstrapped figure with its percentile or `basic` interval, cut to the `ends` it has."""
+    if not math.isfinite(draws.estimate):
+        return Estimate(draws.estimate, math.nan, math.nan, n)
+    least, most = ends or (-math.inf, math.inf)
+    low, high = (min(max(end, least), most) for end in (draws.basic if basic else draws.percentile))
+    return Estimate(draws.estimate, low, high, n)
+
+
+def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
+    """Shares `right / effective` of groups `(G,)` with Clopper and Pearson's exact intervals.
+
+    Both may be fractions, of weighted inputs. A group of no inputs is nan.
+    """
+    low, high = exact_interval(right, effective)
+    ends = zip(right.tolist(), effective.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [
+        Estimate(x / n, a, b, round(n)) if n else Estimate(math.nan, math.nan, math.nan, 0)
+        for x, n, a, b in ends
+    ]
+
+
+def accuracy_from(share: float, effective: float) -> Estimate:
+    """One accuracy with its exact interval."""
+    pair = torch.tensor([[share * effective], [effective]], dtype=torch.float64)
+    (accuracy,) = accuracies(*pair)
+    return accuracy
+
+
+def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
+    """Confidence minus accuracy, the confidence taken as given."""
+    value, low, high = (confidence - end for end in (accuracy.value, accuracy.high, accuracy.low))
+    return Estimate(value, low, high, accuracy.n)
+
+
+def effective_number(weights: Tensor) -> float:
+    """(sum w)^2 / sum w^2: the number of inputs if all weigh alike (Kish, 1965)."""
+    return (weights.sum().square() / weights.square().sum()).item()

@@ -1,0 +1,273 @@
+"""Groups of inputs: where a classifier is over- or under-confident, and where that is not shown."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._estimate import Estimate, accuracies, from_draws, gap_to
+from arcal.auditing._overall import RESAMPLES
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._subject import R
+from arcal.calibration import (
+    Bootstrap,
+    binomial_p,
+    bootstrap_ece_by_group,
+    confidence_and_correct,
+    ece_by_chance,
+    exact_interval,
+    holm,
+)
+from arcal.calibration._checks import as_classes, as_weights
+from arcal.errors import ArcalError
+from arcal.robustness import levels
+
+Verdict = Literal["over-confident", "under-confident", "not shown", "too few"]
+
+FEW = 0.2
+"""A group is too few if, were it calibrated, its accuracy's interval would be wider than this."""
+
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Group:
+    """The figures of a group of `n` inputs, with 95 % intervals.
+
+    `accuracy` has Clopper and Pearson's exact interval. `gap` is `confidence`, the group's mean,
+    minus the accuracy, and its interval the mean minus that of the accuracy: the confidences are
+    given, and where all inputs are right the interval still allows for errors not seen. `ece` has
+    the basic bootstrap interval, over draws within the group, cut to [0, 1]; `ece_if_calibrated` is
+    what chance alone would give, see `Overall`. `share_of_errors` is the group's share of all
+    errors, nan if there is none. `recall`, of a class, is the accuracy on the inputs with this
+    label.
+
+    `few` says that no verdict is given, and no ECE: an accuracy equal to the mean confidence would
+    have an interval wider than 20 points. That depends on how many inputs there are (some 100 at a
+    confidence of a half, 17 at one near 1) and not on how many are right, so it favours no verdict.
+
+    `p` is the two-sided binomial p-value of the gap, and `verdict` what it comes to: p-values are
+    corrected by Holm's method for all groups that are not few, so that if every group is
+    calibrated, the chance of any verdict but "not shown" is at most 5 %. `gap.sign` is the answer
+    for one group looked at alone.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(300, 1)
+    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 200 + [1] * 100)
+    >>> old, new = by_group(predictions, torch.arange(300) // 150, ("old", "new"))
+    >>> old.accuracy.value, old.verdict, round(new.accuracy.value, 2), new.verdict
+    (1.0, 'under-confident', 0.33, 'over-confident')
+    """
+
+    name: str
+    n: int
+    accuracy: Estimate
+    confidence: float
+    gap: Estimate
+    ece: Estimate | None
+    ece_if_calibrated: Estimate | None
+    share_of_errors: float
+    few: bool
+    p: float
+    verdict: Verdict
+    recall: Estimate | None = None
+
+
+def by_group(
+    predictions: Predictions,
+    groups: Tensor,
+    names: Sequence[str],
+    weights: Tensor | None = None,
+    *,
+    resamples: int = RESAMPLES,
+) -> tuple[Group, ...]:
+    """The figures of each of G groups of inputs, in the order of their `names`.
+
+    `groups` int64 `(N,)` are 0 .. G-1, drawn up without a look at the labels if the verdicts are to
+    hold. An empty group has nan for figures. `weights` and `resamples` as in `overall`. Other
+    groups or weights raise `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(150, 1)
+    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 150)
+    >>> many, few = by_group(predictions, (torch.arange(150) >= 140).long(), ("many", "few"))
+    >>> many.verdict, few.n, few.verdict, few.ece
+    ('under-confident', 10, 'too few', None)
+    """
+    p = predictions.log_probabilities.exp()
+    confidence, correct = confidence_and_correct(p, predictions.labels)
+    N, G = len(confidence), len(names)
+    groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
+    size, right, effective = _counted(correct, groups, G, w)
+    mean = _sums(w * confidence, groups, G) / _sums(w, groups, G)
+    expected = mean.nan_to_num(0).clamp(max=1)
+    low, high = exact_interval(expected * effective, effective)
+    few = high - low > FEW
+    tested = (~few).nonzero()[:, 0]
+    raw = binomial_p(right, effective, expected)
+    corrected = torch.full_like(raw, math.nan)
+    corrected[tested] = torch.tensor(holm(raw[tested].tolist()), dtype=torch.float64)
+    accuracy = accuracies(right, effective)
+    ece = _eces(confidence, correct, groups, tested, weights, [a.n for a in accuracy], resamples)
+    wrong = _sums(w * ~correct, groups, G)
+    share = (wrong / wrong.sum()).tolist()
+    return tuple(
+        Group(
+            name=name,
+            n=int(size[g]),
+            accuracy=accuracy[g],
+            confidence=sure,
+            gap=gap_to(accuracy[g], sure),
+            ece=ece[g][0] if g in ece else None,
+            ece_if_calibrated=ece[g][1] if g in ece else None,
+            share_of_errors=share[g],
+            few=bool(few[g]),
+            p=raw[g].item() if size[g] else math.nan,
+            verdict=_verdict(sure - accuracy[g].value, corrected[g].item()),
+        )
+        for g, (name, sure) in enumerate(zip(names, mean.tolist(), strict=True))
+    )
+
+
+def by_level(
+    predictions: Predictions,
+    robustness: Tensor,
+    R: int = R,
+    weights: Tensor | None = None,
+    *,
+    resamples: int = RESAMPLES,
+) -> tuple[Group, ...]:
+    """The groups of the `R` robustness levels, from level 0, the least robust.
+
+    `robustness` `(N,)` is in the order of the predictions. Other arguments are those of `by_group`,
+    errors those of `levels`, too.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(300, 1)
+    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 150 + [1] * 150)
+    >>> [(level.name, level.verdict) for level in by_level(predictions, -torch.arange(300.0), R=2)]
+    [('level 0', 'over-confident'), ('level 1', 'under-confident')]
+    """
+    cut = levels(robustness, predictions.ids, R)
+    names = [f"level {r}" for r in range(R)]
+    return by_group(predictions, cut, names, weights, resamples=resamples)
+
+
+def by_class(
+    predictions: Predictions,
+    classes: Sequence[str],
+    weights: Tensor | None = None,
+    *,
+    resamples: int = RESAMPLES,
+) -> tuple[Group, ...]:
+    """The groups of the inputs *predicted* to be of each class: what a user sees is a prediction.
+
+    A group's accuracy is the share of these predictions that are right, and its `recall` the share
+    of the inputs with this label that are recognised. `classes` are the Z names; another number of
+    them raises `ArcalError`. Other arguments are those of `by_group`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([[0.75, 0.25]] * 150 + [[0.0, 1.0]] * 50)
+    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 100 + [1] * 100)
+    >>> cat, dog = by_class(predictions, ("cat", "dog"))
+    >>> dog.accuracy.value, dog.recall.value
+    (1.0, 0.5)
+    """
+    Z = _named(predictions, classes)
+    predicted, labels = predictions.predicted, predictions.labels
+    w = as_weights(weights, len(labels))
+    _, right, effective = _counted(predicted == labels, labels, Z, w)
+    groups = by_group(predictions, predicted, classes, weights, resamples=resamples)
+    recalls = accuracies(right, effective)
+    return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
+
+
+def by_class_and_level(
+    predictions: Predictions,
+    classes: Sequence[str],
+    robustness: Tensor,
+    R: int = R,
+    weights: Tensor | None = None,
+    *,
+    resamples: int = RESAMPLES,
+) -> tuple[tuple[Group, ...], ...]:
+    """A row for each predicted class of its inputs in each of the `R` robustness levels.
+
+    The levels are those of all inputs, and the verdicts are corrected for the number of all cells
+    that are not few. Arguments and errors are those of `by_class` and `by_level`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([[0.75, 0.25]] * 150 + [[0.0, 1.0]] * 50)
+    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 100 + [1] * 100)
+    >>> cat, dog = by_class_and_level(predictions, ("cat", "dog"), torch.arange(200.0), R=2)
+    >>> cat[0].name, [cell.n for cell in cat], [cell.n for cell in dog]
+    ('cat, level 0', [100, 50], [0, 50])
+    """
+    _named(predictions, classes)
+    cell = predictions.predicted * R + levels(robustness, predictions.ids, R)
+    names = [f"{name}, level {r}" for name in classes for r in range(R)]
+    cells = by_group(predictions, cell, names, weights, resamples=resamples)
+    return tuple(cells[first : first + R] for first in range(0, len(cells), R))
+
+
+def _eces(
+    confidence: Tensor,
+    correct: Tensor,
+    groups: Tensor,
+    chosen: Tensor,
+    weights: Tensor | None,
+    n: Sequence[int],
+    resamples: int,
+) -> dict[int, tuple[Estimate, Estimate]]:
+    """By group, of those chosen: the ECE, and what it is by chance."""
+    if not len(chosen):
+        return {}
+    number = torch.full((len(n),), -1)
+    number[chosen] = torch.arange(len(chosen))
+    rows = number[groups] >= 0
+    within = (number[groups[rows]], len(chosen))
+    weights = None if weights is None else weights.cpu()[rows]
+    options = {"weights": weights, "resamples": resamples}
+    value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
+    chance = ece_by_chance(confidence[rows], *within, **options)
+    ends = chance.quantile(0.95, dim=0)
+    return {
+        g: (
+            from_draws(Bootstrap(value[i].item(), samples[:, i], 0.95), n[g], (0, 1), basic=True),
+            Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g]),
+        )
+        for i, g in enumerate(chosen.tolist())
+    }
+
+
+def _verdict(gap: float, p: float) -> Verdict:
+    if math.isnan(p):
+        return "too few"
+    if p >= SIGNIFICANCE:
+        return "not shown"
+    return "over-confident" if gap > 0 else "under-confident"
+
+
+def _counted(correct: Tensor, groups: Tensor, G: int, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The size `(G,)` of each group, and how many are right of its effective number of inputs."""
+    whole, squares = _sums(w, groups, G), _sums(w.square(), groups, G)
+    scale = (whole / squares).nan_to_num(0)
+    effective = whole * scale
+    right = torch.minimum(_sums(w * correct, groups, G) * scale, effective)
+    return torch.bincount(groups, minlength=G), right, effective
+
+
+def _sums(values: Tensor, groups: Tensor, G: int) -> Tensor:
+    return torch.bincount(groups, weights=values, minlength=G).double()
+
+
+def _named(predictions: Predictions, classes: Sequence[str]) -> int:
+    """Z, if there is a name for each class."""
+    if len(classes) != predictions.classes:
+        raise ArcalError(
+            f"{len(classes)} names of classes for predictions of {predictions.classes}: name each"
+        )
+    return len(classes)

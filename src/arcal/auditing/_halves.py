@@ -1,0 +1,197 @@
+"""What calibration after training would do: fitted on some inputs, shown on others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._estimate import Estimate, effective_number, from_draws
+from arcal.auditing._overall import RESAMPLES
+from arcal.auditing._posthoc import calibrated
+from arcal.auditing._predictions import Predictions
+from arcal.calibration import Bootstrap, drawn_counts, resampled
+from arcal.calibration._checks import as_weights
+from arcal.calibration.posthoc import POSTHOC, Calibrator
+from arcal.errors import ArcalError
+from arcal.robustness import random_order
+
+HALF = 100
+"""The fewest inputs of a half: with fewer neither a fit nor an interval says anything."""
+
+RANGES = {"ece": (0.0, 1.0), "smooth_ece": (0.0, 1.0), "nll": None, "accuracy": (0.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class BeforeAndAfter:
+    """A figure `before` and `after` a calibrator, and the `change`, after minus before.
+
+    The change has the interval of paired draws: the same inputs before and after.
+
+    >>> worse, better = Estimate(0.3, 0.2, 0.4, 100), Estimate(0.2, 0.1, 0.3, 100)
+    >>> BeforeAndAfter(worse, better, change=Estimate(-0.1, -0.15, -0.05, 100)).change.sign
+    -1
+    """
+
+    before: Estimate
+    after: Estimate
+    change: Estimate
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A post-hoc method, and what it does to inputs that it was not fitted on.
+
+    Of `ece` and `smooth_ece` the intervals are basic, of `nll` and `accuracy` percentile.
+    `keeps_accuracy` says that the method never changes a prediction; `changed` is the number of
+    predictions that it did change.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> outcome = posthoc_on_halves(sure, resamples=200).outcomes["temperature"]
+    >>> outcome.keeps_accuracy, outcome.changed, outcome.nll.change.sign
+    (True, 0, -1)
+    """
+
+    name: str
+    calibrator: Calibrator
+    keeps_accuracy: bool
+    changed: int
+    ece: BeforeAndAfter
+    smooth_ece: BeforeAndAfter
+    nll: BeforeAndAfter
+    accuracy: BeforeAndAfter
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Every post-hoc method fitted on `fitted_on` inputs and shown on `shown_on` others.
+
+    `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
+    fitted. `too_small` is the line that says so where there are too few inputs for anything, and
+    then the rest is empty. `recommended` is, of the methods that keep the accuracy, the one with
+    the lowest log-loss on the inputs shown, if the interval of its change is all below 0; otherwise
+    None: leave it.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> halves = posthoc_on_halves(sure, resamples=200)
+    >>> halves.fitted_on, halves.shown_on, halves.recommended in ("temperature", "ets", "irm")
+    (200, 200, True)
+    """
+
+    fitted_on: int
+    shown_on: int
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    too_small: str | None = None
+
+    @property
+    def recommended(self) -> str | None:
+        """See the class."""
+        safe = [one for one in self.outcomes.values() if one.keeps_accuracy]
+        best = min(safe, key=lambda one: one.nll.after.value, default=None)
+        return best.name if best and best.nll.change.sign < 0 else None
+
+
+def posthoc_on_halves(
+    predictions: Predictions,
+    validation: Predictions | None = None,
+    *,
+    robustness: Tensor | None = None,
+    validation_robustness: Tensor | None = None,
+    weights: Tensor | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Halves:
+    """Fit every method of `POSTHOC` on one half of the inputs, and show it on the other.
+
+    The halves are those of `halves`. Where there are `validation` predictions of other inputs, the
+    methods are fitted on these instead, and shown on all `predictions`. `robustness` `(N,)` and
+    `validation_robustness` are for methods that need it. `weights` `(N,)` count in the figures and
+    not in the fit. Weights of another length raise `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
+    >>> posthoc_on_halves(sure).too_small
+    'a half would have 50 inputs, and 100 are needed: audit 200 or give validation predictions'
+    >>> other = as_predictions(logits=[[2.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
+    >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
+    -1
+    """
+    w = as_weights(weights, len(predictions.ids))
+    if validation is None:
+        first = halves(predictions.ids, predictions.labels, seed)
+        smaller = int(min(first.sum(), (~first).sum()))
+        if smaller < HALF:
+            return Halves(
+                int(first.sum()),
+                int((~first).sum()),
+                too_small=f"a half would have {smaller} inputs, and {HALF} are needed: audit "
+                f"{2 * HALF} or give validation predictions",
+            )
+        fit, fit_robustness = _rows(predictions, robustness, first)
+        shown, shown_robustness = _rows(predictions, robustness, ~first)
+        w = w[~first]
+    else:
+        if len(validation.ids) < HALF:
+            return Halves(
+                len(validation.ids),
+                len(predictions.ids),
+                too_small=f"there are {len(validation.ids)} validation inputs, and {HALF} are "
+                "needed: give more",
+            )
+        fit, fit_robustness = validation, validation_robustness
+        shown, shown_robustness = predictions, robustness
+    draws = [counts.to(torch.uint8) for counts in drawn_counts(len(shown.ids), resamples, seed=0)]
+    n = round(effective_number(w))
+    before = resampled(shown.log_probabilities, shown.labels, draws, weights=w)
+    outcomes, refused = {}, {}
+    for name, fit_method in POSTHOC.items():
+        try:
+            calibrator = fit_method(fit.log_probabilities, fit.labels, robustness=fit_robustness)
+            better = calibrated(calibrator, shown, robustness=shown_robustness)
+        except ArcalError as error:
+            refused[name] = str(error)
+            continue
+        after = resampled(better.log_probabilities, better.labels, draws, weights=w)
+        figures = {
+            figure: BeforeAndAfter(
+                from_draws(before[figure], n, ends, basic="ece" in figure),
+                from_draws(after[figure], n, ends, basic="ece" in figure),
+                from_draws(_change(before[figure], after[figure]), n, basic="ece" in figure),
+            )
+            for figure, ends in RANGES.items()
+        }
+        changed = int((better.predicted != shown.predicted).sum())
+        outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
+    return Halves(len(fit.ids), len(shown.ids), outcomes, refused)
+
+
+def halves(ids: Tensor, labels: Tensor, seed: int = 0) -> Tensor:
+    """Whether each of N inputs is in the first of two halves, bool `(N,)`.
+
+    Within each label the inputs are put in an order drawn by hashing their ids `(N,)` with the
+    seed, and go to the halves by turns; the turns go on from label to label. So neither the halves
+    nor their shares of a label differ by more than one input, and the order of the rows is
+    irrelevant.
+
+    >>> halves(torch.tensor([3, 5, 8, 9]), torch.tensor([0, 0, 1, 1])).sum()
+    tensor(2)
+    """
+    by_hash = random_order(ids, seed).argsort()
+    order = by_hash[labels[by_hash].argsort(stable=True)]
+    first = torch.zeros(len(ids), dtype=torch.bool)
+    first[order[::2]] = True
+    return first
+
+
+def _rows(
+    predictions: Predictions, robustness: Tensor | None, rows: Tensor
+) -> tuple[Predictions, Tensor | None]:
+    some = Predictions(predictions.ids[rows], predictions.labels[rows], predictions.logits[:, rows])
+    return some, None if robustness is None else robustness[rows]
+
+
+def _change(before: Bootstrap, after: Bootstrap) -> Bootstrap:
+    return Bootstrap(after.estimate - before.estimate, after.samples - before.samples, 0.95)

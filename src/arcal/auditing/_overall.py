@@ -1,0 +1,104 @@
+"""What can be said of a set of predictions as a whole."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._estimate import (
+    Estimate,
+    accuracy_from,
+    effective_number,
+    from_draws,
+    gap_to,
+)
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._reliability import reliability
+from arcal.calibration import (
+    drawn_counts,
+    ece_by_chance,
+    ece_if_calibrated,
+    resampled,
+)
+from arcal.calibration._checks import as_weights
+
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Overall:
+    """The figures of N inputs, each with its 95 % interval.
+
+    `accuracy` has the exact interval, and `gap`, confidence minus accuracy, is positive if the
+    model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
+    takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the basic bootstrap
+    interval, cut to [0, 1]; `confidence`, `nll` (nats) and `brier` (in [0, 2]) the percentile one.
+
+    `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
+    of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
+    that end is not chance.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(1000, 1)
+    >>> sure = overall(as_predictions(probabilities=probabilities, labels=[0] * 600 + [1] * 400))
+    >>> round(sure.gap.value, 2), sure.gap.sign, sure.ece.low > sure.ece_if_calibrated.high
+    (0.15, 1, True)
+    """
+
+    n: int
+    accuracy: Estimate
+    confidence: Estimate
+    gap: Estimate
+    ece: Estimate
+    ece_if_calibrated: Estimate
+    smooth_ece: Estimate
+    nll: Estimate
+    brier: Estimate
+
+
+def overall(
+    predictions: Predictions, weights: Tensor | None = None, *, resamples: int = RESAMPLES
+) -> Overall:
+    """The figures of a set of predictions, with intervals over draws of its inputs.
+
+    With `weights` `(N,)`, 0 or more, each input counts as much: in sums, means and bins; the exact
+    interval is that of the effective number of inputs, and a bootstrap draws inputs all alike, each
+    with its weight. `resamples` is the number of draws. Seconds for 10,000 inputs, whatever the
+    number of classes. Other weights, and no inputs, raise `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)
+    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 60 + [1] * 40)
+    >>> overall(predictions).accuracy.value
+    0.6
+    >>> overall(predictions, torch.tensor([2.0] * 60 + [1.0] * 40)).accuracy.value
+    0.75
+    """
+    log_p, labels = predictions.log_probabilities, predictions.labels
+    N = len(labels)
+    draws = drawn_counts(N, resamples, seed=0)
+    figures = resampled(log_p, labels, draws, weights=weights)
+    effective = effective_number(as_weights(weights, N))
+    accuracy = accuracy_from(figures["accuracy"].estimate, effective)
+    n = accuracy.n
+    return Overall(
+        n=N,
+        accuracy=accuracy,
+        confidence=from_draws(figures["confidence"], n),
+        gap=gap_to(accuracy, figures["confidence"].estimate),
+        ece=from_draws(figures["ece"], n, (0, 1), basic=True),
+        ece_if_calibrated=_by_chance(predictions, weights, n, resamples),
+        smooth_ece=from_draws(figures["smooth_ece"], n, (0, 1), basic=True),
+        nll=from_draws(figures["nll"], n),
+        brier=from_draws(figures["brier"], n),
+    )
+
+
+def _by_chance(
+    predictions: Predictions, weights: Tensor | None, n: int, resamples: int
+) -> Estimate:
+    confidence = predictions.log_probabilities.exp().amax(dim=1)
+    everything = torch.zeros(len(confidence), dtype=torch.int64)
+    draws = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
+    expected = ece_if_calibrated(reliability(predictions)) if weights is None else draws.mean()
+    return Estimate(float(expected), 0.0, draws.quantile(0.95).item(), n)

@@ -1,0 +1,144 @@
+"""The same inputs under several shifts: means over the sets, and what they have lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._estimate import (
+    Estimate,
+    accuracy_from,
+    effective_number,
+    from_draws,
+    gap_to,
+)
+from arcal.auditing._overall import RESAMPLES
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._sets import EvaluationSet
+from arcal.calibration import Bootstrap, drawn_counts, resampled
+from arcal.calibration._checks import as_weights
+from arcal.errors import ArcalError
+
+RANGES = {
+    "accuracy": (0.0, 1.0),
+    "confidence": (0.0, 1.0),
+    "gap": (-1.0, 1.0),
+    "ece": (0.0, 1.0),
+    "nll": (0.0, torch.inf),
+    "brier": (0.0, 2.0),
+}
+"""What each figure can be."""
+
+
+@dataclass(frozen=True)
+class ShiftFigures:
+    """Accuracy, confidence, gap (confidence minus accuracy), ECE, NLL and Brier score.
+
+    Of one set the intervals are those of `Overall`. Of a mean or a change they are bootstrapped:
+    percentile, and of the ECE basic.
+
+    >>> one = Estimate(0.5, low=0.4, high=0.6, n=100)
+    >>> ShiftFigures(one, one, one, one, one, one).ece.n
+    100
+    """
+
+    accuracy: Estimate
+    confidence: Estimate
+    gap: Estimate
+    ece: Estimate
+    nll: Estimate
+    brier: Estimate
+
+
+@dataclass(frozen=True)
+class Shift:
+    """N inputs clean and on S shifted sets: `mean` is over the sets, each alike.
+
+    `change` is the mean minus the clean figure, over the same draws of inputs, and `by_set` has the
+    figures of every set alone. The intervals are over draws of inputs, the same in all sets; the
+    sets are these, and not a draw from others.
+
+    >>> from arcal.auditing import as_predictions, shift_sets
+    >>> sure = torch.tensor([0.75, 0.25]).repeat(100, 1)
+    >>> clean, foggy = (
+    ...     as_predictions(probabilities=sure, labels=[0] * right + [1] * (100 - right))
+    ...     for right in (75, 60)
+    ... )
+    >>> shift = under_shift(clean, dict(zip(shift_sets(["fog-3"]), [foggy])))
+    >>> round(shift.change.accuracy.value, 2), shift.change.accuracy.sign
+    (-0.15, -1)
+    """
+
+    clean: ShiftFigures
+    mean: ShiftFigures
+    change: ShiftFigures
+    by_set: Mapping[EvaluationSet, ShiftFigures]
+
+
+def under_shift(
+    clean: Predictions,
+    shifted: Mapping[EvaluationSet, Predictions],
+    weights: Tensor | None = None,
+    *,
+    resamples: int = RESAMPLES,
+) -> Shift:
+    """Figures of the same inputs, clean and shifted, with intervals over draws of the inputs.
+
+    Weights and draws as in `overall`. No set, or one of other inputs, raises `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions, shift_sets
+    >>> right, wrong = (
+    ...     as_predictions(probabilities=[[0.75, 0.25]] * 50, labels=[y] * 50) for y in (0, 1)
+    ... )
+    >>> fog, darker = shift_sets(["fog-3", "contrast-3"])
+    >>> under_shift(right, {fog: wrong, darker: right}).mean.accuracy.value
+    0.5
+    """
+    if not shifted:
+        raise ArcalError("there is no shifted set: pass the predictions of at least one")
+    for where, predictions in shifted.items():
+        if not torch.equal(predictions.ids, clean.ids):
+            raise ArcalError(f"{where.name} has other inputs than the clean set: give the same ids")
+    draws = [counts.to(torch.uint8) for counts in drawn_counts(len(clean.ids), resamples, seed=0)]
+    all_sets = [
+        resampled(one.log_probabilities, one.labels, draws, weights=weights, smooth=False)
+        for one in chain([clean], shifted.values())
+    ]
+    first, *rest = all_sets
+    mean = {name: _mean([figures[name] for figures in rest]) for name in RANGES}
+    change = {name: _difference(mean[name], first[name]) for name in RANGES}
+    effective = effective_number(as_weights(weights, len(clean.ids)))
+    n = round(effective)
+    return Shift(
+        clean=_alone(first, effective),
+        mean=ShiftFigures(**_bootstrapped(mean, n)),
+        change=ShiftFigures(**_bootstrapped(change, n, ranges={})),
+        by_set={where: _alone(one, effective) for where, one in zip(shifted, rest, strict=True)},
+    )
+
+
+def _alone(draws: Mapping[str, Bootstrap], effective: float) -> ShiftFigures:
+    """The figures of one set, the intervals of accuracy and gap as in `Overall`."""
+    accuracy = accuracy_from(draws["accuracy"].estimate, effective)
+    gap = gap_to(accuracy, draws["confidence"].estimate)
+    bootstrapped = _bootstrapped(draws, accuracy.n)
+    return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap})
+
+
+def _bootstrapped(
+    draws: Mapping[str, Bootstrap], n: int, ranges: Mapping[str, tuple[float, float]] = RANGES
+) -> dict[str, Estimate]:
+    return {
+        name: from_draws(draws[name], n, ranges.get(name), basic=name == "ece") for name in RANGES
+    }
+
+
+def _mean(draws: list[Bootstrap]) -> Bootstrap:
+    value = sum(one.estimate for one in draws) / len(draws)
+    return Bootstrap(value, torch.stack([one.samples for one in draws]).mean(dim=0), 0.95)
+
+
+def _difference(one: Bootstrap, other: Bootstrap) -> Bootstrap:
+    return Bootstrap(one.estimate - other.estimate, one.samples - other.samples, 0.95)
