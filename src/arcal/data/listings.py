@@ -83,7 +83,8 @@ def _folder(root: Path, names: Names) -> Listing:
         names=sorted(set(labels)),
         classes=names.classes,
     )
-    note = f"{others} files that are no images by their names left out" if others else ""
+    no_images = "file that is no image by its name" if others == 1 else "files that are no images"
+    note = f"{others} {no_images} left out" if others else ""
     return Listing(torch.arange(len(labels)), numbers, classes, None, files, note)
 
 
