@@ -202,6 +202,10 @@ def test_columns_that_are_named_ids_and_weights(tmp_path):
     assert part.shape == (3, 4, 4)
     without = load_part(source, image="picture", label="coarse", size=4, crop="squash")
     assert without.fingerprint() != part.fingerprint()
+    alone = load_part(source, label="coarse")  # one column has images
+    assert alone.shape == (3, 5, 7)
+    two = table(image="picture").append_column("mask", pa.array(ENCODED))
+    pq.write_table(two, tmp_path / "rows.parquet")
     with pytest.raises(ArcalError, match=r"has no column image or img or .* name one of"):
         load_part(source)
 

@@ -133,9 +133,9 @@ def test_a_broken_image_is_an_error_that_says_how_to_skip_it(broken):
     part = load_part(str(broken))  # its header is fine
     with pytest.raises(ArcalError, match=r"004\.png: .* with --skip-broken"):
         pixels(part)
-    assert [(bad.id, bad.where) for bad in check_images(part)] == [
-        (4, str(broken / "c0" / "004.png"))
-    ]
+    damaged = [(4, str(broken / "c0" / "004.png"))]
+    for whole in (part, Folder(broken)):
+        assert [(bad.id, bad.where) for bad in check_images(whole)] == damaged
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core only

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from arcal.data.archives import find_archive, read_part
 from arcal.data.columns import (
-    IMAGES,
     LABELS,
     as_weights,
     encoded_images,
+    image_column,
     numbers,
     pick,
     read_ids,
@@ -64,7 +64,7 @@ def list_part(
     if format == "cifar":
         return _cifar(paths[0], part, name, names)
     columns = open_columns(format, paths)
-    image = pick(columns, IMAGES, names.image, "--image")
+    image = image_column(columns, names.image)
     label = pick(columns, LABELS, names.label, "--label")
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
