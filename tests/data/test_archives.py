@@ -8,7 +8,7 @@ import torch
 from torchvision.datasets import CIFAR10, CIFAR100
 from toy_images import random_images
 
-from arcal.data import load
+from arcal.data import load, load_part, load_test
 from arcal.errors import ArcalError
 
 NAMES = [f"class {z}" for z in range(4)]
@@ -57,6 +57,20 @@ def test_images_labels_and_ids_are_in_the_official_order(small_archives, folder)
     assert torch.equal(data.test.images(torch.arange(3)), images[8:])
     assert data.test.ids.tolist() == [0, 1, 2]
     assert data.classes == tuple(NAMES)
+
+
+def test_a_part_alone_is_the_one_that_load_reads(small_archives):
+    root, images, labels = small_archives
+    part = load_part(str(root / CIFAR100.base_folder))
+    assert part.name == f"{CIFAR100.base_folder}/test"
+    assert part.fingerprint() == load_test(str(root / CIFAR100.base_folder)).fingerprint()
+    train = load_part(str(root / CIFAR10.base_folder), part="train", classes=NAMES[::-1])
+    assert torch.equal(train.images(train.ids), images[:8])
+    assert torch.equal(train.labels, 3 - labels[:8])
+    small = load_part(str(root / CIFAR10.base_folder), size=16, channels=1, crop="squash")
+    assert small.shape == (1, 16, 16)
+    with pytest.raises(ArcalError, match="has no columns: leave out --weight w"):
+        load_part(str(root / CIFAR10.base_folder), weight="w")
 
 
 def test_a_root_that_holds_both_raises_and_one_does_not(small_archives):

@@ -69,8 +69,6 @@ def load_part(
     check_view(name, size, crop, channels)
     names = Names(image, label, weight, classes)
     listing = list_part(there.format, key, name, paths, names)
-    if not len(listing.ids):
-        raise ArcalError(f"{name}: {paths[0]} has no images: give a part with data")
     if isinstance(listing.images, np.ndarray):
         whole = _from_pixels(name, listing, listing.images, size, crop, channels)
         return drawn(whole, limit, split_seed=seed)

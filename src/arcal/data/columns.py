@@ -60,6 +60,13 @@ def pick(columns: Columns, candidates: Sequence[str], given: str | None, option:
     )
 
 
+def image_column(columns: Columns, given: str | None) -> str:
+    """The column of images: the one given, the only one of encoded images, or one by its name."""
+    encoded = [field.name for field in columns.schema if is_image(field)]
+    only = encoded[0] if given is None and len(encoded) == 1 else given
+    return pick(columns, IMAGES, only, "--image")
+
+
 def read_labels(
     columns: Columns, label: str, classes: Sequence[str] | None
 ) -> tuple[Tensor, tuple[str, ...]]:

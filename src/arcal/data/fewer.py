@@ -1,5 +1,6 @@
 """Fewer images or classes of a data set, for experiments on a small machine."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -51,4 +52,11 @@ def only_classes(part: Any, classes: Sequence[int] | None) -> Any:
     labels = label[part.labels]
     selected = labels >= 0
     names = tuple(part.classes[z] for z in classes)
-    return InMemory(part.name, part.ids[selected], labels[selected], names, part.pixels[selected])
+    return dataclasses.replace(
+        part,
+        ids=part.ids[selected],
+        labels=labels[selected],
+        classes=names,
+        pixels=part.pixels[selected],
+        weights=None if part.weights is None else part.weights[selected],
+    )

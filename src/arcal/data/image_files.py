@@ -1,6 +1,7 @@
 """Folders that hold images in one subfolder per class, as a list of files."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from arcal.data.encoded import Files
@@ -15,8 +16,7 @@ def has_class_folders(folder: Path, minimum: int = 1) -> bool:
     """Whether at least so many of the subfolders hold an image."""
     classes = 0
     for name in class_folders(folder):
-        with os.scandir(folder / name) as entries:
-            classes += any(_is_image(entry) for entry in entries)
+        classes += any(map(_is_image, _entries(folder / name)))
         if classes >= minimum:
             return True
     return False
@@ -32,8 +32,7 @@ def list_images(root: Path) -> tuple[Files, list[str], int]:
     labels: list[str] = []
     others = 0
     for label in class_folders(root):
-        with os.scandir(root / label) as entries:
-            visible = [entry for entry in entries if entry.name[0] != "."]
+        visible = [entry for entry in _entries(root / label) if entry.name[0] != "."]
         images = sorted(entry.name for entry in visible if _is_image(entry))
         folders = sorted(entry.name for entry in visible if entry.is_dir())
         if folders:
@@ -50,6 +49,14 @@ def list_images(root: Path) -> tuple[Files, list[str], int]:
         labels += [label] * len(images)
         others += len(visible) - len(images)
     return Files(root, names), labels, others
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from entries
+    except OSError as error:
+        raise ArcalError(f"{folder} cannot be read ({error.strerror})") from error
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

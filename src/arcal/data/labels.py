@@ -47,9 +47,7 @@ def encode_labels(
         raise ArcalError(f"the classes given for {name} are not distinct: name each class once")
     known = tuple(names or classes or ())
     if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
-        numbers = pc.match_substring_regex(column, r"^\s*[+-]?\d{1,18}\s*$")
-        if len(column) and pc.all(numbers).as_py():
-            column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
+        column = _as_numbers(column)
     if is_text(column):
         names = names or sorted(column.unique().to_pylist())
         labels = _look_up(column, names, name, where)
@@ -62,6 +60,17 @@ def encode_labels(
         labels = _renumber(labels, names, classes, where)
         names = classes
     return torch.from_numpy(labels), tuple(names)
+
+
+def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Text as numbers if it is numbers throughout, or else as it is."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return trimmed.cast(kind)
+        except pa.ArrowInvalid:
+            pass
+    return column
 
 
 def is_text(column: pa.ChunkedArray) -> bool:

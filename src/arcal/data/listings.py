@@ -11,10 +11,10 @@ from torch import Tensor
 
 from arcal.data.archives import find_archive, read_part
 from arcal.data.columns import (
-    IMAGES,
     LABELS,
     as_weights,
     encoded_images,
+    image_column,
     numbers,
     pick,
     read_ids,
@@ -64,7 +64,7 @@ def list_part(
     if format == "cifar":
         return _cifar(paths[0], part, name, names)
     columns = open_columns(format, paths)
-    image = pick(columns, IMAGES, names.image, "--image")
+    image = image_column(columns, names.image)
     label = pick(columns, LABELS, names.label, "--label")
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
@@ -83,7 +83,8 @@ def _folder(root: Path, names: Names) -> Listing:
         names=sorted(set(labels)),
         classes=names.classes,
     )
-    note = f"{others} files that are no images by their names left out" if others else ""
+    no_images = "file that is no image by its name" if others == 1 else "files that are no images"
+    note = f"{others} {no_images} left out" if others else ""
     return Listing(torch.arange(len(labels)), numbers, classes, None, files, note)
 
 

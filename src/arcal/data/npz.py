@@ -30,7 +30,7 @@ class Arrays(NamedTuple):
 def parts_in(file: Path) -> tuple[str, ...]:
     """The parts in a file: ("",) for plain keys, otherwise those that words in its keys name.
 
-    Such keys are test_images (or images_test) and x_test. A file without images raises an error.
+    Such keys are test_images (or images_test) and x_test.
     """
     keys = _keys(file)
     parts = tuple(
@@ -38,13 +38,7 @@ def parts_in(file: Path) -> tuple[str, ...]:
             part for word, part in PARTS.items() if _first(keys, _spelt(IMAGES, word)) is not None
         )
     )
-    if _first(keys, IMAGES) is not None:
-        return ("",)
-    if not parts:
-        raise ArcalError(
-            f"{file} has no array of images: save one as `images`; its arrays are {', '.join(keys)}"
-        )
-    return parts
+    return ("",) if _first(keys, IMAGES) is not None else parts or ("",)
 
 
 def read_npz(
@@ -86,6 +80,8 @@ def read_npz(
         raise ArcalError(f"{file} cannot be read as .npz without pickles ({reason})") from error
     pixels = channels_first(pixels, f"{file}: {image}")
     N = len(pixels)
+    if not N:
+        raise ArcalError(f"{file}: {image} has no images: give a part with data")
     ids = np.arange(N) if ids is None else ids
     for name, array in ((label, labels), ("ids", ids), (weight, weights)):
         if array is not None and array.shape not in ((N,), (N, 1)):

@@ -15,6 +15,7 @@ from arcal.data.encoded import Encoded
 from arcal.data.images import UnreadableImageError
 from arcal.data.part import (
     Broken,
+    InMemory,
     Part,
     check_ids_and_labels,
     check_weights,
@@ -157,18 +158,16 @@ def _header(data: bytes | Path | None, where: str) -> Header:
 
 
 def check_images(part: Part) -> list[Broken]:
-    """Decode every image of a part and list those that cannot be read.
+    """Decode every image of a part, one by one, and list those that cannot be read.
 
     A part in memory has been decoded already, so nothing of it can be broken.
 
-    >>> from arcal.data import load
-    >>> check_images(load("fashion").test)
+    >>> from arcal.data import load_part
+    >>> check_images(load_part("fashion"))
     []
     """
-    if not isinstance(part, OnDemand):
-        return []
     broken = []
-    for position in range(len(part)):
+    for position in range(0 if isinstance(part, InMemory) else len(part)):
         try:
             part.images(torch.tensor([position]))
         except UnreadableImageError as error:

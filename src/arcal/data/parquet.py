@@ -103,7 +103,7 @@ def names_of(metadata: dict[bytes, bytes], label: str, file: Path) -> tuple[str,
     try:
         if b"huggingface" in metadata:
             features = json.loads(metadata[b"huggingface"])["info"]["features"]
-            if names := features[label].get("names"):
+            if names := features.get(label, {}).get("names"):
                 return tuple(map(str, names))
         return tuple(metadata[b"names"].decode().split(",")) if b"names" in metadata else ()
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -149,6 +149,14 @@ class InMemory:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def key(self, position: int) -> str:
+        """Nothing: the images in memory have ids, but no names."""
+        return ""
+
+    def where(self, position: int) -> str:
+        """The part and the id of the image, for messages."""
+        return f"{self.name}, id {int(self.ids[position])}"
+
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]

@@ -73,7 +73,7 @@ class Source:
             name = next((name for name in names_in_order if name in self.parts), None)
             if name is None:
                 raise ArcalError(
-                    f"{self.path} has the parts {names}: choose one of them with --part"
+                    f"{self.path} has the parts {names}: choose one with --part, or name a file"
                 )
         paths = self.parts[name]
         if self.path not in paths and self.format in SUFFIXES and self.format != "arrow":
@@ -223,17 +223,17 @@ def check_one_set(source: Path, part: str, files: tuple[Path, ...]) -> None:
     sets = {NUMBER.sub("", SHARD.sub("", stem)) for stem in stems}
     numbers = [int(shard[1]) for shard in shards if shard]
     totals = {int(shard[2]) for shard in shards if shard}
+    listed = ", ".join(file.name for file in files[:3]) + (", ..." if len(files) > 3 else "")
     if not numbers:
         numbers = [int(number[0]) for stem in stems if (number := NUMBER.search(stem))]
     if len(sets) > 1 or len(totals) > 1 or (len(files) > 1 and len(numbers) < len(files)):
         raise ArcalError(
-            f"{source} holds several files that are {part or 'one part'} "
-            f"({', '.join(file.name for file in files[:3])}{', ...' if len(files) > 3 else ''}) "
-            "and not numbered as one set: name one of them"
+            f"{source} holds several files that are {part or 'one part'} ({listed}) and not "
+            "numbered as one set: name one of them"
         )
     first, total = (0, totals.pop()) if totals else (min(numbers, default=0), len(files))
     if numbers and sorted(numbers) != list(range(first, first + total)):
         raise ArcalError(
-            f"{source}: {len(files)} files of {part or 'one part'} are not a complete set of "
-            f"{total}: add the missing ones"
+            f"{source}: the numbered files of {part or 'the part'} are incomplete ({listed}): add "
+            "the missing ones"
         )

@@ -82,6 +82,8 @@ class Shards:
                 fields = _record(file, key, sample)
                 labels.append(self._label_in(file, key, sample, fields))
                 weights.append(fields.get(weight) if weight else None)
+        if not places:
+            raise ArcalError(f"{files[0]} has no images: give a part with data")
         self.images = Members(files, places, self.keys)
         self.labels = _column(labels, label or "label", files)
         self.weights = _column(weights, weight, files) if weight else None

@@ -21,6 +21,7 @@ class Texts:
     `texts` are N strings, `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the
     Z names, and `weights` float64 `(N,)`, at least 0, or None. Other values raise `ArcalError`.
 
+    >>> import torch
     >>> ids, labels = torch.tensor([3, 5]), torch.tensor([0, 1])
     >>> part = Texts("toy/test", ids, labels, ("bad", "good"), ("Never again.", "Superb."))
     >>> part.subset(torch.tensor([5])).texts

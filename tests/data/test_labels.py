@@ -1,0 +1,83 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcal.data.labels import encode_labels
+from arcal.errors import ArcalError
+
+
+def encoded(values, **options):
+    column = values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+    labels, classes = encode_labels(column, "label", "row {}".format, **options)
+    return labels.tolist(), classes
+
+
+@given(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=20))
+def test_text_is_numbered_as_numpy_sorts_it(words):
+    words = [f"_{word}".replace("\0", "") for word in words]  # never a number
+    names, expected = np.unique(np.array(words, object), return_inverse=True)
+    labels, classes = encoded(pa.array(words))
+    assert classes == tuple(names)
+    assert labels == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([2, 0, 2]),
+        pa.array([2, 0, 2], pa.uint8()),
+        pa.array([2.0, 0.0, 2.0]),
+        pa.array(["2", " 0", "2 "]),
+        pa.array(["2.0", "0.0", "2.0"]),
+        pa.array(["2", "0", "2"], pa.large_string()),
+        pa.array(["2", "0", "2"]).dictionary_encode(),
+    ],
+    ids=lambda values: str(values.type),
+)
+def test_numbers_of_any_type_are_class_numbers(values):
+    assert encoded(values) == ([2, 0, 2], ("0", "1", "2"))
+    assert encoded(values, names=["a", "b", "c"]) == ([2, 0, 2], ("a", "b", "c"))
+    assert encoded(values, classes=["a", "b", "c", "d"]) == ([2, 0, 2], ("a", "b", "c", "d"))
+
+
+def test_truth_values_are_two_classes():
+    assert encoded(pa.array([True, False, True])) == ([1, 0, 1], ("False", "True"))
+
+
+def test_names_decide_where_text_could_be_numbers():
+    assert encoded(pa.array(["7", "3"]), names=["3", "7"]) == ([1, 0], ("3", "7"))
+    assert encoded(pa.array(["7", "3"]), classes=["7", "3", "5"]) == ([0, 1], ("7", "3", "5"))
+
+
+def test_the_models_classes_give_the_order():
+    """A part that lacks a class, or sorts otherwise than the model, is not shifted in silence."""
+    classes = ["eel", "dog", "cat"]
+    assert encoded(pa.array(["cat", "dog", "cat"]), classes=classes)[0] == [2, 1, 2]
+    assert encoded(pa.array([0, 1]), names=["cat", "dog"], classes=classes)[0] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (pa.array([0, None]), {}, "row 1: label is missing"),
+        (pa.array([0, -2]), {}, r"row 1: label -2 is not in \[0, 1\): number the classes from 0"),
+        (pa.array([-1, -1]), {}, r"label -1 is not in \[0, 0\): such a part has no labels"),
+        (pa.array([0, 2**40]), {}, r"label 1099511627776 is not in \[0, 1000000\)"),
+        (pa.array([0, 2**64 - 1], pa.uint64()), {}, r"row 1: label -1 is not in"),
+        (pa.array([0, 3]), {"names": ["a", "b", "c"]}, r"row 1: label 3 is not in \[0, 3\)"),
+        (pa.array([0, 3]), {"classes": ["a", "b"]}, r"row 1: label 3 is not in \[0, 2\)"),
+        (pa.array([0.0, 1.5]), {}, "row 1: label is 1.5, which is no class"),
+        (pa.array([0.0, float("nan")]), {}, "row 1: label is nan, which is no class"),
+        (pa.array(["a", "b"]), {"names": ["a", "c"]}, r"row 1: label is 'b', .* none of the 2"),
+        (pa.array([1, 0]), {"names": ["a", "b"], "classes": ["a", "c"]}, "row 0: the class 'b' is"),
+        (pa.array(["a", "b"]), {"classes": ["a", "c"]}, "row 1: the class 'b' is none of"),
+        (pa.array(["a"]), {"classes": ["a", "a"]}, "are not distinct"),
+        (pa.array([[1], [2]]), {}, "row 0: label is of type list"),
+    ],
+)
+def test_what_is_wrong_is_one_line_that_names_the_row(values, options, message):
+    with pytest.raises(ArcalError, match=message) as raised:
+        encoded(values, **options)
+    assert "\n" not in str(raised.value)

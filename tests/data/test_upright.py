@@ -1,0 +1,152 @@
+"""Orientation, depth and modes, against images that Pillow wrote and turned."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+from toy_images import encode, random_images
+
+from arcal.data.images import UnreadableImageError, read_image
+from arcal.data.upright import TURNS, read_header, read_upright
+
+COLOUR = random_images(1, 6, 9, 3)[0]
+GREY = random_images(1, 6, 9)[0]
+LOSSLESS = [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})]
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def png16(pixels: np.ndarray) -> bytes:
+    """A PNG of 16 bits a channel in colour, which Pillow cannot write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    height, width, _ = pixels.shape
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in pixels)
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("format", "options"), LOSSLESS)
+def test_an_image_stored_turned_is_the_upright_original(orientation, format, options):
+    """The inverse of the turn that EXIF asks for is stored with that EXIF."""
+    upright = Image.fromarray(COLOUR)
+    inverse = {6: TURNS[8], 8: TURNS[6]}.get(orientation, TURNS.get(orientation))
+    stored = upright if inverse is None else upright.transpose(inverse)
+    data = encode(np.asarray(stored), format=format, exif=exif(orientation), **options)
+    image = read_upright(io.BytesIO(data), "", rgb=True)
+    assert np.array_equal(np.asarray(image), COLOUR)
+    header = read_header(io.BytesIO(data), "")
+    assert (header.height, header.width) == COLOUR.shape[:2]
+    assert header.turned == (orientation > 1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("quality", [60, 95])
+def test_jpeg_is_turned_as_pillow_turns_it(orientation, quality):
+    data = encode(COLOUR, format="JPEG", exif=exif(orientation), quality=quality)
+    with Image.open(io.BytesIO(data)) as image:
+        expected = ImageOps.exif_transpose(image).convert("RGB")
+    ours = read_upright(io.BytesIO(data), "", rgb=True)
+    assert np.array_equal(np.asarray(ours), np.asarray(expected))
+    header = read_header(io.BytesIO(data), "")
+    assert (header.width, header.height) == expected.size
+
+
+def test_load_still_ignores_exif():
+    """Runs on disk have seen images so, and their fingerprints do not tell."""
+    data = encode(COLOUR, exif=exif(6))
+    assert np.array_equal(np.asarray(read_image(io.BytesIO(data), "")), COLOUR)
+
+
+WRITABLE = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"),
+    "TIFF": ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK"),
+    "WEBP": ("L", "P", "RGB", "RGBA"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("1", "L", "P", "RGB", "RGBA"),
+}
+
+
+@pytest.mark.parametrize(
+    ("format", "mode"), [(format, mode) for format, modes in WRITABLE.items() for mode in modes]
+)
+def test_every_mode_in_every_format_is_as_pillow_converts_it(format, mode):
+    file = io.BytesIO()
+    Image.fromarray(COLOUR).convert(mode).save(file, format=format)
+    with Image.open(io.BytesIO(file.getvalue())) as image:
+        rgba = image.convert("RGBA") if image.mode == "P" else image
+        expected = {True: rgba.convert("RGB"), False: rgba.convert("RGB").convert("L")}
+    for rgb in (True, False):
+        ours = read_upright(io.BytesIO(file.getvalue()), "", rgb=rgb)
+        assert ours.mode == ("RGB" if rgb else "L")
+        difference = np.asarray(ours).astype(int) - np.asarray(expected[rgb])
+        assert abs(difference).max() <= (0 if rgb else 1)  # grey is not turned to RGB and back
+    header = read_header(io.BytesIO(file.getvalue()), "")
+    assert (header.height, header.width) == (6, 9)
+    with Image.open(io.BytesIO(file.getvalue())) as stored:
+        assert header.grey == (stored.mode in ("1", "L", "LA"))
+        assert header.transparent == stored.has_transparency_data
+
+
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_is_scaled_and_rounded(format):
+    values = np.array([[0, 1, 128, 129, 257, 32768, 65406, 65407, 65535]], np.uint16)
+    data = encode(values, format=format)
+    ours = np.asarray(read_upright(io.BytesIO(data), "", rgb=False))
+    assert np.array_equal(ours, np.round(values / 65535 * 255))
+    three = np.asarray(read_upright(io.BytesIO(data), "", rgb=True))
+    assert np.array_equal(three, np.repeat(ours[:, :, None], 3, 2))
+    header = read_header(io.BytesIO(data), "")
+    assert (header.sixteen_bits, header.grey) == (True, True)
+
+
+def test_sixteen_bit_colour_is_known_and_within_one_of_its_scaled_value():
+    pixels = (np.arange(36).reshape(3, 4, 3) * 1800).astype(np.uint16)
+    data = png16(pixels)
+    ours = np.asarray(read_upright(io.BytesIO(data), "", rgb=True)).astype(int)
+    assert abs(ours - pixels / 65535 * 255).max() <= 1
+    assert read_header(io.BytesIO(data), "").sixteen_bits
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (encode(np.zeros((3, 3), np.float32), format="TIFF"), "its pixels are floats"),
+        (encode(np.full((3, 3), 70000, np.int32), format="TIFF"), "it has 32 bits a channel"),
+        (encode(np.full((3, 3), -1, np.int32), format="TIFF"), "it has 32 bits a channel"),
+        (encode(COLOUR)[:60], "truncated|broken|Truncated"),
+        (b"no image", "no known format"),
+        (b"", "no known format"),
+    ],
+)
+def test_what_cannot_be_read_says_where_and_why(data, reason):
+    with pytest.raises(UnreadableImageError, match=reason) as raised:
+        read_upright(io.BytesIO(data), "cat/1.png", rgb=True)
+    assert str(raised.value).startswith("cat/1.png: the image cannot be read (")
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_does_not_make_an_image_unreadable():
+    data = encode(COLOUR, format="JPEG", exif=b"Exif\0\0MM\0*\0\0\xff\xff\x01\x12")
+    expected = np.asarray(read_image(io.BytesIO(data), ""))
+    assert np.array_equal(np.asarray(read_upright(io.BytesIO(data), "", rgb=True)), expected)
+
+
+def test_of_an_animation_the_first_frame_is_read():
+    frames = [Image.fromarray(np.full((5, 4), value, np.uint8)) for value in (40, 200)]
+    file = io.BytesIO()
+    frames[0].save(file, format="GIF", save_all=True, append_images=frames[1:])
+    assert np.asarray(read_upright(file, "", rgb=False)).tolist() == [[40] * 4] * 5
