@@ -1,0 +1,151 @@
+// Accuracy and confidence by robustness level.
+
+import { scaleLinear } from "d3-scale";
+import { Figure } from "./figure";
+import { count, ends, gapWords, inputs, percent, plain, points, sideOf } from "./format";
+import { Mark, moveAmongMarks, Patterns, useWidth } from "./marks";
+import type { Level } from "./payload";
+import { choose, filter, view } from "./state";
+
+export const ORDERS = {
+  attack: "the smallest change of an input that changes the prediction, found by an attack",
+  gradient: "the distance to the nearest boundary that the gradient promises",
+  margin: "the margin between the two highest logits",
+};
+
+const distances = (level: Level) =>
+  level.distance
+    ? `distance ${plain(level.distance[0])} to ${
+        level.distance[1] === null ? "none found" : plain(level.distance[1])
+      }`
+    : "";
+
+export function groupSentence(group: Level, prefix = ""): string {
+  return [
+    `${prefix}${group.name}: ${inputs(group.n)}`,
+    `${percent(group.accuracy.value)} right (${ends(group.accuracy, percent)})`,
+    `mean confidence ${percent(group.confidence)}`,
+    group.few ? "too few inputs to say more" : `${gapWords(group.gap.value)} (${ends(group.gap)})`,
+    distances(group),
+  ]
+    .filter(Boolean)
+    .join(", ");
+}
+
+export const VERDICTS = {
+  "over-confident": "▲ over-confident",
+  "under-confident": "▼ under-confident",
+  "not shown": "not shown: the interval of the gap holds 0",
+  "too few": "too few inputs",
+};
+
+export const groupHead = ["Inputs", "Right", "95 %", "Confidence", "Gap, points", "95 %", "ECE, points", "95 %", "Says"];
+export const groupCells = (group: Level) => [
+  count(group.n),
+  percent(group.accuracy.value),
+  ends(group.accuracy, percent),
+  percent(group.confidence),
+  points(group.gap.value),
+  ends(group.gap),
+  points(group.ece.value),
+  ends(group.ece),
+  VERDICTS[group.verdict],
+];
+
+const PAD = { left: 40, right: 10, top: 14, bottom: 38 };
+const HEIGHT = 330;
+
+export function Levels() {
+  const { model } = view.value;
+  const levels = model.levels;
+  const { ref, width } = useWidth<HTMLDivElement>(480);
+  if (!levels) return null;
+  const right = Math.min(width, 620) - PAD.right;
+  const R = levels.length;
+  const step = (right - PAD.left) / R;
+  const lowest = Math.min(
+    ...levels.flatMap((level) => [level.accuracy.low ?? 1, level.confidence ?? 1]),
+  );
+  const bottom = Math.max(0, Math.floor(lowest * 10 - 0.2) / 10);
+  const y = scaleLinear([bottom, 1], [PAD.top + HEIGHT, PAD.top]);
+  return (
+    <Figure
+      id="levels"
+      title="How sure it should be, by robustness"
+      words={
+        <>
+          Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
+          of equal size; level 1 is the least robust. Black: how often the model is right there, with
+          its 95 % interval. The bar reaches to its mean confidence.
+        </>
+      }
+      table={{
+        head: ["Level", ...groupHead, "Distance"],
+        rows: levels.map((level) => [level.name, ...groupCells(level), distances(level)]),
+      }}
+    >
+      <div class="picture" ref={ref}>
+        <svg
+          width={right + PAD.right}
+          height={PAD.top + HEIGHT + PAD.bottom}
+          role="group"
+          aria-label="Accuracy and confidence by robustness level; the levels are buttons"
+          onKeyDown={(event) => moveAmongMarks(event)}
+        >
+          <Patterns id="levels-stripes" />
+          {y.ticks(5).map((t) => (
+            <g key={t} class="axis" aria-hidden="true">
+              <line x1={PAD.left} x2={right} y1={y(t)} y2={y(t)} />
+              <text x={PAD.left - 6} y={y(t)} dy=".35em" text-anchor="end">
+                {Math.round(100 * t)}
+              </text>
+            </g>
+          ))}
+          <text class="unit" x={PAD.left + 4} y={PAD.top + HEIGHT - 6} aria-hidden="true">
+            %
+          </text>
+          {levels.map((level, r) => {
+            const left = PAD.left + r * step;
+            const bar = Math.min(34, step * 0.62);
+            const middle = left + step / 2;
+            const accuracy = level.accuracy.value;
+            const drawn = accuracy !== null && level.confidence !== null;
+            return (
+              <Mark
+                key={r}
+                label={groupSentence(level, R === 1 ? "" : "")}
+                first={r === 0}
+                pressed={filter.value.level === r}
+                onChoose={(more) => choose("levels", { level: r }, more)}
+              >
+                <rect class="hit" x={left} width={step} y={PAD.top} height={HEIGHT + PAD.bottom - 16} />
+                {drawn && (
+                  <g class={level.few ? "few" : undefined}>
+                    <rect
+                      x={middle - bar / 2}
+                      width={bar}
+                      y={y(Math.max(accuracy, level.confidence!))}
+                      height={Math.abs(y(accuracy) - y(level.confidence!))}
+                      fill={`url(#levels-stripes-${sideOf(level.gap.value)})`}
+                    />
+                    <line class="whisker" x1={middle} x2={middle} y1={y(Math.max(bottom, level.accuracy.low ?? 0))} y2={y(level.accuracy.high ?? 1)} />
+                    <line class="value" x1={middle - bar / 2} x2={middle + bar / 2} y1={y(accuracy)} y2={y(accuracy)} />
+                  </g>
+                )}
+                <text class="tick" x={middle} y={PAD.top + HEIGHT + 16} text-anchor="middle">
+                  {r + 1}
+                </text>
+              </Mark>
+            );
+          })}
+          <text class="unit" x={PAD.left} y={PAD.top + HEIGHT + 34} aria-hidden="true">
+            ← least robust
+          </text>
+          <text class="unit" x={right} y={PAD.top + HEIGHT + 34} text-anchor="end" aria-hidden="true">
+            most robust →
+          </text>
+        </svg>
+      </div>
+    </Figure>
+  );
+}
