@@ -29,6 +29,7 @@ export function Calibrations() {
           {applied && "Choose it to see each input before and after."}
         </>
       }
+      hint="Point at a calibrator to read what it does."
       table={{
         head: ["Calibrator", "ECE before", "ECE after", "Log-loss before", "Log-loss after", "Difference", "Log-loss is", "Predictions"],
         rows: calibrations.map((c) => [

@@ -120,9 +120,51 @@ function view(model: Model): View {
   };
 }
 
-export function read(payload: Payload): Data {
-  if (payload.format !== 1)
-    throw new Error(`this page reads format 1, and what it was given is of format ${payload.format}`);
+/** Control characters and those that turn the direction of writing are shown, not obeyed. */
+export const harmless = (text: string) =>
+  text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, "\ufffd");
+
+/** The same for what may have several lines. */
+const harmlessText = (text: string) => text.split(/\r\n|[\r\n]/).map(harmless).join("\n");
+
+/** The payload with every name of a user's made harmless. */
+function named(payload: Payload): Payload {
+  const facts = (all: Record<string, string>) =>
+    Object.fromEntries(Object.entries(all).map((pair) => pair.map(harmless)));
+  const group = <G extends { name: string }>(of: G): G => ({ ...of, name: harmless(of.name) });
+  return {
+    ...payload,
+    title: harmless(payload.title),
+    sentence: harmless(payload.sentence),
+    notes: payload.notes.map(harmless),
+    data: {
+      ...payload.data,
+      name: harmless(payload.data.name),
+      classes: payload.data.classes.map((name) => harmless(name) || "(no name)"),
+      facts: facts(payload.data.facts),
+    },
+    inputs: { ...payload.inputs, name: payload.inputs.name?.map(harmless) },
+    models: payload.models.map((model) => ({
+      ...group(model),
+      sentence: harmless(model.sentence),
+      facts: facts(model.facts),
+      levels: model.levels?.map(group) ?? null,
+      classes: model.classes.map(group),
+      shift: model.shift.map((shift) => ({ ...shift, type: harmless(shift.type) })),
+      other: model.other.map(group),
+    })),
+    texts: payload.texts?.map(harmlessText),
+    table: payload.table && {
+      ...payload.table,
+      columns: payload.table.columns.map(harmless),
+    },
+  };
+}
+
+export function read(given: Payload): Data {
+  if (given.format !== 1)
+    throw new Error(`this page reads format 1, and what it was given is of format ${given.format}`);
+  const payload = named(given);
   const id = decode(payload.inputs.id);
   return {
     payload,

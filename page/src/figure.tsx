@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { Chosen } from "./chosen";
 
 export interface TableOf {
@@ -17,18 +18,30 @@ interface Props {
   table: TableOf;
   controls?: ComponentChildren;
   wide?: boolean;
+  /** What is said below the picture as long as nothing is pointed at. */
+  hint?: string;
   children: ComponentChildren;
 }
 
-export function Figure({ id, title, words, table, controls, wide, children }: Props) {
+export function Figure({ id, title, words, table, controls, wide, hint, children }: Props) {
   const asTable = useSignal(false);
+  const readout = useSignal<string | null>(null);
+  const reads = useSignal(false);
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    reads.value = !!box.current?.querySelector("[data-mark]");
+  });
+  const point = (event: Event) => {
+    const mark = (event.target as Element).closest("[data-mark], [data-reads]");
+    if (mark) readout.value = mark.getAttribute("aria-label") ?? mark.getAttribute("data-reads");
+  };
   return (
     <section class={wide ? "figure wide" : "figure"} id={id} aria-labelledby={`${id}-title`}>
       <header>
         <h2 id={`${id}-title`}>{title}</h2>
         <div class="controls">
           {controls}
-          <button
+          {table.rows.length > 0 && <button
             type="button"
             class="quiet"
             aria-pressed={asTable.value}
@@ -36,11 +49,20 @@ export function Figure({ id, title, words, table, controls, wide, children }: Pr
             onClick={() => (asTable.value = !asTable.value)}
           >
             Table
-          </button>
+          </button>}
         </div>
       </header>
       <p class="words">{words}</p>
-      {asTable.value ? <Numbers {...table} title={title} /> : children}
+      {asTable.value ? (
+        <Numbers {...table} title={title} />
+      ) : (
+        <div ref={box} onPointerOver={point} onFocusIn={point}>
+          {children}
+        </div>
+      )}
+      <p class="readout" aria-hidden="true" hidden={!reads.value || asTable.value}>
+        {readout.value ?? hint ?? "Point at a mark to read it, choose it to see its inputs."}
+      </p>
       <Chosen from={id} />
     </section>
   );

@@ -14,8 +14,8 @@ export const inputs = (n: number) => `${count(n)} ${n === 1 ? "input" : "inputs"
 export function percent(value: Maybe, digits = 1): string {
   if (!known(value)) return "–";
   const rounded = (100 * value).toFixed(digits);
-  if (value < 1 && Number(rounded) === 100) return `${trimmed(value)} %`;
-  if (value > 0 && Number(rounded) === 0) return "< 0.1 %";
+  if (value < 1 && Number(rounded) === 100) return digits ? `${trimmed(value)} %` : "> 99 %";
+  if (value > 0 && Number(rounded) === 0) return digits ? "< 0.1 %" : "< 1 %";
   return `${minus(rounded)} %`;
 }
 

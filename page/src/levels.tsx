@@ -52,8 +52,9 @@ export const groupCells = (group: Level) => [
   VERDICTS[group.verdict],
 ];
 
-const PAD = { left: 40, right: 10, top: 14, bottom: 38 };
+const PAD = { left: 40, right: 12, top: 14, between: 34, bottom: 40 };
 const HEIGHT = 330;
+const SHARES = 64;
 
 export function Levels() {
   const { model } = view.value;
@@ -67,6 +68,9 @@ export function Levels() {
     ...levels.flatMap((level) => [level.accuracy.low ?? 1, level.confidence ?? 1]),
   );
   const bottom = Math.max(0, Math.floor(lowest * 10 - 0.2) / 10);
+  const base = PAD.top + HEIGHT + PAD.between + SHARES;
+  const most = Math.max(0.01, ...levels.map((level) => level.error_share ?? 0));
+  const share = scaleLinear([0, most], [base, base - SHARES]);
   const y = scaleLinear([bottom, 1], [PAD.top + HEIGHT, PAD.top]);
   return (
     <Figure
@@ -76,7 +80,7 @@ export function Levels() {
         <>
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
           of equal size; level 1 is the least robust. Black: how often the model is right there, with
-          its 95 % interval. The bar reaches to its mean confidence.
+          its 95 % interval. The bar reaches to its mean confidence. Below: the share of all errors that is in each level.
         </>
       }
       table={{
@@ -87,7 +91,7 @@ export function Levels() {
       <div class="picture" ref={ref}>
         <svg
           width={right + PAD.right}
-          height={PAD.top + HEIGHT + PAD.bottom}
+          height={base + PAD.bottom}
           role="group"
           aria-label="Accuracy and confidence by robustness level; the levels are buttons"
           onKeyDown={(event) => moveAmongMarks(event)}
@@ -101,9 +105,10 @@ export function Levels() {
               </text>
             </g>
           ))}
-          <text class="unit" x={PAD.left + 4} y={PAD.top + HEIGHT - 6} aria-hidden="true">
-            %
+          <text class="unit" x={PAD.left + 4} y={base - SHARES - 6} aria-hidden="true">
+            share of all errors, {percent(most, 0)} at most
           </text>
+          <line class="base" x1={PAD.left} x2={right} y1={base} y2={base} />
           {levels.map((level, r) => {
             const left = PAD.left + r * step;
             const bar = Math.min(34, step * 0.62);
@@ -113,12 +118,12 @@ export function Levels() {
             return (
               <Mark
                 key={r}
-                label={groupSentence(level, R === 1 ? "" : "")}
+                label={groupSentence(level)}
                 first={r === 0}
                 pressed={filter.value.level === r}
                 onChoose={(more) => choose("levels", { level: r }, more)}
               >
-                <rect class="hit" x={left} width={step} y={PAD.top} height={HEIGHT + PAD.bottom - 16} />
+                <rect class="hit" x={left} width={step} y={PAD.top} height={base - PAD.top + 20} />
                 {drawn && (
                   <g class={level.few ? "few" : undefined}>
                     <rect
@@ -132,16 +137,23 @@ export function Levels() {
                     <line class="value" x1={middle - bar / 2} x2={middle + bar / 2} y1={y(accuracy)} y2={y(accuracy)} />
                   </g>
                 )}
-                <text class="tick" x={middle} y={PAD.top + HEIGHT + 16} text-anchor="middle">
+                <rect
+                  class="count"
+                  x={middle - bar / 2}
+                  width={bar}
+                  y={share(level.error_share ?? 0)}
+                  height={base - share(level.error_share ?? 0)}
+                />
+                <text class="tick" x={middle} y={base + 16} text-anchor="middle">
                   {r + 1}
                 </text>
               </Mark>
             );
           })}
-          <text class="unit" x={PAD.left} y={PAD.top + HEIGHT + 34} aria-hidden="true">
+          <text class="unit" x={PAD.left} y={base + 34} aria-hidden="true">
             ← least robust
           </text>
-          <text class="unit" x={right} y={PAD.top + HEIGHT + 34} text-anchor="end" aria-hidden="true">
+          <text class="unit" x={right} y={base + 34} text-anchor="end" aria-hidden="true">
             most robust →
           </text>
         </svg>

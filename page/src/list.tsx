@@ -3,11 +3,11 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { useWidth } from "./marks";
-import { data, opened, ordered } from "./state";
+import { data, filter, opened, ordered, second } from "./state";
 import { Thumbnail } from "./thumbnail";
 
 const GAP = 8;
-const PICTURE = { width: 92, height: 142 };
+const PICTURE = { width: 100, height: 164 };
 const LINE = 62;
 
 export function List() {
@@ -20,7 +20,8 @@ export function List() {
   const wantsFocus = useRef(false);
 
   const columns = pictures ? Math.max(2, Math.floor((width - 12 + GAP) / (PICTURE.width + GAP))) : 1;
-  const step = pictures ? PICTURE.height + GAP : LINE;
+  const twice = second.value !== null || filter.value.shift !== null;
+  const step = pictures ? PICTURE.height + GAP + (twice ? 16 : 0) : LINE;
   const lines = Math.ceil(rows.length / columns);
   const firstLine = Math.max(0, Math.floor(scrolled.value / step) - 2);
   const lastLine = Math.min(lines, Math.ceil((scrolled.value + height.value) / step) + 2);

@@ -86,7 +86,6 @@ export function Mark({ label, pressed, first, onChoose, children }: MarkProps) {
         onChoose(event.shiftKey);
       }}
     >
-      <title>{label}</title>
       {children}
     </g>
   );

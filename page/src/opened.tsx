@@ -72,7 +72,7 @@ function Content({ row }: { row: number }) {
             </>
           ) : (
             <>
-              <span class="wrong">✕</span> Said to be <b>{said}</b>, labelled <b>{label}</b>
+              <span class="cross">✕</span> Said to be <b>{said}</b>, labelled <b>{label}</b>
             </>
           )}
         </h2>

@@ -53,6 +53,30 @@ export function Overview() {
   );
 }
 
+/** What the intervals of all models span, with the ends that mean something. */
+function domainOf(reading: Reading): [number, number] {
+  const ends = data.views.flatMap(({ model }) => {
+    const { low, value, high } = reading.of(model.overall);
+    return [low, value, high].filter((v): v is number => v !== null && Number.isFinite(v));
+  });
+  const share = reading.name === "Accuracy";
+  return [Math.min(...ends, share ? 1 : 0), Math.max(...ends, share ? 1 : 0)];
+}
+
+/** An interval on a line that starts, or ends, at what would be best. */
+function Interval({ estimate, domain }: { estimate: Estimate; domain: [number, number] }) {
+  const place = (value: number) => `${2 + (96 * (value - domain[0])) / (domain[1] - domain[0] || 1)}%`;
+  const best = domain[1] === 1 ? 1 : 0;
+  return (
+    <svg class="interval" width="100%" height="14" aria-hidden="true">
+      <line class="track-line" x1="2%" x2="98%" y1="7" y2="7" />
+      <line class="best" x1={place(best)} x2={place(best)} y1="2" y2="12" />
+      <line class="whisker" x1={place(estimate.low!)} x2={place(estimate.high!)} y1="7" y2="7" />
+      <circle cx={place(estimate.value!)} cy="7" r="3.5" />
+    </svg>
+  );
+}
+
 function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
   const estimate = reading.of(model.overall);
   const interval = ends(estimate, reading.show);
@@ -62,7 +86,8 @@ function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
     <div class="reading" title={`${reading.about}; ${count(estimate.n)} inputs`}>
       <span class="what">{reading.name}</span>
       <b>{reading.show(estimate.value)}</b>
-      <small>{interval ? interval : `n ${count(estimate.n)}`}</small>
+      {interval && <Interval estimate={estimate} domain={domainOf(reading)} />}
+      <small>{interval ? interval : `of ${count(estimate.n)} inputs`}</small>
       {calm && (
         <small>
           if calibrated: {points(calm.value)}, up to {points(calm.high)}

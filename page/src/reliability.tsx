@@ -7,8 +7,9 @@ import { Mark, moveAmongMarks, Patterns, useWidth } from "./marks";
 import type { Bin } from "./payload";
 import { choose, filter, view } from "./state";
 
+const HEIGHT = 330;
 const HISTOGRAM = 64;
-const PAD = { left: 40, right: 10, top: 10, between: 30, bottom: 24 };
+const PAD = { left: 40, right: 12, top: 14, between: 34, bottom: 40 };
 
 const range = (bin: Bin) => `${percent(bin.low, 0).replace(" %", "")} to ${percent(bin.high, 0)}`;
 const gapOf = (bin: Bin) =>
@@ -30,10 +31,10 @@ export function Reliability() {
   const { model } = view.value;
   const bins = model.reliability;
   const { ref, width } = useWidth<HTMLDivElement>(480);
-  const side = Math.min(width - PAD.left - PAD.right, 400);
-  const x = scaleLinear([0, 1], [PAD.left, PAD.left + side]);
-  const y = scaleLinear([0, 1], [PAD.top + side, PAD.top]);
-  const base = PAD.top + side + PAD.between + HISTOGRAM;
+  const right = Math.min(width, 620) - PAD.right;
+  const x = scaleLinear([0, 1], [PAD.left, right]);
+  const y = scaleLinear([0, 1], [PAD.top + HEIGHT, PAD.top]);
+  const base = PAD.top + HEIGHT + PAD.between + HISTOGRAM;
   const most = Math.max(1, ...bins.map((bin) => bin.count));
   const h = scaleLinear([0, most], [base, base - HISTOGRAM]);
   const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
@@ -51,6 +52,7 @@ export function Reliability() {
           calibrated.
         </>
       }
+      hint="Point at a bar to read it, choose it to see its inputs; with Shift, among those chosen before."
       table={{
         head: ["Confidence", "Inputs", "Mean confidence", "Right", "95 % interval", "Gap"],
         rows: bins.map((bin) => [
@@ -65,7 +67,7 @@ export function Reliability() {
     >
       <div class="picture" ref={ref}>
         <svg
-          width={side + PAD.left + PAD.right}
+          width={right + PAD.right}
           height={base + PAD.bottom}
           role="group"
           aria-label="Reliability diagram; its bars are buttons"
@@ -86,8 +88,8 @@ export function Reliability() {
           <text class="unit" x={x(0) + 4} y={y(1) + 12} aria-hidden="true">
             % right
           </text>
-          <text class="unit" x={x(1) - 4} y={y(0) - 6} text-anchor="end" aria-hidden="true">
-            % confident
+          <text class="unit" x={x(0)} y={base + 34} aria-hidden="true">
+            confidence, %
           </text>
           <line class="calibrated" x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
           {bins.map((bin, i) => {
@@ -131,8 +133,8 @@ export function Reliability() {
             );
           })}
           <line class="base" x1={x(0)} x2={x(1)} y1={base} y2={base} />
-          <text class="unit" x={x(0) + 4} y={base - HISTOGRAM + 4} aria-hidden="true">
-            {count(most)} inputs at most
+          <text class="unit" x={x(0) + 4} y={base - HISTOGRAM - 6} aria-hidden="true">
+            inputs, {count(most)} at most
           </text>
         </svg>
       </div>

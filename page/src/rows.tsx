@@ -71,15 +71,17 @@ export function Rows({ rows, unit, reference, referenceName, cellHead, cellTitle
       onKeyDown={(event) => moveAmongMarks(event)}
     >
       <div class="row head" aria-hidden="true">
-        <span class="name" />
-        <svg class="track axis" height="18" width="100%">
-          {ticks.map((t) => (
-            <text key={t} x={place(t)} y="13" text-anchor="middle">
-              {+(100 * t).toFixed(1)}
-            </text>
-          ))}
-        </svg>
-        <span class="figures unit">{unit}</span>
+        <div class="line">
+          <span class="name" />
+          <svg class="track axis" height="18" width="100%">
+            {ticks.map((t) => (
+              <text key={t} x={place(t)} y="13" text-anchor="middle">
+                {String(+(100 * t).toFixed(1)).replace("-", "−")}
+              </text>
+            ))}
+          </svg>
+          <span class="figures unit">{unit}</span>
+        </div>
         {cellHead && (
           <span class="cells" title={cellTitle}>
             {cellHead.map((name) => (
@@ -115,13 +117,12 @@ export function Rows({ rows, unit, reference, referenceName, cellHead, cellTitle
                 tabIndex={i === 0 ? 0 : -1}
                 aria-label={row.label}
                 aria-pressed={row.pressed}
-                title={row.label}
                 onClick={(event) => row.onChoose!(event.shiftKey)}
               >
                 {inside}
               </button>
             ) : (
-              <div class="line" title={row.label}>
+              <div class="line" data-reads={row.label}>
                 {inside}
               </div>
             )}
@@ -165,9 +166,8 @@ function HeatCell({ cell, column }: { cell: Heat; column: number }) {
   const props = {
     class: `heat${cell.pale ? " pale" : ""}${cell.pressed ? " pressed" : ""}`,
     style: cell.pale ? undefined : tint(cell.gap),
-    title: cell.label,
   };
-  if (!cell.onChoose) return <i {...props}>{cell.text}</i>;
+  if (!cell.onChoose) return <i {...props} data-reads={cell.label}>{cell.text}</i>;
   return (
     <button
       type="button"

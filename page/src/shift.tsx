@@ -138,6 +138,7 @@ export function OtherData() {
       id="other"
       title="On data it was not made for"
       words="How well confidence tells these inputs from the others: an AUROC of 1 tells all of them apart, 0.5 is chance. They are all shown; nothing here is a filter."
+      hint="Point at a row to read it."
       table={{
         head: ["Data", "Inputs", "AUROC of confidence", "AUROC of entropy"],
         rows: model.other.map((other) => [

@@ -6,16 +6,33 @@ import type { Sheets } from "./payload";
 import { drawTile } from "./sheets";
 import { data, disagreement, filter, isRight, second, sort, view } from "./state";
 
-export function Tile({ sheets, tile, label }: { sheets: Sheets; tile: number; label?: string }) {
+/** The side of a thumbnail on the page; few pixels are shown as whole squares. */
+const THUMB = 96;
+
+function shownSize(sheets: Sheets, size: number): { width: string; height: string } {
+  const scale = size / Math.max(sheets.width, sheets.height);
+  const whole = scale >= 2 ? Math.floor(scale) : scale;
+  return { width: `${whole * sheets.width}px`, height: `${whole * sheets.height}px` };
+}
+
+interface TileProps {
+  sheets: Sheets;
+  tile: number;
+  size?: number;
+  label?: string;
+}
+
+export function Tile({ sheets, tile, size, label }: TileProps) {
   const ref = useRef<HTMLCanvasElement>(null);
   useLayoutEffect(() => drawTile(ref.current!, sheets, tile), [sheets, tile]);
   const said = label ? { role: "img" as const, "aria-label": label } : { "aria-hidden": true as const };
   return (
     <canvas
       ref={ref}
-      class={sheets.width < 100 ? "tile pixels" : "tile"}
+      class={Math.max(sheets.width, sheets.height) <= 48 ? "tile pixels" : "tile"}
       width={sheets.width}
       height={sheets.height}
+      style={size ? shownSize(sheets, size) : undefined}
       {...said}
     />
   );
@@ -80,34 +97,37 @@ export function Thumbnail({ row, onOpen, tabIndex }: Props) {
     "data-row": row,
   };
   const verdict = (
-    <span class={right ? "said" : "said wrong"}>
+    <span class={right ? "said" : "said mistaken"}>
       {right ? predicted : `✕ ${predicted}`} <i>{percent(one.confidence[row], 0)}</i>
     </span>
   );
   const then =
     under?.predicted && !Number.isNaN(under.predicted[row]) ? (
-      <span class="said wrong">
+      <span class="said mistaken">
         → {data.classes[under.predicted[row]]}{" "}
         <i>{under.confidence ? percent(under.confidence[row], 0) : ""}</i>
       </span>
     ) : two && !Number.isNaN(two.confidence[row]) ? (
-      <span class={isRight(two.predicted, row) ? "said" : "said wrong"}>
+      <span class={isRight(two.predicted, row) ? "said" : "said mistaken"}>
         {isRight(two.predicted, row) ? "" : "✕ "}
         {data.classes[two.predicted[row]]} <i>{percent(two.confidence[row], 0)}</i>
       </span>
     ) : null;
-  const is = <span class="is">{right ? " " : `is ${label}`}</span>;
+  const is = <span class="is">{right && !then ? " " : `is ${label}`}</span>;
   if (images)
     return (
-      <button class={right ? "thumb" : "thumb wrong"} {...shared}>
-        <Tile sheets={images} tile={row} />
+      <button class={right ? "thumb" : "thumb mistaken"} {...shared}>
+        <span class="frame">
+          <Tile sheets={images} tile={row} size={THUMB} />
+        </span>
         {verdict}
-        {then ?? is}
+        {then}
+        {is}
         <span class="is">{measured(row)}</span>
       </button>
     );
   return (
-    <button class={right ? "line-input" : "line-input wrong"} {...shared}>
+    <button class={right ? "line-input" : "line-input mistaken"} {...shared}>
       <span class="what">
         <b>{nameOf(row)}</b> {wordsOf(row)}
       </span>
