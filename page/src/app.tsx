@@ -9,6 +9,7 @@ import { count } from "./format";
 import { Inputs } from "./inputs";
 import { Levels } from "./levels";
 import { Opened } from "./opened";
+import { Mistakes } from "./mistakes";
 import { Overview } from "./overview";
 import { Reliability } from "./reliability";
 import { OtherData, UnderShift } from "./shift";
@@ -104,7 +105,7 @@ export function App() {
           <p class="eyebrow">{payload.title}</p>
           <h1>{data.views.length > 1 ? model.sentence || payload.sentence : payload.sentence}</h1>
           {done.inputs < done.of && (
-            <p class="first">
+            <p class="first-page">
               A first page, of {count(done.inputs)} of {count(done.of)} inputs. Everything here will
               be sharper when the audit is done.
             </p>
@@ -123,6 +124,7 @@ export function App() {
           <Levels />
           <Classes />
           <UnderShift />
+          <Mistakes />
           <Calibrations />
           <OtherData />
           <Compare />

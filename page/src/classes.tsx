@@ -2,7 +2,7 @@
 
 import { useComputed, useSignal } from "@preact/signals";
 import { Figure } from "./figure";
-import { count, ends, percent, sideOf, signed } from "./format";
+import { count, ends, percent, sideOf, signed, whole } from "./format";
 import { groupCells, groupHead, groupSentence } from "./levels";
 import type { Cell, Group } from "./payload";
 import { Rows, type Heat, type Row } from "./rows";
@@ -47,7 +47,7 @@ export function Classes() {
     const name = `${model.classes[index].name}, level ${r + 1}`;
     return {
       label: groupSentence({ ...cell, name }),
-      text: cell.few ? "·" : signed(cell.gap.value).replace(/\.\d$/, ""),
+      text: cell.few ? "·" : whole(cell.gap.value),
       gap: cell.gap.value,
       pale: cell.few,
       pressed: filter.value.predicted === index && filter.value.level === r,

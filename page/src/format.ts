@@ -30,6 +30,13 @@ export const points = (value: Maybe) => (known(value) ? minus((100 * value).toFi
 export const signed = (value: Maybe) =>
   known(value) ? `${100 * value >= 0.05 ? "+" : ""}${points(value).replace("−0.0", "0.0")}` : "–";
 
+/** In whole points, for a small place. */
+export function whole(value: Maybe): string {
+  if (!known(value)) return "–";
+  const rounded = Math.round(100 * value);
+  return rounded === 0 ? "0" : `${rounded > 0 ? "+" : "−"}${Math.abs(rounded)}`;
+}
+
 /** About three digits. */
 export function plain(value: Maybe): string {
   if (value === Infinity) return "none";

@@ -57,10 +57,13 @@ const HEIGHT = 330;
 const SHARES = 64;
 
 export function Levels() {
+  const { levels } = view.value.model;
+  return levels?.length ? <Drawn levels={levels} /> : null;
+}
+
+function Drawn({ levels }: { levels: Level[] }) {
   const { model } = view.value;
-  const levels = model.levels;
   const { ref, width } = useWidth<HTMLDivElement>(480);
-  if (!levels) return null;
   const right = Math.min(width, 620) - PAD.right;
   const R = levels.length;
   const step = (right - PAD.left) / R;

@@ -52,13 +52,13 @@ function Content({ row }: { row: number }) {
     <article>
       <header>
         <div class="controls">
-          <button type="button" aria-label="Previous input" disabled={place <= 0} onClick={() => go(-1)}>
+          <button type="button" aria-label="Previous input" aria-disabled={place <= 0} onClick={() => go(-1)}>
             ←
           </button>
           <span class="unit">
             {place < 0 ? "not in the list" : `${(place + 1).toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")}`}
           </span>
-          <button type="button" aria-label="Next input" disabled={place === rows.length - 1} onClick={() => go(1)}>
+          <button type="button" aria-label="Next input" aria-disabled={place === rows.length - 1} onClick={() => go(1)}>
             →
           </button>
           <button type="button" class="close" aria-label="Close" onClick={() => (opened.value = null)}>
@@ -181,15 +181,15 @@ function Probabilities({ row }: { row: number }) {
   const one = view.value;
   const two = second.value;
   const at = one.changed?.row.get(row);
-  const sources: { name: string; of: Map<number, number>; tone: string }[] = [
-    { name: "as it is", of: lookup(one.top, row), tone: "before" },
+  const sources: { name: string; about: string; of: Map<number, number>; tone: string }[] = [
+    { name: "as it is", about: "the input as it is", of: lookup(one.top, row), tone: "before" },
   ];
   if (one.calibrated?.top && !Number.isNaN(one.calibrated.confidence[row]))
-    sources.push({ name: `after ${one.calibrated.by}`, of: lookup(one.calibrated.top, row), tone: "calibrated" });
+    sources.push({ name: "calibrated", about: `after ${one.calibrated.by}`, of: lookup(one.calibrated.top, row), tone: "calibrated" });
   if (at !== undefined)
-    sources.push({ name: "perturbed", of: lookup(one.changed!.top, at), tone: "perturbed" });
+    sources.push({ name: "perturbed", about: "the perturbed input", of: lookup(one.changed!.top, at), tone: "perturbed" });
   if (two?.top && !two.name.startsWith("after "))
-    sources.push({ name: two.name, of: lookup(two.top, row), tone: "other" });
+    sources.push({ name: two.name, about: two.name, of: lookup(two.top, row), tone: "other" });
   const classes = [...new Set(sources.flatMap((source) => [...source.of.keys()].slice(0, 5)))].slice(0, 8);
   return (
     <section>
@@ -199,7 +199,7 @@ function Probabilities({ row }: { row: number }) {
           <tr>
             <th scope="col">Class</th>
             {sources.map((source) => (
-              <th scope="col" key={source.name}>
+              <th scope="col" key={source.name} title={source.about}>
                 {source.name}
               </th>
             ))}
@@ -219,7 +219,7 @@ function Probabilities({ row }: { row: number }) {
                     <span class={`bar ${source.tone}`}>
                       <i style={{ width: `${100 * (value ?? 0)}%` }} />
                     </span>
-                    <span class="number">{value === undefined ? "less" : percent(value)}</span>
+                    <span class="number">{value === undefined ? "less" : value < 0.0005 ? "< 0.1 %" : percent(value)}</span>
                   </td>
                 );
               })}
@@ -235,7 +235,7 @@ function Facts({ row }: { row: number }) {
   const several = data.views.length > 1;
   return (
     <section>
-      <h3>What is said of it</h3>
+      <h3>What is known of it</h3>
       <table class="facts">
         <thead class={several ? "" : "unseen"}>
           <tr>

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { Figure } from "./figure";
-import { ends, gapWords, percent, points, sideOf, signed, words, type Show } from "./format";
+import { ends, gapWords, percent, points, sideOf, signed, whole, words, type Show } from "./format";
 import type { Estimate, Shift } from "./payload";
 import { Rows, type Row } from "./rows";
 import { choose, filter, view } from "./state";
@@ -65,7 +65,7 @@ export function UnderShift() {
             const cell = one.shift[i].shift;
             return {
               label: sentence(cell),
-              text: show(cell[measure.value].value).replace(/\.\d( %)?$/, ""),
+              text: measure.value === "gap" ? whole(cell.gap.value) : whole(cell[measure.value].value).replace("+", ""),
               gap: cell.gap.value,
               pale: false,
               pressed: filter.value.shift === i,
@@ -78,6 +78,7 @@ export function UnderShift() {
   return (
     <Figure
       id="shift"
+      wide={several}
       title="When the inputs change"
       words={
         <>

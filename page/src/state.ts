@@ -206,6 +206,12 @@ export const ordered = computed<Int32Array>(() => {
   return Int32Array.from(order, (i) => selected.value[i]);
 });
 
+/** Chosen by whether they are right: how often they are says nothing then. */
+export const byOutcome = computed(() => {
+  const { right, list, pair, shift } = filter.value;
+  return right !== null || list !== null || pair !== null || shift !== null;
+});
+
 export const isFiltered = computed(() =>
   (Object.keys(NOTHING) as (keyof Filter)[]).some((key) => filter.value[key] !== NOTHING[key]),
 );

@@ -1,7 +1,7 @@
 // Accuracy, confidence and gap of the inputs that are selected, with their intervals.
 
 import { count, ends, gapWords, inputs, percent } from "./format";
-import { data, isRight, second, view } from "./state";
+import { byOutcome, data, isRight, second, view } from "./state";
 import { clopperPearson, FEW, meanInterval } from "./statistics";
 import type { Numbers } from "./data";
 
@@ -42,6 +42,11 @@ export function Summary({ rows }: { rows: Int32Array }) {
     <>
       <Line rows={rows} name={two ? one.model.name : null} predicted={one.predicted} confidence={one.confidence} />
       {two && <Line rows={rows} name={two.name} predicted={two.predicted} confidence={two.confidence} />}
+      {byOutcome.value && (
+        <span class="summary">
+          They are chosen by whether the model is right, so their accuracy says nothing.
+        </span>
+      )}
     </>
   );
 }
@@ -59,7 +64,8 @@ function Line({ rows, name, predicted, confidence }: LineProps) {
     <span class="summary">
       {name && <b>{name}: </b>}
       {name ? `${count(f.n)} inputs` : inputs(f.n)}
-      {f.n > 0 && (
+      {f.n > 0 && byOutcome.value && <>, mean confidence {percent(f.confidence)}</>}
+      {f.n > 0 && !byOutcome.value && (
         <>
           , {percent(f.accuracy)} right ({ends(f.accuracyEnds, percent)}), mean confidence{" "}
           {percent(f.confidence)}:{" "}
