@@ -1,0 +1,104 @@
+// The part of the address after #: what is chosen, so that a link shows the same.
+
+import { batch, effect } from "@preact/signals";
+import {
+  data,
+  filter,
+  modelIndex,
+  NOTHING,
+  opened,
+  origin,
+  possibleSorts,
+  rival,
+  sort,
+  SORTS,
+  type Filter,
+  type Rival,
+  type SortKey,
+} from "./state";
+
+const NUMBERS = ["label", "predicted", "level", "bin", "shift"] as const;
+
+function written(): string {
+  const words = new URLSearchParams();
+  if (modelIndex.value) words.set("model", String(modelIndex.value + 1));
+  if (rival.value !== null)
+    words.set("with", rival.value === "calibrated" ? "calibrated" : String(rival.value + 1));
+  const f = filter.value;
+  for (const key of NUMBERS) if (f[key] !== null) words.set(key, String(f[key]! + 1));
+  if (f.right !== null) words.set("right", f.right ? "yes" : "no");
+  if (f.list) words.set("list", f.list);
+  if (f.pair) words.set("pair", f.pair);
+  if (f.search) words.set("search", f.search);
+  if (f !== NOTHING && origin.value) words.set("from", origin.value);
+  words.set("sort", `${sort.value.key}${sort.value.descending ? "-down" : ""}`);
+  if (opened.value !== null) words.set("input", String(data.id[opened.value]));
+  return words.toString();
+}
+
+const within = (text: string | null, end: number): number | null => {
+  const value = Number(text) - 1;
+  return text !== null && Number.isInteger(value) && value >= 0 && value < end ? value : null;
+};
+
+/** Take over what the address says; what is not there, or makes no sense, is left out. */
+function follow(): void {
+  const words = new URLSearchParams(location.hash.slice(1));
+  batch(() => {
+    modelIndex.value = within(words.get("model"), data.views.length) ?? 0;
+    const one = data.views[modelIndex.value];
+    const other: Rival =
+      words.get("with") === "calibrated"
+        ? one.calibrated && "calibrated"
+        : within(words.get("with"), data.views.length);
+    rival.value = other === modelIndex.value ? null : other;
+    const ends: Record<(typeof NUMBERS)[number], number> = {
+      label: data.classes.length,
+      predicted: data.classes.length,
+      level: one.model.levels?.length ?? 0,
+      bin: one.model.reliability.length,
+      shift: one.shift.length,
+    };
+    const next: Filter = { ...NOTHING };
+    for (const key of NUMBERS) next[key] = within(words.get(key), ends[key]);
+    const right = words.get("right");
+    next.right = right === "yes" ? true : right === "no" ? false : null;
+    const list = words.get("list");
+    next.list = list === "suspects" || list === "fragile" ? list : null;
+    const pair = words.get("pair");
+    next.pair =
+      rival.value !== null && (["both", "first", "second", "neither"] as const).find((p) => p === pair)
+        ? (pair as Filter["pair"])
+        : null;
+    next.search = words.get("search") ?? "";
+    filter.value = next;
+    origin.value = words.get("from");
+    const [, key, down] = /^([a-z]+)(-down)?$/.exec(words.get("sort") ?? "") ?? [];
+    if (key in SORTS && possibleSorts.value.includes(key as SortKey))
+      sort.value = { key: key as SortKey, descending: !!down };
+    const id = words.get("input");
+    opened.value = id === null ? null : (data.rowOfId.get(Number(id)) ?? null);
+  });
+}
+
+export function followAddress(): void {
+  if (location.hash.length > 1) follow();
+  let wasOpen = opened.peek() !== null;
+  effect(() => {
+    const hash = `#${written()}`;
+    if (hash === location.hash) return;
+    const isOpen = opened.value !== null;
+    // Opening an input is a step that Back takes back; everything else replaces.
+    if (isOpen && !wasOpen) history.pushState(null, "", hash);
+    else history.replaceState(null, "", hash);
+    wasOpen = isOpen;
+  });
+  addEventListener("hashchange", () => {
+    follow();
+    wasOpen = opened.peek() !== null;
+  });
+  addEventListener("popstate", () => {
+    follow();
+    wasOpen = opened.peek() !== null;
+  });
+}

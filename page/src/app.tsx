@@ -1,0 +1,164 @@
+// The page from top to bottom.
+
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { Calibrations } from "./calibrations";
+import { Classes } from "./classes";
+import { Compare } from "./compare";
+import { count } from "./format";
+import { Inputs } from "./inputs";
+import { Levels } from "./levels";
+import { Opened } from "./opened";
+import { Mistakes } from "./mistakes";
+import { Overview } from "./overview";
+import { Reliability } from "./reliability";
+import { OtherData, UnderShift } from "./shift";
+import { data, modelIndex, showModel, view } from "./state";
+
+const THEMES = ["auto", "light", "dark"] as const;
+type Theme = (typeof THEMES)[number];
+
+function remembered(): Theme {
+  try {
+    return THEMES.find((theme) => theme === localStorage.getItem("arcal-theme")) ?? "auto";
+  } catch {
+    return "auto"; // a page opened from a file may have no storage
+  }
+}
+
+function ThemeSwitch() {
+  const theme = useSignal(remembered());
+  useEffect(() => {
+    document.documentElement.dataset.theme = theme.value;
+    try {
+      localStorage.setItem("arcal-theme", theme.value);
+    } catch {
+      return; // see above
+    }
+  }, [theme.value]);
+  return (
+    <label class="theme">
+      <span class="unseen">Colours</span>
+      <select value={theme.value} onChange={(event) => (theme.value = event.currentTarget.value as Theme)}>
+        <option value="auto">Auto</option>
+        <option value="light">Light</option>
+        <option value="dark">Dark</option>
+      </select>
+    </label>
+  );
+}
+
+function Bar() {
+  return (
+    <div class="bar-top">
+      <div class="inside">
+        <a class="brand" href="#page" onClick={(event) => { event.preventDefault(); scrollTo({ top: 0 }); }}>
+          arcal <span>audit</span>
+        </a>
+        {data.views.length > 1 && (
+          <label class="which">
+            <span class="unseen">Model</span>
+            <select
+              value={String(modelIndex.value)}
+              onChange={(event) => showModel(Number(event.currentTarget.value))}
+            >
+              {data.views.map(({ model }, i) => (
+                <option value={String(i)} key={i}>
+                  {model.name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        <nav aria-label="Parts of the page">
+          <JumpTo id="inputs">The inputs</JumpTo>
+        </nav>
+        <ThemeSwitch />
+      </div>
+    </div>
+  );
+}
+
+function JumpTo({ id, children }: { id: string; children: string }) {
+  return (
+    <a
+      href={`#${id}`}
+      onClick={(event) => {
+        event.preventDefault();
+        document.getElementById(id)!.scrollIntoView({ block: "start" });
+      }}
+    >
+      {children}
+    </a>
+  );
+}
+
+export function App() {
+  const { payload } = data;
+  const { model } = view.value;
+  const { done } = payload;
+  return (
+    <>
+      <Bar />
+      <main>
+        <header class="top">
+          <p class="eyebrow">{payload.title}</p>
+          <h1>{data.views.length > 1 ? model.sentence || payload.sentence : payload.sentence}</h1>
+          {done.inputs < done.of && (
+            <p class="first-page">
+              A first page, of {count(done.inputs)} of {count(done.of)} inputs. Everything here will
+              be sharper when the audit is done.
+            </p>
+          )}
+          {payload.notes.length > 0 && (
+            <ul class="notes">
+              {payload.notes.map((note) => (
+                <li key={note}>{note}</li>
+              ))}
+            </ul>
+          )}
+        </header>
+        <Overview />
+        <div class="figures-grid">
+          <Reliability />
+          <Levels />
+          <Classes />
+          <UnderShift />
+          <Mistakes />
+          <Calibrations />
+          <OtherData />
+          <Compare />
+        </div>
+        <Inputs />
+        <footer>
+          <FactList title="The data" facts={{ Name: payload.data.name, Inputs: count(payload.data.n), ...payload.data.facts }} />
+          {data.views.map(({ model }, i) => (
+            <FactList key={i} title={model.name} facts={model.facts} />
+          ))}
+          <p>
+            Made by arcal {payload.arcal}. Everything is in this file; it asks nothing of the network.
+          </p>
+        </footer>
+      </main>
+      <Opened />
+    </>
+  );
+}
+
+function FactList({ title, facts }: { title: string; facts: Record<string, string> }) {
+  const listed = Object.entries(facts);
+  if (!listed.length) return null;
+  return (
+    <section>
+      <h2>{title}</h2>
+      <dl>
+        {listed.map(([name, words]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{words}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}

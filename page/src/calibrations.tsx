@@ -1,0 +1,83 @@
+// What calibrators would do.
+
+import { Figure } from "./figure";
+import { ends, plain, points, withInterval } from "./format";
+import type { Calibration } from "./payload";
+import { Rows } from "./rows";
+import { compareWith, rival, view } from "./state";
+
+const CHANGES = (one: Calibration) => {
+  const { low, high } = one.nll_difference;
+  if (low === null || high === null) return "not known";
+  if (high < 0) return "better";
+  return low > 0 ? "worse" : "no difference shown";
+};
+
+export function Calibrations() {
+  const one = view.value;
+  const calibrations = one.model.calibrations;
+  if (!calibrations.length) return null;
+  const applied = one.calibrated?.by;
+  return (
+    <Figure
+      id="calibrations"
+      title="What would mend it"
+      words={
+        <>
+          ECE in points before (hollow) and after (filled) each calibrator, with 95 % intervals. The
+          one recommended lowers the log-loss the most where that is shown.{" "}
+          {applied && "Choose it to see each input before and after."}
+        </>
+      }
+      hint="Point at a calibrator to read what it does."
+      table={{
+        head: ["Calibrator", "ECE before", "ECE after", "Log-loss before", "Log-loss after", "Difference", "Log-loss is", "Predictions"],
+        rows: calibrations.map((c) => [
+          c.title + (c.recommended ? " (recommended)" : ""),
+          withInterval(c.ece_before, points),
+          withInterval(c.ece_after, points),
+          withInterval(c.nll_before, plain),
+          withInterval(c.nll_after, plain),
+          withInterval(c.nll_difference, plain),
+          CHANGES(c),
+          c.preserves_accuracy ? "stay" : "may change",
+        ]),
+      }}
+    >
+      <Rows
+        unit="ECE, points"
+        reference={0}
+        label="ECE before and after each calibrator"
+        rows={calibrations.map((c) => ({
+          name: (
+            <>
+              {c.title}
+              {c.recommended && <b class="badge">recommended</b>}
+              {!c.preserves_accuracy && <small>may change predictions</small>}
+            </>
+          ),
+          label:
+            `${c.title}${c.recommended ? ", recommended" : ""}: ECE ${withInterval(c.ece_before, points)} points before, ` +
+            `${withInterval(c.ece_after, points)} after, ${c.ece_after.n} inputs; log-loss ${CHANGES(c)}, by ${withInterval(c.nll_difference, plain)}`,
+          dots: [
+            { ...c.ece_before, hollow: true },
+            { ...c.ece_after },
+          ],
+          figures: (
+            <>
+              {points(c.ece_after.value)} <small>{ends(c.ece_after)}</small>
+            </>
+          ),
+          pressed: rival.value === "calibrated" && c.title === applied,
+          onChoose:
+            c.title === applied
+              ? () => {
+                  compareWith(rival.value === "calibrated" ? null : "calibrated");
+                  if (rival.value) document.getElementById("compare")?.scrollIntoView({ block: "start" });
+                }
+              : null,
+        }))}
+      />
+    </Figure>
+  );
+}

@@ -1,0 +1,129 @@
+// By predicted class, and by class and level.
+
+import { useComputed, useSignal } from "@preact/signals";
+import { Figure } from "./figure";
+import { count, ends, percent, sideOf, signed, whole } from "./format";
+import { groupCells, groupHead, groupSentence } from "./levels";
+import type { Cell, Group } from "./payload";
+import { Rows, type Heat, type Row } from "./rows";
+import { choose, filter, view } from "./state";
+
+const ORDERS = {
+  gap: "largest gap first",
+  name: "by name",
+  accuracy: "least right first",
+  inputs: "most inputs first",
+};
+type Order = keyof typeof ORDERS;
+const SHOWN = 20;
+
+/** How far the interval of a gap stays away from 0; below 0 where it does not. */
+const sureness = (group: Group) =>
+  group.few ? -2 : Math.max(group.gap.low ?? -1, -(group.gap.high ?? 1));
+
+const BY: Record<Order, (a: Group, b: Group) => number> = {
+  gap: (a, b) => sureness(b) - sureness(a),
+  name: (a, b) => a.name.localeCompare(b.name),
+  accuracy: (a, b) => (a.accuracy.value ?? 2) - (b.accuracy.value ?? 2),
+  inputs: (a, b) => b.n - a.n,
+};
+
+export function Classes() {
+  const { model } = view.value;
+  const order = useSignal<Order>("gap");
+  const shown = useSignal(SHOWN);
+  const R = model.levels?.length ?? 0;
+  const cells = useComputed(() => {
+    const byPlace = new Map<string, Cell>();
+    for (const cell of view.value.model.cells) byPlace.set(`${cell.class} ${cell.level}`, cell);
+    return byPlace;
+  });
+  const groups = model.classes
+    .map((group, index) => ({ group, index }))
+    .sort((a, b) => BY[order.value](a.group, b.group) || a.index - b.index);
+  const heat = (index: number, r: number): Heat | null => {
+    const cell = cells.value.get(`${index} ${r}`);
+    if (!cell) return null;
+    const name = `${model.classes[index].name}, level ${r + 1}`;
+    return {
+      label: groupSentence({ ...cell, name }),
+      text: cell.few ? "·" : whole(cell.gap.value),
+      gap: cell.gap.value,
+      pale: cell.few,
+      pressed: filter.value.predicted === index && filter.value.level === r,
+      onChoose: (more) => choose("classes", { predicted: index, level: r }, more),
+    };
+  };
+  const rows: Row[] = groups.slice(0, shown.value).map(({ group, index }) => ({
+    name: group.name,
+    label: groupSentence(group, "Predicted "),
+    dots: [{ ...group.gap, side: sideOf(group.gap.value), pale: group.few }],
+    figures: group.few ? (
+      <>too few <small>{count(group.n)}</small></>
+    ) : (
+      <>
+        {signed(group.gap.value)} <small>{ends(group.gap)}</small>
+      </>
+    ),
+    pressed: filter.value.predicted === index && filter.value.level === null,
+    onChoose: (more) => choose("classes", { predicted: index, ...(more ? {} : { level: null }) }, more),
+    cells: R ? Array.from({ length: R }, (_, r) => heat(index, r)) : undefined,
+  }));
+  const left = groups.length - rows.length;
+  return (
+    <Figure
+      id="classes"
+      wide
+      title={R ? "By the class it says, and its robustness" : "By the class it says"}
+      words={
+        <>
+          Confidence minus accuracy, in points, of the inputs that are said to be each class, with
+          the 95 % interval; at 0 the model is calibrated, to the right it is over-confident.
+          {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot is too few inputs to say anything."}
+        </>
+      }
+      controls={
+        <label>
+          Order{" "}
+          <select
+            value={order.value}
+            onChange={(event) => (order.value = event.currentTarget.value as Order)}
+          >
+            {Object.entries(ORDERS).map(([key, title]) => (
+              <option value={key} key={key}>
+                {title}
+              </option>
+            ))}
+          </select>
+        </label>
+      }
+      table={{
+        head: ["Class", ...groupHead, "Share of all errors", ...Array.from({ length: R }, (_, r) => `Gap in level ${r + 1}`)],
+        rows: groups.map(({ group, index }) => [
+          group.name,
+          ...groupCells(group),
+          percent(group.error_share),
+          ...Array.from({ length: R }, (_, r) => {
+            const cell = cells.value.get(`${index} ${r}`);
+            return !cell ? "–" : cell.few ? "too few" : `${signed(cell.gap.value)} (n ${count(cell.n)})`;
+          }),
+        ]),
+      }}
+    >
+      <Rows
+        rows={rows}
+        unit="gap, points"
+        reference={0}
+        label="Gap by predicted class; classes and cells are buttons"
+        cellHead={R ? Array.from({ length: R }, (_, r) => String(r + 1)) : undefined}
+        cellTitle="Gap by level, in points"
+      />
+      {left > 0 && (
+        <button type="button" class="more" onClick={() => (shown.value += 100)}>
+          {left > 100 ? `Show 100 of the other ${count(left)} classes` : `Show the other ${left} classes`}
+        </button>
+      )}
+    </Figure>
+  );
+}
+

@@ -1,0 +1,77 @@
+// Numbers in words, the same everywhere.
+
+import type { Estimate } from "./payload";
+
+type Maybe = number | null | undefined;
+
+const known = (value: Maybe): value is number => value != null && Number.isFinite(value);
+const minus = (text: string) => text.replace("-", "−");
+
+export const count = (n: number) => n.toLocaleString("en-US");
+export const inputs = (n: number) => `${count(n)} ${n === 1 ? "input" : "inputs"}`;
+
+/** 0.7123 as 71.2 %; near 0 and 1 with the digits that tell it from them. */
+export function percent(value: Maybe, digits = 1): string {
+  if (!known(value)) return "–";
+  const rounded = (100 * value).toFixed(digits);
+  if (value < 1 && Number(rounded) === 100) return digits ? `${trimmed(value)} %` : "> 99 %";
+  if (value > 0 && Number(rounded) === 0) return digits ? "< 0.1 %" : "< 1 %";
+  return `${minus(rounded)} %`;
+}
+
+function trimmed(value: number): string {
+  return value > 0.999999 ? "> 99.99" : (Math.floor(value * 1e4) / 1e2).toFixed(2);
+}
+
+/** 0.0412 as 4.1 points, without the word. */
+export const points = (value: Maybe) => (known(value) ? minus((100 * value).toFixed(1)) : "–");
+
+/** The same with its sign. */
+export const signed = (value: Maybe) =>
+  known(value) ? `${100 * value >= 0.05 ? "+" : ""}${points(value).replace("−0.0", "0.0")}` : "–";
+
+/** In whole points, for a small place. */
+export function whole(value: Maybe): string {
+  if (!known(value)) return "–";
+  const rounded = Math.round(100 * value);
+  return rounded === 0 ? "0" : `${rounded > 0 ? "+" : "−"}${Math.abs(rounded)}`;
+}
+
+/** About three digits. */
+export function plain(value: Maybe): string {
+  if (value === Infinity) return "none";
+  if (!known(value)) return "–";
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size >= 1000) return minus(count(Math.round(value)));
+  if (size < 0.001) return minus(value.toExponential(1));
+  return minus(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3));
+}
+
+export type Show = (value: Maybe) => string;
+
+/** The ends of an interval, as "65.8 to 76.1". */
+export function ends(of: Pick<Estimate, "low" | "high">, show: Show = points): string {
+  if (!known(of.low) || !known(of.high)) return "";
+  return `${show(of.low).replace(" %", "")} to ${show(of.high).replace(" %", "")}`;
+}
+
+/** A figure with its interval, as "71.2 % (65.8 to 76.1)". */
+export function withInterval(of: Estimate, show: Show): string {
+  const interval = ends(of, show);
+  return interval ? `${show(of.value)} (${interval})` : show(of.value);
+}
+
+/** Confidence minus accuracy in words. */
+export function gapWords(gap: Maybe): string {
+  if (!known(gap)) return "unknown";
+  if (Math.abs(gap) < 0.0005) return "no gap";
+  return `${gap > 0 ? "over" : "under"}-confident by ${points(Math.abs(gap))} points`;
+}
+
+/** The mark that goes with a colour, for whoever does not see it. */
+export const sideOf = (gap: Maybe) =>
+  !known(gap) || Math.abs(gap) < 0.0005 ? "none" : gap > 0 ? "over" : "under";
+
+export const words = (name: string) =>
+  name.replaceAll("_", " ").replace("jpeg", "JPEG").replace(/^./, (c) => c.toUpperCase());

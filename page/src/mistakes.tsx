@@ -1,0 +1,100 @@
+// Which class it says where the label is another.
+
+import { useComputed, useSignal } from "@preact/signals";
+import { Figure } from "./figure";
+import { count, ends, inputs, percent } from "./format";
+import { Rows } from "./rows";
+import { choose, data, filter, view } from "./state";
+import { clopperPearson, FEW } from "./statistics";
+
+const SHOWN = 8;
+
+interface Mistake {
+  label: number;
+  predicted: number;
+  n: number;
+  of: number;
+  confidence: number;
+}
+
+function mistakes(): Mistake[] {
+  const one = view.value;
+  const of = new Map<number, number>();
+  const pairs = new Map<string, Mistake>();
+  for (let i = 0; i < data.N; i++) {
+    const label = data.label[i];
+    const predicted = one.predicted[i];
+    of.set(label, (of.get(label) ?? 0) + 1);
+    if (label === predicted) continue;
+    const key = `${label} ${predicted}`;
+    const pair = pairs.get(key) ?? { label, predicted, n: 0, of: 0, confidence: 0 };
+    pair.n += 1;
+    pair.confidence += one.confidence[i];
+    pairs.set(key, pair);
+  }
+  for (const pair of pairs.values()) {
+    pair.of = of.get(pair.label)!;
+    pair.confidence /= pair.n;
+  }
+  return [...pairs.values()].sort((a, b) => b.n - a.n || a.label - b.label || a.predicted - b.predicted);
+}
+
+export function Mistakes() {
+  const shown = useSignal(SHOWN);
+  const all = useComputed(mistakes).value;
+  if (!all.length) return null;
+  const listed = all.slice(0, shown.value).map((mistake) => {
+    const [low, high] = clopperPearson(mistake.n, mistake.of);
+    const share = { value: mistake.n / mistake.of, low, high };
+    const names = [data.classes[mistake.label], data.classes[mistake.predicted]];
+    return { ...mistake, share, names };
+  });
+  const left = all.length - listed.length;
+  return (
+    <Figure
+      id="mistakes"
+      title="What it takes for what"
+      words="The commonest mistakes: the share of a label's inputs, in per cent, that are said to be another class, with its 95 % interval, and how sure it is of them."
+      table={{
+        head: ["Label", "Said", "Inputs", "Share of the label", "95 %", "Mean confidence"],
+        rows: listed.map((m) => [
+          m.names[0],
+          m.names[1],
+          count(m.n),
+          percent(m.share.value),
+          ends(m.share, percent),
+          percent(m.confidence),
+        ]),
+      }}
+    >
+      <Rows
+        unit="inputs"
+        reference={0}
+        label="Commonest mistakes; each is a button"
+        rows={listed.map((m) => ({
+          name: (
+            <>
+              {m.names[0]} <small class="arrow">→ {m.names[1]}</small>
+            </>
+          ),
+          label:
+            `${m.names[0]} said to be ${m.names[1]}: ${inputs(m.n)} of ${count(m.of)}, ` +
+            `${percent(m.share.value)} (${ends(m.share, percent)}), mean confidence ${percent(m.confidence)}`,
+          dots: [{ ...m.share, pale: m.of < FEW }],
+          figures: (
+            <>
+              {count(m.n)} <small>{percent(m.confidence, 0)} sure</small>
+            </>
+          ),
+          pressed: filter.value.label === m.label && filter.value.predicted === m.predicted,
+          onChoose: (more) => choose("mistakes", { label: m.label, predicted: m.predicted }, more),
+        }))}
+      />
+      {left > 0 && (
+        <button type="button" class="more" onClick={() => (shown.value += 20)}>
+          Show {Math.min(20, left)} more of {count(left)}
+        </button>
+      )}
+    </Figure>
+  );
+}

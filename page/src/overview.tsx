@@ -1,0 +1,98 @@
+// The figures over all inputs, of every model.
+
+import { count, ends, percent, plain, points, signed, type Show } from "./format";
+import type { Estimate, Model, Overall } from "./payload";
+import { data, modelIndex, showModel } from "./state";
+
+interface Reading {
+  name: string;
+  about: string;
+  of: (overall: Overall) => Estimate;
+  show: Show;
+  unit: string;
+}
+
+const READINGS: Reading[] = [
+  { name: "Accuracy", about: "how often it is right", of: (o) => o.accuracy, show: percent, unit: "" },
+  {
+    name: "Confidence",
+    about: "how sure it says it is, on average",
+    of: (o) => ({ value: o.confidence, low: null, high: null, n: o.n }),
+    show: percent,
+    unit: "",
+  },
+  { name: "Gap", about: "confidence minus accuracy, in points", of: (o) => o.gap, show: signed, unit: "" },
+  { name: "ECE", about: "how far the two are apart over the range of confidence, in points", of: (o) => o.ece, show: points, unit: "" },
+  { name: "Smooth ECE", about: "the same without bins, in points", of: (o) => o.smooth_ece, show: points, unit: "" },
+  { name: "Log-loss", about: "judges all probabilities; lower is better", of: (o) => o.nll, show: plain, unit: "" },
+  { name: "Brier", about: "judges all probabilities; lower is better", of: (o) => o.brier, show: plain, unit: "" },
+];
+
+export function Overview() {
+  const several = data.views.length > 1;
+  return (
+    <div class={several ? "overview several" : "overview"}>
+      {data.views.map(({ model }, i) => (
+        <div class="readings" key={i} role="group" aria-label={model.name}>
+          {several && (
+            <button
+              type="button"
+              class="model"
+              aria-pressed={modelIndex.value === i}
+              onClick={() => showModel(i)}
+            >
+              {model.name}
+            </button>
+          )}
+          {READINGS.map((reading) => (
+            <ReadingOf key={reading.name} reading={reading} model={model} />
+          ))}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** What the intervals of all models span, with the ends that mean something. */
+function domainOf(reading: Reading): [number, number] {
+  const ends = data.views.flatMap(({ model }) => {
+    const { low, value, high } = reading.of(model.overall);
+    return [low, value, high].filter((v): v is number => v !== null && Number.isFinite(v));
+  });
+  const share = reading.name === "Accuracy";
+  return [Math.min(...ends, share ? 1 : 0), Math.max(...ends, share ? 1 : 0)];
+}
+
+/** An interval on a line that starts, or ends, at what would be best. */
+function Interval({ estimate, domain }: { estimate: Estimate; domain: [number, number] }) {
+  const place = (value: number) => `${2 + (96 * (value - domain[0])) / (domain[1] - domain[0] || 1)}%`;
+  const best = domain[1] === 1 ? 1 : 0;
+  return (
+    <svg class="interval" width="100%" height="14" aria-hidden="true">
+      <line class="track-line" x1="2%" x2="98%" y1="7" y2="7" />
+      <line class="best" x1={place(best)} x2={place(best)} y1="2" y2="12" />
+      <line class="whisker" x1={place(estimate.low!)} x2={place(estimate.high!)} y1="7" y2="7" />
+      <circle cx={place(estimate.value!)} cy="7" r="3.5" />
+    </svg>
+  );
+}
+
+function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
+  const estimate = reading.of(model.overall);
+  const interval = ends(estimate, reading.show);
+  const calm = reading.name === "ECE" ? model.overall.ece_if_calibrated : null;
+  if (estimate.value === null || estimate.value === undefined) return null;
+  return (
+    <div class="reading" title={`${reading.about}; ${count(estimate.n)} inputs`}>
+      <span class="what">{reading.name}</span>
+      <b>{reading.show(estimate.value)}</b>
+      {interval && <Interval estimate={estimate} domain={domainOf(reading)} />}
+      <small>{interval ? interval : `of ${count(estimate.n)} inputs`}</small>
+      {calm && (
+        <small>
+          if calibrated: {points(calm.value)}, up to {points(calm.high)}
+        </small>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,184 @@
+// Pictures of many rows: a name, a dot with its interval on an axis they share, figures, cells.
+
+import { scaleLinear } from "d3-scale";
+import type { ComponentChildren } from "preact";
+import { moveAmongMarks } from "./marks";
+
+export interface Dot {
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  /** How it is drawn: its side, hollow where it is the state before, pale where inputs are few. */
+  side?: "over" | "under" | "none";
+  hollow?: boolean;
+  pale?: boolean;
+  text?: string;
+}
+
+export interface Heat {
+  label: string;
+  text: string;
+  gap: number | null;
+  pale: boolean;
+  pressed: boolean;
+  onChoose: ((more: boolean) => void) | null;
+}
+
+export interface Row {
+  name: ComponentChildren;
+  label: string;
+  dots: Dot[];
+  figures: ComponentChildren;
+  pressed: boolean;
+  onChoose: ((more: boolean) => void) | null;
+  cells?: (Heat | null)[];
+}
+
+interface Props {
+  rows: Row[];
+  unit: string;
+  /** Where on the axis nothing is wrong, or what others are held against. */
+  reference: number;
+  referenceName?: string;
+  cellHead?: string[];
+  cellTitle?: string;
+  label: string;
+}
+
+/** A tint by the size of a gap: 20 points are the fullest. */
+export function tint(gap: number | null): Record<string, string> | undefined {
+  if (gap === null || !Number.isFinite(gap)) return undefined;
+  const share = Math.round(Math.min(1, Math.abs(gap) / 0.2) * 62);
+  return {
+    backgroundColor: `color-mix(in oklab, var(--${gap > 0 ? "over" : "under"}) ${share}%, var(--paper))`,
+  };
+}
+
+export function Rows({ rows, unit, reference, referenceName, cellHead, cellTitle, label }: Props) {
+  const ends = rows.flatMap((row) =>
+    row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
+  );
+  const known = [reference, ...ends.filter((v): v is number => v !== null && Number.isFinite(v))];
+  const x = scaleLinear([Math.min(...known), Math.max(...known, reference + 1e-3)], [2, 98]).nice(5);
+  x.clamp(true);
+  const ticks = x.ticks(4);
+  const place = (value: number) => `${x(value)}%`;
+  return (
+    <div
+      class={cellHead ? "rows with-cells" : "rows"}
+      role="group"
+      aria-label={label}
+      onKeyDown={(event) => moveAmongMarks(event)}
+    >
+      <div class="row head" aria-hidden="true">
+        <div class="line">
+          <span class="name" />
+          <svg class="track axis" height="18" width="100%">
+            {ticks.map((t) => (
+              <text key={t} x={place(t)} y="13" text-anchor="middle">
+                {String(+(100 * t).toFixed(1)).replace("-", "−")}
+              </text>
+            ))}
+          </svg>
+          <span class="figures unit">{unit}</span>
+        </div>
+        {cellHead && (
+          <span class="cells" title={cellTitle}>
+            {cellHead.map((name) => (
+              <i key={name}>{name}</i>
+            ))}
+          </span>
+        )}
+      </div>
+      {rows.map((row, i) => {
+        const inside = (
+          <>
+            <span class="name">{row.name}</span>
+            <svg class="track" height="26" width="100%" aria-hidden="true">
+              {ticks.map((t) => (
+                <line key={t} class="grid" x1={place(t)} x2={place(t)} y1="0" y2="26" />
+              ))}
+              <line class="reference" x1={place(reference)} x2={place(reference)} y1="0" y2="26" />
+              {row.dots.length === 2 && row.dots.every((dot) => dot.value !== null) && (
+                <line class="step" x1={place(row.dots[0].value!)} x2={place(row.dots[1].value!)} y1="13" y2="13" />
+              )}
+              {row.dots.map((dot, k) => dot.value !== null && <DotMark key={k} dot={dot} place={place} y={row.dots.length === 2 ? 9 + 8 * k : 13} />)}
+            </svg>
+            <span class="figures">{row.figures}</span>
+          </>
+        );
+        return (
+          <div class={row.pressed ? "row pressed" : "row"} key={i} data-line>
+            {row.onChoose ? (
+              <button
+                type="button"
+                class="line"
+                data-mark="0"
+                tabIndex={i === 0 ? 0 : -1}
+                aria-label={row.label}
+                aria-pressed={row.pressed}
+                onClick={(event) => row.onChoose!(event.shiftKey)}
+              >
+                {inside}
+              </button>
+            ) : (
+              <div class="line" data-reads={row.label}>
+                {inside}
+              </div>
+            )}
+            {row.cells && (
+              <span class="cells">
+                {row.cells.map((cell, k) =>
+                  cell === null ? (
+                    <i key={k} class="none" />
+                  ) : (
+                    <HeatCell key={k} cell={cell} column={k + 1} />
+                  ),
+                )}
+              </span>
+            )}
+          </div>
+        );
+      })}
+      {referenceName && <p class="unit">{referenceName}</p>}
+    </div>
+  );
+}
+
+function DotMark({ dot, place, y }: { dot: Dot; place: (value: number) => string; y: number }) {
+  const side = dot.side ?? "none";
+  return (
+    <g class={`dot ${side}${dot.hollow ? " hollow" : ""}${dot.pale ? " few" : ""}`}>
+      {dot.low !== null && dot.high !== null && (
+        <line class="whisker" x1={place(dot.low)} x2={place(dot.high)} y1={y} y2={y} />
+      )}
+      <circle cx={place(dot.value!)} cy={y} r="4.5" />
+      {dot.text && (
+        <text x={place(dot.value!)} y={y} dy="-7" text-anchor="middle">
+          {dot.text}
+        </text>
+      )}
+    </g>
+  );
+}
+
+function HeatCell({ cell, column }: { cell: Heat; column: number }) {
+  const props = {
+    class: `heat${cell.pale ? " pale" : ""}${cell.pressed ? " pressed" : ""}`,
+    style: cell.pale ? undefined : tint(cell.gap),
+  };
+  if (!cell.onChoose) return <i {...props} data-reads={cell.label}>{cell.text}</i>;
+  return (
+    <button
+      type="button"
+      {...props}
+      data-mark={column}
+      aria-label={cell.label}
+      aria-pressed={cell.pressed}
+      tabIndex={-1}
+      onClick={(event) => cell.onChoose!(event.shiftKey)}
+    >
+      {cell.text}
+    </button>
+  );
+}

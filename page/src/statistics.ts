@@ -1,0 +1,84 @@
+// Intervals of what is selected in the page, computed where the selection is made.
+
+/** ln Gamma by Lanczos' approximation. */
+function lnGamma(x: number): number {
+  const c = [
+    76.18009172947146, -86.50532032941677, 24.01409824083091, -1.231739572450155,
+    0.1208650973866179e-2, -0.5395239384953e-5,
+  ];
+  let sum = 1.000000000190015;
+  for (let i = 0; i < 6; i++) sum += c[i] / (x + 1 + i);
+  const t = x + 5.5;
+  return (x + 0.5) * Math.log(t) - t + Math.log((2.5066282746310005 * sum) / x);
+}
+
+/** The regularised incomplete beta function by its continued fraction (Lentz). */
+export function betaIncomplete(x: number, a: number, b: number): number {
+  if (x <= 0) return 0;
+  if (x >= 1) return 1;
+  if (x > (a + 1) / (a + b + 2)) return 1 - betaIncomplete(1 - x, b, a);
+  const front = Math.exp(
+    lnGamma(a + b) - lnGamma(a) - lnGamma(b) + a * Math.log(x) + b * Math.log(1 - x),
+  );
+  const tiny = 1e-300;
+  let c = 1;
+  let d = 1 / Math.max(1 - ((a + b) * x) / (a + 1), tiny);
+  let fraction = d;
+  for (let m = 1; m < 1000; m++) {
+    const even = (m * (b - m) * x) / ((a + 2 * m - 1) * (a + 2 * m));
+    d = 1 / (1 + even * d || tiny);
+    c = 1 + even / c || tiny;
+    fraction *= d * c;
+    const odd = (-(a + m) * (a + b + m) * x) / ((a + 2 * m) * (a + 2 * m + 1));
+    d = 1 / (1 + odd * d || tiny);
+    c = 1 + odd / c || tiny;
+    const step = d * c;
+    fraction *= step;
+    if (Math.abs(step - 1) < 1e-12) break;
+  }
+  return (front * fraction) / a;
+}
+
+function betaQuantile(p: number, a: number, b: number): number {
+  let low = 0;
+  let high = 1;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (betaIncomplete(middle, a, b) < p) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+/** The exact 95 % interval of a probability (Clopper and Pearson). */
+export function clopperPearson(successes: number, n: number): [number, number] {
+  if (n === 0) return [0, 1];
+  return [
+    successes === 0 ? 0 : betaQuantile(0.025, successes, n - successes + 1),
+    successes === n ? 1 : betaQuantile(0.975, successes + 1, n - successes),
+  ];
+}
+
+/** A weighted mean and the 95 % interval that its standard error gives. */
+export function meanInterval(
+  values: ArrayLike<number>,
+  weights: ArrayLike<number> | null,
+): { value: number; low: number; high: number } {
+  let total = 0;
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) {
+    const w = weights ? weights[i] : 1;
+    total += w;
+    sum += w * values[i];
+  }
+  const mean = sum / total;
+  let squares = 0;
+  for (let i = 0; i < values.length; i++)
+    squares += ((weights ? weights[i] : 1) * (values[i] - mean)) ** 2;
+  const n = values.length;
+  const error = n > 1 ? (Math.sqrt(squares) / total) * Math.sqrt(n / (n - 1)) : Infinity;
+  return { value: mean, low: mean - 1.96 * error, high: mean + 1.96 * error };
+}
+
+/** Fewer inputs than these say nothing of accuracy or gap. */
+export const FEW = 20;

@@ -1,0 +1,261 @@
+"""Payloads of made-up numbers for the page that people work with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from arcal.calibration import clopper_pearson
+from arcal.report.explorer import column
+from arcal.report.thumbnails import make_sheets, perturbation_sheets
+
+HOSTILE = (
+    "</script><img src=x onerror=alert(1)>",
+    "<!--",
+    "\u202eright to left",
+    "nul \x00 and \x1b[31m and\nlines",
+    "=1+1",
+    '"quoted", with, commas',
+    "lone \ud800 surrogate",
+    "a name that does not end " * 8,
+    "&lt;b&gt; \u2028 ]]>",
+    "",
+)
+"""Names of classes that would break a careless page."""
+BINS = 15
+
+
+def make_payload(
+    N: int = 300,
+    *,
+    classes: Sequence[str] = ("cat", "dog", "frog", "ship"),
+    kind: str = "images",
+    models: int = 1,
+    R: int | None = 10,
+    shift: bool = True,
+    of: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """A payload with everything the page draws, or, by its arguments, with less."""
+    draws = np.random.default_rng(seed)
+    Z = len(classes)
+    labels = draws.integers(0, Z, N)
+    images = draws.integers(0, 256, (N, 3, 16, 16), dtype=np.uint8)
+    names = [f"{'file' if kind != 'predictions' else 'row'} {i}" for i in range(N)]
+    rows = draws.normal(size=(N, 3))
+    made = [
+        _model(f"model {m + 1}", labels, classes, draws, R, shift, images if kind == "images" else None)
+        for m in range(models)
+    ]
+    return {
+        "format": 1,
+        "arcal": "0",
+        "title": f"model 1 on {classes[0]}",
+        "sentence": f"The model says it is surer than it is, most of all of {classes[0]}.",
+        "notes": ["These numbers are made up."],
+        "data": {
+            "name": "made up",
+            "n": N,
+            "kind": kind,
+            "classes": list(classes),
+            "facts": {"Source": classes[-1]},
+        },
+        "done": {"inputs": N, "of": of or N},
+        "inputs": {
+            "id": column(np.arange(N) + 100, "int32"),
+            "label": column(labels, "int16"),
+            "name": None if kind == "images" else names,
+        },
+        "models": made,
+        "images": make_sheets([torch.from_numpy(images)], N) if kind == "images" else None,
+        "texts": [f"text {i} of {classes[labels[i]]}\nand more" for i in range(N)]
+        if kind == "texts"
+        else None,
+        "table": {"columns": ["age", classes[0], "width"], "values": column(rows, "float32")}
+        if kind == "table"
+        else None,
+    }
+
+
+def _model(
+    name: str,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    draws: np.random.Generator,
+    R: int | None,
+    shift: bool,
+    images: np.ndarray | None,
+) -> dict[str, Any]:
+    N, Z = len(labels), len(classes)
+    logits = 2.5 * draws.normal(size=(N, Z))
+    logits[np.arange(N), labels] += 3
+    p = _softmax(logits)
+    calm = _softmax(logits / 2)
+    top = np.argsort(-p, axis=1)[:, :5]
+    predicted, confidence = top[:, 0], p.max(axis=1)
+    right = predicted == labels
+    label_probability = p[np.arange(N), labels]
+    distance = (confidence + 0.2 * draws.random(N)).astype(np.float32)
+    distance[draws.random(N) < 0.02] = np.inf
+    level = np.argsort(np.argsort(distance, kind="stable")) * (R or 1) // N
+    wrong = np.flatnonzero(~right)[np.argsort(label_probability[~right])]
+    sound = np.flatnonzero(right)[np.argsort(distance[right], kind="stable")][: N // 10]
+    inputs = {
+        "predicted": column(predicted, "int16"),
+        "confidence": column(confidence, "float32"),
+        "label_probability": column(label_probability, "float32"),
+        "loss": column(-np.log(label_probability), "float32"),
+        "suspect_rank": column(_ranks(N, wrong), "int32"),
+        "top_class": column(top, "int16"),
+        "top_probability": column(np.take_along_axis(p, top, axis=1), "share"),
+        "calibrated_confidence": column(
+            np.where(np.arange(N) % 2, calm.max(axis=1), np.nan), "float32"
+        ),
+        "calibrated_top_class": column(top, "int16"),
+        "calibrated_top_probability": column(np.take_along_axis(calm, top, axis=1), "share"),
+    }
+    if R:
+        inputs |= {
+            "distance": column(distance, "float32"),
+            "nearest": column(np.where(np.isinf(distance), -1, (predicted + 1) % Z), "int16"),
+            "level": column(level, "int8"),
+            "fragile_rank": column(_ranks(N, sound), "int32"),
+        }
+    errors = max(1, int((~right).sum()))
+    group = lambda name, rows: _group(name, confidence[rows], right[rows], errors)  # noqa: E731
+    places = [(c, r) for c in range(Z) for r in range(R or 0)]
+    figures = _group("all", confidence, right, errors)
+    return {
+        "name": name,
+        "facts": {"Made": "up"},
+        "sentence": f"{name} says it is surer than it is.",
+        "order": "attack" if R else None,
+        "overall": {
+            **{key: figures[key] for key in ("n", "accuracy", "confidence", "gap", "ece")},
+            "ece_if_calibrated": {"value": 0.02, "high": 0.04},
+            "smooth_ece": figures["ece"],
+            "nll": _mean(-np.log(label_probability)),
+            "brier": _mean(((p - np.eye(Z)[labels]) ** 2).sum(axis=1)),
+        },
+        "reliability": _bins(confidence, right),
+        "levels": [
+            {**group(f"Level {r + 1}", level == r), "distance": [0.1 * r, None if r == R - 1 else 1.0]}
+            for r in range(R)
+        ]
+        if R
+        else None,
+        "classes": [group(classes[c], predicted == c) for c in range(Z)],
+        "cells": [
+            {"class": c, "level": r, **group("cell", chosen)}
+            for c, r in places
+            if (chosen := (predicted == c) & (level == r)).any()
+        ],
+        "shift": [
+            {
+                "type": type,
+                "intensity": 3,
+                **{key: figures[key] for key in ("accuracy", "ece", "gap")},
+                "predicted": column((predicted + (draws.random(N) < 0.3)) % Z, "int16"),
+                "confidence": column(0.8 * confidence, "share"),
+            }
+            for type in ("fog", "jpeg_compression")
+        ]
+        if shift
+        else [],
+        "other": [
+            {"name": "noise", "n": 50, "auroc_confidence": 0.9, "auroc_entropy": 0.91},
+        ],
+        "calibrations": [
+            {
+                "name": key,
+                "title": title,
+                "preserves_accuracy": key == "temperature",
+                **{f"ece_{when}": figures["ece"] for when in ("before", "after")},
+                **{f"nll_{when}": _mean(-np.log(label_probability)) for when in ("before", "after")},
+                "nll_difference": {"value": -0.02, "low": -0.03, "high": -0.01, "n": N},
+                "recommended": key == "temperature",
+            }
+            for key, title in (("temperature", "temperature scaling"), ("irm", "isotonic"))
+        ],
+        "calibrated_by": "temperature scaling",
+        "inputs": inputs,
+        "perturbations": None if images is None else _perturbations(images[:20], top[:20], p[:20]),
+    }
+
+
+def _perturbations(images: np.ndarray, top: np.ndarray, p: np.ndarray) -> dict[str, Any]:
+    x = torch.from_numpy(images).float() / 255
+    changed = (x + 0.02 * torch.linspace(-1, 1, x.shape[-1])).clamp(0, 1)
+    perturbation, perturbed, amplification = perturbation_sheets(x, changed)
+    return {
+        "inputs": column(np.arange(len(images)), "int32"),
+        "top_class": column(top[:, ::-1], "int16"),
+        "top_probability": column(np.take_along_axis(p, top, axis=1), "share"),
+        "amplification": amplification,
+        "perturbation": perturbation,
+        "perturbed": perturbed,
+    }
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _ranks(N: int, rows: np.ndarray) -> np.ndarray:
+    ranks = np.full(N, -1)
+    ranks[rows] = np.arange(len(rows))
+    return ranks
+
+
+def _mean(values: np.ndarray) -> dict[str, Any]:
+    n = len(values)
+    if n < 2:
+        return {"value": float(values.mean()) if n else None, "low": None, "high": None, "n": n}
+    mean, error = values.mean(), 1.96 * values.std(ddof=1) / n**0.5
+    return {"value": float(mean), "low": float(mean - error), "high": float(mean + error), "n": n}
+
+
+def _accuracy(right: np.ndarray) -> dict[str, Any]:
+    n, hits = len(right), int(right.sum())
+    low, high = clopper_pearson(torch.tensor([hits]), torch.tensor([n]))
+    return {"value": hits / n if n else None, "low": float(low), "high": float(high), "n": n}
+
+
+def _group(name: str, confidence: np.ndarray, right: np.ndarray, errors: int) -> dict[str, Any]:
+    n, few = len(right), len(right) < 20
+    gap = _mean(confidence - right)
+    shown = not few and gap["low"] * gap["high"] > 0
+    verdict = "over-confident" if (gap["value"] or 0) > 0 else "under-confident"
+    return {
+        "name": name,
+        "n": n,
+        "accuracy": _accuracy(right),
+        "confidence": float(confidence.mean()) if n else None,
+        "gap": gap,
+        "ece": {**gap, "value": None if gap["value"] is None else abs(gap["value"]), "low": 0.0},
+        "error_share": float((~right).sum() / errors),
+        "few": few,
+        "verdict": "too few" if few else verdict if shown else "not shown",
+    }
+
+
+def _bins(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
+    place = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1)
+    bins = []
+    for k in range(BINS):
+        inside = right[place == k]
+        accuracy = _accuracy(inside)
+        bins.append(
+            {
+                "low": k / BINS,
+                "high": (k + 1) / BINS,
+                "count": len(inside),
+                "accuracy": accuracy["value"],
+                "confidence": float(confidence[place == k].mean()) if len(inside) else None,
+                "accuracy_low": accuracy["low"],
+                "accuracy_high": accuracy["high"],
+            }
+        )
+    return bins
