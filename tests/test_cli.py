@@ -201,7 +201,10 @@ def _spoiled(run: Path) -> Path:
         (["train", "--bogus", "3"], "Unrecognized options: --bogus, 3; see `arcal train --help`"),
         (["score"], "Missing from arcal score: PATH Run folder"),
         (["learn"], "Unrecognized options: learn; see `arcal --help`"),
-        ([], "no command: Expected one of {demo, train, score, evaluate, report, reproduce}"),
+        (
+            [],
+            "no command: Expected one of {audit, demo, train, score, evaluate, report, reproduce}",
+        ),
         (["reproduce", "--seeds", "0", "table1"], "--seeds cannot be '0', 'table1'"),
         (["reproduce", "headline"], "choose another by --scale"),
         (["reproduce", "table1", "--scale", "cpu"], "no data at data/cifar10: say where by"),

@@ -44,14 +44,19 @@ from arcal.calibration import (  # isort: skip
 )
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from arcal._version import __version__
 from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.audits import Audit, audit
 
 __all__ = [
     "AdaptiveLabelSmoothing",
     "Adversarial",
     "ArcalError",
+    "Audit",
     "BoundaryProjection",
     "ByLevel",
     "CarliniWagner",
@@ -59,6 +64,7 @@ __all__ = [
     "Robustness",
     "Variance",
     "__version__",
+    "audit",
     "average",
     "brier",
     "by_level",
@@ -76,10 +82,22 @@ __all__ = [
     "variance",
 ]
 
-_ROOMS = ("data", "evaluation", "methods", "networks", "store", "training", "transforms")
+_ROOMS = (
+    "auditing",
+    "classifiers",
+    "data",
+    "evaluation",
+    "methods",
+    "networks",
+    "store",
+    "training",
+    "transforms",
+)
 
 
 def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
     if name in _ROOMS:
         return import_module(f"arcal.{name}")
+    if name in ("audit", "Audit"):  # they draw pages, which a plain `import arcal` need not load
+        return getattr(import_module("arcal.audits"), name)
     raise AttributeError(f"module 'arcal' has no attribute {name!r}")

@@ -157,7 +157,7 @@ def known_sets(run, labels):
     ids, pixels = torch.arange(len(labels)), torch.zeros(len(labels), 1, 1, 1, dtype=torch.uint8)
     classes = tuple("abcdefghij")
     return {
-        names[name]: Known("cifar10/test", ids, labels, classes, pixels, fingerprint)
+        names[name]: Known("cifar10/test", ids, labels, classes, pixels, known=fingerprint)
         for name, fingerprint in fingerprints.items()
     }
 

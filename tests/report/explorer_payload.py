@@ -45,7 +45,9 @@ def make_payload(
     names = [f"{'file' if kind != 'predictions' else 'row'} {i}" for i in range(N)]
     rows = draws.normal(size=(N, 3))
     made = [
-        _model(f"model {m + 1}", labels, classes, draws, R, shift, images if kind == "images" else None)
+        _model(
+            f"model {m + 1}", labels, classes, draws, R, shift, images if kind == "images" else None
+        )
         for m in range(models)
     ]
     return {
@@ -140,7 +142,10 @@ def _model(
         },
         "reliability": _bins(confidence, right),
         "levels": [
-            {**group(f"Level {r + 1}", level == r), "distance": [0.1 * r, None if r == R - 1 else 1.0]}
+            {
+                **group(f"Level {r + 1}", level == r),
+                "distance": [0.1 * r, None if r == R - 1 else 1.0],
+            }
             for r in range(R)
         ]
         if R
@@ -172,7 +177,9 @@ def _model(
                 "title": title,
                 "preserves_accuracy": key == "temperature",
                 **{f"ece_{when}": figures["ece"] for when in ("before", "after")},
-                **{f"nll_{when}": _mean(-np.log(label_probability)) for when in ("before", "after")},
+                **{
+                    f"nll_{when}": _mean(-np.log(label_probability)) for when in ("before", "after")
+                },
                 "nll_difference": {"value": -0.02, "low": -0.03, "high": -0.01, "n": N},
                 "recommended": key == "temperature",
             }

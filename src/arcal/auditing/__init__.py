@@ -16,12 +16,14 @@ _posthoc       the same subject, calibrated after training
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspects      labels to doubt, and right answers that hang by a thread
 _per_input     a row for every input
+_audited       a classifier on one data set, with everything that an audit finds
 _showcase      images with the perturbations that change a prediction
 models         anything that gives logits becomes a model; saved predictions are checked
 
 Nothing here reads or writes a file.
 """
 
+from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
 from arcal.auditing._estimate import Estimate
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
@@ -89,6 +91,7 @@ __all__ = [
     "SUSPECT_ORDERS",
     "TYPES",
     "WEAKEST",
+    "Audited",
     "BeforeAndAfter",
     "Estimate",
     "EvaluationSet",
@@ -102,6 +105,7 @@ __all__ = [
     "Outcome",
     "OverShift",
     "Overall",
+    "Perturbed",
     "Predictions",
     "Provenance",
     "R",

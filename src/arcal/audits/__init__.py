@@ -1,1 +1,41 @@
-"""Audits: a classifier and its data in, findings, a page and files out."""
+"""Audits: classifiers and their data in; findings, a page and files out.
+
+_audit         `arcal.audit`, and the value it returns
+_jobs          one model on one data set: the order of the work
+_engine        block by block, kept and read again
+_blocks        everything a model is asked of some inputs
+_examples      the labelled inputs, of any kind
+_figures       findings by name
+_conditions    when a build should fail
+_prediction_files   predictions that somebody saved
+_open          what a user types, opened
+_json, _words  findings as JSON, and in sentences
+_payload       what the page is drawn from
+"""
+
+from arcal.audits._audit import Audit, audit
+from arcal.audits._blocks import PANEL, Settings
+from arcal.audits._conditions import Condition, failures
+from arcal.audits._examples import Examples
+from arcal.audits._jobs import Job, run_jobs
+from arcal.audits._open import Reading, names_of, open_job, open_predictions, split_names
+from arcal.audits._prediction_files import SavedPredictions, read_predictions
+
+__all__ = [
+    "PANEL",
+    "Audit",
+    "Condition",
+    "Examples",
+    "Job",
+    "Reading",
+    "SavedPredictions",
+    "Settings",
+    "audit",
+    "failures",
+    "names_of",
+    "open_job",
+    "open_predictions",
+    "read_predictions",
+    "run_jobs",
+    "split_names",
+]

@@ -1,7 +1,7 @@
 """A block of inputs: everything a model is asked of them, in one visit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from arcal.attacks import (
     frozen,
     settings_of,
 )
-from arcal.auditing import EvaluationSet
+from arcal.auditing import EvaluationSet, Perturbed
 from arcal.robustness import Attack, score
 from arcal.transforms import corrupt
 
@@ -60,6 +60,13 @@ class Settings:
         }
 
 
+SHOWN = 8
+"""One of so many images of a block is work as it is when perturbed: the least robust ones."""
+
+
+_PERTURBED = tuple(field.name for field in fields(Perturbed))
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """What a model says of B inputs.
@@ -67,6 +74,7 @@ class Block:
     `ids`, `labels` and `nearest`, the class that the nearest perturbed input found is taken for (-1
     where none was found), are int64 `(B,)`; `logits` and those under each corruption `(B, Z)`;
     `robustness` float32 `(B,)`, a distance if the order is "attack"; `passes` int64 `(B,)`.
+    `perturbed` are the least robust images.
     """
 
     ids: Tensor
@@ -76,6 +84,7 @@ class Block:
     robustness: Tensor | None = None
     nearest: Tensor | None = None
     passes: Tensor | None = None
+    perturbed: Perturbed | None = None
 
 
 def audit_block(
@@ -123,7 +132,17 @@ def joined(blocks: Sequence[Block]) -> Block:
     shifted = {
         where: torch.cat([block.shifted[where] for block in blocks]) for where in first.shifted
     }
-    return Block(**{name: together(name) for name in names}, shifted=shifted)
+    some = [block.perturbed for block in blocks if block.perturbed is not None]
+    perturbed = (
+        {name: torch.cat([getattr(one, name) for one in some]) for name in _PERTURBED}
+        if some
+        else None
+    )
+    return Block(
+        **{name: together(name) for name in names},
+        shifted=shifted,
+        perturbed=Perturbed(**perturbed) if perturbed else None,
+    )
 
 
 def _batch(
@@ -157,15 +176,18 @@ def _batch(
         bounds=settings.bounds,
         keep=(lambda _, adversarial: attacked.append(adversarial)) if attacks else None,
     )
-    return Block(
-        ids,
-        labels,
-        logits,
-        shifted,
-        robustness=scores.robustness,
-        nearest=_nearest(model, x, attacked[0]) if attacks else None,
-        passes=scores.passes,
-    )
+    block = Block(ids, labels, logits, shifted, scores.robustness, passes=scores.passes)
+    if not attacks:
+        return block
+    after = _logits_after(model, x, attacked[0])
+    success = attacked[0].success.cpu()
+    nearest = torch.where(success, after.argmax(dim=1), -1)
+    if not isinstance(x, Tensor) or x.ndim != 4:
+        return replace(block, nearest=nearest)
+    least = scores.robustness.argsort()[: -(-len(ids) // SHOWN)]
+    least = least[success[least]]
+    images = attacked[0].x.cpu()[least].half()
+    return replace(block, nearest=nearest, perturbed=Perturbed(ids[least], images, after[least]))
 
 
 def _logits(model: Model, x: Tensor | Inputs) -> Tensor:
@@ -173,13 +195,12 @@ def _logits(model: Model, x: Tensor | Inputs) -> Tensor:
 
 
 @torch.no_grad()
-def _nearest(model: Model, x: Tensor | Inputs, attacked: Adversarial) -> Tensor:
-    """The class on the other side of the boundary, -1 where none was found."""
+def _logits_after(model: Model, x: Tensor | Inputs, attacked: Adversarial) -> Tensor:
+    """The logits of the perturbed inputs; where the attack failed, of the inputs as they are."""
     rowwise, clean = bound(model, x)
     where = attacked.success.view(-1, *[1] * (clean.ndim - 1))
     with frozen(model):
-        classes = rowwise(torch.where(where, attacked.x, clean)).argmax(dim=1)
-    return torch.where(attacked.success, classes, -1).cpu()
+        return rowwise(torch.where(where, attacked.x, clean)).float().cpu()
 
 
 def moved(x: InputsLike, device: torch.device) -> Tensor | Inputs:

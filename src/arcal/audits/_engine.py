@@ -1,7 +1,7 @@
 """Auditing block by block: what is done is kept, and a first answer comes before the last input."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from arcal._version import __version__
 from arcal.attacks import Inputs, InputsLike, Model, frozen
-from arcal.auditing import EvaluationSet
+from arcal.auditing import EvaluationSet, Perturbed
 from arcal.audits._blocks import Block, Settings, audit_block, moved
 from arcal.audits._examples import Examples
 from arcal.data import as_input
@@ -28,17 +28,17 @@ def in_blocks(
     examples: Examples,
     settings: Settings,
     *,
-    kept: Path | None = None,
+    work: Path | None = None,
     spec: str = "",
 ) -> Iterator[Block]:
     """The blocks of an audit, in the random order of `examples`.
 
-    With a folder `kept` each is written there when it is done, and read instead of being done again
+    With a folder `work` each is written there when it is done, and read instead of being done again
     by the same audit: the same model, data and settings. `spec` is what the model is called.
     """
     folder = None
-    if kept is not None:
-        folder = kept / content_hash(
+    if work is not None:
+        folder = work / content_hash(
             {
                 "format": FORMAT,
                 "arcal": __version__,
@@ -116,11 +116,17 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
 def _save(path: Path, block: Block) -> None:
     tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
     shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
-    save_tensors(path, tensors | shifted, panel=[asdict(where) for where in block.shifted])
+    some = vars(block.perturbed) if block.perturbed else {}
+    perturbed = {f"perturbed-{name}": t for name, t in some.items()}
+    panel = [asdict(where) for where in block.shifted]
+    save_tensors(path, tensors | shifted | perturbed, panel=panel)
 
 
 def _load(path: Path) -> Block:
     tensors, header = load_tensors(path)
     panel = [EvaluationSet(**where) for where in header["panel"]]
     shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
-    return Block(**tensors, shifted=shifted)
+    names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]
+    perturbed = {name: tensors.pop(f"perturbed-{name}") for name in names}
+    some = Perturbed(**perturbed) if perturbed else None
+    return Block(**tensors, shifted=shifted, perturbed=some)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from arcal.data import Part, as_input
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
 
+Kind = Literal["images", "table", "texts"]
+
 
 @dataclass(frozen=True, eq=False)
 class Examples:
@@ -21,8 +23,9 @@ class Examples:
     `ids` and `labels` are int64 `(N,)`, the latter in [0, Z) with `classes` the Z names. `read`,
     given positions `(B,)`, returns the model's inputs for them on the CPU: float32 in [0, 1] for
     images. Every entry of an input lies within `bounds`. `part` has the images as uint8, to corrupt
-    and to show, and is None for what is no image. `weights` float64 `(N,)` say how much each input
-    counts. `facts` are for the page, by title; `content` is a fingerprint.
+    and to show, and is None for what is no image; `texts` are those of text data. `weights` float64
+    `(N,)` say how much each input counts. `facts` are for the page, by title; `content` is a
+    fingerprint.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
     >>> examples = Examples.from_tensors(x, y, name="toy")
@@ -36,8 +39,10 @@ class Examples:
     classes: tuple[str, ...]
     read: Callable[[Tensor], InputsLike]
     content: str
+    kind: Kind = "table"
     bounds: Bounds = (0.0, 1.0)
     part: Part | None = None
+    texts: Sequence[str] | None = None
     weights: Tensor | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,7 +54,7 @@ class Examples:
         """The images of a part, as float32 in [0, 1]."""
         if not len(part):
             raise ArcalError(f"{part.name} is empty: there is nothing to audit")
-        how = getattr(part, "how", "as it is")
+        how = getattr(part, "how", None)
         return cls(
             name=part.name,
             ids=part.ids,
@@ -57,9 +62,10 @@ class Examples:
             classes=part.classes,
             read=lambda positions: as_input(part.images(positions), "cpu"),
             content=part.fingerprint(),
+            kind="images",
             part=part,
             weights=getattr(part, "weights", None),
-            facts={} if how == "as it is" else {"Images": how},
+            facts={"Images": how} if how else {},
         )
 
     @classmethod
@@ -112,6 +118,7 @@ class Examples:
             labels=self.labels[chosen],
             read=lambda positions: self.read(chosen[positions]),
             part=None if self.part is None else self.part.subset(self.ids[chosen]),
+            texts=None if self.texts is None else [self.texts[i] for i in chosen.tolist()],
             weights=None if self.weights is None else self.weights[chosen],
             content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],
         )

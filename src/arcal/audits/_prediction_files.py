@@ -92,9 +92,11 @@ def _names(path: Path) -> Sequence[str]:
 def _entries(path: Path) -> dict[str, Any]:
     """Arrays by name; the outputs' columns, one a class, are under `logits` or `probabilities`."""
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return dict(archive)
     table = csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+    if not table.num_rows:
+        raise ArcalError("there are no rows: give a file with predictions")
     entries: dict[str, Any] = {}
     for kind, names in OUTPUTS.items():
         columns = [name for name in table.column_names if _belongs(name, names)]
@@ -184,7 +186,7 @@ def checked_weights(values: Any, N: int) -> Tensor:
     >>> checked_weights([1, 0.5], 2)
     tensor([1.0000, 0.5000], dtype=torch.float64)
     """
-    weights = torch.as_tensor(np.asarray(values, dtype=np.float64))
+    weights = torch.tensor(np.asarray(values, dtype=np.float64))
     if weights.shape != (N,):
         raise ArcalError(f"weights have shape {tuple(weights.shape)}, and there are {N} inputs")
     wrong = ~(weights >= 0) | weights.isinf()

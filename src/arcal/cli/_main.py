@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import subcommand
 
 from arcal._version import __version__
+from arcal.cli.audit import Audit
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
@@ -24,6 +25,7 @@ from arcal.compute.memory import keep_memory
 from arcal.errors import ArcalError
 
 COMMANDS = {
+    "audit": Audit,
     "demo": Demo,
     "train": Train,
     "score": Score,
@@ -69,7 +71,7 @@ def _command() -> Any:
             return tyro.cli(
                 any_of_them,
                 prog="arcal",
-                description="Score, audit and train classifiers that say how sure they should be.",
+                description="Audit, score and train classifiers that say how sure they should be.",
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:

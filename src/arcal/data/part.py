@@ -161,7 +161,7 @@ class InMemory:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]
 
-    def subset(self, ids: Tensor, name: str | None = None) -> "InMemory":
+    def subset(self, ids: Tensor, name: str | None = None) -> Self:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions = positions_of(ids, self)
         return dataclasses.replace(

@@ -211,7 +211,8 @@ class Perturbations(TypedDict):
 
 class Model(TypedDict):
     """One model's findings. `classes` are by predicted class, in the order of the data's classes;
-    `cells` only those that hold inputs."""
+    `cells` only those that hold inputs.
+    """
 
     name: str
     facts: dict[str, str]

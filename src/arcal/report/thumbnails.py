@@ -17,6 +17,7 @@ SIDE = 64
 """The longest side of a thumbnail in pixels; smaller images stay as they are."""
 PIXELS = 1_000_000
 """Of one sheet, about: few enough to be decoded at once, many enough for few sheets."""
+BOX = Image.Resampling.BOX
 QUALITIES = (90, 85, 80, 75, 70, 60, 50, 35, 20)
 BUDGET = 8_000_000
 """Bytes of the page for the pictures of all inputs, unless told otherwise."""
@@ -125,9 +126,9 @@ def _tiles(batches: Iterable[Tensor], side: int) -> Iterator[np.ndarray]:
         colours = batch.expand(-1, 3, -1, -1) if batch.shape[1] == 1 else batch[:, :3]
         pixels = colours.permute(0, 2, 3, 1).contiguous().numpy()
         scale = side / max(pixels.shape[1:3])
-        size = tuple(max(1, round(scale * length)) for length in (pixels.shape[2], pixels.shape[1]))
+        height, width = (max(1, round(scale * length)) for length in pixels.shape[1:3])
         for image in pixels:
-            small = Image.fromarray(image).resize(size, Image.Resampling.BOX) if scale < 1 else None
+            small = Image.fromarray(image).resize((width, height), BOX) if scale < 1 else None
             yield image if small is None else np.asarray(small)
 
 

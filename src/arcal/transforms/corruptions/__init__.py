@@ -11,7 +11,7 @@ the rest of the batch. Each type is one function `(x, c, draws)` that returns im
     _corrupt    `corrupt`, which calls them: checks, chunks, clipping
 """
 
-from arcal.transforms.corruptions._corrupt import corrupt
+from arcal.transforms.corruptions._corrupt import SMALLEST, corrupt
 from arcal.transforms.corruptions.constants import (
     CIFAR10_C,
     CIFAR100_C_PAPER,
@@ -27,6 +27,7 @@ __all__ = [
     "CORRUPTIONS",
     "EXTRA",
     "IMAGENET_C",
+    "SMALLEST",
     "corrupt",
     "frost_source",
 ]

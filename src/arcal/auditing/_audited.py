@@ -1,0 +1,151 @@
+"""One audited classifier: its predictions on one data set, and what follows from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcal.auditing._groups import Group, by_class, by_class_and_level, by_level
+from arcal.auditing._halves import Halves, halves, posthoc_on_halves
+from arcal.auditing._ood import OutOfDistribution
+from arcal.auditing._overall import Overall, overall
+from arcal.auditing._per_input import per_input
+from arcal.auditing._predictions import Predictions
+from arcal.auditing._sets import EvaluationSet
+from arcal.auditing._subject import R
+from arcal.auditing._suspects import fragile, suspects
+from arcal.auditing._under_shift import Shift, under_shift
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness, levels
+
+MOST_CELLS = 1000
+"""Classes times levels above which there is no table of both: few cells would say anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbed:
+    """Perturbed images of n inputs that change the prediction, at the least distance that is known.
+
+    `ids` int64 `(n,)`, the images float16 `(n, C, H, W)` in [0, 1], `logits` of them `(n, Z)`.
+
+    >>> Perturbed(torch.arange(1), torch.zeros(1, 3, 2, 2).half(), torch.zeros(1, 4)).ids
+    tensor([0])
+    """
+
+    ids: Tensor
+    images: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """A classifier on N labelled inputs of Z `classes`, and what an audit finds there.
+
+    Everything is in the order of `predictions.ids`. `robustness`, `nearest` int64 `(N,)` (the class
+    on the other side of the nearest boundary, -1 where there is none known), `weights` float64
+    `(N,)` and `names` of the inputs are None where they are unknown; `shifted` and `other` may be
+    empty. Calibrators are fitted on `validation`, or without it on halves of the inputs. `facts`
+    are for the page. Findings are computed when they are first wanted.
+
+    >>> from arcal.auditing import as_predictions
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
+    >>> one = Audited("mine", predictions, ("cat", "dog"))
+    >>> round(one.overall.gap.value, 2), one.levels, one.by_class[0].verdict
+    (0.29, None, 'over-confident')
+    """
+
+    name: str
+    predictions: Predictions
+    classes: tuple[str, ...]
+    robustness: Robustness | None = None
+    nearest: Tensor | None = None
+    shifted: Mapping[EvaluationSet, Predictions] = field(default_factory=dict)
+    other: Sequence[OutOfDistribution] = ()
+    perturbed: Perturbed | None = None
+    validation: Predictions | None = None
+    weights: Tensor | None = None
+    names: tuple[str, ...] | None = None
+    R: int = R
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.predictions.ids)
+
+    @cached_property
+    def overall(self) -> Overall:
+        """The figures of all inputs."""
+        return overall(self.predictions, self.weights)
+
+    @cached_property
+    def level(self) -> Tensor | None:
+        """The robustness level of each input, int64 `(N,)`; None where nothing was ranked."""
+        if self.robustness is None:
+            return None
+        if len(self) < self.R:
+            raise ArcalError(f"{len(self)} inputs cannot be cut into {self.R} levels: use more")
+        return levels(self.robustness.robustness, self.predictions.ids, self.R)
+
+    @cached_property
+    def levels(self) -> tuple[Group, ...] | None:
+        """The figures by level, from the least robust; None where nothing was ranked."""
+        if self.robustness is None:
+            return None
+        return by_level(self.predictions, self.robustness.robustness, self.R, self.weights)
+
+    @cached_property
+    def by_class(self) -> tuple[Group, ...]:
+        """The figures of each predicted class."""
+        return by_class(self.predictions, self.classes, self.weights)
+
+    @cached_property
+    def cells(self) -> tuple[tuple[Group, ...], ...]:
+        """A row for each predicted class of its figures by level; empty where there are none."""
+        if self.robustness is None or len(self.classes) * self.R > MOST_CELLS:
+            return ()
+        robustness = self.robustness.robustness
+        return by_class_and_level(self.predictions, self.classes, robustness, self.R, self.weights)
+
+    @cached_property
+    def shift(self) -> Shift | None:
+        """The figures under the corruptions; None without any."""
+        if not self.shifted:
+            return None
+        return under_shift(self.predictions, self.shifted, self.weights)
+
+    @cached_property
+    def posthoc(self) -> Halves:
+        """What calibrators do: fitted on `validation`, or on one half and shown on the other."""
+        return posthoc_on_halves(
+            self.predictions,
+            self.validation,
+            robustness=None if self.robustness is None else self.robustness.robustness,
+            weights=self.weights,
+        )
+
+    @cached_property
+    def fitted_on(self) -> Tensor:
+        """Whether calibrators are fitted on each input, bool `(N,)`: on the first of two halves."""
+        if self.validation is not None or self.posthoc.too_small:
+            return torch.zeros(len(self), dtype=torch.bool)
+        return halves(self.predictions.ids, self.predictions.labels)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, NDArray]:
+        """A row an input, the most suspect label first: see `per_input`."""
+        robustness = None if self.robustness is None else self.robustness.robustness
+        return per_input(self.predictions, robustness, R=self.R, nearest=self.nearest)
+
+    @cached_property
+    def suspects(self) -> Tensor:
+        """The positions of the inputs whose label is contradicted, the most suspect first."""
+        return suspects(self.predictions)
+
+    @cached_property
+    def fragile(self) -> Tensor:
+        """The positions of inputs that are right and least robust, the most confident first."""
+        if self.robustness is None:
+            return torch.zeros(0, dtype=torch.int64)
+        return fragile(self.predictions, self.robustness.robustness, R=self.R)

@@ -1,0 +1,249 @@
+"""`arcal.audit`: classifiers and data in, findings out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+import torch
+
+from arcal.attacks import BoundaryProjection, Bounds
+from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
+from arcal.audits._blocks import Settings
+from arcal.audits._examples import Examples
+from arcal.audits._figures import figures
+from arcal.audits._jobs import Job, Progress, panel_for, run_jobs
+from arcal.audits._json import as_json
+from arcal.audits._payload import payload
+from arcal.audits._words import markdown, model_card, summary
+from arcal.errors import ArcalError
+from arcal.files import write_json, write_whole
+from arcal.report.explorer import write_explorer
+from arcal.robustness import Attack
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """One or more classifiers on one data set, and what was found.
+
+    `models` has an entry a classifier; all findings are values there. `data` is the name of the
+    data set, `examples` its inputs, None where there are only predictions. `of` is how many inputs
+    there are in all, if this is a first answer after some of them.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
+    >>> x, y = torch.rand(60, 3, 2, 2), torch.arange(60) % 2
+    >>> audit = arcal.audit(model, (x, y), name="mine")
+    >>> audit.models[0].overall.n, "mine" in audit.summary()
+    (60, True)
+    >>> audit.report("out").name
+    'index.html'
+    """
+
+    data: str
+    models: tuple[Audited, ...]
+    examples: Examples | None = None
+    of: int | None = None
+
+    @classmethod
+    def from_jobs(
+        cls, jobs: Sequence[Job], models: Sequence[Audited], of: int | None = None
+    ) -> "Audit":
+        """The audit of these jobs, or of the first of them if there are fewer models."""
+        examples = jobs[0].examples
+        return cls(examples.name if examples else "data", tuple(models), examples, of)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the Z classes."""
+        return self.models[0].classes
+
+    def __post_init__(self) -> None:
+        first, *others = self.models
+        for other in others:
+            same = torch.equal(other.predictions.ids, first.predictions.ids)
+            if not same or not torch.equal(other.predictions.labels, first.predictions.labels):
+                raise ArcalError(
+                    f"{first.name} and {other.name} are of other inputs or labels, and cannot "
+                    "stand side by side: audit them one by one"
+                )
+            if other.classes != first.classes:
+                raise ArcalError(
+                    f"{first.name} and {other.name} name their classes differently: give both the "
+                    "same names in the same order"
+                )
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Every figure of each model, by the model's name and the figure's."""
+        return {model.name: figures(model) for model in self.models}
+
+    def inputs(self, model: str | None = None) -> pa.Table:
+        """A row an input, suspects first, then by loss: what a model says of each, and how far.
+
+        With several models `model` names one; otherwise it is the first. The table is Arrow's:
+        `pandas.DataFrame(...)` by `.to_pandas()`, polars by `polars.from_arrow`.
+        """
+        names = [one.name for one in self.models]
+        if model is not None and model not in names:
+            raise ArcalError(f"the audit has no model {model!r}, only {', '.join(names)}")
+        one = self.models[names.index(model) if model is not None else 0]
+        return _table(one)
+
+    def summary(self) -> str:
+        """What matters, in some lines of text."""
+        return summary(self.models, self.data)
+
+    def markdown(self) -> str:
+        """The summary as Markdown, for a build's summary or a pull request."""
+        return markdown(self.models, self.data)
+
+    def as_json(self) -> dict[str, Any]:
+        """The findings as JSON values; the schema is `audit.schema.json` of the package."""
+        facts = self.examples.facts if self.examples else {}
+        kind = self.examples.kind if self.examples else "predictions"
+        return as_json(self.models, self.data, self.of, facts, kind)
+
+    def save(self, out: Path | str) -> Path:
+        """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
+        out = Path(out)
+        write_json(out / "audit.json", self.as_json())
+        tables = [_table(model) for model in self.models]
+        if len(tables) > 1:
+            tables = [
+                table.append_column("model", pa.array([model.name] * len(model)))
+                for table, model in zip(tables, self.models, strict=True)
+            ]
+        table = pa.concat_tables(tables, promote_options="default")
+        write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
+        card = model_card(self.models, self.data)
+        write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))
+        return out
+
+    def report(self, out: Path | str, *, images: bool = True) -> Path:
+        """Write the page and everything that `save` writes; returns the path of `index.html`.
+
+        Without `images` no picture of an input is in it.
+        """
+        self.save(out)
+        page = payload(self.as_json(), self.models, self.examples, images=images)
+        return write_explorer(Path(out) / "index.html", page)
+
+
+def _table(model: Audited) -> pa.Table:
+    table = pa.table({name: pa.array(values) for name, values in model.inputs.items()})
+    classes = pa.array(model.classes)
+    for column in ("label", "predicted", "nearest"):
+        if column in table.column_names:
+            numbers = table.column(column)
+            known = pc.if_else(pc.greater_equal(numbers, 0), numbers, None)
+            table = table.append_column(f"{column}_name", pc.take(classes, known))
+    if model.names is not None:
+        names = dict(zip(model.predictions.ids.tolist(), model.names, strict=True))
+        table = table.append_column("name", pa.array([names[i] for i in table["id"].to_pylist()]))
+    return table
+
+
+def audit(
+    model: Any,
+    data: Any = None,
+    *,
+    name: str = "model",
+    classes: Sequence[str] | None = None,
+    order: str | None = "attack",
+    attack: Attack | None = None,
+    bounds: Bounds = (0.0, 1.0),
+    shift: Sequence[EvaluationSet] | None = None,
+    validation: Any = None,
+    other: Mapping[str, Any] | None = None,
+    weights: Any = None,
+    R: int = 10,
+    device: str | torch.device = "cpu",
+    progress: Progress = lambda done, total: None,
+) -> Audit:
+    """Audit a classifier: how sure it should be, and where it is wrong about that.
+
+    `model` is anything that `arcal.auditing.as_model` takes: a module in evaluation mode, or a
+    function from inputs to logits; a mapping from names to several; or `Predictions`, which need no
+    data. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors, or a loader of `(x, y)` or
+    `(ids, x, y)`. Images are floats in [0, 1]; other inputs lie within `bounds`.
+
+    `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
+    default `BoundaryProjection`, some 50 passes an input), the rankings "gradient" and "margin", or
+    None for no levels. `shift` are corruptions to show images under, by default a panel of four.
+    `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
+    sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
+    part or a pair counts. What cannot be audited raises `ArcalError`.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
+    >>> x, y = torch.rand(60, 3, 2, 2), torch.arange(60) % 2
+    >>> audit = arcal.audit(model, (x, y), classes=["cat", "dog"])
+    >>> len(audit.models[0].levels), audit.inputs().num_rows
+    (10, 60)
+    """
+    if isinstance(model, Predictions):
+        if data is not None:
+            raise ArcalError("predictions come with their labels: leave out the data")
+        one = Audited(name, model, _class_names(classes, model.classes), R=R)
+        return Audit("predictions", (one,))
+    if data is None:
+        raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
+    examples, loader = _examples(data, classes, bounds, weights, "data")
+    settings = Settings(
+        order=order,
+        attack=attack or BoundaryProjection(),
+        bounds=bounds if examples is None else examples.bounds,
+        panel=panel_for(shift, examples),
+        device=torch.device(device),
+    )
+    models = model if isinstance(model, Mapping) else {name: model}
+    jobs = [
+        Job(
+            name=title,
+            model=as_model(one),
+            examples=examples,
+            loader=loader,
+            classes=None if classes is None else tuple(classes),
+            validation=None if validation is None else _known(validation, "validation", bounds),
+            other=[_known(of, title, bounds) for title, of in (other or {}).items()],
+            settings=settings,
+            R=R,
+        )
+        for title, one in models.items()
+    ]
+    return Audit.from_jobs(jobs, run_jobs(jobs, progress=progress))
+
+
+def _examples(
+    data: Any, classes: Sequence[str] | None, bounds: Bounds, weights: Any, name: str
+) -> tuple[Examples | None, Iterable[Any]]:
+    if isinstance(data, Examples):
+        return data, ()
+    if hasattr(data, "images") and hasattr(data, "fingerprint"):
+        return Examples.from_part(data), ()
+    if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
+        x, y = data
+        more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
+        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
+        return examples, ()
+    if weights is not None:
+        raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")
+    return None, data
+
+
+def _known(data: Any, name: str, bounds: Bounds) -> Examples:
+    examples, _ = _examples(data, None, bounds, None, name)
+    if examples is None:
+        raise ArcalError(f"{name} is a loader: give a part or a pair (x, y)")
+    return examples
+
+
+def _class_names(classes: Sequence[str] | None, Z: int) -> tuple[str, ...]:
+    if classes is not None and len(classes) != Z:
+        raise ArcalError(f"there are {len(classes)} class names for {Z} classes")
+    return tuple(map(str, range(Z))) if classes is None else tuple(classes)

@@ -1,0 +1,199 @@
+"""From models and data to what an audit found: the order of the work, and its progress."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import Model
+from arcal.auditing import (
+    Audited,
+    EvaluationSet,
+    Predictions,
+    as_predictions,
+    check_model,
+    out_of_distribution,
+)
+from arcal.audits._blocks import PANEL, Block, Settings, joined
+from arcal.audits._engine import from_loader, in_blocks
+from arcal.audits._examples import Examples
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness
+from arcal.transforms.corruptions import SMALLEST
+
+FIRST, AGAIN = 1000, 4
+"""A first page is written after so many inputs, the next after so many times as many."""
+
+Progress = Callable[[int, int], object]
+Page = Callable[[Sequence[Audited], int, int], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One model on one data set.
+
+    `examples` are inputs of known ids, or `loader` yields batches. `validation` is what calibrators
+    are fitted on and `other` data of classes the model does not know. `fingerprint` tells the model
+    from others of the same weights. `facts` are for the page.
+    """
+
+    name: str
+    model: Model
+    examples: Examples | None
+    loader: Iterable[Any] = ()
+    classes: tuple[str, ...] | None = None
+    validation: Examples | None = None
+    other: Sequence[Examples] = ()
+    settings: Settings = field(default_factory=Settings)
+    fingerprint: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    R: int = 10
+
+    def __len__(self) -> int:
+        rest = sum(map(len, (self.validation or (), *self.other)))
+        return rest + (len(self.examples) if self.examples else 0)
+
+    def check(self) -> None:
+        """Refuse, in one line, a model that cannot be audited on this data."""
+        if self.examples is not None:
+            some = self.examples.order()[:8]
+            x, y = self.examples.read(some), self.examples.labels[some]
+            check_model(self.model, x, y, classes=len(self.examples.classes))
+
+    def blocks(self, work: Path | None) -> Iterator[Block]:
+        """The blocks of the audited inputs."""
+        if self.examples is None:
+            return from_loader(self.model, self.loader, self.settings)
+        return in_blocks(self.model, self.examples, self.settings, work=work, spec=self.fingerprint)
+
+    def predictions(self, examples: Examples, work: Path | None) -> Predictions:
+        """What the model says of other inputs, with nothing attacked or corrupted."""
+        settings = replace(self.settings, order=None, panel=())
+        blocks = in_blocks(self.model, examples, settings, work=work, spec=self.fingerprint)
+        whole = _sorted(joined(list(blocks)))
+        return Predictions(whole.ids, whole.labels, whole.logits[None])
+
+
+def panel_for(
+    given: Sequence[EvaluationSet] | None, examples: Examples | None
+) -> Sequence[EvaluationSet]:
+    """The corruptions to show inputs under: those given, or `PANEL` for images that can have it."""
+    part = None if examples is None else examples.part
+    fits = part is not None and part.shape[0] in (1, 3) and min(part.shape[1:]) >= SMALLEST
+    if given is None:
+        return PANEL if fits else ()
+    if given and not fits:
+        name = "a loader" if examples is None else examples.name
+        raise ArcalError(
+            f"{name} cannot be corrupted: a part of grey or RGB images of at least {SMALLEST} x "
+            f"{SMALLEST} pixels is needed; leave out the corruptions"
+        )
+    return given
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    work: Path | None = None,
+    progress: Progress = lambda done, total: None,
+    page: Page = lambda audited, done, total: None,
+) -> list[Audited]:
+    """Run the audits one after another.
+
+    `progress` gets the inputs done and all there are; `page` what is known after the first inputs
+    of each job, and again when there are more by far.
+    """
+    for job in jobs:
+        job.check()
+    total, done = sum(map(len, jobs)), 0
+    finished: list[Audited] = []
+    for job in jobs:
+        validation = None if job.validation is None else job.predictions(job.validation, work)
+        other = [(one.name, job.predictions(one, work)) for one in job.other]
+        done += sum(map(len, (job.validation or (), *job.other)))
+        blocks: list[Block] = []
+        seen, written = 0, 0
+        progress(done, total)
+        for block in job.blocks(work):
+            blocks.append(block)
+            seen, done = seen + len(block.ids), done + len(block.ids)
+            progress(done, total)
+            if seen >= max(FIRST, AGAIN * written) and seen < _length(job):
+                written = seen
+                partial = audited(job, joined(blocks), validation, other)
+                page([*finished, partial], seen, _length(job))
+        if not blocks:
+            raise ArcalError("there is nothing to audit: the data is empty")
+        finished.append(audited(job, joined(blocks), validation, other))
+    progress(total, total)
+    return finished
+
+
+def _length(job: Job) -> int:
+    return len(job.examples) if job.examples is not None else 0
+
+
+def audited(
+    job: Job,
+    block: Block,
+    validation: Predictions | None,
+    other: Sequence[tuple[str, Predictions]],
+) -> Audited:
+    """What is known of a model after these inputs, in ascending order of their ids."""
+    block = _sorted(block)
+    predictions = as_predictions(ids=block.ids, labels=block.labels, logits=block.logits)
+    Z = predictions.classes
+    classes = job.examples.classes if job.examples else job.classes
+    weights = None
+    if job.examples is not None and job.examples.weights is not None:
+        order = job.examples.ids.argsort()
+        rows = order[torch.searchsorted(job.examples.ids[order], block.ids)]
+        weights = job.examples.weights[rows]
+    robustness = None
+    if block.robustness is not None and job.settings.order is not None:
+        assert block.passes is not None
+        attacked = job.settings.order == "attack"
+        robustness = Robustness(
+            order=job.settings.order,
+            ids=block.ids,
+            robustness=block.robustness,
+            success=block.robustness.isfinite() if attacked else None,
+            predicted=block.logits.argmax(dim=1),
+            labels=block.labels,
+            passes=block.passes,
+        )
+    return Audited(
+        name=job.name,
+        predictions=predictions,
+        classes=classes or tuple(map(str, range(Z))),
+        robustness=robustness,
+        nearest=block.nearest,
+        shifted={
+            where: Predictions(block.ids, block.labels, z[None])
+            for where, z in block.shifted.items()
+        },
+        other=[out_of_distribution(name, [predictions], [of]) for name, of in other],
+        validation=validation,
+        perturbed=block.perturbed,
+        weights=weights,
+        R=job.R,
+        facts=job.facts,
+    )
+
+
+def _sorted(block: Block) -> Block:
+    """The block in ascending order of its ids."""
+    order = block.ids.argsort(stable=True)
+    repeats = block.ids[order].diff() == 0
+    if repeats.any():
+        twice = int(block.ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    tensors = {
+        name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
+    }
+    return replace(
+        block, **tensors, shifted={where: z[order] for where, z in block.shifted.items()}
+    )

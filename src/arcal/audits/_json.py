@@ -1,0 +1,154 @@
+"""An audit's findings as JSON values: `audit.json`, and the page without its inputs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from arcal._version import __version__
+from arcal.auditing import Audited, Estimate, Group, Outcome, accuracy_interval, reliability
+from arcal.audits._figures import figures
+from arcal.audits._words import headline, notes, posthoc_title
+
+_UNKNOWN: dict[str, float | int | None] = {"value": None, "low": None, "high": None}
+
+FORMAT = 1
+"""Increased when a reader of an earlier format would read another wrongly."""
+
+
+def as_json(
+    models: Sequence[Audited], data: str, of: int | None, facts: Mapping[str, str], kind: str
+) -> dict[str, Any]:
+    """The findings of all models; what is not finite is null."""
+    first = models[0]
+    return {
+        "format": FORMAT,
+        "arcal": __version__,
+        "title": f"{', '.join(model.name for model in models)} on {data}",
+        "sentence": headline(first),
+        "notes": notes(models),
+        "data": {
+            "name": data,
+            "n": len(first),
+            "kind": kind,
+            "classes": list(first.classes),
+            "facts": dict(facts),
+        },
+        "done": {"inputs": len(first), "of": of or len(first)},
+        "models": [_model(model) for model in models],
+    }
+
+
+def _model(model: Audited) -> dict[str, Any]:
+    over = model.overall
+    return {
+        "name": model.name,
+        "facts": dict(model.facts),
+        "sentence": headline(model),
+        "order": model.robustness.order if model.robustness else None,
+        "figures": {name: finite(value) for name, value in figures(model).items()},
+        "overall": {
+            "n": over.n,
+            "confidence": over.confidence.value,
+            "ece_if_calibrated": {
+                "value": finite(over.ece_if_calibrated.value),
+                "high": finite(over.ece_if_calibrated.high),
+            },
+            **_estimates(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier")),
+        },
+        "reliability": _bins(model),
+        "levels": None if model.levels is None else _levels(model),
+        "classes": [group(one) for one in model.by_class],
+        "cells": [
+            {"class": z, "level": r, **group(cell)}
+            for z, row in enumerate(model.cells)
+            for r, cell in enumerate(row)
+            if cell.n
+        ],
+        "shift": [
+            {"type": where.corruption, "intensity": where.intensity}
+            | _estimates(one, ("accuracy", "ece", "gap"))
+            for where, one in (model.shift.by_set.items() if model.shift else ())
+        ],
+        "other": [
+            {"name": other.name, "n": other.images, **asdict(other.runs[0])}
+            for other in model.other
+        ],
+        "calibrations": [_calibration(one, model) for one in model.posthoc.outcomes.values()],
+    }
+
+
+def _estimates(figures: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: estimate(getattr(figures, name)) for name in names}
+
+
+def _bins(model: Audited) -> list[dict[str, Any]]:
+    """The bins of the reliability diagram, each with the interval of its accuracy."""
+    bins = reliability(model.predictions)
+    low, high = accuracy_interval(bins)
+    return [
+        {
+            "low": k / bins.bins,
+            "high": (k + 1) / bins.bins,
+            "count": int(bins.count[k]),
+            "accuracy": finite(float(bins.accuracy[k])),
+            "confidence": finite(float(bins.confidence[k])),
+            "accuracy_low": finite(float(low[k])),
+            "accuracy_high": finite(float(high[k])),
+        }
+        for k in range(bins.bins)
+    ]
+
+
+def _levels(model: Audited) -> list[dict[str, Any]]:
+    """The levels from the least robust on, with the least and the greatest distance in each."""
+    assert model.levels is not None
+    assert model.robustness is not None
+    distances = []
+    for r in range(model.R):
+        inside = model.robustness.robustness[model.level == r]
+        ends = [finite(float(inside.min())), finite(float(inside.max()))]
+        distances.append(ends if model.robustness.order == "attack" else None)
+    return [
+        {**group(one), "distance": distance}
+        for one, distance in zip(model.levels, distances, strict=True)
+    ]
+
+
+def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:
+    figures = {name: getattr(one, name) for name in ("ece", "smooth_ece", "nll")}
+    return {
+        "name": one.name,
+        "title": posthoc_title(one.name),
+        "preserves_accuracy": one.keeps_accuracy,
+        **{f"{name}_before": estimate(figure.before) for name, figure in figures.items()},
+        **{f"{name}_after": estimate(figure.after) for name, figure in figures.items()},
+        "nll_difference": estimate(one.nll.change),
+        "recommended": one.name == model.posthoc.recommended,
+    }
+
+
+def estimate(of: Estimate) -> dict[str, float | int | None]:
+    """A value with its 95 % interval, and the number of inputs it rests on."""
+    ends = {name: finite(getattr(of, name)) for name in ("value", "low", "high")}
+    return {**ends, "n": of.n}
+
+
+def group(of: Group) -> dict[str, Any]:
+    """The figures of a level, a class or a cell."""
+    return {
+        "name": of.name,
+        "n": of.n,
+        "accuracy": estimate(of.accuracy),
+        "confidence": finite(of.confidence),
+        "gap": estimate(of.gap),
+        "ece": estimate(of.ece) if of.ece else _UNKNOWN | {"n": of.n},
+        "error_share": finite(of.share_of_errors),
+        "few": of.few,
+        "verdict": of.verdict,
+    }
+
+
+def finite(value: float) -> float | None:
+    """The value, None where it is not finite: JSON has no NaN."""
+    return value if math.isfinite(value) else None

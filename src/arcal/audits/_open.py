@@ -1,0 +1,260 @@
+"""From what a user types to jobs: models by name, data by path, files of predictions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from arcal.auditing import Audited, EvaluationSet
+from arcal.audits._blocks import Settings
+from arcal.audits._examples import Examples
+from arcal.audits._jobs import Job, panel_for
+from arcal.audits._prediction_files import holds_predictions, read_predictions
+from arcal.classifiers import (
+    OpenedClassifier,
+    Preprocessing,
+    check_class_names,
+    open_classifier,
+)
+from arcal.classifiers._class_names import GENERIC
+from arcal.data import Part, check_images, kind_of, load_part, load_table, load_texts
+from arcal.errors import ArcalError
+
+LISTED = 10
+"""Broken images that an error message lists."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a data set is read: which part, which columns, how images are brought to one size.
+
+    What is None is decided by the data, and the size by the model's configuration if it says.
+    """
+
+    part: str | None = None
+    image: str | None = None
+    text: str | None = None
+    label: str | None = None
+    columns: tuple[str, ...] = ()
+    weight: str | None = None
+    size: int | None = None
+    crop: str = "centre"
+    check: bool = False
+    skip_broken: bool = False
+
+
+def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
+    """The models, or files of predictions, and the data, which files of predictions do not need.
+
+    >>> split_names(["net.py:net", "pets"])
+    (['net.py:net'], 'pets')
+    """
+    if not what:
+        raise ArcalError(
+            "nothing to audit: give MODEL and DATA, or a file of predictions with labels (.npz, "
+            ".parquet, .csv)"
+        )
+    if all(holds_predictions(Path(one)) for one in what):
+        return list(what), None
+    if len(what) == 1:
+        path = Path(what[0])
+        if path.suffix in (".npz", ".parquet", ".csv"):
+            read_predictions(path)  # says why this is no file of predictions
+        raise ArcalError(f"{what[0]} alone is not enough: give DATA after the model")
+    return list(what[:-1]), what[-1]
+
+
+def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list[Audited]:
+    """Files of predictions as what was audited: all but robustness."""
+    audited: list[Audited] = []
+    for path, name in zip(paths, names, strict=True):
+        saved = read_predictions(Path(path))
+        one = Audited(
+            name=name,
+            predictions=saved.predictions,
+            classes=saved.classes,
+            weights=saved.weights,
+            names=saved.names,
+            R=R,
+            facts={"Predictions": Path(path).name},
+        )
+        audited.append(one)
+    return audited
+
+
+def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
+    """A name for each model: those given, or the shortest that tell them apart."""
+    if given:
+        if len(given) != len(specs):
+            raise ArcalError(f"{len(given)} names for {len(specs)} models: give one each")
+        names = list(given)
+    else:
+        names = [Path(spec).stem if Path(spec).suffix else spec for spec in specs]
+        names = [name.rpartition(":")[2] or name for name in names]
+        if len(set(names)) < len(names):
+            names = list(specs)
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ArcalError(f"two models are called {twice}: tell them apart by --names")
+    return names
+
+
+def open_job(
+    spec: str,
+    data: str,
+    reading: Reading,
+    settings: Settings,
+    *,
+    weights: Path | None,
+    normalize: Sequence[str] | None,
+    name: str,
+    panel: Sequence[EvaluationSet] | None,
+    validation: str | None,
+    other: Sequence[str],
+    limit: int | None,
+    R: int,
+) -> Job:
+    """One model on one data set, opened and held against each other, with nothing computed yet.
+
+    `panel` None is the default: a few corruptions for images that are large enough.
+    """
+    opened = open_classifier(spec, weights=weights, normalize=normalize, device=settings.device)
+    examples = read_examples(data, opened, reading)
+    if opened.class_names is not None:
+        check_class_names(opened.class_names, examples.classes)
+    if limit is not None:
+        if limit < 1:
+            raise ArcalError(f"--limit {limit}: at least 1 input is needed")
+        examples = examples.first(limit) if limit < len(examples) else examples
+    settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
+    rest = replace(reading, part=None, weight=None)
+    return Job(
+        name=name,
+        model=opened.model,
+        examples=examples,
+        validation=None if validation is None else read_examples(validation, opened, rest),
+        other=[read_examples(one, opened, rest) for one in other],
+        settings=settings,
+        fingerprint=opened.fingerprint(),
+        facts={**opened.facts, **examples.facts},
+        R=R,
+    )
+
+
+def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Examples:
+    """The labelled inputs at a path, as this model takes them."""
+    kind = opened.kind or kind_of(
+        source,
+        part=reading.part,
+        image=reading.image,
+        text=reading.text,
+        columns=reading.columns or None,
+        label=reading.label,
+    )
+    named: dict[str, Any] = {
+        "part": reading.part,
+        "label": reading.label,
+        "weight": reading.weight,
+        "classes": _known_classes(opened),
+    }
+    if kind == "texts":
+        return _texts(source, opened, reading, named)
+    if kind == "table":
+        return _table(source, reading, named)
+    return Examples.from_part(_images(source, opened, reading, named))
+
+
+def _known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
+    """The model's class names, for labels that are names; none if they say only a number."""
+    names = opened.class_names
+    return None if names is None or all(GENERIC.fullmatch(name) for name in names) else names
+
+
+def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
+    table = load_table(source, columns=reading.columns or None, **named)
+    return Examples(
+        name=table.name,
+        ids=table.ids,
+        labels=table.labels,
+        classes=table.classes,
+        read=lambda positions: table.rows[positions],
+        content=table.fingerprint(),
+        bounds=table.bounds,
+        weights=table.weights,
+        facts={
+            "Columns": ", ".join(table.columns),
+            "Distances": "in the columns' own units, each within the range it has in the data; "
+            "provisional for tables",
+        },
+    )
+
+
+def _images(
+    source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
+) -> Part:
+    settings = {"image": reading.image, "skip_broken": reading.skip_broken, **named}
+    shape = opened.input_shape
+    if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
+        settings["channels"] = shape[0]
+    size, view = reading.size, {"crop": reading.crop}
+    if size is None and opened.preprocessing is not None:
+        size, view = _as_configured(opened.preprocessing)
+    elif size is None and shape is not None and len(shape) == 3 and shape[1] == shape[2]:
+        size = shape[1]
+    if size is not None and reading.size is None:
+        try:  # images that have the model's size already are used as they are
+            part = load_part(source, **settings)
+        except ArcalError:  # of several sizes, or something that is said again below
+            part = None
+        if part is not None and part.shape[1:] == (size, size):
+            return _checked(part, reading)
+    return _checked(load_part(source, size=size, **view, **settings), reading)
+
+
+def _as_configured(how: Preprocessing) -> tuple[int, dict[str, Any]]:
+    """The size and the view that a model's own configuration names."""
+    height, width = how.size
+    if height != width:
+        raise ArcalError(f"the model takes images of {height} x {width}: bring them to that size")
+    return height, {"crop": "centre" if isinstance(how.resize, int) else "squash"}
+
+
+def _checked(part: Part, reading: Reading) -> Part:
+    """The part, once all its images have been opened if that was wanted."""
+    broken = check_images(part) if reading.check and not reading.skip_broken else []
+    if broken:
+        some = "; ".join(f"{one.where}: {one.reason}" for one in broken[:LISTED])
+        more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
+        raise ArcalError(
+            f"{len(broken)} of {len(part)} images cannot be read ({some}{more}): mend them, or "
+            "leave them out with --skip-broken"
+        )
+    return part
+
+
+def _texts(
+    source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
+) -> Examples:
+    if opened.tokenize is None:
+        raise ArcalError(
+            f"{opened.name} takes no texts, and {source} holds some: name a sequence classifier "
+            "as hf:FOLDER"
+        )
+    texts = load_texts(source, text=reading.text, **named)
+    tokenize = opened.tokenize.shortened(texts.texts)
+    return Examples(
+        name=texts.name,
+        ids=texts.ids,
+        labels=texts.labels,
+        classes=texts.classes,
+        read=lambda positions: tokenize([texts.texts[i] for i in positions.tolist()]),
+        content=texts.fingerprint(),
+        kind="texts",
+        bounds=None,
+        texts=texts.texts,
+        weights=texts.weights,
+        facts={
+            "Texts": f"cut or padded to {tokenize.length} tokens",
+            "Distances": "between embeddings: a perturbed one is no word's",
+        },
+    )

@@ -1,0 +1,225 @@
+"""What an audit found, in sentences that say no more than the figures, and as Markdown."""
+
+from collections.abc import Sequence
+
+from arcal._version import __version__
+from arcal.auditing import Audited, Estimate, Group, OutOfDistribution
+from arcal.audits._figures import worst_group
+from arcal.classifiers import suspect_inputs
+from arcal.report.names import POSTHOC
+
+
+def headline(model: Audited) -> str:
+    """One sentence that needs no expert: how often it is right, how sure it says it is."""
+    over = model.overall
+    right, sure = percent(over.accuracy.value), percent(over.confidence.value)
+    sentence = f"{model.name} is right on {right} of {over.n:,} inputs and says {sure}: "
+    if over.gap.sign > 0:
+        sentence += f"over-confident by {points(over.gap)}"
+    elif over.gap.sign < 0:
+        sentence += f"under-confident by {points(over.gap)}"
+    else:
+        sentence += f"no gap is shown ({signed(over.gap)})"
+    if model.levels and (weakest := model.levels[0]).verdict.endswith("confident"):
+        sentence += (
+            f"; where a small change of the input flips it, the least robust {share(model)}, it is "
+            f"{weakest.verdict} by {points(weakest.gap)}"
+        )
+    return sentence + "."
+
+
+def notes(models: Sequence[Audited]) -> list[str]:
+    """What a reader must know to read the page rightly."""
+    first = models[0]
+    lines = [
+        "Intervals are 95 %. Confidence minus accuracy above 0 is over-confident, in points of a "
+        "percentage.",
+    ]
+    for model in models:
+        if doubt := doubts(model):
+            lines.insert(0, f"{model.name}: {doubt}")
+        if model.robustness and model.robustness.success is not None:
+            failed = int((~model.robustness.success).sum())
+            if failed:
+                lines.append(
+                    f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
+                    "that flips the prediction; they count as the most robust."
+                )
+    posthoc = first.posthoc
+    if posthoc.too_small:
+        lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
+    elif first.validation is None:
+        lines.append(
+            f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
+            f"inputs and shown on the other {posthoc.shown_on:,}."
+        )
+    return lines
+
+
+def doubts(model: Audited) -> str | None:
+    """What must be mended before anything else is believed: an accuracy near chance."""
+    over = model.overall
+    doubt = suspect_inputs(over.accuracy.value, len(model.classes), over.n)
+    return doubt and f"{doubt[:-1]}, see --normalize?"
+
+
+def summary(models: Sequence[Audited], data: str) -> str:
+    """Lines for a terminal: the sentence, what stands out, what would mend it."""
+    lines = []
+    for model in models:
+        over = model.overall
+        chance = over.ece_if_calibrated
+        lines += [
+            headline(model),
+            f"  ECE {number(over.ece)}, {chance.value:.4f} if it were calibrated; smooth ECE "
+            f"{number(over.smooth_ece)}; log-loss {number(over.nll)}",
+        ]
+        if doubt := doubts(model):
+            lines.append(f"  {doubt}")
+        lines += [f"  {line}" for line in stands_out(model)]
+    return "\n".join([f"{data}:", *lines])
+
+
+def stands_out(model: Audited) -> list[str]:
+    """Where it is wrong about itself, what to look at, and what would mend it."""
+    lines = []
+    if (worst := worst_group(model.by_class)) and worst.verdict.endswith("confident"):
+        lines.append(f"when it says {worst.name}, {_verdict(worst)} ({worst.n:,} inputs)")
+    if model.shift is not None:
+        mean = model.shift.mean
+        lines.append(
+            f"under {len(model.shift.by_set)} corruptions: accuracy "
+            f"{percent(mean.accuracy.value)}, ECE {number(mean.ece)}, confidence minus accuracy "
+            f"{signed(mean.gap)}"
+        )
+    for other in model.other:
+        lines.append(f"told from {other.name} by confidence: AUROC {_auroc(other)}")
+    lines.append(mends(model))
+    n = len(model.suspects)
+    lines.append(f"{n:,} {'label is' if n == 1 else 'labels are'} contradicted by the model")
+    return lines
+
+
+def mends(model: Audited) -> str:
+    """Which calibrator to use, if one is shown to help."""
+    posthoc = model.posthoc
+    if posthoc.recommended is None:
+        return (
+            posthoc.too_small or "no calibrator is shown to lower the log-loss: leave it as it is"
+        )
+    best = posthoc.outcomes[posthoc.recommended]
+    return (
+        f"{posthoc_title(best.name)} would bring the ECE from {best.ece.before.value:.4f} to "
+        f"{number(best.ece.after)}"
+    )
+
+
+def posthoc_title(name: str) -> str:
+    """A post-hoc method in words."""
+    return POSTHOC[name][1] if name in POSTHOC else name
+
+
+def markdown(models: Sequence[Audited], data: str) -> str:
+    """The summary as Markdown: a table of all models, then what stands out of each."""
+    rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
+    cells = [
+        [
+            number(model.overall.ece),
+            f"{model.overall.ece_if_calibrated.value:.4f}",
+            f"{percent(model.overall.accuracy.value)} {interval_percent(model.overall.accuracy)}",
+            signed(model.overall.gap),
+            number(model.overall.nll),
+        ]
+        for model in models
+    ]
+    if all(model.levels for model in models):
+        rows.append("… in the least robust level")
+        for model, column in zip(models, cells, strict=True):
+            assert model.levels is not None
+            column.append(signed(model.levels[0].gap))
+    table = ["| | " + " | ".join(_escaped(model.name) for model in models) + " |"]
+    table += ["|---" * (len(models) + 1) + "|"]
+    for i, row in enumerate(rows):
+        table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
+    lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
+    for model in models:
+        lines += [_escaped(headline(model)), ""]
+        lines += [f"- {_escaped(line)}" for line in stands_out(model)] + [""]
+    return "\n".join(lines)
+
+
+def model_card(models: Sequence[Audited], data: str) -> str:
+    """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
+    metadata = ["---", "model-index:"]
+    for model in models:
+        metadata += [f"- name: {_quoted(model.name)}", "  results:", "  - task:"]
+        metadata += ["      type: classification", "    dataset:", f"      name: {_quoted(data)}"]
+        metadata += [f"      type: {_quoted(data)}", "    metrics:"]
+        over = model.overall
+        values = {
+            "accuracy": ("Accuracy", over.accuracy),
+            "expected_calibration_error": ("Expected calibration error, 15 bins", over.ece),
+            "nll": ("Negative log-likelihood", over.nll),
+            "brier_score": ("Brier score", over.brier),
+        }
+        if model.levels:
+            values["least_robust_gap"] = (
+                f"Confidence minus accuracy, least robust {share(model)}",
+                model.levels[0].gap,
+            )
+        for kind, (name, value) in values.items():
+            metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
+            metadata += [f"      name: {_quoted(name)}", "      verified: false"]
+    audited = f"Audited with arcal {__version__}; intervals are 95 %."
+    return "\n".join([*metadata, "---", "", markdown(models, data), audited, ""])
+
+
+def percent(value: float) -> str:
+    """A share as a percentage."""
+    return f"{100 * value:.1f} %"
+
+
+def points(gap: Estimate) -> str:
+    """The size of a gap with its interval, in percentage points."""
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    return f"{100 * abs(gap.value):.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def signed(gap: Estimate) -> str:
+    """A gap with its sign and interval, in percentage points."""
+    ends = f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    return f"{100 * gap.value:+.1f} points {ends}"
+
+
+def number(of: Estimate) -> str:
+    """A figure with its interval."""
+    return f"{of.value:.4f} [{of.low:.4f}, {of.high:.4f}]"
+
+
+def interval_percent(of: Estimate) -> str:
+    """The interval of a share, as percentages."""
+    return f"[{100 * of.low:.1f}, {100 * of.high:.1f}]"
+
+
+def share(model: Audited) -> str:
+    """A level's share of the inputs in words."""
+    return "tenth" if model.R == 10 else "half" if model.R == 2 else f"1/{model.R}"
+
+
+def _verdict(group: Group) -> str:
+    return f"it is {group.verdict} by {points(group.gap)}"
+
+
+def _auroc(other: OutOfDistribution) -> str:
+    (one,) = other.runs
+    return f"{one.auroc_confidence:.3f}"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in text.replace("\n", " "))
+
+
+def _quoted(text: str) -> str:
+    """A YAML string."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'

@@ -1,0 +1,169 @@
+"""`arcal.audit`: what it finds is what the same figures say when they are computed by hand."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+import arcal
+from arcal.attacks import BoundaryProjection
+from arcal.auditing import as_predictions
+from arcal.errors import ArcalError
+from tests.audits import tiny
+
+QUICK = BoundaryProjection(budget=12)
+
+
+@pytest.fixture(scope="module")
+def audit():
+    return arcal.audit(tiny.Brightness(), tiny.part(400), name="bright", attack=QUICK, R=4)
+
+
+def test_figures_are_those_of_the_predictions(audit):
+    part, (model,) = tiny.part(400), audit.models
+    order = part.ids.argsort()
+    with torch.no_grad():
+        p = tiny.Brightness()(part.pixels[order].float() / 255).double().softmax(1)
+    confidence, predicted = p.max(1)
+    right = predicted == part.labels[order]
+    over = model.overall
+    assert over.n == 400
+    assert over.accuracy.value == pytest.approx(right.double().mean().item())
+    assert over.gap.value == pytest.approx((confidence - right.double()).mean().item(), abs=1e-6)
+    assert over.ece.value == pytest.approx(arcal.ece(confidence, right), abs=1e-6)
+    loss = -p.gather(1, part.labels[order][:, None]).log().mean()
+    assert over.nll.value == pytest.approx(loss.item(), abs=1e-5)
+    cut = arcal.levels(tiny.distance(part.pixels[order]).float(), part.ids[order], R=4)
+    by_level = arcal.by_level(confidence, right, cut, R=4)
+    assert [level.n for level in model.levels] == [100] * 4
+    got = torch.tensor([level.gap.value for level in model.levels])
+    assert torch.allclose(got.double(), by_level.gap, atol=0.02)  # an attack is not exact
+
+
+def test_the_table_of_inputs_is_worst_first_and_complete(audit):
+    table = audit.inputs()
+    assert table.num_rows == 400
+    wrong = int((~table["correct"].to_numpy()).sum())
+    ranks = table["suspect_rank"].to_pylist()
+    assert ranks[:wrong] == list(range(1, wrong + 1))
+    assert ranks[wrong:] == [0] * (400 - wrong)
+    own = table["label_probability"].to_numpy()[:wrong]
+    assert (np.diff(own) >= 0).all()
+    assert set(table["label_name"].to_pylist()) == set(tiny.CLASSES)
+    assert set(table["nearest_name"].to_pylist()) <= {*tiny.CLASSES, None}
+    with pytest.raises(ArcalError, match="no model 'other', only bright"):
+        audit.inputs("other")
+
+
+def test_a_part_a_pair_and_a_loader_are_the_same():
+    part, model = tiny.part(60), tiny.Brightness()
+    options = {"classes": tiny.CLASSES, "attack": QUICK, "R": 3, "shift": []}
+    x = part.pixels.float() / 255
+    order = part.ids.argsort()
+    one = arcal.audit(model, part, attack=QUICK, R=3, shift=[])
+    other = arcal.audit(model, (x[order], part.labels[order]), **options)
+    loader = DataLoader(TensorDataset(part.ids, x, part.labels), batch_size=16)
+    third = arcal.audit(model, loader, **{**options, "shift": None})
+    for mine in (other, third):
+        for name, value in mine.figures()["model"].items():
+            assert value == pytest.approx(one.figures()["model"][name], rel=1e-4), name
+
+
+def test_predictions_alone_give_all_but_robustness(tmp_path):
+    predictions = as_predictions(logits=[[3.0, 0.0]] * 300, labels=[0] * 200 + [1] * 100)
+    audit = arcal.audit(predictions, classes=["cat", "dog"])
+    (model,) = audit.models
+    assert model.levels is None
+    assert model.by_class[0].verdict == "over-confident"
+    assert model.posthoc.recommended is not None
+    assert "least_robust.gap" not in audit.figures()["model"]
+    assert audit.report(tmp_path).exists()
+    with pytest.raises(ArcalError, match="leave out the data"):
+        arcal.audit(predictions, [])
+
+
+def test_what_is_written_can_be_read_and_has_no_trace_of_pictures_if_not_wanted(audit, tmp_path):
+    page = audit.report(tmp_path / "with")
+    assert page == tmp_path / "with" / "index.html"
+    figures = json.loads((tmp_path / "with" / "audit.json").read_text())
+    assert figures["models"][0]["figures"]["ece"] == audit.figures()["bright"]["ece"]
+    assert pq.read_table(tmp_path / "with" / "inputs.parquet").equals(audit.inputs())
+    assert "data:image/webp" in page.read_text()
+    without = audit.report(tmp_path / "without", images=False).read_text()
+    assert "data:image/" not in without
+
+
+def test_the_same_audit_is_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        audit = arcal.audit(tiny.Brightness(), tiny.part(60), attack=QUICK, R=3)
+        audit.report(tmp_path / name)
+    for file in (tmp_path / "one").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+def test_several_models_stand_side_by_side(tmp_path):
+    models = {"sharp": tiny.Brightness(), "flat": tiny.Brightness(2.0)}
+    audit = arcal.audit(models, tiny.part(60), order="margin", R=3, shift=[])
+    assert list(audit.figures()) == ["sharp", "flat"]
+    audit.report(tmp_path)
+    table = pq.read_table(tmp_path / "inputs.parquet")
+    assert table.num_rows == 120
+    assert set(table["model"].to_pylist()) == {"sharp", "flat"}
+    for name in models:
+        assert name in audit.markdown()
+        assert name in audit.summary()
+
+
+def test_weights_count():
+    part, model = tiny.part(100), tiny.Brightness()
+    x, right = part.pixels.float() / 255, None
+    with torch.no_grad():
+        right = (model(x).argmax(1) == part.labels).double()
+    weights = 1 + 4 * right
+    audit = arcal.audit(model, (x, part.labels), order=None, weights=weights)
+    expected = float((weights * right).sum() / weights.sum())
+    assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
+
+
+def test_other_data_and_validation():
+    part, model = tiny.part(240), tiny.Brightness()
+    noise = torch.randint(0, 256, (50, 1, 28, 28), generator=torch.Generator().manual_seed(1))
+    grey = (noise.float() / 255, torch.zeros(50).long())
+    audit = arcal.audit(
+        model, part.subset(part.ids[:120]), order=None, shift=[],
+        validation=part.subset(part.ids[120:]), other={"noise": grey},
+    )  # fmt: skip
+    (one,) = audit.models
+    assert one.posthoc.fitted_on == 120
+    assert one.posthoc.shown_on == 120
+    assert audit.figures()["model"]["other.noise.auroc_confidence"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "line"),
+    [
+        (torch.nn.Linear(3, 2), None, "data is missing"),
+        (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(784, 2)),
+         "part", "training mode"),
+        (lambda x: x.mean((1, 2, 3)).sigmoid()[:, None].repeat(1, 2) * 0 + 0.5, "part",
+         "probabilities"),
+        (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 5)), "part", "5 classes"),
+        (3, "part", "no classifier"),
+        (tiny.Brightness(), [], "nothing to audit"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_audited_is_one_line(model, data, line):
+    data = tiny.part(60) if data == "part" else data
+    if isinstance(model, torch.nn.Module) and line != "training mode":
+        model.eval()
+    with pytest.raises(ArcalError, match=line) as error:
+        arcal.audit(model, data)
+    assert "\n" not in str(error.value)
+
+
+def test_fewer_inputs_than_levels_is_one_line():
+    with pytest.raises(ArcalError, match="cannot be cut into 10 levels"):
+        arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary()

@@ -1,0 +1,172 @@
+"""Block by block: the same figures however the inputs come, and nothing is done twice."""
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from arcal.attacks import BoundaryProjection
+from arcal.auditing import EvaluationSet
+from arcal.audits import _engine
+from arcal.audits._blocks import Settings, audit_block, joined
+from arcal.audits._engine import from_loader, in_blocks
+from arcal.audits._examples import Examples
+from arcal.data import as_input
+from arcal.errors import ArcalError
+from tests.audits import tiny
+
+FOG = EvaluationSet(corruption="fog", intensity=3)
+QUICK = Settings(attack=BoundaryProjection(budget=16), panel=(FOG,), batch=16)
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch):
+    monkeypatch.setattr(_engine, "BLOCK", 20)
+
+
+def by_id(block):
+    order = block.ids.argsort()
+    return {
+        name: value[order]
+        for name, value in (*vars(block).items(), *block.shifted.items())
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def test_distances_are_those_of_the_closed_form_and_the_other_class_is_nearest():
+    part = tiny.part()
+    block = joined(list(in_blocks(tiny.Brightness(), Examples.from_part(part), QUICK)))
+    got = by_id(block)
+    order = part.ids.argsort()
+    expected = tiny.distance(part.pixels[order]).float()
+    assert torch.allclose(got["robustness"], expected, rtol=1e-3, atol=1e-3)
+    assert torch.equal(got["nearest"], 1 - got["logits"].argmax(1))
+    assert torch.equal(got["labels"], part.labels[order])
+
+
+def test_the_panel_is_what_corrupted_images_give():
+    from arcal.transforms import corrupt
+
+    part, model = tiny.part(), tiny.Brightness()
+    got = by_id(joined(list(in_blocks(model, Examples.from_part(part), QUICK))))
+    order = part.ids.argsort()
+    foggy = corrupt(part.pixels[order], part.ids[order], type="fog", intensity=3)
+    with torch.no_grad():
+        assert torch.allclose(got[FOG], model(as_input(foggy, "cpu")), atol=1e-5)
+
+
+def test_what_was_done_is_read_and_not_done_again(tmp_path):
+    calls = []
+
+    class Counting(tiny.Brightness):
+        def forward(self, x):
+            calls.append(len(x))
+            return super().forward(x)
+
+    examples = tiny.examples()
+    first = in_blocks(Counting(), examples, QUICK, work=tmp_path)
+    half = [next(first), next(first)]  # as if it were killed here
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+    whole = list(in_blocks(Counting(), examples, QUICK, work=tmp_path))
+    for mine, read in zip(half, whole, strict=False):
+        assert mine.robustness is not None
+        assert read.robustness is not None
+        assert torch.equal(mine.robustness, read.robustness)
+        assert torch.equal(mine.shifted[FOG], read.shifted[FOG])
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 3
+    calls.clear()
+    again = list(in_blocks(Counting(), examples, QUICK, work=tmp_path))
+    assert calls == [8], "only the question which model it is"
+    alone = joined(list(in_blocks(Counting(), examples, QUICK)))
+    for name, value in by_id(joined(again)).items():
+        assert torch.equal(value, by_id(alone)[name]), name
+
+
+@pytest.mark.parametrize("what", ["weights", "labels", "attack"])
+def test_another_model_data_or_attack_is_another_audit(tmp_path, what):
+    model, part, settings = tiny.Brightness(), tiny.part(), QUICK
+    list(in_blocks(model, Examples.from_part(part), settings, work=tmp_path))
+    if what == "weights":
+        model = tiny.Brightness(4.0)
+    elif what == "labels":
+        part.labels[0] = 1 - part.labels[0]
+    else:
+        settings = Settings(attack=BoundaryProjection(budget=20), panel=(FOG,), batch=16)
+    list(in_blocks(model, Examples.from_part(part), settings, work=tmp_path))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_first_blocks_are_a_random_sample_in_any_order_of_the_data():
+    part = tiny.part(200)
+    by_label = part.subset(part.ids[part.labels.argsort(stable=True)])
+    orders = [Examples.from_part(one).order() for one in (part, by_label)]
+    assert torch.equal(part.ids[orders[0]], by_label.ids[orders[1]])
+    share = by_label.labels[orders[1][:100]].double().mean()
+    assert abs(share - part.labels.double().mean()) < 0.15
+
+
+def test_a_limit_is_the_beginning_of_that_order():
+    examples = tiny.examples()
+    few = examples.first(25)
+    assert set(few.ids.tolist()) == set(examples.ids[examples.order()[:25]].tolist())
+    position = torch.tensor([3])
+    where = (examples.ids == few.ids[3]).nonzero()[0]
+    one, same = few.read(position), examples.read(where)
+    assert isinstance(one, torch.Tensor)
+    assert isinstance(same, torch.Tensor)
+    assert torch.equal(one, same)
+    assert few.part is not None
+    assert torch.equal(few.part.ids, few.ids)
+
+
+def test_a_loader_gives_the_same_as_positions():
+    part, model = tiny.part(), tiny.Brightness()
+    x = as_input(part.pixels, "cpu")
+    plain = Settings(attack=BoundaryProjection(budget=16))
+    expected = by_id(joined([audit_block(model, part.ids, x, part.labels, plain)]))
+    loader = DataLoader(TensorDataset(part.ids, x, part.labels), batch_size=25)
+    for name, value in by_id(joined(list(from_loader(model, loader, plain)))).items():
+        assert torch.allclose(value.double(), expected[name].double(), rtol=1e-3), name
+    pairs = DataLoader(TensorDataset(x, part.labels), batch_size=25)
+    assert joined(list(from_loader(model, pairs, plain))).ids.tolist() == list(range(60))
+    dicts = [{"pixel_values": x[:9], "labels": part.labels[:9]}]
+    assert joined(list(from_loader(model, dicts, plain))).logits.shape == (9, 2)
+    with pytest.raises(ArcalError, match="a batch is a Tensor: give"):
+        list(from_loader(model, [x], plain))
+
+
+def test_inputs_of_several_tensors_keep_their_rows():
+    x = {"a": torch.rand(30, 4), "scale": torch.rand(30, 1).add(1).double().float()}
+    from arcal.attacks import Inputs
+
+    inputs = Inputs(x, perturbed="a")
+
+    def model(parts):
+        z = (parts["a"] * parts["scale"]).sum(1) - 2.5
+        return torch.stack([-z, z], dim=1)
+
+    settings = Settings(attack=BoundaryProjection(budget=16), bounds=None, batch=7)
+    examples = Examples.from_tensors(inputs, torch.zeros(30).long(), bounds=None)
+    got = by_id(joined(list(in_blocks(model, examples, settings))))
+    z = (x["a"] * x["scale"]).sum(1) - 2.5
+    expected = z.abs() / (x["scale"].squeeze(1) * 2)
+    assert torch.allclose(got["robustness"], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_least_robust_images_are_kept_perturbed_and_come_back_from_disk(tmp_path):
+    model, examples = tiny.Brightness(), tiny.examples()
+    made = joined(list(in_blocks(model, examples, QUICK, work=tmp_path)))
+    read = joined(list(in_blocks(model, examples, QUICK, work=tmp_path)))
+    for block in (made, read):
+        assert block.perturbed is not None
+        assert block.robustness is not None
+        assert len(block.perturbed.ids) >= 60 // 8
+        rows = [block.ids.tolist().index(i) for i in block.perturbed.ids.tolist()]
+        assert (block.perturbed.logits.argmax(1) != block.logits[rows].argmax(1)).all()
+        rows_of_data = (examples.ids[None] == block.perturbed.ids[:, None]).long().argmax(1)
+        images = examples.read(rows_of_data)
+        assert isinstance(images, torch.Tensor)
+        moved = (block.perturbed.images.float() - images).flatten(1).norm(dim=1)
+        assert torch.allclose(moved, block.robustness[rows], atol=0.02)
+    assert made.perturbed is not None
+    assert read.perturbed is not None
+    assert torch.equal(made.perturbed.images, read.perturbed.images)
