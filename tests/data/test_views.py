@@ -1,6 +1,7 @@
 """Sizes and crops, against torchvision's."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,27 +11,70 @@ from torchvision.transforms import v2
 from toy_images import encode, random_images
 
 from arcal.data.upright import HEADER
-from arcal.data.views import View, check_view, choose_view, describe
+from arcal.data.views import Settings, View, choose_view, describe
 from arcal.errors import ArcalError
 
 SIZES = [(40, 60), (60, 40), (33, 47), (31, 90), (64, 64), (8, 9)]
-PEERS = {
-    "centre": lambda size: [v2.Resize(round(256 * size / 224)), v2.CenterCrop(size)],
-    "short-side": lambda size: [v2.Resize(size), v2.CenterCrop(size)],
-    "squash": lambda size: [v2.Resize((size, size))],
+MODES = {
+    "nearest": v2.InterpolationMode.NEAREST,
+    "bilinear": v2.InterpolationMode.BILINEAR,
+    "bicubic": v2.InterpolationMode.BICUBIC,
+    "lanczos": v2.InterpolationMode.LANCZOS,
 }
 
 
-@pytest.mark.parametrize("crop", PEERS)
-@pytest.mark.parametrize("size", [28, 32])
+def view_of(**settings: Any) -> View:
+    view = Settings(**settings).view(3)
+    assert view is not None
+    return view
+
+
+@pytest.mark.parametrize(
+    ("settings", "resize", "crop"),
+    [
+        ({"size": 28}, 32, 28),
+        ({"size": 32, "crop": "centre"}, 37, 32),
+        ({"size": 29, "crop": "short-side"}, 29, 29),
+        ({"size": 28, "crop": "squash"}, (28, 28), 28),
+        ({"size": (20, 28), "crop": "squash"}, (20, 28), (20, 28)),
+        ({"size": (20, 28)}, 32, (20, 28)),
+        ({"size": (29, 20), "crop": "short-side"}, 29, (29, 20)),
+        ({"size": 28, "resize": 28}, 28, 28),
+        ({"size": 28, "resize": 41, "interpolation": "bicubic"}, 41, 28),
+        ({"size": (20, 28), "resize": (31, 33), "interpolation": "lanczos"}, (31, 33), (20, 28)),
+        ({"size": 28, "interpolation": "nearest"}, 32, 28),
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("shape", SIZES)
-def test_pixels_are_those_of_torchvision(crop, size, shape):
+def test_pixels_are_those_of_torchvision(settings, resize, crop, shape):
     pixels = random_images(1, *shape, 3)[0]
-    view = View(3, size, size, size, crop)
-    peer = v2.Compose([*PEERS[crop](size), v2.PILToTensor()])
+    mode = MODES[settings.get("interpolation", "bilinear")]
+    peer = v2.Compose([v2.Resize(resize, mode), v2.CenterCrop(crop), v2.PILToTensor()])
     expected = peer(Image.fromarray(pixels))
+    view = view_of(**settings)
+    assert view.shape == tuple(expected.shape)
     assert torch.equal(torch.tensor(view.read(io.BytesIO(encode(pixels)), "")), expected)
     assert torch.equal(torch.tensor(view.array(pixels.transpose(2, 0, 1))), expected)
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        ({"size": 224}, "short side resized to 256, centre 224 x 224 cropped"),
+        ({"size": (32, 40), "crop": "squash"}, "resized to 32 x 40, proportions not preserved"),
+        (
+            {"size": 224, "resize": 235, "interpolation": "bicubic"},
+            "short side resized to 235, centre 224 x 224 cropped (bicubic)",
+        ),
+        (
+            {"size": 224, "resize": (248, 250)},
+            "resized to 248 x 250, proportions not preserved, centre 224 x 224 cropped",
+        ),
+    ],
+)
+def test_the_sentence_says_how_images_come_to_their_size(settings, how):
+    assert view_of(**settings).how == how
 
 
 def headers(*rows: tuple) -> np.ndarray:
@@ -43,24 +87,24 @@ def test_the_sentence_says_what_is_done_and_to_how_many():
         (300, 400, True, False, True, False),
         (500, 400, True, False, False, True),
     )
-    view = choose_view("pets", some, str, size=224, crop="centre", channels=None)
-    assert view == View(3, 224, 224, 224, "centre")
+    view = choose_view("pets", some, str, Settings(224))
+    assert view == View(3, 224, 224, 256)
     assert describe(view, some) == (
         "short side resized to 256, centre 224 x 224 cropped; 2 grey images repeated to 3 "
         "channels; 1 image scaled from 16 bits a channel to 8; 1 image stripped of transparency; 1 "
         "image turned upright as EXIF says"
     )
-    grey = choose_view("pets", some, str, size=32, crop="squash", channels=1)
+    grey = choose_view("pets", some, str, Settings(32, "squash", channels=1))
     assert describe(grey, some).startswith(
         "resized to 32 x 32, proportions not preserved; 1 colour image turned grey by luminance; "
     )
-    short = choose_view("pets", some, str, size=32, crop="short-side", channels=3)
+    short = choose_view("pets", some, str, Settings(32, "short-side", channels=3))
     assert describe(short, some).startswith("short side resized to 32, centre 32 x 32 cropped; ")
 
 
 def test_images_of_one_size_stay_as_they_are():
     some = headers((30, 40, True, False, False, False), (30, 40, True, False, False, False))
-    view = choose_view("pets", some, str, size=None, crop="centre", channels=None)
+    view = choose_view("pets", some, str, Settings())
     assert view.shape == (1, 30, 40)
     assert describe(view, some) == "as they are"
     assert view.read(io.BytesIO(encode(random_images(1, 30, 40)[0])), "").shape == (1, 30, 40)
@@ -80,17 +124,24 @@ def test_several_sizes_without_a_size_are_one_error():
         "--size 224"
     )
     with pytest.raises(ArcalError, match=message):
-        choose_view("pets", some, "image {}".format, size=None, crop="centre", channels=None)
+        choose_view("pets", some, "image {}".format, Settings())
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ((0, "centre", None), "the size must be at least 1 pixel, not 0"),
-        ((32, "center", None), "no crop 'center': choose centre, short-side, squash"),
-        ((32, "centre", 4), r"1 channel \(grey\) or 3 \(colour\), not 4"),
+        ({"size": 0}, "the size must be at least 1 pixel, not 0"),
+        ({"size": 32, "crop": "center"}, "no crop 'center': choose centre or short-side or squash"),
+        ({"size": 32, "interpolation": "area"}, "no interpolation 'area': choose nearest or"),
+        ({"channels": 4}, "no number of channels 4: choose 1 or 3"),
+        ({"resize": 32}, "resize is 32, but no size is given: add --size"),
+        ({"size": 32, "resize": 31}, "images resized to 31 are too small to crop 32"),
+        (
+            {"size": 32, "resize": (40, 31)},
+            r"resized to \(40, 31\) are too small to crop 32",
+        ),
     ],
 )
 def test_wrong_settings_raise(settings, message):
     with pytest.raises(ArcalError, match=message):
-        check_view("pets", *settings)
+        Settings(**settings)

@@ -19,7 +19,7 @@ from arcal.data.part import Broken, InMemory, Part
 from arcal.data.resized import Resized
 from arcal.data.tables import Table, load_table
 from arcal.data.texts import Texts, load_texts
-from arcal.data.views import Crop
+from arcal.data.views import Crop, Interpolation
 from arcal.data.with_ids import WithIds
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Data",
     "Folder",
     "InMemory",
+    "Interpolation",
     "Kind",
     "OnDemand",
     "Part",

@@ -16,7 +16,15 @@ from arcal.data.parquet_columns import RowGroups
 from arcal.data.part import Broken, InMemory
 from arcal.data.sources import find_source
 from arcal.data.upright import HEADER
-from arcal.data.views import ADVICE, Crop, View, check_view, choose_view, describe
+from arcal.data.views import (
+    ADVICE,
+    Crop,
+    Interpolation,
+    Settings,
+    View,
+    choose_view,
+    describe,
+)
 from arcal.errors import ArcalError
 
 IN_MEMORY = 256 * 2**20
@@ -31,8 +39,10 @@ def load_part(
     label: str | None = None,
     weight: str | None = None,
     classes: Sequence[str] | None = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     crop: Crop = "centre",
+    resize: int | tuple[int, int] | None = None,
+    interpolation: Interpolation = "bilinear",
     channels: int | None = None,
     limit: int | None = None,
     skip_broken: bool = False,
@@ -47,10 +57,16 @@ def load_part(
     validation part, otherwise the only one. The part's name says which.
 
     `image`, `label` and `weight` name columns (arrays of `.npz`, endings or fields of WebDataset).
-    `classes` are the names of the model's classes in its order, for labels that are names. With a
-    `size` images become `size` x `size` as `crop` says (`View`); without one they must all have the
-    same size. With `channels` (1 or 3) they become grey or colour; by default they are grey if all
-    of them are. They are turned upright as their EXIF data says. `how` says what was done.
+    `classes` are the names of the model's classes in its order, for labels that are names.
+
+    Without a `size`, all images must have one size. With it they become `size` x `size`, or a pair
+    (H, W). `crop` says how: "centre" resizes the short side to 256/224 of the size and crops the
+    centre, as is usual for ImageNet; "short-side" resizes the short side to the size and crops the
+    centre; "squash" resizes both sides. Of a pair, the longer counts. `resize` says it to the
+    pixel instead: the short side's length or a pair, before the centre is cropped. `interpolation`
+    is one of Pillow's, with antialiasing. With `channels` (1 or 3) images become grey or colour; by
+    default they are grey if all of them are. They are turned upright as their EXIF data says. `how`
+    says what was done.
 
     With a `limit` only so many images are used, drawn at random by `seed`. With `skip_broken` every
     image is decoded first, and those that cannot be read are left out and listed in `skipped`;
@@ -64,13 +80,13 @@ def load_part(
     >>> part.name, part.shape, len(part), part.how
     ('fashion/test', (1, 28, 28), 100, 'as they are')
     """
+    settings = Settings(size, crop, resize, interpolation, channels)
     there = find_source(source)
     key, name, paths = there.choose(part)
-    check_view(name, size, crop, channels)
     names = Names(image, label, weight, classes)
     listing = list_part(there.format, key, name, paths, names)
     if isinstance(listing.images, np.ndarray):
-        whole = _from_pixels(name, listing, listing.images, size, crop, channels)
+        whole = _from_pixels(name, listing, listing.images, settings)
         return drawn(whole, limit, split_seed=seed)
     whole = OnDemand(
         name,
@@ -83,20 +99,12 @@ def load_part(
         listing.weights,
     )
     chosen = drawn(whole, limit, split_seed=seed)
-    seen = _seen(chosen, size, crop, channels, listing.note, skip_broken=skip_broken)
+    seen = _seen(chosen, settings, listing.note, skip_broken=skip_broken)
     in_rows = isinstance(seen.encoded, RowGroups | MappedImages)
     return _decoded(seen) if in_rows and len(seen) * math.prod(seen.shape) <= IN_MEMORY else seen
 
 
-def _seen(
-    part: OnDemand,
-    size: int | None,
-    crop: Crop,
-    channels: int | None,
-    note: str,
-    *,
-    skip_broken: bool,
-) -> OnDemand:
+def _seen(part: OnDemand, settings: Settings, note: str, *, skip_broken: bool) -> OnDemand:
     """The part with the view that fits its images, which are looked at here.
 
     The headers of all are read. With `skip_broken` all are decoded, too, and the part is without
@@ -112,7 +120,7 @@ def _seen(
         if error is not None
     ]
     part, headers = _without(part, headers, broken)
-    view = choose_view(part.name, headers, part.where, size=size, crop=crop, channels=channels)
+    view = choose_view(part.name, headers, part.where, settings)
     part = dataclasses.replace(part, view=view)
     if skip_broken:
         undecodable = check_images(part)
@@ -154,20 +162,13 @@ def _decoded(part: OnDemand) -> InMemory:
     )
 
 
-def _from_pixels(
-    name: str,
-    listing: Listing,
-    pixels: np.ndarray,
-    size: int | None,
-    crop: Crop,
-    channels: int | None,
-) -> InMemory:
+def _from_pixels(name: str, listing: Listing, pixels: np.ndarray, settings: Settings) -> InMemory:
     """A part of decoded images, uint8 `(N, C, H, W)` with C = 1 or 3."""
     N, C, H, W = pixels.shape
     header = np.zeros(N, HEADER)
     header["height"], header["width"], header["grey"] = H, W, C == 1
-    view = choose_view(name, header, str, size=size, crop=crop, channels=channels)
-    if view.shape != (C, H, W) or size is not None:
+    view = choose_view(name, header, str, settings)
+    if view != View(C, H, W):
         source, pixels = pixels, np.empty((N, *view.shape), np.uint8)
         for position in range(N):
             pixels[position] = view.array(source[position])

@@ -70,19 +70,27 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def resize_and_crop(image: Image.Image, size: int, short: int | None = None) -> Image.Image:
-    """Resize the short side to `short` and crop the central `size` x `size` square.
+def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
+    """Resize the short side to 256 * size / 224 and crop the central `size` x `size` square.
 
-    `short` is 256 * size / 224 by default, which for size 224 is the usual preprocessing for
-    evaluation on ImageNet: bilinear with antialiasing and the long side rounded down, like
-    torchvision's Resize and CenterCrop.
+    For size 224 this is the usual preprocessing for evaluation on ImageNet: bilinear with
+    antialiasing and the long side rounded down, like torchvision's Resize and CenterCrop.
     """
-    short = round(256 * size / 224) if short is None else short
+    resized = resize_short(image, round(256 * size / 224), Image.Resampling.BILINEAR)
+    return crop_centre(resized, size, size)
+
+
+def resize_short(image: Image.Image, short: int, resampling: Image.Resampling) -> Image.Image:
+    """Resize the short side to a length; the long side keeps its ratio and is rounded down."""
     width, height = image.size
     if width <= height:
         width, height = short, int(short * height / width)
     else:
         width, height = int(short * width / height), short
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    resized = image.resize((width, height), Image.Resampling.BILINEAR)
-    return resized.crop((left, top, left + size, top + size))
+    return image.resize((width, height), resampling)
+
+
+def crop_centre(image: Image.Image, height: int, width: int) -> Image.Image:
+    """The centre of an image that is no smaller."""
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))

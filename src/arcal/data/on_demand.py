@@ -122,7 +122,7 @@ class OnDemand:
 
     @cached_property
     def _fingerprint(self) -> str:
-        view = f"{self.view.size} {self.view.crop}".encode()
+        view = f"{self.view.resize} {self.view.interpolation}".encode()
         blocks = self.rows.split(BLOCK)
         content = (piece for rows in blocks for piece in self.encoded.content(rows.tolist()))
         return fingerprint_of(

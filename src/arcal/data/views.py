@@ -8,29 +8,29 @@ from typing import BinaryIO, Literal, get_args
 import numpy as np
 from PIL import Image
 
-from arcal.data.images import UnreadableImageError, pixels_of, resize_and_crop
+from arcal.data.images import UnreadableImageError, crop_centre, pixels_of, resize_short
 from arcal.data.upright import read_upright
 from arcal.errors import ArcalError
 
 Crop = Literal["centre", "short-side", "squash"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 ADVICE = "mend or remove it, or leave broken images out with --skip-broken"
 
 
 @dataclass(frozen=True)
 class View:
-    """Images in `channels` (1 or 3) channels and, with a `size`, of `size` x `size` pixels.
+    """Images in `channels` (1 or 3) channels, of `height` x `width` pixels.
 
-    `crop` says how they come to that size. "centre": the short side is resized to 256 * size / 224
-    and the centre is cropped, as is usual for ImageNet; "short-side": the short side is resized to
-    `size` and the centre is cropped; "squash": both sides are resized to `size`. All are bilinear
-    with antialiasing. Without a size, `height` and `width` are those that all images have.
+    `resize` comes first: an int is the new length of the short side, a pair (h, w) the new size,
+    whatever the ratio, and None leaves images as they are. Then the central `height` x `width` is
+    cropped. `interpolation` has Pillow's names, all of which are antialiased but "nearest".
     """
 
     channels: int
     height: int
     width: int
-    size: int | None = None
-    crop: Crop = "centre"
+    resize: int | tuple[int, int] | None = None
+    interpolation: Interpolation = "bilinear"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -57,54 +57,96 @@ class View:
 
     def resized(self, image: Image.Image) -> Image.Image:
         """The image in this view's size."""
-        if self.size is None:
+        if self.resize is None:
             return image
-        if self.crop == "squash":
-            return image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-        return resize_and_crop(image, self.size, self.size if self.crop == "short-side" else None)
+        resampling = Image.Resampling[self.interpolation.upper()]
+        if isinstance(self.resize, int):
+            image = resize_short(image, self.resize, resampling)
+        else:
+            height, width = self.resize
+            image = image.resize((width, height), resampling)
+        return crop_centre(image, self.height, self.width)
 
     @property
     def how(self) -> str:
         """How images come to their size, "" if they have it already."""
-        if self.size is None:
+        if self.resize is None:
             return ""
-        S = self.size
-        if self.crop == "squash":
-            return f"resized to {S} x {S}, proportions not preserved"
-        short = S if self.crop == "short-side" else round(256 * S / 224)
-        return f"short side resized to {short}, centre {S} x {S} cropped"
+        cropped = f", centre {self.height} x {self.width} cropped"
+        if isinstance(self.resize, int):
+            resized = f"short side resized to {self.resize}{cropped}"
+        else:
+            resized = f"resized to {self.resize[0]} x {self.resize[1]}, proportions not preserved"
+            resized += "" if self.resize == (self.height, self.width) else cropped
+        return resized if self.interpolation == "bilinear" else f"{resized} ({self.interpolation})"
 
 
-def check_view(name: str, size: int | None, crop: str, channels: int | None) -> None:
-    """Raise `ArcalError` unless these are settings of a view."""
-    if size is not None and size < 1:
-        raise ArcalError(f"{name}: the size must be at least 1 pixel, not {size}")
-    if crop not in get_args(Crop):
-        raise ArcalError(f"{name}: there is no crop {crop!r}: choose {', '.join(get_args(Crop))}")
-    if channels not in (None, 1, 3):
-        raise ArcalError(
-            f"{name}: images can be had in 1 channel (grey) or 3 (colour), not {channels}"
-        )
+@dataclass(frozen=True)
+class Settings:
+    """What a user wants of images: `load_part` says what each setting means.
+
+    Settings that do not fit together raise `ArcalError`.
+    """
+
+    size: int | tuple[int, int] | None = None
+    crop: Crop = "centre"
+    resize: int | tuple[int, int] | None = None
+    interpolation: Interpolation = "bilinear"
+    channels: int | None = None
+
+    def __post_init__(self) -> None:
+        for option, value, choices in (
+            ("crop", self.crop, get_args(Crop)),
+            ("interpolation", self.interpolation, get_args(Interpolation)),
+            ("number of channels", self.channels, (None, 1, 3)),
+        ):
+            if value not in choices:
+                names = " or ".join(str(choice) for choice in choices if choice is not None)
+                raise ArcalError(f"there is no {option} {value!r}: choose {names}")
+        if self.size is None and self.resize is not None:
+            raise ArcalError(f"resize is {self.resize}, but no size is given: add --size")
+        if min(self.height_and_width or (1,)) < 1:
+            raise ArcalError(f"the size must be at least 1 pixel, not {self.size}")
+        if self.height_and_width and self.resize is not None:
+            sides = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
+            if any(side < crop for side, crop in zip(sides, self.height_and_width, strict=True)):
+                raise ArcalError(
+                    f"images resized to {self.resize} are too small to crop {self.size}: resize "
+                    "them to no less than the size"
+                )
+
+    @property
+    def height_and_width(self) -> tuple[int, int] | None:
+        """The size as (H, W)."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size
+
+    def view(self, channels: int) -> View | None:
+        """The view of a size, whatever the images are; None without a size."""
+        if self.height_and_width is None:
+            return None
+        resize = self.resize
+        if resize is None:
+            long = max(self.height_and_width)
+            resize = {
+                "centre": round(256 * long / 224),
+                "short-side": long,
+                "squash": self.height_and_width,
+            }[self.crop]
+        return View(channels, *self.height_and_width, resize, self.interpolation)
 
 
 def choose_view(
-    name: str,
-    headers: np.ndarray,
-    where: Callable[[int], str],
-    *,
-    size: int | None,
-    crop: Crop,
-    channels: int | None,
+    name: str, headers: np.ndarray, where: Callable[[int], str], settings: Settings
 ) -> View:
     """The view of images with these headers `(N,)`, of type `HEADER`, N >= 1.
 
-    Without `channels` it is grey if all images are grey, otherwise colour. Images of several sizes
-    without a `size` raise `ArcalError`; `where` says where the image at a position is.
+    Without a number of channels it is grey if all images are grey, otherwise colour. Images of
+    several sizes without a size to bring them to raise `ArcalError`; `where` says where the image
+    at a position is.
     """
-    if channels is None:
-        channels = 1 if headers["grey"].all() else 3
-    if size is not None:
-        return View(channels, size, size, size, crop)
+    channels = settings.channels or (1 if headers["grey"].all() else 3)
+    if (view := settings.view(channels)) is not None:
+        return view
     height, width = (int(headers[side][0]) for side in ("height", "width"))
     other = ((headers["height"] != height) | (headers["width"] != width)).nonzero()[0]
     if len(other):
