@@ -23,9 +23,9 @@ class Examples:
     `ids` and `labels` are int64 `(N,)`, the latter in [0, Z) with `classes` the Z names. `read`,
     given positions `(B,)`, returns the model's inputs for them on the CPU: float32 in [0, 1] for
     images. Every entry of an input lies within `bounds`. `part` has the images as uint8, to corrupt
-    and to show, and is None for what is no image; `texts` are those of text data. `weights` float64
-    `(N,)` say how much each input counts. `facts` are for the page, by title; `content` is a
-    fingerprint.
+    and to show, and is None for what is no image; `texts` are those of text data, `names` what the
+    inputs are called, such as their files. `weights` float64 `(N,)` say how much each one counts.
+    `facts` are for the page, by title; `content` is a fingerprint.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
     >>> examples = Examples.from_tensors(x, y, name="toy")
@@ -43,6 +43,7 @@ class Examples:
     bounds: Bounds = (0.0, 1.0)
     part: Part | None = None
     texts: Sequence[str] | None = None
+    names: Sequence[str] | None = None
     weights: Tensor | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,7 +55,8 @@ class Examples:
         """The images of a part, as float32 in [0, 1]."""
         if not len(part):
             raise ArcalError(f"{part.name} is empty: there is nothing to audit")
-        how = getattr(part, "how", None)
+        how, key = getattr(part, "how", None), getattr(part, "key", lambda position: "")
+        names = [str(key(position)) for position in range(len(part))]
         return cls(
             name=part.name,
             ids=part.ids,
@@ -64,6 +66,7 @@ class Examples:
             content=part.fingerprint(),
             kind="images",
             part=part,
+            names=names if all(names) else None,
             weights=getattr(part, "weights", None),
             facts={"Images": how} if how else {},
         )
@@ -119,6 +122,7 @@ class Examples:
             read=lambda positions: self.read(chosen[positions]),
             part=None if self.part is None else self.part.subset(self.ids[chosen]),
             texts=None if self.texts is None else [self.texts[i] for i in chosen.tolist()],
+            names=None if self.names is None else [self.names[i] for i in chosen.tolist()],
             weights=None if self.weights is None else self.weights[chosen],
             content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],
         )

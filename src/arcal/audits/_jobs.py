@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.attacks import Model
+from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import (
     Audited,
     EvaluationSet,
@@ -17,15 +17,19 @@ from arcal.auditing import (
     check_model,
     out_of_distribution,
 )
-from arcal.audits._blocks import PANEL, Block, Settings, joined
+from arcal.audits._blocks import PANEL, Block, Settings, joined, moved
 from arcal.audits._engine import from_loader, in_blocks
 from arcal.audits._examples import Examples
+from arcal.classifiers import check_class_names
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import SMALLEST
 
 FIRST, AGAIN = 1000, 4
 """A first page is written after so many inputs, the next after so many times as many."""
+
+PROBED = 8
+"""Inputs that a model answers before anything is computed."""
 
 Progress = Callable[[int, int], object]
 Page = Callable[[Sequence[Audited], int, int], object]
@@ -35,7 +39,8 @@ Page = Callable[[Sequence[Audited], int, int], object]
 class Job:
     """One model on one data set.
 
-    `examples` are inputs of known ids, or `loader` yields batches. `validation` is what calibrators
+    `examples` are inputs of known ids, or `loader` yields batches; `classes` are the names that the
+    model has for its classes, if it has any. `validation` is what calibrators
     are fitted on and `other` data of classes the model does not know. `fingerprint` tells the model
     from others of the same weights. `facts` are for the page.
     """
@@ -56,12 +61,26 @@ class Job:
         rest = sum(map(len, (self.validation or (), *self.other)))
         return rest + (len(self.examples) if self.examples else 0)
 
-    def check(self) -> None:
-        """Refuse, in one line, a model that cannot be audited on this data."""
-        if self.examples is not None:
-            some = self.examples.order()[:8]
-            x, y = self.examples.read(some), self.examples.labels[some]
-            check_model(self.model, x, y, classes=len(self.examples.classes))
+    def checked(self) -> "Job":
+        """The job, once its model has answered a few inputs; what cannot be audited is refused.
+
+        Data whose classes are only numbers, as many as its labels show, has all of the model's.
+        """
+        if self.examples is None:
+            return self
+        examples, some = self.examples, self.examples.order()[:PROBED]
+        x, y = moved(examples.read(some), self.settings.device), examples.labels[some]
+        if examples.classes == tuple(map(str, range(len(examples.classes)))):
+            check_model(self.model, x)
+            with frozen(self.model), torch.no_grad():
+                Z = self.model(x.parts if isinstance(x, Inputs) else x).shape[1]
+            if len(examples.classes) < Z:
+                names = self.classes or tuple(map(str, range(Z)))
+                examples = replace(examples, classes=names)
+        if self.classes is not None:
+            check_class_names(self.classes, examples.classes)
+        check_model(self.model, x, y, classes=len(examples.classes))
+        return replace(self, examples=examples)
 
     def blocks(self, work: Path | None) -> Iterator[Block]:
         """The blocks of the audited inputs."""
@@ -106,8 +125,7 @@ def run_jobs(
     `progress` gets the inputs done and all there are; `page` what is known after the first inputs
     of each job, and again when there are more by far.
     """
-    for job in jobs:
-        job.check()
+    jobs = [job.checked() for job in jobs]
     total, done = sum(map(len, jobs)), 0
     finished: list[Audited] = []
     for job in jobs:
@@ -147,11 +165,13 @@ def audited(
     predictions = as_predictions(ids=block.ids, labels=block.labels, logits=block.logits)
     Z = predictions.classes
     classes = job.examples.classes if job.examples else job.classes
-    weights = None
-    if job.examples is not None and job.examples.weights is not None:
+    weights, names = None, None
+    if job.examples is not None:
         order = job.examples.ids.argsort()
         rows = order[torch.searchsorted(job.examples.ids[order], block.ids)]
-        weights = job.examples.weights[rows]
+        weights = None if job.examples.weights is None else job.examples.weights[rows]
+        if (known := job.examples.names) is not None:
+            names = tuple(str(known[i]) for i in rows.tolist())
     robustness = None
     if block.robustness is not None and job.settings.order is not None:
         assert block.passes is not None
@@ -179,6 +199,7 @@ def audited(
         validation=validation,
         perturbed=block.perturbed,
         weights=weights,
+        names=names,
         R=job.R,
         facts=job.facts,
     )

@@ -10,12 +10,7 @@ from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._jobs import Job, panel_for
 from arcal.audits._prediction_files import holds_predictions, read_predictions
-from arcal.classifiers import (
-    OpenedClassifier,
-    Preprocessing,
-    check_class_names,
-    open_classifier,
-)
+from arcal.classifiers import OpenedClassifier, open_classifier
 from arcal.classifiers._class_names import GENERIC
 from arcal.data import Part, check_images, kind_of, load_part, load_table, load_texts
 from arcal.errors import ArcalError
@@ -120,8 +115,6 @@ def open_job(
     """
     opened = open_classifier(spec, weights=weights, normalize=normalize, device=settings.device)
     examples = read_examples(data, opened, reading)
-    if opened.class_names is not None:
-        check_class_names(opened.class_names, examples.classes)
     if limit is not None:
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
@@ -132,6 +125,7 @@ def open_job(
         name=name,
         model=opened.model,
         examples=examples,
+        classes=opened.class_names,
         validation=None if validation is None else read_examples(validation, opened, rest),
         other=[read_examples(one, opened, rest) for one in other],
         settings=settings,
@@ -196,27 +190,22 @@ def _images(
     shape = opened.input_shape
     if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
         settings["channels"] = shape[0]
-    size, view = reading.size, {"crop": reading.crop}
-    if size is None and opened.preprocessing is not None:
-        size, view = _as_configured(opened.preprocessing)
-    elif size is None and shape is not None and len(shape) == 3 and shape[1] == shape[2]:
-        size = shape[1]
+    how = opened.preprocessing
+    view: dict[str, Any] = {"crop": reading.crop}
+    size: Any = reading.size
+    if size is None and how is not None:
+        size = how.size
+        view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
+    elif size is None and shape is not None and len(shape) == 3:
+        size = tuple(shape[1:])
     if size is not None and reading.size is None:
         try:  # images that have the model's size already are used as they are
             part = load_part(source, **settings)
         except ArcalError:  # of several sizes, or something that is said again below
             part = None
-        if part is not None and part.shape[1:] == (size, size):
+        if part is not None and part.shape[1:] == size:
             return _checked(part, reading)
     return _checked(load_part(source, size=size, **view, **settings), reading)
-
-
-def _as_configured(how: Preprocessing) -> tuple[int, dict[str, Any]]:
-    """The size and the view that a model's own configuration names."""
-    height, width = how.size
-    if height != width:
-        raise ArcalError(f"the model takes images of {height} x {width}: bring them to that size")
-    return height, {"crop": "centre" if isinstance(how.resize, int) else "squash"}
 
 
 def _checked(part: Part, reading: Reading) -> Part:
