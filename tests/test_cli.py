@@ -199,7 +199,7 @@ def _spoiled(run: Path) -> Path:
         (["train", "--alpha", "0", "1", "2"], "--alpha cannot be '0', '1', '2'"),
         (["train", "--update", "both"], "invalid choice 'both' for argument '--update'"),
         (["train", "--bogus", "3"], "Unrecognized options: --bogus, 3; see `arcal train --help`"),
-        (["score"], "Missing from arcal score: PATH Run folder"),
+        (["score"], "0 names: give MODEL and DATA, or RUN"),
         (["learn"], "Unrecognized options: learn; see `arcal --help`"),
         (
             [],

@@ -17,7 +17,7 @@ from arcal.audits._audit import Audit, audit
 from arcal.audits._blocks import PANEL, Settings
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
-from arcal.audits._jobs import Job, run_jobs
+from arcal.audits._jobs import Job, run_jobs, score_job
 from arcal.audits._open import Reading, names_of, open_job, open_predictions, split_names
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 
@@ -37,5 +37,6 @@ __all__ = [
     "open_predictions",
     "read_predictions",
     "run_jobs",
+    "score_job",
     "split_names",
 ]

@@ -172,24 +172,11 @@ def audited(
         weights = None if job.examples.weights is None else job.examples.weights[rows]
         if (known := job.examples.names) is not None:
             names = tuple(str(known[i]) for i in rows.tolist())
-    robustness = None
-    if block.robustness is not None and job.settings.order is not None:
-        assert block.passes is not None
-        attacked = job.settings.order == "attack"
-        robustness = Robustness(
-            order=job.settings.order,
-            ids=block.ids,
-            robustness=block.robustness,
-            success=block.robustness.isfinite() if attacked else None,
-            predicted=block.logits.argmax(dim=1),
-            labels=block.labels,
-            passes=block.passes,
-        )
     return Audited(
         name=job.name,
         predictions=predictions,
         classes=classes or tuple(map(str, range(Z))),
-        robustness=robustness,
+        robustness=robustness_in(block, job.settings),
         nearest=block.nearest,
         shifted={
             where: Predictions(block.ids, block.labels, z[None])
@@ -203,6 +190,33 @@ def audited(
         R=job.R,
         facts=job.facts,
     )
+
+
+def robustness_in(block: Block, settings: Settings) -> Robustness | None:
+    """The robustness of a block's inputs; None where nothing was ranked."""
+    if block.robustness is None or block.passes is None or settings.order is None:
+        return None
+    return Robustness(
+        order=settings.order,
+        ids=block.ids,
+        robustness=block.robustness,
+        success=block.robustness.isfinite() if settings.order == "attack" else None,
+        predicted=block.logits.argmax(dim=1),
+        labels=block.labels,
+        passes=block.passes,
+    )
+
+
+def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robustness:
+    """Score the inputs of a job, in ascending order of their ids, and do nothing else with them."""
+    job = job.checked()
+    blocks: list[Block] = []
+    for block in job.blocks(work):
+        blocks.append(block)
+        progress(sum(len(one.ids) for one in blocks), len(job))
+    scores = robustness_in(_sorted(joined(blocks)), job.settings)
+    assert scores is not None
+    return scores
 
 
 def _sorted(block: Block) -> Block:

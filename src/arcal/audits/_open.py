@@ -104,10 +104,10 @@ def open_job(
     normalize: Sequence[str] | None,
     name: str,
     panel: Sequence[EvaluationSet] | None,
-    validation: str | None,
-    other: Sequence[str],
-    limit: int | None,
-    R: int,
+    validation: str | None = None,
+    other: Sequence[str] = (),
+    limit: int | None = None,
+    R: int = 10,
 ) -> Job:
     """One model on one data set, opened and held against each other, with nothing computed yet.
 

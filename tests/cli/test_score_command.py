@@ -1,0 +1,71 @@
+"""`arcal score MODEL DATA`: anybody's model on anybody's data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from arcal.store import load_scores
+from tests.audits import tiny
+from tests.test_cli import arcal, succeeds
+
+CODE = """
+import torch
+
+class Brightness(torch.nn.Module):
+    def forward(self, x):
+        lead = 8 * (x.mean((1, 2, 3)) - 0.5)
+        return torch.stack([-lead, lead], dim=1)
+
+net = Brightness().eval()
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(CODE)
+    part = tiny.part(40)
+    np.savez("data.npz", images=part.pixels.numpy(), labels=part.labels.numpy())
+    return part
+
+
+def test_distances_of_a_model_of_ones_own(here):
+    done = succeeds("score", "net.py:net", "data.npz", "--json")
+    summary = json.loads(done.stdout)
+    assert summary["inputs"] == 40
+    assert summary["kind"] == "distance"
+    scores = load_scores(Path("scores.parquet"))
+    assert torch.allclose(scores.robustness.double(), tiny.distance(here.pixels), atol=2e-3)
+
+
+def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here):
+    succeeds("score", "net.py:net", "data.npz", "--order", "margin", "--out", "m.parquet")
+    before = pq.read_table("m.parquet")
+    succeeds("score", "net.py:net", "data.npz", "--order", "margin", "--out", "m.parquet")
+    assert pq.read_table("m.parquet").equals(before)
+    done = arcal("score", "net.py:net", "data.npz", "--order", "gradient", "--out", "m.parquet")
+    assert done.code == 2
+    assert "m.parquet is stale: its order" in done.line
+    assert pq.read_table("m.parquet").equals(before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["net.py:net", "data.npz", "third"], "3 names: give MODEL and DATA, or RUN"),
+        (["net.py:net", "data.npz", "--data", "x"], "--data is of a run"),
+        (["net.py:net", "data.npz", "--processes", 2], "--processes is of a run"),
+        (["net.py:net", "nowhere"], "nowhere"),
+        (["net.py:other", "data.npz"], "other"),
+        (["nowhere", "--weights", "w"], "--weights is of MODEL and DATA"),
+        (["net.py:net", "data.npz", "--order", "size"], "order 'size' is unknown"),
+    ],
+)
+def test_what_is_wrong_is_one_line(here, arguments, says):
+    done = arcal("score", *arguments)
+    assert done.code == 2
+    assert says in done.line
