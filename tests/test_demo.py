@@ -15,16 +15,23 @@ from arcal.demo import VANILLA, demo
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """The subjects, the page's text and its figures, of a hundredth of the work."""
+    """The subjects, the page's text, its figures and the audit's, of a hundredth of the work."""
     out = tmp_path_factory.mktemp("demo")
     few = {"images": 200, "validation": 100, "test_images": 150}
     vanilla = replace(VANILLA, recipe=VANILLA.recipe.shortened(2), **few)
-    subjects, page = demo(out, seeds=(1, 0), vanilla=vanilla, compute=Compute(threads=1))
-    return subjects, page.read_text(), json.loads((page.parent / "figures.json").read_text())
+    subjects, page, audit = demo(out, seeds=(1, 0), vanilla=vanilla, compute=Compute(threads=1))
+    assert audit == out / "audit" / "index.html"
+    figures = json.loads((page.parent / "figures.json").read_text())
+    return (
+        subjects,
+        page.read_text(),
+        figures,
+        json.loads((out / "audit" / "audit.json").read_text()),
+    )
 
 
 def test_three_methods_of_every_seed_on_two_sets(small):
-    subjects, _, figures = small
+    subjects, _, figures, _ = small
     assert [len(subject.seeds) for subject in subjects] == [2, 2, 2]
     for method in figures["methods"]:
         assert set(method["sets"]) == {"test", "test-gaussian_noise-3"}
@@ -34,7 +41,7 @@ def test_three_methods_of_every_seed_on_two_sets(small):
 
 def test_the_images_shown_are_attacked_on_the_model_that_ranked_them(small):
     """Of the lowest seed, though it is not the first that was named."""
-    subjects, _, figures = small
+    subjects, _, figures, _ = small
     clean, shown = subjects[0].clean[0], figures["showcase"]
     places = [clean.ids.tolist().index(id) for id in shown["ids"]]
     assert shown["predicted"] == clean.log_probabilities[places].argmax(dim=1).tolist()
@@ -43,8 +50,18 @@ def test_the_images_shown_are_attacked_on_the_model_that_ranked_them(small):
     assert (estimate.diff() >= 0).all()
 
 
+def test_it_ends_with_an_audit_of_vanilla_and_ar_adals(small):
+    *_, found = small
+    assert [model["name"] for model in found["models"]] == ["vanilla", "AR-AdaLS"]
+    assert found["data"]["n"] == 150
+    methods = [model["facts"]["Method"] for model in found["models"]]
+    assert methods[0] == "vanilla"
+    assert methods[1].startswith("ar-adals")
+    assert all(model["levels"] and model["shift"] for model in found["models"])
+
+
 def test_epsilon_is_the_best_on_validation_and_alpha_is_not_chosen(small):
-    _, _, figures = small
+    _, _, figures, _ = small
     notes = " ".join(figures["notes"])
     assert "Chosen on validation, seed 1" in notes
     assert "Nothing was chosen on a test set" in notes
@@ -59,7 +76,7 @@ def test_epsilon_is_the_best_on_validation_and_alpha_is_not_chosen(small):
 
 def test_the_headline_is_that_of_the_figures(small):
     """Whoever wins: words and amounts, worked out anew from what figures.json has."""
-    _, page, figures = small
+    _, page, figures, _ = small
     summary = re.search(r'class="headline">(.*?)</p>\s*<ul>(.*?)</ul>', page, re.DOTALL)
     assert summary is not None
     headline, remarks = summary[1], re.findall("<li>(.*?)</li>", html.unescape(summary[2]))

@@ -1,15 +1,18 @@
-"""The demo: vanilla, label smoothing and AR-AdaLS on the embedded images, three seeds each."""
+"""The demo: three methods on the embedded images, three seeds each, and an audit of two models."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import EvaluationSet, Subject
+from arcal.audits import Audit, Examples, Job, Settings, panel_for, run_jobs
+from arcal.classifiers import open_classifier
 from arcal.compute import Compute
 from arcal.console import bar
 from arcal.data import Data
 from arcal.evaluation import evaluate, showcase_of_run
 from arcal.report import write_report
+from arcal.store import RunFolder
 from arcal.training._sweep import Sweep, sweep, tries
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
@@ -24,6 +27,10 @@ RANKING = BoundaryProjection(budget=8, reach=2.0)
 """Ranks the test images; levels of training images are cut by an attack of twice as many passes."""
 
 SHIFT = EvaluationSet(corruption="gaussian_noise", intensity=3)
+AUDITED = 2000
+"""Test images that the audit looks at, drawn at random."""
+AUDIT = BoundaryProjection(budget=16)
+
 THREE_WORKERS = Compute(workers=3, threads=1)
 """One more than two cores: neither waits while the last of an odd number of runs ends."""
 
@@ -34,8 +41,11 @@ def demo(
     seeds: tuple[int, ...] = SEEDS,
     vanilla: Run = VANILLA,
     compute: Compute = THREE_WORKERS,
-) -> tuple[list[Subject], Path]:
-    """Train, evaluate and report under `out`; returns the evaluated runs and the report's page.
+) -> tuple[list[Subject], Path, Path]:
+    """Train, evaluate, report and audit under `out`.
+
+    Returns the evaluated runs, the report's page, and that of the audit, in which vanilla and
+    AR-AdaLS of the first seed stand side by side.
 
     `vanilla` says on which images, and how long, all three methods train; its seeds are replaced by
     `seeds`. Label smoothing's epsilon is chosen by validation ECE on the first seed, from three
@@ -75,7 +85,32 @@ def demo(
         showcase=shown,
         R=R,
     )
-    return evaluated, page
+    first = [folders[0], folders[-len(seeds)]]
+    audit = _audit(first, data, out / "audit" / ".work")
+    return evaluated, page, audit.report(out / "audit")
+
+
+def _audit(folders: list[RunFolder], data: Data, work: Path) -> Audit:
+    """What `arcal audit RUN RUN DATA` would find of these runs."""
+    examples = Examples.from_part(data.test).first(AUDITED)
+    settings = Settings(attack=AUDIT, panel=panel_for(None, examples))
+    jobs = []
+    for folder, name in zip(folders, ("vanilla", "AR-AdaLS"), strict=True):
+        opened = open_classifier(str(folder.path))
+        jobs.append(
+            Job(
+                name=name,
+                model=opened.model,
+                examples=examples,
+                classes=opened.class_names,
+                validation=Examples.from_part(data.validation),
+                settings=settings,
+                fingerprint=opened.fingerprint(),
+                facts=opened.facts,
+            )
+        )
+    with bar("auditing", "inputs") as progress:
+        return Audit.from_jobs(jobs, run_jobs(jobs, work=work, progress=progress))
 
 
 def _each(run: Run, seeds: tuple[int, ...]) -> list[Run]:

@@ -17,7 +17,7 @@ from arcal.audits._audit import Audit, audit
 from arcal.audits._blocks import PANEL, Settings
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
-from arcal.audits._jobs import Job, run_jobs, score_job
+from arcal.audits._jobs import Job, panel_for, run_jobs, score_job
 from arcal.audits._open import Reading, names_of, open_job, open_predictions, split_names
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 
@@ -35,6 +35,7 @@ __all__ = [
     "names_of",
     "open_job",
     "open_predictions",
+    "panel_for",
     "read_predictions",
     "run_jobs",
     "score_job",

@@ -11,8 +11,9 @@ from arcal.errors import ArcalError
 class Demo:
     """Train vanilla, label smoothing and AR-AdaLS on embedded images and report what it shows.
 
-    Three seeds each on a subset of Fashion-MNIST that comes with the package; some
-    minutes on two cores. Nothing that is already there is done again.
+    Three seeds each on a subset of Fashion-MNIST that comes with the package; then vanilla and
+    AR-AdaLS of the first seed are audited. Some minutes on two cores. Nothing that is already there
+    is done again.
     """
 
     out: Path = Path("arcal-demo")
@@ -31,8 +32,9 @@ class Demo:
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {list(self.seeds)}: give at least one, each once")
-        evaluated, page = demo(
+        evaluated, page, audit = demo(
             self.out, seeds=self.seeds, compute=Compute(workers=self.workers, threads=1)
         )
         show(evaluated, self.json)
         say(f"report: {page}")
+        say(f"audit: {audit}")
