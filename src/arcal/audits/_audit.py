@@ -1,7 +1,7 @@
 """`arcal.audit`: classifiers and data in, findings out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +240,7 @@ def _known(data: Any, name: str, bounds: Bounds) -> Examples:
     examples, _ = _examples(data, None, bounds, None, name)
     if examples is None:
         raise ArcalError(f"{name} is a loader: give a part or a pair (x, y)")
-    return examples
+    return replace(examples, name=name)
 
 
 def _class_names(classes: Sequence[str] | None, Z: int) -> tuple[str, ...]:

@@ -1,0 +1,138 @@
+"""What others read: JSON by its schema, conditions, Markdown, a model card."""
+
+import copy
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+
+import arcal
+from arcal.attacks import BoundaryProjection
+from arcal.auditing import as_predictions
+from arcal.audits import Condition, failures
+from arcal.errors import ArcalError
+from tests.audits import tiny
+
+SCHEMA = json.loads((Path(arcal.__file__).parent / "audits" / "audit.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def audit():
+    part = tiny.part(240)
+    return arcal.audit(
+        {"one": tiny.Brightness(), "tw|o": tiny.Brightness(2.0)},
+        part,
+        attack=BoundaryProjection(budget=10),
+        R=3,
+        other={"itself": part},
+    )
+
+
+@pytest.fixture(scope="module")
+def schema():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    return jsonschema.Draft202012Validator(SCHEMA)
+
+
+def test_json_is_what_the_schema_says(audit, schema):
+    schema.validate(json.loads(json.dumps(audit.as_json(), allow_nan=False)))
+    bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 3, labels=[0, 0, 1]))
+    schema.validate(json.loads(json.dumps(bare.as_json(), allow_nan=False)))
+
+
+def test_the_schema_knows_every_entry(audit, schema):
+    """What is written and not described would be invisible to whoever reads the schema."""
+
+    def closed(node):
+        if isinstance(node, dict):
+            node = {key: closed(value) for key, value in node.items()}
+            if "properties" in node and "allOf" not in node:
+                node["unevaluatedProperties"] = False
+            if "allOf" in node:
+                node["unevaluatedProperties"] = False
+            return node
+        return [closed(one) for one in node] if isinstance(node, list) else node
+
+    strict = closed(copy.deepcopy(SCHEMA))
+    del strict["$defs"]["group"]["unevaluatedProperties"]  # levels and cells have more
+    jsonschema.Draft202012Validator(strict).validate(audit.as_json())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("format", 2), ("models", []), ("sentence", None), ("data", {})]
+)
+def test_the_schema_refuses_other_json(audit, schema, name, value):
+    with pytest.raises(jsonschema.ValidationError):
+        schema.validate(audit.as_json() | {name: value})
+
+
+def test_conditions(audit):
+    figures = audit.figures()
+    ece = figures["one"]["ece"]
+    assert failures([Condition.parse(f"ece>{ece + 1}")], figures) == []
+    assert [line.split(":")[0] for line in failures([Condition.parse("n>=240")], figures)] == [
+        "one",
+        "tw|o",
+    ]
+    assert Condition.parse(" least_robust.gap.low <= 1e-3 ") == Condition(
+        "least_robust.gap.low", "<=", 0.001
+    )
+    with pytest.raises(ArcalError, match=r"no figure 'eec'; near it are .*ece"):
+        failures([Condition.parse("eec>0.1")], figures)
+
+
+@pytest.mark.parametrize("text", ["", "ece", "ece>", ">0.1", "ece=0.1", "ece>x", "ece>0.1.2"])
+def test_what_is_no_condition(text):
+    with pytest.raises(ArcalError, match="is no condition: write FIGURE>NUMBER"):
+        Condition.parse(text)
+
+
+def test_documented_figures_are_there(audit):
+    """Each name in the docstring of `figures` is one of the figures."""
+    names = set(audit.figures()["one"])
+    for name in ("n", "accuracy", "confidence", "gap", "ece", "ece_if_calibrated", "smooth_ece",
+                 "nll", "brier", "level_1.gap", "level_3.n", "least_robust.accuracy.low",
+                 "most_robust.confidence", "class.dark.gap", "worst_class.gap.high",
+                 "shift.ece", "shift.fog-3.gap", "distance.median", "distance.none_found",
+                 "other.itself.auroc_entropy", "suspects"):  # fmt: skip
+        assert name in names, name
+    assert audit.figures()["one"]["other.itself.auroc_entropy"] == pytest.approx(0.5)
+
+
+def test_markdown_is_a_table_of_all_models(audit):
+    text = audit.markdown()
+    assert "| | one | tw\\|o |" in text
+    header = text.splitlines().index("| | one | tw\\|o |")
+    rows = text.splitlines()[header + 2 :]
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows[: rows.index("")])
+
+
+def test_sentences_say_what_the_figures_say(audit):
+    for model in audit.models:
+        over = model.overall
+        (sentence,) = [line for line in audit.summary().splitlines() if
+                       line.startswith(f"{model.name} is right")]  # fmt: skip
+        assert f"{100 * over.accuracy.value:.1f} %" in sentence
+        word = {1: "over-confident", -1: "under-confident", 0: "no gap is shown"}[over.gap.sign]
+        assert word in sentence
+
+
+def test_an_accuracy_near_chance_is_suspected_aloud():
+    labels = torch.randint(0, 2, (300,), generator=torch.Generator().manual_seed(0))
+    audit = arcal.audit(as_predictions(logits=[[0.0, 2.0]] * 300, labels=labels))
+    assert "hardly more than chance" in audit.summary()
+    assert any("hardly more than chance" in note for note in audit.as_json()["notes"])
+
+
+def test_a_model_card_is_read_by_the_hub(audit, tmp_path):
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    audit.save(tmp_path)
+    card = hub.ModelCard.load(tmp_path / "model-card.md")
+    results = card.data.eval_results
+    accuracy = [one for one in results if one.metric_type == "accuracy"]
+    values = [model.overall.accuracy.value for model in audit.models]
+    assert [one.metric_value for one in accuracy] == pytest.approx(values, rel=1e-5)
+    assert {one.dataset_name for one in results} == {audit.data}
