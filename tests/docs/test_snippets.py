@@ -12,7 +12,13 @@ from arcal.data import load
 from arcal.training import RECIPES, Run, train
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("choosing-alpha-and-R", "evaluation")))
-PAGES += ("docs/methods.md", "docs/scoring.md", "docs/your-data.md", "docs/your-model.md")
+PAGES += (
+    "docs/audit.md",
+    "docs/methods.md",
+    "docs/scoring.md",
+    "docs/your-data.md",
+    "docs/your-model.md",
+)
 TRAINED_ELSEWHERE = "FocalLoss"
 """The example of a method, which `tests/training/test_trained_methods.py` runs."""
 
