@@ -165,8 +165,8 @@ def test_the_least_robust_images_are_kept_perturbed_and_come_back_from_disk(tmp_
         rows_of_data = (examples.ids[None] == block.perturbed.ids[:, None]).long().argmax(1)
         images = examples.read(rows_of_data)
         assert isinstance(images, torch.Tensor)
-        moved = (block.perturbed.images.float() - images).flatten(1).norm(dim=1)
+        moved = (block.perturbed.inputs.float() - images).flatten(1).norm(dim=1)
         assert torch.allclose(moved, block.robustness[rows], atol=0.02)
     assert made.perturbed is not None
     assert read.perturbed is not None
-    assert torch.equal(made.perturbed.images, read.perturbed.images)
+    assert torch.equal(made.perturbed.inputs, read.perturbed.inputs)

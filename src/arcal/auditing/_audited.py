@@ -27,16 +27,17 @@ MOST_CELLS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Perturbed:
-    """Perturbed images of n inputs that change the prediction, at the least distance that is known.
+    """The n inputs whose perturbation was kept: what changes their prediction, at least distance.
 
-    `ids` int64 `(n,)`, the images float16 `(n, C, H, W)` in [0, 1], `logits` of them `(n, Z)`.
+    `ids` int64 `(n,)`; the perturbed `inputs`, which are images float16 `(n, C, H, W)` in [0, 1] or
+    rows float32 `(n, C)`; `logits` of them `(n, Z)`.
 
     >>> Perturbed(torch.arange(1), torch.zeros(1, 3, 2, 2).half(), torch.zeros(1, 4)).ids
     tensor([0])
     """
 
     ids: Tensor
-    images: Tensor
+    inputs: Tensor
     logits: Tensor
 
 

@@ -74,7 +74,7 @@ class Block:
     `ids`, `labels` and `nearest`, the class that the nearest perturbed input found is taken for (-1
     where none was found), are int64 `(B,)`; `logits` and those under each corruption `(B, Z)`;
     `robustness` float32 `(B,)`, a distance if the order is "attack"; `passes` int64 `(B,)`.
-    `perturbed` are the least robust images.
+    `perturbed` are the least robust images, or all rows of a table.
     """
 
     ids: Tensor
@@ -182,12 +182,14 @@ def _batch(
     after = _logits_after(model, x, attacked[0])
     success = attacked[0].success.cpu()
     nearest = torch.where(success, after.argmax(dim=1), -1)
-    if not isinstance(x, Tensor) or x.ndim != 4:
+    if not isinstance(x, Tensor) or x.ndim not in (2, 4):
         return replace(block, nearest=nearest)
-    least = scores.robustness.argsort()[: -(-len(ids) // SHOWN)]
+    shown = -(-len(ids) // SHOWN) if x.ndim == 4 else len(ids)
+    least = scores.robustness.argsort()[:shown]
     least = least[success[least]]
-    images = attacked[0].x.cpu()[least].half()
-    return replace(block, nearest=nearest, perturbed=Perturbed(ids[least], images, after[least]))
+    there = attacked[0].x.cpu()[least]
+    there = there.half() if x.ndim == 4 else there.float()
+    return replace(block, nearest=nearest, perturbed=Perturbed(ids[least], there, after[least]))
 
 
 def _logits(model: Model, x: Tensor | Inputs) -> Tensor:

@@ -19,7 +19,7 @@ from arcal.errors import ArcalError
 from arcal.store import content_hash, load_tensors, save_tensors
 
 BLOCK = 200
-FORMAT = 1
+FORMAT = 2
 """Increased when a change of the code changes what is kept."""
 
 

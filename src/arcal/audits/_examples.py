@@ -23,8 +23,9 @@ class Examples:
     `ids` and `labels` are int64 `(N,)`, the latter in [0, Z) with `classes` the Z names. `read`,
     given positions `(B,)`, returns the model's inputs for them on the CPU: float32 in [0, 1] for
     images. Every entry of an input lies within `bounds`. `part` has the images as uint8, to corrupt
-    and to show, and is None for what is no image; `texts` are those of text data, `names` what the
-    inputs are called, such as their files. `weights` float64 `(N,)` say how much each one counts.
+    and to show, and is None for what is no image; `texts` are those of text data, `columns` the
+    names of a table's columns, `names` what the inputs are called, such as their files. `weights`
+    float64 `(N,)` say how much each one counts.
     `facts` are for the page, by title; `content` is a fingerprint.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
@@ -43,6 +44,7 @@ class Examples:
     bounds: Bounds = (0.0, 1.0)
     part: Part | None = None
     texts: Sequence[str] | None = None
+    columns: Sequence[str] | None = None
     names: Sequence[str] | None = None
     weights: Tensor | None = None
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -174,6 +174,7 @@ def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
         read=lambda positions: table.rows[positions],
         content=table.fingerprint(),
         bounds=table.bounds,
+        columns=table.columns,
         weights=table.weights,
         facts={
             "Columns": ", ".join(table.columns),

@@ -16,6 +16,8 @@ TOP = 5
 """The classes of an input whose probabilities the page has."""
 PERTURBED = 500
 """The least robust images whose perturbations the page shows."""
+MOST_VALUES = 2_000_000
+"""The numbers of a table, or of its perturbed rows, that the page holds at most."""
 BATCH = 500
 
 
@@ -26,11 +28,15 @@ def payload(
     *,
     images: bool = True,
 ) -> dict[str, Any]:
-    """`findings` as `audit.json` has them, with all inputs; their pictures unless told not to."""
+    """`findings` as `audit.json` has them, with all inputs.
+
+    Without `images` no picture, text or row of an input is in it.
+    """
     first = models[0]
     ids = first.predictions.ids
     rows = _rows(examples, ids) if examples is not None else None
     part = examples.part if examples is not None and images else None
+    table = None if examples is None or rows is None or not images else _table(examples, rows)
     inputs: dict[str, Any] = {
         "id": column(ids, "int32" if int(ids.abs().max()) < 2**31 else "float64"),
         "label": column(first.predictions.labels, "int32"),
@@ -45,12 +51,12 @@ def payload(
         **findings,
         "inputs": inputs,
         "models": [
-            {**one, **_model(model, part)}
+            {**one, **_model(model, part, table is not None)}
             for one, model in zip(findings["models"], models, strict=True)
         ],
         "images": None if part is None or rows is None else _thumbnails(part, rows),
         "texts": texts,
-        "table": None,
+        "table": table,
     }
 
 
@@ -68,7 +74,15 @@ def _thumbnails(part: Part, rows: Tensor) -> Mapping[str, Any]:
     return make_sheets(batches(), len(rows))
 
 
-def _model(model: Audited, part: Part | None) -> dict[str, Any]:
+def _table(examples: Examples, rows: Tensor) -> dict[str, Any] | None:
+    """The inputs as rows of numbers; None for other inputs, and for more than the page holds."""
+    if examples.columns is None or len(rows) * len(examples.columns) > MOST_VALUES:
+        return None
+    values = examples.read(rows)
+    return {"columns": list(examples.columns), "values": column(values, "float32")}
+
+
+def _model(model: Audited, part: Part | None, table: bool) -> dict[str, Any]:
     by_id = model.inputs["id"].argsort()
     rows = {name: values[by_id] for name, values in model.inputs.items()}
     inputs = {
@@ -93,7 +107,7 @@ def _model(model: Audited, part: Part | None) -> dict[str, Any]:
     return {
         "inputs": inputs,
         "calibrated_by": best,
-        "perturbations": None if part is None else _perturbations(model, part),
+        "perturbations": _perturbations(model, part) if part is not None or table else None,
     }
 
 
@@ -110,25 +124,30 @@ def _said(predictions: Predictions, prefix: str, fitted: Tensor | None = None) -
     }
 
 
-def _perturbations(model: Audited, part: Part) -> dict[str, Any] | None:
-    """The least robust images of those that were kept as they are when perturbed."""
+def _perturbations(model: Audited, part: Part | None) -> dict[str, Any] | None:
+    """The least robust of the inputs that were kept as they are when perturbed.
+
+    They are images of `part`, or without it rows of a table.
+    """
     if model.perturbed is None or not len(model.perturbed.ids) or model.robustness is None:
         return None
     ids = model.predictions.ids
     positions = torch.searchsorted(ids, model.perturbed.ids)
-    chosen = model.robustness.robustness[positions].argsort(stable=True)[:PERTURBED]
-    positions, perturbed = positions[chosen], model.perturbed.images[chosen].float()
-    order = part.ids.argsort()
-    rows = order[torch.searchsorted(part.ids[order], ids[positions])]
-    clean = as_input(part.images(rows), "cpu")
-    pictures, after, factor = perturbation_sheets(clean, perturbed)
+    chosen = model.robustness.robustness[positions].argsort(stable=True)
+    if part is not None:
+        chosen = chosen[:PERTURBED]
+    positions, perturbed = positions[chosen], model.perturbed.inputs[chosen].float()
     top = model.perturbed.logits[chosen].double().softmax(dim=1)
     top = top.topk(min(TOP, top.shape[1]), dim=1)
-    return {
+    known = {
         "inputs": column(positions, "int32"),
         "top_class": column(top.indices, "int32"),
         "top_probability": column(top.values, "share"),
-        "amplification": factor,
-        "perturbation": pictures,
-        "perturbed": after,
     }
+    if part is None:
+        return {**known, "values": column(perturbed, "float32")}
+    order = part.ids.argsort()
+    rows = order[torch.searchsorted(part.ids[order], ids[positions])]
+    clean = as_input(part.images(rows), "cpu")
+    change, after, factor = perturbation_sheets(clean, perturbed)
+    return {**known, "amplification": factor, "perturbation": change, "perturbed": after}
