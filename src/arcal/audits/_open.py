@@ -18,6 +18,9 @@ from arcal.errors import ArcalError
 LISTED = 10
 """Broken images that an error message lists."""
 
+FILES = (".npz", ".parquet", ".csv", ".pt2")
+"""The files that a model or predictions may be, whose ending is no part of a name."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -78,20 +81,38 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
 
 
 def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
-    """A name for each model: those given, or the shortest that tell them apart."""
+    """A name for each model: those given, or the shortest that tell them apart.
+
+    >>> names_of(["timm:resnet18.tv_in1k", "hf:out/bert", "nets.py:small", "lib.nets:Net"], [])
+    ['resnet18.tv_in1k', 'bert', 'nets', 'Net']
+    >>> names_of(["nets.py:small", "nets.py:large"], [])
+    ['small', 'large']
+    """
     if given:
         if len(given) != len(specs):
             raise ArcalError(f"{len(given)} names for {len(specs)} models: give one each")
         names = list(given)
     else:
-        names = [Path(spec).stem if Path(spec).suffix else spec for spec in specs]
-        names = [name.rpartition(":")[2] or name for name in names]
+        names = [_short(spec) for spec in specs]
+        if len(set(names)) < len(names):
+            names = [spec.rpartition(":")[2] for spec in specs]
         if len(set(names)) < len(names):
             names = list(specs)
     if len(set(names)) < len(names):
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         raise ArcalError(f"two models are called {twice}: tell them apart by --names")
     return names
+
+
+def _short(spec: str) -> str:
+    """The file of code or of predictions, the last folder, the network or the object."""
+    before, _, after = spec.rpartition(":")
+    if before.endswith(".py"):
+        return Path(before).stem
+    if before in ("timm", "torchvision"):
+        return after
+    path = Path(after)
+    return path.stem if path.suffix in FILES else path.name or spec
 
 
 def open_job(

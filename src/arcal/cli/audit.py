@@ -45,12 +45,16 @@ class Audit:
     """Column of the texts."""
     label: str | None = None
     """Column of the labels."""
+    columns: tuple[str, ...] = ()
+    """Columns of a table that the model takes, in its order; unless given, all but label, weight
+    and id."""
     weight: str | None = None
     """Column of weights: how much each input counts."""
     size: int | None = None
     """Height and width that images are brought to, unless the model's configuration says it."""
     crop: str = "centre"
-    """How: centre (short side resized, the middle cropped), squash, or none."""
+    """How: centre (short side resized to 256/224 of it, the middle cropped), short-side (to the
+    size itself, the middle cropped) or squash."""
     check: bool = False
     """Open every image first, and stop with a list if one is broken."""
     skip_broken: bool = False
@@ -73,7 +77,7 @@ class Audit:
     levels: int = 10
     """Robustness levels of equal size."""
     no_images: bool = False
-    """Leave all pictures of inputs out of what is written, to share it."""
+    """Leave all pictures, texts and rows of inputs out of the page, to share it."""
     fail_if: tuple[str, ...] = ()
     """Conditions such as "ece>0.05" or "least_robust.gap>0.1": exit code 1 if one holds. Figures
     are those of audit.json."""
@@ -165,6 +169,7 @@ class Audit:
                 image=self.image,
                 text=self.text,
                 label=self.label,
+                columns=self.columns,
                 weight=self.weight,
                 size=self.size,
                 crop=self.crop,
@@ -195,6 +200,7 @@ class Audit:
             "image",
             "text",
             "label",
+            "columns",
             "weight",
             "size",
             "check",
