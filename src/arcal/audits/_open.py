@@ -13,6 +13,7 @@ from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import OpenedClassifier, open_classifier
 from arcal.classifiers._class_names import GENERIC
 from arcal.data import Part, check_images, kind_of, load_part, load_table, load_texts
+from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
 LISTED = 10
@@ -136,24 +137,43 @@ def open_job(
     """
     opened = open_classifier(spec, weights=weights, normalize=normalize, device=settings.device)
     examples = read_examples(data, opened, reading)
+    rest = replace(reading, part=None, weight=None)
+    known = None if validation is None else _validation(validation, opened, rest, examples)
     if limit is not None:
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
         examples = examples.first(limit) if limit < len(examples) else examples
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
-    rest = replace(reading, part=None, weight=None)
     return Job(
         name=name,
         model=opened.model,
         examples=examples,
         classes=opened.class_names,
-        validation=None if validation is None else read_examples(validation, opened, rest),
+        validation=known,
         other=[read_examples(one, opened, rest) for one in other],
         settings=settings,
         fingerprint=opened.fingerprint(),
         facts={**opened.facts, **examples.facts},
         R=R,
     )
+
+
+def _validation(
+    source: str, opened: OpenedClassifier, reading: Reading, audited: Examples
+) -> Examples:
+    """The validation part of a data set, or the part that is audited otherwise.
+
+    The audited inputs themselves are refused: calibrators would be shown on what they were fitted
+    on.
+    """
+    part = "validation" if "validation" in find_source(source).parts else None
+    examples = read_examples(source, opened, replace(reading, part=part))
+    if examples.content == audited.content:
+        raise ArcalError(
+            f"--validation {source} is {audited.name}, the audited data: give other inputs, or "
+            "leave it out"
+        )
+    return examples
 
 
 def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Examples:
@@ -220,12 +240,12 @@ def _images(
         view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
     elif size is None and shape is not None and len(shape) == 3:
         size = tuple(shape[1:])
-    if size is not None and reading.size is None:
-        try:  # images that have the model's size already are used as they are
+    if size is not None:
+        try:  # images that have the size already are used as they are
             part = load_part(source, **settings)
         except ArcalError:  # of several sizes, or something that is said again below
             part = None
-        if part is not None and part.shape[1:] == size:
+        if part is not None and part.shape[1:] == ((size, size) if isinstance(size, int) else size):
             return _checked(part, reading)
     return _checked(load_part(source, size=size, **view, **settings), reading)
 

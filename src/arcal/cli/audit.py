@@ -51,7 +51,8 @@ class Audit:
     weight: str | None = None
     """Column of weights: how much each input counts."""
     size: int | None = None
-    """Height and width that images are brought to, unless the model's configuration says it."""
+    """Height and width that images are brought to, instead of what the model's configuration
+    says."""
     crop: str = "centre"
     """How: centre (short side resized to 256/224 of it, the middle cropped), short-side (to the
     size itself, the middle cropped) or squash."""
@@ -62,8 +63,8 @@ class Audit:
     limit: int | None = None
     """Audit only so many inputs, drawn at random."""
     validation: str | None = None
-    """Data that calibrators are fitted on, written like DATA. Without it they are fitted on one
-    half of the inputs and shown on the other."""
+    """Data that calibrators are fitted on, written like DATA; the validation part, if they have
+    one. Without it they are fitted on one half of the inputs and shown on the other."""
     other: tuple[str, ...] = ()
     """Other data sets, of classes the model does not know: is it less sure of them?"""
     shift: tuple[str, ...] | None = None
