@@ -70,16 +70,17 @@ def fixed_point(residuals: Array) -> Array:
     """The s with smECE_s = s of each column of residuals on the nodes `(CELLS + 1, b)`: `(b,)`.
 
     Smoothing shrinks each of the cosines by a factor of its own. The search is the secant's, in the
-    logarithm of s, within a bracket (the Illinois algorithm), and now and then its middle.
+    logarithm of s, within a bracket (the Illinois algorithm), and now and then its middle. A column
+    is left alone once its s is known to `TOLERANCE`.
     """
     halved = residuals.copy()
     halved[1:-1] /= 2  # a cosine transform of type 1 counts the first and the last once
     cosines = dct(halved, type=1, axis=0)
     squared = ((math.pi * np.arange(CELLS + 1)) ** 2)[:, None]
 
-    def excess(log_s: Array) -> Array:
-        """Log smECE_s - log s: falling."""
-        shrunk = cosines * np.exp(squared * (-np.exp(2 * log_s) / 2))
+    def excess(log_s: Array, columns: NDArray[np.int64]) -> Array:
+        """Log smECE_s - log s: falling, by at least as much as log s rises."""
+        shrunk = cosines[:, columns] * np.exp(squared * (-np.exp(2 * log_s) / 2))
         smoothed = np.abs(np.asarray(dct(shrunk, type=1, axis=0, overwrite_x=True)))
         integral = (smoothed.sum(axis=0) - (smoothed[0] + smoothed[-1]) / 2) / CELLS
         return np.log(np.maximum(integral, NOTHING)) - log_s
@@ -87,18 +88,23 @@ def fixed_point(residuals: Array) -> Array:
     # |mean residual| <= smECE_s <= the sum of the sizes of what lies on the nodes
     low = np.log(np.maximum(np.abs(residuals.sum(axis=0)), NOTHING))
     high = np.log(np.maximum(np.abs(residuals).sum(axis=0), NOTHING))
-    above, below = excess(low), excess(high)
+    rest = np.arange(len(low))
+    above, below = excess(low, rest), excess(high, rest)
     high = np.where(above <= NOTHING, low, high)
     last = np.zeros(len(low))
     for step in range(STEPS):
-        if (np.exp(high) - np.exp(low)).max() < TOLERANCE:
+        rest = rest[np.exp(high[rest]) - np.exp(low[rest]) >= TOLERANCE]
+        if not len(rest):
             break
-        share = above / np.maximum(above - below, NOTHING) if step % 4 < 3 else 0.5
-        new = low + (high - low) * np.clip(share, 0, 1)
-        value = excess(new)
+        lower, upper = above[rest], below[rest]
+        share = lower / np.maximum(lower - upper, NOTHING) if step % 4 < 3 else 0.5
+        new = low[rest] + (high[rest] - low[rest]) * np.clip(share, 0, 1)
+        value = excess(new, rest)
         up = value > 0
-        above = np.where(up, value, np.where(last == -1, above / 2, above))
-        below = np.where(up, np.where(last == 1, below / 2, below), value)
-        low, high = np.where(up, new, low), np.where(up, high, new)
-        last = np.where(up, 1, -1)
+        above[rest] = np.where(up, value, np.where(last[rest] == -1, lower / 2, lower))
+        below[rest] = np.where(up, np.where(last[rest] == 1, upper / 2, upper), value)
+        near = np.exp(new) * np.abs(value) < TOLERANCE
+        low[rest] = np.where(up | near, new, low[rest])
+        high[rest] = np.where(up & ~near, high[rest], new)
+        last[rest] = np.where(up, 1, -1)
     return np.where(high > math.log(NOTHING), np.exp(high), 0.0)
