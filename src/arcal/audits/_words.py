@@ -20,7 +20,9 @@ def headline(model: Audited) -> str:
         sentence += f"under-confident by {points(over.gap)}"
     else:
         sentence += f"no gap is shown ({signed(over.gap)})"
-    if model.levels and (weakest := model.levels[0]).verdict.endswith("confident"):
+    weakest = model.levels[0] if model.levels else None
+    worse = weakest is not None and abs(weakest.gap.value) > abs(over.gap.value)
+    if weakest is not None and worse and weakest.verdict.endswith("confident"):
         sentence += (
             f"; where a small change of the input flips it, the least robust {share(model)}, it is "
             f"{weakest.verdict} by {points(weakest.gap)}"

@@ -1,0 +1,28 @@
+"""Sentences on top of a page: they say what stands out, and nothing that does not."""
+
+import pytest
+import torch
+
+from arcal.auditing import Audited, as_predictions
+from arcal.audits._words import headline
+from arcal.robustness import Robustness
+
+
+@pytest.mark.parametrize(("wrong", "said"), [((300, 100), True), ((100, 300), False)])
+def test_the_least_robust_are_named_only_if_they_are_worse_than_all(wrong, said):
+    """A confidence of .99 for 2,000 inputs in two levels, with so many wrong in each."""
+    right = torch.ones(2, 1000, dtype=torch.bool)
+    for level, count in enumerate(wrong):
+        right[level, :count] = False
+    labels = (~right).long().flatten()
+    p = torch.tensor([0.99, 0.01]).repeat(2000, 1)
+    predictions = as_predictions(probabilities=p, labels=labels)
+    ids = torch.arange(2000)
+    robustness = Robustness(
+        order="attack", ids=ids, robustness=ids.float(), success=torch.ones(2000).bool(),
+        predicted=torch.zeros(2000).long(), labels=labels, passes=torch.ones(2000).long(),
+    )  # fmt: skip
+    model = Audited("mine", predictions, ("no", "yes"), robustness=robustness, R=2)
+    sentence = headline(model)
+    assert "mine is right on 80.0 % of 2,000 inputs and says 99.0 %: over-confident" in sentence
+    assert ("the least robust half, it is over-confident by 29.0 points" in sentence) == said
