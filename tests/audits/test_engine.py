@@ -170,3 +170,21 @@ def test_the_least_robust_images_are_kept_perturbed_and_come_back_from_disk(tmp_
     assert made.perturbed is not None
     assert read.perturbed is not None
     assert torch.equal(made.perturbed.inputs, read.perturbed.inputs)
+
+
+def test_large_inputs_are_run_a_few_at_a_time():
+    """The model sees the batches; a size that is given is what it sees."""
+    sizes = []
+
+    class Seen(tiny.Brightness):
+        def forward(self, x):
+            sizes.append(len(x))
+            return super().forward(x)
+
+    for batch, expected in ((None, [8, 8, 4]), (5, [5, 5, 5, 5])):
+        sizes.clear()
+        x, labels = torch.rand(20, 3, 224, 224), torch.zeros(20).long()
+        settings = Settings(order=None, batch=batch)
+        block = audit_block(Seen(), torch.arange(20), x, labels, settings)
+        assert sizes == expected
+        assert len(block.logits) == 20

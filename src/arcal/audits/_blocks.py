@@ -39,14 +39,14 @@ class Settings:
 
     `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
     "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
-    shown under. `batch` inputs are run at a time.
+    shown under. `batch` inputs are run at a time, by default `usual_batch`.
     """
 
     order: str | None = "attack"
     attack: Attack = field(default_factory=BoundaryProjection)
     bounds: Bounds = (0.0, 1.0)
     panel: Sequence[EvaluationSet] = ()
-    batch: int = 100
+    batch: int | None = None
     device: torch.device = CPU
 
     def facts(self) -> dict[str, Any]:
@@ -58,6 +58,23 @@ class Settings:
             "batch": self.batch,
             "device": self.device.type,
         }
+
+
+BATCH, LEAST = 100, 8
+SMALL = 3 * 64 * 64
+"""The numbers of an input up to which `BATCH` are run at a time. A batch of photographs, with all
+that its gradient needs, would take more memory than many computers have."""
+
+
+def usual_batch(x: Tensor | Inputs, device: torch.device) -> int:
+    """How many of these inputs are run at a time: on a CPU fewer of large ones.
+
+    >>> usual_batch(torch.zeros(1, 3, 32, 32), CPU), usual_batch(torch.zeros(1, 3, 224, 224), CPU)
+    (100, 8)
+    """
+    tensors = [x] if isinstance(x, Tensor) else list(x.named.values())
+    size = max(max(tensor.shape[1:].numel(), 1) for tensor in tensors)
+    return BATCH if device.type != "cpu" else min(BATCH, max(LEAST, BATCH * SMALL // size))
 
 
 SHOWN = 8
@@ -104,15 +121,17 @@ def audit_block(
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
     >>> ids, labels = torch.arange(5), torch.zeros(5, dtype=torch.long)
     >>> block = audit_block(model, ids, torch.rand(5, 3, 2, 2), labels, Settings())
-    >>> block.logits.shape, bool((block.nearest == 1 - block.logits.argmax(1)).all())
+    >>> flipped = block.nearest == 1 - block.logits.argmax(1)
+    >>> block.logits.shape, bool((flipped | block.robustness.isinf()).all())
     (torch.Size([5, 2]), True)
     """
     inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
     if images is None and settings.panel:
         assert isinstance(inputs, Tensor), "only images are corrupted"
         images = inputs
+    batch = settings.batch or usual_batch(inputs, settings.device)
     parts = []
-    for i in torch.arange(len(ids)).split(settings.batch):
+    for i in torch.arange(len(ids)).split(batch):
         some = moved(inputs[i] if isinstance(inputs, Tensor) else inputs.rows(i), settings.device)
         pixels = None if images is None else images[i]
         parts.append(_batch(model, ids[i], some, labels[i], settings, pixels))

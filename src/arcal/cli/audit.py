@@ -86,6 +86,8 @@ class Audit:
     """Print the figures as JSON on standard output."""
     markdown: bool = False
     """Print a summary as Markdown on standard output, for a build's summary."""
+    batch: int | None = None
+    """Inputs run at a time: 100 unless given, fewer of large ones on a CPU."""
     threads: int | None = None
     """Threads; all cores unless given."""
     accelerator: str = "cpu"
@@ -157,6 +159,8 @@ class Audit:
         orders = ("attack", "gradient", "margin", "none")
         if self.order not in orders:
             raise ArcalError(f"--order {self.order}: choose from {', '.join(orders)}")
+        if self.batch is not None and self.batch < 1:
+            raise ArcalError(f"--batch {self.batch}: at least 1 input is needed")
         if self.attack is not None and self.order != "attack":
             raise ArcalError(f"--attack is of the order attack: leave it out with {self.order}")
         panel = None
@@ -180,6 +184,7 @@ class Audit:
             Settings(
                 order=None if self.order == "none" else self.order,
                 attack=attack_named(self.attack or "boundary-projection"),
+                batch=self.batch,
                 device=device,
             ),
             weights=None if weights in (None, Path("none")) else weights,
@@ -211,6 +216,7 @@ class Audit:
             "other",
             "shift",
             "attack",
+            "batch",
         )
         for field in needing_a_model:
             if getattr(self, field) != getattr(usual, field):
