@@ -83,7 +83,7 @@ TWO = "label,logits_0,logits_1\n"
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
         ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' is there twice"),
         ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 is there twice"),
-        ("weight,label,logits_0,logits_1\n-1,0,1,2\n", "the weight of row 0 is -1"),
+        ("weight,label,logits_0,logits_1\n-1,0,1,2\n", "weights must be 0 or more, found -1 at 0"),
     ],
 )
 def test_what_is_wrong_is_one_line_that_names_the_file(tmp_path, text, line):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions
+from arcal.calibration._checks import as_weights
 from arcal.errors import ArcalError
 
 SUFFIXES = (".npz", ".parquet", ".csv")
@@ -161,7 +162,7 @@ def _saved(entries: dict[str, Any]) -> SavedPredictions:
     return SavedPredictions(
         predictions,
         names or tuple(map(str, range(Z))),
-        weights=None if weights is None else checked_weights(weights, len(predictions.ids)),
+        weights=None if weights is None else _weights(weights, len(predictions.ids)),
         names=titles,
     )
 
@@ -180,19 +181,8 @@ def _numbered(labels: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray
     return np.array([numbers[str(name)] for name in labels.tolist()])
 
 
-def checked_weights(values: Any, N: int) -> Tensor:
-    """Sample weights float64 `(N,)`: finite, none negative, not all zero.
-
-    >>> checked_weights([1, 0.5], 2)
-    tensor([1.0000, 0.5000], dtype=torch.float64)
-    """
-    weights = torch.tensor(np.asarray(values, dtype=np.float64))
-    if weights.shape != (N,):
-        raise ArcalError(f"weights have shape {tuple(weights.shape)}, and there are {N} inputs")
-    wrong = ~(weights >= 0) | weights.isinf()
-    if wrong.any():
-        row = int(wrong.nonzero()[0, 0])
-        raise ArcalError(f"the weight of row {row} is {weights[row]:g}: give 0 or more")
-    if not weights.any():
-        raise ArcalError("all weights are 0: nothing would count")
-    return weights
+def _weights(values: Any, N: int) -> Tensor:
+    values = np.asarray(values)
+    if values.dtype.kind not in "iuf":
+        raise ArcalError(f"weights are of {values.dtype}: give numbers")
+    return as_weights(torch.tensor(values), N)
