@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-all check format benchmarks clean
+.PHONY: demo test test-all check format benchmarks page clean
 
 demo: .venv/installed
 	$(BIN)/arcal demo
@@ -25,6 +25,15 @@ format: .venv/installed-test
 
 benchmarks: .venv-benchmarks/installed
 	.venv-benchmarks/bin/python -m benchmarks.attacks
+
+# The page that audits are poured into; needs Node, which nobody else does. Its file is committed.
+page: page/node_modules
+	cd page && npm run check && npm run build
+	cp page/dist/index.html src/arcal/report/explorer.html
+
+page/node_modules: page/package-lock.json
+	cd page && npm ci
+	touch $@
 
 # Of its own: torchattacks wants an old requests, and visdom, which adv-lib needs, an old setuptools.
 .venv-benchmarks/installed: pyproject.toml

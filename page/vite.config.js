@@ -1,8 +1,4 @@
 import { createHash } from "node:crypto";
-import { copyFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-
-const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
@@ -36,9 +32,6 @@ function onePage() {
         .replace("POLICY", () => policy)
         .replace("<!--STYLE-->", () => `<style>${style}</style>`)
         .replace("<!--SCRIPT-->", () => `<script type="module">${script}</script>`);
-    },
-    closeBundle() {
-      copyFileSync(path("dist/index.html"), path("../src/arcal/report/explorer.html"));
     },
   };
 }

@@ -1,7 +1,7 @@
 // The page from top to bottom.
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { Calibrations } from "./calibrations";
 import { Classes } from "./classes";
 import { Compare } from "./compare";
@@ -28,7 +28,7 @@ function remembered(): Theme {
 
 function ThemeSwitch() {
   const theme = useSignal(remembered());
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.documentElement.dataset.theme = theme.value;
     try {
       localStorage.setItem("arcal-theme", theme.value);
@@ -50,7 +50,7 @@ function ThemeSwitch() {
 
 function Bar() {
   return (
-    <div class="bar-top">
+    <header class="bar-top">
       <div class="inside">
         <a class="brand" href="#page" onClick={(event) => { event.preventDefault(); scrollTo({ top: 0 }); }}>
           arcal <span>audit</span>
@@ -75,7 +75,7 @@ function Bar() {
         </nav>
         <ThemeSwitch />
       </div>
-    </div>
+    </header>
   );
 }
 
@@ -101,7 +101,7 @@ export function App() {
     <>
       <Bar />
       <main>
-        <header class="top">
+        <div class="top">
           <p class="eyebrow">{payload.title}</p>
           <h1>{data.views.length > 1 ? model.sentence || payload.sentence : payload.sentence}</h1>
           {done.inputs < done.of && (
@@ -117,7 +117,7 @@ export function App() {
               ))}
             </ul>
           )}
-        </header>
+        </div>
         <Overview />
         <div class="figures-grid">
           <Reliability />

@@ -6,7 +6,7 @@ import { count, ends, percent, sideOf, signed, whole } from "./format";
 import { groupCells, groupHead, groupSentence } from "./levels";
 import type { Cell, Group } from "./payload";
 import { Rows, type Heat, type Row } from "./rows";
-import { choose, filter, view } from "./state";
+import { choose, data, filter, view } from "./state";
 
 const ORDERS = {
   gap: "largest gap first",
@@ -39,12 +39,13 @@ export function Classes() {
     return byPlace;
   });
   const groups = model.classes
-    .map((group, index) => ({ group, index }))
+    .map((group, index) => ({ group: { ...group, name: data.classes[index] }, index }))
+    .filter(({ group }) => group.n > 0)
     .sort((a, b) => BY[order.value](a.group, b.group) || a.index - b.index);
   const heat = (index: number, r: number): Heat | null => {
     const cell = cells.value.get(`${index} ${r}`);
     if (!cell) return null;
-    const name = `${model.classes[index].name}, level ${r + 1}`;
+    const name = `${data.classes[index]}, level ${r + 1}`;
     return {
       label: groupSentence({ ...cell, name }),
       text: cell.few ? "·" : whole(cell.gap.value),
@@ -70,6 +71,7 @@ export function Classes() {
     cells: R ? Array.from({ length: R }, (_, r) => heat(index, r)) : undefined,
   }));
   const left = groups.length - rows.length;
+  const never = model.classes.length - groups.length;
   return (
     <Figure
       id="classes"
@@ -80,12 +82,14 @@ export function Classes() {
           Confidence minus accuracy, in points, of the inputs that are said to be each class, with
           the 95 % interval; at 0 the model is calibrated, to the right it is over-confident.
           {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot is too few inputs to say anything."}
+          {never > 0 && ` It never says ${never === 1 ? "one of the classes" : `${count(never)} of the classes`}.`}
         </>
       }
       controls={
         <label>
           Order{" "}
           <select
+            aria-label="Order of the classes"
             value={order.value}
             onChange={(event) => (order.value = event.currentTarget.value as Order)}
           >

@@ -34,7 +34,7 @@ export function Select({ label, value, options, onSelect }: SelectProps) {
   return (
     <label class="select">
       <span>{label}</span>
-      <select value={value} onChange={(event) => onSelect(event.currentTarget.value)}>
+      <select aria-label={label} value={value} onChange={(event) => onSelect(event.currentTarget.value)}>
         {options.map(([key, title]) => (
           <option value={key} key={key}>
             {title}
@@ -128,6 +128,7 @@ export function Inputs() {
           <label class="select">
             <span>{data.payload.texts ? "Id, name or words" : data.names ? "Id or name" : "Id"}</span>
             <input
+              aria-label="Search"
               type="search"
               value={f.search}
               onInput={(event) => refine({ search: event.currentTarget.value })}

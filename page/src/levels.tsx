@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
 import { count, ends, gapWords, inputs, percent, plain, points, sideOf } from "./format";
-import { Mark, moveAmongMarks, Patterns, useWidth } from "./marks";
+import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
 import type { Level } from "./payload";
 import { choose, filter, view } from "./state";
 
@@ -63,18 +63,7 @@ export function Levels() {
 
 function Drawn({ levels }: { levels: Level[] }) {
   const { model } = view.value;
-  const { ref, width } = useWidth<HTMLDivElement>(480);
-  const right = Math.min(width, 620) - PAD.right;
   const R = levels.length;
-  const step = (right - PAD.left) / R;
-  const lowest = Math.min(
-    ...levels.flatMap((level) => [level.accuracy.low ?? 1, level.confidence ?? 1]),
-  );
-  const bottom = Math.max(0, Math.floor(lowest * 10 - 0.2) / 10);
-  const base = PAD.top + HEIGHT + PAD.between + SHARES;
-  const most = Math.max(0.01, ...levels.map((level) => level.error_share ?? 0));
-  const share = scaleLinear([0, most], [base, base - SHARES]);
-  const y = scaleLinear([bottom, 1], [PAD.top + HEIGHT, PAD.top]);
   return (
     <Figure
       id="levels"
@@ -91,76 +80,90 @@ function Drawn({ levels }: { levels: Level[] }) {
         rows: levels.map((level) => [level.name, ...groupCells(level), distances(level)]),
       }}
     >
-      <div class="picture" ref={ref}>
-        <svg
-          width={right + PAD.right}
-          height={base + PAD.bottom}
-          role="group"
-          aria-label="Accuracy and confidence by robustness level; the levels are buttons"
-          onKeyDown={(event) => moveAmongMarks(event)}
-        >
-          <Patterns id="levels-stripes" />
-          {y.ticks(5).map((t) => (
-            <g key={t} class="axis" aria-hidden="true">
-              <line x1={PAD.left} x2={right} y1={y(t)} y2={y(t)} />
-              <text x={PAD.left - 6} y={y(t)} dy=".35em" text-anchor="end">
-                {Math.round(100 * t)}
-              </text>
-            </g>
-          ))}
-          <text class="unit" x={PAD.left + 4} y={base - SHARES - 6} aria-hidden="true">
-            share of all errors, {percent(most, 0)} at most
+      <Picture>{(width) => <Diagram levels={levels} width={width} />}</Picture>
+    </Figure>
+  );
+}
+
+function Diagram({ levels, width }: { levels: Level[]; width: number }) {
+  const right = Math.min(width, 620) - PAD.right;
+  const step = (right - PAD.left) / levels.length;
+  const lowest = Math.min(
+    ...levels.flatMap((level) => [level.accuracy.low ?? 1, level.confidence ?? 1]),
+  );
+  const bottom = Math.max(0, Math.floor(lowest * 10 - 0.2) / 10);
+  const base = PAD.top + HEIGHT + PAD.between + SHARES;
+  const most = Math.max(0.01, ...levels.map((level) => level.error_share ?? 0));
+  const share = scaleLinear([0, most], [base, base - SHARES]);
+  const y = scaleLinear([bottom, 1], [PAD.top + HEIGHT, PAD.top]);
+  return (
+    <svg
+      width={right + PAD.right}
+      height={base + PAD.bottom}
+      role="group"
+      aria-label="Accuracy and confidence by robustness level; the levels are buttons"
+      onKeyDown={(event) => moveAmongMarks(event)}
+    >
+      <Patterns id="levels-stripes" />
+      {y.ticks(5).map((t) => (
+        <g key={t} class="axis" aria-hidden="true">
+          <line x1={PAD.left} x2={right} y1={y(t)} y2={y(t)} />
+          <text x={PAD.left - 6} y={y(t)} dy=".35em" text-anchor="end">
+            {Math.round(100 * t)}
           </text>
-          <line class="base" x1={PAD.left} x2={right} y1={base} y2={base} />
-          {levels.map((level, r) => {
-            const left = PAD.left + r * step;
-            const bar = Math.min(34, step * 0.62);
-            const middle = left + step / 2;
-            const accuracy = level.accuracy.value;
-            const drawn = accuracy !== null && level.confidence !== null;
-            return (
-              <Mark
-                key={r}
-                label={groupSentence(level)}
-                first={r === 0}
-                pressed={filter.value.level === r}
-                onChoose={(more) => choose("levels", { level: r }, more)}
-              >
-                <rect class="hit" x={left} width={step} y={PAD.top} height={base - PAD.top + 20} />
-                {drawn && (
-                  <g class={level.few ? "few" : undefined}>
-                    <rect
-                      x={middle - bar / 2}
-                      width={bar}
-                      y={y(Math.max(accuracy, level.confidence!))}
-                      height={Math.abs(y(accuracy) - y(level.confidence!))}
-                      fill={`url(#levels-stripes-${sideOf(level.gap.value)})`}
-                    />
-                    <line class="whisker" x1={middle} x2={middle} y1={y(Math.max(bottom, level.accuracy.low ?? 0))} y2={y(level.accuracy.high ?? 1)} />
-                    <line class="value" x1={middle - bar / 2} x2={middle + bar / 2} y1={y(accuracy)} y2={y(accuracy)} />
-                  </g>
-                )}
+        </g>
+      ))}
+      <text class="unit" x={PAD.left + 4} y={base - SHARES - 6} aria-hidden="true">
+        share of all errors, {percent(most, 0)} at most
+      </text>
+      <line class="base" x1={PAD.left} x2={right} y1={base} y2={base} />
+      {levels.map((level, r) => {
+        const left = PAD.left + r * step;
+        const bar = Math.min(34, step * 0.62);
+        const middle = left + step / 2;
+        const accuracy = level.accuracy.value;
+        const drawn = accuracy !== null && level.confidence !== null;
+        return (
+          <Mark
+            key={r}
+            label={groupSentence(level)}
+            first={r === 0}
+            pressed={filter.value.level === r}
+            onChoose={(more) => choose("levels", { level: r }, more)}
+          >
+            <rect class="hit" x={left} width={step} y={PAD.top} height={base - PAD.top + 20} />
+            {drawn && (
+              <g class={level.few ? "few" : undefined}>
                 <rect
-                  class="count"
                   x={middle - bar / 2}
                   width={bar}
-                  y={share(level.error_share ?? 0)}
-                  height={base - share(level.error_share ?? 0)}
+                  y={y(Math.max(accuracy, level.confidence!))}
+                  height={Math.abs(y(accuracy) - y(level.confidence!))}
+                  fill={`url(#levels-stripes-${sideOf(level.gap.value)})`}
                 />
-                <text class="tick" x={middle} y={base + 16} text-anchor="middle">
-                  {r + 1}
-                </text>
-              </Mark>
-            );
-          })}
-          <text class="unit" x={PAD.left} y={base + 34} aria-hidden="true">
-            ← least robust
-          </text>
-          <text class="unit" x={right} y={base + 34} text-anchor="end" aria-hidden="true">
-            most robust →
-          </text>
-        </svg>
-      </div>
-    </Figure>
+                <line class="whisker" x1={middle} x2={middle} y1={y(Math.max(bottom, level.accuracy.low ?? 0))} y2={y(level.accuracy.high ?? 1)} />
+                <line class="value" x1={middle - bar / 2} x2={middle + bar / 2} y1={y(accuracy)} y2={y(accuracy)} />
+              </g>
+            )}
+            <rect
+              class="count"
+              x={middle - bar / 2}
+              width={bar}
+              y={share(level.error_share ?? 0)}
+              height={base - share(level.error_share ?? 0)}
+            />
+            <text class="tick" x={middle} y={base + 16} text-anchor="middle">
+              {r + 1}
+            </text>
+          </Mark>
+        );
+      })}
+      <text class="unit" x={PAD.left} y={base + 34} aria-hidden="true">
+        ← least robust
+      </text>
+      <text class="unit" x={right} y={base + 34} text-anchor="end" aria-hidden="true">
+        most robust →
+      </text>
+    </svg>
   );
 }

@@ -79,7 +79,7 @@ export function List() {
         const place = (event.target as Element).closest("[data-place]")?.getAttribute("data-place");
         if (place !== null && place !== undefined) focused.value = Number(place);
       }}
-      style={{ maxHeight: pictures ? undefined : "36rem" }}
+      style={{ height: `min(${pictures ? "78vh, 900px" : "78vh, 620px"}, ${Math.max(1, lines) * step + 18}px)` }}
     >
       <div class="whole" style={{ height: `${lines * step}px` }} role="presentation">
         {shown.map((k) => (

@@ -9,16 +9,27 @@ export function useWidth<E extends Element>(initial: number) {
   const ref = useRef<E>(null);
   const width = useSignal(initial);
   useEffect(() => {
+    const element = ref.current!;
     const measure = () => {
-      const now = Math.round(ref.current!.getBoundingClientRect().width);
+      const now = Math.round(element.getBoundingClientRect().width);
       if (now > 0) width.value = now;
     };
     measure();
     const observer = new ResizeObserver(measure);
-    observer.observe(ref.current!);
+    observer.observe(element);
     return () => observer.disconnect();
   }, []);
   return { ref, width: width.value };
+}
+
+/** A picture that is drawn to the width it has. */
+export function Picture({ children }: { children: (width: number) => ComponentChildren }) {
+  const { ref, width } = useWidth<HTMLDivElement>(480);
+  return (
+    <div class="picture" ref={ref}>
+      {children(width)}
+    </div>
+  );
 }
 
 const markOf = (mark: Element) => Number(mark.getAttribute("data-mark"));
@@ -76,7 +87,7 @@ export function Mark({ label, pressed, first, onChoose, children }: MarkProps) {
       class={pressed ? "mark pressed" : "mark"}
       data-mark="0"
       role="button"
-      tabIndex={first ? 0 : -1}
+      tabindex={first ? 0 : -1}
       aria-label={label}
       aria-pressed={pressed}
       onClick={(event) => onChoose(event.shiftKey)}

@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
 import { count, gapWords, inputs, percent, ends, sideOf } from "./format";
-import { Mark, moveAmongMarks, Patterns, useWidth } from "./marks";
+import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
 import type { Bin } from "./payload";
 import { choose, filter, view } from "./state";
 
@@ -30,15 +30,6 @@ export const FEW_IN_A_BIN = 20;
 export function Reliability() {
   const { model } = view.value;
   const bins = model.reliability;
-  const { ref, width } = useWidth<HTMLDivElement>(480);
-  const right = Math.min(width, 620) - PAD.right;
-  const x = scaleLinear([0, 1], [PAD.left, right]);
-  const y = scaleLinear([0, 1], [PAD.top + HEIGHT, PAD.top]);
-  const base = PAD.top + HEIGHT + PAD.between + HISTOGRAM;
-  const most = Math.max(1, ...bins.map((bin) => bin.count));
-  const h = scaleLinear([0, most], [base, base - HISTOGRAM]);
-  const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
-  const first = bins.findIndex((bin) => bin.count > 0);
   return (
     <Figure
       id="reliability"
@@ -65,79 +56,91 @@ export function Reliability() {
         ]),
       }}
     >
-      <div class="picture" ref={ref}>
-        <svg
-          width={right + PAD.right}
-          height={base + PAD.bottom}
-          role="group"
-          aria-label="Reliability diagram; its bars are buttons"
-          onKeyDown={(event) => moveAmongMarks(event)}
-        >
-          <Patterns id="reliability-stripes" />
-          {ticks.map((t) => (
-            <g key={t} class="axis" aria-hidden="true">
-              <line x1={x(0)} x2={x(1)} y1={y(t)} y2={y(t)} />
-              <text x={x(0) - 6} y={y(t)} dy=".35em" text-anchor="end">
-                {100 * t}
-              </text>
-              <text x={x(t)} y={base + 16} text-anchor="middle">
-                {Math.round(100 * t)}
-              </text>
-            </g>
-          ))}
-          <text class="unit" x={x(0) + 4} y={y(1) + 12} aria-hidden="true">
-            % right
-          </text>
-          <text class="unit" x={x(0)} y={base + 34} aria-hidden="true">
-            confidence, %
-          </text>
-          <line class="calibrated" x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
-          {bins.map((bin, i) => {
-            const few = bin.count < FEW_IN_A_BIN;
-            const gap = gapOf(bin);
-            const left = x(bin.low) + 1;
-            const wide = x(bin.high) - x(bin.low) - 2;
-            const drawn = bin.count > 0 && bin.accuracy !== null && bin.confidence !== null;
-            const middle = left + wide / 2;
-            const marks = (
-              <>
-                <rect class="hit" x={x(bin.low)} width={wide + 2} y={PAD.top} height={base - PAD.top} />
-                {drawn && (
-                  <g class={few ? "few" : undefined}>
-                    <rect
-                      x={left}
-                      width={wide}
-                      y={y(Math.max(bin.accuracy!, bin.confidence!))}
-                      height={Math.abs(y(bin.accuracy!) - y(bin.confidence!))}
-                      fill={`url(#reliability-stripes-${sideOf(gap)})`}
-                    />
-                    <line class="whisker" x1={middle} x2={middle} y1={y(bin.accuracy_low ?? 0)} y2={y(bin.accuracy_high ?? 1)} />
-                    <line class="value" x1={left} x2={left + wide} y1={y(bin.accuracy!)} y2={y(bin.accuracy!)} />
-                    <rect class="count" x={left} width={wide} y={Math.min(h(bin.count), base - 1)} height={Math.max(1, base - h(bin.count))} />
-                  </g>
-                )}
-              </>
-            );
-            return bin.count ? (
-              <Mark
-                key={i}
-                label={sentence(bin, few)}
-                first={i === first}
-                pressed={filter.value.bin === i}
-                onChoose={(more) => choose("reliability", { bin: i }, more)}
-              >
-                {marks}
-              </Mark>
-            ) : (
-              <g key={i}>{marks}</g>
-            );
-          })}
-          <line class="base" x1={x(0)} x2={x(1)} y1={base} y2={base} />
-          <text class="unit" x={x(0) + 4} y={base - HISTOGRAM - 6} aria-hidden="true">
-            inputs, {count(most)} at most
-          </text>
-        </svg>
-      </div>
+      <Picture>{(width) => <Diagram bins={bins} width={width} />}</Picture>
     </Figure>
+  );
+}
+
+function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
+  const right = Math.min(width, 620) - PAD.right;
+  const x = scaleLinear([0, 1], [PAD.left, right]);
+  const y = scaleLinear([0, 1], [PAD.top + HEIGHT, PAD.top]);
+  const base = PAD.top + HEIGHT + PAD.between + HISTOGRAM;
+  const most = Math.max(1, ...bins.map((bin) => bin.count));
+  const h = scaleLinear([0, most], [base, base - HISTOGRAM]);
+  const ticks = [0, 0.2, 0.4, 0.6, 0.8, 1];
+  const first = bins.findIndex((bin) => bin.count > 0);
+  return (
+    <svg
+      width={right + PAD.right}
+      height={base + PAD.bottom}
+      role="group"
+      aria-label="Reliability diagram; its bars are buttons"
+      onKeyDown={(event) => moveAmongMarks(event)}
+    >
+      <Patterns id="reliability-stripes" />
+      {ticks.map((t) => (
+        <g key={t} class="axis" aria-hidden="true">
+          <line x1={x(0)} x2={x(1)} y1={y(t)} y2={y(t)} />
+          <text x={x(0) - 6} y={y(t)} dy=".35em" text-anchor="end">
+            {100 * t}
+          </text>
+          <text x={x(t)} y={base + 16} text-anchor="middle">
+            {Math.round(100 * t)}
+          </text>
+        </g>
+      ))}
+      <text class="unit" x={x(0) + 4} y={y(1) + 12} aria-hidden="true">
+        % right
+      </text>
+      <text class="unit" x={x(0)} y={base + 34} aria-hidden="true">
+        confidence, %
+      </text>
+      <line class="calibrated" x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
+      {bins.map((bin, i) => {
+        const few = bin.count < FEW_IN_A_BIN;
+        const gap = gapOf(bin);
+        const left = x(bin.low) + 1;
+        const wide = x(bin.high) - x(bin.low) - 2;
+        const drawn = bin.count > 0 && bin.accuracy !== null && bin.confidence !== null;
+        const middle = left + wide / 2;
+        const marks = (
+          <>
+            <rect class="hit" x={x(bin.low)} width={wide + 2} y={PAD.top} height={base - PAD.top} />
+            {drawn && (
+              <g class={few ? "few" : undefined}>
+                <rect
+                  x={left}
+                  width={wide}
+                  y={y(Math.max(bin.accuracy!, bin.confidence!))}
+                  height={Math.abs(y(bin.accuracy!) - y(bin.confidence!))}
+                  fill={`url(#reliability-stripes-${sideOf(gap)})`}
+                />
+                <line class="whisker" x1={middle} x2={middle} y1={y(bin.accuracy_low ?? 0)} y2={y(bin.accuracy_high ?? 1)} />
+                <line class="value" x1={left} x2={left + wide} y1={y(bin.accuracy!)} y2={y(bin.accuracy!)} />
+                <rect class="count" x={left} width={wide} y={Math.min(h(bin.count), base - 1)} height={Math.max(1, base - h(bin.count))} />
+              </g>
+            )}
+          </>
+        );
+        return bin.count ? (
+          <Mark
+            key={i}
+            label={sentence(bin, few)}
+            first={i === first}
+            pressed={filter.value.bin === i}
+            onChoose={(more) => choose("reliability", { bin: i }, more)}
+          >
+            {marks}
+          </Mark>
+        ) : (
+          <g key={i}>{marks}</g>
+        );
+      })}
+      <line class="base" x1={x(0)} x2={x(1)} y1={base} y2={base} />
+      <text class="unit" x={x(0) + 4} y={base - HISTOGRAM - 6} aria-hidden="true">
+        inputs, {count(most)} at most
+      </text>
+    </svg>
   );
 }

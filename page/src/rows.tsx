@@ -39,7 +39,8 @@ interface Props {
   unit: string;
   /** Where on the axis nothing is wrong, or what others are held against. */
   reference: number;
-  referenceName?: string;
+  /** The ends of the axis, where they are known beforehand. */
+  ends?: [number, number];
   cellHead?: string[];
   cellTitle?: string;
   label: string;
@@ -54,12 +55,12 @@ export function tint(gap: number | null): Record<string, string> | undefined {
   };
 }
 
-export function Rows({ rows, unit, reference, referenceName, cellHead, cellTitle, label }: Props) {
+export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
   );
   const known = [reference, ...ends.filter((v): v is number => v !== null && Number.isFinite(v))];
-  const x = scaleLinear([Math.min(...known), Math.max(...known, reference + 1e-3)], [2, 98]).nice(5);
+  const x = scaleLinear(axis ?? [Math.min(...known), Math.max(...known, reference + 1e-3)], [2, 98]).nice(5);
   x.clamp(true);
   const ticks = x.ticks(4);
   const place = (value: number) => `${x(value)}%`;
@@ -140,7 +141,6 @@ export function Rows({ rows, unit, reference, referenceName, cellHead, cellTitle
           </div>
         );
       })}
-      {referenceName && <p class="unit">{referenceName}</p>}
     </div>
   );
 }

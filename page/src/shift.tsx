@@ -94,6 +94,7 @@ export function UnderShift() {
         <label>
           Measure{" "}
           <select
+            aria-label="Measure"
             value={measure.value}
             onChange={(event) => (measure.value = event.currentTarget.value as Measure)}
           >
@@ -161,6 +162,7 @@ export function OtherData() {
         }))}
         unit="AUROC × 100"
         reference={0.5}
+        ends={[Math.min(0.5, ...model.other.map((other) => other.auroc_confidence ?? 0.5)), 1]}
         label="AUROC by data set"
       />
     </Figure>

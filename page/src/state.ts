@@ -42,8 +42,8 @@ export type SortKey =
   | "id";
 
 export const SORTS: Record<SortKey, { title: string; descending: boolean }> = {
-  suspect: { title: "most suspect label", descending: false },
-  fragile: { title: "most fragile", descending: false },
+  suspect: { title: "suspect label", descending: false },
+  fragile: { title: "fragile", descending: false },
   loss: { title: "loss", descending: true },
   confidence: { title: "confidence", descending: true },
   distance: { title: "distance", descending: false },

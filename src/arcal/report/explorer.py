@@ -94,7 +94,7 @@ class Column(TypedDict):
     data: str
 
 
-class CalibratedOnes(TypedDict):
+class IfCalibrated(TypedDict):
     """What a calibrated model would show: its ECE on as many inputs, and one rarely exceeded."""
 
     value: float | None
@@ -109,7 +109,7 @@ class Overall(TypedDict):
     confidence: float | None
     gap: Estimate
     ece: Estimate
-    ece_if_calibrated: CalibratedOnes | None
+    ece_if_calibrated: IfCalibrated | None
     smooth_ece: Estimate
     nll: Estimate
     brier: Estimate
@@ -331,10 +331,10 @@ def write_explorer(path: Path | str, payload: Payload | Mapping[str, Any]) -> Pa
 
 
 def _split(page: str, place: str) -> tuple[str, str, str]:
-    head, found_place, rest = page.partition(place)
-    if not found_place:
+    head, middle, rest = page.partition(place)
+    if not middle:
         raise ArcalError(f"explorer.html has no {place}: rebuild it with `make page`")
-    return head, found_place, rest
+    return head, middle, rest
 
 
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029\x7f"}
@@ -354,6 +354,8 @@ def _finite(value: Any) -> Any:
         return [_finite(entry) for entry in value]
     if isinstance(value, str):
         return _clean(value)
+    if isinstance(value, np.generic):
+        return _finite(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

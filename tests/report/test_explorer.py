@@ -1,0 +1,172 @@
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import arcal.report.explorer as explorer
+from arcal.errors import ArcalError
+from arcal.report.explorer import column, write_explorer
+from explorer_payload import HOSTILE, make_payload
+
+BUILT = Path(explorer.__file__).with_name("explorer.html")
+PAGE = Path(__file__).parents[2] / "page"
+
+
+class Tags(HTMLParser):
+    """The tags of a page in their order, and the texts of its scripts and styles."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.texts, self.policy, self.inside = [], [], "", None
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.inside = (tag, dict(attrs).get("type"))
+        if dict(attrs).get("http-equiv") == "Content-Security-Policy":
+            self.policy = dict(attrs)["content"]
+
+    def handle_endtag(self, tag):
+        self.inside = None
+
+    def handle_data(self, data):
+        if self.inside and self.inside[0] in ("script", "style", "title"):
+            self.texts.append((*self.inside, data))
+
+
+def parsed(path: Path) -> Tags:
+    tags = Tags()
+    tags.feed(path.read_text(encoding="utf-8"))
+    return tags
+
+
+def payload_of(path: Path):
+    (text,) = [t for tag, kind, t in parsed(path).texts if kind == "application/json"]
+    return json.loads(text)
+
+
+def numbers(made) -> np.ndarray:
+    """What a column holds."""
+    share = made["dtype"] == "share"
+    stored = np.dtype("<u2") if share else np.dtype(made["dtype"]).newbyteorder("<")
+    values = np.frombuffer(base64.b64decode(made["data"]), stored).reshape(made["shape"])
+    return values / 65535 if share else values
+
+
+@pytest.fixture
+def page(tmp_path):
+    return lambda payload, name="page.html": write_explorer(tmp_path / name, payload)
+
+
+def test_the_policy_allows_the_built_script_and_style_and_nothing_else(page):
+    tags = parsed(page(make_payload(40)))
+    rules = dict(rule.split(" ", 1) for rule in tags.policy.split("; "))
+    hashes = {
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for tag, kind, text in tags.texts
+        if (tag, kind) in (("script", "module"), ("style", None))
+    }
+    assert {rules["script-src"], rules["style-src"]} == hashes
+    assert rules["default-src"] == "'none'"
+    assert rules["img-src"] == "data: blob:"
+    assert set(rules) == {
+        *("default-src", "script-src", "style-src", "img-src", "base-uri", "form-action"),
+        "require-trusted-types-for",
+    }
+
+
+def test_names_of_users_add_no_tag_and_arrive_as_they_are(page):
+    hostile = make_payload(60, classes=HOSTILE, models=2)
+    hostile["title"] = "</title><script>alert(1)</script>"
+    hostile["models"][0]["name"] = "--><script>"
+    path = page(hostile)
+    assert parsed(path).tags == parsed(page(make_payload(60), "plain.html")).tags
+    arrived = payload_of(path)
+    assert arrived["data"]["classes"] == [
+        name.encode("utf-8", "replace").decode() for name in HOSTILE
+    ]
+    assert arrived["models"][0]["name"] == "--><script>"
+    assert ("title", None, "</title><script>alert(1)</script>") in parsed(path).texts
+
+
+def test_what_is_not_finite_is_null_and_numpys_numbers_are_numbers(page):
+    payload = make_payload(40)
+    payload["models"][0]["overall"]["nll"] = {
+        "value": np.float32(0.5),
+        "low": float("-inf"),
+        "high": np.float64("nan"),
+        "n": np.int64(40),
+    }
+    arrived = payload_of(page(payload))
+    assert arrived["models"][0]["overall"]["nll"] == {
+        "value": 0.5,
+        "low": None,
+        "high": None,
+        "n": 40,
+    }
+
+
+def test_the_same_payload_gives_the_same_bytes(page):
+    first, second = page(make_payload(80)), page(make_payload(80), "again.html")
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes() != page(make_payload(80, seed=1), "other.html").read_bytes()
+
+
+def test_another_format_is_refused(page):
+    with pytest.raises(ArcalError, match="format 1, not 2"):
+        page(make_payload(20) | {"format": 2})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("int8", [-1, 9]),
+        ("int16", [-1, 999]),
+        ("int32", [[2**31 - 1, 0], [-1, 1]]),
+        ("float32", [0.1, np.inf, np.nan]),
+        ("float64", [2.0**53 - 1]),
+        ("uint16", [65535]),
+    ],
+)
+def test_columns_are_little_endian_arrays(dtype, values):
+    made = column(np.array(values), dtype)
+    np.testing.assert_array_equal(numbers(made), np.array(values, dtype))
+
+
+def test_a_share_is_within_half_a_step():
+    values = np.linspace(0, 1, 1001)
+    read = numbers(column(values, "share"))
+    assert np.abs(read - values).max() <= 0.5 / 65535 + 1e-12
+    assert read[[0, -1]].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("dtype", "value"), [("int8", 200), ("int16", 2**15), ("int32", 2**31)])
+def test_a_column_that_would_overflow_is_refused(dtype, value):
+    with pytest.raises(ArcalError, match=f"{dtype} does not hold .* {value}"):
+        column([0, value], dtype)
+
+
+def test_the_page_itself_is_small_and_its_lock_file_names_no_host():
+    assert BUILT.stat().st_size < 200_000
+    lock = (PAGE / "package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock
+
+
+def test_both_languages_have_the_same_types():
+    source = (PAGE / "src" / "payload.ts").read_text()
+    source = re.sub(r"/\*.*?\*/", "", source, flags=re.S)
+    interfaces = re.findall(
+        r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", source, re.S | re.M
+    )
+    assert {name for name, *_ in interfaces} >= {"Payload", "Model", "ModelInputs", "Cell", "Sheets"}
+    fields = {name: re.findall(r"^  (\w+)(\??):", body, re.M) for name, _, body in interfaces}
+    for name, base, _ in interfaces:
+        here = getattr(explorer, name)
+        there = fields[name] + fields.get(base, [])
+        assert set(here.__annotations__) == {field for field, _ in there}, name
+        assert here.__optional_keys__ == {field for field, mark in there if mark}, name
