@@ -13,6 +13,7 @@ import { Mistakes } from "./mistakes";
 import { Overview } from "./overview";
 import { Reliability } from "./reliability";
 import { OtherData, UnderShift } from "./shift";
+import { Worst } from "./worst";
 import { data, modelIndex, showModel, view } from "./state";
 
 const THEMES = ["auto", "light", "dark"] as const;
@@ -110,6 +111,12 @@ export function App() {
               be sharper when the audit is done.
             </p>
           )}
+          {payload.listed && (
+            <p class="first-page">
+              The figures are of all {count(payload.data.n)} inputs; {count(data.N)} of them are listed
+              and counted by a click. {payload.listed}
+            </p>
+          )}
           {payload.notes.length > 0 && (
             <ul class="notes">
               {payload.notes.map((note) => (
@@ -122,6 +129,7 @@ export function App() {
         <div class="figures-grid">
           <Reliability />
           <Levels />
+          <Worst />
           <Classes />
           <UnderShift />
           <Mistakes />

@@ -17,7 +17,7 @@ export function Calibrations() {
   const one = view.value;
   const calibrations = one.model.calibrations;
   if (!calibrations.length) return null;
-  const applied = one.calibrated?.by;
+  const applied = one.calibrated && one.model.calibrated_by;
   return (
     <Figure
       id="calibrations"
@@ -68,9 +68,9 @@ export function Calibrations() {
               {points(c.ece_after.value)} <small>{ends(c.ece_after)}</small>
             </>
           ),
-          pressed: rival.value === "calibrated" && c.title === applied,
+          pressed: rival.value === "calibrated" && c.name === applied,
           onChoose:
-            c.title === applied
+            c.name === applied
               ? () => {
                   compareWith(rival.value === "calibrated" ? null : "calibrated");
                   if (rival.value) document.getElementById("compare")?.scrollIntoView({ block: "start" });

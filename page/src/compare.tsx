@@ -101,7 +101,7 @@ export function Compare() {
 
 function interval(n: number, total: number): string {
   const [low, high] = clopperPearson(n, total);
-  return `${percent(low).replace(" %", "")} to ${percent(high)}`;
+  return `${percent(low).replace("\u00a0%", "")} to ${percent(high)}`;
 }
 
 interface Quadrant {

@@ -101,7 +101,10 @@ function view(model: Model): View {
           confidence: decode(inputs.calibrated_confidence),
           predicted: optional(inputs.calibrated_predicted) ?? predicted,
           top: top(inputs.calibrated_top_class, inputs.calibrated_top_probability),
-          by: model.calibrated_by ?? "calibration",
+          by:
+            model.calibrations.find((one) => one.name === model.calibrated_by)?.title ??
+            model.calibrated_by ??
+            "calibration",
         }
       : null,
     shift: model.shift.map((shift) => ({

@@ -14,13 +14,13 @@ export const inputs = (n: number) => `${count(n)} ${n === 1 ? "input" : "inputs"
 export function percent(value: Maybe, digits = 1): string {
   if (!known(value)) return "–";
   const rounded = (100 * value).toFixed(digits);
-  if (value < 1 && Number(rounded) === 100) return digits ? `${trimmed(value)} %` : "> 99 %";
-  if (value > 0 && Number(rounded) === 0) return digits ? "< 0.1 %" : "< 1 %";
-  return `${minus(rounded)} %`;
+  if (value < 1 && Number(rounded) === 100) return digits ? `${trimmed(value)}\u00a0%` : ">\u00a099\u00a0%";
+  if (value > 0 && Number(rounded) === 0) return digits ? "<\u00a00.1\u00a0%" : "<\u00a01\u00a0%";
+  return `${minus(rounded)}\u00a0%`;
 }
 
 function trimmed(value: number): string {
-  return value > 0.999999 ? "> 99.99" : (Math.floor(value * 1e4) / 1e2).toFixed(2);
+  return value > 0.999999 ? ">\u00a099.99" : (Math.floor(value * 1e4) / 1e2).toFixed(2);
 }
 
 /** 0.0412 as 4.1 points, without the word. */
@@ -53,7 +53,7 @@ export type Show = (value: Maybe) => string;
 /** The ends of an interval, as "65.8 to 76.1". */
 export function ends(of: Pick<Estimate, "low" | "high">, show: Show = points): string {
   if (!known(of.low) || !known(of.high)) return "";
-  return `${show(of.low).replace(" %", "")} to ${show(of.high).replace(" %", "")}`;
+  return `${show(of.low).replace("\u00a0%", "")} to ${show(of.high).replace("\u00a0%", "")}`;
 }
 
 /** A figure with its interval, as "71.2 % (65.8 to 76.1)". */

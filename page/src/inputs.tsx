@@ -75,7 +75,6 @@ export function Inputs() {
           </button>
         </div>
       </header>
-      {data.payload.listed && <p class="words">{data.payload.listed}</p>}
       <details
         class="filters"
         open={filtersOpen.value}
@@ -108,7 +107,10 @@ export function Inputs() {
                 ...(suspects ? [["suspects", `suspect labels (${count(suspects)})`] as [string, string]] : []),
                 ...(fragile ? [["fragile", `right but fragile (${count(fragile)})`] as [string, string]] : []),
               ]}
-              onSelect={(v) => refine({ list: (v || null) as Filter["list"] })}
+              onSelect={(v) => {
+                refine({ list: (v || null) as Filter["list"] });
+                if (v) sort.value = { key: v === "suspects" ? "suspect" : "fragile", descending: false };
+              }}
             />
           )}
           {second.value && (

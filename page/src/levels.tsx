@@ -5,6 +5,7 @@ import { Figure } from "./figure";
 import { count, ends, gapWords, inputs, percent, plain, points, sideOf } from "./format";
 import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
 import type { Level } from "./payload";
+import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
 
 export const ORDERS = {
@@ -81,11 +82,13 @@ function Drawn({ levels }: { levels: Level[] }) {
       }}
     >
       <Picture>{(width) => <Diagram levels={levels} width={width} />}</Picture>
+      <Legend words="mean confidence, with a dash at how often it is right" />
     </Figure>
   );
 }
 
 function Diagram({ levels, width }: { levels: Level[]; width: number }) {
+  const level = view.value.level ?? [];
   const right = Math.min(width, 620) - PAD.right;
   const step = (right - PAD.left) / levels.length;
   const lowest = Math.min(
@@ -158,6 +161,12 @@ function Diagram({ levels, width }: { levels: Level[]; width: number }) {
           </Mark>
         );
       })}
+      <Seconds
+        points={pointsOfSecond(levels.length, (_, i) => level[i])}
+        x={(_, r) => PAD.left + (r + 0.5) * step + Math.min(34, step * 0.62) / 2 + 5}
+        y={(share) => y(Math.max(bottom, share))}
+        atConfidence
+      />
       <text class="unit" x={PAD.left} y={base + 34} aria-hidden="true">
         ← least robust
       </text>

@@ -103,7 +103,11 @@ function Pictures({ row }: { row: number }) {
   return (
     <div class="pictures-of-one">
       <figure>
-        <Tile sheets={images} tile={row} label={`Input ${nameOf(row)}`} />
+        {sheets?.original ? (
+          <Tile sheets={sheets.original} tile={at!} label={`Input ${nameOf(row)}`} />
+        ) : (
+          <Tile sheets={images} tile={row} label={`Input ${nameOf(row)}`} />
+        )}
         <figcaption>the input</figcaption>
       </figure>
       {sheets?.perturbation && sheets.perturbed ? (
@@ -219,7 +223,7 @@ function Probabilities({ row }: { row: number }) {
                     <span class={`bar ${source.tone}`}>
                       <i style={{ width: `${100 * (value ?? 0)}%` }} />
                     </span>
-                    <span class="number">{value === undefined ? "less" : value < 0.0005 ? "< 0.1 %" : percent(value)}</span>
+                    <span class="number">{value === undefined ? "less" : value < 0.0005 ? "<\u00a00.1\u00a0%" : percent(value)}</span>
                   </td>
                 );
               })}

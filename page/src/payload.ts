@@ -129,6 +129,8 @@ export interface Perturbations {
   top_class: Column;
   top_probability: Column;
   amplification?: number | null;
+  /** The inputs larger than the thumbnails are. */
+  original?: Sheets | null;
   perturbation?: Sheets | null;
   perturbed?: Sheets | null;
   /** Of a table: the perturbed rows. */
@@ -148,7 +150,7 @@ export interface Model {
   shift: Shift[];
   other: Other[];
   calibrations: Calibration[];
-  /** The title of the calibration whose confidences the inputs have. */
+  /** The name of the calibration whose confidences the inputs have. */
   calibrated_by?: string | null;
   inputs: ModelInputs;
   perturbations?: Perturbations | null;

@@ -1,17 +1,19 @@
 // The reliability diagram: how often a prediction is right, by how sure it is.
 
 import { scaleLinear } from "d3-scale";
+import { binOf } from "./data";
 import { Figure } from "./figure";
 import { count, gapWords, inputs, percent, ends, sideOf } from "./format";
 import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
 import type { Bin } from "./payload";
+import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
 
 const HEIGHT = 330;
 const HISTOGRAM = 64;
 const PAD = { left: 40, right: 12, top: 14, between: 34, bottom: 40 };
 
-const range = (bin: Bin) => `${percent(bin.low, 0).replace(" %", "")} to ${percent(bin.high, 0)}`;
+const range = (bin: Bin) => `${percent(bin.low, 0).replace("\u00a0%", "")} to ${percent(bin.high, 0)}`;
 const gapOf = (bin: Bin) =>
   bin.confidence === null || bin.accuracy === null ? null : bin.confidence - bin.accuracy;
 
@@ -57,6 +59,7 @@ export function Reliability() {
       }}
     >
       <Picture>{(width) => <Diagram bins={bins} width={width} />}</Picture>
+      <Legend words="how often it is right, at its mean confidence, in the same ranges" />
     </Figure>
   );
 }
@@ -137,6 +140,11 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
           <g key={i}>{marks}</g>
         );
       })}
+      <Seconds
+        points={pointsOfSecond(bins.length, (two, i) => binOf(two.confidence[i], bins.length))}
+        x={(point) => x(point.confidence)}
+        y={y}
+      />
       <line class="base" x1={x(0)} x2={x(1)} y1={base} y2={base} />
       <text class="unit" x={x(0) + 4} y={base - HISTOGRAM - 6} aria-hidden="true">
         inputs, {count(most)} at most

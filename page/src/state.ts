@@ -69,6 +69,7 @@ export const view = computed<View>(() => data.views[modelIndex.value]);
 
 export interface Second {
   name: string;
+  model: number | null;
   predicted: Numbers;
   confidence: Numbers;
   top: Top | null;
@@ -83,6 +84,7 @@ export const second = computed<Second | null>(() => {
     return (
       calibrated && {
         name: `after ${calibrated.by}`,
+        model: null,
         predicted: calibrated.predicted,
         confidence: calibrated.confidence,
         top: calibrated.top,
@@ -91,7 +93,7 @@ export const second = computed<Second | null>(() => {
     );
   }
   const other = data.views[chosen];
-  return { ...other, name: other.model.name };
+  return { ...other, name: other.model.name, model: chosen };
 });
 
 /** Half the sum of absolute differences of the probabilities that are known; 0 to 1. */

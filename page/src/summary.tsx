@@ -64,6 +64,7 @@ function Line({ rows, name, predicted, confidence }: LineProps) {
     <span class="summary">
       {name && <b>{name}: </b>}
       {name ? `${count(f.n)} inputs` : inputs(f.n)}
+      {data.payload.listed && " of those listed"}
       {f.n > 0 && byOutcome.value && <>, mean confidence {percent(f.confidence)}</>}
       {f.n > 0 && !byOutcome.value && (
         <>

@@ -78,16 +78,18 @@ interface Props {
   row: number;
   onOpen: () => void;
   tabIndex?: number;
+  /** Without what it is compared with and what the list is sorted by. */
+  plainly?: boolean;
 }
 
-export function Thumbnail({ row, onOpen, tabIndex }: Props) {
+export function Thumbnail({ row, onOpen, tabIndex, plainly }: Props) {
   const one = view.value;
-  const two = second.value;
+  const two = plainly ? null : second.value;
   const images = data.payload.images;
   const right = isRight(one.predicted, row);
   const label = data.classes[data.label[row]];
   const predicted = data.classes[one.predicted[row]];
-  const under = filter.value.shift === null ? null : one.shift[filter.value.shift];
+  const under = plainly || filter.value.shift === null ? null : one.shift[filter.value.shift];
   const shared = {
     type: "button" as const,
     tabIndex,
@@ -123,7 +125,7 @@ export function Thumbnail({ row, onOpen, tabIndex }: Props) {
         {verdict}
         {then}
         {is}
-        <span class="is">{measured(row)}</span>
+        {!plainly && <span class="is">{measured(row)}</span>}
       </button>
     );
   return (
@@ -132,8 +134,9 @@ export function Thumbnail({ row, onOpen, tabIndex }: Props) {
         <b>{nameOf(row)}</b> {wordsOf(row)}
       </span>
       {verdict}
-      {then ?? <span class="is">is {label}</span>}
-      <span class="is">{measured(row)}</span>
+      {then}
+      <span class="is">is {label}</span>
+      {!plainly && <span class="is">{measured(row)}</span>}
     </button>
   );
 }

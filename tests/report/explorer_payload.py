@@ -185,7 +185,7 @@ def _model(
             }
             for key, title in (("temperature", "temperature scaling"), ("irm", "isotonic"))
         ],
-        "calibrated_by": "temperature scaling",
+        "calibrated_by": "temperature",
         "inputs": inputs,
         "perturbations": None if images is None else _perturbations(images[:20], top[:20], p[:20]),
     }
@@ -194,14 +194,11 @@ def _model(
 def _perturbations(images: np.ndarray, top: np.ndarray, p: np.ndarray) -> dict[str, Any]:
     x = torch.from_numpy(images).float() / 255
     changed = (x + 0.02 * torch.linspace(-1, 1, x.shape[-1])).clamp(0, 1)
-    perturbation, perturbed, amplification = perturbation_sheets(x, changed)
     return {
+        **perturbation_sheets(x, changed),
         "inputs": column(np.arange(len(images)), "int32"),
         "top_class": column(top[:, ::-1], "int16"),
         "top_probability": column(np.take_along_axis(p, top, axis=1), "share"),
-        "amplification": amplification,
-        "perturbation": perturbation,
-        "perturbed": perturbed,
     }
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from explorer_payload import HOSTILE, make_payload
 
 import arcal.report.explorer as explorer
 from arcal.errors import ArcalError
 from arcal.report.explorer import column, write_explorer
-from explorer_payload import HOSTILE, make_payload
 
 BUILT = Path(explorer.__file__).with_name("explorer.html")
 PAGE = Path(__file__).parents[2] / "page"
@@ -28,7 +28,7 @@ class Tags(HTMLParser):
         self.tags.append(tag)
         self.inside = (tag, dict(attrs).get("type"))
         if dict(attrs).get("http-equiv") == "Content-Security-Policy":
-            self.policy = dict(attrs)["content"]
+            self.policy = dict(attrs)["content"] or ""
 
     def handle_endtag(self, tag):
         self.inside = None
@@ -163,7 +163,13 @@ def test_both_languages_have_the_same_types():
     interfaces = re.findall(
         r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", source, re.S | re.M
     )
-    assert {name for name, *_ in interfaces} >= {"Payload", "Model", "ModelInputs", "Cell", "Sheets"}
+    assert {name for name, *_ in interfaces} >= {
+        "Payload",
+        "Model",
+        "ModelInputs",
+        "Cell",
+        "Sheets",
+    }
     fields = {name: re.findall(r"^  (\w+)(\??):", body, re.M) for name, _, body in interfaces}
     for name, base, _ in interfaces:
         here = getattr(explorer, name)

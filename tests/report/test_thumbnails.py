@@ -20,7 +20,11 @@ def tiles(sheets):
         rows, columns = sheet.shape[0] // height, sheet.shape[1] // width
         assert columns == sheets["per_row"]
         assert rows <= sheets["rows"]
-        yield sheet.reshape(rows, height, columns, width, 3).swapaxes(1, 2).reshape(-1, height, width, 3)
+        yield (
+            sheet.reshape(rows, height, columns, width, 3)
+            .swapaxes(1, 2)
+            .reshape(-1, height, width, 3)
+        )
 
 
 def flat(N, C=3, side=16, seed=0):
@@ -72,13 +76,21 @@ def test_perturbations_of_grey_images_are_orange_where_brighter_and_blue_where_d
     x = torch.full((1, 1, 32, 32), 0.5)
     sign = torch.ones(32, 32)
     sign[:, 16:] = -1
-    perturbation, perturbed, factor = perturbation_sheets(x, x + 0.01 * sign)
-    assert factor == 50
-    drawn = next(tiles(perturbation))[0].astype(int)
+    pictures = perturbation_sheets(x, x + 0.01 * sign)
+    assert pictures["amplification"] == 50
+    drawn = next(tiles(pictures["perturbation"]))[0].astype(int)
     left, right = drawn[8:24, 4:12].mean((0, 1)), drawn[8:24, 20:28].mean((0, 1))
     assert np.abs(left - [0xD5, 0x5E, 0x00]).max() < 25
     assert np.abs(right - [0x00, 0x72, 0xB2]).max() < 25
-    assert abs(next(tiles(perturbed))[0, 8:24, 4:12].mean() - 255 * 0.51) < 3
+    assert abs(next(tiles(pictures["perturbed"]))[0, 8:24, 4:12].mean() - 255 * 0.51) < 3
+
+
+def test_large_images_are_shown_beside_their_perturbations():
+    x = flat(3, side=200).float() / 255
+    pictures = perturbation_sheets(x, x)
+    assert pictures["original"] is not None
+    assert pictures["original"]["width"] == pictures["perturbed"]["width"] == 128
+    assert perturbation_sheets(x[..., :32, :32], x[..., :32, :32])["original"] is None
 
 
 def test_what_cannot_be_drawn_is_refused():

@@ -149,5 +149,4 @@ def _perturbations(model: Audited, part: Part | None) -> dict[str, Any] | None:
     order = part.ids.argsort()
     rows = order[torch.searchsorted(part.ids[order], ids[positions])]
     clean = as_input(part.images(rows), "cpu")
-    change, after, factor = perturbation_sheets(clean, perturbed)
-    return {**known, "amplification": factor, "perturbation": change, "perturbed": after}
+    return {**known, **perturbation_sheets(clean, perturbed)}

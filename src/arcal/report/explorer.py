@@ -191,27 +191,41 @@ class Sheets(TypedDict):
     sheets: list[str]
 
 
+class PerturbedPictures(TypedDict):
+    """Pictures of n perturbations, times `amplification`, and of the perturbed inputs.
+
+    `original` are the inputs as they are, None where the thumbnails are as large.
+    """
+
+    amplification: float
+    original: Sheets | None
+    perturbation: Sheets
+    perturbed: Sheets
+
+
 class Perturbations(TypedDict):
     """What it takes to change the prediction of n inputs.
 
-    `inputs` int32 `(n,)` are their positions among the payload's inputs; `top_class` and
-    `top_probability` `(n, k)` are of the perturbed ones. The pictures are tile by tile in this
-    order, a perturbation times `amplification` on a middle grey. `values` `(n, C)` are the
-    perturbed rows of a table.
+    `inputs` int32 `(n,)` are their positions among the payload's inputs, in the order of the
+    pictures; `top_class` and `top_probability` `(n, k)` are of the perturbed ones. `values`
+    `(n, C)` are the perturbed rows of a table.
     """
 
     inputs: Column
     top_class: Column
     top_probability: Column
     amplification: NotRequired[float | None]
+    original: NotRequired[Sheets | None]
     perturbation: NotRequired[Sheets | None]
     perturbed: NotRequired[Sheets | None]
     values: NotRequired[Column | None]
 
 
 class Model(TypedDict):
-    """One model's findings. `classes` are by predicted class, in the order of the data's classes;
-    `cells` only those that hold inputs.
+    """One model's findings.
+
+    `classes` are by predicted class, in the order of the data's classes; `cells` only those that
+    hold inputs.
     """
 
     name: str

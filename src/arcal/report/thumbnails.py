@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from arcal.errors import ArcalError
-from arcal.report.explorer import Sheets
+from arcal.report.explorer import PerturbedPictures, Sheets
 from arcal.report.images import amplification
 
 SIDE = 64
@@ -70,35 +70,38 @@ def make_sheets(
 
 
 def perturbation_sheets(
-    x: Tensor, adversarial: Tensor, *, side: int = SIDE, budget: int = BUDGET // 4
-) -> tuple[Sheets, Sheets, float]:
-    """Pictures of perturbations, of the perturbed images, and how much the former are amplified.
+    x: Tensor, adversarial: Tensor, *, side: int = 2 * SIDE, budget: int = BUDGET // 4
+) -> PerturbedPictures:
+    """Pictures of perturbations, of the perturbed images, and of the images if they are large.
 
     `x` and `adversarial` are float `(n, C, H, W)` in [0, 1], all of them finite. A perturbation of
     a grey image is orange where it brightens and blue where it darkens; of a colour image it is
-    added to a middle grey.
+    added to a middle grey. Images no larger than `SIDE` are not shown again: their thumbnails are
+    as good. The pictures take about `budget` bytes of the page.
 
     >>> x = torch.full((2, 3, 8, 8), 0.5)
-    >>> _, perturbed, amplified = perturbation_sheets(x, x + 0.01)
-    >>> perturbed["width"], amplified
-    (8, 50.0)
+    >>> pictures = perturbation_sheets(x, x + 0.01)
+    >>> pictures["perturbed"]["width"], pictures["amplification"], pictures["original"]
+    (8, 50.0, None)
     """
     if not adversarial.isfinite().all():
         raise ArcalError("a perturbed image is not finite: leave out what no attack has changed")
     delta = adversarial - x
     factor = amplification(delta)
     amplified = factor * delta
-    pictures = _orange_and_blue(amplified) if x.shape[1] == 1 else 0.5 + amplified
-    n = len(x)
-    return (
-        make_sheets([_bytes(pictures)], n, side=side, budget=budget // 2),
-        make_sheets([_bytes(adversarial)], n, side=side, budget=budget // 2),
-        factor,
-    )
+    large = max(x.shape[2:]) > SIDE
+    each = budget // (3 if large else 2)
 
+    def sheets(images: Tensor) -> Sheets:
+        stored = (255 * images.clamp(0, 1)).round().to(torch.uint8)
+        return make_sheets([stored], len(x), side=side, budget=each)
 
-def _bytes(images: Tensor) -> Tensor:
-    return (255 * images.clamp(0, 1)).round().to(torch.uint8)
+    return {
+        "amplification": factor,
+        "original": sheets(x) if large else None,
+        "perturbation": sheets(_orange_and_blue(amplified) if x.shape[1] == 1 else 0.5 + amplified),
+        "perturbed": sheets(adversarial),
+    }
 
 
 def _orange_and_blue(amplified: Tensor) -> Tensor:
