@@ -39,7 +39,7 @@ interface Props {
 
 export function Seconds({ points, x, y, atConfidence }: Props) {
   return (
-    <g class="second" aria-hidden="true">
+    <g class="rival" aria-hidden="true">
       {points.map((point, i) => {
         if (point.n < FEW) return null;
         const place = x(point, i);
@@ -61,7 +61,7 @@ export function Legend({ words }: { words: string }) {
   if (!second.value) return null;
   return (
     <p class="legend">
-      <svg width="14" height="14" aria-hidden="true" class="second">
+      <svg width="14" height="14" aria-hidden="true" class="rival">
         <circle cx="7" cy="7" r="4.5" />
       </svg>
       {second.value.name}: {words}
