@@ -1,12 +1,24 @@
 """Columns of a page's payload, read as the page reads them."""
 
 import base64
+import json
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
-def numbers(column):
+def numbers(column: Any) -> Any:
     dtype = "uint16" if column["dtype"] == "share" else column["dtype"]
     stored = np.frombuffer(base64.b64decode(column["data"]), np.dtype(dtype).newbyteorder("<"))
     values = stored.reshape(column["shape"])
     return values / 65535 if column["dtype"] == "share" else values
+
+
+def payload_of(path: Path | str) -> Any:
+    """What a page draws."""
+    text = Path(path).read_text(encoding="utf-8")
+    script = re.search(r'<script id="payload" type="application/json">(.*?)</script>', text, re.S)
+    assert script is not None
+    return json.loads(script[1])

@@ -188,3 +188,16 @@ def test_large_inputs_are_run_a_few_at_a_time():
         block = audit_block(Seen(), torch.arange(20), x, labels, settings)
         assert sizes == expected
         assert len(block.logits) == 20
+
+
+def test_progress_is_told_batch_by_batch():
+    from arcal.audits._jobs import Job, run_jobs
+
+    told = []
+    settings = Settings(order="margin", batch=8)
+    job = Job("tiny", tiny.Brightness(), tiny.examples(45), settings=settings, R=2)
+    run_jobs([job, job], progress=lambda done, total: told.append((done, total)))
+    done = [done for done, _ in told]
+    assert {total for _, total in told} == {90}
+    assert done == sorted(done)
+    assert {8, 16, 20, 28, 36, 40, 45, 53, 61, 65, 90} <= set(done), "blocks of 20, batches of 8"

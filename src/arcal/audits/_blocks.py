@@ -1,6 +1,6 @@
 """A block of inputs: everything a model is asked of them, in one visit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ otherwise."""
 
 
 CPU = torch.device("cpu")
+
+Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,12 @@ def audit_block(
     labels: Tensor,
     settings: Settings,
     images: Tensor | None = None,
+    advance: Advance = lambda done: None,
 ) -> Block:
     """Ask a model everything about inputs `x` of these ids and labels `(B,)`, batch by batch.
 
     `images` uint8 `(B, C, H, W)` are corrupted for the panel; without them `x` is, which must then
-    be images in [0, 1].
+    be images in [0, 1]. `advance` is told after each batch how many are done.
 
     >>> from torch import nn
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
@@ -135,6 +138,7 @@ def audit_block(
         some = moved(inputs[i] if isinstance(inputs, Tensor) else inputs.rows(i), settings.device)
         pixels = None if images is None else images[i]
         parts.append(_batch(model, ids[i], some, labels[i], settings, pixels))
+        advance(int(i[-1]) + 1)
     return joined(parts)
 
 

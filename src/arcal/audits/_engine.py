@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from arcal._version import __version__
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed
-from arcal.audits._blocks import Block, Settings, audit_block, moved
+from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved
 from arcal.audits._examples import Examples
 from arcal.data import as_input
 from arcal.errors import ArcalError
@@ -30,11 +31,13 @@ def in_blocks(
     *,
     work: Path | None = None,
     spec: str = "",
+    advance: Advance = lambda done: None,
 ) -> Iterator[Block]:
     """The blocks of an audit, in the random order of `examples`.
 
     With a folder `work` each is written there when it is done, and read instead of being done again
-    by the same audit: the same model, data and settings. `spec` is what the model is called.
+    by the same audit: the same model, data and settings. `spec` is what the model is called, and
+    `advance` is told after each batch how many inputs are done.
     """
     folder = None
     if work is not None:
@@ -55,10 +58,15 @@ def in_blocks(
             images = None if examples.part is None else examples.part.images(positions)
             x = examples.read(positions) if images is None else as_input(images, "cpu")
             labels = examples.labels[positions]
-            block = audit_block(model, ids, x, labels, settings, images)
+            further = partial(_further, advance, number * BLOCK)
+            block = audit_block(model, ids, x, labels, settings, images, further)
             if path is not None:
                 _save(path, block)
         yield block
+
+
+def _further(advance: Advance, before: int, done: int) -> None:
+    advance(before + done)
 
 
 def from_loader(model: Model, loader: Iterable[Any], settings: Settings) -> Iterator[Block]:

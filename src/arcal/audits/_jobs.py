@@ -17,7 +17,7 @@ from arcal.auditing import (
     check_model,
     out_of_distribution,
 )
-from arcal.audits._blocks import PANEL, Block, Settings, joined, moved
+from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved
 from arcal.audits._engine import from_loader, in_blocks
 from arcal.audits._examples import Examples
 from arcal.classifiers import check_class_names
@@ -82,11 +82,18 @@ class Job:
         check_model(self.model, x, y, classes=len(examples.classes))
         return replace(self, examples=examples)
 
-    def blocks(self, work: Path | None) -> Iterator[Block]:
-        """The blocks of the audited inputs."""
+    def blocks(self, work: Path | None, advance: Advance) -> Iterator[Block]:
+        """The blocks of the audited inputs; `advance` is told how many are done."""
         if self.examples is None:
             return from_loader(self.model, self.loader, self.settings)
-        return in_blocks(self.model, self.examples, self.settings, work=work, spec=self.fingerprint)
+        return in_blocks(
+            self.model,
+            self.examples,
+            self.settings,
+            work=work,
+            spec=self.fingerprint,
+            advance=advance,
+        )
 
     def predictions(self, examples: Examples, work: Path | None) -> Predictions:
         """What the model says of other inputs, with nothing attacked or corrupted."""
@@ -135,7 +142,7 @@ def run_jobs(
         blocks: list[Block] = []
         seen, written = 0, 0
         progress(done, total)
-        for block in job.blocks(work):
+        for block in job.blocks(work, lambda n, before=done: progress(before + n, total)):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
             progress(done, total)
@@ -211,7 +218,7 @@ def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robu
     """Score the inputs of a job, in ascending order of their ids, and do nothing else with them."""
     job = job.checked()
     blocks: list[Block] = []
-    for block in job.blocks(work):
+    for block in job.blocks(work, lambda n: progress(n, len(job))):
         blocks.append(block)
         progress(sum(len(one.ids) for one in blocks), len(job))
     scores = robustness_in(_sorted(joined(blocks)), job.settings)
