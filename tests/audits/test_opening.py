@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
-from arcal.audits import Reading, Settings, open_job
+from arcal.audits import Reading, Settings, open_job, run_jobs
 from arcal.errors import ArcalError
 
 MODEL = """
@@ -36,12 +37,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def job(folder, validation=None, **reading):
+def job(folder, validation=None, normalize=None, R=2, **reading):
     return open_job(
         f"{folder / 'bright.py'}:bright", str(folder / "data"), Reading(**reading), Settings(),
-        weights=None, normalize=None, name="bright", panel=None,
+        weights=None, normalize=normalize, name="bright", panel=None,
         validation=None if validation is None else str(folder / validation), other=(),
-        limit=None, R=2,
+        limit=None, R=R,
     )  # fmt: skip
 
 
@@ -64,3 +65,24 @@ def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
     assert examples.part is not None
     assert examples.part.shape == (1, size, size)
     assert how in examples.facts["Images"]
+
+
+@pytest.mark.parametrize("words", [("0.5", "0.25"), ("0.5 0.25",)])
+def test_a_normalisation_of_numbers_scales_the_inputs(folder, words):
+    x = torch.rand(5, 1, 32, 32)
+    given, plain = job(folder, normalize=words).model, job(folder).model
+    torch.testing.assert_close(given(x), plain((x - 0.5) / 0.25))
+
+
+def test_a_normalisation_has_a_name(folder):
+    x = torch.rand(5, 3, 32, 32)
+    given, plain = job(folder, normalize=("cifar",)).model, job(folder).model
+    mean, std = torch.tensor([[0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]])[..., None, None]
+    torch.testing.assert_close(given(x), plain((x - mean) / std))
+    x = torch.rand(5, 1, 32, 32)
+    torch.testing.assert_close(job(folder, normalize=("none",)).model(x), plain(x))
+
+
+def test_too_few_inputs_for_the_levels_are_refused_before_anything_is_done(folder):
+    with pytest.raises(ArcalError, match="30 inputs cannot be cut into 40 levels: use fewer"):
+        run_jobs([job(folder, R=40)], progress=lambda *_: pytest.fail("it began"))

@@ -135,7 +135,8 @@ def open_job(
 
     `panel` None is the default: a few corruptions for images that are large enough.
     """
-    opened = open_classifier(spec, weights=weights, normalize=normalize, device=settings.device)
+    words = " ".join(normalize) if normalize else None
+    opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
     examples = read_examples(data, opened, reading)
     rest = replace(reading, part=None, weight=None)
     known = None if validation is None else _validation(validation, opened, rest, examples)
