@@ -37,9 +37,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def job(folder, validation=None, normalize=None, R=2, **reading):
+def job(folder, data="data", validation=None, normalize=None, R=2, **reading):
     return open_job(
-        f"{folder / 'bright.py'}:bright", str(folder / "data"), Reading(**reading), Settings(),
+        f"{folder / 'bright.py'}:bright", str(folder / data), Reading(**reading), Settings(),
         weights=None, normalize=normalize, name="bright", panel=None,
         validation=None if validation is None else str(folder / validation), other=(),
         limit=None, R=R,
@@ -47,7 +47,7 @@ def job(folder, validation=None, normalize=None, R=2, **reading):
 
 
 def test_the_validation_part_of_a_data_set_validates(folder):
-    validation = job(folder, "data").validation
+    validation = job(folder, validation="data").validation
     assert validation is not None
     assert validation.name == "data/validation"
     assert len(validation) == 20
@@ -55,7 +55,7 @@ def test_the_validation_part_of_a_data_set_validates(folder):
 
 def test_the_audited_inputs_do_not(folder):
     with pytest.raises(ArcalError, match="is data/test, the audited data: give other inputs"):
-        job(folder, "data-test.parquet")
+        job(folder, validation="data-test.parquet")
 
 
 @pytest.mark.parametrize(("size", "how"), [(32, "as they are"), (24, "short side resized to 27")])
@@ -86,3 +86,19 @@ def test_a_normalisation_has_a_name(folder):
 def test_too_few_inputs_for_the_levels_are_refused_before_anything_is_done(folder):
     with pytest.raises(ArcalError, match="30 inputs cannot be cut into 40 levels: use fewer"):
         run_jobs([job(folder, R=40)], progress=lambda *_: pytest.fail("it began"))
+
+
+def test_the_model_s_order_of_classes_can_be_given(folder):
+    """Labels that are names: sorted, unless the order of the model's outputs is said."""
+    header = "file_name,label"
+    pixels = {"a.png": 20, "b.png": 230}
+    for name, value in pixels.items():
+        Image.new("L", (32, 32), value).save(folder / name)
+    (folder / "named.csv").write_text(f"{header}\na.png,shadow\nb.png,light\n")
+    for classes, labels in (((), [1, 0]), (("shadow", "light"), [0, 1])):
+        named = job(folder, data="named.csv", classes=classes)
+        assert named.examples is not None
+        assert named.examples.labels.tolist() == labels
+        assert named.classes == (classes or None)
+    with pytest.raises(ArcalError, match=r"'shadow' is none of the 2 classes given \(dark"):
+        job(folder, data="named.csv", classes=("dark", "light"))

@@ -28,6 +28,7 @@ class Reading:
     """How a data set is read: which part, which columns, how images are brought to one size.
 
     What is None is decided by the data, and the size by the model's configuration if it says.
+    `classes` are the names of the model's classes in its order, if it does not say them itself.
     """
 
     part: str | None = None
@@ -35,6 +36,7 @@ class Reading:
     text: str | None = None
     label: str | None = None
     columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     weight: str | None = None
     size: int | None = None
     crop: str = "centre"
@@ -149,7 +151,7 @@ def open_job(
         name=name,
         model=opened.model,
         examples=examples,
-        classes=opened.class_names,
+        classes=reading.classes or opened.class_names,
         validation=known,
         other=[read_examples(one, opened, rest) for one in other],
         settings=settings,
@@ -191,7 +193,7 @@ def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Ex
         "part": reading.part,
         "label": reading.label,
         "weight": reading.weight,
-        "classes": _known_classes(opened),
+        "classes": reading.classes or _known_classes(opened),
     }
     if kind == "texts":
         return _texts(source, opened, reading, named)
