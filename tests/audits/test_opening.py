@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
-from arcal.audits import Reading, Settings, open_job
+from arcal.audits import Reading, Settings, open_job, run_jobs
 from arcal.errors import ArcalError
 
 MODEL = """
@@ -36,17 +37,17 @@ def folder(tmp_path):
     return tmp_path
 
 
-def job(folder, validation=None, **reading):
+def job(folder, data="data", validation=None, normalize=None, R=2, **reading):
     return open_job(
-        f"{folder / 'bright.py'}:bright", str(folder / "data"), Reading(**reading), Settings(),
-        weights=None, normalize=None, name="bright", panel=None,
+        f"{folder / 'bright.py'}:bright", str(folder / data), Reading(**reading), Settings(),
+        weights=None, normalize=normalize, name="bright", panel=None,
         validation=None if validation is None else str(folder / validation), other=(),
-        limit=None, R=2,
+        limit=None, R=R,
     )  # fmt: skip
 
 
 def test_the_validation_part_of_a_data_set_validates(folder):
-    validation = job(folder, "data").validation
+    validation = job(folder, validation="data").validation
     assert validation is not None
     assert validation.name == "data/validation"
     assert len(validation) == 20
@@ -54,7 +55,7 @@ def test_the_validation_part_of_a_data_set_validates(folder):
 
 def test_the_audited_inputs_do_not(folder):
     with pytest.raises(ArcalError, match="is data/test, the audited data: give other inputs"):
-        job(folder, "data-test.parquet")
+        job(folder, validation="data-test.parquet")
 
 
 @pytest.mark.parametrize(("size", "how"), [(32, "as they are"), (24, "short side resized to 27")])
@@ -64,3 +65,40 @@ def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
     assert examples.part is not None
     assert examples.part.shape == (1, size, size)
     assert how in examples.facts["Images"]
+
+
+@pytest.mark.parametrize("words", [("0.5", "0.25"), ("0.5 0.25",)])
+def test_a_normalisation_of_numbers_scales_the_inputs(folder, words):
+    x = torch.rand(5, 1, 32, 32)
+    given, plain = job(folder, normalize=words).model, job(folder).model
+    torch.testing.assert_close(given(x), plain((x - 0.5) / 0.25))
+
+
+def test_a_normalisation_has_a_name(folder):
+    x = torch.rand(5, 3, 32, 32)
+    given, plain = job(folder, normalize=("cifar",)).model, job(folder).model
+    mean, std = torch.tensor([[0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616]])[..., None, None]
+    torch.testing.assert_close(given(x), plain((x - mean) / std))
+    x = torch.rand(5, 1, 32, 32)
+    torch.testing.assert_close(job(folder, normalize=("none",)).model(x), plain(x))
+
+
+def test_too_few_inputs_for_the_levels_are_refused_before_anything_is_done(folder):
+    with pytest.raises(ArcalError, match="30 inputs cannot be cut into 40 levels: use fewer"):
+        run_jobs([job(folder, R=40)], progress=lambda *_: pytest.fail("it began"))
+
+
+def test_the_model_s_order_of_classes_can_be_given(folder):
+    """Labels that are names: sorted, unless the order of the model's outputs is said."""
+    header = "file_name,label"
+    pixels = {"a.png": 20, "b.png": 230}
+    for name, value in pixels.items():
+        Image.new("L", (32, 32), value).save(folder / name)
+    (folder / "named.csv").write_text(f"{header}\na.png,shadow\nb.png,light\n")
+    for classes, labels in (((), [1, 0]), (("shadow", "light"), [0, 1])):
+        named = job(folder, data="named.csv", classes=classes)
+        assert named.examples is not None
+        assert named.examples.labels.tolist() == labels
+        assert named.classes == (classes or None)
+    with pytest.raises(ArcalError, match=r"'shadow' is none of the 2 classes given \(dark"):
+        job(folder, data="named.csv", classes=("dark", "light"))

@@ -133,6 +133,12 @@ def run_jobs(
     of each job, and again when there are more by far.
     """
     jobs = [job.checked() for job in jobs]
+    for job in jobs:
+        if job.settings.order is not None and job.examples and len(job.examples) < job.R:
+            raise ArcalError(
+                f"{len(job.examples)} inputs cannot be cut into {job.R} levels: use fewer "
+                "levels or more inputs"
+            )
     total, done = sum(map(len, jobs)), 0
     finished: list[Audited] = []
     for job in jobs:

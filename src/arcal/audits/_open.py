@@ -28,6 +28,7 @@ class Reading:
     """How a data set is read: which part, which columns, how images are brought to one size.
 
     What is None is decided by the data, and the size by the model's configuration if it says.
+    `classes` are the names of the model's classes in its order, if it does not say them itself.
     """
 
     part: str | None = None
@@ -35,6 +36,7 @@ class Reading:
     text: str | None = None
     label: str | None = None
     columns: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     weight: str | None = None
     size: int | None = None
     crop: str = "centre"
@@ -135,7 +137,8 @@ def open_job(
 
     `panel` None is the default: a few corruptions for images that are large enough.
     """
-    opened = open_classifier(spec, weights=weights, normalize=normalize, device=settings.device)
+    words = " ".join(normalize) if normalize else None
+    opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
     examples = read_examples(data, opened, reading)
     rest = replace(reading, part=None, weight=None)
     known = None if validation is None else _validation(validation, opened, rest, examples)
@@ -148,7 +151,7 @@ def open_job(
         name=name,
         model=opened.model,
         examples=examples,
-        classes=opened.class_names,
+        classes=reading.classes or opened.class_names,
         validation=known,
         other=[read_examples(one, opened, rest) for one in other],
         settings=settings,
@@ -190,7 +193,7 @@ def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Ex
         "part": reading.part,
         "label": reading.label,
         "weight": reading.weight,
-        "classes": _known_classes(opened),
+        "classes": reading.classes or _known_classes(opened),
     }
     if kind == "texts":
         return _texts(source, opened, reading, named)

@@ -106,9 +106,9 @@ def mends(model: Audited) -> str:
     """Which calibrator to use, if one is shown to help."""
     posthoc = model.posthoc
     if posthoc.recommended is None:
-        return (
-            posthoc.too_small or "no calibrator is shown to lower the log-loss: leave it as it is"
-        )
+        if posthoc.too_small:
+            return f"calibrators are not shown: {posthoc.too_small}"
+        return "no calibrator is shown to lower the log-loss: leave it as it is"
     best = posthoc.outcomes[posthoc.recommended]
     return (
         f"{posthoc_title(best.name)} would bring the ECE from {best.ece.before.value:.4f} to "

@@ -126,7 +126,7 @@ class Loaded:
     identity: str
     facts: Mapping[str, str]
     normalization: Normalization | None = None
-    normalized: str = "none added: inputs in [0, 1] are given to it as they are"
+    normalized: str = "none added: inputs are given to it as they are"
     library: str = ""
     kind: Kind | None = None
     classes: int | None = None

@@ -35,6 +35,8 @@ class Audit:
     normalize: tuple[str, ...] = ()
     """imagenet, cifar, none, or MEAN STD: what the model wants done to inputs in [0, 1]. Unless
     given, what the model's own configuration says."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes in the model's order, where it does not say them itself."""
     names: tuple[str, ...] = ()
     """Names of the models on the page, in order."""
     part: str | None = None
@@ -175,6 +177,7 @@ class Audit:
                 text=self.text,
                 label=self.label,
                 columns=self.columns,
+                classes=self.classes,
                 weight=self.weight,
                 size=self.size,
                 crop=self.crop,
@@ -207,6 +210,7 @@ class Audit:
             "text",
             "label",
             "columns",
+            "classes",
             "weight",
             "size",
             "check",
