@@ -51,7 +51,7 @@ def test_counts_come_in_blocks_that_a_cache_holds():
 @pytest.mark.parametrize("bins", [1, 15])
 def test_float32_confidences_give_the_bits_of_draws_one_by_one(bins):
     rows = draw(2000, slope=0.9, dtype=torch.float32)
-    slow = bootstrap(lambda *drawn: ece(*drawn, bins), *rows, resamples=200, seed=4)
+    slow = bootstrap(lambda *drawn: ece(*drawn, bins=bins), *rows, resamples=200, seed=4)
     fast = bootstrap_ece(*rows, bins=bins, resamples=200, seed=4)
     assert fast.estimate == slow.estimate
     assert torch.equal(fast.samples, slow.samples)

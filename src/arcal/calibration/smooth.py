@@ -75,7 +75,7 @@ def fixed_point(residuals: Array) -> Array:
     """
     halved = residuals.copy()
     halved[1:-1] /= 2  # a cosine transform of type 1 counts the first and the last once
-    cosines = dct(halved, type=1, axis=0)
+    cosines = np.asarray(dct(halved, type=1, axis=0))
     squared = ((math.pi * np.arange(CELLS + 1)) ** 2)[:, None]
 
     def excess(log_s: Array, columns: NDArray[np.int64]) -> Array:
