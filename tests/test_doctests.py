@@ -22,6 +22,7 @@ ROOMS = (
     "arcal.attacks",
     "arcal.auditing",
     "arcal.auditing.models",
+    "arcal.audits",
     "arcal.calibration",
     "arcal.calibration.posthoc",
     "arcal.classifiers",

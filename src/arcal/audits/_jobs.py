@@ -43,6 +43,11 @@ class Job:
     model has for its classes, if it has any. `validation` is what calibrators
     are fitted on and `other` data of classes the model does not know. `fingerprint` tells the model
     from others of the same weights. `facts` are for the page.
+
+    >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
+    >>> examples = Examples.from_tensors(x, y, name="mine")
+    >>> len(Job("linear", torch.nn.Linear(12, 2), examples))
+    60
     """
 
     name: str
@@ -106,7 +111,13 @@ class Job:
 def panel_for(
     given: Sequence[EvaluationSet] | None, examples: Examples | None
 ) -> Sequence[EvaluationSet]:
-    """The corruptions to show inputs under: those given, or `PANEL` for images that can have it."""
+    """The corruptions to show inputs under: those given, or `PANEL` for images that can have it.
+
+    Corruptions given for inputs that cannot have them raise `ArcalError`.
+
+    >>> panel_for(None, Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2))
+    ()
+    """
     part = None if examples is None else examples.part
     fits = part is not None and part.shape[0] in (1, 3) and min(part.shape[1:]) >= SMALLEST
     if given is None:
@@ -131,6 +142,11 @@ def run_jobs(
 
     `progress` gets the inputs done and all there are; `page` what is known after the first inputs
     of each job, and again when there are more by far.
+
+    >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
+    >>> (found,) = run_jobs([Job("linear", torch.nn.Linear(12, 2).eval(), examples)])
+    >>> found.overall.n
+    60
     """
     jobs = [job.checked() for job in jobs]
     for job in jobs:
@@ -221,7 +237,13 @@ def robustness_in(block: Block, settings: Settings) -> Robustness | None:
 
 
 def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robustness:
-    """Score the inputs of a job, in ascending order of their ids, and do nothing else with them."""
+    """Score the inputs of a job, in ascending order of their ids, and do nothing else with them.
+
+    >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
+    >>> job = Job("linear", torch.nn.Linear(12, 2).eval(), examples)
+    >>> score_job(job, progress=lambda done, total: None).robustness.shape
+    torch.Size([60])
+    """
     job = job.checked()
     blocks: list[Block] = []
     for block in job.blocks(work, lambda n: progress(n, len(job))):

@@ -29,6 +29,9 @@ class Reading:
 
     What is None is decided by the data, and the size by the model's configuration if it says.
     `classes` are the names of the model's classes in its order, if it does not say them itself.
+
+    >>> Reading(part="validation", size=32).crop
+    'centre'
     """
 
     part: str | None = None
@@ -66,7 +69,13 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
 
 
 def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list[Audited]:
-    """Files of predictions as what was audited: all but robustness."""
+    """Files of predictions as what was audited: all but robustness.
+
+    >>> import numpy as np
+    >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
+    >>> open_predictions(["mine.npz"], ["mine"], R=10)[0].overall.accuracy.value
+    0.5
+    """
     audited: list[Audited] = []
     for path, name in zip(paths, names, strict=True):
         saved = read_predictions(Path(path))
@@ -136,6 +145,14 @@ def open_job(
     """One model on one data set, opened and held against each other, with nothing computed yet.
 
     `panel` None is the default: a few corruptions for images that are large enough.
+
+    >>> path = Path("linear.py")
+    >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
+    >>> _ = path.write_text(text)
+    >>> options = {"weights": None, "normalize": None, "name": "linear", "panel": None}
+    >>> job = open_job("linear.py:net", "fashion", Reading(), Settings(), limit=50, **options)
+    >>> len(job), len(job.settings.panel)
+    (50, 4)
     """
     words = " ".join(normalize) if normalize else None
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
