@@ -22,7 +22,7 @@ from arcal.training.run import Run
 RECIPE = replace(RECIPES["demo"].shortened(1), batch_size=32)
 
 
-def trained(data, precision, recipe=RECIPE, hook=None) -> tuple[Any, list[dict[str, Any]]]:
+def trained(data, precision, recipe=RECIPE, hook: Any = None) -> tuple[Any, list[dict[str, Any]]]:
     """A small network trained for a moment; `hook` is called after each of its convolutions."""
     recipe = replace(recipe, precision=precision)
     model = build("small", classes=4, shape=(1, 28, 28), generator=draw(0, "init"))
