@@ -99,6 +99,9 @@ class Audit:
             print(audit.markdown())
         if not output.json and not output.markdown:
             print(audit.summary())
+        if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it
+            for line in audit.doubts():
+                say(f"arcal: {line}")
         say(f"page: {page}")
         if failed := failures(conditions, audit.figures()):
             for line in failed:
