@@ -102,3 +102,23 @@ def test_the_model_s_order_of_classes_can_be_given(folder):
         assert named.classes == (classes or None)
     with pytest.raises(ArcalError, match=r"'shadow' is none of the 2 classes given \(dark"):
         job(folder, data="named.csv", classes=("dark", "light"))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (None, "none added: the model takes inputs in [0, 1]"),
+        (("none",), "none added: the model takes inputs in [0, 1]"),
+        (("0.5", "0.25"), "mean 0.5, deviation 0.25, as given"),
+        (
+            ("imagenet",),
+            "mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225, as imagenet",
+        ),
+        (
+            ("0.485,0.456,0.406", "0.229,0.224,0.225"),
+            "mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225, as given (those of imagenet)",
+        ),
+    ],
+)
+def test_the_normalisation_is_said_in_words(folder, given, words):
+    assert job(folder, normalize=given).facts["Normalisation"] == words

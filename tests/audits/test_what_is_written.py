@@ -128,6 +128,16 @@ def test_an_accuracy_near_chance_is_suspected_aloud():
     assert any("hardly more than chance" in note for note in audit.as_json()["notes"])
 
 
+def test_classes_in_another_order_are_suspected_aloud():
+    labels = torch.arange(300) % 3
+    logits = 5.0 * torch.eye(3)[(labels + 1) % 3]
+    audit = arcal.audit(as_predictions(logits=logits, labels=labels), classes=["a", "b", "c"])
+    (line,) = audit.doubts()
+    assert "what it calls a is c, b is a and c is b" in line
+    assert line in audit.as_json()["notes"]
+    assert line.partition(": ")[2] in audit.summary()
+
+
 def test_a_model_card_is_read_by_the_hub(audit, tmp_path):
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
     audit.save(tmp_path)

@@ -18,7 +18,7 @@ from arcal.audits._figures import figures
 from arcal.audits._jobs import Job, Progress, panel_for, run_jobs
 from arcal.audits._json import as_json
 from arcal.audits._payload import payload
-from arcal.audits._words import markdown, model_card, summary
+from arcal.audits._words import doubts, markdown, model_card, summary
 from arcal.errors import ArcalError
 from arcal.files import write_json, write_whole
 from arcal.report.explorer import write_explorer
@@ -98,6 +98,10 @@ class Audit:
     def summary(self) -> str:
         """What matters, in some lines of text."""
         return summary(self.models, self.data)
+
+    def doubts(self) -> list[str]:
+        """What must be mended before anything else is believed, a line a model; mostly none."""
+        return [f"{model.name}: {doubt}" for model in self.models if (doubt := doubts(model))]
 
     def markdown(self) -> str:
         """The summary as Markdown, for a build's summary or a pull request."""

@@ -12,6 +12,7 @@ from arcal.audits._jobs import Job, panel_for
 from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import OpenedClassifier, open_classifier
 from arcal.classifiers._class_names import GENERIC
+from arcal.classifiers._opened_classifier import AS_THEY_ARE
 from arcal.data import Part, check_images, kind_of, load_part, load_table, load_texts
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
@@ -173,9 +174,17 @@ def open_job(
         other=[read_examples(one, opened, rest) for one in other],
         settings=settings,
         fingerprint=opened.fingerprint(),
-        facts={**opened.facts, **examples.facts},
+        facts={**opened.facts, **_normalisation(opened, examples), **examples.facts},
         R=R,
     )
+
+
+def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, str]:
+    """What images are like when a model takes them as they are, which its name does not say."""
+    title = "Normalisation"
+    if examples.kind != "images" or opened.facts.get(title) != AS_THEY_ARE:
+        return {}
+    return {title: "none added: the model takes inputs in [0, 1]"}
 
 
 def _validation(

@@ -1,12 +1,16 @@
 """What an audit found, in sentences that say no more than the figures, and as Markdown."""
 
 from collections.abc import Sequence
+from shlex import quote
 
 from arcal._version import __version__
 from arcal.auditing import Audited, Estimate, Group, OutOfDistribution
 from arcal.audits._figures import worst_group
-from arcal.classifiers import suspect_inputs
+from arcal.classifiers import suspect_inputs, suspect_order
 from arcal.report.names import POSTHOC
+
+FEW = 12
+"""Classes up to which a suspected order is given whole, to be typed."""
 
 
 def headline(model: Audited) -> str:
@@ -59,10 +63,20 @@ def notes(models: Sequence[Audited]) -> list[str]:
 
 
 def doubts(model: Audited) -> str | None:
-    """What must be mended before anything else is believed: an accuracy near chance."""
-    over = model.overall
+    """What must be mended before anything else is believed: classes in another order, chance."""
+    over, said = model.overall, model.predictions
+    named = "Normalisation" in model.facts  # a model that was named where flags can be given
+    if suspected := suspect_order(said.predicted, said.labels, model.classes):
+        if not named:
+            return f"{suspected.sentence}: bring its outputs into the data's order"
+        few = suspected.order if len(model.classes) <= FEW else None
+        names = "NAME ..." if few is None else " ".join(quote(model.classes[z]) for z in few)
+        return (
+            f"{suspected.sentence}: if the labels are names, give its order by --classes {names}; "
+            "if they are numbers, bring its outputs into theirs"
+        )
     doubt = suspect_inputs(over.accuracy.value, len(model.classes), over.n)
-    return doubt and f"{doubt[:-1]}, see --normalize?"
+    return f"{doubt[:-1]}, see --normalize?" if doubt and named else doubt
 
 
 def summary(models: Sequence[Audited], data: str) -> str:

@@ -11,6 +11,7 @@ _weights            files of weights, held against a network
 _normalization      what is done to inputs in [0, 1] before a network sees them
 _class_names        a model's class names against the data's
 _suspect_inputs     an accuracy near chance
+_suspect_order      predictions that are right but for the order of the classes
 """
 
 from arcal.classifiers._class_names import check_class_names, reorder
@@ -18,15 +19,18 @@ from arcal.classifiers._normalization import NORMALIZATIONS, Normalization, as_n
 from arcal.classifiers._open import open_classifier
 from arcal.classifiers._opened_classifier import OpenedClassifier, Preprocessing
 from arcal.classifiers._suspect_inputs import suspect_inputs
+from arcal.classifiers._suspect_order import SuspectedOrder, suspect_order
 
 __all__ = [
     "NORMALIZATIONS",
     "Normalization",
     "OpenedClassifier",
     "Preprocessing",
+    "SuspectedOrder",
     "as_normalization",
     "check_class_names",
     "open_classifier",
     "reorder",
     "suspect_inputs",
+    "suspect_order",
 ]

@@ -64,7 +64,7 @@ def load_exported(path: Path) -> Loaded:
             "Weights": f"{path.name}, SHA-256 {digest[:16]}",
         },
         library=versions(),
-        normalized="as the program has it inside, none added",
+        normalized="none added: what there is, is inside the program",
         kind=kinds.get(len(shape)) if shape else None,
         input_shape=shape,
     )

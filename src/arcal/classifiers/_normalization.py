@@ -15,10 +15,12 @@ from arcal.networks import Normalize
 class Normalization:
     """`(x - mean) / std` of each channel of images `(N, C, H, W)` in [0, 1].
 
-    Each is one number for all channels, or one a channel. `source` says whose they are.
+    Each is one number for all channels, or one a channel. `source` says where they are from.
 
-    >>> Normalization((0.5,), (0.25,), "mine").words
-    'mine: mean 0.5, deviation 0.25'
+    >>> Normalization((0.5,), (0.25,)).words
+    'mean 0.5, deviation 0.25, as given'
+    >>> Normalization(*IMAGENET, source="as its processor says").words
+    'mean 0.485 0.456 0.406, deviation 0.229 0.224 0.225, as its processor says (those of imagenet)'
     >>> Normalization((0.5,), (0.25,)).layer()(torch.zeros(1, 1, 1, 1)).item()
     -2.0
     """
@@ -29,9 +31,13 @@ class Normalization:
 
     @property
     def words(self) -> str:
-        """What it is in a line, such as `as given: mean 0.5, deviation 0.25`."""
+        """What it is in a line, such as `mean 0.5, deviation 0.25, as given`."""
         mean, std = (" ".join(f"{value:.6g}" for value in values) for values in self._each)
-        return f"{self.source}: mean {mean}, deviation {std}"
+        words = f"mean {mean}, deviation {std}, {self.source}"
+        for name, known in NORMALIZATIONS.items():
+            if known is not None and known._each == self._each and known.source != self.source:
+                return f"{words} (those of {name})"
+        return words
 
     @property
     def _each(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -48,10 +54,10 @@ CIFAR100 = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 NORMALIZATIONS: dict[str, Normalization | None] = {
-    "imagenet": Normalization(*IMAGENET, "ImageNet's"),
-    "cifar": Normalization(*CIFAR10, "CIFAR-10's"),
-    "cifar10": Normalization(*CIFAR10, "CIFAR-10's"),
-    "cifar100": Normalization(*CIFAR100, "CIFAR-100's"),
+    "imagenet": Normalization(*IMAGENET, "as imagenet"),
+    "cifar": Normalization(*CIFAR10, "as cifar10"),
+    "cifar10": Normalization(*CIFAR10, "as cifar10"),
+    "cifar100": Normalization(*CIFAR100, "as cifar100"),
     "none": None,
 }
 """The normalisations that have a name.

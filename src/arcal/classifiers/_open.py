@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 from arcal.auditing import as_model
 from arcal.classifiers._exported_file import load_exported
 from arcal.classifiers._normalization import Normalization, as_normalization
-from arcal.classifiers._opened_classifier import Loaded, OpenedClassifier
+from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
 from arcal.classifiers._python_object import classifier_names, load_object
 from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
@@ -61,7 +61,7 @@ def open_classifier(
     >>> _ = Path("mine.py").write_text(code)
     >>> opened = open_classifier("mine.py:network", normalize="0.5 0.25")
     >>> opened.model(torch.zeros(5, 3, 2, 2)).shape, opened.facts["Normalisation"]
-    (torch.Size([5, 2]), 'as given: mean 0.5, deviation 0.25')
+    (torch.Size([5, 2]), 'mean 0.5, deviation 0.25, as given')
     """
     weights = None if weights is None else Path(weights)
     given = as_normalization(normalize) if normalize is not None else None
@@ -83,7 +83,7 @@ def open_classifier(
     if isinstance(model, nn.Module):
         _set_evaluation(model, loaded.network)
         model.to(device)
-    normalized = "none, as given" if normalize is not None else loaded.normalized
+    normalized = AS_THEY_ARE if normalize is not None else loaded.normalized
     facts = {
         **loaded.facts,
         "Normalisation": normalization.words if normalization else normalized,

@@ -13,6 +13,9 @@ from arcal.classifiers._normalization import Normalization
 
 Kind = Literal["images", "texts", "table"]
 
+AS_THEY_ARE = "none added: the model takes inputs as they are"
+"""The normalisation of a network that has none before it."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -126,7 +129,7 @@ class Loaded:
     identity: str
     facts: Mapping[str, str]
     normalization: Normalization | None = None
-    normalized: str = "none added: inputs are given to it as they are"
+    normalized: str = AS_THEY_ARE
     library: str = ""
     kind: Kind | None = None
     classes: int | None = None

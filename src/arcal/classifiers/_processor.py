@@ -83,7 +83,7 @@ def _normalization(processor: Any, channels: int, folder: Path) -> Normalization
             "changing their order: write file.py:name with a first layer that does it"
         )
     numbers = [tuple(float(f"{value:.6g}") for value in each.tolist()) for each in (mean, std)]
-    return Normalization(numbers[0], numbers[1], "the processor's")
+    return Normalization(numbers[0], numbers[1], "as its processor says")
 
 
 def _candidates(processor: Any, size: tuple[int, int]) -> list[Preprocessing]:

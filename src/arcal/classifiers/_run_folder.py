@@ -30,7 +30,7 @@ def load_run(path: Path) -> Loaded:
             "Trained on": ", ".join(data.parts),
         },
         library=versions(),
-        normalized="the network's own, inside it",
+        normalized="none added: what there is, is inside the network",
         kind="images",
         classes=len(data.classes),
         class_names=data.classes,

@@ -56,7 +56,7 @@ def load_timm(name: str, weights: Path | None, shape: tuple[int, int, int] | Non
         normalization=Normalization(
             tuple(config.mean),
             tuple(config.std),
-            f"timm's configuration of {name.partition('.')[0]}.{config.tag}",
+            f"as timm's configuration of {name.partition('.')[0]}.{config.tag} says",
         ),
         kind="images",
         classes=classes,

@@ -55,8 +55,8 @@ def load_torchvision(name: str, weights: Path | None) -> Loaded:
     default: Any = models.get_model_weights(name).DEFAULT  # pyright: ignore[reportAttributeAccessIssue]
     transforms = (edition or default).transforms()
     (side,), (short,) = transforms.crop_size, transforms.resize_size
-    source = f"torchvision's transforms of {edition or default}"
-    centred = Normalization((0.5,), (0.5,), "torchvision's, inside its pretrained form")
+    source = f"as torchvision's transforms of {edition or default} say"
+    centred = Normalization((0.5,), (0.5,), "as torchvision has it inside the pretrained form")
     return Loaded(
         name,
         network,

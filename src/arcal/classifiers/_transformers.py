@@ -169,7 +169,7 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
         "network": network,
         "kind": "texts",
         "tokenize": tokenize,
-        "normalized": "none: embeddings of tokens are given to it as they are",
+        "normalized": "none: the model takes embeddings of tokens as they are",
     }
 
 

@@ -4,8 +4,10 @@ import errno
 import io
 import os
 import re
+import shutil
 import sys
-from contextlib import redirect_stderr
+import textwrap
+from contextlib import redirect_stderr, redirect_stdout
 from typing import Annotated, Any, Union
 
 import tyro
@@ -67,7 +69,7 @@ def _command() -> Any:
     any_of_them: Any = Union[named]  # noqa: UP007
     said = io.StringIO()
     try:
-        with redirect_stderr(said):
+        with redirect_stderr(said), redirect_stdout(_Wrapped(sys.stdout)):  # pyright: ignore
             return tyro.cli(
                 any_of_them,
                 prog="arcal",
@@ -78,6 +80,24 @@ def _command() -> Any:
         if not stop.code:  # --help
             raise
         raise ArcalError(_one_line(said.getvalue())) from None
+
+
+class _Wrapped:
+    """A stream for help: its prose, which tyro leaves in lines of any length, fits the terminal."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        width = shutil.get_terminal_size().columns
+        lines = [
+            line if line.startswith(("│", "╭", "╰", "\x1b")) else textwrap.fill(line, width)
+            for line in text.split("\n")
+        ]
+        return self.stream.write("\n".join(lines))
 
 
 def _one_line(box: str) -> str:

@@ -1,0 +1,125 @@
+"""Classes in another order than the data's: a confusion matrix that looks like a permutation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from scipy.stats import binom
+from torch import Tensor
+
+from arcal.classifiers._suspect_inputs import FEWEST, SIGNIFICANCE
+
+HIGH = 2 / 3
+"""The share that is right in the other order, at least, before it is suspected."""
+NAMED = 3
+"""Classes that the sentence names."""
+
+
+@dataclass(frozen=True)
+class SuspectedOrder:
+    """Why another order of the model's classes is suspected, and what it would be.
+
+    `order[z]` is the class of the data that the model's class z seems to be; it is None if not all
+    of them are known.
+    """
+
+    sentence: str
+    order: tuple[int, ...] | None
+
+
+def suspect_order(
+    predicted: Tensor, labels: Tensor, classes: Sequence[str]
+) -> SuspectedOrder | None:
+    """Suspect that a model's classes are in another order than the data's, otherwise None.
+
+    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names. The order is
+    suspected in one of two cases.
+
+    - All of it: one-to-one from predicted classes to labels, the classes found on one half of the
+      inputs make at least two thirds of the other half right (both ways round), at least twice
+      what is right as it is, and as many in less than one case of a thousand if predictions said
+      nothing of the labels.
+    - Some of it: classes are predicted as each other, in a circle of two or more. More than half of
+      what is predicted as each has the label of the next, two thirds of all of them, and half would
+      be as many in less than one case of 1000 Z.
+
+    Neither fits a model that is poor, that says one class of everything, or that guesses. Nothing
+    is said of fewer than 30 inputs.
+
+    >>> labels = torch.arange(300) % 3
+    >>> suspect_order(2 - labels, labels, ["cat", "dog", "fox"])
+    SuspectedOrder(sentence="the model's classes seem to be in another order than the data's: what \
+it calls cat is fox and fox is cat, by which it would be right on 100 % of 300 inputs instead of \
+33.3 %", order=(2, 1, 0))
+    >>> suspect_order(labels, labels, ["cat", "dog", "fox"]) is None
+    True
+    """
+    N, Z = len(labels), len(classes)
+    if N < FEWEST:
+        return None
+    right = int((predicted == labels).sum())
+    order = _whole(predicted, labels, right) or _circles(predicted, labels, Z)
+    moved = [z for z, label in sorted(order.items()) if label != z]
+    if not moved:
+        return None
+    complete = [order.get(z, z) for z in range(Z)]
+    mapped = int((torch.tensor(complete)[predicted] == labels).sum())
+    named = [f"{classes[z]} is {classes[order[z]]}" for z in moved[:NAMED]]
+    more = len(moved) - len(named)
+    last = f"{more} more are others" if more else named.pop()
+    return SuspectedOrder(
+        "the model's classes seem to be in another order than the data's: what it calls "
+        f"{', '.join(named)} and {last}, by which it would be right on "
+        f"{100 * mapped / N:.3g} % of {N:,} inputs instead of {100 * right / N:.3g} %",
+        tuple(complete) if len(set(complete)) == Z else None,
+    )
+
+
+def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
+    """The label of each predicted class if another order of all makes most inputs right."""
+    N = len(labels)
+    shuffled = torch.randperm(N, generator=torch.Generator().manual_seed(0))
+    halves = shuffled[: N // 2], shuffled[N // 2 :]
+    mapped = 0
+    for some, others in (halves, halves[::-1]):
+        order = _one_to_one(predicted[some], labels[some])
+        pairs = zip(predicted[others].tolist(), labels[others].tolist(), strict=True)
+        mapped += sum(order.get(guess) == label for guess, label in pairs)
+    largest = float(labels.bincount().max()) / N
+    beyond_chance = binom.sf(mapped - 1, N, largest) < SIGNIFICANCE
+    if mapped < HIGH * N or mapped < 2 * right or not beyond_chance:
+        return {}
+    return _one_to_one(predicted, labels)
+
+
+def _one_to_one(predicted: Tensor, labels: Tensor) -> dict[int, int]:
+    """A label for each predicted class, the most frequent pairs first, each label once."""
+    pairs, counts = torch.stack([predicted, labels]).unique(dim=1, return_counts=True)
+    order: dict[int, int] = {}
+    taken: set[int] = set()
+    for guess, label in pairs[:, counts.argsort(descending=True, stable=True)].T.tolist():
+        if guess not in order and label not in taken:
+            order[guess] = label
+            taken.add(label)
+    return order
+
+
+def _circles(predicted: Tensor, labels: Tensor, Z: int) -> Mapping[int, int]:
+    """The label of each class that is predicted as another one in a circle."""
+    pairs, counts = torch.stack([predicted, labels]).unique(dim=1, return_counts=True)
+    totals = predicted.bincount(minlength=Z)
+    most = 2 * counts > totals[pairs[0]]
+    following = dict(zip(*pairs[:, most].tolist(), strict=True))
+    hits = dict(zip(pairs[0, most].tolist(), counts[most].tolist(), strict=True))
+    order: dict[int, int] = {}
+    for start in following:
+        circle = [start]
+        while (after := following.get(circle[-1])) is not None and after not in circle:
+            circle.append(after)
+        if after != start or len(circle) == 1:
+            continue
+        mapped = sum(hits[z] for z in circle)
+        total = sum(int(totals[z]) for z in circle)
+        if mapped >= HIGH * total and binom.sf(mapped - 1, total, 0.5) < SIGNIFICANCE / Z:
+            order |= {z: following[z] for z in circle}
+    return order

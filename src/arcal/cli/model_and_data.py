@@ -1,0 +1,129 @@
+"""The flags of a model, its data and the machine, which `arcal audit` and `arcal score` share.
+
+A flag is explained by the comment above it, whose lines tyro joins in the help; no line of one may
+begin with anything but a letter.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.audits import Job, Settings
+
+
+def flag(metavar: str | None = None) -> Any:
+    """How a flag of a group is typed and explained: by its own name, and without idle defaults."""
+    return tyro.conf.arg(
+        metavar=metavar,
+        prefix_name=False,
+        help_behavior_hint=lambda default: (
+            "" if default in ("", "None", "False") else f"(default: {default})"
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """What the model does not say itself."""
+
+    # File of weights, safetensors or of `torch.save`; of several models one each, in order,
+    # and `none` for one that has its own.
+    weights: Annotated[tuple[Path, ...], flag("FILE ...")] = ()
+    # imagenet, cifar, none, or MEAN STD: what the model wants done to inputs in [0, 1]. Unless
+    # given, what the model's own configuration says.
+    normalize: Annotated[tuple[str, ...], flag("HOW")] = ()
+    # Names of the classes in the model's order.
+    classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
+
+
+@dataclass(frozen=True)
+class DataFlags:
+    """How the data is read. What is left out is found in the data."""
+
+    # Part of the data: test unless given, or validation, or the only one there is; of a run train,
+    # validation or test.
+    part: Annotated[str | None, flag("NAME")] = None
+    # Column of the images.
+    image: Annotated[str | None, flag("COLUMN")] = None
+    # Column of the texts.
+    text: Annotated[str | None, flag("COLUMN")] = None
+    # Column of the labels.
+    label: Annotated[str | None, flag("COLUMN")] = None
+    # Columns of a table that the model takes, in its order; unless given, all but label, weight
+    # and id.
+    columns: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
+    # Column of weights: how much each input counts.
+    weight: Annotated[str | None, flag("COLUMN")] = None
+    # Height and width that images are brought to, instead of what the model's configuration says.
+    size: Annotated[int | None, flag("PIXELS")] = None
+    # centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
+    # size itself, the middle cropped) or squash.
+    crop: Annotated[str, flag("HOW")] = "centre"
+    # Open every image first, and stop with a list if one is broken.
+    check: Annotated[bool, flag()] = False
+    # Leave out images that cannot be read; they are counted and listed.
+    skip_broken: Annotated[bool, flag()] = False
+    # Only so many inputs, drawn at random.
+    limit: Annotated[int | None, flag("N")] = None
+
+
+@dataclass(frozen=True)
+class MachineFlags:
+    """What it runs on."""
+
+    # Inputs run at a time: 100 unless given, fewer of large ones on a CPU.
+    batch: Annotated[int | None, flag("N")] = None
+    # Threads; all cores unless given, and 1 of each process that scores a run.
+    threads: Annotated[int | None, flag("N")] = None
+    # cpu, gpu or auto.
+    accelerator: Annotated[str, flag("DEVICE")] = "cpu"
+
+
+def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
+    """The flags of these groups that are not as they are by default, as they are typed."""
+    for group in groups:
+        usual = type(group)()
+        for one in fields(group):
+            name = f"--{one.name.replace('_', '-')}"
+            if name not in but and getattr(group, one.name) != getattr(usual, one.name):
+                yield name
+
+
+def open_named(
+    spec: str,
+    data: str,
+    settings: "Settings",
+    model: ModelFlags,
+    reading: DataFlags,
+    *,
+    number: int = 0,
+    models: int = 1,
+    **options: Any,
+) -> "Job":
+    """One of several models on the data, opened; `options` are those of `open_job`."""
+    from arcal.audits import Reading, open_job
+
+    if model.weights and len(model.weights) != models:
+        raise ArcalError(
+            f"{len(model.weights)} --weights for {models} model{'s' * (models > 1)}: give one "
+            "each, `none` for a model that has its own"
+        )
+    weights = model.weights[number] if model.weights else None
+    how = asdict(reading)
+    limit = how.pop("limit")
+    return open_job(
+        spec,
+        data,
+        Reading(classes=model.classes, **how),
+        settings,
+        weights=None if weights in (None, Path("none")) else weights,
+        normalize=model.normalize or None,
+        limit=limit,
+        **options,
+    )
