@@ -50,21 +50,28 @@ def train(network: nn.Module, x: Tensor, labels: Tensor, epochs: int, rate: floa
             cycle.step()
 
 
-def main(images: int | None = None, epochs: tuple[int, int] = (5, 12)) -> None:
+def train_resnet18(x: Tensor, labels: Tensor, epochs: int) -> None:
     torch.manual_seed(0)
-    part = load_part("fashion", part="train", limit=images)
-    x = part.images(torch.arange(len(part))).expand(-1, 3, -1, -1) / 255
-
     network = resnet18()
     mean, std = (torch.tensor(network.pretrained_cfg[name]) for name in ("mean", "std"))
     normalized = (x - mean[:, None, None]) / std[:, None, None]
-    train(network, normalized, part.labels, epochs[0], rate=0.002)
+    train(network, normalized, labels, epochs, rate=0.002)
     save_file(network.state_dict(), "resnet18.safetensors")
 
-    transformer = vit(part.classes)
-    train(transformer, (x - 0.5) / 0.5, part.labels, epochs[1], rate=0.002)
-    transformer.save_pretrained("vit")
+
+def train_vit(x: Tensor, labels: Tensor, classes: tuple[str, ...], epochs: int) -> None:
+    torch.manual_seed(0)
+    network = vit(classes)
+    train(network, (x - 0.5) / 0.5, labels, epochs, rate=0.002)
+    network.save_pretrained("vit")
     ViTImageProcessor(size={"height": 28, "width": 28}).save_pretrained("vit")  # (x - .5) / .5
+
+
+def main(images: int | None = None, epochs: tuple[int, int] = (5, 6)) -> None:
+    part = load_part("fashion", part="train", limit=images)
+    x = part.images(torch.arange(len(part))).expand(-1, 3, -1, -1) / 255
+    train_resnet18(x, part.labels, epochs[0])
+    train_vit(x, part.labels, part.classes, epochs[1])
 
 
 if __name__ == "__main__":

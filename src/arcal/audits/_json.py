@@ -35,15 +35,15 @@ def as_json(
             "facts": dict(facts),
         },
         "done": {"inputs": len(first), "of": of or len(first)},
-        "models": [_model(model) for model in models],
+        "models": [_model(model, facts) for model in models],
     }
 
 
-def _model(model: Audited) -> dict[str, Any]:
+def _model(model: Audited, of_data: Mapping[str, str]) -> dict[str, Any]:
     over = model.overall
     return {
         "name": model.name,
-        "facts": dict(model.facts),
+        "facts": {k: v for k, v in model.facts.items() if of_data.get(k) != v},  # said once
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "figures": {name: finite(value) for name, value in figures(model).items()},

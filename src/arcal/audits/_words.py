@@ -198,7 +198,13 @@ def percent(value: float) -> str:
 def points(gap: Estimate) -> str:
     """The size of a gap with its interval, in percentage points."""
     low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{100 * abs(gap.value):.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
+    return f"{100 * abs(gap.value):.1f} points [{_end(low)}, {100 * high:.1f}]"
+
+
+def _end(low: float) -> str:
+    """The lower end of an interval, with a digit more where one would round it to 0."""
+    text = f"{100 * low:.1f}"
+    return text if text != "0.0" or not low else f"{100 * low:.2f}"
 
 
 def signed(gap: Estimate) -> str:
