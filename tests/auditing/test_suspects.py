@@ -1,4 +1,4 @@
-"""Suspects: every order against a loop over the inputs, and labels that were replaced on purpose."""
+"""Suspects: every order against a loop over the inputs, and labels replaced on purpose."""
 
 import math
 

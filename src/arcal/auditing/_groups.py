@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, accuracies, from_draws, gap_to
+from arcal.auditing._estimate import Estimate, accuracies, effective_numbers, from_draws, gap_to
 from arcal.auditing._overall import RESAMPLES
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
@@ -101,7 +101,7 @@ def by_group(
     confidence, correct = confidence_and_correct(p, predictions.labels)
     N, G = len(confidence), len(names)
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
-    size, right, effective = _counted(correct, groups, G, w)
+    size, right, effective = _counted(confidence, correct, groups, G, w)
     mean = _sums(w * confidence, groups, G) / _sums(w, groups, G)
     expected = mean.nan_to_num(0).clamp(max=1)
     low, high = exact_interval(expected * effective, effective)
@@ -179,7 +179,8 @@ def by_class(
     Z = _named(predictions, classes)
     predicted, labels = predictions.predicted, predictions.labels
     w = as_weights(weights, len(labels))
-    _, right, effective = _counted(predicted == labels, labels, Z, w)
+    confidence = predictions.log_probabilities.exp().amax(dim=1)
+    _, right, effective = _counted(confidence, predicted == labels, labels, Z, w)
     groups = by_group(predictions, predicted, classes, weights, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
@@ -251,13 +252,13 @@ def _verdict(gap: float, p: float) -> Verdict:
     return "over-confident" if gap > 0 else "under-confident"
 
 
-def _counted(correct: Tensor, groups: Tensor, G: int, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _counted(
+    confidence: Tensor, correct: Tensor, groups: Tensor, G: int, w: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """The size `(G,)` of each group, and how many are right of its effective number of inputs."""
-    whole, squares = _sums(w, groups, G), _sums(w.square(), groups, G)
-    scale = (whole / squares).nan_to_num(0)
-    effective = whole * scale
-    right = torch.minimum(_sums(w * correct, groups, G) * scale, effective)
-    return torch.bincount(groups, minlength=G), right, effective
+    effective = effective_numbers(w, confidence, groups, G)
+    share = (_sums(w * correct, groups, G) / _sums(w, groups, G)).nan_to_num(0).clamp(max=1)
+    return torch.bincount(groups, minlength=G), share * effective, effective
 
 
 def _sums(values: Tensor, groups: Tensor, G: int) -> Tensor:

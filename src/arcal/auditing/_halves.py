@@ -133,6 +133,12 @@ def posthoc_on_halves(
         fit, fit_robustness = _rows(predictions, robustness, first)
         shown, shown_robustness = _rows(predictions, robustness, ~first)
         w = w[~first]
+        if not w.any():
+            return Halves(
+                len(fit.ids),
+                len(shown.ids),
+                too_small="all inputs of the half to show them on weigh 0: weigh more of them",
+            )
     else:
         if len(validation.ids) < HALF:
             return Halves(

@@ -8,7 +8,7 @@ from torch import Tensor
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
-    effective_number,
+    effective_of,
     from_draws,
     gap_to,
 )
@@ -78,7 +78,7 @@ def overall(
     N = len(labels)
     draws = drawn_counts(N, resamples, seed=0)
     figures = resampled(log_p, labels, draws, weights=weights)
-    effective = effective_number(as_weights(weights, N))
+    effective = effective_of(as_weights(weights, N), log_p.exp().amax(dim=1))
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     n = accuracy.n
     return Overall(
