@@ -115,7 +115,7 @@ def posthoc_on_halves(
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
     >>> posthoc_on_halves(sure).too_small
     'a half would have 50 inputs, and 100 are needed: audit 200 or give validation predictions'
-    >>> other = as_predictions(logits=[[2.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
+    >>> other = as_predictions(logits=[[2.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
     -1
     """
