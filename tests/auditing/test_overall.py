@@ -68,8 +68,9 @@ def test_accuracy_and_gap_have_the_exact_interval():
 
 
 def test_bootstrapped_intervals_are_those_of_draws_one_by_one():
-    predictions = drawn(120, sharpness=2)
+    predictions = drawn(120, sharpness=4)
     one = overall(predictions, resamples=40)
+    assert one.ece.value > one.ece_if_calibrated.high
     generator = torch.Generator().manual_seed(0)
     rows = torch.randint(120, (40, 120), generator=generator)
     samples = [by_hand(reordered(predictions, row)) for row in rows]
@@ -108,6 +109,12 @@ def test_planted_over_confidence_is_found_and_calibration_is_not_accused():
         one = overall(drawn(150, seed=seed), resamples=40)
         beyond.append(one.ece.value > one.ece_if_calibrated.high)
     assert sum(beyond) <= 4  # of 12, where .6 are expected
+
+
+def test_an_ece_that_may_be_chance_has_an_interval_from_0_on():
+    calibrated, chance = (getattr(overall(drawn(200), resamples=60), name)
+                          for name in ("ece", "ece_if_calibrated"))  # fmt: skip
+    assert 0 == calibrated.low < calibrated.value <= chance.high
 
 
 def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():

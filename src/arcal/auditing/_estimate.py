@@ -1,7 +1,7 @@
 """A figure with its 95 % interval and the number of inputs it rests on."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,16 @@ def from_draws(
     least, most = ends or (-math.inf, math.inf)
     low, high = (min(max(end, least), most) for end in (draws.basic if basic else draws.percentile))
     return Estimate(draws.estimate, low, high, n)
+
+
+def ece_from(draws: Bootstrap, n: int, chance: Estimate) -> Estimate:
+    """A bootstrapped ECE: its basic interval, from 0 on if `chance` alone gives as large a one.
+
+    Drawing again adds less to the ECE of a calibrated model than the first drawing did, so that its
+    basic interval would leave 0 out in a third of all cases.
+    """
+    estimate = from_draws(draws, n, (0, 1), basic=True)
+    return replace(estimate, low=0.0) if estimate.value <= chance.high else estimate
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:

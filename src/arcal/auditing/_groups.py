@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, accuracies, effective_numbers, from_draws, gap_to
+from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
 from arcal.auditing._overall import RESAMPLES
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
@@ -40,10 +40,10 @@ class Group:
     `accuracy` has Clopper and Pearson's exact interval. `gap` is `confidence`, the group's mean,
     minus the accuracy, and its interval the mean minus that of the accuracy: the confidences are
     given, and where all inputs are right the interval still allows for errors not seen. `ece` has
-    the basic bootstrap interval, over draws within the group, cut to [0, 1]; `ece_if_calibrated` is
-    what chance alone would give, see `Overall`. `share_of_errors` is the group's share of all
-    errors, nan if there is none. `recall`, of a class, is the accuracy on the inputs with this
-    label.
+    the basic bootstrap interval, over draws within the group, cut to [0, 1], from 0 on if it may be
+    chance; `ece_if_calibrated` is what chance alone would give, see `Overall`. `share_of_errors` is
+    the group's share of all errors, nan if there is none. `recall`, of a class, is the accuracy on
+    the inputs with this label.
 
     `few` says that no verdict is given, and no ECE: an accuracy equal to the mean confidence would
     have an interval wider than 20 points. That depends on how many inputs there are (some 100 at a
@@ -235,13 +235,12 @@ def _eces(
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)
     ends = chance.quantile(0.95, dim=0)
-    return {
-        g: (
-            from_draws(Bootstrap(value[i].item(), samples[:, i], 0.95), n[g], (0, 1), basic=True),
-            Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g]),
-        )
-        for i, g in enumerate(chosen.tolist())
-    }
+    found = {}
+    for i, g in enumerate(chosen.tolist()):
+        calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g])
+        draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
+        found[g] = ece_from(draws, n[g], calibrated), calibrated
+    return found
 
 
 def _verdict(gap: float, p: float) -> Verdict:

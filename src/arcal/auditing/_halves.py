@@ -42,7 +42,8 @@ class BeforeAndAfter:
 class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
-    Of `ece` and `smooth_ece` the intervals are basic, of `nll` and `accuracy` percentile.
+    Of `ece` and `smooth_ece` the intervals are basic, and too high near calibration; of `nll` and
+    `accuracy` they are percentile.
     `keeps_accuracy` says that the method never changes a prediction; `changed` is the number of
     predictions that it did change.
 
