@@ -235,12 +235,12 @@ def _eces(
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)
     ends = chance.quantile(0.95, dim=0)
-    found = {}
+    eces = {}
     for i, g in enumerate(chosen.tolist()):
         calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g])
         draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
-        found[g] = ece_from(draws, n[g], calibrated), calibrated
-    return found
+        eces[g] = ece_from(draws, n[g], calibrated), calibrated
+    return eces
 
 
 def _verdict(gap: float, p: float) -> Verdict:
