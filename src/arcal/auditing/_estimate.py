@@ -1,7 +1,7 @@
 """A figure with its 95 % interval and the number of inputs it rests on."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +14,8 @@ class Estimate:
     """A figure of a set of inputs, and the ends of its 95 % interval over draws of such inputs.
 
     `n` is the number of inputs it rests on. Of weighted inputs it is the effective number
-    (sum w)^2 / sum w^2, rounded. What cannot be told is nan, as are the ends of an infinite value.
+    (sum w)^2 / sum w^2, rounded, or fewer of an accuracy that rests on a few inputs that weigh much
+    and are not sure. What cannot be told is nan, as are the ends of an infinite value.
 
     >>> gap = Estimate(0.06, low=0.01, high=0.11, n=200)
     >>> gap.sign, Estimate(0.06, low=-0.04, high=0.16, n=50).sign
@@ -48,6 +49,16 @@ def from_draws(
     return Estimate(draws.estimate, low, high, n)
 
 
+def ece_from(draws: Bootstrap, n: int, chance: Estimate) -> Estimate:
+    """A bootstrapped ECE: its basic interval, from 0 on if `chance` alone gives as large a one.
+
+    Drawing again adds less to the ECE of a calibrated model than the first drawing did, so that its
+    basic interval would leave 0 out in a third of all cases.
+    """
+    estimate = from_draws(draws, n, (0, 1), basic=True)
+    return replace(estimate, low=0.0) if estimate.value <= chance.high else estimate
+
+
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
     """Shares `right / effective` of groups `(G,)` with Clopper and Pearson's exact intervals.
 
@@ -63,7 +74,8 @@ def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
 
 def accuracy_from(share: float, effective: float) -> Estimate:
     """One accuracy with its exact interval."""
-    pair = torch.tensor([[share * effective], [effective]], dtype=torch.float64)
+    right = min(share, 1.0) * effective  # two sums of the same weights may differ in the last bit
+    pair = torch.tensor([[right], [effective]], dtype=torch.float64)
     (accuracy,) = accuracies(*pair)
     return accuracy
 
@@ -77,3 +89,33 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
 def effective_number(weights: Tensor) -> float:
     """(sum w)^2 / sum w^2: the number of inputs if all weigh alike (Kish, 1965)."""
     return (weights.sum().square() / weights.square().sum()).item()
+
+
+def effective_of(weights: Tensor, confidence: Tensor) -> float:
+    """`effective_numbers` of all inputs together."""
+    everything = torch.zeros(len(weights), dtype=torch.int64)
+    return effective_numbers(weights, confidence, everything, 1).item()
+
+
+def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: int) -> Tensor:
+    """How many inputs of equal weight would tell the accuracy of each of G groups as well, `(G,)`.
+
+    The effective number, but where the inputs that weigh most are the least sure, only as many as
+    have the variance of a calibrated model's weighted accuracy (as Korn and Graubard, 1998):
+
+        m (1 - m) / n = sum w^2 c (1 - c) / (sum w)^2    with m = sum w c / sum w
+
+    `weights` and `confidence` c are float64 `(N,)`, `groups` int64 `(N,)` 0 .. G-1. An empty group,
+    or one without weight, has 0.
+    """
+
+    def sums(values: Tensor) -> Tensor:
+        return torch.bincount(groups, weights=values, minlength=G)
+
+    confidence = confidence.clamp(max=1)  # which rounding may exceed
+    whole, variance = sums(weights), sums(weights.square() * confidence * (1 - confidence))
+    kish = whole.square() / sums(weights.square())
+    mean = sums(weights * confidence) / whole
+    telling = mean * (1 - mean) * whole.square() / variance
+    alike = ~(telling < (1 - 1e-9) * kish)  # as for equal weights, up to rounding, or no variance
+    return torch.where(alike, kish, telling).nan_to_num(0)

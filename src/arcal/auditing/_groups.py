@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, accuracies, from_draws, gap_to
+from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
 from arcal.auditing._overall import RESAMPLES
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
@@ -40,10 +40,10 @@ class Group:
     `accuracy` has Clopper and Pearson's exact interval. `gap` is `confidence`, the group's mean,
     minus the accuracy, and its interval the mean minus that of the accuracy: the confidences are
     given, and where all inputs are right the interval still allows for errors not seen. `ece` has
-    the basic bootstrap interval, over draws within the group, cut to [0, 1]; `ece_if_calibrated` is
-    what chance alone would give, see `Overall`. `share_of_errors` is the group's share of all
-    errors, nan if there is none. `recall`, of a class, is the accuracy on the inputs with this
-    label.
+    the basic bootstrap interval, over draws within the group, cut to [0, 1], from 0 on if it may be
+    chance; `ece_if_calibrated` is what chance alone would give, see `Overall`. `share_of_errors` is
+    the group's share of all errors, nan if there is none. `recall`, of a class, is the accuracy on
+    the inputs with this label.
 
     `few` says that no verdict is given, and no ECE: an accuracy equal to the mean confidence would
     have an interval wider than 20 points. That depends on how many inputs there are (some 100 at a
@@ -101,7 +101,7 @@ def by_group(
     confidence, correct = confidence_and_correct(p, predictions.labels)
     N, G = len(confidence), len(names)
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
-    size, right, effective = _counted(correct, groups, G, w)
+    size, right, effective = _counted(confidence, correct, groups, G, w)
     mean = _sums(w * confidence, groups, G) / _sums(w, groups, G)
     expected = mean.nan_to_num(0).clamp(max=1)
     low, high = exact_interval(expected * effective, effective)
@@ -179,7 +179,8 @@ def by_class(
     Z = _named(predictions, classes)
     predicted, labels = predictions.predicted, predictions.labels
     w = as_weights(weights, len(labels))
-    _, right, effective = _counted(predicted == labels, labels, Z, w)
+    confidence = predictions.log_probabilities.exp().amax(dim=1)
+    _, right, effective = _counted(confidence, predicted == labels, labels, Z, w)
     groups = by_group(predictions, predicted, classes, weights, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
@@ -234,13 +235,12 @@ def _eces(
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)
     ends = chance.quantile(0.95, dim=0)
-    return {
-        g: (
-            from_draws(Bootstrap(value[i].item(), samples[:, i], 0.95), n[g], (0, 1), basic=True),
-            Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g]),
-        )
-        for i, g in enumerate(chosen.tolist())
-    }
+    eces = {}
+    for i, g in enumerate(chosen.tolist()):
+        calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g])
+        draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
+        eces[g] = ece_from(draws, n[g], calibrated), calibrated
+    return eces
 
 
 def _verdict(gap: float, p: float) -> Verdict:
@@ -251,13 +251,13 @@ def _verdict(gap: float, p: float) -> Verdict:
     return "over-confident" if gap > 0 else "under-confident"
 
 
-def _counted(correct: Tensor, groups: Tensor, G: int, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _counted(
+    confidence: Tensor, correct: Tensor, groups: Tensor, G: int, w: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """The size `(G,)` of each group, and how many are right of its effective number of inputs."""
-    whole, squares = _sums(w, groups, G), _sums(w.square(), groups, G)
-    scale = (whole / squares).nan_to_num(0)
-    effective = whole * scale
-    right = torch.minimum(_sums(w * correct, groups, G) * scale, effective)
-    return torch.bincount(groups, minlength=G), right, effective
+    effective = effective_numbers(w, confidence, groups, G)
+    share = (_sums(w * correct, groups, G) / _sums(w, groups, G)).nan_to_num(0).clamp(max=1)
+    return torch.bincount(groups, minlength=G), share * effective, effective
 
 
 def _sums(values: Tensor, groups: Tensor, G: int) -> Tensor:

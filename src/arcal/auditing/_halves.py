@@ -42,7 +42,8 @@ class BeforeAndAfter:
 class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
-    Of `ece` and `smooth_ece` the intervals are basic, of `nll` and `accuracy` percentile.
+    Of `ece` and `smooth_ece` the intervals are basic, and too high near calibration; of `nll` and
+    `accuracy` they are percentile.
     `keeps_accuracy` says that the method never changes a prediction; `changed` is the number of
     predictions that it did change.
 
@@ -115,7 +116,7 @@ def posthoc_on_halves(
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
     >>> posthoc_on_halves(sure).too_small
     'a half would have 50 inputs, and 100 are needed: audit 200 or give validation predictions'
-    >>> other = as_predictions(logits=[[4.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
+    >>> other = as_predictions(logits=[[2.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
     -1
     """
@@ -133,6 +134,12 @@ def posthoc_on_halves(
         fit, fit_robustness = _rows(predictions, robustness, first)
         shown, shown_robustness = _rows(predictions, robustness, ~first)
         w = w[~first]
+        if not w.any():
+            return Halves(
+                len(fit.ids),
+                len(shown.ids),
+                too_small="all inputs of the half to show them on weigh 0: weigh more of them",
+            )
     else:
         if len(validation.ids) < HALF:
             return Halves(

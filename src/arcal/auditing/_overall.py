@@ -8,7 +8,8 @@ from torch import Tensor
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
-    effective_number,
+    ece_from,
+    effective_of,
     from_draws,
     gap_to,
 )
@@ -32,7 +33,9 @@ class Overall:
     `accuracy` has the exact interval, and `gap`, confidence minus accuracy, is positive if the
     model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the basic bootstrap
-    interval, cut to [0, 1]; `confidence`, `nll` (nats) and `brier` (in [0, 2]) the percentile one.
+    interval, cut to [0, 1]; that of an ECE that may be chance begins at 0, but near calibration
+    that of a smooth ECE is too high. `confidence`, `nll` (nats) and `brier` (in [0, 2]) have the
+    percentile one.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
@@ -78,16 +81,17 @@ def overall(
     N = len(labels)
     draws = drawn_counts(N, resamples, seed=0)
     figures = resampled(log_p, labels, draws, weights=weights)
-    effective = effective_number(as_weights(weights, N))
+    effective = effective_of(as_weights(weights, N), log_p.exp().amax(dim=1))
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     n = accuracy.n
+    chance = _by_chance(predictions, weights, n, resamples)
     return Overall(
         n=N,
         accuracy=accuracy,
         confidence=from_draws(figures["confidence"], n),
         gap=gap_to(accuracy, figures["confidence"].estimate),
-        ece=from_draws(figures["ece"], n, (0, 1), basic=True),
-        ece_if_calibrated=_by_chance(predictions, weights, n, resamples),
+        ece=ece_from(figures["ece"], n, chance),
+        ece_if_calibrated=chance,
         smooth_ece=from_draws(figures["smooth_ece"], n, (0, 1), basic=True),
         nll=from_draws(figures["nll"], n),
         brier=from_draws(figures["brier"], n),

@@ -11,6 +11,7 @@ from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
     effective_number,
+    effective_of,
     from_draws,
     gap_to,
 )
@@ -37,7 +38,8 @@ class ShiftFigures:
     """Accuracy, confidence, gap (confidence minus accuracy), ECE, NLL and Brier score.
 
     Of one set the intervals are those of `Overall`. Of a mean or a change they are bootstrapped:
-    percentile, and of the ECE basic.
+    percentile, and of the ECE basic. No interval of an ECE is held against chance here, as in
+    `Overall`: of a calibrated model it is too high.
 
     >>> one = Estimate(0.5, low=0.4, high=0.6, n=100)
     >>> ShiftFigures(one, one, one, one, one, one).ece.n
@@ -109,18 +111,24 @@ def under_shift(
     first, *rest = all_sets
     mean = {name: _mean([figures[name] for figures in rest]) for name in RANGES}
     change = {name: _difference(mean[name], first[name]) for name in RANGES}
-    effective = effective_number(as_weights(weights, len(clean.ids)))
-    n = round(effective)
+    w = as_weights(weights, len(clean.ids))
+    n = round(effective_number(w))
     return Shift(
-        clean=_alone(first, effective),
+        clean=_alone(clean, first, w),
         mean=ShiftFigures(**_bootstrapped(mean, n)),
         change=ShiftFigures(**_bootstrapped(change, n, ranges={})),
-        by_set={where: _alone(one, effective) for where, one in zip(shifted, rest, strict=True)},
+        by_set={
+            where: _alone(one, figures, w)
+            for (where, one), figures in zip(shifted.items(), rest, strict=True)
+        },
     )
 
 
-def _alone(draws: Mapping[str, Bootstrap], effective: float) -> ShiftFigures:
+def _alone(
+    predictions: Predictions, draws: Mapping[str, Bootstrap], weights: Tensor
+) -> ShiftFigures:
     """The figures of one set, the intervals of accuracy and gap as in `Overall`."""
+    effective = effective_of(weights, predictions.log_probabilities.exp().amax(dim=1))
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
     bootstrapped = _bootstrapped(draws, accuracy.n)

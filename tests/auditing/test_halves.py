@@ -1,0 +1,175 @@
+"""Calibrators on halves: what they are fitted on, what they are shown on, and that it is paired."""
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.auditing import Predictions, halves, posthoc_on_halves
+from arcal.calibration import nll
+from arcal.calibration.posthoc import POSTHOC, fit_temperature
+from arcal.errors import ArcalError
+from tests.auditing.drawn import drawn, relabelled, reordered
+
+
+def states(found):
+    """What each calibrator was fitted to, in bytes."""
+    return {
+        name: {key: value.tolist() for key, value in outcome.calibrator.state_dict().items()}
+        for name, outcome in found.outcomes.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def sharp():
+    return drawn(400, sharpness=2.5)
+
+
+@pytest.fixture(scope="module")
+def found(sharp):
+    return posthoc_on_halves(sharp, resamples=60)
+
+
+@pytest.mark.parametrize("N", [9, 200, 401])
+def test_halves_are_even_in_all_and_in_each_label(N):
+    predictions = drawn(N)
+    first = halves(predictions.ids, predictions.labels)
+    assert abs(int(first.sum()) - int((~first).sum())) <= 1
+    for label in range(3):
+        own = predictions.labels == label
+        assert abs(int((first & own).sum()) - int((~first & own).sum())) <= 1
+
+
+def test_halves_are_of_ids_and_a_seed_and_not_of_rows(sharp):
+    first = halves(sharp.ids, sharp.labels)
+    rows = torch.randperm(400, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(halves(sharp.ids[rows], sharp.labels[rows]), first[rows])
+    other = halves(sharp.ids, sharp.labels, seed=1)
+    assert 100 < int((other & first).sum()) + int((~other & ~first).sum()) < 300
+
+
+def test_a_fit_never_sees_the_half_it_is_shown_on(sharp, found):
+    """It is the fit of the first half alone, and other logits in the second leave every bit."""
+    first = halves(sharp.ids, sharp.labels)
+    assert set(POSTHOC) == {*found.outcomes, *found.refused}
+    some = sharp.log_probabilities[first], sharp.labels[first]
+    for name, state in states(found).items():
+        alone = POSTHOC[name](*some, robustness=None).state_dict()
+        assert state == {key: value.tolist() for key, value in alone.items()}
+    logits = sharp.logits.clone()
+    logits[:, ~first] = logits[:, ~first].flip(2) * 3
+    other = posthoc_on_halves(Predictions(sharp.ids, sharp.labels, logits), resamples=2)
+    assert states(other) == states(found)
+    for name, outcome in found.outcomes.items():
+        assert other.outcomes[name].nll.before.value > outcome.nll.before.value
+
+
+def test_what_is_shown_is_the_other_half(sharp, found):
+    first = halves(sharp.ids, sharp.labels)
+    log_p = sharp.log_probabilities
+    temperature = fit_temperature(log_p[first], sharp.labels[first])
+    shown, labels = log_p[~first], sharp.labels[~first]
+    outcome = found.outcomes["temperature"]
+    assert (found.fitted_on, found.shown_on) == (int(first.sum()), int((~first).sum()))
+    assert outcome.nll.before.value == pytest.approx(nll(shown, labels))
+    assert outcome.nll.after.value == pytest.approx(nll(temperature(shown), labels))
+    right = (shown.argmax(1) == labels).double().mean().item()
+    assert outcome.accuracy.before.value == outcome.accuracy.after.value == pytest.approx(right)
+    assert outcome.nll.before.n == found.shown_on
+
+
+def test_a_change_is_of_the_same_draws_before_and_after(sharp, found):
+    first = halves(sharp.ids, sharp.labels)
+    shown, labels = sharp.log_probabilities[~first], sharp.labels[~first]
+    n = len(labels)
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.randint(n, (60, n), generator=generator)
+    for outcome in found.outcomes.values():
+        after = outcome.calibrator(shown)
+        loss = [-log_p.gather(1, labels[:, None])[:, 0] for log_p in (shown, after)]
+        change = (loss[1] - loss[0])[draws].mean(1).numpy()
+        low, high = np.quantile(change, [0.025, 0.975])
+        assert (outcome.nll.change.low, outcome.nll.change.high) == pytest.approx((low, high))
+        moved = int((after.argmax(1) != shown.argmax(1)).sum())
+        assert outcome.changed == moved
+        if outcome.keeps_accuracy:
+            assert outcome.changed == 0
+            change = outcome.accuracy.change
+            assert (change.value, change.low, change.high) == (0, 0, 0)
+    nlls = found.outcomes["temperature"].nll
+    assert nlls.change.width < nlls.before.width
+
+
+def test_planted_over_confidence_is_mended_and_the_best_of_those_that_keep_accuracy_named(found):
+    assert found.outcomes["temperature"].nll.change.sign == -1
+    assert found.outcomes["temperature"].ece.change.sign == -1
+    safe = {name: one for name, one in found.outcomes.items() if one.keeps_accuracy}
+    assert set(safe) < set(found.outcomes)
+    assert found.recommended == min(safe, key=lambda name: safe[name].nll.after.value)
+
+
+def test_a_calibrated_model_is_left_as_it_is():
+    """A few may be helped by luck."""
+    helped = [posthoc_on_halves(drawn(200, seed=seed), resamples=40).recommended
+              for seed in range(4)]  # fmt: skip
+    assert sum(name is not None for name in helped) <= 1
+
+
+def test_the_order_of_the_rows_is_irrelevant_but_for_which_draws_there_are(sharp, found):
+    rows = torch.randperm(400, generator=torch.Generator().manual_seed(2))
+    other = posthoc_on_halves(reordered(sharp, rows), resamples=2)
+    assert set(other.outcomes) == set(found.outcomes)
+    for name, outcome in found.outcomes.items():
+        for figure in ("ece", "nll", "accuracy"):
+            ours, theirs = getattr(outcome, figure), getattr(other.outcomes[name], figure)
+            assert theirs.before.value == pytest.approx(ours.before.value, abs=1e-9)
+            assert theirs.after.value == pytest.approx(ours.after.value, abs=1e-5)
+
+
+def test_validation_is_fitted_on_and_every_input_shown(sharp):
+    validation = drawn(300, sharpness=2.5, seed=4)
+    found = posthoc_on_halves(sharp, validation, resamples=2)
+    assert (found.fitted_on, found.shown_on) == (300, 400)
+    temperature = fit_temperature(validation.log_probabilities, validation.labels)
+    after = nll(temperature(sharp.log_probabilities), sharp.labels)
+    assert found.outcomes["temperature"].nll.after.value == pytest.approx(after)
+    other = posthoc_on_halves(relabelled(sharp, sharp.predicted), validation, resamples=2)
+    assert states(other) == states(found)
+
+
+def test_weights_count_where_it_is_shown_and_not_in_the_fit(sharp, found):
+    first = halves(sharp.ids, sharp.labels)
+    weights = torch.arange(400) % 4
+    weighted = posthoc_on_halves(sharp, weights=weights, resamples=2)
+    assert states(weighted) == states(found)
+    rows = (~first).nonzero()[:, 0].repeat_interleave(weights[~first])
+    repeated = nll(sharp.log_probabilities[rows], sharp.labels[rows])
+    loss = weighted.outcomes["temperature"].nll.before
+    assert loss.value == pytest.approx(repeated)
+    w = weights[~first].double()
+    assert loss.n == round((w.sum() ** 2 / (w**2).sum()).item())
+    equal = posthoc_on_halves(sharp, weights=torch.full((400,), 3), resamples=60)
+    for name, outcome in found.outcomes.items():
+        ours, theirs = outcome.nll.change, equal.outcomes[name].nll.change
+        assert (theirs.n, theirs.low, theirs.high) == pytest.approx((ours.n, ours.low, ours.high))
+
+
+def test_too_little_says_so(sharp):
+    few = posthoc_on_halves(reordered(sharp, torch.arange(199)))
+    assert few.too_small == (
+        "a half would have 99 inputs, and 100 are needed: audit 200 or give validation predictions"
+    )
+    assert (few.fitted_on + few.shown_on, few.outcomes, few.recommended) == (199, {}, None)
+    assert posthoc_on_halves(reordered(sharp, torch.arange(200)), resamples=2).too_small is None
+    given = posthoc_on_halves(sharp, reordered(sharp, torch.arange(99)))
+    assert given.too_small == "there are 99 validation inputs, and 100 are needed: give more"
+    weightless = posthoc_on_halves(sharp, weights=halves(sharp.ids, sharp.labels).double())
+    assert weightless.too_small is not None
+    assert "weigh 0" in weightless.too_small
+    assert weightless.outcomes == {}
+
+
+def test_refuses_bad_weights_in_one_line(sharp):
+    for weights, line in ((torch.ones(3), "400 numbers"), (torch.zeros(400), "all weights are 0")):
+        with pytest.raises(ArcalError, match=line) as error:
+            posthoc_on_halves(sharp, weights=weights)
+        assert "\n" not in str(error.value)

@@ -1,0 +1,176 @@
+"""The figures of a set, against plain numpy, scipy and draws one by one."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import binomtest
+
+from arcal.auditing import Estimate, Overall, overall
+from arcal.calibration import smooth_ece
+from arcal.errors import ArcalError
+from tests.auditing.drawn import drawn, relabelled, reordered
+
+FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier")
+
+
+def by_hand(predictions, counts=None):
+    """Every figure in numpy; `counts` are how often each input is there."""
+    p = np.exp(predictions.log_probabilities.numpy())
+    y = predictions.labels.numpy()
+    w = np.ones(len(y)) if counts is None else np.asarray(counts, dtype=float)
+    confidence, right = p.max(1), p.argmax(1) == y
+    k = np.maximum(np.ceil(confidence * 15), 1)
+    own = p[np.arange(len(y)), y]
+
+    def mean(values):
+        return (w * values).sum() / w.sum()
+
+    ece = sum(abs((w * (right - confidence))[k == i].sum()) for i in range(1, 16)) / w.sum()
+    weights = torch.tensor(w)
+    smooth = smooth_ece(torch.tensor(confidence), torch.tensor(right), weights=weights)
+    return {
+        "accuracy": mean(right),
+        "confidence": mean(confidence),
+        "gap": mean(confidence) - mean(right),
+        "ece": ece,
+        "smooth_ece": smooth,
+        "nll": mean(-np.log(own)),
+        "brier": mean((p**2).sum(1) - 2 * own + 1),
+    }
+
+
+def values(one: Overall) -> dict[str, float]:
+    return {name: getattr(one, name).value for name in FIGURES}
+
+
+def ends(one: Overall) -> dict[str, tuple[float, float]]:
+    estimates: dict[str, Estimate] = {name: getattr(one, name) for name in FIGURES}
+    return {name: (estimate.low, estimate.high) for name, estimate in estimates.items()}
+
+
+def test_figures_by_hand():
+    predictions = drawn(sharpness=2)
+    one = overall(predictions, resamples=2)
+    assert one.n == 400
+    assert values(one) == pytest.approx(by_hand(predictions), abs=1e-8)
+
+
+def test_accuracy_and_gap_have_the_exact_interval():
+    predictions = drawn()
+    one = overall(predictions, resamples=2)
+    right = int((predictions.predicted == predictions.labels).sum())
+    peer = binomtest(right, 400).proportion_ci(0.95, method="exact")
+    assert ends(one)["accuracy"] == pytest.approx((peer.low, peer.high))
+    sure = one.confidence.value
+    assert ends(one)["gap"] == pytest.approx((sure - peer.high, sure - peer.low))
+
+
+def test_bootstrapped_intervals_are_those_of_draws_one_by_one():
+    predictions = drawn(120, sharpness=4)
+    one = overall(predictions, resamples=40)
+    assert one.ece.value > one.ece_if_calibrated.high
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randint(120, (40, 120), generator=generator)
+    samples = [by_hand(reordered(predictions, row)) for row in rows]
+    for name in ("confidence", "ece", "smooth_ece", "nll", "brier"):
+        low, high = np.quantile([sample[name] for sample in samples], [0.025, 0.975])
+        if "ece" in name:
+            value = getattr(one, name).value
+            low, high = max(2 * value - high, 0), 2 * value - low
+        assert ends(one)[name] == pytest.approx((low, high), abs=1e-7), name
+
+
+def test_what_chance_alone_gives_is_that_of_an_independent_simulation():
+    """Not the labels but the confidences say it: other labels, the same chance."""
+    predictions = drawn(300, sharpness=2)
+    chance = overall(predictions, resamples=400).ece_if_calibrated
+    p = predictions.log_probabilities.exp().amax(1).numpy()
+    draw = np.random.default_rng(0)
+    residual = (draw.random((4000, 300)) < p) - p
+    k = np.maximum(np.ceil(p * 15), 1)
+    eces = sum(abs(residual[:, k == i].sum(1)) for i in range(1, 16)) / 300
+    assert chance.value == pytest.approx(eces.mean(), rel=0.03)
+    assert chance.high == pytest.approx(np.quantile(eces, 0.95), rel=0.1)
+    assert chance.low == 0
+    other = relabelled(predictions, predictions.labels.flip(0))
+    assert overall(other, resamples=400).ece_if_calibrated == chance
+
+
+def test_planted_over_confidence_is_found_and_calibration_is_not_accused():
+    sharp = overall(drawn(2000, sharpness=3), resamples=50)
+    assert sharp.gap.sign == 1
+    assert sharp.ece.value > sharp.ece.low > sharp.ece_if_calibrated.high
+    flat = overall(drawn(2000, sharpness=0.3), resamples=50)
+    assert flat.gap.sign == -1
+    beyond = []
+    for seed in range(12):
+        one = overall(drawn(150, seed=seed), resamples=40)
+        beyond.append(one.ece.value > one.ece_if_calibrated.high)
+    assert sum(beyond) <= 4  # of 12, where .6 are expected
+
+
+def test_an_ece_that_may_be_chance_has_an_interval_from_0_on():
+    calibrated, chance = (getattr(overall(drawn(200), resamples=60), name)
+                          for name in ("ece", "ece_if_calibrated"))  # fmt: skip
+    assert 0 == calibrated.low < calibrated.value <= chance.high
+
+
+def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
+    predictions = drawn(sharpness=2)
+    weights = torch.arange(400) % 4
+    weighted = overall(predictions, weights, resamples=2)
+    repeated = overall(
+        reordered(predictions, torch.arange(400).repeat_interleave(weights)), resamples=2
+    )
+    assert values(weighted) == pytest.approx(values(repeated), abs=1e-8)
+    assert values(weighted) == pytest.approx(by_hand(predictions, weights), abs=1e-8)
+    assert weighted.n == 400
+    assert weighted.accuracy.n <= round(600**2 / 1400)  # (sum w)^2 / sum w^2
+
+
+def test_equal_weights_change_nothing():
+    predictions = drawn(200)
+    plain, weighted = (overall(predictions, w, resamples=50) for w in (None, torch.full((200,), 7)))
+    assert values(weighted) == pytest.approx(values(plain), abs=1e-8)
+    assert weighted.accuracy.n == 200
+    for name, interval in ends(plain).items():
+        assert ends(weighted)[name] == pytest.approx(interval, abs=1e-7)
+
+
+def test_the_order_of_the_rows_is_irrelevant_but_for_which_draws_there_are():
+    predictions = drawn(sharpness=2)
+    rows = torch.randperm(400, generator=torch.Generator().manual_seed(1))
+    one, other = (
+        overall(some, resamples=200) for some in (predictions, reordered(predictions, rows))
+    )
+    assert values(other) == pytest.approx(values(one), abs=1e-8)
+    for name, interval in ends(one).items():
+        exact = name in ("accuracy", "gap")
+        width = interval[1] - interval[0]
+        assert ends(other)[name] == pytest.approx(interval, abs=1e-9 if exact else 0.3 * width)
+
+
+def test_a_loss_that_is_infinite_has_no_interval():
+    predictions = drawn(50)
+    logits = predictions.logits.clone()
+    logits[0, 3, predictions.labels[3]] = -torch.inf
+    loss = overall(type(predictions)(predictions.ids, predictions.labels, logits), resamples=9).nll
+    assert loss.value == math.inf
+    assert math.isnan(loss.low)
+    assert loss.sign == 0
+
+
+def test_refuses_bad_input_in_one_line():
+    predictions = drawn(20)
+    nothing = reordered(predictions, torch.arange(0))
+    for some, weights, line in (
+        (nothing, None, "at least one"),
+        (predictions, torch.ones(3), "weights must be 20 numbers"),
+        (predictions, torch.zeros(20), "all weights are 0"),
+        (predictions, -torch.ones(20), "0 or more"),
+    ):
+        with pytest.raises(ArcalError, match=line) as error:
+            overall(some, weights, resamples=2)
+        assert "\n" not in str(error.value)

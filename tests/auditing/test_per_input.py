@@ -1,0 +1,90 @@
+"""The table of inputs, against a loop over them."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.auditing import per_input, suspects
+from arcal.errors import ArcalError
+from tests.auditing.drawn import drawn, reordered
+
+DTYPES = {
+    "id": "int64", "label": "int64", "predicted": "int64", "correct": "bool",
+    "confidence": "float64", "label_probability": "float64", "loss": "float64",
+    "suspect_rank": "int64", "robustness": "float32", "level": "int64", "nearest": "int64",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def known():
+    """Predictions, distances and the class on the other side."""
+    predictions = drawn(90)
+    distance = torch.rand(90, generator=torch.Generator().manual_seed(1))
+    distance[4] = torch.inf
+    return predictions, distance, (predictions.predicted + 1) % 3
+
+
+def test_columns_are_those_of_each_input(known):
+    predictions, distance, nearest = known
+    table = per_input(predictions, distance, R=4, nearest=nearest)
+    assert {name: str(column.dtype) for name, column in table.items()} == DTYPES
+    p = predictions.logits[0].softmax(1)
+    by_distance = sorted(range(90), key=lambda i: (distance[i].item(), int(predictions.ids[i])))
+    rows = {int(id): i for i, id in enumerate(predictions.ids)}
+    assert sorted(table["id"].tolist()) == sorted(rows)
+    for row in range(90):
+        one = {name: column[row].item() for name, column in table.items()}
+        i = rows[one["id"]]
+        label = int(predictions.labels[i])
+        assert one["label"] == label
+        assert one["predicted"] == int(p[i].argmax())
+        assert one["correct"] == (one["predicted"] == label)
+        assert one["confidence"] == pytest.approx(p[i].max().item())
+        assert one["label_probability"] == pytest.approx(p[i, label].item())
+        assert one["loss"] == pytest.approx(-math.log(p[i, label].item()))
+        assert one["robustness"] == distance[i].item()
+        assert one["level"] == by_distance.index(i) * 4 // 90
+        assert one["nearest"] == int(nearest[i])
+
+
+@pytest.mark.parametrize("order", ["own-probability", "distance"])
+def test_suspects_are_numbered_from_1_and_come_first(known, order):
+    predictions, distance, _ = known
+    table = per_input(predictions, distance, order=order)
+    expected = predictions.ids[suspects(predictions, distance, order)]
+    n = len(expected)
+    assert 10 < n < 80
+    assert table["id"][:n].tolist() == expected.tolist()
+    assert table["suspect_rank"].tolist() == [*range(1, n + 1), *[0] * (90 - n)]
+    assert not table["correct"][:n].any()
+    assert table["correct"][n:].all()
+
+
+def test_the_order_of_the_rows_is_irrelevant(known):
+    predictions, distance, nearest = known
+    rows = torch.randperm(90, generator=torch.Generator().manual_seed(2))
+    table = per_input(predictions, distance, nearest=nearest)
+    other = per_input(reordered(predictions, rows), distance[rows], nearest=nearest[rows])
+    for name, column in table.items():
+        np.testing.assert_array_equal(column, other[name], err_msg=name)
+
+
+def test_what_is_not_known_is_no_column(known):
+    predictions, distance, _ = known
+    assert list(per_input(predictions)) == list(DTYPES)[:8]
+    assert list(per_input(predictions, distance)) == list(DTYPES)[:10]
+
+
+def test_refuses_bad_input_in_one_line(known):
+    predictions, distance, nearest = known
+    for options, line in (
+        ({"nearest": nearest[:3]}, "give a class for each of 90 inputs"),
+        ({"nearest": nearest.double()}, "nearest is torch.float64"),
+        ({"robustness": distance, "R": 91}, "cannot be cut into 91 levels"),
+        ({"robustness": distance[:5]}, "robustness has shape"),
+    ):
+        with pytest.raises(ArcalError, match=line) as error:
+            per_input(predictions, **options)
+        assert "\n" not in str(error.value)
