@@ -14,6 +14,7 @@ _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _posthoc       the same subject, calibrated after training
 _halves        what calibration after training would do, seen on inputs it was not fitted on
+_suspect_inputs  an accuracy near chance
 _suspects      labels to doubt, and right answers that hang by a thread
 _per_input     a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
@@ -70,6 +71,7 @@ from arcal.auditing._subject import (
     measure_set,
     shared_levels,
 )
+from arcal.auditing._suspect_inputs import suspect_inputs
 from arcal.auditing._suspects import (
     SUSPECT_ORDER,
     SUSPECT_ORDERS,
@@ -150,6 +152,7 @@ __all__ = [
     "shared_levels",
     "shift_sets",
     "stability",
+    "suspect_inputs",
     "suspects",
     "suspicion",
     "under_shift",

@@ -14,13 +14,18 @@ from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
-from arcal.audits._figures import figures
 from arcal.audits._jobs import Job, Progress, panel_for, run_jobs
-from arcal.audits._json import as_json
-from arcal.audits._payload import payload
-from arcal.audits._words import markdown, model_card, summary
 from arcal.errors import ArcalError
 from arcal.files import write_json, write_whole
+from arcal.report.audited import (
+    Shown,
+    as_json,
+    figures,
+    markdown,
+    model_card,
+    payload,
+    summary,
+)
 from arcal.report.explorer import write_explorer
 from arcal.robustness import Attack
 
@@ -130,8 +135,15 @@ class Audit:
         Without `images` no picture of an input is in it.
         """
         self.save(out)
-        page = payload(self.as_json(), self.models, self.examples, images=images)
+        page = payload(self.as_json(), self.models, self._shown() if images else None)
         return write_explorer(Path(out) / "index.html", page)
+
+    def _shown(self) -> Shown | None:
+        """The inputs as the page shows them."""
+        if self.examples is None:
+            return None
+        known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
+        return Shown(self.examples.ids, read=self.examples.read, **known)
 
 
 def _table(model: Audited) -> pa.Table:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from arcal.auditing import Audited, as_predictions
-from arcal.audits._words import headline
+from arcal.report.audited import headline
 from arcal.robustness import Robustness
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Estimate, Group, OutOfDistribution
-from arcal.audits._figures import worst_group
-from arcal.classifiers import suspect_inputs
+from arcal.auditing import Audited, Estimate, Group, OutOfDistribution, suspect_inputs
+from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC
 
 
