@@ -122,22 +122,16 @@ def _model(
 
 def _under_shift(model: Audited, rows: Tensor, figures: Sequence[Any]) -> list[dict[str, Any]]:
     """The figures under each corruption, with what is said of each input, unless that is much."""
-    shifted = list(model.shifted.values())
-    if len(shifted) != len(figures) or len(shifted) * len(rows) > MOST_SHIFTED:
+    if len(model.shifted) * len(rows) > MOST_SHIFTED:
         return list(figures)
-    return [
-        {**one, **_prediction(predictions, rows, "share")}
-        for one, predictions in zip(figures, shifted, strict=True)
-    ]
-
-
-def _prediction(predictions: Predictions, rows: Tensor, share: Any) -> dict[str, Any]:
-    probabilities = predictions.log_probabilities[rows].exp()
-    top = probabilities.max(dim=1)
-    return {
-        "predicted": column(top.indices, _classes(probabilities.shape[1])),
-        "confidence": column(top.values, share),
-    }
+    said: dict[tuple[str | None, int], dict[str, Any]] = {}
+    for where, predictions in model.shifted.items():
+        top = predictions.log_probabilities[rows].exp().max(dim=1)
+        said[where.corruption, where.intensity] = {
+            "predicted": column(top.indices, _classes(predictions.classes)),
+            "confidence": column(top.values, "share"),
+        }
+    return [{**one, **said.get((one["type"], one["intensity"]), {})} for one in figures]
 
 
 def _classes(Z: int) -> Any:

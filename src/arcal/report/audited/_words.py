@@ -49,7 +49,7 @@ def notes(models: Sequence[Audited]) -> list[str]:
     posthoc = first.posthoc
     if posthoc.too_small:
         lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
-    elif first.validation is None:
+    elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
             f"inputs and shown on the other {posthoc.shown_on:,}."
