@@ -73,17 +73,26 @@ function Bar() {
           </label>
         )}
         <nav aria-label="Parts of the page">
-          {data.payload.comparison && (
-            <>
-              <JumpTo id="comparison">{overRuns(data.payload.comparison) ? "Over all runs" : "All figures"}</JumpTo>
-              <JumpTo id="one-run">Input by input</JumpTo>
-            </>
-          )}
-          <JumpTo id="inputs">The inputs</JumpTo>
+          <Jumps />
         </nav>
         <ThemeSwitch />
       </div>
     </header>
+  );
+}
+
+function Jumps() {
+  const { comparison } = data.payload;
+  return (
+    <>
+      {comparison && (
+        <>
+          <JumpTo id="comparison">{overRuns(comparison) ? "Over all runs" : "All figures"}</JumpTo>
+          <JumpTo id="one-run">Input by input</JumpTo>
+        </>
+      )}
+      <JumpTo id="inputs">The inputs</JumpTo>
+    </>
   );
 }
 
@@ -115,6 +124,11 @@ export function App() {
             {data.views.length > 1 && !comparison ? model.sentence || payload.sentence : payload.sentence}
           </h1>
           <Remarks />
+          {comparison && (
+            <nav class="jumps" aria-label="Parts of the page, again">
+              <Jumps />
+            </nav>
+          )}
           {done.inputs < done.of && (
             <p class="first-page">
               A first page, of {count(done.inputs)} of {count(done.of)} inputs. Everything here will

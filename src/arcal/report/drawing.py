@@ -56,19 +56,32 @@ FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
     """Draw a picture, write folder/NAME.svg and NAME.png, and return the SVG's text."""
-    style: dict[Any, Any] = STYLE | {"svg.hashsalt": name}
-    with mpl.rc_context(style):
+    with mpl.rc_context(_style(name)):
         figure = draw()
-        svg = io.StringIO()
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(svg, format="svg", metadata=nothing)
+        text = _svg(figure, name)
         figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
-    text = _with_own_ids(svg.getvalue(), name)
     write_whole(folder / f"{name}.svg", lambda to: to.write_text(text, encoding="utf-8"))
     write_whole(folder / f"{name}.png", lambda to: to.write_bytes(png.getvalue()))
     return text
+
+
+def as_svg(name: str, draw: Callable[[], Figure]) -> str:
+    """Draw a picture and return the SVG's text."""
+    with mpl.rc_context(_style(name)):
+        return _svg(draw(), name)
+
+
+def _style(name: str) -> dict[Any, Any]:
+    return STYLE | {"svg.hashsalt": name}
+
+
+def _svg(figure: Figure, name: str) -> str:
+    svg = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(svg, format="svg", metadata=nothing)
+    return _with_own_ids(svg.getvalue(), name)
 
 
 def as_address(svg: str) -> str:
