@@ -100,15 +100,17 @@ class Maker:
         if failed:
             distance[-failed:], adversarial[-failed:] = math.inf, math.nan
         predicted = scores.predicted[chosen]
+        becomes = torch.where(distance.isinf(), predicted, (predicted + 1) % self.Z)
         return Showcase(
             ids=scores.ids[chosen],
             labels=scores.labels[chosen],
             predicted=predicted,
-            becomes=torch.where(distance.isinf(), predicted, (predicted + 1) % self.Z),
+            becomes=becomes,
             x=x,
             adversarial=adversarial,
             distance=distance,
             estimate=estimate,
+            logits=torch.eye(self.Z)[becomes],
         )
 
     def _predictions(

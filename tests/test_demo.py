@@ -1,6 +1,5 @@
 """The demo: what it writes, on few images; and, of minutes, what it must show on all of them."""
 
-import html
 import json
 import re
 import subprocess
@@ -11,11 +10,12 @@ import pytest
 
 from arcal.compute import Compute
 from arcal.demo import VANILLA, demo
+from tests.audits.numbers_of_a_page import numbers, payload_of
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """The subjects, the page's text, its figures and the audit's, of a hundredth of the work."""
+    """The subjects, what the page draws, its figures and the audit's, of little work."""
     out = tmp_path_factory.mktemp("demo")
     few = {"images": 200, "validation": 100, "test_images": 150}
     vanilla = replace(VANILLA, recipe=VANILLA.recipe.shortened(2), **few)
@@ -24,7 +24,7 @@ def small(tmp_path_factory):
     figures = json.loads((page.parent / "figures.json").read_text())
     return (
         subjects,
-        page.read_text(),
+        payload_of(page),
         figures,
         json.loads((out / "audit" / "audit.json").read_text()),
     )
@@ -48,6 +48,16 @@ def test_the_images_shown_are_attacked_on_the_model_that_ranked_them(small):
     estimate = subjects[0].robustness[0].robustness[places]
     assert shown["estimate"] == pytest.approx(estimate.tolist())
     assert (estimate.diff() >= 0).all()
+
+
+def test_the_page_explores_the_first_run_of_each_with_its_images(small):
+    subjects, page, *_ = small
+    assert len(page["models"]) == 3
+    assert numbers(page["inputs"]["id"]).tolist() == sorted(subjects[0].clean[0].ids.tolist())
+    assert page["images"]["width"] == 28
+    assert len(numbers(page["models"][0]["perturbations"]["inputs"])) > 0
+    for model, subject in zip(page["models"], subjects, strict=True):
+        assert model["name"].endswith(f", seed {subject.seeds[0][0]}")
 
 
 def test_it_ends_with_an_audit_of_vanilla_and_ar_adals(small):
@@ -77,9 +87,7 @@ def test_epsilon_is_the_best_on_validation_and_alpha_is_not_chosen(small):
 def test_the_headline_is_that_of_the_figures(small):
     """Whoever wins: words and amounts, worked out anew from what figures.json has."""
     _, page, figures, _ = small
-    summary = re.search(r'class="headline">(.*?)</p>\s*<ul>(.*?)</ul>', page, re.DOTALL)
-    assert summary is not None
-    headline, remarks = summary[1], re.findall("<li>(.*?)</li>", html.unescape(summary[2]))
+    headline, remarks = page["sentence"], page["comparison"]["remarks"]
     methods = figures["methods"]
     titles = {"vanilla": "Vanilla", "label-smoothing": "Label smoothing", "ar-adals": "AR-AdaLS"}
     names = [titles[method["label"].split(" ")[0]] for method in methods]

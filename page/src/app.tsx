@@ -5,6 +5,7 @@ import { useLayoutEffect } from "preact/hooks";
 import { Calibrations } from "./calibrations";
 import { Classes } from "./classes";
 import { Compare } from "./compare";
+import { Comparison, overRuns, Remarks } from "./comparison";
 import { count } from "./format";
 import { Inputs } from "./inputs";
 import { Levels } from "./levels";
@@ -54,7 +55,7 @@ function Bar() {
     <header class="bar-top">
       <div class="inside">
         <a class="brand" href="#page" onClick={(event) => { event.preventDefault(); scrollTo({ top: 0 }); }}>
-          arcal <span>audit</span>
+          arcal <span>{data.payload.comparison ? "report" : "audit"}</span>
         </a>
         {data.views.length > 1 && (
           <label class="which">
@@ -72,11 +73,26 @@ function Bar() {
           </label>
         )}
         <nav aria-label="Parts of the page">
-          <JumpTo id="inputs">The inputs</JumpTo>
+          <Jumps />
         </nav>
         <ThemeSwitch />
       </div>
     </header>
+  );
+}
+
+function Jumps() {
+  const { comparison } = data.payload;
+  return (
+    <>
+      {comparison && (
+        <>
+          <JumpTo id="comparison">{overRuns(comparison) ? "Over all runs" : "All figures"}</JumpTo>
+          <JumpTo id="one-run">Input by input</JumpTo>
+        </>
+      )}
+      <JumpTo id="inputs">The inputs</JumpTo>
+    </>
   );
 }
 
@@ -97,14 +113,22 @@ function JumpTo({ id, children }: { id: string; children: string }) {
 export function App() {
   const { payload } = data;
   const { model } = view.value;
-  const { done } = payload;
+  const { done, comparison } = payload;
   return (
     <>
       <Bar />
       <main>
         <div class="top">
           <p class="eyebrow">{payload.title}</p>
-          <h1>{data.views.length > 1 ? model.sentence || payload.sentence : payload.sentence}</h1>
+          <h1>
+            {data.views.length > 1 && !comparison ? model.sentence || payload.sentence : payload.sentence}
+          </h1>
+          <Remarks />
+          {comparison && (
+            <nav class="jumps" aria-label="Parts of the page, again">
+              <Jumps />
+            </nav>
+          )}
           {done.inputs < done.of && (
             <p class="first-page">
               A first page, of {count(done.inputs)} of {count(done.of)} inputs. Everything here will
@@ -125,6 +149,17 @@ export function App() {
             </ul>
           )}
         </div>
+        <Comparison />
+        {comparison && (
+          <div class="part" id="one-run">
+            <h2 class="part-title">
+              {overRuns(comparison)
+                ? "One run of each, input by input"
+                : "Input by input"}
+            </h2>
+            <p class="one-sentence">{model.sentence}</p>
+          </div>
+        )}
         <Overview />
         <div class="figures-grid">
           <Reliability />

@@ -130,6 +130,16 @@ export const harmless = (text: string) =>
 /** The same for what may have several lines. */
 const harmlessText = (text: string) => text.split(/\r\n|[\r\n]/).map(harmless).join("\n");
 
+/** Everything that is said, made harmless; pictures and columns have no words. */
+function harmlessIn<T>(value: T): T {
+  if (typeof value === "string") return (value.startsWith("data:image/") ? value : harmless(value)) as T;
+  if (Array.isArray(value)) return value.map(harmlessIn) as T;
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, entry]) => [harmless(key), harmlessIn(entry)]),
+  ) as T;
+}
+
 /** The payload with every name of a user's made harmless. */
 function named(payload: Payload): Payload {
   const facts = (all: Record<string, string>) =>
@@ -161,6 +171,7 @@ function named(payload: Payload): Payload {
       ...payload.table,
       columns: payload.table.columns.map(harmless),
     },
+    comparison: harmlessIn(payload.comparison),
   };
 }
 

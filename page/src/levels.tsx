@@ -12,6 +12,8 @@ export const ORDERS = {
   attack: "the smallest change of an input that changes the prediction, found by an attack",
   gradient: "the distance to the nearest boundary that the gradient promises",
   margin: "the margin between the two highest logits",
+  confidence: "the probability of the predicted class",
+  random: "chance, which knows nothing of robustness,",
 };
 
 const distances = (level: Level) =>

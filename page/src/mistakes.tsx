@@ -92,7 +92,7 @@ export function Mistakes() {
       />
       {left > 0 && (
         <button type="button" class="more" onClick={() => (shown.value += 20)}>
-          Show {Math.min(20, left)} more of {count(left)}
+          {left > 20 ? `Show 20 of the other ${count(left)}` : `Show the other ${left}`}
         </button>
       )}
     </Figure>

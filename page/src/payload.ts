@@ -141,7 +141,7 @@ export interface Model {
   name: string;
   facts: Record<string, string>;
   sentence: string;
-  order: "attack" | "gradient" | "margin" | null;
+  order: "attack" | "gradient" | "margin" | "confidence" | "random" | null;
   overall: Overall;
   reliability: Bin[];
   levels: Level[] | null;
@@ -154,6 +154,98 @@ export interface Model {
   calibrated_by?: string | null;
   inputs: ModelInputs;
   perturbations?: Perturbations | null;
+}
+
+/** A subject of several runs: its names, its marks in the pictures, a word for each run's seed. */
+export interface ComparedMethod {
+  name: string;
+  kind: string;
+  settings: string;
+  about: string;
+  colour: string;
+  marker: string;
+  seeds: string[];
+}
+
+/** A cell; `methods` are subjects by number, whose marks come before the text. */
+export interface MeanCell {
+  text: string;
+  mean: number | null;
+  deviation: number | null;
+  best: boolean;
+  methods?: number[];
+  small?: string;
+}
+
+export interface TableColumn {
+  title: string;
+  words: string;
+  method: number | null;
+  tinted: boolean;
+}
+
+export interface TableRow {
+  name: string;
+  words: string;
+  method: number | null;
+  cells: MeanCell[];
+}
+
+export interface TablePart {
+  title: string;
+  folded: boolean;
+  rows: TableRow[];
+}
+
+/** `folded` is what is chosen to see the table, `folded_parts` the same for its folded parts. */
+export interface ComparisonTable {
+  title: string;
+  head: string;
+  columns: TableColumn[];
+  parts: TablePart[];
+  note: string;
+  folded: string | null;
+  folded_parts: string | null;
+}
+
+/** A picture as a data: address; the caption goes on from the lead. */
+export interface ComparisonPicture {
+  name: string;
+  title: string;
+  alt: string;
+  lead: string;
+  caption: string;
+  width: "wide" | "narrow" | "half";
+  image: string;
+}
+
+export interface ComparisonSection {
+  id: string;
+  title: string;
+  pictures: ComparisonPicture[];
+  tables: ComparisonTable[];
+  note: string;
+}
+
+export interface Term {
+  name: string;
+  words: string;
+}
+
+export interface File {
+  href: string;
+  words: string;
+}
+
+/** All that is said of several subjects over their runs. */
+export interface SeveralSubjects {
+  remarks: string[];
+  about: string;
+  terms: Term[];
+  methods: ComparedMethod[];
+  sections: ComparisonSection[];
+  made: Record<string, string>;
+  files: File[];
 }
 
 export interface Payload {
@@ -182,4 +274,6 @@ export interface Payload {
   images?: Sheets | null;
   texts?: string[] | null;
   table?: { columns: string[]; values: Column } | null;
+  /** Several subjects over their runs; each model is then one run of a subject. */
+  comparison?: SeveralSubjects | null;
 }

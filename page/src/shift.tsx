@@ -2,8 +2,8 @@
 
 import { useSignal } from "@preact/signals";
 import { Figure } from "./figure";
-import { ends, gapWords, percent, points, sideOf, signed, whole, words, type Show } from "./format";
-import type { Estimate, Shift } from "./payload";
+import { ends, gapWords, percent, points, sideOf, signed, whole, withInterval, words, type Show } from "./format";
+import type { Shift } from "./payload";
 import { Rows, type Row } from "./rows";
 import { choose, filter, view } from "./state";
 
@@ -18,10 +18,10 @@ const title = (shift: Shift) =>
   words(shift.type) + (shift.intensity === null ? "" : `, intensity ${shift.intensity}`);
 
 function sentence(shift: Shift): string {
-  const said = (of: Estimate, show: Show) => `${show(of.value)} (${ends(of, show)})`;
   return (
-    `${title(shift)}: ${said(shift.accuracy, percent)} right, ECE ${said(shift.ece, points)} points, ` +
-    `${gapWords(shift.gap.value)} (${ends(shift.gap)}), ${shift.accuracy.n} inputs`
+    `${title(shift)}: ${withInterval(shift.accuracy, percent)} right, ` +
+    `ECE ${withInterval(shift.ece, points)} points, ${gapWords(shift.gap.value)}` +
+    `${ends(shift.gap) && ` (${ends(shift.gap)})`}, ${shift.accuracy.n} inputs`
   );
 }
 
@@ -82,8 +82,9 @@ export function UnderShift() {
       title="When the inputs change"
       words={
         <>
-          The same inputs under corruptions, in {measure.value === "accuracy" ? "per cent right" : "points"},
-          with 95 % intervals; the upright line is without any.{" "}
+          The same inputs under corruptions, in {measure.value === "accuracy" ? "per cent right" : "points"}
+          {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95 % intervals"}; the upright
+          line is without any.{" "}
           {several && "The dot is the intensity with the largest ECE; the squares are all intensities, tinted by the gap. "}
           {one.shift.some((s) => s.predicted)
             ? "Choose one to see what was right and no longer is."

@@ -103,6 +103,10 @@ export const disagreement = computed<Float32Array | null>(() => {
   if (!two) return null;
   const result = new Float32Array(data.N);
   for (let i = 0; i < data.N; i++) {
+    if (Number.isNaN(two.confidence[i])) {
+      result[i] = NaN; // the calibrators were fitted on it
+      continue;
+    }
     if (!two.top) {
       result[i] = Math.abs(one.confidence[i] - two.confidence[i]);
       continue;

@@ -51,7 +51,9 @@ export function measured(row: number): string {
     case "distance":
       return one.distance![row] === Infinity ? "none found" : `dist. ${plain(one.distance![row])}`;
     case "disagreement":
-      return `apart ${disagreement.value![row].toFixed(2)}`;
+      return Number.isNaN(disagreement.value![row])
+        ? "used to fit"
+        : `apart ${disagreement.value![row].toFixed(2)}`;
     case "suspect":
       return rank(one.suspectRank) || `loss ${plain(one.loss[row])}`;
     case "fragile":
@@ -100,19 +102,23 @@ export function Thumbnail({ row, onOpen, tabIndex, plainly }: Props) {
   };
   const verdict = (
     <span class={right ? "said" : "said mistaken"}>
-      {right ? predicted : `✕ ${predicted}`} <i>{percent(one.confidence[row], 0)}</i>
+      <span class="class">{right ? predicted : `✕ ${predicted}`}</span>{" "}
+      <i>{percent(one.confidence[row], 0)}</i>
     </span>
   );
   const then =
     under?.predicted && !Number.isNaN(under.predicted[row]) ? (
       <span class="said mistaken">
-        → {data.classes[under.predicted[row]]}{" "}
+        <span class="class">→ {data.classes[under.predicted[row]]}</span>{" "}
         <i>{under.confidence ? percent(under.confidence[row], 0) : ""}</i>
       </span>
     ) : two && !Number.isNaN(two.confidence[row]) ? (
       <span class={isRight(two.predicted, row) ? "said" : "said mistaken"}>
-        {isRight(two.predicted, row) ? "" : "✕ "}
-        {data.classes[two.predicted[row]]} <i>{percent(two.confidence[row], 0)}</i>
+        <span class="class">
+          {isRight(two.predicted, row) ? "" : "✕ "}
+          {data.classes[two.predicted[row]]}
+        </span>{" "}
+        <i>{percent(two.confidence[row], 0)}</i>
       </span>
     ) : null;
   const is = <span class="is">{right && !then ? " " : `is ${label}`}</span>;

@@ -83,6 +83,7 @@ def demo(
         classes=data.classes,
         notes=_notes(data, seeds[0], epsilon),
         showcase=shown,
+        part=data.test,
         R=R,
     )
     first = [folders[0], folders[-len(seeds)]]

@@ -8,10 +8,9 @@ import torch
 
 from arcal.attacks import BoundaryProjection
 from arcal.audits import Audit, Reading, Settings, open_job, run_jobs
-from arcal.audits import _payload as payload_module
-from arcal.audits._payload import payload
 from arcal.errors import ArcalError
-from tests.audits.numbers_of_a_page import numbers
+from arcal.report.audited import _payload as payload_module
+from tests.audits.numbers_of_a_page import numbers, payload_of
 
 MODEL = """
 from torch import nn, tensor
@@ -66,7 +65,7 @@ def closed_form(row, lower, upper):
 
 def test_distances_keep_each_column_within_its_range(folder):
     audit = audited(folder)
-    page = payload(audit.as_json(), audit.models, audit.examples)
+    page = payload_of(audit.report(folder / "out"))
     rows, (model,) = numbers(page["table"]["values"]), page["models"]
     assert page["table"]["columns"] == list(COLUMNS)
     written = np.loadtxt(folder / "rows.csv", delimiter=",", skiprows=1)
@@ -93,10 +92,9 @@ def test_distances_keep_each_column_within_its_range(folder):
 
 def test_no_rows_leave_a_page_to_be_shared_nor_one_too_large(folder, monkeypatch):
     audit = audited(folder)
-    findings = audit.as_json()
-    shared = payload(findings, audit.models, audit.examples, images=False)
+    shared = payload_of(audit.report(folder / "shared", images=False))
     monkeypatch.setattr(payload_module, "MOST_VALUES", 239)
-    large = payload(findings, audit.models, audit.examples)
+    large = payload_of(audit.report(folder / "large"))
     for page in (shared, large):
         assert page["table"] is None
         assert page["models"][0]["perturbations"] is None

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from arcal.auditing import check_model
-from arcal.classifiers import open_classifier, reorder, suspect_inputs
+from arcal.auditing import check_model, suspect_inputs
+from arcal.classifiers import open_classifier, reorder
 from arcal.data.images import pixels_of, read_image
 from benchmarks.settings import cifar10_test
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from explorer_payload import HOSTILE, make_payload
 
+import arcal.report.comparison_types as comparison_types
 import arcal.report.explorer as explorer
 from arcal.errors import ArcalError
 from arcal.report.explorer import column, write_explorer
@@ -169,10 +170,12 @@ def test_both_languages_have_the_same_types():
         "ModelInputs",
         "Cell",
         "Sheets",
+        "SeveralSubjects",
+        "ComparisonTable",
     }
     fields = {name: re.findall(r"^  (\w+)(\??):", body, re.M) for name, _, body in interfaces}
     for name, base, _ in interfaces:
-        here = getattr(explorer, name)
+        here = getattr(explorer, name, None) or getattr(comparison_types, name)
         there = fields[name] + fields.get(base, [])
         assert set(here.__annotations__) == {field for field, _ in there}, name
         assert here.__optional_keys__ == {field for field, mark in there if mark}, name

@@ -2,94 +2,26 @@
 
 import csv
 import io
-import os
 import re
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from chromium import SIZES, THEMES, browser, expect, reader, shot
 from explorer_payload import HOSTILE, make_payload
 from test_explorer import numbers
 
 from arcal.calibration import clopper_pearson
-from arcal.report.explorer import write_explorer
 
-playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-expect = playwright.expect
+__all__ = ["browser", "reader"]
 
 pytestmark = pytest.mark.slow
-CHROMIUM = os.environ.get("ARCAL_CHROMIUM") or shutil.which("chromium")
-ARTEFACTS = os.environ.get("ARCAL_ARTEFACTS")
-"""Where screenshots are left to be looked at; otherwise they go with the test's own folder."""
-SIZES = [(1280, 800), (375, 740)]
-THEMES = ["light", "dark"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium, or set ARCAL_CHROMIUM to its path")
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Reader:
-    """Opens a page and keeps what a good page never does: errors, dialogs, requests."""
-
-    def __init__(self, browser, folder: Path):
-        self.browser, self.folder, self.complaints = browser, folder, []
-
-    def open(self, payload, address="", size=(1280, 800), theme="light"):
-        path = write_explorer(self.folder / "page.html", payload)
-        context = self.browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=theme,
-            accept_downloads=True,
-        )
-        page = context.new_page()
-        page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
-        page.on("console", self._console)
-        page.on("dialog", self._dialog)
-        page.on("request", self._request)
-        page.goto(path.as_uri() + address)
-        page.wait_for_selector("#inputs")
-        return page
-
-    def _console(self, message):
-        if message.type in ("error", "warning"):
-            self.complaints.append(f"console: {message.text}")
-
-    def _dialog(self, dialog):
-        self.complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def _request(self, request):
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            self.complaints.append(f"request: {request.url}")
-
-
-@pytest.fixture
-def reader(browser, tmp_path):
-    reader = Reader(browser, tmp_path)
-    yield reader
-    for context in browser.contexts:
-        context.close()
-    assert not reader.complaints
 
 
 def selected(page) -> int:
     """How many inputs the list says it has."""
     return int(page.locator(".list").get_attribute("aria-label").split()[0].replace(",", ""))
-
-
-def shot(page, folder: Path, name: str) -> None:
-    target = Path(ARTEFACTS) if ARTEFACTS else folder
-    target.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=target / f"{name}.png", full_page=True)
 
 
 def test_a_bin_shows_its_inputs_and_their_exact_interval(reader):
@@ -342,8 +274,12 @@ def test_the_theme_can_be_switched(reader):
         {"N": 1},
         {"N": 50, "classes": ("only",)},
         {"N": 1500, "kind": "predictions", "classes": [f"class {i}" for i in range(1000)]},
+        {"kind": "predictions"},
     ],
-    ids=["texts", "table", "no robustness", "ten", "one input", "one class", "1,000 classes"],
+    ids=[
+        *("texts", "table", "no robustness", "ten", "one input", "one class", "1,000 classes"),
+        "no images",
+    ],
 )
 @pytest.mark.parametrize("size", SIZES, ids=["wide", "phone"])
 def test_pages_of_every_kind(reader, tmp_path, payload, size, request):
@@ -377,6 +313,31 @@ def test_axe_finds_nothing(reader, size, theme):
     for button in page.get_by_role("button", name="as a table").all():
         button.click()
     assert not axe.run(page).response["violations"]
+
+
+def test_a_sample_of_the_inputs_says_that_it_is_one(reader):
+    payload = make_payload(N=200)
+    payload["data"]["n"] = payload["models"][0]["overall"]["n"] = 1_000_000
+    payload["listed"] = "They are drawn at random."
+    page = reader.open(payload)
+    words = page.locator(".first-page").inner_text()
+    assert "of all 1,000,000 inputs; 200 of them are listed" in words
+    assert words.endswith("They are drawn at random.")
+    page.locator("#levels .mark").first.click()
+    expect(page.locator("#levels .chosen .summary").first).to_contain_text("of those listed")
+
+
+def test_inputs_that_the_calibrators_saw_come_last_by_disagreement(reader):
+    payload = make_payload()
+    fitted = np.isnan(numbers(payload["models"][0]["inputs"]["calibrated_confidence"]))
+    page = reader.open(payload, "#with=calibrated&sort=disagreement-down")
+    first = page.locator(".list [data-row]").first
+    assert not fitted[int(first.get_attribute("data-row"))]
+    assert "apart " in first.inner_text()
+    page.locator(".list button").first.focus()
+    page.keyboard.press("End")
+    last = page.locator(f".list [data-place='{len(fitted) - 1}'] [data-row]")
+    expect(last).to_contain_text("used to fit")
 
 
 def test_print_leaves_out_what_is_for_clicking(reader):

@@ -1,16 +1,25 @@
 """The page as a whole, with everything on it and with next to nothing."""
 
+import base64
 import dataclasses
+import io
 import json
 import re
 import statistics
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
+from test_explorer import numbers, payload_of
 
 from arcal.auditing import CLEAN, Spread, Subject, shift_sets
+from arcal.data import InMemory
+from arcal.errors import ArcalError
 from arcal.report import _attacked_model, images, write_report
 from arcal.report.comparison import compare
-from arcal.report.drawing import render
+from arcal.report.drawing import FONTS, render
+from arcal.report.first_runs import attacked_run
 from made_up_subjects import Maker
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")
@@ -33,10 +42,18 @@ def full_subjects():
 
 
 def written(out, subjects, **options):
-    """The page's text and figures."""
+    """What the page draws, and the figures beside it."""
     given = {"title": "", "classes": CLASSES, "notes": []} | options
-    page = write_report(out, subjects, **given).read_text(encoding="utf-8")
-    return page, json.loads((out / "figures.json").read_text())
+    page = write_report(out, subjects, **given)
+    return payload_of(page), json.loads((out / "figures.json").read_text())
+
+
+def made_up_part(N: int = 400) -> InMemory:
+    """Images of the made-up test set, in another order."""
+    ids = torch.arange(N).flip(0) * 3
+    labels = (ids * 7919 // 3) % 4
+    pixels = (ids % 251).to(torch.uint8)[:, None, None, None].expand(N, 1, 8, 8).clone()
+    return InMemory("made-up/test", ids, labels, CLASSES, pixels)
 
 
 @pytest.fixture(scope="module")
@@ -45,45 +62,64 @@ def full(tmp_path_factory):
     out, subjects = tmp_path_factory.mktemp("report"), full_subjects()
     showcase = Maker().showcase(subjects[0])
     options = {"title": "A <title>", "notes": ["chosen & noted"], "showcase": showcase}
-    return out, *written(out, subjects, **options), subjects
+    return out, *written(out, subjects, part=made_up_part(), **options), subjects
+
+
+def pictures_of(page):
+    return {
+        picture["name"]: picture
+        for section in page["comparison"]["sections"]
+        for picture in section["pictures"]
+    }
+
+
+def rows_of(page, section, number=0):
+    """The rows of a section's table, of all its parts."""
+    (table,) = [
+        one["tables"][number] for one in page["comparison"]["sections"] if one["title"] == section
+    ]
+    return [row for part in table["parts"] for row in part["rows"]]
 
 
 def test_every_picture_is_in_two_files_and_on_the_page(full):
     out, page, *_ = full
     files = {path.name for path in (out / "pictures").iterdir()}
     assert files == {f"{name}.{kind}" for name in PICTURES for kind in ("svg", "png")}
-    assert page.count("<svg ") == len(PICTURES)
-    for name in PICTURES:
-        assert (out / "pictures" / f"{name}.svg").read_text().startswith("<?xml")
+    pictures = pictures_of(page)
+    assert pictures.keys() == PICTURES
+    for name, picture in pictures.items():
+        svg = (out / "pictures" / f"{name}.svg").read_text()
+        assert svg.startswith("<?xml")
+        kind, _, data = picture["image"].partition(",")
+        assert kind == "data:image/svg+xml;base64"
+        shown = base64.b64decode(data).decode()
+        assert "DejaVu" not in shown, "which the reader may not have"
+        assert shown == svg.replace("'DejaVu Sans'", FONTS)
+        assert picture["alt"]
+        assert picture["caption"].endswith(".") or name == "least-robust"
 
 
 def test_links_go_to_the_files_beside_the_page_and_nothing_is_loaded(full):
-    _, page, *_ = full
-    without_namespaces = re.sub(r'xmlns(:\w+)?="[^"]*"', "", page)
-    for foreign in ("http:", "https:", "@import"):
-        assert foreign not in without_namespaces
-    assert "<script" not in page
-    assert "<link" not in page
-    targets = re.findall(r'(?:href|src)="([^"]*)"', page)
-    local = {target for target in targets if not target.startswith(("#", "data:image/png"))}
-    assert local == {"figures.json", "pictures/"}
-    assert len(page) < 3_000_000
+    out, page, *_ = full
+    assert {file["href"] for file in page["comparison"]["files"]} == {"figures.json", "pictures/"}
+    for file in page["comparison"]["files"]:
+        assert (out / file["href"]).exists()
+    for picture in pictures_of(page).values():
+        svg = base64.b64decode(picture["image"].partition(",")[2]).decode()
+        targets = re.findall(r'(?:href|src)="([^"]*)"', svg)
+        assert all(target.startswith(("#", "data:image/png")) for target in targets)
+        ids = re.findall(r'\bid="([^"]*)"', svg)
+        assert len(ids) == len(set(ids))
+    assert (out / "index.html").stat().st_size < 3_000_000
 
 
-def test_ids_of_different_pictures_do_not_collide_and_what_is_referred_to_exists(full):
-    _, page, *_ = full
-    ids = re.findall(r'\bid="([^"]*)"', page)
-    assert len(ids) == len(set(ids))
-    assert set(re.findall(r"url\(#([^)]*)\)", page)) <= set(ids)
-    targets = re.findall(r'href="#([^"]*)"', page)
-    assert set(targets) <= set(ids)
-
-
-def test_what_people_wrote_is_escaped(full):
-    _, page, figures, _ = full
-    assert "&lt;script&gt;" in page
-    assert "A &lt;title&gt;" in page
-    assert "chosen &amp; noted" in page
+def test_what_people_wrote_arrives_as_it_is(full):
+    out, page, figures, _ = full
+    assert EVIL not in (out / "index.html").read_text(encoding="utf-8")
+    assert page["title"] == "A <title>"
+    assert page["notes"][0] == "chosen & noted"
+    assert page["comparison"]["methods"][1]["name"] == EVIL
+    assert page["models"][1]["name"] == EVIL
     assert figures["notes"] == ["chosen & noted"]
     assert [one["label"] for one in figures["methods"]][1] == EVIL
 
@@ -97,7 +133,10 @@ def test_the_numbers_are_those_of_the_subjects(full):
         "deviation": ece.deviation,
         "values": list(ece.values),
     }
-    assert f"{100 * ece.mean:.2f} ± {100 * statistics.stdev(ece.values):.2f}" in page
+    cell = {"text": f"{100 * ece.mean:.2f} ± {100 * statistics.stdev(ece.values):.2f}"}
+    cell |= {"mean": ece.mean, "deviation": ece.deviation}
+    listed = [row["cells"][2] for row in rows_of(page, "The methods compared")]
+    assert any(cell.items() <= one.items() for one in listed)
     fog_3 = statistics.mean(run["ece"] for run in vanilla.measures[FOG_3].runs)
     by_type = shown["shift"]["ece"]["by_type"]["fog"]
     assert by_type[2] == pytest.approx(fog_3)
@@ -114,12 +153,79 @@ def test_the_numbers_are_those_of_the_subjects(full):
     assert mine["soft_labels_by_epoch"] == subjects[1].soft_labels.tolist()
 
 
+def test_the_first_run_of_each_is_a_model_of_the_page(full):
+    _, page, _, subjects = full
+    assert [model["name"] for model in page["models"]] == ["Vanilla, seed 0", EVIL]
+    ids = numbers(page["inputs"]["id"])
+    assert (ids[1:] > ids[:-1]).all()
+    for model, subject in zip(page["models"], subjects, strict=True):
+        (first, *_), (scores, *_) = subject.clean, subject.robustness
+        assert numbers(model["inputs"]["predicted"]).tolist() == first.predicted.tolist()
+        assert numbers(model["inputs"]["distance"]).tolist() == scores.robustness.tolist()
+        ece = subject.measures[CLEAN].runs[0]["ece"]
+        assert model["overall"]["ece"]["value"] == pytest.approx(ece)
+        shifted = {(one["type"], one["intensity"]): one for one in model["shift"]}
+        assert len(shifted) == len(SETS)
+        expected = subject.measures[FOG_3].runs[0]["accuracy"]
+        assert shifted["fog", 3]["accuracy"]["value"] == expected
+        assert shifted["fog", 3]["accuracy"]["low"] is None, "nothing single is known of it"
+        assert model["calibrations"] == [], "the test set chooses nothing"
+        auroc = subject.ood[0].runs[0].auroc_confidence
+        assert model["other"][0]["auroc_confidence"] == auroc
+
+
+def test_the_images_and_their_perturbations_are_those_of_the_inputs(full):
+    _, page, figures, _ = full
+    assert page["data"]["kind"] == "images"
+    sheets = page["images"]
+    side, per_row = 8, sheets["per_row"]
+    stream = io.BytesIO(base64.b64decode(sheets["sheets"][0].partition(",")[2]))
+    drawn = np.asarray(Image.open(stream))
+    for place in (0, 7, 100, 399):
+        row, column = divmod(place, per_row)
+        tile = drawn[row * side : (row + 1) * side, column * side : (column + 1) * side]
+        assert abs(float(tile.mean()) - (3 * place) % 251) < 6
+    ids = numbers(page["inputs"]["id"])
+    perturbed = page["models"][0]["perturbations"]
+    flipped = [
+        (id, becomes)
+        for id, becomes, distance in zip(
+            *(figures["showcase"][name] for name in ("ids", "becomes", "distance")), strict=True
+        )
+        if distance is not None
+    ]
+    shown = zip(
+        ids[numbers(perturbed["inputs"])], numbers(perturbed["top_class"])[:, 0], strict=True
+    )
+    assert sorted(shown) == sorted(flipped)
+    assert page["models"][1]["perturbations"] is None
+
+
+def test_a_run_that_is_no_first_one_has_no_perturbations_of_its_own(full):
+    *_, subjects = full
+    compared = compare(subjects, 10, len(CLASSES))
+    turned = dataclasses.replace(
+        subjects[0],
+        **{name: list(reversed(getattr(subjects[0], name))) for name in ("robustness", "seeds")},
+    )
+    showcase = Maker().showcase(subjects[0])
+    assert attacked_run(showcase, compared) == (0, 0)
+    assert attacked_run(showcase, compare([turned], 10, len(CLASSES))) == (0, 1)
+
+
+def test_images_of_another_set_are_refused(tmp_path):
+    with pytest.raises(ArcalError, match="made-up/test lacks 390 of the 400 images that vanilla"):
+        written(tmp_path, [Maker().subject(seeds=(0,))], part=made_up_part(10))
+
+
 def test_what_was_attacked_is_said(full):
     _, page, figures, subjects = full
     assert figures["showcase"]["model"] == "Vanilla, seed 0"
     assert figures["showcase"]["failed"] == 2
     assert figures["showcase"]["distance"][-1] is None
-    assert "failed on 2 of them" in page
+    pictures = pictures_of(page)
+    assert "failed on 2 of them" in pictures["estimate"]["caption"]
+    assert "of Vanilla, seed 0: the first" in pictures["most-robust"]["caption"]
     showcase = Maker().showcase(subjects[0])
     strange = dataclasses.replace(showcase, estimate=showcase.estimate + 1)
     compared = compare(subjects, 10, len(CLASSES))
@@ -129,10 +235,15 @@ def test_what_was_attacked_is_said(full):
 
 def test_what_was_evaluated_and_how_it_was_made_is_said(full):
     _, page, *_ = full
-    assert "mean corruption ECE" in page
-    assert "mCE" not in page
-    assert "400 images, resized from 10 x 10" in page
-    assert "<dt>Network</dt><dd>small</dd>" in page
+    text = json.dumps(page["comparison"]["sections"])
+    assert "mean corruption ECE" in text
+    assert "mCE" not in text
+    assert "400 images, resized from 10 x 10" in text
+    made = page["comparison"]["made"]
+    assert made["Network"] == "small"
+    assert made["Vanilla"] == "seeds 0, 1"
+    assert made["Levels"] == "10, by the gradient order"
+    assert [term["name"] for term in page["comparison"]["terms"]][-1] == "The methods"
 
 
 def test_the_same_images_give_the_same_pictures(full, tmp_path):
@@ -164,13 +275,19 @@ def test_a_classifier_of_unknown_origin_is_reported(bare):
     (clean,) = classifier().measures[CLEAN].runs
     low, high = clean["ece_low"], clean["ece_high"]
     assert shown["calibration_errors"]["ece_low"]["values"] == [low]
-    assert f"<td>{100 * low:.2f}</td><td>{100 * high:.2f}</td>" in page
-    without_words = re.sub(r'<p class="meta">.*?</p>', "", page)
-    assert "±" not in without_words
-    assert "needs at least two runs" in page
-    assert "<b>The methods</b>" not in page
-    for section in ("Under shift", "From run to run", "Ensembles", "Out of distribution"):
-        assert f"<h2>{section}</h2>" not in page
+    (errors,) = rows_of(page, "Reliability")
+    ends = [cell["text"] for cell in errors["cells"][1:3]]
+    assert ends == [f"{100 * low:.2f}", f"{100 * high:.2f}"]
+    comparison = page["comparison"]
+    said = json.dumps([comparison["sections"], comparison["remarks"]], ensure_ascii=False)
+    assert "±" not in said
+    assert "needs at least two runs" in said
+    assert "The methods" not in [term["name"] for term in comparison["terms"]]
+    titles = {section["title"] for section in comparison["sections"]}
+    assert not titles & {"Under shift", "From run to run", "Ensembles", "Out of distribution"}
+    assert [model["name"] for model in page["models"]] == ["mine"]
+    assert page["images"] is None
+    assert page["data"]["kind"] == "predictions"
 
 
 def test_the_same_subject_gives_the_same_page(bare, tmp_path):

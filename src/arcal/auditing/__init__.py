@@ -14,6 +14,8 @@ _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _posthoc       the same subject, calibrated after training
 _halves        what calibration after training would do, seen on inputs it was not fitted on
+_suspect_inputs  an accuracy near chance
+_suspect_order  predictions that are right but for the order of the classes
 _suspects      labels to doubt, and right answers that hang by a thread
 _per_input     a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
@@ -70,6 +72,8 @@ from arcal.auditing._subject import (
     measure_set,
     shared_levels,
 )
+from arcal.auditing._suspect_inputs import suspect_inputs
+from arcal.auditing._suspect_order import SuspectedOrder, suspect_order
 from arcal.auditing._suspects import (
     SUSPECT_ORDER,
     SUSPECT_ORDERS,
@@ -115,6 +119,7 @@ __all__ = [
     "Showcase",
     "Spread",
     "Subject",
+    "SuspectedOrder",
     "accuracy_interval",
     "as_model",
     "as_predictions",
@@ -150,6 +155,8 @@ __all__ = [
     "shared_levels",
     "shift_sets",
     "stability",
+    "suspect_inputs",
+    "suspect_order",
     "suspects",
     "suspicion",
     "under_shift",

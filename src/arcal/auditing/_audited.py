@@ -48,8 +48,9 @@ class Audited:
     Everything is in the order of `predictions.ids`. `robustness`, `nearest` int64 `(N,)` (the class
     on the other side of the nearest boundary, -1 where there is none known), `weights` float64
     `(N,)` and `names` of the inputs are None where they are unknown; `shifted` and `other` may be
-    empty. Calibrators are fitted on `validation`, or without it on halves of the inputs. `facts`
-    are for the page. Findings are computed when they are first wanted.
+    empty. Calibrators are fitted on `validation`, or without it on halves of the inputs, unless
+    `calibrators` is False. `facts` are for the page. Findings are computed when they are first
+    wanted.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -70,6 +71,7 @@ class Audited:
     weights: Tensor | None = None
     names: tuple[str, ...] | None = None
     R: int = R
+    calibrators: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -119,6 +121,8 @@ class Audited:
     @cached_property
     def posthoc(self) -> Halves:
         """What calibrators do: fitted on `validation`, or on one half and shown on the other."""
+        if not self.calibrators:
+            return Halves(0, 0)
         return posthoc_on_halves(
             self.predictions,
             self.validation,
@@ -129,7 +133,7 @@ class Audited:
     @cached_property
     def fitted_on(self) -> Tensor:
         """Whether calibrators are fitted on each input, bool `(N,)`: on the first of two halves."""
-        if self.validation is not None or self.posthoc.too_small:
+        if self.validation is not None or not self.calibrators or self.posthoc.too_small:
             return torch.zeros(len(self), dtype=torch.bool)
         return halves(self.predictions.ids, self.predictions.labels)
 

@@ -17,7 +17,7 @@ class Showcase:
     `ids`, `labels`, `predicted` and `becomes` (the prediction on the perturbed image) are int64
     `(N,)`; `x` and `adversarial` float32 `(N, C, H, W)` in [0, 1], the latter NaN where the attack
     failed; `distance` float32 `(N,)` is what the attack found, `estimate` `(N,)` what the order
-    said.
+    said; `logits` `(N, Z)` are those of the perturbed images.
 
     >>> from arcal.attacks import BoundaryProjection
     >>> from arcal.data import InMemory
@@ -40,6 +40,7 @@ class Showcase:
     adversarial: Tensor
     distance: Tensor
     estimate: Tensor
+    logits: Tensor
 
 
 def attack_evenly(
@@ -66,14 +67,15 @@ def attack_evenly(
     x = as_input(part.images(chosen), "cpu")
     flipped = attack(model, x)
     with frozen(model), torch.no_grad():
-        becomes = model(flipped.x).argmax(dim=1)
+        logits = model(flipped.x)
     return Showcase(
         ids=part.ids[chosen],
         labels=part.labels[chosen],
         predicted=flipped.predicted,
-        becomes=torch.where(flipped.success, becomes, flipped.predicted),
+        becomes=torch.where(flipped.success, logits.argmax(dim=1), flipped.predicted),
         x=x,
         adversarial=flipped.x,
         distance=flipped.distance,
         estimate=robustness.robustness[chosen],
+        logits=logits,
     )

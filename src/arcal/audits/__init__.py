@@ -5,12 +5,9 @@ _jobs          one model on one data set: the order of the work
 _engine        block by block, kept and read again
 _blocks        everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
-_figures       findings by name
 _conditions    when a build should fail
 _prediction_files   predictions that somebody saved
 _open          what a user types, opened
-_json, _words  findings as JSON, and in sentences
-_payload       what the page is drawn from
 """
 
 from arcal.audits._audit import Audit, audit

@@ -1,9 +1,12 @@
 """`arcal.audit`: classifiers and data in, findings out."""
 
+import tempfile
+import webbrowser
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute
@@ -14,13 +17,20 @@ from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
-from arcal.audits._figures import figures
 from arcal.audits._jobs import Job, Progress, panel_for, run_jobs
-from arcal.audits._json import as_json
-from arcal.audits._payload import payload
-from arcal.audits._words import doubts, markdown, model_card, summary
 from arcal.errors import ArcalError
 from arcal.files import write_json, write_whole
+from arcal.report.audited import (
+    Shown,
+    as_json,
+    doubts,
+    figures,
+    markdown,
+    model_card,
+    notebook_html,
+    payload,
+    summary,
+)
 from arcal.report.explorer import write_explorer
 from arcal.robustness import Attack
 
@@ -50,6 +60,7 @@ class Audit:
     models: tuple[Audited, ...]
     examples: Examples | None = None
     of: int | None = None
+    _pages: list[Path] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def from_jobs(
@@ -135,8 +146,43 @@ class Audit:
         Without `images` no picture of an input is in it.
         """
         self.save(out)
-        page = payload(self.as_json(), self.models, self.examples, images=images)
-        return write_explorer(Path(out) / "index.html", page)
+        page = payload(self.as_json(), self.models, self._shown() if images else None)
+        self._pages.append(write_explorer(Path(out) / "index.html", page))
+        return self._pages[-1]
+
+    def explore(self, out: Path | str | None = None) -> Path:
+        """Open the page in a browser; returns its path.
+
+        It is written to the folder `out`. Without one it is the page that `report` wrote last, or
+        is written to a temporary folder.
+        """
+        page = self._page() if out is None else self.report(out)
+        webbrowser.open(page.resolve().as_uri())
+        return page
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the sentence, two pictures and a link to the page.
+
+        Where no page was written yet, it is written to a temporary folder.
+        """
+        page = self._page().resolve()
+        here = Path.cwd()  # which a notebook's server shows, as it does not other folders
+        inside = page.is_relative_to(here)
+        link = quote(page.relative_to(here).as_posix()) if inside else page.as_uri()
+        return notebook_html(self.models, link)
+
+    def _page(self) -> Path:
+        """The page that was written last, if it is still there, or a new one."""
+        if self._pages and self._pages[-1].exists():
+            return self._pages[-1]
+        return self.report(tempfile.mkdtemp(prefix="arcal-audit-"))
+
+    def _shown(self) -> Shown | None:
+        """The inputs as the page shows them."""
+        if self.examples is None:
+            return None
+        known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
+        return Shown(self.examples.ids, read=self.examples.read, **known)
 
 
 def _table(model: Audited) -> pa.Table:

@@ -9,14 +9,16 @@ from arcal.cli.output import say, show
 
 @dataclass(frozen=True)
 class Report(Evaluate):
-    """Write one self-contained page about runs: tables, figures by level, reliability, labels.
+    """Write one self-contained page about runs: means over seeds, and one run of each to explore.
 
-    The same pictures lie beside it as SVG and PNG, the numbers as JSON. Runs are evaluated first
-    where they have not been.
+    Its pictures over seeds lie beside it as SVG and PNG, the numbers as JSON. Runs are evaluated
+    first where they have not been.
     """
 
     out: Path = Path("report")
     """Folder of the report."""
+    no_images: bool = False
+    """Leave all pictures of inputs out of the page, to share it."""
 
     def __call__(self) -> None:
         from arcal.report import write_report
@@ -28,6 +30,7 @@ class Report(Evaluate):
             title="Calibration by adversarial robustness",
             classes=data.classes,
             notes=[],
+            part=None if self.no_images else data.test,
         )
         show(subjects, self.json)
         say(f"report: {page}")

@@ -14,6 +14,9 @@ from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training.run import fingerprint_of, model_of
 
+FORMAT = 2
+"""Increased when more is kept of each image."""
+
 
 def showcase_of_run(
     folder: RunFolder,
@@ -44,6 +47,7 @@ def showcase_of_run(
         raise ArcalError(f"the scores are not of {part.name}: score that part")
     attack = attack or BoundaryProjection()
     about = {
+        "format": FORMAT,
         "model": fingerprint_of(folder),
         "data": part.fingerprint(),
         "order": robustness.order,

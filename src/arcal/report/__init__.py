@@ -8,12 +8,16 @@ import torch
 
 from arcal._version import __version__
 from arcal.auditing import Showcase, Subject
-from arcal.files import write_json, write_whole
+from arcal.data import Part
+from arcal.errors import ArcalError
+from arcal.files import write_json
 from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
 from arcal.report.comparison import Comparison, compare
+from arcal.report.comparison_payload import comparison_payload
 from arcal.report.drawing import render as render_picture
+from arcal.report.explorer import write_explorer
+from arcal.report.first_runs import attacked_run
 from arcal.report.numbers import as_json, plain
-from arcal.report.page import render as render_page
 
 __all__ = ["write_report"]
 
@@ -26,14 +30,17 @@ def write_report(
     classes: tuple[str, ...],
     notes: list[str],
     showcase: Showcase | None = None,
+    part: Part | None = None,
     R: int = 10,
 ) -> Path:
     """Write `out/index.html` and return its path.
 
-    The page needs no other file, no script and no network. Beside it are its pictures, each as
-    `out/pictures/NAME.svg` and `NAME.png`, and `out/figures.json`, the numbers of its tables and
-    pictures. `R` is the number of levels that the clean test set is cut into. `notes` are shown as
-    they are: what was chosen on validation, for one. The same input gives the same bytes.
+    The page needs no other file and no network. It compares the subjects over their runs, and lets
+    the first run of each be explored input by input, with pictures of the inputs if `part` is the
+    clean test set. Beside it are the pictures of the comparison, each as `out/pictures/NAME.svg`
+    and `NAME.png`, and `out/figures.json`, the numbers of its tables and pictures. `R` is the
+    number of levels that the clean test set is cut into. `notes` are shown as they are: what was
+    chosen on validation, for one. The same input gives the same bytes.
 
     >>> from arcal.auditing import CLEAN, Predictions
     >>> from arcal.robustness import score
@@ -46,7 +53,31 @@ def write_report(
     'index.html'
     """
     compared = compare(subjects, R, len(classes))
+    if part is not None:
+        _check_images(part, subjects[0])
     attacked = _attacked(showcase, compared) if showcase else None
+    draw = _pictures(compared, classes, showcase)
+    drawn = {
+        name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()
+    }
+    write_json(out / "figures.json", _figures(compared, title, classes, notes, attacked))
+    page = comparison_payload(
+        compared,
+        drawn,
+        title=title,
+        classes=classes,
+        notes=notes,
+        attacked=attacked,
+        showcase=showcase,
+        part=part,
+    )
+    return write_explorer(out / "index.html", page)
+
+
+def _pictures(
+    compared: Comparison, classes: tuple[str, ...], showcase: Showcase | None
+) -> dict[str, Any]:
+    """What draws each picture, by its name."""
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),
@@ -67,13 +98,17 @@ def write_report(
         draw["least-robust"] = lambda: images.least_robust(showcase, classes)
         draw["most-robust"] = lambda: images.most_robust(showcase, classes)
         draw["estimate"] = lambda: images.scatter(showcase, compared.order)
-    drawn = {
-        name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()
-    }
-    write_json(out / "figures.json", _figures(compared, title, classes, notes, attacked))
-    page = render_page(compared, drawn, title=title, notes=notes, attacked=attacked)
-    write_whole(out / "index.html", lambda to: to.write_text(page, encoding="utf-8"))
-    return out / "index.html"
+    return draw
+
+
+def _check_images(part: Part, subject: Subject) -> None:
+    """Refuse images that are not those of the predictions."""
+    missing = int((~torch.isin(subject.clean[0].ids, part.ids)).sum())
+    if missing:
+        raise ArcalError(
+            f"{part.name} lacks {missing:,} of the {len(subject.clean[0].ids):,} images that "
+            f"{subject.name} was evaluated on: give the clean test set"
+        )
 
 
 def _figures(
@@ -111,16 +146,9 @@ def _attacked(showcase: Showcase, compared: Comparison) -> dict[str, Any]:
 
 
 def _attacked_model(showcase: Showcase, compared: Comparison) -> str:
-    """Which run's model was attacked: the one whose scores of these images the showcase holds.
-
-    Orders that know no model, such as `random`, fit several runs: then its predictions tell.
-    """
-    agreement = {"one model": -1}
-    for one in compared.subjects:
-        for seeds, scores in zip(one.seeds, one.subject.robustness, strict=True):
-            by_id = {int(i): place for place, i in enumerate(scores.ids)}
-            places = [by_id[i] for i in showcase.ids.tolist() if i in by_id]
-            if torch.equal(scores.robustness[places], showcase.estimate):
-                same = int((scores.predicted[places] == showcase.predicted).sum())
-                agreement[f"{one.name.title}, seed {' + '.join(map(str, seeds))}"] = same
-    return max(agreement, key=agreement.__getitem__)
+    """Which run's model was attacked, in words."""
+    attacked = attacked_run(showcase, compared)
+    if attacked is None:
+        return "one model"
+    one = compared.subjects[attacked[0]]
+    return f"{one.name.title}, seed {' + '.join(map(str, one.seeds[attacked[1]]))}"

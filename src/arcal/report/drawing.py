@@ -1,5 +1,6 @@
 """How pictures look and how they are written: the same bytes for the same figures."""
 
+import base64
 import io
 import re
 from collections.abc import Callable
@@ -49,22 +50,48 @@ STYLE: dict[Any, Any] = {
 WIDTH = 10.0
 """Inches; the page's column is as wide."""
 
+FONTS = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+"""In a page, whose reader may have no DejaVu Sans."""
+
 
 def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
-    """Draw a picture, write folder/NAME.svg and NAME.png, and return the SVG element for a page."""
-    style: dict[Any, Any] = STYLE | {"svg.hashsalt": name}
-    with mpl.rc_context(style):
+    """Draw a picture, write folder/NAME.svg and NAME.png, and return the SVG's text."""
+    with mpl.rc_context(_style(name)):
         figure = draw()
-        svg = io.StringIO()
-        nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(svg, format="svg", metadata=nothing)
+        text = _svg(figure, name)
         figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
-    text = _with_own_ids(svg.getvalue(), name)
     write_whole(folder / f"{name}.svg", lambda to: to.write_text(text, encoding="utf-8"))
     write_whole(folder / f"{name}.png", lambda to: to.write_bytes(png.getvalue()))
-    return text[text.index("<svg") :]
+    return text
+
+
+def as_svg(name: str, draw: Callable[[], Figure]) -> str:
+    """Draw a picture and return the SVG's text."""
+    with mpl.rc_context(_style(name)):
+        return _svg(draw(), name)
+
+
+def _style(name: str) -> dict[Any, Any]:
+    return STYLE | {"svg.hashsalt": name}
+
+
+def _svg(figure: Figure, name: str) -> str:
+    svg = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(svg, format="svg", metadata=nothing)
+    return _with_own_ids(svg.getvalue(), name)
+
+
+def as_address(svg: str) -> str:
+    """An SVG picture as a `data:` address, its letters in the reader's own font.
+
+    >>> as_address("<svg></svg>")
+    'data:image/svg+xml;base64,PHN2Zz48L3N2Zz4='
+    """
+    text = svg.replace("'DejaVu Sans'", FONTS)
+    return f"data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}"
 
 
 def _with_own_ids(svg: str, name: str) -> str:

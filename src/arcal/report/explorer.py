@@ -18,6 +18,7 @@ import numpy as np
 
 from arcal.errors import ArcalError
 from arcal.files import write_whole
+from arcal.report.comparison_types import SeveralSubjects
 
 FORMAT = 1
 """Increased when the page of an earlier format would draw a payload wrongly."""
@@ -231,7 +232,7 @@ class Model(TypedDict):
     name: str
     facts: dict[str, str]
     sentence: str
-    order: Literal["attack", "gradient", "margin"] | None
+    order: Literal["attack", "gradient", "margin", "confidence", "random"] | None
     overall: Overall
     reliability: list[Bin]
     levels: list[Level] | None
@@ -282,6 +283,7 @@ class Payload(TypedDict):
     """Everything the page draws. `listed` says which inputs are listed where not all of them are.
 
     `images` has a tile for each input, `texts` a text, `table` a row; None where there are none.
+    With a `comparison` over their runs, each of the `models` is one run of a subject.
     """
 
     format: int
@@ -297,6 +299,7 @@ class Payload(TypedDict):
     images: NotRequired[Sheets | None]
     texts: NotRequired[Sequence[str] | None]
     table: NotRequired[Table | None]
+    comparison: NotRequired[SeveralSubjects | None]
 
 
 def column(values: Any, dtype: Dtype) -> Column:

@@ -29,10 +29,11 @@ SINGLE, ENSEMBLE = "single runs", "ensembles of a method's runs"
 
 @dataclass(frozen=True)
 class Row:
-    """A subject's cells as text; `best` are the positions of those that lead their column."""
+    """A subject's cells, as text and as figures; `best` are those that lead their column."""
 
     name: Name
     cells: list[str]
+    spreads: list[Spread]
     best: set[int]
 
 
@@ -177,5 +178,5 @@ def _named(names: list[Name], columns: Sequence[Column], spreads: list[list[Spre
     for name, row, bad in zip(names, spreads, badness, strict=True):
         cells = [c.show_spread(spread) for c, spread in zip(columns, row, strict=True)]
         best = {i for i, b in enumerate(bad) if b == lowest[i] < highest[i]}
-        rows.append(Row(name, cells, best))
+        rows.append(Row(name, cells, row, best))
     return rows

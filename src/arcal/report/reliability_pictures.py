@@ -1,6 +1,7 @@
 """The pictures of confidence against accuracy: by bin (Figure 8) and as a whole (Figure 7)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +20,12 @@ FEW = 10
 
 
 @dataclass(frozen=True)
-class _Panel:
+class Panel:
+    """A reliability diagram; of `others`, runs of the same method, there are only points."""
+
     title: str
     bins: Reliability
-    others: list[Reliability]
-    """Other runs of the same method, of which there are only points."""
+    others: Sequence[Reliability] = ()
 
 
 def reliability(comparison: Comparison) -> Figure:
@@ -44,8 +46,8 @@ def reliability(comparison: Comparison) -> Figure:
             continue
         block, column = divmod(i, columns)
         diagram, histogram = grid[2 * block, column], grid[2 * block + 1, column]
-        _diagram(diagram, panel)
-        _histogram(histogram, panel.bins, share)
+        draw_diagram(diagram, panel)
+        draw_histogram(histogram, panel.bins, share)
         for axes in (diagram, histogram):
             axes.set_visible(True)
             axes.set_xlim(0, 1)
@@ -55,22 +57,23 @@ def reliability(comparison: Comparison) -> Figure:
     return figure
 
 
-def _panels(comparison: Comparison) -> list[_Panel | None]:
+def _panels(comparison: Comparison) -> list[Panel | None]:
     """A pair a method, or one each if no method has two runs; None leaves a place free."""
-    panels: list[_Panel | None] = []
+    panels: list[Panel | None] = []
     for one in comparison.subjects:
         first, *others = one.reliability
         seed = " + ".join(map(str, one.seeds[0]))
-        panels.append(_Panel(f"{one.name.on_lines}\nseed {seed}", first, others))
+        panels.append(Panel(f"{one.name.on_lines}\nseed {seed}", first, others))
         if one.ensemble_reliability is not None:
             title = f"{one.name.on_lines}\n{len(one.seeds)} runs averaged"
-            panels.append(_Panel(title, one.ensemble_reliability, []))
+            panels.append(Panel(title, one.ensemble_reliability))
         elif comparison.several:
             panels.append(None)
     return panels
 
 
-def _diagram(axes: Axes, panel: _Panel) -> None:
+def draw_diagram(axes: Axes, panel: Panel) -> None:
+    """Accuracy by bin of confidence, with its interval, and the gap to the confidence."""
     bins = panel.bins
     some = bins.count > 0
     accuracy, gap = bins.accuracy[some].numpy(), (bins.confidence - bins.accuracy)[some].numpy()
@@ -100,7 +103,8 @@ def _diagram(axes: Axes, panel: _Panel) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def _histogram(axes: Axes, bins: Reliability, share: float) -> None:
+def draw_histogram(axes: Axes, bins: Reliability, share: float) -> None:
+    """How many predictions each bin has; the axis ends a little above `share`."""
     axes.bar(_middles(bins.bins), 100 * _share(bins), 0.92 / bins.bins, color=FAINT)
     axes.set_ylim(0, 105 * share)
     axes.set_ylabel("% of images")

@@ -4,9 +4,15 @@ from collections.abc import Sequence
 from shlex import quote
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Estimate, Group, OutOfDistribution
-from arcal.audits._figures import worst_group
-from arcal.classifiers import suspect_inputs, suspect_order
+from arcal.auditing import (
+    Audited,
+    Estimate,
+    Group,
+    OutOfDistribution,
+    suspect_inputs,
+    suspect_order,
+)
+from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC
 
 FEW = 12
@@ -54,7 +60,7 @@ def notes(models: Sequence[Audited]) -> list[str]:
     posthoc = first.posthoc
     if posthoc.too_small:
         lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
-    elif first.validation is None:
+    elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
             f"inputs and shown on the other {posthoc.shown_on:,}."

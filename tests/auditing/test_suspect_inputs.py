@@ -6,7 +6,7 @@ from math import comb
 
 import pytest
 
-from arcal.classifiers import suspect_inputs
+from arcal.auditing import suspect_inputs
 
 
 def tails(N, Z):

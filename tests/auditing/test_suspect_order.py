@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from arcal.classifiers import suspect_order
+from arcal.auditing import suspect_order
 
 
 def draws(N, Z, right, seed):

@@ -7,8 +7,8 @@ from typing import Any
 
 from arcal._version import __version__
 from arcal.auditing import Audited, Estimate, Group, Outcome, accuracy_interval, reliability
-from arcal.audits._figures import figures
-from arcal.audits._words import headline, notes, posthoc_title
+from arcal.report.audited._figures import figures
+from arcal.report.audited._words import headline, notes, posthoc_title
 
 _UNKNOWN: dict[str, float | int | None] = {"value": None, "low": None, "high": None}
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from arcal.auditing import Audited, Estimate, as_predictions
-from arcal.audits._words import headline, points
+from arcal.report.audited import headline
+from arcal.report.audited._words import points
 from arcal.robustness import Robustness
 
 

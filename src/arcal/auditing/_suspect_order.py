@@ -7,7 +7,7 @@ import torch
 from scipy.stats import binom
 from torch import Tensor
 
-from arcal.classifiers._suspect_inputs import FEWEST, SIGNIFICANCE
+from arcal.auditing._suspect_inputs import FEWEST, SIGNIFICANCE
 
 HIGH = 2 / 3
 """The share that is right in the other order, at least, before it is suspected."""

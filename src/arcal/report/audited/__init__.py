@@ -1,0 +1,31 @@
+"""What audited classifiers showed, as figures by name, JSON, sentences, and the page's payload.
+
+_figures   findings by name
+_words     findings in sentences
+_json      findings as JSON
+_payload   findings with every input, which is what the page draws
+_shown     what there is to see of the inputs
+_listed    which inputs the page lists where there are too many
+_notebook  what a notebook shows of an audit
+"""
+
+from arcal.report.audited._figures import figures, worst_group
+from arcal.report.audited._json import as_json
+from arcal.report.audited._notebook import notebook_html
+from arcal.report.audited._payload import payload
+from arcal.report.audited._shown import Shown
+from arcal.report.audited._words import doubts, headline, markdown, model_card, summary
+
+__all__ = [
+    "Shown",
+    "as_json",
+    "doubts",
+    "figures",
+    "headline",
+    "markdown",
+    "model_card",
+    "notebook_html",
+    "payload",
+    "summary",
+    "worst_group",
+]

@@ -1,0 +1,75 @@
+"""An audit in a notebook: its sentence, two pictures, and a link to its page."""
+
+import html
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from arcal.auditing import Audited, Group, reliability
+from arcal.report.audited._words import headline
+from arcal.report.drawing import OVER, UNDER, as_address, as_svg
+from arcal.report.plots import ACCURACY, CONFIDENCE, level_axis
+from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogram
+
+
+def notebook_html(models: Sequence[Audited], link: str) -> str:
+    """What a notebook shows of audited models: `link` is the address of their page.
+
+    >>> from arcal.auditing import as_predictions
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
+    >>> shown = notebook_html([Audited("mine", predictions, ("cat", "dog"))], "audit/index.html")
+    >>> "mine is right on 66.7 %" in shown, '<a href="audit/index.html"' in shown
+    (True, True)
+    """
+    parts = []
+    for i, model in enumerate(models):
+        pictures = [("reliability", "How often it is right, by how sure it is", _reliability)]
+        if model.levels:
+            pictures.append(("levels", "Accuracy and confidence by robustness level", _levels))
+        parts.append(f"<p>{html.escape(headline(model))}</p>")
+        for name, alt, draw in pictures:
+            svg = as_svg(f"{name}-{i + 1}", lambda draw=draw, model=model: draw(model))
+            parts.append(f'<img src="{as_address(svg)}" alt="{alt}" style="max-width: 49%">')
+    parts.append(f'<p><a href="{html.escape(link)}" target="_blank">Open the page</a></p>')
+    return f"<div>{''.join(parts)}</div>"
+
+
+def _reliability(model: Audited) -> Figure:
+    figure = Figure(figsize=(5, 4.6), layout="constrained")
+    diagram, histogram = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
+    bins = reliability(model.predictions)
+    draw_diagram(diagram, Panel(model.name, bins))
+    draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()))
+    diagram.set_xlim(0, 1)
+    return figure
+
+
+def _levels(model: Audited) -> Figure:
+    assert model.levels is not None
+    figure = Figure(figsize=(5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    groups: Sequence[Group] = model.levels
+    places = range(1, len(groups) + 1)
+    accuracy = [group.accuracy.value for group in groups]
+    confidence = [group.confidence for group in groups]
+    ends = [
+        [abs(group.accuracy.value - end) for group, end in zip(groups, side, strict=True)]
+        for side in (
+            [group.accuracy.low for group in groups],
+            [group.accuracy.high for group in groups],
+        )
+    ]
+    for tint, above in ((OVER, True), (UNDER, False)):
+        where = [(c >= a) == above for c, a in zip(confidence, accuracy, strict=True)]
+        axes.fill_between(
+            places, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14
+        )
+    axes.plot(places, confidence, "--", color=CONFIDENCE.colour, marker=CONFIDENCE.marker)
+    axes.errorbar(
+        places, accuracy, ends, color=ACCURACY.colour, marker=ACCURACY.marker, capsize=2.5
+    )
+    axes.set_ylim(0, 1.02)
+    axes.set_ylabel("accuracy (with its 95 % interval), confidence (dashed)")
+    axes.set_title(model.name)
+    level_axis(axes, len(groups))
+    return figure

@@ -1,0 +1,185 @@
+"""What the page is drawn from: the findings, every input, and the pictures of inputs."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.auditing import Audited, Predictions, calibrated
+from arcal.data import Part, as_input
+from arcal.report.audited._listed import in_words, listed_inputs
+from arcal.report.audited._shown import Shown
+from arcal.report.explorer import column
+from arcal.report.thumbnails import make_sheets, perturbation_sheets
+
+TOP = 5
+"""The classes of an input whose probabilities the page has."""
+PERTURBED = 500
+"""The least robust images whose perturbations the page shows."""
+MOST_VALUES = 2_000_000
+"""The numbers of a table, or of its perturbed rows, that the page holds at most."""
+MOST_SHIFTED = 2_000_000
+"""The inputs under all corruptions together, of which the page says what becomes of each."""
+BATCH = 500
+
+
+def payload(
+    findings: Mapping[str, Any], models: Sequence[Audited], shown: Shown | None = None
+) -> dict[str, Any]:
+    """`findings` as `audit.json` has them, with all inputs, or a sample of too many.
+
+    Without `shown` no picture, text or row of an input is in it.
+
+    >>> from arcal.auditing import as_predictions
+    >>> from arcal.report.audited import as_json
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
+    >>> models = [Audited("mine", predictions, ("cat", "dog"))]
+    >>> page = payload(as_json(models, "pets", None, {}, "predictions"), models)
+    >>> page["inputs"]["id"]["shape"], page["listed"]
+    ([60], None)
+    """
+    first = models[0]
+    rows = listed_inputs(models)
+    ids = first.predictions.ids[rows]
+    places = None if shown is None else shown.positions(ids)
+    part = None if shown is None else shown.part
+    texts = table = images = None
+    if shown is not None and places is not None:
+        table = _table(shown, places)
+        if shown.texts is not None:
+            texts = [shown.texts[i] for i in places.tolist()]
+        if part is not None:
+            images = _thumbnails(part, places)
+    names = first.names
+    return {
+        **findings,
+        "listed": in_words(len(rows), len(first)),
+        "inputs": {
+            "id": column(ids, "int32" if int(ids.abs().max()) < 2**31 else "float64"),
+            "label": column(first.predictions.labels[rows], "int32"),
+            "name": None if names is None else [names[i] for i in rows.tolist()],
+            "weight": None if first.weights is None else column(first.weights[rows], "float32"),
+        },
+        "models": [
+            {**one, **_model(model, rows, part, table is not None, one["shift"])}
+            for one, model in zip(findings["models"], models, strict=True)
+        ],
+        "images": images,
+        "texts": texts,
+        "table": table,
+    }
+
+
+def _thumbnails(part: Part, places: Tensor) -> Mapping[str, Any]:
+    def batches() -> Iterator[Tensor]:
+        for some in places.split(BATCH):
+            yield part.images(some)
+
+    return make_sheets(batches(), len(places))
+
+
+def _table(shown: Shown, places: Tensor) -> dict[str, Any] | None:
+    """The inputs as rows of numbers; None for other inputs, and for more than the page holds."""
+    if shown.columns is None or len(places) * len(shown.columns) > MOST_VALUES:
+        return None
+    assert shown.read is not None
+    return {"columns": list(shown.columns), "values": column(shown.read(places), "float32")}
+
+
+def _model(
+    model: Audited, rows: Tensor, part: Part | None, table: bool, shift: Sequence[Any]
+) -> dict[str, Any]:
+    by_id = torch.from_numpy(model.inputs["id"]).argsort()[rows]
+    values = {name: values[by_id.numpy()] for name, values in model.inputs.items()}
+    inputs = {
+        "loss": column(values["loss"], "float32"),
+        "label_probability": column(values["label_probability"], "float32"),
+        "suspect_rank": column(values["suspect_rank"] - 1, "int32"),
+        **_said(model.predictions, rows, ""),
+    }
+    if model.robustness is not None:
+        place = torch.full((len(model),), -1).scatter(
+            0, model.fragile, torch.arange(len(model.fragile))
+        )
+        inputs["distance"] = column(model.robustness.robustness[rows], "float32")
+        inputs["level"] = column(values["level"], "int16")
+        inputs["fragile_rank"] = column(place[rows], "int32")
+    if model.nearest is not None:
+        inputs["nearest"] = column(model.nearest[rows], _classes(len(model.classes)))
+    best = model.posthoc.recommended
+    if best is not None:
+        calibrator = model.posthoc.outcomes[best].calibrator
+        after = calibrated(calibrator, model.predictions)
+        inputs |= _said(after, rows, "calibrated_", model.fitted_on)
+    return {
+        "inputs": inputs,
+        "calibrated_by": best,
+        "shift": _under_shift(model, rows, shift),
+        "perturbations": _perturbations(model, rows, part) if part is not None or table else None,
+    }
+
+
+def _under_shift(model: Audited, rows: Tensor, figures: Sequence[Any]) -> list[dict[str, Any]]:
+    """The figures under each corruption, with what is said of each input, unless that is much."""
+    if len(model.shifted) * len(rows) > MOST_SHIFTED:
+        return list(figures)
+    said: dict[tuple[str | None, int], dict[str, Any]] = {}
+    for where, predictions in model.shifted.items():
+        top = predictions.log_probabilities[rows].exp().max(dim=1)
+        said[where.corruption, where.intensity] = {
+            "predicted": column(top.indices, _classes(predictions.classes)),
+            "confidence": column(top.values, "share"),
+        }
+    return [{**one, **said.get((one["type"], one["intensity"]), {})} for one in figures]
+
+
+def _classes(Z: int) -> Any:
+    """What holds the numbers of Z classes, and -1."""
+    return "int16" if Z <= 2**15 else "int32"
+
+
+def _said(
+    predictions: Predictions, rows: Tensor, prefix: str, fitted: Tensor | None = None
+) -> dict[str, Any]:
+    """The most probable classes of each input; nothing of inputs that were `fitted` on."""
+    probabilities = predictions.log_probabilities[rows].exp()
+    Z = probabilities.shape[1]
+    top = probabilities.topk(min(TOP, Z), dim=1)
+    unknown = torch.zeros(len(rows), dtype=torch.bool) if fitted is None else fitted[rows]
+    predicted = predictions.predicted[rows]
+    return {
+        f"{prefix}predicted": column(predicted.where(~unknown, -1), _classes(Z)),
+        f"{prefix}confidence": column(top.values[:, 0].where(~unknown, torch.nan), "float32"),
+        f"{prefix}top_class": column(top.indices, _classes(Z)),
+        f"{prefix}top_probability": column(top.values, "share"),
+    }
+
+
+def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str, Any] | None:
+    """The least robust of the inputs that were kept as they are when perturbed, and are listed.
+
+    They are images of `part`, or without it rows of a table.
+    """
+    if model.perturbed is None or not len(model.perturbed.ids) or model.robustness is None:
+        return None
+    ids = model.predictions.ids
+    positions = torch.searchsorted(ids, model.perturbed.ids)
+    chosen = model.robustness.robustness[positions].argsort(stable=True)
+    chosen = chosen[torch.isin(positions[chosen], rows)]
+    if part is not None:
+        chosen = chosen[:PERTURBED]
+    positions, perturbed = positions[chosen], model.perturbed.inputs[chosen].float()
+    top = model.perturbed.logits[chosen].double().softmax(dim=1)
+    top = top.topk(min(TOP, top.shape[1]), dim=1)
+    known = {
+        "inputs": column(torch.searchsorted(rows, positions), "int32"),
+        "top_class": column(top.indices, "int32"),
+        "top_probability": column(top.values, "share"),
+    }
+    if part is None:
+        return {**known, "values": column(perturbed, "float32")}
+    order = part.ids.argsort()
+    places = order[torch.searchsorted(part.ids[order], ids[positions])]
+    clean = as_input(part.images(places), "cpu")
+    return {**known, **perturbation_sheets(clean, perturbed)}

@@ -1,0 +1,141 @@
+"""The page of several subjects: compared over their runs, then the first run of each explored."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from arcal.auditing import Showcase
+from arcal.data import Part
+from arcal.report import findings
+from arcal.report.audited import Shown, as_json, payload
+from arcal.report.comparison import Comparison
+from arcal.report.comparison_types import ComparedMethod, SeveralSubjects, Term
+from arcal.report.first_runs import first_runs, shift_of
+from arcal.report.sections import sections
+
+ORDERS = {
+    "attack": "the distance of the smallest perturbation an attack finds",
+    "gradient": "one gradient: the lead of the predicted class's logit over the next, divided by "
+    "the norm of its gradient (the distance to first order)",
+    "margin": "the lead of the predicted class's logit over the next",
+    "confidence": "the probability of the predicted class",
+    "random": "chance: the control, which knows nothing of robustness",
+}
+"""What the images are ranked by, in words."""
+
+
+def comparison_payload(
+    comparison: Comparison,
+    drawn: Mapping[str, str],
+    *,
+    title: str,
+    classes: tuple[str, ...],
+    notes: list[str],
+    attacked: Mapping[str, Any] | None,
+    showcase: Showcase | None,
+    part: Part | None,
+) -> dict[str, Any]:
+    """What the page draws. `drawn` are SVG texts by name; `attacked` is about the showcase."""
+    models = first_runs(comparison, classes, showcase)
+    name = "the clean test set" if part is None else part.name
+    kind = "predictions" if part is None else "images"
+    known = as_json(models, name, None, {}, kind)
+    findings_of_models = [
+        {**one, "shift": shift_of(compared.subject, one["shift"])}
+        for one, compared in zip(known["models"], comparison.subjects, strict=True)
+    ]
+    known = {
+        **known,
+        "title": title,
+        "sentence": findings.headline(comparison),
+        "notes": [*notes, *known["notes"]],
+        "models": findings_of_models,
+    }
+    shown = None if part is None else Shown(part.ids, part=part)
+    return {
+        **payload(known, models, shown),
+        "comparison": several_subjects(comparison, drawn, attacked),
+    }
+
+
+def several_subjects(
+    comparison: Comparison, drawn: Mapping[str, str], attacked: Mapping[str, Any] | None
+) -> SeveralSubjects:
+    """All that is said of the subjects over their runs."""
+    return {
+        "remarks": findings.remarks(comparison),
+        "about": _about(comparison),
+        "terms": _terms(comparison),
+        "methods": [
+            ComparedMethod(
+                name=one.name.short,
+                kind=one.name.kind,
+                settings=one.name.settings,
+                about=one.name.about,
+                colour=one.name.mark.colour,
+                marker=one.name.mark.marker,
+                seeds=[" + ".join(map(str, seeds)) for seeds in one.seeds],
+            )
+            for one in comparison.subjects
+        ],
+        "sections": sections(comparison, drawn, attacked),
+        "made": _made(comparison),
+        "files": [
+            {"href": "figures.json", "words": "the numbers of every table and picture"},
+            {"href": "pictures/", "words": "the pictures, as SVG and PNG"},
+        ],
+    }
+
+
+def _about(comparison: Comparison) -> str:
+    counts = sorted({len(one.seeds) for one in comparison.subjects})
+    runs = " to ".join(map(str, sorted({counts[0], counts[-1]})))
+    runs += " run" if counts == [1] else " runs"
+    spread = (
+        "“a ± b” is mean and standard deviation over runs, each of its own seed; comparisons are "
+        "paired by seed, and no test of significance was made."
+        if counts[-1] > 1
+        else "One run shows no deviation: small differences may be chance."
+    )
+    ranked = ORDERS.get(comparison.order, comparison.order)
+    return f"{runs} a method. {spread} The images were ranked by {ranked}."
+
+
+def _terms(comparison: Comparison) -> list[Term]:
+    terms: list[Term] = [
+        {
+            "name": "Calibrated",
+            "words": "A classifier is calibrated if it is right as often as it says: of the "
+            "predictions made with 80 % confidence, 80 % are correct. Confidence above accuracy is "
+            "over-confident.",
+        },
+        {
+            "name": "ECE",
+            "words": "Expected calibration error: how far confidence and accuracy are apart, "
+            "averaged over 15 bins of confidence, in percentage points (×10⁻²). 0 is calibrated.",
+        },
+        {
+            "name": "Robustness level",
+            "words": "An image is robust if it takes a large change of its pixels to change the "
+            f"prediction. The ranking of the images is cut into {comparison.R} levels; level 1 is "
+            "the least robust.",
+        },
+    ]
+    about = {one.name.kind: one.name.about for one in comparison.subjects if one.name.about}
+    if about:
+        words = " ".join(f"{kind}: {line}." for kind, line in about.items())
+        terms.append({"name": "The methods", "words": words})
+    return terms
+
+
+def _made(comparison: Comparison) -> dict[str, str]:
+    """What the runs were made with; where they differ, all values."""
+    rows: dict[str, dict[str, None]] = {}
+    for one in comparison.subjects:
+        for run in one.subject.provenance:
+            for title, value in run.facts.items():
+                rows.setdefault(title, {})[value] = None
+    made = {title: "; ".join(values) for title, values in rows.items()}
+    for one in comparison.subjects:
+        seeds = ", ".join(" + ".join(map(str, seeds)) for seeds in one.seeds)
+        made[one.name.title] = f"seeds {seeds}"
+    return made | {"Levels": f"{comparison.R}, by the {comparison.order} order"}

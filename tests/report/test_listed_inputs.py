@@ -1,0 +1,101 @@
+"""A page of more inputs than it can hold: a sample, which says so and keeps the worst."""
+
+import numpy as np
+import pytest
+import torch
+from test_explorer import numbers
+
+from arcal.auditing import Audited, Perturbed, as_predictions
+from arcal.report.audited import Shown, _listed, as_json, payload
+from arcal.robustness import Robustness
+
+N = 900
+
+
+@pytest.fixture(scope="module")
+def model():
+    draw = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 3, (N,), generator=draw)
+    logits = torch.randn(N, 3, generator=draw) + 2 * torch.eye(3)[labels]
+    ids = torch.randperm(5 * N, generator=draw)[:N].sort().values
+    predictions = as_predictions(ids=ids, labels=labels, logits=logits)
+    robustness = Robustness(
+        order="attack",
+        ids=ids,
+        robustness=torch.rand(N, generator=draw),
+        success=torch.ones(N, dtype=torch.bool),
+        predicted=predictions.predicted,
+        labels=labels,
+        passes=torch.ones(N, dtype=torch.long),
+    )
+    kept = torch.arange(0, N, 3)
+    rows = torch.rand(len(kept), 2, generator=draw)
+    return Audited(
+        "mine",
+        predictions,
+        ("cat", "dog", "frog"),
+        robustness=robustness,
+        perturbed=Perturbed(ids[kept], rows, torch.randn(len(kept), 3, generator=draw)),
+        calibrators=False,
+    )
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(_listed, "LISTED", 300)
+    monkeypatch.setattr(_listed, "WORST", 20)
+
+
+def drawn(model):
+    ids = model.predictions.ids
+    values = torch.stack([ids.float(), 2 * ids.float()], dim=1)
+    shown = Shown(ids, columns=("a", "b"), read=lambda places: values[places])
+    return payload(as_json([model], "pets", None, {}, "table"), [model], shown)
+
+
+def test_all_of_few_are_listed(model):
+    page = drawn(model)
+    assert page["listed"] is None
+    assert numbers(page["inputs"]["id"]).tolist() == model.predictions.ids.tolist()
+
+
+def test_the_figures_are_of_all_and_the_rows_of_a_sample(model, few):
+    page = drawn(model)
+    assert page["data"]["n"] == page["models"][0]["overall"]["n"] == N
+    assert sum(bin["count"] for bin in page["models"][0]["reliability"]) == N
+    ids = numbers(page["inputs"]["id"])
+    assert len(ids) == 300
+    assert (np.diff(ids) > 0).all()
+    assert "drawn at random" in page["listed"]
+    places = torch.searchsorted(model.predictions.ids, torch.from_numpy(ids.copy()))
+    (one,) = page["models"]
+    said = model.predictions.predicted[places]
+    assert numbers(one["inputs"]["predicted"]).tolist() == said.tolist()
+    distance = model.robustness.robustness[places]
+    assert numbers(one["inputs"]["distance"]).tolist() == distance.tolist()
+    assert numbers(page["table"]["values"])[:, 0].tolist() == ids.tolist()
+
+
+def test_the_worst_are_in_the_sample_with_their_ranks(model, few):
+    (one,) = drawn(model)["models"]
+    for name in ("suspect_rank", "fragile_rank"):
+        ranks = numbers(one["inputs"][name])
+        assert set(range(20)) <= set(ranks.tolist())
+
+
+def test_perturbed_rows_stay_with_their_inputs(model, few):
+    page = drawn(model)
+    perturbed = page["models"][0]["perturbations"]
+    ids = numbers(page["inputs"]["id"])[numbers(perturbed["inputs"])]
+    places = torch.searchsorted(model.perturbed.ids, torch.from_numpy(ids.copy()))
+    assert len(ids) > 50
+    assert (model.perturbed.ids[places].numpy() == ids).all()
+    assert np.allclose(numbers(perturbed["values"]), model.perturbed.inputs[places])
+
+
+def test_the_rest_is_a_random_sample(model, few):
+    """As many of each third of the ids as chance gives: 300 of 900, five deviations either way."""
+    ids = numbers(drawn(model)["inputs"]["id"])
+    edges = np.quantile(model.predictions.ids.numpy(), [1 / 3, 2 / 3])
+    counts = np.bincount(np.searchsorted(edges, ids), minlength=3)
+    assert (abs(counts - 100) < 5 * (300 * 2 / 9) ** 0.5).all()

@@ -1,0 +1,104 @@
+"""The page of several methods in a real browser: what the old, static page said is all there."""
+
+import pytest
+from chromium import SIZES, THEMES, browser, expect, reader, shot
+from test_explorer import payload_of
+from test_write_report import CLASSES, PICTURES, full_subjects, made_up_part
+
+from arcal.report import write_report
+from made_up_subjects import Maker
+
+__all__ = ["browser", "reader"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    out, subjects = tmp_path_factory.mktemp("report"), full_subjects()
+    return write_report(
+        out,
+        subjects,
+        title="A <title>",
+        classes=CLASSES,
+        notes=["chosen & noted"],
+        showcase=Maker().showcase(subjects[0]),
+        part=made_up_part(),
+    )
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_everything_that_is_said_can_be_read(reader, report):
+    page = reader.open_path(report)
+    for summary in page.locator("#comparison summary, .terms summary").all():
+        summary.click()
+    seen = squeezed(page.evaluate("document.querySelector('main').innerText"))
+    payload = payload_of(report)
+    comparison = payload["comparison"]
+    said = [payload["sentence"], *payload["notes"], *comparison["remarks"], comparison["about"]]
+    said += [term["words"] for term in comparison["terms"]]
+    said += [value for pair in comparison["made"].items() for value in pair]
+    for section in comparison["sections"]:
+        said += [section["title"], section["note"]]
+        said += [one["title"] + one["lead"] + one["caption"] for one in section["pictures"]]
+        for table in section["tables"]:
+            said += [table["title"], table["note"]]
+            for part in table["parts"]:
+                said.append(part["title"])
+                for row in part["rows"]:
+                    cells = (cell["text"] + cell.get("small", "") for cell in row["cells"])
+                    said.append(row["name"] + row["words"] + "".join(cells))
+    for text in said:
+        assert squeezed(text) in seen, text
+
+
+def test_every_picture_is_drawn_and_has_words(reader, report):
+    page = reader.open_path(report)
+    images = page.locator("#comparison img")
+    expect(images).to_have_count(len(PICTURES))
+    for image in images.all():
+        image.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.naturalWidth > 300", arg=image.element_handle())
+        assert len(image.get_attribute("alt")) > 20
+
+
+def test_the_best_is_bold_and_gaps_are_tinted(reader, report):
+    page = reader.open_path(report)
+    best = page.locator("#over-seeds-methods td.best").first
+    assert best.evaluate("cell => getComputedStyle(cell).fontWeight") == "700"
+    cell = page.locator("#over-seeds-changes tbody td").first
+    assert cell.evaluate("cell => getComputedStyle(cell).backgroundColor") != "rgba(0, 0, 0, 0)"
+
+
+def test_one_run_of_each_is_explored(reader, report):
+    page = reader.open_path(report)
+    payload = payload_of(report)
+    expect(page.locator("h1")).to_have_text(payload["sentence"])
+    names = [model["name"] for model in payload["models"]]
+    assert page.locator("button.model").all_inner_texts() == names
+    page.locator("button.model").nth(1).click()
+    expect(page.locator("#one-run")).to_contain_text(payload["models"][1]["sentence"])
+    page.locator("#compare select").select_option(names[0])
+    assert len(page.locator(".quadrant").all()) == 4
+    page.locator("button.model").first.click()
+    page.locator("#levels .mark").first.click()
+    page.locator("#levels .chosen .thumb").first.click()
+    expect(page.locator("dialog figure canvas").first).to_be_visible()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["wide", "phone"])
+@pytest.mark.parametrize("theme", THEMES)
+def test_it_fits_and_reads_well(reader, report, tmp_path, size, theme):
+    page = reader.open_path(report, "", size, theme)
+    for summary in page.locator("#comparison summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    page.wait_for_timeout(500)
+    shot(page, tmp_path, f"report-{size[0]}-{theme}")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    found = axe.run(page).response["violations"]
+    assert not [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found]
