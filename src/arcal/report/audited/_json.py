@@ -39,7 +39,8 @@ def as_json(
     }
 
 
-def _model(model: Audited, of_data: Mapping[str, str]) -> dict[str, Any]:
+def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
+    """The findings of one model; facts that are `said` of the data already are left out."""
     over = model.overall
     return {
         "name": model.name,
