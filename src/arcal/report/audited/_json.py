@@ -44,7 +44,7 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
     over = model.overall
     return {
         "name": model.name,
-        "facts": {k: v for k, v in model.facts.items() if of_data.get(k) != v},  # said once
+        "facts": {k: v for k, v in model.facts.items() if said.get(k) != v},
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "figures": {name: finite(value) for name, value in figures(model).items()},
