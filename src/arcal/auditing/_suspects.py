@@ -91,7 +91,7 @@ SUSPECT_ORDERS: Mapping[str, SuspectOrder] = {
 """By name what suspects are put in order by: `(N,)`, the lowest is the most suspect."""
 
 SUSPECT_ORDER = "own-probability"
-"""The order that finds most of the labels that were replaced: docs/notebook/suspects.md."""
+"""It finds most of the labels that were replaced at random: docs/notebook/suspects.md."""
 
 
 def suspects(
