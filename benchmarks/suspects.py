@@ -182,10 +182,8 @@ def disagreement(predictions: Predictions, robustness: Tensor, people: Tensor, R
     right = predictions.predicted == predictions.labels
     cut = levels(robustness, predictions.ids, R)
     for name, values in (("confidence", confidence), ("accuracy", right.double())):
-        lines.append(
-            [f"{name}, by distance", *(f"{values[cut == r].mean():.3f}" for r in range(R))]
-        )
-        lines[-1].append("")
+        means = [f"{values[cut == r].mean():.3f}" for r in range(R)]
+        lines.append([f"{name} in the levels by distance", *means, ""])
     return table(lines)
 
 
