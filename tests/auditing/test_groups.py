@@ -118,10 +118,10 @@ def test_calibrated_models_are_accused_less_often_than_is_said():
     groups = p.argsort().argsort() // 100
     names = [str(g) for g in range(10)]
     accused = 0
-    for _ in range(120):
+    for _ in range(100):
         right = torch.rand(1000, generator=generator, dtype=torch.float64) < p
         accused += shown(by_group(of_confidence(p, right), groups, names, resamples=1))
-    assert accused <= 120 * 0.05 + 3 * (120 * 0.05 * 0.95) ** 0.5
+    assert accused <= 100 * 0.05 + 3 * (100 * 0.05 * 0.95) ** 0.5
 
 
 def test_intervals_of_the_ece_of_calibrated_models_hold_0():

@@ -109,12 +109,12 @@ def test_planted_gaps_are_found():
 def test_the_intervals_of_a_calibrated_model_hold_0():
     """Without a look at chance those of the smooth ECE left it out in 6 of 10 draws."""
     left_out = {"ece": 0, "smooth_ece": 0}
-    for seed in range(12):
+    for seed in range(8):
         one = overall(drawn(200, seed=seed), resamples=30)
         assert one.ece.value > 0
         for name in left_out:
             left_out[name] += getattr(one, name).low > 0
-    assert max(left_out.values()) <= 3  # of 12, where .6 are expected
+    assert max(left_out.values()) <= 2  # of 8, where .4 are expected
 
 
 def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():
