@@ -64,7 +64,9 @@ def main(
     ):
         images = load(run.data)
         model = model_of(train(run, cache / "runs", data=images))
-        predictions, robustness = asked("small", model, images.validation, cache, QUICK)
+        predictions, robustness = predictions_and_distances(
+            "small", model, images.validation, cache, QUICK
+        )
         accuracy = (predictions.predicted == predictions.labels).double().mean()
         print(f"\n{images.validation.name}: {len(predictions.ids)} images, accuracy {accuracy:.3f}")
         for name, draw in REPLACEMENTS.items():
@@ -72,7 +74,9 @@ def main(
             print(planted(predictions, robustness, draw, draws))
     if weights is not None and oracles is not None:
         test = load_test(data)
-        predictions, robustness = asked("resnet20", resnet20(weights), test, cache, attack)
+        predictions, robustness = predictions_and_distances(
+            "resnet20", resnet20(weights), test, cache, attack
+        )
         print(f"\n{test.name}, ResNet-20: verified wrong labels\n")
         print(verified(predictions, robustness, oracles / "cifar10-label-errors.json"))
         people = torch.from_numpy(np.load(oracles / "cifar10h-probs.npy"))[predictions.ids]
@@ -80,7 +84,7 @@ def main(
         print(disagreement(predictions, robustness, people))
 
 
-def asked(
+def predictions_and_distances(
     name: str, model: nn.Module, part: Part, cache: Path, attack: str
 ) -> tuple[Predictions, Tensor]:
     """What a model says of a part, by ascending id, and the distance of each image."""
@@ -123,7 +127,7 @@ def planted(predictions: Predictions, robustness: Tensor, draw: Draw, draws: int
     """A table of the orders: mean and deviation over draws of the labels that are replaced."""
     N = len(predictions.ids)
     n = round(SHARE * N)
-    found = {order: torch.empty(draws, 4, dtype=torch.float64) for order in SUSPECT_ORDERS}
+    results = {order: torch.empty(draws, 4, dtype=torch.float64) for order in SUSPECT_ORDERS}
     for seed in range(draws):
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(N, generator=generator)[:n]
@@ -132,15 +136,15 @@ def planted(predictions: Predictions, robustness: Tensor, draw: Draw, draws: int
         wrong = torch.zeros(N, dtype=torch.bool)
         wrong[chosen] = True
         changed = replace(predictions, labels=labels)
-        for order, rows in found.items():
+        for order, rows in results.items():
             place = suspicion(changed, robustness, order)
             first = [wrong[place < k].double().mean() for k in (50, 100, n)]
             rows[seed] = torch.tensor([separated(place, wrong), *first])
     header = ["order", "AUROC", *(f"right of the first {k}" for k in (50, 100, n))]
     header += [f"of the first {n}, minus {SUSPECT_ORDER}'s"]
     lines = [header]
-    for order, rows in found.items():
-        paired = rows[:, -1] - found[SUSPECT_ORDER][:, -1]
+    for order, rows in results.items():
+        paired = rows[:, -1] - results[SUSPECT_ORDER][:, -1]
         lines.append([order, *map(spread, rows.T), spread(paired, "+")])
     return table(lines)
 
@@ -178,10 +182,8 @@ def disagreement(predictions: Predictions, robustness: Tensor, people: Tensor, R
     right = predictions.predicted == predictions.labels
     cut = levels(robustness, predictions.ids, R)
     for name, values in (("confidence", confidence), ("accuracy", right.double())):
-        lines.append(
-            [f"{name}, by distance", *(f"{values[cut == r].mean():.3f}" for r in range(R))]
-        )
-        lines[-1].append("")
+        means = [f"{values[cut == r].mean():.3f}" for r in range(R)]
+        lines.append([f"{name} in the levels by distance", *means, ""])
     return table(lines)
 
 

@@ -109,8 +109,8 @@ def test_planted_over_confidence_is_mended_and_the_best_of_those_that_keep_accur
 
 def test_a_calibrated_model_is_left_as_it_is():
     """A few may be helped by luck."""
-    helped = [posthoc_on_halves(drawn(200, seed=seed), resamples=40).recommended
-              for seed in range(4)]  # fmt: skip
+    helped = [posthoc_on_halves(drawn(200, seed=seed), resamples=30).recommended
+              for seed in range(3)]  # fmt: skip
     assert sum(name is not None for name in helped) <= 1
 
 

@@ -98,23 +98,23 @@ def test_what_chance_alone_gives_is_that_of_an_independent_simulation():
     assert overall(other, resamples=400).ece_if_calibrated == chance
 
 
-def test_planted_over_confidence_is_found_and_calibration_is_not_accused():
+def test_planted_gaps_are_found():
     sharp = overall(drawn(2000, sharpness=3), resamples=50)
     assert sharp.gap.sign == 1
     assert sharp.ece.value > sharp.ece.low > sharp.ece_if_calibrated.high
     flat = overall(drawn(2000, sharpness=0.3), resamples=50)
     assert flat.gap.sign == -1
-    beyond = []
-    for seed in range(12):
-        one = overall(drawn(150, seed=seed), resamples=40)
-        beyond.append(one.ece.value > one.ece_if_calibrated.high)
-    assert sum(beyond) <= 4  # of 12, where .6 are expected
 
 
-def test_an_ece_that_may_be_chance_has_an_interval_from_0_on():
-    calibrated, chance = (getattr(overall(drawn(200), resamples=60), name)
-                          for name in ("ece", "ece_if_calibrated"))  # fmt: skip
-    assert 0 == calibrated.low < calibrated.value <= chance.high
+def test_the_intervals_of_a_calibrated_model_hold_0():
+    """Without a look at chance those of the smooth ECE left it out in 6 of 10 draws."""
+    left_out = {"ece": 0, "smooth_ece": 0}
+    for seed in range(8):
+        one = overall(drawn(200, seed=seed), resamples=30)
+        assert one.ece.value > 0
+        for name in left_out:
+            left_out[name] += getattr(one, name).low > 0
+    assert max(left_out.values()) <= 2  # of 8, where .4 are expected
 
 
 def test_weights_of_whole_numbers_are_inputs_that_are_there_as_often():

@@ -9,6 +9,8 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from arcal.calibration import ece, smooth_ece
+from arcal.calibration.draws import chance
+from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
 
 
@@ -118,3 +120,12 @@ def test_refuses_bad_input_in_one_line(confidence, correct, message):
     with pytest.raises(ArcalError, match=message) as error:
         smooth_ece(torch.tensor(confidence), torch.tensor(correct, dtype=torch.bool))
     assert "\n" not in str(error.value)
+
+
+def test_smooth_eces_by_chance_are_those_of_labels_drawn_by_the_confidences():
+    confidence = torch.rand(60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.arange(60) % 3 + 1
+    draws = smooth_ece_by_chance(confidence, weights=weights, resamples=30, seed=4)
+    right = torch.cat(list(chance(confidence, 30, seed=4)), dim=1) > 0
+    expected = [smooth_ece(confidence, one, weights=weights) for one in right.T]
+    assert draws.tolist() == pytest.approx(expected, abs=1e-7)

@@ -49,14 +49,15 @@ def from_draws(
     return Estimate(draws.estimate, low, high, n)
 
 
-def ece_from(draws: Bootstrap, n: int, chance: Estimate) -> Estimate:
-    """A bootstrapped ECE: its basic interval, from 0 on if `chance` alone gives as large a one.
+def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
+    """A bootstrapped ECE, or smooth ECE: its basic interval, from 0 on if it may be chance.
 
+    It may be where 95 % of those of a calibrated model are below `chance`, and it is not above.
     Drawing again adds less to the ECE of a calibrated model than the first drawing did, so that its
-    basic interval would leave 0 out in a third of all cases.
+    basic interval would leave 0 out in a third of all cases, and that of a smooth ECE in most.
     """
     estimate = from_draws(draws, n, (0, 1), basic=True)
-    return replace(estimate, low=0.0) if estimate.value <= chance.high else estimate
+    return replace(estimate, low=0.0) if estimate.value <= chance else estimate
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:

@@ -239,7 +239,7 @@ def _eces(
     for i, g in enumerate(chosen.tolist()):
         calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g])
         draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
-        eces[g] = ece_from(draws, n[g], calibrated), calibrated
+        eces[g] = ece_from(draws, n[g], calibrated.high), calibrated
     return eces
 
 

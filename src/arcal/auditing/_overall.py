@@ -22,8 +22,12 @@ from arcal.calibration import (
     resampled,
 )
 from arcal.calibration._checks import as_weights
+from arcal.calibration.smooth import smooth_ece_by_chance
 
 RESAMPLES = 1000
+
+SMOOTH = 200
+"""Draws of the smooth ECE by chance: it takes by far the longest, and only one end is wanted."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +37,8 @@ class Overall:
     `accuracy` has the exact interval, and `gap`, confidence minus accuracy, is positive if the
     model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the basic bootstrap
-    interval, cut to [0, 1]; that of an ECE that may be chance begins at 0, but near calibration
-    that of a smooth ECE is too high. `confidence`, `nll` (nats) and `brier` (in [0, 2]) have the
-    percentile one.
+    interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
+    `brier` (in [0, 2]) the percentile one.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
@@ -81,18 +84,20 @@ def overall(
     N = len(labels)
     draws = drawn_counts(N, resamples, seed=0)
     figures = resampled(log_p, labels, draws, weights=weights)
-    effective = effective_of(as_weights(weights, N), log_p.exp().amax(dim=1))
+    confidence = log_p.exp().amax(dim=1)
+    effective = effective_of(as_weights(weights, N), confidence)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     n = accuracy.n
     chance = _by_chance(predictions, weights, n, resamples)
+    smooth = smooth_ece_by_chance(confidence, weights=weights, resamples=min(resamples, SMOOTH))
     return Overall(
         n=N,
         accuracy=accuracy,
         confidence=from_draws(figures["confidence"], n),
         gap=gap_to(accuracy, figures["confidence"].estimate),
-        ece=ece_from(figures["ece"], n, chance),
+        ece=ece_from(figures["ece"], n, chance.high),
         ece_if_calibrated=chance,
-        smooth_ece=from_draws(figures["smooth_ece"], n, (0, 1), basic=True),
+        smooth_ece=ece_from(figures["smooth_ece"], n, smooth.quantile(0.95).item()),
         nll=from_draws(figures["nll"], n),
         brier=from_draws(figures["brier"], n),
     )

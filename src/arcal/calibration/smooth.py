@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.fft import dct
 from scipy.sparse import csr_array
 from torch import Tensor
 
 from arcal.calibration._checks import as_confidence, as_correct, as_weights
+from arcal.calibration.draws import chance
 from arcal.errors import ArcalError
 
 CELLS = 4096
@@ -51,6 +53,26 @@ def smooth_ece(confidence: Tensor, correct: Tensor, *, weights: Tensor | None = 
         raise ArcalError("the smooth ECE of no inputs is undefined: pass at least one confidence")
     residual = weights * (correct.double() - confidence) / weights.sum()
     return float(fixed_point(grid(confidence, residual).sum(axis=1)[:, None])[0])
+
+
+def smooth_ece_by_chance(
+    confidence: Tensor, *, weights: Tensor | None = None, resamples: int = 200, seed: int = 0
+) -> Tensor:
+    """Smooth calibration errors if every confidence were the chance of being right.
+
+    `(resamples,)` float64; `confidence` and `weights` as in `smooth_ece`, with the same errors.
+
+    >>> draws = smooth_ece_by_chance(torch.full((200,), 0.75))
+    >>> round(draws.mean().item(), 2), (2 / torch.pi * 0.75 * 0.25 / 200) ** 0.5  # E|normal|
+    (0.02, 0.0244...)
+    """
+    confidence = as_confidence(confidence)
+    weights = as_weights(weights, len(confidence))
+    nodes = grid(confidence, weights / weights.sum())
+    draws = (right - confidence[:, None] for right in chance(confidence, resamples, seed))
+    return torch.from_numpy(
+        np.concatenate([fixed_point(np.asarray(nodes @ draw.numpy())) for draw in draws])
+    )
 
 
 def grid(confidence: Tensor, amounts: Tensor) -> csr_array:
