@@ -37,12 +37,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def job(folder, data="data", validation=None, normalize=None, R=2, **reading):
+def job(folder, data="data", validation=None, normalize=None, R=2, other=(), **reading):
     return open_job(
         f"{folder / 'bright.py'}:bright", str(folder / data), Reading(**reading), Settings(),
         weights=None, normalize=normalize, name="bright", panel=None,
-        validation=None if validation is None else str(folder / validation), other=(),
-        limit=None, R=R,
+        validation=None if validation is None else str(folder / validation),
+        other=[str(folder / one) for one in other], limit=None, R=R,
     )  # fmt: skip
 
 
@@ -56,6 +56,26 @@ def test_the_validation_part_of_a_data_set_validates(folder):
 def test_the_audited_inputs_do_not(folder):
     with pytest.raises(ArcalError, match="is data/test, the audited data: give other inputs"):
         job(folder, validation="data-test.parquet")
+
+
+def test_other_data_of_other_classes_become_images_like_the_audited_ones(folder):
+    for name in ("bird", "fish", "newt"):
+        file = folder / "animals" / name / "one.png"
+        file.parent.mkdir(parents=True)
+        Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(file)
+    with_other = job(folder, other=["animals"], classes=("0", "1"))
+    (other,) = with_other.other
+    assert other.part is not None
+    assert other.part.shape == (1, 32, 32)
+    assert other.classes == ("bird", "fish", "newt")
+    (one,) = run_jobs([with_other])
+    assert [told.name for told in one.other] == ["animals"]
+
+
+def test_other_data_that_the_model_cannot_take_are_one_line(folder):
+    (folder / "rows.csv").write_text("width,label\n1.5,0\n2.5,1\n")
+    with pytest.raises(ArcalError, match="rows: the model fails on inputs"):
+        run_jobs([job(folder, other=["rows.csv"])])
 
 
 @pytest.mark.parametrize(("size", "how"), [(32, "as they are"), (24, "short side resized to 27")])

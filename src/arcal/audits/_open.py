@@ -29,6 +29,7 @@ class Reading:
 
     What is None is decided by the data, and the size by the model's configuration if it says.
     `classes` are the names of the model's classes in its order, if it does not say them itself.
+    `like` is the shape `(C, H, W)` of the audited images, which others are brought to.
     """
 
     part: str | None = None
@@ -42,6 +43,7 @@ class Reading:
     crop: str = "centre"
     check: bool = False
     skip_broken: bool = False
+    like: tuple[int, ...] | None = None
 
 
 def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
@@ -140,7 +142,8 @@ def open_job(
     words = " ".join(normalize) if normalize else None
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
     examples = read_examples(data, opened, reading)
-    rest = replace(reading, part=None, weight=None)
+    like = None if examples.part is None else examples.part.shape
+    rest = replace(reading, part=None, weight=None, like=like)
     known = None if validation is None else _validation(validation, opened, rest, examples)
     if limit is not None:
         if limit < 1:
@@ -153,7 +156,7 @@ def open_job(
         examples=examples,
         classes=reading.classes or opened.class_names,
         validation=known,
-        other=[read_examples(one, opened, rest) for one in other],
+        other=[read_examples(one, opened, rest, foreign=True) for one in other],
         settings=settings,
         fingerprint=opened.fingerprint(),
         facts={**opened.facts, **examples.facts},
@@ -179,8 +182,10 @@ def _validation(
     return examples
 
 
-def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Examples:
-    """The labelled inputs at a path, as this model takes them."""
+def read_examples(
+    source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool = False
+) -> Examples:
+    """The labelled inputs at a path, as this model takes them; `foreign` ones are of any classes."""
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -193,7 +198,7 @@ def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Ex
         "part": reading.part,
         "label": reading.label,
         "weight": reading.weight,
-        "classes": reading.classes or _known_classes(opened),
+        "classes": None if foreign else reading.classes or _known_classes(opened),
     }
     if kind == "texts":
         return _texts(source, opened, reading, named)
@@ -232,7 +237,7 @@ def _images(
     source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
 ) -> Part:
     settings = {"image": reading.image, "skip_broken": reading.skip_broken, **named}
-    shape = opened.input_shape
+    shape = opened.input_shape or reading.like
     if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
         settings["channels"] = shape[0]
     how = opened.preprocessing
