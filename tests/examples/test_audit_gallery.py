@@ -223,7 +223,7 @@ def test_each_audit_has_commands_and_a_small_picture():
     for title, text in sections().items():
         assert sum(words[:2] == ["arcal", "audit"] for words in typed(title)) == 1, title
         (picture,) = re.findall(r"!\[.+?\]\((pictures/[\w-]+\.png)\)", text)
-        assert Path(picture).stem in text.split("--out ")[1].split()[0], "shot from another page"
+        assert Path(picture).stem == text.split("--out ")[1].split()[0], "shot from another page"
         assert (GALLERY.parent / picture).stat().st_size < 150_000, picture
     named = set(re.findall(r"examples/\w+/\w+\.py", GALLERY.read_text()))
     assert {f"examples/audits/{path.name}" for path in AUDITS.glob("*.py")} <= named
