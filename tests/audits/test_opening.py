@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import resnet18
 
 from arcal.audits import Reading, Settings, open_job, run_jobs
 from arcal.errors import ArcalError
@@ -85,6 +86,20 @@ def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
     assert examples.part is not None
     assert examples.part.shape == (1, size, size)
     assert how in examples.facts["Images"]
+
+
+@pytest.mark.parametrize(("size", "said"), [(32, False), (None, True)])
+def test_preprocessing_that_is_not_used_is_not_said(folder, size, said):
+    weights = folder / "weights.pth"
+    torch.save(resnet18(num_classes=2).state_dict(), weights)
+    opened = open_job(
+        "torchvision:resnet18", str(folder / "data"), Reading(size=size), Settings(),
+        weights=weights, normalize=None, name="resnet18", panel=None, R=2,
+    )  # fmt: skip
+    assert ("Preprocessing" in opened.facts) == said
+    assert opened.examples is not None
+    assert opened.examples.part is not None
+    assert opened.examples.part.shape == (3, size or 224, size or 224)
 
 
 @pytest.mark.parametrize("words", [("0.5", "0.25"), ("0.5 0.25",)])

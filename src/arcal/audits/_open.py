@@ -141,6 +141,9 @@ def open_job(
     """
     words = " ".join(normalize) if normalize else None
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
+    if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
+        facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
+        opened = replace(opened, facts=facts)
     examples = read_examples(data, opened, reading)
     like = None if examples.part is None else examples.part.shape
     rest = replace(reading, part=None, weight=None, like=like)
