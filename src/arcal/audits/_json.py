@@ -39,11 +39,11 @@ def as_json(
     }
 
 
-def _model(model: Audited, of_data: Mapping[str, str]) -> dict[str, Any]:
+def _model(model: Audited, data: Mapping[str, str]) -> dict[str, Any]:
     over = model.overall
     return {
         "name": model.name,
-        "facts": {k: v for k, v in model.facts.items() if of_data.get(k) != v},  # said once
+        "facts": {k: v for k, v in model.facts.items() if data.get(k) != v},  # said once
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "figures": {name: finite(value) for name, value in figures(model).items()},
