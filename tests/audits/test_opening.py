@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import resnet18
 
 from arcal.audits import Reading, Settings, open_job, run_jobs
 from arcal.errors import ArcalError
@@ -37,12 +38,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def job(folder, data="data", validation=None, normalize=None, R=2, **reading):
+def job(folder, data="data", validation=None, normalize=None, R=2, other=(), **reading):
     return open_job(
         f"{folder / 'bright.py'}:bright", str(folder / data), Reading(**reading), Settings(),
         weights=None, normalize=normalize, name="bright", panel=None,
-        validation=None if validation is None else str(folder / validation), other=(),
-        limit=None, R=R,
+        validation=None if validation is None else str(folder / validation),
+        other=[str(folder / one) for one in other], limit=None, R=R,
     )  # fmt: skip
 
 
@@ -58,6 +59,26 @@ def test_the_audited_inputs_do_not(folder):
         job(folder, validation="data-test.parquet")
 
 
+def test_other_data_of_other_classes_become_images_like_the_audited_ones(folder):
+    for name in ("bird", "fish", "newt"):
+        file = folder / "animals" / name / "one.png"
+        file.parent.mkdir(parents=True)
+        Image.fromarray(np.full((20, 30, 3), 90, np.uint8)).save(file)
+    with_other = job(folder, other=["animals"], classes=("0", "1"))
+    (other,) = with_other.other
+    assert other.part is not None
+    assert other.part.shape == (1, 32, 32)
+    assert other.classes == ("bird", "fish", "newt")
+    (one,) = run_jobs([with_other])
+    assert [told.name for told in one.other] == ["animals"]
+
+
+def test_other_data_that_the_model_cannot_take_are_one_line(folder):
+    (folder / "rows.csv").write_text("width,label\n1.5,0\n2.5,1\n")
+    with pytest.raises(ArcalError, match="rows: the model fails on inputs"):
+        run_jobs([job(folder, other=["rows.csv"])])
+
+
 @pytest.mark.parametrize(("size", "how"), [(32, "as they are"), (24, "short side resized to 27")])
 def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
     examples = job(folder, size=size).examples
@@ -65,6 +86,20 @@ def test_images_that_have_the_size_are_left_as_they_are(folder, size, how):
     assert examples.part is not None
     assert examples.part.shape == (1, size, size)
     assert how in examples.facts["Images"]
+
+
+@pytest.mark.parametrize(("size", "said"), [(32, False), (None, True)])
+def test_preprocessing_that_is_not_used_is_not_said(folder, size, said):
+    weights = folder / "weights.pth"
+    torch.save(resnet18(num_classes=2).state_dict(), weights)
+    opened = open_job(
+        "torchvision:resnet18", str(folder / "data"), Reading(size=size), Settings(),
+        weights=weights, normalize=None, name="resnet18", panel=None, R=2,
+    )  # fmt: skip
+    assert ("Preprocessing" in opened.facts) == said
+    assert opened.examples is not None
+    assert opened.examples.part is not None
+    assert opened.examples.part.shape == (3, size or 224, size or 224)
 
 
 @pytest.mark.parametrize("words", [("0.5", "0.25"), ("0.5 0.25",)])

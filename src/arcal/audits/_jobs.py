@@ -85,7 +85,17 @@ class Job:
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
         check_model(self.model, x, y, classes=len(examples.classes))
+        for one in (self.validation, *self.other):
+            if one is not None:
+                self._check_on(one)
         return replace(self, examples=examples)
+
+    def _check_on(self, examples: Examples) -> None:
+        x = moved(examples.read(examples.order()[:PROBED]), self.settings.device)
+        try:
+            check_model(self.model, x)
+        except ArcalError as error:
+            raise ArcalError(f"{examples.name}: {error}") from None
 
     def blocks(self, work: Path | None, advance: Advance) -> Iterator[Block]:
         """The blocks of the audited inputs; `advance` is told how many are done."""

@@ -30,6 +30,7 @@ class Reading:
 
     What is None is decided by the data, and the size by the model's configuration if it says.
     `classes` are the names of the model's classes in its order, if it does not say them itself.
+    `like` is the shape `(C, H, W)` of the audited images, which others are brought to.
 
     >>> Reading(part="validation", size=32).crop
     'centre'
@@ -46,6 +47,7 @@ class Reading:
     crop: str = "centre"
     check: bool = False
     skip_broken: bool = False
+    like: tuple[int, ...] | None = None
 
 
 def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
@@ -157,8 +159,12 @@ def open_job(
     """
     words = " ".join(normalize) if normalize else None
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
+    if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
+        facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
+        opened = replace(opened, facts=facts)
     examples = read_examples(data, opened, reading)
-    rest = replace(reading, part=None, weight=None)
+    like = None if examples.part is None else examples.part.shape
+    rest = replace(reading, part=None, weight=None, like=like)
     known = None if validation is None else _validation(validation, opened, rest, examples)
     if limit is not None:
         if limit < 1:
@@ -171,7 +177,7 @@ def open_job(
         examples=examples,
         classes=reading.classes or opened.class_names,
         validation=known,
-        other=[read_examples(one, opened, rest) for one in other],
+        other=[read_examples(one, opened, rest, foreign=True) for one in other],
         settings=settings,
         fingerprint=opened.fingerprint(),
         facts={**opened.facts, **_normalisation(opened, examples), **examples.facts},
@@ -205,8 +211,10 @@ def _validation(
     return examples
 
 
-def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Examples:
-    """The labelled inputs at a path, as this model takes them."""
+def read_examples(
+    source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool = False
+) -> Examples:
+    """The labelled inputs at a path, as this model takes them; `foreign` ones of any classes."""
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -219,7 +227,7 @@ def read_examples(source: str, opened: OpenedClassifier, reading: Reading) -> Ex
         "part": reading.part,
         "label": reading.label,
         "weight": reading.weight,
-        "classes": reading.classes or _known_classes(opened),
+        "classes": None if foreign else reading.classes or _known_classes(opened),
     }
     if kind == "texts":
         return _texts(source, opened, reading, named)
@@ -258,7 +266,7 @@ def _images(
     source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
 ) -> Part:
     settings = {"image": reading.image, "skip_broken": reading.skip_broken, **named}
-    shape = opened.input_shape
+    shape = opened.input_shape or reading.like
     if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
         settings["channels"] = shape[0]
     how = opened.preprocessing
