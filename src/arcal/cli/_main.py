@@ -121,7 +121,7 @@ def _one_line(box: str) -> str:
 
 def _in_words(error: OSError) -> str:
     """What is wrong with which file, and what to do."""
-    if error.errno in (None, errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{error}; what was finished is kept, the same command continues"
     files = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
     reason = (error.strerror or str(error)).lower()
