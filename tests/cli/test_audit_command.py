@@ -306,6 +306,13 @@ def test_what_must_be_known_is_said_aloud_and_written(files, options, says):
     assert says in Path("audit/index.html").read_text()
 
 
+def test_opening_every_image_has_its_progress_where_there_is_no_terminal(files, monkeypatch):
+    monkeypatch.setattr("arcal.console.EVERY", 0)
+    usual = "--order", "none", "--shift", "none"
+    done = succeeds("audit", "net.py:net", "broken", "--skip-broken", *usual)
+    assert "opening broken: 6 of 6 images" in done.stderr
+
+
 ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for i in range(8))
 
 
