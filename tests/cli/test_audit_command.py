@@ -1,6 +1,7 @@
 """`arcal audit` and `arcal score` as a stranger types them: their flags, and all that is wrong."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -166,6 +167,19 @@ def test_another_order_of_classes_is_a_warning_and_can_be_mended(images):
     mended = succeeds("audit", "net.py:inverted", *options, "--classes", "light", "dark")
     assert "arcal: " not in mended.stderr
     assert json.loads(mended.stdout)["models"][0]["overall"]["accuracy"]["value"] == 0.9
+
+
+@pytest.mark.parametrize("models", [["net.py:net"], ["net.py:net", "net.py:linear"]])
+def test_the_summary_fits_80_columns_and_its_sentence_is_first(images, monkeypatch, models):
+    monkeypatch.setenv("COLUMNS", "80")
+    options = "--order", "margin", "--shift", "none"
+    text = succeeds("audit", *models, "data.npz", *options).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    paragraphs = text.split("\n\n")
+    assert len(paragraphs) == len(models)
+    for paragraph in paragraphs:
+        assert re.match(r"\w+ is right on \d+\.\d % of 60 inputs and says ", paragraph)
+        assert "\n  on data: ECE 0." in paragraph
 
 
 @pytest.fixture

@@ -98,19 +98,19 @@ def _suspicion(model: Audited) -> str | None:
 
 
 def summary(models: Sequence[Audited], data: str) -> str:
-    """Lines for a terminal: the sentence, what stands out, what would mend it."""
-    lines = []
+    """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
+    paragraphs = []
     for model in models:
         over = model.overall
-        chance = over.ece_if_calibrated
-        lines += [
-            headline(model),
-            f"  ECE {number(over.ece)}, {chance.value:.4f} if it were calibrated; smooth ECE "
-            f"{number(over.smooth_ece)}; log-loss {number(over.nll)}",
+        calibrated = f"{over.ece_if_calibrated.value:.4f} if it were calibrated"
+        details = [
+            *doubts(model),
+            f"on {data}: ECE {number(over.ece)}, {calibrated}",
+            f"smooth ECE {number(over.smooth_ece)}; log-loss {number(over.nll)}",
+            *stands_out(model),
         ]
-        lines += [f"  {doubt}" for doubt in doubts(model)]
-        lines += [f"  {line}" for line in stands_out(model)]
-    return "\n".join([f"{data}:", *lines])
+        paragraphs.append("\n  ".join([headline(model), *details]))
+    return "\n\n".join(paragraphs)
 
 
 def stands_out(model: Audited) -> list[str]:

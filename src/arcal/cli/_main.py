@@ -36,6 +36,9 @@ COMMANDS = {
     "reproduce": Reproduce,
 }
 
+BOX = "│╭╰|+ \x1b"
+"""What a line of a box begins with in help, in colour or not."""
+
 
 def main() -> None:
     """Run the command line. Bad input prints one line and exits with 2."""
@@ -94,7 +97,7 @@ class _Wrapped:
     def write(self, text: str) -> int:
         width = shutil.get_terminal_size().columns
         lines = [
-            line if line.startswith(("│", "╭", "╰", "\x1b")) else textwrap.fill(line, width)
+            textwrap.fill(line, width) if len(line) > width and line[0] not in BOX else line
             for line in text.split("\n")
         ]
         return self.stream.write("\n".join(lines))

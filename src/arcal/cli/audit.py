@@ -17,7 +17,7 @@ from arcal.cli.model_and_data import (
     given,
     open_named,
 )
-from arcal.cli.output import say
+from arcal.cli.output import say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Audit:
         if output.markdown:
             print(audit.markdown())
         if not output.json and not output.markdown:
-            print(audit.summary())
+            print(wrapped(audit.summary()))
         if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it
             for line in audit.doubts():
                 say(f"arcal: {line}")
