@@ -1,12 +1,17 @@
 """`arcal audit` and `arcal score` as a stranger types them: their flags, and all that is wrong."""
 
 import json
+import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from arcal.audits import Reading
 from arcal.cli.audit import AnalysisFlags, OutputFlags
@@ -62,6 +67,7 @@ def test_what_is_written_is_chosen_for_predictions_as_well(here, name):
 
 
 CODE = """
+import numpy as np
 import torch
 from torch import nn
 
@@ -77,6 +83,64 @@ class Inverted(nn.Module):
         return net(x).flip(1)
 
 inverted = Inverted().eval()
+dropout = nn.Sequential(net, nn.Dropout()).train()
+probabilities = nn.Sequential(net, nn.Softmax(1)).eval()
+colour = nn.Sequential(nn.Conv2d(3, 2, 28), nn.Flatten()).eval()
+double = nn.Sequential(nn.Flatten(), nn.Linear(784, 2)).double().eval()
+
+def linear(classes=2, size=28):
+    return nn.Sequential(nn.Flatten(), nn.Linear(size**2, classes)).eval()
+
+def three():
+    return linear(3)
+
+def small():
+    return linear(size=20)
+
+def training(x):
+    return dropout(x)
+
+def nan(x):
+    return net(x) * torch.nan
+
+def infinite(x):
+    return net(x) + torch.tensor([torch.inf, 0])
+
+def late(x):
+    return net(x).where(x.mean((1, 2, 3))[:, None] < 0.6, torch.nan)
+
+def dependent(x):
+    return net(x - x.mean(0) + 0.5)
+
+def named(x):
+    return {"features": x, "other": x}
+
+def chosen(x):
+    return net(x).argmax(1)
+
+def flat(x):
+    return net(x).flatten()
+
+def detached(x):
+    return net(x).detach()
+
+def writes(x):
+    return net(x.mul_(2))
+
+def no_network():
+    pass
+
+def two(x, y):
+    return net(x)
+
+def fails():
+    raise RuntimeError("no\\nsuch thing")
+
+class Wide(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+number = 3
 """
 
 
@@ -103,3 +167,234 @@ def test_another_order_of_classes_is_a_warning_and_can_be_mended(images):
     mended = succeeds("audit", "net.py:inverted", *options, "--classes", "light", "dark")
     assert "arcal: " not in mended.stderr
     assert json.loads(mended.stdout)["models"][0]["overall"]["accuracy"]["value"] == 0.9
+
+
+@pytest.mark.parametrize("models", [["net.py:net"], ["net.py:net", "net.py:linear"]])
+def test_the_summary_fits_80_columns_and_its_sentence_is_first(images, monkeypatch, models):
+    monkeypatch.setenv("COLUMNS", "80")
+    options = "--order", "margin", "--shift", "none"
+    text = succeeds("audit", *models, "data.npz", *options).stdout
+    assert max(map(len, text.splitlines())) <= 80
+    paragraphs = text.split("\n\n")
+    assert len(paragraphs) == len(models)
+    for paragraph in paragraphs:
+        assert re.match(r"\w+ is right on \d+\.\d % of 60 inputs and says ", paragraph)
+        assert "\n  on data: ECE 0." in paragraph
+
+
+@pytest.fixture
+def files(images):
+    """Models, weights and data, few of which are right."""
+    pixels, labels = images.pixels.numpy(), images.labels.numpy()
+    for name, code in {
+        "syntax": "def f(:",
+        "imports": "import nothere",
+        "exits": "exit(3)",
+    }.items():
+        Path(f"{name}.py").write_text(code)
+    linear = nn.Sequential(nn.Flatten(), nn.Linear(784, 2))
+    torch.save(linear.state_dict(), "weights.pt")
+    torch.save(linear, "whole.pt")
+    torch.save(nn.Linear(3, 3).state_dict(), "other.pt")
+    Path("cut.pt").write_bytes(Path("weights.pt").read_bytes()[:500])
+    Path("empty.pt").touch()
+    np.savez("negative.npz", images=pixels, labels=labels - 1)
+    np.savez("halves.npz", images=pixels, labels=labels / 2)
+    np.savez("fewer.npz", images=pixels, labels=labels[1:])
+    np.savez("unlabelled.npz", images=pixels)
+    np.savez("few.npz", images=pixels[:5], labels=labels[:5])
+    Path("empty").mkdir()
+    Path("table.csv").write_text("a,b,label\n" + "1,2,0\n3,4,1\n" * 10)
+    Path("file").touch()
+    for name in ("a", "b"):
+        (folder := Path("broken", name)).mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(pixels[i, 0]).save(folder / f"{i}.png")
+        (folder / "3.png").write_bytes(b"no image")
+    for i in range(3):
+        (folder := Path("single", "a")).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[i, 0]).save(folder / f"{i}.png")
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("nowhere.py:net", "nowhere.py is missing"),
+        ("syntax.py:net", "syntax.py:1: SyntaxError"),
+        ("imports.py:net", "imports.py:1: ModuleNotFoundError: No module named 'nothere'"),
+        ("exits.py:net", "exits.py:1: SystemExit: 3"),
+        ("net.py", "which name in net.py? Write net.py:NAME"),
+        ("net.py:nett", "net.py has no nett: did you mean net?"),
+        ("net.py:number", "is a int: name a module"),
+        ("net.py:fails", "RuntimeError: no; mend it there"),
+        ("net.py:no_network", "returns NoneType: it must return a torch module"),
+        ("net.py:two", "needs x and y: name a function without arguments"),
+        ("net.py:Wide", "needs width: write a function without arguments"),
+        ("net.py:training", "the model is stochastic"),
+        ("net.py:probabilities", "returns probabilities: give logits"),
+        ("net.py:nan", "logits that are not finite"),
+        ("net.py:infinite", "logits that are not finite"),
+        ("net.py:late", "logits that are not finite"),
+        ("net.py:dependent", "depend on the others of its batch"),
+        ("net.py:named", "no logits are found"),
+        ("net.py:chosen", "logits are needed"),
+        ("net.py:flat", "logits (N, Z) of at least 2 classes are needed"),
+        ("net.py:writes", "writes into its input"),
+        ("net.py:detached --order gradient", "no gradient to its inputs"),
+        ("net.py:double", "weights torch.float64: convert the inputs, or the model"),
+        ("net.py:colour", "to have 3 channels, but got 1"),
+        ("net.py:small", "cannot be multiplied (8x784 and 400x2); give inputs of the shape"),
+        ("net.py:net --size 0", "at least 1 pixel"),
+        ("net.py:net --crop round", "no crop 'round'"),
+        ("net.py:linear --weights nowhere.pt", "nowhere.pt is missing"),
+        ("net.py:linear --weights other.pt", "other.pt does not fit linear: it lacks"),
+        ("net.py:linear --weights whole.pt", "is not unpickled: save `model.state_dict()`"),
+        ("net.py:linear --weights cut.pt", "it may have been cut off, copy it again"),
+        ("net.py:linear --weights empty.pt", "it may have been cut off, copy it again"),
+        ("net.py:linear --weights empty", "empty is a folder"),
+        ("net.py:linear --weights weights.pt weights.pt", "2 --weights for 1 model"),
+        ("net.py:net net.py:net data.npz", "two models are called"),
+        ("net.py:net net.py:three data.npz", "net has 2 classes and three 3: audit them one by"),
+        ("net.py:net empty", "empty holds nothing to audit"),
+        ("net.py:net nowhere", "nowhere is not there"),
+        ("net.py:net file", "a file of no known kind"),
+        ("net.py:net single", "and the data has 1"),
+        ("net.py:net broken", "broken/a/3.png: the image cannot be read"),
+        ("net.py:net broken --check", "2 of 8 images cannot be read (broken/a/3.png: no known"),
+        ("net.py:net negative.npz", "labels -1 is not in"),
+        ("net.py:net halves.npz", "labels is 0.5, which is no class"),
+        ("net.py:net fewer.npz", "labels has the shape (59,) but there are 60 images"),
+        ("net.py:net unlabelled.npz", "has no array labels"),
+        ("net.py:net data.npz --part left", "has no part 'left'"),
+        ("net.py:net data.npz --weight left", "arcal: data.npz has no array left"),
+        (
+            "net.py:net data.npz --columns a",
+            "--columns is of table, and data.npz is read as images",
+        ),
+        (
+            "net.py:linear table.csv --size 28",
+            "--size is of images, and table.csv is read as table",
+        ),
+        ("net.py:net data.npz --classes dark", "is not in [0, 1)"),
+        ("net.py:net data.npz --limit 0", "--limit 0: at least 1 input"),
+        ("net.py:net data.npz --levels 61 --order margin", "cannot be cut into 61 levels"),
+        ("net.py:net data.npz --levels 0 --order margin", "0 levels: at least 1"),
+        ("net.py:net data.npz --batch 0", "batch 0: at least 1"),
+        ("net.py:net data.npz --order size", "--order size: choose from"),
+        ("net.py:net data.npz --attack pgd", "--attack is of the order attack"),
+        ("net.py:net data.npz --validation data.npz", "is data, the audited data"),
+        ("net.py:net data.npz --other data.npz", "--other data.npz is the audited data"),
+        ("net.py:net data.npz --normalize imagnet", "'imagnet' is not known: give imagenet"),
+        ("net.py:net data.npz --out file", "--out file: file is a file: name a folder"),
+        ("net.py:net data.npz --out file/there", "--out file/there: file is a file"),
+        ("net.py:net data.npz --names a b", "2 names for 1 models"),
+        ("net.py:net data.npz --fail-if ece", "--fail-if 'ece' is no condition"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_nothing_is_written(files, typed, says):
+    command = typed.split()
+    if len(command) == 1 or command[1].startswith("--"):
+        command.insert(1, "data.npz")
+    for flag in ("--order", "--shift"):
+        command += [] if flag in command else [flag, "none"]
+    line = arcal("audit", *command).line
+    assert line.startswith("arcal: ")
+    assert says in line
+    assert not list(Path().glob("audit/[!.]*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["broken", "--skip-broken"], "left out: 2 of 8 images that cannot be read, such as"),
+        (["data.npz", "--validation", "few.npz"], "5 of the 5 validation inputs are audited"),
+        (["few.npz"], "the labels are of 2 of the model's 3 classes"),
+    ],
+)
+def test_what_must_be_known_is_said_aloud_and_written(files, options, says):
+    model = "net.py:three" if options == ["few.npz"] else "net.py:net"
+    done = succeeds("audit", model, *options, "--order", "none", "--shift", "none")
+    assert any(says in line for line in done.stderr.splitlines())
+    findings = json.loads(Path("audit/audit.json").read_text())
+    assert any(says in note for note in findings["notes"])
+    assert says in Path("audit/index.html").read_text()
+
+
+def test_opening_every_image_has_its_progress_where_there_is_no_terminal(files, monkeypatch):
+    monkeypatch.setattr("arcal.console.EVERY", 0)
+    usual = "--order", "none", "--shift", "none"
+    done = succeeds("audit", "net.py:net", "broken", "--skip-broken", *usual)
+    assert "opening broken: 6 of 6 images" in done.stderr
+
+
+ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for i in range(8))
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("8,cat,,0.5", "probabilities_cat is missing in row 8"),
+        ("8,cat,high,0.5", "probabilities_cat is no number in row 8 ('high')"),
+        ("8,cat,0.9,0.4", "the probabilities do not sum to 1 in row 8"),
+        ("8,cat,1.2,-0.2", "the probabilities leave [0, 1] in row 8"),
+        ("8,cow,0.5,0.5", "the label 'cow' of row 8 is none of cat, dog"),
+        ("8,,0.5,0.5", "none of cat, dog"),
+        ("3,cat,0.5,0.5", "id 3 of row 8 is there twice"),
+        ("8,cat,0.5", "cannot be read (CSV parse error: Expected 4 columns"),
+    ],
+)
+def test_a_wrong_row_of_predictions_is_one_line(here, row, says):
+    head = "id,label,probabilities_cat,probabilities_dog\n"
+    Path("mine.csv").write_text(f"{head}{ROWS}{row}\n")
+    line = arcal("audit", "mine.csv").line
+    assert line.startswith("arcal: mine.csv")
+    assert says in line
+    assert not Path("audit").exists()
+
+
+def test_rounded_probabilities_are_scaled_aloud(here):
+    head = "id,label,probabilities_cat,probabilities_dog\n"
+    Path("mine.csv").write_text(f"{head}{ROWS}8,cat,0.505,0.5\n9,cat,0.69,0.3\n")
+    done = succeeds("audit", "mine.csv", "--json")
+    says = "mine: 2 of 10 rows do not sum to 1 (0.99 to 1.005)"
+    assert f"arcal: {says}" in done.stderr
+    assert any(says in note for note in json.loads(done.stdout)["notes"])
+
+
+def test_files_that_hold_no_predictions_are_one_line(here):
+    for name in ("empty.csv", "empty.npz", "empty.parquet"):
+        Path(name).touch()
+        assert arcal("audit", name).line.startswith(f"arcal: {name} cannot be read (")
+    np.savez("keys.npz", preds=np.eye(3), y=np.arange(3))
+    assert "no logits or probabilities, only preds, y" in arcal("audit", "keys.npz").line
+    assert "nowhere.csv is missing" in arcal("audit", "nowhere.csv").line
+    np.savez("one.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(3))
+    np.savez("two.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(1, 4))
+    assert "one and two are of other inputs" in arcal("audit", "one.npz", "two.npz").line
+    assert "nowhere.npz is missing" in arcal("audit", "one.npz", "nowhere.npz").line
+    Path("folder").mkdir()
+    assert "one.npz holds predictions, and folder" in arcal("audit", "one.npz", "folder").line
+    assert "one of --names is empty" in arcal("audit", "one.npz", "--names", "").line
+
+
+def test_a_name_with_markup_is_only_a_name(here):
+    np.savez("some.npz", logits=9 * np.eye(3), labels=np.arange(3))
+    done = succeeds("audit", "some.npz", "--names", "</script><b>[red]mine")
+    assert "</script><b>[red]mine is right" in done.stdout
+    assert "</script><b>" not in Path("audit/index.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_what_was_done_is_kept(images):
+    code = (
+        "import resource, sys; from arcal.cli import main; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)); main()"
+    )
+    command = ["audit", "net.py:net", "data.npz", "--order", "none", "--shift", "none"]
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("arcal: ")
+    assert "audit/" in line
+    assert line.endswith("what was finished is kept, the same command continues")
+    assert list(Path("audit").glob(".work/*/00000.safetensors"))

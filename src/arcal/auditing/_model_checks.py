@@ -207,7 +207,10 @@ def _why_it_failed(model: Model, x: Tensor | Inputs, error: Exception) -> str:
             f"convert the inputs, or the model, by `.to(dtype)`"
         )
     shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in _named(x).values())
-    return f"the model fails on inputs {shapes}: {_line(error)}"
+    return (
+        f"the model fails on inputs {shapes}: {_line(error)}; give inputs "
+        "of the shape and dtype that it takes"
+    )
 
 
 def _words(dtypes: set[torch.dtype]) -> str:

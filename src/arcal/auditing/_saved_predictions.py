@@ -44,7 +44,7 @@ def as_predictions(
              [0.5000, 0.5000]]], dtype=torch.float64)
     >>> as_predictions(logits=[[0.75, 0.25]], labels=[0])
     Traceback (most recent call last):
-    arcal.errors.ArcalError: the logits lie in [0, 1] and rows sum to 1: give them as probabilities=
+    arcal.errors.ArcalError: the logits lie in [0, 1] and rows sum to 1: give them as probabilities
     """
     if (logits is None) == (probabilities is None):
         raise ArcalError("give either logits or probabilities, and not both")
@@ -88,24 +88,24 @@ def _from_logits(z: Tensor) -> Tensor:
     if z.shape[-1] == 1:
         if inside:
             raise ArcalError(
-                "the logits of the one class all lie in [0, 1]: give them as probabilities=, or, "
+                "the logits of the one class all lie in [0, 1]: give them as `probabilities`, or, "
                 "if they are logits z, in two columns (0, z)"
             )
         z = torch.cat([torch.zeros_like(z), z], dim=-1)
     elif inside and ((z.sum(dim=-1) - 1).abs() <= SUM).all():
-        raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities=")
+        raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities")
     return z if z.ndim == 3 else z.unsqueeze(0)
 
 
 def _from_probabilities(p: Tensor) -> Tensor:
     _refuse(p.isnan().any(dim=-1), "the probabilities hold NaN")
     outside = ~_in_unit_interval(p, OUTSIDE).all(dim=-1)
-    _refuse(outside, "the probabilities leave [0, 1]", "give logits as logits=")
+    _refuse(outside, "the probabilities leave [0, 1]", "name logits `logits`")
     p = p.clamp(0, 1)
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
-    off = (p.sum(dim=-1) - 1).abs() > SUM
-    _refuse(off, "the probabilities do not sum to 1", "give all classes, or logits as logits=")
+    off = (p.sum(dim=-1) - 1).abs() > SUM + OUTSIDE
+    _refuse(off, "the probabilities do not sum to 1", "give all classes, or name logits `logits`")
     return p.log() if p.ndim == 3 else p.log().unsqueeze(0)
 
 

@@ -111,8 +111,8 @@ class Audit:
         return summary(self.models, self.data)
 
     def doubts(self) -> list[str]:
-        """What must be mended before anything else is believed, a line a model; mostly none."""
-        return [f"{model.name}: {doubt}" for model in self.models if (doubt := doubts(model))]
+        """What must be mended before anything else is believed, mostly nothing."""
+        return [f"{model.name}: {doubt}" for model in self.models for doubt in doubts(model)]
 
     def markdown(self) -> str:
         """The summary as Markdown, for a build's summary or a pull request."""

@@ -19,6 +19,7 @@ from arcal.attacks import (
     settings_of,
 )
 from arcal.auditing import EvaluationSet, Perturbed
+from arcal.errors import ArcalError
 from arcal.robustness import Attack, score
 from arcal.transforms import corrupt
 
@@ -53,6 +54,10 @@ class Settings:
     panel: Sequence[EvaluationSet] = ()
     batch: int | None = None
     device: torch.device = CPU
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise ArcalError(f"batch {self.batch}: at least 1 input is needed")
 
     def facts(self) -> dict[str, Any]:
         """What the results depend on, beside the model and the data."""

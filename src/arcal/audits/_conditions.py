@@ -41,9 +41,10 @@ class Condition:
         """Whether the condition holds; a figure that is not there raises `ArcalError`."""
         if self.figure not in figures:
             near = difflib.get_close_matches(self.figure, figures, n=3, cutoff=0.5)
+            some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
             raise ArcalError(
                 f"--fail-if {self}: this audit has no figure {self.figure!r}; "
-                f"{'near it are' if near else 'there are'} {', '.join(near or sorted(figures))}"
+                f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
             )
         value = figures[self.figure]
         return {

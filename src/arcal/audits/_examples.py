@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -59,6 +60,13 @@ class Examples:
             raise ArcalError(f"{part.name} is empty: there is nothing to audit")
         how, key = getattr(part, "how", None), getattr(part, "key", lambda position: "")
         names = [str(key(position)) for position in range(len(part))]
+        facts = {"Images": how} if how else {}
+        if skipped := getattr(part, "skipped", ()):
+            first, whole = skipped[0], len(part) + len(skipped)
+            facts["Left out"] = (
+                f"{len(skipped):,} of {whole:,} images that cannot be read, such as {first.where} "
+                f"({first.reason})"
+            )
         return cls(
             name=part.name,
             ids=part.ids,
@@ -70,7 +78,7 @@ class Examples:
             part=part,
             names=names if all(names) else None,
             weights=getattr(part, "weights", None),
-            facts={"Images": how} if how else {},
+            facts=facts,
         )
 
     @classmethod
@@ -109,6 +117,18 @@ class Examples:
             **more,
         )
 
+    def digests(self) -> list[bytes]:
+        """What tells each input from others: the hash of its file, pixels, row or text."""
+        encoded, rows = getattr(self.part, "encoded", None), getattr(self.part, "rows", None)
+        if encoded is not None and rows is not None:
+            read = encoded.read(rows.tolist())
+            contents = (one.read_bytes() if isinstance(one, Path) else one or b"" for one in read)
+        elif self.texts is not None:
+            contents = (text.encode() for text in self.texts)
+        else:
+            contents = (_content(self.read(i)) for i in torch.arange(len(self)).split(1))
+        return [sha256(content).digest() for content in contents]
+
     def order(self) -> Tensor:
         """The positions in an order drawn by id: any beginning of it is a random sample."""
         return random_order(self.ids, seed=0).argsort()
@@ -128,3 +148,15 @@ class Examples:
             weights=None if self.weights is None else self.weights[chosen],
             content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],
         )
+
+
+def _content(x: InputsLike) -> bytes:
+    """The bytes of inputs of any kind, with their shapes."""
+    if isinstance(x, Tensor):
+        tensors = [x]
+    else:
+        tensors = (x if isinstance(x, Inputs) else Inputs(x)).named.values()
+    return b"".join(
+        repr(tuple(one.shape)).encode() + one.contiguous().cpu().numpy().tobytes()
+        for one in tensors
+    )

@@ -74,6 +74,7 @@ class Job:
         if self.examples is None:
             return self
         examples, some = self.examples, self.examples.order()[:PROBED]
+        facts = dict(self.facts)
         x, y = moved(examples.read(some), self.settings.device), examples.labels[some]
         if examples.classes == tuple(map(str, range(len(examples.classes)))):
             check_model(self.model, x)
@@ -81,6 +82,7 @@ class Job:
                 Z = self.model(x.parts if isinstance(x, Inputs) else x).shape[1]
             if len(examples.classes) < Z:
                 names = self.classes or tuple(map(str, range(Z)))
+                facts["Labels"] = f"of {len(examples.classes):,} of the model's {Z:,} classes"
                 examples = replace(examples, classes=names)
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
@@ -88,7 +90,7 @@ class Job:
         for one in (self.validation, *self.other):
             if one is not None:
                 self._check_on(one)
-        return replace(self, examples=examples)
+        return replace(self, examples=examples, facts=facts)
 
     def _check_on(self, examples: Examples) -> None:
         x = moved(examples.read(examples.order()[:PROBED]), self.settings.device)
@@ -160,6 +162,9 @@ def run_jobs(
     """
     jobs = [job.checked() for job in jobs]
     for job in jobs:
+        _check_classes(jobs[0], job)
+        if job.R < 1:
+            raise ArcalError(f"{job.R} levels: at least 1 is needed")
         if job.settings.order is not None and job.examples and len(job.examples) < job.R:
             raise ArcalError(
                 f"{len(job.examples)} inputs cannot be cut into {job.R} levels: use fewer "
@@ -187,6 +192,22 @@ def run_jobs(
         finished.append(audited(job, joined(blocks), validation, other))
     progress(total, total)
     return finished
+
+
+def _check_classes(first: Job, job: Job) -> None:
+    """Refuse models that cannot stand side by side before either has run."""
+    if first.examples is None or job.examples is None:
+        return
+    Z, other = len(first.examples.classes), len(job.examples.classes)
+    if other != Z:
+        raise ArcalError(
+            f"{first.name} has {Z:,} classes and {job.name} {other:,}: audit them one by one"
+        )
+    if first.examples.classes != job.examples.classes:
+        raise ArcalError(
+            f"{first.name} and {job.name} name their classes differently: give both the same names "
+            "in the same order"
+        )
 
 
 def _length(job: Job) -> int:

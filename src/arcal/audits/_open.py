@@ -1,6 +1,7 @@
 """From what a user types to jobs: models by name, data by path, files of predictions."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import OpenedClassifier, open_classifier
 from arcal.classifiers._class_names import GENERIC
 from arcal.classifiers._opened_classifier import AS_THEY_ARE
-from arcal.data import Part, check_images, kind_of, load_part, load_table, load_texts
+from arcal.console import bar
+from arcal.data import Part, kind_of, load_part, load_table, load_texts
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -22,6 +24,17 @@ LISTED = 10
 
 FILES = (".npz", ".parquet", ".csv", ".pt2")
 """The files that a model or predictions may be, whose ending is no part of a name."""
+
+OF_KINDS = {
+    "image": ("images",),
+    "text": ("texts",),
+    "columns": ("table",),
+    "size": ("images",),
+    "crop": ("images",),
+    "check": ("images",),
+    "skip_broken": ("images",),
+}
+"""The kinds of data that some ways of reading are of; the others are of all."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +74,17 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             "nothing to audit: give MODEL and DATA, or a file of predictions with labels (.npz, "
             ".parquet, .csv)"
         )
-    if all(holds_predictions(Path(one)) for one in what):
+    predictions = [holds_predictions(Path(one)) for one in what]
+    if all(predictions):
         return list(what), None
+    if any(predictions[:-1]):
+        first, other = what[predictions.index(True)], what[predictions.index(False)]
+        if not Path(other).exists() and ":" not in other:
+            raise ArcalError(f"{other} is missing: give files of predictions, as {first} is")
+        raise ArcalError(
+            f"{first} holds predictions, and {other} does not: give files of predictions alone, "
+            "or models and DATA"
+        )
     if len(what) == 1:
         path = Path(what[0])
         if path.suffix in (".npz", ".parquet", ".csv"):
@@ -82,6 +104,7 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
     audited: list[Audited] = []
     for path, name in zip(paths, names, strict=True):
         saved = read_predictions(Path(path))
+        sums = {"Probabilities": saved.scaled} if saved.scaled else {}
         one = Audited(
             name=name,
             predictions=saved.predictions,
@@ -89,7 +112,7 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
             weights=saved.weights,
             names=saved.names,
             R=R,
-            facts={"Predictions": Path(path).name},
+            facts={"Predictions": Path(path).name, **sums},
         )
         audited.append(one)
     return audited
@@ -107,6 +130,8 @@ def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
         if len(given) != len(specs):
             raise ArcalError(f"{len(given)} names for {len(specs)} models: give one each")
         names = list(given)
+        if not all(name.strip() for name in names):
+            raise ArcalError("one of --names is empty: give each model a name")
     else:
         names = [_short(spec) for spec in specs]
         if len(set(names)) < len(names):
@@ -163,6 +188,7 @@ def open_job(
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts)
     examples = read_examples(data, opened, reading)
+    whole = examples.content
     like = None if examples.part is None else examples.part.shape
     rest = replace(reading, part=None, weight=None, like=like)
     known = None if validation is None else _validation(validation, opened, rest, examples)
@@ -170,6 +196,13 @@ def open_job(
         if limit < 1:
             raise ArcalError(f"--limit {limit}: at least 1 input is needed")
         examples = examples.first(limit) if limit < len(examples) else examples
+    others = [read_examples(one, opened, rest, foreign=True) for one in other]
+    for one, source in zip(others, other, strict=True):
+        if one.content == whole:
+            raise ArcalError(
+                f"--other {source} is the audited data: give data of classes that the model does "
+                "not know"
+            )
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     return Job(
         name=name,
@@ -177,10 +210,15 @@ def open_job(
         examples=examples,
         classes=reading.classes or opened.class_names,
         validation=known,
-        other=[read_examples(one, opened, rest, foreign=True) for one in other],
+        other=others,
         settings=settings,
         fingerprint=opened.fingerprint(),
-        facts={**opened.facts, **_normalisation(opened, examples), **examples.facts},
+        facts={
+            **opened.facts,
+            **_normalisation(opened, examples),
+            **examples.facts,
+            **_overlap(examples, known),
+        },
         R=R,
     )
 
@@ -191,6 +229,19 @@ def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, st
     if examples.kind != "images" or opened.facts.get(title) != AS_THEY_ARE:
         return {}
     return {title: "none added: the model takes inputs in [0, 1]"}
+
+
+def _overlap(audited: Examples, validation: Examples | None) -> dict[str, str]:
+    """How many of the validation inputs are audited as well, if any."""
+    if validation is None:
+        return {}
+    both = len({*audited.digests()} & {*validation.digests()})
+    if not both:
+        return {}
+    return {
+        "Overlap": f"{both:,} of the {len(validation):,} validation inputs are audited as well, "
+        "and calibrators look better than they are"
+    }
 
 
 def _validation(
@@ -223,6 +274,7 @@ def read_examples(
         columns=reading.columns or None,
         label=reading.label,
     )
+    _refuse_other_flags(source, kind, reading)
     named: dict[str, Any] = {
         "part": reading.part,
         "label": reading.label,
@@ -234,6 +286,17 @@ def read_examples(
     if kind == "table":
         return _table(source, reading, named)
     return Examples.from_part(_images(source, opened, reading, named))
+
+
+def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
+    """Refuse what would be ignored: how other kinds of data are read."""
+    usual = Reading()
+    for name, kinds in OF_KINDS.items():
+        if kind not in kinds and getattr(reading, name) != getattr(usual, name):
+            raise ArcalError(
+                f"--{name.replace('_', '-')} is of {' and '.join(kinds)}, and {source} is read as "
+                f"{kind}: leave it out"
+            )
 
 
 def _known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
@@ -265,7 +328,7 @@ def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
 def _images(
     source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
 ) -> Part:
-    settings = {"image": reading.image, "skip_broken": reading.skip_broken, **named}
+    settings: dict[str, Any] = {"image": reading.image, **named}
     shape = opened.input_shape or reading.like
     if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
         settings["channels"] = shape[0]
@@ -277,25 +340,30 @@ def _images(
         view = {"resize": how.resize or how.size, "interpolation": how.interpolation}
     elif size is None and shape is not None and len(shape) == 3:
         size = tuple(shape[1:])
-    if size is not None:
-        try:  # images that have the size already are used as they are
-            part = load_part(source, **settings)
-        except ArcalError:  # of several sizes, or something that is said again below
-            part = None
-        if part is not None and part.shape[1:] == ((size, size) if isinstance(size, int) else size):
-            return _checked(part, reading)
-    return _checked(load_part(source, size=size, **view, **settings), reading)
+    opens_all = reading.check or reading.skip_broken
+    with bar(f"opening {source}", "images") if opens_all else nullcontext() as progress:
+        if progress is not None:
+            settings |= {"skip_broken": True, "progress": progress}
+        if size is not None:
+            try:  # images that have the size already are used as they are
+                part = load_part(source, **settings)
+            except ArcalError:  # of several sizes, or something that is said again below
+                part = None
+            pixels = (size, size) if isinstance(size, int) else size
+            if part is not None and part.shape[1:] == pixels:
+                return _checked(part, reading)
+        return _checked(load_part(source, size=size, **view, **settings), reading)
 
 
-def _checked(part: Part, reading: Reading) -> Part:
-    """The part, once all its images have been opened if that was wanted."""
-    broken = check_images(part) if reading.check and not reading.skip_broken else []
+def _checked(part: Any, reading: Reading) -> Part:
+    """The part, without the images that cannot be read if that is wanted."""
+    broken = () if reading.skip_broken else getattr(part, "skipped", ())
     if broken:
         some = "; ".join(f"{one.where}: {one.reason}" for one in broken[:LISTED])
         more = f"; and {len(broken) - LISTED} more" if len(broken) > LISTED else ""
         raise ArcalError(
-            f"{len(broken)} of {len(part)} images cannot be read ({some}{more}): mend them, or "
-            "leave them out with --skip-broken"
+            f"{len(broken)} of {len(part) + len(broken)} images cannot be read ({some}{more}): "
+            "mend them, or leave them out with --skip-broken"
         )
     return part
 

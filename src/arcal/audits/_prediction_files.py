@@ -20,6 +20,8 @@ from arcal.errors import ArcalError
 
 SUFFIXES = (".npz", ".parquet", ".csv")
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
+ROUNDED = 1e-3
+"""How far probabilities may be from summing to 1 without a word: half precision is."""
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
 
 
@@ -28,7 +30,8 @@ class SavedPredictions:
     """Predictions with what their file says beside them.
 
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
-    of the inputs, where ids are no numbers, are None unless they are in the file.
+    of the inputs, where ids are no numbers, are None unless they are in the file. `scaled` says by
+    how much rows of probabilities were off their sum of 1, if it is more than rounding.
 
     >>> two = as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1])
     >>> SavedPredictions(two, classes=("cat", "dog")).weights is None
@@ -39,6 +42,7 @@ class SavedPredictions:
     classes: tuple[str, ...]
     weights: Tensor | None = None
     names: tuple[str, ...] | None = None
+    scaled: str | None = None
 
 
 def holds_predictions(path: Path) -> bool:
@@ -76,7 +80,7 @@ def read_predictions(path: Path) -> SavedPredictions:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: give the file of your predictions") from None
-    except (OSError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ArcalError(f"{path} cannot be read ({reason})") from error
 
@@ -90,7 +94,7 @@ def _names(path: Path) -> Sequence[str]:
             return pq.read_schema(path).names
         with csv.open_csv(path) as reader:
             return reader.schema.names
-    except (OSError, ValueError, zipfile.BadZipFile, pa.ArrowException):
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, pa.ArrowException):
         return []
 
 
@@ -129,11 +133,21 @@ def _belongs(column: str, names: tuple[str, ...]) -> bool:
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     column = table.column(name)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        raise ArcalError(f"column {name} is of {column.type}: give numbers")
+        raise ArcalError(f"{name} is no number{_first_text(column)}: give numbers alone")
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
     return column.to_numpy().astype(np.float64)
+
+
+def _first_text(column: Any) -> str:
+    """Where a column has the first text that is no number."""
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f" in row {row} ({value!r})"
+    return ""
 
 
 def _saved(entries: dict[str, Any]) -> SavedPredictions:
@@ -168,6 +182,22 @@ def _saved(entries: dict[str, Any]) -> SavedPredictions:
         names or tuple(map(str, range(Z))),
         weights=None if weights is None else _weights(weights, len(predictions.ids)),
         names=titles,
+        scaled=_scaled(outputs.get("probabilities")),
+    )
+
+
+def _scaled(probabilities: Any) -> str | None:
+    """What is said of rows whose sum is not 1, which `as_predictions` scales to it."""
+    sums = np.asarray(0 if probabilities is None else probabilities, dtype=np.float64)
+    if sums.ndim < 2 or sums.shape[-1] < 2:
+        return None
+    sums = sums.sum(axis=-1)
+    off = int((np.abs(sums - 1) > ROUNDED).sum())
+    if not off:
+        return None
+    return (
+        f"{off:,} of {sums.size:,} rows do not sum to 1 ({sums.min():.6g} to {sums.max():.6g}), as "
+        "if they were rounded: each is divided by its sum"
     )
 
 

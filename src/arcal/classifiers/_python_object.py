@@ -172,6 +172,11 @@ def _build(spec: str, value: Any, name: str) -> Any:
             f"{spec} needs {', '.join(needed)}: write a function without arguments that returns "
             f"{name}({', '.join(needed)}), and name that"
         )
+    if needed and len(needed) > 1:
+        raise ArcalError(
+            f"{spec} needs {' and '.join(needed)}: name a function without arguments that returns "
+            "the network, or one from inputs alone to logits"
+        )
     if needed or needed is None:
         return value
     with _one_line(spec, f"in {name}()"):

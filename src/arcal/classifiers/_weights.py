@@ -72,7 +72,10 @@ def read_weights(path: Path) -> Weights:
     except pickle.UnpicklingError as error:
         raise ArcalError(_why_not_unpickled(path, str(error))) from None
     except Exception as error:  # damaged bytes raise errors of every kind
-        raise ArcalError(f"{path} cannot be read as weights ({_line(error)})") from None
+        raise ArcalError(
+            f"{path} cannot be read as weights ({_line(error)}): it may have been cut off, copy it "
+            "again"
+        ) from None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     changes: list[str] = []
@@ -145,4 +148,4 @@ def _some(names: list[str], verb: str) -> list[str]:
 
 
 def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
+    return (str(error) or type(error).__name__).strip().splitlines()[0].partition(". ")[0]

@@ -36,6 +36,9 @@ COMMANDS = {
     "reproduce": Reproduce,
 }
 
+BOX = "│╭╰|+ \x1b"
+"""What a line of a box begins with in help, in colour or not."""
+
 
 def main() -> None:
     """Run the command line. Bad input prints one line and exits with 2."""
@@ -94,7 +97,7 @@ class _Wrapped:
     def write(self, text: str) -> int:
         width = shutil.get_terminal_size().columns
         lines = [
-            line if line.startswith(("│", "╭", "╰", "\x1b")) else textwrap.fill(line, width)
+            textwrap.fill(line, width) if len(line) > width and line[0] not in BOX else line
             for line in text.split("\n")
         ]
         return self.stream.write("\n".join(lines))
@@ -121,7 +124,7 @@ def _one_line(box: str) -> str:
 
 def _in_words(error: OSError) -> str:
     """What is wrong with which file, and what to do."""
-    if error.errno in (None, errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{error}; what was finished is kept, the same command continues"
     files = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
     reason = (error.strerror or str(error)).lower()

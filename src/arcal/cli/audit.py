@@ -1,6 +1,7 @@
 """arcal audit"""
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from arcal.cli.model_and_data import (
     given,
     open_named,
 )
-from arcal.cli.output import say
+from arcal.cli.output import say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Audit:
         if output.markdown:
             print(audit.markdown())
         if not output.json and not output.markdown:
-            print(audit.summary())
+            print(wrapped(audit.summary()))
         if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it
             for line in audit.doubts():
                 say(f"arcal: {line}")
@@ -119,6 +120,7 @@ class Audit:
         from arcal.compute import Compute
         from arcal.console import bar
 
+        _check_folder(self.output.out)
         models, data = split_names(self.what)
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
@@ -180,3 +182,12 @@ class Audit:
         if self.analysis.shift is None:
             return None
         return [] if self.analysis.shift == ("none",) else shift_sets(self.analysis.shift)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that cannot be written before the work rather than after it."""
+    there = next(path for path in (out, *out.parents, Path()) if path.exists())
+    if not there.is_dir():
+        raise ArcalError(f"--out {out}: {there} is a file: name a folder")
+    if not os.access(there, os.W_OK):
+        raise ArcalError(f"--out {out}: {there} cannot be written: name another place")

@@ -1,7 +1,9 @@
 """What commands print: lines for people on standard error, tables and JSON on standard output."""
 
 import json
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +18,21 @@ def show(subjects: "list[Subject]", as_json: bool) -> None:
         print(json.dumps(as_records(subjects), indent=2))
     else:
         print_table(subjects)
+
+
+def wrapped(text: str) -> str:
+    """Lines no longer than the terminal is wide, 80 columns where there is none.
+
+    What is carried over of an indented line is indented further.
+    """
+    width = shutil.get_terminal_size().columns
+    lines = []
+    for line in text.splitlines():
+        before = len(line) - len(line.lstrip())
+        indent = " " * (before + 2 if before else 0)
+        usual = {"subsequent_indent": indent, "break_on_hyphens": False, "break_long_words": False}
+        lines += textwrap.wrap(line, width, **usual) or [""]
+    return "\n".join(lines)
 
 
 def say(line: str) -> None:

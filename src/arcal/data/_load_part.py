@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -47,6 +47,7 @@ def load_part(
     limit: int | None = None,
     skip_broken: bool = False,
     seed: int = 0,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> InMemory | OnDemand:
     """One part of images with labels, to evaluate a classifier on.
 
@@ -70,7 +71,8 @@ def load_part(
 
     With a `limit` only so many images are used, drawn at random by `seed`. With `skip_broken` every
     image is decoded first, and those that cannot be read are left out and listed in `skipped`;
-    otherwise the first one raises. Images in files and tar files are decoded whenever they are
+    otherwise the first one raises; `progress` gets the images decoded and all there are. Images in
+    files and tar files are decoded whenever they are
     read, those in rows only once if their pixels take less than 256 MiB.
 
     Ids are a column `id` of integers, or else the position in the part as it is on disk. Anything
@@ -99,12 +101,19 @@ def load_part(
         listing.weights,
     )
     chosen = drawn(whole, limit, split_seed=seed)
-    seen = _seen(chosen, settings, listing.note, skip_broken=skip_broken)
+    seen = _seen(chosen, settings, listing.note, skip_broken=skip_broken, progress=progress)
     in_rows = isinstance(seen.encoded, RowGroups | MappedImages)
     return _decoded(seen) if in_rows and len(seen) * math.prod(seen.shape) <= IN_MEMORY else seen
 
 
-def _seen(part: OnDemand, settings: Settings, note: str, *, skip_broken: bool) -> OnDemand:
+def _seen(
+    part: OnDemand,
+    settings: Settings,
+    note: str,
+    *,
+    skip_broken: bool,
+    progress: Callable[[int, int], object],
+) -> OnDemand:
     """The part with the view that fits its images, which are looked at here.
 
     The headers of all are read. With `skip_broken` all are decoded, too, and the part is without
@@ -123,7 +132,7 @@ def _seen(part: OnDemand, settings: Settings, note: str, *, skip_broken: bool) -
     view = choose_view(part.name, headers, part.where, settings)
     part = dataclasses.replace(part, view=view)
     if skip_broken:
-        undecodable = check_images(part)
+        undecodable = check_images(part, progress)
         part, headers = _without(part, headers, undecodable)
         broken += undecodable
     how = "; ".join(filter(None, (describe(view, headers), note)))

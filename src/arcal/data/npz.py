@@ -75,7 +75,9 @@ def read_npz(
             ids = _optional(arrays, ("ids", "id"), words)
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
             weights = None if weight is None else arrays[key((), weight, "--weight")]
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except ArcalError:
+        raise
+    except (EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise ArcalError(f"{file} cannot be read as .npz without pickles ({reason})") from error
     pixels = channels_first(pixels, f"{file}: {image}")
@@ -135,7 +137,7 @@ def _keys(file: Path) -> list[str]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return list(arrays.keys())
-    except (ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
+    except (EOFError, ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0]
         raise ArcalError(f"{file} cannot be read as .npz ({reason})") from error
 

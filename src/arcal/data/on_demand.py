@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -157,10 +158,13 @@ def _header(data: bytes | Path | None, where: str) -> Header:
     return read_header(io.BytesIO(data) if isinstance(data, bytes) else data, where)
 
 
-def check_images(part: Part) -> list[Broken]:
+def check_images(
+    part: Part, progress: Callable[[int, int], object] = lambda done, total: None
+) -> list[Broken]:
     """Decode every image of a part, one by one, and list those that cannot be read.
 
-    A part in memory has been decoded already, so nothing of it can be broken.
+    A part in memory has been decoded already, so nothing of it can be broken. `progress` gets the
+    images done and all there are.
 
     >>> from arcal.data import load_part
     >>> check_images(load_part("fashion"))
@@ -172,4 +176,5 @@ def check_images(part: Part) -> list[Broken]:
             part.images(torch.tensor([position]))
         except UnreadableImageError as error:
             broken.append(Broken(int(part.ids[position]), error.where, error.reason))
+        progress(position + 1, len(part))
     return broken

@@ -31,7 +31,7 @@ def headline(model: Audited) -> str:
     else:
         sentence += f"no gap is shown ({signed(over.gap)})"
     weakest = model.levels[0] if model.levels else None
-    worse = weakest is not None and abs(weakest.gap.value) > abs(over.gap.value)
+    worse = weakest is not None and model.R > 1 and abs(weakest.gap.value) > abs(over.gap.value)
     if weakest is not None and worse and weakest.verdict.endswith("confident"):
         sentence += (
             f"; where a small change of the input flips it, the least robust {share(model)}, it is "
@@ -48,8 +48,7 @@ def notes(models: Sequence[Audited]) -> list[str]:
         "percentage.",
     ]
     for model in models:
-        if doubt := doubts(model):
-            lines.insert(0, f"{model.name}: {doubt}")
+        lines = [*(f"{model.name}: {doubt}" for doubt in doubts(model)), *lines]
         if model.robustness and model.robustness.success is not None:
             failed = int((~model.robustness.success).sum())
             if failed:
@@ -68,8 +67,27 @@ def notes(models: Sequence[Audited]) -> list[str]:
     return lines
 
 
-def doubts(model: Audited) -> str | None:
-    """What must be mended before anything else is believed: classes in another order, chance."""
+def doubts(model: Audited) -> list[str]:
+    """What must be mended, or known, before anything else is believed; mostly nothing."""
+    lines = [] if (line := _suspicion(model)) is None else [line]
+    labels = model.predictions.labels.unique()
+    if len(labels) == 1 and len(model) > 1:
+        lines.append(
+            f"all labels are {model.classes[int(labels)]}: little can be said of one class"
+        )
+    known = {
+        "Labels": "the labels are {}",
+        "Left out": "left out: {}",
+        "Overlap": "{}",
+        "Probabilities": "{}",
+    }
+    return lines + [
+        words.format(model.facts[title]) for title, words in known.items() if title in model.facts
+    ]
+
+
+def _suspicion(model: Audited) -> str | None:
+    """Classes in another order, or an accuracy near chance."""
     over, said = model.overall, model.predictions
     named = "Normalisation" in model.facts  # a model that was named where flags can be given
     if suspected := suspect_order(said.predicted, said.labels, model.classes):
@@ -86,20 +104,19 @@ def doubts(model: Audited) -> str | None:
 
 
 def summary(models: Sequence[Audited], data: str) -> str:
-    """Lines for a terminal: the sentence, what stands out, what would mend it."""
-    lines = []
+    """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
+    paragraphs = []
     for model in models:
         over = model.overall
-        chance = over.ece_if_calibrated
-        lines += [
-            headline(model),
-            f"  ECE {number(over.ece)}, {chance.value:.4f} if it were calibrated; smooth ECE "
-            f"{number(over.smooth_ece)}; log-loss {number(over.nll)}",
+        calibrated = f"{over.ece_if_calibrated.value:.4f} if it were calibrated"
+        details = [
+            *doubts(model),
+            f"on {data}: ECE {number(over.ece)}, {calibrated}",
+            f"smooth ECE {number(over.smooth_ece)}; log-loss {number(over.nll)}",
+            *stands_out(model),
         ]
-        if doubt := doubts(model):
-            lines.append(f"  {doubt}")
-        lines += [f"  {line}" for line in stands_out(model)]
-    return "\n".join([f"{data}:", *lines])
+        paragraphs.append("\n  ".join([headline(model), *details]))
+    return "\n\n".join(paragraphs)
 
 
 def stands_out(model: Audited) -> list[str]:
