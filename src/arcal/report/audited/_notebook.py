@@ -40,6 +40,7 @@ def _reliability(model: Audited) -> Figure:
     bins = reliability(model.predictions)
     draw_diagram(diagram, Panel(model.name, bins))
     draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()))
+    histogram.set_ylabel("% of inputs")
     diagram.set_xlim(0, 1)
     return figure
 
