@@ -14,7 +14,7 @@ from arcal.report.audited._json import as_json
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import payload
 from arcal.report.audited._shown import Shown
-from arcal.report.audited._words import headline, markdown, model_card, summary
+from arcal.report.audited._words import headline, markdown, model_card, notes, summary
 
 __all__ = [
     "Shown",
@@ -24,6 +24,7 @@ __all__ = [
     "markdown",
     "model_card",
     "notebook_html",
+    "notes",
     "payload",
     "summary",
     "worst_group",

@@ -29,15 +29,15 @@ def headline(model: Audited) -> str:
     return sentence + "."
 
 
-def notes(models: Sequence[Audited]) -> list[str]:
-    """What a reader must know to read the page rightly."""
+def notes(models: Sequence[Audited], hint: str = ", see --normalize") -> list[str]:
+    """What a reader must know to read the page rightly; `hint` says how a doubt is settled."""
     first = models[0]
     lines = [
         "Intervals are 95 %. Confidence minus accuracy above 0 is over-confident, in points of a "
         "percentage.",
     ]
     for model in models:
-        if doubt := doubts(model):
+        if doubt := doubts(model, hint):
             lines.insert(0, f"{model.name}: {doubt}")
         if model.robustness and model.robustness.success is not None:
             failed = int((~model.robustness.success).sum())
@@ -57,11 +57,11 @@ def notes(models: Sequence[Audited]) -> list[str]:
     return lines
 
 
-def doubts(model: Audited) -> str | None:
+def doubts(model: Audited, hint: str = ", see --normalize") -> str | None:
     """What must be mended before anything else is believed: an accuracy near chance."""
     over = model.overall
     doubt = suspect_inputs(over.accuracy.value, len(model.classes), over.n)
-    return doubt and f"{doubt[:-1]}, see --normalize?"
+    return doubt and f"{doubt[:-1]}{hint}?"
 
 
 def summary(models: Sequence[Audited], data: str) -> str:
