@@ -7,13 +7,22 @@ type Maybe = number | null | undefined;
 const known = (value: Maybe): value is number => value != null && Number.isFinite(value);
 const minus = (text: string) => text.replace("-", "−");
 
+/** With so many digits; a tie goes to the even digit, as in the sentences that come with the page. */
+export function fixed(value: number, digits: number): string {
+  const exact = value.toFixed(20);
+  const end = exact.indexOf(".") + 1 + digits;
+  const shorter = digits ? exact.slice(0, end) : exact.slice(0, end - 1);
+  const tie = /^50*$/.test(exact.slice(end));
+  return tie && "02468".includes(shorter.at(-1)!) ? shorter : value.toFixed(digits);
+}
+
 export const count = (n: number) => n.toLocaleString("en-US");
 export const inputs = (n: number) => `${count(n)} ${n === 1 ? "input" : "inputs"}`;
 
 /** 0.7123 as 71.2 %; near 0 and 1 with the digits that tell it from them. */
 export function percent(value: Maybe, digits = 1): string {
   if (!known(value)) return "–";
-  const rounded = (100 * value).toFixed(digits);
+  const rounded = fixed(100 * value, digits);
   if (value < 1 && Number(rounded) === 100) return digits ? `${trimmed(value)}\u00a0%` : ">\u00a099\u00a0%";
   if (value > 0 && Number(rounded) === 0) return digits ? "<\u00a00.1\u00a0%" : "<\u00a01\u00a0%";
   return `${minus(rounded)}\u00a0%`;
@@ -24,7 +33,7 @@ function trimmed(value: number): string {
 }
 
 /** 0.0412 as 4.1 points, without the word. */
-export const points = (value: Maybe) => (known(value) ? minus((100 * value).toFixed(1)) : "–");
+export const points = (value: Maybe) => (known(value) ? minus(fixed(100 * value, 1)) : "–");
 
 /** The same with its sign. */
 export const signed = (value: Maybe) =>

@@ -315,6 +315,16 @@ def test_axe_finds_nothing(reader, size, theme):
     assert not axe.run(page).response["violations"]
 
 
+def test_a_tie_is_rounded_as_in_the_sentences(reader):
+    """0.7725 is exactly between two tenths of a per cent: Python says 77.2."""
+    payload = make_payload()
+    for value in (0.7725, 0.7735, 0.12345, 0.5, 0.0625):
+        payload["models"][0]["overall"]["accuracy"]["value"] = value
+        page = reader.open(payload)
+        shown = page.locator(".reading b").first.inner_text().replace("\u00a0", " ")
+        assert shown == f"{100 * value:.1f} %"
+
+
 def test_a_sample_of_the_inputs_says_that_it_is_one(reader):
     payload = make_payload(N=200)
     payload["data"]["n"] = payload["models"][0]["overall"]["n"] = 1_000_000

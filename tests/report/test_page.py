@@ -126,7 +126,8 @@ def test_every_word_of_every_section_is_there(said, maker):
     """No caption ends in the middle of a sentence, whatever was evaluated."""
     options = {"sets": shift_sets(["fog-1", "snow-1", "spatter-1", "fog-2", "snow-2", "frost-2"])}
     subjects = [maker.subject(ood=["other"], **options) for _ in range(2)]
-    drawn = defaultdict(str, dict.fromkeys((*PICTURES, "shift", "variance"), ""))
+    drawn: dict[str, str] = defaultdict(str)
+    drawn |= dict.fromkeys((*PICTURES, "shift", "variance"), "")
     page = several_subjects(compare(subjects, 10, 4), drawn, None)
     notes = [section["note"] for section in page["sections"]]
     notes += [table["note"] for table in tables(page).values()]

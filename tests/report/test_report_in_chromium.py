@@ -1,7 +1,10 @@
 """The page of several methods in a real browser: what the old, static page said is all there."""
 
+import dataclasses
+
 import pytest
 from chromium import SIZES, THEMES, browser, expect, reader, shot
+from explorer_payload import HOSTILE
 from test_explorer import payload_of
 from test_write_report import CLASSES, PICTURES, full_subjects, made_up_part
 
@@ -102,3 +105,40 @@ def test_it_fits_and_reads_well(reader, report, tmp_path, size, theme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(page).response["violations"]
     assert not [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=["wide", "phone"])
+def test_names_that_would_break_a_careless_page(reader, tmp_path, size):
+    """Markup, control characters, turned directions, great length, in a report without images."""
+    maker = Maker(N=200, Z=len(HOSTILE))
+    subjects = [
+        dataclasses.replace(maker.subject(seeds=(i,)), name=name, method=None)
+        for i, name in enumerate(HOSTILE)
+        if name
+    ]
+    path = write_report(
+        tmp_path / "out", subjects, title=HOSTILE[0], classes=HOSTILE, notes=list(HOSTILE)
+    )
+    page = reader.open_path(path, size=size)
+    for summary in page.locator("#comparison summary").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]
+    page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+    page.wait_for_function(
+        "[...document.querySelectorAll('img')].every(image => image.naturalWidth > 300)"
+    )
+    expect(page.locator(".eyebrow")).to_have_text(HOSTILE[0])
+    words = page.evaluate("document.querySelector('main').innerText")
+    assert not set(words) & {"\x00", "\x1b", "\u202e"}
+    shot(page, tmp_path, f"report-hostile-{size[0]}")
+
+
+def test_a_thousand_classes_and_one_run(reader, tmp_path):
+    names = tuple(f"class {z}" for z in range(1000))
+    subject = Maker(N=1500, Z=1000).subject(seeds=(0,))
+    page = reader.open_path(
+        write_report(tmp_path, [subject], title="many", classes=names, notes=[])
+    )
+    expect(page.locator("#comparison-title")).to_have_text("All figures")
+    expect(page.locator("#one-run h2")).to_have_text("Input by input")
+    assert page.locator("#classes .row").count() == 21

@@ -17,6 +17,7 @@ from arcal.report.comparison_payload import comparison_payload
 from arcal.report.drawing import render as render_picture
 from arcal.report.explorer import write_explorer
 from arcal.report.first_runs import attacked_run
+from arcal.report.names import printable, shortened
 from arcal.report.numbers import as_json, plain
 
 __all__ = ["write_report"]
@@ -56,7 +57,8 @@ def write_report(
     if part is not None:
         _check_images(part, subjects[0])
     attacked = _attacked(showcase, compared) if showcase else None
-    draw = _pictures(compared, classes, showcase)
+    in_pictures = tuple(shortened(printable(name)) for name in classes)
+    draw = _pictures(compared, in_pictures, showcase)
     drawn = {
         name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()
     }

@@ -7,6 +7,7 @@ from arcal.auditing import Showcase
 from arcal.data import Part
 from arcal.report import findings
 from arcal.report.audited import Shown, as_json, payload
+from arcal.report.audited import notes as notes_of
 from arcal.report.comparison import Comparison
 from arcal.report.comparison_types import ComparedMethod, SeveralSubjects, Term
 from arcal.report.first_runs import first_runs, shift_of
@@ -47,7 +48,7 @@ def comparison_payload(
         **known,
         "title": title,
         "sentence": findings.headline(comparison),
-        "notes": [*notes, *known["notes"]],
+        "notes": [*notes, *notes_of(models)],
         "models": findings_of_models,
     }
     shown = None if part is None else Shown(part.ids, part=part)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from arcal.auditing import Showcase
 from arcal.report.drawing import FAINT, INK, OVER, WIDTH
+from arcal.report.names import shortened
 
 SHOWN = 8
 """Images shown from either end of the ranking."""
@@ -54,7 +55,7 @@ def _gallery(showcase: Showcase, shown: range, classes: tuple[str, ...]) -> Figu
     for column, i in enumerate(shown):
         image, perturbation, perturbed = panels[:, column]
         label, predicted, becomes = (
-            _short(classes[int(numbers[i])])
+            shortened(classes[int(numbers[i])], 13)
             for numbers in (showcase.labels, showcase.predicted, showcase.becomes)
         )
         _show(image, showcase.x[i])
@@ -81,10 +82,6 @@ def _gallery(showcase: Showcase, shown: range, classes: tuple[str, ...]) -> Figu
 def _write(axes: Axes, x: float, y: float, text: str, colour=INK, ha="center", va="center") -> None:
     place = axes.transAxes
     axes.text(x, y, text, color=colour, ha=ha, va=va, size=8, linespacing=1.3, transform=place)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 13 else name[:12] + "…"
 
 
 def _show(axes: Axes, image: Tensor) -> None:

@@ -1,5 +1,6 @@
 """What subjects and evaluation sets are called, and the mark a subject has in every picture."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -16,8 +17,14 @@ POSTHOC = {
 }
 """What a post-hoc method is called, in short and in words."""
 
+_CONTROL = re.compile(
+    "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
+)
+
 Kind = tuple[str, str | None]
 """A training method, or a subject's own name, and the post-hoc method after it."""
+LONGEST = 40
+"""Characters of a subject's own name in legends and tables; its title has all."""
 Where = EvaluationSet | OverShift
 """What a figure was measured on."""
 
@@ -76,10 +83,29 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
     ):
         alike = [other for its, (*_, other) in zip(kinds, described, strict=True) if its == kind]
         telling = [word for word in settings if not all(word in other for other in alike)]
-        mark = Mark(", ".join([title, *telling]), *look)
+        short = title if subject.method else shortened(title, LONGEST)
+        mark = Mark(", ".join([short, *telling]), *look)
         posthoc = kind[1] is not None
         names.append(Name(subject.name, title, ", ".join(settings), mark, about, posthoc))
     return names
+
+
+def printable(text: str) -> str:
+    """The text with a replacement for control characters and those that turn the direction.
+
+    >>> printable(chr(27) + "[31mred")
+    '�[31mred'
+    """
+    return _CONTROL.sub("\ufffd", text)
+
+
+def shortened(text: str, length: int = 24) -> str:
+    """The text, cut where there is room for no more.
+
+    >>> shortened("a very long name", 8)
+    'a very…'
+    """
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def _kind(subject: Subject) -> Kind:
@@ -91,7 +117,7 @@ def _describe(subject: Subject) -> tuple[str, str, list[str]]:
     """What a subject's kind is called, what it is in a line, and its settings in words."""
     method = subject.method
     if method is None:
-        return subject.name, "", []
+        return printable(subject.name), "", []
     known = describe(method.name, method.settings)
     members = [f"{method.members} members"] if method.members > 1 else []
     settings = [*known.settings, *members, *method.details]

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from arcal.report.comparison import Comparison
 from arcal.report.drawing import WIDTH
+from arcal.report.names import printable
 from arcal.report.plots import entropies
 
 
@@ -40,6 +41,6 @@ def entropy(comparison: Comparison, i: int, Z: int) -> Figure:
     )
     panels[0, 0].set_xlim(-0.02 * end, 1.02 * end)
     panels[0, 0].set_ylim(0, 105 * highest)
-    names = ["the models' own test set", subjects[0].ood[i].name]
+    names = ["the models' own test set", printable(subjects[0].ood[i].name)]
     figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure

@@ -14,7 +14,14 @@ from arcal.report.audited._json import as_json
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import payload
 from arcal.report.audited._shown import Shown
-from arcal.report.audited._words import doubts, headline, markdown, model_card, summary
+from arcal.report.audited._words import (
+    doubts,
+    headline,
+    markdown,
+    model_card,
+    notes,
+    summary,
+)
 
 __all__ = [
     "Shown",
@@ -25,6 +32,7 @@ __all__ = [
     "markdown",
     "model_card",
     "notebook_html",
+    "notes",
     "payload",
     "summary",
     "worst_group",

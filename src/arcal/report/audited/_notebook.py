@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from arcal.auditing import Audited, Group, reliability
 from arcal.report.audited._words import headline
 from arcal.report.drawing import OVER, UNDER, as_address, as_svg
+from arcal.report.names import printable
 from arcal.report.plots import ACCURACY, CONFIDENCE, level_axis
 from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogram
 
@@ -26,7 +27,7 @@ def notebook_html(models: Sequence[Audited], link: str) -> str:
         pictures = [("reliability", "How often it is right, by how sure it is", _reliability)]
         if model.levels:
             pictures.append(("levels", "Accuracy and confidence by robustness level", _levels))
-        parts.append(f"<p>{html.escape(headline(model))}</p>")
+        parts.append(f"<p>{html.escape(printable(headline(model)))}</p>")
         for name, alt, draw in pictures:
             svg = as_svg(f"{name}-{i + 1}", lambda draw=draw, model=model: draw(model))
             parts.append(f'<img src="{as_address(svg)}" alt="{alt}" style="max-width: 49%">')
@@ -38,8 +39,9 @@ def _reliability(model: Audited) -> Figure:
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     diagram, histogram = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     bins = reliability(model.predictions)
-    draw_diagram(diagram, Panel(model.name, bins))
+    draw_diagram(diagram, Panel(printable(model.name), bins))
     draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()))
+    histogram.set_ylabel("% of inputs")
     diagram.set_xlim(0, 1)
     return figure
 
@@ -70,6 +72,6 @@ def _levels(model: Audited) -> Figure:
     )
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("accuracy (with its 95 % interval), confidence (dashed)")
-    axes.set_title(model.name)
+    axes.set_title(printable(model.name))
     level_axis(axes, len(groups))
     return figure
