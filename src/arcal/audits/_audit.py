@@ -35,6 +35,7 @@ class Audit:
     data set, `examples` its inputs, None where there are only predictions. `of` is how many inputs
     there are in all, if this is a first answer after some of them.
 
+    >>> import arcal
     >>> from torch import nn
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
     >>> x, y = torch.rand(60, 3, 2, 2), torch.arange(60) % 2
@@ -183,6 +184,7 @@ def audit(
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
     part or a pair counts. What cannot be audited raises `ArcalError`.
 
+    >>> import arcal
     >>> from torch import nn
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2)).eval()
     >>> x, y = torch.rand(60, 3, 2, 2), torch.arange(60) % 2

@@ -19,14 +19,13 @@ from arcal.classifiers._normalization import NORMALIZATIONS, Normalization, as_n
 from arcal.classifiers._open import open_classifier
 from arcal.classifiers._opened_classifier import OpenedClassifier, Preprocessing
 from arcal.classifiers._suspect_inputs import suspect_inputs
-from arcal.classifiers._suspect_order import SuspectedOrder, suspect_order
+from arcal.classifiers._suspect_order import suspect_order
 
 __all__ = [
     "NORMALIZATIONS",
     "Normalization",
     "OpenedClassifier",
     "Preprocessing",
-    "SuspectedOrder",
     "as_normalization",
     "check_class_names",
     "open_classifier",
