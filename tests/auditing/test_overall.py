@@ -91,7 +91,7 @@ def test_what_chance_alone_gives_is_that_of_an_independent_simulation():
     residual = (draw.random((4000, 300)) < p) - p
     k = np.maximum(np.ceil(p * 15), 1)
     eces = sum(abs(residual[:, k == i].sum(1)) for i in range(1, 16)) / 300
-    assert chance.value == pytest.approx(eces.mean(), rel=0.03)
+    assert chance.value == pytest.approx(np.mean(eces), rel=0.03)
     assert chance.high == pytest.approx(np.quantile(eces, 0.95), rel=0.1)
     assert chance.low == 0
     other = relabelled(predictions, predictions.labels.flip(0))

@@ -41,12 +41,16 @@ class Estimate:
 def from_draws(
     draws: Bootstrap, n: int, ends: tuple[float, float] | None = None, *, basic: bool = False
 ) -> Estimate:
-    """A bootstrapped figure with its percentile or `basic` interval, cut to the `ends` it has."""
-    if not math.isfinite(draws.estimate):
-        return Estimate(draws.estimate, math.nan, math.nan, n)
+    """A bootstrapped figure with its percentile or `basic` interval, cut to the `ends` it has.
+
+    The basic interval of an ECE is below a value that is large by chance; it is stretched to it.
+    """
+    value = draws.estimate
+    if not math.isfinite(value):
+        return Estimate(value, math.nan, math.nan, n)
     least, most = ends or (-math.inf, math.inf)
     low, high = (min(max(end, least), most) for end in (draws.basic if basic else draws.percentile))
-    return Estimate(draws.estimate, low, high, n)
+    return Estimate(value, min(low, value), max(high, value), n)
 
 
 def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:

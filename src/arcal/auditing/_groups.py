@@ -27,7 +27,7 @@ from arcal.robustness import levels
 
 Verdict = Literal["over-confident", "under-confident", "not shown", "too few"]
 
-FEW = 0.2
+FEW = 0.21
 """A group is too few if, were it calibrated, its accuracy's interval would be wider than this."""
 
 SIGNIFICANCE = 0.05
@@ -46,7 +46,7 @@ class Group:
     the inputs with this label.
 
     `few` says that no verdict is given, and no ECE: an accuracy equal to the mean confidence would
-    have an interval wider than 20 points. That depends on how many inputs there are (some 100 at a
+    have an interval wider than 21 points. That depends on how many inputs there are (some 95 at a
     confidence of a half, 17 at one near 1) and not on how many are right, so it favours no verdict.
 
     `p` is the two-sided binomial p-value of the gap, and `verdict` what it comes to: p-values are
