@@ -105,7 +105,7 @@ def test_one_set_has_the_intervals_of_overall(clean, shift):
 
 
 def test_no_shift_is_no_change(clean):
-    same = under_shift(clean, {where: clean for where in SETS}, resamples=20)  # noqa: C420
+    same = under_shift(clean, {where: clean for where in SETS}, resamples=20)
     for name in FIGURES:
         change = getattr(same.change, name)
         assert change.value == pytest.approx(0, abs=1e-12)
