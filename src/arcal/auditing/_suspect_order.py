@@ -21,6 +21,9 @@ class SuspectedOrder:
 
     `order[z]` is the class of the data that the model's class z seems to be; it is None if not all
     of them are known.
+
+    >>> SuspectedOrder("the model's cat and dog seem to be swapped", order=(1, 0)).order[0]
+    1
     """
 
     sentence: str

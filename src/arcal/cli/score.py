@@ -120,7 +120,7 @@ class Score:
         for name in given(self.model, self.data, self.output, self.machine, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
-        compute = self._compute(self.machine.threads or 1)
+        compute = self._compute(1 if self.machine.threads is None else self.machine.threads)
         attack = None if order != "attack" else self._attack()
         fabric = compute.fabric()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
