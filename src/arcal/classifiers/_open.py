@@ -17,8 +17,6 @@ from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClas
 from arcal.classifiers._python_object import classifier_names, load_object
 from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
-from arcal.classifiers._torchvision import load_torchvision
-from arcal.classifiers._transformers import load_transformers
 from arcal.errors import ArcalError
 
 FORMS = (
@@ -111,12 +109,16 @@ def _load(
     if colon and prefix == "timm":
         return load_timm(name, weights, shape)
     if colon and prefix == "torchvision":
+        from arcal.classifiers._torchvision import load_torchvision  # it takes seconds to import
+
         return load_torchvision(name, weights)
     path = Path(spec or "?").expanduser()
     alone = (colon and prefix == "hf") or path.is_dir() or path.suffix == ".pt2"
     if alone and weights is not None:
         raise ArcalError(f"{spec} has its own weights: leave out {weights}")
     if colon and prefix == "hf":
+        from arcal.classifiers._transformers import load_transformers
+
         return load_transformers(Path(name).expanduser(), processed=processed)
     if path.suffix == ".pt2":
         return load_exported(path)

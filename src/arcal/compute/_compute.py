@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
-from arcal.compute.device import fabric_on
 from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # takes seconds to import: only where something is trained
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,19 @@ class Compute:
             if value is not None and value < least:
                 raise ArcalError(f"{value} {name}: at least {least} is needed")
 
-    def fabric(self, precision: str = "32-true") -> Fabric:
+    def fabric(self, precision: str = "32-true") -> "Fabric":
         """A Fabric with the devices of this accelerator; `run_on` starts their processes."""
+        from arcal.compute.device import fabric_on
+
         return fabric_on(self.accelerator, precision, self.processes)
 
     @property
     def device(self) -> torch.device:
         """The device of a single process."""
+        if self.accelerator == "cpu":
+            return torch.device("cpu")
+        from arcal.compute.device import fabric_on
+
         return fabric_on(self.accelerator).device
 
     def one_worker(self) -> "Compute":

@@ -13,6 +13,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 
 from arcal.compute.precision import Bf16Precision
+from arcal.compute.processes import KILLED
 from arcal.errors import ArcalError
 
 # Errors become one line of our own, and the rest of what these print is not needed.
@@ -21,11 +22,6 @@ logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
 
 PATIENCE = timedelta(days=1)
 """How long a process waits for another that is alive; one that has died is noticed at once."""
-
-KILLED = (
-    "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
-    "same command continues"
-)
 
 
 def fabric_on(accelerator: str, precision: str = "32-true", processes: int = 1) -> Fabric:

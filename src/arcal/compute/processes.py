@@ -9,8 +9,12 @@ from signal import SIG_IGN, SIGINT, signal
 from threading import Thread
 from typing import Any
 
-from arcal.compute.device import KILLED
 from arcal.errors import ArcalError
+
+KILLED = (
+    "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
+    "same command continues"
+)
 
 
 def fan_out(

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import torch
-from torchvision.datasets import CIFAR10, CIFAR100
 
 from arcal.data.part import InMemory
 from arcal.errors import ArcalError
 
-READERS = (CIFAR10, CIFAR100)
+FOLDERS = {"cifar-10-batches-py": "CIFAR10", "cifar-100-python": "CIFAR100"}
+"""The folders of the archives, with torchvision's names of what reads them."""
 
 
 def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
@@ -21,38 +21,33 @@ def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
     archive = find_archive(source)
     if archive is None:
         return None
-    reader, root = archive
     return (
-        read_part(reader, root, f"{name}/train", train=True),
-        read_part(reader, root, f"{name}/test", train=False),
+        read_part(archive, f"{name}/train", train=True),
+        read_part(archive, f"{name}/test", train=False),
     )
 
 
-def find_archive(source: Path) -> tuple[type[CIFAR10] | type[CIFAR100], Path] | None:
-    """The reader of the archive that `source` is or holds, and the folder it is in, or None."""
-    roots = {reader: root for reader in READERS if (root := root_of(source, reader.base_folder))}
-    if len(roots) > 1:
-        folders = " and ".join(reader.base_folder for reader in roots)
+def find_archive(source: Path) -> Path | None:
+    """The folder of the archive that `source` is or holds, or None."""
+    if source.name in FOLDERS and source.is_dir():
+        return source
+    held = [source / folder for folder in FOLDERS if (source / folder).is_dir()]
+    if len(held) > 1:
+        folders = " and ".join(folder.name for folder in held)
         raise ArcalError(f"{source} holds {folders}: name one of the two folders")
-    return next(iter(roots.items()), None)
+    return held[0] if held else None
 
 
-def root_of(source: Path, folder: str) -> Path | None:
-    """The parent of the folder of this name, which is `source` or in it; None if it is neither."""
-    if source.name == folder and source.is_dir():
-        return source.parent
-    return source if (source / folder).is_dir() else None
+def read_part(archive: Path, name: str, *, train: bool) -> InMemory:
+    """One part of an archive's folder; its ids are the positions in the official order."""
+    from torchvision import datasets  # takes seconds to import
 
-
-def read_part(
-    reader: type[CIFAR10] | type[CIFAR100], root: Path, name: str, *, train: bool
-) -> InMemory:
-    """One part; its ids are the positions in the official order."""
+    reader = getattr(datasets, FOLDERS[archive.name])
     try:
-        official = reader(root, train=train, download=False)
+        official = reader(archive.parent, train=train, download=False)
     except (RuntimeError, OSError) as error:
         raise ArcalError(
-            f"{root / reader.base_folder}: a file is missing or is not the official one "
+            f"{archive}: a file is missing or is not the official one "
             "(its md5 differs): unpack the official python archive again"
         ) from error
     pixels = torch.from_numpy(official.data).permute(0, 3, 1, 2).contiguous()

@@ -122,7 +122,7 @@ def _cifar(path: Path, part: str, name: str, names: Names) -> Listing:
     _refuse(path, names, "the archive has no columns")
     archive = find_archive(path)
     assert archive is not None  # or the format would be another
-    official = read_part(*archive, name, train=part == "train")
+    official = read_part(archive, name, train=part == "train")
     labels, classes = encode_labels(
         pa.chunked_array([official.labels.numpy()]),
         "label",

@@ -7,7 +7,6 @@ blocks.
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck, ResNet
 
 from arcal.networks.layers import Normalize, constant, convolution, truncated_normal
 
@@ -41,6 +40,8 @@ class ResNet101(nn.Module):
         blocks: tuple[int, int, int, int] = (3, 4, 23, 3),
         width: int = 64,
     ):
+        from torchvision.models.resnet import Bottleneck, ResNet  # takes seconds to import
+
         super().__init__()
         channels = (shape[0], 1, 1)
         self.normalize = Normalize(constant(0, channels), constant(1, channels))

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -27,6 +26,9 @@ from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
 from arcal.transforms import AUGMENTATIONS
 from arcal.transforms.augment import resized_crop_flip, unchanged
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric  # takes seconds to import
 
 EVALUATION_BATCH = 100
 """Larger batches leave a processor's cache: at 500 small networks take twice as long."""
@@ -55,7 +57,7 @@ def fit(
     training: Part,
     validation: Part,
     *,
-    fabric: Fabric,
+    fabric: "Fabric",
     folder: RunFolder | None = None,
     rescore: Scorer | None = None,
     loaders: int = 0,
@@ -74,14 +76,14 @@ def fit(
     and every process sees all validation predictions, so all compute the same soft labels.
 
     >>> from arcal.data import InMemory
+    >>> from arcal.compute import Compute
     >>> from arcal.methods import Vanilla
     >>> ids, labels = torch.arange(16), torch.tensor([0, 1]).repeat(8)
     >>> pixels = (255 * labels).to(torch.uint8).view(16, 1, 1, 1).expand(16, 1, 2, 2)
     >>> part = InMemory("toy/train", ids, labels, ("black", "white"), pixels)
     >>> member = Member(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), seed=0)
     >>> recipe = Recipe("short", epochs=3, batch_size=4, optimizer="sgd", learning_rate=0.5)
-    >>> fabric = Fabric(accelerator="cpu", devices=1)
-    >>> records = fit([member], Vanilla(2), recipe, part, part, fabric=fabric)
+    >>> records = fit([member], Vanilla(2), recipe, part, part, fabric=Compute().fabric())
     >>> [record["epoch"] for record in records]
     [1, 2, 3]
     >>> records[2]["loss"] < records[0]["loss"]
@@ -143,7 +145,7 @@ class _Loop:
         members: list[Member],
         method: Method,
         recipe: Recipe,
-        fabric: Fabric,
+        fabric: "Fabric",
         loaders: int,
     ):
         self.members, self.method, self.recipe = members, method, recipe

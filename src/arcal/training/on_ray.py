@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arcal.compute import Compute
-from arcal.compute.device import KILLED
+from arcal.compute.processes import KILLED
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.run import Run

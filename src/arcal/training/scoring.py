@@ -11,14 +11,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 
 from arcal.attacks import BoundaryProjection, name_of, settings_of
-from arcal.compute.device import fabric_on, run_on
 from arcal.compute.memory import keep_memory
 from arcal.compute.watch import watched
 from arcal.data import Part, as_input, batches
@@ -27,6 +25,9 @@ from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
 from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores
 from arcal.training.run import fingerprint_of, is_done, model_of, read_run
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 BATCH = 100
 SHARD = 200
@@ -41,7 +42,7 @@ def score_run(
     order: str,
     *,
     attack: Attack | None = None,
-    fabric: Fabric | None = None,
+    fabric: "Fabric | None" = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Robustness:
     """Score a part of the data by `order` with the model of a run, or read the existing scores.
@@ -78,6 +79,8 @@ def score_run(
     }
     if order == "attack":
         fingerprint["attack"] = settings_of(attack)
+    from arcal.compute.device import fabric_on, run_on  # takes seconds to import
+
     fabric = fabric or fabric_on("cpu")
     started = fabric.world_size > 1 and torch.distributed.is_initialized()
     if started or not path.exists():  # processes that run already must all take this branch
@@ -138,7 +141,7 @@ class _Scoring:
             return len(self.part)
         return min(len(list(self.folder.glob("*.parquet"))) * SHARD, len(self.part))
 
-    def take_share(self, fabric: Fabric) -> Exception | None:
+    def take_share(self, fabric: "Fabric") -> Exception | None:
         """Score this process's share of the missing shards; the first process merges all shards.
 
         If one process fails, all return its error, so that none waits for it.

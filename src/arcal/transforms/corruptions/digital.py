@@ -11,7 +11,6 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import grid_sample
-from torchvision.io import decode_jpeg, encode_jpeg
 
 from arcal.transforms.corruptions.draws import Draws
 
@@ -57,6 +56,8 @@ def pixelate(x: Tensor, c: float, draws: Draws) -> Tensor:
 
 def jpeg_compression(x: Tensor, c: int, draws: Draws) -> Tensor:
     """Compress images, rounded to 8 bits, as JPEG with quality `c`, and decode them."""
+    from torchvision.io import decode_jpeg, encode_jpeg  # takes seconds to import
+
     decoded: list[Any] = [decode_jpeg(encode_jpeg(image, c)) for image in _eight_bits(x)]
     return torch.stack(decoded).double() / 255
 
