@@ -142,7 +142,7 @@ export function Thumbnail({ row, onOpen, tabIndex, plainly }: Props) {
       {verdict}
       {then}
       <span class="is">is {label}</span>
-      {!plainly && <span class="is">{measured(row)}</span>}
+      {!plainly && <span class="is measured">{measured(row)}</span>}
     </button>
   );
 }
