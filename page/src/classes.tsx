@@ -128,8 +128,8 @@ export function Classes() {
     >
       {mostAreFew && (
         <p class="words">
-          {tooFew === said.length ? "All" : count(tooFew)} of the {count(said.length)} classes that it
-          says have too few inputs for a verdict{withFew.value ? ": they are pale." : "."}
+          {tooFew === said.length ? "All" : `${count(tooFew)} of the`} {count(said.length)} classes that
+          it says have too few inputs for a verdict{withFew.value ? ": they are pale." : "."}
           {!withFew.value && groups.length > 0 && ` Here ${groups.length === 1 ? "is the other one" : `are the other ${count(groups.length)}`}.`}
         </p>
       )}
