@@ -76,7 +76,7 @@ export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, l
           <span class="name" />
           <svg class="track axis" height="18" width="100%">
             {ticks.map((t) => (
-              <text key={t} x={place(t)} y="13" text-anchor={x(t) > 94 ? "end" : "middle"}>
+              <text key={t} x={place(t)} y="13" text-anchor="middle">
                 {String(+(100 * t).toFixed(1)).replace("-", "−")}
               </text>
             ))}

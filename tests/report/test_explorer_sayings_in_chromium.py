@@ -107,8 +107,15 @@ def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader)
     )
 
 
-def test_figures_in_points_have_their_unit(reader):
-    page = reader.open(make_payload(60))
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_figures_in_points_have_their_unit(reader, width, models):
+    payload = make_payload(60, models=models)
+    payload["models"][0]["overall"]["gap"]["value"] = -0.123
+    page = reader.open(payload, size=(width, 800))
+    assert not page.locator(".reading b").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
+    )
     units = {
         reading.locator(".what").inner_text(): "points" in reading.locator("b").inner_text()
         for reading in page.locator(".reading").all()
