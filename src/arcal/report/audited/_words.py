@@ -46,7 +46,7 @@ def notes(models: Sequence[Audited]) -> list[str]:
     lines = [
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
-        "are in points of a percentage: 1 point is 0.01.",
+        "are in points of a percentage (0.01).",
     ]
     for model in models:
         lines = [*(f"{model.name}: {doubt}" for doubt in doubts(model)), *lines]
