@@ -24,8 +24,12 @@ export function Calibrations() {
       title="What would mend it"
       words={
         <>
-          ECE in points before (hollow) and after (filled) each calibrator, with 95 % intervals. The
-          one recommended lowers the log-loss the most where that is shown.{" "}
+          ECE in points before (hollow) and after (filled) each calibrator, with 95 % intervals.{" "}
+          {calibrations.some((c) => c.recommended) ? (
+            "The one recommended is shown to lower the log-loss, and lowers it the most."
+          ) : (
+            <b>None is shown to lower the log-loss: leave it as it is.</b>
+          )}{" "}
           {applied && "Choose it to see each input before and after."}
         </>
       }

@@ -9,7 +9,8 @@ import { Rows, type Heat, type Row } from "./rows";
 import { choose, data, filter, view } from "./state";
 
 const ORDERS = {
-  gap: "largest gap first",
+  gap: "most certain gap first",
+  size: "largest gap first",
   name: "by name",
   accuracy: "least right first",
   inputs: "most inputs first",
@@ -17,12 +18,18 @@ const ORDERS = {
 type Order = keyof typeof ORDERS;
 const SHOWN = 20;
 
+/** Where as many or more have too few inputs, and most do, they are left out at first. */
+const MANY_FEW = 10;
+
 /** How far the interval of a gap stays away from 0; below 0 where it does not. */
 const sureness = (group: Group) =>
   group.few ? -2 : Math.max(group.gap.low ?? -1, -(group.gap.high ?? 1));
 
+const sizeOf = (group: Group) => (group.few ? -1 : Math.abs(group.gap.value ?? 0));
+
 const BY: Record<Order, (a: Group, b: Group) => number> = {
   gap: (a, b) => sureness(b) - sureness(a),
+  size: (a, b) => sizeOf(b) - sizeOf(a),
   name: (a, b) => a.name.localeCompare(b.name),
   accuracy: (a, b) => (a.accuracy.value ?? 2) - (b.accuracy.value ?? 2),
   inputs: (a, b) => b.n - a.n,
@@ -32,16 +39,20 @@ export function Classes() {
   const { model } = view.value;
   const order = useSignal<Order>("gap");
   const shown = useSignal(SHOWN);
+  const withFew = useSignal(false);
   const R = model.levels?.length ?? 0;
   const cells = useComputed(() => {
     const byPlace = new Map<string, Cell>();
     for (const cell of view.value.model.cells) byPlace.set(`${cell.class} ${cell.level}`, cell);
     return byPlace;
   });
-  const groups = model.classes
+  const said = model.classes
     .map((group, index) => ({ group: { ...group, name: data.classes[index] }, index }))
     .filter(({ group }) => group.n > 0)
     .sort((a, b) => BY[order.value](a.group, b.group) || a.index - b.index);
+  const tooFew = said.filter(({ group }) => group.few).length;
+  const mostAreFew = tooFew >= MANY_FEW && 2 * tooFew > said.length;
+  const groups = mostAreFew && !withFew.value ? said.filter(({ group }) => !group.few) : said;
   const heat = (index: number, r: number): Heat | null => {
     const cell = cells.value.get(`${index} ${r}`);
     if (!cell) return null;
@@ -71,7 +82,7 @@ export function Classes() {
     cells: R ? Array.from({ length: R }, (_, r) => heat(index, r)) : undefined,
   }));
   const left = groups.length - rows.length;
-  const never = model.classes.length - groups.length;
+  const never = model.classes.length - said.length;
   return (
     <Figure
       id="classes"
@@ -82,6 +93,7 @@ export function Classes() {
           Confidence minus accuracy, in points, of the inputs that are said to be each class, with
           the 95 % interval; at 0 the model is calibrated, to the right it is over-confident.
           {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot is too few inputs to say anything."}
+          {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few."}
           {never > 0 && ` It never says ${never === 1 ? "one of the classes" : `${count(never)} of the classes`}.`}
         </>
       }
@@ -103,7 +115,7 @@ export function Classes() {
       }
       table={{
         head: ["Class", ...groupHead, "Share of all errors", ...Array.from({ length: R }, (_, r) => `Gap in level ${r + 1}`)],
-        rows: groups.map(({ group, index }) => [
+        rows: said.map(({ group, index }) => [
           group.name,
           ...groupCells(group),
           percent(group.error_share),
@@ -114,17 +126,29 @@ export function Classes() {
         ]),
       }}
     >
-      <Rows
+      {mostAreFew && (
+        <p class="words">
+          {tooFew === said.length ? "All" : `${count(tooFew)} of the`} {count(said.length)} classes that
+          it says have too few inputs for a verdict{withFew.value ? ": they are pale." : "."}
+          {!withFew.value && groups.length > 0 && ` Here ${groups.length === 1 ? "is the other one" : `are the other ${count(groups.length)}`}.`}
+        </p>
+      )}
+      {rows.length > 0 && <Rows
         rows={rows}
         unit="gap, points"
         reference={0}
         label="Gap by predicted class; classes and cells are buttons"
         cellHead={R ? Array.from({ length: R }, (_, r) => String(r + 1)) : undefined}
         cellTitle="Gap by level, in points"
-      />
+      />}
       {left > 0 && (
         <button type="button" class="more" onClick={() => (shown.value += 100)}>
           {left > 100 ? `Show 100 of the other ${count(left)} classes` : `Show the other ${left} classes`}
+        </button>
+      )}
+      {left === 0 && mostAreFew && !withFew.value && (
+        <button type="button" class="more" onClick={() => (withFew.value = true)}>
+          Show those with too few
         </button>
       )}
     </Figure>

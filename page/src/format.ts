@@ -59,8 +59,14 @@ export function plain(value: Maybe): string {
 
 export type Show = (value: Maybe) => string;
 
+/** The end of an interval in points, with a digit more where one would round it to 0. */
+export function endInPoints(value: Maybe): string {
+  if (!known(value) || value === 0 || Math.abs(100 * value) >= 0.05) return points(value);
+  return minus(fixed(100 * value, 2)).replace(/^−?0\.00$/, "0.0");
+}
+
 /** The ends of an interval, as "65.8 to 76.1". */
-export function ends(of: Pick<Estimate, "low" | "high">, show: Show = points): string {
+export function ends(of: Pick<Estimate, "low" | "high">, show: Show = endInPoints): string {
   if (!known(of.low) || !known(of.high)) return "";
   return `${show(of.low).replace("\u00a0%", "")} to ${show(of.high).replace("\u00a0%", "")}`;
 }
@@ -71,11 +77,17 @@ export function withInterval(of: Estimate, show: Show): string {
   return interval ? `${show(of.value)} (${interval})` : show(of.value);
 }
 
-/** Confidence minus accuracy in words. */
-export function gapWords(gap: Maybe): string {
-  if (!known(gap)) return "unknown";
-  if (Math.abs(gap) < 0.0005) return "no gap";
-  return `${gap > 0 ? "over" : "under"}-confident by ${points(Math.abs(gap))} points`;
+/** Confidence minus accuracy in words, with its interval: no gap is shown if that holds 0. */
+export function gapWords(gap: Pick<Estimate, "value" | "low" | "high">): string {
+  const { value, low, high } = gap;
+  if (!known(value)) return "gap unknown";
+  const bounded = known(low) && known(high);
+  if (bounded && low <= 0 && high >= 0)
+    return `no gap is shown (${signed(value)} points, ${ends(gap)})`;
+  if (!bounded && Math.abs(value) < 0.0005) return "no gap";
+  const said = `${value > 0 ? "over" : "under"}-confident by ${points(Math.abs(value))} points`;
+  if (!bounded) return said;
+  return `${said} (${ends(value > 0 ? gap : { low: -high, high: -low })})`;
 }
 
 /** The mark that goes with a colour, for whoever does not see it. */

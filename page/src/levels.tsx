@@ -2,9 +2,9 @@
 
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
-import { count, ends, gapWords, inputs, percent, plain, points, sideOf } from "./format";
+import { count, ends, gapWords, inputs, percent, plain, points, sideOf, signed } from "./format";
 import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
-import type { Level } from "./payload";
+import type { Group, Level } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
 
@@ -23,12 +23,19 @@ const distances = (level: Level) =>
       }`
     : "";
 
+/** A gap whose interval leaves 0 out may still be chance where many groups are looked at. */
+function verdictWords({ few, gap, verdict }: Group): string {
+  if (few) return "too few inputs to say more";
+  const alone = gap.low !== null && gap.high !== null && (gap.low > 0 || gap.high < 0);
+  return gapWords(gap) + (verdict === "not shown" && alone ? ", which may be chance among so many" : "");
+}
+
 export function groupSentence(group: Level, prefix = ""): string {
   return [
     `${prefix}${group.name}: ${inputs(group.n)}`,
     `${percent(group.accuracy.value)} right (${ends(group.accuracy, percent)})`,
     `mean confidence ${percent(group.confidence)}`,
-    group.few ? "too few inputs to say more" : `${gapWords(group.gap.value)} (${ends(group.gap)})`,
+    verdictWords(group),
     distances(group),
   ]
     .filter(Boolean)
@@ -38,7 +45,7 @@ export function groupSentence(group: Level, prefix = ""): string {
 export const VERDICTS = {
   "over-confident": "▲ over-confident",
   "under-confident": "▼ under-confident",
-  "not shown": "not shown: the interval of the gap holds 0",
+  "not shown": "no gap is shown",
   "too few": "too few inputs",
 };
 
@@ -48,7 +55,7 @@ export const groupCells = (group: Level) => [
   percent(group.accuracy.value),
   ends(group.accuracy, percent),
   percent(group.confidence),
-  points(group.gap.value),
+  signed(group.gap.value),
   ends(group.gap),
   points(group.ece.value),
   ends(group.ece),
@@ -76,6 +83,7 @@ function Drawn({ levels }: { levels: Level[] }) {
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
           of equal size; level 1 is the least robust. Black: how often the model is right there, with
           its 95 % interval. The bar reaches to its mean confidence. Below: the share of all errors that is in each level.
+          {levels.some((level) => level.few && level.n > 0) && " A pale bar has too few inputs to say anything."}
         </>
       }
       table={{

@@ -54,7 +54,10 @@ export function Mistakes() {
     <Figure
       id="mistakes"
       title="What it takes for what"
-      words="The commonest mistakes: the share of a label's inputs, in per cent, that are said to be another class, with its 95 % interval, and how sure it is of them."
+      words={
+        "The commonest mistakes: the share of a label's inputs, in per cent, that are said to be another class, with its 95 % interval, and how sure it is of them." +
+        (listed.some((m) => m.of < FEW) ? ` Pale: a label of fewer than ${FEW} inputs.` : "")
+      }
       table={{
         head: ["Label", "Said", "Inputs", "Share of the label", "95 %", "Mean confidence"],
         rows: listed.map((m) => [

@@ -21,9 +21,9 @@ const READINGS: Reading[] = [
     show: percent,
     unit: "",
   },
-  { name: "Gap", about: "confidence minus accuracy, in points", of: (o) => o.gap, show: signed, unit: "" },
-  { name: "ECE", about: "how far the two are apart over the range of confidence, in points", of: (o) => o.ece, show: points, unit: "" },
-  { name: "Smooth ECE", about: "the same without bins, in points", of: (o) => o.smooth_ece, show: points, unit: "" },
+  { name: "Gap", about: "confidence minus accuracy", of: (o) => o.gap, show: signed, unit: "points" },
+  { name: "ECE", about: "how far the two are apart over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
+  { name: "Smooth ECE", about: "the same without bins", of: (o) => o.smooth_ece, show: points, unit: "points" },
   { name: "Log-loss", about: "judges all probabilities; lower is better", of: (o) => o.nll, show: plain, unit: "" },
   { name: "Brier", about: "judges all probabilities; lower is better", of: (o) => o.brier, show: plain, unit: "" },
 ];
@@ -79,13 +79,16 @@ function Interval({ estimate, domain }: { estimate: Estimate; domain: [number, n
 
 function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
   const estimate = reading.of(model.overall);
-  const interval = ends(estimate, reading.show);
+  const interval = reading.show === signed ? ends(estimate) : ends(estimate, reading.show);
   const calm = reading.name === "ECE" ? model.overall.ece_if_calibrated : null;
   if (estimate.value === null || estimate.value === undefined) return null;
   return (
     <div class="reading" title={`${reading.about}; ${count(estimate.n)} inputs`}>
       <span class="what">{reading.name}</span>
-      <b>{reading.show(estimate.value)}</b>
+      <b>
+        {reading.show(estimate.value)}
+        {reading.unit && <small> {reading.unit}</small>}
+      </b>
       {interval && <Interval estimate={estimate} domain={domainOf(reading)} />}
       <small>{interval ? interval : `of ${count(estimate.n)} inputs`}</small>
       {calm && (

@@ -14,8 +14,14 @@ const HISTOGRAM = 64;
 const PAD = { left: 40, right: 12, top: 14, between: 34, bottom: 40 };
 
 const range = (bin: Bin) => `${percent(bin.low, 0).replace("\u00a0%", "")} to ${percent(bin.high, 0)}`;
-const gapOf = (bin: Bin) =>
-  bin.confidence === null || bin.accuracy === null ? null : bin.confidence - bin.accuracy;
+const minus = (a: number | null, b: number | null) => (a === null || b === null ? null : a - b);
+
+/** Confidence minus accuracy; its interval is the confidence minus that of the accuracy. */
+const gapOf = (bin: Bin) => ({
+  value: minus(bin.confidence, bin.accuracy),
+  low: minus(bin.confidence, bin.accuracy_high),
+  high: minus(bin.confidence, bin.accuracy_low),
+});
 
 function sentence(bin: Bin, few: boolean): string {
   if (!bin.count) return `Confidence ${range(bin)}: no inputs`;
@@ -43,6 +49,8 @@ export function Reliability() {
           model said: <b class="over">▲ orange</b> where it is over-confident,{" "}
           <b class="under">▼ blue</b> where under-confident. On the dashed line it would be
           calibrated.
+          {bins.some((bin) => bin.count > 0 && bin.count < FEW_IN_A_BIN) &&
+            ` A pale bar has fewer than ${FEW_IN_A_BIN} inputs, too few to say anything.`}
         </>
       }
       hint="Point at a bar to read it, choose it to see its inputs; with Shift, among those chosen before."
@@ -102,7 +110,7 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
       <line class="calibrated" x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
       {bins.map((bin, i) => {
         const few = bin.count < FEW_IN_A_BIN;
-        const gap = gapOf(bin);
+        const gap = gapOf(bin).value;
         const left = x(bin.low) + 1;
         const wide = x(bin.high) - x(bin.low) - 2;
         const drawn = bin.count > 0 && bin.accuracy !== null && bin.confidence !== null;

@@ -94,7 +94,9 @@ export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, l
       {rows.map((row, i) => {
         const inside = (
           <>
-            <span class="name">{row.name}</span>
+            <span class="name">
+              <span>{row.name}</span>
+            </span>
             <svg class="track" height="26" width="100%" aria-hidden="true">
               {ticks.map((t) => (
                 <line key={t} class="grid" x1={place(t)} x2={place(t)} y1="0" y2="26" />

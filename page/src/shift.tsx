@@ -20,8 +20,8 @@ const title = (shift: Shift) =>
 function sentence(shift: Shift): string {
   return (
     `${title(shift)}: ${withInterval(shift.accuracy, percent)} right, ` +
-    `ECE ${withInterval(shift.ece, points)} points, ${gapWords(shift.gap.value)}` +
-    `${ends(shift.gap) && ` (${ends(shift.gap)})`}, ${shift.accuracy.n} inputs`
+    `ECE ${withInterval(shift.ece, points)} points, ${gapWords(shift.gap)}, ` +
+    `${shift.accuracy.n} inputs`
   );
 }
 

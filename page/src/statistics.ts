@@ -53,17 +53,15 @@ function betaQuantile(p: number, a: number, b: number): number {
 /** The exact 95 % interval of a probability (Clopper and Pearson). */
 export function clopperPearson(successes: number, n: number): [number, number] {
   if (n === 0) return [0, 1];
+  const failures = Math.max(0, n - successes); // both may be fractions, of weighted inputs
   return [
-    successes === 0 ? 0 : betaQuantile(0.025, successes, n - successes + 1),
-    successes === n ? 1 : betaQuantile(0.975, successes + 1, n - successes),
+    successes === 0 ? 0 : betaQuantile(0.025, successes, failures + 1),
+    failures === 0 ? 1 : betaQuantile(0.975, successes + 1, failures),
   ];
 }
 
-/** A weighted mean and the 95 % interval that its standard error gives. */
-export function meanInterval(
-  values: ArrayLike<number>,
-  weights: ArrayLike<number> | null,
-): { value: number; low: number; high: number } {
+/** A mean, every value weighing 1 or as much as `weights` say. */
+export function meanOf(values: ArrayLike<number>, weights: ArrayLike<number> | null): number {
   let total = 0;
   let sum = 0;
   for (let i = 0; i < values.length; i++) {
@@ -71,14 +69,41 @@ export function meanInterval(
     total += w;
     sum += w * values[i];
   }
-  const mean = sum / total;
-  let squares = 0;
-  for (let i = 0; i < values.length; i++)
-    squares += ((weights ? weights[i] : 1) * (values[i] - mean)) ** 2;
-  const n = values.length;
-  const error = n > 1 ? (Math.sqrt(squares) / total) * Math.sqrt(n / (n - 1)) : Infinity;
-  return { value: mean, low: mean - 1.96 * error, high: mean + 1.96 * error };
+  return sum / total;
 }
 
-/** Fewer inputs than these say nothing of accuracy or gap. */
+/**
+ * How many inputs of equal weight tell the accuracy as well: Kish's number, or, where the inputs
+ * that weigh most are the least sure, as many as have the variance that a calibrated model's
+ * weighted accuracy has. `effective_numbers` of arcal.auditing is the same.
+ */
+export function effectiveNumber(
+  confidence: ArrayLike<number>,
+  weights: ArrayLike<number> | null,
+): number {
+  if (!weights) return confidence.length;
+  let total = 0;
+  let squares = 0;
+  let variance = 0;
+  for (let i = 0; i < weights.length; i++) {
+    total += weights[i];
+    squares += weights[i] ** 2;
+    variance += weights[i] ** 2 * confidence[i] * (1 - confidence[i]);
+  }
+  const kish = total ** 2 / squares;
+  const mean = meanOf(confidence, weights);
+  const telling = (mean * (1 - mean) * total ** 2) / variance;
+  return telling < (1 - 1e-9) * kish ? telling : kish;
+}
+
+/**
+ * Whether so many inputs say too little for a verdict: were the model calibrated, the interval of
+ * their accuracy would be wider than 21 points, as in the groups of an audit.
+ */
+export function tooFew(confidence: number, n: number): boolean {
+  const [low, high] = clopperPearson(Math.min(1, confidence) * n, n);
+  return high - low > 0.21;
+}
+
+/** A share of fewer inputs than these is drawn pale. */
 export const FEW = 20;

@@ -1,37 +1,44 @@
 // Accuracy, confidence and gap of the inputs that are selected, with their intervals.
 
-import { count, ends, gapWords, inputs, percent } from "./format";
-import { byOutcome, data, isRight, second, view } from "./state";
-import { clopperPearson, FEW, meanInterval } from "./statistics";
 import type { Numbers } from "./data";
+import { count, ends, gapWords, inputs, percent } from "./format";
+import type { Estimate, Model } from "./payload";
+import { byOutcome, data, isFiltered, isRight, second, view } from "./state";
+import { clopperPearson, effectiveNumber, meanOf, tooFew } from "./statistics";
+
+type Interval = Pick<Estimate, "value" | "low" | "high">;
 
 interface Figures {
   n: number;
-  accuracy: number;
-  accuracyEnds: { low: number; high: number };
+  accuracy: Interval;
   confidence: number;
-  gap: { value: number; low: number; high: number };
+  gap: Interval;
+  few: boolean;
 }
 
+/** The figures of some inputs, whose intervals are as those of an audit's groups. */
 export function figuresOf(rows: Int32Array, predicted: Numbers, confidence: Numbers): Figures {
   const known = Array.from(rows).filter((i) => !Number.isNaN(confidence[i]));
   const weights = data.weight && known.map((i) => data.weight![i]);
-  const right = known.map((i) => Number(isRight(predicted, i)));
   const sure = known.map((i) => confidence[i]);
-  const accuracy = meanInterval(right, weights);
-  const gap = meanInterval(
-    sure.map((c, k) => c - right[k]),
-    weights,
-  );
-  const sum = right.reduce((a, b) => a + b, 0);
-  const [low, high] = weights ? [accuracy.low, accuracy.high] : clopperPearson(sum, known.length);
+  const value = meanOf(known.map((i) => Number(isRight(predicted, i))), weights);
+  const mean = meanOf(sure, weights);
+  const n = effectiveNumber(sure, weights);
+  const [low, high] = clopperPearson(Math.min(1, value) * n, n);
   return {
     n: known.length,
-    accuracy: accuracy.value,
-    accuracyEnds: { low, high },
-    confidence: meanInterval(sure, weights).value,
-    gap,
+    accuracy: { value, low, high },
+    confidence: mean,
+    gap: { value: mean - value, low: mean - high, high: mean - low },
+    few: tooFew(mean, n),
   };
+}
+
+/** What the audit says of all inputs, where all are listed. */
+function figuresOfAll({ overall }: Model): Figures | null {
+  if (isFiltered.value || data.N !== overall.n || overall.confidence === null) return null;
+  const { n, accuracy, confidence, gap } = overall;
+  return { n, accuracy, confidence, gap, few: tooFew(confidence, accuracy.n) };
 }
 
 export function Summary({ rows }: { rows: Int32Array }) {
@@ -40,8 +47,19 @@ export function Summary({ rows }: { rows: Int32Array }) {
   if (!rows.length) return <span class="summary">No inputs.</span>;
   return (
     <>
-      <Line rows={rows} name={two ? one.model.name : null} predicted={one.predicted} confidence={one.confidence} />
-      {two && <Line rows={rows} name={two.name} predicted={two.predicted} confidence={two.confidence} />}
+      <Line
+        name={two ? one.model.name : null}
+        figures={figuresOfAll(one.model) ?? figuresOf(rows, one.predicted, one.confidence)}
+      />
+      {two && (
+        <Line
+          name={two.name}
+          figures={
+            (two.model === null ? null : figuresOfAll(data.views[two.model].model)) ??
+            figuresOf(rows, two.predicted, two.confidence)
+          }
+        />
+      )}
       {byOutcome.value && (
         <span class="summary">
           They are chosen by whether the model is right, so their accuracy says nothing.
@@ -51,15 +69,7 @@ export function Summary({ rows }: { rows: Int32Array }) {
   );
 }
 
-interface LineProps {
-  rows: Int32Array;
-  name: string | null;
-  predicted: Numbers;
-  confidence: Numbers;
-}
-
-function Line({ rows, name, predicted, confidence }: LineProps) {
-  const f = figuresOf(rows, predicted, confidence);
+function Line({ name, figures: f }: { name: string | null; figures: Figures }) {
   return (
     <span class="summary">
       {name && <b>{name}: </b>}
@@ -68,15 +78,8 @@ function Line({ rows, name, predicted, confidence }: LineProps) {
       {f.n > 0 && byOutcome.value && <>, mean confidence {percent(f.confidence)}</>}
       {f.n > 0 && !byOutcome.value && (
         <>
-          , {percent(f.accuracy)} right ({ends(f.accuracyEnds, percent)}), mean confidence{" "}
-          {percent(f.confidence)}:{" "}
-          {f.n < FEW ? (
-            "too few to say more"
-          ) : (
-            <>
-              {gapWords(f.gap.value)} ({ends(f.gap)})
-            </>
-          )}
+          , {percent(f.accuracy.value)} right ({ends(f.accuracy, percent)}), mean confidence{" "}
+          {percent(f.confidence)}: {f.few ? "too few to say more" : gapWords(f.gap)}
         </>
       )}
     </span>

@@ -134,15 +134,16 @@ export function Thumbnail({ row, onOpen, tabIndex, plainly }: Props) {
         {!plainly && <span class="is">{measured(row)}</span>}
       </button>
     );
+  const words = wordsOf(row);
   return (
-    <button class={right ? "line-input" : "line-input mistaken"} {...shared}>
+    <button class={`line-input${right ? "" : " mistaken"}${words ? "" : " bare"}`} {...shared}>
       <span class="what">
-        <b>{nameOf(row)}</b> {wordsOf(row)}
+        <b>{nameOf(row)}</b> {words}
       </span>
       {verdict}
       {then}
       <span class="is">is {label}</span>
-      {!plainly && <span class="is">{measured(row)}</span>}
+      {!plainly && <span class="is measured">{measured(row)}</span>}
     </button>
   );
 }

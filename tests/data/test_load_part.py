@@ -95,10 +95,10 @@ def test_grey_among_colour_becomes_rgb_and_channels_decide(tmp_path):
     root = write_folder(tmp_path, [GREY[0], COLOUR[1], COLOUR[2]], classes=1)
     part = load_part(str(root))
     assert part.shape == (3, 5, 7)
-    assert part.how == "1 grey image repeated to 3 channels"
+    assert part.how == "1 of 3 images grey, repeated to 3 channels"
     assert torch.equal(pixels(part)[0], first(GREY)[0].expand(3, -1, -1))
     grey = load_part(str(root), channels=1)
-    assert grey.how == "2 colour images turned grey by luminance"
+    assert grey.how == "2 of 3 images turned grey by luminance"
     expected = np.array(Image.fromarray(COLOUR[1]).convert("L"))
     assert torch.equal(pixels(grey)[1, 0], torch.from_numpy(expected))
 
@@ -110,7 +110,7 @@ def test_turned_images_are_upright(tmp_path):
     upright, stored = encode(COLOUR[0]), encode(np.asarray(turned), exif=tags)
     part = load_part(str(write_folder(tmp_path, [upright, stored], classes=1)))
     assert torch.equal(pixels(part)[0], pixels(part)[1])
-    assert part.how == "1 image turned upright as EXIF says"
+    assert part.how == "1 of 2 images turned upright as EXIF says"
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def test_names_ids_weights_and_classes(tmp_path):
     assert part.weights.tolist() == [0, 1, 2, 3, 4]
     assert part.shape == (3, 4, 4)
     assert part.how == (
-        "short side resized to 5, centre 4 x 4 cropped; 5 grey images repeated to 3 channels"
+        "short side resized to 5, centre 4 x 4 cropped; all images grey, repeated to 3 channels"
     )
     named = load_arrays(tmp_path, x=GREY, y=np.ones((5, 1), int), classes=np.array(["cat", "dog"]))
     assert (named.classes, named.labels.tolist()) == (("cat", "dog"), [1] * 5)

@@ -90,13 +90,13 @@ def test_the_sentence_says_what_is_done_and_to_how_many():
     view = choose_view("pets", some, str, Settings(224))
     assert view == View(3, 224, 224, 256)
     assert describe(view, some) == (
-        "short side resized to 256, centre 224 x 224 cropped; 2 grey images repeated to 3 "
-        "channels; 1 image scaled from 16 bits a channel to 8; 1 image stripped of transparency; 1 "
-        "image turned upright as EXIF says"
+        "short side resized to 256, centre 224 x 224 cropped; 2 of 3 images grey, repeated to "
+        "3 channels; 1 of 3 images scaled from 16 bits a channel to 8; 1 of 3 images stripped of "
+        "transparency; 1 of 3 images turned upright as EXIF says"
     )
     grey = choose_view("pets", some, str, Settings(32, "squash", channels=1))
     assert describe(grey, some).startswith(
-        "resized to 32 x 32, proportions not preserved; 1 colour image turned grey by luminance; "
+        "resized to 32 x 32, proportions not preserved; 1 of 3 images turned grey by luminance; "
     )
     short = choose_view("pets", some, str, Settings(32, "short-side", channels=3))
     assert describe(short, some).startswith("short side resized to 32, centre 32 x 32 cropped; ")

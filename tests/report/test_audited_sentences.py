@@ -5,7 +5,7 @@ import torch
 
 from arcal.auditing import Audited, Estimate, as_predictions
 from arcal.report.audited import headline
-from arcal.report.audited._words import points
+from arcal.report.audited._words import ece, points, signed
 from arcal.robustness import Robustness
 
 
@@ -33,3 +33,12 @@ def test_an_interval_without_0_does_not_seem_to_begin_there():
     assert points(Estimate(0.017, low=0.0004, high=0.04, n=400)) == "1.7 points [0.04, 4.0]"
     assert points(Estimate(-0.017, low=-0.04, high=-0.0004, n=400)) == "1.7 points [0.04, 4.0]"
     assert points(Estimate(0.017, low=0.01, high=0.04, n=400)) == "1.7 points [1.0, 4.0]"
+
+
+def test_an_interval_around_0_does_not_seem_to_end_there():
+    assert signed(Estimate(0.017, low=-0.0004, high=0.033, n=400)) == "+1.7 points [-0.04, +3.3]"
+    assert signed(Estimate(-0.017, low=-0.05, high=0.0, n=400)) == "-1.7 points [-5.0, +0.0]"
+
+
+def test_a_calibration_error_is_in_points_as_a_gap_is():
+    assert ece(Estimate(0.0232, low=0.0, high=0.0386, n=400)) == "2.3 points [0.0, 3.9]"

@@ -141,4 +141,6 @@ def test_a_thousand_classes_and_one_run(reader, tmp_path):
     )
     expect(page.locator("#comparison-title")).to_have_text("All figures")
     expect(page.locator("#one-run h2")).to_have_text("Input by input")
+    assert page.locator("#classes .row").count() == 0  # they are all too few
+    page.get_by_role("button", name="Show those with too few").click()
     assert page.locator("#classes .row").count() == 21

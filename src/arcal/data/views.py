@@ -161,22 +161,25 @@ def choose_view(
 
 
 def describe(view: View, headers: np.ndarray) -> str:
-    """What a view does to images with these headers, as a sentence for a page."""
+    """What a view does to images with these headers, as a sentence for a page.
+
+    The numbers are of how many of all of them: part of the data may be what is looked at.
+    """
+    whole, more = len(headers), []
     grey = int(headers["grey"].sum())
-    colour, more = len(headers) - grey, []
     if view.channels == 3 and grey:
-        more.append(f"{_images(grey, 'grey image')} repeated to 3 channels")
-    if view.channels == 1 and colour:
-        more.append(f"{_images(colour, 'colour image')} turned grey by luminance")
+        more.append(f"{_images(grey, whole)} grey, repeated to 3 channels")
+    if view.channels == 1 and grey < whole:
+        more.append(f"{_images(whole - grey, whole)} turned grey by luminance")
     for field, what in (
         ("sixteen_bits", "scaled from 16 bits a channel to 8"),
         ("transparent", "stripped of transparency"),
         ("turned", "turned upright as EXIF says"),
     ):
         if count := int(headers[field].sum()):
-            more.append(f"{_images(count, 'image')} {what}")
+            more.append(f"{_images(count, whole)} {what}")
     return "; ".join(filter(None, (view.how, *more))) or "as they are"
 
 
-def _images(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _images(count: int, whole: int) -> str:
+    return "all images" if count == whole else f"{count:,} of {whole:,} images"

@@ -44,8 +44,9 @@ def notes(models: Sequence[Audited]) -> list[str]:
     """What a reader must know to read the page rightly."""
     first = models[0]
     lines = [
-        "Intervals are 95 %. Confidence minus accuracy above 0 is over-confident, in points of a "
-        "percentage.",
+        "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
+        "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
+        "are in points of a percentage (0.01).",
     ]
     for model in models:
         lines = [*(f"{model.name}: {doubt}" for doubt in doubts(model)), *lines]
@@ -108,11 +109,11 @@ def summary(models: Sequence[Audited], data: str) -> str:
     paragraphs = []
     for model in models:
         over = model.overall
-        calibrated = f"{over.ece_if_calibrated.value:.4f} if it were calibrated"
+        calibrated = f"{_points(over.ece_if_calibrated.value)} if it were calibrated"
         details = [
             *doubts(model),
-            f"on {data}: ECE {number(over.ece)}, {calibrated}",
-            f"smooth ECE {number(over.smooth_ece)}; log-loss {number(over.nll)}",
+            f"on {data}: ECE {ece(over.ece)}, {calibrated}",
+            f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
             *stands_out(model),
         ]
         paragraphs.append("\n  ".join([headline(model), *details]))
@@ -128,7 +129,7 @@ def stands_out(model: Audited) -> list[str]:
         mean = model.shift.mean
         lines.append(
             f"under {len(model.shift.by_set)} corruptions: accuracy "
-            f"{percent(mean.accuracy.value)}, ECE {number(mean.ece)}, confidence minus accuracy "
+            f"{percent(mean.accuracy.value)}, ECE {ece(mean.ece)}, confidence minus accuracy "
             f"{signed(mean.gap)}"
         )
     for other in model.other:
@@ -148,8 +149,8 @@ def mends(model: Audited) -> str:
         return "no calibrator is shown to lower the log-loss: leave it as it is"
     best = posthoc.outcomes[posthoc.recommended]
     return (
-        f"{posthoc_title(best.name)} would bring the ECE from {best.ece.before.value:.4f} to "
-        f"{number(best.ece.after)}"
+        f"{posthoc_title(best.name)} would bring the ECE from {_points(best.ece.before.value)} to "
+        f"{ece(best.ece.after)}"
     )
 
 
@@ -163,8 +164,8 @@ def markdown(models: Sequence[Audited], data: str) -> str:
     rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
     cells = [
         [
-            number(model.overall.ece),
-            f"{model.overall.ece_if_calibrated.value:.4f}",
+            ece(model.overall.ece),
+            _points(model.overall.ece_if_calibrated.value),
             f"{percent(model.overall.accuracy.value)} {interval_percent(model.overall.accuracy)}",
             signed(model.overall.gap),
             number(model.overall.nll),
@@ -224,16 +225,25 @@ def points(gap: Estimate) -> str:
     return f"{100 * abs(gap.value):.1f} points [{_end(low)}, {100 * high:.1f}]"
 
 
-def _end(low: float) -> str:
-    """The lower end of an interval, with a digit more where one would round it to 0."""
-    text = f"{100 * low:.1f}"
-    return text if text != "0.0" or not low else f"{100 * low:.2f}"
+def _end(end: float, sign: str = "") -> str:
+    """The end of an interval, with a digit more where one would round it to 0."""
+    digits = 2 if end and f"{abs(100 * end):.1f}" == "0.0" else 1
+    return f"{100 * end:{sign}.{digits}f}"
 
 
 def signed(gap: Estimate) -> str:
     """A gap with its sign and interval, in percentage points."""
-    ends = f"[{100 * gap.low:+.1f}, {100 * gap.high:+.1f}]"
+    ends = f"[{_end(gap.low, '+')}, {_end(gap.high, '+')}]"
     return f"{100 * gap.value:+.1f} points {ends}"
+
+
+def ece(of: Estimate) -> str:
+    """A calibration error with its interval, in percentage points."""
+    return f"{_points(of.value)} points [{_points(of.low)}, {_points(of.high)}]"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:.1f}"
 
 
 def number(of: Estimate) -> str:

@@ -1,0 +1,212 @@
+"""What the page says in a real browser: nothing is cut, nothing is said beyond the figures."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from chromium import browser, reader
+from explorer_payload import make_payload
+from test_explorer import numbers
+
+from arcal.auditing._estimate import accuracy_from, effective_of
+from arcal.calibration import clopper_pearson
+from arcal.report.explorer import column
+
+__all__ = ["browser", "reader"]
+
+pytestmark = pytest.mark.slow
+
+WIDTHS = [1280, 1000, 375]
+CUT = """elements => elements.filter(e => e.scrollWidth > e.clientWidth + 1
+    || e.scrollHeight > e.clientHeight + 1).map(e => e.textContent)"""
+"""The texts that do not fit where they are."""
+
+
+def summary(page) -> str:
+    return page.locator(".selection .summary").first.inner_text().replace("\u00a0", " ")
+
+
+def without_cells(payload, classes: int, many: range):
+    """The payload with so many classes, of which only some have inputs enough for a verdict."""
+    one = payload["models"][0]
+    for z in range(classes):
+        group = one["classes"][z]
+        few = z not in many
+        group |= {"n": 3 if few else 100, "few": few, "verdict": "too few" if few else "not shown"}
+        group["gap"] = {"value": 0.01 * z, "low": 0.01 * z - 0.1, "high": 0.01 * z + 0.1, "n": 100}
+    one["cells"] = []
+    return payload
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_titles_of_facts_are_on_one_line(reader, width):
+    payload = make_payload(20)
+    payload["data"]["facts"] = {"Columns": "a name of a column, " * 40, "Normalisation": "none"}
+    payload["models"][0]["facts"] = {"Network": "a_long_name_without_a_space" * 5}
+    page = reader.open(payload, size=(width, 800))
+    titles = page.locator("footer dt")
+    assert titles.count() == 5
+    heights = titles.evaluate_all(
+        "all => all.map(e => { const r = document.createRange(); r.selectNodeContents(e);"
+        " return r.getClientRects().length })"
+    )
+    assert set(heights) == {1}
+
+
+def test_the_whole_list_says_what_the_headline_says(reader):
+    payload = make_payload()
+    overall = payload["models"][0]["overall"]
+    overall["gap"] = {"value": 0.0166, "low": -0.0004, "high": 0.0331, "n": 300}
+    page = reader.open(payload)
+    assert summary(page).endswith("no gap is shown (+1.7 points, −0.04 to 3.3)")
+    overall["gap"] |= {"low": 0.0004}
+    page = reader.open(payload)
+    assert summary(page).endswith("over-confident by 1.7 points (0.04 to 3.3)")
+    overall["gap"] = {"value": -0.1, "low": -0.13, "high": -0.07, "n": 300}
+    page = reader.open(payload)
+    assert summary(page).endswith("under-confident by 10.0 points (7.0 to 13.0)")
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reader, weighted):
+    payload = make_payload(900, classes=("cat", "dog"))
+    inputs = payload["models"][0]["inputs"]
+    labels, said = numbers(payload["inputs"]["label"]), numbers(inputs["predicted"])
+    w = np.random.default_rng(5).uniform(0.2, 3, 900).astype(np.float32)
+    if weighted:
+        payload["inputs"]["weight"] = column(w, "float32")
+    chosen = said == 1
+    w = w[chosen].astype(float) if weighted else np.ones(chosen.sum())
+    sure = numbers(inputs["confidence"])[chosen].astype(float)
+    right = np.average(said[chosen] == labels[chosen], weights=w)
+    n = effective_of(torch.from_numpy(w), torch.from_numpy(sure)) if weighted else chosen.sum()
+    exact = accuracy_from(float(right), float(n))
+    gap, low, high = (np.average(sure, weights=w) - v for v in (right, exact.high, exact.low))
+    page = reader.open(payload, "#predicted=2&from=classes")
+    found = re.findall(r"[−\d.]+", summary(page).rpartition("points")[2])
+    low_shown, high_shown = (float(end.replace("−", "-")) for end in found)
+    ends = sorted((abs(low), abs(high))) if low * high > 0 else (low, high)
+    assert [low_shown, high_shown] == pytest.approx([100 * end for end in ends], abs=0.051)
+    words = "over-confident" if gap > 0 else "under-confident"
+    assert (words if low * high > 0 else "no gap is shown") in summary(page)
+
+
+def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader):
+    payload = make_payload(10)
+    assert "too few to say more" in summary(reader.open(payload))
+    bins = payload["models"][0]["reliability"]
+    low, high = clopper_pearson(torch.tensor([24]), torch.tensor([30]))
+    bins[-1] |= {
+        "count": 30, "accuracy": 0.8, "confidence": 0.85,
+        "accuracy_low": float(low), "accuracy_high": float(high),
+    }  # fmt: skip
+    page = reader.open(payload)
+    assert "no gap is shown (+5.0 points" in page.locator("#reliability .mark").last.get_attribute(
+        "aria-label"
+    )
+
+
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_figures_in_points_have_their_unit(reader, width, models):
+    payload = make_payload(60, models=models)
+    payload["models"][0]["overall"]["gap"]["value"] = -0.123
+    page = reader.open(payload, size=(width, 800))
+    assert not page.locator(".reading b").evaluate_all(
+        "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent)"
+    )
+    units = {
+        reading.locator(".what").inner_text(): "points" in reading.locator("b").inner_text()
+        for reading in page.locator(".reading").all()
+    }
+    assert {name for name, points in units.items() if points} == {"Gap", "ECE", "Smooth ECE"}
+
+
+@pytest.mark.parametrize("kind", ["predictions", "texts", "table"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_rows_without_pictures_show_class_and_confidence_whole(reader, kind, width):
+    payload = make_payload(100, classes=("benign", "malignant"), kind=kind)
+    page = reader.open(payload, size=(width, 800))
+    cells = page.locator(".line-input :is(.said, .class, .is)")
+    assert cells.count() > 20
+    assert not cells.evaluate_all(CUT)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_chosen_order_is_readable(reader, width):
+    page = reader.open(make_payload(100), size=(width, 800))
+    if width == 375:
+        page.get_by_text("Filters and order").click()
+    order = page.locator(".filter-bar").get_by_label("Order", exact=True)
+    for key in ("suspect", "disagreement"):
+        if key in order.locator("option").evaluate_all("all => all.map(o => o.value)"):
+            order.select_option(key)
+        shown, needed = order.evaluate(
+            """e => { const copy = document.createElement('select');
+                copy.append(e.selectedOptions[0].cloneNode(true));
+                copy.style.cssText = 'width:max-content;font-size:14px'; document.body.append(copy);
+                const needed = copy.offsetWidth; copy.remove(); return [e.offsetWidth, needed] }"""
+        )
+        assert shown >= needed
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_names_of_corruptions_are_whole(reader, width):
+    payload = make_payload(100)
+    shift = payload["models"][0]["shift"]
+    for one, type in zip(shift, ("gaussian_noise", "jpeg_compression"), strict=True):
+        one["type"] = type
+    page = reader.open(payload, size=(width, 800))
+    names = page.locator("#shift .row:not(.head) .name > span")
+    assert names.all_inner_texts() == ["Gaussian noise 3", "JPEG compression 3"]
+    assert not names.evaluate_all(CUT)
+
+
+def test_where_most_classes_are_too_few_only_the_others_are_listed_at_first(reader):
+    payload = make_payload(200, classes=[f"class {z}" for z in range(40)], kind="predictions")
+    page = reader.open(without_cells(payload, 40, range(5, 8)))
+    rows = page.locator("#classes .row:not(.head)")
+    words = "37 of the 40 classes that it says have too few inputs for a verdict. Here are the"
+    assert words in page.locator("#classes").inner_text()
+    assert rows.count() == 3
+    page.get_by_role("button", name="Show those with too few").click()
+    assert rows.count() == 20
+    assert ": they are pale." in page.locator("#classes").inner_text()
+    page = reader.open(without_cells(payload, 40, range(0)))
+    assert "All 40 classes that it says have too few" in page.locator("#classes").inner_text()
+    assert page.locator("#classes .row").count() == 0
+
+
+def test_the_orders_of_the_classes_are_what_they_are_called(reader):
+    """The widest gap is the least certain one."""
+    payload = without_cells(make_payload(300), 4, range(4))
+    gaps = [(0.021, 0.020, 0.022), (0.031, 0.001, 0.061), (-0.5, -0.9, 0.1), (0.0, -0.1, 0.1)]
+    for group, (value, low, high) in zip(payload["models"][0]["classes"], gaps, strict=True):
+        group["gap"] |= {"value": value, "low": low, "high": high}
+    page = reader.open(payload)
+    names = page.locator("#classes .row:not(.head) .name")
+    order = page.get_by_label("Order of the classes")
+    chosen = order.locator("option:checked")
+    assert (chosen.inner_text(), names.all_inner_texts()[:2]) == (
+        "most certain gap first", ["cat", "dog"],
+    )  # fmt: skip
+    order.select_option("largest gap first")
+    assert names.all_inner_texts() == ["frog", "dog", "cat", "ship"]
+
+
+def test_no_recommended_calibrator_is_said_and_pale_is_explained(reader):
+    payload = make_payload()
+    page = reader.open(payload)
+    assert "leave it as it is" not in page.locator("#calibrations").inner_text()
+    for one in payload["models"][0]["calibrations"]:
+        one["recommended"] = False
+    payload["models"][0]["levels"][0]["few"] = True
+    page = reader.open(payload)
+    words = page.locator("#calibrations .words").inner_text()
+    assert words.rstrip().split(". ", 1)[0].endswith("intervals")
+    assert "None is shown to lower the log-loss: leave it as it is." in words
+    for id in ("reliability", "levels"):
+        pale = page.locator(f"#{id} .few").count() > 0
+        assert ("A pale bar" in page.locator(f"#{id} .words").inner_text()) == pale
+    assert page.locator("#levels .few").count() == 1
