@@ -18,10 +18,12 @@ from arcal.auditing import (
     out_of_distribution,
 )
 from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved
+from arcal.audits._conditions import Condition
 from arcal.audits._engine import from_loader, in_blocks
 from arcal.audits._examples import Examples
 from arcal.classifiers import check_class_names
 from arcal.errors import ArcalError
+from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import SMALLEST
 
@@ -92,6 +94,17 @@ class Job:
                 self._check_on(one)
         return replace(self, examples=examples, facts=facts)
 
+    def figure_names(self, classes: Sequence[str]) -> set[str]:
+        """The names of all figures that there can be once it has run."""
+        order = self.settings.order
+        return figure_names(
+            classes,
+            levels=0 if order is None else self.R,
+            distances=order == "attack",
+            panel=self.settings.panel,
+            others=[one.name for one in self.other],
+        )
+
     def _check_on(self, examples: Examples) -> None:
         x = moved(examples.read(examples.order()[:PROBED]), self.settings.device)
         try:
@@ -147,13 +160,15 @@ def run_jobs(
     jobs: Sequence[Job],
     *,
     work: Path | None = None,
+    conditions: Sequence[Condition] = (),
     progress: Progress = lambda done, total: None,
     page: Page = lambda audited, done, total: None,
 ) -> list[Audited]:
     """Run the audits one after another.
 
     `progress` gets the inputs done and all there are; `page` what is known after the first inputs
-    of each job, and again when there are more by far.
+    of each job, and again when there are more by far. `conditions` on figures that no such audit
+    has raise `ArcalError` before anything is run, as does all else that cannot be audited.
 
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
     >>> (found,) = run_jobs([Job("linear", torch.nn.Linear(12, 2).eval(), examples)])
@@ -170,6 +185,9 @@ def run_jobs(
                 f"{len(job.examples)} inputs cannot be cut into {job.R} levels: use fewer "
                 "levels or more inputs"
             )
+        if job.examples is not None:
+            for condition in conditions:
+                condition.check(job.figure_names(job.examples.classes))
     total, done = sum(map(len, jobs)), 0
     finished: list[Audited] = []
     for job in jobs:

@@ -9,7 +9,7 @@ _listed    which inputs the page lists where there are too many
 _notebook  what a notebook shows of an audit
 """
 
-from arcal.report.audited._figures import figures, worst_group
+from arcal.report.audited._figures import figure_names, figures, worst_group
 from arcal.report.audited._json import as_json
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import payload
@@ -27,6 +27,7 @@ __all__ = [
     "Shown",
     "as_json",
     "doubts",
+    "figure_names",
     "figures",
     "headline",
     "markdown",
