@@ -19,7 +19,7 @@ from arcal.auditing import (
 )
 from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved
 from arcal.audits._conditions import Condition
-from arcal.audits._engine import from_loader, in_blocks
+from arcal.audits._engine import PROBED, from_loader, in_blocks
 from arcal.audits._examples import Examples
 from arcal.classifiers import check_class_names
 from arcal.errors import ArcalError
@@ -29,9 +29,6 @@ from arcal.transforms.corruptions import SMALLEST
 
 FIRST, AGAIN = 1000, 4
 """A first page is written after so many inputs, the next after so many times as many."""
-
-PROBED = 8
-"""Inputs that a model answers before anything is computed."""
 
 Progress = Callable[[int, int], object]
 Page = Callable[[Sequence[Audited], int, int], object]
@@ -115,7 +112,8 @@ class Job:
     def blocks(self, work: Path | None, advance: Advance) -> Iterator[Block]:
         """The blocks of the audited inputs; `advance` is told how many are done."""
         if self.examples is None:
-            return from_loader(self.model, self.loader, self.settings)
+            Z = None if self.classes is None else len(self.classes)
+            return from_loader(self.model, self.loader, self.settings, Z)
         return in_blocks(
             self.model,
             self.examples,
