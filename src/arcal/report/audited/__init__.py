@@ -21,6 +21,7 @@ from arcal.report.audited._words import (
     model_card,
     notes,
     summary,
+    suspicion,
 )
 
 __all__ = [
@@ -36,5 +37,6 @@ __all__ = [
     "notes",
     "payload",
     "summary",
+    "suspicion",
     "worst_group",
 ]
