@@ -160,11 +160,14 @@ def run_jobs(
     work: Path | None = None,
     conditions: Sequence[Condition] = (),
     progress: Progress = lambda done, total: None,
+    skipped: Progress | None = None,
     page: Page = lambda audited, done, total: None,
 ) -> list[Audited]:
     """Run the audits one after another.
 
-    `progress` gets the inputs done and all there are; `page` what is known after the first inputs
+    `progress` gets the inputs done and all there are, or `skipped` does, if it is given, where the
+    last of them were read from `work` or only predicted: so many say nothing of the time that the
+    others take. `page` gets what is known after the first inputs
     of each job, and again when there are more by far. `conditions` on figures that no such audit
     has raise `ArcalError` before anything is run, as does all else that cannot be audited.
 
@@ -187,6 +190,7 @@ def run_jobs(
             for condition in conditions:
                 condition.check(job.figure_names(job.examples.classes))
     total, done = sum(map(len, jobs)), 0
+    skipped = skipped or progress
     finished: list[Audited] = []
     for job in jobs:
         validation = None if job.validation is None else job.predictions(job.validation, work)
@@ -194,11 +198,11 @@ def run_jobs(
         done += sum(map(len, (job.validation or (), *job.other)))
         blocks: list[Block] = []
         seen, written = 0, 0
-        progress(done, total)
-        for block in job.blocks(work, lambda n, before=done: progress(before + n, total)):
+        skipped(done, total)
+        for block, told in _told(job, work, done, total, progress, skipped):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
-            progress(done, total)
+            told(done, total)
             if seen >= max(FIRST, AGAIN * written) and seen < _length(job):
                 written = seen
                 partial = audited(job, joined(blocks), validation, other)
@@ -208,6 +212,25 @@ def run_jobs(
         finished.append(audited(job, joined(blocks), validation, other))
     progress(total, total)
     return finished
+
+
+def _told(
+    job: Job, work: Path | None, before: int, total: int, progress: Progress, skipped: Progress
+) -> Iterator[tuple[Block, Progress]]:
+    """The blocks of a job, each with whom to tell that it is done: those read are skipped.
+
+    `progress` is told of every batch, after the `before` inputs that were done already.
+    """
+    run = False
+
+    def advance(n: int) -> None:
+        nonlocal run
+        run = True
+        progress(before + n, total)
+
+    for block in job.blocks(work, advance):
+        yield block, progress if run or job.examples is None else skipped
+        run = False
 
 
 def _check_classes(first: Job, job: Job) -> None:
@@ -283,8 +306,12 @@ def robustness_in(block: Block, settings: Settings) -> Robustness | None:
     )
 
 
-def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robustness:
+def score_job(
+    job: Job, *, work: Path | None = None, progress: Progress, skipped: Progress | None = None
+) -> Robustness:
     """Score the inputs of a job, in ascending order of their ids, and do nothing else with them.
+
+    `progress` and `skipped` are told as by `run_jobs`.
 
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
     >>> job = Job("linear", torch.nn.Linear(12, 2).eval(), examples)
@@ -293,9 +320,9 @@ def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robu
     """
     job = job.checked()
     blocks: list[Block] = []
-    for block in job.blocks(work, lambda n: progress(n, len(job))):
+    for block, told in _told(job, work, 0, len(job), progress, skipped or progress):
         blocks.append(block)
-        progress(sum(len(one.ids) for one in blocks), len(job))
+        told(sum(len(one.ids) for one in blocks), len(job))
     scores = robustness_in(_sorted(joined(blocks)), job.settings)
     assert scores is not None
     return scores

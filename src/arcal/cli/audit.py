@@ -164,7 +164,12 @@ class Audit:
                 say(f"a first page, of {done:,} of {total:,} inputs: {out / 'index.html'}")
 
             audited = run_jobs(
-                jobs, work=out / ".work", conditions=conditions, progress=progress, page=page
+                jobs,
+                work=out / ".work",
+                conditions=conditions,
+                progress=progress,
+                skipped=progress.skipped,
+                page=page,
             )
         return Audit.from_jobs(jobs, audited)
 

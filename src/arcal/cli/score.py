@@ -161,7 +161,7 @@ class Score:
             return scores, out
         work = out.with_name(f".{out.stem}.work")
         with compute.limited(), bar(f"scoring by {order}", "inputs") as progress:
-            scores = score_job(job, work=work, progress=progress)
+            scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)
         save_scores(out, scores, about)
         shutil.rmtree(work, ignore_errors=True)
         _say_doubt(job, scores)
