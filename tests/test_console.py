@@ -1,6 +1,9 @@
 """Progress where there is no terminal: lines in a log."""
 
+import io
+
 import pytest
+from rich.console import Console
 
 from arcal import console
 from arcal.console import bar
@@ -46,3 +49,41 @@ def test_what_was_done_before_does_not_count_for_the_rate(capsys, monkeypatch):
         now[0] = 40.0
         progress(940, 1000)
     assert "940 of 1,000 images, 1 images/s, 0:01:00 left" in capsys.readouterr().err
+
+
+def test_what_is_read_between_does_not_count_for_the_rate(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(console, "monotonic", lambda: now[0])
+    with bar("auditing", "inputs") as progress:
+        progress.skipped(0, 1000)
+        now[0] = 20.0
+        progress.skipped(400, 1000)  # read from disk, in 20 seconds
+        progress(420, 1000)
+        now[0] = 40.0
+        progress(440, 1000)
+        progress.skipped(840, 1000)
+        now[0] = 60.0
+        progress(880, 1000)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "auditing: 440 of 1,000 inputs, 2 inputs/s, 0:04:40 left"
+    assert last == "auditing: 880 of 1,000 inputs, 2 inputs/s, 0:01:00 left"
+
+
+def test_the_bar_of_a_terminal_has_the_rate_of_what_is_done_now(monkeypatch):
+    now = [0.0]
+    terminal = Console(file=io.StringIO(), force_terminal=True, get_time=lambda: now[0])
+    monkeypatch.setattr(console, "console", terminal)
+    with bar("auditing", "inputs") as progress:
+        assert isinstance(progress, console._Drawn)
+        (task,) = progress.progress.tasks
+        progress(0, 1000)
+        for done in (200, 400, 600):
+            now[0] += 0.1
+            progress.skipped(done, 1000)
+        for done in (602, 604, 606, 608):
+            now[0] += 1
+            progress(done, 1000)
+        assert task.completed == 608
+        assert task.speed == pytest.approx(2)
+        assert task.time_remaining == pytest.approx(196)
+        assert task.elapsed == pytest.approx(4.3)

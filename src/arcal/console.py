@@ -5,10 +5,11 @@ that a command's result can be piped. This file draws the bars; `arcal.report.te
 tables.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -18,6 +19,7 @@ from rich.progress import (
     ProgressColumn,
     SpinnerColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -29,6 +31,16 @@ console = Console(stderr=True)
 
 EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal."""
+
+
+class Bar(Protocol):
+    """What is told how much is done of how much there is."""
+
+    def __call__(self, done: int, total: int) -> None:
+        """So much is done."""
+
+    def skipped(self, done: int, total: int) -> None:
+        """The same, and the last of it was no work."""
 
 
 class _Rate(ProgressColumn):
@@ -47,7 +59,7 @@ class _Lines:
         self.description, self.unit = description, unit
         self.started = self.said = monotonic()
         self.before: int | None = None
-        self.now = (0, 0)
+        self.now, self.lines = (0, 0), 0
 
     def __call__(self, done: int, total: int) -> None:
         if self.before is None:  # what an earlier, killed command has done says nothing of the rate
@@ -55,6 +67,13 @@ class _Lines:
         self.now = done, total
         if monotonic() - self.said >= EVERY:
             self.say()
+
+    def skipped(self, done: int, total: int) -> None:
+        if self.before is None or self.now[0] == self.before:  # nothing has been done here yet
+            self.before, self.started = done, monotonic()
+        else:
+            self.before += done - self.now[0]
+        self.now = done, total
 
     def say(self) -> None:
         self.said = monotonic()
@@ -64,20 +83,39 @@ class _Lines:
         left = timedelta(seconds=round((total - done) * spent / new)) if new else None
         left = f", {left} left" if left and done < total else ""
         line = f"{self.description}: {done:,} of {total:,} {self.unit}{rate}{left}"
+        self.lines += 1
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def last(self) -> None:
-        if self.said > self.started:  # only where a line has been there before
+        if self.lines:  # only where a line has been there before
             self.say()
 
 
+class _Drawn:
+    """Progress as a bar."""
+
+    def __init__(self, progress: Progress, task: TaskID):
+        self.progress, self.task = progress, task
+
+    def __call__(self, done: int, total: int) -> None:
+        self.progress.update(self.task, completed=done, total=total)
+
+    def skipped(self, done: int, total: int) -> None:
+        (task,) = self.progress.tasks
+        started = task.start_time
+        self.progress.reset(self.task, completed=done, total=total)  # forgets the rate
+        task.start_time = started
+
+
 @contextmanager
-def bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def bar(description: str, unit: str) -> Iterator[Bar]:
     """A progress bar on standard error with the rate in `unit` per second and the time left.
 
-    The block gets a function to call with how much is done and how much there is in total. When the
-    block raises, the bar disappears, so that the error message is the only line left. Where
-    standard error is no terminal, such as in a log file, there is a line every `EVERY` seconds.
+    The block gets a function to call with how much is done and how much there is in total. Its
+    `skipped` is called with the same where the last of it was no work, such as what an earlier,
+    killed command has done: the rate is that of the rest. When the block raises, the bar
+    disappears, so that the error message is the only line left. Where standard error is no
+    terminal, such as in a log file, there is a line every `EVERY` seconds.
 
     >>> with bar("scoring", "images") as progress:
     ...     for done in range(5):
@@ -101,7 +139,7 @@ def bar(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, refresh_per_second=4) as progress:
         task = progress.add_task(description, total=None, unit=unit)
         try:
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            yield _Drawn(progress, task)
         except BaseException:
             progress.update(task, visible=False)
             raise

@@ -168,3 +168,79 @@ def test_what_cannot_be_audited_is_one_line(model, data, line):
 def test_fewer_inputs_than_levels_is_one_line():
     with pytest.raises(ArcalError, match="cannot be cut into 10 levels"):
         arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary()
+
+
+def batches(x, labels):
+    return DataLoader(TensorDataset(x, labels), batch_size=16)
+
+
+X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 2
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (batches((255 * X).to(torch.uint8), Y), "inputs are torch.uint8 and the model's weights"),
+        (batches(255 * X, Y), "outside the bounds"),
+        (batches(X[..., :3], Y), "the model fails on inputs torch.float32 .8, 1, 4, 3."),
+        (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
+        (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
+        ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
+        ([(X, ["a"] * 40)], "labels are no numbers"),
+        ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
+        ([(X * torch.nan, Y)], "NaN or infinity"),
+    ],
+)
+def test_a_loader_that_does_not_fit_is_one_line(data, line):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    with pytest.raises(ArcalError, match=line) as error:
+        arcal.audit(model, data)
+    assert "\n" not in str(error.value)
+    assert "--" not in str(error.value), "a flag is of the command line"
+
+
+def test_the_classes_named_are_those_of_the_model_of_a_loader():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    with pytest.raises(ArcalError, match="logits of 2 classes, and the data has 3"):
+        arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
+
+
+def states(model):
+    modules, weights = list(model.modules()), list(model.parameters())
+    return (
+        [module.training for module in modules],
+        [weight.requires_grad for weight in weights],
+        [weight.clone() for weight in weights],
+        [buffer.clone() for buffer in model.buffers()],
+    )
+
+
+def same(one, other):
+    return all(
+        torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+        for mine, its in zip(one, other, strict=True)
+        for a, b in zip(mine, its, strict=True)
+    )
+
+
+@pytest.mark.parametrize("kind", ["pair", "loader"])
+@pytest.mark.parametrize("layer", [torch.nn.Dropout(), torch.nn.BatchNorm1d(16)])
+def test_a_model_in_training_mode_is_refused_where_it_matters(kind, layer):
+    model = torch.nn.Sequential(torch.nn.Flatten(), layer, torch.nn.Linear(16, 2)).train()
+    before = states(model)
+    with pytest.raises(ArcalError, match=r"in training mode, .*: call `.eval\(\)` first"):
+        arcal.audit(model, (X, Y) if kind == "pair" else batches(X, Y))
+    assert same(states(model), before)
+    arcal.audit(model.eval(), (X, Y) if kind == "pair" else batches(X, Y), order="margin", R=2)
+    assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("kind", ["pair", "loader"])
+def test_a_model_is_left_as_it_was_found(kind):
+    """Some in training mode, which does not matter to them, and one layer frozen."""
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 4), torch.nn.Linear(4, 2))
+    model[1].eval()
+    model[1].weight.requires_grad_(False)
+    before = states(model)
+    arcal.audit(model, (X, Y) if kind == "pair" else batches(X, Y), attack=QUICK, R=2)
+    assert same(states(model), before)

@@ -201,3 +201,27 @@ def test_progress_is_told_batch_by_batch():
     assert {total for _, total in told} == {90}
     assert done == sorted(done)
     assert {8, 16, 20, 28, 36, 40, 45, 53, 61, 65, 90} <= set(done), "blocks of 20, batches of 8"
+
+
+def test_blocks_that_are_read_are_told_apart_from_those_that_are_run(tmp_path):
+    from arcal.audits._jobs import Job, run_jobs, score_job
+
+    def told_by(run):
+        ran, read = [], []
+        run(
+            progress=lambda done, total: ran.append(done),
+            skipped=lambda done, total: read.append(done),
+        )
+        return ran, read
+
+    settings = Settings(order="margin", batch=10)
+    job = Job("tiny", tiny.Brightness(), tiny.examples(45), settings=settings, R=2)
+    ran, read = told_by(lambda **told: run_jobs([job], work=tmp_path, **told))
+    assert (ran, read) == ([10, 20, 20, 30, 40, 40, 45, 45, 45], [0])
+    ran, read = told_by(lambda **told: run_jobs([job], work=tmp_path, **told))
+    assert (ran, read) == ([45], [0, 20, 40, 45])
+    next(tmp_path.rglob("00001.safetensors")).unlink()
+    ran, read = told_by(lambda **told: run_jobs([job], work=tmp_path, **told))
+    assert (ran, read) == ([30, 40, 40, 45], [0, 20, 45])
+    ran, read = told_by(lambda **told: score_job(job, work=tmp_path, **told))
+    assert (ran, read) == ([], [20, 40, 45])

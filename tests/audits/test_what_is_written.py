@@ -15,6 +15,7 @@ from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions
 from arcal.audits import Condition, failures
 from arcal.errors import ArcalError
+from arcal.report.audited import figure_names
 from tests.audits import tiny
 
 SCHEMA = json.loads((Path(arcal.__file__).parent / "audits" / "audit.schema.json").read_text())
@@ -101,6 +102,25 @@ def test_documented_figures_are_there(audit):
                  "other.itself.auroc_entropy", "suspects"):  # fmt: skip
         assert name in names, name
     assert audit.figures()["one"]["other.itself.auroc_entropy"] == pytest.approx(0.5)
+
+
+def test_the_names_known_before_an_audit_are_those_of_its_figures(audit):
+    panel = list(audit.models[0].shifted)
+    names = figure_names(tiny.CLASSES, levels=3, distances=True, panel=panel, others=["itself"])
+    for figures in audit.figures().values():
+        assert set(figures) <= names
+        assert {name.rpartition(".ece")[0] for name in names - set(figures)} <= {
+            f"class.{name}" for name in tiny.CLASSES
+        } | {f"level_{r}" for r in (1, 2, 3)} | {"least_robust", "most_robust"}, "few inputs"
+    bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 600, labels=[0, 0, 1] * 200))
+    found = set(bare.figures()["model"])
+    assert found <= figure_names(("0", "1"))
+    assert {"least_robust.gap", "shift.ece", "distance.median"}.isdisjoint(figure_names(("0",)))
+
+
+def test_figures_of_a_corruption_and_of_classes_of_several_words_can_be_conditions():
+    assert Condition.parse("shift.fog-3.gap>0.1").figure == "shift.fog-3.gap"
+    assert Condition.parse("class.great white.ece >= .2").figure == "class.great white.ece"
 
 
 def test_markdown_is_a_table_of_all_models(audit):

@@ -21,6 +21,12 @@ class Brightness(torch.nn.Module):
         return torch.stack([-lead, lead], dim=1)
 
 net = Brightness().eval()
+
+def swapped(x):
+    return net(x).flip(1)
+
+def guess(x):
+    return (x[:, 0, 0, :2] * 1e4).sin()
 """
 
 
@@ -51,6 +57,24 @@ def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here)
     assert done.code == 2
     assert "m.parquet is stale: its order" in done.line
     assert pq.read_table("m.parquet").equals(before)
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        ("swapped", "the model's classes seem to be in another order than the data's: what it "),
+        ("guess", "hardly more than chance (50 %): wrong normalisation or class order, see"),
+        ("net", None),
+    ],
+)
+def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
+    command = "score", f"net.py:{model}", "data.npz", "--order", "margin", "--json"
+    for done in (succeeds(*command), succeeds(*command)):
+        doubts = [line for line in done.stderr.splitlines() if "arcal: " in line]
+        assert len(doubts) == (says is not None)
+        assert says is None or doubts[0].startswith(f"arcal: net.py:{model}: ")
+        assert says is None or says in doubts[0]
+        assert json.loads(done.stdout)["inputs"] == 40
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from arcal.errors import ArcalError
 
-_FORM = re.compile(r"^\s*([A-Za-z_][\w.]*)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
+_FORM = re.compile(r"^\s*([A-Za-z_][^<>=]*?)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,7 @@ class Condition:
 
     def holds(self, figures: Mapping[str, float]) -> bool:
         """Whether the condition holds; a figure that is not there raises `ArcalError`."""
-        if self.figure not in figures:
-            near = difflib.get_close_matches(self.figure, figures, n=3, cutoff=0.5)
-            some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
-            raise ArcalError(
-                f"--fail-if {self}: this audit has no figure {self.figure!r}; "
-                f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
-            )
+        self.check(figures)
         value = figures[self.figure]
         return {
             ">": value > self.number,
@@ -53,6 +47,16 @@ class Condition:
             "<": value < self.number,
             "<=": value <= self.number,
         }[self.sign]
+
+    def check(self, figures: Collection[str]) -> None:
+        """Refuse a figure that is none of these, by name, with those that are near it."""
+        if self.figure not in figures:
+            near = difflib.get_close_matches(self.figure, figures, n=3, cutoff=0.5)
+            some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
+            raise ArcalError(
+                f"--fail-if {self}: this audit has no figure {self.figure!r}; "
+                f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
+            )
 
 
 def failures(

@@ -1,6 +1,6 @@
 """Auditing block by block: what is done is kept, and a first answer comes before the last input."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 from hashlib import sha256
@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from arcal._version import __version__
-from arcal.attacks import Inputs, InputsLike, Model, frozen
-from arcal.auditing import EvaluationSet, Perturbed
+from arcal.attacks import Inputs, Model, frozen
+from arcal.auditing import EvaluationSet, Perturbed, check_model
+from arcal.auditing._labels import as_whole_numbers
 from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved
 from arcal.audits._examples import Examples
 from arcal.data import as_input
@@ -20,6 +21,8 @@ from arcal.errors import ArcalError
 from arcal.store import content_hash, load_tensors, save_tensors
 
 BLOCK = 200
+PROBED = 8
+"""Inputs that a model answers before anything is computed."""
 FORMAT = 2
 """Increased when a change of the code changes what is kept."""
 
@@ -69,35 +72,50 @@ def _further(advance: Advance, before: int, done: int) -> None:
     advance(before + done)
 
 
-def from_loader(model: Model, loader: Iterable[Any], settings: Settings) -> Iterator[Block]:
+def from_loader(
+    model: Model, loader: Iterable[Any], settings: Settings, classes: int | None = None
+) -> Iterator[Block]:
     """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
 
-    Without ids inputs are numbered in the loader's order.
+    Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
+    as `check_model` does, and must have so many `classes` if that is given.
     """
     seen = 0
     for batch in loader:
         ids, x, labels = _unpacked(batch, seen)
+        if not seen:
+            some = x[:PROBED] if isinstance(x, Tensor) else x.rows(slice(PROBED))
+            check_model(model, moved(some, settings.device), labels[:PROBED], classes)
         seen += len(ids)
         yield audit_block(model, ids, x, labels, settings)
 
 
-def _unpacked(batch: Any, seen: int) -> tuple[Tensor, InputsLike, Tensor]:
+def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Tensor | Inputs, Tensor]:
+    """The ids, numbers from `seen` on if there are none, the inputs, and the labels."""
+    ids = None
     if isinstance(batch, tuple | list) and len(batch) == 2:
         x, labels = batch
-        ids = torch.arange(seen, seen + len(labels))
     elif isinstance(batch, tuple | list) and len(batch) == 3:
         ids, x, labels = batch
     elif isinstance(batch, dict) and "labels" in batch:  # as a collator of transformers makes them
         labels = batch["labels"]
         rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
-        ids = batch.get("ids", torch.arange(seen, seen + len(labels)))
+        ids = batch.get("ids")
         x = next(iter(rest.values())) if len(rest) == 1 else rest
     else:
         raise ArcalError(
             f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
             "with `labels`"
         )
-    return torch.as_tensor(ids).cpu().long(), x, torch.as_tensor(labels).cpu().long()
+    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
+        raise ArcalError(
+            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
+            "tuple of several"
+        )
+    x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    N = len(x)
+    ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
+    return ids, x, as_whole_numbers(labels, N, "labels")
 
 
 @torch.no_grad()

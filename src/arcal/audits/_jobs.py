@@ -18,18 +18,17 @@ from arcal.auditing import (
     out_of_distribution,
 )
 from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved
-from arcal.audits._engine import from_loader, in_blocks
+from arcal.audits._conditions import Condition
+from arcal.audits._engine import PROBED, from_loader, in_blocks
 from arcal.audits._examples import Examples
 from arcal.classifiers import check_class_names
 from arcal.errors import ArcalError
+from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import SMALLEST
 
 FIRST, AGAIN = 1000, 4
 """A first page is written after so many inputs, the next after so many times as many."""
-
-PROBED = 8
-"""Inputs that a model answers before anything is computed."""
 
 Progress = Callable[[int, int], object]
 Page = Callable[[Sequence[Audited], int, int], object]
@@ -92,17 +91,29 @@ class Job:
                 self._check_on(one)
         return replace(self, examples=examples, facts=facts)
 
+    def figure_names(self, classes: Sequence[str]) -> set[str]:
+        """The names of all figures that there can be once it has run."""
+        order = self.settings.order
+        return figure_names(
+            classes,
+            levels=0 if order is None else self.R,
+            distances=order == "attack",
+            panel=self.settings.panel,
+            others=[one.name for one in self.other],
+        )
+
     def _check_on(self, examples: Examples) -> None:
         x = moved(examples.read(examples.order()[:PROBED]), self.settings.device)
         try:
             check_model(self.model, x)
         except ArcalError as error:
-            raise ArcalError(f"{examples.name}: {error}") from None
+            raise type(error)(f"{examples.name}: {error}") from None
 
     def blocks(self, work: Path | None, advance: Advance) -> Iterator[Block]:
         """The blocks of the audited inputs; `advance` is told how many are done."""
         if self.examples is None:
-            return from_loader(self.model, self.loader, self.settings)
+            Z = None if self.classes is None else len(self.classes)
+            return from_loader(self.model, self.loader, self.settings, Z)
         return in_blocks(
             self.model,
             self.examples,
@@ -147,13 +158,18 @@ def run_jobs(
     jobs: Sequence[Job],
     *,
     work: Path | None = None,
+    conditions: Sequence[Condition] = (),
     progress: Progress = lambda done, total: None,
+    skipped: Progress | None = None,
     page: Page = lambda audited, done, total: None,
 ) -> list[Audited]:
     """Run the audits one after another.
 
-    `progress` gets the inputs done and all there are; `page` what is known after the first inputs
-    of each job, and again when there are more by far.
+    `progress` gets the inputs done and all there are, or `skipped` does, if it is given, where the
+    last of them were read from `work` or only predicted: so many say nothing of the time that the
+    others take. `page` gets what is known after the first inputs
+    of each job, and again when there are more by far. `conditions` on figures that no such audit
+    has raise `ArcalError` before anything is run, as does all else that cannot be audited.
 
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
     >>> (found,) = run_jobs([Job("linear", torch.nn.Linear(12, 2).eval(), examples)])
@@ -170,7 +186,11 @@ def run_jobs(
                 f"{len(job.examples)} inputs cannot be cut into {job.R} levels: use fewer "
                 "levels or more inputs"
             )
+        if job.examples is not None:
+            for condition in conditions:
+                condition.check(job.figure_names(job.examples.classes))
     total, done = sum(map(len, jobs)), 0
+    skipped = skipped or progress
     finished: list[Audited] = []
     for job in jobs:
         validation = None if job.validation is None else job.predictions(job.validation, work)
@@ -178,11 +198,11 @@ def run_jobs(
         done += sum(map(len, (job.validation or (), *job.other)))
         blocks: list[Block] = []
         seen, written = 0, 0
-        progress(done, total)
-        for block in job.blocks(work, lambda n, before=done: progress(before + n, total)):
+        skipped(done, total)
+        for block, told in _told(job, work, done, total, progress, skipped):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
-            progress(done, total)
+            told(done, total)
             if seen >= max(FIRST, AGAIN * written) and seen < _length(job):
                 written = seen
                 partial = audited(job, joined(blocks), validation, other)
@@ -192,6 +212,25 @@ def run_jobs(
         finished.append(audited(job, joined(blocks), validation, other))
     progress(total, total)
     return finished
+
+
+def _told(
+    job: Job, work: Path | None, before: int, total: int, progress: Progress, skipped: Progress
+) -> Iterator[tuple[Block, Progress]]:
+    """The blocks of a job, each with whom to tell that it is done: those read are skipped.
+
+    `progress` is told of every batch, after the `before` inputs that were done already.
+    """
+    run = False
+
+    def advance(n: int) -> None:
+        nonlocal run
+        run = True
+        progress(before + n, total)
+
+    for block in job.blocks(work, advance):
+        yield block, progress if run or job.examples is None else skipped
+        run = False
 
 
 def _check_classes(first: Job, job: Job) -> None:
@@ -267,8 +306,12 @@ def robustness_in(block: Block, settings: Settings) -> Robustness | None:
     )
 
 
-def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robustness:
+def score_job(
+    job: Job, *, work: Path | None = None, progress: Progress, skipped: Progress | None = None
+) -> Robustness:
     """Score the inputs of a job, in ascending order of their ids, and do nothing else with them.
+
+    `progress` and `skipped` are told as by `run_jobs`.
 
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
     >>> job = Job("linear", torch.nn.Linear(12, 2).eval(), examples)
@@ -277,9 +320,9 @@ def score_job(job: Job, *, work: Path | None = None, progress: Progress) -> Robu
     """
     job = job.checked()
     blocks: list[Block] = []
-    for block in job.blocks(work, lambda n: progress(n, len(job))):
+    for block, told in _told(job, work, 0, len(job), progress, skipped or progress):
         blocks.append(block)
-        progress(sum(len(one.ids) for one in blocks), len(job))
+        told(sum(len(one.ids) for one in blocks), len(job))
     scores = robustness_in(_sorted(joined(blocks)), job.settings)
     assert scores is not None
     return scores

@@ -14,6 +14,7 @@ from arcal.cli.model_and_data import (
     MachineFlags,
     ModelFlags,
     flag,
+    flags_named,
     given,
     open_named,
 )
@@ -21,8 +22,10 @@ from arcal.cli.output import say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from arcal.audits import Audit as Finished
-    from arcal.audits import Settings
+    from arcal.audits import Condition, Settings
 
 ORDERS = ("attack", "gradient", "margin", "none")
 
@@ -92,7 +95,7 @@ class Audit:
 
         output = self.output
         conditions = [Condition.parse(text) for text in output.fail_if]
-        audit = self._audit()
+        audit = self._audit(conditions)
         page = audit.report(output.out, images=not output.no_images)
         if output.json:
             print(json.dumps(audit.as_json(), indent=2))
@@ -109,7 +112,7 @@ class Audit:
                 say(f"arcal: {line}")
             sys.exit(1)
 
-    def _audit(self) -> "Finished":
+    def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
         from arcal.audits import (
             Audit,
             names_of,
@@ -119,6 +122,7 @@ class Audit:
         )
         from arcal.compute import Compute
         from arcal.console import bar
+        from arcal.report.audited import figure_names
 
         _check_folder(self.output.out)
         models, data = split_names(self.what)
@@ -130,6 +134,9 @@ class Audit:
                     f"{name} is of a model and its data, and these are predictions: leave it out"
                 )
             audited = open_predictions(models, names, self.analysis.levels)
+            for condition in conditions:
+                for one in audited:
+                    condition.check(figure_names(one.classes))
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
@@ -151,13 +158,20 @@ class Audit:
             )
             for i, (spec, name) in enumerate(zip(models, names, strict=True))
         ]
-        with compute.limited(), bar("auditing", "inputs") as progress:
+        with compute.limited(), flags_named(jobs[0]), bar("auditing", "inputs") as progress:
 
             def page(audited: Any, done: int, total: int) -> None:
                 Audit.from_jobs(jobs, audited, of=total).report(out, images=images)
                 say(f"a first page, of {done:,} of {total:,} inputs: {out / 'index.html'}")
 
-            audited = run_jobs(jobs, work=out / ".work", progress=progress, page=page)
+            audited = run_jobs(
+                jobs,
+                work=out / ".work",
+                conditions=conditions,
+                progress=progress,
+                skipped=progress.skipped,
+                page=page,
+            )
         return Audit.from_jobs(jobs, audited)
 
     def _settings(self, device: Any) -> "Settings":

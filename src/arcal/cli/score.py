@@ -13,6 +13,7 @@ from arcal.cli.model_and_data import (
     MachineFlags,
     ModelFlags,
     flag,
+    flags_named,
     given,
     open_named,
 )
@@ -20,6 +21,7 @@ from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
+    from arcal.audits import Job
     from arcal.compute import Compute
     from arcal.robustness import Robustness
 
@@ -155,12 +157,16 @@ class Score:
             **settings.facts(),
         }
         if out.exists():  # of this scoring, or it is refused
-            return load_scores(out, about), out
+            scores = load_scores(out, about)
+            _say_doubt(job, scores)
+            return scores, out
         work = out.with_name(f".{out.stem}.work")
-        with compute.limited(), bar(f"scoring by {order}", "inputs") as progress:
-            scores = score_job(job, work=work, progress=progress)
+        what = f"scoring by {order}"
+        with compute.limited(), flags_named(job), bar(what, "inputs") as progress:
+            scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)
         save_scores(out, scores, about)
         shutil.rmtree(work, ignore_errors=True)
+        _say_doubt(job, scores)
         return scores, out
 
     def _compute(self, threads: int | None) -> "Compute":
@@ -180,3 +186,18 @@ class Score:
         if not isinstance(attack, BoundaryProjection):
             raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
         return replace(attack, budget=how.budget)
+
+
+def _say_doubt(job: "Job", scores: "Robustness") -> None:
+    """Say if the classes seem to be in another order than the data's, or the inputs wrong."""
+    from arcal.report.audited import suspicion
+
+    assert job.examples is not None
+    predicted, labels = scores.predicted, scores.labels
+    classes = job.examples.classes
+    Z = 1 + int(max(predicted.max(), labels.max()))
+    if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
+        classes = job.classes or tuple(map(str, range(Z)))
+    accuracy = float((predicted == labels).double().mean())
+    if line := suspicion(predicted, labels, classes, accuracy, job.facts):
+        say(f"arcal: {job.name}: {line}")

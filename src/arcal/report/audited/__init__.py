@@ -9,7 +9,7 @@ _listed    which inputs the page lists where there are too many
 _notebook  what a notebook shows of an audit
 """
 
-from arcal.report.audited._figures import figures, worst_group
+from arcal.report.audited._figures import figure_names, figures, worst_group
 from arcal.report.audited._json import as_json
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import payload
@@ -21,12 +21,14 @@ from arcal.report.audited._words import (
     model_card,
     notes,
     summary,
+    suspicion,
 )
 
 __all__ = [
     "Shown",
     "as_json",
     "doubts",
+    "figure_names",
     "figures",
     "headline",
     "markdown",
@@ -35,5 +37,6 @@ __all__ = [
     "notes",
     "payload",
     "summary",
+    "suspicion",
     "worst_group",
 ]

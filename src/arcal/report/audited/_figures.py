@@ -1,8 +1,12 @@
 """An audit's figures by name: what conditions and JSON readers ask for."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from arcal.auditing import Audited, Estimate, Group
+from arcal.auditing import Audited, Estimate, EvaluationSet, Group
+
+OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier")
+OF_GROUP = ("accuracy", "gap", "ece")
+OF_SHIFT = ("accuracy", "ece", "gap")
 
 
 def figures(model: Audited) -> dict[str, float]:
@@ -18,7 +22,7 @@ def figures(model: Audited) -> dict[str, float]:
     """
     over = model.overall
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
-    for name in ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier"):
+    for name in OVERALL:
         flat |= _ends(name, getattr(over, name))
     for r, level in enumerate(model.levels or (), 1):
         flat |= _group(f"level_{r}", level)
@@ -29,11 +33,10 @@ def figures(model: Audited) -> dict[str, float]:
     if worst := worst_group(model.by_class):
         flat |= _group("worst_class", worst)
     if model.shift is not None:
-        for name in ("accuracy", "ece", "gap"):
+        for name in OF_SHIFT:
             flat |= _ends(f"shift.{name}", getattr(model.shift.mean, name))
             for where, one in model.shift.by_set.items():
-                set_name = f"shift.{where.corruption}-{where.intensity}"
-                flat |= _ends(f"{set_name}.{name}", getattr(one, name))
+                flat |= _ends(f"{_set_name(where)}.{name}", getattr(one, name))
     if model.robustness is not None and model.robustness.success is not None:
         flat["distance.median"] = float(model.robustness.robustness.median())
         flat["distance.none_found"] = float((~model.robustness.success).double().mean())
@@ -45,10 +48,45 @@ def figures(model: Audited) -> dict[str, float]:
     return flat
 
 
+def figure_names(
+    classes: Sequence[str],
+    *,
+    levels: int = 0,
+    distances: bool = False,
+    panel: Sequence[EvaluationSet] = (),
+    others: Sequence[str] = (),
+) -> set[str]:
+    """The names of all figures that there can be of an audit that has not run yet.
+
+    `levels` is 0 where nothing is ranked, and `distances` says whether there is an attack. Groups
+    of few inputs have no `ece`, and where all classes are few there is no `worst_class`.
+
+    >>> "least_robust.gap" in figure_names(("cat", "dog"))
+    False
+    """
+    groups = [f"level_{r}" for r in range(1, levels + 1)] + [f"class.{name}" for name in classes]
+    groups += ["worst_class", *(("least_robust", "most_robust") if levels else ())]
+    sets = ["shift", *map(_set_name, panel)] if panel else []
+    estimates = [*OVERALL]
+    estimates += [f"{group}.{figure}" for group in groups for figure in OF_GROUP]
+    estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
+    return {
+        *("n", "ece_if_calibrated", "suspects"),
+        *(f"{name}{end}" for name in estimates for end in ("", ".low", ".high")),
+        *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
+        *(("distance.median", "distance.none_found") if distances else ()),
+        *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
+    }
+
+
 def worst_group(groups: Iterable[Group]) -> Group | None:
     """The group whose gap is surely the largest: the one that 0 is farthest from its interval."""
     said = [group for group in groups if not group.few]
     return max(said, key=lambda group: max(group.gap.low, -group.gap.high), default=None)
+
+
+def _set_name(where: EvaluationSet) -> str:
+    return f"shift.{where.corruption}-{where.intensity}"
 
 
 def _ends(name: str, estimate: Estimate) -> Mapping[str, float]:
@@ -57,7 +95,7 @@ def _ends(name: str, estimate: Estimate) -> Mapping[str, float]:
 
 def _group(name: str, group: Group) -> dict[str, float]:
     flat: dict[str, float] = {f"{name}.n": group.n, f"{name}.confidence": group.confidence}
-    for figure in ("accuracy", "gap", "ece"):
+    for figure in OF_GROUP:
         if (estimate := getattr(group, figure)) is not None:
             flat |= _ends(f"{name}.{figure}", estimate)
     return flat

@@ -1,7 +1,9 @@
 """What an audit found, in sentences that say no more than the figures, and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from shlex import quote
+
+from torch import Tensor
 
 from arcal._version import __version__
 from arcal.auditing import (
@@ -70,7 +72,9 @@ def notes(models: Sequence[Audited]) -> list[str]:
 
 def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
-    lines = [] if (line := _suspicion(model)) is None else [line]
+    said, right = model.predictions, model.overall.accuracy.value
+    line = suspicion(said.predicted, said.labels, model.classes, right, model.facts)
+    lines = [] if line is None else [line]
     labels = model.predictions.labels.unique()
     if len(labels) == 1 and len(model) > 1:
         lines.append(
@@ -87,20 +91,29 @@ def doubts(model: Audited) -> list[str]:
     ]
 
 
-def _suspicion(model: Audited) -> str | None:
-    """Classes in another order, or an accuracy near chance."""
-    over, said = model.overall, model.predictions
-    named = "Normalisation" in model.facts  # a model that was named where flags can be given
-    if suspected := suspect_order(said.predicted, said.labels, model.classes):
+def suspicion(
+    predicted: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    accuracy: float,
+    facts: Mapping[str, str],
+) -> str | None:
+    """Classes in another order, or an accuracy near chance, and what to do about it.
+
+    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `facts`
+    what is known of the model.
+    """
+    named = "Normalisation" in facts  # a model that was named where flags can be given
+    if suspected := suspect_order(predicted, labels, classes):
         if not named:
             return f"{suspected.sentence}: bring its outputs into the data's order"
-        few = suspected.order if len(model.classes) <= FEW else None
-        names = "NAME ..." if few is None else " ".join(quote(model.classes[z]) for z in few)
+        few = suspected.order if len(classes) <= FEW else None
+        names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
         return (
             f"{suspected.sentence}: if the labels are names, give its order by --classes {names}; "
             "if they are numbers, bring its outputs into theirs"
         )
-    doubt = suspect_inputs(over.accuracy.value, len(model.classes), over.n)
+    doubt = suspect_inputs(accuracy, len(classes), len(labels))
     return f"{doubt[:-1]}, see --normalize?" if doubt and named else doubt
 
 
