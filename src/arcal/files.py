@@ -35,7 +35,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.filename is None:  # such as of a full disk
+        if error.filename is None and error.errno is not None:  # such as of a full disk
             error.filename = str(path)
         raise
     finally:
