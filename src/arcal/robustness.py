@@ -197,7 +197,7 @@ def random_order(ids: Tensor, seed: int) -> Tensor:
     >>> random_order(torch.tensor([8]), seed=0)
     tensor([0.7663], dtype=torch.float64)
     """
-    digests = [sha256(f"{seed}/{int(i)}".encode()).digest() for i in ids]
+    digests = [sha256(f"{seed}/{int(i)}".encode()).digest() for i in ids.tolist()]
     draws = [int.from_bytes(digest[:8]) / 2**64 for digest in digests]
     return torch.tensor(draws, dtype=torch.float64, device=ids.device)
 

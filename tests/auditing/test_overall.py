@@ -7,7 +7,15 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from arcal.auditing import Estimate, Overall, overall
+from arcal.auditing import (
+    Estimate,
+    Overall,
+    by_class,
+    overall,
+    posthoc_on_halves,
+    shift_sets,
+    under_shift,
+)
 from arcal.calibration import smooth_ece
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
@@ -150,6 +158,34 @@ def test_the_order_of_the_rows_is_irrelevant_but_for_which_draws_there_are():
         exact = name in ("accuracy", "gap")
         width = interval[1] - interval[0]
         assert ends(other)[name] == pytest.approx(interval, abs=1e-9 if exact else 0.3 * width)
+
+
+def test_of_many_inputs_there_are_fewer_draws_unless_they_are_given(monkeypatch):
+    """The values are as exact, and every finding has the draws that belong to its inputs."""
+    predictions, shifted = drawn(sharpness=2), drawn(sharpness=3)
+    classes = [str(z) for z in range(predictions.classes)]
+    (fog,) = shift_sets(["fog-3"])
+    shifted = type(shifted)(predictions.ids, predictions.labels, shifted.logits)
+
+    def findings(**options):
+        halves = posthoc_on_halves(predictions, **options)
+        return (
+            repr(overall(predictions, **options)),
+            repr(by_class(predictions, classes, **options)),
+            repr(under_shift(predictions, {fog: shifted}, **options)),
+            [(one.ece, one.nll) for one in halves.outcomes.values()],
+        )
+
+    few = findings(resamples=250)
+    thousand = overall(predictions)
+    assert thousand == overall(predictions, resamples=1000)
+    monkeypatch.setattr("arcal.calibration.draws.MANY", 100)
+    monkeypatch.setattr("arcal.calibration.draws.LEAST", 100)
+    assert findings()[:3] == few[:3]
+    assert findings()[3] == findings(resamples=500)[3], "of a half, 200 inputs"
+    assert values(overall(predictions)) == values(thousand)
+    with pytest.raises(ArcalError, match="0 draws"):
+        overall(predictions, resamples=0)
 
 
 def test_a_loss_that_is_infinite_has_no_interval():

@@ -1,5 +1,7 @@
 """All figures on draws, against the measures one by one."""
 
+import weakref
+
 import pytest
 import torch
 
@@ -9,9 +11,11 @@ from arcal.calibration import (
     confidence_and_correct,
     drawn_counts,
     ece,
+    kept_counts,
     nll,
     resampled,
     smooth_ece,
+    usual_resamples,
 )
 from arcal.errors import ArcalError
 
@@ -69,3 +73,35 @@ def test_smooth_ece_is_left_out_where_it_is_not_wanted():
 def test_no_inputs_are_refused():
     with pytest.raises(ArcalError, match="no inputs"):
         resampled(torch.empty(0, 3), torch.empty(0, dtype=torch.int64), [])
+
+
+def test_one_block_of_draws_is_in_memory_at_a_time():
+    """All 1,000 draws of a million inputs would be 8 GB."""
+    p, labels = drawn(200)
+    there = []
+
+    def blocks():
+        for _ in range(20):
+            block = torch.ones(200, 3, dtype=torch.float64)
+            there.append(weakref.ref(block))
+            yield block
+            del block
+            assert sum(one() is not None for one in there) <= 1
+
+    assert len(resampled(p.log(), labels, blocks())["ece"].samples) == 60
+    assert len(there) == 20
+
+
+def test_kept_draws_are_those_that_are_drawn():
+    kept = list(kept_counts(100_000, 5, seed=3))
+    assert [block.shape[1] for block in kept] == [2, 2, 1]
+    assert all(block.dtype == torch.uint8 for block in kept)
+    for block, counts in zip(kept, drawn_counts(100_000, 5, seed=3), strict=True):
+        assert torch.equal(block.double(), counts)
+
+
+def test_fewer_draws_of_many_inputs():
+    assert [usual_resamples(N) for N in (1, 10_000, 100_000)] == [1000] * 3
+    some = [usual_resamples(N) for N in range(100_000, 2_000_000, 50_000)]
+    assert some == sorted(some, reverse=True)
+    assert some[-1] == usual_resamples(500_000) == 200

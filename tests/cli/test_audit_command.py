@@ -320,36 +320,6 @@ def test_what_must_be_known_is_said_aloud_and_written(files, options, says):
     assert says in Path("audit/index.html").read_text()
 
 
-@pytest.mark.parametrize(
-    ("options", "condition", "says"),
-    [
-        (["--order", "none", "--shift", "none"], "least_robust.gap>0.1", "'least_robust.gap'"),
-        (["--order", "margin", "--shift", "none"], "distance.median<1", "'distance.median'"),
-        (["--order", "none", "--shift", "none"], "shift.ece>0.1", "'shift.ece'"),
-        (["--order", "none", "--shift", "fog-3"], "shift.fog-4.ece>0.1", "near it are shift.fog-3"),
-        (["--order", "margin", "--shift", "none", "--levels", 3], "level_4.ece>0.1", "'level_4"),
-        (["--order", "none", "--shift", "none"], "class.cat.gap>0", "no figure 'class.cat.gap'"),
-        (["--order", "none", "--shift", "none"], "eec>0.1", "near it are ece"),
-    ],
-)
-def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
-    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "ece>2", condition)
-    assert done.line.startswith(f"arcal: --fail-if {condition}: this audit has no figure")
-    assert says in done.line
-    assert not Path("audit").exists(), "no block was run"
-
-
-@pytest.mark.parametrize("name", ["least_robust.gap", "shift.ece", "distance.median", "class.3.n"])
-def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
-    here, monkeypatch, name
-):
-    np.savez("mine.npz", logits=9 * np.eye(3), labels=np.arange(3))
-    monkeypatch.setattr("arcal.auditing._audited.overall", None)  # nothing is computed
-    line = arcal("audit", "mine.npz", "--fail-if", f"{name}>0.1").line
-    assert f"this audit has no figure {name!r}" in line
-    assert not Path("audit").exists()
-
-
 def test_opening_every_image_has_its_progress_where_there_is_no_terminal(files, monkeypatch):
     monkeypatch.setattr("arcal.console.EVERY", 0)
     usual = "--order", "none", "--shift", "none"

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
-from arcal.auditing._overall import RESAMPLES
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.calibration import (
@@ -20,6 +19,7 @@ from arcal.calibration import (
     ece_by_chance,
     exact_interval,
     holm,
+    usual_resamples,
 )
 from arcal.calibration._checks import as_classes, as_weights
 from arcal.errors import ArcalError
@@ -82,13 +82,13 @@ def by_group(
     names: Sequence[str],
     weights: Tensor | None = None,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The figures of each of G groups of inputs, in the order of their `names`.
 
     `groups` int64 `(N,)` are 0 .. G-1, drawn up without a look at the labels if the verdicts are to
-    hold. An empty group has nan for figures. `weights` and `resamples` as in `overall`. Other
-    groups or weights raise `ArcalError`.
+    hold. An empty group has nan for figures. `weights` and `resamples` as in `overall`: the usual
+    number of draws is that of all N inputs. Other groups or weights raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(150, 1)
@@ -138,7 +138,7 @@ def by_level(
     R: int = R,
     weights: Tensor | None = None,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The groups of the `R` robustness levels, from level 0, the least robust.
 
@@ -161,7 +161,7 @@ def by_class(
     classes: Sequence[str],
     weights: Tensor | None = None,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> tuple[Group, ...]:
     """The groups of the inputs *predicted* to be of each class: what a user sees is a prediction.
 
@@ -193,7 +193,7 @@ def by_class_and_level(
     R: int = R,
     weights: Tensor | None = None,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> tuple[tuple[Group, ...], ...]:
     """A row for each predicted class of its inputs in each of the `R` robustness levels.
 
@@ -221,7 +221,7 @@ def _eces(
     chosen: Tensor,
     weights: Tensor | None,
     n: Sequence[int],
-    resamples: int,
+    resamples: int | None,
 ) -> dict[int, tuple[Estimate, Estimate]]:
     """By group, of those chosen: the ECE, and what it is by chance."""
     if not len(chosen):
@@ -230,6 +230,7 @@ def _eces(
     number[chosen] = torch.arange(len(chosen))
     rows = number[groups] >= 0
     within = (number[groups[rows]], len(chosen))
+    resamples = usual_resamples(len(confidence)) if resamples is None else resamples
     weights = None if weights is None else weights.cpu()[rows]
     options = {"weights": weights, "resamples": resamples}
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._estimate import Estimate, effective_number, from_draws
-from arcal.auditing._overall import RESAMPLES
 from arcal.auditing._posthoc import calibrated
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, drawn_counts, resampled
+from arcal.calibration import Bootstrap, kept_counts, resampled, usual_resamples
 from arcal.calibration._checks import as_weights
 from arcal.calibration.posthoc import POSTHOC, Calibrator
 from arcal.errors import ArcalError
@@ -103,14 +102,15 @@ def posthoc_on_halves(
     validation_robustness: Tensor | None = None,
     weights: Tensor | None = None,
     seed: int = 0,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> Halves:
     """Fit every method of `POSTHOC` on one half of the inputs, and show it on the other.
 
     The halves are those of `halves`. Where there are `validation` predictions of other inputs, the
     methods are fitted on these instead, and shown on all `predictions`. `robustness` `(N,)` and
     `validation_robustness` are for methods that need it. `weights` `(N,)` count in the figures and
-    not in the fit. Weights of another length raise `ArcalError`.
+    not in the fit. `resamples` as in `overall`, of the inputs shown. Weights of another length
+    raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
@@ -150,7 +150,10 @@ def posthoc_on_halves(
             )
         fit, fit_robustness = validation, validation_robustness
         shown, shown_robustness = predictions, robustness
-    draws = [counts.to(torch.uint8) for counts in drawn_counts(len(shown.ids), resamples, seed=0)]
+    shown_on = len(shown.ids)
+    if resamples is None:
+        resamples = usual_resamples(shown_on)
+    draws = kept_counts(shown_on, resamples, seed=0)
     n = round(effective_number(w))
     before = resampled(shown.log_probabilities, shown.labels, draws, weights=w)
     outcomes, refused = {}, {}

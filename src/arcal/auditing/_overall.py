@@ -20,11 +20,10 @@ from arcal.calibration import (
     ece_by_chance,
     ece_if_calibrated,
     resampled,
+    usual_resamples,
 )
 from arcal.calibration._checks import as_weights
 from arcal.calibration.smooth import smooth_ece_by_chance
-
-RESAMPLES = 1000
 
 SMOOTH = 200
 """Draws of the smooth ECE by chance: it takes by far the longest, and only one end is wanted."""
@@ -63,14 +62,15 @@ class Overall:
 
 
 def overall(
-    predictions: Predictions, weights: Tensor | None = None, *, resamples: int = RESAMPLES
+    predictions: Predictions, weights: Tensor | None = None, *, resamples: int | None = None
 ) -> Overall:
     """The figures of a set of predictions, with intervals over draws of its inputs.
 
     With `weights` `(N,)`, 0 or more, each input counts as much: in sums, means and bins; the exact
     interval is that of the effective number of inputs, and a bootstrap draws inputs all alike, each
-    with its weight. `resamples` is the number of draws. Seconds for 10,000 inputs, whatever the
-    number of classes. Other weights, and no inputs, raise `ArcalError`.
+    with its weight. `resamples` is the number of draws: unless given 1,000 of up to 100,000 inputs,
+    and fewer of more, 200 from 500,000 on (`usual_resamples`). Seconds for 10,000 inputs, whatever
+    the number of classes. Other weights, and no inputs, raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)
@@ -82,6 +82,7 @@ def overall(
     """
     log_p, labels = predictions.log_probabilities, predictions.labels
     N = len(labels)
+    resamples = usual_resamples(N) if resamples is None else resamples
     draws = drawn_counts(N, resamples, seed=0)
     figures = resampled(log_p, labels, draws, weights=weights)
     confidence = log_p.exp().amax(dim=1)

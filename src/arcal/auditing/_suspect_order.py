@@ -83,8 +83,9 @@ def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
     mapped = 0
     for some, others in (halves, halves[::-1]):
         order = _one_to_one(predicted[some], labels[some])
-        pairs = zip(predicted[others].tolist(), labels[others].tolist(), strict=True)
-        mapped += sum(order.get(guess) == label for guess, label in pairs)
+        mapped_to = torch.full((int(predicted.max()) + 1,), -1)
+        mapped_to[list(order)] = torch.tensor(list(order.values()))
+        mapped += int((mapped_to[predicted[others]] == labels[others]).sum())
     largest = float(labels.bincount().max()) / N
     beyond_chance = binom.sf(mapped - 1, N, largest) < SIGNIFICANCE
     if mapped < HIGH * N or mapped < 2 * right or not beyond_chance:
@@ -94,7 +95,7 @@ def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
 
 def _one_to_one(predicted: Tensor, labels: Tensor) -> dict[int, int]:
     """A label for each predicted class, the most frequent pairs first, each label once."""
-    pairs, counts = torch.stack([predicted, labels]).unique(dim=1, return_counts=True)
+    pairs, counts = _pairs(predicted, labels)
     order: dict[int, int] = {}
     taken: set[int] = set()
     for guess, label in pairs[:, counts.argsort(descending=True, stable=True)].T.tolist():
@@ -104,9 +105,16 @@ def _one_to_one(predicted: Tensor, labels: Tensor) -> dict[int, int]:
     return order
 
 
+def _pairs(predicted: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The pairs int64 `(2, n)` there are, in ascending order, and how often each is there."""
+    Z = int(labels.max()) + 1
+    codes, counts = (predicted * Z + labels).unique(return_counts=True)
+    return torch.stack([codes // Z, codes % Z]), counts
+
+
 def _circles(predicted: Tensor, labels: Tensor, Z: int) -> Mapping[int, int]:
     """The label of each class that is predicted as another one in a circle."""
-    pairs, counts = torch.stack([predicted, labels]).unique(dim=1, return_counts=True)
+    pairs, counts = _pairs(predicted, labels)
     totals = predicted.bincount(minlength=Z)
     most = 2 * counts > totals[pairs[0]]
     following = dict(zip(*pairs[:, most].tolist(), strict=True))

@@ -15,10 +15,9 @@ from arcal.auditing._estimate import (
     from_draws,
     gap_to,
 )
-from arcal.auditing._overall import RESAMPLES
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._sets import EvaluationSet
-from arcal.calibration import Bootstrap, drawn_counts, resampled
+from arcal.calibration import Bootstrap, kept_counts, resampled, usual_resamples
 from arcal.calibration._checks import as_weights
 from arcal.errors import ArcalError
 
@@ -84,11 +83,12 @@ def under_shift(
     shifted: Mapping[EvaluationSet, Predictions],
     weights: Tensor | None = None,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int | None = None,
 ) -> Shift:
     """Figures of the same inputs, clean and shifted, with intervals over draws of the inputs.
 
-    Weights and draws as in `overall`. No set, or one of other inputs, raises `ArcalError`.
+    Weights and draws, and how many, as in `overall`. No set, or one of other inputs, raises
+    `ArcalError`.
 
     >>> from arcal.auditing import as_predictions, shift_sets
     >>> right, wrong = (
@@ -103,7 +103,8 @@ def under_shift(
     for where, predictions in shifted.items():
         if not torch.equal(predictions.ids, clean.ids):
             raise ArcalError(f"{where.name} has other inputs than the clean set: give the same ids")
-    draws = [counts.to(torch.uint8) for counts in drawn_counts(len(clean.ids), resamples, seed=0)]
+    N = len(clean.ids)
+    draws = kept_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
     all_sets = [
         resampled(one.log_probabilities, one.labels, draws, weights=weights, smooth=False)
         for one in chain([clean], shifted.values())

@@ -8,7 +8,7 @@ from torch import Tensor
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration._checks import as_classes, as_confidence, as_correct, as_weights
 from arcal.calibration._ece import bin_of, ece
-from arcal.calibration.draws import chance, counts_within, drawn_counts
+from arcal.calibration.draws import chance, counts_within, drawn_counts, gathered
 
 
 def bootstrap_ece(
@@ -43,11 +43,12 @@ def bootstrap_ece(
         if weights is None
         else abs(in_bin.sum(axis=1)).sum() / w.sum().item()
     )
-    samples = [
-        abs(in_bin @ counts.numpy()).sum(axis=0) / (w @ counts).numpy()
+    samples = (
+        torch.from_numpy(abs(in_bin @ counts.numpy()).sum(axis=0)) / (w @ counts)
         for counts in drawn_counts(N, resamples, seed)
-    ]
-    return Bootstrap(float(value), torch.from_numpy(np.concatenate(samples)), 0.95)
+    )
+    samples = gathered((some[:, None] for some in samples), resamples, 1)[:, 0]
+    return Bootstrap(float(value), samples, 0.95)
 
 
 def bootstrap_ece_by_group(
@@ -79,7 +80,8 @@ def bootstrap_ece_by_group(
     residual = (correct.double() - confidence)[:, None]
     drawn = counts_within(error.groups, G, resamples, seed)
     one = torch.ones(1, dtype=torch.float64)
-    return error(residual, one)[0], torch.cat([error(residual, counts) for counts in drawn])
+    samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
+    return error(residual, one)[0], samples
 
 
 def ece_by_chance(
@@ -106,7 +108,8 @@ def ece_by_chance(
     error = _GroupedError(confidence, groups, G, weights, bins)
     one = torch.ones(1, dtype=torch.float64)
     right = chance(confidence, resamples, seed)
-    return torch.cat([error(draw - confidence[:, None], one) for draw in right])
+    draws = (error(draw - confidence[:, None], one) for draw in right)
+    return gathered(draws, resamples, G)
 
 
 class _GroupedError:
@@ -122,10 +125,13 @@ class _GroupedError:
         rows, C = np.arange(N), len(cells)
         self.cells = csr_array((w, (cell, rows)), shape=(C, N))
         self.whole = csr_array((w, (self.groups.numpy(), rows)), shape=(G, N))
+        self.sizes = self.whole.sum(axis=1)[:, None] if weights is None else None
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
     def __call__(self, residuals: Tensor, counts: Tensor) -> Tensor:
         sums = self.joined @ abs(self.cells @ (residuals * counts).numpy())
-        rows = counts.expand(len(residuals), counts.shape[-1])
+        whole = self.sizes  # which all draws leave as they are
+        if whole is None:
+            whole = self.whole @ counts.expand(len(residuals), counts.shape[-1]).numpy()
         with np.errstate(invalid="ignore"):  # an empty group
-            return torch.from_numpy((sums / (self.whole @ rows.numpy())).T)
+            return torch.from_numpy((sums / whole).T)

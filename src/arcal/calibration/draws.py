@@ -3,7 +3,7 @@
 A figure that is made of sums over rows is then one product of a matrix with the counts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -12,6 +12,20 @@ from arcal.errors import ArcalError
 
 BLOCK = 2**18
 """Counts in memory at a time: more does not fit a processor's cache."""
+
+MOST, LEAST, MANY = 1000, 200, 100_000
+
+
+def usual_resamples(N: int) -> int:
+    """How many draws of N inputs an interval is made of: 1,000 of up to 100,000 inputs.
+
+    Of more there are as many as draw 10^8 inputs in all, and at least 200, from 500,000 inputs on:
+    the interval is narrow by then, and each of its ends known to a tenth of its half-width.
+
+    >>> [usual_resamples(N) for N in (100, 100_000, 200_000, 1_000_000)]
+    [1000, 1000, 500, 200]
+    """
+    return MOST if N <= MANY else max(LEAST, MOST * MANY // N)
 
 
 def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
@@ -26,6 +40,34 @@ def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
     generator = torch.Generator().manual_seed(seed)
     for b in _blocks(N, resamples):
         yield _counts(torch.randint(N, (b, N), generator=generator))
+
+
+def kept_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
+    """The blocks of `drawn_counts`, to be used again: uint8, in one piece of memory.
+
+    >>> (counts,) = kept_counts(3, resamples=2, seed=0)
+    >>> counts.dtype, counts.double().equal(next(drawn_counts(3, resamples=2, seed=0)))
+    (torch.uint8, True)
+    """
+    memory = torch.empty(N * resamples, dtype=torch.uint8)
+    sizes = [N * b for b in _blocks(N, resamples)]
+    kept = [piece.view(N, -1) for piece in memory.split(sizes)]
+    for piece, counts in zip(kept, drawn_counts(N, resamples, seed), strict=True):
+        piece.copy_(counts)
+    return kept
+
+
+def gathered(blocks: Iterable[Tensor], resamples: int, G: int) -> Tensor:
+    """The rows of all blocks `(b, G)` as one float64 `(resamples, G)`.
+
+    Its memory is taken at once. Small results that are kept among large ones that are not leave
+    holes in memory, which at many inputs come to many times of what is in use.
+    """
+    rows, first = torch.empty(resamples, G, dtype=torch.float64), 0
+    for block in blocks:
+        rows[first : first + len(block)] = block
+        first += len(block)
+    return rows
 
 
 def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator[Tensor]:
@@ -70,5 +112,7 @@ def _blocks(N: int, resamples: int) -> Iterator[int]:
 
 def _counts(rows: Tensor) -> Tensor:
     b, N = rows.shape
+    if b == 1:  # of many rows: no copies
+        return torch.bincount(rows[0], minlength=N).double()[:, None]
     cells = rows + N * torch.arange(b)[:, None]
     return torch.bincount(cells.flatten(), minlength=b * N).view(b, N).T.contiguous().double()

@@ -1,6 +1,7 @@
 """All figures of a set of predictions at once, each with its bootstrap samples."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 import torch
@@ -58,8 +59,9 @@ def resampled(
     bins = csr_array((residual.numpy(), cell), shape=(BINS, N))
     nodes = grid(confidence, residual) if smooth else None
 
-    blocks = []
-    for counts in (torch.ones(N, 1), *draws):  # the first is all inputs once: the figures
+    samples: dict[str, list[float]] = {}
+    everything = torch.ones(N, 1)  # all inputs once: the figures
+    for counts in chain([everything], draws):
         counts = counts.double()
         whole, right, sure, squares, losses, infinite = means @ counts
         figures = {
@@ -73,6 +75,9 @@ def resampled(
         if nodes is not None:
             scattered = nodes @ counts.numpy() / whole.numpy()
             figures["smooth_ece"] = torch.from_numpy(fixed_point(np.asarray(scattered)))
-        blocks.append(figures)
-    samples = {name: torch.cat([block[name] for block in blocks]) for name in blocks[0]}
-    return {name: Bootstrap(v[0].item(), v[1:], 0.95) for name, v in samples.items()}
+        for name, some in figures.items():  # as numbers: see `gathered`
+            samples.setdefault(name, []).extend(some.tolist())
+    return {
+        name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64), 0.95)
+        for name, (value, *rest) in samples.items()
+    }

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from arcal.calibration._checks import as_confidence, as_correct, as_weights
-from arcal.calibration.draws import chance
+from arcal.calibration.draws import chance, gathered
 from arcal.errors import ArcalError
 
 CELLS = 4096
@@ -70,9 +70,8 @@ def smooth_ece_by_chance(
     weights = as_weights(weights, len(confidence))
     nodes = grid(confidence, weights / weights.sum())
     draws = (right - confidence[:, None] for right in chance(confidence, resamples, seed))
-    return torch.from_numpy(
-        np.concatenate([fixed_point(np.asarray(nodes @ draw.numpy())) for draw in draws])
-    )
+    errors = (torch.from_numpy(fixed_point(np.asarray(nodes @ draw.numpy()))) for draw in draws)
+    return gathered((some[:, None] for some in errors), resamples, 1)[:, 0]
 
 
 def grid(confidence: Tensor, amounts: Tensor) -> csr_array:

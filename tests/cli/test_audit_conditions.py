@@ -1,0 +1,55 @@
+"""`arcal audit --fail-if`: what can be known of a condition is known before the work."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.audits import tiny
+from tests.test_cli import arcal
+
+CODE = """
+import torch
+
+def net(x):
+    lead = 8 * (x.mean((1, 2, 3)) - 0.5)
+    return torch.stack([-lead, lead], dim=1)
+"""
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(CODE)
+    part = tiny.part(40)
+    np.savez("data.npz", images=part.pixels.numpy(), labels=part.labels.numpy())
+    np.savez("mine.npz", logits=9 * np.eye(3), labels=np.arange(3))
+
+
+@pytest.mark.parametrize(
+    ("options", "condition", "says"),
+    [
+        (["--order", "none", "--shift", "none"], "least_robust.gap>0.1", "'least_robust.gap'"),
+        (["--order", "margin", "--shift", "none"], "distance.median<1", "'distance.median'"),
+        (["--order", "none", "--shift", "none"], "shift.ece>0.1", "'shift.ece'"),
+        (["--order", "none", "--shift", "fog-3"], "shift.fog-4.ece>0.1", "near it are shift.fog-3"),
+        (["--order", "margin", "--shift", "none", "--levels", 3], "level_4.ece>0.1", "'level_4"),
+        (["--order", "none", "--shift", "none"], "class.cat.gap>0", "no figure 'class.cat.gap'"),
+        (["--order", "none", "--shift", "none"], "eec>0.1", "near it are ece"),
+    ],
+)
+def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
+    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "ece>2", condition)
+    assert done.line.startswith(f"arcal: --fail-if {condition}: this audit has no figure")
+    assert says in done.line
+    assert not Path("audit").exists(), "no block was run"
+
+
+@pytest.mark.parametrize("name", ["least_robust.gap", "shift.ece", "distance.median", "class.3.n"])
+def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
+    files, monkeypatch, name
+):
+    monkeypatch.setattr("arcal.auditing._audited.overall", None)  # nothing is computed
+    line = arcal("audit", "mine.npz", "--fail-if", f"{name}>0.1").line
+    assert f"this audit has no figure {name!r}" in line
+    assert not Path("audit").exists()
