@@ -13,3 +13,11 @@ class ArcalError(ValueError):
     ...     print(error)
     confidence must lie in [0, 1], found 90 at (0,): pass a softmax's output, not logits
     """
+
+
+class ModelInputError(ArcalError):
+    """A model fails on inputs like those it is given: most likely they have another shape.
+
+    >>> issubclass(ModelInputError, ArcalError)
+    True
+    """

@@ -195,6 +195,7 @@ def test_a_loader_that_does_not_fit_is_one_line(data, line):
     with pytest.raises(ArcalError, match=line) as error:
         arcal.audit(model, data)
     assert "\n" not in str(error.value)
+    assert "--" not in str(error.value), "a flag is of the command line"
 
 
 def test_the_classes_named_are_those_of_the_model_of_a_loader():

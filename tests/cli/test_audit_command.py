@@ -320,6 +320,20 @@ def test_what_must_be_known_is_said_aloud_and_written(files, options, says):
     assert says in Path("audit/index.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("command", "model", "data", "named"),
+    [
+        ("audit", "small", ["data.npz"], True),
+        ("score", "small", ["data.npz"], True),
+        ("audit", "small", ["table.csv"], False),
+        ("audit", "double", ["data.npz"], False),
+    ],
+)
+def test_the_flag_of_the_size_is_named_where_images_do_not_fit(files, command, model, data, named):
+    line = arcal(command, f"net.py:{model}", *data, "--order", "margin").line
+    assert line.endswith("; --size PIXELS brings images to another size") == named
+
+
 def test_opening_every_image_has_its_progress_where_there_is_no_terminal(files, monkeypatch):
     monkeypatch.setattr("arcal.console.EVERY", 0)
     usual = "--order", "none", "--shift", "none"

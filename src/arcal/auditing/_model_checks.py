@@ -11,7 +11,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.attacks.model import check_logits
 from arcal.auditing._labels import as_labels
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, ModelInputError
 
 PLENTY = 8
 """How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""
@@ -64,7 +64,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
         except ArcalError:
             raise
         except Exception as error:
-            raise ArcalError(_why_it_failed(model, inputs, error)) from error
+            raise _why_it_failed(model, inputs, error) from error
         _check_output(logits, inputs, classes)
         if y is not None:
             as_labels(y, N, logits.shape[1])
@@ -195,19 +195,19 @@ def _check_same(
         )
 
 
-def _why_it_failed(model: Model, x: Tensor | Inputs, error: Exception) -> str:
+def _why_it_failed(model: Model, x: Tensor | Inputs, error: Exception) -> ArcalError:
     floats = {part.dtype for part in _named(x).values() if part.is_floating_point()} or {
         part.dtype for part in _named(x).values() if part.dtype == torch.uint8
     }
     weights = model.parameters() if isinstance(model, nn.Module) else ()
     weights_kind = {weight.dtype for weight in weights if weight.is_floating_point()}
     if floats and weights_kind and not floats & weights_kind:
-        return (
+        return ArcalError(
             f"the inputs are {_words(floats)} and the model's weights {_words(weights_kind)}: "
             f"convert the inputs, or the model, by `.to(dtype)`"
         )
     shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in _named(x).values())
-    return (
+    return ModelInputError(
         f"the model fails on inputs {shapes}: {_line(error)}; give inputs "
         "of the shape and dtype that it takes"
     )

@@ -107,7 +107,7 @@ class Job:
         try:
             check_model(self.model, x)
         except ArcalError as error:
-            raise ArcalError(f"{examples.name}: {error}") from None
+            raise type(error)(f"{examples.name}: {error}") from None
 
     def blocks(self, work: Path | None, advance: Advance) -> Iterator[Block]:
         """The blocks of the audited inputs; `advance` is told how many are done."""

@@ -14,6 +14,7 @@ from arcal.cli.model_and_data import (
     MachineFlags,
     ModelFlags,
     flag,
+    flags_named,
     given,
     open_named,
 )
@@ -157,7 +158,7 @@ class Audit:
             )
             for i, (spec, name) in enumerate(zip(models, names, strict=True))
         ]
-        with compute.limited(), bar("auditing", "inputs") as progress:
+        with compute.limited(), flags_named(jobs[0]), bar("auditing", "inputs") as progress:
 
             def page(audited: Any, done: int, total: int) -> None:
                 Audit.from_jobs(jobs, audited, of=total).report(out, images=images)

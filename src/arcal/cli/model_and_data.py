@@ -5,13 +5,14 @@ begin with anything but a letter.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, ModelInputError
 
 if TYPE_CHECKING:
     from arcal.audits import Job, Settings
@@ -93,6 +94,17 @@ def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
             name = f"--{one.name.replace('_', '-')}"
             if name not in but and getattr(group, one.name) != getattr(usual, one.name):
                 yield name
+
+
+@contextmanager
+def flags_named(job: "Job") -> Iterator[None]:
+    """Where a model fails on the images it is given, say which flag gives it others."""
+    try:
+        yield
+    except ModelInputError as error:
+        if job.examples is None or job.examples.kind != "images":
+            raise
+        raise ArcalError(f"{error}; --size PIXELS brings images to another size") from error
 
 
 def open_named(

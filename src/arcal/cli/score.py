@@ -13,6 +13,7 @@ from arcal.cli.model_and_data import (
     MachineFlags,
     ModelFlags,
     flag,
+    flags_named,
     given,
     open_named,
 )
@@ -160,7 +161,8 @@ class Score:
             _say_doubt(job, scores)
             return scores, out
         work = out.with_name(f".{out.stem}.work")
-        with compute.limited(), bar(f"scoring by {order}", "inputs") as progress:
+        what = f"scoring by {order}"
+        with compute.limited(), flags_named(job), bar(what, "inputs") as progress:
             scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)
         save_scores(out, scores, about)
         shutil.rmtree(work, ignore_errors=True)
