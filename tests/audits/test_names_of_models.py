@@ -17,7 +17,9 @@ from arcal.errors import ArcalError
         ("lib.nets:Net", "Net"),
         ("model.v2.pt2", "model.v2"),
         ("runs/cifar10-small-0.3", "cifar10-small-0.3"),
-        ("out/predictions.csv", "predictions"),
+        ("out/predictions.csv", "predictions.csv"),
+        ("logits.npz", "logits.npz"),
+        ("table.parquet", "table.parquet"),
     ],
 )
 def test_one_model_has_a_short_name(spec, name):

@@ -384,11 +384,22 @@ def test_files_that_hold_no_predictions_are_one_line(here):
     assert "nowhere.csv is missing" in arcal("audit", "nowhere.csv").line
     np.savez("one.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(3))
     np.savez("two.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(1, 4))
-    assert "one and two are of other inputs" in arcal("audit", "one.npz", "two.npz").line
+    assert "one.npz and two.npz are of other inputs" in arcal("audit", "one.npz", "two.npz").line
     assert "nowhere.npz is missing" in arcal("audit", "one.npz", "nowhere.npz").line
     Path("folder").mkdir()
     assert "one.npz holds predictions, and folder" in arcal("audit", "one.npz", "folder").line
     assert "one of --names is empty" in arcal("audit", "one.npz", "--names", "").line
+
+
+def test_a_file_of_predictions_is_called_what_it_is_called(here):
+    Path("predictions.csv").write_text("id,label,probabilities_cat,probabilities_dog\n" + ROWS)
+    done = succeeds("audit", "predictions.csv")
+    assert done.stdout.startswith("predictions.csv is right on ")
+    assert json.loads(Path("audit/audit.json").read_text())["title"] == "predictions.csv"
+    done = succeeds("audit", "predictions.csv", "--names", "mine")
+    assert done.stdout.startswith("mine is right on ")
+    title = json.loads(Path("audit/audit.json").read_text())["title"]
+    assert title == "mine on predictions.csv"
 
 
 def test_a_name_with_markup_is_only_a_name(here):

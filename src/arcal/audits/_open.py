@@ -22,9 +22,6 @@ from arcal.errors import ArcalError
 LISTED = 10
 """Broken images that an error message lists."""
 
-FILES = (".npz", ".parquet", ".csv", ".pt2")
-"""The files that a model or predictions may be, whose ending is no part of a name."""
-
 OF_KINDS = {
     "image": ("images",),
     "text": ("texts",),
@@ -123,6 +120,8 @@ def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
 
     >>> names_of(["timm:resnet18.tv_in1k", "hf:out/bert", "nets.py:small", "lib.nets:Net"], [])
     ['resnet18.tv_in1k', 'bert', 'nets', 'Net']
+    >>> names_of(["out/predictions.csv"], [])
+    ['predictions.csv']
     >>> names_of(["nets.py:small", "nets.py:large"], [])
     ['small', 'large']
     """
@@ -145,14 +144,18 @@ def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def _short(spec: str) -> str:
-    """The file of code or of predictions, the last folder, the network or the object."""
+    """The file of code or of a program, the last folder, the network or the object.
+
+    A file of predictions keeps its ending, which says that it is one: `predictions.csv is right
+    on 80 %`.
+    """
     before, _, after = spec.rpartition(":")
     if before.endswith(".py"):
         return Path(before).stem
     if before in ("timm", "torchvision"):
         return after
     path = Path(after)
-    return path.stem if path.suffix in FILES else path.name or spec
+    return path.stem if path.suffix == ".pt2" else path.name or spec
 
 
 def open_job(

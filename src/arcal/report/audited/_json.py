@@ -20,11 +20,11 @@ def as_json(
     models: Sequence[Audited], data: str, of: int | None, facts: Mapping[str, str], kind: str
 ) -> dict[str, Any]:
     """The findings of all models; what is not finite is null."""
-    first = models[0]
+    first, names = models[0], ", ".join(model.name for model in models)
     return {
         "format": FORMAT,
         "arcal": __version__,
-        "title": f"{', '.join(model.name for model in models)} on {data}",
+        "title": names if names == data else f"{names} on {data}",  # one file of predictions
         "sentence": headline(first),
         "notes": notes(models),
         "data": {
