@@ -11,10 +11,10 @@ from arcal.calibration import (
     confidence_and_correct,
     drawn_counts,
     ece,
-    kept_counts,
     nll,
     resampled,
     smooth_ece,
+    stored_counts,
     usual_resamples,
 )
 from arcal.errors import ArcalError
@@ -93,7 +93,7 @@ def test_one_block_of_draws_is_in_memory_at_a_time():
 
 
 def test_kept_draws_are_those_that_are_drawn():
-    kept = list(kept_counts(100_000, 5, seed=3))
+    kept = list(stored_counts(100_000, 5, seed=3))
     assert [block.shape[1] for block in kept] == [2, 2, 1]
     assert all(block.dtype == torch.uint8 for block in kept)
     for block, counts in zip(kept, drawn_counts(100_000, 5, seed=3), strict=True):

@@ -9,7 +9,7 @@ from torch import Tensor
 from arcal.auditing._estimate import Estimate, effective_number, from_draws
 from arcal.auditing._posthoc import calibrated
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, kept_counts, resampled, usual_resamples
+from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
 from arcal.calibration._checks import as_weights
 from arcal.calibration.posthoc import POSTHOC, Calibrator
 from arcal.errors import ArcalError
@@ -153,7 +153,7 @@ def posthoc_on_halves(
     shown_on = len(shown.ids)
     if resamples is None:
         resamples = usual_resamples(shown_on)
-    draws = kept_counts(shown_on, resamples, seed=0)
+    draws = stored_counts(shown_on, resamples, seed=0)
     n = round(effective_number(w))
     before = resampled(shown.log_probabilities, shown.labels, draws, weights=w)
     outcomes, refused = {}, {}

@@ -17,7 +17,7 @@ from arcal.auditing._estimate import (
 )
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._sets import EvaluationSet
-from arcal.calibration import Bootstrap, kept_counts, resampled, usual_resamples
+from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
 from arcal.calibration._checks import as_weights
 from arcal.errors import ArcalError
 
@@ -104,7 +104,7 @@ def under_shift(
         if not torch.equal(predictions.ids, clean.ids):
             raise ArcalError(f"{where.name} has other inputs than the clean set: give the same ids")
     N = len(clean.ids)
-    draws = kept_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
+    draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
     all_sets = [
         resampled(one.log_probabilities, one.labels, draws, weights=weights, smooth=False)
         for one in chain([clean], shifted.values())

@@ -16,7 +16,7 @@ from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
 from arcal.calibration._ece import Reliability, confidence_and_correct, ece
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
-from arcal.calibration.draws import drawn_counts, kept_counts, usual_resamples
+from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
 from arcal.calibration.ensemble import average
 from arcal.calibration.equal_mass import equal_mass_ece
 from arcal.calibration.intervals import clopper_pearson, exact_interval
@@ -65,11 +65,11 @@ __all__ = [
     "exact_interval",
     "fpr_at_95_tpr",
     "holm",
-    "kept_counts",
     "mean_by_level",
     "nll",
     "resampled",
     "smooth_ece",
+    "stored_counts",
     "usual_resamples",
     "variance",
 ]

@@ -42,19 +42,19 @@ def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
         yield _counts(torch.randint(N, (b, N), generator=generator))
 
 
-def kept_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
+def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
     """The blocks of `drawn_counts`, to be used again: uint8, in one piece of memory.
 
-    >>> (counts,) = kept_counts(3, resamples=2, seed=0)
+    >>> (counts,) = stored_counts(3, resamples=2, seed=0)
     >>> counts.dtype, counts.double().equal(next(drawn_counts(3, resamples=2, seed=0)))
     (torch.uint8, True)
     """
     memory = torch.empty(N * resamples, dtype=torch.uint8)
     sizes = [N * b for b in _blocks(N, resamples)]
-    kept = [piece.view(N, -1) for piece in memory.split(sizes)]
-    for piece, counts in zip(kept, drawn_counts(N, resamples, seed), strict=True):
+    stored = [piece.view(N, -1) for piece in memory.split(sizes)]
+    for piece, counts in zip(stored, drawn_counts(N, resamples, seed), strict=True):
         piece.copy_(counts)
-    return kept
+    return stored
 
 
 def gathered(blocks: Iterable[Tensor], resamples: int, G: int) -> Tensor:

@@ -1,0 +1,83 @@
+"""`arcal audit` of files of predictions: what is wrong with them, and what they are called."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.test_cli import arcal, succeeds
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+ROWS = "".join(f"{i},{('cat', 'dog')[i % 2]},0.{7 - i % 2},0.{3 + i % 2}\n" for i in range(8))
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("8,cat,,0.5", "probabilities_cat is missing in row 8"),
+        ("8,cat,high,0.5", "probabilities_cat is no number in row 8 ('high')"),
+        ("8,cat,0.9,0.4", "the probabilities do not sum to 1 in row 8"),
+        ("8,cat,1.2,-0.2", "the probabilities leave [0, 1] in row 8"),
+        ("8,cow,0.5,0.5", "the label 'cow' of row 8 is none of cat, dog"),
+        ("8,,0.5,0.5", "none of cat, dog"),
+        ("3,cat,0.5,0.5", "id 3 of row 8 is there twice"),
+        ("8,cat,0.5", "cannot be read (CSV parse error: Expected 4 columns"),
+    ],
+)
+def test_a_wrong_row_of_predictions_is_one_line(here, row, says):
+    head = "id,label,probabilities_cat,probabilities_dog\n"
+    Path("mine.csv").write_text(f"{head}{ROWS}{row}\n")
+    line = arcal("audit", "mine.csv").line
+    assert line.startswith("arcal: mine.csv")
+    assert says in line
+    assert not Path("audit").exists()
+
+
+def test_rounded_probabilities_are_scaled_aloud(here):
+    head = "id,label,probabilities_cat,probabilities_dog\n"
+    Path("mine.csv").write_text(f"{head}{ROWS}8,cat,0.505,0.5\n9,cat,0.69,0.3\n")
+    done = succeeds("audit", "mine.csv", "--json")
+    says = "mine.csv: 2 of 10 rows do not sum to 1 (0.99 to 1.005)"
+    assert f"arcal: {says}" in done.stderr
+    assert any(says in note for note in json.loads(done.stdout)["notes"])
+
+
+def test_files_that_hold_no_predictions_are_one_line(here):
+    for name in ("empty.csv", "empty.npz", "empty.parquet"):
+        Path(name).touch()
+        assert arcal("audit", name).line.startswith(f"arcal: {name} cannot be read (")
+    np.savez("keys.npz", preds=np.eye(3), y=np.arange(3))
+    assert "no logits or probabilities, only preds, y" in arcal("audit", "keys.npz").line
+    assert "nowhere.csv is missing" in arcal("audit", "nowhere.csv").line
+    np.savez("one.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(3))
+    np.savez("two.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(1, 4))
+    assert "one.npz and two.npz are of other inputs" in arcal("audit", "one.npz", "two.npz").line
+    assert "nowhere.npz is missing" in arcal("audit", "one.npz", "nowhere.npz").line
+    Path("folder").mkdir()
+    assert "one.npz holds predictions, and folder" in arcal("audit", "one.npz", "folder").line
+    assert "one of --names is empty" in arcal("audit", "one.npz", "--names", "").line
+
+
+def test_a_file_of_predictions_is_called_what_it_is_called(here):
+    Path("predictions.csv").write_text("id,label,probabilities_cat,probabilities_dog\n" + ROWS)
+    done = succeeds("audit", "predictions.csv")
+    assert done.stdout.startswith("predictions.csv is right on ")
+    assert json.loads(Path("audit/audit.json").read_text())["title"] == "predictions.csv"
+    done = succeeds("audit", "predictions.csv", "--names", "mine")
+    assert done.stdout.startswith("mine is right on ")
+    title = json.loads(Path("audit/audit.json").read_text())["title"]
+    assert title == "mine on predictions.csv"
+
+
+def test_a_name_with_markup_is_only_a_name(here):
+    np.savez("some.npz", logits=9 * np.eye(3), labels=np.arange(3))
+    done = succeeds("audit", "some.npz", "--names", "</script><b>[red]mine")
+    assert "</script><b>[red]mine is right" in done.stdout
+    assert "</script><b>" not in Path("audit/index.html").read_text()
