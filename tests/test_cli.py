@@ -367,6 +367,7 @@ def test_on_the_fly_says_what_re_scoring_took(tiny, tmp_path):
     assert re.search(r"re-scoring on the fly took \d+ % of the time", done.stderr)
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_had_enough_is_no_error(trained, tmp_path):
     _, printed = trained
     runs = [record["run"] for record in printed]

@@ -160,6 +160,7 @@ def test_the_order_of_the_rows_is_irrelevant_but_for_which_draws_there_are():
         assert ends(other)[name] == pytest.approx(interval, abs=1e-9 if exact else 0.3 * width)
 
 
+@pytest.mark.slow
 def test_of_many_inputs_there_are_fewer_draws_unless_they_are_given(monkeypatch):
     """The values are as exact, and every finding has the draws that belong to its inputs."""
     predictions, shifted = drawn(sharpness=2), drawn(sharpness=3)

@@ -134,6 +134,7 @@ def test_a_method_of_another_package_is_trained_and_evaluated(
     assert capsys.readouterr().out == evaluated.stdout, "here that package is not installed"
 
 
+@pytest.mark.slow
 def test_another_package_stops_nobody_else(arcal, train, tmp_path):
     module = """
 from arcal.methods import Vanilla

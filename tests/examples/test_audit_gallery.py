@@ -142,6 +142,7 @@ def test_only_its_predictions(tumours, table, monkeypatch):
 # Third parties' networks, on data in the folder that ARCAL_SHARED names
 
 
+@pytest.mark.slow
 def test_the_resnet20_of_cifar10(shared, monkeypatch):
     monkeypatch.setenv("ARCAL_SHARED", str(shared.resolve()))
     less = ("--limit", 300, "--order", "gradient", "--shift", "fog-3")

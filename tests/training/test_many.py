@@ -90,6 +90,7 @@ def test_two_processes_train_one_run_once(run, tmp_path):
     assert is_done(first[0])
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_stops_the_others_with_its_own_line(run, tmp_path):
     plain = replace(run, method="vanilla", settings={})
     wild = replace(plain, recipe=replace(run.recipe, learning_rate=1e30))
