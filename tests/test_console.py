@@ -51,6 +51,18 @@ def test_what_was_done_before_does_not_count_for_the_rate(capsys, monkeypatch):
     assert "940 of 1,000 images, 1 images/s, 0:01:00 left" in capsys.readouterr().err
 
 
+def test_another_piece_of_work_starts_its_own_rate(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(console, "monotonic", lambda: now[0])
+    with console.bar("training", "epochs") as progress:
+        progress(48, 48)
+        now[0] = 100.0
+        progress(0, 16)
+        now[0] = 140.0
+        progress(8, 16)
+    assert "8 of 16 epochs, 0.2 epochs/s, 0:00:40 left" in capsys.readouterr().err
+
+
 def test_what_is_read_between_does_not_count_for_the_rate(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(console, "monotonic", lambda: now[0])

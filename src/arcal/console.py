@@ -62,7 +62,8 @@ class _Lines:
         self.now, self.lines = (0, 0), 0
 
     def __call__(self, done: int, total: int) -> None:
-        if self.before is None:  # what an earlier, killed command has done says nothing of the rate
+        if self.before is None or done < self.now[0]:
+            # what an earlier, killed command or another piece of work has done is not of this rate
             self.before, self.started = done, monotonic()
         self.now = done, total
         if monotonic() - self.said >= EVERY:
