@@ -4,12 +4,11 @@ import json
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from arcal.calibration.posthoc import POSTHOC, Temperature
 from arcal.errors import ArcalError
-from arcal.store import CALIBRATOR_FORMAT, load_calibrator, save_calibrator
+from arcal.store import CALIBRATOR_FORMAT, load_calibrator, load_header, save_calibrator
 
 
 def log_probabilities() -> torch.Tensor:
@@ -31,8 +30,7 @@ def test_comes_back_bit_for_bit(kind, dtype, tmp_path):
         assert found.state_dict()[name].dtype == dtype
         assert torch.equal(found.state_dict()[name], value)
     assert torch.equal(found(log_p), calibrator(log_p))
-    with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["kind"]) == kind
+    assert load_header(path)["kind"] == kind
 
 
 def test_what_is_no_calibrator_is_one_line(tmp_path):
@@ -53,7 +51,9 @@ def test_what_is_no_calibrator_is_one_line(tmp_path):
     refused("is not a calibrator .*: name a file")
     path.write_bytes(b"")
     refused("is not a calibrator .*: name a file")
-    for metadata in (None, {"format": "pt"}, {"format": '"arcal calibrator 2"'}):
+    save_file(state, path, {"format": "pt"})
+    refused("is not a calibrator .*: name a file")
+    for metadata in (None, {"format": '"arcal calibrator 2"'}):
         save_file(state, path, metadata)
         refused('its format is .*, not "arcal calibrator 1"')
     for kind in ('"magic"', "[]"):
@@ -61,7 +61,7 @@ def test_what_is_no_calibrator_is_one_line(tmp_path):
         refused("kind .* is unknown: those known are temperature, ets")
     for kind in ({}, {"kind": "no JSON"}):
         save_file(state, path, {**this, **kind})
-        refused("is not a calibrator of this version")
+        refused("is not a calibrator")
     save_file({"T": torch.tensor(-1.0)}, path, {**this, "kind": '"temperature"'})
     refused("T must be above 0, not -1")
     save_file({"t": torch.tensor(1.0)}, path, {**this, "kind": '"temperature"'})

@@ -4,11 +4,14 @@ import json
 import resource
 from dataclasses import replace
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from arcal.errors import ArcalError
+from arcal.files import write_whole
 from arcal.robustness import Robustness
 from arcal.store import (
     RunFolder,
@@ -18,7 +21,6 @@ from arcal.store import (
     merge_scores,
     save_scores,
     save_tensors,
-    write_whole,
 )
 
 
@@ -169,3 +171,56 @@ def test_files_have_the_rights_of_any_new_file_and_one_without_is_not_called_dam
     folder.mkdir()
     with pytest.raises(IsADirectoryError):
         load_tensors(folder)
+
+
+def test_equal_tensors_are_equal_bytes_and_a_flipped_bit_is_seen(tmp_path):
+    tensors = {"ids": torch.arange(5), "logits": torch.randn(1, 5, 3).bfloat16()}
+    header = {"zeta": 1, "alpha": [2], "data": "x", "model": None}
+    paths = [tmp_path / f"{i}.safetensors" for i in range(4)]
+    for path in paths:
+        save_tensors(path, dict(reversed(tensors.items())), **header)
+        found, metadata = load_tensors(path)
+        assert metadata == header
+        assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items())
+    assert len({path.read_bytes() for path in paths}) == 1
+    content = bytearray(paths[0].read_bytes())
+    for place in (-1, -30):
+        flipped = content.copy()
+        flipped[place] ^= 1
+        paths[0].write_bytes(flipped)
+        with pytest.raises(ArcalError, match="does not hold what was written"):
+            load_tensors(paths[0])
+
+
+def test_tensors_of_an_older_version_are_read(tmp_path):
+    path = tmp_path / "old.safetensors"
+    save_file({"T": torch.ones(2)}, path, {"epoch": "3", "model": '"tiny"'})
+    tensors, metadata = load_tensors(path)
+    assert torch.equal(tensors["T"], torch.ones(2))
+    assert metadata == {"epoch": 3, "model": "tiny"}
+
+
+@pytest.mark.parametrize("column", ["id", "robustness", "success", "predicted", "label", "passes"])
+def test_a_score_that_was_changed_is_seen(column, tmp_path):
+    path = tmp_path / "test.parquet"
+    save_scores(path, scores(torch.tensor([True, False])), {"model": "tiny"})
+    load_scores(path)
+    table = pq.read_table(path)
+    changed = table[column].to_pylist()
+    changed[0] = not changed[0] if column == "success" else changed[0] + 1
+    place = table.column_names.index(column)
+    table = table.set_column(place, table.field(place), pa.array(changed, table.field(place).type))
+    digest = pq.read_metadata(path).metadata[b"arcal digest"]
+    with pq.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({"arcal digest": digest.decode()})
+    with pytest.raises(ArcalError, match="does not hold what was written"):
+        load_scores(path)
+
+
+def test_a_distance_that_is_no_number_is_refused(tmp_path):
+    path = tmp_path / "test.parquet"
+    written = scores(torch.tensor([True, False]))
+    save_scores(path, replace(written, robustness=torch.full((2,), torch.nan)), {})
+    with pytest.raises(ArcalError, match="no number"):
+        load_scores(path)

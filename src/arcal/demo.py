@@ -21,10 +21,10 @@ from arcal.training.run import Run
 SEEDS = (0, 1, 2)
 VANILLA = Run(
     data="fashion",
-    images=2000,
+    images=1500,
     validation=2000,
     test_images=3000,
-    recipe=replace(RECIPES["demo"].shortened(12), batch_size=64),
+    recipe=replace(RECIPES["demo"], batch_size=64),
 )
 EPSILONS = (0.02, 0.04, 0.06)
 R = 10

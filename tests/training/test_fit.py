@@ -172,7 +172,7 @@ def test_a_run_cut_short_continues_exactly(data, tmp_path, seeds):
 
     settings = {"alpha": 2.0, "R": 3}
     whole, records = run(data, levelled(data, ARAdaLS(4, **settings)), seeds, dropout=True)
-    folder = RunFolder(tmp_path)
+    folder = RunFolder.create(tmp_path, "toy", {})
     with pytest.raises(KilledError):
         run(data, levelled(data, CutShort(4, **settings)), seeds, folder=folder, dropout=True)
     assert load_tensors(folder.checkpoint)[1]["epoch"] == 1
@@ -228,7 +228,7 @@ def test_rescoring_recuts_the_levels_and_survives_a_restart(data, tmp_path):
 
     ids = data.train.ids
     expected = levels(-ids.float(), ids, 3)[ids.argsort()]
-    method, folder = on_the_fly(), RunFolder(tmp_path)
+    method, folder = on_the_fly(), RunFolder.create(tmp_path, "toy", {})
     before = method.smoothing.train_levels.levels.clone()
     _, records = run(
         data, method, (0, 1), recipe=RECIPE.shortened(2), rescore=rescore, folder=folder
@@ -252,10 +252,20 @@ def test_a_diverging_run_says_so(data):
         run(data, Vanilla(4), recipe=replace(RECIPE, learning_rate=1e30))
 
 
+def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
+    """Of the same network, so that nothing else would tell."""
+    folders = [RunFolder.create(tmp_path, f"s{seed}", {"seed": seed}) for seed in (0, 1)]
+    for folder in folders:
+        run(data, Vanilla(4), folder=folder, recipe=RECIPE.shortened(1))
+    folders[0].checkpoint.write_bytes(folders[1].checkpoint.read_bytes())
+    with pytest.raises(ArcalError, match=f"is of the run {folders[1].digest}, and not of this"):
+        run(data, Vanilla(4), folder=folders[0])
+
+
 def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
-    run(data, Vanilla(4), folder=RunFolder(tmp_path), recipe=RECIPE.shortened(1))
+    run(data, Vanilla(4), folder=RunFolder.create(tmp_path, "toy", {}), recipe=RECIPE.shortened(1))
     with pytest.raises(ArcalError, match="another network or method"):
-        run(data, Vanilla(4), folder=RunFolder(tmp_path), dropout=True)
+        run(data, Vanilla(4), folder=RunFolder.create(tmp_path, "toy", {}), dropout=True)
 
 
 def test_processes_compute_the_same_soft_labels_as_one(tmp_path):

@@ -33,7 +33,7 @@ def test_levels_are_cut_by_the_model_as_it_is_then(tmp_path, monkeypatch):
     folder = run.folder(tmp_path / "runs", data)
     assert ["rescoring_seconds" in record for record in folder.epochs()] == [False, True]
     model = build("small", classes=3, shape=data.shape, generator=torch.Generator())
-    load_members([model], folder.checkpoint)
+    load_members([model], folder)
     model.eval()
     tensors, _ = load_tensors(folder.checkpoint)
     for part, name in ((data.train, "train"), (data.validation, "validation")):

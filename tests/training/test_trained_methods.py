@@ -50,7 +50,7 @@ class KilledError(Exception):
 )
 def test_a_run_cut_short_draws_what_it_would_have(data, tmp_path, monkeypatch, name, settings):
     whole, records = trained(data, name, settings)
-    folder, learn, calls = RunFolder(tmp_path), METHODS[name].learn, []
+    folder, learn, calls = RunFolder.create(tmp_path, "toy", {}), METHODS[name].learn, []
 
     def learn_once(*given):
         calls.append(given)

@@ -95,6 +95,11 @@ class Predictor:
             )
         if header.get("model") != self._fingerprint:
             raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
+        for name, expected in (("ids", part.ids), ("labels", part.labels)):
+            if not torch.equal(tensors[name], expected):
+                raise ArcalError(
+                    f"{path} has other {name} than {part.name}: delete it and evaluate again"
+                )
         return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
 
 

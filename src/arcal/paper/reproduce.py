@@ -53,11 +53,11 @@ class Reproduction:
     def run(self) -> list[Result]:
         """Train what is missing, evaluate, and write every item as soon as it can be made."""
         planned = self._planned()
-        self._check_out()
         for one in planned:
             check_there(one.setting.run.data)
             if one.ood and one.setting.ood:
                 check_there(one.setting.ood)
+        self._check_out()
         evaluated: dict[str, Evaluated] = {}
         results: dict[str, Result] = {}
         for i, one in enumerate(planned, start=1):

@@ -119,16 +119,27 @@ def fit(
         records.append(record)
         if folder and fabric.is_global_zero:
             folder.log_epochs(records)
-            loop.save(folder.checkpoint, epoch)
+            loop.save(folder, epoch)
         fabric.barrier()
     return records
 
 
-def load_members(models: list[nn.Module], checkpoint: Path) -> None:
-    """Put the members' weights of a checkpoint into `models`."""
-    tensors, _ = load_tensors(checkpoint)
+def load_members(models: list[nn.Module], folder: RunFolder) -> None:
+    """Put the members' weights of a run's checkpoint into `models`."""
+    tensors, _ = _checkpoint_of(folder)
     for m, model in enumerate(models):
-        _load(model, tensors, f"member{m}.", checkpoint)
+        _load(model, tensors, f"member{m}.", folder.checkpoint)
+
+
+def _checkpoint_of(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The checkpoint's tensors and header; that of another run raises `ArcalError`."""
+    tensors, header = load_tensors(folder.checkpoint)
+    if header.get("run", folder.digest) != folder.digest:
+        raise ArcalError(
+            f"{folder.checkpoint} is of the run {header['run']}, and not of this folder's: put its "
+            "own back, or delete it and train the run again"
+        )
+    return tensors, header
 
 
 def _momenta(model: nn.Module) -> dict[_BatchNorm, float]:
@@ -282,7 +293,7 @@ class _Loop:
         torch.distributed.all_gather(shares, column)
         return torch.cat(shares).cpu()
 
-    def save(self, path: Path, epoch: int) -> None:
+    def save(self, folder: RunFolder, epoch: int) -> None:
         """All that is needed to continue after this epoch, in one file."""
         tensors = {f"method.{name}": t for name, t in self.method.state_dict().items()}
         for m, (member, optimizer) in enumerate(zip(self.members, self.optimizers, strict=True)):
@@ -292,13 +303,13 @@ class _Loop:
                 for name, value in state.items():
                     if value is not None:
                         tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
-        save_tensors(path, tensors, epoch=epoch)
+        save_tensors(folder.checkpoint, tensors, epoch=epoch, run=folder.digest)
 
     def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
         """Load the folder's checkpoint, if there is one; returns the records up to it."""
         if not folder.checkpoint.exists():
             return []
-        tensors, header = load_tensors(folder.checkpoint)
+        tensors, header = _checkpoint_of(folder)
         records = folder.epochs()[: header["epoch"]]
         if len(records) < header["epoch"]:
             raise ArcalError(

@@ -242,7 +242,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
         build(run.network, classes=Z, shape=shape, generator=draw(seed, "init"))
         for seed in run.seeds
     ]
-    load_members(models, folder.checkpoint)
+    load_members(models, folder)
     for model in models:
         model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
     return models

@@ -1,0 +1,38 @@
+"""The files on disk: run folders, score files and calibrators.
+
+Every file is written under a temporary name and then renamed, so that it is complete or absent.
+Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet, the rest as JSON.
+
+    config.json              everything needed to repeat the run; its hash is in the folder's name
+    metrics.jsonl            one line per epoch
+    checkpoint.safetensors   the state after the last epoch, for resuming and for evaluation
+    predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
+    scores/PART-NAME.parquet      id, robustness, success, predicted, label, passes; NAME is the
+                                  order, or for the order `attack` the name of the attack
+    scores/PART-NAME.shards/      the same for blocks of ids, until all blocks are scored
+
+_tensors       named tensors in one file, with a digest of what they hold
+_run_folder    the folder of a run
+_scores        the robustness of a part
+_calibrators   what was fitted after training
+"""
+
+from arcal.store._calibrators import CALIBRATOR_FORMAT, load_calibrator, save_calibrator
+from arcal.store._run_folder import RunFolder, content_hash
+from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores
+from arcal.store._tensors import load_header, load_tensors, save_tensors
+
+__all__ = [
+    "CALIBRATOR_FORMAT",
+    "SHARDS",
+    "RunFolder",
+    "content_hash",
+    "load_calibrator",
+    "load_header",
+    "load_scores",
+    "load_tensors",
+    "merge_scores",
+    "save_calibrator",
+    "save_scores",
+    "save_tensors",
+]

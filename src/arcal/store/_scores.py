@@ -1,0 +1,164 @@
+"""Score files: the robustness of a part of a data set, as Parquet."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from arcal.errors import ArcalError
+from arcal.files import write_whole
+from arcal.robustness import Robustness
+
+SHARDS = ".shards"
+"""The suffix of a folder of shards."""
+
+
+DIGEST = "arcal digest"
+"""The entry of a file's metadata that older files do not have."""
+
+_NUMBERS = ("id", "robustness", "predicted", "label", "passes")
+
+
+def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) -> None:
+    """Write a score file with the fingerprint of the model, the data and the attack.
+
+    >>> ids = torch.tensor([3, 8])
+    >>> scores = Robustness(
+    ...     order="attack", ids=ids, robustness=torch.tensor([0.5, torch.inf]),
+    ...     success=torch.tensor([True, False]), predicted=ids, labels=ids, passes=ids,
+    ... )
+    >>> save_scores(Path("test.parquet"), scores, {"model": "tiny"})
+    >>> load_scores(Path("test.parquet"), {"model": "tiny"}).robustness
+    tensor([0.5000,    inf])
+    """
+    success = [None] * len(scores.ids) if scores.success is None else scores.success.tolist()
+    table = pa.table(
+        {
+            "id": scores.ids.numpy(),
+            "robustness": scores.robustness.numpy(),
+            "success": pa.array(success, pa.bool_()),
+            "predicted": scores.predicted.numpy(),
+            "label": scores.labels.numpy(),
+            "passes": scores.passes.numpy(),
+        }
+    )
+    about = {
+        "order": scores.order,
+        "kind": "distance" if scores.order == "attack" else "ranking, not a distance",
+        "fingerprint": dict(fingerprint),
+    }
+    _write(path, [table], about)
+
+
+def merge_scores(path: Path, shards: Iterable[Path]) -> None:
+    """Concatenate shards, given in order, into one score file; one shard at a time is in memory.
+
+    A shard that is missing or not a score file raises `ArcalError`.
+    """
+    read = map(_read_scores, shards)
+    first, about = next(read)
+    _write(path, chain([first], (table for table, _ in read)), about)
+
+
+def _write(path: Path, tables: Iterable[pa.Table], about: Mapping[str, Any]) -> None:
+    """One file of tables that follow each other, with the digest of their values in its footer."""
+    digest = _Digest()
+
+    def write(temporary: Path) -> None:
+        rest = iter(tables)
+        first = next(rest).replace_schema_metadata({"arcal": json.dumps(about)})
+        with pq.ParquetWriter(temporary, first.schema) as writer:
+            for table in chain([first], rest):
+                writer.write_table(table.replace_schema_metadata(first.schema.metadata))
+                digest.update(table)
+            writer.add_key_value_metadata({DIGEST: digest.hexdigest()})
+
+    write_whole(path, write)
+
+
+class _Digest:
+    """32 hexadecimal digits of the values of tables, a digest a column, however they are cut."""
+
+    def __init__(self):
+        self.columns = {name: blake2b(digest_size=16) for name in (*_NUMBERS, "success")}
+
+    def update(self, table: pa.Table) -> None:
+        for name in _NUMBERS:
+            self.columns[name].update(np.ascontiguousarray(table[name].to_numpy()).data)
+        success = table["success"].cast(pa.int8()).fill_null(-1)
+        self.columns["success"].update(np.ascontiguousarray(success.to_numpy()).data)
+
+    def hexdigest(self) -> str:
+        every = blake2b(digest_size=16)
+        for digest in self.columns.values():
+            every.update(digest.digest())
+        return every.hexdigest()
+
+
+def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Robustness:
+    """Read a score file.
+
+    A file that is missing, is not a score file, or differs from an entry of `fingerprint`, and so
+    belongs to another model, data set or attack, raises `ArcalError`.
+    """
+    table, about = _read_scores(path)
+    expected = json.loads(json.dumps(fingerprint or {}))
+    actual = {name: about["fingerprint"].get(name) for name in expected}
+    if changes := ", ".join(_changes(actual, expected)):
+        to_delete = path.parent if path.parent.suffix == SHARDS else "it"
+        raise ArcalError(f"{path} is stale: its {changes}; delete {to_delete} and score again")
+    column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
+    success = None
+    if table["success"].null_count < len(table):
+        success = torch.tensor(table["success"].to_pylist())
+    return Robustness(
+        order=about["order"],
+        ids=column["id"],
+        robustness=column["robustness"],
+        success=success,
+        predicted=column["predicted"],
+        labels=column["label"],
+        passes=column["passes"],
+    )
+
+
+def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """The table of a score file, and its order and fingerprint."""
+    try:
+        table = pq.read_table(path)
+        written = (pq.read_metadata(path).metadata or {}).get(DIGEST.encode())
+        about = json.loads((table.schema.metadata or {})[b"arcal"])
+        if missing := {*_NUMBERS, "success"} - {*table.column_names}:
+            raise KeyError(*missing)
+        if missing := {"order", "fingerprint"} - about.keys():
+            raise KeyError(*missing)
+        digest = _Digest()
+        digest.update(table)
+        if written is not None and written.decode() != digest.hexdigest():
+            raise ValueError("it does not hold what was written")
+        if not (table["robustness"].to_numpy() >= 0).all() and about["order"] == "attack":
+            raise ValueError("a distance is below 0 or no number")
+    except FileNotFoundError:
+        raise ArcalError(f"{path} is missing: run `arcal score` first") from None
+    except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ArcalError(
+            f"{path} is not a score file ({reason}): delete it and score again"
+        ) from None
+    return table, about
+
+
+def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
+    """The differences of two fingerprints as phrases: `attack iterations is 500, not 100`."""
+    if isinstance(actual, dict) and isinstance(expected, dict):
+        for key in expected | actual:
+            yield from _changes(actual.get(key), expected.get(key), f"{name} {key}".strip())
+    elif actual != expected:
+        yield f"{name} is {actual}, not {expected}"
