@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
-from arcal.attacks.boundary_projection import project
 from arcal.attacks.model import rounding
+from arcal.attacks.planes import project
 from arcal.errors import ArcalError
 
 BOUNDS = [None, (0.0, 1.0), (-2.0, 3.0)]
@@ -218,9 +218,12 @@ def test_some_may_fail_while_others_succeed():
         lead = torch.where(x[:, 1] < 0.5, x[:, 0] - 0.5, torch.ones(len(x)))
         return torch.stack([lead, torch.zeros(len(x))], dim=1)
 
-    found = BoundaryProjection()(model, torch.tensor([[0.9, 0.1], [0.9, 0.9]]))
+    x = torch.tensor([[0.9, 0.1], [0.9, 0.9]])
+    found = BoundaryProjection(starts=0)(model, x)
     assert found.success.tolist() == [True, False]
     assert found.distance.tolist() == [pytest.approx(0.4, rel=1e-3), math.inf]
+    elsewhere = BoundaryProjection()(model, x).distance  # the corner (0.5, 0.5) is nearest to both
+    assert elsewhere.tolist() == [pytest.approx(0.4, rel=1e-3), pytest.approx(0.32**0.5, rel=0.05)]
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
@@ -236,10 +239,10 @@ def test_the_scale_of_logits_does_not_matter(network, images, scale):
 @pytest.mark.parametrize(
     ("attack", "start"),
     [
-        (BoundaryProjection(), False),
-        (BoundaryProjection(budget=17, reach=2), False),
-        (BoundaryProjection(budget=3), True),
-        (BoundaryProjection(budget=13, classes=1000, reach=1e9), True),
+        (BoundaryProjection(starts=0), False),
+        (BoundaryProjection(budget=17, reach=2, starts=0), False),
+        (BoundaryProjection(budget=3, starts=0), True),
+        (BoundaryProjection(budget=13, classes=1000, reach=1e9, starts=0), True),
     ],
 )
 def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
@@ -259,11 +262,11 @@ def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
 
 
 def test_inputs_that_have_not_crossed_go_on(network, images):
-    found = BoundaryProjection(budget=3)(network, images)
+    found = BoundaryProjection(budget=3, starts=0)(network, images)
     assert found.success.all()
     assert ((found.passes >= 3) & (found.passes <= 9)).all()
     assert 0 < (found.passes > 3).double().mean() < 0.7
-    longer = BoundaryProjection(budget=9)(network, images)
+    longer = BoundaryProjection(budget=9, starts=0)(network, images)
     assert longer.distance.mean() < found.distance.mean()
 
 
@@ -349,7 +352,7 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
     model = linear(Z, int(np.prod(shape)))
     u = torch.rand(N, *shape, generator=seeded(6))
     x = between(bounds or (-3.0, 3.0), u.round() if at_bounds else u)
-    found = BoundaryProjection(budget=12)(model, x, bounds)
+    found = BoundaryProjection(budget=12, starts=0)(model, x, bounds)
     assert found.x.shape == x.shape
     assert found.distance.shape == found.success.shape == found.predicted.shape == (N,)
     assert found.distance.dtype == torch.float32
