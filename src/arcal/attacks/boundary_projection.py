@@ -16,10 +16,12 @@ from arcal.attacks.adversarial import (
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
+    check_steady,
+    checked_logits,
+    finite,
     folded,
     frozen,
     margin,
-    predicted_class,
     rounding,
 )
 from arcal.attacks.planes import Planes
@@ -123,7 +125,9 @@ class BoundaryProjection:
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):
-            y = predicted_class(model, x)
+            logits = checked_logits(model, x)
+            check_steady(model, x, logits)
+            y = logits.argmax(dim=1)
             twin = folded(model, x)
             nearest, passes = self._search(twin, x, y, bounds, start)
             if self.starts and x[0].numel() <= FEW:
@@ -256,7 +260,7 @@ def _margin_and_gradient(
             m = (z.gather(1, y.unsqueeze(1)) - z.gather(1, k.unsqueeze(1))).squeeze(1)
         check_differentiable(z)
         (g,) = torch.autograd.grad(m.sum(), x)
-    return z.detach(), m.detach(), g.flatten(1).nan_to_num(0, 0, 0)
+    return z.detach(), m.detach(), finite(g).flatten(1)
 
 
 def _like(per_input: Tensor, x: Tensor) -> Tensor:
