@@ -110,7 +110,7 @@ def test_linear_is_exact_where_the_box_is_nearly_exhausted():
         model[1].weight.data = torch.stack([normal, 0 * normal])
         model[1].bias.data = torch.stack([offset - normal @ x, 0 * offset])
         exact = exact_distance(model, x[None], bounds)
-        found = BoundaryProjection()(model, x[None], bounds)
+        found = BoundaryProjection(starts=0)(model, x[None], bounds)
         assert exact.isfinite()
         failed.append(not found.distance.item() <= 1.002 * exact.item())
     assert not any(failed), f"{sum(failed)} of 30"
@@ -132,7 +132,7 @@ def test_a_class_that_the_box_forbids_hides_no_other():
 
 @pytest.mark.parametrize("bounds", [None, (-1.0, 1.0)])
 def test_against_exhaustive_search(bounds):
-    """A local search misses some: 84 % (82 % in the box) are within 2 % of the grid's distance."""
+    """96 % are within 2 % of the grid's distance, by one start 84 %."""
     ratios = []
     for seed in range(4):
         model, x = centred(seed), 2 * torch.rand(25, 2, generator=seeded(7)) - 1
@@ -144,7 +144,8 @@ def test_against_exhaustive_search(bounds):
             nearest, resolution = searched(model, point, bounds)
             assert distance > nearest - resolution
             ratios.append(distance / nearest)
-    assert np.mean(np.array(ratios) < 1.02) >= 0.8
+    assert np.mean(np.array(ratios) < 1.02) >= 0.9
+    assert np.max(ratios) < 1.5
     assert np.median(ratios) < 1.001
 
 
@@ -194,7 +195,7 @@ def doubled(x):  # each class twice
 def test_no_gradient_is_a_failure_and_inf(model, bounds):
     x = torch.rand(3, 4, generator=seeded(1))
     for start in (None, 1 - x):
-        found = BoundaryProjection()(model, x, bounds, start=start)
+        found = BoundaryProjection(12)(model, x, bounds, start=start)
         assert_honest(found, model, x, bounds)
         if model is not doubled:
             assert not found.success.any()
@@ -258,7 +259,7 @@ def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
         found = attack(counted, x, start=1 - x if start else None)
         assert found.success.all()
         assert (found.passes == attack.budget).all()
-        assert rows == 30 * (attack.budget + 2), "and one to predict, one to verify"
+        assert rows == 30 * (attack.budget + 2) + 8, "one to predict, 8 again, one to verify"
 
 
 def test_inputs_that_have_not_crossed_go_on(network, images):
@@ -273,8 +274,8 @@ def test_inputs_that_have_not_crossed_go_on(network, images):
 # One input does not depend on the others; the model stays as it is
 
 
-def test_a_distance_does_not_depend_on_its_neighbours(network, images):
-    attack = BoundaryProjection()
+@pytest.mark.parametrize("attack", [BoundaryProjection(starts=0), BoundaryProjection(12, starts=4)])
+def test_a_distance_does_not_depend_on_its_neighbours(network, images, attack):
     together = attack(network, images)
     assert together.success.all()
     order = torch.randperm(40, generator=seeded(5))
@@ -330,9 +331,9 @@ def test_points_of_an_earlier_model_are_a_start(network, images):
 def test_a_start_brings_its_own_class():
     model, x = linear(6, 20), torch.rand(60, 20, generator=seeded(1))
     exact = exact_distance(model, x, None)
-    start = BoundaryProjection()(model, x, None).x
-    only_runner_up = BoundaryProjection(classes=1)(model, x, None).distance / exact
-    started = BoundaryProjection(classes=1, budget=13)(model, x, None, start=start).distance / exact
+    start, alone = BoundaryProjection()(model, x, None).x, {"classes": 1, "starts": 0}
+    only_runner_up = BoundaryProjection(**alone)(model, x, None).distance / exact
+    started = BoundaryProjection(**alone, budget=13)(model, x, None, start=start).distance / exact
     assert only_runner_up.max() > 1.05, "the runner-up is not always the nearest"
     assert started.max() < 1.01
 
@@ -364,7 +365,7 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
 
 
 def test_no_larger_than_carlini_wagner_of_the_paper(network, images):
-    paper, ours = CarliniWagner()(network, images), BoundaryProjection()(network, images)
+    paper, ours = CarliniWagner()(network, images), BoundaryProjection(starts=0)(network, images)
     assert paper.success.all()
     assert ours.success.all()
     assert ours.distance.median() <= paper.distance.median()

@@ -68,7 +68,8 @@ class BoundaryProjection:
       20 %. The nearest point that crossed, by more than `rounding`, is kept.
     - Where units saturate, the gradient at `x` is small, the first step goes far beyond the nearest
       boundary, and the gradient there says nothing of it. A point that another class leads by more
-      than half of the clean margin is therefore not linearised at: the step is halved instead.
+      than half of the clean margin is therefore not linearised at: the step is halved instead, but
+      does not fall back behind the last point that was.
 
     Every step costs one forward and one backward pass whatever the number of classes; the last
     needs no backward pass. `budget` passes are spent on each input, those for the first planes
@@ -160,7 +161,8 @@ class BoundaryProjection:
         passes = 1 + wanted.sum(dim=1)
 
         best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
-        beyond, last = torch.full_like(m, 0.02), torch.zeros_like(x).flatten(1)
+        beyond = torch.full_like(m, 0.02)
+        last, safe = torch.zeros_like(x).flatten(1), torch.zeros_like(x).flatten(1)
         deep, towards = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y)
         if start is not None:
             x_t = clamped(torch.where(start.isnan(), x, start), bounds)
@@ -172,6 +174,7 @@ class BoundaryProjection:
             towards = planes.column(z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1))
             deep = ~(m >= -DEEP * lead)
             i = (~deep).nonzero().squeeze(1)
+            safe[i] = last[i]
             planes.visit(i, towards[i], m[i] + 2 * enough[i], g[i], last[i])
 
         for spent in range(int(passes.min()), 3 * self.budget):
@@ -183,7 +186,9 @@ class BoundaryProjection:
             back = deep[active]
             j = torch.where(back, towards[active], j)
             d = torch.where(
-                back.unsqueeze(1), last[active] / 2, (1 + beyond[active]).unsqueeze(1) * d
+                back.unsqueeze(1),
+                _shorter(last[active], safe[active], best[active]),
+                (1 + beyond[active]).unsqueeze(1) * d,
             )
             x_t = clamped(x[active] + d.view_as(x[active]), bounds)
             if spent != self.budget - 1 or best[active].isinf().any():
@@ -206,6 +211,7 @@ class BoundaryProjection:
             i = (~back).nonzero().squeeze(1)
             d, m, j, crossed, g, active = (t[i] for t in (d, m, j, crossed, g, active))
             beyond[active] = (beyond[active] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
+            safe[active] = d
             planes.visit(active, j, m + 2 * enough[active], g, d)
         return nearest, passes
 
@@ -233,6 +239,16 @@ class BoundaryProjection:
                 points = reached.view(len(some), self.starts, *x.shape[1:]).unbind(1)
                 point[some] = _nearest(x[some], [point[some], *points])
         return _nearest(x, [nearest, point]), passes
+
+
+def _shorter(step: Tensor, safe: Tensor, best: Tensor) -> Tensor:
+    """Steps `(N, D)` halved, or ended midway to the last one that was not too long, `safe`.
+
+    They are not to fall back behind that one, unless a crossing nearer than it is known, `best`.
+    """
+    length = safe.norm(dim=1)
+    behind = (length < best) & (step.norm(dim=1) / 2 <= 1.05 * length)
+    return torch.where(behind.unsqueeze(1), (step + safe) / 2, step / 2)
 
 
 def _distance(point: Tensor, x: Tensor) -> Tensor:
