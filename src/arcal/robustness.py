@@ -150,6 +150,31 @@ def score(
     )
 
 
+def distance(
+    model: Model,
+    x: Tensor,
+    y: int | None = None,
+    *,
+    bounds: Bounds = (0.0, 1.0),
+    attack: Attack | None = None,
+) -> float:
+    """The robustness of one classification: how far the input `x` `(...)` is from another one.
+
+    The L2 norm of the smallest perturbation found that changes the model's prediction, +inf where
+    none was found. With a class `y` it is that of the prediction y, and so 0 where the model does
+    not predict y as it is. `attack` is `BoundaryProjection` unless another is given.
+
+    >>> round(distance(torch.nn.Identity(), torch.tensor([0.75, 0.5])), 4)  # 0.25 / sqrt(2)
+    0.1768
+    >>> distance(torch.nn.Identity(), torch.tensor([0.75, 0.5]), y=1)
+    0.0
+    """
+    attacked = (attack or BoundaryProjection())(model, x.unsqueeze(0), bounds)
+    if y is not None and int(attacked.predicted) != y:
+        return 0.0
+    return float(attacked.distance)
+
+
 def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     checked_bounds(x, bounds)
     with frozen(model):
