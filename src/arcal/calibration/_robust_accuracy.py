@@ -14,6 +14,10 @@ class RobustAccuracy:
     """The share of N inputs that are right, with a distance above each of R radii.
 
     `radii`, `accuracy` and the ends `low` and `high` of its exact 95 % interval are float64 `(R,)`.
+
+    >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))
+    >>> curve.N, curve.accuracy, curve.low
+    (2, tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64), tensor([0.1581, 0.0126, 0.0000], ...
     """
 
     radii: Tensor
