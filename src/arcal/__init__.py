@@ -26,7 +26,7 @@ from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften
 
 # Section 3: robustness, and the levels cut by it
 from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
-from arcal.robustness import Robustness, levels, mean_rank, rank, score  # isort: skip
+from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score  # isort: skip
 
 # Section 3: calibration and stability
 from arcal.calibration import (  # isort: skip
@@ -40,6 +40,7 @@ from arcal.calibration import (  # isort: skip
     confidence_and_correct,
     ece,
     nll,
+    robust_accuracy,
     variance,
 )
 
@@ -70,12 +71,14 @@ __all__ = [
     "by_level",
     "churn",
     "confidence_and_correct",
+    "distance",
     "ece",
     "levels",
     "margin",
     "mean_rank",
     "nll",
     "rank",
+    "robust_accuracy",
     "score",
     "smooth_cross_entropy",
     "soften",

@@ -47,7 +47,8 @@ class Robustness:
 
     `ids`, `predicted`, `labels`, `passes` int64 `(N,)`; `robustness` float32 `(N,)`, greater is
     more robust. For the order `attack` it is a distance, `+inf` where the attack failed; `success`
-    bool `(N,)` says where it did not. For the others, which attack nothing, `success` is None.
+    bool `(N,)` says where it did not and `reason`, in a line, why some failed. For the others,
+    which attack nothing, `success` is None.
 
     >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
     >>> batch = torch.tensor([7, 8]), x, torch.tensor([0, 0])
@@ -65,6 +66,7 @@ class Robustness:
     predicted: Tensor
     labels: Tensor
     passes: Tensor
+    reason: str = ""
 
 
 def score(
@@ -102,6 +104,7 @@ def score(
     if start and "start" not in inspect.signature(attack).parameters:
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
+    reason = ""
     for batch in batches:
         if not isinstance(batch, tuple | list) or len(batch) != 3:
             raise ArcalError(
@@ -119,6 +122,7 @@ def score(
             if keep is not None:
                 keep(ids, attacked)
             row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
+            reason = reason or attacked.reason
         else:
             row = _rank_only(rowwise, x, ids, order, bounds, seed)
         parts.append((ids, labels, *row))
@@ -142,7 +146,33 @@ def score(
         predicted=predicted,
         labels=labels,
         passes=passes,
+        reason=reason,
     )
+
+
+def distance(
+    model: Model,
+    x: Tensor,
+    y: int | None = None,
+    *,
+    bounds: Bounds = (0.0, 1.0),
+    attack: Attack | None = None,
+) -> float:
+    """The robustness of one classification: how far the input `x` `(...)` is from another one.
+
+    The L2 norm of the smallest perturbation found that changes the model's prediction, +inf where
+    none was found. With a class `y` it is that of the prediction y, and so 0 where the model does
+    not predict y as it is. `attack` is `BoundaryProjection` unless another is given.
+
+    >>> round(distance(torch.nn.Identity(), torch.tensor([0.75, 0.5])), 4)  # 0.25 / sqrt(2)
+    0.1768
+    >>> distance(torch.nn.Identity(), torch.tensor([0.75, 0.5]), y=1)
+    0.0
+    """
+    attacked = (attack or BoundaryProjection())(model, x.unsqueeze(0), bounds)
+    if y is not None and int(attacked.predicted) != y:
+        return 0.0
+    return float(attacked.distance)
 
 
 def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:

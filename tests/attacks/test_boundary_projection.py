@@ -26,8 +26,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
-from arcal.attacks.boundary_projection import project
 from arcal.attacks.model import rounding
+from arcal.attacks.planes import project
 from arcal.errors import ArcalError
 
 BOUNDS = [None, (0.0, 1.0), (-2.0, 3.0)]
@@ -110,7 +110,7 @@ def test_linear_is_exact_where_the_box_is_nearly_exhausted():
         model[1].weight.data = torch.stack([normal, 0 * normal])
         model[1].bias.data = torch.stack([offset - normal @ x, 0 * offset])
         exact = exact_distance(model, x[None], bounds)
-        found = BoundaryProjection()(model, x[None], bounds)
+        found = BoundaryProjection(starts=0)(model, x[None], bounds)
         assert exact.isfinite()
         failed.append(not found.distance.item() <= 1.002 * exact.item())
     assert not any(failed), f"{sum(failed)} of 30"
@@ -132,7 +132,7 @@ def test_a_class_that_the_box_forbids_hides_no_other():
 
 @pytest.mark.parametrize("bounds", [None, (-1.0, 1.0)])
 def test_against_exhaustive_search(bounds):
-    """A local search misses some: 84 % (82 % in the box) are within 2 % of the grid's distance."""
+    """96 % are within 2 % of the grid's distance, by one start 84 %."""
     ratios = []
     for seed in range(4):
         model, x = centred(seed), 2 * torch.rand(25, 2, generator=seeded(7)) - 1
@@ -144,7 +144,8 @@ def test_against_exhaustive_search(bounds):
             nearest, resolution = searched(model, point, bounds)
             assert distance > nearest - resolution
             ratios.append(distance / nearest)
-    assert np.mean(np.array(ratios) < 1.02) >= 0.8
+    assert np.mean(np.array(ratios) < 1.02) >= 0.9
+    assert np.max(ratios) < 1.5
     assert np.median(ratios) < 1.001
 
 
@@ -194,7 +195,7 @@ def doubled(x):  # each class twice
 def test_no_gradient_is_a_failure_and_inf(model, bounds):
     x = torch.rand(3, 4, generator=seeded(1))
     for start in (None, 1 - x):
-        found = BoundaryProjection()(model, x, bounds, start=start)
+        found = BoundaryProjection(12)(model, x, bounds, start=start)
         assert_honest(found, model, x, bounds)
         if model is not doubled:
             assert not found.success.any()
@@ -218,9 +219,12 @@ def test_some_may_fail_while_others_succeed():
         lead = torch.where(x[:, 1] < 0.5, x[:, 0] - 0.5, torch.ones(len(x)))
         return torch.stack([lead, torch.zeros(len(x))], dim=1)
 
-    found = BoundaryProjection()(model, torch.tensor([[0.9, 0.1], [0.9, 0.9]]))
+    x = torch.tensor([[0.9, 0.1], [0.9, 0.9]])
+    found = BoundaryProjection(starts=0)(model, x)
     assert found.success.tolist() == [True, False]
     assert found.distance.tolist() == [pytest.approx(0.4, rel=1e-3), math.inf]
+    elsewhere = BoundaryProjection()(model, x).distance  # the corner (0.5, 0.5) is nearest to both
+    assert elsewhere.tolist() == [pytest.approx(0.4, rel=1e-3), pytest.approx(0.32**0.5, rel=0.05)]
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
@@ -236,10 +240,10 @@ def test_the_scale_of_logits_does_not_matter(network, images, scale):
 @pytest.mark.parametrize(
     ("attack", "start"),
     [
-        (BoundaryProjection(), False),
-        (BoundaryProjection(budget=17, reach=2), False),
-        (BoundaryProjection(budget=3), True),
-        (BoundaryProjection(budget=13, classes=1000, reach=1e9), True),
+        (BoundaryProjection(starts=0), False),
+        (BoundaryProjection(budget=17, reach=2, starts=0), False),
+        (BoundaryProjection(budget=3, starts=0), True),
+        (BoundaryProjection(budget=13, classes=1000, reach=1e9, starts=0), True),
     ],
 )
 def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
@@ -255,23 +259,23 @@ def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
         found = attack(counted, x, start=1 - x if start else None)
         assert found.success.all()
         assert (found.passes == attack.budget).all()
-        assert rows == 30 * (attack.budget + 2), "and one to predict, one to verify"
+        assert rows == 30 * (attack.budget + 2) + 8, "one to predict, 8 again, one to verify"
 
 
 def test_inputs_that_have_not_crossed_go_on(network, images):
-    found = BoundaryProjection(budget=3)(network, images)
+    found = BoundaryProjection(budget=3, starts=0)(network, images)
     assert found.success.all()
     assert ((found.passes >= 3) & (found.passes <= 9)).all()
     assert 0 < (found.passes > 3).double().mean() < 0.7
-    longer = BoundaryProjection(budget=9)(network, images)
+    longer = BoundaryProjection(budget=9, starts=0)(network, images)
     assert longer.distance.mean() < found.distance.mean()
 
 
 # One input does not depend on the others; the model stays as it is
 
 
-def test_a_distance_does_not_depend_on_its_neighbours(network, images):
-    attack = BoundaryProjection()
+@pytest.mark.parametrize("attack", [BoundaryProjection(starts=0), BoundaryProjection(12, starts=4)])
+def test_a_distance_does_not_depend_on_its_neighbours(network, images, attack):
     together = attack(network, images)
     assert together.success.all()
     order = torch.randperm(40, generator=seeded(5))
@@ -327,9 +331,9 @@ def test_points_of_an_earlier_model_are_a_start(network, images):
 def test_a_start_brings_its_own_class():
     model, x = linear(6, 20), torch.rand(60, 20, generator=seeded(1))
     exact = exact_distance(model, x, None)
-    start = BoundaryProjection()(model, x, None).x
-    only_runner_up = BoundaryProjection(classes=1)(model, x, None).distance / exact
-    started = BoundaryProjection(classes=1, budget=13)(model, x, None, start=start).distance / exact
+    start, alone = BoundaryProjection()(model, x, None).x, {"classes": 1, "starts": 0}
+    only_runner_up = BoundaryProjection(**alone)(model, x, None).distance / exact
+    started = BoundaryProjection(**alone, budget=13)(model, x, None, start=start).distance / exact
     assert only_runner_up.max() > 1.05, "the runner-up is not always the nearest"
     assert started.max() < 1.01
 
@@ -349,7 +353,7 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
     model = linear(Z, int(np.prod(shape)))
     u = torch.rand(N, *shape, generator=seeded(6))
     x = between(bounds or (-3.0, 3.0), u.round() if at_bounds else u)
-    found = BoundaryProjection(budget=12)(model, x, bounds)
+    found = BoundaryProjection(budget=12, starts=0)(model, x, bounds)
     assert found.x.shape == x.shape
     assert found.distance.shape == found.success.shape == found.predicted.shape == (N,)
     assert found.distance.dtype == torch.float32
@@ -361,7 +365,7 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
 
 
 def test_no_larger_than_carlini_wagner_of_the_paper(network, images):
-    paper, ours = CarliniWagner()(network, images), BoundaryProjection()(network, images)
+    paper, ours = CarliniWagner()(network, images), BoundaryProjection(starts=0)(network, images)
     assert paper.success.all()
     assert ours.success.all()
     assert ours.distance.median() <= paper.distance.median()

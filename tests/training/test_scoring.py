@@ -282,8 +282,9 @@ def test_scores_of_another_model_data_or_code_are_refused(case, kept, monkeypatc
         assert line.count(" is ") == 2, "it names only what changed"
 
     with monkeypatch.context() as changed:
-        changed.setattr(scoring, "FORMAT", 2)
-        refused("format is 1, not 2;")
+        later = scoring.FORMAT + 1
+        changed.setattr(scoring, "FORMAT", later)
+        refused(f"format is {later - 1}, not {later};")
     refused("data is ", part=case.test.subset(case.test.ids[1:5]))
     checkpoint = case.folder.checkpoint
     content = checkpoint.read_bytes()

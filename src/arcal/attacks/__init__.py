@@ -29,7 +29,7 @@ def attack_named(name: str) -> Any:
     """The attack of this name; another name raises `ArcalError`.
 
     >>> attack_named("boundary-projection")
-    BoundaryProjection(budget=48, classes=9, reach=3.0)
+    BoundaryProjection(budget=48, classes=9, reach=3.0, starts=8)
     """
     if name not in ATTACKS:
         raise ArcalError(f"attack {name!r} is unknown: choose from {', '.join(ATTACKS)}")
@@ -59,7 +59,7 @@ def settings_of(attack: Any) -> dict[str, Any]:
     """An attack's kind and settings: what its results depend on beside the model and the data.
 
     >>> settings_of(BoundaryProjection())
-    {'kind': 'BoundaryProjection', 'budget': 48, 'classes': 9, 'reach': 3.0}
+    {'kind': 'BoundaryProjection', 'budget': 48, 'classes': 9, 'reach': 3.0, 'starts': 8}
     """
     return {"kind": type(attack).__name__, **asdict(attack)}
 

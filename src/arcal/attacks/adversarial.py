@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.inputs import Model, rows
-from arcal.attacks.model import predicted_class
+from arcal.attacks.model import margin, predicted_class
 from arcal.errors import ArcalError
 
 Bounds = tuple[float | Tensor, float | Tensor] | None
@@ -23,6 +23,7 @@ class Adversarial:
     `x` `(N, ...)`: the perturbed inputs, NaN where none was found.
     `predicted` int64 `(N,)`: the model's prediction on the clean inputs, which was attacked.
     `passes` int64 `(N,)`: forward and backward passes spent on each input.
+    `reason`: why some have no distance, in a line; empty if all have one.
 
     >>> from arcal.attacks import BoundaryProjection
     >>> x = torch.tensor([[0.75, 0.5], [0.25, 0.5]])
@@ -40,6 +41,7 @@ class Adversarial:
     x: Tensor
     predicted: Tensor
     passes: Tensor
+    reason: str = ""
 
 
 def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
@@ -124,4 +126,27 @@ def verified(
         open_[left[flips]] = False
     distance = (adversarial - x).flatten(1).norm(dim=1)
     distance = torch.where(success, distance, torch.inf).float()
-    return Adversarial(distance, success, adversarial, predicted, passes)
+    reason = _why_none(model, x, predicted, (~success).nonzero().squeeze(1))
+    return Adversarial(distance, success, adversarial, predicted, passes, reason)
+
+
+@torch.enable_grad()
+def _why_none(model: Model, x: Tensor, predicted: Tensor, failed: Tensor) -> str:
+    """Why inputs `failed` `(B,)` have no distance, from the gradients of 8 of them at most."""
+    if len(failed) == 0:
+        return ""
+    some = failed[:8]
+    inputs = x[some].detach().requires_grad_()
+    lead = margin(rows(model, some)(inputs.clone()), predicted[some])
+    gradient = torch.zeros_like(inputs)
+    if lead.requires_grad:
+        (gradient,) = torch.autograd.grad(lead.sum(), inputs)
+    if not gradient.any():
+        return (
+            "the lead of the predicted class has no gradient there: the model is constant around "
+            "these inputs, or rounds or thresholds what it computes, and no step of any size is "
+            "known to change its prediction"
+        )
+    if not gradient.isfinite().all():
+        return "the model's gradients are not finite there, as of a root or a logarithm at 0"
+    return "no perturbation within the bounds was found to change the prediction"

@@ -1,6 +1,6 @@
 """The nearest point of the decision boundary, by projection onto averaged linearisations of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -16,13 +16,26 @@ from arcal.attacks.adversarial import (
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
+    check_steady,
+    checked_logits,
+    finite,
     folded,
     frozen,
     margin,
-    predicted_class,
     rounding,
 )
+from arcal.attacks.planes import Planes
+from arcal.attacks.starts import FEW, GROUP, around, promising
 from arcal.errors import ArcalError
+
+DEEP = 0.5
+"""A point that another class leads by more than this share of the clean margin is too far out."""
+
+SHORT = 16
+"""Passes of each search from elsewhere."""
+
+ROWS = 8192
+"""Points drawn around inputs that are run at a time."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,7 @@ class BoundaryProjection:
 
     with `m_k = z_y - z_k`, the margin to class k. Sequential quadratic programming replaces `m_k`
     by its linearisation at the current point `x_t`; what is left, the projection of the *clean*
-    input onto a half space within a box, has an exact solution (`project`). Three things make that
+    input onto a half space within a box, has an exact solution (`project`). Four things make that
     work on networks:
 
     - The gradient of a network of ReLUs jumps from one linear piece to the next, and the plain
@@ -53,6 +66,10 @@ class BoundaryProjection:
     - A step ends a little beyond the plane: by 2 % of the perturbation at first, by 0.6 times as
       much after each point that crosses and 1.5 times after each that does not, within 0.01 and
       20 %. The nearest point that crossed, by more than `rounding`, is kept.
+    - Where units saturate, the gradient at `x` is small, the first step goes far beyond the nearest
+      boundary, and the gradient there says nothing of it. A point that another class leads by more
+      than half of the clean margin is therefore not linearised at: the step is halved instead, but
+      does not fall back behind the last point that was.
 
     Every step costs one forward and one backward pass whatever the number of classes; the last
     needs no backward pass. `budget` passes are spent on each input, those for the first planes
@@ -61,6 +78,16 @@ class BoundaryProjection:
     an input finds does not depend on the others of its batch. `classes` is the greatest number of
     classes that get a plane; at most one third of the budget goes to the first planes of classes
     other than the runner-up.
+
+    All this finds a boundary that no step within its neighbourhood improves, which need not be the
+    nearest one. Images have too many directions to look elsewhere, and their boundaries are mostly
+    found all the same. In few dimensions boundaries lie on all sides, and passes cost little. So
+    for inputs of at most 64 entries, one turn for each 8 passes of the budget makes `starts` more
+    searches, of 16 passes each, from the most promising of points spread over a ball around x, of
+    which each turn runs 64: with the defaults 784 passes more, and 384 forward passes. `starts=0`
+    leaves them out. They also find what lies behind a region without gradient.
+
+    More budget finds nothing farther away, from 24 passes on: all that fewer passes try is tried.
 
     >>> attack = BoundaryProjection()
     >>> x = torch.tensor([[0.75, 0.5]])  # the boundary is 0.25 / sqrt(2) away
@@ -71,12 +98,13 @@ class BoundaryProjection:
     budget: int = 48
     classes: int = 9
     reach: float = 3.0
+    starts: int = 8
 
     def __post_init__(self) -> None:
-        if self.budget < 3 or self.classes < 1 or not self.reach >= 1:
+        if self.budget < 3 or self.classes < 1 or not self.reach >= 1 or self.starts < 0:
             raise ArcalError(
-                f"budget {self.budget}, classes {self.classes}, reach {self.reach}: at least 3 "
-                "passes, 1 class and a reach of 1 are needed"
+                f"budget {self.budget}, classes {self.classes}, reach {self.reach}, starts "
+                f"{self.starts}: at least 3 passes, 1 class, a reach of 1 and 0 starts are needed"
             )
 
     def __call__(
@@ -98,18 +126,26 @@ class BoundaryProjection:
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):
-            y = predicted_class(model, x)
-            perturbed, passes = self._search(folded(model, x), x, y, bounds, start)
-            return verified(model, x, perturbed, y, bounds, passes)
+            logits = checked_logits(model, x)
+            check_steady(model, x, logits)
+            y = logits.argmax(dim=1)
+            twin = folded(model, x)
+            nearest, passes = self._search(twin, x, y, bounds, start)
+            if self.starts and x[0].numel() <= FEW:
+                nearest, passes = self._start_elsewhere(twin, x, y, bounds, nearest, passes)
+            return verified(model, x, nearest, y, bounds, passes)
 
     @torch.no_grad()
     def _search(
         self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, start: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`."""
+        """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
+
+        What n passes find, more passes find as well: the budget only ends the search.
+        """
         N = len(x)
         z, m, g = _margin_and_gradient(model, x, y, None)
-        enough = rounding(z)
+        enough, lead = rounding(z), m
         T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
         rivals = z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1)
         margins = z.gather(1, y.unsqueeze(1)) - rivals.values  # ascending
@@ -117,7 +153,7 @@ class BoundaryProjection:
         wanted[:, 0] = False
         T = min(T, int(wanted.sum(dim=1).max()) + 1 + (start is not None))
         k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
-        planes = _Planes(x, flattened(bounds), k, offset + 2 * enough.unsqueeze(1), g)
+        planes = Planes(x, flattened(bounds), k, offset + 2 * enough.unsqueeze(1), g)
         active, j = wanted.nonzero(as_tuple=True)
         for i, c in zip(active.split(N), j.split(N), strict=True) if len(active) else ():
             _, _, g = _margin_and_gradient(rows(model, i), x[i], y[i], planes.k[i, c])
@@ -126,16 +162,20 @@ class BoundaryProjection:
 
         best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
         beyond = torch.full_like(m, 0.02)
+        last, safe = torch.zeros_like(x).flatten(1), torch.zeros_like(x).flatten(1)
+        deep, towards = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y)
         if start is not None:
             x_t = clamped(torch.where(start.isnan(), x, start), bounds)
             z, m, g = _margin_and_gradient(model, x_t, y, None)
             passes += 1
-            d = (x_t - x).flatten(1)
-            best = torch.where(m < -enough, d.norm(dim=1), torch.inf)
+            last = (x_t - x).flatten(1)
+            best = torch.where(m < -enough, last.norm(dim=1), torch.inf)
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
-            k = z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1)
-            everyone = torch.arange(N, device=x.device)
-            planes.visit(everyone, planes.column(k), m + 2 * enough, g, d)
+            towards = planes.column(z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1))
+            deep = ~(m >= -DEEP * lead)
+            i = (~deep).nonzero().squeeze(1)
+            safe[i] = last[i]
+            planes.visit(i, towards[i], m[i] + 2 * enough[i], g[i], last[i])
 
         for spent in range(int(passes.min()), 3 * self.budget):
             going = (spent < self.budget) | best.isinf()
@@ -143,124 +183,84 @@ class BoundaryProjection:
             if len(active) == 0:
                 break
             j, d = planes.nearest(active)
-            x_t = clamped(x[active] + _like(1 + beyond[active], x) * d.view_as(x[active]), bounds)
-            if spent != self.budget - 1:
+            back = deep[active]
+            j = torch.where(back, towards[active], j)
+            d = torch.where(
+                back.unsqueeze(1),
+                _shorter(last[active], safe[active], best[active]),
+                (1 + beyond[active]).unsqueeze(1) * d,
+            )
+            x_t = clamped(x[active] + d.view_as(x[active]), bounds)
+            if spent != self.budget - 1 or best[active].isinf().any():
                 z, m, g = _margin_and_gradient(
                     rows(model, active), x_t, y[active], planes.k[active, j]
                 )
-            else:  # no step follows that would need them, for nearly all
+            else:  # no step follows that would need them
                 z, m, g = rows(model, active)(x_t.clone()), None, None
             passes[active] += 1
 
-            d = (x_t - x[active]).flatten(1)
-            crossed = margin(z, y[active]) < -enough[active]
+            d, ahead = (x_t - x[active]).flatten(1), margin(z, y[active])
+            crossed = ahead < -enough[active]
             better = crossed & (d.norm(dim=1) < best[active])
             best[active] = torch.where(better, d.norm(dim=1), best[active])
             nearest[active] = torch.where(_like(better, x), x_t, nearest[active])
+            back = ~(ahead >= -DEEP * lead[active])  # NaN is as far from a boundary as can be
+            deep[active], last[active], towards[active] = back, d, j
+            if m is None or g is None:
+                continue
+            i = (~back).nonzero().squeeze(1)
+            d, m, j, crossed, g, active = (t[i] for t in (d, m, j, crossed, g, active))
             beyond[active] = (beyond[active] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
-            if m is not None and g is not None:
-                planes.visit(active, j, m + 2 * enough[active], g, d)
+            safe[active] = d
+            planes.visit(active, j, m + 2 * enough[active], g, d)
         return nearest, passes
 
+    def _start_elsewhere(
+        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, nearest: Tensor, passes: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The nearest that short searches from all around find, or `nearest`, and all passes.
 
-class _Planes:
-    """For N inputs, the planes that stand for the boundaries with T classes `k` `(N, T)`.
+        Where they start depends on the short searches before them alone, so that a greater budget
+        adds some and takes away none.
+        """
+        short = replace(self, budget=SHORT, classes=min(self.classes, 2))
+        point, more = short._search(model, x, y, bounds, None)
+        passes = passes + more
+        everyone = torch.arange(len(x), device=x.device)
+        for turn in range(max(1, self.budget // 8)):
+            drawn = around(x, _distance(point, x), bounds, GROUP * self.starts, turn)
+            for some in everyone.split(max(1, ROWS // drawn.shape[1])):
+                i = some.repeat_interleave(drawn.shape[1])
+                z = rows(model, i)(drawn[some].flatten(0, 1))
+                start = promising(x[some], drawn[some], margin(z, y[i]), self.starts).flatten(0, 1)
+                i = some.repeat_interleave(self.starts)
+                reached, more = short._search(rows(model, i), x[i], y[i], bounds, start)
+                passes.index_add_(0, i, more)
+                points = reached.view(len(some), self.starts, *x.shape[1:]).unbind(1)
+                point[some] = _nearest(x[some], [point[some], *points])
+        return _nearest(x, [nearest, point]), passes
 
-    A plane is where `offset + normal.d = 0`, d from the clean input; `normal` `(N, T, D)`, `offset`
-    `(N, T)`. Its `distance` is the length of the step to it within the box, infinite where there is
-    none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`.
+
+def _shorter(step: Tensor, safe: Tensor, best: Tensor) -> Tensor:
+    """Steps `(N, D)` halved, or ended midway to the last one that was not too long, `safe`.
+
+    They are not to fall back behind that one, unless a crossing nearer than it is known, `best`.
     """
-
-    def __init__(self, x: Tensor, bounds: Bounds, k: Tensor, offset: Tensor, g: Tensor):
-        self.x, self.bounds, self.k, self.offset = x.flatten(1), bounds, k, offset
-        self.normal = g.new_zeros(*k.shape, g.shape[1])
-        self.visits = torch.zeros_like(k)
-        self.distance = torch.full_like(offset, torch.inf)
-        self.first = self.distance.clone()
-        self.step, self.to = torch.zeros_like(g), torch.zeros_like(k[:, 0])
-        self.add(torch.arange(len(k), device=k.device), torch.zeros_like(self.to), g)
-
-    def add(self, active: Tensor, j: Tensor, g: Tensor) -> None:
-        """The planes of columns `j` as seen from the clean inputs `active`, both `(B,)`."""
-        self.normal[active, j] = g
-        self.aim(active, j, g, self.offset[active, j])
-        self.first[active, j] = self.distance[active, j]
-
-    def visit(self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
-        """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
-        n, visits = self.normal[active, j], self.visits[active, j]
-        b = torch.where(n.any(dim=1), 2 / (visits % 14 + 3), 1).unsqueeze(1)
-        n = n.lerp(g, b.to(n))
-        offset = m - torch.linalg.vecdot(n, d)
-        self.normal[active, j], self.offset[active, j], self.visits[active, j] = (
-            n,
-            offset,
-            visits + 1,
-        )
-        self.aim(active, j, n, offset)
-
-    def aim(self, active: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
-        """Find the steps to the planes of columns `j`, and their lengths."""
-        d = project(self.x[active], offset, n, self.bounds)
-        there = offset + torch.linalg.vecdot(n, d) <= 0.01 * offset.abs()
-        self.step[active], self.to[active] = d, j
-        self.distance[active, j] = torch.where(there, d.norm(dim=1), torch.inf)
-
-    def nearest(self, active: Tensor) -> tuple[Tensor, Tensor]:
-        """The column `(B,)` of the nearest plane of each of `active`, and the step to it."""
-        new, first = self.visits[active] == 0, self.first[active]
-        known, which = torch.where(new, torch.inf, self.distance[active]).min(dim=1, keepdim=True)
-        farther = known / first.gather(1, which).clamp(min=torch.finfo(known.dtype).tiny)
-        comparable = known.isfinite() & first.gather(1, which).isfinite()
-        farther = torch.where(comparable, farther.clamp(0.1, 10), 1.0)
-        j = torch.where(new, 0.85 * farther * first, self.distance[active]).argmin(dim=1)
-        turn = (j != self.to[active]).nonzero().squeeze(1)
-        a, c = active[turn], j[turn]
-        self.aim(a, c, self.normal[a, c], self.offset[a, c])
-        return j, self.step[active]
-
-    def column(self, k: Tensor) -> Tensor:
-        """The column of class `k` `(N,)`, which takes the last one where it has none."""
-        here = self.k == k.unsqueeze(1)
-        new = ~here.any(dim=1)
-        self.k[new, -1], self.normal[new, -1] = k[new], 0
-        self.first[new, -1] = torch.inf
-        return torch.where(new, here.shape[1] - 1, here.long().argmax(dim=1))
+    length = safe.norm(dim=1)
+    behind = (length < best) & (step.norm(dim=1) / 2 <= 1.05 * length)
+    return torch.where(behind.unsqueeze(1), (step + safe) / 2, step / 2)
 
 
-def project(x: Tensor, offset: Tensor, normal: Tensor, bounds: Bounds) -> Tensor:
-    """The smallest `d` with `offset + normal.d <= 0` and `x + d` within bounds, all `(N, D)`.
-
-    The offset is `(N,)`. The solution is `d = clip(-t normal)` for one multiplier `t >= 0` each;
-    `offset + normal.d` falls with t, is convex and piecewise linear, so that Newton's iteration
-    from the left reaches its root in finitely many steps: one without bounds, three or four for
-    most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
-    as it can.
-    """
-    square = normal.square()
-    missing, slope = offset.clamp(min=0), square.sum(dim=1)
-    if bounds is None:
-        return -torch.where(slope > 0, missing / slope, 0).unsqueeze(1) * normal
-    sides = bounds[0] - x, bounds[1] - x
-    t, d = torch.zeros_like(offset), torch.zeros_like(normal)
-    for _ in range(3):  # looking who is there already would cost more
-        t, d, missing, slope = _newton(t, missing, slope, offset, normal, square, *sides)
-    for _ in range(100):
-        active = ((missing > 1e-6 * offset.abs()) & (slope > 0)).nonzero().squeeze(1)
-        if len(active) == 0:
-            break
-        of = (t, missing, slope, offset, normal, square, *sides)
-        t[active], d[active], missing[active], slope[active] = _newton(*(one[active] for one in of))
-    return d
+def _distance(point: Tensor, x: Tensor) -> Tensor:
+    """How far points `(N, ...)` are from x, infinite where they are NaN."""
+    return (point - x).flatten(1).norm(dim=1).nan_to_num(torch.inf)
 
 
-def _newton(t, missing, slope, offset, n, square, lower, upper):
-    """One step of `t`; with the `d` there, what is missing and the slope."""
-    t = t + torch.where(slope > 0, missing / slope, 0)
-    moved = -t.unsqueeze(1) * n
-    d = moved.clamp(lower, upper)
-    missing = (offset + torch.linalg.vecdot(n, d)).clamp(min=0)
-    return t, d, missing, torch.linalg.vecdot(square, (d == moved).to(n.dtype))
+def _nearest(x: Tensor, points: list[Tensor]) -> Tensor:
+    """The nearest to each `x` of several points `(N, ...)`."""
+    every = torch.stack(points)
+    which = torch.stack([_distance(point, x) for point in points]).argmin(dim=0)
+    return every[which, torch.arange(len(x), device=x.device)]
 
 
 def _margin_and_gradient(
@@ -276,7 +276,7 @@ def _margin_and_gradient(
             m = (z.gather(1, y.unsqueeze(1)) - z.gather(1, k.unsqueeze(1))).squeeze(1)
         check_differentiable(z)
         (g,) = torch.autograd.grad(m.sum(), x)
-    return z.detach(), m.detach(), g.flatten(1)
+    return z.detach(), m.detach(), finite(g).flatten(1)
 
 
 def _like(per_input: Tensor, x: Tensor) -> Tensor:

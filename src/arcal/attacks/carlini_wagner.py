@@ -10,10 +10,12 @@ from arcal.attacks.adversarial import Adversarial, Bounds, checked_bounds, flatt
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
+    check_steady,
+    checked_logits,
+    finite,
     folded,
     frozen,
     margin,
-    predicted_class,
     rounding,
 )
 from arcal.errors import ArcalError
@@ -74,7 +76,9 @@ class CarliniWagner:
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
         with frozen(model):
-            y = predicted_class(model, x)
+            logits = checked_logits(model, x)
+            check_steady(model, x, logits)
+            y = logits.argmax(dim=1)
             perturbed, passes = self._search(folded(model, x), x, y, flattened(bounds))
             return verified(model, x, perturbed, y, bounds, passes)
 
@@ -174,7 +178,7 @@ def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
     hinge = c * (margin(logits, y) + kappa).clamp(min=0)
     zero = not hinge.any()
     gradient = torch.zeros_like(x) if zero else torch.autograd.grad(hinge.sum(), x)[0]
-    return logits.detach(), hinge.detach(), gradient.detach()
+    return logits.detach(), hinge.detach(), finite(gradient.detach())
 
 
 def _to_w(x: Tensor, bounds: Bounds) -> Tensor:

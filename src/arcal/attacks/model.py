@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.fx import symbolic_trace
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from arcal.attacks.inputs import Model, RowwiseModel
+from arcal.attacks.inputs import Model, RowwiseModel, rows
 from arcal.errors import ArcalError
 
 
@@ -30,10 +30,29 @@ def rounding(logits: Tensor) -> Tensor:
     """The lead, `(N,)`, below which rounding may decide which class is ahead.
 
     It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: sums of float32
-    differ by so much from one layout or batch size to the next.
+    differ by so much from one layout or batch size to the next. Classes at -inf do not count.
     """
-    spread = logits.amax(dim=1) - logits.amin(dim=1)
-    return (1e-5 * spread).maximum(1e-6 * logits.abs().amax(dim=1))
+    spread = logits.amax(dim=1) - logits.masked_fill(logits.isinf(), torch.inf).amin(dim=1)
+    largest = logits.masked_fill(logits.isinf(), 0).abs().amax(dim=1)
+    return (1e-5 * spread).maximum(1e-6 * largest)
+
+
+def finite(gradient: Tensor) -> Tensor:
+    """A gradient `(N, ...)` without infinities and NaN, such as those of a root or logarithm at 0.
+
+    An infinite entry keeps its sign, with the magnitude of the input's greatest finite one, or 1:
+    to leave it out would leave out the steepest way there is. NaN, which has no sign, becomes 0.
+
+    >>> finite(torch.tensor([[torch.inf, -2.0], [-torch.inf, torch.nan]]))
+    tensor([[ 2., -2.],
+            [-1.,  0.]])
+    """
+    flat = gradient.flatten(1)
+    if flat.isfinite().all():
+        return gradient
+    largest = flat.nan_to_num(0, 0, 0).abs().amax(dim=1, keepdim=True)
+    largest = torch.where(largest > 0, largest, 1)
+    return flat.nan_to_num(0).clamp(-largest, largest).view_as(gradient)
 
 
 def check_differentiable(logits: Tensor) -> None:
@@ -109,10 +128,78 @@ def predicted_class(model: Model, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def checked_logits(model: Model, x: Tensor) -> Tensor:
-    """Logits `(N, Z)`, or one line that says why what the model returns is none."""
-    logits = model(x.clone())
+    """Logits `(N, Z)`, or one line that says why what the model returns is none.
+
+    A class that a model masks may have -inf, if two others have not.
+    """
+    try:
+        logits = model(x.clone())
+    except RuntimeError as error:
+        whole = model.model if isinstance(model, RowwiseModel) else model
+        weights = whole.parameters() if isinstance(whole, nn.Module) else ()
+        dtypes = sorted({str(weight.dtype) for weight in weights if weight.is_floating_point()})
+        if not dtypes or str(x.dtype) in dtypes:
+            raise
+        raise ArcalError(
+            f"the inputs are {x.dtype} and the model's weights {' and '.join(dtypes)}: convert "
+            "the model to the inputs' dtype, or the inputs, by `.to(dtype)`"
+        ) from error
+    if isinstance(logits, Tensor) and logits.ndim == 2 and (masked := logits.isneginf()).any():
+        if ((~masked).sum(dim=1) < 2).any():
+            raise ArcalError("the model gives all classes but one -inf: there is none to change to")
+        logits = logits.masked_fill(masked, logits[~masked].min())
+        check_logits(logits, len(x), x.dtype)
+        return logits.masked_fill(masked, -torch.inf)
     check_logits(logits, len(x), x.dtype)
     return logits
+
+
+@torch.no_grad()
+def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
+    """Refuse a model that gives some of inputs `(N, ...)` other logits than it gave all of them.
+
+    It draws at random, or looks at the whole batch. At most 8 inputs are run, or half of them.
+    """
+    some = slice(max(1, min(8, len(x) // 2)))
+    n, remedy = len(logits[some]), "switch off what is drawn at random, such as dropout"
+    if len(x) > 1:
+        remedy += ", and give batch norm running statistics"
+    try:
+        again = rows(model, some)(x[some].clone())
+    except Exception as error:
+        message = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise ArcalError(
+            f"the model takes {len(x)} inputs and fails on {n} of them ({message}): it must take "
+            "each input as if it were alone"
+        ) from error
+    allowed, apart = _rounding_of_all(model, x, logits), float(_apart(again, logits[some]).max())
+    if not apart <= allowed:
+        raise ArcalError(
+            f"two calls with the same inputs give logits that differ by {apart:.2g}, where "
+            f"{allowed:.2g} is rounding, so no distance would be right: {remedy}"
+        )
+
+
+def _apart(logits: Tensor, expected: Tensor) -> Tensor:
+    """How far logits of the same inputs are apart, `(N,)`: a class that both mask is not."""
+    return torch.where(logits == expected, 0, logits - expected).abs().amax(dim=1)
+
+
+def _rounding_of_all(model: Model, x: Tensor, logits: Tensor) -> float:
+    """How far logits `(N, Z)` of the same inputs may be apart where only rounding differs.
+
+    Kernels sum in another order at another batch size. With e the precision of the coarsest dtype
+    among weights, inputs and logits, it is `sqrt(e)` of the widest spread of a row's logits, half
+    of the digits, or `10 e` of the largest logit if that is more.
+    """
+    whole = model.model if isinstance(model, RowwiseModel) else model
+    weights = list(whole.parameters()) if isinstance(whole, nn.Module) else []
+    dtypes = {tensor.dtype for tensor in (*weights, x, logits) if tensor.is_floating_point()}
+    e = max(torch.finfo(dtype).eps for dtype in dtypes)
+    masked = logits.isinf()
+    spread = logits.amax(dim=1) - logits.masked_fill(masked, torch.inf).amin(dim=1)
+    largest = logits.masked_fill(masked, 0).abs().max()
+    return max(e**0.5 * float(spread.max()), 10 * e * float(largest))
 
 
 def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
@@ -140,9 +227,9 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
 def folded(model: Model, x: Tensor) -> Model:
     """A twin of the model that costs less a pass and gives the same logits.
 
-    Batch norms that follow a convolution are folded into it and images are laid out channels last.
-    A model that cannot be traced, or whose twin disagrees on the first 8 of `x` by more than half
-    of `rounding`, is returned as it is. Call it inside `frozen`.
+    Batch norms that follow a convolution are folded into it, and images are laid out channels last
+    where the model takes that. A model that cannot be traced, or whose twin disagrees on the first
+    8 of `x` by more than half of `rounding`, is returned as it is. Call it inside `frozen`.
     """
     if not isinstance(model, nn.Module):
         return model
@@ -160,14 +247,22 @@ def folded(model: Model, x: Tensor) -> Model:
                 twin.graph.erase_node(node)
         twin.recompile()
         twin.delete_all_unused_submodules()
-        if x.ndim == 4:
-            twin = twin.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         with torch.no_grad():
-            expected, actual = model(x[:8].clone()), twin(x[:8].clone())
+            expected = model(x[:8].clone())
     except Exception:  # tracing runs code that is not ours; without a twin nothing is lost
         return model
-    apart = (actual - expected).abs().amax(dim=1)
-    return twin if (apart <= 0.5 * rounding(expected)).all() else model
+    layouts = (torch.channels_last, torch.contiguous_format) if x.ndim == 4 else (None,)
+    for layout in layouts:
+        try:
+            if layout is not None:
+                twin = twin.to(memory_format=layout)  # pyright: ignore[reportCallIssue]
+            with torch.no_grad():  # `twin(...)` would print what `view` says of channels last
+                logits = twin.forward(x[:8].clone())
+            if (_apart(logits, expected) <= 0.5 * rounding(expected)).all():
+                return twin
+        except Exception:  # nor is anything lost by another layout
+            continue
+    return model
 
 
 def _is(node: Any, modules: dict[str, Any], kind: type) -> bool:

@@ -14,6 +14,7 @@ from arcal.calibration._bootstrap_ece import (
 )
 from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
 from arcal.calibration._ece import Reliability, confidence_and_correct, ece
+from arcal.calibration._robust_accuracy import RobustAccuracy, robust_accuracy
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
 from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
@@ -39,6 +40,7 @@ __all__ = [
     "ClassWise",
     "EntropyHistogram",
     "Reliability",
+    "RobustAccuracy",
     "Variance",
     "auroc",
     "average",
@@ -68,6 +70,7 @@ __all__ = [
     "mean_by_level",
     "nll",
     "resampled",
+    "robust_accuracy",
     "smooth_ece",
     "stored_counts",
     "usual_resamples",

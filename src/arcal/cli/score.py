@@ -110,7 +110,8 @@ class Score:
         say(", ".join(f"{name} {value}" for name, value in summary.items()))
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
-            say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf")
+            why = f" ({scores.reason})" if scores.reason else ""
+            say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
 
     def _run(self) -> "tuple[Robustness, Path]":
         from arcal.console import bar

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 BATCH = 100
 SHARD = 200
-FORMAT = 1
+FORMAT = 2
 """Increased when a change of the code changes the scores."""
 
 

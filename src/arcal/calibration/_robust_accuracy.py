@@ -1,0 +1,65 @@
+"""Robust accuracy: how many predictions are right and stay so within a radius."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.calibration.intervals import clopper_pearson
+from arcal.errors import ArcalError
+
+
+@dataclass(frozen=True)
+class RobustAccuracy:
+    """The share of N inputs that are right, with a distance above each of R radii.
+
+    `radii`, `accuracy` and the ends `low` and `high` of its exact 95 % interval are float64 `(R,)`.
+
+    >>> curve = robust_accuracy(torch.tensor([0.1, 0.3]), torch.tensor([True, True]))
+    >>> curve.N, curve.accuracy, curve.low
+    (2, tensor([1.0000, 0.5000, 0.0000], dtype=torch.float64), tensor([0.1581, 0.0126, 0.0000], ...
+    """
+
+    radii: Tensor
+    accuracy: Tensor
+    low: Tensor
+    high: Tensor
+    N: int
+
+
+def robust_accuracy(
+    robustness: Tensor, correct: Tensor, radii: Tensor | None = None
+) -> RobustAccuracy:
+    """The curve of robust accuracy over `radii` `(R,)`.
+
+    `robustness` `(N,)` are distances, +inf where an attack found nothing, and `correct` bool `(N,)`
+    says which predictions are right. At radius 0 the curve is the accuracy. An attack's distances
+    are upper bounds, so the curve is one too: a better attack may lower it, and the interval is of
+    the draw of inputs alone. Without `radii` they are 0 and the distances found for right inputs,
+    in ascending order, so that the curve has all its steps.
+
+    Distances that are NaN or negative, other lengths, and no inputs raise `ArcalError`.
+
+    >>> robustness = torch.tensor([0.1, 0.3, 0.2, torch.inf])
+    >>> correct = torch.tensor([True, True, False, True])
+    >>> robust_accuracy(robustness, correct, torch.tensor([0.0, 0.2, 0.5])).accuracy
+    tensor([0.7500, 0.5000, 0.2500], dtype=torch.float64)
+    """
+    distance = robustness.detach().cpu().double()
+    right = correct.detach().cpu()
+    if distance.ndim != 1 or distance.shape != right.shape or right.dtype != torch.bool:
+        raise ArcalError(
+            f"robustness {tuple(robustness.shape)} and correct {correct.dtype} "
+            f"{tuple(correct.shape)}: give distances and bools, (N,) of each"
+        )
+    if len(distance) == 0 or not (distance >= 0).all():
+        raise ArcalError("distances of at least one input are needed, from 0 to +inf")
+    known = distance[right & distance.isfinite()]
+    steps = torch.cat([known.new_zeros(1), known]).unique()
+    radii = steps if radii is None else radii.detach().cpu().double()
+    if radii.ndim != 1 or not (radii >= 0).all():
+        raise ArcalError(f"radii are {tuple(radii.shape)}: give (R,), each 0 or more")
+    stays = ((distance > radii.unsqueeze(1)) & right).sum(dim=1)
+    stays = torch.where(radii == 0, right.sum(), stays)
+    low, high = clopper_pearson(stays, torch.full_like(stays, len(distance)))
+    return RobustAccuracy(radii, stays.double() / len(distance), low, high, len(distance))

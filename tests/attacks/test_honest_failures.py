@@ -1,0 +1,165 @@
+"""What a model does that no distance can be right for: a line that says so, or a distance."""
+
+import functools
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from closed_forms import assert_honest, linear, seeded
+from torch import nn
+
+from arcal.attacks import BoundaryProjection, CarliniWagner
+from arcal.attacks.model import folded, frozen
+from arcal.errors import ArcalError
+from arcal.robustness import score
+
+ATTACKS = [BoundaryProjection(), CarliniWagner(initial_c="gradient", iterations=200)]
+each_attack = pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
+
+X = torch.rand(20, 6, generator=seeded(1))
+
+
+def test_what_is_steep_without_end_is_the_way_to_go():
+    """Half of the entries are 0, where the gradient of x^(1/2.2) is infinite; 0.001 on, it is not.
+
+    Whatever is found from there is at most 0.001 sqrt(80) = 0.009 farther from here.
+    """
+    attack = BoundaryProjection()
+    model, x = linear(3, 80), torch.rand(20, 80, generator=seeded(1))
+    x = torch.where(torch.rand(20, 80, generator=seeded(2)) < 0.5, 0.0, x)
+    found = attack(lambda x: model(x ** (1 / 2.2)), x)
+    assert found.success.all()
+    assert_honest(found, lambda x: model(x ** (1 / 2.2)), x, (0.0, 1.0))
+    near = attack(lambda x: model(x ** (1 / 2.2)), (x + 1e-3).clamp(max=1)).distance
+    assert (found.distance <= 1.5 * near + 0.02).all()
+
+
+def test_without_a_gradient_that_is_a_number_that_is_the_reason():
+    found = BoundaryProjection(starts=0)(lambda x: linear(3, 6)((x - x).sqrt() + 1), X)
+    assert not found.success.any()
+    assert "not finite" in found.reason
+
+
+def test_a_point_without_logits_is_stepped_back_from():
+    def model(x):  # NaN beyond x_0 = 0.7; the boundary is at 0.6
+        lead = 5 * (0.6 - x[:, 0]) + (0.7 - x[:, 0]).sqrt() * 0
+        return torch.stack([lead, torch.zeros_like(lead)], dim=1)
+
+    x = torch.full((2, 100), 0.2)
+    curved = lambda x: torch.cat([model(x)[:, :1].exp() - 1, torch.zeros(len(x), 1)], dim=1)  # noqa: E731
+    for function in (model, curved):
+        assert BoundaryProjection()(function, x).distance.tolist() == pytest.approx([0.4] * 2, 1e-2)
+
+
+def dropping(x):
+    return F.dropout(linear(3, 6)(x), 0.1)
+
+
+@each_attack
+def test_a_stochastic_function_is_refused(attack):
+    with pytest.raises(ArcalError, match="drawn at random") as caught:
+        attack(dropping, X)
+    assert "\n" not in str(caught.value)
+
+
+@each_attack
+def test_a_function_of_the_whole_batch_is_refused(attack):
+    model = nn.Sequential(nn.BatchNorm1d(6, track_running_stats=False), linear(3, 6))
+    for whole in (model, model.__call__):
+        with pytest.raises(ArcalError, match=r"running statistics|as if it were alone") as caught:
+            attack(whole, X)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ArcalError, match="as if it were alone"):
+        attack(model, X[:2])  # half of which is one, that batch norm refuses
+
+
+@each_attack
+def test_a_model_of_another_dtype_is_one_line(attack):
+    for dtype in (torch.float64, torch.bfloat16, torch.float16):
+        model: Any = linear(3, 6)
+        with pytest.raises(ArcalError, match=f"inputs are torch.float32 and .* {dtype}") as caught:
+            attack(model.to(dtype), X)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ArcalError, match=r"inputs are torch.float64 and .* torch.float32"):
+        attack(linear(3, 6), X.double())
+
+
+@each_attack
+@pytest.mark.parametrize("wrap", [lambda z: (z,), lambda z: {"logits": z}], ids=["tuple", "dict"])
+def test_what_holds_logits_is_one_line(attack, wrap):
+    with pytest.raises(ArcalError, match="as_model"):
+        attack(lambda x: wrap(linear(3, 6)(x)), X)
+
+
+def steps(x):
+    return linear(3, 6)((8 * x).round() / 8) + 0 * x.sum(dim=1, keepdim=True)
+
+
+def constant(x):
+    return torch.tensor([3.0, 1.0, 2.0]) + 0 * x.flatten(1).sum(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("model", [steps, constant])
+def test_no_gradient_is_said_to_be_the_reason(model):
+    found = BoundaryProjection(starts=0)(model, X)
+    assert not found.success.any()
+    assert "no gradient there" in found.reason
+    assert "\n" not in found.reason
+    scores = score(model, [(torch.arange(20), X, torch.zeros(20))], attack=BoundaryProjection(3))
+    assert ("no gradient there" in scores.reason) == (not scores.success.all())
+
+
+def test_a_boundary_out_of_reach_is_said_to_be_the_reason():
+    found = BoundaryProjection(3)(lambda x: torch.stack([1.5 - x[:, 0], 0 * x[:, 0]], dim=1), X)
+    assert "within the bounds" in found.reason
+    assert BoundaryProjection(3)(linear(3, 6), X).reason == ""
+
+
+@each_attack
+def test_a_class_at_minus_infinity_is_as_if_it_were_not_there(attack):
+    model = linear(5, 6)
+
+    def masked(x):
+        return torch.cat([torch.full((len(x), 1), -torch.inf), model(x)], dim=1)
+
+    found, plain = attack(masked, X), attack(model, X)
+    assert torch.equal(found.success, plain.success)
+    assert found.success.any()
+    torch.testing.assert_close(found.distance, plain.distance, rtol=1e-3, atol=0)
+
+
+def test_twenty_thousand_classes():
+    model = linear(20_000, 6)
+    found = BoundaryProjection(3, starts=0)(model, X[:3])
+    assert found.success.all()
+    assert_honest(found, model, X[:3], (0.0, 1.0))
+
+
+@each_attack
+def test_one_class_that_is_not_masked_is_refused(attack):
+    with pytest.raises(ArcalError, match="all classes but one") as caught:
+        attack(lambda x: constant(x).masked_fill(torch.arange(3) > 0, -torch.inf), X)
+    assert "\n" not in str(caught.value)
+
+
+class Viewing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.last = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Linear(64, 4)
+
+    def forward(self, x):
+        x = F.relu(self.norm(self.conv(x)))
+        return self.last(x.view(x.size(0), -1))
+
+
+def test_a_view_after_a_convolution_has_a_twin_and_prints_nothing(capfd):
+    torch.manual_seed(0)
+    model, x = Viewing().eval(), torch.rand(9, 3, 6, 6)
+    with frozen(model):
+        twin: Any = folded(model, x)
+    assert twin is not model
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in twin.modules())
+    torch.testing.assert_close(twin(x), model(x))
+    assert BoundaryProjection(8)(model, x).success.all()
+    assert functools.reduce(str.__add__, capfd.readouterr()) == ""

@@ -1,0 +1,63 @@
+"""Robust accuracy against counts by hand."""
+
+import pytest
+import torch
+
+import arcal
+from arcal.calibration import clopper_pearson, robust_accuracy
+from arcal.errors import ArcalError
+
+DISTANCE = torch.tensor([0.2, 0.0, 0.5, torch.inf, 0.2, 0.1])
+CORRECT = torch.tensor([True, True, True, True, False, False])
+
+
+def test_it_counts_what_is_right_and_farther_than_the_radius():
+    radii = torch.tensor([0.0, 0.1, 0.2, 0.4, 0.5, 9.0])
+    curve = robust_accuracy(DISTANCE, CORRECT, radii)
+    counts = torch.tensor([4, 3, 2, 2, 1, 1])  # at 0 all that are right
+    assert curve.accuracy.tolist() == pytest.approx((counts / 6).tolist())
+    low, high = clopper_pearson(counts, torch.full_like(counts, 6))
+    assert torch.equal(curve.low, low)
+    assert torch.equal(curve.high, high)
+    assert curve.N == 6
+
+
+def test_without_radii_the_curve_has_all_its_steps():
+    curve = robust_accuracy(DISTANCE, CORRECT)
+    assert curve.radii.tolist() == pytest.approx([0.0, 0.2, 0.5])
+    assert curve.accuracy.tolist() == pytest.approx([4 / 6, 2 / 6, 1 / 6])
+    assert (curve.accuracy.diff() < 0).all()
+    nothing = robust_accuracy(DISTANCE, ~CORRECT | True)
+    assert nothing.accuracy[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("distance", "correct", "radii"),
+    [
+        (DISTANCE[:3], CORRECT, None),
+        (DISTANCE, CORRECT.long(), None),
+        (torch.tensor([torch.nan]), torch.tensor([True]), None),
+        (torch.tensor([-1.0]), torch.tensor([True]), None),
+        (DISTANCE[:0], CORRECT[:0], None),
+        (DISTANCE, CORRECT, torch.tensor([-0.1])),
+        (DISTANCE, CORRECT, torch.tensor(0.1)),
+    ],
+)
+def test_bad_input_is_one_line(distance, correct, radii):
+    with pytest.raises(ArcalError) as caught:
+        robust_accuracy(distance, correct, radii)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_input_has_the_distance_it_has_in_a_batch():
+    generator = torch.Generator().manual_seed(0)
+    layer = torch.nn.Linear(3, 3)
+    layer.weight.data = torch.randn(3, 3, generator=generator)
+    x = torch.rand(4, 3, generator=generator)
+    batch = arcal.BoundaryProjection()(layer, x)
+    for i in range(4):
+        predicted = int(batch.predicted[i])
+        expected = pytest.approx(batch.distance[i].item(), rel=1e-3)
+        assert arcal.distance(layer, x[i]) == expected
+        assert arcal.distance(layer, x[i], y=predicted) == expected
+        assert arcal.distance(layer, x[i], y=(predicted + 1) % 3) == 0
