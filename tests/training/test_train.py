@@ -74,8 +74,8 @@ def test_images_are_perturbed_by_the_distances_of_a_vanilla_run(tmp_path, method
         distances.append(scores.robustness)
     mean = torch.stack(distances).mean(dim=0)
     mean = mean.clamp(max=float(mean[mean.isfinite()].max()))
-    assert torch.equal(tensors["method._distances.ids"], data.train.ids.sort().values)
-    assert torch.equal(tensors["method._distances.distance"], mean[data.train.ids.argsort()])
+    assert torch.equal(tensors["method.distances_by_id.ids"], data.train.ids.sort().values)
+    assert torch.equal(tensors["method.distances_by_id.distance"], mean[data.train.ids.argsort()])
     assert with_bases([run])[-1] == run
     assert len(with_bases([run])) == 3
 

@@ -66,11 +66,6 @@ class Method(nn.Module):
     """What was added to it, see `arcal.methods.additions`; nothing unless `add` was called."""
 
     _draws: Callable[[str], torch.Generator] | None = None
-    _distances: DistancesById | None
-
-    def __init__(self):
-        super().__init__()
-        self._distances = None  # a buffer, and so in checkpoints, only where there are distances
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         for setting in declared_by(cls):
@@ -96,7 +91,7 @@ class Method(nn.Module):
         """
         self.added = checked(self.name, self.mixes(), given)
         if self.added.perturbed_by is not None:
-            self._distances = DistancesById()
+            self.add_module("distances_by_id", DistancesById())
         return self
 
     @classmethod
@@ -134,7 +129,7 @@ class Method(nn.Module):
         if self.added.perturbed is None:
             yield loss(x)
         else:
-            distance = 1.0 if self._distances is None else self._distances(ids)
+            distance = 1.0 if (known := self._distances()) is None else known(ids)
             yield from losses_at_both(loss, x, self.added.perturbed * distance)
 
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
@@ -174,6 +169,12 @@ class Method(nn.Module):
         assert self.added.augmix is not None
         return loss + self.added.augmix * jensen_shannon(*beside.logits)
 
+    def _distances(self) -> DistancesById | None:
+        """Part of the method, and so of its checkpoints, only where `perturbed_by` was added."""
+        known = self._modules.get("distances_by_id")
+        assert known is None or isinstance(known, DistancesById)
+        return known
+
     def _generator(self, name: str) -> torch.Generator | None:
         return None if self._draws is None else self._draws(name)
 
@@ -190,9 +191,9 @@ class Method(nn.Module):
 
     def assign_distances(self, ids: Tensor, robustness: Tensor) -> None:
         """Take the robustness `(N,)` of training images, by whose share `perturbed_by` perturbs."""
-        if self._distances is None:
+        if (known := self._distances()) is None:
             raise ArcalError(f"{self.name} perturbs by no distances: add perturbed_by first")
-        self._distances.assign(ids, robustness)
+        known.assign(ids, robustness)
 
     def rescores_after(self, epoch: int) -> bool:
         """Whether both parts are to be scored and cut anew after this epoch, counted from 1."""

@@ -41,9 +41,9 @@ def regmixup_loss(
     j = torch.randperm(len(x), generator=generator)
     on_device = j.to(x.device)
     mixed = share * x + (1 - share) * x[on_device]
-    logits, of_mixed = model(torch.cat([x, mixed])).chunk(2)
-    loss_i = criterion(of_mixed, ids, labels)
-    loss_j = criterion(of_mixed, ids[j], labels[on_device])
+    logits, mixed_logits = model(torch.cat([x, mixed])).chunk(2)
+    loss_i = criterion(mixed_logits, ids, labels)
+    loss_j = criterion(mixed_logits, ids[j], labels[on_device])
     return (criterion(logits, ids, labels) + share * loss_i + (1 - share) * loss_j) / 2
 
 
