@@ -95,6 +95,14 @@ def test_ccat_attacks_in_full_precision_what_trains_in_half(data):
     assert half["loss"] == pytest.approx(exact["loss"], rel=0.05)
 
 
+def test_what_is_added_trains_in_half_as_in_full_precision(data):
+    added = {"noise": 0.1, "perturbed": 0.15, "augmix": 12.0, "entropy": 0.1, "mbls": 6.0}
+    _, (exact,) = trained(data, "focal", added, epochs=1)
+    _, (half,) = trained(data, "focal", added, epochs=1, precision="bf16-mixed")
+    assert half["loss"] != exact["loss"]
+    assert half["loss"] == pytest.approx(exact["loss"], rel=0.1)
+
+
 def test_the_new_method_of_the_docs_trains(data, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     (file,) = (block for block in blocks if "class PolyLoss" in block)
