@@ -139,8 +139,9 @@ class Method(nn.Module):
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch: ids and labels int64 `(B,)`, images `(B, C, H, W)` in [0, 1].
 
-        It is the criterion's and that of what was added to it, mixed or not. A method that needs
-        more of the model than its logits overrides this; it cannot be mixed.
+        It is the criterion's with its penalties, mixed or not; what is added to the images, and
+        what needs them once more, is in `losses`. A method that needs more of the model than its
+        logits overrides this; it cannot be mixed.
         """
         if self.added.mixup is not None:
             return mixed_loss(self._regularised, self.added.mixup, model, ids, x, labels)

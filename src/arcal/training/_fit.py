@@ -191,8 +191,8 @@ class _Loop:
                     for norm, momentum in self.momenta[m].items():  # statistics move once a step
                         norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
                     for some in zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True):
-                        for part_of_it in self._losses(m, *some):
-                            loss = part_of_it * (len(some[0]) / len(ids))
+                        for share in self._losses(m, *some):
+                            loss = share * (len(some[0]) / len(ids))
                             self.fabric.backward(loss)
                             total += loss.detach()
                     self.optimizers[m].step()
