@@ -10,7 +10,7 @@ _prediction_files   predictions that somebody saved
 _open          what a user types, opened
 """
 
-from arcal.audits._audit import Audit, audit
+from arcal.audits._audit import FILES, Audit, audit
 from arcal.audits._blocks import PANEL, Settings
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
@@ -19,6 +19,7 @@ from arcal.audits._open import Reading, names_of, open_job, open_predictions, sp
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 
 __all__ = [
+    "FILES",
     "PANEL",
     "Audit",
     "Condition",

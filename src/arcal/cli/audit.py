@@ -20,6 +20,7 @@ from arcal.cli.model_and_data import (
 )
 from arcal.cli.output import say, wrapped
 from arcal.errors import ArcalError
+from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,8 +201,12 @@ class Audit:
 
 def _check_folder(out: Path) -> None:
     """Refuse a folder that cannot be written before the work rather than after it."""
+    from arcal.audits import FILES
+
     there = next(path for path in (out, *out.parents, Path()) if path.exists())
     if not there.is_dir():
         raise ArcalError(f"--out {out}: {there} is a file: name a folder")
     if not os.access(there, os.W_OK):
         raise ArcalError(f"--out {out}: {there} cannot be written: name another place")
+    for name in FILES:
+        check_replaceable(out / name)
