@@ -76,13 +76,13 @@ def losses_at_both(
     training mode, each a batch of its own for batch norm; weights move once, after both. Not asking
     for a gradient raises `ArcalError`.
 
-    >>> x = torch.zeros(1, 1, 1, 1)
+    >>> x, weight = torch.zeros(1, 1, 1, 1), torch.tensor(3.0, requires_grad=True)
     >>> total = 0.0
-    >>> for half in losses_at_both(lambda x: (3 * x + 1).sum(), x, r=0.5):
+    >>> for half in losses_at_both(lambda x: (weight * x + 1).sum(), x, r=0.5):
     ...     half.backward()
     ...     total += half.item()
-    >>> total  # (1 + 2.5) / 2
-    1.75
+    >>> total, weight.grad  # (1 + 2.5) / 2, (0 + 0.5) / 2
+    (1.75, tensor(0.2500))
     """
     x = x.detach().requires_grad_()
     yield loss(x) / 2
