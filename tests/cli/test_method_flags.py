@@ -51,6 +51,13 @@ def test_flags_are_settings(settings_of):
         "alpha": 0.3, "update": "joint", "R": 4, "order": "attack", "attack": "carlini-wagner",
         "rescore": (5, 0.5), "mixup": 0.2,
     }  # fmt: skip
+    added = {"noise": 0.1, "augmix": 12.0, "perturbed": 0.5, "perturbed_by": "gradient"}
+    added |= {"regmixup": 20.0, "entropy": 0.1, "mbls": 6.0}
+    given = [text for name, value in added.items() for text in (f"--{name}", value)]
+    given[given.index("--perturbed_by")] = "--perturbed-by"
+    assert settings_of(*given) == added
+    assert settings_of("--method", "focal", "--gamma", 2, *given) == {"gamma": 2.0, **added}
+    assert settings_of("--method", "focal") == {"gamma": None}
     ccat = {"radius": 0.02, "rho": 2.0, "step": 0.1, "iterations": 3}
     given = [text for name, value in ccat.items() for text in (f"--{name}", value)]
     assert settings_of("--method", "ccat", *given) == ccat
@@ -69,6 +76,7 @@ def test_help_explains_every_setting(monkeypatch, capsys):
     assert "Of adals and ar-adals: learning rate" in text
     assert "Of label-smoothing, at least 0 and below 1: the smoothing. (default: 0.05)" in text
     assert "Of all but ccat, above 0: train on mixtures" in text
+    assert "Of all, above 0: add Gaussian noise" in text
 
 
 def _unboxed(text):
@@ -109,19 +117,19 @@ def test_a_method_of_another_package_is_trained_and_evaluated(
     (module,) = (one for one in modules if "(Method)" in one)
     (toml,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
     points = tomllib.loads(toml)["project"]["entry-points"]["arcal.methods"]
-    write_package(tmp_path / "site", "arcal_focal", module, points)
+    write_package(tmp_path / "site", "arcal_poly", module, points)
 
     explained = arcal("train", "--help")
     assert explained.returncode == 0, explained.stderr
     words = _unboxed(explained.stdout)
-    assert "Of focal, at least 0: how fast the weight falls. (default: 3.0)" in words
-    assert "focal: cross-entropy that weighs" in words
+    assert "Of poly, at least 0: how much 1 - f_y weighs. (default: 1.0)" in words
+    assert "poly: cross-entropy, and 1 - f_y" in words
 
-    settings = ["--method", "focal", "--gamma", 2, "--mixup", 0.2]
+    settings = ["--method", "poly", "--weight", 2, "--mixup", 0.2, "--noise", 0.1]
     trained = arcal(*train, *settings)
     assert trained.returncode == 0, trained.stderr
     (record,) = json.loads(trained.stdout)
-    assert record["settings"] == {"gamma": 2.0, "mixup": 0.2}
+    assert record["settings"] == {"weight": 2.0, "mixup": 0.2, "noise": 0.1}
 
     evaluate = ["evaluate", record["run"], "--json"]
     evaluated = arcal(*evaluate)

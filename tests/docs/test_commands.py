@@ -12,7 +12,7 @@ from arcal.cli import main
 
 COMMANDS = ("audit", "demo", "train", "score", "evaluate", "report", "reproduce")
 COMING = {"test-all"}  # once the slow tests are marked
-EXAMPLES = {"--gamma"}  # of the method that methods.md writes
+EXAMPLES = {"--weight"}  # of the method that methods.md writes
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | COMING
 
 

@@ -19,7 +19,7 @@ PAGES += (
     "docs/your-data.md",
     "docs/your-model.md",
 )
-TRAINED_ELSEWHERE = "FocalLoss"
+TRAINED_ELSEWHERE = "PolyLoss"
 """The example of a method, which `tests/training/test_trained_methods.py` runs."""
 
 

@@ -17,6 +17,14 @@ SHOWN = [
         "Label smoothing",
         ["ε = 0.1", "mixup = 0.4"],
     ),
+    ("focal", {}, "Focal loss", []),
+    ("focal", {"gamma": 2.0}, "Focal loss", ["γ = 2.0"]),
+    (
+        "vanilla",
+        {"entropy": 0.1, "perturbed_by": "gradient", "perturbed": 0.5, "noise": 0.1},
+        "Vanilla",
+        ["noise = 0.1", "perturbed = 0.5", "of the distance by gradient", "entropy = 0.1"],
+    ),
     ("adals", {}, "AdaLS", ["α = auto"]),
     ("adals", {"alpha": 0.005}, "AdaLS", ["α = 0.005"]),
     (

@@ -118,8 +118,8 @@ def test_without_mixup_nothing_changes():
 def test_it_is_a_setting_of_a_run():
     run = Run(method="label-smoothing", settings={"epsilon": 0.1, "mixup": 0.2})
     assert run.settings == {"epsilon": 0.1, "mixup": 0.2}
-    assert method_named("vanilla", Z, Run(settings={"mixup": 0.2}).settings).mixup == 0.2
-    assert METHODS["vanilla"](Z).mixup is None
+    assert method_named("vanilla", Z, Run(settings={"mixup": 0.2}).settings).added.mixup == 0.2
+    assert METHODS["vanilla"](Z).added.mixup is None
     cases = [
         ({"settings": {"mixup": 0.0}}, "mixup is 0.0: it must be above 0"),
         ({"settings": {"mixup": float("inf")}}, "mixup is inf"),

@@ -15,7 +15,7 @@ def test_the_reference_is_vanilla_as_it_is(maker):
 
     mixed, plain = maker.subject(settings={"mixup": 0.2}), maker.subject()
     calibrated = replace(plain, method=replace(plain.method, posthoc="temperature"))
-    assert reference(mixed, plain) == "vanilla"
+    assert reference(mixed, maker.subject(settings={"noise": 0.1}), plain) == "vanilla"
     assert reference(maker.subject("adals"), mixed) == "vanilla (mixup 0.2)"
     assert reference(maker.subject("adals"), calibrated).startswith("adals")
     assert reference(replace(plain, name="mine", method=None), plain) == "vanilla"

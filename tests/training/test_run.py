@@ -26,6 +26,8 @@ SETTINGS = [
     ("ar-adals", {"order": "attack", "attack": "carlini-wagner", "rescore": (3,)}),
     ("ar-adals", {"order": "random", "attack": None, "rescore": None, "alpha": 1}),
     ("ccat", {"radius": 0.02, "rho": 5, "iterations": 3}),
+    ("focal", {"gamma": 2.0, "entropy": 0.1, "mbls": 6.0}),
+    ("ar-adals", {"noise": 0.1, "augmix": 0, "perturbed": 0.5, "perturbed_by": "gradient"}),
 ]
 
 

@@ -37,6 +37,15 @@ def data():
             | {"mixup": 0.2},
         ),
         ("ccat-s0-a13f2a7ee83e", {}),
+        ("vanilla-s0-2061cd92e3e7", {"noise": 0.1, "augmix": None}),
+        ("vanilla-s0-007931b8002a", {"perturbed": 0.15}),
+        ("vanilla-s0-c5846e0efb5c", {"perturbed": 0.5, "perturbed_by": "gradient"}),
+        ("vanilla-s0-0c051a7565b7", {"augmix": 12.0}),
+        ("vanilla-s0-3ad4374751e7", {"regmixup": 20.0}),
+        ("vanilla-s0-5c8f2c5f1188", {"entropy": 0.1}),
+        ("vanilla-s0-9e8486e3330a", {"mbls": 6.0}),
+        ("focal-s0-eaef17b2d983", {}),
+        ("ar-adals-s0-cd05acf691c4", {"noise": 0.1, "augmix": 12.0}),
     ],
 )
 def test_a_run_keeps_its_folder(data, name, settings):

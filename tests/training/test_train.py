@@ -3,14 +3,17 @@
 import pytest
 import torch
 
+from arcal.attacks import attack_named
 from arcal.data import load
 from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training._fit import load_members
 from arcal.training._train import train
+from arcal.training.many import with_bases
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, data_of
+from arcal.training.scoring import score_run
 from tiny_files import write_tiny
 
 
@@ -43,6 +46,38 @@ def test_levels_are_cut_by_the_model_as_it_is_then(tmp_path, monkeypatch):
         assert torch.equal(tensors[f"method.smoothing.{name}_levels.ids"], part.ids.sort().values)
         found = tensors[f"method.smoothing.{name}_levels.levels"]
         assert (found == expected[part.ids.argsort()]).double().mean() > 0.97  # rounding
+
+
+@pytest.mark.parametrize(("method", "by"), [("vanilla", "gradient"), ("ar-adals", "attack")])
+def test_images_are_perturbed_by_the_distances_of_a_vanilla_run(tmp_path, method, by):
+    """Of each of two seeds, on average, and by the model that has nothing added to it."""
+    source = str(write_tiny(tmp_path / "data"))
+    recipe, added = RECIPES["demo"].shortened(1), {"perturbed": 0.5, "perturbed_by": by}
+    ranks = {"R": 2, "order": "gradient"} if method == "ar-adals" else {}
+    run = Run(
+        source,
+        method=method,
+        settings=added | {"noise": 0.1} | ranks,
+        seeds=(0, 1),
+        recipe=recipe,
+        validation=40,
+    )
+    data, root = run.load(), tmp_path / "runs"
+    folder = train(run, root, data=data)
+    tensors, _ = load_tensors(folder.checkpoint)
+    attack = attack_named("boundary-projection-quick") if by == "attack" else None
+    distances = []
+    for seed in (0, 1):
+        base = Run(source, seeds=(seed,), recipe=recipe, validation=40)
+        assert base.path(root, data).exists()
+        scores = score_run(base.folder(root, data), data.train, "train", by, attack=attack)
+        distances.append(scores.robustness)
+    mean = torch.stack(distances).mean(dim=0)
+    mean = mean.clamp(max=float(mean[mean.isfinite()].max()))
+    assert torch.equal(tensors["method.distances_by_id.ids"], data.train.ids.sort().values)
+    assert torch.equal(tensors["method.distances_by_id.distance"], mean[data.train.ids.argsort()])
+    assert with_bases([run])[-1] == run
+    assert len(with_bases([run])) == 3
 
 
 def test_data_in_the_home_folder_are_found_again_from_elsewhere(tmp_path, monkeypatch):

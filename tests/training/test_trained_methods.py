@@ -27,6 +27,8 @@ def trained(data, name, settings, epochs=2, folder=None, precision="32-true"):
     if method.ranks:
         for part, called in ((data.train, "train"), (data.validation, "validation")):
             method.assign(called, part.ids, torch.arange(len(part)) % method.R)
+    if method.added.perturbed_by is not None:
+        method.assign_distances(data.train.ids, torch.linspace(0.1, 1, len(data.train)))
     model = build("small", classes=4, shape=(1, 28, 28), generator=draw(0, "init"))
     recipe = replace(RECIPES["demo"].shortened(epochs), batch_size=32)
     fabric = fabric_on("cpu", precision)
@@ -46,6 +48,21 @@ class KilledError(Exception):
     [
         ("ar-adals", {"R": 2, "alpha": 2.0, "order": "gradient", "mixup": 0.2}),
         ("ccat", {"iterations": 2}),
+        ("vanilla", {"noise": 0.1}),
+        ("vanilla", {"perturbed": 0.15}),
+        ("vanilla", {"perturbed": 0.5, "perturbed_by": "gradient"}),
+        ("vanilla", {"augmix": 12.0}),
+        ("vanilla", {"augmix": 0.0}),
+        ("vanilla", {"regmixup": 20.0}),
+        ("vanilla", {"entropy": 0.2}),
+        ("vanilla", {"mbls": 0.5}),
+        ("focal", {}),
+        (
+            "ar-adals",
+            {"R": 2, "alpha": 2.0, "order": "gradient", "noise": 0.1, "perturbed": 0.15}
+            | {"augmix": 12.0, "regmixup": 20.0, "entropy": 0.1, "mbls": 6.0},
+        ),
+        ("ccat", {"iterations": 2, "noise": 0.1, "augmix": 0.0}),
     ],
 )
 def test_a_run_cut_short_draws_what_it_would_have(data, tmp_path, monkeypatch, name, settings):
@@ -78,23 +95,31 @@ def test_ccat_attacks_in_full_precision_what_trains_in_half(data):
     assert half["loss"] == pytest.approx(exact["loss"], rel=0.05)
 
 
+def test_what_is_added_trains_in_half_as_in_full_precision(data):
+    added = {"noise": 0.1, "perturbed": 0.15, "augmix": 12.0, "entropy": 0.1, "mbls": 6.0}
+    _, (exact,) = trained(data, "focal", added, epochs=1)
+    _, (half,) = trained(data, "focal", added, epochs=1, precision="bf16-mixed")
+    assert half["loss"] != exact["loss"]
+    assert half["loss"] == pytest.approx(exact["loss"], rel=0.1)
+
+
 def test_the_new_method_of_the_docs_trains(data, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    (file,) = (block for block in blocks if "class FocalLoss" in block)
+    (file,) = (block for block in blocks if "class PolyLoss" in block)
     assert len(file.splitlines()) <= 35
     namespace: dict[str, Any] = {}
     exec(file, namespace)
-    name = namespace["FocalLoss"].name
-    monkeypatch.setitem(METHODS, name, namespace["FocalLoss"])
+    name = namespace["PolyLoss"].name
+    monkeypatch.setitem(METHODS, name, namespace["PolyLoss"])
     _, vanilla = trained(data, "vanilla", {}, epochs=1)
-    _, unweighted = trained(data, name, {"gamma": 0.0}, epochs=1)
+    _, unweighted = trained(data, name, {"weight": 0.0}, epochs=1)
     assert unweighted[0]["loss"] == pytest.approx(vanilla[0]["loss"], rel=1e-3)
     _, (record,) = trained(data, name, {}, epochs=1)
-    assert record["loss"] < vanilla[0]["loss"]
+    assert record["loss"] > vanilla[0]["loss"]
     run = Run(method=name, settings={"mixup": 0.2})
-    assert run.settings == {"gamma": 3.0, "mixup": 0.2}
-    with pytest.raises(ArcalError, match="gamma is -1: it must be at least 0"):
-        Run(method=name, settings={"gamma": -1})
+    assert run.settings == {"weight": 1.0, "mixup": 0.2}
+    with pytest.raises(ArcalError, match="weight is -1: it must be at least 0"):
+        Run(method=name, settings={"weight": -1})
 
 
 def test_the_docs_list_every_method_and_setting():

@@ -18,6 +18,7 @@ def validated(fabric: Fabric):
     """What an untrained model's validation says; and the soft labels after an epoch."""
     data = tiny_data()
     method = levelled(data, ARAdaLS(4, alpha=0.1, R=2))
+    method.add(noise=0.1, perturbed=0.15, augmix=12.0, regmixup=20.0)
     loop = _Loop(members(), method, RECIPE, fabric, 0)
     found = loop.validate(data.validation)
     loop.train(1, data.train)

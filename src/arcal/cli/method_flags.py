@@ -92,8 +92,10 @@ def _flag(takers: Mapping[str, "Setting"], methods: Collection[str]) -> Any:
 def _of(names: Collection[str], methods: Collection[str]) -> str:
     """Of which methods a flag is."""
     others = [name for name in methods if name not in names]
+    if not others:
+        return "Of all"
     few = len(others) < 2 < len(names)
-    return f"Of all but {_list(others, 'and')}" if few and others else f"Of {_list(names, 'and')}"
+    return f"Of all but {_list(others, 'and')}" if few else f"Of {_list(names, 'and')}"
 
 
 def _with_help(type: Any, help: str, **options: Any) -> Any:

@@ -6,10 +6,11 @@ from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.methods.adals import AdaLS, ARAdaLS
+from arcal.methods.additions import additions_to
 from arcal.methods.ccat import CCAT
+from arcal.methods.focal import Focal
 from arcal.methods.label_smoothing import LabelSmoothing
 from arcal.methods.method import Method
-from arcal.methods.mixup import MIXUP
 from arcal.methods.registry import Methods
 from arcal.methods.setting import Setting, declared_by
 from arcal.methods.vanilla import Vanilla
@@ -18,6 +19,7 @@ METHODS = Methods(
     (
         Vanilla,
         LabelSmoothing,
+        Focal,
         AdaLS,
         ARAdaLS,
         CCAT,
@@ -38,41 +40,56 @@ def method_class(name: str) -> type[Method]:
 
 
 def method_named(name: str, Z: int, settings: Mapping[str, Any]) -> Method:
-    """The method of this name for Z classes; `mixup` is a setting of all that have a criterion.
+    """The method of this name for Z classes, with what is added to it among the settings.
 
     >>> method = method_named("label-smoothing", 10, {"epsilon": 0.1, "mixup": 0.2})
-    >>> type(method).__name__, method.epsilon, method.mixup
+    >>> type(method).__name__, method.epsilon, method.added.mixup
     ('LabelSmoothing', 0.1, 0.2)
     """
-    settings = dict(settings)
-    mixup = settings.pop("mixup", None)
-    method = method_class(name)(Z, **settings)
-    if mixup is not None:
-        MIXUP.check(mixup)
-        if not method.mixes():
-            raise ArcalError(f"{name} makes its own inputs: leave mixup out")
-        method.mixup = mixup
-    return method
+    kind = method_class(name)
+    own, added = _divided(kind, settings)
+    return kind(Z, **own).add(**added)
 
 
 def complete_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a method with its defaults filled in; one it does not have raises.
 
-    `mixup` is there only if it is given: without it a run is what it was before mixup.
+    What can be added to it is there only if it is given, so that a run is what it was before there
+    was such an addition.
 
     >>> complete_settings("ccat", {"rho": 5.0})
     {'radius': 0.01, 'rho': 5.0, 'step': 0.025, 'iterations': 10}
     """
-    settings = dict(settings)
-    mixup = settings.pop("mixup", None)
     kind = method_class(name)
+    own, added = _divided(kind, settings)
     known = {setting.name: setting.default for setting in declared_by(kind)}
-    for setting in settings:
+    for setting in own:
         if setting not in known:
             has = f"its settings are {', '.join(known)}" if known else "it has no settings"
             raise ArcalError(f"method {name!r} has no setting {_called(setting)}: {has}")
-    completed = kind.completed(known | settings)
-    return completed if mixup is None else completed | {"mixup": mixup}
+    completed = kind.completed(known | own)
+    return completed | {name: value for name, value in added.items() if value is not None}
+
+
+def needs_vanilla(name: str, settings: Mapping[str, Any]) -> bool:
+    """Whether such a run is trained with the robustness of images by a vanilla run.
+
+    >>> needs_vanilla("ar-adals", {}), needs_vanilla("adals", {})
+    (True, False)
+    >>> needs_vanilla("adals", {"perturbed": 0.5, "perturbed_by": "gradient"})
+    True
+    """
+    kind = method_class(name)
+    return kind.ranks or _divided(kind, settings)[1].get("perturbed_by") is not None
+
+
+def _divided(
+    kind: type[Method], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A method's own settings, and those that are added to it."""
+    additions = {setting.name for setting in additions_to(declared_by(kind), criterion=True)}
+    own = {name: value for name, value in settings.items() if name not in additions}
+    return own, {name: value for name, value in settings.items() if name in additions}
 
 
 def _called(name: str) -> str:
@@ -134,6 +151,7 @@ __all__ = [
     "ARAdaLS",
     "AdaLS",
     "Description",
+    "Focal",
     "LabelSmoothing",
     "Method",
     "Setting",
@@ -143,4 +161,5 @@ __all__ = [
     "in_words",
     "method_class",
     "method_named",
+    "needs_vanilla",
 ]

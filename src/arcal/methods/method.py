@@ -1,10 +1,21 @@
 """What a training method is: how a batch becomes a loss, and what an epoch teaches it."""
 
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
-from arcal.methods.mixup import MIXUP, mixed_loss
+from arcal.errors import ArcalError
+from arcal.methods.additions import Added, additions_to, checked
+from arcal.methods.augmix import Beside, augmix_views, jensen_shannon
+from arcal.methods.entropy import mean_entropy
+from arcal.methods.mbls import LAMBDA, margin_penalty
+from arcal.methods.mixup import mixed_loss
+from arcal.methods.noise import noisy
+from arcal.methods.perturbed import DistancesById, losses_at_both
+from arcal.methods.regmixup import regmixup_loss
 from arcal.methods.setting import Setting, declared_by
 
 
@@ -26,8 +37,8 @@ class Method(nn.Module):
     ...     def criterion(self, logits, ids, labels):
     ...         loss = nn.functional.cross_entropy(logits, labels)
     ...         return loss + self.penalty * logits.square().mean()
-    >>> [setting.name for setting in LargeLogits.settings()]
-    ['penalty', 'mixup']
+    >>> [setting.name for setting in LargeLogits.settings()][:3]
+    ['penalty', 'mixup', 'regmixup']
     >>> ids, x, labels = torch.tensor([7]), torch.full((1, 2), 2.0), torch.tensor([0])
     >>> LargeLogits(2).loss(nn.Identity(), ids, x, labels)  # log 2 + 0.5 x 4
     tensor(2.6931)
@@ -51,8 +62,10 @@ class Method(nn.Module):
     R: int = 1
     """Number of those levels."""
 
-    mixup: float | None = None
-    """Beta of mixup's Beta(beta, beta), see `arcal.methods.mixup`; None where nothing is mixed."""
+    added: Added = Added()
+    """What was added to it, see `arcal.methods.additions`; nothing unless `add` was called."""
+
+    _draws: Callable[[str], torch.Generator] | None = None
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         for setting in declared_by(cls):
@@ -62,13 +75,24 @@ class Method(nn.Module):
 
     @classmethod
     def mixes(cls) -> bool:
-        """Whether it can be mixed: its loss is a criterion of logits."""
+        """Whether its loss is a criterion of logits: it can be mixed, and all else be added."""
         return cls.loss is Method.loss
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
-        """Its settings in the order of its constructor, and `mixup` where it mixes."""
-        return (*declared_by(cls), MIXUP) if cls.mixes() else declared_by(cls)
+        """Its settings in the order of its constructor, and what can be added to it."""
+        own = declared_by(cls)
+        return (*own, *additions_to(own, cls.mixes()))
+
+    def add(self, **given: Any) -> Self:
+        """Add what `arcal.methods.additions` has, such as `noise=0.1`; returns the method itself.
+
+        A value out of range, or what does not go together, raises `ArcalError`.
+        """
+        self.added = checked(self.name, self.mixes(), given)
+        if self.added.perturbed_by is not None:
+            self.add_module("distances_by_id", DistancesById())
+        return self
 
     @classmethod
     def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -78,6 +102,36 @@ class Method(nn.Module):
     def begin(self, epochs: int, full_rate: int) -> None:
         """Be told, before the first epoch, how many there are and how many at the full rate."""
 
+    def draw_from(self, generator: Callable[[str], torch.Generator]) -> None:
+        """Be told, as an epoch of a member begins, the generator of each name, on the CPU.
+
+        Untold, what is added draws from torch's global generator, as mixup always does.
+        """
+        self._draws = cache(generator)
+
+    def losses(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Iterator[Tensor]:
+        """What a loop calls for a batch: losses that add up to its own, most often one.
+
+        Ids and labels are int64 `(B,)`, images `(B, C, H, W)` in [0, 1]. The images get what was
+        added to them and become the `loss`. The gradient of each loss is to be taken before the
+        next is asked for, see `arcal.methods.perturbed`.
+        """
+        views = [x]
+        if self.added.augmix is not None:
+            views = augmix_views(x, self.added.augmix, self._generator("augmix"))
+        if self.added.noise is not None:
+            views = [noisy(x, self.added.noise, self._generator("noise")) for x in views]
+        x, *others = views
+
+        def loss(x: Tensor) -> Tensor:
+            return self._consistent_loss(model, ids, x, others, labels)
+
+        if self.added.perturbed is None:
+            yield loss(x)
+        else:
+            distance = 1.0 if (known := self._distances()) is None else known(ids)
+            yield from losses_at_both(loss, x, self.added.perturbed * distance)
+
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
         """The mean loss of logits `(B, Z)` for ids, on the CPU, and labels int64 `(B,)`."""
         raise NotImplementedError(f"{type(self).__name__} has neither a criterion nor a loss")
@@ -85,12 +139,45 @@ class Method(nn.Module):
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
         """The loss of a batch: ids and labels int64 `(B,)`, images `(B, C, H, W)` in [0, 1].
 
-        It is the criterion's, mixed or not. A method that needs more of the model than its logits
-        overrides this; it cannot be mixed.
+        It is the criterion's with its penalties, mixed or not; what is added to the images, and
+        what needs them once more, is in `losses`. A method that needs more of the model than its
+        logits overrides this; it cannot be mixed.
         """
-        if self.mixup is None:
-            return self.criterion(model(x), ids, labels)
-        return mixed_loss(self.criterion, self.mixup, model, ids, x, labels)
+        if self.added.mixup is not None:
+            return mixed_loss(self._regularised, self.added.mixup, model, ids, x, labels)
+        if (alpha := self.added.regmixup) is not None:
+            generator = self._generator("regmixup")
+            return regmixup_loss(self._regularised, alpha, model, ids, x, labels, generator)
+        return self._regularised(model(x), ids, labels)
+
+    def _regularised(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
+        """The criterion, and the penalties that were added to it."""
+        loss = self.criterion(logits, ids, labels)
+        if self.added.entropy is not None:
+            loss = loss - self.added.entropy * mean_entropy(logits)
+        if self.added.mbls is not None:
+            loss = loss + LAMBDA * margin_penalty(logits, self.added.mbls)
+        return loss
+
+    def _consistent_loss(
+        self, model: nn.Module, ids: Tensor, x: Tensor, others: list[Tensor], labels: Tensor
+    ) -> Tensor:
+        """The loss, and AugMix's consistency with other views of the batch, if there are any."""
+        if not others:
+            return self.loss(model, ids, x, labels)
+        beside = Beside(model, others)
+        loss = self.loss(beside, ids, x, labels)
+        assert self.added.augmix is not None
+        return loss + self.added.augmix * jensen_shannon(*beside.logits)
+
+    def _distances(self) -> DistancesById | None:
+        """Part of the method, and so of its checkpoints, only where `perturbed_by` was added."""
+        known = self._modules.get("distances_by_id")
+        assert known is None or isinstance(known, DistancesById)
+        return known
+
+    def _generator(self, name: str) -> torch.Generator | None:
+        return None if self._draws is None else self._draws(name)
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
         """Learn from the validation set after an epoch; return what is worth logging.
@@ -102,6 +189,12 @@ class Method(nn.Module):
 
     def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
         """Take the levels of the `"train"` or `"validation"` part."""
+
+    def assign_distances(self, ids: Tensor, robustness: Tensor) -> None:
+        """Take the robustness `(N,)` of training images, by whose share `perturbed_by` perturbs."""
+        if (known := self._distances()) is None:
+            raise ArcalError(f"{self.name} perturbs by no distances: add perturbed_by first")
+        known.assign(ids, robustness)
 
     def rescores_after(self, epoch: int) -> bool:
         """Whether both parts are to be scored and cut anew after this epoch, counted from 1."""

@@ -75,13 +75,15 @@ class Comparison:
 
     @property
     def reference(self) -> Compared:
-        """The subject that shows what is wrong: vanilla, without mixup, or the first if none is."""
+        """The subject that shows what is wrong: vanilla with nothing added, or else the first."""
         vanilla = [
             (one, method.settings)
             for one in self.subjects
             if (method := one.subject.method) and method.name == "vanilla" and not method.posthoc
         ]
-        plain = [one for one, settings in vanilla if settings.get("mixup") is None]
+        plain = [
+            one for one, settings in vanilla if all(given is None for given in settings.values())
+        ]
         return (plain or [one for one, _ in vanilla] or self.subjects)[0]
 
     @property

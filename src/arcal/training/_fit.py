@@ -7,7 +7,7 @@ after each epoch their validation probabilities are averaged and the method lear
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -176,6 +176,9 @@ class _Loop:
             self.models[m].train()
             order = torch.randperm(len(part), generator=draw(member.seed, "order", epoch))
             rank, size = self.fabric.global_rank, self.recipe.batch_size // self.fabric.world_size
+            self.method.draw_from(
+                lambda name, seed=member.seed, rank=rank: draw(seed, name, epoch, rank)
+            )
             augmentation = draw(member.seed, "augmentation", epoch, rank)
             augment = AUGMENTATIONS[self.recipe.augmentation]
             source = part
@@ -199,9 +202,10 @@ class _Loop:
                     for norm, momentum in self.momenta[m].items():  # statistics move once a step
                         norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
                     for some in zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True):
-                        loss = self._loss(m, *some) * (len(some[0]) / len(ids))
-                        self.fabric.backward(loss)
-                        total += loss.detach()
+                        for share in self._losses(m, *some):
+                            loss = share * (len(some[0]) / len(ids))
+                            self.fabric.backward(loss)
+                            total += loss.detach()
                     self.optimizers[m].step()
                 steps += last
             for norm, momentum in self.momenta[m].items():
@@ -212,9 +216,9 @@ class _Loop:
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
         return float(mean)
 
-    def _loss(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
+    def _losses(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> Iterator[Tensor]:
         try:
-            return self.method.loss(self.models[m], ids, x, labels)
+            yield from self.method.losses(self.models[m], ids, x, labels)
         except ValueError as error:
             if "more than 1 value per channel" not in str(error):
                 raise

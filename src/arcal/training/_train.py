@@ -11,7 +11,8 @@ from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.errors import ArcalError
-from arcal.methods import Method, method_named
+from arcal.methods import Method, method_named, needs_vanilla
+from arcal.methods.perturbed import ATTACK
 from arcal.networks import ResNetV2, build
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder
@@ -36,8 +37,9 @@ def train(
 
     A method that needs robustness levels first trains the vanilla run of each of its seeds, unless
     it exists, and scores the training and validation sets with it (section 4, "pre-compute"). All
-    members share one ranking, by the mean rank over their vanilla models. Too few images or
-    classes, unreadable data or an accelerator that is not available raise `ArcalError`.
+    members share one ranking, by the mean rank over their vanilla models, and where images are
+    perturbed by their own distances, the mean distance. Too few images or classes, unreadable data
+    or an accelerator that is not available raise `ArcalError`.
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -82,7 +84,7 @@ def _train(
     data: Data,
     compute: Compute,
 ) -> None:
-    if method.ranks:
+    if needs_vanilla(run.method, run.settings):
         bases = [
             train(
                 replace(run, method="vanilla", settings={}, seeds=(seed,)),
@@ -92,14 +94,7 @@ def _train(
             )
             for seed in run.seeds
         ]
-        order, attack = _order(run)
-        for part, name in ((data.train, "train"), (data.validation, "validation")):
-            scores = [
-                score_run(base, part, name, order, attack=attack, fabric=compute.fabric())
-                for base in bases
-            ]
-            ranking = mean_rank(torch.stack([s.robustness for s in scores]), part.ids)
-            method.assign(name, part.ids, levels(ranking, part.ids, method.R))
+        _teach(method, run, bases, data, compute)
     members = [Member(_network(run, data, seed), seed) for seed in run.seeds]
     fit(
         members,
@@ -112,6 +107,26 @@ def _train(
         rescore=_scorer(run) if method.ranks else None,
         loaders=compute.loaders,
     )
+
+
+def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute: Compute) -> None:
+    """Give a method what vanilla runs say of the images: levels, distances, or both."""
+
+    def scores(part: Part, name: str, order: str, attack: Attack | None) -> Tensor:
+        members = [
+            score_run(base, part, name, order, attack=attack, fabric=compute.fabric())
+            for base in bases
+        ]
+        return torch.stack([one.robustness for one in members])
+
+    if method.ranks:
+        for part, name in ((data.train, "train"), (data.validation, "validation")):
+            ranking = mean_rank(scores(part, name, *_order(run)), part.ids)
+            method.assign(name, part.ids, levels(ranking, part.ids, method.R))
+    if (by := method.added.perturbed_by) is not None:
+        attack = attack_named(ATTACK) if by == "attack" else None
+        distances = scores(data.train, "train", by, attack)
+        method.assign_distances(data.train.ids, distances.mean(dim=0))
 
 
 def _order(run: Run) -> tuple[str, Attack | None]:

@@ -10,7 +10,7 @@ from arcal.compute import Compute
 from arcal.compute.processes import fan_out
 from arcal.compute.watch import watched
 from arcal.data import Data
-from arcal.methods import method_class
+from arcal.methods import needs_vanilla
 from arcal.store import RunFolder
 from arcal.training import on_ray
 from arcal.training._train import checked_method, train
@@ -30,11 +30,11 @@ def train_all(
 ) -> list[RunFolder]:
     """Train runs in `root`, each once, and return their folders in the order of the runs.
 
-    Runs whose levels come from vanilla runs train those first. Finished runs are not trained again,
-    and interrupted ones continue. The workers of `compute`, or its Ray cluster, train one run each.
-    Data sets are stored in `loaded`, which can be passed to the next call. `progress` gets the
-    number of epochs done and the total. A run that cannot be trained raises `ArcalError` before any
-    training begins.
+    Runs whose levels or distances come from vanilla runs train those first. Finished runs are not
+    trained again, and interrupted ones continue. The workers of `compute`, or its Ray cluster,
+    train one run each. Data sets are stored in `loaded`, which can be passed to the next call.
+    `progress` gets the number of epochs done and the total. A run that cannot be trained raises
+    `ArcalError` before any training begins.
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -53,7 +53,7 @@ def train_all(
         checked_method(run, loaded[_data(run)])
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
-    waves = [[r for r in todo if method_class(r.method).ranks == ranks] for ranks in (False, True)]
+    waves = [[r for r in todo if _needs_vanilla(r) == needs] for needs in (False, True)]
     alone = compute.one_worker()
     epochs = sum(run.recipe.epochs for run in folders.values())
     with watched(lambda: progress(_epochs_done(folders), epochs)):
@@ -70,11 +70,11 @@ def train_all(
 
 
 def with_bases(runs: Sequence[Run]) -> list[Run]:
-    """The runs, each once, after the vanilla runs that give them their levels."""
+    """The runs, each once, after the vanilla runs that give them their levels or distances."""
     bases = [
         replace(run, method="vanilla", settings={}, seeds=(seed,))
         for run in runs
-        if method_class(run.method).ranks
+        if _needs_vanilla(run)
         for seed in run.seeds
     ]
     unique: list[Run] = []
@@ -82,6 +82,10 @@ def with_bases(runs: Sequence[Run]) -> list[Run]:
         if run not in unique:
             unique.append(run)
     return unique
+
+
+def _needs_vanilla(run: Run) -> bool:
+    return needs_vanilla(run.method, run.settings)
 
 
 def _data(run: Run) -> tuple[Any, ...]:

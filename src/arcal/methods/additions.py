@@ -1,0 +1,89 @@
+"""What can be added to every method: settings that are not a method's own, and what goes together.
+
+Each is in the file of its name: its setting, its formula, its source.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arcal.errors import ArcalError
+from arcal.methods.augmix import AUGMIX
+from arcal.methods.entropy import ENTROPY
+from arcal.methods.mbls import MBLS
+from arcal.methods.mixup import MIXUP
+from arcal.methods.noise import NOISE
+from arcal.methods.perturbed import PERTURBED, PERTURBED_BY, check_distances
+from arcal.methods.regmixup import REGMIXUP
+from arcal.methods.setting import Setting
+
+ADDITIONS = (MIXUP, REGMIXUP, NOISE, AUGMIX, PERTURBED, PERTURBED_BY, ENTROPY, MBLS)
+"""All of them, in the order in which they are shown."""
+
+OF_INPUTS = (NOISE, AUGMIX)
+"""Those that change nothing but the images, and so go with a method that has no criterion."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What was added to a method; None where nothing was.
+
+    >>> Added(noise=0.1).augmix is None
+    True
+    """
+
+    mixup: float | None = None
+    regmixup: float | None = None
+    noise: float | None = None
+    augmix: float | None = None
+    perturbed: float | None = None
+    perturbed_by: str | None = None
+    entropy: float | None = None
+    mbls: float | None = None
+
+
+def additions_to(own: tuple[Setting, ...], criterion: bool) -> tuple[Setting, ...]:
+    """The additions that a method takes beside its own settings, whose names are its own.
+
+    >>> [setting.name for setting in additions_to((), criterion=False)]
+    ['noise', 'augmix']
+    """
+    names = {setting.name for setting in own}
+    every = ADDITIONS if criterion else OF_INPUTS
+    return tuple(setting for setting in every if setting.name not in names)
+
+
+def checked(name: str, criterion: bool, given: Mapping[str, Any]) -> Added:
+    """What is added to the method of this name, which has a `criterion` of logits or has not.
+
+    A value out of range, or what does not go together, raises `ArcalError`.
+
+    >>> checked("vanilla", True, {"noise": 0.1, "mixup": None})
+    Added(mixup=None, regmixup=None, noise=0.1, augmix=None, perturbed=None, perturbed_by=None, \
+entropy=None, mbls=None)
+    """
+    for setting in ADDITIONS:
+        if given.get(setting.name) is not None:
+            setting.check(given[setting.name])
+            if not criterion and setting not in OF_INPUTS:
+                raise ArcalError(f"{name} makes its own inputs: leave {setting.name} out")
+    added = Added(**given)
+    if added.augmix and not criterion:
+        raise ArcalError(
+            f"{name} makes its own inputs, which have no consistency loss: give augmix 0, which "
+            "trains on AugMix's images without it"
+        )
+    if added.mixup is not None and added.regmixup is not None:
+        raise ArcalError("mixup and regmixup both mix the batch: leave one out")
+    if added.mixup is not None and added.augmix:
+        raise ArcalError(
+            "mixup leaves no clean image for AugMix's consistency loss: leave mixup out, take "
+            "regmixup, or give augmix 0, which trains on AugMix's images without that loss"
+        )
+    if added.perturbed_by is not None:
+        check_distances(added.perturbed_by)
+        if added.perturbed is None:
+            raise ArcalError(
+                "perturbed_by is given without perturbed: give the share of the distance as well"
+            )
+    return added

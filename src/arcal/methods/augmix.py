@@ -1,0 +1,69 @@
+"""AugMix with its Jensen-Shannon consistency loss (Hendrycks et al., ICLR 2020), on any method."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from arcal.methods.setting import Setting
+from arcal.transforms.augmix import augmix
+
+AUGMIX = Setting(
+    "the weight λ of AugMix's consistency loss, 12 in the paper; 0 trains on AugMix's images "
+    "instead, without that loss",
+    at_least=0,
+    name="augmix",
+    type=float | None,
+)
+"""The setting that all methods have; those that make their own inputs take only 0."""
+
+
+def augmix_views(x: Tensor, weight: float, generator: torch.Generator | None) -> list[Tensor]:
+    """What goes through the network instead of images `(B, C, H, W)` in [0, 1].
+
+    The images and two mixtures of each, or, where the consistency loss has no weight, one mixture.
+    """
+    if weight == 0:
+        return [augmix(x, generator)]
+    return [x, *augmix(torch.cat([x, x]), generator).chunk(2)]
+
+
+def jensen_shannon(*logits: Tensor) -> Tensor:
+    """The paper's JS divergence of predictions, in nats, from the logits `(B, Z)` of each view.
+
+        JS(p_orig; p_augmix1; p_augmix2) = (KL[p_orig || M] + KL[p_augmix1 || M] + ...) / 3
+
+    with M their mean; the mean over the batch, in float32 or better.
+
+    >>> sure, unsure = torch.tensor([[100.0, 0.0]]), torch.tensor([[0.0, 100.0]])
+    >>> jensen_shannon(sure, sure), jensen_shannon(sure, unsure)  # log 2
+    (tensor(0.), tensor(0.6931))
+    """
+    dtype = torch.promote_types(logits[0].dtype, torch.float32)
+    log_p = torch.stack([one.log_softmax(dim=1, dtype=dtype) for one in logits])
+    log_M = log_p.logsumexp(dim=0) - math.log(len(logits))
+    return (log_p.exp() * (log_p - log_M)).sum(dim=2).mean()
+
+
+class Beside(nn.Module):
+    """A model that is also shown other inputs in the same pass, and keeps their logits.
+
+    A pass for all, as in the authors' code, so that batch norm sees the three as one batch.
+
+    >>> model = Beside(nn.Identity(), [torch.ones(1, 2)])
+    >>> model(torch.zeros(1, 2)), model.logits
+    (tensor([[0., 0.]]), [tensor([[0., 0.]]), tensor([[1., 1.]])])
+    """
+
+    def __init__(self, model: nn.Module, others: list[Tensor]):
+        super().__init__()
+        self.model, self.others = model, others
+        self.logits: list[Tensor] = []
+        """Of the first `B` inputs, and of each of the others `(B, ...)`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        B = len(self.others[0])
+        logits = self.model(torch.cat([x, *self.others]))
+        first, *rest = logits.split([len(x), *(B for _ in self.others)])
+        self.logits = [first[:B], *rest]
+        return first

@@ -1,0 +1,36 @@
+"""Margin-based label smoothing, MbLS (Liu et al., CVPR 2022): a limit on logit distances."""
+
+import torch
+from torch import Tensor
+
+from arcal.methods.setting import Setting
+
+LAMBDA = 0.1
+"""The weight of the penalty, that of the authors' code."""
+
+MBLS = Setting(
+    "margin-based label smoothing: penalise logits further than this margin m below the largest; "
+    "the authors' code has 10",
+    at_least=0,
+    name="mbls",
+    type=float | None,
+)
+"""The setting that all methods with a criterion have."""
+
+
+def margin_penalty(logits: Tensor, m: float) -> Tensor:
+    """The penalty on logits `l` `(B, K)` that lie further than `m` below the largest of their row.
+
+        L = CE + lambda sum_k max(0, max_j l_j - l_k - m) / K,   lambda = 0.1
+
+    This is the sum over k, divided by K, its mean over the batch, in float32 or better. The paper
+    writes the sum; the authors' code, in which lambda is 0.1, takes the mean over the K classes. At
+    m = 0 it is a penalty on all logit distances, much like label smoothing's; a large m leaves
+    alone what is within it, and the cross-entropy decides.
+
+    >>> margin_penalty(torch.tensor([[9.0, 1.0, 0.0]]), m=6.0)  # (0 + 2 + 3) / 3
+    tensor(1.6667)
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    distance = logits.amax(dim=1, keepdim=True) - logits
+    return (distance - m).clamp(min=0).mean()

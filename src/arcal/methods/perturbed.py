@@ -1,0 +1,141 @@
+"""Training on each batch as it is and then slightly perturbed, by the gradient it has just left."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from arcal.errors import ArcalError
+from arcal.methods.setting import Setting
+
+Distances = Literal["attack", "gradient"]
+"""The orders of `arcal.robustness` that are distances."""
+
+ATTACK = "boundary-projection-quick"
+"""The attack whose distances they are, that of AR-AdaLS."""
+
+PERTURBED = Setting(
+    "train on each batch as it is and then at x + r g/|g|, g the gradient of its loss: the L2 norm "
+    "r, for pixels in [0, 1]; 0.15 is a start. With perturbed-by the share of each image's own "
+    "distance that r is",
+    above=0,
+    name="perturbed",
+    type=float | None,
+)
+
+PERTURBED_BY = Setting(
+    "perturb each image by a share of its own robustness by a vanilla model, which is trained and "
+    "scored first: by attack, or by gradient, which is faster",
+    words="of the distance by {}".format,
+    flag="perturbed-by",
+    name="perturbed_by",
+    type=Distances | None,
+)
+"""Settings of all methods with a criterion."""
+
+
+def check_distances(name: Any) -> None:
+    """Raise `ArcalError` unless this order's scores are distances."""
+    if name not in get_args(Distances):
+        raise ArcalError(
+            f"perturbed_by is {name!r}: give attack or gradient, whose scores are distances"
+        )
+
+
+def perturbed(x: Tensor, g: Tensor, r: Tensor | float) -> Tensor:
+    """Images `(B, C, H, W)` in [0, 1], each moved by the L2 norm r along its gradient g.
+
+        x' = clip(x + r g / |g|, 0, 1)
+
+    `r` is a number or `(B,)`. What is clipped, or has no gradient, is moved by less. In the first
+    order x' has the highest loss of all points as near (Goodfellow et al. 2015 in the L2 norm).
+
+    >>> x, g = torch.full((1, 1, 1, 2), 0.5), torch.tensor([[[[3e-30, -4e-30]]]])
+    >>> perturbed(x, g, 0.1)
+    tensor([[[[0.5600, 0.4200]]]])
+    """
+    over = tuple(range(1, x.ndim))
+    largest = g.abs().amax(over, keepdim=True)
+    g = g / largest.masked_fill(largest == 0, 1)  # squares of tiny gradients would be 0
+    norm = torch.linalg.vector_norm(g, dim=over, keepdim=True)
+    if isinstance(r, Tensor):
+        r = r.to(x.device, x.dtype).view(-1, *(1,) * len(over))
+    return (x + r * g / norm.masked_fill(norm == 0, 1)).clamp(0, 1)
+
+
+def losses_at_both(
+    loss: Callable[[Tensor], Tensor], x: Tensor, r: Tensor | float
+) -> Iterator[Tensor]:
+    """Half the loss of the images x, and half of that where it points to; their sum is the mean.
+
+        L = (L(x) + L(x + r g / |g|)) / 2,   g = dL(x) / dx
+
+    Whoever iterates takes the gradient of the first before asking for the second: that leaves g, so
+    an image costs two passes forward and back, and no third for its perturbation. Both are in
+    training mode, each a batch of its own for batch norm; weights move once, after both. Not asking
+    for a gradient raises `ArcalError`.
+
+    >>> x, weight = torch.zeros(1, 1, 1, 1), torch.tensor(3.0, requires_grad=True)
+    >>> total = 0.0
+    >>> for half in losses_at_both(lambda x: (weight * x + 1).sum(), x, r=0.5):
+    ...     half.backward()
+    ...     total += half.item()
+    >>> total, weight.grad  # (1 + 2.5) / 2, (0 + 0.5) / 2
+    (1.75, tensor(0.2500))
+    """
+    x = x.detach().requires_grad_()
+    yield loss(x) / 2
+    if x.grad is None:
+        raise ArcalError("the first loss has left no gradient: call backward before the next")
+    yield loss(perturbed(x.detach(), x.grad, r)) / 2
+
+
+class DistancesById(nn.Module):
+    """The robustness of training images by id, which may be sparse; kept with the method.
+
+    >>> distances = DistancesById()
+    >>> distances.assign(torch.tensor([40, 7, 9]), torch.tensor([0.25, 0.5, float("inf")]))
+    >>> distances(torch.tensor([7, 9, 40]))
+    tensor([0.5000, 0.5000, 0.2500])
+    """
+
+    ids: Tensor
+    distance: Tensor
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("ids", torch.empty(0, dtype=torch.int64))
+        self.register_buffer("distance", torch.empty(0))
+
+    def assign(self, ids: Tensor, robustness: Tensor) -> None:
+        """Take unique int64 ids `(N,)` and their robustness `(N,)`.
+
+        Where it is infinite, since no attack succeeded, the largest that was found stands in, a
+        radius that is known to be within reach. If there is none, `ArcalError` is raised.
+        """
+        succeeded = robustness.isfinite()
+        if not succeeded.any():
+            raise ArcalError(
+                "no attack on a training image succeeded, so there are no distances to perturb "
+                "by: give the radius itself, without perturbed_by"
+            )
+        distance = robustness.float().clamp(max=float(robustness[succeeded].max()))
+        order = ids.argsort()
+        self.ids, self.distance = ids[order], distance[order]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """The distances float32 `(B,)` of ids; one that has none raises `ArcalError`."""
+        if not len(self.ids):
+            raise ArcalError("there are no distances to perturb by: assign them first")
+        rows = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
+        unknown = self.ids[rows] != ids
+        if unknown.any():
+            raise ArcalError(f"training id {int(ids[unknown][0])} has no distance: assign them all")
+        return self.distance[rows]
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
+        for name in ("ids", "distance"):  # as long as the saved data set
+            if prefix + name in state_dict:
+                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -1,0 +1,104 @@
+"""AugMix's consistency loss against its formula in numpy."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import rel_entr, softmax
+from torch.nn import functional as F
+
+from arcal.methods import method_named
+from arcal.methods.augmix import Beside, augmix_views, jensen_shannon
+from arcal.transforms.augmix import augmix
+
+
+def divergence(*logits):
+    """The Jensen-Shannon divergence of each row, averaged, in float64."""
+    p = np.stack([softmax(one.detach().double().numpy(), axis=1) for one in logits])
+    return float(np.mean(sum(rel_entr(one, p.mean(axis=0)).sum(axis=1) for one in p) / len(p)))
+
+
+def test_the_divergence_is_its_formula():
+    generator = torch.Generator().manual_seed(0)
+    logits = [10 * torch.randn(20, 5, generator=generator) for _ in range(3)]
+    assert float(jensen_shannon(*logits)) == pytest.approx(divergence(*logits), rel=1e-5)
+    half = [one.bfloat16() for one in logits]
+    assert jensen_shannon(*half).dtype == torch.float32
+    sure = [
+        torch.tensor([[500.0, 0, 0]]),
+        torch.tensor([[0, 500.0, 0]]),
+        torch.tensor([[0, 0, 1e4]]),
+    ]
+    for one in sure:
+        one.requires_grad_()
+    apart = jensen_shannon(*sure)
+    assert apart.item() == pytest.approx(np.log(3), rel=1e-6)
+    apart.backward()
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in sure)
+
+
+@pytest.mark.parametrize("name", ["vanilla", "label-smoothing", "adals", "focal"])
+def test_loss_and_gradient_are_the_method_s_and_12_times_the_divergence(name, batch, network):
+    ids, x, labels = batch
+    model, method = network(), method_named(name, 4, {"augmix": 12.0})
+    torch.manual_seed(3)
+    (loss,) = method.losses(model, ids, x, labels)
+    loss.backward()
+    torch.manual_seed(3)
+    two = augmix(torch.cat([x, x]))
+    (shown,) = model.seen
+    assert torch.equal(shown, torch.cat([x, two])), "one pass, in which batch norm sees all"
+    assert (two[:9] - two[9:]).abs().max() > 0.05, "each view is drawn by itself"
+
+    twin = network()
+    logits = twin(torch.cat([x, two])).split(9)
+    p = [one.softmax(dim=1) for one in logits]
+    mean = torch.stack(p).mean(dim=0)
+    apart = torch.stack([(one * (one / mean).log()).sum(dim=1).mean() for one in p]).mean()
+    expected = method_named(name, 4, {}).criterion(logits[0], ids, labels) + 12 * apart
+    torch.testing.assert_close(loss, expected)
+    assert 12 * apart.item() == pytest.approx(12 * divergence(*logits), rel=1e-3)
+    expected.backward()
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_without_a_weight_it_trains_on_augmix_s_images(batch, network):
+    ids, x, labels = batch
+    model = network()
+    torch.manual_seed(3)
+    (loss,) = method_named("vanilla", 4, {"augmix": 0}).losses(model, ids, x, labels)
+    torch.manual_seed(3)
+    images = augmix(x)
+    assert torch.equal(model.seen[0], images)
+    torch.testing.assert_close(loss, F.cross_entropy(network()(images), labels))
+
+
+def test_noise_is_added_to_each_view_by_itself(batch, network):
+    ids, x, labels = batch
+    model, method = network(), method_named("vanilla", 4, {"augmix": 1.0, "noise": 0.2})
+    seeds = {"augmix": 1, "noise": 2}
+    method.draw_from(lambda name: torch.Generator().manual_seed(seeds[name]))
+    list(method.losses(model, ids, x, labels))
+    views = augmix_views(x, 1.0, torch.Generator().manual_seed(1))
+    noise = torch.stack(model.seen[0].split(9)) - torch.stack(views)
+    assert (noise.flatten(1).std(dim=1) > 0.02).all()
+    assert np.abs(np.corrcoef(noise.flatten(1).numpy()) - np.eye(3)).max() < 0.5
+
+
+def test_with_regmixup_the_clean_half_is_what_must_agree(batch, network):
+    ids, x, labels = batch
+    model, method = network(), method_named("vanilla", 4, {"augmix": 12.0, "regmixup": 20.0})
+    seeds = {"augmix": 1, "regmixup": 2}
+    method.draw_from(lambda name: torch.Generator().manual_seed(seeds[name]))
+    (loss,) = method.losses(model, ids, x, labels)
+    plain = method_named("vanilla", 4, {"regmixup": 20.0})
+    plain.draw_from(lambda name: torch.Generator().manual_seed(seeds[name]))
+    views = augmix_views(x, 12.0, torch.Generator().manual_seed(1))
+    twin = network()
+    beside = Beside(twin, views[1:])
+    expected = plain.loss(beside, ids, x, labels)
+    logits = network()(model.seen[0])
+    apart = divergence(logits[:9], logits[18:27], logits[27:])
+    assert len(model.seen[0]) == 36
+    assert torch.equal(model.seen[0][:9], x)
+    assert loss.item() == pytest.approx(expected.item() + 12 * apart, rel=1e-4)

@@ -1,0 +1,89 @@
+"""The confidence penalty and margin-based label smoothing against numpy, on every criterion."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import softmax
+from scipy.stats import entropy
+
+from arcal.methods import AdaLS, method_named
+from arcal.methods.entropy import mean_entropy
+from arcal.methods.mbls import margin_penalty
+
+LOGITS = 4 * torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
+IDS, LABELS = torch.arange(12), torch.arange(12) % 5
+EVERY = pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("vanilla", {}),
+        ("label-smoothing", {"epsilon": 0.1}),
+        ("focal", {}),
+        ("adals", {}),
+        ("ar-adals", {"R": 3, "order": "gradient"}),
+    ],
+)
+
+
+def loss_of(name, settings):
+    """The loss of the logits, which a model of one parameter gives, and its gradient to them."""
+    method = method_named(name, 5, settings)
+    if isinstance(method, AdaLS):
+        method.assign("train", IDS, IDS % method.R)
+        method.smoothing.soft_label.fill_(0.8)
+    logits = LOGITS.clone().requires_grad_()
+    (loss,) = method.losses(torch.nn.Identity(), IDS, logits, LABELS)
+    (gradient,) = torch.autograd.grad(loss, logits)
+    return loss.item(), gradient.numpy()
+
+
+@EVERY
+def test_the_confidence_penalty_is_entropy(name, settings):
+    plain, gradient = loss_of(name, settings)
+    found, penalised = loss_of(name, settings | {"entropy": 0.3})
+    p = softmax(LOGITS.double().numpy(), axis=1)
+    H = np.asarray(entropy(p, axis=1))
+    assert found == pytest.approx(plain - 0.3 * H.mean(), rel=1e-5)
+    # dH/dl_k = -p_k (log p_k + H)
+    slope = -p * (np.log(p) + H[:, None])
+    expected = gradient - 0.3 * slope / 12
+    np.testing.assert_allclose(penalised, expected, atol=1e-6)
+
+
+@EVERY
+def test_mbls_penalises_what_is_beyond_the_margin(name, settings):
+    plain, gradient = loss_of(name, settings)
+    found, penalised = loss_of(name, settings | {"mbls": 6.0})
+    logits = LOGITS.double().numpy()
+    beyond = np.maximum(0, logits.max(axis=1, keepdims=True) - logits - 6)
+    assert (beyond > 0).any()
+    assert (beyond == 0).sum() > 12
+    assert found == pytest.approx(plain + 0.1 * beyond.mean(), rel=1e-5)
+    slope = -(beyond > 0).astype(float)
+    slope[np.arange(12), logits.argmax(axis=1)] = (beyond > 0).sum(axis=1)
+    expected = gradient + 0.1 * slope / 60
+    np.testing.assert_allclose(penalised, expected, atol=1e-6)
+
+
+def test_both_penalties_are_added_once_to_a_mixed_batch(batch, network):
+    ids, x, labels = batch
+    for mixing in ({"mixup": 0.4}, {"regmixup": 20.0}):
+        losses = []
+        for settings in ({}, {"entropy": 0.2, "mbls": 0.5}):
+            torch.manual_seed(3)
+            model = network()
+            torch.manual_seed(3)
+            (loss,) = method_named("vanilla", 4, mixing | settings).losses(model, ids, x, labels)
+            losses.append(loss.item())
+        logits = network()(model.seen[0])
+        more = 0.1 * margin_penalty(logits, 0.5) - 0.2 * mean_entropy(logits)
+        assert losses[1] == pytest.approx(losses[0] + more.item(), rel=1e-5)
+
+
+def test_they_are_in_float32_or_better_and_finite():
+    extreme = torch.tensor([[1000.0, 0.0, -1000.0]], requires_grad=True)
+    mean_entropy(extreme).backward()
+    assert extreme.grad is not None
+    assert extreme.grad.isfinite().all()
+    for logits in (LOGITS.bfloat16(), LOGITS.half()):
+        assert mean_entropy(logits).dtype == margin_penalty(logits, 1.0).dtype == torch.float32
+    assert mean_entropy(LOGITS.double()).dtype == torch.float64
