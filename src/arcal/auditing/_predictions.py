@@ -32,6 +32,11 @@ class Predictions:
         """Log of the averaged probabilities, float64 `(N, Z)`."""
         return average(self.logits)
 
+    @cached_property
+    def energy(self) -> Tensor:
+        """-log sum exp of the logits, the mean over members, float64 `(N,)`; 0 of probabilities."""
+        return -self.logits.double().logsumexp(2).mean(0)
+
     @property
     def predicted(self) -> Tensor:
         """The most probable class, the first of equal ones, int64 `(N,)`."""

@@ -44,5 +44,7 @@ class Calibrated(nn.Module):
             shape = getattr(logits, "shape", None)
             given = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
             raise ArcalError(f"the model returns {given}: wrap it so that it returns logits (N, Z)")
-        log_p = logits.to(self.calibrator.dtype).log_softmax(1)
-        return self.calibrator(log_p, robustness=robustness)
+        logits = logits.to(self.calibrator.dtype)
+        energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
+        log_p = logits.log_softmax(1)
+        return self.calibrator(log_p, robustness=robustness, energy=energy)

@@ -53,11 +53,11 @@ class MultiClassIsotonic(Calibrator):
 
 
 def fit_irm(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
 ) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
-    Labels `(N,)` of a single class raise `ArcalError`. `robustness` is ignored.
+    Labels `(N,)` of a single class raise `ArcalError`. Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
@@ -106,12 +106,12 @@ class OneVsAllIsotonic(Calibrator):
 
 
 def fit_irova_ts(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
 ) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
     A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
-    `robustness` is ignored.
+    Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irova_ts(log_p, torch.tensor([0, 0, 0, 1])).y  # of class 0, of class 1
@@ -175,7 +175,8 @@ def _strict_log(f: Tensor, log_p: Tensor) -> Tensor:
     line = log_p + math.log(SLOPE)
     positive = f > 0
     log_f = torch.where(positive, f, 1).log()  # no logarithm of 0, whose gradient is not finite
-    return torch.where(positive, torch.logaddexp(log_f, line), line)
+    log_f = torch.where(positive, torch.logaddexp(log_f, line), line)
+    return log_f.masked_fill(log_p.isneginf(), -torch.inf)  # a class that cannot be stays so
 
 
 def _as_knots(x: Tensor, y: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
