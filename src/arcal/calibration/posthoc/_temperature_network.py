@@ -13,7 +13,7 @@ from arcal.errors import ArcalError
 
 DECAY = 1e-3
 """Of the squared weights in the objective: with few inputs the network stays a constant."""
-STEPS = 100
+STEPS = 50
 LEAST = 0.05
 """Temperatures are this share of the network's output at least: none is 0."""
 
@@ -55,8 +55,8 @@ def fit_network(
     optimizer = torch.optim.LBFGS(
         parameters,
         max_iter=STEPS,
-        tolerance_grad=1e-7,
-        tolerance_change=1e-10,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-7,
         line_search_fn="strong_wolfe",
     )
 
