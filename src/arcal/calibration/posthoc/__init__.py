@@ -12,6 +12,7 @@ pts                    a temperature by the largest log-probabilities
 spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
 calibrated             a classifier and its calibrator as one module
+mirrored               a classifier that sees an image and its mirror image
 
 Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
 then measured. A new one is one file and a line in `POSTHOC` and in `CALIBRATORS`.
@@ -31,6 +32,7 @@ from arcal.calibration.posthoc.isotonic import (
     fit_irm,
     fit_irova_ts,
 )
+from arcal.calibration.posthoc.mirrored import Mirrored
 from arcal.calibration.posthoc.pts import ParameterizedTemperature, fit_pts
 from arcal.calibration.posthoc.registry import CALIBRATORS, POSTHOC, check_posthoc, from_state
 from arcal.calibration.posthoc.smart import Smart, fit_smart
@@ -46,6 +48,7 @@ __all__ = [
     "Dirichlet",
     "EnergyScaling",
     "EnsembleTemperature",
+    "Mirrored",
     "MultiClassIsotonic",
     "OneVsAllIsotonic",
     "ParameterizedTemperature",

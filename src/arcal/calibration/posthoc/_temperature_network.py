@@ -30,7 +30,16 @@ def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> T
     for weight, bias in layers[:-1]:
         features = (features @ weight.T + bias).tanh()
     weight, bias = layers[-1]
-    return F.softplus(features @ weight.T + bias) + LEAST * F.softplus(bias)
+    return softplus(features @ weight.T + bias) + LEAST * softplus(bias)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), of operations that onnxruntime has for float64.
+
+    >>> softplus(torch.zeros(1))
+    tensor([0.6931])
+    """
+    return torch.logaddexp(x, torch.zeros_like(x))
 
 
 def fit_network(

@@ -48,3 +48,13 @@ class Calibrated(nn.Module):
         energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
         log_p = logits.log_softmax(1)
         return self.calibrator(log_p, robustness=robustness, energy=energy)
+
+    def probabilities(self, x: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+        """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
+
+        >>> import torch
+        >>> from arcal.calibration.posthoc import Temperature
+        >>> Calibrated(nn.Identity(), Temperature(2.0)).probabilities(torch.zeros(1, 2))
+        tensor([[0.5000, 0.5000]], dtype=torch.float64)
+        """
+        return self(x, robustness=robustness).exp()

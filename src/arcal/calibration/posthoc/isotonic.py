@@ -162,7 +162,11 @@ def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """
     p = torch.maximum(p, x[:, :1])
     last = x.shape[1] - 1
-    left = (torch.searchsorted(x, p, right=True) - 1).clamp(0, last)  # nan is beyond the last
+    if torch.compiler.is_exporting():  # ONNX knows no search, and counts the knots that are passed
+        passed = (p[..., None] >= x[:, None]).sum(2)
+    else:
+        passed = torch.searchsorted(x, p, right=True)  # nan is beyond the last
+    left = (passed - 1).clamp(0, last)
     right = (left + 1).clamp(max=last)
     x_left, y_left = x.gather(1, left), y.gather(1, left)
     slope = (y.gather(1, right) - y_left) / (x.gather(1, right) - x_left)
