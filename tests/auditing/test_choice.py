@@ -76,9 +76,13 @@ def test_accuracy_is_not_given_away():
 def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
     predictions = drawn(200)
     right = Predictions(predictions.ids, predictions.predicted, predictions.logits)
-    choice = choose_calibrator(right, names=["temperature", "ets", "smart"], resamples=100)
-    assert choice.picked is None
-    assert choice.why.startswith("no calibrator can be fitted: temperature: all 200 validation")
+    choice = choose_calibrator(right, resamples=100)
+    assert choice.picked is None, "not one that is sure of everything, as isotonic functions are"
+    assert choice.why.startswith("all 200 inputs are classified correctly, which does not say")
+    assert choice.refused["temperature"].startswith("all 200 validation inputs are classified")
+    never = Predictions(predictions.ids, predictions.log_probabilities.argmin(1), right.logits)
+    choice = choose_calibrator(never, names=["temperature", "vector"], resamples=100)
+    assert choice.why.startswith("no calibrator that keeps every prediction can be fitted (temp")
 
 
 def test_one_class_with_an_optimum_is_calibrated():

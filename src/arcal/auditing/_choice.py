@@ -33,6 +33,10 @@ SIMPLEST_FIRST = (
 DIRICHLET_CLASSES = 30
 """Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
 
+ALL_RIGHT = (
+    "all {} inputs are classified correctly, which does not say how often others are wrong: the "
+    "model stays as it is; give more inputs, some of them misclassified"
+)
 RANGES = {"ece": (0.0, 1.0), "nll": None, "brier": (0.0, 2.0), "accuracy": (0.0, 1.0)}
 
 
@@ -113,8 +117,8 @@ def choose_calibrator(
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
     >>> choose_calibrator(right, names=["temperature"], resamples=200).why
-    'no calibrator can be fitted: temperature: all 40 validation inputs are classified correctly, \
-so the NLL has no lowest temperature: pass more inputs, some of them misclassified'
+    'all 40 inputs are classified correctly, which does not say how often others are wrong: the \
+model stays as it is; give more inputs, some of them misclassified'
     """
     N = len(predictions.ids)
     if N < FEWEST:
@@ -147,6 +151,9 @@ so the NLL has no lowest temperature: pass more inputs, some of them misclassifi
         for name, some in figures.items()
     }
     picked, why = _picked(candidates, best, refused)
+    if (predictions.predicted == predictions.labels).all():
+        # An isotonic function or a spline has an optimum here: to be sure of everything.
+        picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
     return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
 
@@ -230,9 +237,10 @@ def _picked(
 ) -> tuple[str | None, str]:
     """The calibrator to take, and why."""
     if best is None:
-        if not candidates and refused:
-            name, line = next(iter(refused.items()))
-            return None, f"no calibrator can be fitted: {name}: {line}"
+        safe = [name for name in refused if CALIBRATORS[name].keeps_order]
+        if safe:
+            lines = f"{safe[0]}: {refused[safe[0]]}"
+            return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
         return None, "none of those named keeps the accuracy: the model stays as it is"
     if candidates[best].change.sign >= 0:
         return None, (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated
@@ -42,13 +42,13 @@ def export_calibrated(
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
     Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one, and return
-    float64 log-probabilities `(N, Z)`. What is written is read again and run on `x`, and is refused
-    if a probability is off by more than 1e-5. `.safetensors` has the weights of the module, whose
-    names begin with `model.` and `calibrator.`. A model that cannot be exported raises
-    `ArcalError`, as `check_formats` does.
+    log-probabilities `(N, Z)` of the dtype of `x`; inside, the calibrator is float64. What is
+    written is read again and run on `x`, and is refused if a probability is off by more than 1e-5.
+    `.safetensors` has the weights of the module, whose names begin with `model.` and `calibrator.`.
+    A model that cannot be exported raises `ArcalError`, as `check_formats` does.
 
     >>> from arcal.calibration.posthoc import Temperature
-    >>> classifier = Calibrated(torch.nn.Linear(3, 2), Temperature(2.0))
+    >>> classifier = Calibrated(nn.Linear(3, 2), Temperature(2.0))
     >>> (path,) = export_calibrated(classifier, torch.rand(4, 3), Path("out"), ["pt2"])
     >>> path.name
     'calibrated.pt2'
@@ -81,6 +81,18 @@ def export_calibrated(
     return written
 
 
+class _SameDtype(nn.Module):
+    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants."""
+
+    def __init__(self, classifier: Calibrated):
+        super().__init__()
+        self.classifier = classifier
+        self.training = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(x).to(x.dtype)
+
+
 def run_onnx(path: Path, x: Tensor) -> Tensor:
     """What onnxruntime returns for inputs `x`: log-probabilities `(N, Z)`.
 
@@ -108,12 +120,13 @@ def _save_onnx(classifier: Calibrated, x: Tensor, path: Path) -> None:
 def _program(classifier: Calibrated, x: Tensor) -> ExportedProgram:
     """The program for any number of inputs, or for as many as `x` if the model takes no other."""
     x = x if len(x) > 1 else torch.cat([x, x])  # one input would be taken for a fixed number
+    module, shapes = _SameDtype(classifier), {"x": {0: Dim("inputs")}}
     with torch.no_grad(), _quietly():
         try:
-            return torch.export.export(classifier, (x,), dynamic_shapes={"x": {0: Dim("inputs")}})
+            return torch.export.export(module, (x,), dynamic_shapes=shapes)
         except Exception:  # of every kind: what the model does with its batch size
             with _exporting("by torch.export"):
-                return torch.export.export(classifier, (x,))
+                return torch.export.export(module, (x,))
 
 
 @contextmanager

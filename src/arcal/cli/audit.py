@@ -1,7 +1,6 @@
 """arcal audit"""
 
 import json
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    check_folder,
     flag,
     flags_named,
     given,
@@ -124,7 +124,7 @@ class Audit:
         from arcal.console import bar
         from arcal.report.audited import figure_names
 
-        _check_folder(self.output.out)
+        check_folder(self.output.out)
         models, data = split_names(self.what)
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
@@ -196,12 +196,3 @@ class Audit:
         if self.analysis.shift is None:
             return None
         return [] if self.analysis.shift == ("none",) else shift_sets(self.analysis.shift)
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that cannot be written before the work rather than after it."""
-    there = next(path for path in (out, *out.parents, Path()) if path.exists())
-    if not there.is_dir():
-        raise ArcalError(f"--out {out}: {there} is a file: name a folder")
-    if not os.access(there, os.W_OK):
-        raise ArcalError(f"--out {out}: {there} cannot be written: name another place")

@@ -1,9 +1,10 @@
-"""The flags of a model, its data and the machine, which `arcal audit` and `arcal score` share.
+"""The flags of a model, its data and the machine, which commands on any model share.
 
 A flag is explained by the comment above it, whose lines tyro joins in the help; no line of one may
 begin with anything but a letter.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -139,3 +140,12 @@ def open_named(
         limit=limit,
         **options,
     )
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that cannot be written before the work rather than after it."""
+    there = next(path for path in (out, *out.parents, Path()) if path.exists())
+    if not there.is_dir():
+        raise ArcalError(f"--out {out}: {there} is a file: name a folder")
+    if not os.access(there, os.W_OK):
+        raise ArcalError(f"--out {out}: {there} cannot be written: name another place")

@@ -9,7 +9,8 @@ from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.errors import ArcalError
 
-FOLDS = 3
+LEFT_OUT = 3
+"""One of so many inputs of each label is left out, to choose the strength by."""
 STRENGTHS = (10.0, 1.0, 0.1)
 """Of lambda = mu, from the strongest; each fit begins where the one before it ended."""
 
@@ -61,8 +62,8 @@ def fit_dirichlet(
         lambda / (Z (Z - 1)) sum_{i != j} W_ij^2  +  mu / Z sum_j b_j^2
 
     `strength` is lambda = mu. Unless it is given it is chosen from `STRENGTHS` by the log-loss of
-    inputs left out, each label's dealt out to three folds in turn. Labels `(N,)` of a single class
-    raise `ArcalError`. Robustness and energy are ignored.
+    a third of each label's inputs, left out, and then all are fitted. Labels `(N,)` of a single
+    class raise `ArcalError`. Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_dirichlet(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=2)
@@ -94,14 +95,11 @@ def _fit(log_p: Tensor, labels: Tensor, strength: float, start: Parameters) -> P
 
 
 def _strength(log_p: Tensor, labels: Tensor) -> float:
-    fold = torch.empty_like(labels)
-    fold[labels.argsort(stable=True)] = torch.arange(len(labels)) % FOLDS
-    losses = dict.fromkeys(STRENGTHS, 0.0)
-    for number in range(FOLDS):
-        rest, out = fold != number, fold == number
-        linear = _identity(log_p.shape[1])
-        for strength in STRENGTHS:
-            linear = _fit(log_p[rest], labels[rest], strength, linear)
-            q = bounded(log_p[out]) @ linear.W.T + linear.b
-            losses[strength] += F.cross_entropy(q, labels[out], reduction="sum").item()
+    out = torch.empty(len(labels), dtype=torch.bool)
+    out[labels.argsort(stable=True)] = torch.arange(len(labels)) % LEFT_OUT == 0
+    linear, losses = _identity(log_p.shape[1]), {}
+    for strength in STRENGTHS:
+        linear = _fit(log_p[~out], labels[~out], strength, linear)
+        q = bounded(log_p[out]) @ linear.W.T + linear.b
+        losses[strength] = F.cross_entropy(q, labels[out]).item()
     return min(losses, key=lambda strength: losses[strength])
