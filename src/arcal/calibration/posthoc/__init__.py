@@ -11,6 +11,7 @@ ebs                    a temperature by the energy of the logits
 pts                    a temperature by the largest log-probabilities
 spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
+batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated
 calibrated             a classifier and its calibrator as one module
 mirrored               a classifier that sees an image and its mirror image
 
@@ -18,6 +19,11 @@ Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Nev
 then measured. A new one is one file and a line in `POSTHOC` and in `CALIBRATORS`.
 """
 
+from arcal.calibration.posthoc.batch_temperature import (
+    BatchTemperature,
+    Today,
+    fit_batch_temperature,
+)
 from arcal.calibration.posthoc.calibrated import Calibrated
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
@@ -43,6 +49,7 @@ from arcal.calibration.posthoc.vector_scaling import VectorScaling, fit_vector
 __all__ = [
     "CALIBRATORS",
     "POSTHOC",
+    "BatchTemperature",
     "Calibrated",
     "Calibrator",
     "Dirichlet",
@@ -55,8 +62,10 @@ __all__ = [
     "Smart",
     "Spline",
     "Temperature",
+    "Today",
     "VectorScaling",
     "check_posthoc",
+    "fit_batch_temperature",
     "fit_dirichlet",
     "fit_ebs",
     "fit_ensemble_temperature",
