@@ -126,6 +126,41 @@ def test_perturbed_images_and_mirror_images(here):
     assert len(set(inputs.values())) == 3
 
 
+def test_unlabelled_predictions_are_said_how_right_they_are(here):
+    z, labels = drawn(2000)
+    np.savez("mine.npz", logits=z, labels=labels)
+    np.savez("today.npz", logits=0.7 * z)
+    done = succeeds("calibrate", "mine.npz", *USUAL, "--unlabelled", "today.npz")
+    words = " ".join(done.stdout.split())
+    assert "the 2,000 unlabelled inputs: the model is right on about" in words
+    today = json.loads(Path("calibrated/calibration.json").read_text())["unlabelled"]
+    right = (z.argmax(1) == labels).mean()
+    assert today["low"] < today["accuracy"] < today["high"] < right
+    calibrator = load_calibrator("calibrated/unlabelled.safetensors")
+    assert isinstance(calibrator, Temperature)
+    assert calibrator.T.item() == today["T"]
+    np.savez("other.npz", logits=0.02 * z)
+    done = succeeds("calibrate", "mine.npz", *USUAL, "--unlabelled", "other.npz")
+    assert "other classes altogether" in " ".join(done.stdout.split())
+    np.savez("two.npz", logits=z[:, :2])
+    line = arcal("calibrate", "mine.npz", *USUAL, "--unlabelled", "two.npz").line
+    assert "two.npz has 2 classes and mine.npz 3" in line
+    assert "no.npz is missing" in arcal("calibrate", "mine.npz", "--unlabelled", "no.npz").line
+
+
+def test_unlabelled_images_go_through_the_model(here):
+    part = load_part("fashion", part="test")
+    pixels = part.images(torch.arange(60)).numpy()
+    np.savez("photos.npz", images=255 - pixels, labels=np.zeros(60, dtype=int))
+    some = ("fashion", "--limit", "200", "--calibrators", "temperature", "--json")
+    done = succeeds("calibrate", "net.py:network", *some, "--unlabelled", "photos.npz")
+    today = json.loads(done.stdout)["unlabelled"]
+    assert today["n"] == 60
+    assert 0 <= today["accuracy"] <= 1
+    again = arcal("calibrate", "net.py:network", *some, "--unlabelled", "fashion")
+    assert "--unlabelled fashion is DATA" in again.line
+
+
 def test_no_misclassified_input_is_a_word_and_the_model_as_it_is(here):
     np.savez("right.npz", logits=9 * np.eye(3)[np.arange(60) % 3], labels=np.arange(60) % 3)
     done = succeeds("calibrate", "right.npz", *USUAL)

@@ -23,7 +23,8 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
-    from arcal.audits import Job
+    from arcal.audits import Examples, Job
+    from arcal.calibration.posthoc import Today
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class CalibrationFlags:
     # blur, spatter, saturation) of an intensity from 1 to 5. Less sure on clean images, and nearer
     # the truth where inputs are worse than these.
     perturb: Annotated[str | None, flag("HOW")] = None
+    # Inputs without labels, such as today's: how often is the model right on them, and how sure
+    # should it be? Written like DATA, whose labels are not looked at, or a file of predictions.
+    unlabelled: Annotated[str | None, flag("DATA")] = None
     # Average views of an image before calibrating: mirror. Twice the passes.
     views: Annotated[str | None, flag("HOW")] = None
 
@@ -99,22 +103,25 @@ class Calibrate:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
         job = None
         if data is None:
-            predictions = self._from_file(Path(models[0]), formats)
+            predictions, unlabelled = self._from_file(Path(models[0]), formats)
         else:
-            job, predictions = self._from_model(models[0], data)
+            job, predictions, unlabelled = self._from_model(models[0], data)
         predictions, line = without_zeros(predictions)
         if line:
             say(f"arcal: {line}")
         choice = self._choice(predictions)
-        written = self._write(choice, job, formats)
-        self._print(choice)
+        today = None if unlabelled is None else self._today(predictions, unlabelled)
+        written = self._write(choice, job, formats, today)
+        self._print(choice, today)
         for path in written:
             say(f"written: {path}")
 
-    def _from_file(self, path: Path, formats: tuple[str, ...]) -> "Predictions":
+    def _from_file(
+        self, path: Path, formats: tuple[str, ...]
+    ) -> "tuple[Predictions, Predictions | None]":
         from arcal.audits import read_predictions
 
-        own = ("--calibrators",)
+        own = ("--calibrators", "--unlabelled")
         for name in given(self.model, self.data, self.calibration, self.machine, but=own):
             raise ArcalError(
                 f"{name} is of a model and its data, and {path} holds predictions: leave it out"
@@ -129,12 +136,18 @@ class Calibrate:
             say(f"arcal: {path}: {saved.scaled}")
         if saved.weights is not None:
             say(f"arcal: {path}: weights do not count when calibrators are fitted")
-        return saved.predictions
+        unlabelled = self.calibration.unlabelled
+        if unlabelled is None:
+            return saved.predictions, None
+        other = read_predictions(Path(unlabelled), labelled=False)
+        Z, classes = other.predictions.classes, saved.predictions.classes
+        if classes != Z:
+            raise ArcalError(f"{unlabelled} has {Z} classes and {path} {classes}: give the same")
+        return saved.predictions, other.predictions
 
-    def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions]":
+    def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
         from arcal.audits import Settings, names_of, perturbed, with_views
         from arcal.compute import Compute
-        from arcal.console import bar
 
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
         settings = Settings(order=None, batch=self.machine.batch, device=compute.device)
@@ -142,21 +155,23 @@ class Calibrate:
         if reading.part is None and (usual := _validation_part(data)):
             reading = replace(reading, part=usual)
         (name,) = names_of([spec], [])
-        job = open_named(spec, data, settings, self.model, reading, name=name, panel=())
+        unlabelled = self.calibration.unlabelled
+        if unlabelled == data:
+            raise ArcalError(f"--unlabelled {unlabelled} is DATA: give other inputs")
+        other = () if unlabelled is None else (unlabelled,)
+        options: dict[str, Any] = {"name": name, "panel": (), "other": other}
+        job = open_named(spec, data, settings, self.model, reading, **options)
         if self.calibration.views:
             job = with_views(job)
         with compute.limited(), flags_named(job):
             job = job.checked()
             assert job.examples is not None
             examples = perturbed(job.examples) if self.calibration.perturb else job.examples
-            with bar("predicting", "inputs") as progress:
-                predictions = job.predictions(
-                    examples,
-                    self.output.out / ".work",
-                    lambda done: progress(done, len(examples)),
-                )
+            predictions, *more = (
+                _predicted(job, some, self.output.out / ".work") for some in (examples, *job.other)
+            )
         _say_doubt(job, predictions)
-        return job, predictions
+        return job, predictions, more[0] if more else None
 
     def _choice(self, predictions: "Predictions") -> "Choice":
         from arcal.auditing import choose_calibrator
@@ -166,8 +181,26 @@ class Calibrate:
         with bar("fitting", "calibrators") as progress:
             return choose_calibrator(predictions, names=names, progress=progress)
 
-    def _write(self, choice: "Choice", job: "Job | None", formats: tuple[str, ...]) -> list[Path]:
+    def _today(self, predictions: "Predictions", unlabelled: "Predictions") -> "Today | None":
+        """What the unlabelled inputs say, all of them as one batch."""
+        from arcal.calibration.posthoc import fit_batch_temperature
+
+        try:
+            batch = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
+        except ArcalError as error:
+            say(f"arcal: nothing is said of --unlabelled {self.calibration.unlabelled}: {error}")
+            return None
+        return batch.estimate(unlabelled.log_probabilities)
+
+    def _write(
+        self,
+        choice: "Choice",
+        job: "Job | None",
+        formats: tuple[str, ...],
+        today: "Today | None",
+    ) -> list[Path]:
         """The calibrator first, so that it is there if the model cannot be exported."""
+        from arcal.calibration.posthoc import Temperature
         from arcal.files import write_json
         from arcal.report.calibrations import choice_json
         from arcal.store import save_calibrator
@@ -175,8 +208,13 @@ class Calibrate:
         out = self.output.out
         about = {} if job is None else dict(job.facts)
         facts = {"of": " ".join(self.what), "facts": about, **choice_json(choice)}
+        if today is not None:
+            facts["unlabelled"] = vars(today)
         written = [out / "calibration.json"]
         write_json(written[0], facts)
+        if today is not None:
+            written.append(out / "unlabelled.safetensors")
+            save_calibrator(Temperature(today.T), written[-1])
         if choice.calibrator is None:
             if formats:
                 say("arcal: nothing is exported: the model stays as it is")
@@ -188,15 +226,26 @@ class Calibrate:
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
 
-    def _print(self, choice: "Choice") -> None:
-        from arcal.report.calibrations import choice_json, print_choice, sentences
+    def _print(self, choice: "Choice", today: "Today | None") -> None:
+        from arcal.report.calibrations import choice_json, print_choice, sentences, today_sentences
 
         if self.output.json:
-            print(json.dumps(choice_json(choice), indent=2))
+            more = {} if today is None else {"unlabelled": vars(today)}
+            print(json.dumps(choice_json(choice) | more, indent=2))
             return
         print_choice(choice)
-        for line in sentences(choice):
+        lines = sentences(choice)
+        if today is not None:
+            lines += today_sentences(today, choice.before.accuracy.value)
+        for line in lines:
             print(wrapped(line))
+
+
+def _predicted(job: "Job", examples: "Examples", work: Path) -> "Predictions":
+    from arcal.console import bar
+
+    with bar(f"predicting {examples.name}", "inputs") as progress:
+        return job.predictions(examples, work, lambda done: progress(done, len(examples)))
 
 
 def _validation_part(data: str) -> str | None:

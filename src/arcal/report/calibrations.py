@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from arcal.auditing import Candidate, Choice, Estimate
+from arcal.calibration.posthoc import Today
 from arcal.report.names import POSTHOC
 
 HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
@@ -59,6 +60,22 @@ def sentences(choice: Choice) -> list[str]:
         if not choice.why.endswith(line)
     ]
     return lines
+
+
+def today_sentences(today: Today, validation: float) -> list[str]:
+    """How often the model is right on unlabelled inputs, and how sure it should be."""
+    right, low, high, labelled, sure = (
+        f"{100 * share:.1f}"
+        for share in (today.accuracy, today.low, today.high, validation, today.confidence)
+    )
+    lines = [
+        f"the {today.n:,} unlabelled inputs: the model is right on about {right} % [{low}, {high}] "
+        f"({labelled} % of the labelled ones), and with their temperature says {sure} %; at "
+        f"T={today.T:.4g} it is as sure as it should be",
+        "(an estimate without labels, from how many reach the entropy that as many labelled ones "
+        "reach as are right: it holds for inputs of the same classes, not for any)",
+    ]
+    return lines if today.doubt is None else [*lines, today.doubt]
 
 
 def choice_json(choice: Choice) -> dict[str, Any]:

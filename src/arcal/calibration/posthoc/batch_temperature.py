@@ -55,7 +55,8 @@ class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
     `T` is that of the validation inputs, `threshold` the negative entropy, at that temperature,
-    that as many validation inputs reach as are right; `accuracy` is their share of `n`. The last
+    that as many validation inputs reach as are right; `ends` are those of the accuracies at the
+    ends of its 95 % interval, the looser one first; `accuracy` is the share that is right. The last
     `window` inputs count, and `shrink` more that stand for the validation temperature.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
@@ -76,8 +77,8 @@ class BatchTemperature:
         self,
         T: float,
         threshold: float,
+        ends: tuple[float, float],
         accuracy: float,
-        n: int,
         *,
         window: int = WINDOW,
         shrink: float = SHRINK,
@@ -85,7 +86,7 @@ class BatchTemperature:
         if window < 1 or shrink < 0:
             raise ArcalError(f"window is {window} and shrink {shrink}: 1 and 0 are the least")
         self.T, self.temperature = T, Temperature(T)
-        self.threshold, self.accuracy, self.n = threshold, accuracy, n
+        self.threshold, self.ends, self.accuracy = threshold, ends, accuracy
         self.window, self.shrink = window, shrink
         self._recent: Tensor | None = None
 
@@ -115,9 +116,10 @@ class BatchTemperature:
         log_p = as_log_probabilities(log_p)
         scaled = (log_p / self.T).log_softmax(1)
         n, Z = log_p.shape
-        share = (score(scaled) >= self.threshold).double().mean().item()
+        scores = score(scaled)
+        share = (scores >= self.threshold).double().mean().item()
         confidence = scaled.exp().amax(1).mean().item()
-        low, high = self._interval(share, n)
+        low, high = self._interval(scores, share)
         target = (n * share + self.shrink * confidence) / (n + self.shrink)
         T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
         return Today(n, share, low, high, confidence, T, self._doubt(high, Z))
@@ -126,15 +128,13 @@ class BatchTemperature:
         """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before."""
         return self.temperature(log_p)
 
-    def _interval(self, share: float, n: int) -> tuple[float, float]:
-        """Of the share of a batch and of the accuracy that the threshold reproduces, together."""
-        inside = min(max(share, 1 / (2 * n)), 1 - 1 / (2 * n))  # of 0 and 1 no variance is known
-        of_batch = inside * (1 - inside) / n
-        of_validation = self.accuracy * (1 - self.accuracy) / self.n
-        effective = inside * (1 - inside) / (of_batch + of_validation)
-        pair = torch.tensor([[share * effective], [effective]], dtype=torch.float64)
-        low, high = exact_interval(*pair)
-        return low.item(), high.item()
+    def _interval(self, scores: Tensor, share: float) -> tuple[float, float]:
+        """Of the share of a batch: the draw of the batch and that of the threshold, together."""
+        n = torch.tensor(float(len(scores)), dtype=torch.float64)
+        low, high = (end.item() for end in exact_interval(share * n, n))
+        most, least = ((scores >= end).double().mean().item() for end in self.ends)
+        below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
+        return max(share - below, 0.0), min(share + above, 1.0)
 
     def _doubt(self, high: float, Z: int) -> str | None:
         if high >= max(self.accuracy / 2, 1 / Z):
@@ -163,8 +163,16 @@ def fit_batch_temperature(
     labels = as_classes(labels, N, Z)
     right = int((log_p.argmax(1) == labels).sum())
     ordered = score((log_p / T).log_softmax(1)).sort(descending=True).values
-    threshold = ordered[right - 1].item() if right else math.inf
-    return BatchTemperature(T, threshold, right / N, N, window=window, shrink=shrink)
+    whole = torch.tensor(float(N), dtype=torch.float64)
+    low, high = (end.item() for end in exact_interval(whole * right / N, whole))
+
+    def reached_by(share: float) -> float:
+        """The score that this share of the validation inputs reach."""
+        k = round(share * N)
+        return ordered[k - 1].item() if k else math.inf
+
+    ends = reached_by(high), reached_by(low)
+    return BatchTemperature(T, reached_by(right / N), ends, right / N, window=window, shrink=shrink)
 
 
 def score(log_p: Tensor) -> Tensor:
