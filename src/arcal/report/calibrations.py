@@ -12,7 +12,7 @@ from arcal.calibration.posthoc import Today
 from arcal.report.names import POSTHOC
 
 HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
-WIDEST = 100
+WIDEST = 200
 
 
 def print_choice(choice: Choice, console: Console | None = None) -> None:
@@ -26,7 +26,8 @@ def print_choice(choice: Choice, console: Console | None = None) -> None:
     for one in (choice.before, *rows):
         style = "bold" if one.name == choice.picked else ""
         table.add_row(*(Text(cell, style) for cell in _cells(one, one is choice.before)))
-    console.width = max(console.width, WIDEST)  # or numbers would be cut
+    needed = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+    console.width = max(console.width, needed)  # or numbers would be cut
     console.print(table)
 
 

@@ -87,12 +87,10 @@ def test_a_moving_window_forgets():
     log_p, _ = harder(1000)
     easy, _ = draw(N=1000, seed=5)
     stream = fresh(window=300)
-    for batch in log_p.split(50):
-        last = stream.update(batch)
+    last = [stream.update(batch) for batch in log_p.split(50)][-1]
     assert last.n == 300
     assert last == fresh().estimate(log_p[-300:])
-    for batch in easy.split(100):
-        last = stream.update(batch)
+    last = [stream.update(batch) for batch in easy.split(100)][-1]
     assert last == fresh().estimate(easy[-300:])
     assert stream.temperature.T.item() == last.T
 

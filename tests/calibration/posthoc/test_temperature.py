@@ -1,4 +1,5 @@
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from posthoc_examples import draw, energy_of
 from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 
 from arcal.calibration import average, confidence_and_correct, ece, nll
 from arcal.calibration.posthoc import POSTHOC, Temperature, check_posthoc, fit_temperature
@@ -66,6 +70,30 @@ def test_is_the_optimum_of_a_fine_grid_and_of_scipy():
     beta = torch.tensor(1 / T, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(F.cross_entropy(beta * log_p, labels), beta)
     assert abs(slope.item()) < 1e-9, "a real optimum: autograd's slope is zero"
+
+
+class AsTheyAre(ClassifierMixin, BaseEstimator):
+    """A classifier of scikit-learn's whose logits are its inputs."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        return X
+
+    def predict(self, X):
+        return X.argmax(1)
+
+
+@pytest.mark.parametrize("T", [0.6, 2.0, 4.0])
+def test_is_scikit_learns_temperature(T):
+    log_p, labels = draw(N=1000, T=T)
+    z, y = log_p.numpy(), labels.numpy()
+    options: dict[str, Any] = {"method": "temperature", "ensemble": False}
+    peer = CalibratedClassifierCV(FrozenEstimator(AsTheyAre().fit(z, y)), **options).fit(z, y)
+    ours = fit_temperature(log_p, labels)(log_p).exp().numpy()
+    np.testing.assert_allclose(peer.predict_proba(z), ours, atol=2e-4)
 
 
 def test_finds_the_temperature_that_labels_were_drawn_at():
