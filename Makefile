@@ -45,12 +45,13 @@ page/node_modules: page/package-lock.json
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
+# Modules are compiled when they are first imported: all of torch's take as long as the installation.
 .venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/pip install --quiet -e .
+	$(BIN)/pip install --quiet --no-compile -e .
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/pip install --quiet -e '.[test]'
+	$(BIN)/pip install --quiet --no-compile -e '.[test]'
 	$(BIN)/pip install --quiet --no-deps 'imagecorruptions>=1.1.2'  # its photographs of frost
 	touch $@
 

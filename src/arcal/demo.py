@@ -19,7 +19,13 @@ from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
 
 SEEDS = (0, 1, 2)
-VANILLA = Run(data="fashion", images=3000, recipe=RECIPES["demo"])
+VANILLA = Run(
+    data="fashion",
+    images=2000,
+    validation=2000,
+    test_images=3000,
+    recipe=replace(RECIPES["demo"].shortened(12), batch_size=64),
+)
 EPSILONS = (0.02, 0.04, 0.06)
 R = 10
 ADAPTIVE = {"R": R, "attack": "boundary-projection-quick", "alpha": "auto", "update": "joint"}

@@ -2,11 +2,14 @@
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+
+from arcal.errors import ArcalError
 
 try:
     import fcntl
@@ -42,20 +45,77 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+MARKS = {
+    ".html": b'<meta name="generator" content="arcal">',
+    ".json": b'"arcal": "',
+    ".md": b"Audited with arcal ",
+    ".safetensors": b"arcal ",  # in the header's metadata, which comes first
+    ".parquet": b"arcal",  # a key of the schema's metadata
+}
+"""By the ending of a file, what says that arcal wrote it."""
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise `ArcalError` if there is a file at `path` that arcal did not write.
+
+    What users name may be a file of theirs, which nothing here may replace.
+
+    >>> _ = Path("mine.json").write_text('{"seeds": [0, 1]}')
+    >>> check_replaceable(Path("mine.json"))
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: mine.json is there and arcal did not write it: name another place, or
+    move it
+    """
+    if path.exists() and not _is_marked(path):
+        raise ArcalError(
+            f"{path} is there and arcal did not write it: name another place, or move it"
+        )
+
+
+def _is_marked(path: Path) -> bool:
+    mark = MARKS.get(path.suffix)
+    if mark is None or not path.is_file() or not (size := path.stat().st_size):
+        return False
+    if path.suffix != ".parquet":
+        with path.open("rb") as file:
+            return mark in file.read(size if path.suffix == ".md" else 2000)
+    import pyarrow.parquet as pq
+    from pyarrow import ArrowException
+
+    try:
+        return mark in (pq.read_schema(path).metadata or {})
+    except (ArrowException, OSError):
+        return False
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock on the file `path` while the block runs; other processes wait for it.
 
-    The lock is released when the process ends, however it ends. Windows has no such lock.
+    The lock is released when the process ends, however it ends. Windows has no such lock. A
+    symbolic link at `path` raises `ArcalError`: nothing is opened through it.
 
     >>> with locked(Path("notes/.lock")):
     ...     pass  # no other process is in such a block
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        file = os.open(path, flags, 0o666)
+    except OSError:
+        if path.is_symlink():
+            raise ArcalError(
+                f"{path} is a symbolic link, but a lock is needed: delete it"
+            ) from None
+        raise
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise ArcalError(f"{path} is not a file, so it is no lock: delete it")
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(file)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -64,7 +64,7 @@ def test_safetensors_has_all_weights(network, tmp_path):
     classifier = Calibrated(network, fitted("vector"))
     (path,) = export_calibrated(classifier, images(2), tmp_path, ["safetensors"])
     state, header = load_tensors(path)
-    assert header == {"kind": "vector"}
+    assert header == {"format": "arcal calibrated 1", "kind": "vector"}
     names = {key.removeprefix("calibrator.") for key in state if key.startswith("calibrator.")}
     calibrator = from_state("vector", {name: state[f"calibrator.{name}"] for name in names})
     twin = Calibrated(network, calibrator)

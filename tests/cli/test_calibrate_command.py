@@ -217,6 +217,22 @@ def test_bad_input_is_one_line(here, arguments, says):
     assert not Path("calibrated").exists() or not any(Path("calibrated").glob("*.json"))
 
 
+def test_only_what_arcal_wrote_is_replaced(here):
+    z, labels = drawn()
+    np.savez("mine.npz", logits=z, labels=labels)
+    Path("calibrated").mkdir()
+    for name in ("calibration.json", "calibrator.safetensors", "calibrated.pt2"):
+        Path("calibrated", name).write_text("a letter")
+        line = arcal("calibrate", "mine.npz", *USUAL).line
+        assert f"calibrated/{name} is there and arcal did not write it" in line
+        assert Path("calibrated", name).read_text() == "a letter"
+        Path("calibrated", name).unlink()
+    succeeds("calibrate", "mine.npz", *USUAL)
+    Path("calibrated/calibrated.pt2").write_text("of an earlier calibration")
+    succeeds("calibrate", "mine.npz", *USUAL)
+    assert not Path("calibrated/calibrated.pt2").exists()
+
+
 def test_what_cannot_be_exported_keeps_the_calibrator(here):
     some = ("fashion", "--limit", "200", "--calibrators", "temperature", "--export", "pt2")
     done = arcal("calibrate", "net.py:Stubborn", *some)

@@ -11,7 +11,7 @@ _calibration   what calibrators are fitted on
 _open          what a user types, opened
 """
 
-from arcal.audits._audit import Audit, audit
+from arcal.audits._audit import FILES, Audit, audit
 from arcal.audits._blocks import PANEL, Settings
 from arcal.audits._calibration import perturbed, with_views
 from arcal.audits._conditions import Condition, failures
@@ -21,6 +21,7 @@ from arcal.audits._open import Reading, names_of, open_job, open_predictions, sp
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 
 __all__ = [
+    "FILES",
     "PANEL",
     "Audit",
     "Condition",

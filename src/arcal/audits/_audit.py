@@ -1,5 +1,6 @@
 """`arcal.audit`: classifiers and data in, findings out."""
 
+import json
 import tempfile
 import webbrowser
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +14,14 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 import torch
 
+from arcal._version import __version__
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._jobs import Job, Progress, panel_for, run_jobs
 from arcal.errors import ArcalError
-from arcal.files import write_json, write_whole
+from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
     Shown,
     as_json,
@@ -33,6 +35,9 @@ from arcal.report.audited import (
 )
 from arcal.report.explorer import write_explorer
 from arcal.robustness import Attack
+
+FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
+"""What an audit writes, beside what it keeps."""
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
@@ -127,6 +132,8 @@ class Audit:
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
         out = Path(out)
+        for name in FILES:
+            check_replaceable(out / name)
         write_json(out / "audit.json", self.as_json())
         tables = [_table(model) for model in self.models]
         if len(tables) > 1:
@@ -135,6 +142,7 @@ class Audit:
                 for table, model in zip(tables, self.models, strict=True)
             ]
         table = pa.concat_tables(tables, promote_options="default")
+        table = table.replace_schema_metadata({"arcal": json.dumps({"version": __version__})})
         write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
         card = model_card(self.models, self.data)
         write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))

@@ -19,6 +19,8 @@ from arcal.files import write_whole
 from arcal.store import save_tensors
 
 FORMATS = ("pt2", "onnx", "safetensors")
+FORMAT = "arcal calibrated 1"
+"""Of the safetensors file; its number increases when older versions cannot read it."""
 APART = 1e-5
 """How far a probability of what was written may be from the module's."""
 
@@ -65,7 +67,7 @@ def export_calibrated(
         path = folder / f"calibrated.{name}"
         if name == "safetensors":
             state = {key: value.clone() for key, value in classifier.state_dict().items()}
-            save_tensors(path, state, kind=classifier.calibrator.kind)
+            save_tensors(path, state, format=FORMAT, kind=classifier.calibrator.kind)
         elif name == "pt2":
             program = _program(classifier, x)
             buffer = io.BytesIO()

@@ -114,6 +114,7 @@ class Audit:
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
         from arcal.audits import (
+            FILES,
             Audit,
             names_of,
             open_predictions,
@@ -124,7 +125,7 @@ class Audit:
         from arcal.console import bar
         from arcal.report.audited import figure_names
 
-        check_folder(self.output.out)
+        check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images

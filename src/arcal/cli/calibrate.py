@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal._version import __version__
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Examples, Job
     from arcal.calibration.posthoc import Today
+
+
+FILES = (
+    "calibration.json",
+    "calibrator.safetensors",
+    "unlabelled.safetensors",
+    "calibrated.safetensors",
+)
+PROGRAMS = ("calibrated.pt2", "calibrated.onnx")
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,7 @@ class Calibrate:
             from arcal.classifiers import check_formats
 
             check_formats(formats)
-        check_folder(output.out)
+        _check_out(output.out)
         models, data = split_names(self.what)
         if len(models) > 1:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
@@ -206,8 +216,15 @@ class Calibrate:
         from arcal.store import save_calibrator
 
         out = self.output.out
+        for name in (*FILES, *PROGRAMS):  # of an earlier calibration: none may be taken for this
+            (out / name).unlink(missing_ok=True)
         about = {} if job is None else dict(job.facts)
-        facts = {"of": " ".join(self.what), "facts": about, **choice_json(choice)}
+        facts = {
+            "arcal": __version__,
+            "of": " ".join(self.what),
+            "facts": about,
+            **choice_json(choice),
+        }
         if today is not None:
             facts["unlabelled"] = vars(today)
         written = [out / "calibration.json"]
@@ -239,6 +256,16 @@ class Calibrate:
             lines += today_sentences(today, choice.before.accuracy.value)
         for line in lines:
             print(wrapped(line))
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a folder that cannot be written, or that has files of these names from elsewhere.
+
+    Programs say nothing of who wrote them: they are arcal's if its figures are beside them.
+    """
+    check_folder(out, FILES)
+    if not (out / FILES[0]).exists():
+        check_folder(out, PROGRAMS)
 
 
 def _predicted(job: "Job", examples: "Examples", work: Path) -> "Predictions":

@@ -9,6 +9,7 @@ import tyro
 
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
+from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
@@ -99,6 +100,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
     if table.is_dir():
         raise ArcalError(f"--table {table} is a folder: name a file in it")
+    check_replaceable(table)
     table.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, all would be for nothing
     if not os.access(table.parent, os.W_OK):
         raise ArcalError(f"{table} cannot be written there: name another place by --table")

@@ -5,7 +5,7 @@ begin with anything but a letter.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.errors import ArcalError, ModelInputError
+from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from arcal.audits import Job, Settings
@@ -142,10 +143,15 @@ def open_named(
     )
 
 
-def check_folder(out: Path) -> None:
-    """Refuse a folder that cannot be written before the work rather than after it."""
+def check_folder(out: Path, files: Sequence[str] = ()) -> None:
+    """Refuse a folder that cannot be written, or files there that arcal did not write.
+
+    Before the work rather than after it.
+    """
     there = next(path for path in (out, *out.parents, Path()) if path.exists())
     if not there.is_dir():
         raise ArcalError(f"--out {out}: {there} is a file: name a folder")
     if not os.access(there, os.W_OK):
         raise ArcalError(f"--out {out}: {there} cannot be written: name another place")
+    for name in files:
+        check_replaceable(out / name)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from arcal.cli.evaluate import Evaluate, evaluated
 from arcal.cli.output import say, show
+from arcal.files import check_replaceable
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Report(Evaluate):
     def __call__(self) -> None:
         from arcal.report import write_report
 
+        for name in ("index.html", "figures.json"):
+            check_replaceable(self.out / name)
         data, subjects = evaluated(self, self.table or self.out / "evaluation.parquet")
         page = write_report(
             self.out,

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from arcal._version import __version__
 from arcal.auditing import EvaluationSet, Subject
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import check_replaceable, write_whole
 
 SCHEMA = pa.schema(
     [
@@ -43,7 +43,8 @@ def write_table(
 ) -> None:
     """Write all figures of subjects as Parquet, one row a run, set and measure.
 
-    With `keep_others`, what a file that is there has of other methods and sets stays in it.
+    A file that arcal did not write raises `ArcalError` and stays. With `keep_others`, what a file
+    that is there has of other methods and sets stays in it.
 
     `about`, and the version of arcal, are kept as JSON in the schema's metadata under `arcal`.
 
@@ -56,6 +57,7 @@ def write_table(
     >>> table["measure"][0].as_py(), table["value"][0].as_py()
     ('accuracy', 1.0)
     """
+    check_replaceable(path)
     table = pa.Table.from_pylist(list(rows(subjects)), schema=SCHEMA)
     if keep_others and path.exists():
         table = pa.concat_tables([table, _others(path, table)])

@@ -6,6 +6,7 @@ from pathlib import Path
 from arcal.paper.item import Evaluated
 from arcal.paper.result import Claim
 
+TITLE = "# The paper at the scale "
 READ = (
     '"Holds" is said of the means unless the claim names a test; the p-value beside it, of a '
     "paired t-test over the seeds, says whether chance explains the difference. It is corrected "
@@ -40,7 +41,7 @@ def overview_page(folder: Path, scale: str) -> str:
     files = [json.loads(file.read_text()) for file in folder.glob("*.json")]
     results = [one for one in files if isinstance(one, dict) and {"name", "claims"} <= one.keys()]
     results.sort(key=lambda result: _place(result["name"]))
-    lines = [f"# The paper at the scale `{scale}`", ""]
+    lines = [f"{TITLE}`{scale}`", ""]
     lines += dict.fromkeys(f"- {line}" for result in results for line in result.get("settings", []))
     lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
     for result in results:

@@ -1,5 +1,6 @@
 """From the names of tables and figures to their results on disk."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from arcal.errors import ArcalError
 from arcal.evaluation import write_summaries, write_table
 from arcal.files import write_json, write_whole
 from arcal.paper.item import Evaluated, Item
-from arcal.paper.overview import overview_page, setting_line
+from arcal.paper.overview import TITLE, overview_page, setting_line
 from arcal.paper.plan import Planned, Progress, plan_runs, progress_of, seconds_left
 from arcal.paper.result import Result, as_json, as_markdown
 from arcal.paper.scales import Chosen, Setting, check_there
@@ -52,6 +53,7 @@ class Reproduction:
     def run(self) -> list[Result]:
         """Train what is missing, evaluate, and write every item as soon as it can be made."""
         planned = self._planned()
+        self._check_out()
         for one in planned:
             check_there(one.setting.run.data)
             if one.ood and one.setting.ood:
@@ -71,6 +73,17 @@ class Reproduction:
             page = overview_page(self.out, self.scale)
             write_whole(self.out / "README.md", lambda to, page=page: to.write_text(page))
         return [results[item.name] for item in self.items]
+
+    def _check_out(self) -> None:
+        """Refuse to replace a page of somebody else's, before the work rather than after it."""
+        page = self.out / "README.md"
+        if page.exists() and not page.read_bytes().startswith(TITLE.encode()):
+            raise ArcalError(
+                f"{page} is there and arcal did not write it: name another folder by --out"
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.out, os.W_OK):
+            raise ArcalError(f"{self.out} cannot be written: name another folder by --out")
 
     def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
         """Every setting's runs, how far they are, and the seconds that they still need.

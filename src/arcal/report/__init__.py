@@ -10,7 +10,7 @@ from arcal._version import __version__
 from arcal.auditing import Showcase, Subject
 from arcal.data import Part
 from arcal.errors import ArcalError
-from arcal.files import write_json
+from arcal.files import check_replaceable, write_json
 from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
 from arcal.report.comparison import Comparison, compare
 from arcal.report.comparison_payload import comparison_payload
@@ -53,6 +53,8 @@ def write_report(
     >>> write_report(Path("page"), [subject], title="Mine", classes=("a", "b"), notes=[], R=2).name
     'index.html'
     """
+    for name in ("index.html", "figures.json"):
+        check_replaceable(out / name)
     compared = compare(subjects, R, len(classes))
     if part is not None:
         _check_images(part, subjects[0])

@@ -17,7 +17,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 import numpy as np
 
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import check_replaceable, write_whole
 from arcal.report.comparison_types import SeveralSubjects
 
 FORMAT = 1
@@ -343,6 +343,7 @@ def write_explorer(path: Path | str, payload: Payload | Mapping[str, Any]) -> Pa
     data = f'<script id="payload" type="application/json">{_json(payload)}</script>'
     text = head + title + before + data + after
     path = Path(path)
+    check_replaceable(path)
     write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
     return path
 

@@ -68,11 +68,12 @@ def _how_sure(comparison: Comparison, where: Where) -> str:
     in_ece = _lead_in_ece(comparison, where)
     if in_ece.second is None:
         return f"{words}, all methods have the same ECE."
-    first, *_ = in_ece.best
-    best, second = comparison.subjects[first], comparison.subjects[in_ece.second]
+    best, *equal = (comparison.subjects[i] for i in in_ece.best)
+    second = comparison.subjects[in_ece.second]
+    names = " and ".join(one.name.short for one in (best, *equal))
     sentence = (
-        f"{words}, {best.name.short} has an ECE of {_number(best, where)} and {second.name.short}, "
-        f"the next, of {_number(second, where)}: "
+        f"{words}, {names} {'have' if equal else 'has'} an ECE of {_number(best, where)} and "
+        f"{second.name.short}, the next, of {_number(second, where)}: "
     )
     if in_ece.pairs < 2:
         return sentence + "without several seeds in common this difference may be chance."
