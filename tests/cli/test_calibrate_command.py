@@ -94,14 +94,13 @@ def test_a_rounded_csv_is_said_and_calibrated(here):
 
 
 def test_a_model_is_written_with_its_calibrator_inside(here):
-    done = succeeds("calibrate", "net.py:network", "fashion", "--limit", "300", *USUAL)
-    figures = json.loads(Path("calibrated/calibration.json").read_text())
+    options = ("--limit", "300", *USUAL, "--export", "pt2,safetensors", "--out", "exported")
+    done = succeeds("calibrate", "net.py:network", "fashion", *options)
+    figures = json.loads(Path("exported/calibration.json").read_text())
     assert figures["inputs"] == 300
     assert figures["facts"]["Network"].startswith("Sequential of net.py:network")
     assert "picked: " in done.stdout
-    assert not Path("calibrated/.work").exists()
-    options = ("--limit", "300", *USUAL, "--export", "pt2,safetensors", "--out", "exported")
-    done = succeeds("calibrate", "net.py:network", "fashion", *options)
+    assert not Path("exported/.work").exists()
     assert Path("exported/calibrated.pt2").exists()
     assert Path("exported/calibrated.safetensors").exists()
     plain, mended = (open_classifier(s) for s in ("net.py:network", "exported/calibrated.pt2"))

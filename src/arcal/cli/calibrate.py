@@ -120,7 +120,9 @@ class Calibrate:
         if line:
             say(f"arcal: {line}")
         choice = self._choice(predictions)
-        today = None if unlabelled is None else self._today(predictions, unlabelled)
+        today = None
+        if unlabelled is not None:
+            today = self._today(predictions, without_zeros(unlabelled)[0])
         written = self._write(choice, job, formats, today)
         self._print(choice, today)
         for path in written:
