@@ -11,6 +11,7 @@ ROOMS = (
     "_version",
     "errors",
     "files",
+    "logits",
     "adaptive_alpha",
     "smoothing",
     "attacks",

@@ -1,5 +1,7 @@
 """Smoothing against the paper's own lines, written out, and against torch's label smoothing."""
 
+import math
+import re
 from typing import Any
 
 import numpy as np
@@ -259,11 +261,16 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(1), "at least 2"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 5), "in [0, 1]"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), math.nan), "in [0, 1]"),
+        (lambda s: soften(torch.arange(2), 2.0, Z=2), "in [0, 1]"),
+        (lambda s: soften(torch.arange(2), torch.tensor([0.5, math.nan]), Z=2), "in [0, 1]"),
+        (lambda s: s(torch.eye(10)[:1], torch.zeros(1).long(), torch.tensor([1])), "softmax"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(act, says):
     smoothing = AdaptiveLabelSmoothing(10, 2)
     smoothing.assign("train", torch.tensor([1, 2]), torch.tensor([0, 1]))
-    with pytest.raises(ArcalError, match=says.replace("(", r"\(").replace(")", r"\)")) as caught:
+    with pytest.raises(ArcalError, match=re.escape(says)) as caught:
         act(smoothing)
     assert "\n" not in str(caught.value)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from arcal.adaptive_alpha import alpha_by_epochs_left, joint_step
 from arcal.errors import ArcalError
+from arcal.logits import check_logits
 
 MARGIN = 1e-6
 """The open end of Algorithm 1's interval (1/Z, 1]: a soft label is never below 1/Z + MARGIN."""
@@ -33,13 +34,16 @@ def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
     """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, float `(N, Z)`, each row summing to 1.
 
     `labels` is int64 `(N,)` in [0, Z), `epsilon` a number or a tensor `(N,)` in [0, 1].
-    `smooth_cross_entropy` is the loss with these targets and does not build them.
+    Another epsilon raises `ArcalError`. `smooth_cross_entropy` is the loss with these targets and
+    does not build them.
 
     >>> soften(torch.tensor([2, 0]), torch.tensor([0.0, 0.3]), Z=3)
     tensor([[0.0000, 0.0000, 1.0000],
             [0.8000, 0.1000, 0.1000]])
     """
     epsilon = torch.as_tensor(epsilon, device=labels.device).unsqueeze(-1)
+    if not ((epsilon >= 0) & (epsilon <= 1)).all():  # true for nan
+        raise ArcalError("an epsilon is not in [0, 1]: it is the share of a label that is spread")
     return F.one_hot(labels, Z) * (1 - epsilon) + epsilon / Z
 
 
@@ -75,7 +79,8 @@ def smooth_cross_entropy(
     number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each class, and the
     mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
-    returns `(N,)`. Another reduction, or an epsilon of another shape, raises `ArcalError`.
+    returns `(N,)`. Another reduction, an epsilon of another shape, or a number outside [0, 1]
+    raises `ArcalError`.
 
     >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
@@ -90,6 +95,8 @@ def smooth_cross_entropy(
             f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
             f"example {tuple(labels.shape)}"
         )
+    if not isinstance(epsilon, Tensor) and not 0 <= epsilon <= 1:
+        raise ArcalError(f"epsilon is {epsilon}: give the share of a label to spread, in [0, 1]")
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
     if weight is not None:
@@ -165,6 +172,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.Z, self.R, self.rule, self.reduction = int(Z), int(R), update, reduction
         self.alpha = None if alpha == "auto" else _schedule(alpha)
         self.length: tuple[int, int] | None = None
+        self._has_checked_logits = False
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         self.register_buffer("weight", weight)
@@ -197,13 +205,17 @@ class AdaptiveLabelSmoothing(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
         """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`.
 
-        `ids` may be left out when `R = 1`. A wrong shape or an unknown id raises `ArcalError`.
+        `ids` may be left out when `R = 1`. A wrong shape, an unknown id, or probabilities in the
+        first batch raise `ArcalError`.
         """
         if logits.ndim != 2 or logits.shape[1] != self.Z:
             raise ArcalError(
                 f"logits have shape {tuple(logits.shape)}: give ({len(labels)}, {self.Z}), one row "
                 "for each label and one column for each class"
             )
+        if not self._has_checked_logits:
+            check_logits(logits)
+            self._has_checked_logits = True
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
         return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)

@@ -67,3 +67,10 @@ def test_refuses_logits_that_are_not_numbers(bad):
 def test_refuses_wrong_shapes(shape):
     with pytest.raises(ArcalError, match=r"\(M, N, Z\)"):
         average(torch.zeros(shape))
+
+
+def test_refuses_probabilities():
+    p = torch.randn(2, 5, 3).softmax(-1)
+    with pytest.raises(ArcalError, match="before the softmax"):
+        average(p)
+    assert torch.allclose(average(p.log()).exp(), p.double().mean(0), atol=1e-6)

@@ -5,6 +5,7 @@ import math
 from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.logits import check_logits
 
 
 def average(logits: Tensor) -> Tensor:
@@ -13,7 +14,7 @@ def average(logits: Tensor) -> Tensor:
     log 1/M sum_m softmax(logits_m): probabilities are averaged, not logits, and computed as
     logarithms so that nothing underflows. A single model is an ensemble with M = 1, and gives its
     log-softmax to the last bit. A logit of -inf is a probability of 0; nan, +inf, or a row of only
-    -inf raises `ArcalError`.
+    -inf raises `ArcalError`, and so do probabilities.
 
     >>> import torch
     >>> members = torch.tensor([[[1.0, 3.0]], [[3.0, 1.0]]]).log()  # two, of one input
@@ -25,6 +26,7 @@ def average(logits: Tensor) -> Tensor:
             f"logits must have shape (M, N, Z) with M >= 1, not {tuple(logits.shape)}: "
             "stack the logits of the members"
         )
+    check_logits(logits)
     log_softmax = logits.detach().cpu().double().log_softmax(-1)
     if log_softmax.isnan().any():
         raise ArcalError("logits hold nan or +inf: look for a member whose training diverged")

@@ -1,0 +1,34 @@
+"""Logits, told from probabilities that somebody passes for them."""
+
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+ROUNDED = 1e-3
+"""How far from 1 a row of probabilities may sum: those of half precision are rounded."""
+
+
+def are_probabilities(logits: Tensor) -> bool:
+    """Whether all rows `(..., Z)` lie in [0, 1] and sum to 1, as a softmax's do and logits' do not.
+
+    A second softmax would take them for logits without an error: every input then has nearly the
+    same confidence, little above 1 / Z.
+
+    >>> are_probabilities(torch.tensor([[2.0, -1.0]]).softmax(dim=1))
+    True
+    >>> are_probabilities(torch.tensor([[2.0, -1.0]]))
+    False
+    """
+    rows = logits.detach()
+    if rows.numel() == 0 or rows.shape[-1] < 2 or not ((rows >= 0) & (rows <= 1)).all():
+        return False
+    return bool(((rows.double().sum(dim=-1) - 1).abs() <= ROUNDED).all())
+
+
+def check_logits(logits: Tensor) -> None:
+    """Raise `ArcalError` if these are probabilities."""
+    if are_probabilities(logits):
+        raise ArcalError(
+            "the logits lie in [0, 1] and their rows sum to 1, so these are probabilities: give "
+            "what comes before the softmax, or the probabilities' logarithm"
+        )
