@@ -14,6 +14,7 @@ def are_probabilities(logits: Tensor) -> bool:
     A second softmax would take them for logits without an error: every input then has nearly the
     same confidence, little above 1 / Z.
 
+    >>> import torch
     >>> are_probabilities(torch.tensor([[2.0, -1.0]]).softmax(dim=1))
     True
     >>> are_probabilities(torch.tensor([[2.0, -1.0]]))
