@@ -203,7 +203,8 @@ def _spoiled(run: Path) -> Path:
         (["learn"], "Unrecognized options: learn; see `arcal --help`"),
         (
             [],
-            "no command: Expected one of {audit, demo, train, score, evaluate, report, reproduce}",
+            "no command: Expected one of {audit, calibrate, demo, train, score, evaluate, report, "
+            "reproduce}",
         ),
         (["reproduce", "--seeds", "0", "table1"], "--seeds cannot be '0', 'table1'"),
         (["reproduce", "headline"], "choose another by --scale"),

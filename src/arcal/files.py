@@ -49,6 +49,7 @@ MARKS = {
     ".html": b'<meta name="generator" content="arcal">',
     ".json": b'"arcal": "',
     ".md": b"Audited with arcal ",
+    ".safetensors": b"arcal ",  # in the header's metadata, which comes first
     ".parquet": b"arcal",  # a key of the schema's metadata
 }
 """By the ending of a file, what says that arcal wrote it."""
@@ -62,8 +63,7 @@ def check_replaceable(path: Path) -> None:
     >>> _ = Path("mine.json").write_text('{"seeds": [0, 1]}')
     >>> check_replaceable(Path("mine.json"))
     Traceback (most recent call last):
-    arcal.errors.ArcalError: mine.json is there and arcal did not write it: name another place, or
-    move it
+    arcal.errors.ArcalError: mine.json is there and arcal did not write it: ...
     """
     if path.exists() and not _is_marked(path):
         raise ArcalError(

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from arcal.auditing import Predictions, halves, posthoc_on_halves
+from arcal.auditing._halves import SHOWN
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
@@ -50,7 +51,7 @@ def test_halves_are_of_ids_and_a_seed_and_not_of_rows(sharp):
 def test_a_fit_never_sees_the_half_it_is_shown_on(sharp, found):
     """It is the fit of the first half alone, and other logits in the second leave every bit."""
     first = halves(sharp.ids, sharp.labels)
-    assert set(POSTHOC) == {*found.outcomes, *found.refused}
+    assert set(SHOWN) == {*found.outcomes, *found.refused}
     some = sharp.log_probabilities[first], sharp.labels[first]
     for name, state in states(found).items():
         alone = POSTHOC[name](*some, robustness=None).state_dict()

@@ -10,7 +10,7 @@ from documents import DOCUMENTS, NAMES, ROOT, blocks, quoted
 
 from arcal.cli import main
 
-COMMANDS = ("audit", "demo", "train", "score", "evaluate", "report", "reproduce")
+COMMANDS = ("audit", "calibrate", "demo", "train", "score", "evaluate", "report", "reproduce")
 COMING = {"test-all"}  # once the slow tests are marked
 EXAMPLES = {"--weight"}  # of the method that methods.md writes
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | COMING

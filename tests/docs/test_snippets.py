@@ -14,6 +14,7 @@ from arcal.training import RECIPES, Run, train
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("choosing-alpha-and-R", "evaluation")))
 PAGES += (
     "docs/audit.md",
+    "docs/calibrate.md",
     "docs/methods.md",
     "docs/scoring.md",
     "docs/your-data.md",

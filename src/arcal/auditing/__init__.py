@@ -13,6 +13,8 @@ _overall       all figures of a set
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _posthoc       the same subject, calibrated after training
+_choice        every calibrator by cross-validation, and the one to take
+_zeros         probabilities that were rounded to 0
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspect_inputs  an accuracy near chance
 _suspect_order  predictions that are right but for the order of the classes
@@ -27,6 +29,7 @@ Nothing here reads or writes a file.
 
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
+from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._estimate import Estimate
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
@@ -82,6 +85,7 @@ from arcal.auditing._suspects import (
     suspicion,
 )
 from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
+from arcal.auditing._zeros import without_zeros
 from arcal.auditing.models import as_model, as_predictions, check_model
 
 __all__ = [
@@ -97,6 +101,8 @@ __all__ = [
     "WEAKEST",
     "Audited",
     "BeforeAndAfter",
+    "Candidate",
+    "Choice",
     "Estimate",
     "EvaluationSet",
     "Group",
@@ -132,6 +138,7 @@ __all__ = [
     "calibrated",
     "calibrated_subject",
     "check_model",
+    "choose_calibrator",
     "ece_interval",
     "ensemble",
     "ensemble_reliability",
@@ -161,4 +168,5 @@ __all__ = [
     "suspicion",
     "under_shift",
     "without_extra",
+    "without_zeros",
 ]

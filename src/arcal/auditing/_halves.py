@@ -18,6 +18,9 @@ from arcal.robustness import random_order
 HALF = 100
 """The fewest inputs of a half: with fewer neither a fit nor an interval says anything."""
 
+SHOWN = ("temperature", "ets", "irm", "irova-ts")
+"""The post-hoc methods that are shown: fitted in no time, and what most people would use."""
+
 RANGES = {"ece": (0.0, 1.0), "smooth_ece": (0.0, 1.0), "nll": None, "accuracy": (0.0, 1.0)}
 
 
@@ -65,7 +68,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Halves:
-    """Every post-hoc method fitted on `fitted_on` inputs and shown on `shown_on` others.
+    """The usual post-hoc methods fitted on `fitted_on` inputs and shown on `shown_on` others.
 
     `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
@@ -104,7 +107,7 @@ def posthoc_on_halves(
     seed: int = 0,
     resamples: int | None = None,
 ) -> Halves:
-    """Fit every method of `POSTHOC` on one half of the inputs, and show it on the other.
+    """Fit every method of `SHOWN` on one half of the inputs, and show it on the other.
 
     The halves are those of `halves`. Where there are `validation` predictions of other inputs, the
     methods are fitted on these instead, and shown on all `predictions`. `robustness` `(N,)` and
@@ -157,9 +160,9 @@ def posthoc_on_halves(
     n = round(effective_number(w))
     before = resampled(shown.log_probabilities, shown.labels, draws, weights=w)
     outcomes, refused = {}, {}
-    for name, fit_method in POSTHOC.items():
+    for name in SHOWN:
         try:
-            calibrator = fit_method(fit.log_probabilities, fit.labels, robustness=fit_robustness)
+            calibrator = POSTHOC[name](fit.log_probabilities, fit.labels, robustness=fit_robustness)
             better = calibrated(calibrator, shown, robustness=shown_robustness)
         except ArcalError as error:
             refused[name] = str(error)

@@ -27,7 +27,8 @@ def fit_posthoc(
     [0.75, 0.25]
     """
     try:
-        return POSTHOC[name](validation.log_probabilities, validation.labels, robustness=robustness)
+        log_p, energy = validation.log_probabilities, validation.energy
+        return POSTHOC[name](log_p, validation.labels, robustness=robustness, energy=energy)
     except ArcalError as error:
         raise ArcalError(f"{name} of {run}: {error}") from error
 
@@ -46,7 +47,9 @@ def calibrated(
     >>> mild.logits.shape, mild.logits.dtype
     (torch.Size([1, 4, 2]), torch.float64)
     """
-    log_probabilities = calibrator(predictions.log_probabilities, robustness=robustness)
+    log_probabilities = calibrator(
+        predictions.log_probabilities, robustness=robustness, energy=predictions.energy
+    )
     return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
 
 

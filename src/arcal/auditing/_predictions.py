@@ -9,6 +9,9 @@ from torch import Tensor
 
 from arcal.calibration import average
 
+PROBABILITIES = 1.02e-2
+"""How far from 0 the energies of probabilities may be, whose sums are off by 0.01."""
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -31,6 +34,15 @@ class Predictions:
     def log_probabilities(self) -> Tensor:
         """Log of the averaged probabilities, float64 `(N, Z)`."""
         return average(self.logits)
+
+    @cached_property
+    def energy(self) -> Tensor:
+        """-log sum exp of the logits, the mean over members, float64 `(N,)`; 0 of probabilities.
+
+        These are recognised by rows that all sum to 1, as nearly as `as_predictions` wants it.
+        """
+        energy = -self.logits.double().logsumexp(2).mean(0)
+        return torch.zeros_like(energy) if (energy.abs() < PROBABILITIES).all() else energy
 
     @property
     def predicted(self) -> Tensor:

@@ -7,11 +7,13 @@ _blocks        everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _conditions    when a build should fail
 _prediction_files   predictions that somebody saved
+_calibration   what calibrators are fitted on
 _open          what a user types, opened
 """
 
 from arcal.audits._audit import FILES, Audit, audit
 from arcal.audits._blocks import PANEL, Settings
+from arcal.audits._calibration import perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
 from arcal.audits._jobs import Job, panel_for, run_jobs, score_job
@@ -34,8 +36,10 @@ __all__ = [
     "open_job",
     "open_predictions",
     "panel_for",
+    "perturbed",
     "read_predictions",
     "run_jobs",
     "score_job",
     "split_names",
+    "with_views",
 ]

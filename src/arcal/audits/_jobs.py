@@ -123,10 +123,19 @@ class Job:
             advance=advance,
         )
 
-    def predictions(self, examples: Examples, work: Path | None) -> Predictions:
-        """What the model says of other inputs, with nothing attacked or corrupted."""
+    def predictions(
+        self,
+        examples: Examples,
+        work: Path | None,
+        advance: Advance = lambda done: None,
+    ) -> Predictions:
+        """What the model says of other inputs, with nothing attacked or corrupted.
+
+        `advance` is told how many are done.
+        """
         settings = replace(self.settings, order=None, panel=())
-        blocks = in_blocks(self.model, examples, settings, work=work, spec=self.fingerprint)
+        spec = self.fingerprint
+        blocks = in_blocks(self.model, examples, settings, work=work, spec=spec, advance=advance)
         whole = _sorted(joined(list(blocks)))
         return Predictions(whole.ids, whole.labels, whole.logits[None])
 

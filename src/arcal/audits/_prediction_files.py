@@ -57,14 +57,15 @@ def holds_predictions(path: Path) -> bool:
     return any(_belongs(name, outputs) for name in _names(path) for outputs in OUTPUTS.values())
 
 
-def read_predictions(path: Path) -> SavedPredictions:
+def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
     """Read a `.npz`, `.parquet` or `.csv` file of predictions.
 
     Entries, or columns, are `logits` or `probabilities`, `labels`, and, if there are any, `ids`,
     `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or in a
     column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
-    what follows is the class. Labels are numbers from 0, or names of classes. What is missing, or
-    does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
+    what follows is the class. Labels are numbers from 0, or names of classes; unless `labelled`
+    they are not read, and all are 0. What is missing, or does not fit, raises `ArcalError`; so does
+    what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -75,7 +76,7 @@ def read_predictions(path: Path) -> SavedPredictions:
     if path.suffix not in SUFFIXES:
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
-        return _saved(_entries(path))
+        return _saved(_entries(path), labelled)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
@@ -150,7 +151,7 @@ def _first_text(column: Any) -> str:
     return ""
 
 
-def _saved(entries: dict[str, Any]) -> SavedPredictions:
+def _saved(entries: dict[str, Any], labelled: bool) -> SavedPredictions:
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
         raise ArcalError(
@@ -160,6 +161,8 @@ def _saved(entries: dict[str, Any]) -> SavedPredictions:
         next((entries[name] for name in names if name in entries), None)
         for names in (LABELS, IDS, WEIGHTS)
     )
+    if not labelled:
+        labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None:
         raise ArcalError("there are no labels: add them as `labels`")
     classes = entries.get("classes")

@@ -15,6 +15,7 @@ from tyro.conf import subcommand
 
 from arcal._version import __version__
 from arcal.cli.audit import Audit
+from arcal.cli.calibrate import Calibrate
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
@@ -28,6 +29,7 @@ from arcal.errors import ArcalError
 
 COMMANDS = {
     "audit": Audit,
+    "calibrate": Calibrate,
     "demo": Demo,
     "train": Train,
     "score": Score,
@@ -76,7 +78,7 @@ def _command() -> Any:
             return tyro.cli(
                 any_of_them,
                 prog="arcal",
-                description="Audit, score and train classifiers that say how sure they should be.",
+                description="Audit, calibrate and train classifiers that say how sure they are.",
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:

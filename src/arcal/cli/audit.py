@@ -1,7 +1,6 @@
 """arcal audit"""
 
 import json
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    check_folder,
     flag,
     flags_named,
     given,
@@ -20,7 +20,6 @@ from arcal.cli.model_and_data import (
 )
 from arcal.cli.output import say, wrapped
 from arcal.errors import ArcalError
-from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +114,7 @@ class Audit:
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
         from arcal.audits import (
+            FILES,
             Audit,
             names_of,
             open_predictions,
@@ -125,7 +125,7 @@ class Audit:
         from arcal.console import bar
         from arcal.report.audited import figure_names
 
-        _check_folder(self.output.out)
+        check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
@@ -197,16 +197,3 @@ class Audit:
         if self.analysis.shift is None:
             return None
         return [] if self.analysis.shift == ("none",) else shift_sets(self.analysis.shift)
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that cannot be written before the work rather than after it."""
-    from arcal.audits import FILES
-
-    there = next(path for path in (out, *out.parents, Path()) if path.exists())
-    if not there.is_dir():
-        raise ArcalError(f"--out {out}: {there} is a file: name a folder")
-    if not os.access(there, os.W_OK):
-        raise ArcalError(f"--out {out}: {there} cannot be written: name another place")
-    for name in FILES:
-        check_replaceable(out / name)

@@ -43,8 +43,8 @@ class Evaluate:
     """Other data sets, written as for `arcal train --data`: their test sets are out of
     distribution. Images of another size are resized, which is said."""
     posthoc: tuple[str, ...] = ()
-    """Post-hoc methods, each a row more for every method: temperature (temperature scaling), ets,
-    irm or irova-ts (Mix-n-Match), fitted on each run's own validation images."""
+    """Post-hoc methods, each a row more for every method, fitted on each run's own validation
+    images: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline."""
     order: str = "gradient"
     """What the test set is ranked by, for the variance by level and in a report for all figures by
     level: gradient, attack, margin, confidence or random."""

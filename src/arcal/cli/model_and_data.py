@@ -1,10 +1,11 @@
-"""The flags of a model, its data and the machine, which `arcal audit` and `arcal score` share.
+"""The flags of a model, its data and the machine, which commands on any model share.
 
 A flag is explained by the comment above it, whose lines tyro joins in the help; no line of one may
 begin with anything but a letter.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.errors import ArcalError, ModelInputError
+from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from arcal.audits import Job, Settings
@@ -139,3 +141,17 @@ def open_named(
         limit=limit,
         **options,
     )
+
+
+def check_folder(out: Path, files: Sequence[str] = ()) -> None:
+    """Refuse a folder that cannot be written, or files there that arcal did not write.
+
+    Before the work rather than after it.
+    """
+    there = next(path for path in (out, *out.parents, Path()) if path.exists())
+    if not there.is_dir():
+        raise ArcalError(f"--out {out}: {there} is a file: name a folder")
+    if not os.access(there, os.W_OK):
+        raise ArcalError(f"--out {out}: {there} cannot be written: name another place")
+    for name in files:
+        check_replaceable(out / name)

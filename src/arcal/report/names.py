@@ -14,6 +14,12 @@ POSTHOC = {
     "ets": ("ETS", "ensemble temperature scaling"),
     "irm": ("IRM", "one isotonic function for the probabilities of all classes"),
     "irova-ts": ("IROvA-TS", "temperature scaling, then an isotonic function for each class"),
+    "vector": ("VS", "vector scaling, a scale and an offset for each class"),
+    "dirichlet": ("Dir-ODIR", "Dirichlet calibration"),
+    "smart": ("SMART", "a temperature by the logit gap"),
+    "ebs": ("EBS", "a temperature by the energy of the logits"),
+    "pts": ("PTS", "a temperature by the largest logits"),
+    "spline": ("Spline", "the confidence by a spline"),
 }
 """What a post-hoc method is called, in short and in words."""
 

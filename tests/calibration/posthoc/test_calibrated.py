@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from posthoc_examples import Halfway, draw
+from posthoc_examples import Halfway, draw, energy_of
 from torch import nn
 from torch.export import Dim, export, load, save
 
 from arcal.calibration import average
-from arcal.calibration.posthoc import POSTHOC, Calibrated, Temperature
+from arcal.calibration.posthoc import POSTHOC, Calibrated, Calibrator, Temperature
 from arcal.errors import ArcalError
 from arcal.networks import build
 
@@ -32,17 +32,23 @@ def reloaded(classifier: Calibrated, path, **robustness) -> nn.Module:
     return load(path).module()
 
 
+def fitted(kind: str) -> Calibrator:
+    log_p, labels = draw(N=500)
+    return POSTHOC[kind](log_p, labels, energy=energy_of(log_p))
+
+
 @pytest.mark.parametrize("kind", POSTHOC)
 def test_is_the_calibrator_of_the_models_predictions(kind, model):
-    calibrator = POSTHOC[kind](*draw(N=500))
+    calibrator = fitted(kind)
     with torch.no_grad():
-        log_p = Calibrated(model, calibrator)(images(7))
-        assert torch.equal(log_p, calibrator(average(model(images(7))[None])))
+        log_p, logits = Calibrated(model, calibrator)(images(7)), model(images(7))
+        energy = -logits.double().logsumexp(1)
+        assert torch.equal(log_p, calibrator(average(logits[None]), energy=energy))
 
 
 @pytest.mark.parametrize("kind", POSTHOC)
 def test_exported_it_gives_the_same_probabilities(kind, model, tmp_path):
-    classifier = Calibrated(model, POSTHOC[kind](*draw(N=500))).eval()
+    classifier = Calibrated(model, fitted(kind)).eval()
     program = reloaded(classifier, tmp_path / "calibrated.pt2")
     for N in (1, 2, 9):
         with torch.no_grad():
@@ -53,7 +59,7 @@ def test_exported_it_gives_the_same_probabilities(kind, model, tmp_path):
 
 
 def test_exported_in_float32(model, tmp_path):
-    classifier = copy.deepcopy(Calibrated(model, POSTHOC["irova-ts"](*draw(N=500)))).float().eval()
+    classifier = copy.deepcopy(Calibrated(model, fitted("irova-ts"))).float().eval()
     log_p = reloaded(classifier, tmp_path / "calibrated.pt2")(images(5))
     assert log_p.dtype == torch.float32
     torch.testing.assert_close(log_p.exp(), classifier(images(5)).exp(), rtol=0, atol=1e-6)

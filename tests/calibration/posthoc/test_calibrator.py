@@ -4,15 +4,20 @@ import copy
 
 import pytest
 import torch
-from posthoc_examples import Halfway, draw
+from posthoc_examples import Halfway, draw, energy_of
 
 from arcal.calibration.posthoc import (
     CALIBRATORS,
     POSTHOC,
+    Dirichlet,
+    EnergyScaling,
     EnsembleTemperature,
     MultiClassIsotonic,
     OneVsAllIsotonic,
+    Smart,
+    Spline,
     Temperature,
+    VectorScaling,
     from_state,
 )
 from arcal.calibration.posthoc.calibrator import Calibrator, as_robustness
@@ -23,7 +28,12 @@ every_kind = pytest.mark.parametrize("kind", POSTHOC)
 
 @pytest.fixture(scope="module")
 def calibrators():
-    return {kind: fit(*draw(N=500)) for kind, fit in POSTHOC.items()}
+    log_p, labels = draw(N=500)
+    return {kind: fit(log_p, labels, energy=energy_of(log_p)) for kind, fit in POSTHOC.items()}
+
+
+def applied(calibrator, log_p):
+    return calibrator(log_p, energy=energy_of(log_p))
 
 
 @every_kind
@@ -41,7 +51,7 @@ def test_state_and_copy_are_the_calibrator_bit_for_bit(kind, calibrators):
     state = calibrator.state_dict()
     for twin in (from_state(kind, state), copy.deepcopy(calibrator)):
         assert all(torch.equal(value, state[name]) for name, value in twin.state_dict().items())
-        assert torch.equal(twin(fresh), calibrator(fresh))
+        assert torch.equal(applied(twin, fresh), applied(calibrator, fresh))
         assert repr(twin) == repr(calibrator)
         assert all(a is not b for a, b in zip(twin.buffers(), calibrator.buffers(), strict=True))
 
@@ -49,10 +59,11 @@ def test_state_and_copy_are_the_calibrator_bit_for_bit(kind, calibrators):
 @every_kind
 def test_a_row_does_not_depend_on_its_batch(kind, calibrators):
     fresh, _ = draw(N=20, seed=1)
-    whole = calibrators[kind](fresh)
+    whole = applied(calibrators[kind], fresh)
     for i, row in enumerate(fresh.split(1)):
-        torch.testing.assert_close(calibrators[kind](row), whole[i : i + 1], rtol=1e-12, atol=0)
-    assert calibrators[kind](fresh[:0]).shape == (0, 5)
+        again = applied(calibrators[kind], row)
+        torch.testing.assert_close(again, whole[i : i + 1], rtol=1e-11, atol=0)
+    assert applied(calibrators[kind], fresh[:0]).shape == (0, 5)
 
 
 @every_kind
@@ -61,12 +72,12 @@ def test_moved_to_fewer_bits_it_calculates_in_float32(kind, dtype, calibrators):
     fresh, _ = draw(N=1000, seed=1)
     moved = copy.deepcopy(calibrators[kind]).to(dtype)
     assert {value.dtype for value in moved.state_dict().values()} == {dtype}
-    log_p = moved(fresh)
+    log_p = applied(moved, fresh)
     assert log_p.dtype == torch.float32
-    apart = (log_p.exp() - calibrators[kind](fresh).exp()).abs()
+    apart = (log_p.exp() - applied(calibrators[kind], fresh).exp()).abs()
     assert apart.mean() < (1e-4 if dtype == torch.float32 else 1e-2)
     again = from_state(kind, moved.state_dict())
-    assert torch.equal(again(fresh), log_p)
+    assert torch.equal(applied(again, fresh), log_p)
 
 
 @every_kind
@@ -74,7 +85,7 @@ def test_gradients_to_predictions_are_finite_differences(kind, calibrators):
     generator = torch.Generator().manual_seed(0)
     z = 3 * torch.randn(8, 5, generator=generator, dtype=torch.float64)
     z.requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: calibrators[kind](z.log_softmax(1)), z)
+    assert torch.autograd.gradcheck(lambda z: applied(calibrators[kind], z.log_softmax(1)), z)
 
 
 def test_gradients_are_finite_where_a_function_is_zero():
@@ -87,8 +98,11 @@ def test_gradients_are_finite_where_a_function_is_zero():
 def test_robustness_is_ignored_by_those_that_do_not_ask(kind, calibrators):
     (log_p, labels), anything = draw(N=500), torch.full((3,), torch.nan)
     assert not CALIBRATORS[kind].needs_robustness
-    twin = POSTHOC[kind](log_p, labels, robustness=anything)
-    assert torch.equal(twin(log_p, robustness=anything), calibrators[kind](log_p))
+    energy = energy_of(log_p)
+    twin = POSTHOC[kind](log_p, labels, robustness=anything, energy=energy)
+    assert torch.equal(
+        twin(log_p, robustness=anything, energy=energy), applied(calibrators[kind], log_p)
+    )
 
 
 def test_robustness_reaches_those_that_ask():
@@ -145,6 +159,14 @@ ONE, TWO = torch.tensor([0.5]), torch.tensor([0.2, 0.4])
         (lambda: MultiClassIsotonic(TWO, TWO - 1), "values from 0"),
         (lambda: MultiClassIsotonic(TWO[:0], TWO[:0]), "x must be floating-point numbers"),
         (lambda: OneVsAllIsotonic(1.0, TWO, TWO), "x must be .* of 2 dimensions"),
+        (lambda: VectorScaling(ONE, TWO), "w has 1 classes and b 2"),
+        (lambda: Dirichlet(torch.eye(3), TWO), "W must be 2 x 2"),
+        (lambda: Spline(TWO, TWO * 3), "values lie there, too"),
+        (lambda: Spline(TWO.flip(0), TWO), "knots must ascend"),
+        (lambda: EnergyScaling(1.0, TWO, ONE, TWO), "must be 2 each"),
+        (lambda: EnergyScaling(1.0, TWO, TWO - 0.2, TWO), "sd must be above 0"),
+        (lambda: Smart(ONE, ONE - 0.5, ONE[None], ONE, ONE[None], ONE), "scale above 0"),
+        (lambda: Smart(ONE, ONE, TWO[None], ONE, ONE[None], ONE), "weight_1 is of shape"),
         (lambda: from_state("magic", {}), "kind 'magic' is unknown: those known are temperature"),
         (lambda: from_state("ets", {"T": ONE}), "is made of T, weights, not of T"),
     ],
@@ -152,6 +174,41 @@ ONE, TWO = torch.tensor([0.5]), torch.tensor([0.2, 0.4])
 def test_values_that_cannot_have_been_fitted_are_one_line(make, line):
     with pytest.raises(ArcalError, match=line):
         make()
+
+
+@every_kind
+def test_those_that_say_so_never_change_a_prediction(kind, calibrators):
+    fresh, _ = draw(N=3000, seed=2)
+    fresh[::3, 1] = fresh[::3, 3]  # ties
+    fresh = fresh.log_softmax(1)
+    after = applied(calibrators[kind], fresh)
+    if CALIBRATORS[kind].keeps_order:
+        assert torch.equal(after.argmax(1), fresh.argmax(1))
+    torch.testing.assert_close(after.exp().sum(1), torch.ones(3000, dtype=torch.float64))
+
+
+@every_kind
+def test_a_class_that_cannot_be_stays_so(kind, calibrators):
+    fresh, _ = draw(N=50, seed=3)
+    fresh[:, 2] = -torch.inf
+    fresh[7, 1:] = -torch.inf
+    after = applied(calibrators[kind], fresh.log_softmax(1))
+    assert after[:, 2].isneginf().all()
+    assert after[7].exp().tolist() == pytest.approx([1, 0, 0, 0, 0])
+    assert not after.isnan().any()
+
+
+def test_energy_that_is_missing_or_of_other_inputs_is_one_line(calibrators):
+    log_p, labels = draw(N=4)
+    for energy, line in [
+        (None, "ebs needs the energy of the logits of each input: pass energy="),
+        (torch.ones(3), r"must be 4 floating-point numbers, .* shape \(3,\)"),
+        (torch.tensor([1, 2, torch.nan, 3]), "energy of input 2 is nan"),
+    ]:
+        with pytest.raises(ArcalError, match=line):
+            calibrators["ebs"](log_p, energy=energy)
+        with pytest.raises(ArcalError, match=line):
+            POSTHOC["ebs"](log_p, labels, energy=energy)
 
 
 def test_a_calibrator_without_a_map_says_so():

@@ -1,4 +1,5 @@
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,8 +7,11 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posthoc_examples import draw
+from posthoc_examples import draw, energy_of
 from scipy.optimize import minimize_scalar
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
 
 from arcal.calibration import average, confidence_and_correct, ece, nll
 from arcal.calibration.posthoc import POSTHOC, Temperature, check_posthoc, fit_temperature
@@ -68,6 +72,30 @@ def test_is_the_optimum_of_a_fine_grid_and_of_scipy():
     assert abs(slope.item()) < 1e-9, "a real optimum: autograd's slope is zero"
 
 
+class AsTheyAre(ClassifierMixin, BaseEstimator):
+    """A classifier of scikit-learn's whose logits are its inputs."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, X):
+        return X
+
+    def predict(self, X):
+        return X.argmax(1)
+
+
+@pytest.mark.parametrize("T", [0.6, 2.0, 4.0])
+def test_is_scikit_learns_temperature(T):
+    log_p, labels = draw(N=1000, T=T)
+    z, y = log_p.numpy(), labels.numpy()
+    options: dict[str, Any] = {"method": "temperature", "ensemble": False}
+    peer = CalibratedClassifierCV(FrozenEstimator(AsTheyAre().fit(z, y)), **options).fit(z, y)
+    ours = fit_temperature(log_p, labels)(log_p).exp().numpy()
+    np.testing.assert_allclose(peer.predict_proba(z), ours, atol=2e-4)
+
+
 def test_finds_the_temperature_that_labels_were_drawn_at():
     assert pytest.approx(2, abs=0.05) == fit_temperature(*draw(N=50_000, T=2.0)).T.item()
     assert pytest.approx(1, abs=0.03) == fit_temperature(*draw(N=50_000, T=1.0)).T.item()
@@ -105,7 +133,11 @@ def test_is_a_softmax_over_t_and_one_leaves_it_alone():
 @pytest.mark.parametrize("fit", POSTHOC.values(), ids=POSTHOC)
 def test_same_input_same_bits(fit):
     log_p, labels = draw(N=500)
-    first, again = fit(log_p, labels)(log_p), fit(log_p.clone(), labels.int())(log_p)
+    energy = energy_of(log_p)
+    first, again = (
+        fit(z, y, energy=energy)(log_p, energy=energy)
+        for z, y in [(log_p, labels), (log_p.clone(), labels.int())]
+    )
     assert torch.equal(first, again)
     assert first.dtype == torch.float64
     assert nll(first, labels) < nll(log_p, labels)
@@ -114,21 +146,75 @@ def test_same_input_same_bits(fit):
 @pytest.mark.parametrize("fit", POSTHOC.values(), ids=POSTHOC)
 def test_what_cannot_be_fitted_is_one_line(fit):
     log_p, labels = draw(N=100)
+    energy = energy_of(log_p)
     bad = log_p.clone()
     bad[3, 1] = torch.nan
     with pytest.raises(ArcalError, match="found nan at"):
-        fit(bad, labels)
+        fit(bad, labels, energy=energy)
+    with pytest.raises(ArcalError, match="0 validation inputs"):
+        fit(log_p[:0], labels[:0], energy=energy[:0])
+    with pytest.raises(ArcalError, match="log-softmax"):
+        fit(log_p.exp(), labels, energy=energy)
+    with pytest.raises(ArcalError, match="one per input"):
+        fit(log_p, labels[:-1], energy=energy)
+
+
+SHARED = [name for name in POSTHOC if name not in ("vector", "dirichlet")]
+"""Those whose map is the same for all classes, or begins with one temperature."""
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_an_underflow_is_one_line_and_a_masked_class_is_left_out(name):
+    log_p, labels = draw(N=400)
+    energy = energy_of(log_p)
+    bad = log_p.clone()
     bad[3] = torch.tensor([0, *[-torch.inf] * 4])
     with pytest.raises(ArcalError, match="input 3 hold -inf"):
-        fit(bad, labels)
-    with pytest.raises(ArcalError, match="fewer than two classes"):
-        fit(log_p, torch.zeros(100, dtype=torch.int64))
-    with pytest.raises(ArcalError, match="0 validation inputs"):
-        fit(log_p[:0], labels[:0])
-    with pytest.raises(ArcalError, match="log-softmax"):
-        fit(log_p.exp(), labels)
-    with pytest.raises(ArcalError, match="one per input"):
-        fit(log_p, labels[:-1])
+        POSTHOC[name](bad, labels, energy=energy)
+    some = labels != 2
+    masked = log_p[some].clone()
+    masked[:, 2] = -torch.inf
+    masked, energy = masked.log_softmax(1), energy[some]
+    if name != "irova-ts":
+        left = [0, 1, 3, 4]
+        whole = POSTHOC[name](masked, labels[some], energy=energy)(masked, energy=energy)
+        renumbered = labels[some] - (labels[some] > 2).long()
+        alone = POSTHOC[name](masked[:, left], renumbered, energy=energy)
+        without = alone(masked[:, left], energy=energy)
+        torch.testing.assert_close(whole[:, left].exp(), without.exp(), rtol=0, atol=1e-4)
+        assert whole[:, 2].isneginf().all()
+    hidden = log_p.clone()
+    hidden[:, 2] = -torch.inf
+    row = int((labels == 2).nonzero()[0])
+    with pytest.raises(ArcalError, match=f"label 2 of input {row} is of a class that is -inf"):
+        POSTHOC[name](hidden.log_softmax(1), labels, energy=energy_of(log_p))
+
+
+@pytest.mark.parametrize("name", ["vector", "dirichlet", "irova-ts"])
+def test_a_map_of_each_class_needs_two(name):
+    log_p, labels = draw(N=100)
+    one = labels == 0
+    with pytest.raises(ArcalError, match=r"fewer than two classes|no validation input is of class"):
+        POSTHOC[name](log_p[one], labels[one])
+
+
+def test_one_class_has_an_optimum():
+    """log-softmax of (2, 0) 8 times and (0, 2) twice: right 8 times in 10, where e^(2/T) = 4."""
+    log_p = torch.tensor([[2.0, 0.0]] * 8 + [[0.0, 2.0]] * 2).log_softmax(1)
+    T = fit_temperature(log_p, torch.zeros(10, dtype=torch.long)).T.item()
+    assert pytest.approx(2 / np.log(4), rel=1e-6) == T
+    assert round(T, 4) == 1.4427
+
+
+def test_bfloat16_and_rounded_rows_are_taken():
+    log_p, labels = draw(Z=10)
+    T = fit_temperature(log_p, labels).T.item()
+    assert pytest.approx(T, rel=0.02) == fit_temperature(log_p.bfloat16(), labels).T.item()
+    with pytest.warns(UserWarning, match=r"rows .* do not sum to 1, by up to 0.00[45]"):
+        rounded = fit_temperature((0.995 * log_p.exp()).log(), labels).T.item()
+    assert pytest.approx(T, rel=1e-9) == rounded
+    with pytest.raises(ArcalError, match="do not sum to 1"):
+        fit_temperature((0.98 * log_p.exp()).log(), labels)
 
 
 @pytest.mark.parametrize("name", ["temperature", "ets", "irova-ts"])
@@ -138,6 +224,12 @@ def test_no_optimum_is_said(name):
         POSTHOC[name](log_p, log_p.argmax(1))
     with pytest.raises(ArcalError, match="no temperature is better than the uniform"):
         POSTHOC[name](log_p, log_p.argmin(1))
+    constant = torch.zeros(6, 3).log_softmax(1)
+    with pytest.raises(ArcalError, match="equally probable for each of 6 validation inputs"):
+        POSTHOC[name](constant, torch.arange(6) % 3)
+    ties = torch.tensor([[2.0, 2.0, 0.0]] * 4 + [[3.0, 0.0, 0.0]] * 2).log_softmax(1)
+    with pytest.raises(ArcalError, match=r"4 of 6 validation inputs .* and the others are ties"):
+        POSTHOC[name](ties, torch.tensor([0, 1, 1, 0, 0, 0]))
     with pytest.raises(ArcalError, match="'beta' is unknown: choose from temperature, ets, irm"):
         check_posthoc("beta")
     check_posthoc(name)

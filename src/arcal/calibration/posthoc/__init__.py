@@ -4,15 +4,30 @@ calibrator             what all of them take and give
 temperature            temperature scaling: one parameter
 ensemble_temperature   ETS: a mixture with what was predicted and with the uniform distribution
 isotonic               IRM, one monotone function for all classes; IROvA-TS, one a class
+vector_scaling         a scale and an offset for each class
+dirichlet              a matrix and offsets, with ODIR regularisation
+smart                  a temperature by the logit gap
+ebs                    a temperature by the energy of the logits
+pts                    a temperature by the largest log-probabilities
+spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
+batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated
 calibrated             a classifier and its calibrator as one module
+mirrored               a classifier that sees an image and its mirror image
 
 Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
 then measured. A new one is one file and a line in `POSTHOC` and in `CALIBRATORS`.
 """
 
+from arcal.calibration.posthoc.batch_temperature import (
+    BatchTemperature,
+    Today,
+    fit_batch_temperature,
+)
 from arcal.calibration.posthoc.calibrated import Calibrated
 from arcal.calibration.posthoc.calibrator import Calibrator
+from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
+from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
 from arcal.calibration.posthoc.ensemble_temperature import (
     EnsembleTemperature,
     fit_ensemble_temperature,
@@ -23,22 +38,43 @@ from arcal.calibration.posthoc.isotonic import (
     fit_irm,
     fit_irova_ts,
 )
+from arcal.calibration.posthoc.mirrored import Mirrored
+from arcal.calibration.posthoc.pts import ParameterizedTemperature, fit_pts
 from arcal.calibration.posthoc.registry import CALIBRATORS, POSTHOC, check_posthoc, from_state
+from arcal.calibration.posthoc.smart import Smart, fit_smart
+from arcal.calibration.posthoc.spline import Spline, fit_spline
 from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.calibration.posthoc.vector_scaling import VectorScaling, fit_vector
 
 __all__ = [
     "CALIBRATORS",
     "POSTHOC",
+    "BatchTemperature",
     "Calibrated",
     "Calibrator",
+    "Dirichlet",
+    "EnergyScaling",
     "EnsembleTemperature",
+    "Mirrored",
     "MultiClassIsotonic",
     "OneVsAllIsotonic",
+    "ParameterizedTemperature",
+    "Smart",
+    "Spline",
     "Temperature",
+    "Today",
+    "VectorScaling",
     "check_posthoc",
+    "fit_batch_temperature",
+    "fit_dirichlet",
+    "fit_ebs",
     "fit_ensemble_temperature",
     "fit_irm",
     "fit_irova_ts",
+    "fit_pts",
+    "fit_smart",
+    "fit_spline",
     "fit_temperature",
+    "fit_vector",
     "from_state",
 ]

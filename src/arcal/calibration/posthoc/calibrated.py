@@ -44,5 +44,17 @@ class Calibrated(nn.Module):
             shape = getattr(logits, "shape", None)
             given = type(logits).__name__ if shape is None else f"shape {tuple(shape)}"
             raise ArcalError(f"the model returns {given}: wrap it so that it returns logits (N, Z)")
-        log_p = logits.to(self.calibrator.dtype).log_softmax(1)
-        return self.calibrator(log_p, robustness=robustness)
+        logits = logits.to(self.calibrator.dtype)
+        energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
+        log_p = logits.log_softmax(1)
+        return self.calibrator(log_p, robustness=robustness, energy=energy)
+
+    def probabilities(self, x: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+        """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
+
+        >>> import torch
+        >>> from arcal.calibration.posthoc import Temperature
+        >>> Calibrated(nn.Identity(), Temperature(2.0)).probabilities(torch.zeros(1, 2))
+        tensor([[0.5000, 0.5000]], dtype=torch.float64)
+        """
+        return self(x, robustness=robustness).exp()

@@ -1,5 +1,7 @@
 """What every post-hoc calibrator takes and gives."""
 
+import math
+import warnings
 from collections.abc import Sequence
 from itertools import chain
 from typing import ClassVar
@@ -7,11 +9,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from arcal.calibration._checks import as_classes, as_probabilities
+from arcal.calibration._checks import UNNORMALISED, as_classes, as_probabilities
 from arcal.errors import ArcalError
 
 FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 """What fitted values can be; what is calculated with them is float32 or float64."""
+ROUNDED = 1e-3
+"""How far rows may be from summing to 1 without a word, when something is fitted to them."""
 
 
 class Calibrator(nn.Module):
@@ -20,9 +24,9 @@ class Calibrator(nn.Module):
     It sees one row at a time and no label. Of an ensemble it takes the log of the averaged
     probabilities, what `average` gives: the ensemble is calibrated, not its members.
 
-    A subclass sets `kind`, and `needs_robustness` if its map is one of robustness, too. Its
-    constructor takes the fitted values by the names of the buffers that it makes of them (by
-    `fitted`), so that kind and `state_dict()` are all of a calibrator. `calibrate` is the map.
+    A subclass sets `kind`, and `needs_robustness` or `needs_energy` if its map is one of these,
+    too. Its constructor takes the fitted values by the names of the buffers that it makes of them
+    (by `fitted`), so that kind and `state_dict()` are all of a calibrator. `calibrate` is the map.
 
     >>> class Halfway(Calibrator):
     ...     "Less sure within `scale` of another class: log q = log p r / (r + scale) + constant."
@@ -44,6 +48,9 @@ class Calibrator(nn.Module):
     needs_robustness: ClassVar[bool] = False
     """Whether it has to be given robustness, to be fitted and to be called; else it ignores it."""
 
+    needs_energy: ClassVar[bool] = False
+    """Whether it has to be given the logits' energy; then `calibrate_by_energy` is the map."""
+
     keeps_order: ClassVar[bool] = False
     """Whether no class overtakes another, so that predictions and accuracy stay as they are."""
 
@@ -58,18 +65,28 @@ class Calibrator(nn.Module):
                 return torch.promote_types(value.dtype, torch.float32)
         return torch.float64
 
-    def forward(self, log_p: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        log_p: Tensor,
+        *,
+        robustness: Tensor | None = None,
+        energy: Tensor | None = None,
+    ) -> Tensor:
         """Calibrated log-probabilities `(N, Z)`, of `dtype`, from those of a classifier `(N, Z)`.
 
-        `robustness` `(N,)` is that of the same inputs, `+inf` where no attack succeeded. Gradients
-        flow to `log_p`. Rows that do not sum to 1, nan, another device than the calibrator's, and
-        robustness that is missing though needed or has another length raise `ArcalError`. Values
-        are not checked in a compiled or exported program, where nan gives nan.
+        `robustness` `(N,)` is that of the same inputs, `+inf` where no attack succeeded; `energy`
+        `(N,)` is -log sum exp of their logits. Gradients flow to `log_p`. Rows that do not sum to
+        1, nan, another device than the calibrator's, and robustness or energy that is missing
+        though needed or has another length raise `ArcalError`. Values are not checked in a compiled
+        or exported program, where nan gives nan.
         """
         if not torch.compiler.is_compiling():
             self._check_device(log_p)
             _check_log_probabilities(log_p)
         log_p = log_p.to(self.dtype).log_softmax(1)  # takes off what float32 left of the sum
+        if self.needs_energy:
+            energy = as_energy(energy, log_p.shape[0], self.kind)
+            return self.calibrate_by_energy(log_p, energy.to(log_p))
         if not self.needs_robustness:
             return self.calibrate(log_p, None)
         robustness = as_robustness(robustness, log_p.shape[0], self.kind)
@@ -80,6 +97,10 @@ class Calibrator(nn.Module):
 
         `robustness` is `(N,)` of the same dtype if `needs_robustness`, else None.
         """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
+
+    def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:
+        """The map of a kind that needs the `energy` `(N,)`, of the dtype of `log_p` `(N, Z)`."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
 
     def _check_device(self, log_p: Tensor) -> None:
@@ -137,30 +158,82 @@ def as_robustness(robustness: Tensor | None, N: int, kind: str) -> Tensor:
     return robustness
 
 
+def as_energy(energy: Tensor | None, N: int, kind: str) -> Tensor:
+    """The energy `(N,)`, -log sum exp of the logits, that a method of this kind needs; finite.
+
+    >>> as_energy(None, 3, "ebs")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: ebs needs the energy of the logits of each input: pass energy=
+    """
+    if energy is None:
+        raise ArcalError(f"{kind} needs the energy of the logits of each input: pass energy=")
+    if torch.compiler.is_compiling():
+        return energy
+    if energy.shape != (N,) or not energy.is_floating_point():
+        raise ArcalError(
+            f"energy must be {N} floating-point numbers, one per input, not {energy.dtype} of "
+            f"shape {tuple(energy.shape)}: pass -logits.logsumexp(1)"
+        )
+    if not energy.isfinite().all():
+        row = int((~energy.isfinite()).nonzero()[0])
+        raise ArcalError(f"energy of input {row} is {energy[row]:g}: pass -logits.logsumexp(1)")
+    return energy
+
+
 def as_log_probabilities(log_p: Tensor) -> Tensor:
-    """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is a class that cannot be."""
-    log_p = log_p.detach().cpu().double()
+    """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is a class that cannot be.
+
+    Rows that are off by more than `ROUNDED`, as if they were rounded, are scaled with a warning.
+    """
+    coarse = torch.finfo(log_p.dtype).bits < 32 if log_p.is_floating_point() else False
     _check_log_probabilities(log_p)
+    log_p = log_p.detach().cpu().double()
+    off = (log_p.exp().sum(1) - 1).abs()
+    if not coarse and (off > ROUNDED).any():
+        warnings.warn(
+            f"{int((off > ROUNDED).sum())} of {len(off)} rows of probabilities do not sum to 1, by "
+            f"up to {off.max():.2g}, as if they were rounded: each is divided by its sum",
+            stacklevel=4,
+        )
     return log_p.log_softmax(1)
 
 
 def as_examples(log_p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """What can be fitted on: finite logarithms `(N, Z)`, and labels of two classes or more."""
+    """What a map that is the same for all classes is fitted on: finite logarithms and labels.
+
+    A class that is masked, -inf in every row, is left out, and the labels are numbered without it.
+    Another -inf, a label that is masked, and no inputs raise `ArcalError`.
+    """
     log_p = as_log_probabilities(log_p)
     N, Z = log_p.shape
     labels = as_classes(labels, N, Z)
+    if N == 0:
+        raise ArcalError("0 validation inputs calibrate nothing: pass more")
+    masked = log_p.isneginf().all(0)
+    if masked.any():
+        hidden = masked[labels]
+        if hidden.any():
+            row = int(hidden.nonzero()[0])
+            raise ArcalError(
+                f"the label {int(labels[row])} of input {row} is of a class that is -inf in every "
+                "row: leave such inputs out"
+            )
+        log_p, labels = log_p[:, ~masked], ((~masked).cumsum(0) - 1)[labels]
     infinite = log_p.isinf().any(1)
     if infinite.any():
         raise ArcalError(
             f"log_p of input {int(infinite.nonzero()[0])} hold -inf: pass the log-softmax, not the "
             "logarithm of probabilities that underflowed"
         )
-    if len(labels.unique()) < 2:
-        raise ArcalError(
-            f"{N} validation inputs of fewer than two classes calibrate nothing: pass more"
-        )
     return log_p, labels
 
 
 def _check_log_probabilities(log_p: Tensor) -> None:
+    """Rows that sum to 1, up to the rounding of their logarithms to the digits they have."""
+    coarse = log_p.is_floating_point() and torch.finfo(log_p.dtype).bits < 32
+    if coarse and log_p.ndim == 2:
+        # A logarithm is off by eps |log p| / 2, and the sum by that times the entropy at most.
+        rounding = torch.finfo(log_p.dtype).eps * math.log(max(log_p.shape[1], 2))
+        if ((log_p.double().exp().sum(1) - 1).abs() <= UNNORMALISED + rounding).all():
+            log_p = log_p.double().log_softmax(1)
     as_probabilities(log_p.double().exp(), name="exp(log_p)", remedy="pass a log-softmax")

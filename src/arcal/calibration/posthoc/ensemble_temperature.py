@@ -16,7 +16,8 @@ from arcal.errors import ArcalError
 class EnsembleTemperature(Calibrator):
     """q = w_1 p^(1/T) + w_2 p + w_3 / Z, with p^(1/T) normalised.
 
-    Each part keeps the order of the classes, so predictions and accuracy stay as they are. `T` and
+    A class that cannot be, of log-probability -inf, stays so. Each part keeps the order of the
+    classes, so predictions and accuracy stay as they are. `T` and
     `weights` `(3,)` are kept as tensors; a T that is not above 0, and weights that are negative or
     do not sum to 1, raise `ArcalError`.
 
@@ -38,21 +39,22 @@ class EnsembleTemperature(Calibrator):
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         parts = _parts(log_p, self.T)
         log_w = self.weights.to(log_p).log()[:, None, None]
-        return (parts + log_w).logsumexp(0).log_softmax(1)
+        q = (parts + log_w).logsumexp(0)
+        return q.masked_fill(log_p.isneginf(), -torch.inf).log_softmax(1)
 
     def extra_repr(self) -> str:
         return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"
 
 
 def fit_ensemble_temperature(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
 ) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
     score) for either; its demonstration takes squared error for both. Here T is that of temperature
     scaling, by NLL, which has one optimum; in the weights the squared error is convex, and they are
-    found exactly. Errors are those of `fit_temperature`. `robustness` is ignored.
+    found exactly. Errors are those of `fit_temperature`. Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fitted = fit_ensemble_temperature(log_p, torch.tensor([0, 0, 0, 1]))
@@ -70,7 +72,9 @@ def _parts(log_p: Tensor, T: Tensor) -> Tensor:
     """Logarithms of the three parts, `(3, N, Z)`."""
     # Normalised twice: one rounding more, but the figures are those of earlier versions to the bit.
     tempered = (log_p.log_softmax(1) / T).log_softmax(1)
-    uniform = torch.full_like(log_p, -math.log(log_p.shape[1]))
+    # The uniform part is over the classes that can be.
+    share = log_p.isfinite().sum(1, keepdim=True).to(log_p) / log_p.shape[1]
+    uniform = (-math.log(log_p.shape[1]) - share.log()).expand_as(log_p)
     return torch.stack([tempered, log_p, uniform])
 
 

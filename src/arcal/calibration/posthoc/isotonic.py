@@ -53,11 +53,11 @@ class MultiClassIsotonic(Calibrator):
 
 
 def fit_irm(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
 ) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
-    Labels `(N,)` of a single class raise `ArcalError`. `robustness` is ignored.
+    Labels `(N,)` of a single class raise `ArcalError`. Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
@@ -106,12 +106,12 @@ class OneVsAllIsotonic(Calibrator):
 
 
 def fit_irova_ts(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
 ) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
     A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
-    `robustness` is ignored.
+    Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irova_ts(log_p, torch.tensor([0, 0, 0, 1])).y  # of class 0, of class 1
@@ -162,7 +162,11 @@ def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """
     p = torch.maximum(p, x[:, :1])
     last = x.shape[1] - 1
-    left = (torch.searchsorted(x, p, right=True) - 1).clamp(0, last)  # nan is beyond the last
+    if torch.compiler.is_exporting():  # ONNX knows no search, and counts the knots that are passed
+        passed = (p[..., None] >= x[:, None]).sum(2)
+    else:
+        passed = torch.searchsorted(x, p, right=True)  # nan is beyond the last
+    left = (passed - 1).clamp(0, last)
     right = (left + 1).clamp(max=last)
     x_left, y_left = x.gather(1, left), y.gather(1, left)
     slope = (y.gather(1, right) - y_left) / (x.gather(1, right) - x_left)
@@ -175,7 +179,8 @@ def _strict_log(f: Tensor, log_p: Tensor) -> Tensor:
     line = log_p + math.log(SLOPE)
     positive = f > 0
     log_f = torch.where(positive, f, 1).log()  # no logarithm of 0, whose gradient is not finite
-    return torch.where(positive, torch.logaddexp(log_f, line), line)
+    log_f = torch.where(positive, torch.logaddexp(log_f, line), line)
+    return log_f.masked_fill(log_p.isneginf(), -torch.inf)  # a class that cannot be stays so
 
 
 def _as_knots(x: Tensor, y: Tensor, ndim: int) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ from typing import Protocol
 from torch import Tensor
 
 from arcal.calibration.posthoc.calibrator import Calibrator
+from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
+from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
 from arcal.calibration.posthoc.ensemble_temperature import (
     EnsembleTemperature,
     fit_ensemble_temperature,
@@ -17,15 +19,28 @@ from arcal.calibration.posthoc.isotonic import (
     fit_irm,
     fit_irova_ts,
 )
+from arcal.calibration.posthoc.pts import ParameterizedTemperature, fit_pts
+from arcal.calibration.posthoc.smart import Smart, fit_smart
+from arcal.calibration.posthoc.spline import Spline, fit_spline
 from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.calibration.posthoc.vector_scaling import VectorScaling, fit_vector
 from arcal.errors import ArcalError
 
 
 class Fit(Protocol):
-    """Fits a calibrator to log-probabilities `(N, Z)`, labels and, if needed, robustness `(N,)`."""
+    """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`.
+
+    Those that need it take robustness or the energy of the logits, `(N,)`; the others ignore it.
+    """
 
     def __call__(
-        self, log_p: Tensor, labels: Tensor, /, *, robustness: Tensor | None = None
+        self,
+        log_p: Tensor,
+        labels: Tensor,
+        /,
+        *,
+        robustness: Tensor | None = None,
+        energy: Tensor | None = None,
     ) -> Calibrator: ...
 
 
@@ -34,12 +49,29 @@ POSTHOC: dict[str, Fit] = {
     "ets": fit_ensemble_temperature,
     "irm": fit_irm,
     "irova-ts": fit_irova_ts,
+    "vector": fit_vector,
+    "dirichlet": fit_dirichlet,
+    "smart": fit_smart,
+    "ebs": fit_ebs,
+    "pts": fit_pts,
+    "spline": fit_spline,
 }
 """What fits a method, by the method's name."""
 
 CALIBRATORS: dict[str, type[Calibrator]] = {
     calibrator.kind: calibrator
-    for calibrator in (Temperature, EnsembleTemperature, MultiClassIsotonic, OneVsAllIsotonic)
+    for calibrator in (
+        Temperature,
+        EnsembleTemperature,
+        MultiClassIsotonic,
+        OneVsAllIsotonic,
+        VectorScaling,
+        Dirichlet,
+        Smart,
+        EnergyScaling,
+        ParameterizedTemperature,
+        Spline,
+    )
 }
 """What a method fits, by the same name."""
 

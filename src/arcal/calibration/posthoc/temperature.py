@@ -7,6 +7,8 @@ from arcal.errors import ArcalError
 
 TOLERANCE = 1e-10
 STEPS = 200
+CONSTANT = 1e-9
+"""Log-probabilities that differ by less are equal, but for rounding."""
 
 
 class Temperature(Calibrator):
@@ -45,15 +47,16 @@ def as_temperature(T: float | Tensor) -> Tensor:
 
 
 def fit_temperature(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None
+    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
 ) -> Temperature:
     """The temperature with the lowest NLL of `labels` `(N,)`, from log-probabilities `(N, Z)`.
 
     The NLL is convex in beta = 1/T: its slope is the mean over inputs of E_p[z] - z_label, and its
     curvature the mean of Var_p[z], with p = softmax(beta z). So there is one optimum, and Newton's
     method within a bracket finds it, beta to a relative 1e-10. There is none, and `ArcalError` is
-    raised, if every input is classified correctly (the NLL falls as T goes to 0) or if the uniform
-    distribution is as good as any temperature. `robustness` is ignored.
+    raised, if no input has a class above its label (the NLL falls as T goes to 0), if all classes
+    are equally probable everywhere, or if the uniform distribution is as good as any temperature.
+    Robustness and energy are ignored.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -61,15 +64,23 @@ def fit_temperature(
     Temperature(T=2)
     """
     z, labels = as_examples(log_p, labels)
-    labelled = z.gather(1, labels[:, None])[:, 0]
-    if (labelled == z.amax(1)).all():
+    labelled, N = z.gather(1, labels[:, None])[:, 0], len(labels)
+    if (z.amax(1) - z.amin(1)).max() < CONSTANT:
         raise ArcalError(
-            f"all {len(labels)} validation inputs are classified correctly, so the NLL has no "
-            "lowest temperature: pass more inputs, some of them misclassified"
+            f"all classes are equally probable for each of {N} validation inputs, so that no "
+            "temperature changes anything: look at the model"
+        )
+    if (labelled == z.amax(1)).all():
+        right = int((z.argmax(1) == labels).sum())
+        which = f"all {N}" if right == N else f"{right} of {N}"
+        ties = "" if right == N else " and the others are ties with their label"
+        raise ArcalError(
+            f"{which} validation inputs are classified correctly{ties}, so the NLL has no lowest "
+            "temperature: pass more inputs, some of them misclassified"
         )
     if (z.mean(1) - labelled).mean() >= 0:
         raise ArcalError(
-            f"no temperature is better than the uniform distribution for {len(labels)} validation "
+            f"no temperature is better than the uniform distribution for {N} validation "
             "inputs: train longer, or check that the labels are theirs"
         )
 

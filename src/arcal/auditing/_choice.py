@@ -1,0 +1,266 @@
+"""Which calibrator: every one fitted by cross-validation, and the one to take."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._estimate import Estimate, from_draws
+from arcal.auditing._posthoc import fit_posthoc
+from arcal.auditing._predictions import Predictions
+from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
+from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
+from arcal.errors import ArcalError
+from arcal.robustness import random_order
+
+FOLDS = 5
+FEWEST = 20
+"""With fewer inputs a fold has next to none, and no interval excludes anything."""
+SIMPLEST_FIRST = (
+    "temperature",
+    "ets",
+    "ebs",
+    "smart",
+    "spline",
+    "pts",
+    "irm",
+    "vector",
+    "irova-ts",
+    "dirichlet",
+)
+"""Of calibrators that are not told apart, the one to take: it has the least to be wrong about."""
+DIRICHLET_CLASSES = 30
+"""Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
+
+ALL_RIGHT = (
+    "all {} inputs are classified correctly, which does not say how often others are wrong: the "
+    "model stays as it is; give more inputs, some of them misclassified"
+)
+RANGES = {"ece": (0.0, 1.0), "nll": None, "brier": (0.0, 2.0), "accuracy": (0.0, 1.0)}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A calibrator, or none, and what it says of inputs that it was not fitted on.
+
+    `nll`, `ece`, `brier` and `accuracy` have intervals over draws of inputs; `change` is the
+    log-loss minus that without calibration, on the same draws, and `behind` that of the candidate
+    minus the lowest one. `keeps_accuracy` says that it never changes a prediction.
+
+    >>> some = Estimate(0.3, 0.2, 0.4, 100)
+    >>> Candidate("none", True, some, some, some, some, some, some).keeps_accuracy
+    True
+    """
+
+    name: str
+    keeps_accuracy: bool
+    nll: Estimate
+    ece: Estimate
+    brier: Estimate
+    accuracy: Estimate
+    change: Estimate
+    behind: Estimate
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What cross-validation says of all calibrators, and the one that was picked.
+
+    `before` is the model without one. `candidates` are by name, `refused` has the lines that say
+    why a calibrator could not be fitted. `picked` is, of those that keep the accuracy and lower the
+    log-loss beyond chance, the simplest that is not shown to be worse than the best; None if there
+    is none: the uncalibrated model. `calibrator` is that one fitted on all inputs, and `why` says
+    in a sentence why it was taken.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> choice = choose_calibrator(sure, names=["temperature", "ets"], resamples=200)
+    >>> choice.picked, choice.calibrator
+    ('temperature', Temperature(T=2.731))
+    """
+
+    inputs: int
+    before: Candidate
+    candidates: Mapping[str, Candidate]
+    refused: Mapping[str, str]
+    picked: str | None
+    why: str
+    calibrator: Calibrator | None = field(default=None)
+
+
+def usual_names(classes: int) -> list[str]:
+    """The calibrators that are tried unless some are named, the simplest first.
+
+    >>> "dirichlet" in usual_names(10), "dirichlet" in usual_names(1000)
+    (True, False)
+    """
+    return [name for name in SIMPLEST_FIRST if name != "dirichlet" or classes <= DIRICHLET_CLASSES]
+
+
+def choose_calibrator(
+    predictions: Predictions,
+    *,
+    names: Sequence[str] | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+    resamples: int | None = None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> Choice:
+    """Fit every calibrator of `names` on all folds but one, and show it on that one, in turn.
+
+    The inputs are dealt out to the folds by id, each label's in turn. `names` are keys of
+    `POSTHOC`, `usual_names` unless given; calibrators that need robustness are none of them.
+    `resamples` as in `overall`. Fewer than 20 inputs and an unknown name raise `ArcalError`; what
+    a calibrator refuses is in `refused`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
+    >>> choose_calibrator(right, names=["temperature"], resamples=200).why
+    'all 40 inputs are classified correctly, which does not say how often others are wrong: the \
+model stays as it is; give more inputs, some of them misclassified'
+    """
+    N = len(predictions.ids)
+    if N < FEWEST:
+        raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
+    names = usual_names(predictions.classes) if names is None else list(dict.fromkeys(names))
+    for name in names:
+        check_posthoc(name)
+    resamples = usual_resamples(N) if resamples is None else resamples
+    draws = stored_counts(N, resamples, seed=0)
+    fold = folds_of(predictions.ids, predictions.labels, folds, seed)
+    before = resampled(predictions.log_probabilities, predictions.labels, draws, smooth=False)
+    figures: dict[str, dict[str, Bootstrap]] = {}
+    refused: dict[str, str] = {}
+    for done, name in enumerate(names):
+        progress(done, len(names))
+        try:
+            fit_posthoc(name, predictions, "all inputs")
+            log_p = cross_validated(name, predictions, fold)
+        except ArcalError as error:
+            refused[name] = str(error).removeprefix(f"{name} of all inputs: ")
+            continue
+        figures[name] = resampled(log_p, predictions.labels, draws, smooth=False)
+    progress(len(names), len(names))
+    safe = [name for name in figures if CALIBRATORS[name].keeps_order]
+    best = min(safe, key=lambda name: figures[name]["nll"].estimate, default=None)
+    reference = before if best is None else figures[best]
+    uncalibrated = _candidate("none", True, before, before, reference, N)
+    candidates = {
+        name: _candidate(name, CALIBRATORS[name].keeps_order, some, before, reference, N)
+        for name, some in figures.items()
+    }
+    picked, why = _picked(candidates, best, refused)
+    if (predictions.predicted == predictions.labels).all():
+        # An isotonic function or a spline has an optimum here: to be sure of everything.
+        picked, why = None, ALL_RIGHT.format(f"{N:,}")
+    calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
+    return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
+
+
+def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor:
+    """Log-probabilities `(N, Z)` of each input by a calibrator that was fitted without its fold.
+
+    `fold` is int64 `(N,)`. What cannot be fitted raises `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0, 0, 0, 1] * 10)
+    >>> fold = folds_of(sure.ids, sure.labels, 2)
+    >>> cross_validated("temperature", sure, fold)[0].exp()
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+    log_p = torch.empty_like(predictions.log_probabilities)
+    for number in fold.unique().tolist():
+        rest, out = rows(predictions, fold != number), rows(predictions, fold == number)
+        calibrator = fit_posthoc(name, rest, "all inputs")
+        log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
+    return log_p
+
+
+def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
+    """The fold of each of N inputs, int64 `(N,)` in 0 .. folds-1.
+
+    Within each label the inputs are put in an order drawn by hashing their ids `(N,)` with the
+    seed, and dealt out in turn; the turns go on from label to label. The order of rows is
+    irrelevant.
+
+    >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
+    tensor([2, 2, 2])
+    """
+    by_hash = random_order(ids, seed).argsort()
+    order = by_hash[labels[by_hash].argsort(stable=True)]
+    fold = torch.empty_like(ids)
+    fold[order] = torch.arange(len(ids)) % folds
+    return fold
+
+
+def rows(predictions: Predictions, which: Tensor) -> Predictions:
+    """The predictions of some of the inputs, by a mask or positions.
+
+    >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
+    >>> rows(two, torch.tensor([1])).ids
+    tensor([1])
+    """
+    return Predictions(
+        predictions.ids[which], predictions.labels[which], predictions.logits[:, which]
+    )
+
+
+def _candidate(
+    name: str,
+    keeps_accuracy: bool,
+    figures: Mapping[str, Bootstrap],
+    before: Mapping[str, Bootstrap],
+    best: Mapping[str, Bootstrap],
+    n: int,
+) -> Candidate:
+    estimates = {
+        figure: from_draws(figures[figure], n, ends, basic=figure == "ece")
+        for figure, ends in RANGES.items()
+    }
+    return Candidate(
+        name,
+        keeps_accuracy,
+        **estimates,
+        change=_difference(figures["nll"], before["nll"], n),
+        behind=_difference(figures["nll"], best["nll"], n),
+    )
+
+
+def _difference(one: Bootstrap, other: Bootstrap, n: int) -> Estimate:
+    apart = Bootstrap(one.estimate - other.estimate, one.samples - other.samples, 0.95)
+    return from_draws(apart, n)
+
+
+def _picked(
+    candidates: Mapping[str, Candidate], best: str | None, refused: Mapping[str, str]
+) -> tuple[str | None, str]:
+    """The calibrator to take, and why."""
+    if best is None:
+        safe = [name for name in refused if CALIBRATORS[name].keeps_order]
+        if safe:
+            lines = f"{safe[0]}: {refused[safe[0]]}"
+            return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
+        return None, "none of those named keeps the accuracy: the model stays as it is"
+    if candidates[best].change.sign >= 0:
+        return None, (
+            f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
+            f"{_signed(candidates[best].change)}): the model stays as it is"
+        )
+    equal = [
+        name
+        for name, one in candidates.items()
+        if one.keeps_accuracy and one.change.sign < 0 and one.behind.sign <= 0
+    ]
+    name = min(equal, key=SIMPLEST_FIRST.index)
+    if name == best:
+        return name, "it has the lowest log-loss of those that keep every prediction"
+    return name, (
+        "it is the simplest of those that keep every prediction and are not shown to be worse than "
+        f"the best ({best}, whose log-loss is lower by {candidates[name].behind.value:.4f}: chance "
+        "explains that)"
+    )
+
+
+def _signed(of: Estimate) -> str:
+    return f"{of.value:+.4f} [{of.low:+.4f}, {of.high:+.4f}]"

@@ -1,0 +1,73 @@
+"""What calibrators are fitted on: a model's predictions of inputs, as they are or perturbed."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import torch
+from torch import Tensor, nn
+
+from arcal.auditing import EvaluationSet
+from arcal.audits._examples import Examples
+from arcal.audits._jobs import Job, panel_for
+from arcal.calibration.posthoc import Mirrored
+from arcal.data import as_input
+from arcal.errors import ArcalError
+from arcal.robustness import random_order
+from arcal.transforms import corrupt
+from arcal.transforms.corruptions import EXTRA
+
+INTENSITIES = 5
+
+
+def with_views(job: Job) -> Job:
+    """The job with a model that averages an image and its mirror image.
+
+    A model that is no module, and inputs that are no images, raise `ArcalError`.
+
+    >>> from torch.nn import Flatten, Linear, Sequential
+    >>> x, y = torch.rand(40, 1, 2, 2), torch.arange(40) % 2
+    >>> images = Examples.from_tensors(x, y, kind="images")
+    >>> job = Job("linear", Sequential(Flatten(), Linear(4, 2)), images)
+    >>> type(with_views(job).model).__name__
+    'Mirrored'
+    """
+    if job.examples is None or job.examples.kind != "images":
+        raise ArcalError("--views mirror is of images: leave it out of other data")
+    if not isinstance(job.model, nn.Module):
+        raise ArcalError(
+            f"{job.name} is a function, and --views is of a torch module: name one, or leave it out"
+        )
+    return replace(job, model=Mirrored(job.model), fingerprint=f"{job.fingerprint} mirrored")
+
+
+def perturbed(examples: Examples) -> Examples:
+    """Every image under one of the four extra corruptions at one of five intensities.
+
+    They are dealt out evenly in an order drawn by id, so that a second call gives the same. The
+    extra types are those that are held apart to choose by; the other 15 stay for a test. What
+    cannot be corrupted
+    raises `ArcalError`.
+
+    >>> from arcal.data import load_part
+    >>> some = Examples.from_part(load_part("fashion")).first(40)
+    >>> x = perturbed(some).read(torch.arange(3))
+    >>> x.shape, bool((x == some.read(torch.arange(3))).all())
+    (torch.Size([3, 1, 28, 28]), False)
+    """
+    panel_for([EvaluationSet(corruption=EXTRA[0], intensity=1)], examples)
+    part, ids = examples.part, examples.ids
+    assert part is not None
+    drawn = random_order(ids, seed=1).argsort().argsort() % (len(EXTRA) * INTENSITIES)
+
+    def read(positions: Tensor) -> Tensor:
+        images = part.images(positions)
+        changed = torch.empty(images.shape)
+        for number in drawn[positions].unique().tolist():
+            which = drawn[positions] == number
+            type, intensity = EXTRA[number // INTENSITIES], number % INTENSITIES + 1
+            some = corrupt(images[which], ids[positions][which], type=type, intensity=intensity)
+            changed[which] = as_input(some, "cpu") if some.dtype == torch.uint8 else some
+        return changed
+
+    content = sha256(f"{examples.content} perturbed".encode()).hexdigest()[:16]
+    return replace(examples, read=read, part=None, content=content)

@@ -1,0 +1,69 @@
+"""Linear maps of log-probabilities, fitted by a penalised NLL: what vector and Dirichlet share."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize
+from torch import Tensor
+
+from arcal.calibration._checks import as_classes
+from arcal.errors import ArcalError
+
+LOWEST = -50.0
+"""The smallest log-probability that a linear map sees, so that one of -inf is finite."""
+
+
+class Parameters(NamedTuple):
+    """Weights, `(Z,)` or `(Z, Z)`, and offsets `(Z,)`."""
+
+    W: Tensor
+    b: Tensor
+
+
+def bounded(log_p: Tensor) -> Tensor:
+    """Log-probabilities of `LOWEST` at the least.
+
+    >>> bounded(torch.tensor([-torch.inf, -1.0]))
+    tensor([-50.,  -1.])
+    """
+    return log_p.clamp(min=LOWEST)
+
+
+def fit_linear(
+    log_p: Tensor,
+    labels: Tensor,
+    start: Parameters,
+    scores: Callable[[Tensor, Parameters], Tensor],
+    penalty: Callable[[Parameters], Tensor],
+) -> Parameters:
+    """The parameters with the lowest sum over inputs of the NLL, plus the penalty, from `start` on.
+
+    `scores` makes logits `(N, Z)` of log-probabilities `(N, Z)` and is linear in the parameters, so
+    with a convex penalty there is one optimum; L-BFGS finds it. No inputs, and labels `(N,)` of a
+    single class, raise `ArcalError`.
+    """
+    N, Z = log_p.shape
+    labels = as_classes(labels, N, Z)
+    if len(labels.unique()) < 2:
+        raise ArcalError(
+            f"{N} validation inputs of fewer than two classes say nothing of each class: pass more"
+        )
+    z, shape = bounded(log_p), start.W.shape
+
+    def unflat(values: Tensor) -> Parameters:
+        return Parameters(values[:-Z].reshape(shape), values[-Z:])
+
+    def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
+        flat = torch.from_numpy(values).clone().requires_grad_()
+        of = unflat(flat)
+        loss = F.cross_entropy(scores(z, of), labels) + penalty(of) / N
+        (slope,) = torch.autograd.grad(loss, flat)
+        return loss.item(), slope.numpy()
+
+    first = torch.cat([start.W.flatten(), start.b]).numpy()
+    options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
+    best = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
+    return unflat(torch.from_numpy(best.x))

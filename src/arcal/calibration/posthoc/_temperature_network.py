@@ -1,0 +1,105 @@
+"""A temperature that a small network gives for each input: what SMART and PTS share."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcal.calibration.posthoc.calibrator import fitted
+from arcal.errors import ArcalError
+
+PRIOR = 1.0
+"""Of half the squared weights against the sum of the NLL: a normal prior of deviation 1."""
+STEPS = 50
+LEAST = 0.05
+"""Temperatures are this share of the network's output at least: none is 0."""
+
+
+def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """T `(N, 1)` = softplus of a network of tanh, of `features` `(N, F)` of mean 0 and deviation 1.
+
+    `layers` are weights `(out, in)` and biases `(out,)`, the last of one output.
+
+    >>> zero = torch.zeros(1, 2), torch.tensor([0.5413])
+    >>> temperatures(torch.ones(3, 2), [zero])[:, 0]
+    tensor([1.0500, 1.0500, 1.0500])
+    """
+    for weight, bias in layers[:-1]:
+        features = (features @ weight.T + bias).tanh()
+    weight, bias = layers[-1]
+    return softplus(features @ weight.T + bias) + LEAST * softplus(bias)
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), of operations that onnxruntime has for float64.
+
+    >>> softplus(torch.zeros(1))
+    tensor([0.6931])
+    """
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+def fit_network(
+    features: Tensor, z: Tensor, labels: Tensor, T: float, widths: Sequence[int]
+) -> list[tuple[Tensor, Tensor]]:
+    """The layers whose temperatures give the lowest log-loss, found by L-BFGS from a constant `T`.
+
+    `features` `(N, F)` are standardised, `z` `(N, Z)` log-probabilities, `widths` those of the
+    hidden layers. The first weights are drawn from a fixed seed, so equal inputs give equal layers.
+    """
+    generator = torch.Generator().manual_seed(0)
+    sizes = [features.shape[1], *widths]
+    layers: list[tuple[Tensor, Tensor]] = []
+    for inputs, outputs in pairwise(sizes):
+        drawn = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64)
+        bias = torch.randn(outputs, generator=generator, dtype=torch.float64)
+        layers.append((drawn / math.sqrt(inputs), bias))
+    start = math.log(math.expm1(T / (1 + LEAST)))  # whose softplus, with LEAST of it, is T
+    last = torch.zeros(1, sizes[-1], dtype=torch.float64)
+    layers.append((last, torch.tensor([start], dtype=torch.float64)))
+    parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
+    optimizer = torch.optim.LBFGS(
+        parameters,
+        max_iter=STEPS,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-7,
+        line_search_fn="strong_wolfe",
+    )
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(z / temperatures(features, layers), labels)
+        loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / len(z)
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    return [(weight.detach(), bias.detach()) for weight, bias in layers]
+
+
+def standardised(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation `(F,)` of features `(N, F)`; 1 where a feature is a constant."""
+    mean, scale = features.mean(0), features.std(0, correction=0)
+    return mean, torch.where(scale > 1e-9, scale, 1)
+
+
+def as_layer(weight: Tensor, bias: Tensor, name: str, inputs: int) -> tuple[Tensor, Tensor]:
+    """A layer for buffers; weights and biases that do not fit each other raise `ArcalError`."""
+    weight, bias = fitted(weight, f"weight_{name}", ndim=2), fitted(bias, f"bias_{name}", ndim=1)
+    if weight.shape != (len(bias), inputs):
+        raise ArcalError(
+            f"weight_{name} is of shape {tuple(weight.shape)}, and {len(bias)} x {inputs} is "
+            "needed: pass what was fitted"
+        )
+    return weight, bias
+
+
+def as_standard(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation for buffers; other lengths, and a scale not above 0, raise."""
+    mean, scale = fitted(mean, "mean", ndim=1), fitted(scale, "scale", ndim=1)
+    if mean.shape != scale.shape or scale.min() <= 0:
+        raise ArcalError("mean and scale must be of one length, and scale above 0")
+    return mean, scale

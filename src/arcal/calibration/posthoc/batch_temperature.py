@@ -1,0 +1,201 @@
+"""A temperature for each batch of unlabelled inputs, and the accuracy it is likely to have.
+
+The idea is average thresholded confidence, ATC (Garg, Balakrishnan, Lipton, Neyshabur, Sedghi,
+ICLR 2022): the share of inputs whose score passes a threshold estimates the accuracy, where the
+threshold is the one that reproduces the accuracy of validation inputs. Here the score is the
+negative entropy after temperature scaling, and the batch gets the temperature at which its mean
+confidence is that share.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.calibration._checks import as_classes
+from arcal.calibration.intervals import exact_interval
+from arcal.calibration.posthoc.calibrator import as_log_probabilities
+from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.errors import ArcalError
+
+WINDOW = 1000
+SHRINK = 25
+"""So many inputs of the kind that the validation temperature suits are added to a batch."""
+FARTHEST = 20.0
+"""The temperature of a batch is at most so many times the validation inputs', and no less than
+one part in so many."""
+HALVINGS = 50
+
+
+@dataclass(frozen=True)
+class Today:
+    """What `n` unlabelled inputs say: the last ones, if more have been seen than the window.
+
+    `accuracy` is estimated, with the ends `low` and `high` of a 95 % interval over draws of such
+    inputs and of validation inputs: it holds as far as the score tells right from wrong here as it
+    did there. `confidence` is the mean one at the validation temperature, and `T` the temperature
+    at which it is the accuracy, shrunk towards the validation inputs' for a small `n`. `doubt` is a
+    line if the inputs are so far from the validation inputs that neither may hold, else None.
+
+    >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None
+    True
+    """
+
+    n: int
+    accuracy: float
+    low: float
+    high: float
+    confidence: float
+    T: float
+    doubt: str | None = None
+
+
+class BatchTemperature:
+    """Temperature scaling that follows the inputs, without a label.
+
+    `T` is that of the validation inputs, `threshold` the negative entropy, at that temperature,
+    that as many validation inputs reach as are right; `ends` are those of the accuracies at the
+    ends of its 95 % interval, the looser one first; `accuracy` is the share that is right. The last
+    `window` inputs count, and `shrink` more that stand for the validation temperature.
+
+    The classes must be the validation inputs', in about the same shares: on inputs of other
+    classes the estimate means nothing, which `Today.doubt` says where it shows.
+
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> z = 4 * torch.randn(3000, 4, generator=generator)
+    >>> labels = (z / 2).softmax(1).multinomial(1, generator=generator)[:, 0]
+    >>> calibrated = fit_batch_temperature(z.log_softmax(1), labels)
+    >>> today = calibrated.update((z[:500] / 2).log_softmax(1))  # inputs it is less sure of
+    >>> today.n, today.accuracy < calibrated.accuracy
+    (500, True)
+    >>> calibrated(z[:500].log_softmax(1)).shape
+    torch.Size([500, 4])
+    """
+
+    def __init__(
+        self,
+        T: float,
+        threshold: float,
+        ends: tuple[float, float],
+        accuracy: float,
+        *,
+        window: int = WINDOW,
+        shrink: float = SHRINK,
+    ):
+        if window < 1 or shrink < 0:
+            raise ArcalError(f"window is {window} and shrink {shrink}: 1 and 0 are the least")
+        self.T, self.temperature = T, Temperature(T)
+        self.threshold, self.ends, self.accuracy = threshold, ends, accuracy
+        self.window, self.shrink = window, shrink
+        self._recent: Tensor | None = None
+
+    def update(self, log_p: Tensor) -> Today:
+        """Take in a batch `(B, Z)` of log-probabilities, and say what the window is like.
+
+        No inputs, another number of classes than before, and what is no log-softmax raise
+        `ArcalError`.
+        """
+        log_p = as_log_probabilities(log_p)
+        if not len(log_p):
+            raise ArcalError("a batch of no inputs says nothing: pass at least one")
+        if self._recent is not None:
+            if self._recent.shape[1] != log_p.shape[1]:
+                raise ArcalError(
+                    f"the batch has {log_p.shape[1]} classes and those before it "
+                    f"{self._recent.shape[1]}: begin anew"
+                )
+            log_p = torch.cat([self._recent, log_p])
+        self._recent = log_p[-self.window :]
+        today = self.estimate(self._recent)
+        self.temperature = Temperature(today.T)
+        return today
+
+    def estimate(self, log_p: Tensor) -> Today:
+        """What `update` says of these inputs alone; nothing is taken in."""
+        log_p = as_log_probabilities(log_p)
+        scaled = (log_p / self.T).log_softmax(1)
+        n, Z = log_p.shape
+        scores = score(scaled)
+        share = (scores >= self.threshold).double().mean().item()
+        confidence = scaled.exp().amax(1).mean().item()
+        low, high = self._interval(scores, share)
+        target = (n * share + self.shrink * confidence) / (n + self.shrink)
+        T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
+        return Today(n, share, low, high, confidence, T, self._doubt(high, Z))
+
+    def __call__(self, log_p: Tensor) -> Tensor:
+        """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before."""
+        return self.temperature(log_p)
+
+    def _interval(self, scores: Tensor, share: float) -> tuple[float, float]:
+        """Of the share of a batch: the draw of the batch and that of the threshold, together."""
+        n = torch.tensor(float(len(scores)), dtype=torch.float64)
+        low, high = (end.item() for end in exact_interval(share * n, n))
+        most, least = ((scores >= end).double().mean().item() for end in self.ends)
+        below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
+        return max(share - below, 0.0), min(share + above, 1.0)
+
+    def _doubt(self, high: float, Z: int) -> str | None:
+        if high >= max(self.accuracy / 2, 1 / Z):
+            return None
+        return (
+            "these inputs are nothing like the validation inputs: look at some, as they may be of "
+            "other classes altogether, and then neither figure means anything"
+        )
+
+
+def fit_batch_temperature(
+    log_p: Tensor, labels: Tensor, *, window: int = WINDOW, shrink: float = SHRINK
+) -> BatchTemperature:
+    """The temperature and the threshold of validation inputs `(N, Z)` with labels `(N,)`.
+
+    What `fit_temperature` refuses raises `ArcalError`.
+
+    >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
+    >>> labels = (torch.arange(100) % 4 == 1).long()
+    >>> fit_batch_temperature(log_p, labels).accuracy
+    0.75
+    """
+    T = fit_temperature(log_p, labels).T.item()
+    log_p = as_log_probabilities(log_p)
+    N, Z = log_p.shape
+    labels = as_classes(labels, N, Z)
+    right = int((log_p.argmax(1) == labels).sum())
+    ordered = score((log_p / T).log_softmax(1)).sort(descending=True).values
+    whole = torch.tensor(float(N), dtype=torch.float64)
+    low, high = (end.item() for end in exact_interval(whole * right / N, whole))
+
+    def reached_by(share: float) -> float:
+        """The score that this share of the validation inputs reach."""
+        k = round(share * N)
+        return ordered[k - 1].item() if k else math.inf
+
+    ends = reached_by(high), reached_by(low)
+    return BatchTemperature(T, reached_by(right / N), ends, right / N, window=window, shrink=shrink)
+
+
+def score(log_p: Tensor) -> Tensor:
+    """The negative entropy `(N,)` of log-probabilities `(N, Z)`, 0 where one class has all.
+
+    >>> score(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
+    tensor([-0.6931,  0.0000])
+    """
+    return (log_p.exp() * log_p.clamp(min=torch.finfo(log_p.dtype).min)).sum(1)
+
+
+def confident_at(log_p: Tensor, target: float, least: float, most: float) -> float:
+    """The temperature within the ends at which the mean confidence is nearest to `target`.
+
+    The mean confidence falls as the temperature rises, so halving finds it.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log()
+    >>> round(confident_at(log_p, 0.75, 0.1, 10.0), 4)
+    2.0
+    """
+    low, high = math.log(least), math.log(most)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = (log_p / math.exp(middle)).softmax(1).amax(1).mean().item() > target
+        low, high = (middle, high) if above else (low, middle)
+    return math.exp((low + high) / 2)

@@ -1,0 +1,105 @@
+"""Dirichlet calibration (Kull, Perelló-Nieto, Kängsepp, Silva Filho, Song, Flach, NeurIPS 2019)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from arcal.calibration._checks import as_classes
+from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
+from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
+from arcal.errors import ArcalError
+
+LEFT_OUT = 3
+"""One of so many inputs of each label is left out, to choose the strength by."""
+STRENGTHS = (10.0, 1.0, 0.1)
+"""Of lambda = mu, from the strongest; each fit begins where the one before it ended."""
+
+
+class Dirichlet(Calibrator):
+    """log q = W log p + b + constant: every class's probability bears on every other's.
+
+    The paper's linear parametrisation. `W` is `(Z, Z)` and `b` `(Z,)`; other shapes, and
+    predictions of another number of classes, raise `ArcalError`. It can change predictions, and so
+    accuracy.
+
+    >>> halved = Dirichlet(torch.eye(2) / 2, torch.zeros(2)).double()
+    >>> halved(torch.tensor([[0.9, 0.1]]).log()).exp()
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
+    """
+
+    kind = "dirichlet"
+    W: Tensor
+    b: Tensor
+
+    def __init__(self, W: Tensor, b: Tensor):
+        super().__init__()
+        W, b = fitted(W, "W", ndim=2), fitted(b, "b", ndim=1)
+        if W.shape != (len(b), len(b)):
+            raise ArcalError(f"W must be {len(b)} x {len(b)} as b, not {tuple(W.shape)}")
+        self.register_buffer("W", W)
+        self.register_buffer("b", b)
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        if log_p.shape[1] != len(self.b):
+            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {len(self.b)}")
+        q = bounded(log_p) @ self.W.to(log_p).T + self.b.to(log_p)
+        return q.masked_fill(log_p.isneginf(), -torch.inf).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"classes={len(self.b)}"
+
+
+def fit_dirichlet(
+    log_p: Tensor,
+    labels: Tensor,
+    *,
+    robustness: Tensor | None = None,
+    energy: Tensor | None = None,
+    strength: float | None = None,
+) -> Dirichlet:
+    """The W and b with the lowest NLL + ODIR, off-diagonal and intercept regularisation:
+
+        lambda / (Z (Z - 1)) sum_{i != j} W_ij^2  +  mu / Z sum_j b_j^2
+
+    `strength` is lambda = mu. Unless it is given it is chosen from `STRENGTHS` by the log-loss of
+    a third of each label's inputs, left out, and then all are fitted. Labels `(N,)` of a single
+    class raise `ArcalError`. Robustness and energy are ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
+    >>> fit_dirichlet(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=2)
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+    log_p = as_log_probabilities(log_p)
+    N, Z = log_p.shape
+    labels = as_classes(labels, N, Z)
+    if strength is None:
+        strength = _strength(log_p, labels)
+    elif not strength > 0:
+        raise ArcalError(f"strength must be above 0, not {strength:g}")
+    return Dirichlet(*_fit(log_p, labels, strength, _identity(Z)))
+
+
+def _identity(Z: int) -> Parameters:
+    return Parameters(torch.eye(Z).double(), torch.zeros(Z).double())
+
+
+def _fit(log_p: Tensor, labels: Tensor, strength: float, start: Parameters) -> Parameters:
+    N, Z = log_p.shape
+    off = 1 - torch.eye(Z).double()
+
+    def penalty(of: Parameters) -> Tensor:
+        odir = (of.W * off).square().sum() / max(Z * (Z - 1), 1) + of.b.square().sum() / Z
+        return N * strength * odir
+
+    return fit_linear(log_p, labels, start, lambda z, of: z @ of.W.T + of.b, penalty)
+
+
+def _strength(log_p: Tensor, labels: Tensor) -> float:
+    out = torch.empty(len(labels), dtype=torch.bool)
+    out[labels.argsort(stable=True)] = torch.arange(len(labels)) % LEFT_OUT == 0
+    linear, losses = _identity(log_p.shape[1]), {}
+    for strength in STRENGTHS:
+        linear = _fit(log_p[~out], labels[~out], strength, linear)
+        q = bounded(log_p[out]) @ linear.W.T + linear.b
+        losses[strength] = F.cross_entropy(q, labels[out]).item()
+    return min(losses, key=lambda strength: losses[strength])

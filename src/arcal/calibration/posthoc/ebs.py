@@ -1,0 +1,130 @@
+"""A temperature by the energy: energy-based instance-wise scaling, EBS (Kim, Kwon, ECCV 2024)."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize
+from torch import Tensor
+
+from arcal.calibration.posthoc.calibrator import Calibrator, as_energy, as_examples, fitted
+from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
+from arcal.errors import ArcalError
+
+LEAST = 0.1
+"""The lowest temperature, as a share of T: the paper has no such end, and may divide by 0."""
+LARGEST = 10.0
+"""Of theta, as in the published code, in units of the densities' own heights."""
+
+
+class EnergyScaling(Calibrator):
+    """log q = log p / T(E) + constant, with the energy E = -log sum_j exp z_j of the logits z.
+
+    T(E) = T - theta_1 N(E; mean_1, sd_1) + theta_2 N(E; mean_2, sd_2), at least `LEAST` T, with the
+    densities of the energies of validation inputs that are classified correctly (1) and wrongly
+    (2). `theta` is not negative. A row is divided by one number above 0, so predictions and
+    accuracy stay as they are. `T` is a scalar, `mean`, `sd` and `theta` are `(2,)`; others raise
+    `ArcalError`.
+
+    The energy is in the logits and not in probabilities: it is passed beside these.
+
+    >>> ebs = EnergyScaling(2.0, mean=(-5.0, -2.0), sd=(1.0, 1.0), theta=(0.0, 0.0))
+    >>> ebs(torch.tensor([[0.9, 0.1]]).log(), energy=torch.tensor([-3.0])).exp()
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
+    """
+
+    kind = "ebs"
+    keeps_order = True
+    needs_energy = True
+    T: Tensor
+    mean: Tensor
+    sd: Tensor
+    theta: Tensor
+
+    def __init__(
+        self,
+        T: float | Tensor,
+        mean: tuple[float, float] | Tensor,
+        sd: tuple[float, float] | Tensor,
+        theta: tuple[float, float] | Tensor,
+    ):
+        super().__init__()
+        pairs = {"mean": mean, "sd": sd, "theta": theta}
+        values = {name: fitted(pair, name, ndim=1) for name, pair in pairs.items()}
+        if any(len(value) != 2 for value in values.values()):
+            raise ArcalError("mean, sd and theta must be 2 each: of right and of wrong inputs")
+        if values["sd"].min() <= 0 or values["theta"].min() < 0:
+            raise ArcalError("sd must be above 0 and theta not negative: pass what was fitted")
+        self.register_buffer("T", as_temperature(T))
+        for name, value in values.items():
+            self.register_buffer(name, value)
+
+    def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:
+        T, theta = self.T.to(log_p), self.theta.to(log_p)
+        right, wrong = densities(energy, self.mean.to(log_p), self.sd.to(log_p))
+        each = (T - theta[0] * right + theta[1] * wrong).maximum(LEAST * T)
+        return (log_p / each[:, None]).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"T={self.T:.4g}, theta=({self.theta[0]:.4g}, {self.theta[1]:.4g})"
+
+
+def fit_ebs(
+    log_p: Tensor,
+    labels: Tensor,
+    *,
+    robustness: Tensor | None = None,
+    energy: Tensor | None = None,
+) -> EnergyScaling:
+    """T by `fit_temperature`, the densities by moments, then theta of the lowest squared error.
+
+    The paper adds inputs of other classes to the wrong ones where it has some; here are none. What
+    `fit_temperature` refuses, `energy` `(N,)` that is missing, and one that is the same for all
+    inputs, as that of probabilities is, raise `ArcalError`. Robustness is ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> energy = torch.tensor([-5.0, -4.0, -5.0, -1.0])
+    >>> ebs = fit_ebs(log_p, torch.tensor([0, 0, 0, 1]), energy=energy)
+    >>> ebs.mean.round(decimals=2)
+    tensor([-4.6700, -1.0000], dtype=torch.float64)
+    """
+    E = as_energy(energy, len(log_p), "ebs").detach().cpu().double()
+    T = fit_temperature(log_p, labels).T
+    if E.std(correction=0) < 1e-6 * max(1.0, E.abs().max().item()):
+        raise ArcalError(
+            "all energies are alike, as those of probabilities are: ebs needs the model's logits"
+        )
+    z, labels = as_examples(log_p, labels)
+    correct = z.argmax(1) == labels
+    if not correct.any():
+        raise ArcalError("no validation input is classified correctly: check the labels")
+    groups = [E[correct], E[~correct]]
+    mean = torch.stack([group.mean() for group in groups])
+    spread = torch.stack([group.std(correction=0) for group in groups])
+    sd = spread.maximum(0.1 * E.std(correction=0))  # a group of one has a density, too
+    right, wrong = densities(E, mean, sd)
+    target = F.one_hot(labels, z.shape[1]).double()
+
+    def squared_error(theta: object) -> tuple[float, object]:
+        each = torch.as_tensor(theta).requires_grad_()
+        scale = (T - each[0] * right + each[1] * wrong).maximum(LEAST * T)
+        loss = ((z / scale[:, None]).softmax(1) - target).square().sum(1).mean()
+        (slope,) = torch.autograd.grad(loss, each)
+        return loss.item(), slope.numpy()
+
+    # theta times the density's height is a temperature: bounds in the energies' own units.
+    height = 1 / (sd * math.sqrt(2 * math.pi))
+    bounds = [(0.0, LARGEST / h) for h in height.tolist()]
+    best = minimize(squared_error, torch.zeros(2).double().numpy(), jac=True, bounds=bounds)
+    return EnergyScaling(T, mean, sd, torch.from_numpy(best.x))
+
+
+def densities(energy: Tensor, mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:
+    """Two normal densities `(N,)` at energies `(N,)`.
+
+    >>> densities(torch.zeros(1), torch.zeros(2), torch.tensor([1.0, 2.0]))
+    (tensor([0.3989]), tensor([0.1995]))
+    """
+    deviations = (energy[:, None] - mean) / sd
+    right, wrong = ((-deviations.square() / 2).exp() / (sd * math.sqrt(2 * math.pi))).unbind(1)
+    return right, wrong

@@ -1,0 +1,122 @@
+"""Parameterized temperature scaling, PTS (Tomani, Cremers, Buettner, ECCV 2022)."""
+
+from torch import Tensor
+
+from arcal.calibration.posthoc._temperature_network import (
+    as_layer,
+    as_standard,
+    fit_network,
+    standardised,
+    temperatures,
+)
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples
+from arcal.calibration.posthoc.temperature import fit_temperature
+from arcal.errors import ArcalError
+
+TOP = 10
+"""The most probable classes that the network sees, as in the paper."""
+HIDDEN = (5, 5)
+LOWEST = -50.0
+"""The smallest log-probability the network is shown, so that one of -inf is finite."""
+
+
+class ParameterizedTemperature(Calibrator):
+    """log q = log p / T(z^s) + constant, with z^s the largest log-probabilities, sorted.
+
+    T(z^s) = softplus(g(z^s)) with a network g of two hidden layers of 5, of the standardised K
+    largest log-probabilities, 10 or as many as there are classes. A row is divided by one number
+    above 0, so predictions and accuracy stay as they are. Buffers are `mean` and `scale` `(K,)` and
+    `weight_i`, `bias_i` of the three layers; others raise `ArcalError`.
+
+    >>> import torch
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> pts = fit_pts(log_p, torch.tensor([0, 0, 0, 1]))
+    >>> pts(log_p)[0].exp().round(decimals=3)  # right 3 times in 4
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+
+    kind = "pts"
+    keeps_order = True
+    mean: Tensor
+    scale: Tensor
+    weight_1: Tensor
+    bias_1: Tensor
+    weight_2: Tensor
+    bias_2: Tensor
+    weight_3: Tensor
+    bias_3: Tensor
+
+    def __init__(
+        self,
+        mean: Tensor,
+        scale: Tensor,
+        weight_1: Tensor,
+        bias_1: Tensor,
+        weight_2: Tensor,
+        bias_2: Tensor,
+        weight_3: Tensor,
+        bias_3: Tensor,
+    ):
+        super().__init__()
+        mean, scale = as_standard(mean, scale)
+        first = as_layer(weight_1, bias_1, "1", inputs=len(mean))
+        second = as_layer(weight_2, bias_2, "2", inputs=len(first[1]))
+        third = as_layer(weight_3, bias_3, "3", inputs=len(second[1]))
+        if len(third[1]) != 1:
+            raise ArcalError("the network of PTS has one output")
+        names = ("mean", "scale", *(f"{part}_{i}" for i in "123" for part in ("weight", "bias")))
+        values = (mean, scale, *first, *second, *third)
+        for name, value in zip(names, values, strict=True):
+            self.register_buffer(name, value)
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        K = len(self.mean)
+        if log_p.shape[1] < K:
+            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {K} or more")
+        features = (largest(log_p, K) - self.mean.to(log_p)) / self.scale.to(log_p)
+        layers = [
+            (self.weight_1, self.bias_1),
+            (self.weight_2, self.bias_2),
+            (self.weight_3, self.bias_3),
+        ]
+        T = temperatures(features, [(w.to(log_p), b.to(log_p)) for w, b in layers])
+        return (log_p / T).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"classes={len(self.mean)}, hidden={len(self.bias_1)}"
+
+
+def fit_pts(
+    log_p: Tensor,
+    labels: Tensor,
+    *,
+    robustness: Tensor | None = None,
+    energy: Tensor | None = None,
+) -> ParameterizedTemperature:
+    """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
+
+    The paper minimises the squared error; the log-loss is what calibrators are chosen by here.
+    Errors are those of `fit_temperature`. Robustness and energy are ignored.
+
+    >>> import torch
+    >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
+    >>> labels = (torch.arange(100) % 5 == 0).long()
+    >>> bool((fit_pts(log_p, labels)(log_p) - log_p).abs().max() < 1)
+    True
+    """
+    T = fit_temperature(log_p, labels).T.item()
+    z, labels = as_examples(log_p, labels)
+    features = largest(z, min(TOP, z.shape[1]))
+    mean, scale = standardised(features)
+    first, second, third = fit_network((features - mean) / scale, z, labels, T, HIDDEN)
+    return ParameterizedTemperature(mean, scale, *first, *second, *third)
+
+
+def largest(log_p: Tensor, K: int) -> Tensor:
+    """The `K` largest log-probabilities of each row, descending, `(N, K)`, `LOWEST` at the least.
+
+    >>> import torch
+    >>> largest(torch.tensor([[-3.0, -torch.inf, -0.1]]), 3)
+    tensor([[ -0.1000,  -3.0000, -50.0000]])
+    """
+    return log_p.topk(K, dim=1).values.clamp(min=LOWEST)

@@ -1,0 +1,110 @@
+"""A temperature by the logit gap: SMART (Guo, Tao, Luo, Dong, Xu, 2025)."""
+
+from torch import Tensor
+
+from arcal.calibration.posthoc._temperature_network import (
+    as_layer,
+    as_standard,
+    fit_network,
+    standardised,
+    temperatures,
+)
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples
+from arcal.calibration.posthoc.temperature import fit_temperature
+from arcal.errors import ArcalError
+
+HIDDEN = 16
+"""Units of the hidden layer: 49 parameters in all."""
+FARTHEST = 1e3
+"""The largest gap that counts, so that a gap to a class of probability 0 is finite."""
+
+
+class Smart(Calibrator):
+    """log q = log p / T(g) + constant, with the logit gap g = z_max - z_2nd.
+
+    T(g) = softplus(h(g)) with a network h of one hidden layer, of the standardised gap
+    (g - mean) / scale. A row is divided by one number above 0, so predictions and accuracy stay
+    as they are. The gap between log-probabilities is that between logits. Buffers are `mean` and
+    `scale` `(1,)`, `weight_1` `(H, 1)` and `bias_1` `(H,)` of the hidden layer, `weight_2` `(1, H)`
+    and `bias_2` `(1,)`; others raise `ArcalError`.
+
+    >>> import torch
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
+    >>> smart = fit_smart(log_p, torch.tensor([0, 0, 0, 1]))
+    >>> smart(log_p)[0].exp().round(decimals=3)  # right 3 times in 4
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+
+    kind = "smart"
+    keeps_order = True
+    mean: Tensor
+    scale: Tensor
+    weight_1: Tensor
+    bias_1: Tensor
+    weight_2: Tensor
+    bias_2: Tensor
+
+    def __init__(
+        self,
+        mean: Tensor,
+        scale: Tensor,
+        weight_1: Tensor,
+        bias_1: Tensor,
+        weight_2: Tensor,
+        bias_2: Tensor,
+    ):
+        super().__init__()
+        mean, scale = as_standard(mean, scale)
+        first = as_layer(weight_1, bias_1, "1", inputs=len(mean))
+        second = as_layer(weight_2, bias_2, "2", inputs=len(first[1]))
+        if len(second[1]) != 1 or len(mean) != 1:
+            raise ArcalError("the network of SMART has one input and one output")
+        names = ("mean", "scale", "weight_1", "bias_1", "weight_2", "bias_2")
+        for name, value in zip(names, (mean, scale, *first, *second), strict=True):
+            self.register_buffer(name, value)
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        g = (logit_gap(log_p) - self.mean.to(log_p)) / self.scale.to(log_p)
+        layers = [(self.weight_1, self.bias_1), (self.weight_2, self.bias_2)]
+        T = temperatures(g, [(w.to(log_p), b.to(log_p)) for w, b in layers])
+        return (log_p / T).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"hidden={len(self.bias_1)}"
+
+
+def fit_smart(
+    log_p: Tensor,
+    labels: Tensor,
+    *,
+    robustness: Tensor | None = None,
+    energy: Tensor | None = None,
+) -> Smart:
+    """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
+
+    The paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are
+    chosen by here. Errors are those of `fit_temperature`. Robustness and energy are ignored.
+
+    >>> import torch
+    >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
+    >>> labels = (torch.arange(100) % 5 == 0).long()
+    >>> bool((fit_smart(log_p, labels)(log_p) - log_p).abs().max() < 1)
+    True
+    """
+    T = fit_temperature(log_p, labels).T.item()
+    z, labels = as_examples(log_p, labels)
+    g = logit_gap(z)
+    mean, scale = standardised(g)
+    (first, second) = fit_network((g - mean) / scale, z, labels, T, [HIDDEN])
+    return Smart(mean, scale, *first, *second)
+
+
+def logit_gap(log_p: Tensor) -> Tensor:
+    """The gap `(N, 1)` between the two most probable classes, at most `FARTHEST`.
+
+    >>> import torch
+    >>> logit_gap(torch.tensor([[1.0, 4.0, 2.0]]))
+    tensor([[2.]])
+    """
+    first, second = log_p.topk(2, dim=1).values.split(1, dim=1)
+    return (first - second).clamp(max=FARTHEST)

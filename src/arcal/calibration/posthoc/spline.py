@@ -1,0 +1,115 @@
+"""Calibration by a spline (Gupta, Rahimi, Ajanthan, Mensink, Sminchisescu, Hartley, ICLR 2021)."""
+
+import numpy as np
+import torch
+from scipy.interpolate import CubicSpline
+from torch import Tensor
+
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
+from arcal.calibration.posthoc.isotonic import interpolate
+from arcal.errors import ArcalError
+
+KNOTS = 6
+"""Of the spline, as in the paper."""
+POINTS = 100
+"""At which its slope is stored; in between, the map is linear."""
+ENDS = 1e-5
+"""A calibrated confidence lies this far from 0 and from 1, whatever the slope of the spline is."""
+
+
+class Spline(Calibrator):
+    """The confidence s becomes gamma(s); the other classes share 1 - gamma(s) as they did 1 - s.
+
+    gamma is linear between its knots `x` `(K,)`, ascending in [0, 1], with values `y` `(K,)`
+    there, too, and flat beyond them. Other knots raise `ArcalError`.
+
+    The paper calibrates the confidence alone. Here the prediction has to stay, so gamma(s) is at
+    least what makes the second class as probable: with r = p_2nd / (1 - s), r / (1 + r). Above it
+    no class overtakes another; at it the first two are equal, up to one part in a million.
+
+    >>> spline = Spline(x=torch.tensor([0.2, 0.8]), y=torch.tensor([0.3, 0.6])).double()
+    >>> spline(torch.tensor([[0.8, 0.15, 0.05]]).log()).exp()
+    tensor([[0.6000, 0.3000, 0.1000]], dtype=torch.float64)
+    """
+
+    kind = "spline"
+    keeps_order = True
+    x: Tensor
+    y: Tensor
+
+    def __init__(self, x: Tensor, y: Tensor):
+        super().__init__()
+        x, y = fitted(x, "x", ndim=1), fitted(y, "y", ndim=1)
+        if x.shape != y.shape or x.dtype != y.dtype:
+            raise ArcalError("x and y must be of one length and dtype: pass one value a knot")
+        ascends = len(x) == 1 or x.diff().min() >= 0
+        if not ascends or min(x.min(), y.min()) < 0 or max(x.max(), y.max()) > 1:
+            raise ArcalError("knots must ascend within [0, 1] and their values lie there, too")
+        self.register_buffer("x", x)
+        self.register_buffer("y", y)
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        first = log_p.argmax(1, keepdim=True)
+        top = torch.zeros_like(log_p, dtype=torch.bool).scatter(1, first, True)
+        s = log_p.gather(1, first).exp()
+        gamma = interpolate(s.T.contiguous(), self.x.to(log_p)[None], self.y.to(log_p)[None]).T
+        rest = log_p.masked_fill(top, -torch.inf)  # of the others, as shares of their sum
+        rest = rest - rest.logsumexp(1, keepdim=True).clamp(min=torch.finfo(log_p.dtype).min)
+        r = rest.amax(1, keepdim=True).exp()
+        gamma = torch.maximum(gamma.clamp(ENDS, 1 - ENDS), (r / (1 + r) + 1e-6).clamp(max=1))
+        q = torch.where(top, gamma.log(), (1 - gamma).log() + rest)
+        return q.log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"knots={len(self.x)}"
+
+
+def fit_spline(
+    log_p: Tensor,
+    labels: Tensor,
+    *,
+    robustness: Tensor | None = None,
+    energy: Tensor | None = None,
+) -> Spline:
+    """gamma(s_i) = h'(t_i) at the scores s_i in ascending order, with t_i = i / N.
+
+    h is the natural cubic spline with knots at equal distances that has the least squared distance
+    to the cumulative accuracy h(t_i) = 1/N sum_{j <= i} [input j is right]: where scores are
+    calibrated its slope is the score. There is an optimum for any labels, also where all inputs
+    are right. Fewer inputs than twice the knots raise `ArcalError`. Robustness and energy are
+    ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(400, 2)
+    >>> fit_spline(log_p, torch.tensor([0, 0, 0, 1] * 100))(log_p)[0].exp().round(decimals=2)
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+    log_p, labels = as_examples(log_p, labels)
+    N = len(labels)
+    if N < 2 * KNOTS:
+        raise ArcalError(f"{N} validation inputs are too few for a spline of {KNOTS} knots")
+    log_s, predicted = log_p.max(1)
+    s, order = log_s.exp().clamp(max=1).sort(stable=True)
+    correct = _averaged((predicted == labels).double()[order], s)
+    t = np.arange(1, N + 1) / N
+    cumulative = correct.cumsum(0).numpy() / N
+    # h(0) = 0 is the first knot's value, and leaves the other values to be found.
+    knots = np.linspace(0, 1, KNOTS)
+    cardinal = CubicSpline(knots, np.eye(KNOTS), bc_type="natural")
+    values = np.linalg.lstsq(cardinal(t)[:, 1:], cumulative, rcond=None)[0]
+    h = CubicSpline(knots, np.concatenate([[0], values]), bc_type="natural")
+    points = np.unique(np.linspace(0, N - 1, min(POINTS, N)).round().astype(int))
+    slope = h(t[points] - 0.5 / N, 1).clip(0, 1)
+    return Spline(*_distinct(s[torch.from_numpy(points)], torch.from_numpy(slope)))
+
+
+def _averaged(values: Tensor, s: Tensor) -> Tensor:
+    """Values of equal scores as their mean: their order among themselves says nothing."""
+    _, group, count = s.unique_consecutive(return_inverse=True, return_counts=True)
+    sums = torch.zeros(len(count), dtype=values.dtype).index_add(0, group, values)
+    return (sums / count)[group]
+
+
+def _distinct(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """One knot for each score, of the mean of its values."""
+    x, group, count = x.unique_consecutive(return_inverse=True, return_counts=True)
+    return x, torch.zeros_like(x).index_add(0, group, y) / count

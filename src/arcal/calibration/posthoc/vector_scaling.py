@@ -1,0 +1,72 @@
+"""Vector scaling (Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks)."""
+
+import torch
+from torch import Tensor
+
+from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
+from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
+from arcal.errors import ArcalError
+
+PRIOR = 1.0
+"""How strong the penalty is: of a normal distribution of deviation 1 / sqrt(PRIOR)."""
+
+
+class VectorScaling(Calibrator):
+    """log q_j = w_j log p_j + b_j + constant: a scale and an offset for each class.
+
+    It is fitted on log-probabilities and not on logits, which have a constant more that softmax
+    does not see. `w` and `b` are `(Z,)`; other shapes, and predictions of another number of
+    classes, raise `ArcalError`. It can change predictions, and so accuracy.
+
+    >>> vector = VectorScaling(w=(0.5, 0.5), b=(0.0, 0.0))
+    >>> vector(torch.tensor([[0.9, 0.1]]).log()).exp()
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
+    """
+
+    kind = "vector"
+    w: Tensor
+    b: Tensor
+
+    def __init__(self, w: tuple[float, ...] | Tensor, b: tuple[float, ...] | Tensor):
+        super().__init__()
+        w, b = fitted(w, "w", ndim=1), fitted(b, "b", ndim=1)
+        if w.shape != b.shape:
+            raise ArcalError(f"w has {len(w)} classes and b {len(b)}: pass what was fitted")
+        self.register_buffer("w", w)
+        self.register_buffer("b", b)
+
+    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+        if log_p.shape[1] != len(self.w):
+            raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {len(self.w)}")
+        q = self.w.to(log_p) * bounded(log_p) + self.b.to(log_p)
+        return q.masked_fill(log_p.isneginf(), -torch.inf).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"classes={len(self.w)}"
+
+
+def fit_vector(
+    log_p: Tensor,
+    labels: Tensor,
+    *,
+    robustness: Tensor | None = None,
+    energy: Tensor | None = None,
+) -> VectorScaling:
+    """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
+
+    The penalty draws it towards temperature scaling, by as much as one input or two do; without
+    one, a class that no input is of would have no optimum. Labels `(N,)` of a single class raise
+    `ArcalError`. Robustness and energy are ignored.
+
+    >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
+    >>> fit_vector(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=3)
+    tensor([0.7500, 0.2500], dtype=torch.float64)
+    """
+    log_p = as_log_probabilities(log_p)
+    start = Parameters(torch.ones(log_p.shape[1]).double(), torch.zeros(log_p.shape[1]).double())
+
+    def penalty(of: Parameters) -> Tensor:
+        return PRIOR / 2 * ((of.W - of.W.mean()).square().sum() + of.b.square().sum())
+
+    w, b = fit_linear(log_p, labels, start, lambda z, of: of.W * z + of.b, penalty)
+    return VectorScaling(w, b)

@@ -1,0 +1,171 @@
+"""A calibrated classifier in files that need no arcal to run: `.pt2`, ONNX, safetensors."""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from arcal.calibration.posthoc import Calibrated
+from arcal.classifiers._library import library
+from arcal.errors import ArcalError
+from arcal.files import write_whole
+from arcal.store import save_tensors
+
+FORMATS = ("pt2", "onnx", "safetensors")
+FORMAT = "arcal calibrated 1"
+"""Of the safetensors file; its number increases when older versions cannot read it."""
+APART = 1e-5
+"""How far a probability of what was written may be from the module's."""
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse a format that is not one of `FORMATS`, and ONNX without its libraries.
+
+    >>> check_formats(["pt2", "safetensors"])
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise ArcalError(f"format {name!r} is unknown: choose from {', '.join(FORMATS)}")
+    if "onnx" in formats:
+        for name in ("onnx", "onnxscript", "onnxruntime"):
+            library(name, "the format onnx (`pip install arcal[onnx]`)")
+
+
+def export_calibrated(
+    classifier: Calibrated, x: Tensor, folder: Path, formats: Sequence[str]
+) -> list[Path]:
+    """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
+
+    Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one, and return
+    log-probabilities `(N, Z)` of the dtype of `x`; inside, the calibrator is float64. What is
+    written is read again and run on `x`, and is refused if a probability is off by more than 1e-5.
+    `.safetensors` has the weights of the module, whose names begin with `model.` and `calibrator.`.
+    A model that cannot be exported raises `ArcalError`, as `check_formats` does.
+
+    >>> from arcal.calibration.posthoc import Temperature
+    >>> classifier = Calibrated(nn.Linear(3, 2), Temperature(2.0))
+    >>> (path,) = export_calibrated(classifier, torch.rand(4, 3), Path("out"), ["pt2"])
+    >>> path.name
+    'calibrated.pt2'
+    """
+    check_formats(formats)
+    classifier = classifier.cpu()
+    for module in classifier.modules():  # an exported program inside refuses `.eval()`
+        module.training = False
+    x = x.detach().cpu()
+    with torch.no_grad():
+        expected = classifier(x).exp()
+    written = []
+    for name in formats:
+        path = folder / f"calibrated.{name}"
+        if name == "safetensors":
+            state = {key: value.clone() for key, value in classifier.state_dict().items()}
+            save_tensors(path, state, format=FORMAT, kind=classifier.calibrator.kind)
+        elif name == "pt2":
+            program = _program(classifier, x)
+            buffer = io.BytesIO()
+            torch.export.save(program, buffer)
+            content = buffer.getvalue()
+            write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
+            with torch.no_grad(), _quietly():
+                _check(path, torch.export.load(io.BytesIO(content)).module()(x), expected)
+        else:
+            write_whole(path, lambda temporary: _save_onnx(classifier, x, temporary))
+            _check(path, run_onnx(path, x), expected)
+        written.append(path)
+    return written
+
+
+class _SameDtype(nn.Module):
+    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants."""
+
+    def __init__(self, classifier: Calibrated):
+        super().__init__()
+        self.classifier = classifier
+        self.training = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(x).to(x.dtype)
+
+
+def run_onnx(path: Path, x: Tensor) -> Tensor:
+    """What onnxruntime returns for inputs `x`: log-probabilities `(N, Z)`.
+
+    onnxruntime that is not installed raises `ArcalError`.
+    """
+    onnxruntime: Any = library("onnxruntime", "running a .onnx file")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (name,) = [one.name for one in session.get_inputs()]
+    (log_p,) = session.run(None, {name: x.numpy()})
+    return torch.from_numpy(log_p)
+
+
+def _save_onnx(classifier: Calibrated, x: Tensor, path: Path) -> None:
+    program = _program(classifier, x)
+    with _exporting("to ONNX"), _quietly():
+        onnx_program: Any = torch.onnx.export(
+            program, dynamo=True, input_names=["x"], output_names=["log_probabilities"]
+        )
+        onnx_program.save(str(path))
+
+
+def _program(classifier: Calibrated, x: Tensor) -> ExportedProgram:
+    """The program for any number of inputs, or for as many as `x` if the model takes no other."""
+    x = x if len(x) > 1 else torch.cat([x, x])  # one input would be taken for a fixed number
+    module, shapes = _SameDtype(classifier), {"x": {0: Dim("inputs")}}
+    with torch.no_grad(), _quietly():
+        try:
+            return torch.export.export(module, (x,), dynamic_shapes=shapes)
+        except Exception:  # of every kind: what the model does with its batch size
+            with _exporting("by torch.export"):
+                return torch.export.export(module, (x,))
+
+
+@contextmanager
+def _exporting(how: str) -> Iterator[None]:
+    """Make one line of whatever torch raises when it cannot export a model."""
+    try:
+        yield
+    except Exception as error:
+        lines = [line for line in str(error).strip().splitlines() if line.strip()]
+        reason = lines[0].strip() if lines else type(error).__name__
+        raise ArcalError(
+            f"the model cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
+            "the format out; the calibrator is written without it"
+        ) from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No warnings, no progress and no logs of the exporters."""
+    loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _check(path: Path, log_p: Tensor, expected: Tensor) -> None:
+    apart = (log_p.detach().double().exp() - expected.double()).abs().max().item()
+    if not apart <= APART:  # nan as well
+        path.unlink()
+        raise ArcalError(
+            f"{path.name} gives probabilities that are off by {apart:.2g}, and was removed: leave "
+            "this format out"
+        )

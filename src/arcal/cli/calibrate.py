@@ -1,0 +1,315 @@
+"""arcal calibrate"""
+
+import json
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from arcal._version import __version__
+from arcal.cli.model_and_data import (
+    DataFlags,
+    MachineFlags,
+    ModelFlags,
+    check_folder,
+    flag,
+    flags_named,
+    given,
+    open_named,
+)
+from arcal.cli.output import say, wrapped
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.auditing import Choice, Predictions
+    from arcal.audits import Examples, Job
+    from arcal.calibration.posthoc import Today
+
+
+FILES = (
+    "calibration.json",
+    "calibrator.safetensors",
+    "unlabelled.safetensors",
+    "calibrated.safetensors",
+)
+PROGRAMS = ("calibrated.pt2", "calibrated.onnx")
+
+
+@dataclass(frozen=True)
+class CalibrationFlags:
+    """What is tried, and on what."""
+
+    # Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
+    # spline. Unless given, all of them, dirichlet up to 30 classes.
+    calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
+    # Fit on images that are perturbed: extra, each under one of four corruptions (speckle noise,
+    # blur, spatter, saturation) of an intensity from 1 to 5. Less sure on clean images, and nearer
+    # the truth where inputs are worse than these.
+    perturb: Annotated[str | None, flag("HOW")] = None
+    # Inputs without labels, such as today's: how often is the model right on them, and how sure
+    # should it be? Written like DATA, whose labels are not looked at, or a file of predictions.
+    unlabelled: Annotated[str | None, flag("DATA")] = None
+    # Average views of an image before calibrating: mirror. Twice the passes.
+    views: Annotated[str | None, flag("HOW")] = None
+
+
+@dataclass(frozen=True)
+class OutputFlags:
+    """What is written and printed."""
+
+    # Folder of the calibrator, its figures (calibration.json) and the exported model.
+    out: Annotated[Path, flag("FOLDER")] = Path("calibrated")
+    # What the calibrated model is written as: pt2, onnx, safetensors.
+    export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
+    # Print the figures as JSON on standard output.
+    json: Annotated[bool, flag()] = False
+
+
+@dataclass(frozen=True)
+class Calibrate:
+    """Fit calibrators to a trained classifier, pick one, and write the model with it inside.
+
+    `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, fits
+    each calibrator on four fifths and shows it on the fifth, in turn, and takes the simplest that
+    keeps every prediction and is not shown to be worse than the best. A file of predictions (.npz,
+    .parquet or .csv with logits or probabilities, and labels) needs neither model nor data:
+    `arcal calibrate predictions.csv`.
+    """
+
+    # Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
+    # torchvision:NAME with --weights, hf:FOLDER, a .pt2 file or a run folder.
+    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+
+    model: ModelFlags = field(default_factory=ModelFlags)
+    data: DataFlags = field(default_factory=DataFlags)
+    calibration: CalibrationFlags = field(default_factory=CalibrationFlags)
+    output: OutputFlags = field(default_factory=OutputFlags)
+    machine: MachineFlags = field(default_factory=MachineFlags)
+
+    def __call__(self) -> None:
+        from arcal.auditing import without_zeros
+        from arcal.audits import split_names
+        from arcal.calibration.posthoc import check_posthoc
+
+        output, how = self.output, self.calibration
+        for name in how.calibrators:
+            check_posthoc(name)
+        for name, value, only in (
+            ("--perturb", how.perturb, "extra"),
+            ("--views", how.views, "mirror"),
+        ):
+            if value not in (None, only):
+                raise ArcalError(f"{name} {value}: the only choice is {only}")
+        formats = tuple(one for word in output.export for one in word.split(",") if one)
+        if formats:
+            from arcal.classifiers import check_formats
+
+            check_formats(formats)
+        _check_out(output.out)
+        models, data = split_names(self.what)
+        if len(models) > 1:
+            raise ArcalError(f"{len(models)} are named: calibrate one at a time")
+        job = None
+        if data is None:
+            predictions, unlabelled = self._from_file(Path(models[0]), formats)
+        else:
+            job, predictions, unlabelled = self._from_model(models[0], data)
+        predictions, line = without_zeros(predictions)
+        if line:
+            say(f"arcal: {line}")
+        choice = self._choice(predictions)
+        today = None
+        if unlabelled is not None:
+            today = self._today(predictions, without_zeros(unlabelled)[0])
+        written = self._write(choice, job, formats, today)
+        self._print(choice, today)
+        for path in written:
+            say(f"written: {path}")
+
+    def _from_file(
+        self, path: Path, formats: tuple[str, ...]
+    ) -> "tuple[Predictions, Predictions | None]":
+        from arcal.audits import read_predictions
+
+        own = ("--calibrators", "--unlabelled")
+        for name in given(self.model, self.data, self.calibration, self.machine, but=own):
+            raise ArcalError(
+                f"{name} is of a model and its data, and {path} holds predictions: leave it out"
+            )
+        if formats:
+            raise ArcalError(
+                f"--export needs a model, and {path} holds predictions: leave it out; the "
+                "calibrator is written"
+            )
+        saved = read_predictions(path)
+        if saved.scaled:
+            say(f"arcal: {path}: {saved.scaled}")
+        if saved.weights is not None:
+            say(f"arcal: {path}: weights do not count when calibrators are fitted")
+        unlabelled = self.calibration.unlabelled
+        if unlabelled is None:
+            return saved.predictions, None
+        other = read_predictions(Path(unlabelled), labelled=False)
+        Z, classes = other.predictions.classes, saved.predictions.classes
+        if classes != Z:
+            raise ArcalError(f"{unlabelled} has {Z} classes and {path} {classes}: give the same")
+        return saved.predictions, other.predictions
+
+    def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
+        from arcal.audits import Settings, names_of, perturbed, with_views
+        from arcal.compute import Compute
+
+        compute = Compute(self.machine.accelerator, threads=self.machine.threads)
+        settings = Settings(order=None, batch=self.machine.batch, device=compute.device)
+        reading = self.data
+        if reading.part is None and (usual := _validation_part(data)):
+            reading = replace(reading, part=usual)
+        (name,) = names_of([spec], [])
+        unlabelled = self.calibration.unlabelled
+        if unlabelled == data:
+            raise ArcalError(f"--unlabelled {unlabelled} is DATA: give other inputs")
+        other = () if unlabelled is None else (unlabelled,)
+        options: dict[str, Any] = {"name": name, "panel": (), "other": other}
+        job = open_named(spec, data, settings, self.model, reading, **options)
+        if self.calibration.views:
+            job = with_views(job)
+        with compute.limited(), flags_named(job):
+            job = job.checked()
+            assert job.examples is not None
+            examples = perturbed(job.examples) if self.calibration.perturb else job.examples
+            predictions, *more = (
+                _predicted(job, some, self.output.out / ".work") for some in (examples, *job.other)
+            )
+        _say_doubt(job, predictions)
+        return job, predictions, more[0] if more else None
+
+    def _choice(self, predictions: "Predictions") -> "Choice":
+        from arcal.auditing import choose_calibrator
+        from arcal.console import bar
+
+        names = self.calibration.calibrators or None
+        with bar("fitting", "calibrators") as progress:
+            return choose_calibrator(predictions, names=names, progress=progress)
+
+    def _today(self, predictions: "Predictions", unlabelled: "Predictions") -> "Today | None":
+        """What the unlabelled inputs say, all of them as one batch."""
+        from arcal.calibration.posthoc import fit_batch_temperature
+
+        try:
+            batch = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
+        except ArcalError as error:
+            say(f"arcal: nothing is said of --unlabelled {self.calibration.unlabelled}: {error}")
+            return None
+        return batch.estimate(unlabelled.log_probabilities)
+
+    def _write(
+        self,
+        choice: "Choice",
+        job: "Job | None",
+        formats: tuple[str, ...],
+        today: "Today | None",
+    ) -> list[Path]:
+        """The calibrator first, so that it is there if the model cannot be exported."""
+        from arcal.calibration.posthoc import Temperature
+        from arcal.files import write_json
+        from arcal.report.calibrations import choice_json
+        from arcal.store import save_calibrator
+
+        out = self.output.out
+        for name in (*FILES, *PROGRAMS):  # of an earlier calibration: none may be taken for this
+            (out / name).unlink(missing_ok=True)
+        about = {} if job is None else dict(job.facts)
+        facts = {
+            "arcal": __version__,
+            "of": " ".join(self.what),
+            "facts": about,
+            **choice_json(choice),
+        }
+        if today is not None:
+            facts["unlabelled"] = vars(today)
+        written = [out / "calibration.json"]
+        write_json(written[0], facts)
+        if today is not None:
+            written.append(out / "unlabelled.safetensors")
+            save_calibrator(Temperature(today.T), written[-1])
+        if choice.calibrator is None:
+            if formats:
+                say("arcal: nothing is exported: the model stays as it is")
+        else:
+            written.append(out / "calibrator.safetensors")
+            save_calibrator(choice.calibrator, written[-1])
+            if job is not None and formats:
+                written += _export(job, choice, out, formats)
+        shutil.rmtree(out / ".work", ignore_errors=True)
+        return written
+
+    def _print(self, choice: "Choice", today: "Today | None") -> None:
+        from arcal.report.calibrations import choice_json, print_choice, sentences, today_sentences
+
+        if self.output.json:
+            more = {} if today is None else {"unlabelled": vars(today)}
+            print(json.dumps(choice_json(choice) | more, indent=2))
+            return
+        print_choice(choice)
+        lines = sentences(choice)
+        if today is not None:
+            lines += today_sentences(today, choice.before.accuracy.value)
+        for line in lines:
+            print(wrapped(line))
+
+
+def _check_out(out: Path) -> None:
+    """Refuse a folder that cannot be written, or that has files of these names from elsewhere.
+
+    Programs say nothing of who wrote them: they are arcal's if its figures are beside them.
+    """
+    check_folder(out, FILES)
+    if not (out / FILES[0]).exists():
+        check_folder(out, PROGRAMS)
+
+
+def _predicted(job: "Job", examples: "Examples", work: Path) -> "Predictions":
+    from arcal.console import bar
+
+    with bar(f"predicting {examples.name}", "inputs") as progress:
+        return job.predictions(examples, work, lambda done: progress(done, len(examples)))
+
+
+def _validation_part(data: str) -> str | None:
+    """`validation` where the data has such a part: calibrators are fitted on it."""
+    from arcal.data.sources import find_source
+
+    return "validation" if "validation" in find_source(data).parts else None
+
+
+def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -> list[Path]:
+    from torch import Tensor, nn
+
+    from arcal.calibration.posthoc import Calibrated
+    from arcal.classifiers import export_calibrated
+
+    assert job.examples is not None
+    assert choice.calibrator is not None
+    x: Any = job.examples.read(job.examples.order()[:4])
+    if not isinstance(job.model, nn.Module) or not isinstance(x, Tensor):
+        what = "a function" if isinstance(x, Tensor) else "a model of several inputs"
+        raise ArcalError(
+            f"{job.name} is {what}, and --export is of a torch module that takes one tensor: "
+            "leave it out; the calibrator is written"
+        )
+    return export_calibrated(Calibrated(job.model, choice.calibrator), x, out, formats)
+
+
+def _say_doubt(job: "Job", predictions: "Predictions") -> None:
+    """Say if the classes seem to be in another order than the data's, or the inputs wrong."""
+    from arcal.report.audited import suspicion
+
+    assert job.examples is not None
+    correct = predictions.predicted == predictions.labels
+    accuracy = float(correct.double().mean())
+    classes = job.examples.classes
+    line = suspicion(predictions.predicted, predictions.labels, classes, accuracy, job.facts)
+    if line:
+        say(f"arcal: {job.name}: {line}")

@@ -1,0 +1,106 @@
+"""What `arcal calibrate` prints and writes: a table of calibrators, and the same as JSON."""
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from arcal.auditing import Candidate, Choice, Estimate
+from arcal.calibration.posthoc import Today
+from arcal.report.names import POSTHOC
+
+HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
+WIDEST = 200
+
+
+def print_choice(choice: Choice, console: Console | None = None) -> None:
+    """Print a row a calibrator, with intervals; the one that was picked is bold."""
+    console = console or Console()
+    title = f"{choice.inputs:,} inputs, each by calibrators that were fitted without it; 95 %"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for i, header in enumerate(HEADERS):
+        table.add_column(header, justify="right" if i else "left", no_wrap=True)
+    rows = sorted(choice.candidates.values(), key=lambda one: one.nll.value)
+    for one in (choice.before, *rows):
+        style = "bold" if one.name == choice.picked else ""
+        table.add_row(*(Text(cell, style) for cell in _cells(one, one is choice.before)))
+    needed = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+    console.width = max(console.width, needed)  # or numbers would be cut
+    console.print(table)
+
+
+def _cells(one: Candidate, uncalibrated: bool) -> list[str]:
+    accuracy = f"{100 * one.accuracy.value:.2f}"
+    return [
+        "as it is" if uncalibrated else one.name,
+        f"{one.nll.value:.4f} [{one.nll.low:.4f}, {one.nll.high:.4f}]",
+        ""
+        if uncalibrated
+        else f"{one.change.value:+.4f} [{one.change.low:+.4f}, {one.change.high:+.4f}]",
+        f"{100 * one.ece.value:.2f} [{100 * one.ece.low:.2f}, {100 * one.ece.high:.2f}]",
+        f"{accuracy}{'' if one.keeps_accuracy else ' *'}",
+    ]
+
+
+def sentences(choice: Choice) -> list[str]:
+    """What was picked and why, and what the table does not say."""
+    lines = []
+    if choice.picked is None:
+        lines.append(f"picked: none; {choice.why}")
+    else:
+        words = POSTHOC[choice.picked][1]
+        lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
+        lines.append(str(choice.calibrator))
+    if any(not one.keeps_accuracy for one in choice.candidates.values()):
+        lines.append("* can change predictions, and is not picked")
+    lines += [
+        f"{name} is left out: {line}"
+        for name, line in choice.refused.items()
+        if not choice.why.endswith(line)
+    ]
+    return lines
+
+
+def today_sentences(today: Today, validation: float) -> list[str]:
+    """How often the model is right on unlabelled inputs, and how sure it should be."""
+    right, low, high, labelled, sure = (
+        f"{100 * share:.1f}"
+        for share in (today.accuracy, today.low, today.high, validation, today.confidence)
+    )
+    lines = [
+        f"the {today.n:,} unlabelled inputs: the model is right on about {right} % [{low}, {high}] "
+        f"({labelled} % of the labelled ones), and with their temperature says {sure} %; at "
+        f"T={today.T:.4g} it is as sure as it should be",
+        "(an estimate without labels, from how many reach the entropy that as many labelled ones "
+        "reach as are right: it holds for inputs of the same classes, not for any)",
+    ]
+    return lines if today.doubt is None else [*lines, today.doubt]
+
+
+def choice_json(choice: Choice) -> dict[str, Any]:
+    """The findings as JSON values."""
+    return {
+        "inputs": choice.inputs,
+        "picked": choice.picked,
+        "why": choice.why,
+        "before": _json(choice.before),
+        "calibrators": [_json(one) for one in choice.candidates.values()],
+        "refused": dict(choice.refused),
+    }
+
+
+def _json(one: Candidate) -> dict[str, Any]:
+    figures = ("nll", "ece", "brier", "accuracy", "change", "behind")
+    return {
+        "name": one.name,
+        "keeps_accuracy": one.keeps_accuracy,
+        **{figure: _estimate(getattr(one, figure)) for figure in figures},
+    }
+
+
+def _estimate(of: Estimate) -> dict[str, float | int | None]:
+    ends = {name: getattr(of, name) for name in ("value", "low", "high")}
+    finite = {name: end if abs(end) < float("inf") else None for name, end in ends.items()}
+    return {**finite, "n": of.n}

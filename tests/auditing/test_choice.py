@@ -1,0 +1,124 @@
+"""Which calibrator is picked: out of fold, on the same draws, and never one that is not shown."""
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.auditing import Predictions, as_predictions, choose_calibrator, without_zeros
+from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated, folds_of
+from arcal.calibration import nll
+from arcal.calibration.posthoc import POSTHOC
+from arcal.errors import ArcalError
+
+
+def drawn(N: int = 1500, T: float = 2.0, Z: int = 4, seed: int = 0) -> Predictions:
+    """Predictions that are calibrated at the temperature `T`."""
+    generator = torch.Generator().manual_seed(seed)
+    z = 4 * torch.randn(N, Z, generator=generator, dtype=torch.float64)
+    labels = (z / T).softmax(1).multinomial(1, generator=generator)[:, 0]
+    return as_predictions(logits=z, labels=labels)
+
+
+@pytest.fixture(scope="module")
+def choice():
+    return choose_calibrator(drawn(), resamples=300)
+
+
+def test_every_calibrator_has_its_place():
+    assert set(SIMPLEST_FIRST) == set(POSTHOC)
+
+
+def test_where_one_temperature_is_the_truth_it_is_picked(choice):
+    assert choice.picked == "temperature"
+    assert choice.calibrator is not None
+    assert choice.calibrator.T.item() == pytest.approx(2, abs=0.2)
+    assert set(choice.candidates) == set(POSTHOC)
+    assert not choice.refused
+    assert "simplest" in choice.why or "lowest" in choice.why
+
+
+def test_figures_are_of_inputs_that_were_left_out(choice):
+    predictions = drawn()
+    fold = folds_of(predictions.ids, predictions.labels, 5)
+    log_p = cross_validated("irm", predictions, fold)
+    assert choice.candidates["irm"].nll.value == pytest.approx(nll(log_p, predictions.labels))
+    inside = POSTHOC["irm"](predictions.log_probabilities, predictions.labels)
+    own = nll(inside(predictions.log_probabilities), predictions.labels)
+    assert own < choice.candidates["irm"].nll.value
+
+
+def test_changes_are_paired_and_accuracy_stays(choice):
+    before = choice.before
+    for one in choice.candidates.values():
+        assert one.change.value == pytest.approx(one.nll.value - before.nll.value)
+        assert one.nll.low <= one.nll.value <= one.nll.high
+        if one.keeps_accuracy:
+            assert one.accuracy == before.accuracy
+    temperature = choice.candidates["temperature"]
+    assert temperature.change.high < 0
+    assert temperature.change.width < temperature.nll.width + before.nll.width
+    assert temperature.ece.value < before.ece.value / 2
+
+
+def test_what_is_calibrated_stays_as_it_is():
+    choice = choose_calibrator(drawn(T=1.0), names=["temperature", "ets"], resamples=300)
+    assert choice.picked is None
+    assert choice.calibrator is None
+    assert "no calibrator is shown to lower the log-loss" in choice.why
+
+
+def test_accuracy_is_not_given_away():
+    choice = choose_calibrator(drawn(), names=["vector"], resamples=100)
+    assert choice.picked is None
+    assert "keeps the accuracy" in choice.why
+
+
+def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
+    predictions = drawn(200)
+    right = Predictions(predictions.ids, predictions.predicted, predictions.logits)
+    choice = choose_calibrator(right, resamples=100)
+    assert choice.picked is None, "not one that is sure of everything, as isotonic functions are"
+    assert choice.why.startswith("all 200 inputs are classified correctly, which does not say")
+    assert choice.refused["temperature"].startswith("all 200 validation inputs are classified")
+    never = Predictions(predictions.ids, predictions.log_probabilities.argmin(1), right.logits)
+    choice = choose_calibrator(never, names=["temperature", "vector"], resamples=100)
+    assert choice.why.startswith("no calibrator that keeps every prediction can be fitted (temp")
+
+
+def test_one_class_with_an_optimum_is_calibrated():
+    logits = torch.tensor([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
+    one = as_predictions(logits=logits, labels=torch.zeros(100, dtype=torch.long))
+    choice = choose_calibrator(one, names=["temperature", "irova-ts"], resamples=100)
+    assert "no validation input is of class 1" in choice.refused["irova-ts"]
+    assert choice.candidates["temperature"].nll.value < choice.before.nll.value
+
+
+def test_folds_do_not_depend_on_the_order_of_rows():
+    ids, labels = torch.arange(100) * 7, torch.arange(100) % 3
+    fold = folds_of(ids, labels, 5)
+    order = torch.randperm(100, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(folds_of(ids[order], labels[order], 5), fold[order])
+    assert fold.bincount().tolist() == [20] * 5
+
+
+def test_bad_input_is_one_line():
+    with pytest.raises(ArcalError, match="12 inputs are too few to choose"):
+        choose_calibrator(drawn(12))
+    with pytest.raises(ArcalError, match="post-hoc method 'magic' is unknown"):
+        choose_calibrator(drawn(50), names=["magic"])
+
+
+def test_probabilities_give_no_energy_and_zeros_are_rounding():
+    p = drawn(300).log_probabilities.exp().numpy().round(2)
+    predictions = as_predictions(probabilities=p, labels=drawn(300).labels)
+    mended, line = without_zeros(predictions)
+    zeros = int((p == 0).sum())
+    assert line is not None
+    assert line.startswith(f"{zeros:,} probabilities are 0")
+    assert mended.log_probabilities.isfinite().all()
+    assert np.isfinite(nll(mended.log_probabilities, mended.labels))
+    choice = choose_calibrator(mended, names=["temperature", "ebs"], resamples=100)
+    assert "ebs needs the model's logits" in choice.refused["ebs"]
+    masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
+    whole = as_predictions(probabilities=masked, labels=[0, 1])
+    assert without_zeros(whole) == (whole, None)

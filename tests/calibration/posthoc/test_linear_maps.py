@@ -1,0 +1,98 @@
+"""Vector scaling and Dirichlet calibration, against scikit-learn and against their own optimum."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from posthoc_examples import draw
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from arcal.calibration import nll
+from arcal.calibration.posthoc import Dirichlet, VectorScaling, fit_dirichlet, fit_vector
+from arcal.calibration.posthoc.dirichlet import STRENGTHS
+
+
+def skewed(N: int = 3000, seed: int = 0):
+    """Labels drawn from a known Dirichlet map of the predictions."""
+    log_p, _ = draw(N=N, Z=3, seed=seed)
+    W = torch.tensor([[0.6, 0.0, 0.2], [0.0, 0.4, 0.0], [0.1, 0.0, 0.8]], dtype=torch.float64)
+    b = torch.tensor([0.5, 0.0, -0.5], dtype=torch.float64)
+    truth = Dirichlet(W, b)(log_p)
+    labels = truth.exp().multinomial(1, generator=torch.Generator().manual_seed(seed + 1))[:, 0]
+    return log_p, labels, truth
+
+
+def test_dirichlet_is_sklearns_multinomial_regression_of_log_probabilities():
+    """Without a penalty both are the same convex problem."""
+    log_p, labels, _ = skewed()
+    ours = fit_dirichlet(log_p, labels, strength=1e-10)(log_p).exp().numpy()
+    peer = LogisticRegression(C=1e9, max_iter=5000, tol=1e-10).fit(log_p.numpy(), labels.numpy())
+    np.testing.assert_allclose(ours, peer.predict_proba(log_p.numpy()), atol=2e-5)
+
+
+@pytest.mark.parametrize("strength", [0.1, 10.0])
+def test_dirichlet_is_the_optimum_of_its_objective(strength):
+    log_p, labels, _ = skewed(N=500)
+    found = fit_dirichlet(log_p, labels, strength=strength)
+
+    def objective(flat):
+        W, b = flat[:9].reshape(3, 3), flat[9:]
+        z = log_p.clamp(min=-50).numpy() @ W.T + b
+        loss = np.log(np.exp(z).sum(1)) - z[np.arange(500), labels]
+        odir = (W**2).sum() - (np.diag(W) ** 2).sum()
+        return loss.mean() + strength * (odir / 6 + (b**2).sum() / 3)
+
+    own = np.concatenate([found.W.numpy().ravel(), found.b.numpy()])
+    peer = minimize(objective, np.concatenate([np.eye(3).ravel(), np.zeros(3)]), method="BFGS")
+    assert objective(own) <= peer.fun + 1e-9
+    np.testing.assert_allclose(own[9:] - own[9:].mean(), peer.x[9:] - peer.x[9:].mean(), atol=1e-3)
+
+
+def test_dirichlet_finds_the_map_and_beats_one_number_for_all():
+    log_p, labels, truth = skewed(N=20_000)
+    found = fit_dirichlet(log_p, labels)
+    assert (found(log_p).exp() - truth.exp()).abs().mean() < 0.02
+    fresh, its_labels, its_truth = skewed(N=5000, seed=5)
+    best = nll(its_truth, its_labels)
+    assert nll(found(fresh), its_labels) < best + 0.01 < nll(fresh, its_labels)
+
+
+def test_with_few_inputs_the_strongest_penalty_is_chosen():
+    log_p, labels = draw(N=60, Z=8, T=1.0)
+    found, strongest = (fit_dirichlet(log_p, labels, strength=s) for s in (None, max(STRENGTHS)))
+    assert found.W.sub(strongest.W).abs().max() < 1e-3
+
+
+def test_vector_is_the_optimum_of_its_objective():
+    log_p, labels, _ = skewed(N=500)
+    found = fit_vector(log_p, labels)
+
+    def objective(flat):
+        w, b = torch.from_numpy(flat[:3]), torch.from_numpy(flat[3:])
+        loss = F.cross_entropy(w * log_p.clamp(min=-50) + b, labels, reduction="sum")
+        return (loss + ((w - w.mean()).square().sum() + b.square().sum()) / 2).item()
+
+    own = np.concatenate([found.w.numpy(), found.b.numpy()])
+    peer = minimize(objective, np.concatenate([np.ones(3), np.zeros(3)]), method="BFGS")
+    assert objective(own) <= peer.fun + 1e-6
+    np.testing.assert_allclose(own, peer.x, atol=2e-3)
+
+
+def test_vector_finds_a_scale_and_an_offset_a_class():
+    log_p, _ = draw(N=20_000, Z=3)
+    w, b = (0.3, 0.6, 0.9), (0.4, 0.0, -0.4)
+    truth = VectorScaling(w, b)(log_p)
+    labels = truth.exp().multinomial(1, generator=torch.Generator().manual_seed(1))[:, 0]
+    found = fit_vector(log_p, labels)
+    assert (found(log_p).exp() - truth.exp()).abs().mean() < 0.02
+    assert found.w.numpy() == pytest.approx(w, abs=0.05)
+
+
+def test_a_class_without_inputs_has_finite_values():
+    log_p, labels = draw(N=500)
+    some = labels != 4
+    for fit in (fit_vector, fit_dirichlet):
+        found = fit(log_p[some], labels[some])
+        assert all(value.isfinite().all() for value in found.buffers())
+        assert found(log_p)[:, 4].exp().mean() < log_p[:, 4].exp().mean()

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from posthoc_examples import draw
+from scipy.interpolate import CubicSpline
+from scipy.optimize import minimize
+
+from arcal.calibration import brier, confidence_and_correct, ece
+from arcal.calibration.posthoc import Spline, fit_spline
+from arcal.errors import ArcalError
+
+
+def test_its_slope_is_that_of_the_least_squares_natural_spline():
+    """Found anew by a general minimiser over the values at the knots."""
+    log_p, labels = draw(N=300)
+    found = fit_spline(log_p, labels)
+    s, predicted = log_p.max(1)
+    order = s.argsort()
+    cumulative = (predicted == labels)[order].double().cumsum(0).numpy() / 300
+    t, knots = np.arange(1, 301) / 300, np.linspace(0, 1, 6)
+
+    def squares(values):
+        h = CubicSpline(knots, [0, *values], bc_type="natural")
+        return 1e4 * np.square(h(t) - cumulative).sum()
+
+    best = minimize(squares, knots[1:], method="BFGS", options={"gtol": 1e-8})
+    h = CubicSpline(knots, [0, *best.x], bc_type="natural")
+    sure = s[order].exp().numpy()
+    at = [int(np.abs(sure - x).argmin()) for x in found.x.numpy()]
+    expected = h(t[at] - 0.5 / 300, 1).clip(0, 1)
+    np.testing.assert_allclose(found.y.numpy(), expected, atol=2e-3)
+
+
+def test_calibrates_the_confidence_of_new_inputs():
+    log_p, labels = draw(N=10_000)
+    fresh, its_labels = draw(N=10_000, seed=1)
+    found = fit_spline(log_p, labels)
+    before, after = (
+        ece(*confidence_and_correct(q.exp(), its_labels)) for q in (fresh, found(fresh))
+    )
+    assert after < 0.03 < before / 3
+    assert brier(found(fresh).exp(), its_labels) < brier(fresh.exp(), its_labels)
+
+
+def test_others_share_the_rest_as_before():
+    log_p, labels = draw(N=1000)
+    found = fit_spline(log_p, labels)(log_p)
+    top = log_p.argmax(1)
+    for i in range(0, 1000, 100):
+        others = [z for z in range(5) if z != top[i]]
+        shares = found[i, others].softmax(0)
+        torch.testing.assert_close(shares, log_p[i, others].softmax(0))
+
+
+def test_all_right_has_an_optimum_and_few_inputs_have_none():
+    log_p, _ = draw(N=100)
+    sure = fit_spline(log_p, log_p.argmax(1))(log_p).exp().amax(1)
+    assert sure.min() > 0.9
+    with pytest.raises(ArcalError, match="8 validation inputs are too few for a spline of 6 knots"):
+        fit_spline(log_p[:8], log_p[:8].argmax(1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-80, 80), min_size=12, max_size=12), st.floats(0, 1), st.floats(0, 1))
+def test_never_changes_a_prediction(eighths, low, high):
+    log_p = (torch.tensor(eighths, dtype=torch.float64) / 8).reshape(4, 3).log_softmax(1)
+    spline = Spline(torch.tensor([0.3, 0.9]), torch.tensor([low, high]))
+    for some in (log_p, log_p.float()):
+        assert torch.equal(spline(some).argmax(1), log_p.argmax(1))

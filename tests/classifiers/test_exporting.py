@@ -1,0 +1,102 @@
+"""A calibrated classifier in files: the same probabilities, and readable as MODEL."""
+
+import pytest
+import torch
+from torch import nn
+
+from arcal.auditing.models import Classifier
+from arcal.calibration.posthoc import (
+    POSTHOC,
+    Calibrated,
+    Calibrator,
+    Mirrored,
+    Temperature,
+    from_state,
+)
+from arcal.classifiers import check_formats, export_calibrated, open_classifier
+from arcal.classifiers._exporting import run_onnx
+from arcal.errors import ArcalError
+from arcal.networks import build
+from arcal.store import load_tensors
+
+
+def fitted(kind: str) -> Calibrator:
+    generator = torch.Generator().manual_seed(0)
+    z = 4 * torch.randn(600, 5, generator=generator, dtype=torch.float64)
+    labels = (z / 2).softmax(1).multinomial(1, generator=generator)[:, 0]
+    return POSTHOC[kind](z.log_softmax(1), labels, energy=-z.logsumexp(1))
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    generator = torch.Generator().manual_seed(0)
+    return build("small", classes=5, shape=(3, 16, 16), generator=generator).eval()
+
+
+def images(N: int) -> torch.Tensor:
+    return torch.rand(N, 3, 16, 16, generator=torch.Generator().manual_seed(N))
+
+
+def test_a_pt2_file_is_a_model_again(network, tmp_path):
+    classifier = Calibrated(Classifier(Mirrored(network)), fitted("ets")).eval()
+    (path,) = export_calibrated(classifier, images(4), tmp_path, ["pt2"])
+    opened = open_classifier(str(path), classes=5)
+    assert opened.input_shape == (3, 16, 16)
+    for N in (1, 9):
+        with torch.no_grad():
+            expected = classifier.probabilities(images(N))
+            p = opened.model(images(N)).softmax(1)
+        assert p.dtype == torch.float32
+        torch.testing.assert_close(p.double(), expected, rtol=0, atol=1e-6)
+
+
+def test_a_pt2_file_is_calibrated_again(network, tmp_path):
+    (path,) = export_calibrated(Calibrated(network, Temperature(2.0)), images(4), tmp_path, ["pt2"])
+    opened = open_classifier(str(path)).model
+    assert isinstance(opened, nn.Module)
+    again = Calibrated(opened, Temperature(1.5))
+    (twice,) = export_calibrated(again, images(4), tmp_path / "again", ["pt2"])
+    p = open_classifier(str(twice)).model(images(3)).double().softmax(1)
+    torch.testing.assert_close(p, (network(images(3)).double() / 3).softmax(1), rtol=0, atol=1e-6)
+
+
+def test_safetensors_has_all_weights(network, tmp_path):
+    classifier = Calibrated(network, fitted("vector"))
+    (path,) = export_calibrated(classifier, images(2), tmp_path, ["safetensors"])
+    state, header = load_tensors(path)
+    assert header == {"format": "arcal calibrated 1", "kind": "vector"}
+    names = {key.removeprefix("calibrator.") for key in state if key.startswith("calibrator.")}
+    calibrator = from_state("vector", {name: state[f"calibrator.{name}"] for name in names})
+    twin = Calibrated(network, calibrator)
+    twin.load_state_dict(state)
+    assert torch.equal(twin(images(3)), classifier(images(3)))
+
+
+class Stubborn(nn.Module):
+    def forward(self, x):
+        return x[:, :2] if x.sum().item() > 1e9 else x[:, 2:4]
+
+
+def test_what_cannot_be_exported_is_one_line(tmp_path):
+    table = torch.rand(3, 4)
+    with pytest.raises(ArcalError, match="format 'gguf' is unknown: choose from pt2, onnx"):
+        check_formats(["gguf"])
+    with pytest.raises(ArcalError, match=r"cannot be exported by torch\.export") as caught:
+        export_calibrated(Calibrated(Stubborn(), Temperature(2.0)), table, tmp_path, ["pt2"])
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", POSTHOC)
+def test_onnxruntime_gives_the_same_probabilities(kind, network, tmp_path):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason="an extra: pip install arcal[onnx]")
+    classifier = Calibrated(network, fitted(kind)).eval()
+    (path,) = export_calibrated(classifier, images(4), tmp_path, ["onnx"])
+    for N in (1, 4, 11):
+        with torch.no_grad():
+            expected = classifier.probabilities(images(N))
+        torch.testing.assert_close(
+            run_onnx(path, images(N)).double().exp(), expected, rtol=0, atol=1e-5
+        )

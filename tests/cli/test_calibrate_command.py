@@ -1,0 +1,240 @@
+"""`arcal calibrate` at the command line: files in, files out, and one line for bad input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arcal.calibration.posthoc import Temperature
+from arcal.classifiers import open_classifier
+from arcal.data import load_part
+from arcal.store import load_calibrator
+from tests.test_cli import arcal, succeeds
+
+NETWORK = """
+import torch
+from torch import nn
+
+def network():
+    layer = nn.Linear(784, 10)
+    layer.load_state_dict(torch.load("means.pt", weights_only=True))
+    return nn.Sequential(nn.Flatten(), layer).eval()
+
+def plain(x):
+    return x.flatten(1)[:, :10]
+
+class Stubborn(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = network()
+
+    def forward(self, x):
+        return self.inner(x) if x.sum().item() > -1 else self.inner(-x)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(NETWORK)
+    part = load_part("fashion", part="test")  # the nearest mean of a class, too sure by far
+    some = torch.arange(1000)
+    x, labels = part.images(some).flatten(1) / 255, part.labels[some]
+    means = torch.stack([x[labels == z].mean(0) for z in range(10)])
+    state = {"weight": means, "bias": -means.square().sum(1) / 2}
+    torch.save(state, "means.pt")
+    return tmp_path
+
+
+def drawn(N: int = 400, T: float = 2.5) -> tuple[np.ndarray, np.ndarray]:
+    generator = torch.Generator().manual_seed(0)
+    z = 4 * torch.randn(N, 3, generator=generator, dtype=torch.float64)
+    labels = (z / T).softmax(1).multinomial(1, generator=generator)[:, 0]
+    return z.numpy(), labels.numpy()
+
+
+USUAL = ("--calibrators", "temperature", "ets", "vector")
+
+
+def test_a_file_of_logits_gives_a_calibrator_and_its_figures(here):
+    z, labels = drawn()
+    np.savez("mine.npz", logits=z, labels=labels)
+    done = succeeds("calibrate", "mine.npz", *USUAL)
+    assert "picked: temperature" in done.stdout
+    assert "as it is" in done.stdout
+    figures = json.loads(Path("calibrated/calibration.json").read_text())
+    assert figures["picked"] == "temperature"
+    assert [one["name"] for one in figures["calibrators"]] == ["temperature", "ets", "vector"]
+    before, after = figures["before"], figures["calibrators"][0]
+    assert after["nll"]["value"] < before["nll"]["value"]
+    assert after["change"]["high"] < 0
+    assert after["accuracy"] == before["accuracy"]
+    calibrator = load_calibrator("calibrated/calibrator.safetensors")
+    assert isinstance(calibrator, Temperature)
+    assert calibrator.T.item() == pytest.approx(2.5, abs=0.5)
+    again = succeeds("calibrate", "mine.npz", *USUAL, "--json", "--out", "again")
+    assert json.loads(again.stdout)["picked"] == "temperature"
+
+
+def test_a_rounded_csv_is_said_and_calibrated(here):
+    z, labels = drawn()
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    rows = [f"{y},{','.join(f'{v:.2f}' for v in row)}" for y, row in zip(labels, p, strict=True)]
+    head = "label,probabilities_0,probabilities_1,probabilities_2\n"
+    Path("mine.csv").write_text(head + "\n".join(rows) + "\n")
+    done = succeeds("calibrate", "mine.csv", *USUAL, "ebs")
+    assert "rows do not sum to 1" in done.stderr
+    assert "probabilities are 0, as if they were rounded" in done.stderr
+    assert "picked: " in done.stdout
+    assert "ebs is left out: all energies are alike" in " ".join(done.stdout.split())
+    Path("off.csv").write_text(head + "\n".join([*rows, "0,0.5,0.5,0.2"]) + "\n")
+    assert "the probabilities do not sum to 1 in row 400" in arcal("calibrate", "off.csv").line
+
+
+def test_a_model_is_written_with_its_calibrator_inside(here):
+    options = ("--limit", "300", *USUAL, "--export", "pt2,safetensors", "--out", "exported")
+    done = succeeds("calibrate", "net.py:network", "fashion", *options)
+    figures = json.loads(Path("exported/calibration.json").read_text())
+    assert figures["inputs"] == 300
+    assert figures["facts"]["Network"].startswith("Sequential of net.py:network")
+    assert "picked: " in done.stdout
+    assert not Path("exported/.work").exists()
+    assert Path("exported/calibrated.pt2").exists()
+    assert Path("exported/calibrated.safetensors").exists()
+    plain, mended = (open_classifier(s) for s in ("net.py:network", "exported/calibrated.pt2"))
+    calibrator, x = load_calibrator("exported/calibrator.safetensors"), torch.rand(5, 1, 28, 28)
+    with torch.no_grad():
+        expected = calibrator(plain.model(x).double().log_softmax(1)).exp()
+        torch.testing.assert_close(mended.model(x).double().exp(), expected, rtol=0, atol=1e-6)
+    again = ("--limit", "40", "--order", "margin", "--out", "scores.parquet")
+    succeeds("score", "exported/calibrated.pt2", "fashion", *again)
+
+
+def test_perturbed_images_and_mirror_images(here):
+    some = ("fashion", "--limit", "60", "--calibrators", "temperature", "--json")
+    inputs = {}
+    for name, flags in {
+        "plain": (),
+        "perturbed": ("--perturb", "extra"),
+        "mirrored": ("--views", "mirror"),
+    }.items():
+        done = succeeds("calibrate", "net.py:network", *some, *flags, "--out", name)
+        inputs[name] = json.loads(done.stdout)["before"]["nll"]["value"]
+    assert len(set(inputs.values())) == 3
+
+
+def test_unlabelled_predictions_are_said_how_right_they_are(here):
+    z, labels = drawn(2000)
+    np.savez("mine.npz", logits=z, labels=labels)
+    np.savez("today.npz", logits=0.7 * z)
+    done = succeeds("calibrate", "mine.npz", *USUAL, "--unlabelled", "today.npz")
+    words = " ".join(done.stdout.split())
+    assert "the 2,000 unlabelled inputs: the model is right on about" in words
+    today = json.loads(Path("calibrated/calibration.json").read_text())["unlabelled"]
+    right = (z.argmax(1) == labels).mean()
+    assert today["low"] < today["accuracy"] < today["high"] < right
+    calibrator = load_calibrator("calibrated/unlabelled.safetensors")
+    assert isinstance(calibrator, Temperature)
+    assert calibrator.T.item() == today["T"]
+    np.savez("other.npz", logits=0.02 * z)
+    done = succeeds("calibrate", "mine.npz", *USUAL, "--unlabelled", "other.npz")
+    assert "other classes altogether" in " ".join(done.stdout.split())
+    np.savez("two.npz", logits=z[:, :2])
+    line = arcal("calibrate", "mine.npz", *USUAL, "--unlabelled", "two.npz").line
+    assert "two.npz has 2 classes and mine.npz 3" in line
+    assert "no.npz is missing" in arcal("calibrate", "mine.npz", "--unlabelled", "no.npz").line
+
+
+def test_unlabelled_images_go_through_the_model(here):
+    part = load_part("fashion", part="test")
+    pixels = part.images(torch.arange(60)).numpy()
+    np.savez("photos.npz", images=255 - pixels, labels=np.zeros(60, dtype=int))
+    some = ("fashion", "--limit", "200", "--calibrators", "temperature", "--json")
+    done = succeeds("calibrate", "net.py:network", *some, "--unlabelled", "photos.npz")
+    today = json.loads(done.stdout)["unlabelled"]
+    assert today["n"] == 60
+    assert 0 <= today["accuracy"] <= 1
+    again = arcal("calibrate", "net.py:network", *some, "--unlabelled", "fashion")
+    assert "--unlabelled fashion is DATA" in again.line
+
+
+def test_no_misclassified_input_is_a_word_and_the_model_as_it_is(here):
+    np.savez("right.npz", logits=9 * np.eye(3)[np.arange(60) % 3], labels=np.arange(60) % 3)
+    done = succeeds("calibrate", "right.npz", *USUAL)
+    words = " ".join(done.stdout.split())
+    assert "picked: none; all 60 inputs are classified correctly" in words
+    assert not Path("calibrated/calibrator.safetensors").exists()
+
+
+def test_one_class_and_constant_and_masked_logits(here):
+    one = np.array([[2.0, 0.0]] * 80 + [[0.0, 2.0]] * 20)
+    np.savez("one.npz", logits=one, labels=np.zeros(100, dtype=int))
+    done = succeeds("calibrate", "one.npz", "--calibrators", "temperature")
+    assert "as it is" in done.stdout
+    figures = json.loads(Path("calibrated/calibration.json").read_text())
+    assert figures["calibrators"][0]["name"] == "temperature"
+    np.savez("flat.npz", logits=np.full((40, 2), 3.0), labels=np.arange(40) % 2)
+    done = succeeds("calibrate", "flat.npz", "--calibrators", "temperature", "--out", "flat")
+    assert "all classes are equally probable" in " ".join(done.stdout.split())
+    z, labels = drawn()
+    masked = np.concatenate([z, np.full((400, 1), -np.inf)], axis=1)
+    np.savez("masked.npz", logits=masked, labels=labels)
+    succeeds("calibrate", "masked.npz", *USUAL, "--out", "masked")
+    calibrator = load_calibrator("masked/calibrator.safetensors")
+    assert calibrator(torch.from_numpy(masked).log_softmax(1))[:, 3].isneginf().all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "nothing to audit"),
+        (["nowhere.npz"], "nowhere.npz is missing"),
+        (["net.py:network"], "net.py:network alone is not enough"),
+        (["net.py:network", "nowhere"], "nowhere"),
+        (["mine.npz", "--calibrators", "magic"], "post-hoc method 'magic' is unknown"),
+        (["mine.npz", "--export", "pt2"], "--export needs a model"),
+        (["mine.npz", "--export", "gguf"], "format 'gguf' is unknown"),
+        (["mine.npz", "--views", "mirror"], "--views is of a model and its data"),
+        (["mine.npz", "--limit", "5"], "--limit is of a model and its data"),
+        (["mine.npz", "--perturb", "fog"], "--perturb fog: the only choice is extra"),
+        (["mine.npz", "mine.npz"], "2 are named: calibrate one at a time"),
+        (["few.npz"], "12 inputs are too few to choose a calibrator by"),
+        (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
+        (["net.py:plain", "fashion", "--views", "mirror"], "is a function, and --views"),
+        (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
+    ],
+)
+def test_bad_input_is_one_line(here, arguments, says):
+    z, labels = drawn()
+    np.savez("mine.npz", logits=z, labels=labels)
+    np.savez("few.npz", logits=z[:12], labels=labels[:12])
+    Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2)\n")
+    Path("table.csv").write_text("a,b,label\n" + "0.1,0.2,0\n0.3,0.4,1\n" * 20)
+    assert says in arcal("calibrate", *arguments).line
+    assert not Path("calibrated").exists() or not any(Path("calibrated").glob("*.json"))
+
+
+def test_only_what_arcal_wrote_is_replaced(here):
+    z, labels = drawn()
+    np.savez("mine.npz", logits=z, labels=labels)
+    Path("calibrated").mkdir()
+    for name in ("calibration.json", "calibrator.safetensors", "calibrated.pt2"):
+        Path("calibrated", name).write_text("a letter")
+        line = arcal("calibrate", "mine.npz", *USUAL).line
+        assert f"calibrated/{name} is there and arcal did not write it" in line
+        assert Path("calibrated", name).read_text() == "a letter"
+        Path("calibrated", name).unlink()
+    succeeds("calibrate", "mine.npz", *USUAL)
+    Path("calibrated/calibrated.pt2").write_text("of an earlier calibration")
+    succeeds("calibrate", "mine.npz", *USUAL)
+    assert not Path("calibrated/calibrated.pt2").exists()
+
+
+def test_what_cannot_be_exported_keeps_the_calibrator(here):
+    some = ("fashion", "--limit", "200", "--calibrators", "temperature", "--export", "pt2")
+    done = arcal("calibrate", "net.py:Stubborn", *some)
+    assert done.code == 2
+    assert "cannot be exported by torch.export" in done.stderr
+    assert Path("calibrated/calibrator.safetensors").exists()
