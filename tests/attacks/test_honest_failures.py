@@ -104,10 +104,13 @@ def constant(x):
 def test_no_gradient_is_said_to_be_the_reason(model):
     found = BoundaryProjection(starts=0)(model, X)
     assert not found.success.any()
+    assert found.reason is not None
     assert "no gradient there" in found.reason
     assert "\n" not in found.reason
     scores = score(model, [(torch.arange(20), X, torch.zeros(20))], attack=BoundaryProjection(3))
-    assert ("no gradient there" in scores.reason) == (not scores.success.all())
+    assert ("no gradient there" in scores.reason) == (
+        not bool(torch.as_tensor(scores.success).all())
+    )
 
 
 def test_a_boundary_out_of_reach_is_said_to_be_the_reason():

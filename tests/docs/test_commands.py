@@ -41,7 +41,10 @@ def benchmark_flags(name):
         if isinstance(node, ast.FunctionDef) and node.name == "main":
             names |= {argument.arg for argument in node.args.args}
         if isinstance(node, ast.ClassDef) and node.name == "Options":
-            names |= {ast.unparse(f.target) for f in node.body if isinstance(f, ast.AnnAssign)}
+            fields = [f for f in node.body if isinstance(f, ast.AnnAssign)]
+            names |= {ast.unparse(f.target) for f in fields}
+            bools = (f for f in fields if ast.unparse(f.annotation) == "bool")
+            names |= {f"no_{ast.unparse(f.target)}" for f in bools}
     return {f"--{name.replace('_', '-')}" for name in names}
 
 

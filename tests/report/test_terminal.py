@@ -76,7 +76,7 @@ def test_other_data_have_a_table_and_records_of_their_own(maker):
 
 def test_a_classifier_of_which_only_predictions_are_known():
     labels = torch.arange(4) % 2
-    sure = Predictions(torch.arange(4), labels, torch.eye(2)[1 - labels][None])
+    sure = Predictions(torch.arange(4), labels, 4 * torch.eye(2)[1 - labels][None])
     subject = Subject.from_predictions("mine", {CLEAN: [sure]})
     text = printed([subject])
     assert "mine: 1 run\n" in text
