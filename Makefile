@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/arcal demo
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" $(addprefix --ignore=,$(LEAVE_OUT))
 
 test-all: .venv/installed-test .venv/installed-frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadfile

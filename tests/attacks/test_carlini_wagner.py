@@ -49,6 +49,7 @@ def images():
     return small_images()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_agrees_with_foolbox(network, images):
     import foolbox
@@ -103,6 +104,7 @@ def test_c_from_the_gradient_knows_no_scale_of_logits(network, images, scale):
     assert abs(float((scaled.distance / plain.distance).median()) - 1) < 0.005
 
 
+@pytest.mark.slow
 def test_tiny_margins_need_a_c_from_the_gradient(network, images):
     hardly_trained = Scaled(network, 1e-5)
     assert CarliniWagner()(hardly_trained, images).success.float().mean() < 0.2
@@ -168,6 +170,7 @@ def test_no_backward_pass_once_all_have_crossed(images):
     assert 10 < Counted.calls < 490
 
 
+@pytest.mark.slow
 def test_early_stop_spends_less_and_loses_little(network, images):
     whole, stopped = (
         CarliniWagner(early_stop=False)(network, images),

@@ -82,6 +82,7 @@ def test_a_killed_audit_goes_on_to_the_same_findings(here):
     assert findings == audited(out="undisturbed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["code", "weights", "labels", "pixels", "order"])
 def test_nothing_stale_is_taken(here, changed):
     part, options = tiny.part(80, size=8), []

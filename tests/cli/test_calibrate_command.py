@@ -112,6 +112,7 @@ def test_a_model_is_written_with_its_calibrator_inside(here):
     succeeds("score", "exported/calibrated.pt2", "fashion", *again)
 
 
+@pytest.mark.slow
 def test_perturbed_images_and_mirror_images(here):
     some = ("fashion", "--limit", "60", "--calibrators", "temperature", "--json")
     inputs = {}

@@ -109,6 +109,7 @@ def train(tmp_path_factory):
     return ["train", "--data", tiny, "--validation", 40, "--epochs", 1, "--json"]
 
 
+@pytest.mark.slow
 def test_a_method_of_another_package_is_trained_and_evaluated(
     arcal, train, tmp_path, capsys, monkeypatch
 ):

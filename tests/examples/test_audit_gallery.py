@@ -107,6 +107,7 @@ def test_the_network_in_torch_says_what_scikit_learn_says(tumours):
     assert np.allclose(p.detach().numpy(), pipeline.predict_proba(rows), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_table_of_scikit_learn(tumours, table):
     _, pipeline, rows, labels = tumours
     figures = findings(table)["models"][0]["figures"]
@@ -128,6 +129,7 @@ def test_a_table_of_scikit_learn(tumours, table):
     assert says.mean() > 0.95, "scikit-learn itself changes its mind, but for rounding"
 
 
+@pytest.mark.slow
 def test_only_its_predictions(tumours, table, monkeypatch):
     folder, *_ = tumours
     monkeypatch.chdir(folder)
