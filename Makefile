@@ -3,6 +3,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Modules are compiled when they are first imported, and have to stay so.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-all check format benchmarks page clean
 
 demo: .venv/installed
