@@ -28,9 +28,18 @@ def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> T
     tensor([1.0500, 1.0500, 1.0500])
     """
     for weight, bias in layers[:-1]:
-        features = (features @ weight.T + bias).tanh()
+        features = _affine(features, weight, bias).tanh()
     weight, bias = layers[-1]
-    return softplus(features @ weight.T + bias) + LEAST * softplus(bias)
+    return softplus(_affine(features, weight, bias)) + LEAST * softplus(bias)
+
+
+def _affine(features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """`features @ weight.T + bias`, the same bits wherever the features lie in memory.
+
+    A matrix product's sums go by the alignment of what it multiplies.
+    """
+    columns = zip(features.unsqueeze(2).unbind(1), weight.unbind(1), strict=True)
+    return sum((column * w for column, w in columns), start=bias)
 
 
 def softplus(x: Tensor) -> Tensor:
