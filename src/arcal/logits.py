@@ -26,7 +26,7 @@ def are_probabilities(logits: Tensor) -> bool:
     return bool(((rows.double().sum(dim=-1) - 1).abs() <= ROUNDED).all())
 
 
-def check_logits(logits: Tensor) -> None:
+def refuse_probabilities(logits: Tensor) -> None:
     """Raise `ArcalError` if these are probabilities."""
     if are_probabilities(logits):
         raise ArcalError(

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from arcal.adaptive_alpha import alpha_by_epochs_left, joint_step
 from arcal.errors import ArcalError
-from arcal.logits import check_logits
+from arcal.logits import refuse_probabilities
 
 MARGIN = 1e-6
 """The open end of Algorithm 1's interval (1/Z, 1]: a soft label is never below 1/Z + MARGIN."""
@@ -214,7 +214,7 @@ class AdaptiveLabelSmoothing(nn.Module):
                 "for each label and one column for each class"
             )
         if not self._has_checked_logits:
-            check_logits(logits)
+            refuse_probabilities(logits)
             self._has_checked_logits = True
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)

@@ -190,7 +190,7 @@ def test_one_class_and_constant_and_masked_logits(here):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "nothing to audit"),
+        ([], "nothing is named"),
         (["nowhere.npz"], "nowhere.npz is missing"),
         (["net.py:network"], "net.py:network alone is not enough"),
         (["net.py:network", "nowhere"], "nowhere"),

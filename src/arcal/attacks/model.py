@@ -12,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from arcal.attacks.inputs import Model, RowwiseModel, rows
 from arcal.errors import ArcalError
+from arcal.logits import are_probabilities
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
@@ -172,7 +173,8 @@ def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
             f"the model takes {len(x)} inputs and fails on {n} of them ({message}): it must take "
             "each input as if it were alone"
         ) from error
-    allowed, apart = _rounding_of_all(model, x, logits), float(_apart(again, logits[some]).max())
+    allowed = rounding_between_calls(logits, coarsest(model, x, logits))
+    apart = float(_apart(again, logits[some]).max())
     if not apart <= allowed:
         raise ArcalError(
             f"two calls with the same inputs give logits that differ by {apart:.2g}, where "
@@ -185,21 +187,26 @@ def _apart(logits: Tensor, expected: Tensor) -> Tensor:
     return torch.where(logits == expected, 0, logits - expected).abs().amax(dim=1)
 
 
-def _rounding_of_all(model: Model, x: Tensor, logits: Tensor) -> float:
+def rounding_between_calls(logits: Tensor, e: float) -> float:
     """How far logits `(N, Z)` of the same inputs may be apart where only rounding differs.
 
-    Kernels sum in another order at another batch size. With e the precision of the coarsest dtype
+    Kernels sum in another order at another batch size. With `e` the precision of the coarsest dtype
     among weights, inputs and logits, it is `sqrt(e)` of the widest spread of a row's logits, half
-    of the digits, or `10 e` of the largest logit if that is more.
+    of the digits, or `10 e` of the largest logit if that is more. It is of the batch, not the row:
+    a row whose classes tie has no spread, and rounding all the same.
     """
-    whole = model.model if isinstance(model, RowwiseModel) else model
-    weights = list(whole.parameters()) if isinstance(whole, nn.Module) else []
-    dtypes = {tensor.dtype for tensor in (*weights, x, logits) if tensor.is_floating_point()}
-    e = max(torch.finfo(dtype).eps for dtype in dtypes)
     masked = logits.isinf()
     spread = logits.amax(dim=1) - logits.masked_fill(masked, torch.inf).amin(dim=1)
     largest = logits.masked_fill(masked, 0).abs().max()
     return max(e**0.5 * float(spread.max()), 10 * e * float(largest))
+
+
+def coarsest(model: Model, *tensors: Tensor) -> float:
+    """The precision of the coarsest floating dtype among the model's weights and tensors."""
+    whole = model.model if isinstance(model, RowwiseModel) else model
+    weights = list(whole.parameters()) if isinstance(whole, nn.Module) else []
+    dtypes = {tensor.dtype for tensor in (*weights, *tensors) if tensor.is_floating_point()}
+    return max(torch.finfo(dtype).eps for dtype in dtypes)
 
 
 def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
@@ -218,9 +225,7 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
         raise ArcalError(f"the model returns {logits.dtype} for {dtype} inputs: both must be one")
     if not torch.isfinite(logits).all():
         raise ArcalError("the model returns logits that are not finite: check its inputs")
-    if (logits >= 0).all() and torch.allclose(
-        logits.sum(dim=1), torch.ones_like(logits[:, 0]), atol=1e-4
-    ):
+    if are_probabilities(logits):
         raise ArcalError("the model returns probabilities: give logits, without the softmax")
 
 

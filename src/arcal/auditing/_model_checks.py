@@ -9,7 +9,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
-from arcal.attacks.model import check_logits
+from arcal.attacks.model import check_logits, coarsest, rounding_between_calls
 from arcal.auditing._labels import as_labels
 from arcal.errors import ArcalError, ModelInputError
 
@@ -70,7 +70,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
             as_labels(y, N, logits.shape[1])
         _check_unchanged(given, inputs)
 
-        allowed = _rounding(logits, _coarsest(model, inputs, logits))
+        allowed = rounding_between_calls(logits, coarsest(model, *_named(inputs).values(), logits))
         what = "the model is stochastic: two calls with the same inputs differ"
         again = _run(model, _taken(inputs, everyone))
         _check_same(again, logits, allowed, everyone, what, "switch off what is drawn at random")
@@ -160,22 +160,6 @@ def _check_unchanged(given: Tensor | Inputs, x: Tensor | Inputs) -> None:
                 f"the model writes into its input {name!r}: let it work on a copy, by `.clone()` "
                 "or a first layer that is not in place"
             )
-
-
-def _coarsest(model: Model, x: Tensor | Inputs, logits: Tensor) -> float:
-    weights = list(model.parameters()) if isinstance(model, nn.Module) else []
-    dtypes = {tensor.dtype for tensor in (*weights, *_named(x).values(), logits)}
-    return max(torch.finfo(dtype).eps for dtype in dtypes if dtype.is_floating_point)
-
-
-def _rounding(logits: Tensor, eps: float) -> float:
-    """How far logits `(N, Z)` may be apart where they are equal but for rounding.
-
-    By the batch and not by the row: a row whose classes tie has no spread, and rounding all the
-    same.
-    """
-    spread = (logits.amax(dim=1) - logits.amin(dim=1)).max()
-    return max(eps**0.5 * float(spread), 10 * eps * float(logits.abs().max()))
 
 
 def _check_same(

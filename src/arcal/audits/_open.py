@@ -68,7 +68,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
     """
     if not what:
         raise ArcalError(
-            "nothing to audit: give MODEL and DATA, or a file of predictions with labels (.npz, "
+            "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
             ".parquet, .csv)"
         )
     predictions = [holds_predictions(Path(one)) for one in what]

@@ -5,7 +5,7 @@ import math
 from torch import Tensor
 
 from arcal.errors import ArcalError
-from arcal.logits import check_logits
+from arcal.logits import refuse_probabilities
 
 
 def average(logits: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def average(logits: Tensor) -> Tensor:
             f"logits must have shape (M, N, Z) with M >= 1, not {tuple(logits.shape)}: "
             "stack the logits of the members"
         )
-    check_logits(logits)
+    refuse_probabilities(logits)
     log_softmax = logits.detach().cpu().double().log_softmax(-1)
     if log_softmax.isnan().any():
         raise ArcalError("logits hold nan or +inf: look for a member whose training diverged")
