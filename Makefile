@@ -6,6 +6,9 @@ BIN := .venv/bin
 # Modules are compiled when they are first imported, and have to stay so.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Tests run on as many processes as there are cores, each on one thread.
+test test-all: export OMP_NUM_THREADS = 1
+
 .PHONY: demo test test-all check format benchmarks page clean
 
 demo: .venv/installed

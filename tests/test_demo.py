@@ -17,7 +17,7 @@ from tests.audits.numbers_of_a_page import numbers, payload_of
 def small(tmp_path_factory):
     """The subjects, what the page draws, its figures and the audit's, of little work."""
     out = tmp_path_factory.mktemp("demo")
-    few = {"images": 200, "validation": 100, "test_images": 150}
+    few = {"images": 150, "validation": 60, "test_images": 100}
     vanilla = replace(VANILLA, recipe=VANILLA.recipe.shortened(2), **few)
     subjects, page, audit = demo(out, seeds=(1, 0), vanilla=vanilla, compute=Compute(threads=1))
     assert audit == out / "audit" / "index.html"
@@ -63,7 +63,7 @@ def test_the_page_explores_the_first_run_of_each_with_its_images(small):
 def test_it_ends_with_an_audit_of_vanilla_and_ar_adals(small):
     *_, found = small
     assert [model["name"] for model in found["models"]] == ["vanilla", "AR-AdaLS"]
-    assert found["data"]["n"] == 150
+    assert found["data"]["n"] == 100
     methods = [model["facts"]["Method"] for model in found["models"]]
     assert methods[0] == "vanilla"
     assert methods[1].startswith("ar-adals")

@@ -92,7 +92,7 @@ def test_linear_is_exact(Z, bounds, where):
     u = torch.rand(60, 20, generator=seeded(1)) if where == "inside" else corners(60, 20)
     x = between(bounds, u)
     exact = exact_distance(model, x, bounds)
-    found = BoundaryProjection()(model, x, bounds)
+    found = BoundaryProjection(starts=0)(model, x, bounds)
     assert_honest(found, model, x, bounds)
     assert torch.equal(found.success, exact.isfinite())
     z = model(x).detach()
@@ -195,7 +195,7 @@ def doubled(x):  # each class twice
 def test_no_gradient_is_a_failure_and_inf(model, bounds):
     x = torch.rand(3, 4, generator=seeded(1))
     for start in (None, 1 - x):
-        found = BoundaryProjection(12)(model, x, bounds, start=start)
+        found = BoundaryProjection(12, starts=0)(model, x, bounds, start=start)
         assert_honest(found, model, x, bounds)
         if model is not doubled:
             assert not found.success.any()
@@ -229,8 +229,8 @@ def test_some_may_fail_while_others_succeed():
 
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
 def test_the_scale_of_logits_does_not_matter(network, images, scale):
-    plain = BoundaryProjection()(network, images)
-    scaled = BoundaryProjection()(Scaled(network, scale), images)
+    plain = BoundaryProjection(starts=0)(network, images)
+    scaled = BoundaryProjection(starts=0)(Scaled(network, scale), images)
     torch.testing.assert_close(scaled.distance, plain.distance, rtol=1e-3, atol=0)
 
 
@@ -303,7 +303,7 @@ def test_the_model_is_left_as_it_was_found(network, images):
         return modes, required, [t.tolist() for t in (images, *network.state_dict().values())]
 
     before = state()
-    found = BoundaryProjection()(network, images, start=1 - images)
+    found = BoundaryProjection(starts=0)(network, images, start=1 - images)
     assert state() == before
     assert_honest(found, network.eval(), images, (0.0, 1.0))
 
@@ -312,18 +312,18 @@ def test_the_model_is_left_as_it_was_found(network, images):
 
 
 def test_points_of_an_earlier_model_are_a_start(network, images):
-    start = BoundaryProjection()(network, images).x
+    start = BoundaryProjection(starts=0)(network, images).x
     later = copy.deepcopy(network).eval()
     with torch.no_grad():
         for i, p in enumerate(later.parameters()):
             p *= 1 + 0.03 * torch.randn(p.shape, generator=seeded(i))
-    cold = BoundaryProjection()(later, images)
-    warm = BoundaryProjection(budget=13)(later, images, start=start)
+    cold = BoundaryProjection(starts=0)(later, images)
+    warm = BoundaryProjection(budget=13, starts=0)(later, images, start=start)
     assert_honest(warm, later, images, (0.0, 1.0))
     assert warm.success.all()
     assert (warm.distance <= 1.05 * cold.distance).float().mean() >= 0.95
     start[::2] = torch.nan
-    some = BoundaryProjection()(later, images, start=start)
+    some = BoundaryProjection(starts=0)(later, images, start=start)
     assert_honest(some, later, images, (0.0, 1.0))
     torch.testing.assert_close(some.distance, cold.distance, rtol=0.01, atol=0)
 

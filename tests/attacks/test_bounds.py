@@ -8,7 +8,7 @@ from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
 
-ATTACKS = [BoundaryProjection(), CarliniWagner(search_steps=3, iterations=100)]
+ATTACKS = [BoundaryProjection(16), CarliniWagner(search_steps=3, iterations=100)]
 
 
 def table(N: int = 12) -> tuple[torch.nn.Linear, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:

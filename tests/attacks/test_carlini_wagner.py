@@ -12,7 +12,10 @@ from arcal.attacks import CarliniWagner
 from arcal.errors import ArcalError
 
 
-@pytest.mark.parametrize("bounds", [None, (0.0, 1.0), (-2.0, 3.0)])
+@pytest.mark.parametrize(
+    "bounds",
+    [None, (0.0, 1.0), pytest.param((-2.0, 3.0), marks=pytest.mark.slow)],
+)
 def test_linear_binary_is_exact(bounds):
     model = linear(2, 20)
     x = torch.rand(60, 20, generator=torch.Generator().manual_seed(1))
@@ -83,6 +86,7 @@ def test_perturbations_really_flip_the_model_as_given(network, images):
     torch.testing.assert_close(found.distance, (found.x - images).flatten(1).norm(dim=1))
 
 
+@pytest.mark.slow
 def test_a_distance_does_not_depend_on_its_neighbours(network, images):
     attack = CarliniWagner(iterations=200)
     together = attack(network, images)
@@ -95,7 +99,7 @@ def test_a_distance_does_not_depend_on_its_neighbours(network, images):
     assert torch.equal(attack(network, images).distance, together.distance), "same call, same bits"
 
 
-@pytest.mark.parametrize("scale", [1e-4, 1e4])
+@pytest.mark.parametrize("scale", [1e-4, pytest.param(1e4, marks=pytest.mark.slow)])
 def test_c_from_the_gradient_knows_no_scale_of_logits(network, images, scale):
     attack = CarliniWagner(initial_c="gradient", iterations=200)
     plain, scaled = attack(network, images), attack(Scaled(network, scale), images)

@@ -57,7 +57,7 @@ def test_each_row_is_attacked_as_if_it_were_alone(name, network, inputs):
 
 def test_another_rows_mask_gives_another_distance(network, inputs):
     """What the test above would see if masks did not follow."""
-    attack = BoundaryProjection()
+    attack = BoundaryProjection(16)
     right = attack(network, inputs, None).distance
     others = attack(network, inputs | {"mask": inputs["mask"].roll(1, 0)}, None).distance
     assert ((others / right).log().abs() > 0.05).sum() >= 3
@@ -65,10 +65,10 @@ def test_another_rows_mask_gives_another_distance(network, inputs):
 
 def test_points_to_start_from_are_those_of_the_row(network, inputs):
     start = 1 - inputs["embeddings"]
-    together = BoundaryProjection()(network, inputs, None, start=start)
+    together = BoundaryProjection(16)(network, inputs, None, start=start)
     for i in range(5):
         one = {name: part[i : i + 1] for name, part in inputs.items()}
-        alone = BoundaryProjection()(network, one, None, start=start[i : i + 1])
+        alone = BoundaryProjection(16)(network, one, None, start=start[i : i + 1])
         torch.testing.assert_close(together.x[i : i + 1], alone.x, rtol=1e-6, atol=1e-6)
 
 
@@ -91,8 +91,8 @@ def test_each_row_is_scored_as_if_it_were_alone(order, network, inputs):
 
 def test_a_tensor_and_a_tuple_of_it_are_attacked_alike():
     net, x = linear(4, 6), torch.rand(7, 6)
-    plain = BoundaryProjection()(net, x)
-    as_tuple = BoundaryProjection()(lambda parts: net(parts[0]), (x, torch.arange(7)))
+    plain = BoundaryProjection(16)(net, x)
+    as_tuple = BoundaryProjection(16)(lambda parts: net(parts[0]), (x, torch.arange(7)))
     assert torch.equal(plain.x, as_tuple.x)
     assert torch.equal(plain.passes, as_tuple.passes)
     assert rows(net, torch.arange(3)) is net
@@ -108,10 +108,10 @@ def test_a_module_of_several_inputs_is_frozen_and_left_as_it_was(inputs):
             return self.net(**parts)
 
     model = Whole().train()
-    trained = BoundaryProjection()(model, inputs, None)
+    trained = BoundaryProjection(16)(model, inputs, None)
     assert model.net.dropout.training
     assert all(p.requires_grad and p.grad is None for p in model.parameters())
-    evaluated = BoundaryProjection()(model.eval(), inputs, None)
+    evaluated = BoundaryProjection(16)(model.eval(), inputs, None)
     assert torch.equal(trained.distance, evaluated.distance), "dropout was off"
 
 

@@ -121,7 +121,16 @@ def quickly(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "variant"), TRAINED, ids=[f"{name}: {variant.title}" for name, variant in TRAINED]
+    ("name", "variant"),
+    [
+        pytest.param(
+            name,
+            variant,
+            id=f"{name}: {variant.title}",
+            marks=pytest.mark.slow if name == IMAGENET else (),
+        )
+        for name, variant in TRAINED
+    ],
 )
 def test_every_run_takes_its_steps(name, variant, data, root, quickly):
     small = name == IMAGENET and variant != VANILLA

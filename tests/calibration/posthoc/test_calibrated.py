@@ -13,6 +13,9 @@ from arcal.calibration.posthoc import POSTHOC, Calibrated, Calibrator, Temperatu
 from arcal.errors import ArcalError
 from arcal.networks import build
 
+FAST = ("temperature", "irova-ts", "dirichlet", "smart")
+"""One of each make: a number, a step function, a matrix, a network."""
+
 
 @pytest.fixture(scope="module")
 def model():
@@ -46,7 +49,10 @@ def test_is_the_calibrator_of_the_models_predictions(kind, model):
         assert torch.equal(log_p, calibrator(average(logits[None]), energy=energy))
 
 
-@pytest.mark.parametrize("kind", POSTHOC)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(one, marks=() if one in FAST else pytest.mark.slow) for one in POSTHOC],
+)
 def test_exported_it_gives_the_same_probabilities(kind, model, tmp_path):
     classifier = Calibrated(model, fitted(kind)).eval()
     program = reloaded(classifier, tmp_path / "calibrated.pt2")
