@@ -16,6 +16,7 @@ from tyro.conf import subcommand
 from arcal._version import __version__
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
+from arcal.cli.config_file import expanded
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
@@ -37,6 +38,10 @@ COMMANDS = {
     "report": Report,
     "reproduce": Reproduce,
 }
+
+ABOUT = """Audit, calibrate and train classifiers that say how sure they are.
+
+Every command takes --config FILE, a TOML file with its flags."""
 
 BOX = "│╭╰|+ \x1b"
 """What a line of a box begins with in help, in colour or not."""
@@ -68,7 +73,8 @@ def main() -> None:
 def _command() -> Any:
     """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
     commands: dict[str, Any] = dict(COMMANDS)
-    if sys.argv[1:2] == ["train"]:
+    arguments = expanded(sys.argv[1:])
+    if arguments[:1] == ["train"]:
         commands["train"] = train_command()
     named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
     any_of_them: Any = Union[named]  # noqa: UP007
@@ -77,8 +83,9 @@ def _command() -> Any:
         with redirect_stderr(said), redirect_stdout(_Wrapped(sys.stdout)):  # pyright: ignore
             return tyro.cli(
                 any_of_them,
+                args=arguments,
                 prog="arcal",
-                description="Audit, calibrate and train classifiers that say how sure they are.",
+                description=ABOUT,
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:
