@@ -1,6 +1,8 @@
 """arcal train"""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +17,23 @@ if TYPE_CHECKING:
     from arcal.training._sweep import Sweep
     from arcal.training.recipes import Recipe
     from arcal.training.run import Run
+
+
+def refuse_missing_data(arguments: Sequence[str]) -> None:
+    """Raise `ArcalError` if the data of `arcal train` is nowhere, before torch is imported."""
+    if {"-h", "--help"} & {*arguments}:
+        return
+    for i, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag != "--data" or not (equals or arguments[i + 1 :]):
+            continue
+        path = Path(os.path.expanduser(value if equals else arguments[i + 1]))  # noqa: PTH111
+        if str(path) == "fashion" or path.exists() or any(path.parent.glob(f"{path.name}*")):
+            continue
+        raise ArcalError(
+            f"--data {path} is neither there nor the beginning of a file's name: give 'fashion', "
+            "or the path of a data set (see `arcal train --help`)"
+        )
 
 
 @dataclass(frozen=True)
