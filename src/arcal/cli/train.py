@@ -97,6 +97,8 @@ class Train:
     """Threads of each run; part of its configuration, since sums depend on it."""
     accelerator: str = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
+    track: tuple[str, ...] = ()
+    """Show each epoch's metrics elsewhere as well: csv, tensorboard, wandb or mlflow."""
     json: bool = False
     """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
     ECE of each epsilon."""
@@ -145,7 +147,13 @@ class Train:
     def _compute(self) -> "Compute":
         from arcal.compute import Compute
 
-        return Compute(self.accelerator, workers=self.workers, loaders=self.loaders, ray=self.ray)
+        return Compute(
+            self.accelerator,
+            workers=self.workers,
+            loaders=self.loaders,
+            ray=self.ray,
+            trackers=self.track,
+        )
 
     def _run(self) -> "Run":
         from arcal.training.run import Run

@@ -19,6 +19,7 @@ from arcal.store import RunFolder
 from arcal.training._fit import Member, Scorer, fit
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
+from arcal.training.trackers import trackers_for
 
 
 def train(
@@ -101,7 +102,7 @@ def _train(
         run.recipe,
         data.train,
         data.validation,
-        fabric=compute.fabric(run.recipe.precision),
+        fabric=compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder)),
         folder=folder,
         rescore=_scorer(run) if method.ranks else None,
         loaders=compute.loaders,
