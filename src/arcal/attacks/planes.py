@@ -32,7 +32,7 @@ class Planes:
     def visit(self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
         """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
         n, visits = self.normal[active, j], self.visits[active, j]
-        b = torch.where(n.any(dim=1), 2 / (visits % 14 + 3), 1).unsqueeze(1)
+        b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1)
         n = n.lerp(g, b.to(n))
         offset = m - torch.linalg.vecdot(n, d)
         self.normal[active, j], self.offset[active, j], self.visits[active, j] = (
