@@ -61,7 +61,7 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
     header = ["attack", "ms/image"]
     header += [f"times faster than {row.who.name}" for row in slower]
     header += ["forward / backward", "success", "mean", "median", "within 1 % / 5 % of best"]
-    header += ["ρ with best", "same decile as best"]
+    header += ["ρ with best", "same decile as best", "optimality"]
     lines = []
     for one in rows:
         found = one.distance.isfinite()
@@ -79,6 +79,7 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
                 " / ".join(f"{part.double().mean():.2f}" for part in within),
                 f"{spearman(one.distance.double(), best.double()):.4f}",
                 f"{same_level(one.distance, best, ids):.2f}",
+                f"{optimality(one.distance, best):.4f}",
             ]
         )
     finite = best[best.isfinite()]
@@ -145,6 +146,24 @@ def same_level(a: Tensor, b: Tensor, ids: Tensor) -> float:
     """How often an image is in the same one of `LEVELS` equal levels by both distances."""
     R = min(LEVELS, len(ids))
     return (levels(a, ids, R) == levels(b, ids, R)).double().mean().item()
+
+
+def optimality(distance: Tensor, best: Tensor) -> float:
+    """AttackBench's local optimality: 1 where every distance `(N,)` is the best known, `best`.
+
+    Robust accuracy falls from 1 at radius 0 to 0 at the greatest of the best distances, e. The
+    areas above the curves of the attack and of the best, up to e, are divided by one another: the
+    mean of `max(0, e - distance)` by that of `e - best`. An input without a distance adds nothing.
+
+    >>> optimality(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 2.0]))
+    1.0
+    >>> optimality(torch.tensor([1.5, 2.0]), torch.tensor([1.0, 2.0]))
+    0.5
+    """
+    reached = best.isfinite()
+    end = best[reached].max()
+    above = (end - distance[reached]).clamp(min=0).double().sum()
+    return float(above / (end - best[reached]).double().sum())
 
 
 def median(values: Tensor) -> float:

@@ -13,15 +13,17 @@ from torch import Tensor, nn
 
 from arcal.attacks.pgd import PGD
 from arcal.files import write_whole
-from arcal.networks import build
 from arcal.networks.layers import Normalize
+
+Data = Callable[[], tuple[Tensor, Tensor]]
+"""Gives uint8 images `(N, 3, 32, 32)` and labels `(N,)`, where they are needed."""
 
 LINF = 4 / 255
 """The radius that the robust network is trained for."""
 
 
 class VGG(nn.Sequential):
-    """`(N, 3, 32, 32)` in [0, 1] to logits `(N, 10)`: convolutions without batch norm, and pools."""
+    """`(N, 3, 32, 32)` in [0, 1] to logits `(N, 10)`: convolutions and pools, no batch norm."""
 
     def __init__(self):
         super().__init__(
@@ -62,7 +64,9 @@ class Block(nn.Module):
         self.heads = heads
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(self.before(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -125,44 +129,32 @@ def fit(
     model.eval()
 
 
-def vgg(images: Tensor, labels: Tensor, cache: Path) -> nn.Module:
+def vgg(cache: Path, data: Data) -> nn.Module:
     """The VGG, trained for 3 epochs."""
     return kept(
         cache / "vgg.safetensors",
         seeded(VGG),
-        lambda model: fit(model, images, labels, epochs=3, rate=2e-3),
+        lambda model: fit(model, *data(), epochs=3, rate=2e-3),
     )
 
 
-def robust_vgg(images: Tensor, labels: Tensor, cache: Path) -> nn.Module:
+def robust_vgg(cache: Path, data: Data) -> nn.Module:
     """The VGG, trained for another .4 of an epoch on images that two steps of PGD have changed."""
-    attack = PGD(radius=LINF, step=LINF / 2, iterations=2)
-    return kept(
-        cache / "robust-vgg.safetensors",
-        seeded(VGG),
-        lambda model: (
-            model.load_state_dict(vgg(images, labels, cache).state_dict()),
-            fit(model, images, labels, epochs=0.4, rate=1e-3, attack=attack),
-        )[1],
-    )
+
+    def train(model: nn.Module) -> None:
+        model.load_state_dict(vgg(cache, data).state_dict())
+        attack = PGD(radius=LINF, step=LINF / 2, iterations=2)
+        fit(model, *data(), epochs=0.4, rate=1e-3, attack=attack)
+
+    return kept(cache / "robust-vgg.safetensors", seeded(VGG), train)
 
 
-def vit(images: Tensor, labels: Tensor, cache: Path) -> nn.Module:
+def vit(cache: Path, data: Data) -> nn.Module:
     """The transformer, trained for 3 epochs."""
     return kept(
         cache / "vit.safetensors",
         seeded(ViT),
-        lambda model: fit(model, images, labels, epochs=3, rate=2e-3),
-    )
-
-
-def small_resnet(images: Tensor, labels: Tensor, cache: Path) -> nn.Module:
-    """arcal's small network for 100 classes, trained for 3 epochs."""
-    generator = torch.Generator().manual_seed(0)
-    return kept(
-        cache / "small-resnet-100.safetensors",
-        build("small", classes=100, shape=(3, 32, 32), generator=generator),
-        lambda model: fit(model, images, labels, epochs=3, rate=5e-3),
+        lambda model: fit(model, *data(), epochs=3, rate=2e-3),
     )
 
 

@@ -1,6 +1,7 @@
 """The nearest point of the decision boundary, by projection onto averaged linearisations of it."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -85,17 +86,17 @@ class BoundaryProjection:
     batch shrinks as inputs are done. None spends more than `budget` passes, those for the first
     planes included, beside one forward pass for the prediction and one to verify what was found;
     only the few inputs that have not crossed by then go on until they have, up to three times the
-    budget. What an input finds does not depend on the others of its batch. `classes` is the greatest number of
-    classes that get a plane; at most one third of the budget goes to the first planes of classes
-    other than the runner-up.
+    budget. What an input finds does not depend on the others of its batch. `classes` is the
+    greatest number of classes that get a plane; at most one third of the budget goes to the first
+    planes of classes other than the runner-up.
 
     All this finds a boundary that no step within its neighbourhood improves, which need not be the
     nearest one. Images have too many directions to look elsewhere, and their boundaries are mostly
     found all the same. In few dimensions boundaries lie on all sides, and passes cost little. So
     for inputs of at most 64 entries, one turn for each 8 passes of the budget makes `starts` more
     searches, of 16 passes each, from the most promising of points spread over a ball around x, of
-    which each turn runs 64: with the defaults 784 passes more, and 384 forward passes. `starts=0`
-    leaves them out. They also find what lies behind a region without gradient.
+    which each turn runs 64: with the defaults at most 784 passes more, and 384 forward passes.
+    `starts=0` leaves them out. They also find what lies behind a region without gradient.
 
     More budget finds nothing farther away, from 24 passes on: all that fewer passes try is tried.
 
@@ -104,6 +105,9 @@ class BoundaryProjection:
     >>> attack(torch.nn.Identity(), x).distance
     tensor([0.1768])
     """
+
+    VERSION: ClassVar[int] = 2
+    """Increased when its results change: stored scores of another version are refused."""
 
     budget: int = 48
     classes: int = 9
@@ -153,7 +157,6 @@ class BoundaryProjection:
 
         What n passes find, more passes find as well: the budget only ends the search.
         """
-        N = len(x)
         z, m, g = _margin_and_gradient(model, x, y, None)
         enough, lead = rounding(z), m
         T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
