@@ -30,7 +30,7 @@ from arcal.attacks.starts import FEW, GROUP, around, promising
 from arcal.errors import ArcalError
 
 DEEP = 0.5
-"""A point that another class leads by more than this share of the clean margin is too far out."""
+"""A point that another class leads by more than this share of a clean margin is too far out."""
 
 SHORT = 16
 """Passes of each search from elsewhere."""
@@ -77,8 +77,8 @@ class BoundaryProjection:
       20 %. The nearest point that crossed, by more than `rounding`, is kept.
     - Where units saturate, the gradient at `x` is small, the first step goes far beyond the nearest
       boundary, and the gradient there says nothing of it. A point that another class leads by more
-      than half of the clean margin is therefore not linearised at: the step is halved instead, but
-      does not fall back behind the last point that was.
+      than half of the clean margin to the class aimed at is therefore not linearised at: the step
+      is halved instead, but does not fall back behind the last point that was.
 
     Every step costs one forward and one backward pass whatever the number of classes; the last
     needs no backward pass. An input is done once 7 passes, or a seventh of the budget if that is
@@ -158,7 +158,7 @@ class BoundaryProjection:
         What n passes find, more passes find as well: the budget only ends the search.
         """
         z, m, g = _margin_and_gradient(model, x, y, None)
-        enough, lead = rounding(z), m
+        enough = rounding(z)
         T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
         rivals = z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1)
         margins = z.gather(1, y.unsqueeze(1)) - rivals.values  # ascending
@@ -180,7 +180,7 @@ class BoundaryProjection:
             best = torch.where(m < -enough, last.norm(dim=1), torch.inf)
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
             towards = planes.column(z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1))
-            deep = ~(m >= -DEEP * lead)
+            deep = ~(m >= -DEEP * planes.margin.gather(1, towards.unsqueeze(1)).squeeze(1))
             i = (~deep).nonzero().squeeze(1)
             safe[i] = last[i]
             planes.visit(i, towards[i], m[i] + 2 * enough[i], g[i], last[i])
@@ -215,7 +215,9 @@ class BoundaryProjection:
             gained = best[active] < (1 - GAIN) * notable[active]
             notable[active] = torch.where(gained, best[active], notable[active])
             waited[active] = torch.where(gained, 0, waited[active] + best[active].isfinite())
-            back = ~(ahead >= -DEEP * lead[active])  # NaN is as far from a boundary as can be
+            back = ~(
+                ahead >= -DEEP * planes.margin[active, j]
+            )  # NaN is as far from a boundary as can be
             deep[active], last[active], towards[active] = back, d, j
             if m is None or g is None:
                 continue
