@@ -26,6 +26,7 @@ ROOMS = (
     "console",
     "report",
     "integrations",
+    "external",
     "store",
     "training",
     "evaluation",
