@@ -1,10 +1,11 @@
 """The smallest L2 perturbations: arcal's attacks beside public ones, distances and times.
 
-    python -m benchmarks.attacks
+    python -m benchmarks.attacks --write
 
-prints the tables of `docs/notebook/attacks.md` and writes them there. Every measurement is kept in
-the cache folder, so that a killed run continues, and only an attack of ours that has changed is
-measured again. Delete the folder to measure everything in one run.
+prints the tables of `docs/notebook/attacks.md` and writes them there. The networks are trained when
+they are first needed. Every measurement is kept in the cache folder, so that a killed run
+continues, and only an attack of ours that has changed is measured again. Delete the folder to
+measure everything in one run.
 """
 
 import shlex
@@ -24,34 +25,42 @@ from arcal.compute.memory import keep_memory
 from arcal.errors import ArcalError
 from benchmarks.measure import Cache
 from benchmarks.peers import Contestant, ours, peers
-from benchmarks.settings import SETTINGS, Setting
+from benchmarks.settings import SETTINGS, Draw, Setting
 from benchmarks.table import Row, attacks_table, calls, carlini_wagner_claims, pass_costs, row
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs" / "notebook" / "attacks.md"
 REFERENCES = ("foolbox-cw", "alma-1000")
+WRITTEN = ("cifar10", "fashion")
+"""The settings that the document has a place for."""
 
 
 @dataclass(frozen=True)
 class Options:
     """Benchmark the attacks for the smallest L2 perturbation."""
 
-    setting: Literal["cifar10", "fashion", "all"] = "all"
+    setting: Literal["cifar10", "fashion", "vit", "vgg", "robust-vgg", "digits", "all"] = "all"
     """What is attacked."""
     images: int = 512
-    """How many test images."""
+    """How many test inputs."""
+    fresh: bool = False
+    """Attack inputs that are not for tuning; look at them once, and then take another --draw."""
+    draw: int = 0
+    """Which block of so many inputs."""
+    write: bool = False
+    """Write the tables of the settings that the document has a place for into it."""
     batch: int = 64
     """How many of them at a time."""
     only: tuple[str, ...] = ()
-    """Names, or parts of names, of the attacks to run; writes no document."""
+    """Names, or parts of names, of the attacks to run."""
     skip: tuple[str, ...] = ()
     """Names of attacks to leave out."""
     quick: bool = False
-    """64 images and no attack of 1,000 passes or more; writes no document."""
+    """64 images and no attack of 1,000 passes or more."""
     slow: bool = False
     """Add foolbox's attack without its early stop."""
     cache: Path = Path(".benchmarks")
-    """Where measurements, and the network trained for them, are kept."""
+    """Where measurements, and the networks trained for them, are kept."""
 
 
 def main(options: Options) -> None:
@@ -67,11 +76,11 @@ def main(options: Options) -> None:
     for name, load in SETTINGS.items():
         if options.setting not in (name, "all"):
             continue
-        where = load(images, options.cache)
+        where = load(Draw(images, options.fresh, options.draw), options.cache)
         rows = run(where, contestants, Cache(options.cache / "measured", now()), options.batch)
         text = "\n\n".join(section(where, rows, options.batch, missing))
         print(f"\n## {name}\n\n{text}\n", flush=True)
-        if not options.quick and not options.only:
+        if options.write and name in WRITTEN:
             write(DOCUMENT, name, text)
 
 

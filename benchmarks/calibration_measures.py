@@ -28,7 +28,7 @@ from arcal.calibration import (
     nll,
 )
 from arcal.data import load
-from benchmarks.settings import SETTINGS, cifar10_test, shared
+from benchmarks.settings import SETTINGS, Draw, cifar10_test, shared
 
 SIZES = (250, 1000)
 TESTS = {"cifar10": lambda: cifar10_test(shared()), "fashion": lambda: load("fashion").test}
@@ -57,10 +57,12 @@ def main(setting: str = "cifar10", subsets: int = 200, cache: Path = Path(".benc
     """Print the tables for `setting`, cifar10 or fashion."""
     torch.set_num_threads(1)
     test = TESTS[setting]()
-    where = SETTINGS[setting](len(test), cache)
-    labels = test.subset(where.ids).labels
+    where = SETTINGS[setting](Draw(1), cache)
+    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+    labels = test.labels[order]
     with torch.no_grad():
-        logits = torch.cat([where.model(x) for x in where.images.split(250)])
+        parts = [test.images(i).float() / 255 for i in order.split(250)]
+        logits = torch.cat([where.model(x) for x in parts])
     p = logits.double().softmax(1)
     confidence, correct = confidence_and_correct(p, labels)
     print(f"{where.about}; {len(p)} test images")

@@ -163,5 +163,6 @@ class Cache:
         """Where a measurement lies: changed settings, code or versions are another place."""
         what = json.dumps([who.of, who.call, torch.__version__, torch.get_num_threads()])
         key = sha256(what.encode()).hexdigest()[:12]
-        place = f"{where.name}-{where.fingerprint}-{size}"
+        inputs = sha256(where.ids.numpy().tobytes()).hexdigest()[:12]
+        place = f"{where.name}-{where.fingerprint}-{inputs}-{size}"
         return self.folder / place / f"{who.name}-{key}" / f"{name}.safetensors"

@@ -17,7 +17,7 @@ from arcal.robustness import Attack
 
 OURS: list[tuple[str, Attack]] = [
     ("arcal", ATTACKS["boundary-projection"]),
-    ("arcal-28", BoundaryProjection(budget=28, reach=2.0)),
+    ("arcal-150", BoundaryProjection(budget=150)),
     ("arcal-quick", ATTACKS["boundary-projection-quick"]),
     ("arcal-cw", CarliniWagner()),
     ("arcal-cw-gradient", CarliniWagner(initial_c="gradient")),
@@ -26,7 +26,7 @@ OURS: list[tuple[str, Attack]] = [
 ]
 
 REFERENCES: list[tuple[str, Attack]] = [
-    ("arcal-150", BoundaryProjection(budget=150, reach=5.0)),
+    ("arcal-500", BoundaryProjection(budget=500, reach=3.0)),
 ]
 """Attacks too long to be of use: they count towards the best known distance, but do not compete."""
 
@@ -99,17 +99,19 @@ def _adv_lib(name: str, function: str, *, long: bool = False, **settings: Any) -
 def _foolbox(slow: bool, **settings: Any) -> list[Contestant]:
     foolbox = import_module("foolbox")
 
-    def contestant(name: str, long: bool, **settings: Any) -> Contestant:
+    def contestant(name: str, kind: str, long: bool, **settings: Any) -> Contestant:
         def run(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-            attack = foolbox.attacks.L2CarliniWagnerAttack(**settings)
+            attack = getattr(foolbox.attacks, kind)(**settings)
             return attack.run(foolbox.PyTorchModel(model, bounds=(0, 1), device=x.device), x, y)
 
-        call = _call("L2CarliniWagnerAttack", settings)
+        call = _call(kind, settings)
         return Contestant(name, _release("foolbox"), call, run, long=long)
 
-    stopping = contestant("foolbox-cw", False, abort_early=True, **settings)
-    full = contestant("foolbox-cw-full", True, abort_early=False, **settings)
-    return [stopping, full] if slow else [stopping]
+    cw = "L2CarliniWagnerAttack"
+    ddn = contestant("foolbox-ddn-100", "DDNAttack", False, steps=100)
+    stopping = contestant("foolbox-cw", cw, False, abort_early=True, **settings)
+    full = contestant("foolbox-cw-full", cw, True, abort_early=False, **settings)
+    return [stopping, ddn, full] if slow else [stopping, ddn]
 
 
 def _torchattacks(**settings: Any) -> Contestant:

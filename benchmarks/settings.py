@@ -1,28 +1,32 @@
-"""What is attacked: a network and test images, in two settings."""
+"""What is attacked: six networks, each with inputs to tune on and fresh ones to report on."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache as once
 from hashlib import sha256
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from arcal.data import InMemory, Part, load
+from arcal.data import InMemory, load
 from arcal.data.parquet import LABEL, class_names, integers, read_part
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of
+from benchmarks import trained
 from benchmarks.networks import resnet20
+from benchmarks.small_networks import table
+from benchmarks.small_networks import trained as trained_on_table
 
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """A frozen model in evaluation mode and N images to attack.
+    """A frozen model in evaluation mode and N inputs to attack.
 
-    `ids` int64 `(N,)`, `images` float32 `(N, C, H, W)` in [0,1].
+    `ids` int64 `(N,)`, `images` float32 `(N, C, H, W)` or `(N, D)` in [0,1].
     """
 
     name: str
@@ -40,16 +44,45 @@ class Setting:
         return digest.hexdigest()[:12]
 
 
-def setting(name: str, model: nn.Module, about: str, test: Part, count: int) -> Setting:
-    """`count` images of a test part, drawn at random: a smaller draw is the start of a larger one.
+@dataclass(frozen=True)
+class Draw:
+    """Which `count` inputs of a test part are attacked.
+
+    One random half of the part is for tuning. The other is fresh: its blocks of `count` are each
+    reported on once, with another `number`, and never looked at before.
+    """
+
+    count: int
+    fresh: bool = False
+    number: int = 0
+
+    def positions(self, N: int) -> Tensor:
+        """Positions in a part of N inputs: a smaller draw of number 0 is the start of a larger."""
+        order = torch.randperm(N, generator=torch.Generator().manual_seed(0))
+        half = order.chunk(2)[self.fresh]
+        drawn = half[self.number * self.count : (self.number + 1) * self.count]
+        if not len(drawn):
+            raise ArcalError(f"draw {self.number} is beyond the {len(half)} inputs of its kind")
+        return drawn
+
+
+def setting(
+    name: str,
+    model: nn.Module,
+    about: str,
+    ids: Tensor,
+    inputs: Callable[[Tensor], Tensor],
+    n: Draw,
+) -> Setting:
+    """The drawn inputs of a test part with these ids.
 
     The model is frozen and laid out as PyTorch does by default, which is how a user of the peers
     has it.
     """
     model = model.eval().requires_grad_(False)
     model.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
-    at = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))[:count]
-    return Setting(name, about, model, test.ids[at], test.images(at).float() / 255)
+    drawn = n.positions(len(ids))
+    return Setting(name, about, model, ids[drawn], inputs(drawn))
 
 
 def shared() -> Path:
@@ -62,22 +95,77 @@ def shared() -> Path:
 
 def cifar10_test(folder: Path) -> InMemory:
     """The 10,000 test images of CIFAR-10."""
-    file = folder / "data" / "cifar10-test.parquet"
-    return read_part([file], "cifar10/test", integers(file, LABEL), class_names([file]))
+    return _cifar10(folder, "test")
 
 
-def cifar10(count: int, cache: Path) -> Setting:
+@once
+def _cifar10(folder: Path, part: str) -> InMemory:
+    file = folder / "data" / f"cifar10-{part}.parquet"
+    return read_part([file], f"cifar10/{part}", integers(file, LABEL), class_names([file]))
+
+
+def _on_cifar10(name: str, model: nn.Module, about: str, n: Draw) -> Setting:
+    test = cifar10_test(shared())
+    about = f"CIFAR-10, {about}"
+    return setting(name, model, about, test.ids, lambda i: test.images(i).float() / 255, n)
+
+
+def _trained_on_cifar10(train: Callable[[Path, trained.Data], nn.Module], cache: Path) -> nn.Module:
+    def images() -> tuple[Tensor, Tensor]:
+        part = _cifar10(shared(), "train")
+        return part.images(torch.arange(len(part))), part.labels
+
+    return train(cache / "networks", images)
+
+
+def cifar10(n: Draw, cache: Path) -> Setting:
     """A third party's ResNet-20 on CIFAR-10."""
-    test, model = cifar10_test(shared()), resnet20(shared() / "models/cifar10-resnet20.safetensors")
-    about = "CIFAR-10, a third party's ResNet-20 (269,722 parameters, 8.27 % test error)"
-    return setting("cifar10", model, about, test, count)
+    model = resnet20(shared() / "models/cifar10-resnet20.safetensors")
+    about = "a third party's ResNet-20 (269,722 parameters, 8.27 % test error)"
+    return _on_cifar10("cifar10", model, about, n)
 
 
-def fashion(count: int, cache: Path) -> Setting:
+def vit(n: Draw, cache: Path) -> Setting:
+    """A small transformer on CIFAR-10."""
+    model = _trained_on_cifar10(trained.vit, cache)
+    return _on_cifar10("vit", model, "a transformer of 64 patches, trained for 3 epochs", n)
+
+
+def vgg(n: Draw, cache: Path) -> Setting:
+    """A network of convolutions without batch norm, on CIFAR-10."""
+    model = _trained_on_cifar10(trained.vgg, cache)
+    return _on_cifar10("vgg", model, "4 convolutions without batch norm, 3 epochs", n)
+
+
+def robust_vgg(n: Draw, cache: Path) -> Setting:
+    """The same, trained on against PGD."""
+    model = _trained_on_cifar10(trained.robust_vgg, cache)
+    about = "the network of `vgg`, trained on for .4 of an epoch against PGD of radius 4/255"
+    return _on_cifar10("robust-vgg", model, about, n)
+
+
+def fashion(n: Draw, cache: Path) -> Setting:
     """The embedded Fashion-MNIST images and the small network, trained once on them by arcal."""
     folder = train(Run(data="fashion", recipe=RECIPES["demo"]), cache / "runs")
     about = "Fashion-MNIST (embedded subset), arcal's small network (78k parameters, recipe demo)"
-    return setting("fashion", model_of(folder), about, load("fashion").test, count)
+    test = load("fashion").test
+    inputs = lambda i: test.images(i).float() / 255  # noqa: E731
+    return setting("fashion", model_of(folder), about, test.ids, inputs, n)
 
 
-SETTINGS: dict[str, Callable[[int, Path], Setting]] = {"cifar10": cifar10, "fashion": fashion}
+def digits(n: Draw, cache: Path) -> Setting:
+    """A network of two layers of tanh on scikit-learn's table of digits, 64 columns."""
+    x, y, _ = table("digits", 0)
+    about = "scikit-learn's table of digits, two layers of 32 units with tanh, trained on all of it"
+    model = trained_on_table(x, y, "tanh", 0)
+    return setting("digits", model, about, torch.arange(len(x)), lambda i: x[i], n)
+
+
+SETTINGS: dict[str, Callable[[Draw, Path], Setting]] = {
+    "cifar10": cifar10,
+    "fashion": fashion,
+    "vit": vit,
+    "vgg": vgg,
+    "robust-vgg": robust_vgg,
+    "digits": digits,
+}

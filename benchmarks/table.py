@@ -19,13 +19,16 @@ LEVELS = 10
 class Row:
     """One attack over all images: `distance` `(N,)`, the rest an image.
 
-    `ms` of processor time, rows `forward` and `backward`; for ours `plain_ms` and `twin_ms`, the
-    cost of a pass, and `over_floor`: its time over that of its passes on the twin, else nan.
+    `ms` of processor time, `passes` as ours report them and else the backward ones, rows `forward`
+    and `backward`, which for ours are counted on a few inputs; for ours also `plain_ms` and
+    `twin_ms`, the cost of a pass, and `over_floor`: its time over that of its passes on the twin,
+    else nan.
     """
 
     who: Contestant
     distance: Tensor
     ms: float
+    passes: float
     forward: float
     backward: float
     plain_ms: float
@@ -44,6 +47,7 @@ def row(who: Contestant, batches: Sequence[Measurement]) -> Row:
         who,
         distance,
         ms=1000 * seconds / N,
+        passes=sum(batch.passes or batch.backward for batch in batches) / N,
         forward=sum(batch.forward for batch in batches) / counted,
         backward=sum(batch.backward for batch in batches) / counted,
         plain_ms=1000 * sum(batch.plain * len(batch.distance) for batch in batches) / N,
@@ -60,8 +64,15 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
     slower = [by_name[name] for name in references if name in by_name]
     header = ["attack", "ms/image"]
     header += [f"times faster than {row.who.name}" for row in slower]
-    header += ["forward / backward", "success", "mean", "median", "within 1 % / 5 % of best"]
-    header += ["ρ with best", "same decile as best"]
+    header += [
+        "passes",
+        "forward / backward",
+        "success",
+        "mean",
+        "median",
+        "within 1 % / 5 % of best",
+    ]
+    header += ["ρ with best", "same decile as best", "optimality"]
     lines = []
     for one in rows:
         found = one.distance.isfinite()
@@ -72,6 +83,7 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
                 one.who.name + ("" if one.who.competes else " (reference)"),
                 number(one.ms),
                 *[number(row.ms / one.ms) for row in slower],
+                f"{one.passes:.1f}",
                 f"{one.forward:.0f} / {one.backward:.0f}",
                 f"{found.double().mean():.3f}",
                 f"{one.distance[found].mean():.4f}{mark}",
@@ -79,6 +91,7 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
                 " / ".join(f"{part.double().mean():.2f}" for part in within),
                 f"{spearman(one.distance.double(), best.double()):.4f}",
                 f"{same_level(one.distance, best, ids):.2f}",
+                f"{optimality(one.distance, best):.4f}",
             ]
         )
     finite = best[best.isfinite()]
@@ -145,6 +158,24 @@ def same_level(a: Tensor, b: Tensor, ids: Tensor) -> float:
     """How often an image is in the same one of `LEVELS` equal levels by both distances."""
     R = min(LEVELS, len(ids))
     return (levels(a, ids, R) == levels(b, ids, R)).double().mean().item()
+
+
+def optimality(distance: Tensor, best: Tensor) -> float:
+    """AttackBench's local optimality: 1 where every distance `(N,)` is the best known, `best`.
+
+    Robust accuracy falls from 1 at radius 0 to 0 at the greatest of the best distances, e. The
+    areas above the curves of the attack and of the best, up to e, are divided by one another: the
+    mean of `max(0, e - distance)` by that of `e - best`. An input without a distance adds nothing.
+
+    >>> optimality(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 2.0]))
+    1.0
+    >>> optimality(torch.tensor([1.5, 2.0]), torch.tensor([1.0, 2.0]))
+    0.5
+    """
+    reached = best.isfinite()
+    end = best[reached].max()
+    above = (end - distance[reached]).clamp(min=0).double().sum()
+    return float(above / (end - best[reached]).double().sum())
 
 
 def median(values: Tensor) -> float:

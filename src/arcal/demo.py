@@ -29,7 +29,7 @@ VANILLA = Run(
 EPSILONS = (0.02, 0.04, 0.06)
 R = 10
 ADAPTIVE = {"R": R, "attack": "boundary-projection-quick", "alpha": "auto", "update": "joint"}
-RANKING = BoundaryProjection(budget=8, reach=2.0)
+RANKING = BoundaryProjection(budget=8, reach=1.3)
 """Ranks the test images; levels of training images are cut by an attack of twice as many passes."""
 
 SHIFT = EvaluationSet(corruption="gaussian_noise", intensity=3)

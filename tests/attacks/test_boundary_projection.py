@@ -241,7 +241,7 @@ def test_the_scale_of_logits_does_not_matter(network, images, scale):
     ("attack", "start"),
     [
         (BoundaryProjection(starts=0), False),
-        (BoundaryProjection(budget=17, reach=2, starts=0), False),
+        (BoundaryProjection(budget=14, reach=2, starts=0), False),
         (BoundaryProjection(budget=3, starts=0), True),
         (BoundaryProjection(budget=13, classes=1000, reach=1e9, starts=0), True),
     ],
@@ -258,8 +258,29 @@ def test_the_cost_does_not_grow_with_the_number_of_classes(attack, start):
 
         found = attack(counted, x, start=1 - x if start else None)
         assert found.success.all()
-        assert (found.passes == attack.budget).all()
-        assert rows == 30 * (attack.budget + 2) + 8, "one to predict, 8 again, one to verify"
+        assert (found.passes <= attack.budget).all()
+        assert rows == found.passes.sum() + 2 * 30 + 8, "one to predict, 8 again, one to verify"
+
+
+def test_an_input_ends_when_it_gains_no_more(network, images):
+    exact = BoundaryProjection(starts=0)(linear(6, 20), torch.rand(60, 20, generator=seeded(1)))
+    assert exact.passes.double().mean() < 20, "on planes there is nothing to gain after a few steps"
+    found = BoundaryProjection(starts=0)(network, images)
+    assert found.passes.double().mean() < 35
+    assert len(found.passes.unique()) > 5, "each ends by itself"
+    longer = BoundaryProjection(budget=300, starts=0)(network, images)
+    assert (found.distance / longer.distance).mean() < 1.01
+    assert longer.passes.double().mean() > 2 * found.passes.double().mean(), "patience grows"
+
+
+def test_a_class_far_behind_is_reached_where_gradients_differ():
+    """The margins are 1, 2, 11 and 12; the last has the steepest gradient and is the nearest."""
+    weight = torch.zeros(5, 6)
+    weight[1, 0], weight[2, 1], weight[3, 2], weight[4, 3] = 1.0, 8.0, 40.0, 60.0
+    bias = torch.tensor([0.0, -1.0, -2.0, -11.0, -12.0])
+    x = torch.zeros(1, 6)
+    found = BoundaryProjection(starts=0)(lambda x: x @ weight.T + bias, x, None)
+    assert found.distance.item() == pytest.approx(0.2, rel=1e-3)
 
 
 def test_inputs_that_have_not_crossed_go_on(network, images):
@@ -325,7 +346,7 @@ def test_points_of_an_earlier_model_are_a_start(network, images):
     start[::2] = torch.nan
     some = BoundaryProjection(starts=0)(later, images, start=start)
     assert_honest(some, later, images, (0.0, 1.0))
-    torch.testing.assert_close(some.distance, cold.distance, rtol=0.01, atol=0)
+    torch.testing.assert_close(some.distance, cold.distance, rtol=0.02, atol=0)
 
 
 def test_a_start_brings_its_own_class():
@@ -357,7 +378,7 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
     assert found.x.shape == x.shape
     assert found.distance.shape == found.success.shape == found.predicted.shape == (N,)
     assert found.distance.dtype == torch.float32
-    assert (found.passes[found.success] >= 12).all()
+    assert (found.passes[found.success] >= 9).all()
     assert (found.passes[~found.success] == 36).all(), "what has not crossed goes on"
     assert_honest(found, model, x, bounds)
     exact = exact_distance(model, x, bounds)

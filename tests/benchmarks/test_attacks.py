@@ -13,7 +13,8 @@ from benchmarks import attacks
 from benchmarks.attacks import Options, chosen, run, section, write
 from benchmarks.measure import Cache, Counter, distance_of, measure
 from benchmarks.peers import Contestant
-from benchmarks.settings import Setting
+from benchmarks.settings import Draw, Setting
+from benchmarks.table import optimality
 
 SHORT = CarliniWagner(search_steps=2, iterations=60, learning_rate=0.01, initial_c=1.0)
 
@@ -74,6 +75,29 @@ def test_what_an_attack_returns_is_checked(tiny):
         assert distance_of(tiny.model, x, failure, y).isinf().all()
 
 
+def test_fresh_inputs_are_none_for_tuning_and_none_looked_at_before():
+    draws = [Draw(40), Draw(40, fresh=True), Draw(40, fresh=True, number=1)]
+    positions = [set(draw.positions(200).tolist()) for draw in draws]
+    assert [len(some) for some in positions] == [40, 40, 40]
+    assert len(set().union(*positions)) == 120
+    assert Draw(10).positions(200).tolist() == Draw(40).positions(200).tolist()[:10]
+    with pytest.raises(ArcalError, match="draw 3 is beyond the 100"):
+        Draw(40, fresh=True, number=3).positions(200)
+
+
+def test_optimality_is_the_area_under_robust_accuracy():
+    generator = torch.Generator().manual_seed(0)
+    best = torch.rand(50, generator=generator) + 0.1
+    distance = best * (1 + torch.rand(50, generator=generator))
+    distance[3] = torch.inf
+    radii = torch.linspace(0, float(best.max()), 20_001, dtype=torch.float64)
+    areas = [
+        torch.trapezoid((d[:, None] <= radii).double().mean(0), radii) for d in (distance, best)
+    ]
+    assert optimality(distance, best) == pytest.approx(float(areas[0] / areas[1]), rel=1e-3)
+    assert optimality(best, best) == 1
+
+
 def test_rows_are_counted(tiny):
     counter, x = Counter(tiny.model), tiny.images.clone().requires_grad_()
     logits = counter(x)
@@ -104,11 +128,11 @@ def test_attacks_are_chosen_by_parts_of_their_names(contestants):
 def test_the_document_has_a_place_for_every_setting(tmp_path):
     copy = tmp_path / "attacks.md"
     copy.write_text(attacks.DOCUMENT.read_text())
-    for name in attacks.SETTINGS:
+    for name in attacks.WRITTEN:
         write(copy, name, f"results of {name}")
         write(copy, name, f"new results of {name}")
     text = copy.read_text()
-    for name in attacks.SETTINGS:
+    for name in attacks.WRITTEN:
         assert text.count(f"results of {name}") == 1
     copy.write_text("nothing")
     with pytest.raises(ArcalError, match="no markers"):

@@ -17,7 +17,7 @@ from arcal.errors import ArcalError
 
 ATTACKS: dict[str, Any] = {
     "boundary-projection": BoundaryProjection(),
-    "boundary-projection-quick": BoundaryProjection(budget=16, reach=2.0),
+    "boundary-projection-quick": BoundaryProjection(budget=16, reach=1.3),
     "carlini-wagner": CarliniWagner(),
     "carlini-wagner-gradient": CarliniWagner(initial_c="gradient", search_steps=2),
 }
@@ -29,7 +29,7 @@ def attack_named(name: str) -> Any:
     """The attack of this name; another name raises `ArcalError`.
 
     >>> attack_named("boundary-projection")
-    BoundaryProjection(budget=48, classes=9, reach=3.0, starts=8)
+    BoundaryProjection(budget=48, classes=9, reach=1.5, starts=8)
     """
     if name not in ATTACKS:
         raise ArcalError(f"attack {name!r} is unknown: choose from {', '.join(ATTACKS)}")
@@ -58,10 +58,13 @@ def name_of(attack: Any) -> str:
 def settings_of(attack: Any) -> dict[str, Any]:
     """An attack's kind and settings: what its results depend on beside the model and the data.
 
-    >>> settings_of(BoundaryProjection())
-    {'kind': 'BoundaryProjection', 'budget': 48, 'classes': 9, 'reach': 3.0, 'starts': 8}
+    The version of one that has a version is among them.
+
+    >>> settings_of(BoundaryProjection(budget=100))
+    {'kind': 'BoundaryProjection', 'version': 2, 'budget': 100, 'classes': 9, 'reach': 1.5, ...}
     """
-    return {"kind": type(attack).__name__, **asdict(attack)}
+    version = {"version": attack.VERSION} if hasattr(attack, "VERSION") else {}
+    return {"kind": type(attack).__name__, **version, **asdict(attack)}
 
 
 __all__ = [

@@ -1,6 +1,7 @@
 """The nearest point of the decision boundary, by projection onto averaged linearisations of it."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -29,13 +30,19 @@ from arcal.attacks.starts import FEW, GROUP, around, promising
 from arcal.errors import ArcalError
 
 DEEP = 0.5
-"""A point that another class leads by more than this share of the clean margin is too far out."""
+"""A point that another class leads by more than this share of a clean margin is too far out."""
 
 SHORT = 16
 """Passes of each search from elsewhere."""
 
 ROWS = 8192
 """Points drawn around inputs that are run at a time."""
+
+ALWAYS = 3
+"""Classes that get a plane whatever their margins."""
+
+PATIENCE, GAIN = 7, 0.003
+"""A search ends once so many passes, or that part of the budget, brought it no nearer by GAIN."""
 
 
 @dataclass(frozen=True)
@@ -54,38 +61,42 @@ class BoundaryProjection:
     - The gradient of a network of ReLUs jumps from one linear piece to the next, and the plain
       iteration hops between the planes of neighbouring pieces. The normal of the plane is therefore
       an average over the gradients `g_t = grad m_k(x_t)` met so far, the later ones weighing more:
-      `n <- n + b (g_t - n)` with `b = 2 / (v + 3)` at visit v = 0, 1, ... of this plane. After 14
+      `n <- n + b (g_t - n)` with `b = 2 / (v + 3)` at visit v = 0, 1, ... of this plane. After 20
       visits v begins at 0 again, which leaves a local minimum more often than it costs. The plane's
       offset is not averaged: the plane has at `x_t` the margin measured there,
       `m_k(x_t) + n.(x' - x_t) = 0`, so that its error is one of direction only.
-    - The nearest boundary is not always that of the runner-up. Each class whose margin at `x` is
-      less than `reach` times the runner-up's gets a plane of its own, and each step goes to the
-      class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of
-      all classes alike: a plane not yet visited is taken to be as much farther as the nearest
-      visited one turned out to be, less 15 %, so that it is not overlooked.
-    - A step ends a little beyond the plane: by 2 % of the perturbation at first, by 0.6 times as
+    - The nearest boundary is not always that of the runner-up. Classes get a plane of their own in
+      the order of their margins at `x`, the first three always, and then as long as one might be
+      the nearest: while `m_k / |g|`, g the longest gradient of a margin met so far, is less than
+      `reach` times the distance of the nearest plane. Each step goes to the class whose plane is
+      nearest. Curvature makes planes seen from `x` misjudge the distance of all classes alike: a
+      plane not yet visited is taken to be as much farther as the nearest visited one turned out to
+      be, less 15 %, so that it is not overlooked.
+    - A step ends a little beyond the plane: by 10 % of the perturbation at first, by 0.6 times as
       much after each point that crosses and 1.5 times after each that does not, within 0.01 and
       20 %. The nearest point that crossed, by more than `rounding`, is kept.
     - Where units saturate, the gradient at `x` is small, the first step goes far beyond the nearest
       boundary, and the gradient there says nothing of it. A point that another class leads by more
-      than half of the clean margin is therefore not linearised at: the step is halved instead, but
-      does not fall back behind the last point that was.
+      than half of the clean margin to the class aimed at is therefore not linearised at: the step
+      is halved instead, but does not fall back behind the last point that was.
 
     Every step costs one forward and one backward pass whatever the number of classes; the last
-    needs no backward pass. `budget` passes are spent on each input, those for the first planes
-    included, beside one forward pass for the prediction and one to verify what was found. The few
-    inputs that have not crossed by then go on until they have, up to three times the budget. What
-    an input finds does not depend on the others of its batch. `classes` is the greatest number of
-    classes that get a plane; at most one third of the budget goes to the first planes of classes
-    other than the runner-up.
+    needs no backward pass. An input is done once 7 passes, or a seventh of the budget if that is
+    more, have not brought its boundary nearer by 0.3 %, which takes 20 to 30 passes on average. The
+    batch shrinks as inputs are done. None spends more than `budget` passes, those for the first
+    planes included, beside one forward pass for the prediction and one to verify what was found;
+    only the few inputs that have not crossed by then go on until they have, up to three times the
+    budget. What an input finds does not depend on the others of its batch. `classes` is the
+    greatest number of classes that get a plane; at most one third of the budget goes to the first
+    planes of classes other than the runner-up.
 
     All this finds a boundary that no step within its neighbourhood improves, which need not be the
     nearest one. Images have too many directions to look elsewhere, and their boundaries are mostly
     found all the same. In few dimensions boundaries lie on all sides, and passes cost little. So
     for inputs of at most 64 entries, one turn for each 8 passes of the budget makes `starts` more
     searches, of 16 passes each, from the most promising of points spread over a ball around x, of
-    which each turn runs 64: with the defaults 784 passes more, and 384 forward passes. `starts=0`
-    leaves them out. They also find what lies behind a region without gradient.
+    which each turn runs 64: with the defaults at most 784 passes more, and 384 forward passes.
+    `starts=0` leaves them out. They also find what lies behind a region without gradient.
 
     More budget finds nothing farther away, from 24 passes on: all that fewer passes try is tried.
 
@@ -95,9 +106,12 @@ class BoundaryProjection:
     tensor([0.1768])
     """
 
+    VERSION: ClassVar[int] = 2
+    """Increased when its results change: stored scores of another version are refused."""
+
     budget: int = 48
     classes: int = 9
-    reach: float = 3.0
+    reach: float = 1.5
     starts: int = 8
 
     def __post_init__(self) -> None:
@@ -143,25 +157,19 @@ class BoundaryProjection:
 
         What n passes find, more passes find as well: the budget only ends the search.
         """
-        N = len(x)
         z, m, g = _margin_and_gradient(model, x, y, None)
-        enough, lead = rounding(z), m
+        enough = rounding(z)
         T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
         rivals = z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1)
         margins = z.gather(1, y.unsqueeze(1)) - rivals.values  # ascending
-        wanted = margins < self.reach * margins[:, :1]
-        wanted[:, 0] = False
-        T = min(T, int(wanted.sum(dim=1).max()) + 1 + (start is not None))
-        k, wanted, offset = rivals.indices[:, :T], wanted[:, :T], margins[:, :T]
-        planes = Planes(x, flattened(bounds), k, offset + 2 * enough.unsqueeze(1), g)
-        active, j = wanted.nonzero(as_tuple=True)
-        for i, c in zip(active.split(N), j.split(N), strict=True) if len(active) else ():
-            _, _, g = _margin_and_gradient(rows(model, i), x[i], y[i], planes.k[i, c])
-            planes.add(i, c, g)
-        passes = 1 + wanted.sum(dim=1)
+        offsets = margins + 2 * enough.unsqueeze(1)
+        planes = Planes(x, flattened(bounds), rivals.indices, offsets, g)
+        passes = self._add_planes(model, x, y, margins, planes, g)
 
         best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
-        beyond = torch.full_like(m, 0.02)
+        patience = max(PATIENCE, self.budget // PATIENCE)
+        notable, waited = best.clone(), torch.zeros_like(passes)
+        beyond = torch.full_like(m, 0.1)
         last, safe = torch.zeros_like(x).flatten(1), torch.zeros_like(x).flatten(1)
         deep, towards = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y)
         if start is not None:
@@ -172,13 +180,13 @@ class BoundaryProjection:
             best = torch.where(m < -enough, last.norm(dim=1), torch.inf)
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
             towards = planes.column(z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1))
-            deep = ~(m >= -DEEP * lead)
+            deep = ~(m >= -DEEP * planes.margin.gather(1, towards.unsqueeze(1)).squeeze(1))
             i = (~deep).nonzero().squeeze(1)
             safe[i] = last[i]
             planes.visit(i, towards[i], m[i] + 2 * enough[i], g[i], last[i])
 
         for spent in range(int(passes.min()), 3 * self.budget):
-            going = (spent < self.budget) | best.isinf()
+            going = ((spent < self.budget) & (waited < patience)) | best.isinf()
             active = ((passes <= spent) & going).nonzero().squeeze(1)
             if len(active) == 0:
                 break
@@ -204,7 +212,12 @@ class BoundaryProjection:
             better = crossed & (d.norm(dim=1) < best[active])
             best[active] = torch.where(better, d.norm(dim=1), best[active])
             nearest[active] = torch.where(_like(better, x), x_t, nearest[active])
-            back = ~(ahead >= -DEEP * lead[active])  # NaN is as far from a boundary as can be
+            gained = best[active] < (1 - GAIN) * notable[active]
+            notable[active] = torch.where(gained, best[active], notable[active])
+            waited[active] = torch.where(gained, 0, waited[active] + best[active].isfinite())
+            back = ~(
+                ahead >= -DEEP * planes.margin[active, j]
+            )  # NaN is as far from a boundary as can be
             deep[active], last[active], towards[active] = back, d, j
             if m is None or g is None:
                 continue
@@ -214,6 +227,30 @@ class BoundaryProjection:
             safe[active] = d
             planes.visit(active, j, m + 2 * enough[active], g, d)
         return nearest, passes
+
+    def _add_planes(
+        self, model: Model, x: Tensor, y: Tensor, margins: Tensor, planes: Planes, g: Tensor
+    ) -> Tensor:
+        """Add the planes of other classes that may be the nearest; the passes spent, `(N,)`.
+
+        `margins` `(N, T)` ascend, `g` `(N, D)` is the gradient of the first, whose plane is there.
+        """
+        passes, steepest = torch.ones_like(y), g.norm(dim=1)
+        active = torch.arange(len(x), device=x.device)
+        for j in range(1, margins.shape[1]):
+            nearest = planes.first[active].amin(dim=1)
+            far = margins[active, j] > self.reach * nearest * steepest[active]  # no, where NaN
+            active = active[(~far | (j < ALWAYS)) & margins[active, j].isfinite()]
+            if len(active) == 0:
+                break
+            column = torch.full_like(active, j)
+            _, _, g = _margin_and_gradient(
+                rows(model, active), x[active], y[active], planes.k[active, j]
+            )
+            planes.add(active, column, g)
+            steepest[active] = steepest[active].maximum(g.norm(dim=1))
+            passes[active] += 1
+        return passes
 
     def _start_elsewhere(
         self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, nearest: Tensor, passes: Tensor

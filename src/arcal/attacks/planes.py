@@ -11,11 +11,13 @@ class Planes:
 
     A plane is where `offset + normal.d = 0`, d from the clean input; `normal` `(N, T, D)`, `offset`
     `(N, T)`. Its `distance` is the length of the step to it within the box, infinite where there is
-    none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`.
+    none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`;
+    `margin` `(N, T)` is the offset at first, which is the margin at the clean input.
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, k: Tensor, offset: Tensor, g: Tensor):
         self.x, self.bounds, self.k, self.offset = x.flatten(1), bounds, k, offset
+        self.margin = offset.clone()
         self.normal = g.new_zeros(*k.shape, g.shape[1])
         self.visits = torch.zeros_like(k)
         self.distance = torch.full_like(offset, torch.inf)
@@ -32,7 +34,7 @@ class Planes:
     def visit(self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
         """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
         n, visits = self.normal[active, j], self.visits[active, j]
-        b = torch.where(n.any(dim=1), 2 / (visits % 14 + 3), 1).unsqueeze(1)
+        b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1)
         n = n.lerp(g, b.to(n))
         offset = m - torch.linalg.vecdot(n, d)
         self.normal[active, j], self.offset[active, j], self.visits[active, j] = (

@@ -232,7 +232,7 @@ def audit(
     `(ids, x, y)`. Images are floats in [0, 1]; other inputs lie within `bounds`.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
-    default `BoundaryProjection`, some 50 passes an input), the rankings "gradient" and "margin", or
+    default `BoundaryProjection`, 20 to 30 passes each), the rankings "gradient" and "margin", or
     None for no levels. `shift` are corruptions to show images under, by default a panel of four.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a

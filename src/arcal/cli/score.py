@@ -33,11 +33,11 @@ class RankingFlags:
     # attack, gradient, margin, confidence or random.
     order: Annotated[str, flag("ORDER")] = "attack"
     # Of the order attack: boundary-projection unless given, boundary-projection-quick, which ranks
-    # nearly as well with a third of the passes, carlini-wagner, the paper's, or
+    # nearly as well with 16 passes, carlini-wagner, the paper's, or
     # carlini-wagner-gradient, the same from a better c.
     attack: Annotated[str | None, flag("NAME")] = None
-    # Of boundary-projection: forward and backward passes spent on each input, 48 unless given (16
-    # of the quick one).
+    # Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
+    # given (16 of the quick one); it is left sooner once it gains no more.
     budget: Annotated[int | None, flag("N")] = None
 
 
