@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from launching import on_two_processes
 from two_updaters import R, predictions, smoothing
 

@@ -319,7 +319,9 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
                 f"ids have shape {tuple(ids.shape)}: give ({len(correct)},), one for each example"
             )
     if not sum(len(share[1]) for share in shares):
-        raise ArcalError("there are no validation predictions: give N floats and N booleans, N at least 1")
+        raise ArcalError(
+            "there are no validation predictions: give N floats and N booleans, N at least 1"
+        )
     columns = list(zip(*shares, strict=True))
     confidence, correct = torch.cat(columns[0]), torch.cat(columns[1])
     if any(ids is None for ids in columns[2]):

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import CSVLogger
+from torch import nn
+from torch.utils.data import DataLoader
 from toy import (
     CLASSES,
     LEVELS,
@@ -19,8 +21,6 @@ from toy import (
     validation_data,
     vanilla,
 )
-from torch import nn
-from torch.utils.data import DataLoader
 
 from arcal.data import WithIds
 from arcal.integrations.lightning import RobustSmoothing
@@ -108,7 +108,9 @@ def fit(
 
 def main(folder: Path, mode: str) -> None:
     """One of two processes: a whole run, one that is killed, or its continuation."""
-    last = next(iter(sorted((folder / "killed").rglob("*.ckpt"))), None) if mode == "resumed" else None
+    last = (
+        next(iter(sorted((folder / "killed").rglob("*.ckpt"))), None) if mode == "resumed" else None
+    )
     module = Net()
     module.network.load_state_dict(vanilla().state_dict())  # over-confident from the start
     module, smoothing, shadow = fit(

@@ -55,7 +55,7 @@ class Shadow:
         ids = self.loss.validation_levels.ids.clone()
         self.expected.assign("validation", ids, self.loss.validation_levels.levels.clone())
         confidence, correct = confidence_and_correct(logits.double().softmax(1), labels)
-        self.expected.update(confidence, correct, torch.arange(len(labels)), gathered=True)
+        self.expected.update(confidence, correct, ids, gathered=True)
 
     @property
     def soft_label(self) -> list[float]:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
-from launching import on_two_processes
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
@@ -23,6 +22,7 @@ from arcal.store import RunFolder, load_tensors
 from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
+from launching import on_two_processes
 
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
 

@@ -153,13 +153,14 @@ class Smoother:
         self,
         model: nn.Module,
         parts: Mapping[str, DataLoader[Any]],
-        prepared: Callable[[Any], Any] = lambda batch: batch,
+        prepared: Callable[[Any], tuple[Tensor, Any, Tensor]],
+        bounds: Bounds,
     ) -> None:
         """Cut the levels of both parts by a model, a share of the examples in each process.
 
         `parts` has the loaders of "train" and "validation", of which data set and collation count.
-        `prepared` brings a batch to the model's device. Generators of random numbers stay as they
-        are.
+        `prepared` makes ids, inputs and labels of a batch, on the model's device. Generators of
+        random numbers stay as they are.
         """
         process, N = processes()
         for part, loader in parts.items():
@@ -180,21 +181,14 @@ class Smoother:
             with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng([]):
                 scores = score(
                     as_model(model, classes=self.loss.Z),
-                    (self._alone(prepared(batch)) for batch in mine),
+                    map(prepared, mine),
                     self.order,
                     attack=self.attack,
-                    bounds=self.bounds,
+                    bounds=bounds,
                 )
             rows = zip(*from_all((scores.ids, scores.robustness)), strict=True)
             ids, robustness = each_id_once(*(torch.cat(column) for column in rows))
             self.loss.assign(part, ids, levels(robustness, ids, self.loss.R))
-
-    def _alone(self, batch: Any) -> tuple[Tensor, Any, Tensor]:
-        """A batch whose only input is no dict."""
-        ids, inputs, labels = self.unpacked(batch)
-        if isinstance(inputs, dict) and len(inputs) == 1:
-            (inputs,) = inputs.values()
-        return ids, inputs, labels
 
     def state_dict(self) -> dict[str, Tensor]:
         """Soft labels, the epoch and the levels: all that a checkpoint has to hold."""

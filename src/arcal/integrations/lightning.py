@@ -23,7 +23,7 @@ else:
 
 
 class RobustSmoothing(Smoother, Callback):
-    """Trains a LightningModule by AR-AdaLS: `Trainer(callbacks=[RobustSmoothing(10, vanilla=...)])`.
+    """Trains a LightningModule by AR-AdaLS, as one of the Trainer's callbacks.
 
     Its arguments are those of `Smoother`: the number of classes, and what cuts the levels. While
     fitting it takes the place of the module's `torch.nn.CrossEntropyLoss`, of which there has to be
@@ -128,15 +128,23 @@ class RobustSmoothing(Smoother, Callback):
                     "whose data set can be ranked"
                 )
             loaders[part] = loader
-        self.rank(
-            model, loaders, lambda b: pl_module.transfer_batch_to_device(b, pl_module.device, 0)
-        )
+
+        def prepared(batch: Any) -> tuple[Tensor, Any, Tensor]:
+            batch = pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
+            ids, inputs, labels = self.unpacked(batch)
+            if isinstance(inputs, dict) and len(inputs) == 1:
+                (inputs,) = inputs.values()
+            return ids, inputs, labels
+
+        self.rank(model, loaders, prepared, self.bounds)
 
 
 class _SmoothCrossEntropy(nn.CrossEntropyLoss):
     """What stands in for a module's cross-entropy while it is fitted."""
 
-    def __init__(self, criterion: nn.CrossEntropyLoss, smoothing: RobustSmoothing, trainer: Trainer):
+    def __init__(
+        self, criterion: nn.CrossEntropyLoss, smoothing: RobustSmoothing, trainer: Trainer
+    ):
         super().__init__(criterion.weight)
         self.smoothing, self.trainer = smoothing, trainer
 
