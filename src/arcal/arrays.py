@@ -41,3 +41,12 @@ def as_tensor(values: Any, name: str = "this argument") -> Tensor:
         )
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
+
+
+def as_float64(values: TensorLike, name: str = "this argument") -> Tensor:
+    """A float64 tensor on the CPU, detached, of any numbers.
+
+    >>> as_float64(torch.tensor([1, 2]))
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    return as_tensor(values, name).detach().cpu().double()

@@ -1,4 +1,5 @@
 """A LightningModule as anyone has it, and a fit; also one of two processes of a DDP run."""
+# pyright: reportMissingImports=false
 
 import json
 import os

@@ -1,4 +1,5 @@
 """The callback in Lightning's own loop, on one process and two."""
+# pyright: reportMissingImports=false
 
 import json
 from pathlib import Path

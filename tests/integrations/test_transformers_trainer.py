@@ -1,7 +1,9 @@
 """The Trainer of transformers with soft labels, on one process and two."""
+# pyright: reportMissingImports=false
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -176,7 +178,7 @@ class Texts(torch.utils.data.Dataset):
 
 
 def test_texts_are_ranked_by_an_attack_on_their_embeddings(tmp_path):
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    size: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
     config = BertConfig(vocab_size=9, num_hidden_layers=1, max_position_embeddings=8, **size)
     model = BertForSequenceClassification(config)
     smoothing = Smoothing(2, vanilla=1, levels=2, alpha=0.5)

@@ -1,4 +1,5 @@
 """A Trainer of a small vision transformer; also one of two processes of a DDP run."""
+# pyright: reportMissingImports=false
 
 import json
 import os
@@ -52,7 +53,7 @@ class Net(PreTrainedModel):
     network: nn.Module
 
     def __init__(self, config: Any = None):
-        super().__init__(config or Config(num_labels=CLASSES))
+        super().__init__(config or Config.from_dict({"num_labels": CLASSES}))
         self.network = network()
         self.post_init()
 
@@ -78,7 +79,7 @@ class Check(TrainerCallback):
     def __init__(self, smoothing: Smoothing):
         self.shadow = Shadow(smoothing.loss)
 
-    def on_evaluate(self, args, state, control, model=None, **others):
+    def on_evaluate(self, args, state, control, model: Any = None, **others):
         if state.global_step and len(self.shadow.loss.validation_levels.ids):
             with torch.no_grad():
                 self.shadow.update(model(VALIDATION.x).logits.float(), VALIDATION.y)
@@ -99,18 +100,19 @@ def trainer(
     callbacks: tuple[Any, ...] = (),
     settings: dict[str, Any] | None = None,
     data: dict[str, Any] | None = None,
-    kind: type[Trainer] = RobustSmoothingTrainer,
+    kind: Any = RobustSmoothingTrainer,
     **arguments: Any,
 ):
     """A Trainer that has not begun, and what it will have to find."""
     defaults: dict[str, Any] = {"levels": LEVELS, "alpha": 0.5, "order": "margin"}
-    smoothing = Smoothing(CLASSES, **(defaults | {"vanilla": over_confident()} | (settings or {})))
+    defaults["vanilla"] = over_confident()
+    smoothing = Smoothing(CLASSES, **(defaults | (settings or {})))
     check = Check(smoothing)
     options: dict[str, Any] = {"num_train_epochs": epochs, "eval_strategy": "epoch"}
     options |= {"save_strategy": "epoch", "logging_strategy": "epoch", "use_cpu": True}
     options |= {"per_device_train_batch_size": 8, "learning_rate": 0.01, "report_to": []}
     options |= {"disable_tqdm": True}
-    made = kind(
+    made: Any = kind(
         model or over_confident(),
         TrainingArguments(str(folder), **(options | arguments)),
         **({"train_dataset": TRAIN, "eval_dataset": VALIDATION} | (data or {})),

@@ -1,4 +1,5 @@
 """AR-AdaLS in Lightning: a callback. Of `pytorch-lightning`, or of `lightning` where it is used."""
+# pyright: reportMissingImports=false
 
 import pickle
 import sys

@@ -1,4 +1,5 @@
 """AR-AdaLS in the Trainer of Hugging Face's `transformers`."""
+# pyright: reportMissingImports=false
 
 from pathlib import Path
 from typing import Any
@@ -81,19 +82,21 @@ class RobustSmoothingTrainer(Trainer):
     def _loss(
         self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        logits, training = outputs["logits"], bool(self.model and self.model.training)
-        if (training or self._counts) and self._ids is None:
+        logits, ids = outputs["logits"], self._ids
+        training = bool(self.model and self.model.training)
+        if not training and not self._counts:
+            loss = F.cross_entropy(logits.float(), labels)
+        elif ids is None:
             raise ArcalError(
                 f"a batch has no {self.smoothing.ids!r}: add a column of ids to the data set, such "
                 f"as dataset.add_column({self.smoothing.ids!r}, range(len(dataset))), and let the "
                 "data collator keep it"
             )
-        if training:
-            loss = self.smoothing.soft_loss(logits, labels, self._ids)
+        elif training:
+            loss = self.smoothing.soft_loss(logits, labels, ids)
         else:
             loss = F.cross_entropy(logits.float(), labels)
-            if self._counts:
-                self.smoothing.remember(logits, labels, self._ids)
+            self.smoothing.remember(logits, labels, ids)
         if num_items_in_batch is not None:  # of all batches that make a step
             loss = loss * (len(labels) / num_items_in_batch)
         return loss
@@ -105,9 +108,9 @@ class RobustSmoothingTrainer(Trainer):
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """`Trainer.evaluate`; at the end of an epoch of training soft labels follow it."""
-        expected, several = "eval", isinstance(self.eval_dataset, dict)
-        if several:
-            expected += f"_{next(iter(self.eval_dataset))}"
+        sets: Any = self.eval_dataset
+        several = isinstance(sets, dict)
+        expected = f"eval_{next(iter(sets))}" if several else "eval"
         counts = self.is_in_train and self.state.global_step > 0 and metric_key_prefix == expected
         if not counts or (several and eval_dataset is None):  # which calls this for each of them
             return super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
@@ -118,12 +121,13 @@ class RobustSmoothingTrainer(Trainer):
             self._counts = False
         self.log(self.smoothing.learn())
         if self.smoothing.ranks_after(round(self.state.epoch or 0)):
+            assert self.model is not None
             self.rank_by(_AsDefined(self.model))
         return metrics
 
     def rank_by(self, model: nn.Module) -> None:
         """Cut the levels of the training and the evaluation set by a model on its device."""
-        validation = self.eval_dataset
+        validation: Any = self.eval_dataset
         if isinstance(validation, dict):
             validation = next(iter(validation.values()))
         collate = self._get_collator_with_removed_columns(self.data_collator, "ranking")
@@ -132,7 +136,7 @@ class RobustSmoothingTrainer(Trainer):
             for part, dataset in (("train", self.train_dataset), ("validation", validation))
         }
         texts = getattr(self.model, "main_input_name", "") == "input_ids"
-        named = model.model if isinstance(model, _AsDefined) else model
+        named: Any = model.model if isinstance(model, _AsDefined) else model
 
         def prepared(batch: Any) -> tuple[Tensor, Any, Tensor]:
             ids, x, labels = self.smoothing.unpacked(
@@ -180,7 +184,7 @@ class _AtTheStart(TrainerCallback):
         smoothing.begin(state.num_train_epochs, falling=not constant)
         if smoothing.ranked or isinstance(smoothing.vanilla, int):  # as a resumed run may be
             return
-        vanilla = smoothing.vanilla
+        vanilla: Any = smoothing.vanilla
         if not isinstance(vanilla, nn.Module):
             vanilla = type(trainer.model).from_pretrained(vanilla)  # pyright: ignore
         before = next(vanilla.parameters()).device
