@@ -115,5 +115,5 @@ def test_arrays_of_every_kind(dtype):
 )
 def test_what_is_no_array_is_one_line(values, says):
     with pytest.raises(ArcalError, match=says) as caught:
-        c.ece(values, [True])
+        c.ece(values, np.array([True]))
     assert "\n" not in str(caught.value)

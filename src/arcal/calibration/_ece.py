@@ -125,7 +125,7 @@ class Reliability:
         return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
 
 
-def ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
+def ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
     """Expected calibration error, in [0, 1] (section 3): sum_k |B_k|/N |acc(B_k) - conf(B_k)|.
 
     `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; N is at least 1. Bins and errors are
