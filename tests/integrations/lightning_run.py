@@ -89,7 +89,7 @@ def fit(
     resume: Path | None = None,
     callbacks: tuple[Any, ...] = (),
     settings: dict[str, Any] | None = None,
-    module: LightningModule | None = None,
+    module: Any = None,
     data: dict[str, Any] | None = None,
     **trainer: Any,
 ):
