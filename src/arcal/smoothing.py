@@ -385,7 +385,7 @@ class LevelsById(nn.Module):
             raise ArcalError(
                 f"there are no {self.part} levels: call assign({self.part!r}, ids, levels) first"
             )
-        positions = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
+        positions = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
         known = self.ids[positions] == ids
         if not known.all():
             raise ArcalError(

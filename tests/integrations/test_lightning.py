@@ -1,15 +1,13 @@
 """The callback in Lightning's own loop, on one process and two."""
 # pyright: reportMissingImports=false
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
+from runs import check_two_processes
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-
-from launching import on_two_processes
 
 pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not installed")
 
@@ -217,18 +215,4 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
 def test_two_processes_learn_from_all_and_continue_when_killed(tmp_path):
     """DDP with accumulation, in bf16: one run as it is, and one that is killed and continued."""
     program = Path(__file__).with_name("lightning_run.py")
-    for mode, code in (("whole", 0), ("killed", 9), ("resumed", 0)):
-        on_two_processes(program, tmp_path, mode, killed=code)
-    results = {
-        (mode, rank): json.loads((tmp_path / f"{mode}-{rank}.json").read_text())
-        for mode in ("whole", "resumed")
-        for rank in range(2)
-    }
-    whole = results["whole", 0]
-    assert whole["epoch"] == 4
-    assert whole["soft_label"] == pytest.approx(whole["expected"], abs=2e-3)  # of bf16 and float32
-    assert min(whole["soft_label"]) < 0.95
-    for (mode, _), result in results.items():
-        expected = {name: value for name, value in whole.items() if name != "expected"}
-        del result["expected"]  # of the resumed one, from its start on
-        assert result == expected, mode
+    check_two_processes(program, tmp_path, epochs=4)

@@ -1,14 +1,12 @@
 """The Trainer of transformers with soft labels, on one process and two."""
 # pyright: reportMissingImports=false
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-
-from launching import on_two_processes
+from runs import check_two_processes
 
 pytest.importorskip("transformers", reason="the extra `transformers` is not installed")
 pytest.importorskip("accelerate", reason="the extra `transformers` is not installed")
@@ -235,18 +233,4 @@ def test_a_checkpoint_without_soft_labels_is_refused(tmp_path):
 def test_two_processes_learn_from_all_and_continue_when_killed(tmp_path):
     """DDP with accumulation, in bf16: one run as it is, and one that is killed and continued."""
     program = Path(__file__).with_name("transformers_run.py")
-    for mode, code in (("whole", 0), ("killed", 9), ("resumed", 0)):
-        on_two_processes(program, tmp_path, mode, killed=code)
-    results = {
-        (mode, rank): json.loads((tmp_path / f"{mode}-{rank}.json").read_text())
-        for mode in ("whole", "resumed")
-        for rank in range(2)
-    }
-    whole = results["whole", 0]
-    assert whole["epoch"] == 3
-    assert whole["soft_label"] == pytest.approx(whole["expected"], abs=5e-3)  # of bf16 and float32
-    assert min(whole["soft_label"]) < 0.99
-    for (mode, _), result in results.items():
-        expected = {name: value for name, value in whole.items() if name != "expected"}
-        del result["expected"]  # of the resumed one, from its start on
-        assert result == expected, mode
+    check_two_processes(program, tmp_path, epochs=3)

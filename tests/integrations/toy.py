@@ -39,6 +39,7 @@ def vanilla() -> nn.Module:
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
+    optimizer.zero_grad()
     return model
 
 
