@@ -91,9 +91,8 @@ def by_accelerate(folder: Path, resume: bool, after_epoch):
     model, loss = vanilla(), smoothing()
     optimizer = torch.optim.Adam(model.parameters(), 0.02)
     train, validation = map(WithIds, PARTS)
-    sampler = Repeatable(train)
     model, optimizer, train, validation = accelerator.prepare(
-        model, optimizer, DataLoader(train, 8, sampler=sampler), DataLoader(validation, 8)
+        model, optimizer, DataLoader(train, 8, sampler=Repeatable(train)), DataLoader(validation, 8)
     )
     accelerator.register_for_checkpointing(loss)
     first = 0
@@ -101,7 +100,7 @@ def by_accelerate(folder: Path, resume: bool, after_epoch):
         accelerator.load_state(str(folder / "state"))
         first = int(loss.epoch)
     for epoch in range(first, EPOCHS):
-        sampler.set_epoch(epoch)
+        train.set_epoch(epoch)  # pyright: ignore
         model.train()
         for ids, x, y in train:
             with accelerator.accumulate(model):
