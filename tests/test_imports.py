@@ -28,6 +28,7 @@ ROOMS = (
     "console",
     "report",
     "integrations",
+    "external",
     "store",
     "training",
     "evaluation",

@@ -5,10 +5,12 @@ prediction, see where the model is miscalibrated, and train better calibrated mo
 (Qin, Wang, Beutel and Chi, "Improving Calibration through the Relationship with Adversarial
 Robustness", NeurIPS 2021).
 
-This file is the table of contents. Everything it exports works on tensors and knows nothing about
-data sets, run folders or the command line: for those see `arcal.data`, `arcal.training` and
-`arcal.evaluation`. Is a classifier more over-confident where it is less robust? From the
-confidences, the robustness and the correctness of its predictions:
+This file is the table of contents; what it names is imported when it is first used, since torch
+takes seconds. All but `audit` works on tensors and knows nothing about data sets, run folders or
+the command line: for those see `arcal.data`, `arcal.training` and `arcal.evaluation`.
+
+Is a classifier more over-confident where it is less robust? From the confidences, the robustness
+and the correctness of its predictions:
 
 >>> import torch, arcal
 >>> robustness, ids = torch.tensor([0.1, 0.9, 0.2, 0.8]), torch.arange(4)
@@ -21,29 +23,6 @@ tensor([0, 1, 0, 1])
 tensor([ 0.2500, -0.2500], dtype=torch.float64)
 """
 
-# Section 4: label smoothing by adversarial robustness
-from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften  # isort: skip
-
-# Section 3: robustness, and the levels cut by it
-from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
-from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score  # isort: skip
-
-# Section 3: calibration and stability
-from arcal.calibration import (  # isort: skip
-    ByLevel,
-    Reliability,
-    Variance,
-    average,
-    brier,
-    by_level,
-    churn,
-    confidence_and_correct,
-    ece,
-    nll,
-    robust_accuracy,
-    variance,
-)
-
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -51,7 +30,31 @@ from arcal._version import __version__
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
-    from arcal.audits import Audit, audit
+    # Any classifier, any data: where is it wrong about how sure it is?
+    from arcal.audits import Audit, audit  # isort: skip
+
+    # Section 4: label smoothing by adversarial robustness
+    from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften  # isort: skip
+
+    # Section 3: robustness, and the levels cut by it
+    from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
+    from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score  # isort: skip
+
+    # Section 3: calibration and stability
+    from arcal.calibration import (  # isort: skip
+        ByLevel,
+        Reliability,
+        Variance,
+        average,
+        brier,
+        by_level,
+        churn,
+        confidence_and_correct,
+        ece,
+        nll,
+        robust_accuracy,
+        variance,
+    )
 
 __all__ = [
     "AdaptiveLabelSmoothing",
@@ -85,13 +88,34 @@ __all__ = [
     "variance",
 ]
 
+_ROOM_OF = {
+    name: room
+    for room, names in {
+        "audits": "Audit audit",
+        "smoothing": "AdaptiveLabelSmoothing smooth_cross_entropy soften",
+        "attacks": "Adversarial BoundaryProjection CarliniWagner margin",
+        "robustness": "Robustness distance levels mean_rank rank score",
+        "calibration": "ByLevel Reliability Variance average brier by_level churn "
+        "confidence_and_correct ece nll robust_accuracy variance",
+    }.items()
+    for name in names.split()
+}
 _ROOMS = (
+    "adaptive_alpha",
+    "attacks",
     "auditing",
+    "audits",
+    "calibration",
     "classifiers",
+    "compute",
     "data",
     "evaluation",
+    "external",
     "methods",
     "networks",
+    "report",
+    "robustness",
+    "smoothing",
     "store",
     "training",
     "transforms",
@@ -101,6 +125,12 @@ _ROOMS = (
 def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
     if name in _ROOMS:
         return import_module(f"arcal.{name}")
-    if name in ("audit", "Audit"):  # they draw pages, which a plain `import arcal` need not load
-        return getattr(import_module("arcal.audits"), name)
+    if name in _ROOM_OF:
+        value = getattr(import_module(f"arcal.{_ROOM_OF[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'arcal' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -20,6 +20,8 @@ PAGES += (
     "docs/calibrate.md",
     "docs/methods.md",
     "docs/scoring.md",
+    "docs/the-method.md",
+    "docs/train-your-network.md",
     "docs/your-data.md",
     "docs/your-model.md",
     "docs/your-training-loop.md",

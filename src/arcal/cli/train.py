@@ -1,6 +1,8 @@
 """arcal train"""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +15,25 @@ from arcal.errors import ArcalError
 if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.training._sweep import Sweep
+    from arcal.training.recipes import Recipe
     from arcal.training.run import Run
+
+
+def refuse_missing_data(arguments: Sequence[str]) -> None:
+    """Raise `ArcalError` if the data of `arcal train` is nowhere, before torch is imported."""
+    if {"-h", "--help"} & {*arguments}:
+        return
+    for i, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag != "--data" or not (equals or arguments[i + 1 :]):
+            continue
+        path = Path(os.path.expanduser(value if equals else arguments[i + 1]))  # noqa: PTH111
+        if str(path) == "fashion" or path.exists() or any(path.parent.glob(f"{path.name}*")):
+            continue
+        raise ArcalError(
+            f"--data {path} is neither there nor the beginning of a file's name: give 'fashion', "
+            "or the path of a data set (see `arcal train --help`)"
+        )
 
 
 @dataclass(frozen=True)
@@ -21,8 +41,9 @@ class Train:
     """Train a classifier, or several seeds of it, each into a run folder of its own.
 
     The folder's name ends in the hash of everything that the run depends on. A run that is done is
-    not trained again; one that was killed continues, and on a CPU ends in the same bits as if
-    it had not been. A method that cuts levels first trains the vanilla model that it ranks by.
+    not trained again; one that was killed continues, and on a CPU ends in the same bits as if it
+    had not been. A method that cuts levels first trains the vanilla model that it ranks by. The
+    command `arcal --config RUN/train.toml` trains a run again.
     """
 
     data: str = "fashion"
@@ -33,10 +54,19 @@ class Train:
     """How it is trained."""
     network: str = "small"
     """What is trained."""
+    weights: Path | None = None
+    """File of weights that a network of somebody else's starts from, safetensors or of
+    `torch.save`; a last layer for another number of classes is drawn anew."""
     recipe: str = "small"
     """Optimizer, learning rates, epochs, augmentation."""
     epochs: int | None = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
+    lr: float | None = None
+    """Another learning rate than the recipe's."""
+    batch_size: int | None = None
+    """Another number of images a batch than the recipe's."""
+    optimizer: str | None = None
+    """Another optimizer than the recipe's: adam or sgd."""
     seeds: tuple[int, ...] = (0,)
     """One run a seed."""
     sweep: bool = False
@@ -78,6 +108,7 @@ class Train:
 
         from arcal.console import bar
         from arcal.training.many import train_all
+        from arcal.training.recipe_files import write_command
         from arcal.training.run import read_run
 
         run, tried = self._run(), {}
@@ -93,6 +124,8 @@ class Train:
                 compute=self._compute(),
                 progress=progress,
             )
+        for one, folder in zip(runs, folders, strict=True):
+            write_command(one, folder)
         records = [folder.epochs() for folder in folders]
         last = [
             {"run": str(folder.path), "settings": read_run(folder).run.settings} | epochs[-1]
@@ -115,23 +148,36 @@ class Train:
         return Compute(self.accelerator, workers=self.workers, loaders=self.loaders, ray=self.ray)
 
     def _run(self) -> "Run":
-        from arcal.training.recipes import recipe_named
         from arcal.training.run import Run
 
-        recipe = recipe_named(self.recipe)
         return Run(
             data=self.data,
             network=self.network,
+            weights=None if self.weights is None else str(self.weights),
             method=self.method,
             settings=self.settings,
             seeds=self.seeds,
-            recipe=recipe if self.epochs is None else recipe.shortened(self.epochs),
+            recipe=self._recipe(),
             split_seed=self.split_seed,
             validation=self.validation,
             images=self.images,
             classes=self.classes,
             threads=self.threads,
         )
+
+    def _recipe(self) -> "Recipe":
+        from dataclasses import replace
+
+        from arcal.training.recipe_files import open_recipe
+
+        recipe = open_recipe(self.recipe)
+        given = {
+            "learning_rate": self.lr,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer,
+        }
+        recipe = replace(recipe, **{key: one for key, one in given.items() if one is not None})
+        return recipe if self.epochs is None else recipe.shortened(self.epochs)
 
     def _swept(self, run: "Run") -> "Sweep":
         from dataclasses import replace
