@@ -7,6 +7,7 @@ timm's script passes batches of two to `task(input, target)`, so an image's id t
 label, as a second column. What is added to the script is the task in the place of
 `ClassificationTask`, `WithTarget` around both data sets, and `task.learn(loader)` after an epoch.
 """
+# pyright: reportMissingImports=false
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,7 +22,7 @@ import arcal
 from arcal.data import load
 
 
-class WithTarget(Dataset[tuple[Any, list[int]]]):
+class WithTarget(Dataset[tuple[Any, Tensor]]):
     """A data set of pairs (x, y) as pairs (x, [y, id])."""
 
     def __init__(self, dataset: Any) -> None:
@@ -30,7 +31,7 @@ class WithTarget(Dataset[tuple[Any, list[int]]]):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, i: int) -> tuple[Any, list[int]]:
+    def __getitem__(self, i: int) -> tuple[Any, Tensor]:
         x, y = self.dataset[i]
         return x, torch.tensor([int(y), i])
 

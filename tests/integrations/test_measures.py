@@ -1,5 +1,7 @@
 """Figures as one dictionary."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,8 @@ def test_figures_are_those_of_other_libraries_and_of_this_one():
     assert figures["confidence"] == pytest.approx(P.max(axis=1).mean())
     assert figures["gap"] == pytest.approx(P.max(axis=1).mean() - right)
     assert figures["nll"] == pytest.approx(log_loss(LABELS, P))
-    assert figures["brier"] == pytest.approx(brier_score_loss(LABELS, P, scale_by_half=False))
+    whole: Any = False  # the sum over all classes
+    assert figures["brier"] == pytest.approx(brier_score_loss(LABELS, P, scale_by_half=whole))
     tensors = torch.from_numpy(P), torch.from_numpy(LABELS)
     assert figures["ece"] == arcal.ece(*confidence_and_correct(*tensors))
     assert figures["class_wise_ece"] == class_wise_ece(*tensors)
