@@ -31,7 +31,7 @@ class Smoothing(Smoother):
     """
 
 
-class RobustSmoothingTrainer(Trainer):
+class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssues]
     """A Trainer of classifiers whose labels are softened by robustness; it takes `smoothing=`.
 
     Mixed into another Trainer it comes first: `class Mine(RobustSmoothingTrainer, Other)`. The data
@@ -167,7 +167,7 @@ class RobustSmoothingTrainer(Trainer):
         self.smoothing.load_state_dict(load_file(path))
 
 
-class _AtTheStart(TrainerCallback):
+class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
     """Checks the arguments of a training, and has the vanilla model rank."""
 
     def __init__(self, trainer: RobustSmoothingTrainer) -> None:
