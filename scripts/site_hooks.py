@@ -33,6 +33,11 @@ ROOMS = (
     "arcal.training",
     "arcal.evaluation",
     "arcal.report",
+    "arcal.integrations.lightning",
+    "arcal.integrations.transformers",
+    "arcal.integrations.torchmetrics",
+    "arcal.integrations.sklearn",
+    "arcal.integrations.measures",
     "arcal.errors",
 )
 """The packages with a page in the reference, from the user's door inward."""

@@ -29,6 +29,9 @@ ROOMS = (
     "arcal.compute",
     "arcal.data",
     "arcal.evaluation",
+    "arcal.integrations.measures",
+    "arcal.integrations.sklearn",
+    "arcal.integrations.torchmetrics",
     "arcal.methods",
     "arcal.networks",
     "arcal.report",
@@ -38,6 +41,9 @@ ROOMS = (
     "arcal.transforms.corruptions",
 )
 """Where public names are checked: those of `__all__`, or else what a file defines."""
+
+EXTRAS = {"lightning.py": "pytorch_lightning", "transformers.py": "transformers"}
+"""What files of `integrations` need that is not installed for the tests."""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +68,8 @@ def decorated(module: ModuleType) -> dict[str, Callable[..., object]]:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_examples_print_what_they_say(path, folder, monkeypatch):
     monkeypatch.chdir(folder)
+    if path.parent.name == "integrations" and path.name in EXTRAS:
+        pytest.importorskip(EXTRAS[path.name], reason="an extra that is not installed")
     parts = path.relative_to(SOURCE.parent).with_suffix("").parts
     module = import_module(".".join(parts).removesuffix(".__init__"))
     monkeypatch.setattr(module, "__test__", decorated(module), raising=False)

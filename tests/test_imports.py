@@ -12,6 +12,8 @@ ROOMS = (
     "errors",
     "files",
     "logits",
+    "arrays",
+    "distributed",
     "adaptive_alpha",
     "smoothing",
     "attacks",
@@ -44,7 +46,7 @@ FORBIDDEN = {
     **{name: {"files", "store", "data", "compute", "console"} for name in TENSORS},
     "auditing": {"files", "store", "training", "evaluation", "compute", "console"},
     "report": {"store", "training", "evaluation"},
-    "integrations": {"training", "store", "evaluation"},
+    "integrations": {"report", "training", "store", "evaluation"},
 }
 """What the order alone would not say, or says again because it matters most."""
 
@@ -70,8 +72,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
 
 def test_every_file_is_in_a_room():
     rooms = {room(path) for path in SOURCE.rglob("*.py")} - {"__init__"}
-    assert rooms <= set(ROOMS)
-    assert rooms | {"integrations"} == set(ROOMS)  # which is still to be built
+    assert rooms == set(ROOMS)
 
 
 @pytest.mark.parametrize("name", ROOMS)

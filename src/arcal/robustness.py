@@ -20,6 +20,7 @@ from hashlib import sha256
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks import (
     Adversarial,
     BoundaryProjection,
@@ -244,12 +245,13 @@ def check_order(order: str) -> None:
         raise ArcalError(f"order {order!r} is unknown: choose from {', '.join(ORDERS)}")
 
 
-def rank(robustness: Tensor, ids: Tensor) -> Tensor:
+def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     """Position of each input from the least to the most robust, int64 `(N,)`, ties by id.
 
     >>> rank(torch.tensor([0.9, torch.inf, 0.1, 0.9]), torch.tensor([8, 2, 3, 5]))
     tensor([2, 3, 0, 1])
     """
+    robustness, ids = as_tensor(robustness, "robustness"), as_tensor(ids, "ids")
     if robustness.shape != ids.shape or ids.ndim != 1:
         raise ArcalError(
             f"robustness {tuple(robustness.shape)} and ids {tuple(ids.shape)}: give (N,) of each"
@@ -261,7 +263,7 @@ def rank(robustness: Tensor, ids: Tensor) -> Tensor:
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(ids), device=ids.device))
 
 
-def levels(robustness: Tensor, ids: Tensor, R: int) -> Tensor:
+def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
     """Cut the ranking into `R` levels of equal size, int64 `(N,)`: 0 is the least robust.
 
     Sizes differ by at most 1. Section 3.1 uses R = 10. NaN, or fewer inputs than levels, raises.
@@ -275,10 +277,14 @@ def levels(robustness: Tensor, ids: Tensor, R: int) -> Tensor:
     return rank(robustness, ids) * R // N
 
 
-def mean_rank(robustness: Tensor, ids: Tensor) -> Tensor:
+def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`.
 
     >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
     tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)
     """
-    return torch.stack([rank(run, ids) for run in robustness]).double().mean(dim=0)
+    return (
+        torch.stack([rank(run, ids) for run in as_tensor(robustness, "robustness")])
+        .double()
+        .mean(dim=0)
+    )

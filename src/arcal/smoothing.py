@@ -23,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcal.adaptive_alpha import alpha_by_epochs_left, joint_step
+from arcal.arrays import TensorLike, as_tensor
+from arcal.distributed import each_id_once, from_all
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
@@ -191,7 +193,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         """Eq. 4: the degree of smoothing of each level, float64 `(R,)` in [0, 1)."""
         return epsilon_of(self.soft_label, self.Z)
 
-    def assign(self, part: str, ids: Tensor, levels: Tensor) -> None:
+    def assign(self, part: str, ids: TensorLike, levels: TensorLike) -> None:
         """Set the levels of the training or validation examples, by id.
 
         `part` is "train" or "validation"; `ids` are unique int64 `(N,)`, `levels` int64 `(N,)` in
@@ -200,7 +202,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         tables = {"train": self.train_levels, "validation": self.validation_levels}
         if part not in tables:
             raise ArcalError(f"part {part!r} has no levels: choose 'train' or 'validation'")
-        tables[part].assign(ids, levels)
+        tables[part].assign(as_tensor(ids, "ids"), as_tensor(levels, "levels"))
 
     def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
         """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`.
@@ -228,23 +230,35 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.length = epochs, full_rate
 
     @torch.no_grad()
-    def update(self, confidence: Tensor, correct: Tensor, ids: Tensor | None = None) -> Tensor:
+    def update(
+        self,
+        confidence: TensorLike,
+        correct: TensorLike,
+        ids: TensorLike | None = None,
+        *,
+        gathered: bool = False,
+    ) -> Tensor:
         """Eq. 3 and the clipping of Algorithm 1; call it once an epoch. Returns the gaps `(R,)`.
 
         For every validation example, `confidence` float `(N,)` is the probability of the predicted
         class, `correct` bool `(N,)` says whether that class is right, and `ids` int64 `(N,)` (not
-        needed when `R = 1`) gives its level. The gap of level r is `conf(S_r) - acc(S_r)`, float64
-        in [-1, 1]; a level without validation examples has a gap of 0 and keeps its soft label.
+        needed when `R = 1`) gives its level. An id that occurs again counts once. The gap of level
+        r is `conf(S_r) - acc(S_r)`, float64 in [-1, 1]; a level without validation examples has a
+        gap of 0 and keeps its soft label.
+
+        Where `torch.distributed` runs several processes, every one of them has to call this, each
+        with the predictions it made: all are gathered, so that soft labels are those of a single
+        process on the whole validation set, and the same everywhere. With `gathered` each process
+        passes all of them already, and nothing is exchanged. Without ids, what a sampler pads with
+        counts twice.
+
         Other shapes, an empty validation set, a confidence outside [0, 1] or an unknown id raise
-        `ArcalError`.
+        `ArcalError`, in all processes.
         """
-        if confidence.shape != correct.shape or correct.dtype != torch.bool or not len(correct):
-            raise ArcalError(
-                f"confidence has shape {tuple(confidence.shape)} and correct is {correct.dtype} of "
-                f"shape {tuple(correct.shape)}: give N floats and N booleans, N at least 1"
-            )
-        if not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
-            raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
+        share = confidence, correct, ids
+        mine = [None if x is None else as_tensor(x).detach().cpu() for x in share]
+        shares = [mine] if gathered else from_all(mine)
+        confidence, correct, ids = _joined(shares)
         r = self._levels(self.validation_levels, ids, len(confidence))
         difference = (confidence.double() - correct.double()).to(r.device)
         count = torch.bincount(r, minlength=self.R)
@@ -288,6 +302,32 @@ class AdaptiveLabelSmoothing(nn.Module):
                 f"ids have shape {tuple(ids.shape)}: give ({n},), one for each example"
             )
         return table(ids.to(self.soft_label.device))
+
+
+def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The predictions of all processes, checked; each id once where there are ids."""
+    for confidence, correct, ids in shares:
+        if confidence.shape != correct.shape or correct.dtype != torch.bool or correct.ndim != 1:
+            raise ArcalError(
+                f"confidence has shape {tuple(confidence.shape)} and correct is {correct.dtype} of "
+                f"shape {tuple(correct.shape)}: give N floats and N booleans, N at least 1"
+            )
+        if not ((confidence >= 0) & (confidence <= 1 + 1e-6)).all():
+            raise ArcalError("a validation confidence is not in [0, 1]: give probabilities")
+        if ids is not None and ids.shape != correct.shape:
+            raise ArcalError(
+                f"ids have shape {tuple(ids.shape)}: give ({len(correct)},), one for each example"
+            )
+    if not sum(len(share[1]) for share in shares):
+        raise ArcalError(
+            "there are no validation predictions: give N floats and N booleans, N at least 1"
+        )
+    columns = list(zip(*shares, strict=True))
+    confidence, correct = torch.cat(columns[0]), torch.cat(columns[1])
+    if any(ids is None for ids in columns[2]):
+        return confidence, correct, None
+    ids, confidence, correct = each_id_once(torch.cat(columns[2]), confidence, correct)
+    return confidence, correct, ids
 
 
 def _schedule(alpha: float | Mapping[Any, float]) -> dict[int, float]:
@@ -345,7 +385,7 @@ class LevelsById(nn.Module):
             raise ArcalError(
                 f"there are no {self.part} levels: call assign({self.part!r}, ids, levels) first"
             )
-        positions = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
+        positions = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
         known = self.ids[positions] == ids
         if not known.all():
             raise ArcalError(

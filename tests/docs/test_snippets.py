@@ -1,11 +1,14 @@
 """Python in the documents runs, in the order of each page, on a tiny data set and network."""
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 from documents import ROOT, blocks
 from torch import nn
+from torch.utils.data import TensorDataset
 
 import arcal
 from arcal.data import load
@@ -21,6 +24,7 @@ PAGES += (
     "docs/train-your-network.md",
     "docs/your-data.md",
     "docs/your-model.md",
+    "docs/your-training-loop.md",
 )
 TRAINED_ELSEWHERE = "PolyLoss"
 """The example of a method, which `tests/training/test_trained_methods.py` runs."""
@@ -101,15 +105,62 @@ def text():
     return {"bert": Bert(), "embeddings": embeddings, "mask": mask.long()}
 
 
+class Pixels(nn.Module):
+    """A classifier of images, called as those of transformers are."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(784, 10)
+
+    def forward(self, pixel_values, labels=None):
+        return {"logits": self.head(pixel_values.flatten(1))}
+
+
+def training_loop(names):
+    """Data sets for a training loop, networks, and what an epoch's validation says."""
+    x, y, ids = names["validation_images"], names["validation_labels"], names["validation_ids"]
+    smoothing = arcal.AdaptiveLabelSmoothing(Z=10, R=2, alpha=0.1)
+    levels = torch.arange(len(ids)) % 2
+    smoothing.assign("validation", ids, levels)
+    confidence, correct = arcal.confidence_and_correct(names["probabilities"], y)
+    dicts = [{"pixel_values": x[i], "labels": int(y[i]), "id": i} for i in range(len(y))]
+    return {
+        "train_set": TensorDataset(x, y),
+        "validation_set": TensorDataset(x, y),
+        "classifier": Pixels(),
+        "vanilla_classifier": Pixels(),
+        "images_with_id": dicts,
+        "validation_images_with_id": dicts,
+        "smoothing": smoothing,
+        "levels": levels,
+        "confidence": confidence,
+        "correct": correct,
+        "ids": ids,
+    }
+
+
+def is_installed(code):
+    """Whether all that a block imports is there; some of it is in extras."""
+    imported = re.findall(r"^from (\w+)|^import (\w+)", code, re.MULTILINE)
+    names = {name for pair in imported for name in pair if name}
+    if "transformers" in names:  # whose Trainer runs on it
+        names.add("accelerate")
+    return all(find_spec(name) for name in names)
+
+
+@pytest.mark.filterwarnings("ignore:::pytorch_lightning")  # advice for larger trainings
+@pytest.mark.filterwarnings("ignore:.*TreeSpec:FutureWarning")
 @pytest.mark.parametrize("page", PAGES)
 def test_python_runs(page, names, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page == "docs/scoring.md":
         names = names | {"labels": names["labels"] % 2, **text()}
+    if page == "docs/your-training-loop.md":
+        names = names | training_loop(names)
     codes = [
         code.replace("runs/RUN", str(run)) for code in blocks((ROOT / page).read_text(), "python")
     ]
-    codes = [code for code in codes if TRAINED_ELSEWHERE not in code]
+    codes = [code for code in codes if TRAINED_ELSEWHERE not in code and is_installed(code)]
     assert codes
     state: dict = {}
     for code in codes:

@@ -1,10 +1,6 @@
 """The loop: determinism, resume, lockstep members, several processes."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +22,7 @@ from arcal.store import RunFolder, load_tensors
 from arcal.training._fit import Member, fit
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
+from launching import on_two_processes
 
 RECIPE = replace(RECIPES["demo"].shortened(3), batch_size=32, augmentation="crop-flip")
 
@@ -271,21 +268,7 @@ def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
 def test_processes_compute_the_same_soft_labels_as_one(tmp_path):
     from two_processes import validated
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    there |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("two_processes.py"), tmp_path / str(rank)],
-            env=os.environ | there | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        _, error = process.communicate(timeout=120)
-        assert process.returncode == 0, error.decode()
+    on_two_processes(Path(__file__).with_name("two_processes.py"), tmp_path)
     two = [json.loads((tmp_path / str(rank)).read_text()) for rank in range(2)]
     alone = json.loads(json.dumps(validated(Fabric(accelerator="cpu", devices=1))))
     assert two[0][0] == alone[0], "identical predictions must give identical measures and labels"

@@ -31,6 +31,6 @@ if __name__ == "__main__":
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
     found = validated(fabric)
-    Path(sys.argv[1]).write_text(json.dumps(found))
+    (Path(sys.argv[1]) / os.environ["RANK"]).write_text(json.dumps(found))
     fabric.barrier()
     os._exit(0)  # gloo's threads may abort an orderly exit

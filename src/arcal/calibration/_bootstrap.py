@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.errors import ArcalError
 
 
@@ -58,7 +59,7 @@ class Bootstrap:
 
 def bootstrap(
     measure: Callable[..., float],
-    *arrays: Tensor,
+    *arrays: TensorLike,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -95,7 +96,8 @@ def bootstrap(
     No rows, arrays of different lengths, no resamples, a `confidence` outside (0, 1), or a measure
     that is nan on some draw raises `ArcalError`.
     """
-    lengths = {len(array) for array in arrays}
+    columns = [as_tensor(array) for array in arrays]
+    lengths = {len(array) for array in columns}
     if len(lengths) != 1 or lengths == {0}:
         raise ArcalError(
             f"the arrays to resample have {sorted(lengths)} rows: pass arrays of one length, at "
@@ -107,12 +109,12 @@ def bootstrap(
             f"{resamples}: the usual confidence is 0.95"
         )
     (N,) = lengths
-    estimate = measure(*arrays)
+    estimate = measure(*columns)
     generator = torch.Generator().manual_seed(seed)
     samples = torch.empty(resamples, dtype=torch.float64)
     for b in range(resamples):
         rows = torch.randint(N, (N,), generator=generator)
-        samples[b] = measure(*(array[rows] for array in arrays))
+        samples[b] = measure(*(array[rows] for array in columns))
     if samples.isnan().any():
         raise ArcalError("the measure is nan on some draw of the rows: pass more rows")
     return Bootstrap(estimate, samples, confidence)

@@ -5,6 +5,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration._checks import as_classes, as_confidence, as_correct, as_weights
 from arcal.calibration._ece import bin_of, ece
@@ -12,11 +13,11 @@ from arcal.calibration.draws import chance, counts_within, drawn_counts, gathere
 
 
 def bootstrap_ece(
-    confidence: Tensor,
-    correct: Tensor,
+    confidence: TensorLike,
+    correct: TensorLike,
     bins: int = 15,
     *,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Bootstrap:
@@ -52,12 +53,12 @@ def bootstrap_ece(
 
 
 def bootstrap_ece_by_group(
-    confidence: Tensor,
-    correct: Tensor,
-    groups: Tensor,
+    confidence: TensorLike,
+    correct: TensorLike,
+    groups: TensorLike,
     G: int,
     *,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     bins: int = 15,
     resamples: int = 1000,
     seed: int = 0,
@@ -85,11 +86,11 @@ def bootstrap_ece_by_group(
 
 
 def ece_by_chance(
-    confidence: Tensor,
-    groups: Tensor,
+    confidence: TensorLike,
+    groups: TensorLike,
     G: int,
     *,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     bins: int = 15,
     resamples: int = 1000,
     seed: int = 0,
@@ -116,7 +117,7 @@ class _GroupedError:
     """The ECEs of groups, `(b, G)`, from residuals `(N, b)` and how often each row counts."""
 
     def __init__(
-        self, confidence: Tensor, groups: Tensor, G: int, weights: Tensor | None, bins: int
+        self, confidence: Tensor, groups: TensorLike, G: int, weights: TensorLike | None, bins: int
     ):
         N = len(confidence)
         self.groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N).numpy()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._checks import as_classes, as_confidence, as_correct
 from arcal.calibration._ece import ece
 from arcal.errors import ArcalError
@@ -43,12 +44,12 @@ class ByLevel:
 
 
 def by_level(
-    confidence: Tensor,
-    correct: Tensor,
-    levels: Tensor,
+    confidence: TensorLike,
+    correct: TensorLike,
+    levels: TensorLike,
     R: int,
     *,
-    labels: Tensor | None = None,
+    labels: TensorLike | None = None,
     classes: int | None = None,
     bins: int = 15,
 ) -> ByLevel:
@@ -93,7 +94,7 @@ def by_level(
     )
 
 
-def mean_by_level(values: Tensor, levels: Tensor, R: int) -> Tensor:
+def mean_by_level(values: TensorLike, levels: TensorLike, R: int) -> Tensor:
     """The mean of `values` `(N,)` within each level, `(R,)` float64; nan for an empty level.
 
     `levels` `(N,)` are integers in 0 .. R-1. Another shape or level raises `ArcalError`.
@@ -101,16 +102,17 @@ def mean_by_level(values: Tensor, levels: Tensor, R: int) -> Tensor:
     >>> mean_by_level(torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0, 2, 2]), R=3)
     tensor([1., nan, 4.], dtype=torch.float64)
     """
+    values = as_float64(values, "values")
     if values.ndim != 1:
         raise ArcalError(f"values must have shape (N,), not {tuple(values.shape)}: flatten them")
     levels = as_classes(levels, len(values), R, "levels")
-    values = values.detach().cpu().double()
     sums = torch.bincount(levels, weights=values, minlength=R)
     # Without any values, bincount ignores the type of the weights and returns int64.
     return sums.double() / torch.bincount(levels, minlength=R)
 
 
-def _histogram(labels: Tensor, classes: int | None, levels: Tensor, R: int) -> Tensor:
+def _histogram(labels: TensorLike, classes: int | None, levels: Tensor, R: int) -> Tensor:
+    labels = as_tensor(labels, "labels")
     Z = int(labels.max()) + 1 if classes is None else classes
     labels = as_classes(labels, len(levels), Z)
     return torch.bincount(levels * Z + labels, minlength=R * Z).reshape(R, Z)

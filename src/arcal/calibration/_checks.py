@@ -1,11 +1,13 @@
-"""Input checks shared by this package. Each returns its input detached, on the CPU, for exact sums.
+"""Input checks shared by this package: of tensors, arrays and lists.
 
+Each returns its input as a tensor, detached and on the CPU, for exact sums.
 Whatever does not pass raises `ArcalError`.
 """
 
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -17,8 +19,9 @@ UNNORMALISED = 1e-2
 SOFTMAX = "pass a softmax's output, not logits"
 
 
-def as_confidence(confidence: Tensor) -> Tensor:
+def as_confidence(confidence: TensorLike) -> Tensor:
     """`(N,)` values in [0, 1] as float64."""
+    confidence = as_tensor(confidence, "confidence")
     if confidence.ndim != 1:
         raise ArcalError(
             f"confidence must have shape (N,), not {tuple(confidence.shape)}: flatten it"
@@ -26,8 +29,9 @@ def as_confidence(confidence: Tensor) -> Tensor:
     return as_unit(confidence, "confidence")
 
 
-def as_correct(correct: Tensor, n: int) -> Tensor:
+def as_correct(correct: TensorLike, n: int) -> Tensor:
     """`(N,)` booleans, so that labels or predictions passed by mistake are refused."""
+    correct = as_tensor(correct, "correct")
     if correct.dtype != torch.bool or correct.shape != (n,):
         raise ArcalError(
             f"correct must be {n} booleans, one for each confidence, not {correct.dtype} of shape "
@@ -37,9 +41,10 @@ def as_correct(correct: Tensor, n: int) -> Tensor:
 
 
 def as_probabilities(
-    probabilities: Tensor, ndim: int = 2, name: str = "probabilities", remedy: str = SOFTMAX
+    probabilities: TensorLike, ndim: int = 2, name: str = "probabilities", remedy: str = SOFTMAX
 ) -> Tensor:
     """`(..., Z)` rows in [0, 1] that sum to 1, as float64."""
+    probabilities = as_tensor(probabilities, name)
     if probabilities.ndim != ndim or probabilities.shape[-1] == 0:
         shape = "(N, Z)" if ndim == 2 else "(M, N, Z)"
         raise ArcalError(
@@ -54,8 +59,9 @@ def as_probabilities(
     return probabilities
 
 
-def as_classes(values: Tensor, n: int, Z: int, name: str = "labels") -> Tensor:
+def as_classes(values: TensorLike, n: int, Z: int, name: str = "labels") -> Tensor:
     """`(N,)` whole numbers 0 .. Z-1 as int64: labels, predictions or levels."""
+    values = as_tensor(values, name)
     if values.shape != (n,):
         raise ArcalError(
             f"{name} must have shape ({n},), not {tuple(values.shape)}: pass one per input"
@@ -69,8 +75,9 @@ def as_classes(values: Tensor, n: int, Z: int, name: str = "labels") -> Tensor:
     return values
 
 
-def as_counts(successes: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+def as_counts(successes: TensorLike, count: TensorLike) -> tuple[Tensor, Tensor]:
     """Successes and trials as float64 of one shape, the former within 0 .. the latter."""
+    successes, count = as_tensor(successes, "successes"), as_tensor(count, "count")
     x, n = successes.detach().cpu().double(), count.detach().cpu().double()
     if x.shape != n.shape:
         raise ArcalError(
@@ -86,10 +93,11 @@ def as_counts(successes: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
     return x, n
 
 
-def as_weights(weights: Tensor | None, n: int) -> Tensor:
+def as_weights(weights: TensorLike | None, n: int) -> Tensor:
     """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0."""
     if weights is None:
         return torch.ones(n, dtype=torch.float64)
+    weights = as_tensor(weights, "weights")
     if weights.shape != (n,) or weights.is_complex():
         raise ArcalError(
             f"weights must be {n} numbers, one per input, not {weights.dtype} of shape "
@@ -105,15 +113,17 @@ def as_weights(weights: Tensor | None, n: int) -> Tensor:
     return weights
 
 
-def as_integers(values: Tensor, name: str) -> Tensor:
+def as_integers(values: TensorLike, name: str) -> Tensor:
     """Integers of any width as int64."""
+    values = as_tensor(values, name)
     if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
         raise ArcalError(f"{name} must be integers, not {values.dtype}: pass class numbers")
     return values.detach().cpu().long()
 
 
-def as_unit(values: Tensor, name: str, remedy: str = SOFTMAX) -> Tensor:
+def as_unit(values: TensorLike, name: str, remedy: str = SOFTMAX) -> Tensor:
     """Values of any shape in [0, 1], up to rounding, as float64."""
+    values = as_tensor(values, name)
     values = values.detach().cpu().double()
     inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)  # false for nan
     if not inside.all():

@@ -6,11 +6,12 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_classes, as_confidence, as_correct, as_probabilities
 from arcal.errors import ArcalError
 
 
-def confidence_and_correct(probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
     """The confidence `(N,)` float64 of each prediction, and whether it is correct, `(N,)` bool.
 
     The predicted class has the largest of the `probabilities` `(N, Z)`, the first of equal ones;
@@ -73,7 +74,7 @@ class Reliability:
         self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64)
         self.correct_sums = torch.zeros(self.bins, dtype=torch.int64)
 
-    def update(self, confidence: Tensor, correct: Tensor) -> Self:
+    def update(self, confidence: TensorLike, correct: TensorLike) -> Self:
         """Add a batch of confidences `(N,)` in [0, 1] and booleans `(N,)`; N may be 0.
 
         Confidences outside [0, 1] by up to 1e-6, the effect of rounding, are clipped. Others, nan
@@ -124,7 +125,7 @@ class Reliability:
         return ((self.correct_sums - self.confidence_sums).abs().sum() / n).item()
 
 
-def ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
+def ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
     """Expected calibration error, in [0, 1] (section 3): sum_k |B_k|/N |acc(B_k) - conf(B_k)|.
 
     `confidence` `(N,)` is in [0, 1] and `correct` `(N,)` bool; N is at least 1. Bins and errors are

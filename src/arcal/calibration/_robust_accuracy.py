@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration.intervals import clopper_pearson
 from arcal.errors import ArcalError
 
@@ -28,7 +29,7 @@ class RobustAccuracy:
 
 
 def robust_accuracy(
-    robustness: Tensor, correct: Tensor, radii: Tensor | None = None
+    robustness: TensorLike, correct: TensorLike, radii: TensorLike | None = None
 ) -> RobustAccuracy:
     """The curve of robust accuracy over `radii` `(R,)`.
 
@@ -45,18 +46,18 @@ def robust_accuracy(
     >>> robust_accuracy(robustness, correct, torch.tensor([0.0, 0.2, 0.5])).accuracy
     tensor([0.7500, 0.5000, 0.2500], dtype=torch.float64)
     """
-    distance = robustness.detach().cpu().double()
-    right = correct.detach().cpu()
+    distance = as_float64(robustness, "robustness")
+    right = as_tensor(correct, "correct").detach().cpu()
     if distance.ndim != 1 or distance.shape != right.shape or right.dtype != torch.bool:
         raise ArcalError(
-            f"robustness {tuple(robustness.shape)} and correct {correct.dtype} "
-            f"{tuple(correct.shape)}: give distances and bools, (N,) of each"
+            f"robustness {tuple(distance.shape)} and correct {right.dtype} "
+            f"{tuple(right.shape)}: give distances and bools, (N,) of each"
         )
     if len(distance) == 0 or not (distance >= 0).all():
         raise ArcalError("distances of at least one input are needed, from 0 to +inf")
     known = distance[right & distance.isfinite()]
     steps = torch.cat([known.new_zeros(1), known]).unique()
-    radii = steps if radii is None else radii.detach().cpu().double()
+    radii = steps if radii is None else as_float64(radii, "radii")
     if radii.ndim != 1 or not (radii >= 0).all():
         raise ArcalError(f"radii are {tuple(radii.shape)}: give (R,), each 0 or more")
     stays = ((distance > radii.unsqueeze(1)) & right).sum(dim=1)

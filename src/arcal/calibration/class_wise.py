@@ -6,6 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_classes, as_probabilities
 from arcal.errors import ArcalError
 
@@ -46,7 +47,7 @@ class ClassWise:
         self.probability_sums = torch.zeros(shape, dtype=torch.float64)
         self.label_sums = torch.zeros(shape, dtype=torch.int64)
 
-    def update(self, probabilities: Tensor, labels: Tensor) -> Self:
+    def update(self, probabilities: TensorLike, labels: TensorLike) -> Self:
         """Add a batch of probabilities `(N, Z)` and labels `(N,)` in 0 .. Z-1; N may be 0.
 
         Rows that are not probabilities of Z classes, or labels out of range, raise `ArcalError` and
@@ -105,7 +106,7 @@ class ClassWise:
         return sums.reshape(self.count.shape)
 
 
-def class_wise_ece(probabilities: Tensor, labels: Tensor, bins: int = 15) -> float:
+def class_wise_ece(probabilities: TensorLike, labels: TensorLike, bins: int = 15) -> float:
     """Class-wise ECE, in [0, 1], of probabilities `(N, Z)` and labels `(N,)` in 0 .. Z-1.
 
     The mean over classes z of the ECE of "the label is z" under the probability of z (Kull et al.,

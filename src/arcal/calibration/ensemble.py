@@ -4,11 +4,12 @@ import math
 
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
 
-def average(logits: Tensor) -> Tensor:
+def average(logits: TensorLike) -> Tensor:
     """Log of the members' mean probability, `(N, Z)` float64, from their logits `(M, N, Z)`.
 
     log 1/M sum_m softmax(logits_m): probabilities are averaged, not logits, and computed as
@@ -21,6 +22,7 @@ def average(logits: Tensor) -> Tensor:
     >>> average(members).exp()
     tensor([[0.5000, 0.5000]], dtype=torch.float64)
     """
+    logits = as_tensor(logits, "logits")
     if logits.ndim != 3 or len(logits) == 0:
         raise ArcalError(
             f"logits must have shape (M, N, Z) with M >= 1, not {tuple(logits.shape)}: "

@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_confidence, as_correct
 from arcal.errors import ArcalError
 
 
-def equal_mass_ece(confidence: Tensor, correct: Tensor, bins: int = 15) -> float:
+def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) -> float:
     """Expected calibration error over bins with equally many rows (Nguyen and O'Connor, 2015).
 
     sum_k 1/K |acc(B_k) - conf(B_k)| over K = `bins` bins, in [0, 1]; O(N) memory. `confidence`

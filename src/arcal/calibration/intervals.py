@@ -4,12 +4,13 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_counts, as_integers
 from arcal.errors import ArcalError
 
 
 def clopper_pearson(
-    successes: Tensor, count: Tensor, confidence: float = 0.95
+    successes: TensorLike, count: TensorLike, confidence: float = 0.95
 ) -> tuple[Tensor, Tensor]:
     """The exact confidence interval of a probability (Clopper and Pearson, 1934).
 
@@ -27,7 +28,7 @@ def clopper_pearson(
 
 
 def exact_interval(
-    successes: Tensor, count: Tensor, confidence: float = 0.95
+    successes: TensorLike, count: TensorLike, confidence: float = 0.95
 ) -> tuple[Tensor, Tensor]:
     """`clopper_pearson` of counts that may be fractions, such as the effective numbers of weights.
 

@@ -11,6 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._checks import as_probabilities
 from arcal.errors import ArcalError
 
@@ -18,7 +19,7 @@ ROUNDING = 1e-6
 """How far rounding may take an entropy out of [0, log Z], relative to log Z."""
 
 
-def entropy(log_probabilities: Tensor) -> Tensor:
+def entropy(log_probabilities: TensorLike) -> Tensor:
     """Predictive entropy -sum_z p_z log p_z in nats, `(N,)` float64 in [0, log Z].
 
     `log_probabilities` `(N, Z)` are the log-softmax of a model's logits or the `average` of an
@@ -29,7 +30,7 @@ def entropy(log_probabilities: Tensor) -> Tensor:
     >>> entropy(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
     tensor([0.6931, 0.0000], dtype=torch.float64)
     """
-    log_probabilities = log_probabilities.detach().cpu().double()
+    log_probabilities = as_float64(log_probabilities, "log_probabilities")
     p = as_probabilities(
         log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
     )
@@ -37,7 +38,7 @@ def entropy(log_probabilities: Tensor) -> Tensor:
     return terms.sum(1).clamp(0, math.log(p.shape[1]))  # rounding may leave the interval
 
 
-def auroc(scores_in: Tensor, scores_out: Tensor) -> float:
+def auroc(scores_in: TensorLike, scores_out: TensorLike) -> float:
     """Area under the ROC curve, in [0, 1]: P(in > out) + P(in = out) / 2 over all pairs.
 
     `scores_in` `(N,)` and `scores_out` `(M,)` are larger for inputs that appear in-distribution: 1
@@ -55,7 +56,7 @@ def auroc(scores_in: Tensor, scores_out: Tensor) -> float:
     return int((below + not_above).sum()) / (2 * len(inside) * len(outside))
 
 
-def fpr_at_95_tpr(scores_in: Tensor, scores_out: Tensor) -> float:
+def fpr_at_95_tpr(scores_in: TensorLike, scores_out: TensorLike) -> float:
     """False positive rate at a true positive rate of 95 %, in [0, 1]; lower is better.
 
     The share of out-of-distribution inputs with a score of at least the threshold, which is the
@@ -102,7 +103,7 @@ class EntropyHistogram:
         return type(self)(self.edges, self.count + other.count)
 
 
-def entropy_histogram(entropy: Tensor, Z: int, bins: int = 50) -> EntropyHistogram:
+def entropy_histogram(entropy: TensorLike, Z: int, bins: int = 50) -> EntropyHistogram:
     """The histogram of entropies `(N,)` in [0, log Z] nats, in `bins` bins; N may be 0.
 
     An entropy that is nan or outside the interval by more than rounding, another shape, fewer than
@@ -126,14 +127,16 @@ def entropy_histogram(entropy: Tensor, Z: int, bins: int = 50) -> EntropyHistogr
     return EntropyHistogram(edges, torch.bincount(k, minlength=bins))
 
 
-def _as_scores(scores: Tensor, name: str) -> Tensor:
+def _as_scores(scores: TensorLike, name: str) -> Tensor:
+    scores = as_tensor(scores, name)
     if scores.numel() == 0:
         raise ArcalError(f"{name} is empty: pass at least one score")
     return _as_vector(scores, name)
 
 
-def _as_vector(values: Tensor, name: str) -> Tensor:
+def _as_vector(values: TensorLike, name: str) -> Tensor:
     """`(N,)` without nan, as float64."""
+    values = as_tensor(values, name)
     if values.ndim != 1 or values.is_complex():
         raise ArcalError(
             f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "

@@ -3,11 +3,12 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_float64
 from arcal.calibration._checks import as_classes, as_probabilities
 from arcal.errors import ArcalError
 
 
-def nll(log_probabilities: Tensor, labels: Tensor) -> float:
+def nll(log_probabilities: TensorLike, labels: TensorLike) -> float:
     """Mean negative log-likelihood -1/N sum_i log p_i[y_i] of the labels, in nats, in [0, inf].
 
     `log_probabilities` `(N, Z)` are the log-softmax of a model's logits or the `average` of an
@@ -19,7 +20,7 @@ def nll(log_probabilities: Tensor, labels: Tensor) -> float:
     >>> nll(torch.tensor([[0.5, 0.5], [0.0, 1.0]]).log(), torch.tensor([0, 1]))  # (log 2) / 2
     0.34657...
     """
-    log_probabilities = log_probabilities.detach().cpu().double()
+    log_probabilities = as_float64(log_probabilities, "log_probabilities")
     N, Z = as_probabilities(
         log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
     ).shape
@@ -27,7 +28,7 @@ def nll(log_probabilities: Tensor, labels: Tensor) -> float:
     return -log_likelihoods.mean().item()
 
 
-def brier(probabilities: Tensor, labels: Tensor) -> float:
+def brier(probabilities: TensorLike, labels: TensorLike) -> float:
     """Brier score 1/N sum_i sum_z (p_i[z] - [z = y_i])^2 of probabilities `(N, Z)`, in [0, 2].
 
     `labels` `(N,)` are integers in 0 .. Z-1. The sum is over all classes, as Brier (1950) defined
@@ -44,7 +45,7 @@ def brier(probabilities: Tensor, labels: Tensor) -> float:
     return (probabilities - one_hot).square().sum(1).mean().item()
 
 
-def _as_labels(labels: Tensor, N: int, Z: int) -> Tensor:
+def _as_labels(labels: TensorLike, N: int, Z: int) -> Tensor:
     if N == 0:
         raise ArcalError("the mean over no inputs is undefined: pass at least one row")
     return as_classes(labels, N, Z)

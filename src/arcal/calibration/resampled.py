@@ -8,6 +8,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration._checks import as_weights
 from arcal.calibration._ece import bin_of, confidence_and_correct
@@ -18,11 +19,11 @@ BINS = 15
 
 
 def resampled(
-    log_probabilities: Tensor,
-    labels: Tensor,
+    log_probabilities: TensorLike,
+    labels: TensorLike,
     draws: Iterable[Tensor],
     *,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     smooth: bool = True,
 ) -> dict[str, Bootstrap]:
     """The figures of N inputs by name, with what they are on draws of the inputs.
@@ -41,13 +42,13 @@ def resampled(
     >>> round(figures["gap"].estimate, 4), figures["gap"].samples.shape
     (0.15, torch.Size([1000]))
     """
-    log_p = log_probabilities.detach().cpu().double()
+    log_p = as_float64(log_probabilities, "log_probabilities")
     p = log_p.exp()
     confidence, correct = confidence_and_correct(p, labels)
     N = len(confidence)
     if N == 0:
         raise ArcalError("the figures of no inputs are undefined: pass at least one")
-    labels = labels.detach().cpu().long()[:, None]
+    labels = as_tensor(labels, "labels").detach().cpu().long()[:, None]
     w = as_weights(weights, N)
     loss = -log_p.gather(1, labels)[:, 0]
     impossible = loss.isinf()

@@ -6,11 +6,12 @@ import torch
 from scipy.special import betainc, betaincc
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_counts, as_unit
 from arcal.errors import ArcalError
 
 
-def binomial_p(successes: Tensor, count: Tensor, probability: Tensor) -> Tensor:
+def binomial_p(successes: TensorLike, count: TensorLike, probability: TensorLike) -> Tensor:
     """Two-sided p-values, float64, of `successes` out of `count` trials at a `probability`.
 
     Twice the smaller of P(X <= successes) and P(X >= successes), at most 1: below 0.05 exactly

@@ -9,6 +9,7 @@ from scipy.fft import dct
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_confidence, as_correct, as_weights
 from arcal.calibration.draws import chance, gathered
 from arcal.errors import ArcalError
@@ -23,7 +24,9 @@ STEPS = 60
 Array = NDArray[np.float64]
 
 
-def smooth_ece(confidence: Tensor, correct: Tensor, *, weights: Tensor | None = None) -> float:
+def smooth_ece(
+    confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
+) -> float:
     """Smooth calibration error smECE, in [0, 1] (Blasiok and Nakkiran, 2024).
 
     With the residuals correct - confidence smoothed by a kernel of bandwidth s,

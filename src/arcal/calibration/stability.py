@@ -6,6 +6,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration._checks import as_integers, as_probabilities
 from arcal.errors import ArcalError
 
@@ -48,7 +49,7 @@ class Variance:
         return self.own_maximum_per_input.mean().item()
 
 
-def variance(probabilities: Tensor) -> Variance:
+def variance(probabilities: TensorLike) -> Variance:
     """sigma^2 = 1/N sum_i 1/(M-1) sum_m (p_hat[m,i] - p_bar[i])^2 (section 3.1), in three readings.
 
     `probabilities` `(M, N, Z)` are those of M runs on the same N inputs; the estimate is unbiased
@@ -68,7 +69,7 @@ def variance(probabilities: Tensor) -> Variance:
     )
 
 
-def churn(predictions: Tensor) -> float:
+def churn(predictions: TensorLike) -> float:
     """The share of inputs whose predicted class differs between two runs, in [0, 1].
 
     The mean over all pairs of the M runs in `predictions`, integers `(M, N)` (Milani Fard et al.,
@@ -80,7 +81,7 @@ def churn(predictions: Tensor) -> float:
     return churn_per_input(predictions).mean().item()
 
 
-def churn_per_input(predictions: Tensor) -> Tensor:
+def churn_per_input(predictions: TensorLike) -> Tensor:
     """The share of pairs of runs that differ on each input, `(N,)` float64 in [0, 1].
 
     `predictions` and errors are those of `churn`.
@@ -88,6 +89,7 @@ def churn_per_input(predictions: Tensor) -> Tensor:
     >>> churn_per_input(torch.tensor([[0, 1], [0, 1], [0, 2]]))
     tensor([0.0000, 0.6667], dtype=torch.float64)
     """
+    predictions = as_tensor(predictions, "predictions")
     if predictions.ndim != 2:
         raise ArcalError(
             f"predictions must have shape (M, N), not {tuple(predictions.shape)}: stack the runs"

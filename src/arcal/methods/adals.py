@@ -63,7 +63,7 @@ class AdaLS(Method):
         return self.smoothing(logits, labels, ids)
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
-        gap = self.smoothing.update(confidence, correct, ids)
+        gap = self.smoothing.update(confidence, correct, ids, gathered=True)
         return {"gap": gap.tolist(), "epsilon": self.smoothing.epsilon.tolist()}
 
 

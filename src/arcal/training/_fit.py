@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from arcal.calibration import average, confidence_and_correct, ece
 from arcal.data import Folder, Part, as_input, batches
+from arcal.distributed import each_id_once
 from arcal.errors import ArcalError
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
@@ -295,11 +296,7 @@ class _Loop:
         """All processes' columns `(N,)`, ascending by id (the first column), each id once."""
         if self.fabric.world_size > 1:
             columns = [self._from_all(column) for column in columns]
-        order = columns[0].argsort(stable=True)
-        ids = columns[0][order]
-        first = torch.ones(len(ids), dtype=torch.bool)
-        first[1:] = ids[1:] != ids[:-1]
-        return [column[order][first] for column in columns]
+        return each_id_once(*columns)
 
     def _from_all(self, column: Tensor) -> Tensor:
         column = column.to(self.fabric.device)

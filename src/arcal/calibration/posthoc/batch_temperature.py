@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_classes
 from arcal.calibration.intervals import exact_interval
 from arcal.calibration.posthoc.calibrator import as_log_probabilities
@@ -146,7 +147,7 @@ class BatchTemperature:
 
 
 def fit_batch_temperature(
-    log_p: Tensor, labels: Tensor, *, window: int = WINDOW, shrink: float = SHRINK
+    log_p: TensorLike, labels: TensorLike, *, window: int = WINDOW, shrink: float = SHRINK
 ) -> BatchTemperature:
     """The temperature and the threshold of validation inputs `(N, Z)` with labels `(N,)`.
 

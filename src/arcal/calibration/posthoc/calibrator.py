@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration._checks import UNNORMALISED, as_classes, as_probabilities
 from arcal.errors import ArcalError
 
@@ -67,10 +68,10 @@ class Calibrator(nn.Module):
 
     def forward(
         self,
-        log_p: Tensor,
+        log_p: TensorLike,
         *,
-        robustness: Tensor | None = None,
-        energy: Tensor | None = None,
+        robustness: TensorLike | None = None,
+        energy: TensorLike | None = None,
     ) -> Tensor:
         """Calibrated log-probabilities `(N, Z)`, of `dtype`, from those of a classifier `(N, Z)`.
 
@@ -80,6 +81,7 @@ class Calibrator(nn.Module):
         though needed or has another length raise `ArcalError`. Values are not checked in a compiled
         or exported program, where nan gives nan.
         """
+        log_p = as_tensor(log_p, "log_p")
         if not torch.compiler.is_compiling():
             self._check_device(log_p)
             _check_log_probabilities(log_p)
@@ -134,7 +136,7 @@ def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Ten
     return tensor
 
 
-def as_robustness(robustness: Tensor | None, N: int, kind: str) -> Tensor:
+def as_robustness(robustness: TensorLike | None, N: int, kind: str) -> Tensor:
     """The robustness `(N,)` that a method of this kind needs, +inf among it; no nan.
 
     >>> as_robustness(None, 3, "halfway")
@@ -143,6 +145,7 @@ def as_robustness(robustness: Tensor | None, N: int, kind: str) -> Tensor:
     """
     if robustness is None:
         raise ArcalError(f"{kind} needs the robustness of each input: pass robustness=")
+    robustness = as_tensor(robustness, "robustness")
     if torch.compiler.is_compiling():
         return robustness
     if robustness.shape != (N,) or not robustness.is_floating_point():
@@ -158,7 +161,7 @@ def as_robustness(robustness: Tensor | None, N: int, kind: str) -> Tensor:
     return robustness
 
 
-def as_energy(energy: Tensor | None, N: int, kind: str) -> Tensor:
+def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
     """The energy `(N,)`, -log sum exp of the logits, that a method of this kind needs; finite.
 
     >>> as_energy(None, 3, "ebs")
@@ -167,6 +170,7 @@ def as_energy(energy: Tensor | None, N: int, kind: str) -> Tensor:
     """
     if energy is None:
         raise ArcalError(f"{kind} needs the energy of the logits of each input: pass energy=")
+    energy = as_tensor(energy, "energy")
     if torch.compiler.is_compiling():
         return energy
     if energy.shape != (N,) or not energy.is_floating_point():
@@ -180,11 +184,12 @@ def as_energy(energy: Tensor | None, N: int, kind: str) -> Tensor:
     return energy
 
 
-def as_log_probabilities(log_p: Tensor) -> Tensor:
+def as_log_probabilities(log_p: TensorLike) -> Tensor:
     """Logarithms `(N, Z)` of rows that sum to 1, as float64; -inf is a class that cannot be.
 
     Rows that are off by more than `ROUNDED`, as if they were rounded, are scaled with a warning.
     """
+    log_p = as_tensor(log_p, "log_p")
     coarse = torch.finfo(log_p.dtype).bits < 32 if log_p.is_floating_point() else False
     _check_log_probabilities(log_p)
     log_p = log_p.detach().cpu().double()
@@ -198,7 +203,7 @@ def as_log_probabilities(log_p: Tensor) -> Tensor:
     return log_p.log_softmax(1)
 
 
-def as_examples(log_p: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def as_examples(log_p: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
     """What a map that is the same for all classes is fitted on: finite logarithms and labels.
 
     A class that is masked, -inf in every row, is left out, and the labels are numbered without it.

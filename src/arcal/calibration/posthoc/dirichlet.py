@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import as_classes
 from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
@@ -50,11 +51,11 @@ class Dirichlet(Calibrator):
 
 
 def fit_dirichlet(
-    log_p: Tensor,
-    labels: Tensor,
+    log_p: TensorLike,
+    labels: TensorLike,
     *,
-    robustness: Tensor | None = None,
-    energy: Tensor | None = None,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
     strength: float | None = None,
 ) -> Dirichlet:
     """The W and b with the lowest NLL + ODIR, off-diagonal and intercept regularisation:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.calibrator import Calibrator, as_energy, as_examples, fitted
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
 from arcal.errors import ArcalError
@@ -70,11 +71,11 @@ class EnergyScaling(Calibrator):
 
 
 def fit_ebs(
-    log_p: Tensor,
-    labels: Tensor,
+    log_p: TensorLike,
+    labels: TensorLike,
     *,
-    robustness: Tensor | None = None,
-    energy: Tensor | None = None,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> EnergyScaling:
     """T by `fit_temperature`, the densities by moments, then theta of the lowest squared error.
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration._checks import ROUNDING
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
@@ -47,7 +48,11 @@ class EnsembleTemperature(Calibrator):
 
 
 def fit_ensemble_temperature(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
+    log_p: TensorLike,
+    labels: TensorLike,
+    *,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 

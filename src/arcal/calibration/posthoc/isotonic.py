@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from scipy.optimize import isotonic_regression
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
 from arcal.errors import ArcalError
@@ -53,7 +54,11 @@ class MultiClassIsotonic(Calibrator):
 
 
 def fit_irm(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
+    log_p: TensorLike,
+    labels: TensorLike,
+    *,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
@@ -106,7 +111,11 @@ class OneVsAllIsotonic(Calibrator):
 
 
 def fit_irova_ts(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
+    log_p: TensorLike,
+    labels: TensorLike,
+    *,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.posthoc._temperature_network import (
     as_layer,
     as_standard,
@@ -87,11 +88,11 @@ class ParameterizedTemperature(Calibrator):
 
 
 def fit_pts(
-    log_p: Tensor,
-    labels: Tensor,
+    log_p: TensorLike,
+    labels: TensorLike,
     *,
-    robustness: Tensor | None = None,
-    energy: Tensor | None = None,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> ParameterizedTemperature:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 

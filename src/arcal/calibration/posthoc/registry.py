@@ -6,6 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
@@ -35,12 +36,12 @@ class Fit(Protocol):
 
     def __call__(
         self,
-        log_p: Tensor,
-        labels: Tensor,
+        log_p: TensorLike,
+        labels: TensorLike,
         /,
         *,
-        robustness: Tensor | None = None,
-        energy: Tensor | None = None,
+        robustness: TensorLike | None = None,
+        energy: TensorLike | None = None,
     ) -> Calibrator: ...
 
 

@@ -5,6 +5,7 @@ import torch
 from scipy.interpolate import CubicSpline
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.calibration.posthoc.isotonic import interpolate
 from arcal.errors import ArcalError
@@ -65,11 +66,11 @@ class Spline(Calibrator):
 
 
 def fit_spline(
-    log_p: Tensor,
-    labels: Tensor,
+    log_p: TensorLike,
+    labels: TensorLike,
     *,
-    robustness: Tensor | None = None,
-    energy: Tensor | None = None,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> Spline:
     """gamma(s_i) = h'(t_i) at the scores s_i in ascending order, with t_i = i / N.
 

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.errors import ArcalError
 
@@ -47,7 +48,11 @@ def as_temperature(T: float | Tensor) -> Tensor:
 
 
 def fit_temperature(
-    log_p: Tensor, labels: Tensor, *, robustness: Tensor | None = None, energy: Tensor | None = None
+    log_p: TensorLike,
+    labels: TensorLike,
+    *,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> Temperature:
     """The temperature with the lowest NLL of `labels` `(N,)`, from log-probabilities `(N, Z)`.
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.errors import ArcalError
@@ -46,11 +47,11 @@ class VectorScaling(Calibrator):
 
 
 def fit_vector(
-    log_p: Tensor,
-    labels: Tensor,
+    log_p: TensorLike,
+    labels: TensorLike,
     *,
-    robustness: Tensor | None = None,
-    energy: Tensor | None = None,
+    robustness: TensorLike | None = None,
+    energy: TensorLike | None = None,
 ) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 
@@ -62,7 +63,7 @@ def fit_vector(
     >>> fit_vector(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=3)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p = as_log_probabilities(log_p)
+    log_p, labels = as_log_probabilities(log_p), as_tensor(labels, "labels")
     start = Parameters(torch.ones(log_p.shape[1]).double(), torch.zeros(log_p.shape[1]).double())
 
     def penalty(of: Parameters) -> Tensor:

@@ -1,0 +1,52 @@
+"""Arrays of other libraries, taken wherever tensors are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+TensorLike = Tensor | np.ndarray | Sequence[Any]
+"""A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
+
+
+def as_tensor(values: Any, name: str = "this argument") -> Tensor:
+    """A tensor as it is; anything else copied into one, with numpy's dtype for it.
+
+    So Python's floats become float64 and its integers int64. What is no array of numbers raises
+    `ArcalError`.
+
+    >>> as_tensor([0.25, 0.5])
+    tensor([0.2500, 0.5000], dtype=torch.float64)
+    >>> as_tensor(["cat", "dog"], "labels")
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: labels must be numbers, not an array of <U3: pass a tensor, ...
+    """
+    if isinstance(values, Tensor):
+        return values
+    try:
+        array = np.array(values)
+    except ValueError as error:  # rows of different lengths
+        reason = str(error).splitlines()[0]
+        raise ArcalError(f"{name} is no array ({reason}): pass a tensor or an array") from None
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:  # torch can do little with these
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "biuf":
+        raise ArcalError(
+            f"{name} must be numbers, not an array of {array.dtype}: pass a tensor, an array or a "
+            "list of numbers"
+        )
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
+
+
+def as_float64(values: TensorLike, name: str = "this argument") -> Tensor:
+    """A float64 tensor on the CPU, detached, of any numbers.
+
+    >>> as_float64(torch.tensor([1, 2]))
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    return as_tensor(values, name).detach().cpu().double()

@@ -1,0 +1,211 @@
+"""AR-AdaLS for somebody else's loop: what every trainer's integration has in common."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from arcal.attacks import Bounds, attack_named
+from arcal.auditing.models import as_model
+from arcal.distributed import each_id_once, from_all, processes
+from arcal.errors import ArcalError
+from arcal.robustness import check_order, levels, score
+from arcal.smoothing import AdaptiveLabelSmoothing
+
+LABELS = ("labels", "label")
+
+
+class Smoother:
+    """Algorithm 1 with its rankings: a loss, what it remembers of a validation, and its update.
+
+    `classes` is Z, and `levels` R, of `AdaptiveLabelSmoothing`, which explains `alpha` and `update`
+    as well. With `alpha="auto"`, `full_rate` is the number of epochs before the learning rate first
+    falls: half of them unless given, or all where the rate is constant.
+
+    Levels are cut by `vanilla`: the same network trained without this, as a module or the path of
+    its checkpoint; or a number of epochs, after which the model itself ranks, and before which the
+    loss is plain cross-entropy. `rescore` names further epochs after which the model as it is then
+    cuts them anew ("on the fly"). They are cut by `order` (see `arcal.robustness`), of which
+    `attack` is done by the attack of this name in `arcal.attacks.ATTACKS`, on inputs within
+    `bounds`. A number of processes share the work.
+
+    The ids are the first of a batch `(ids, inputs, labels)`, as `arcal.data.WithIds` gives, or
+    under the key `ids` of a batch that is a dict. `plain` is the training set without augmentation,
+    to be ranked, with the same ids; the training set itself unless given. `batch` is the number of
+    examples scored at once.
+
+    An argument out of range raises `ArcalError`.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        vanilla: nn.Module | str | Path | int | None = None,
+        levels: int = 10,
+        alpha: float | Mapping[Any, float] | Literal["auto"] = "auto",
+        update: Literal["own", "joint"] = "own",
+        full_rate: int | None = None,
+        order: str = "attack",
+        attack: str = "boundary-projection-quick",
+        bounds: Bounds = (0.0, 1.0),
+        rescore: Sequence[int] = (),
+        ids: str = "id",
+        plain: Any = None,
+        batch: int = 100,
+    ) -> None:
+        check_order(order)
+        if levels > 1 and vanilla is None:
+            raise ArcalError(
+                "levels are cut by a vanilla model: give vanilla= the trained module, the path of "
+                "its checkpoint, or a number of epochs after which the model itself ranks"
+            )
+        if isinstance(vanilla, int) and vanilla < 1:
+            raise ArcalError(f"vanilla is {vanilla}: give at least 1 epoch, or a trained model")
+        self.loss = AdaptiveLabelSmoothing(classes, levels, alpha, update=update)
+        self.vanilla, self.rescore, self.full_rate = vanilla, set(rescore), full_rate
+        self.order, self.bounds = order, bounds
+        self.attack = attack_named(attack) if order == "attack" else None
+        self.ids, self.plain, self.batch = ids, plain, batch
+        self.predictions: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @property
+    def ranked(self) -> bool:
+        """Whether there are levels, so that labels are softened."""
+        return self.loss.R == 1 or len(self.loss.train_levels.ids) > 0
+
+    def begin(self, epochs: int, falling: bool) -> None:
+        """Set the number of epochs in all, and whether the learning rate falls in them."""
+        later = [when for when in self.rescore if when >= epochs]
+        late = isinstance(self.vanilla, int) and self.vanilla >= epochs
+        if later or late:
+            raise ArcalError(
+                f"ranking after epoch {later[0] if later else self.vanilla} of {epochs} would "
+                "teach nothing: name an earlier epoch"
+            )
+        full = self.full_rate if self.full_rate is not None else epochs
+        if self.full_rate is None and falling:
+            full = (epochs + 1) // 2
+        without = self.vanilla if isinstance(self.vanilla, int) and self.loss.R > 1 else 0
+        self.loss.begin(epochs - without, max(0, full - without))
+
+    def unpacked(self, batch: Any) -> tuple[Tensor, Any, Tensor]:
+        """The ids `(B,)`, inputs and labels `(B,)` of a loader's batch."""
+        if isinstance(batch, Mapping):
+            inputs = dict(batch)
+            label = next((name for name in LABELS if name in inputs), None)
+            if self.ids in inputs and label is not None:
+                ids, labels = inputs.pop(self.ids), inputs.pop(label)
+                return ids, inputs, labels
+            raise ArcalError(
+                f"a batch has {', '.join(map(repr, inputs))}: it needs ids under {self.ids!r} "
+                "(ids= names another key) and labels under 'labels' or 'label'"
+            )
+        if isinstance(batch, Sequence) and len(batch) == 3:
+            return batch[0], batch[1], batch[2]
+        raise ArcalError(
+            f"a batch is {_described(batch)}: it has to be (ids, inputs, labels), which "
+            "arcal.data.WithIds makes of a data set of pairs, or a dict with ids"
+        )
+
+    def soft_loss(
+        self, logits: Tensor, labels: Tensor, ids: Tensor, weight: Tensor | None = None
+    ) -> Tensor:
+        """The mean loss of a training batch; plain cross-entropy before there are levels."""
+        if not self.ranked:
+            return F.cross_entropy(logits.float(), labels, weight)
+        self.loss.weight = weight
+        return self.loss(logits, labels, ids)
+
+    def remember(self, logits: Tensor, labels: Tensor, ids: Tensor) -> None:
+        """Keep what a validation batch says, of this process alone."""
+        confidence, predicted = logits.detach().float().softmax(dim=1).max(dim=1)
+        self.predictions.append((confidence.cpu(), (predicted == labels).cpu(), ids.cpu()))
+
+    def learn(self) -> dict[str, float]:
+        """Update from what all processes remember since the last time; figures to log.
+
+        These are each level's soft label and gap, `robust_smoothing/soft_label_0` and so on, where
+        level 0 is the least robust.
+        """
+        remembered, self.predictions = self.predictions, []
+        if not self.ranked:
+            return {}
+        none = (torch.empty(0), torch.empty(0, dtype=torch.bool), torch.empty(0, dtype=torch.int64))
+        columns = [torch.cat(column) for column in zip(none, *remembered, strict=True)]
+        gap = self.loss.update(*columns)
+        figures = {"soft_label": self.loss.soft_label.tolist(), "gap": gap.tolist()}
+        return {
+            f"robust_smoothing/{name}_{r}": value
+            for name, by_level in figures.items()
+            for r, value in enumerate(by_level)
+        }
+
+    def ranks_after(self, epochs: int) -> bool:
+        """Whether the model as it is after so many epochs is to cut the levels."""
+        return self.loss.R > 1 and (epochs == self.vanilla or epochs in self.rescore)
+
+    def rank(
+        self,
+        model: nn.Module,
+        parts: Mapping[str, DataLoader[Any]],
+        prepared: Callable[[Any], tuple[Tensor, Any, Tensor]],
+        bounds: Bounds,
+    ) -> None:
+        """Cut the levels of both parts by a model, a share of the examples in each process.
+
+        `parts` has the loaders of "train" and "validation", of which data set and collation count.
+        `prepared` makes ids, inputs and labels of a batch, on the model's device. Generators of
+        random numbers stay as they are.
+        """
+        process, N = processes()
+        for part, loader in parts.items():
+            dataset = loader.dataset
+            if part == "train" and self.plain is not None:
+                dataset = self.plain
+            if not hasattr(dataset, "__len__"):
+                raise ArcalError(
+                    f"the {part} data set has no length, so it cannot be ranked: give a map-style "
+                    "one, or plain= for training"
+                )
+            mine = DataLoader(
+                Subset(dataset, range(process, len(dataset), N)),  # pyright: ignore
+                self.batch,
+                collate_fn=loader.collate_fn,
+                generator=torch.Generator(),
+            )
+            with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng([]):
+                scores = score(
+                    as_model(model, classes=self.loss.Z),
+                    map(prepared, mine),
+                    self.order,
+                    attack=self.attack,
+                    bounds=bounds,
+                )
+            rows = zip(*from_all((scores.ids, scores.robustness)), strict=True)
+            ids, robustness = each_id_once(*(torch.cat(column) for column in rows))
+            self.loss.assign(part, ids, levels(robustness, ids, self.loss.R))
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Soft labels, the epoch and the levels: all that a checkpoint has to hold."""
+        return {name: tensor.clone() for name, tensor in self.loss.state_dict().items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Continue from a `state_dict` of the same settings."""
+        try:
+            self.loss.load_state_dict(dict(state_dict))
+        except RuntimeError:
+            R = len(state_dict.get("soft_label", ()))
+            raise ArcalError(
+                f"the checkpoint has the soft labels of {R} levels, not {self.loss.R}: continue "
+                "with the settings it was trained with"
+            ) from None
+
+
+def _described(batch: Any) -> str:
+    kind = type(batch).__name__
+    return f"a {kind} of {len(batch)}" if isinstance(batch, Sequence) else f"a {kind}"

@@ -1,0 +1,211 @@
+"""AR-AdaLS in Lightning: a callback. Of `pytorch-lightning`, or of `lightning` where it is used."""
+# pyright: reportMissingImports=false
+
+import pickle
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from arcal.errors import ArcalError
+from arcal.integrations._smoother import Smoother
+
+if TYPE_CHECKING:
+    from pytorch_lightning import Callback, LightningModule, Trainer
+elif "lightning.pytorch" in sys.modules:
+    from lightning.pytorch import Callback, LightningModule, Trainer
+else:
+    from pytorch_lightning import Callback, LightningModule, Trainer
+
+
+class RobustSmoothing(Smoother, Callback):
+    """Trains a LightningModule by AR-AdaLS, as one of the Trainer's callbacks.
+
+    Its arguments are those of `Smoother`: the number of classes, and what cuts the levels. While
+    fitting it takes the place of the module's `torch.nn.CrossEntropyLoss`, of which there has to be
+    one, with its weights. In training steps that gives the loss with soft labels; in validation
+    steps plain cross-entropy, and the predictions are remembered. At the end of an epoch, at its
+    last validation, those of all processes are gathered, what a sampler padded with is dropped by
+    id, and the soft labels move. The sanity check does not count, and of several validation loaders
+    the first does. Soft labels and gaps by level are logged, and checkpoints hold the state, which
+    a resumed run continues.
+
+    The model that ranks is called as `module(inputs)` and has to return logits; batch transforms of
+    the module are not applied. The path of a vanilla checkpoint is of the same class of module.
+    Data sets without ids, a module without the loss, and steps that do not fit raise `ArcalError`.
+
+    >>> smoothing = RobustSmoothing(10, vanilla=nn.Linear(4, 10), order="margin")
+    >>> smoothing.state_dict()["soft_label"][:3]
+    tensor([1., 1., 1.], dtype=torch.float64)
+    """
+
+    current: Tensor | None = None
+    """The ids of the batch that a step is in, None where none are wanted."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != "fit":
+            return
+        if trainer.check_val_every_n_epoch != 1:
+            raise ArcalError(
+                f"check_val_every_n_epoch is {trainer.check_val_every_n_epoch}: soft labels follow "
+                "the validation of every epoch, so leave it at 1"
+            )
+        self.replaced = _only_cross_entropy(pl_module)
+        parent, name, criterion = self.replaced
+        setattr(parent, name, _SmoothCrossEntropy(criterion, self, trainer))
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage == "fit":
+            parent, name, criterion = self.replaced
+            setattr(parent, name, criterion)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        if hasattr(self, "replaced"):
+            self.teardown(trainer, pl_module, "fit")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.loss.alpha is None or self.rescore or isinstance(self.vanilla, int):
+            if (trainer.max_epochs or -1) < 1:
+                raise ArcalError("the number of epochs is unknown: give the Trainer max_epochs")
+            assert trainer.max_epochs is not None
+            self.begin(trainer.max_epochs, falling=bool(trainer.lr_scheduler_configs))
+        if self.ranked or isinstance(self.vanilla, int):  # as a resumed run may be
+            return
+        if isinstance(self.vanilla, nn.Module):
+            before = next(self.vanilla.parameters()).device
+            self._rank(trainer, pl_module, self.vanilla.to(pl_module.device))
+            self.vanilla.to(before)
+        else:
+            assert self.vanilla is not None
+            with _weights(pl_module, Path(self.vanilla)):
+                self._rank(trainer, pl_module, pl_module)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self.current = self.unpacked(batch)[0]
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.predictions = []
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        counts = trainer.state.fn == "fit" and not trainer.sanity_checking and not dataloader_idx
+        self.current = self.unpacked(batch)[0] if counts else None
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit" or trainer.sanity_checking or not _is_last(trainer):
+            return
+        if not self.predictions:
+            raise ArcalError(
+                "no validation step called the module's CrossEntropyLoss, so there is nothing to "
+                "learn from: compute the loss of logits and labels in validation_step, too"
+            )
+        pl_module.log_dict(self.learn(), sync_dist=True)
+        if self.ranks_after(trainer.current_epoch + 1):
+            self._rank(trainer, pl_module, pl_module)
+
+    def _rank(self, trainer: Trainer, pl_module: LightningModule, model: nn.Module) -> None:
+        parts = {"train": trainer.train_dataloader, "validation": trainer.val_dataloaders}
+        loaders: dict[str, DataLoader[Any]] = {}
+        for part, given in parts.items():
+            loader = given[0] if isinstance(given, list | tuple) and given else given
+            if not isinstance(loader, DataLoader):
+                raise ArcalError(
+                    f"the {part} loader is a {type(loader).__name__}: give a torch DataLoader, "
+                    "whose data set can be ranked"
+                )
+            loaders[part] = loader
+
+        def prepared(batch: Any) -> tuple[Tensor, Any, Tensor]:
+            batch = pl_module.transfer_batch_to_device(batch, pl_module.device, 0)
+            ids, inputs, labels = self.unpacked(batch)
+            if isinstance(inputs, dict) and len(inputs) == 1:
+                (inputs,) = inputs.values()
+            return ids, inputs, labels
+
+        self.rank(model, loaders, prepared, self.bounds)
+
+
+class _SmoothCrossEntropy(nn.CrossEntropyLoss):
+    """What stands in for a module's cross-entropy while it is fitted."""
+
+    def __init__(
+        self, criterion: nn.CrossEntropyLoss, smoothing: RobustSmoothing, trainer: Trainer
+    ):
+        super().__init__(criterion.weight)
+        self.smoothing, self.trainer = smoothing, trainer
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        ids = self.smoothing.current
+        if ids is None:
+            return super().forward(input, target)
+        if self.trainer.training:
+            return self.smoothing.soft_loss(input, target, ids, self.weight)
+        self.smoothing.remember(input, target, ids)
+        return super().forward(input, target)
+
+
+def _only_cross_entropy(module: nn.Module) -> tuple[nn.Module, str, nn.CrossEntropyLoss]:
+    """Where in a module its loss is: the parent, the name there, and the loss."""
+    places = [
+        (parent, name, child)
+        for parent in module.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.CrossEntropyLoss)
+    ]
+    if len(places) != 1:
+        raise ArcalError(
+            f"{type(module).__name__} has {len(places) or 'no'} nn.CrossEntropyLoss: give it one, "
+            "such as self.criterion = nn.CrossEntropyLoss(), and call it in both steps"
+        )
+    criterion = places[0][2]
+    if criterion.reduction != "mean" or criterion.label_smoothing:
+        raise ArcalError(
+            f"{type(module).__name__}'s CrossEntropyLoss has reduction {criterion.reduction!r} and "
+            f"label_smoothing {criterion.label_smoothing}: leave both out, labels are smoothed here"
+        )
+    return places[0]
+
+
+def _is_last(trainer: Trainer) -> bool:
+    """Whether the validation that runs is the last of its epoch."""
+    loop = trainer.fit_loop.epoch_loop
+    if loop.batch_progress.is_last_batch or trainer.should_stop:
+        return True
+    done, interval = loop.batch_idx + 1, trainer.val_check_batch or float("inf")
+    return done + interval > trainer.num_training_batches
+
+
+@contextmanager
+def _weights(module: nn.Module, path: Path) -> Iterator[None]:
+    """The module with the weights of a checkpoint, and afterwards with its own."""
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        own = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+        module.load_state_dict(checkpoint.get("state_dict", checkpoint))
+    except OSError as error:
+        raise ArcalError(f"{path} cannot be read ({error.strerror}): name a checkpoint") from None
+    except (pickle.UnpicklingError, RuntimeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ArcalError(
+            f"{path} has no weights of a {type(module).__name__} ({reason}): give the trained "
+            "module itself as vanilla="
+        ) from None
+    try:
+        yield
+    finally:
+        module.load_state_dict(own)

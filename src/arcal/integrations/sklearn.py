@@ -1,0 +1,109 @@
+"""Every calibrator as a classifier of scikit-learn, beside its `CalibratedClassifierCV`."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import check_cv, cross_val_predict
+from sklearn.utils import assert_all_finite, column_or_1d, get_tags, indexable
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from arcal.calibration.posthoc import CALIBRATORS, POSTHOC, Calibrator, check_posthoc
+from arcal.errors import ArcalError
+
+LEAST = 1e-12
+"""What a probability of 0 is taken for, such as a forest gives: its logarithm has to be finite."""
+
+
+class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
+    """A classifier and a calibrator of its probabilities, fitted on rows it was not trained on.
+
+    `estimator` is any classifier with `predict_proba`, a `LogisticRegression` unless given, and
+    `method` the calibrator's name in `arcal.calibration.posthoc.POSTHOC`; "ebs" needs logits, which
+    scikit-learn's classifiers do not give. `fit` has every row predicted by an estimator of the
+    other folds of `cv` (a number or a splitter, as for `cross_val_predict`), fits the calibrator on
+    these predictions, and the estimator on all rows. A classifier that is fitted already is given
+    as `sklearn.frozen.FrozenEstimator`, and the rows to `fit` must then be others.
+
+    Where predictions cannot be calibrated, such as if all rows are right, a warning says so and
+    probabilities are the estimator's own. Fitted are `estimator_`, `calibrator_` (None then) and
+    `classes_`. An unknown method raises `ArcalError`.
+
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> X, y = load_wine(return_X_y=True)
+    >>> classifier = CalibratedClassifier(GaussianNB(), method="temperature").fit(X[::2], y[::2])
+    >>> classifier.calibrator_
+    Temperature(T=...)
+    >>> classifier.predict_proba(X[1::2]).shape, classifier.score(X[1::2], y[1::2]) > 0.9
+    ((89, 3), True)
+    """
+
+    estimator_: Any
+    calibrator_: Calibrator | None
+    classes_: np.ndarray
+
+    def __init__(self, estimator: Any = None, *, method: str = "temperature", cv: Any = 5) -> None:
+        self.estimator, self.method, self.cv = estimator, method, cv
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit both to rows `X` `(N, ...)` and their classes `y` `(N,)`."""
+        check_posthoc(self.method)
+        if CALIBRATORS[self.method].needs_energy or CALIBRATORS[self.method].needs_robustness:
+            raise ArcalError(
+                f"{self.method} needs more than probabilities, which are all that scikit-learn's "
+                "classifiers give: choose another method"
+            )
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y)
+        check_classification_targets(y)
+        X, y = indexable(X, y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        splits = check_cv(self.cv, y, classifier=True)
+        estimator: Any = self._estimator()
+        p: Any = cross_val_predict(clone(estimator), X, y, cv=splits, method="predict_proba")
+        trained: Any = clone(estimator)
+        self.estimator_ = trained.fit(X, y)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimator_, name):
+                setattr(self, name, getattr(self.estimator_, name))
+        try:
+            self.calibrator_ = POSTHOC[self.method](_log(p), labels)
+        except ArcalError as error:
+            self.calibrator_ = None
+            warnings.warn(
+                f"nothing is calibrated, probabilities are the estimator's own: {error}",
+                stacklevel=2,
+            )
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Calibrated probabilities `(N, Z)`, of the classes in the order of `classes_`."""
+        check_is_fitted(self)
+        p = self.estimator_.predict_proba(X)
+        if self.calibrator_ is None:
+            return p
+        with torch.no_grad():
+            return self.calibrator_(_log(p)).exp().numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class with the largest probability of each row, `(N,)`."""
+        p = self.predict_proba(X)
+        return self.classes_[p.argmax(axis=1)]
+
+    def _estimator(self) -> Any:
+        return LogisticRegression() if self.estimator is None else self.estimator
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self._estimator()).input_tags.sparse
+        return tags
+
+
+def _log(p: np.ndarray) -> np.ndarray:
+    p = np.clip(np.asarray(p, dtype=np.float64), LEAST, None)
+    return np.log(p / p.sum(axis=1, keepdims=True))

@@ -1,0 +1,205 @@
+"""Calibration errors as metrics of `torchmetrics`: batch by batch, on any number of processes.
+
+Their sums are those of `arcal.calibration`, in float64, so that a value is that of all predictions
+at once, edges of bins included. As usual there, `forward` gives a batch's own value and `compute`
+that of all; `reset`, `clone`, `MetricCollection` and Lightning's `self.log` work. A device without
+float64 cannot hold them: leave the metric on the CPU, which takes tensors of any device.
+"""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchmetrics import Metric
+
+from arcal.arrays import TensorLike, as_tensor
+from arcal.calibration import ClassWise, Reliability, confidence_and_correct
+from arcal.calibration._checks import as_classes
+from arcal.errors import ArcalError
+
+
+class _Calibration(Metric):
+    """What these have in common: three sums, added over processes, and a way to be drawn."""
+
+    is_differentiable: ClassVar[bool] = False  # pyright: ignore
+    higher_is_better: ClassVar[bool] = False  # pyright: ignore
+    full_state_update: ClassVar[bool] = False  # pyright: ignore
+    plot_lower_bound, plot_upper_bound = 0.0, 1.0  # pyright: ignore
+    count: Tensor
+    probability_sums: Tensor
+    correct_sums: Tensor
+
+    def __init__(self, shape: tuple[int, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, dtype in (
+            ("count", torch.int64),
+            ("probability_sums", torch.float64),
+            ("correct_sums", torch.int64),
+        ):
+            self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
+
+    def _add(self, *sums: Tensor) -> None:
+        for name, values in zip(("count", "probability_sums", "correct_sums"), sums, strict=True):
+            setattr(self, name, getattr(self, name) + values.to(self.count.device))
+
+    def _gaps(self) -> Tensor:
+        """`sum_k |acc - conf|`, weighted by each bin's share, over the last dimension."""
+        N = self.count.sum(-1)
+        return (self.correct_sums - self.probability_sums).abs().sum(-1) / N
+
+    def _refuse_empty(self) -> None:
+        if not self.count.any():
+            raise ArcalError("the ECE of no inputs is undefined: call update first")
+
+
+class ECE(_Calibration):
+    """Expected calibration error of probabilities `(N, Z)`: `arcal.ece`, in `bins` bins (lo, hi].
+
+    `update` takes them with labels `(N,)`; tensors, arrays or lists. Logits raise `ArcalError`, and
+    so does `compute` before the first input.
+
+    >>> metric = ECE()
+    >>> metric.update(torch.tensor([[0.875, 0.125], [0.875, 0.125]]), torch.tensor([0, 1]))
+    >>> metric.compute()
+    tensor(0.3750, dtype=torch.float64)
+    """
+
+    def __init__(self, bins: int = 15, **settings: Any) -> None:
+        self.bins = Reliability(bins).bins
+        super().__init__((bins,), **settings)
+
+    def update(self, probabilities: TensorLike, labels: TensorLike) -> None:
+        batch = Reliability(self.bins).update(*confidence_and_correct(probabilities, labels))
+        self._add(batch.count, batch.confidence_sums, batch.correct_sums)
+
+    def compute(self) -> Tensor:
+        self._refuse_empty()
+        return self._gaps()
+
+    def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+        """The reliability diagram; with `val`, values of several epochs, their course."""
+        if val is not None:
+            return self._plot(val, ax)  # pyright: ignore
+        value = float(self.compute())
+        figure, axes = _axes(ax)
+        filled = self.count > 0
+        accuracy = (self.correct_sums / self.count)[filled].tolist()
+        middle = ((torch.arange(self.bins) + 0.5) / self.bins)[filled.cpu()].tolist()
+        axes.bar(middle, accuracy, 0.9 / self.bins, label="accuracy", color="#0072B2")
+        confidence = (self.probability_sums / self.count)[filled].tolist()
+        axes.plot(confidence, accuracy, "o", color="#D55E00", label="mean confidence")
+        axes.plot([0, 1], [0, 1], ":", color="#8a9099")
+        axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+        axes.set_title(f"ECE {value:.4f}")
+        axes.legend(loc="upper left")
+        return figure, axes
+
+
+class ECEByLevel(_Calibration):
+    """Calibration within each of `levels` robustness levels, `(R,)`; nan for an empty one.
+
+    `figure` is "ece", or "gap", confidence minus accuracy, above 0 where a level is over-confident.
+    `update` takes the level `(N,)` of each input, 0 the least robust, after probabilities and
+    labels: `arcal.levels` cuts them, and an `AdaptiveLabelSmoothing` looks them up by id, as
+    `smoothing.validation_levels(ids)`.
+
+    >>> metric = ECEByLevel(2, figure="gap")
+    >>> probabilities = torch.tensor([[0.875, 0.125], [0.875, 0.125], [0.25, 0.75]])
+    >>> metric.update(probabilities, torch.tensor([0, 1, 1]), levels=torch.tensor([0, 0, 1]))
+    >>> metric.compute()
+    tensor([ 0.3750, -0.2500], dtype=torch.float64)
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        bins: int = 15,
+        *,
+        figure: Literal["ece", "gap"] = "ece",
+        **settings: Any,
+    ) -> None:
+        if levels < 1 or figure not in ("ece", "gap"):
+            raise ArcalError(
+                f"levels is {levels} and figure {figure!r}: give at least 1, and 'ece' or 'gap'"
+            )
+        self.levels, self.bins, self.figure = levels, Reliability(bins).bins, figure
+        super().__init__((levels, bins), **settings)
+
+    def update(self, probabilities: TensorLike, labels: TensorLike, levels: TensorLike) -> None:
+        confidence, correct = confidence_and_correct(probabilities, labels)
+        levels = as_classes(levels, len(correct), self.levels, "levels")
+        batches = [
+            Reliability(self.bins).update(confidence[levels == r], correct[levels == r])
+            for r in range(self.levels)
+        ]
+        self._add(
+            torch.stack([batch.count for batch in batches]),
+            torch.stack([batch.confidence_sums for batch in batches]),
+            torch.stack([batch.correct_sums for batch in batches]),
+        )
+
+    def compute(self) -> Tensor:
+        self._refuse_empty()
+        if self.figure == "ece":
+            return self._gaps()
+        return (self.probability_sums - self.correct_sums).sum(-1) / self.count.sum(-1)
+
+    def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+        """A bar a level, of what was computed or of `val` `(R,)`."""
+        name = "ECE" if self.figure == "ece" else "confidence − accuracy"
+        value = self.compute() if val is None else as_tensor(val)
+        return _bars(value, "robustness level, 1 the least robust", name, ax, first=1)
+
+
+class ClassWiseECE(_Calibration):
+    """The mean over classes of each one's ECE: `arcal.calibration.class_wise_ece`.
+
+    `per_class` gives them all, `(Z,)`. `update` takes probabilities `(N, Z)` of `classes` classes
+    and labels `(N,)`.
+
+    >>> metric = ClassWiseECE(2)
+    >>> metric.update(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
+    >>> metric.compute()
+    tensor(0.2500, dtype=torch.float64)
+    """
+
+    def __init__(self, classes: int, bins: int = 15, **settings: Any) -> None:
+        self.classes, self.bins = classes, bins
+        super().__init__(tuple(ClassWise(classes, bins).count.shape), **settings)
+
+    def update(self, probabilities: TensorLike, labels: TensorLike) -> None:
+        batch = ClassWise(self.classes, self.bins).update(probabilities, labels)
+        self._add(batch.count, batch.probability_sums, batch.label_sums)
+
+    @property
+    def per_class(self) -> Tensor:
+        self._refuse_empty()
+        return self._gaps()
+
+    def compute(self) -> Tensor:
+        return self.per_class.mean()
+
+    def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
+        """A bar a class; with `val`, values of several epochs, their course."""
+        if val is not None:
+            return self._plot(val, ax)  # pyright: ignore
+        return _bars(self.per_class, "class", "ECE", ax, first=0)
+
+
+def _bars(values: Tensor, what: str, name: str, ax: Axes | None, first: int) -> tuple[Figure, Axes]:
+    figure, axes = _axes(ax)
+    axes.bar(range(first, first + len(values)), values.tolist(), color="#0072B2")
+    axes.axhline(0, color="#8a9099", lw=0.8)
+    axes.set(xlabel=what, ylabel=name)
+    return figure, axes
+
+
+def _axes(ax: Axes | None) -> tuple[Figure, Axes]:
+    if ax is None:
+        figure = Figure(layout="constrained")
+        return figure, figure.subplots()
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    return figure, ax

@@ -1,0 +1,45 @@
+"""Two processes of one program that find each other, as `torchrun` starts them."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+
+def on_two_processes(program: Path, *arguments: Any, seconds: int = 240, killed: int = 0) -> None:
+    """Run a program in two processes; as soon as one fails, fail with what both wrote.
+
+    `killed` is the exit code that both are expected to end with.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    group |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    with TemporaryFile() as said:
+        processes = [
+            subprocess.Popen(
+                [sys.executable, program, *map(str, arguments)],
+                env=os.environ
+                | group
+                | {"RANK": str(rank), "LOCAL_RANK": str(rank), "PYTHONPATH": path},
+                stderr=said,
+            )
+            for rank in range(2)
+        ]
+        end = time.monotonic() + seconds
+        try:
+            while {process.poll() for process in processes} != {killed}:
+                codes = {process.poll() for process in processes} - {None, killed}
+                if codes or time.monotonic() > end:
+                    said.seek(0)
+                    raise AssertionError(f"{codes or 'too slow'}: {said.read().decode()}")
+                time.sleep(0.1)
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
