@@ -155,4 +155,4 @@ def show_soft_labels(axes: Axes, soft_labels: Tensor) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path())
