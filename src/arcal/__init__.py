@@ -21,37 +21,40 @@ tensor([0, 1, 0, 1])
 tensor([ 0.2500, -0.2500], dtype=torch.float64)
 """
 
-# Section 4: label smoothing by adversarial robustness
-from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften  # isort: skip
-
-# Section 3: robustness, and the levels cut by it
-from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
-from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score  # isort: skip
-
-# Section 3: calibration and stability
-from arcal.calibration import (  # isort: skip
-    ByLevel,
-    Reliability,
-    Variance,
-    average,
-    brier,
-    by_level,
-    churn,
-    confidence_and_correct,
-    ece,
-    nll,
-    robust_accuracy,
-    variance,
-)
-
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arcal._version import __version__
 from arcal.errors import ArcalError
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what is used is imported when it first is: torch takes seconds
+    # isort: off
+    # Section 4: label smoothing by adversarial robustness
+    from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften
+
+    # Section 3: robustness, and the levels cut by it
+    from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin
+    from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score
+
+    # Section 3: calibration and stability
+    from arcal.calibration import (
+        ByLevel,
+        Reliability,
+        Variance,
+        average,
+        brier,
+        by_level,
+        churn,
+        confidence_and_correct,
+        ece,
+        nll,
+        robust_accuracy,
+        variance,
+    )
+
+    # The command line's audit, in Python
     from arcal.audits import Audit, audit
+    # isort: on
 
 __all__ = [
     "AdaptiveLabelSmoothing",
@@ -85,7 +88,30 @@ __all__ = [
     "variance",
 ]
 
+_HOMES = {
+    "attacks": ("Adversarial", "BoundaryProjection", "CarliniWagner", "margin"),
+    "audits": ("Audit", "audit"),
+    "calibration": (
+        "ByLevel",
+        "Reliability",
+        "Variance",
+        "average",
+        "brier",
+        "by_level",
+        "churn",
+        "confidence_and_correct",
+        "ece",
+        "nll",
+        "robust_accuracy",
+        "variance",
+    ),
+    "robustness": ("Robustness", "distance", "levels", "mean_rank", "rank", "score"),
+    "smoothing": ("AdaptiveLabelSmoothing", "smooth_cross_entropy", "soften"),
+}
+"""The public names of each room."""
+
 _ROOMS = (
+    *_HOMES,
     "auditing",
     "classifiers",
     "data",
@@ -98,9 +124,15 @@ _ROOMS = (
 )
 
 
-def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
+def __getattr__(name: str) -> Any:  # also of rooms: `arcal.data` works after `import arcal`
     if name in _ROOMS:
         return import_module(f"arcal.{name}")
-    if name in ("audit", "Audit"):  # they draw pages, which a plain `import arcal` need not load
-        return getattr(import_module("arcal.audits"), name)
+    for room, names in _HOMES.items():
+        if name in names:
+            globals()[name] = value = getattr(import_module(f"arcal.{room}"), name)
+            return value
     raise AttributeError(f"module 'arcal' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

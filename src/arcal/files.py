@@ -17,6 +17,21 @@ except ImportError:  # Windows has no fcntl: there, only one process may train o
     fcntl = None
 
 
+def expanded(path: Path | str) -> Path:
+    """The path with `~` written out; no such user, or a loop of links, raises `ArcalError`.
+
+    >>> expanded("~/nets") == Path.home() / "nets"
+    True
+    """
+    try:
+        whole = Path(path).expanduser()
+        whole.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".").lower()
+        raise ArcalError(f"{path} is no path ({reason}): write it out, or name another") from None
+    return whole
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with the path of a temporary file, then rename that file to `path`.
 

@@ -18,6 +18,7 @@ from arcal.classifiers._python_object import classifier_names, load_object
 from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
+from arcal.files import expanded
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 file or a "
@@ -112,14 +113,14 @@ def _load(
         from arcal.classifiers._torchvision import load_torchvision  # it takes seconds to import
 
         return load_torchvision(name, weights)
-    path = Path(spec or "?").expanduser()
+    path = expanded(spec or "?")
     alone = (colon and prefix == "hf") or path.is_dir() or path.suffix == ".pt2"
     if alone and weights is not None:
         raise ArcalError(f"{spec} has its own weights: leave out {weights}")
     if colon and prefix == "hf":
         from arcal.classifiers._transformers import load_transformers
 
-        return load_transformers(Path(name).expanduser(), processed=processed)
+        return load_transformers(expanded(name), processed=processed)
     if path.suffix == ".pt2":
         return load_exported(path)
     if path.is_dir():

@@ -20,6 +20,7 @@ from arcal.classifiers._library import near, parameters, versions
 from arcal.classifiers._opened_classifier import Loaded
 from arcal.classifiers._weights import load_into, read_weights
 from arcal.errors import ArcalError
+from arcal.files import expanded
 
 
 def load_object(spec: str, weights: Path | None = None) -> Loaded:
@@ -33,7 +34,7 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     An attribute `class_names` of the module, a tuple or list of strings, names its classes.
     """
     source, _, name = spec.rpartition(":")
-    where = Path(source).expanduser()
+    where = expanded(source)
     module = _run_file(spec, where) if where.suffix == ".py" else _import(spec, source)
     value = _look_up(spec, module, name)
     classifier = _build(spec, value, name)

@@ -13,6 +13,7 @@ from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.errors import ArcalError
+from arcal.files import expanded
 
 EMBEDDED = Path(__file__).parent / "embedded"
 VALIDATION = {"fashion": 3000}
@@ -147,7 +148,7 @@ def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:
-        path = Path(source).expanduser()
+        path = expanded(source)
         name = path.resolve().name
     if pair := read_parquet(path, name) or read_archives(path, name):
         return name, *pair, None

@@ -12,6 +12,7 @@ from torch import nn
 
 from arcal.data import Data, load
 from arcal.errors import ArcalError
+from arcal.files import expanded
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
@@ -100,7 +101,7 @@ class Run:
             if config["recipe"][name] == absent:
                 del config["recipe"][name]
         embedded = self.data == "fashion"
-        source = self.data if embedded else str(Path(self.data).expanduser().absolute())
+        source = self.data if embedded else str(expanded(self.data).absolute())
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
         config |= {"data": about, "validation": len(data.validation)}
         return config | {"source": source, "format": FORMAT[self.recipe.precision]}
