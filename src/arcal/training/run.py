@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from arcal.compute import check_count
 from arcal.data import Data, load
 from arcal.errors import ArcalError
 from arcal.files import expanded
@@ -77,9 +78,9 @@ class Run:
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if min(self.seeds) < 0:
             raise ArcalError(f"seed {min(self.seeds)} is negative: give 0 or more")
-        for name, value in (("epochs", self.recipe.epochs), ("threads", self.threads)):
-            if value < 1:
-                raise ArcalError(f"{value} {name}: at least 1 is needed")
+        if self.recipe.epochs < 1:
+            raise ArcalError(f"{self.recipe.epochs} epochs: at least 1 is needed")
+        check_count("threads", self.threads)
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def load(self) -> Data:
