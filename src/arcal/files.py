@@ -70,6 +70,18 @@ MARKS = {
 """By the ending of a file, what says that arcal wrote it."""
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Whatever is none raises `ValueError`, brackets without end too.
+
+    >>> parse_json("[1, 2]")
+    [1, 2]
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def check_replaceable(path: Path) -> None:
     """Raise `ArcalError` if there is a file at `path` that arcal did not write.
 
@@ -80,6 +92,8 @@ def check_replaceable(path: Path) -> None:
     Traceback (most recent call last):
     arcal.errors.ArcalError: mine.json is there and arcal did not write it: ...
     """
+    if path.is_symlink() and not path.exists():
+        raise ArcalError(f"{path} is a symbolic link to nothing: delete it, or name another place")
     if path.exists() and not _is_marked(path):
         raise ArcalError(
             f"{path} is there and arcal did not write it: name another place, or move it"

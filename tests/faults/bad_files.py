@@ -7,7 +7,6 @@ import shutil
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +95,9 @@ def png_that_claims(width: int, height: int) -> bytes:
     """A PNG of a few bytes that says it has so many pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
@@ -118,9 +119,14 @@ def _models(folder: Path) -> None:
     _text(folder / "nets.py", NETWORKS)
     for name, text in BROKEN_CODE.items():
         _text(folder / name, text)
-    save_file({"1.weight": torch.zeros(3, 784), "1.bias": torch.zeros(3)}, folder / "grey.safetensors")
+    save_file(
+        {"1.weight": torch.zeros(3, 784), "1.bias": torch.zeros(3)}, folder / "grey.safetensors"
+    )
     save_file({"1.weight": torch.zeros(3, 5)}, folder / "other.safetensors")
-    save_file({"1.weight": torch.full((3, 784), torch.nan), "1.bias": torch.zeros(3)}, folder / "nan.safetensors")
+    save_file(
+        {"1.weight": torch.full((3, 784), torch.nan), "1.bias": torch.zeros(3)},
+        folder / "nan.safetensors",
+    )
     whole = (folder / "grey.safetensors").read_bytes()
     _text(folder / "half.safetensors", whole[: len(whole) // 2])
     _text(folder / "length.safetensors", struct.pack("<Q", 2**62) + whole[8:])
@@ -217,7 +223,10 @@ def _tables(folder: Path) -> None:
         "far-label": {"image": [image] * 4, "label": [0, 1, 2, 10**9]},
         "list-label": {"image": [image] * 4, "label": [[0], [1], [0], [1]]},
         "text-image": {"image": ["a", "b", "c", "d"], "label": [0, 1, 0, 1]},
-        "no-rows": {"image": pa.array([], pa.struct([("bytes", pa.binary())])), "label": pa.array([], pa.int64())},
+        "no-rows": {
+            "image": pa.array([], pa.struct([("bytes", pa.binary())])),
+            "label": pa.array([], pa.int64()),
+        },
     }.items():
         pq.write_table(pa.table(columns), folder / f"{name}.parquet")
     listing = "path,label\npets/cat/00.png,cat\nmissing/1.png,dog\n"
@@ -321,6 +330,11 @@ def _arrays(folder: Path) -> None:
     np.save(other / "fog.npy", np.zeros((300, 5, 5, 3), np.uint8))
 
 
+def half(path: Path) -> None:
+    """Keep the first half of a file."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
 def _runs(folder: Path) -> None:
     data = write_tiny(folder / "data")
     run = Run(str(data), recipe=replace(RECIPES["small"], epochs=1), validation=40)
@@ -336,7 +350,6 @@ def _runs(folder: Path) -> None:
         (folder / name).symlink_to(to)
         return to
 
-    half: Callable[[Path], None] = lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])  # noqa: E731
     half(copied("half-checkpoint") / "checkpoint.safetensors")
     half(copied("half-metrics") / "metrics.jsonl")
     (copied("no-checkpoint") / "checkpoint.safetensors").unlink()
@@ -370,8 +383,14 @@ def _runs(folder: Path) -> None:
         shutil.copytree(trained, to)
         _text(to / "config.json", json.dumps(changed))
         (folder / f"config-{name}").symlink_to(to)
-    for name, text in {"text": "hello", "list": "[1]", "number": "3", "brackets": "[" * 100_000,
-                       "bytes": b"\xff\xfe", "empty": ""}.items():
+    for name, text in {
+        "text": "hello",
+        "list": "[1]",
+        "number": "3",
+        "brackets": "[" * 100_000,
+        "bytes": b"\xff\xfe",
+        "empty": "",
+    }.items():
         to = copied(f"json-{name}")
         _text(to / "config.json", text)
 

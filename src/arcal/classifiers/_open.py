@@ -1,6 +1,5 @@
 """One door: a classifier by its name, whatever it is stored as."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from arcal.classifiers._python_object import classifier_names, load_object
 from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
-from arcal.files import expanded
+from arcal.files import expanded, parse_json
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 file or a "
@@ -151,7 +150,7 @@ def _set_evaluation(model: nn.Module, network: Any) -> None:
 def _check_run(path: Path) -> None:
     """Send a folder that another library wrote to the right door."""
     try:
-        about = json.loads((path / "config.json").read_text())
+        about = parse_json((path / "config.json").read_text())
     except (OSError, ValueError):
         return
     if isinstance(about, dict) and ("model_type" in about or "architecture" in about):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli.model_and_data import check_folder
 from arcal.cli.output import say
 from arcal.errors import ArcalError
 
@@ -81,6 +82,7 @@ class Train:
         from arcal.training.run import read_run
 
         run, tried = self._run(), {}
+        check_folder(self.runs, name="--runs")
         if self.sweep:
             swept = self._swept(run)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})

@@ -39,8 +39,8 @@ class Compute:
     default. `ray` is the address of a Ray cluster that trains the runs instead, or "local" for one
     that is started here. Training has the precision of its recipe, everything else float32.
 
-    A number that is too small or too large, or an accelerator that this machine does not have, raises
-    `ArcalError`.
+    A number that is too small or too large, or an accelerator that this machine does not have,
+    raises `ArcalError`.
 
     >>> Compute(workers=2).one_worker()
     Compute(accelerator='cpu', processes=1, workers=1, loaders=0, threads=None, ray=None)

@@ -145,6 +145,8 @@ def load_test(source: str) -> Part:
 
 def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
     """The name, the training part, the test part or None, and otherwise the part in val/."""
+    if not source:
+        raise ArcalError("no data is named: give a path, or fashion for the embedded images")
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:

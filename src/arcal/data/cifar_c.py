@@ -7,6 +7,7 @@ an id is a row. Only the rows of a batch are read.
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -88,8 +89,12 @@ def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) 
 def mapped(path: Path) -> np.ndarray:
     """The array in a `.npy` file, mapped read-only into memory; pickles raise `ArcalError`."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            array.close()
+            raise ValueError("it is an archive of several")
+        return array
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         reason = (str(error) or error.__class__.__name__).splitlines()[0]
         raise ArcalError(f"{path} cannot be read as an array ({reason}): {REMEDY}") from error
 

@@ -134,7 +134,15 @@ def class_folders(root: Path) -> tuple[str, ...]:
     if not root.is_dir():
         return ()
     with os.scandir(root) as entries:
-        return tuple(sorted(e.name for e in entries if e.is_dir() and e.name[0] != "."))
+        names = sorted(e.name for e in entries if e.is_dir() and e.name[0] != ".")
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ArcalError(
+                f"{root / name}: the name of a class must be UTF-8: rename it"
+            ) from None
+    return tuple(names)
 
 
 def image_files(folder: Path) -> np.ndarray:

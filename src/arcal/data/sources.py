@@ -84,6 +84,8 @@ class Source:
 
 def find_source(source: str) -> Source:
     """What there is at a path or under the name "fashion"; nothing to read raises `ArcalError`."""
+    if not source:
+        raise ArcalError(f"no data is named: {READABLE}")
     if source == "fashion":
         return Source(Path(source), source, "parquet", part_files(EMBEDDED / source, "parquet"))
     path = expanded(source)

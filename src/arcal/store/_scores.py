@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import parse_json, write_whole
 from arcal.robustness import Robustness
 
 SHARDS = ".shards"
@@ -134,7 +134,7 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     try:
         table = pq.read_table(path)
         written = (pq.read_metadata(path).metadata or {}).get(DIGEST.encode())
-        about = json.loads((table.schema.metadata or {})[b"arcal"])
+        about = parse_json((table.schema.metadata or {})[b"arcal"])
         if missing := {*_NUMBERS, "success"} - {*table.column_names}:
             raise KeyError(*missing)
         if missing := {"order", "fingerprint"} - about.keys():

@@ -18,6 +18,7 @@ from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
 from arcal.training._fit import load_members
+from arcal.training._typed import check_types
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES, Recipe
 
@@ -198,12 +199,17 @@ def read_run(folder: RunFolder) -> Record:
     try:
         names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe"}
         values = {name: config[name] for name in names}
+        check_types(Recipe, config["recipe"])
+        check_types(DataIdentity, config["data"])
         values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
+        check_types(Run, values)
+        if not values["seeds"]:
+            raise TypeError("there are no seeds")
         run = object.__new__(Run)  # it was checked when it was made
         for name, value in values.items():
             object.__setattr__(run, name, value)
         return Record(run, DataIdentity(**config["data"]), config["format"])
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArcalError(
             f"{folder.path}/config.json cannot be read by this version of arcal ({error}): "
             "train the run again"
