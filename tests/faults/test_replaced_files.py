@@ -9,6 +9,7 @@ import pytest
 import torch
 from bad_files import picture
 from command import arcal
+from PIL import Image
 
 from arcal.audits import Examples, Settings
 from arcal.audits._jobs import Job, run_jobs
@@ -18,9 +19,15 @@ from arcal.data.corrupted import CorruptedImages
 from arcal.data.folder import Folder
 from arcal.errors import ArcalError
 from arcal.evaluation.predictor import Predictor
+from arcal.store import RunFolder
 from arcal.training import RECIPES, Run, data_of, score_run, train
 
-SIZE = {"bmp": 16}
+POOLED = """
+from torch import nn
+
+layers = nn.Flatten(), nn.Unflatten(1, (2, 384)), nn.AvgPool1d(384), nn.Flatten()
+net = nn.Sequential(*layers).eval()
+"""
 
 
 def write_images(root, parts=("train", "test"), count=12):
@@ -37,8 +44,6 @@ def write_images(root, parts=("train", "test"), count=12):
 def save(path, seed, z):
     """An image as a BMP, which Pillow reads whatever the name: every file has the same length."""
     pixels = np.asarray(picture((16, 16), seed=seed)) // 2 + np.uint8(100 * z)
-    from PIL import Image
-
     Image.fromarray(pixels).save(path, "BMP")
 
 
@@ -59,8 +64,6 @@ def trained(tmp_path_factory):
 
 
 def copy_of(trained, tmp_path):
-    from arcal.store import RunFolder
-
     folder, data = trained
     to = shutil.copytree(data, tmp_path / "data")
     run = shutil.copytree(folder.path, tmp_path / folder.path.name)
@@ -153,8 +156,7 @@ def test_the_mean_of_an_audit_changes_with_the_images_of_one_block(tmp_path):
 def test_scores_of_a_model_and_data_are_refused(tmp_path, monkeypatch):
     data = write_images(tmp_path / "data", ("test",))
     monkeypatch.chdir(tmp_path)
-    text = "from torch import nn\nnet = nn.Sequential(nn.Flatten(), nn.Unflatten(1, (2, 384)), nn.AvgPool1d(384), nn.Flatten()).eval()\n"
-    (tmp_path / "pooled.py").write_text(text)
+    (tmp_path / "pooled.py").write_text(POOLED)
     command = ("score", "pooled.py:net", data / "test", "--order", "margin")
     assert arcal(*command).code == 0
     assert arcal(*command).code == 0

@@ -74,6 +74,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
+    from arcal.data.overlap import sentence_for
     from arcal.evaluation import evaluate, write_table
     from arcal.robustness import check_order
     from arcal.store import RunFolder
@@ -94,6 +95,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
     data = data_of(folders[0], command.data)
+    if (overlap := sentence_for(data.test, data.train)) is not None:
+        say(f"arcal: {overlap}")
     others = list({of.fingerprint(): of for of in map(load_test, command.ood)}.values())
     for other in others:
         if other.fingerprint() == data.test.fingerprint():

@@ -78,7 +78,8 @@ class Train:
         from dataclasses import replace
 
         from arcal.console import bar
-        from arcal.training.many import train_all
+        from arcal.data.overlap import sentence_for
+        from arcal.training.many import load_all, train_all
         from arcal.training.run import read_run
 
         run, tried = self._run(), {}
@@ -87,12 +88,17 @@ class Train:
             swept = self._swept(run)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
+        loaded = load_all([run])
+        for data in loaded.values():
+            if (overlap := sentence_for(data.test, data.train)) is not None:
+                say(f"arcal: {overlap}")
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
                 runs,
                 self.runs,
                 compute=self._compute(),
+                loaded=loaded,
                 progress=progress,
             )
         records = [folder.epochs() for folder in folders]
