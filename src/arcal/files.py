@@ -2,9 +2,12 @@
 
 import json
 import os
+import platform
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from glob import escape
+from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -36,14 +39,18 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with the path of a temporary file, then rename that file to `path`.
 
     Missing folders are made. When `write` raises, the temporary file is removed and whatever `path`
-    held before stays.
+    held before stays. What killed processes of this machine have left of the same file is removed.
 
     >>> write_whole(Path("notes/hello.txt"), lambda path: path.write_text("hello"))
     >>> Path("notes/hello.txt").read_text()
     'hello'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
+    mark = f".{path.name}.{HOST}."
+    temporary = path.with_name(f"{mark}{os.getpid()}.{token_hex(4)}")
+    for left in path.parent.glob(f"{escape(mark)}*"):
+        if not _runs(left.name.removeprefix(mark).partition(".")[0]):
+            left.unlink(missing_ok=True)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -58,6 +65,23 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+HOST = blake2b(platform.node().encode(), digest_size=3).hexdigest()
+"""Part of the name of a temporary file: only its own machine knows whether a process still runs."""
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of this number runs on this machine, or may run."""
+    if os.name != "posix" or not process.isdecimal():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
 
 
 MARKS = {

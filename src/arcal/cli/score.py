@@ -159,6 +159,7 @@ class Score:
             **settings.facts(),
         }
         part = job.examples.part if job.examples else None
+        work = out.with_name(f".{out.stem}.work")
         if out.exists():  # of this scoring, or it is refused
             scores = load_scores(out, about)
             if not is_evidence_of(part, score_facts(out).get("files")):
@@ -166,9 +167,9 @@ class Score:
                     f"{out} is of other images than {data} has now: a file was replaced; delete it "
                     "and score again"
                 )
+            shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
             _say_doubt(job, scores)
             return scores, out
-        work = out.with_name(f".{out.stem}.work")
         what = f"scoring by {order}"
         with compute.limited(), flags_named(job), bar(what, "inputs") as progress:
             scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)

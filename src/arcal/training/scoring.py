@@ -95,6 +95,9 @@ def score_run(
             error = run_on(fabric, scoring.take_share)
         if error is not None:
             raise error
+    elif (left := path.with_suffix(SHARDS)).exists():  # of a process killed once it had merged them
+        with locked(_lock(path)):
+            shutil.rmtree(left, ignore_errors=True)
     scores = load_scores(path, fingerprint)
     if not torch.equal(scores.ids.sort().values, part.ids.sort().values):
         raise ArcalError(f"{path} has other ids than {part.name}: delete it and score again")
@@ -140,7 +143,7 @@ class _Scoring:
 
     @property
     def lock(self) -> Path:
-        return self.path.with_name(f".{self.path.stem}.lock")
+        return _lock(self.path)
 
     def blocks(self) -> tuple[Tensor, ...]:
         """The positions of the images of each shard, ascending by id."""
@@ -214,6 +217,10 @@ class _Scoring:
             shards = map(self.shard, range(len(self.blocks())))
             merge_scores(self.path, shards, **_files(self.part))
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.lock")
 
 
 def _files(part: Part, positions: Tensor | None = None) -> dict[str, Any]:
