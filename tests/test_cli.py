@@ -192,7 +192,10 @@ def _spoiled(run: Path) -> Path:
         (["train", "--network", "huge"], "network 'huge' is unknown"),
         (["train", "--recipe", "slow"], "recipe 'slow' is unknown"),
         (["train", "--method", "adals", "--levels", "3"], "has no setting 'R' (levels)"),
-        (["train", "--method", "ar-adals", "--levels", "3001"], "choose R from 1 to 3000"),
+        (
+            ["train", "--method", "ar-adals", "--levels", "3001"],
+            "(--levels) from 1 to 3000",
+        ),
         (["train", "--seeds", "-1"], "seed -1 is negative"),
         (["train", "--threads", "0"], "0 threads: at least 1"),
         (["train", "--epochs", "x"], "--epochs cannot be 'x'; see `arcal train --help`"),

@@ -186,8 +186,7 @@ def _pictures(folder: Path) -> None:
     escapes = folder / "escapes"
     shutil.copytree(folder / "pets" / "cat", escapes / "cat\x1b[2J\x07")
     shutil.copytree(folder / "pets" / "dog", escapes / "dog\nsecond line")
-    bytes_of_another = os.fsencode(escapes.with_name("latin")) + b"/\xe9l\xe9phant"
-    shutil.copytree(os.fsencode(folder / "pets" / "cat"), bytes_of_another)
+    shutil.copytree(folder / "pets" / "cat", folder / "latin" / os.fsdecode(b"\xe9l\xe9phant"))
     shutil.copytree(folder / "pets" / "dog", folder / "latin" / "dog")
 
 

@@ -26,7 +26,7 @@ COMMANDS = {
     "train": "train --data data/tiny --validation 40 --epochs 2 --seeds 5 --runs trained",
     "score a run": "score {run} --order margin",
     "score": "score nets.py:grey data/tiny --order margin --out scores.parquet",
-    "evaluate": "evaluate {run} --shift fog-3 --posthoc temperature --cache cache",
+    "evaluate": "evaluate {run} --shift fog-3 --cache cache",
     "audit": "audit nets.py:grey data/tiny --order margin --out audit",
     "calibrate": "calibrate nets.py:grey data/tiny --calibrators temperature --out calibrated",
     "report": "report {run} --out report --no-images",

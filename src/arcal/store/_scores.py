@@ -161,8 +161,9 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         digest.update(table)
         if written is not None and written.decode() != digest.hexdigest():
             raise ValueError("it does not hold what was written")
-        if not (table["robustness"].to_numpy() >= 0).all() and about["order"] == "attack":
-            raise ValueError("a distance is below 0 or no number")
+        robustness = table["robustness"].to_numpy()
+        if np.isnan(robustness).any() or (about["order"] == "attack" and (robustness < 0).any()):
+            raise ValueError("a robustness is no number, or a distance below 0")
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: run `arcal score` first") from None
     except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:
