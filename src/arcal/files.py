@@ -4,13 +4,17 @@ import json
 import os
 import platform
 import stat
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import escape
 from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 from arcal.errors import ArcalError
 
@@ -83,6 +87,21 @@ def _runs(process: str) -> bool:
         pass
     return True
 
+
+NO_ARRAY = (
+    OSError,
+    EOFError,
+    ValueError,
+    SyntaxError,
+    TokenError,
+    AttributeError,
+    KeyError,
+    RuntimeError,  # NotImplementedError among them: how a member of an archive is packed
+    BadZipFile,
+    struct.error,
+    zlib.error,
+)
+"""What NumPy raises when a file is no `.npy` or `.npz`: it evaluates the header as a literal."""
 
 MARKS = {
     ".html": b'<meta name="generator" content="arcal">',

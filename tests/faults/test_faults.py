@@ -1,5 +1,6 @@
 """Every write of every command, broken in every way: nothing is lost, and the next run ends it."""
 
+import itertools
 import os
 import sys
 
@@ -51,10 +52,11 @@ def written(command, prepared, known, place):
     return known[command]
 
 
-def chosen(total):
-    """The writes to break: the first, one in the middle, the last; all with ARCAL_FAULTS=all."""
-    every = os.environ.get("ARCAL_FAULTS") == "all"
-    return range(total) if every else sorted({0, total // 2, total - 1})
+def chosen(total, kinds):
+    """Which write is broken how: the first, one in the middle, the last; all if that is wanted."""
+    if os.environ.get("ARCAL_FAULTS") == "all":
+        return itertools.product(range(total), kinds)
+    return zip((0, total // 2, total - 1), kinds, strict=True)
 
 
 @pytest.mark.slow
@@ -64,16 +66,15 @@ def test_a_killed_command_loses_nothing_and_the_next_ends_in_the_same_bytes(
 ):
     total, expected = written(command, prepared, known, place)
     assert total >= 1
-    for number in chosen(total):
-        for kind in KILLS:
-            folder = fresh(prepared, place)
-            assert killed(command, folder, Fault(kind, number)) == DIED, (number, kind)
-            check_complete(folder)
-            done = run(command, folder)
-            assert done.code == 0, (number, kind, done.stderr)
-            assert contents(folder).keys() == expected.keys(), (number, kind)
-            assert contents(folder) == expected, (number, kind)
-            assert not temporary(folder)
+    for number, kind in chosen(total, KILLS):
+        folder = fresh(prepared, place)
+        assert killed(command, folder, Fault(kind, number)) == DIED, (number, kind)
+        check_complete(folder)
+        done = run(command, folder)
+        assert done.code == 0, (number, kind, done.stderr)
+        assert contents(folder).keys() == expected.keys(), (number, kind)
+        assert contents(folder) == expected, (number, kind)
+        assert not temporary(folder)
 
 
 @pytest.mark.slow
@@ -82,21 +83,20 @@ def test_a_write_that_fails_is_one_line_and_the_next_ends_in_the_same_bytes(
     command, prepared, known, place
 ):
     total, expected = written(command, prepared, known, place)
-    for number in chosen(total):
-        for kind in ERRORS:
-            folder = fresh(prepared, place)
-            with injected(Fault(kind, number), lambda: None):
-                failed = run(command, folder)
-            assert failed.code == 2, (number, kind, failed.stderr)
-            last = failed.stderr.splitlines()[-1]
-            assert last.startswith("arcal: "), last
-            assert "unforeseen" not in last
-            assert ": " in last.removeprefix("arcal: "), "the line names the file"
-            assert not temporary(folder)
-            check_complete(folder)
-            done = run(command, folder)
-            assert done.code == 0, (number, kind, done.stderr)
-            assert contents(folder) == expected, (number, kind)
+    for number, kind in chosen(total, ERRORS):
+        folder = fresh(prepared, place)
+        with injected(Fault(kind, number), lambda: None):
+            failed = run(command, folder)
+        assert failed.code == 2, (number, kind, failed.stderr)
+        last = failed.stderr.splitlines()[-1]
+        assert last.startswith("arcal: "), last
+        assert "unforeseen" not in last
+        assert ": " in last.removeprefix("arcal: "), "the line names the file"
+        assert not temporary(folder)
+        check_complete(folder)
+        done = run(command, folder)
+        assert done.code == 0, (number, kind, done.stderr)
+        assert contents(folder) == expected, (number, kind)
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ an id is a row. Only the rows of a batch are read.
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,6 +14,8 @@ from torch import Tensor
 
 from arcal.data.part import Part, check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
+from arcal.files import NO_ARRAY
+from arcal.printable import one_line
 
 INTENSITIES = 5
 BLOCK = 1024  # images hashed at a time
@@ -94,8 +95,8 @@ def mapped(path: Path) -> np.ndarray:
             array.close()
             raise ValueError("it is an archive of several")
         return array
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        reason = (str(error) or error.__class__.__name__).splitlines()[0]
+    except NO_ARRAY as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{path} cannot be read as an array ({reason}): {REMEDY}") from error
 
 

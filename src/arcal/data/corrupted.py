@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from arcal.data.contents import files_of
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import NO_ARRAY, write_whole
 from arcal.transforms.corruptions import corrupt, frost_source
 
 CHUNK = 500
@@ -108,10 +107,9 @@ class Corrupted:
             write_whole(path, self._write)
         try:
             mapped = np.load(path, mmap_mode="r")
-            intact = isinstance(mapped, np.ndarray) and _is_as_written(path, mapped)
-        except (EOFError, ValueError, BadZipFile):
-            intact = False
-        if not intact:
+        except NO_ARRAY:
+            mapped = None
+        if not isinstance(mapped, np.ndarray) or not _is_as_written(path, mapped):
             raise ArcalError(f"{path} is damaged: delete it and evaluate again")
         if mapped.shape != (len(self), *self.shape) or mapped.dtype != np.uint8:
             raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")

@@ -1,6 +1,5 @@
 """Arrays of images and labels in a file of NumPy, `.npz`."""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,8 @@ import torch
 from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.files import NO_ARRAY
+from arcal.printable import one_line
 
 IMAGES = ("images", "image", "x")
 LABELS = ("labels", "label", "y")
@@ -77,8 +78,8 @@ def read_npz(
             weights = None if weight is None else arrays[key((), weight, "--weight")]
     except ArcalError:
         raise
-    except (EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except NO_ARRAY as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{file} cannot be read as .npz without pickles ({reason})") from error
     pixels = channels_first(pixels, f"{file}: {image}")
     N = len(pixels)
@@ -137,8 +138,8 @@ def _keys(file: Path) -> list[str]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             return list(arrays.keys())
-    except (EOFError, ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except NO_ARRAY as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{file} cannot be read as .npz ({reason})") from error
 
 
