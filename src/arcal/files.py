@@ -92,6 +92,7 @@ NO_ARRAY = (
     OSError,
     EOFError,
     ValueError,
+    TypeError,
     SyntaxError,
     TokenError,
     AttributeError,

@@ -105,7 +105,10 @@ def _entries(path: Path) -> dict[str, Any]:
     """Arrays by name; the outputs' columns, one a class, are under `logits` or `probabilities`."""
     if path.suffix == ".npz":
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+            arrays = dict(archive)
+        if any(isinstance(array, bytes) for array in arrays.values()):
+            raise ArcalError("a member of it is no array: write it by numpy.savez")
+        return arrays
     table = csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")

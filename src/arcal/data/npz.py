@@ -76,6 +76,9 @@ def read_npz(
             ids = _optional(arrays, ("ids", "id"), words)
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
             weights = None if weight is None else arrays[key((), weight, "--weight")]
+            for array in (pixels, labels, ids, classes, weights):
+                if isinstance(array, bytes):  # what `np.load` makes of a member that is no array
+                    raise ValueError("a member of it is no array")
     except ArcalError:
         raise
     except NO_ARRAY as error:
