@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Tests run on as many processes as there are cores, each on one thread.
 test test-all: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-all check format benchmarks page clean
+.PHONY: demo test test-all check format docs benchmarks page clean
 
 demo: .venv/installed
 	$(BIN)/arcal demo
@@ -28,6 +28,10 @@ check: .venv/installed-test
 format: .venv/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The site, in site/.
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 benchmarks: .venv-benchmarks/installed
 	.venv-benchmarks/bin/python -m benchmarks.attacks
@@ -61,9 +65,13 @@ page/node_modules: page/package-lock.json
 	$(BIN)/pip install --quiet --no-deps 'imagecorruptions>=1.1.2'  # its photographs of frost
 	touch $@
 
+.venv/installed-docs: .venv/installed
+	$(BIN)/pip install --quiet --no-compile -e '.[docs]'
+	touch $@
+
 .venv/installed-frameworks: .venv/installed-test
 	$(BIN)/pip install --quiet -e '.[frameworks]'
 	touch $@
 
 clean:
-	rm -rf .venv .venv-benchmarks .benchmarks arcal-demo runs report
+	rm -rf .venv .venv-benchmarks .benchmarks arcal-demo runs report site

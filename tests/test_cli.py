@@ -201,9 +201,13 @@ def _spoiled(run: Path) -> Path:
         (["train", "--epochs", "x"], "--epochs cannot be 'x'; see `arcal train --help`"),
         (["train", "--alpha", "0", "1", "2"], "--alpha cannot be '0', '1', '2'"),
         (["train", "--update", "both"], "invalid choice 'both' for argument '--update'"),
-        (["train", "--bogus", "3"], "Unrecognized options: --bogus, 3; see `arcal train --help`"),
+        (["train", "--bogus", "3"], "there is no option --bogus; see `arcal train --help`"),
+        (["train", "--metod", "3"], "there is no option --metod: did you mean --method?; see"),
+        (["train", "extra"], "extra is not expected here; see `arcal train --help`"),
+        (["train", "--data", "/nowhere"], "--data /nowhere is neither there nor"),
         (["score"], "0 names: give MODEL and DATA, or RUN"),
-        (["learn"], "Unrecognized options: learn; see `arcal --help`"),
+        (["trian"], "there is no command trian: did you mean train?; see `arcal --help`"),
+        (["learn"], "there is no command learn: choose audit, calibrate"),
         (
             [],
             "no command: Expected one of {audit, calibrate, demo, train, score, evaluate, report, "

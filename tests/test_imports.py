@@ -27,6 +27,7 @@ ROOMS = (
     "console",
     "report",
     "integrations",
+    "external",
     "store",
     "training",
     "evaluation",

@@ -5,10 +5,12 @@ prediction, see where the model is miscalibrated, and train better calibrated mo
 (Qin, Wang, Beutel and Chi, "Improving Calibration through the Relationship with Adversarial
 Robustness", NeurIPS 2021).
 
-This file is the table of contents. Everything it exports works on tensors and knows nothing about
-data sets, run folders or the command line: for those see `arcal.data`, `arcal.training` and
-`arcal.evaluation`. Is a classifier more over-confident where it is less robust? From the
-confidences, the robustness and the correctness of its predictions:
+This file is the table of contents; what it names is imported when it is first used, since torch
+takes seconds. All but `audit` works on tensors and knows nothing about data sets, run folders or
+the command line: for those see `arcal.data`, `arcal.training` and `arcal.evaluation`.
+
+Is a classifier more over-confident where it is less robust? From the confidences, the robustness
+and the correctness of its predictions:
 
 >>> import torch, arcal
 >>> robustness, ids = torch.tensor([0.1, 0.9, 0.2, 0.8]), torch.arange(4)
@@ -22,22 +24,24 @@ tensor([ 0.2500, -0.2500], dtype=torch.float64)
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from arcal._version import __version__
 from arcal.errors import ArcalError
 
-if TYPE_CHECKING:  # what is used is imported when it first is: torch takes seconds
-    # isort: off
+if TYPE_CHECKING:
+    # Any classifier, any data: where is it wrong about how sure it is?
+    from arcal.audits import Audit, audit  # isort: skip
+
     # Section 4: label smoothing by adversarial robustness
-    from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften
+    from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften  # isort: skip
 
     # Section 3: robustness, and the levels cut by it
-    from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin
-    from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score
+    from arcal.attacks import Adversarial, BoundaryProjection, CarliniWagner, margin  # isort: skip
+    from arcal.robustness import Robustness, distance, levels, mean_rank, rank, score  # isort: skip
 
     # Section 3: calibration and stability
-    from arcal.calibration import (
+    from arcal.calibration import (  # isort: skip
         ByLevel,
         Reliability,
         Variance,
@@ -51,10 +55,6 @@ if TYPE_CHECKING:  # what is used is imported when it first is: torch takes seco
         robust_accuracy,
         variance,
     )
-
-    # The command line's audit, in Python
-    from arcal.audits import Audit, audit
-    # isort: on
 
 __all__ = [
     "AdaptiveLabelSmoothing",
@@ -88,51 +88,49 @@ __all__ = [
     "variance",
 ]
 
-_HOMES = {
-    "attacks": ("Adversarial", "BoundaryProjection", "CarliniWagner", "margin"),
-    "audits": ("Audit", "audit"),
-    "calibration": (
-        "ByLevel",
-        "Reliability",
-        "Variance",
-        "average",
-        "brier",
-        "by_level",
-        "churn",
-        "confidence_and_correct",
-        "ece",
-        "nll",
-        "robust_accuracy",
-        "variance",
-    ),
-    "robustness": ("Robustness", "distance", "levels", "mean_rank", "rank", "score"),
-    "smoothing": ("AdaptiveLabelSmoothing", "smooth_cross_entropy", "soften"),
+_ROOM_OF = {
+    name: room
+    for room, names in {
+        "audits": "Audit audit",
+        "smoothing": "AdaptiveLabelSmoothing smooth_cross_entropy soften",
+        "attacks": "Adversarial BoundaryProjection CarliniWagner margin",
+        "robustness": "Robustness distance levels mean_rank rank score",
+        "calibration": "ByLevel Reliability Variance average brier by_level churn "
+        "confidence_and_correct ece nll robust_accuracy variance",
+    }.items()
+    for name in names.split()
 }
-"""The public names of each room."""
-
 _ROOMS = (
-    *_HOMES,
+    "adaptive_alpha",
+    "attacks",
     "auditing",
+    "audits",
+    "calibration",
     "classifiers",
+    "compute",
     "data",
     "evaluation",
+    "external",
     "methods",
     "networks",
+    "report",
+    "robustness",
+    "smoothing",
     "store",
     "training",
     "transforms",
 )
 
 
-def __getattr__(name: str) -> Any:  # also of rooms: `arcal.data` works after `import arcal`
+def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
     if name in _ROOMS:
         return import_module(f"arcal.{name}")
-    for room, names in _HOMES.items():
-        if name in names:
-            globals()[name] = value = getattr(import_module(f"arcal.{room}"), name)
-            return value
+    if name in _ROOM_OF:
+        value = getattr(import_module(f"arcal.{_ROOM_OF[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'arcal' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -13,6 +13,7 @@ from arcal.cli import main
 COMMANDS = ("audit", "calibrate", "demo", "train", "score", "evaluate", "report", "reproduce")
 COMING = {"test-all"}  # once the slow tests are marked
 EXAMPLES = {"--weight"}  # of the method that methods.md writes
+EVERYWHERE = {"--config"}  # the help of `arcal` itself has it
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | COMING
 
 
@@ -60,14 +61,14 @@ def test_commands_and_their_flags_exist(document, flags):
     for line in commands(document):
         if match := re.match(r"(?:\.venv\S*/bin/)?arcal ([a-z]+)", line):
             assert match[1] in COMMANDS, line
-            known = flags[match[1]] | EXAMPLES
+            known = flags[match[1]] | EXAMPLES | EVERYWHERE
         elif match := re.match(r"(?:\.venv\S*/bin/)?python -m benchmarks\.(\w+)", line):
             known = benchmark_flags(match[1])
         elif match := re.match(r"make ([a-z-]+)", line):
             assert match[1] in TARGETS, line
             continue
         elif line.startswith("--"):
-            known = EXAMPLES.union(*flags.values(), benchmark_flags("attacks"))
+            known = (EXAMPLES | EVERYWHERE).union(*flags.values(), benchmark_flags("attacks"))
         else:
             continue
         unknown = {word for word in shlex.split(line) if word.startswith("--")} - known
@@ -80,3 +81,10 @@ def test_a_wrong_flag_and_a_wrong_benchmark_are_seen(flags):
     assert benchmark_flags("attacks") >= {"--setting", "--quick"}
     with pytest.raises(FileNotFoundError):
         benchmark_flags("nothing")
+
+
+def test_flags_of_every_command_are_in_the_help_of_arcal(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["arcal", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert set(re.findall(r"--[a-z][\w-]*", capsys.readouterr().out)) >= EVERYWHERE

@@ -17,6 +17,8 @@ PAGES += (
     "docs/calibrate.md",
     "docs/methods.md",
     "docs/scoring.md",
+    "docs/the-method.md",
+    "docs/train-your-network.md",
     "docs/your-data.md",
     "docs/your-model.md",
 )

@@ -29,6 +29,7 @@ def run(tmp_path_factory):
 TWO = Compute(workers=2)
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bits_as_one(run, tmp_path):
     runs = [run, replace(run, seeds=(1,)), replace(run, method="adals", settings={"alpha": 0.5})]
     seen = []

@@ -160,7 +160,8 @@ def _saved(entries: dict[str, Any], labelled: bool) -> SavedPredictions:
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
         raise ArcalError(
-            f"there are no logits or probabilities, only {', '.join(sorted(entries)) or 'nothing'}"
+            f"there are no logits or probabilities, only {', '.join(sorted(entries)) or 'nothing'}:"
+            " name a column a class, such as probabilities_cat or logits_cat"
         )
     labels, ids, weights = (
         next((entries[name] for name in names if name in entries), None)

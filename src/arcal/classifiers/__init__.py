@@ -7,17 +7,15 @@ _timm, _torchvision a network of a library with a file of weights
 _transformers       a folder of transformers, with _processor for images and _tokenizer for texts
 _exported_file      a program of torch.export
 _run_folder         a run of arcal's own
-_weights            files of weights, held against a network
-_normalization      what is done to inputs in [0, 1] before a network sees them
 _exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file
 _class_names        a model's class names against the data's
 """
 
 from arcal.classifiers._class_names import check_class_names, reorder
 from arcal.classifiers._exporting import FORMATS, check_formats, export_calibrated
-from arcal.classifiers._normalization import NORMALIZATIONS, Normalization, as_normalization
 from arcal.classifiers._open import open_classifier
 from arcal.classifiers._opened_classifier import OpenedClassifier, Preprocessing
+from arcal.external import NORMALIZATIONS, Normalization, as_normalization
 
 __all__ = [
     "FORMATS",

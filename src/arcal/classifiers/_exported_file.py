@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from arcal.classifiers._library import versions
 from arcal.classifiers._opened_classifier import Kind, Loaded
 from arcal.errors import ArcalError
+from arcal.external import versions
 from arcal.files import parse_json
 
 PLAIN = re.compile(

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated
-from arcal.classifiers._library import library
 from arcal.errors import ArcalError
+from arcal.external import library
 from arcal.files import write_whole
 from arcal.store import save_tensors
 

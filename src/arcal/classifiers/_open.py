@@ -11,12 +11,12 @@ from torch.export import ExportedProgram
 
 from arcal.auditing import as_model
 from arcal.classifiers._exported_file import load_exported
-from arcal.classifiers._normalization import Normalization, as_normalization
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
-from arcal.classifiers._python_object import classifier_names, load_object
+from arcal.classifiers._python_object import load_object
 from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
+from arcal.external import Normalization, as_normalization, names_in
 from arcal.files import expanded, parse_json
 
 FORMS = (
@@ -131,7 +131,7 @@ def _load(
             f"torchvision:NAME or file.py:name, with weights {spec}"
         )
     if path.suffix == ".py":
-        names = classifier_names(path)
+        names = names_in(path)
         example = f"it defines {', '.join(names)}" if names else "such as a function in it"
         raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
     if colon:

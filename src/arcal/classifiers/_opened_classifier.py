@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import Model
-from arcal.classifiers._normalization import Normalization
+from arcal.external import Normalization
 
 Kind = Literal["images", "texts", "table"]
 

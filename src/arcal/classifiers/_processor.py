@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torchvision.transforms import functional as F
 
-from arcal.classifiers._normalization import Normalization
 from arcal.classifiers._opened_classifier import Preprocessing
 from arcal.errors import ArcalError
+from arcal.external import Normalization
 
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's names of interpolation, by number."""

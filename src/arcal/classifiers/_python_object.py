@@ -1,26 +1,22 @@
-"""A module or function in a user's own code: `package.module:name` or `file.py:name`."""
+"""A classifier in a user's own code: `package.module:name` or `file.py:name`."""
 
-import ast
-import importlib
-import importlib.util
-import inspect
-import os
-import sys
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from torch import nn
 from torch.export import ExportedProgram
 
-from arcal.classifiers._library import near, parameters, versions
 from arcal.classifiers._opened_classifier import Loaded
-from arcal.classifiers._weights import load_into, read_weights
 from arcal.errors import ArcalError
-from arcal.files import expanded
+from arcal.external import (
+    load_into,
+    named_in_code,
+    needed_arguments,
+    one_line,
+    parameters,
+    read_weights,
+    versions,
+)
 
 
 def load_object(spec: str, weights: Path | None = None) -> Loaded:
@@ -33,11 +29,9 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
 
     An attribute `class_names` of the module, a tuple or list of strings, names its classes.
     """
-    source, _, name = spec.rpartition(":")
-    where = expanded(source)
-    module = _run_file(spec, where) if where.suffix == ".py" else _import(spec, source)
-    value = _look_up(spec, module, name)
-    classifier = _build(spec, value, name)
+    named = named_in_code(spec)
+    name = named.name
+    classifier = _build(spec, named.value, name)
     facts = {"Network": name}
     if isinstance(classifier, nn.Module):
         facts["Network"] = f"{type(classifier).__name__} of {spec}, {parameters(classifier)}"
@@ -51,111 +45,12 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     return Loaded(
         name,
         classifier,
-        identity=f"{name}\n{_code(module)}",
+        identity=f"{name}\n{named.source}",
         facts=facts,
         library=versions(),
         class_names=tuple(names) if text else None,  # pyright: ignore[reportArgumentType]
         classes=len(names) if text else None,  # pyright: ignore[reportArgumentType]
     )
-
-
-def _run_file(spec: str, path: Path) -> ModuleType:
-    """Run a file as a module, with its own folder importable as for a script."""
-    if not path.is_file():
-        files = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        raise ArcalError(f"{path} is missing: {near(str(path), files, 'give a file and a name')}")
-    _make_importable(Path.cwd())
-    _make_first(path.resolve().parent)
-    name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_a_classifier"
-    located = importlib.util.spec_from_file_location(name, path)
-    assert located is not None
-    assert located.loader is not None
-    module = importlib.util.module_from_spec(located)
-    sys.modules[name] = module  # where dataclasses and pickles look for it
-    try:
-        with _one_line(spec, "while the file ran"):
-            located.loader.exec_module(module)
-    except ArcalError:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _import(spec: str, name: str) -> ModuleType:
-    """Import a module, also from the working folder."""
-    _make_importable(Path.cwd())
-    try:
-        with _one_line(spec, "while it was imported"):
-            return importlib.import_module(name)
-    except ArcalError as error:
-        cause = error.__cause__
-        missing = getattr(cause, "name", None) if isinstance(cause, ImportError) else None
-        if missing is None or not f"{name}.".startswith(f"{missing}."):
-            raise
-        files = [file.stem for file in Path.cwd().glob("*.py")]
-        files += [file.parent.name for file in Path.cwd().glob("*/__init__.py")]
-        files += ["timm", "torchvision", "hf"]
-        advice = "install it, or run from the folder that it is in; a file is named as file.py:name"
-        raise ArcalError(f"there is no module {missing}: {near(missing, files, advice)}") from None
-
-
-def _make_importable(folder: Path) -> None:
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
-
-
-_FOLDERS: set[Path] = set()
-"""The folders of the files that were named in this process."""
-
-
-def _make_first(folder: Path) -> None:
-    """Import from this folder before any other, and anew what a file elsewhere imported by name.
-
-    Two files to compare often stand in copies of one project, each beside its own `model.py`.
-    """
-    sys.path[:] = [str(folder), *(other for other in sys.path if other != str(folder))]
-    here = {file.stem for file in folder.glob("*.py")}
-    here |= {file.parent.name for file in folder.glob("*/__init__.py")}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        elsewhere = file is not None and (_FOLDERS - {folder}) & {*Path(file).parents}
-        if elsewhere and name.partition(".")[0] in here:
-            del sys.modules[name]
-    _FOLDERS.add(folder)
-
-
-def _look_up(spec: str, module: ModuleType, name: str) -> Any:
-    value: Any = module
-    for part in name.split("."):
-        if not hasattr(value, part):
-            names = (
-                [n for n in vars(value) if not n.startswith("_")]
-                if hasattr(value, "__dict__")
-                else []
-            )
-            defined = ", ".join(classifier_names(Path(module.__file__))) if module.__file__ else ""
-            otherwise = f"it defines {defined}" if defined else "name what is defined in it"
-            raise ArcalError(
-                f"{spec.rpartition(':')[0]} has no {name or 'name after the colon'}: "
-                f"{near(name, names, otherwise)}"
-            )
-        value = getattr(value, part)
-    return value
-
-
-def classifier_names(path: Path) -> list[str]:
-    """What a file defines at its top level, read without running it."""
-    try:
-        body = ast.parse(path.read_text()).body
-    except (OSError, SyntaxError, ValueError):
-        return []
-    names: list[str] = []
-    for node in body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            names.append(node.name)
-        elif isinstance(node, ast.Assign):
-            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
-    return [name for name in names if not name.startswith("_")]
 
 
 def _build(spec: str, value: Any, name: str) -> Any:
@@ -167,7 +62,7 @@ def _build(spec: str, value: Any, name: str) -> Any:
             f"{spec} is a {type(value).__name__}: name a module, a function that returns one, or a "
             "function from inputs to logits"
         )
-    needed = _needed_arguments(value)
+    needed = needed_arguments(value)
     if needed and isinstance(value, type):
         raise ArcalError(
             f"{spec} needs {', '.join(needed)}: write a function without arguments that returns "
@@ -180,7 +75,7 @@ def _build(spec: str, value: Any, name: str) -> Any:
         )
     if needed or needed is None:
         return value
-    with _one_line(spec, f"in {name}()"):
+    with one_line(spec, f"in {name}()"):
         built = value()
     if not isinstance(built, nn.Module | ExportedProgram) and not callable(built):
         raise ArcalError(
@@ -188,54 +83,3 @@ def _build(spec: str, value: Any, name: str) -> Any:
             "and return logits"
         )
     return built
-
-
-def _needed_arguments(value: Callable[..., Any]) -> list[str] | None:
-    """The arguments without a default; None if they cannot be known."""
-    try:
-        signature = inspect.signature(value)
-    except (TypeError, ValueError):
-        return None
-    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [
-        p.name
-        for p in signature.parameters.values()
-        if p.default is p.empty and p.kind not in variable
-    ]
-
-
-@contextmanager
-def _one_line(spec: str, doing: str) -> Iterator[None]:
-    """Make one line of whatever a user's code raises, with the place in their own file."""
-    try:
-        yield
-    except (Exception, SystemExit) as error:
-        message = (str(error) or "no message").strip().splitlines()[0]
-        raise ArcalError(
-            f"{spec} fails {doing}, in {_place(error)}: {type(error).__name__}: {message}; mend it "
-            "there"
-        ) from error
-
-
-def _place(error: BaseException) -> str:
-    """The file and line of an error: the last that is neither installed nor arcal's own."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    frames = traceback.extract_tb(error.__traceback__)
-    installed = ("site-packages", "<frozen", str(Path(ast.__file__).parent))
-    own = f"{Path(__file__).parents[1]}{os.sep}"
-    theirs = [
-        frame
-        for frame in frames
-        if not frame.filename.startswith(own)
-        and not any(part in frame.filename for part in installed)
-    ]
-    last = (theirs or frames)[-1]
-    return f"{last.filename}:{last.lineno}"
-
-
-def _code(module: ModuleType) -> str:
-    try:
-        return Path(module.__file__).read_text() if module.__file__ else ""
-    except OSError:
-        return ""

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from arcal.auditing import Method
-from arcal.classifiers._library import parameters, versions
 from arcal.classifiers._opened_classifier import Loaded
+from arcal.external import parameters, versions
 from arcal.store import RunFolder
 from arcal.training.run import fingerprint_of, model_of, read_run
 
@@ -23,7 +23,7 @@ def load_run(path: Path) -> Loaded:
         network,
         identity=f"run {folder.digest}",
         facts={
-            "Network": f"{run.network}{members}, {parameters(network)}",
+            "Network": f"{run.network_name}{members}, {parameters(network)}",
             "Weights": f"{folder.checkpoint.name}, SHA-256 {fingerprint_of(folder)}",
             "Method": Method(run.method, run.settings).label,
             "Seeds": " ".join(map(str, run.seeds)),

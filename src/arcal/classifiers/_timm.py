@@ -6,11 +6,17 @@ from typing import Any
 
 import torch
 
-from arcal.classifiers._library import library, near, parameters, versions
-from arcal.classifiers._normalization import Normalization
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
-from arcal.classifiers._weights import load_into, read_weights
 from arcal.errors import ArcalError
+from arcal.external import (
+    Normalization,
+    library,
+    load_into,
+    near,
+    parameters,
+    read_weights,
+    versions,
+)
 
 
 def load_timm(name: str, weights: Path | None, shape: tuple[int, int, int] | None = None) -> Loaded:

@@ -7,11 +7,17 @@ from typing import Any
 import torch
 from torchvision import models
 
-from arcal.classifiers._library import near, parameters, versions
-from arcal.classifiers._normalization import Normalization
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
-from arcal.classifiers._weights import Weights, load_into, read_weights
 from arcal.errors import ArcalError
+from arcal.external import (
+    Normalization,
+    Weights,
+    load_into,
+    near,
+    parameters,
+    read_weights,
+    versions,
+)
 
 HEAD = re.compile(r"(?:fc|head|heads\.head|classifier(?:\.(\d+))?)\.weight")
 """The last layer of each network in torchvision; of several `classifier.N` the last one."""

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from arcal.classifiers._class_names import are_numbers
-from arcal.classifiers._library import library, parameters, versions
 from arcal.classifiers._opened_classifier import Loaded
 from arcal.classifiers._processor import measured
 from arcal.classifiers._tokenizer import Tokenizer, check_embeddings
 from arcal.errors import ArcalError
+from arcal.external import library, parameters, versions
 from arcal.files import parse_json
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"

@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 from contextlib import redirect_stderr, redirect_stdout
+from difflib import get_close_matches
 from typing import Annotated, Any, Union
 
 import tyro
@@ -13,13 +14,14 @@ from tyro.conf import subcommand
 
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
+from arcal.cli.config_file import expanded
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
 from arcal.cli.report import Report
 from arcal.cli.reproduce import Reproduce
 from arcal.cli.score import Score
-from arcal.cli.train import Train
+from arcal.cli.train import Train, refuse_missing_data
 from arcal.errors import ArcalError
 
 COMMANDS = {
@@ -33,6 +35,11 @@ COMMANDS = {
     "reproduce": Reproduce,
 }
 
+ABOUT = """Audit, calibrate and train classifiers that say how sure they are.
+
+Every command takes --config FILE, a TOML file with its flags, and --debug, which shows where an
+error came from."""
+
 BOX = "│╭╰|+ \x1b"
 """What a line of a box begins with in help, in colour or not."""
 
@@ -40,7 +47,13 @@ BOX = "│╭╰|+ \x1b"
 def command(arguments: list[str]) -> Any:
     """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
     commands: dict[str, Any] = dict(COMMANDS)
+    arguments = expanded(arguments)
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        close = get_close_matches(arguments[0], COMMANDS)
+        meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"
+        raise ArcalError(f"there is no command {arguments[0]}: {meant}; see `arcal --help`")
     if arguments[:1] == ["train"]:
+        refuse_missing_data(arguments)
         commands["train"] = train_command()
     named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
     any_of_them: Any = Union[named]  # noqa: UP007
@@ -51,8 +64,7 @@ def command(arguments: list[str]) -> Any:
                 any_of_them,
                 args=arguments,
                 prog="arcal",
-                description="Audit, calibrate and train classifiers that say how sure they are. "
-                "--debug, with any command, shows where an error came from.",
+                description=ABOUT,
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:
@@ -90,6 +102,15 @@ def _one_line(box: str, arguments: list[str]) -> str:
         elif line:
             words.append(line)
     text = " ".join(words).partition(" Got errors:")[0]
+    if match := re.match(r"Unrecognized options: (.*)", text):
+        given = match[1].split(", ")
+        option = next((one for one in given if one.startswith("-")), given[0])
+        meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
+        text = f"there is no option {option.partition('=')[0]}"
+        if not option.startswith("-"):
+            text = f"{option} is not expected here"
+        elif meant:
+            text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
     if "Missing subcommand" in first:
         text = f"no command: {text}"
     if match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):

@@ -21,12 +21,19 @@ def train_command() -> type[Train]:
 
     methods = _methods()
     about = "\n".join(f"{name}: {kind.about}." for name, kind in methods.items())
-    recipes = f"{_list(RECIPES, 'or')}: optimizer, learning rates, epochs, augmentation."
+    recipes = (
+        f"{_list(RECIPES, 'or')}, or a TOML file: optimizer, learning rates, epochs, augmentation."
+    )
+    networks = (
+        f"{_list(NETWORKS, 'or')}; or somebody else's: file.py:name or package.module:name, a "
+        "function that returns a new one (told classes=, shape= and channels= as far as it takes "
+        "them), timm:NAME or torchvision:NAME."
+    )
     flags = {name: _flag(takers, methods) for name, takers in _takers(methods).items()}
     settings = TypedDict("Settings", flags, total=False)  # pyright: ignore
     own = [
         ("method", _with_help(str, about), "vanilla"),
-        ("network", _with_help(str, f"{_list(NETWORKS, 'or')}."), "small"),
+        ("network", _with_help(str, networks), "small"),
         ("recipe", _with_help(str, recipes), "small"),
         ("settings", tyro.conf.OmitArgPrefixes[settings], field(default_factory=dict)),
     ]

@@ -1,6 +1,8 @@
 """arcal train"""
 
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,7 +16,25 @@ from arcal.errors import ArcalError
 if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.training._sweep import Sweep
+    from arcal.training.recipes import Recipe
     from arcal.training.run import Run
+
+
+def refuse_missing_data(arguments: Sequence[str]) -> None:
+    """Raise `ArcalError` if the data of `arcal train` is nowhere, before torch is imported."""
+    if {"-h", "--help"} & {*arguments}:
+        return
+    for i, argument in enumerate(arguments):
+        flag, equals, value = argument.partition("=")
+        if flag != "--data" or not (equals or arguments[i + 1 :]):
+            continue
+        path = Path(os.path.expanduser(value if equals else arguments[i + 1]))  # noqa: PTH111
+        if str(path) == "fashion" or path.exists() or any(path.parent.glob(f"{path.name}*")):
+            continue
+        raise ArcalError(
+            f"--data {path} is neither there nor the beginning of a file's name: give 'fashion', "
+            "or the path of a data set (see `arcal train --help`)"
+        )
 
 
 @dataclass(frozen=True)
@@ -22,8 +42,9 @@ class Train:
     """Train a classifier, or several seeds of it, each into a run folder of its own.
 
     The folder's name ends in the hash of everything that the run depends on. A run that is done is
-    not trained again; one that was killed continues, and on a CPU ends in the same bits as if
-    it had not been. A method that cuts levels first trains the vanilla model that it ranks by.
+    not trained again; one that was killed continues, and on a CPU ends in the same bits as if it
+    had not been. A method that cuts levels first trains the vanilla model that it ranks by. The
+    command `arcal --config RUN/train.toml` trains a run again.
     """
 
     data: str = "fashion"
@@ -34,10 +55,19 @@ class Train:
     """How it is trained."""
     network: str = "small"
     """What is trained."""
+    weights: Path | None = None
+    """File of weights that a network of somebody else's starts from, safetensors or of
+    `torch.save`; a last layer for another number of classes is drawn anew."""
     recipe: str = "small"
     """Optimizer, learning rates, epochs, augmentation."""
     epochs: int | None = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
+    lr: float | None = None
+    """Another learning rate than the recipe's."""
+    batch_size: int | None = None
+    """Another number of images a batch than the recipe's."""
+    optimizer: str | None = None
+    """Another optimizer than the recipe's: adam or sgd."""
     seeds: tuple[int, ...] = (0,)
     """One run a seed."""
     sweep: bool = False
@@ -68,6 +98,8 @@ class Train:
     """Threads of each run; part of its configuration, since sums depend on it."""
     accelerator: str = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
+    track: tuple[str, ...] = ()
+    """Show each epoch's metrics elsewhere as well: csv, tensorboard, wandb or mlflow."""
     json: bool = False
     """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
     ECE of each epsilon."""
@@ -80,6 +112,7 @@ class Train:
         from arcal.console import bar
         from arcal.data.overlap import sentence_for
         from arcal.training.many import load_all, train_all
+        from arcal.training.recipe_files import write_command
         from arcal.training.run import read_run
 
         run, tried = self._run(), {}
@@ -101,6 +134,8 @@ class Train:
                 loaded=loaded,
                 progress=progress,
             )
+        for one, folder in zip(runs, folders, strict=True):
+            write_command(one, folder)
         records = [folder.epochs() for folder in folders]
         last = [
             {"run": str(folder.path), "settings": read_run(folder).run.settings} | epochs[-1]
@@ -120,26 +155,45 @@ class Train:
     def _compute(self) -> "Compute":
         from arcal.compute import Compute
 
-        return Compute(self.accelerator, workers=self.workers, loaders=self.loaders, ray=self.ray)
+        return Compute(
+            self.accelerator,
+            workers=self.workers,
+            loaders=self.loaders,
+            ray=self.ray,
+            trackers=self.track,
+        )
 
     def _run(self) -> "Run":
-        from arcal.training.recipes import recipe_named
         from arcal.training.run import Run
 
-        recipe = recipe_named(self.recipe)
         return Run(
             data=self.data,
             network=self.network,
+            weights=None if self.weights is None else str(self.weights),
             method=self.method,
             settings=self.settings,
             seeds=self.seeds,
-            recipe=recipe if self.epochs is None else recipe.shortened(self.epochs),
+            recipe=self._recipe(),
             split_seed=self.split_seed,
             validation=self.validation,
             images=self.images,
             classes=self.classes,
             threads=self.threads,
         )
+
+    def _recipe(self) -> "Recipe":
+        from dataclasses import replace
+
+        from arcal.training.recipe_files import open_recipe
+
+        recipe = open_recipe(self.recipe)
+        given = {
+            "learning_rate": self.lr,
+            "batch_size": self.batch_size,
+            "optimizer": self.optimizer,
+        }
+        recipe = replace(recipe, **{key: one for key, one in given.items() if one is not None})
+        return recipe if self.epochs is None else recipe.shortened(self.epochs)
 
     def _swept(self, run: "Run") -> "Sweep":
         from dataclasses import replace

@@ -1,9 +1,9 @@
 """One value for the device, processes and threads that a command runs on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -37,13 +37,14 @@ class Compute:
     machine that each train or evaluate one run, and `loaders` the number of further processes per
     run that read images ahead. `threads` is the number of threads of each process, None for torch's
     default. `ray` is the address of a Ray cluster that trains the runs instead, or "local" for one
-    that is started here. Training has the precision of its recipe, everything else float32.
+    that is started here. `trackers` are shown the metrics of what is trained, by their names in
+    `arcal.training.trackers`. Training has the precision of its recipe, everything else float32.
 
     A number that is too small or too large, or an accelerator that this machine does not have,
     raises `ArcalError`.
 
-    >>> Compute(workers=2).one_worker()
-    Compute(accelerator='cpu', processes=1, workers=1, loaders=0, threads=None, ray=None)
+    >>> Compute(workers=2, threads=1).one_worker() == Compute(threads=1)
+    True
     """
 
     accelerator: str = "cpu"
@@ -52,17 +53,18 @@ class Compute:
     loaders: int = 0
     threads: int | None = None
     ray: str | None = None
+    trackers: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("processes", 1), ("workers", 1), ("loaders", 0), ("threads", 1)):
             value = getattr(self, name)
             check_count(name, value, least)
 
-    def fabric(self, precision: str = "32-true") -> "Fabric":
+    def fabric(self, precision: str = "32-true", loggers: Sequence[Any] = ()) -> "Fabric":
         """A Fabric with the devices of this accelerator; `run_on` starts their processes."""
         from arcal.compute.device import fabric_on
 
-        return fabric_on(self.accelerator, precision, self.processes)
+        return fabric_on(self.accelerator, precision, self.processes, loggers)
 
     @property
     def device(self) -> torch.device:

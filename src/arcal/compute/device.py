@@ -1,7 +1,7 @@
 """The devices and processes that a command runs on, through Lightning Fabric."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from multiprocessing import active_children
@@ -24,13 +24,18 @@ PATIENCE = timedelta(days=1)
 """How long a process waits for another that is alive; one that has died is noticed at once."""
 
 
-def fabric_on(accelerator: str, precision: str = "32-true", processes: int = 1) -> Fabric:
+def fabric_on(
+    accelerator: str,
+    precision: str = "32-true",
+    processes: int = 1,
+    loggers: Sequence[Any] = (),
+) -> Fabric:
     """A Fabric with `processes` devices of an accelerator, one process each.
 
     `accelerator` is "cpu", "gpu", "auto" or another name that Fabric knows, and `precision` a
-    recipe's: in "bf16-mixed" convolutions alone are in bf16. More than one process is started by
-    `run_on`. An accelerator that this machine does not have, or fewer than one process, raises
-    `ArcalError`.
+    recipe's: in "bf16-mixed" convolutions alone are in bf16. `loggers` are what it logs to. More
+    than one process is started by `run_on`. An accelerator that this machine does not have, or
+    fewer than one process, raises `ArcalError`.
 
     >>> fabric = fabric_on("cpu")
     >>> fabric.device, fabric.world_size
@@ -43,7 +48,11 @@ def fabric_on(accelerator: str, precision: str = "32-true", processes: int = 1) 
     plugins: Any = [Bf16Precision()] if precision == "bf16-mixed" else []
     try:
         return Fabric(
-            accelerator=accelerator, devices=processes, strategy=strategy, plugins=plugins
+            accelerator=accelerator,
+            devices=processes,
+            strategy=strategy,
+            plugins=plugins,
+            loggers=[*loggers],
         )
     except (ImportError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

@@ -103,7 +103,7 @@ def _group(method: Method, runs: list[tuple[RunFolder, Record]], *, alike: bool)
     """A group; of several `alike` in method and settings each says what else it is."""
     first, record = runs[0]
     if alike:
-        details = (record.run.network, f"{record.run.recipe.epochs} epochs", first.digest)
+        details = (record.run.network_name, f"{record.run.recipe.epochs} epochs", first.digest)
         method = Method(method.name, method.settings, method.members, details=details)
     ordered = sorted(runs, key=lambda pair: pair[1].run.seeds)
     return Group(method, tuple(run for run, _ in ordered), tuple(known for _, known in ordered))
@@ -121,7 +121,7 @@ def _facts(record: Record) -> dict[str, str]:
     return {
         "Data": Path(run.data).name,
         "Image": " × ".join(map(str, record.data.shape)),
-        "Network": run.network,
+        "Network": run.network_name,
         "Recipe": _recipe(run.recipe),
         "Split seed": str(run.split_seed),
         "Threads": str(run.threads),

@@ -43,7 +43,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         accuracy, gap = clean(vanilla, "accuracy"), clean(vanilla, "gap")
         attacked, sure = _attacked(one), _sure(one)
         cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked), Cell(None, sure)]
-        rows.append((f"{one.title} (here {one.setting.run.network})", cells))
+        rows.append((f"{one.title} (here {one.setting.run.network_name})", cells))
         over = sum(value > 0 for value in gap.values)
         claims += [
             _accurate(one, accuracy),

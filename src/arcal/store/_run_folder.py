@@ -11,19 +11,21 @@ from typing import Any
 from arcal.errors import ArcalError
 from arcal.files import locked, parse_json, write_json, write_whole
 
+PLACES = ("source", "network_source", "weights_source")
+"""The entries of a configuration that say where data, code and weights were read from."""
+
 
 def content_hash(config: Mapping[str, Any]) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of a configuration, as JSON with sorted keys.
 
-    The entry `source`, the place that the data was read from, is left out: the data is identified
-    by its name and its fingerprints.
+    The entries in `PLACES` are left out: what was read there is identified by its name and content.
 
     >>> content_hash({"method": "vanilla", "seeds": [0], "source": "data/cifar10"})
     '5c0651a7114d'
     >>> content_hash({"seeds": [0], "method": "vanilla"})
     '5c0651a7114d'
     """
-    hashed = {name: value for name, value in config.items() if name != "source"}
+    hashed = {name: value for name, value in config.items() if name not in PLACES}
     return sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -50,7 +52,8 @@ class RunFolder:
         """
         folder = cls(Path(root) / f"{label}-{content_hash(config)}")
         exists = (folder.path / "config.json").exists()
-        if not exists or folder.config_checked().get("source") != config.get("source"):
+        known = folder.config_checked() if exists else {}
+        if not exists or any(known.get(place) != config.get(place) for place in PLACES):
             write_json(folder.path / "config.json", config)
         return folder
 

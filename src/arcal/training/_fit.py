@@ -24,6 +24,7 @@ from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
+from arcal.training.trackers import flat
 from arcal.transforms import AUGMENTATIONS
 from arcal.transforms.augment import resized_crop_flip, unchanged
 
@@ -97,6 +98,8 @@ def fit(
     method.begin(recipe.epochs, recipe.full_rate)
     loop = _Loop(members, method, recipe, fabric, loaders)
     records = loop.restore(folder) if folder else []
+    for record in records:
+        fabric.log_dict(flat(record), step=record["epoch"])
     for epoch in range(len(records) + 1, recipe.epochs + 1):
         start = time.perf_counter()
         loss = loop.train(epoch, training)
@@ -120,7 +123,10 @@ def fit(
         if folder and fabric.is_global_zero:
             folder.log_epochs(records)
             loop.save(folder, epoch)
+        fabric.log_dict(flat(record), step=epoch)
         fabric.barrier()
+    for logger in fabric.loggers:
+        logger.finalize("success")
     return records
 
 

@@ -13,13 +13,13 @@ from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.methods import Method, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
-from arcal.networks import ResNetV2, build
+from arcal.networks import ResNetV2
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder
 from arcal.training._fit import Member, Scorer, fit
-from arcal.training.draws import draw
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
+from arcal.training.trackers import trackers_for
 
 
 def train(
@@ -102,7 +102,7 @@ def _train(
         run.recipe,
         data.train,
         data.validation,
-        fabric=compute.fabric(run.recipe.precision),
+        fabric=compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder)),
         folder=folder,
         rescore=_scorer(run) if method.ranks else None,
         loaders=compute.loaders,
@@ -155,8 +155,7 @@ def _scorer(run: Run) -> Scorer:
 
 
 def _network(run: Run, data: Data, seed: int) -> nn.Module:
-    generator = draw(seed, "init")
-    model = build(run.network, classes=len(data.classes), shape=data.shape, generator=generator)
+    model = run.build(len(data.classes), data.shape, seed)
     if isinstance(model, ResNetV2) and isinstance(data.train, InMemory):
         model.normalize.set_mean(data.train.pixels)  # as in the paper's script
     return model

@@ -15,6 +15,7 @@ from arcal.store import RunFolder
 from arcal.training import on_ray
 from arcal.training._train import checked_method, train
 from arcal.training.run import Run, is_done
+from arcal.training.trackers import check_trackers
 
 Progress = Callable[[int, int], object]
 """Called now and then with the number of epochs done and the total."""
@@ -44,6 +45,7 @@ def train_all(
     [1, 1]
     """
     compute = compute or Compute()
+    check_trackers(compute.trackers)
     compute.fabric()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}

@@ -13,13 +13,14 @@ from torch import nn
 from arcal.compute import check_count
 from arcal.data import Data, load
 from arcal.errors import ArcalError
+from arcal.external import NetworkSource, near
 from arcal.files import expanded
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
 from arcal.training._fit import load_members
 from arcal.training._typed import check_types
-from arcal.training.draws import draw
+from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import RECIPES, Recipe
 
 FORMAT = {"32-true": 1, "bf16-mixed": 2}
@@ -39,9 +40,10 @@ CHOICE = ("split_seed", "validation", "images", "test_images", "classes")
 class Run:
     """The configuration of one training run.
 
-    `data` is "fashion" or a path, `network` one of `arcal.networks.NETWORKS`, `method` one of
-    `arcal.methods.METHODS` with its `settings` (missing ones get their defaults). One seed gives a
-    single model; several give an ensemble whose members are trained in lockstep and share their
+    `data` is "fashion" or a path, `network` one of `arcal.networks.NETWORKS` or somebody else's, as
+    `arcal.external.NetworkSource` says, which may start from a file of `weights`. `method` is one
+    of `arcal.methods.METHODS` with its `settings` (missing ones get their defaults). One seed gives
+    a single model; several give an ensemble whose members are trained in lockstep and share their
     soft labels. `split_seed` draws the validation set independently of `seeds`, so that compared
     runs share it. `validation`, `images`, `test_images` and `classes` are those of
     `arcal.data.load`. `threads` is the number of threads, which affects the last bits of the
@@ -64,6 +66,7 @@ class Run:
     test_images: int | None = None
     classes: tuple[int, ...] | None = None
     threads: int = 1
+    weights: str | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "seeds", tuple(self.seeds))
@@ -72,9 +75,7 @@ class Run:
         settings = _as_json(complete_settings(self.method, self.settings))
         object.__setattr__(self, "settings", _from_json(settings))  # as they are read back
         method = method_named(self.method, 2, self.settings)  # raises on a setting out of range
-        if self.network not in NETWORKS:
-            names = ", ".join(NETWORKS)
-            raise ArcalError(f"network {self.network!r} is unknown: choose from {names}")
+        self._name_network()
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if min(self.seeds) < 0:
@@ -83,6 +84,39 @@ class Run:
             raise ArcalError(f"{self.recipe.epochs} epochs: at least 1 is needed")
         check_count("threads", self.threads)
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
+
+    def _name_network(self) -> None:
+        """Check the network's name; files of somebody else's are named by their whole paths."""
+        if ":" in self.network:
+            located = NetworkSource.located(self.network, self.weights)
+            object.__setattr__(self, "network", located.spec)
+            object.__setattr__(self, "weights", located.weights)
+        elif self.network not in NETWORKS:
+            names = f"choose from {', '.join(NETWORKS)}, or give file.py:name, timm:NAME"
+            raise ArcalError(
+                f"network {self.network!r} is unknown: {near(self.network, NETWORKS, names)}"
+            )
+        elif self.weights is not None:
+            raise ArcalError(
+                f"{self.weights} cannot be loaded into the network {self.network}: weights are for "
+                "timm:NAME, torchvision:NAME or file.py:name"
+            )
+
+    @property
+    def source(self) -> NetworkSource | None:
+        """Where the network comes from, if it is somebody else's."""
+        return NetworkSource(self.network, self.weights) if ":" in self.network else None
+
+    @property
+    def network_name(self) -> str:
+        """What the network is called on a page."""
+        return self.source.name if self.source else self.network
+
+    def build(self, classes: int, shape: tuple[int, int, int], seed: int) -> nn.Module:
+        """A new network with its first weights: those of the file, or drawn by the seed."""
+        if source := self.source:
+            return source.build(classes=classes, shape=shape, seed=draw_seed(seed, "init"))
+        return build(self.network, classes=classes, shape=shape, generator=draw(seed, "init"))
 
     def load(self) -> Data:
         """Load the data set of the run."""
@@ -106,6 +140,15 @@ class Run:
         source = self.data if embedded else str(expanded(self.data).absolute())
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
         config |= {"data": about, "validation": len(data.validation)}
+        del config["weights"]
+        if network := self.source:
+            config |= {
+                "network": network.name,
+                "network_digest": network.digest(),
+                "weights_digest": network.weights_digest(),
+                "network_source": network.spec,
+                "weights_source": network.weights,
+            }
         return config | {"source": source, "format": FORMAT[self.recipe.precision]}
 
     @property
@@ -165,12 +208,14 @@ class Record:
     """A run as recorded in its folder.
 
     `run.data` is the path that the data was read from, "" if it is not recorded, and
-    `run.validation` the size of the validation set. `data` identifies the data.
+    `run.validation` the size of the validation set. `data` identifies the data, `network_digest`
+    the code of a network that is somebody else's.
     """
 
     run: Run
     data: DataIdentity
     format: int
+    network_digest: str | None = None
 
     def is_twin(self, other: "Record") -> bool:
         """Whether two runs differ only in their seeds and the place of their data."""
@@ -178,7 +223,10 @@ class Record:
             dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
             for one in (self, other)
         )
-        return first == second and self.format == other.format and self.data.is_same(other.data)
+        code = self.format, self.network_digest
+        return (first, code) == (second, (other.format, other.network_digest)) and (
+            self.data.is_same(other.data)
+        )
 
 
 def read_run(folder: RunFolder) -> Record:
@@ -197,10 +245,12 @@ def read_run(folder: RunFolder) -> Record:
     """
     config = _from_json(folder.config_checked())
     try:
-        names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe"}
+        names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", "weights"}
         values = {name: config[name] for name in names}
         check_types(Recipe, config["recipe"])
         check_types(DataIdentity, config["data"])
+        values["network"] = config.get("network_source", values["network"])
+        values["weights"] = config.get("weights_source")
         values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
         check_types(Run, values)
         if not values["seeds"]:
@@ -208,7 +258,8 @@ def read_run(folder: RunFolder) -> Record:
         run = object.__new__(Run)  # it was checked when it was made
         for name, value in values.items():
             object.__setattr__(run, name, value)
-        return Record(run, DataIdentity(**config["data"]), config["format"])
+        data = DataIdentity(**config["data"])
+        return Record(run, data, config["format"], config.get("network_digest"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArcalError(
             f"{folder.path}/config.json cannot be read by this version of arcal ({error}): "
@@ -246,10 +297,16 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
         raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
     record = read_run(folder)
     run, Z, shape = record.run, len(record.data.classes), record.data.shape
-    models = [
-        build(run.network, classes=Z, shape=shape, generator=draw(seed, "init"))
-        for seed in run.seeds
-    ]
+    if source := run.source:
+        source = dataclasses.replace(source, weights=None)  # the checkpoint has all
+        if source.digest() != record.network_digest:
+            raise ArcalError(
+                f"{run.network} is not what it was when {folder.path} was trained: put that code "
+                "back, or train the run again"
+            )
+        models = [source.build(classes=Z, shape=shape, seed=seed) for seed in run.seeds]
+    else:
+        models = [run.build(Z, shape, seed) for seed in run.seeds]
     load_members(models, folder)
     for model in models:
         model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]

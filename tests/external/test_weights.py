@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from arcal.classifiers._weights import load_into, read_weights
 from arcal.errors import ArcalError
+from arcal.external import load_into, read_weights
 
 
 @pytest.fixture

@@ -1,0 +1,72 @@
+"""`--config FILE`: a whole command as a TOML file, and what was run written as one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from arcal.errors import ArcalError
+from arcal.files import expanded as user_path
+
+TABLES = ("recipe", "settings")
+"""Of `arcal train`: the recipe, and the settings of the method."""
+
+
+def expanded(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the file that `--config` names replaced by the flags in it.
+
+    Its keys are flags without their dashes, and `command` says which command they are of, if the
+    arguments do not. What a command takes without a flag stands in the list `what`; the table
+    `settings` has the flags of a method, and a table `recipe` what a file of its own could have.
+    Flags that are given as well come later, so that they hold. A file that cannot be read raises
+    `ArcalError`.
+    """
+    arguments = list(arguments)
+    place = next((i for i, one in enumerate(arguments) if one.split("=")[0] == "--config"), None)
+    if place is None:
+        return arguments
+    _, equals, name = arguments.pop(place).partition("=")
+    if not equals:
+        if place >= len(arguments):
+            raise ArcalError("--config names no file: give a TOML file")
+        name = arguments.pop(place)
+    from arcal.training.recipe_files import read_toml
+
+    path = user_path(name)
+    content = read_toml(path)
+    command = content.pop("command", None)
+    typed = arguments[:1] if arguments[:1] and not arguments[0].startswith("-") else []
+    if command is not None and typed not in ([], [command]):
+        raise ArcalError(f"{path} is of the command {command}, and not of {typed[0]}")
+    if command is None and not typed:
+        raise ArcalError(f'{path} does not say its command: add a line such as command = "train"')
+    return [*(typed or [str(command)]), *_flags(path, content), *arguments[len(typed) :]]
+
+
+def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
+    yield from _texts(path, "what", content.get("what", []))
+    for name, value in content.items():
+        if name == "recipe" and isinstance(value, Mapping):
+            yield from ("--recipe", str(path))
+        elif name == "settings" and isinstance(value, Mapping):
+            for setting, chosen in value.items():
+                yield from (_dashed(setting), *_texts(path, setting, chosen))
+        elif isinstance(value, Mapping):
+            raise ArcalError(f"{path}: a table {name} is not known: {' and '.join(TABLES)} are")
+        elif isinstance(value, bool):
+            yield from [_dashed(name)] if value else []
+        elif name != "what":
+            yield from (_dashed(name), *_texts(path, name, value))
+
+
+def _dashed(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _texts(path: Path, name: str, value: Any) -> Iterator[str]:
+    """A value, each of a list of values, or keys and values in turn, as they are typed."""
+    if isinstance(value, Mapping):
+        value = [one for pair in value.items() for one in pair]
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, str | int | float):
+            raise ArcalError(f"{path}: {name} = {one!r}: give a text, a number or a list of them")
+        yield str(one)

@@ -1,0 +1,32 @@
+"""What others wrote, by its name: Python code, optional libraries, files of weights, networks.
+
+_python_code    a name in a file or a package: code runs because it is named
+_library        libraries that are imported only when needed, and names that are nearly right
+_weights        files of weights, read without unpickling and held against a network
+_normalization  what is done to inputs in [0, 1] before a network sees them
+_networks       a network to be trained, for some classes and some shape of images
+"""
+
+from arcal.external._library import library, near, parameters, versions
+from arcal.external._networks import NetworkSource
+from arcal.external._normalization import NORMALIZATIONS, Normalization, as_normalization
+from arcal.external._python_code import named_in_code, names_in, needed_arguments, one_line
+from arcal.external._weights import Weights, load_into, read_weights
+
+__all__ = [
+    "NORMALIZATIONS",
+    "NetworkSource",
+    "Normalization",
+    "Weights",
+    "as_normalization",
+    "library",
+    "load_into",
+    "named_in_code",
+    "names_in",
+    "near",
+    "needed_arguments",
+    "one_line",
+    "parameters",
+    "read_weights",
+    "versions",
+]

@@ -1,0 +1,222 @@
+"""Networks that others wrote, to be trained: `file.py:name`, `timm:NAME`, `torchvision:NAME`."""
+
+import hashlib
+import inspect
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arcal.errors import ArcalError
+from arcal.external._library import library, near
+from arcal.external._normalization import NORMALIZATIONS, Normalization
+from arcal.external._python_code import named_in_code, needed_arguments, one_line
+from arcal.external._weights import Weights, load_into, read_weights
+from arcal.files import expanded
+
+Shape = tuple[int, int, int]
+
+ARGUMENTS = {
+    "classes": ("classes", "num_classes", "n_classes"),
+    "channels": ("channels", "in_channels", "in_chans"),
+    "shape": ("shape", "input_shape"),
+}
+"""What a function or class in code is told of the data, if it has an argument of such a name."""
+
+
+@dataclass(frozen=True)
+class NetworkSource:
+    """Where a network to be trained comes from, and the file of weights it starts from.
+
+    `spec` is one of
+
+    - `file.py:name` or `package.module:name`, a function or class that returns a new module of
+      images in [0, 1] each time it is called. It is told the number of classes as `classes` or
+      `num_classes`, the shape (C, H, W) as `shape`, and C as `channels` or `in_chans`, as far as it
+      has such arguments. This runs the user's code;
+    - `timm:NAME` or `torchvision:NAME`, with that library's normalisation as its first layer.
+
+    Weights of a last layer for another number of classes are left out: that layer is drawn anew.
+
+    >>> layers = "nn.Sequential(nn.Flatten(), nn.Linear(12, classes))"
+    >>> code = f"from torch import nn; make = lambda classes: {layers}"
+    >>> _ = Path("mine.py").write_text(code)
+    >>> source = NetworkSource("mine.py:make")
+    >>> network = source.build(classes=5, shape=(3, 2, 2), seed=0)
+    >>> network(torch.zeros(1, 3, 2, 2)).shape, source.name
+    (torch.Size([1, 5]), 'mine.py:make')
+    """
+
+    spec: str
+    weights: str | None = None
+
+    @classmethod
+    def located(cls, spec: str, weights: str | None = None) -> "NetworkSource":
+        """The same, with its files' whole paths, so that it is found from any working folder."""
+        file, _, name = spec.rpartition(":")
+        if _is_file(spec):
+            spec = f"{expanded(file).resolve()}:{name}"
+        return cls(spec, weights and str(expanded(weights).resolve()))
+
+    @property
+    def name(self) -> str:
+        """What it is called on a page: without the folder of its file."""
+        return Path(self.spec).name if _is_file(self.spec) else self.spec
+
+    def digest(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the code, or of the name in a library.
+
+        Of code it is the file that the name stands in, and not what that file imports. A file that
+        is missing raises `ArcalError`.
+        """
+        source = self.spec if _library_of(self.spec) else named_in_code(self.spec).source
+        return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+    def weights_digest(self) -> str | None:
+        """The same of the file of weights, if there is one."""
+        return None if self.weights is None else read_weights(Path(self.weights)).digest[:16]
+
+    def build(self, *, classes: int, shape: Shape, seed: int) -> nn.Module:
+        """A new network in training mode on the CPU, from images `(N, C, H, W)` to `(N, classes)`.
+
+        Weights that are not read are drawn after `torch.manual_seed(seed)`, and the global
+        generators are left as they were. What cannot be built, or gives something other than
+        logits of this shape, raises `ArcalError`.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            kind, _, name = self.spec.partition(":")
+            if kind == "timm":
+                network = _from_timm(name, classes, shape)
+            elif kind == "torchvision":
+                network = _from_torchvision(name, classes, shape)
+            else:
+                network = _from_code(self.spec, classes, shape)
+        if self.weights is not None:
+            inner = network.get_submodule("network") if _library_of(self.spec) else network
+            _start_from(inner, read_weights(Path(self.weights)), self.name)
+        _check(network, self.spec, classes, shape)
+        return network.train()
+
+
+def _library_of(spec: str) -> str | None:
+    kind, _, _ = spec.partition(":")
+    return kind if kind in ("timm", "torchvision") else None
+
+
+def _is_file(spec: str) -> bool:
+    return spec.rpartition(":")[0].endswith(".py")
+
+
+def _from_code(spec: str, classes: int, shape: Shape) -> nn.Module:
+    named = named_in_code(spec)
+    value = named.value
+    if isinstance(value, nn.Module) or not callable(value):
+        raise ArcalError(
+            f"{spec} is a {type(value).__name__}: name a function or class that returns a new "
+            "network each time, since each seed draws its own weights"
+        )
+    told = {"classes": classes, "channels": shape[0], "shape": shape}
+    known = {name: told[what] for what, names in ARGUMENTS.items() for name in names}
+    try:
+        taken = inspect.signature(value).parameters
+    except (TypeError, ValueError):
+        taken = {}
+    if unknown := [name for name in needed_arguments(value) or [] if name not in known]:
+        raise ArcalError(
+            f"{spec} needs {' and '.join(unknown)}: give it a default, or name a function that "
+            "takes no more than classes, channels and shape"
+        )
+    with one_line(spec, f"in {named.name}()"):
+        network = value(**{name: known[name] for name in taken if name in known})
+    if not isinstance(network, nn.Module):
+        raise ArcalError(
+            f"{spec} returns {type(network).__name__}: it must return a torch module to be trained"
+        )
+    return network
+
+
+def _from_timm(name: str, classes: int, shape: Shape) -> nn.Module:
+    timm: Any = library("timm", f"timm:{name}")
+    architecture = name.partition(".")[0]
+    if not timm.is_model(architecture):
+        names = timm.list_models()
+        raise ArcalError(
+            f"timm has no network {architecture}: "
+            + near(architecture, names, "`timm.list_models()` has the names")
+        )
+    config = timm.get_pretrained_cfg(architecture)
+    options: dict[str, Any] = {"num_classes": classes, "in_chans": shape[0]}
+    if config is not None and config.fixed_input_size:
+        options["img_size"] = shape[1:]
+    with one_line(f"timm:{name}", f"for images of {_words(shape)}"):
+        network = timm.create_model(architecture, pretrained=False, **options)
+    if config is None:
+        return _normalized(network, NORMALIZATIONS["imagenet"], shape)
+    return _normalized(network, Normalization(tuple(config.mean), tuple(config.std)), shape)
+
+
+def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:
+    from torchvision import models  # it takes seconds to import
+
+    names = models.list_models(module=models)
+    if name not in names:
+        raise ArcalError(
+            f"torchvision has no classifier {name}: "
+            + near(name, names, "`torchvision.models.list_models()` has the names")
+        )
+    if shape[0] != 3:
+        raise ArcalError(
+            f"torchvision:{name} takes images of 3 channels, and these have {shape[0]}: name a "
+            "network of timm, or write file.py:name"
+        )
+    centred = name in ("inception_v3", "googlenet")
+    options = {"aux_logits": False, "init_weights": True} if centred else {}
+    network = models.get_model(name, weights=None, num_classes=classes, **options)
+    usual = Normalization((0.5,), (0.5,)) if centred else NORMALIZATIONS["imagenet"]
+    return _normalized(network, usual, shape)
+
+
+def _normalized(network: nn.Module, usual: Normalization | None, shape: Shape) -> nn.Module:
+    """The network behind its normalisation; of another number of channels, their mean."""
+    assert usual is not None
+    if len(usual.mean) not in (1, shape[0]):
+        mean, std = (sum(each) / len(each) for each in (usual.mean, usual.std))
+        usual = Normalization((mean,), (std,))
+    return nn.Sequential(OrderedDict(normalize=usual.layer(), network=network))
+
+
+def _start_from(network: nn.Module, weights: Weights, name: str) -> None:
+    """Load weights, but not those of a last layer for another number of classes."""
+    own = network.state_dict()
+    weights = weights.without_prefixes(own.__contains__)
+    others = {
+        key: own[key]
+        for key, tensor in weights.state.items()
+        if key in own and tensor.ndim and own[key].shape[1:] == tensor.shape[1:]
+        if own[key].shape != tensor.shape
+    }
+    heads = {key.rpartition(".")[0] for key in others}
+    if len(heads) == 1:  # else the file is of another network, and load_into says how
+        weights = replace(weights, state={**weights.state, **others})
+    load_into(network, weights, name)
+
+
+def _check(network: nn.Module, spec: str, classes: int, shape: Shape) -> None:
+    """Refuse a network that does not give logits of these images."""
+    network.eval()
+    with torch.no_grad(), one_line(spec, f"on images of {_words(shape)}"):
+        logits = network(torch.full((2, *shape), 0.5))
+    got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if got != (2, classes):
+        raise ArcalError(
+            f"{spec} gives {got} for 2 images of {_words(shape)}: it must return logits of shape "
+            f"{(2, classes)}"
+        )
+
+
+def _words(shape: Shape) -> str:
+    return f"{shape[0]} x {shape[1]} x {shape[2]}"

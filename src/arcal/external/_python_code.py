@@ -1,0 +1,190 @@
+"""What a name in Python code stands for: `package.module:name` or `file.py:name`."""
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from arcal.errors import ArcalError
+from arcal.external._library import near
+from arcal.files import expanded
+
+
+@dataclass(frozen=True)
+class NamedInCode:
+    """A value in Python code, its name there, and the text of the file that it is in."""
+
+    value: Any
+    name: str
+    source: str
+
+
+def named_in_code(spec: str) -> NamedInCode:
+    """Run or import the code that a name stands in, and look the name up.
+
+    Code runs because it is named here, with the working folder and the file's own folder
+    importable; whatever it raises becomes one line with the file and line where it happened.
+    """
+    source, _, name = spec.rpartition(":")
+    where = expanded(source)
+    module = _run_file(spec, where) if where.suffix == ".py" else _import(spec, source)
+    return NamedInCode(_look_up(spec, module, name), name, _text_of(module))
+
+
+def _run_file(spec: str, path: Path) -> ModuleType:
+    """Run a file as a module, with its own folder importable as for a script."""
+    if not path.is_file():
+        files = [str(other) for other in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        raise ArcalError(f"{path} is missing: {near(str(path), files, 'give a file and a name')}")
+    _make_importable(Path.cwd())
+    _make_first(path.resolve().parent)
+    name = path.stem if path.stem not in sys.modules else f"{path.stem}_of_a_classifier"
+    located = importlib.util.spec_from_file_location(name, path)
+    assert located is not None
+    assert located.loader is not None
+    module = importlib.util.module_from_spec(located)
+    sys.modules[name] = module  # where dataclasses and pickles look for it
+    try:
+        with one_line(spec, "while the file ran"):
+            located.loader.exec_module(module)
+    except ArcalError:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _import(spec: str, name: str) -> ModuleType:
+    """Import a module, also from the working folder."""
+    _make_importable(Path.cwd())
+    try:
+        with one_line(spec, "while it was imported"):
+            return importlib.import_module(name)
+    except ArcalError as error:
+        cause = error.__cause__
+        missing = getattr(cause, "name", None) if isinstance(cause, ImportError) else None
+        if missing is None or not f"{name}.".startswith(f"{missing}."):
+            raise
+        files = [file.stem for file in Path.cwd().glob("*.py")]
+        files += [file.parent.name for file in Path.cwd().glob("*/__init__.py")]
+        files += ["timm", "torchvision", "hf"]
+        advice = "install it, or run from the folder that it is in; a file is named as file.py:name"
+        raise ArcalError(f"there is no module {missing}: {near(missing, files, advice)}") from None
+
+
+def _make_importable(folder: Path) -> None:
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+_FOLDERS: set[Path] = set()
+"""The folders of the files that were named in this process."""
+
+
+def _make_first(folder: Path) -> None:
+    """Import from this folder before any other, and anew what a file elsewhere imported by name.
+
+    Two files to compare often stand in copies of one project, each beside its own `model.py`.
+    """
+    sys.path[:] = [str(folder), *(other for other in sys.path if other != str(folder))]
+    here = {file.stem for file in folder.glob("*.py")}
+    here |= {file.parent.name for file in folder.glob("*/__init__.py")}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        elsewhere = file is not None and (_FOLDERS - {folder}) & {*Path(file).parents}
+        if elsewhere and name.partition(".")[0] in here:
+            del sys.modules[name]
+    _FOLDERS.add(folder)
+
+
+def _look_up(spec: str, module: ModuleType, name: str) -> Any:
+    value: Any = module
+    for part in name.split("."):
+        if not hasattr(value, part):
+            names = (
+                [n for n in vars(value) if not n.startswith("_")]
+                if hasattr(value, "__dict__")
+                else []
+            )
+            defined = ", ".join(names_in(Path(module.__file__))) if module.__file__ else ""
+            otherwise = f"it defines {defined}" if defined else "name what is defined in it"
+            raise ArcalError(
+                f"{spec.rpartition(':')[0]} has no {name or 'name after the colon'}: "
+                f"{near(name, names, otherwise)}"
+            )
+        value = getattr(value, part)
+    return value
+
+
+def names_in(path: Path) -> list[str]:
+    """What a file defines at its top level, read without running it."""
+    try:
+        body = ast.parse(path.read_text()).body
+    except (OSError, SyntaxError, ValueError):
+        return []
+    names: list[str] = []
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.append(node.name)
+        elif isinstance(node, ast.Assign):
+            names += [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def needed_arguments(value: Callable[..., Any]) -> list[str] | None:
+    """The arguments without a default; None if they cannot be known."""
+    try:
+        signature = inspect.signature(value)
+    except (TypeError, ValueError):
+        return None
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        p.name
+        for p in signature.parameters.values()
+        if p.default is p.empty and p.kind not in variable
+    ]
+
+
+@contextmanager
+def one_line(spec: str, doing: str) -> Iterator[None]:
+    """Make one line of whatever a user's code raises, with the place in their own file."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        message = (str(error) or "no message").strip().splitlines()[0]
+        raise ArcalError(
+            f"{spec} fails {doing}, in {_place(error)}: {type(error).__name__}: {message}; mend it "
+            "there"
+        ) from error
+
+
+def _place(error: BaseException) -> str:
+    """The file and line of an error: the last that is neither installed nor arcal's own."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    frames = traceback.extract_tb(error.__traceback__)
+    installed = ("site-packages", "<frozen", str(Path(ast.__file__).parent))
+    own = f"{Path(__file__).parents[1]}{os.sep}"
+    theirs = [
+        frame
+        for frame in frames
+        if not frame.filename.startswith(own)
+        and not any(part in frame.filename for part in installed)
+    ]
+    last = (theirs or frames)[-1]
+    return f"{last.filename}:{last.lineno}"
+
+
+def _text_of(module: ModuleType) -> str:
+    try:
+        return Path(module.__file__).read_text() if module.__file__ else ""
+    except OSError:
+        return ""

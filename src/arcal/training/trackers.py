@@ -1,0 +1,92 @@
+"""Where the metrics of a run are shown as well: Fabric's loggers, and Lightning's."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from arcal.errors import ArcalError
+from arcal.external import library, near
+from arcal.store import RunFolder
+
+
+def trackers_for(names: Sequence[str], folder: RunFolder) -> list[Any]:
+    """The loggers of a run by their names in `TRACKERS`, for `Fabric(loggers=...)`.
+
+    An unknown name, or one whose library is not installed, raises `ArcalError`.
+    """
+    return [_tracker(name)(folder) for name in names]
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise `ArcalError` on an unknown name, or one whose library is missing, before training."""
+    for name in names:
+        _tracker(name)
+
+
+def flat(record: Mapping[str, Any]) -> dict[str, float]:
+    """An epoch's record as numbers by name: a list has its index behind a slash.
+
+    >>> flat({"loss": 0.5, "epsilon": [0.25, 0.0]})
+    {'loss': 0.5, 'epsilon/0': 0.25, 'epsilon/1': 0.0}
+    """
+    numbers: dict[str, float] = {}
+    for name, value in record.items():
+        if isinstance(value, list | tuple):
+            numbers |= flat({f"{name}/{i}": one for i, one in enumerate(value)})
+        elif isinstance(value, int | float):
+            numbers[name] = float(value)
+    return numbers
+
+
+def _csv(folder: RunFolder) -> Any:
+    from lightning_fabric.loggers.csv_logs import CSVLogger
+
+    place = folder.path / "tracked"
+    (place / "metrics.csv").unlink(missing_ok=True)  # epochs that are done are logged again
+    return CSVLogger(folder.path, name="tracked", version="", flush_logs_every_n_steps=1)
+
+
+def _tensorboard(folder: RunFolder) -> Any:
+    from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+    return TensorBoardLogger(folder.path, name="tensorboard", version="")
+
+
+def _wandb(folder: RunFolder) -> Any:
+    from pytorch_lightning.loggers import WandbLogger  # pyright: ignore
+
+    return WandbLogger(project="arcal", name=folder.name, id=folder.digest)
+
+
+def _mlflow(folder: RunFolder) -> Any:
+    from pytorch_lightning.loggers import MLFlowLogger  # pyright: ignore
+
+    place = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    return MLFlowLogger(experiment_name="arcal", run_name=folder.name, tracking_uri=place)
+
+
+TRACKERS: dict[str, Callable[[RunFolder], Any]] = {
+    "csv": _csv,
+    "tensorboard": _tensorboard,
+    "wandb": _wandb,
+    "mlflow": _mlflow,
+}
+"""The trackers by name: csv and tensorboard write into the run's folder, wandb and mlflow where they
+do by default, the working folder, or where their own settings say."""
+
+NEEDED = {
+    "csv": (),
+    "tensorboard": ("tensorboard",),
+    "wandb": ("wandb", "pytorch_lightning"),
+    "mlflow": ("mlflow", "pytorch_lightning"),
+}
+"""What each needs installed beside arcal."""
+
+
+def _tracker(name: str) -> Callable[[RunFolder], Any]:
+    if name not in TRACKERS:
+        names = f"choose from {', '.join(TRACKERS)}"
+        raise ArcalError(f"tracker {name!r} is unknown: {near(name, TRACKERS, names)}")
+    for needed in NEEDED[name]:
+        library(needed, f"the tracker {name}")
+    return TRACKERS[name]
