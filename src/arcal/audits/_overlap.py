@@ -10,9 +10,12 @@ def overlap(
 ) -> dict[str, str]:
     """What is to be said of inputs that calibrators or the model may have been fitted on, if any.
 
-    >>> x, y = torch.rand(4, 3), torch.arange(4) % 2
-    >>> first, second = Examples.from_tensors(x, y), Examples.from_tensors(x[:2], y[:2])
-    >>> overlap(first, second, "fashion", None, Names(None, None, None, None))["Overlap"]
+    >>> import torch
+    >>> first, second = (
+    ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
+    ... )
+    >>> names = Names(None, None, None, None)
+    >>> overlap(first, second, "fashion", None, names)["Overlap"]
     '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
     """
     facts = {}
