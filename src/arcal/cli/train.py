@@ -121,6 +121,7 @@ class Train:
             swept = self._swept(run)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
+        compute = self._compute()
         loaded = load_all([run])
         for data in loaded.values():
             if (overlap := sentence_for(data.test, data.train)) is not None:
@@ -130,7 +131,7 @@ class Train:
             folders = train_all(
                 runs,
                 self.runs,
-                compute=self._compute(),
+                compute=compute,
                 loaded=loaded,
                 progress=progress,
             )

@@ -71,7 +71,7 @@ def read_npz(
 
     image, label = key(IMAGES, image, "--image"), key(LABELS, label, "--label")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels, labels = arrays[image], arrays[label]
             ids = _optional(arrays, ("ids", "id"), words)
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
@@ -139,7 +139,7 @@ def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
 
 def _keys(file: Path) -> list[str]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return list(arrays.keys())
     except NO_ARRAY as error:
         reason = one_line(error) or type(error).__name__

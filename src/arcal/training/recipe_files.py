@@ -75,7 +75,9 @@ def write_command(run: Run, folder: RunFolder) -> None:
         if value is not None
     }
     text = tomli_w.dumps(values)
-    write_whole(folder.path / "train.toml", lambda path: path.write_text(text, encoding="utf-8"))
+    file = folder.path / "train.toml"
+    if not file.exists() or file.read_bytes() != text.encode():
+        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
