@@ -1,6 +1,7 @@
 """Which command the arguments ask for."""
 
 import io
+import os
 import re
 import shutil
 import sys
@@ -48,6 +49,10 @@ def command(arguments: list[str]) -> Any:
     """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
     commands: dict[str, Any] = dict(COMMANDS)
     arguments = expanded(arguments)
+    if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1:
+        raise ArcalError(
+            "started by torchrun: run `arcal` itself, whose --devices or --processes starts as many"
+        )
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         close = get_close_matches(arguments[0], COMMANDS)
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"

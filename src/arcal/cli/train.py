@@ -96,6 +96,9 @@ class Train:
     """Processes that read images ahead for each run; worth it for a folder of images."""
     threads: int = 1
     """Threads of each run; part of its configuration, since sums depend on it."""
+    devices: int = 1
+    """Devices that share each run, one process each: GPUs, or cores by --accelerator cpu. Part of
+    its configuration, since batch norm sees a share of each batch."""
     accelerator: str = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
     track: tuple[str, ...] = ()
@@ -115,6 +118,11 @@ class Train:
         from arcal.training.recipe_files import write_command
         from arcal.training.run import read_run
 
+        if self.devices > 1 and (self.workers > 1 or self.ray):
+            raise ArcalError(
+                f"{self.devices} devices for each of several runs at once: give --devices for one "
+                "after another, or --workers or --ray for runs of one device each"
+            )
         run, tried = self._run(), {}
         check_folder(self.runs, name="--runs")
         if self.sweep:
@@ -180,6 +188,7 @@ class Train:
             images=self.images,
             classes=self.classes,
             threads=self.threads,
+            devices=self.devices,
         )
 
     def _recipe(self) -> "Recipe":

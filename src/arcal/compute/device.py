@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from inspect import signature
 from multiprocessing import active_children
 from typing import Any
 
@@ -11,9 +12,10 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
+from torch.nn.parallel import DistributedDataParallel
 
 from arcal.compute.precision import Bf16Precision
-from arcal.compute.processes import KILLED
+from arcal.compute.processes import KILLED, start_method
 from arcal.errors import ArcalError
 
 # Errors become one line of our own, and the rest of what these print is not needed.
@@ -43,7 +45,11 @@ def fabric_on(
     """
     if processes < 1:
         raise ArcalError(f"{processes} processes: at least 1 is needed")
-    several = DDPStrategy(start_method="spawn", timeout=PATIENCE)
+    # Batch norm's statistics are each process's own until they are averaged for validation.
+    known = signature(DistributedDataParallel).parameters
+    name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    own: dict[str, Any] = {"start_method": start_method({"arcal.training"}), name: False}
+    several = DDPStrategy(timeout=PATIENCE, **own)
     strategy = several if processes > 1 else "auto"
     plugins: Any = [Bf16Precision()] if precision == "bf16-mixed" else []
     try:

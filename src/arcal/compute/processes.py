@@ -57,13 +57,17 @@ def _context(waves: list[list[Callable[[], object]]]) -> BaseContext:
     On Linux they are forked from a server that has imported what the functions need, and that never
     runs a thread: importing torch and its optimizers takes a worker five seconds of processor time.
     """
-    if sys.platform != "linux":
-        return get_context("spawn")
-    context = get_context("forkserver")
     functions = {getattr(job, "func", job) for wave in waves for job in wave}
-    modules = {function.__module__ for function in functions} - {"__main__"}
-    context.set_forkserver_preload([*sorted(modules), "torch._dynamo"])
-    return context
+    return get_context(start_method({function.__module__ for function in functions}))
+
+
+def start_method(modules: set[str]) -> str:
+    """How processes are started that need these modules: see `_context`."""
+    if sys.platform != "linux":
+        return "spawn"
+    context = get_context("forkserver")
+    context.set_forkserver_preload([*sorted(modules - {"__main__"}), "torch._dynamo"])
+    return "forkserver"
 
 
 def _start_worker() -> None:

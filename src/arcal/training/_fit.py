@@ -207,11 +207,15 @@ class _Loop:
                     at_once = self.recipe.core_batch or size
                     for norm, momentum in self.momenta[m].items():  # statistics move once a step
                         norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
-                    for some in zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True):
-                        for share in self._losses(m, *some):
-                            loss = share * (len(some[0]) / len(ids))
-                            self.fabric.backward(loss)
-                            total += loss.detach()
+                    parts = [*zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True)]
+                    for n, some in enumerate(parts, start=1):
+                        # Processes exchange gradients once a step: with those of its last part.
+                        waits = self.fabric.world_size > 1 and n < len(parts)
+                        with self.fabric.no_backward_sync(self.models[m], enabled=waits):
+                            for share in self._losses(m, *some):
+                                loss = share * (len(some[0]) / len(ids))
+                                self.fabric.backward(loss)
+                                total += loss.detach()
                     self.optimizers[m].step()
                 steps += last
             for norm, momentum in self.momenta[m].items():

@@ -1,7 +1,8 @@
 """Training one run, from its configuration to its folder."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
 from arcal.training.trackers import trackers_for
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 
 def train(
     run: Run,
@@ -33,7 +37,8 @@ def train(
 
     A run that was interrupted continues after its last epoch, and a finished one is not trained
     again. `data` is the data set of the run if it is loaded already. `compute` says on what it is
-    trained, which does not change the result on the same device; the threads are the run's own.
+    trained, which does not change the result on the same device; threads and devices are the run's
+    own.
 
     A method that needs robustness levels first trains the vanilla run of each of its seeds, unless
     it exists, and scores the training and validation sets with it (section 4, "pre-compute"). All
@@ -54,7 +59,7 @@ def train(
     folder = run.folder(root, data)
     if is_done(folder):
         return folder
-    compute = replace(compute or Compute(), threads=run.threads)
+    compute = replace(compute or Compute(), threads=run.threads, processes=run.devices)
     with compute.limited(), folder.locked():
         if not is_done(folder):  # another process may have trained it meanwhile
             _train(run, Path(root), folder, method, data, compute)
@@ -95,18 +100,36 @@ def _train(
             for seed in run.seeds
         ]
         _teach(method, run, bases, data, compute)
-    members = [Member(_network(run, data, seed), seed) for seed in run.seeds]
-    fit(
-        members,
-        method,
-        run.recipe,
-        data.train,
-        data.validation,
-        fabric=compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder)),
-        folder=folder,
-        rescore=_scorer(run) if method.ranks else None,
-        loaders=compute.loaders,
-    )
+    from arcal.compute.device import run_on  # takes seconds to import
+
+    fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
+    run_on(fabric, _Training(run, folder, method, data, compute))
+
+
+@dataclass(frozen=True)
+class _Training:
+    """The training of a run, in each of its processes."""
+
+    run: Run
+    folder: RunFolder
+    method: Method
+    data: Data
+    compute: Compute
+
+    def __call__(self, fabric: "Fabric") -> None:
+        run, data = self.run, self.data
+        with self.compute.limited():
+            fit(
+                [Member(_network(run, data, seed), seed) for seed in run.seeds],
+                self.method,
+                run.recipe,
+                data.train,
+                data.validation,
+                fabric=fabric,
+                folder=self.folder,
+                rescore=_scorer(run) if self.method.ranks else None,
+                loaders=self.compute.loaders,
+            )
 
 
 def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute: Compute) -> None:

@@ -61,7 +61,7 @@ def write_command(run: Run, folder: RunFolder) -> None:
         "seeds": list(run.seeds),
         "ensemble": len(run.seeds) > 1,
     }
-    for name in ("method", "network", "weights", *CHOICE, "threads"):
+    for name in ("method", "network", "weights", *CHOICE, "threads", "devices"):
         value = getattr(run, name)
         if value != usual[name]:
             values[name] = list(value) if isinstance(value, tuple) else value

@@ -47,7 +47,8 @@ class Run:
     soft labels. `split_seed` draws the validation set independently of `seeds`, so that compared
     runs share it. `validation`, `images`, `test_images` and `classes` are those of
     `arcal.data.load`. `threads` is the number of threads, which affects the last bits of the
-    result. A value out of range, or an unknown name or setting, raises `ArcalError`.
+    result, and `devices` that of the devices, one process each, that share each batch: batch norm
+    sees a share of it. A value out of range, or an unknown name or setting, raises `ArcalError`.
 
     >>> run = Run(method="ar-adals", settings={"alpha": 0.1}, seeds=(0, 1))
     >>> run.label, run.settings["R"], run.settings["alpha"]
@@ -67,6 +68,7 @@ class Run:
     classes: tuple[int, ...] | None = None
     threads: int = 1
     weights: str | None = None
+    devices: int = 1
 
     def __post_init__(self):
         object.__setattr__(self, "seeds", tuple(self.seeds))
@@ -80,9 +82,15 @@ class Run:
             raise ArcalError(f"seeds are {self.seeds}: give at least one, each once")
         if min(self.seeds) < 0:
             raise ArcalError(f"seed {min(self.seeds)} is negative: give 0 or more")
+        if self.recipe.batch_size % max(1, self.devices):
+            raise ArcalError(
+                f"a batch of {self.recipe.batch_size} cannot be shared by {self.devices} devices: "
+                "choose a batch size that they divide"
+            )
         if self.recipe.epochs < 1:
             raise ArcalError(f"{self.recipe.epochs} epochs: at least 1 is needed")
         check_count("threads", self.threads)
+        check_count("devices", self.devices)
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def _name_network(self) -> None:
@@ -141,6 +149,8 @@ class Run:
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
         config |= {"data": about, "validation": len(data.validation)}
         del config["weights"]
+        if self.devices == 1:
+            del config["devices"]
         if network := self.source:
             config |= {
                 "network": network.name,
@@ -245,10 +255,12 @@ def read_run(folder: RunFolder) -> Record:
     """
     config = _from_json(folder.config_checked())
     try:
-        names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", "weights"}
+        later = {"weights", "devices"}
+        names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", *later}
         values = {name: config[name] for name in names}
         check_types(Recipe, config["recipe"])
         check_types(DataIdentity, config["data"])
+        values["devices"] = config.get("devices", 1)
         values["network"] = config.get("network_source", values["network"])
         values["weights"] = config.get("weights_source")
         values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}

@@ -71,8 +71,8 @@ TRACKERS: dict[str, Callable[[RunFolder], Any]] = {
     "wandb": _wandb,
     "mlflow": _mlflow,
 }
-"""The trackers by name: csv and tensorboard write into the run's folder, wandb and mlflow where they
-do by default, the working folder, or where their own settings say."""
+"""The trackers by name: csv and tensorboard write into the run's folder, wandb and mlflow where
+they do by default, the working folder, or where their own settings say."""
 
 NEEDED = {
     "csv": (),
