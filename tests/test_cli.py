@@ -192,7 +192,10 @@ def _spoiled(run: Path) -> Path:
         (["train", "--network", "huge"], "network 'huge' is unknown"),
         (["train", "--recipe", "slow"], "recipe 'slow' is unknown"),
         (["train", "--method", "adals", "--levels", "3"], "has no setting 'R' (levels)"),
-        (["train", "--method", "ar-adals", "--levels", "3001"], "choose R from 1 to 3000"),
+        (
+            ["train", "--method", "ar-adals", "--levels", "3001"],
+            "(--levels) from 1 to 3000",
+        ),
         (["train", "--seeds", "-1"], "seed -1 is negative"),
         (["train", "--threads", "0"], "0 threads: at least 1"),
         (["train", "--epochs", "x"], "--epochs cannot be 'x'; see `arcal train --help`"),
@@ -268,15 +271,19 @@ def test_bad_runs_are_one_line_and_exit_2(trained):
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").write_text("no folder")
     error = arcal("train", "--runs", tmp_path / "file").line
-    assert f"{tmp_path}/file/vanilla-s0-" in error
-    assert "not a directory; put that right, or name another place" in error
+    assert error == f"arcal: --runs {tmp_path}/file: {tmp_path}/file is a file: name a folder"
 
 
 def test_a_table_that_cannot_be_written_is_said_before_the_work(trained, monkeypatch):
     root, _ = trained
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+
+    def read_only(dir):
+        raise OSError(errno.EROFS, "Read-only file system", str(dir))
+
+    monkeypatch.setattr("arcal.cli.model_and_data.TemporaryFile", read_only)
     error = arcal("evaluate", next(root.glob("vanilla-s0-*"))).line
-    assert "evaluation.parquet cannot be written there: name another place by --table" in error
+    assert error.startswith("arcal: --table evaluation.parquet: the folder")
+    assert error.endswith("cannot be written (read-only file system): name another place")
 
 
 def test_a_full_disk_says_that_the_command_continues(monkeypatch):

@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "arcal"
 ROOMS = (
     "_version",
     "errors",
+    "printable",
     "files",
     "logits",
     "arrays",

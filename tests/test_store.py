@@ -21,6 +21,7 @@ from arcal.store import (
     merge_scores,
     save_scores,
     save_tensors,
+    score_facts,
 )
 
 
@@ -224,3 +225,25 @@ def test_a_distance_that_is_no_number_is_refused(tmp_path):
     save_scores(path, replace(written, robustness=torch.full((2,), torch.nan)), {})
     with pytest.raises(ArcalError, match="no number"):
         load_scores(path)
+
+
+def test_scores_keep_why_the_attack_failed(tmp_path):
+    ids = torch.arange(4)
+    for number, reason in enumerate(("", "no gradient there")):
+        distance = torch.tensor([0.5, torch.inf]) if reason else torch.tensor([0.5, 1.0])
+        scores = Robustness(
+            order="attack",
+            ids=ids[2 * number : 2 * number + 2],
+            robustness=distance,
+            success=distance.isfinite(),
+            predicted=ids[:2],
+            labels=ids[:2],
+            passes=ids[:2],
+            reason=reason,
+        )
+        save_scores(tmp_path / f"{number}.parquet", scores, {"files": {"stamp": str(number)}})
+        assert load_scores(tmp_path / f"{number}.parquet").reason == reason
+    shards = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    merge_scores(tmp_path / "whole.parquet", shards, files={"stamp": "whole"})
+    assert load_scores(tmp_path / "whole.parquet").reason == "no gradient there"
+    assert score_facts(tmp_path / "whole.parquet") == {"files": {"stamp": "whole"}}

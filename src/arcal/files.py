@@ -2,12 +2,19 @@
 
 import json
 import os
+import platform
 import stat
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from glob import escape
+from hashlib import blake2b
 from pathlib import Path
 from secrets import token_hex
+from tokenize import TokenError
 from typing import Any
+from zipfile import BadZipFile
 
 from arcal.errors import ArcalError
 
@@ -17,18 +24,37 @@ except ImportError:  # Windows has no fcntl: there, only one process may train o
     fcntl = None
 
 
+def expanded(path: Path | str) -> Path:
+    """The path with `~` written out; no such user, or a loop of links, raises `ArcalError`.
+
+    >>> expanded("~/nets") == Path.home() / "nets"
+    True
+    """
+    try:
+        whole = Path(path).expanduser()
+        whole.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(getattr(error, "strerror", None) or error).rstrip(".").lower()
+        raise ArcalError(f"{path} is no path ({reason}): write it out, or name another") from None
+    return whole
+
+
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Call `write` with the path of a temporary file, then rename that file to `path`.
 
     Missing folders are made. When `write` raises, the temporary file is removed and whatever `path`
-    held before stays.
+    held before stays. What killed processes of this machine have left of the same file is removed.
 
     >>> write_whole(Path("notes/hello.txt"), lambda path: path.write_text("hello"))
     >>> Path("notes/hello.txt").read_text()
     'hello'
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}")
+    mark = f".{path.name}.{HOST}."
+    temporary = path.with_name(f"{mark}{os.getpid()}.{token_hex(4)}")
+    for left in path.parent.glob(f"{escape(mark)}*"):
+        if not _runs(left.name.removeprefix(mark).partition(".")[0]):
+            left.unlink(missing_ok=True)
     try:
         temporary.touch()
         mode = temporary.stat().st_mode
@@ -45,6 +71,39 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+HOST = blake2b(platform.node().encode(), digest_size=3).hexdigest()
+"""Part of the name of a temporary file: only its own machine knows whether a process still runs."""
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of this number runs on this machine, or may run."""
+    if os.name != "posix" or not process.isdecimal():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
+
+
+NO_ARRAY = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    SyntaxError,
+    TokenError,
+    AttributeError,
+    KeyError,
+    RuntimeError,  # NotImplementedError among them: how a member of an archive is packed
+    BadZipFile,
+    struct.error,
+    zlib.error,
+)
+"""What NumPy raises when a file is no `.npy` or `.npz`: it evaluates the header as a literal."""
+
 MARKS = {
     ".html": b'<meta name="generator" content="arcal">',
     ".json": b'"arcal": "',
@@ -53,6 +112,18 @@ MARKS = {
     ".parquet": b"arcal",  # a key of the schema's metadata
 }
 """By the ending of a file, what says that arcal wrote it."""
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Whatever is none raises `ValueError`, brackets without end too.
+
+    >>> parse_json("[1, 2]")
+    [1, 2]
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def check_replaceable(path: Path) -> None:
@@ -65,6 +136,8 @@ def check_replaceable(path: Path) -> None:
     Traceback (most recent call last):
     arcal.errors.ArcalError: mine.json is there and arcal did not write it: ...
     """
+    if path.is_symlink() and not path.exists():
+        raise ArcalError(f"{path} is a symbolic link to nothing: delete it, or name another place")
     if path.exists() and not _is_marked(path):
         raise ArcalError(
             f"{path} is there and arcal did not write it: name another place, or move it"

@@ -75,8 +75,8 @@ def test_help_explains_every_setting(monkeypatch, capsys):
             assert setting.help in text
     assert "Of adals and ar-adals: learning rate" in text
     assert "Of label-smoothing, at least 0 and below 1: the smoothing. (default: 0.05)" in text
-    assert "Of all but ccat, above 0: train on mixtures" in text
-    assert "Of all, above 0: add Gaussian noise" in text
+    assert "Of all but ccat, at least 0.001 and at most 1000: train on mixtures" in text
+    assert "Of all, above 0 and at most 10: add Gaussian noise" in text
 
 
 def _unboxed(text):

@@ -56,7 +56,7 @@ def test_every_pair_gives_a_finite_loss_or_one_line(name, batch, network):
         ("vanilla", {"perturbed": 0}, "perturbed is 0: it must be above 0"),
         ("vanilla", {"entropy": float("inf")}, "entropy is inf: it must be above 0"),
         ("vanilla", {"mbls": -0.1}, "mbls is -0.1: it must be at least 0"),
-        ("vanilla", {"regmixup": 0}, "regmixup is 0: it must be above 0"),
+        ("vanilla", {"regmixup": 0}, "regmixup is 0: it must be at least 0.001 and at most 1000"),
         ("vanilla", {"perturbed_by": "gradient"}, "give the share of the distance as well"),
         (
             "vanilla",

@@ -121,7 +121,7 @@ def test_it_is_a_setting_of_a_run():
     assert method_named("vanilla", Z, Run(settings={"mixup": 0.2}).settings).added.mixup == 0.2
     assert METHODS["vanilla"](Z).added.mixup is None
     cases = [
-        ({"settings": {"mixup": 0.0}}, "mixup is 0.0: it must be above 0"),
+        ({"settings": {"mixup": 0.0}}, "mixup is 0.0: it must be at least 0.001 and at most 1000"),
         ({"settings": {"mixup": float("inf")}}, "mixup is inf"),
         ({"method": "ccat", "settings": {"mixup": 0.2}}, "ccat makes its own inputs: leave mixup"),
     ]

@@ -14,6 +14,10 @@ Bounds = tuple[float | Tensor, float | Tensor] | None
 one input, so each column of a table may have an interval of its own."""
 
 
+NEARBY = 1e-3
+"""How far from an input its logits are looked at where no attack succeeds, in each number."""
+
+
 @dataclass(frozen=True)
 class Adversarial:
     """The smallest perturbations an attack found for N inputs.
@@ -141,6 +145,10 @@ def _why_none(model: Model, x: Tensor, predicted: Tensor, failed: Tensor) -> str
     gradient = torch.zeros_like(inputs)
     if lead.requires_grad:
         (gradient,) = torch.autograd.grad(lead.sum(), inputs)
+    with torch.no_grad():
+        near = rows(model, some)(x[some] + (x[some] <= 0.5).to(x).mul(2).sub(1) * NEARBY)
+    if not near.isfinite().all():
+        return "the model's logits are not finite near these inputs: no class leads there"
     if not gradient.any():
         return (
             "the lead of the predicted class has no gradient there: the model is constant around "

@@ -32,6 +32,9 @@ from arcal.errors import ArcalError
 DEEP = 0.5
 """A point that another class leads by more than this share of a clean margin is too far out."""
 
+MOST_PASSES = 1_000_000
+"""A budget above it is a mistake."""
+
 SHORT = 16
 """Passes of each search from elsewhere."""
 
@@ -115,10 +118,12 @@ class BoundaryProjection:
     starts: int = 8
 
     def __post_init__(self) -> None:
-        if self.budget < 3 or self.classes < 1 or not self.reach >= 1 or self.starts < 0:
+        small = self.budget < 3 or self.classes < 1 or not self.reach >= 1 or self.starts < 0
+        if small or self.budget > MOST_PASSES:
             raise ArcalError(
                 f"budget {self.budget}, classes {self.classes}, reach {self.reach}, starts "
-                f"{self.starts}: at least 3 passes, 1 class, a reach of 1 and 0 starts are needed"
+                f"{self.starts}: 3 to {MOST_PASSES:,} passes, at least 1 class, a reach of 1 and "
+                "0 starts are needed"
             )
 
     def __call__(

@@ -19,6 +19,7 @@ from arcal.auditing._subject import R
 from arcal.auditing._suspects import fragile, suspects
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.errors import ArcalError
+from arcal.printable import printable
 from arcal.robustness import Robustness, levels
 
 MOST_CELLS = 1000
@@ -73,6 +74,14 @@ class Audited:
     R: int = R
     calibrators: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))
+        object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
+        if self.names is not None:
+            object.__setattr__(self, "names", tuple(map(printable, self.names)))
+        facts = {title: printable(fact) for title, fact in self.facts.items()}
+        object.__setattr__(self, "facts", facts)
 
     def __len__(self) -> int:
         return len(self.predictions.ids)

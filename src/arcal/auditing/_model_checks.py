@@ -63,7 +63,7 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
             logits = _run(model, given)
         except ArcalError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _why_it_failed(model, inputs, error) from error
         _check_output(logits, inputs, classes)
         if y is not None:
@@ -179,7 +179,7 @@ def _check_same(
         )
 
 
-def _why_it_failed(model: Model, x: Tensor | Inputs, error: Exception) -> ArcalError:
+def _why_it_failed(model: Model, x: Tensor | Inputs, error: BaseException) -> ArcalError:
     floats = {part.dtype for part in _named(x).values() if part.is_floating_point()} or {
         part.dtype for part in _named(x).values() if part.dtype == torch.uint8
     }
@@ -201,7 +201,7 @@ def _words(dtypes: set[torch.dtype]) -> str:
     return " and ".join(sorted(map(str, dtypes)))
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).strip().splitlines()[0]
 
 

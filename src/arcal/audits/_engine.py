@@ -17,6 +17,7 @@ from arcal.auditing._labels import as_whole_numbers
 from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved
 from arcal.audits._examples import Examples
 from arcal.data import as_input
+from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.store import content_hash, load_tensors, save_tensors
 
@@ -56,7 +57,7 @@ def in_blocks(
     for number, positions in enumerate(examples.order().split(BLOCK)):
         ids = examples.ids[positions]
         path = None if folder is None else folder / f"{number:05}.safetensors"
-        block = None if path is None or not path.exists() else _load(path)
+        block = None if path is None or not path.exists() else _load(path, examples, positions)
         if block is None or not torch.equal(block.ids, ids):
             images = None if examples.part is None else examples.part.images(positions)
             x = examples.read(positions) if images is None else as_input(images, "cpu")
@@ -64,7 +65,7 @@ def in_blocks(
             further = partial(_further, advance, number * BLOCK)
             block = audit_block(model, ids, x, labels, settings, images, further)
             if path is not None:
-                _save(path, block)
+                _save(path, block, evidence_of(examples.part, positions))
         yield block
 
 
@@ -139,17 +140,20 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
     return digest.hexdigest()[:16]
 
 
-def _save(path: Path, block: Block) -> None:
+def _save(path: Path, block: Block, files: dict[str, str]) -> None:
     tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
     shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
     some = vars(block.perturbed) if block.perturbed else {}
     perturbed = {f"perturbed-{name}": t for name, t in some.items()}
     panel = [asdict(where) for where in block.shifted]
-    save_tensors(path, tensors | shifted | perturbed, panel=panel)
+    save_tensors(path, tensors | shifted | perturbed, panel=panel, files=files)
 
 
-def _load(path: Path) -> Block:
+def _load(path: Path, examples: Examples, positions: Tensor) -> Block | None:
+    """A block that was done; None if a file of its images was replaced since."""
     tensors, header = load_tensors(path)
+    if not is_evidence_of(examples.part, header.get("files"), positions):
+        return None
     panel = [EvaluationSet(**where) for where in header["panel"]]
     shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
     names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]

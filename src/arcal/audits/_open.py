@@ -10,12 +10,14 @@ from arcal.auditing import Audited, EvaluationSet
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._jobs import Job, panel_for
+from arcal.audits._overlap import overlap
 from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import OpenedClassifier, open_classifier
 from arcal.classifiers._class_names import GENERIC
 from arcal.classifiers._opened_classifier import AS_THEY_ARE
 from arcal.console import bar
 from arcal.data import Part, kind_of, load_part, load_table, load_texts
+from arcal.data.listings import Names
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -206,6 +208,7 @@ def open_job(
                 f"--other {source} is the audited data: give data of classes that the model does "
                 "not know"
             )
+    names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     return Job(
         name=name,
@@ -220,7 +223,7 @@ def open_job(
             **opened.facts,
             **_normalisation(opened, examples),
             **examples.facts,
-            **_overlap(examples, known),
+            **overlap(examples, known, data, reading.part, names),
         },
         R=R,
     )
@@ -232,19 +235,6 @@ def _normalisation(opened: OpenedClassifier, examples: Examples) -> dict[str, st
     if examples.kind != "images" or opened.facts.get(title) != AS_THEY_ARE:
         return {}
     return {title: "none added: the model takes inputs in [0, 1]"}
-
-
-def _overlap(audited: Examples, validation: Examples | None) -> dict[str, str]:
-    """How many of the validation inputs are audited as well, if any."""
-    if validation is None:
-        return {}
-    both = len({*audited.digests()} & {*validation.digests()})
-    if not both:
-        return {}
-    return {
-        "Overlap": f"{both:,} of the {len(validation):,} validation inputs are audited as well, "
-        "and calibrators look better than they are"
-    }
 
 
 def _validation(

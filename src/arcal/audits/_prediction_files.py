@@ -17,6 +17,8 @@ from torch import Tensor
 from arcal.auditing import Predictions, as_predictions
 from arcal.calibration._checks import as_weights
 from arcal.errors import ArcalError
+from arcal.files import NO_ARRAY
+from arcal.printable import one_line
 
 SUFFIXES = (".npz", ".parquet", ".csv")
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
@@ -81,8 +83,8 @@ def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: give the file of your predictions") from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, pa.ArrowException) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+    except (*NO_ARRAY, pa.ArrowException) as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{path} cannot be read ({reason})") from error
 
 
@@ -95,7 +97,7 @@ def _names(path: Path) -> Sequence[str]:
             return pq.read_schema(path).names
         with csv.open_csv(path) as reader:
             return reader.schema.names
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, pa.ArrowException):
+    except (*NO_ARRAY, pa.ArrowException):
         return []
 
 
@@ -103,7 +105,10 @@ def _entries(path: Path) -> dict[str, Any]:
     """Arrays by name; the outputs' columns, one a class, are under `logits` or `probabilities`."""
     if path.suffix == ".npz":
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return dict(archive)
+            arrays = dict(archive)
+        if any(isinstance(array, bytes) for array in arrays.values()):
+            raise ArcalError("a member of it is no array: write it by numpy.savez")
+        return arrays
     table = csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import logging
 import pickle
 import re
@@ -20,6 +19,7 @@ from torch.export import ExportedProgram
 from arcal.classifiers._opened_classifier import Kind, Loaded
 from arcal.errors import ArcalError
 from arcal.external import versions
+from arcal.files import parse_json
 
 PLAIN = re.compile(
     r"(.*\.json|(.*/)?(archive_format|archive_version|byteorder|version|\.data/.*)"
@@ -95,7 +95,7 @@ def _check_entries(path: Path, content: bytes) -> None:
             elif not PLAIN.fullmatch(name):
                 raise _refused(path, name)
             elif name.endswith("_config.json"):
-                entries: dict[str, Any] = json.loads(archive.read(name)).get("config", {})
+                entries: dict[str, Any] = parse_json(archive.read(name)).get("config", {})
                 for entry in entries.values():
                     if entry.get("use_pickle"):
                         raise _refused(path, f"{name}, {entry.get('path_name')}")

@@ -1,6 +1,5 @@
 """One door: a classifier by its name, whatever it is stored as."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
 from arcal.external import Normalization, as_normalization, names_in
+from arcal.files import expanded, parse_json
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 file or a "
@@ -112,14 +112,14 @@ def _load(
         from arcal.classifiers._torchvision import load_torchvision  # it takes seconds to import
 
         return load_torchvision(name, weights)
-    path = Path(spec or "?").expanduser()
+    path = expanded(spec or "?")
     alone = (colon and prefix == "hf") or path.is_dir() or path.suffix == ".pt2"
     if alone and weights is not None:
         raise ArcalError(f"{spec} has its own weights: leave out {weights}")
     if colon and prefix == "hf":
         from arcal.classifiers._transformers import load_transformers
 
-        return load_transformers(Path(name).expanduser(), processed=processed)
+        return load_transformers(expanded(name), processed=processed)
     if path.suffix == ".pt2":
         return load_exported(path)
     if path.is_dir():
@@ -150,7 +150,7 @@ def _set_evaluation(model: nn.Module, network: Any) -> None:
 def _check_run(path: Path) -> None:
     """Send a folder that another library wrote to the right door."""
     try:
-        about = json.loads((path / "config.json").read_text())
+        about = parse_json((path / "config.json").read_text())
     except (OSError, ValueError):
         return
     if isinstance(about, dict) and ("model_type" in about or "architecture" in about):

@@ -16,6 +16,7 @@ from arcal.classifiers._processor import measured
 from arcal.classifiers._tokenizer import Tokenizer, check_embeddings
 from arcal.errors import ArcalError
 from arcal.external import library, parameters, versions
+from arcal.files import parse_json
 
 IMAGES, TEXTS = "ForImageClassification", "ForSequenceClassification"
 LONGEST = 512
@@ -194,7 +195,7 @@ def _quietly(transformers: Any, folder: Path) -> Iterator[None]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text())
+        content = parse_json(path.read_text())
     except ValueError as error:
         raise ArcalError(f"{path} is damaged ({error}): save the classifier again") from None
     return content if isinstance(content, dict) else {}

@@ -1,160 +1,48 @@
-"""Which command the arguments ask for, and what is printed when it cannot run."""
+"""`main`: run the command that the arguments name, or say in one line why it cannot be."""
 
-import errno
-import io
 import os
-import re
-import shutil
 import sys
-import textwrap
-from contextlib import redirect_stderr, redirect_stdout
-from difflib import get_close_matches
-from typing import Annotated, Any, Union
-
-import tyro
-from tyro.conf import subcommand
+import traceback
 
 from arcal._version import __version__
-from arcal.cli.audit import Audit
-from arcal.cli.calibrate import Calibrate
-from arcal.cli.config_file import expanded
-from arcal.cli.demo import Demo
-from arcal.cli.evaluate import Evaluate
-from arcal.cli.method_flags import train_command
+from arcal.cli._failures import KEPT, line_for
 from arcal.cli.output import say
-from arcal.cli.report import Report
-from arcal.cli.reproduce import Reproduce
-from arcal.cli.score import Score
-from arcal.cli.train import Train, refuse_missing_data
-from arcal.errors import ArcalError
-
-COMMANDS = {
-    "audit": Audit,
-    "calibrate": Calibrate,
-    "demo": Demo,
-    "train": Train,
-    "score": Score,
-    "evaluate": Evaluate,
-    "report": Report,
-    "reproduce": Reproduce,
-}
-
-ABOUT = """Audit, calibrate and train classifiers that say how sure they are.
-
-Every command takes --config FILE, a TOML file with its flags."""
-
-BOX = "│╭╰|+ \x1b"
-"""What a line of a box begins with in help, in colour or not."""
 
 
 def main() -> None:
-    """Run the command line. Bad input prints one line and exits with 2."""
-    if sys.argv[1:] == ["--version"]:
+    """Run the command line. What cannot be done prints one line and exits with 2.
+
+    `--debug`, anywhere among the arguments, prints the traceback before that line.
+    """
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    if arguments == ["--version"]:
         print(f"arcal {__version__}")
         return
+    for stream in (sys.stdout, sys.stderr):  # what they cannot encode is written as an escape
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="backslashreplace")
     try:
-        command = _command()
-        from arcal.compute.memory import keep_memory  # with torch, which `--help` does not need
-
-        keep_memory()
-        command()
-    except ArcalError as error:
-        say(f"arcal: {error}")
-        sys.exit(2)
+        _run(arguments)
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except OSError as error:
-        say(f"arcal: {_in_words(error)}")
-        sys.exit(2)
     except KeyboardInterrupt:
-        say("arcal: stopped; what was finished is kept, the same command continues")
+        say(f"arcal: stopped; {KEPT}")
         sys.exit(130)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        say(f"arcal: {line_for(error)}")
+        sys.exit(2)
 
 
-def _command() -> Any:
-    """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
-    commands: dict[str, Any] = dict(COMMANDS)
-    arguments = expanded(sys.argv[1:])
-    if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1:
-        raise ArcalError(
-            "started by torchrun: run `arcal` itself, whose --devices or --processes starts as many"
-        )
-    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
-        close = get_close_matches(arguments[0], COMMANDS)
-        meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"
-        raise ArcalError(f"there is no command {arguments[0]}: {meant}; see `arcal --help`")
-    if arguments[:1] == ["train"]:
-        refuse_missing_data(arguments)
-        commands["train"] = train_command()
-    named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
-    any_of_them: Any = Union[named]  # noqa: UP007
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said), redirect_stdout(_Wrapped(sys.stdout)):  # pyright: ignore
-            return tyro.cli(
-                any_of_them,
-                args=arguments,
-                prog="arcal",
-                description=ABOUT,
-                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
-            )
-    except SystemExit as stop:
-        if not stop.code:  # --help
-            raise
-        raise ArcalError(_one_line(said.getvalue())) from None
+def _run(arguments: list[str]) -> None:
+    """Libraries are loaded here, where it is said if one cannot be."""
+    from arcal.cli._parsed import command
 
+    called = command(arguments)
+    from arcal.compute.memory import keep_memory
 
-class _Wrapped:
-    """A stream for help: its prose, which tyro leaves in lines of any length, fits the terminal."""
-
-    def __init__(self, stream: Any):
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    def write(self, text: str) -> int:
-        width = shutil.get_terminal_size().columns
-        lines = [
-            textwrap.fill(line, width) if len(line) > width and line[0] not in BOX else line
-            for line in text.split("\n")
-        ]
-        return self.stream.write("\n".join(lines))
-
-
-def _one_line(box: str) -> str:
-    """What stands in a box, of lines or of ASCII, before its rule; and where to read on."""
-    first, *lines = box.strip().splitlines() or [""]
-    words: list[str] = []
-    for line in (line.strip("│| ") for line in lines):
-        if line[:1] in {"─", "╰"} or line.startswith("---"):
-            if words:
-                break
-        elif line:
-            words.append(line)
-    text = " ".join(words).partition(" Got errors:")[0]
-    if match := re.match(r"Unrecognized options: (.*)", text):
-        given = match[1].split(", ")
-        option = next((one for one in given if one.startswith("-")), given[0])
-        meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
-        text = f"there is no option {option.partition('=')[0]}"
-        if not option.startswith("-"):
-            text = f"{option} is not expected here"
-        elif meant:
-            text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
-    if "Missing subcommand" in first:
-        text = f"no command: {text}"
-    if match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
-        text = f"{match[1]} cannot be {match[2] or match[3]}"
-    named = [name for name in sys.argv[1:2] if name in COMMANDS]
-    return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"
-
-
-def _in_words(error: OSError) -> str:
-    """What is wrong with which file, and what to do."""
-    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"{error}; what was finished is kept, the same command continues"
-    files = " and ".join(str(name) for name in (error.filename, error.filename2) if name)
-    reason = (error.strerror or str(error)).lower()
-    return f"{files or 'a file'}: {reason}; put that right, or name another place"
+    keep_memory()
+    called()

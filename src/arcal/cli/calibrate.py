@@ -103,6 +103,8 @@ class Calibrate:
             if value not in (None, only):
                 raise ArcalError(f"{name} {value}: the only choice is {only}")
         formats = tuple(one for word in output.export for one in word.split(",") if one)
+        if output.export and not formats:
+            raise ArcalError("--export names no format: give pt2, onnx or safetensors")
         if formats:
             from arcal.classifiers import check_formats
 

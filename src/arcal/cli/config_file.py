@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.errors import ArcalError
+from arcal.files import expanded as user_path
 
 TABLES = ("recipe", "settings")
 """Of `arcal train`: the recipe, and the settings of the method."""
@@ -30,7 +31,7 @@ def expanded(arguments: Sequence[str]) -> list[str]:
         name = arguments.pop(place)
     from arcal.training.recipe_files import read_toml
 
-    path = Path(name).expanduser()
+    path = user_path(name)
     content = read_toml(path)
     command = content.pop("command", None)
     typed = arguments[:1] if arguments[:1] and not arguments[0].startswith("-") else []

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from arcal.cli.model_and_data import check_folder
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 
@@ -32,6 +33,7 @@ class Demo:
 
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {list(self.seeds)}: give at least one, each once")
+        check_folder(self.out)
         evaluated, page, audit = demo(
             self.out, seeds=self.seeds, compute=Compute(workers=self.workers, threads=1)
         )

@@ -1,12 +1,12 @@
 """arcal evaluate"""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
 
+from arcal.cli.model_and_data import check_folder
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable
@@ -74,6 +74,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
+    from arcal.data.overlap import sentence_for
     from arcal.evaluation import evaluate, write_table
     from arcal.robustness import check_order
     from arcal.store import RunFolder
@@ -94,6 +95,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
     data = data_of(folders[0], command.data)
+    if (overlap := sentence_for(data.test, data.train)) is not None:
+        say(f"arcal: {overlap}")
     others = list({of.fingerprint(): of for of in map(load_test, command.ood)}.values())
     for other in others:
         if other.fingerprint() == data.test.fingerprint():
@@ -101,9 +104,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     if table.is_dir():
         raise ArcalError(f"--table {table} is a folder: name a file in it")
     check_replaceable(table)
-    table.parent.mkdir(parents=True, exist_ok=True)  # where it cannot be, all would be for nothing
-    if not os.access(table.parent, os.W_OK):
-        raise ArcalError(f"{table} cannot be written there: name another place by --table")
+    check_folder(table.parent, name=f"--table {table}: the folder")
+    check_folder(command.cache, name="--cache")
     with compute.limited(), bar("evaluating", "sets") as progress:
         subjects = evaluate(
             folders,

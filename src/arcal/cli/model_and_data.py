@@ -4,11 +4,11 @@ A flag is explained by the comment above it, whose lines tyro joins in the help;
 begin with anything but a letter.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
@@ -143,15 +143,26 @@ def open_named(
     )
 
 
-def check_folder(out: Path, files: Sequence[str] = ()) -> None:
+def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out") -> None:
     """Refuse a folder that cannot be written, or files there that arcal did not write.
 
-    Before the work rather than after it.
+    Before the work rather than after it; a file is written to see that one can be.
     """
-    there = next(path for path in (out, *out.parents, Path()) if path.exists())
+    if out is None:
+        return
+    places = (out, *out.parents, Path())
+    if link := next((path for path in places if path.is_symlink() and not path.exists()), None):
+        raise ArcalError(f"{name} {out}: {link} is a symbolic link to nothing: name another place")
+    there = next(path for path in places if path.exists())
     if not there.is_dir():
-        raise ArcalError(f"--out {out}: {there} is a file: name a folder")
-    if not os.access(there, os.W_OK):
-        raise ArcalError(f"--out {out}: {there} cannot be written: name another place")
+        raise ArcalError(f"{name} {out}: {there} is a file: name a folder")
+    try:
+        with TemporaryFile(dir=there) as file:
+            file.write(b"arcal")
+    except OSError as error:
+        reason = str(error.strerror or error).lower()
+        raise ArcalError(
+            f"{name} {out}: {there} cannot be written ({reason}): name another place"
+        ) from None
     for name in files:
         check_replaceable(out / name)

@@ -6,6 +6,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+from arcal.printable import printable, printable_lines
+
 if TYPE_CHECKING:
     from arcal.auditing import Subject
 
@@ -27,7 +29,7 @@ def wrapped(text: str) -> str:
     """
     width = shutil.get_terminal_size().columns
     lines = []
-    for line in text.splitlines():
+    for line in printable_lines(text).split("\n"):
         before = len(line) - len(line.lstrip())
         indent = " " * (before + 2 if before else 0)
         usual = {"subsequent_indent": indent, "break_on_hyphens": False, "break_long_words": False}
@@ -37,4 +39,4 @@ def wrapped(text: str) -> str:
 
 def say(line: str) -> None:
     """Print a line for people, on standard error."""
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arcal.cli.evaluate import Evaluate, evaluated
+from arcal.cli.model_and_data import check_folder
 from arcal.cli.output import say, show
-from arcal.files import check_replaceable
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class Report(Evaluate):
     def __call__(self) -> None:
         from arcal.report import write_report
 
-        for name in ("index.html", "figures.json"):
-            check_replaceable(self.out / name)
+        check_folder(self.out, ("index.html", "figures.json"))
         data, subjects = evaluated(self, self.table or self.out / "evaluation.parquet")
         page = write_report(
             self.out,

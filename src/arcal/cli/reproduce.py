@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from arcal.cli.model_and_data import check_folder
 from arcal.cli.output import say
 
 if TYPE_CHECKING:
@@ -69,6 +70,9 @@ class Reproduce:
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
+        if not self.plan:
+            for name in ("out", "runs", "cache", "keep"):
+                check_folder(getattr(self, name), name=f"--{name}")
         compute = Compute(
             self.accelerator,
             workers=self.workers,

@@ -136,8 +136,9 @@ class Score:
     def _model(self) -> "tuple[Robustness, Path]":
         from arcal.audits import Settings, score_job
         from arcal.console import bar
+        from arcal.data.contents import evidence_of, is_evidence_of
         from arcal.robustness import check_order
-        from arcal.store import load_scores, save_scores
+        from arcal.store import load_scores, save_scores, score_facts
 
         for name in given(self.run):
             raise ArcalError(f"{name} is of a run: leave it out, and name DATA after MODEL")
@@ -157,14 +158,23 @@ class Score:
             "data": job.examples.content if job.examples else "",
             **settings.facts(),
         }
+        part = job.examples.part if job.examples else None
+        work = out.with_name(f".{out.stem}.work")
         if out.exists():  # of this scoring, or it is refused
             scores = load_scores(out, about)
+            if not is_evidence_of(part, score_facts(out).get("files")):
+                raise ArcalError(
+                    f"{out} is of other images than {data} has now: a file was replaced; delete it "
+                    "and score again"
+                )
+            shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
             _say_doubt(job, scores)
             return scores, out
-        work = out.with_name(f".{out.stem}.work")
         what = f"scoring by {order}"
         with compute.limited(), flags_named(job), bar(what, "inputs") as progress:
             scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)
+        if files := evidence_of(part):
+            about["files"] = files
         save_scores(out, scores, about)
         shutil.rmtree(work, ignore_errors=True)
         _say_doubt(job, scores)

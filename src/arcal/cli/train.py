@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli.model_and_data import check_folder
 from arcal.cli.output import say
 from arcal.errors import ArcalError
 
@@ -112,7 +113,8 @@ class Train:
         from dataclasses import replace
 
         from arcal.console import bar
-        from arcal.training.many import train_all
+        from arcal.data.overlap import sentence_for
+        from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.run import read_run
 
@@ -122,16 +124,23 @@ class Train:
                 "after another, or --workers or --ray for runs of one device each"
             )
         run, tried = self._run(), {}
+        check_folder(self.runs, name="--runs")
         if self.sweep:
             swept = self._swept(run)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
+        compute = self._compute()
+        loaded = load_all([run])
+        for data in loaded.values():
+            if (overlap := sentence_for(data.test, data.train)) is not None:
+                say(f"arcal: {overlap}")
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
                 runs,
                 self.runs,
-                compute=self._compute(),
+                compute=compute,
+                loaded=loaded,
                 progress=progress,
             )
         for one, folder in zip(runs, folders, strict=True):

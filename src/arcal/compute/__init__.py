@@ -8,6 +8,6 @@ watch      progress of work in other processes
 memory     keeping freed memory for the next step
 """
 
-from arcal.compute._compute import Compute
+from arcal.compute._compute import Compute, check_count
 
-__all__ = ["Compute"]
+__all__ = ["Compute", "check_count"]

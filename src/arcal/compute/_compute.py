@@ -13,6 +13,21 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric  # takes seconds to import: only where something is trained
 
 
+MOST = 1024
+"""Threads and processes; a million threads end a process without a word."""
+
+
+def check_count(name: str, value: int | None, least: int = 1) -> None:
+    """Raise `ArcalError` unless this is None, or from `least` to `MOST`.
+
+    >>> check_count("threads", 4)
+    """
+    if value is not None and value < least:
+        raise ArcalError(f"{value} {name}: at least {least} is needed")
+    if value is not None and value > MOST:
+        raise ArcalError(f"{value} {name}: at most {MOST:,} can be, and more than cores are slower")
+
+
 @dataclass(frozen=True)
 class Compute:
     """The device, and the number of processes and threads that work on it.
@@ -25,8 +40,8 @@ class Compute:
     that is started here. `trackers` are shown the metrics of what is trained, by their names in
     `arcal.training.trackers`. Training has the precision of its recipe, everything else float32.
 
-    A number that is too small, or an accelerator that this machine does not have, raises
-    `ArcalError`.
+    A number that is too small or too large, or an accelerator that this machine does not have,
+    raises `ArcalError`.
 
     >>> Compute(workers=2, threads=1).one_worker() == Compute(threads=1)
     True
@@ -43,8 +58,7 @@ class Compute:
     def __post_init__(self) -> None:
         for name, least in (("processes", 1), ("workers", 1), ("loaders", 0), ("threads", 1)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise ArcalError(f"{value} {name}: at least {least} is needed")
+            check_count(name, value, least)
 
     def fabric(self, precision: str = "32-true", loggers: Sequence[Any] = ()) -> "Fabric":
         """A Fabric with the devices of this accelerator; `run_on` starts their processes."""

@@ -13,6 +13,7 @@ from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.errors import ArcalError
+from arcal.files import expanded
 
 EMBEDDED = Path(__file__).parent / "embedded"
 VALIDATION = {"fashion": 3000}
@@ -144,10 +145,12 @@ def load_test(source: str) -> Part:
 
 def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
     """The name, the training part, the test part or None, and otherwise the part in val/."""
+    if not source:
+        raise ArcalError("no data is named: give a path, or fashion for the embedded images")
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:
-        path = Path(source).expanduser()
+        path = expanded(source)
         name = path.resolve().name
     if pair := read_parquet(path, name) or read_archives(path, name):
         return name, *pair, None

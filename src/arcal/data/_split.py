@@ -19,9 +19,10 @@ def split(
     """
     N = len(part)
     if not 1 <= size < N:
+        sizes = f"choose a validation size (--validation) of 1 to {N - 1}"
         raise ArcalError(
             f"{part.name} has {N} images, so a split of {size} is impossible: "
-            f"choose a validation size (--validation) of 1 to {N - 1}"
+            f"{sizes if N > 1 else 'give data with more'}"
         )
     drawn = torch.zeros(N, dtype=torch.bool)
     drawn[torch.randperm(N, generator=generator(f"split/{split_seed}"))[:size]] = True

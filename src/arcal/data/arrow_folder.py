@@ -4,7 +4,6 @@ A folder has dataset_info.json (the features), state.json (the names of the Arro
 and those files; a folder of several splits has dataset_dict.json and one such folder a split.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from arcal.data.columns import image_bytes
 from arcal.data.encoded import Rows
 from arcal.data.parquet import names_of
 from arcal.errors import ArcalError
+from arcal.files import parse_json
 
 SPLITS, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
 
@@ -59,7 +59,7 @@ def _state(folder: Path) -> tuple[str, tuple[Path, ...]]:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = parse_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ArcalError(
             f"{file} cannot be read ({error.strerror}): save the data set again"

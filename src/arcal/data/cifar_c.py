@@ -14,6 +14,8 @@ from torch import Tensor
 
 from arcal.data.part import Part, check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
+from arcal.files import NO_ARRAY
+from arcal.printable import one_line
 
 INTENSITIES = 5
 BLOCK = 1024  # images hashed at a time
@@ -88,9 +90,13 @@ def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) 
 def mapped(path: Path) -> np.ndarray:
     """The array in a `.npy` file, mapped read-only into memory; pickles raise `ArcalError`."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = (str(error) or error.__class__.__name__).splitlines()[0]
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            array.close()
+            raise ValueError("it is an archive of several")
+        return array
+    except NO_ARRAY as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{path} cannot be read as an array ({reason}): {REMEDY}") from error
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,16 @@ import torch
 from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 
+from arcal.data.contents import files_of
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import NO_ARRAY, write_whole
 from arcal.transforms.corruptions import corrupt, frost_source
 
 CHUNK = 500
+DIGEST = 16
+"""Bytes after an array that are the digest of it."""
 FORMAT = 1
 """Increased when a change of the code changes the corrupted images."""
 
@@ -95,14 +99,18 @@ class Corrupted:
     @cached_property
     def _mapped(self) -> np.ndarray:
         assert self.cache is not None
-        path = self.cache / self.fingerprint().replace(" ", "_")
-        path = path.with_name(path.name + ".npy")
+        name = self.fingerprint().replace(" ", "_")
+        if (files := files_of(self.part)) is not None:
+            name += f"-{files.contents.digest(files.positions)}"
+        path = self.cache / f"{name}.npy"
         if not path.exists():
             write_whole(path, self._write)
         try:
             mapped = np.load(path, mmap_mode="r")
-        except (EOFError, ValueError):
-            raise ArcalError(f"{path} is damaged: delete it and evaluate again") from None
+        except NO_ARRAY:
+            mapped = None
+        if not isinstance(mapped, np.ndarray) or not _is_as_written(path, mapped):
+            raise ArcalError(f"{path} is damaged: delete it and evaluate again")
         if mapped.shape != (len(self), *self.shape) or mapped.dtype != np.uint8:
             raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")
         return mapped
@@ -112,5 +120,22 @@ class Corrupted:
         about = {"descr": "|u1", "fortran_order": False, "shape": (len(self), *self.shape)}
         with path.open("wb") as file:
             write_array_header_1_0(file, about)
+            digest = blake2b(digest_size=DIGEST)
             for positions in torch.arange(len(self)).split(CHUNK):
-                file.write(self._corrupt(positions).contiguous().numpy().data)
+                images = self._corrupt(positions).contiguous().numpy()
+                digest.update(images.data)
+                file.write(images.data)
+            file.write(digest.digest())
+
+
+def _is_as_written(path: Path, mapped: np.ndarray) -> bool:
+    """Whether an array is the one whose digest follows it; older files have none."""
+    with path.open("rb") as file:
+        file.seek(mapped.offset + mapped.nbytes)  # pyright: ignore[reportAttributeAccessIssue]
+        written = file.read()
+    if not written:
+        return True
+    digest = blake2b(digest_size=DIGEST)
+    for rows in range(0, len(mapped), CHUNK):
+        digest.update(np.ascontiguousarray(mapped[rows : rows + CHUNK]).data)
+    return digest.digest() == written

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from arcal.data.contents import Contents
 from arcal.errors import ArcalError
 
 
@@ -66,6 +67,7 @@ class Files:
         # references to them would copy those into every worker process.
         self._names = np.array([os.fsencode(name) for name in names])
         self.folder, self.rows = folder, rows
+        self.contents = Contents(self.path, len(self._names))
 
     def __len__(self) -> int:
         return len(self._names)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+from io import BytesIO
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +11,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from arcal.data.contents import Contents, Files
 from arcal.data.images import pixels_of, read_image, resize_and_crop
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
@@ -36,6 +38,7 @@ class Folder:
     torch.Size([1, 3, 28, 28])
     """
 
+    _contents: Contents | None = None
     _draws: Tensor | None = None
     """Random numbers `(5, N)` in [0, 1) for random views: four for the box, one for the flip."""
 
@@ -77,10 +80,11 @@ class Folder:
         view = images.numpy()
         for row, position in enumerate(positions.tolist()):
             path = self.path(position)
-            image = read_image(path, str(path), rgb=True)
             if self._draws is None:
-                image = resize_and_crop(image, self.size)
+                whole = BytesIO(self._known.read(position))
+                image = resize_and_crop(read_image(whole, str(path), rgb=True), self.size)
             else:
+                image = read_image(path, str(path), rgb=True)
                 image = self._random_view(image, self._draws[:, position])
             view[row] = pixels_of(image)
         return images
@@ -93,6 +97,7 @@ class Folder:
         and flipped horizontally half the time.
         """
         part = copy.copy(self)
+        part._contents = None
         part._draws = torch.rand(5, len(self), generator=generator)
         return part
 
@@ -107,6 +112,7 @@ class Folder:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions = positions_of(ids, self)
         part = copy.copy(self)
+        part._contents = None
         part.name = name or self.name
         part.ids, part.labels = self.ids[positions], self.labels[positions]
         part._files = self._files[positions.numpy()]
@@ -114,10 +120,22 @@ class Folder:
         check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
         return part
 
+    @property
+    def _known(self) -> Contents:
+        if self._contents is None:
+            self._contents = Contents(self.path, len(self))
+        return self._contents
+
+    def files(self, positions: Tensor | None = None) -> Files:
+        """The files at these positions, or all, whose contents the fingerprint does not know."""
+        chosen = range(len(self)) if positions is None else positions.tolist()
+        return Files(self._known, list(chosen))
+
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, image size, file names and sizes.
 
-        Names are relative to the root, so a folder that is moved keeps its fingerprint.
+        Names are relative to the root, so a folder that is moved keeps its fingerprint. What the
+        files hold is in `files`.
         """
         return fingerprint_of(self, map(self._name_and_size, range(len(self))))
 
@@ -134,7 +152,15 @@ def class_folders(root: Path) -> tuple[str, ...]:
     if not root.is_dir():
         return ()
     with os.scandir(root) as entries:
-        return tuple(sorted(e.name for e in entries if e.is_dir() and e.name[0] != "."))
+        names = sorted(e.name for e in entries if e.is_dir() and e.name[0] != ".")
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ArcalError(
+                f"{root / name}: the name of a class must be UTF-8: rename it"
+            ) from None
+    return tuple(names)
 
 
 def image_files(folder: Path) -> np.ndarray:

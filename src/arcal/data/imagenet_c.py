@@ -1,6 +1,7 @@
 """ImageNet-C as its authors publish it: TYPE/INTENSITY/CLASS/IMAGE, read on demand."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ class Cropped(Folder):
         view = images.numpy()
         for row, position in enumerate(positions.tolist()):
             path = self.path(position)
-            image = read_image(path, str(path), rgb=True)
+            image = read_image(BytesIO(self._known.read(position)), str(path), rgb=True)
             if image.size != CROP:
                 raise ArcalError(
                     f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "

@@ -1,6 +1,5 @@
 """Arrays of images and labels in a file of NumPy, `.npz`."""
 
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,8 @@ import torch
 from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.files import NO_ARRAY
+from arcal.printable import one_line
 
 IMAGES = ("images", "image", "x")
 LABELS = ("labels", "label", "y")
@@ -70,15 +71,18 @@ def read_npz(
 
     image, label = key(IMAGES, image, "--image"), key(LABELS, label, "--label")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels, labels = arrays[image], arrays[label]
             ids = _optional(arrays, ("ids", "id"), words)
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
             weights = None if weight is None else arrays[key((), weight, "--weight")]
+            for array in (pixels, labels, ids, classes, weights):
+                if isinstance(array, bytes):  # what `np.load` makes of a member that is no array
+                    raise ValueError("a member of it is no array")
     except ArcalError:
         raise
-    except (EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except NO_ARRAY as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{file} cannot be read as .npz without pickles ({reason})") from error
     pixels = channels_first(pixels, f"{file}: {image}")
     N = len(pixels)
@@ -135,10 +139,10 @@ def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:
 
 def _keys(file: Path) -> list[str]:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return list(arrays.keys())
-    except (EOFError, ValueError, OSError, AttributeError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0]
+    except NO_ARRAY as error:
+        reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{file} cannot be read as .npz ({reason})") from error
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arcal.data.contents import Files
 from arcal.data.encoded import Encoded
+from arcal.data.encoded import Files as ImageFiles
 from arcal.data.images import UnreadableImageError
 from arcal.data.part import (
     Broken,
@@ -97,9 +99,17 @@ class OnDemand:
             where = self.encoded.where(row)
             if data is None:
                 raise UnreadableImageError(where, MISSING, ADVICE)
-            source = io.BytesIO(data) if isinstance(data, bytes) else data
-            view[place] = self.view.read(source, where)
+            if isinstance(data, Path):
+                data = self.encoded.contents.read(row)  # pyright: ignore[reportAttributeAccessIssue]
+            view[place] = self.view.read(io.BytesIO(data), where)
         return images
+
+    def files(self, positions: Tensor | None = None) -> Files | None:
+        """The files at these positions, or all; None if the images are no files of their own."""
+        if not isinstance(self.encoded, ImageFiles):
+            return None
+        rows = self.rows if positions is None else self.rows[positions]
+        return Files(self.encoded.contents, rows.tolist())
 
     def subset(self, ids: Tensor, name: str | None = None) -> "OnDemand":
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
@@ -116,8 +126,8 @@ class OnDemand:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, view, weights and content.
 
-        The content of files is their names and sizes, that of rows and members of tar files their
-        bytes, all of which are read the first time.
+        The content of files is their names and sizes (`files` knows more), that of rows and members
+        of tar files their bytes, all of which are read the first time.
         """
         return self._fingerprint
 

@@ -1,7 +1,6 @@
 """Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from arcal.data.images import pixels_of, read_image
 from arcal.data.parquet_files import find
 from arcal.data.part import InMemory
 from arcal.errors import ArcalError
+from arcal.files import parse_json
 
 IMAGE = ("image", "img")
 LABEL = ("label", "fine_label", "labels", "coarse_label")  # fine_label: CIFAR-100
@@ -102,7 +102,7 @@ def names_of(metadata: dict[bytes, bytes], label: str, file: Path) -> tuple[str,
     """
     try:
         if b"huggingface" in metadata:
-            features = json.loads(metadata[b"huggingface"])["info"]["features"]
+            features = parse_json(metadata[b"huggingface"])["info"]["features"]
             if names := features.get(label, {}).get("names"):
                 return tuple(map(str, names))
         return tuple(metadata[b"names"].decode().split(",")) if b"names" in metadata else ()

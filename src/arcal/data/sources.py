@@ -13,6 +13,7 @@ from arcal.data.image_files import has_class_folders
 from arcal.data.npz import parts_in
 from arcal.data.parquet_files import SHARD
 from arcal.errors import ArcalError
+from arcal.files import expanded
 
 Format = Literal["parquet", "arrow", "csv", "jsonl", "npz", "tar", "cifar", "folder"]
 SUFFIXES: dict[Format, tuple[str, ...]] = {
@@ -83,9 +84,11 @@ class Source:
 
 def find_source(source: str) -> Source:
     """What there is at a path or under the name "fashion"; nothing to read raises `ArcalError`."""
+    if not source:
+        raise ArcalError(f"no data is named: {READABLE}")
     if source == "fashion":
         return Source(Path(source), source, "parquet", part_files(EMBEDDED / source, "parquet"))
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_file():
         return _file(path)
     there = (path.is_dir() and _special_folder(path)) or _named_files(path)

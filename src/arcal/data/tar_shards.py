@@ -1,6 +1,5 @@
 """Shards of WebDataset: tar files in which NAME.jpg and NAME.cls or NAME.json are one sample."""
 
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -11,6 +10,7 @@ import pyarrow as pa
 
 from arcal.data.image_files import SUFFIXES
 from arcal.errors import ArcalError
+from arcal.files import parse_json
 
 CLASS, RECORD = "cls", "json"
 RECORD_LABELS = ("label", "labels", "cls", "class", "target")
@@ -173,7 +173,7 @@ def _record(file: Path, key: str, sample: dict[str, Any]) -> dict[str, Any]:
     """The JSON record of a sample, {} if there is none."""
     text = _text(file, key, sample, RECORD)
     try:
-        fields = json.loads(text) if text else {}
+        fields = parse_json(text) if text else {}
     except ValueError as error:
         raise ArcalError(f"{file}, {key}.json is not JSON: mend it") from error
     return fields if isinstance(fields, dict) else {CLASS: fields}

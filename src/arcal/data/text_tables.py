@@ -1,7 +1,6 @@
 """The columns of CSV files and of files of JSON lines, read whole into memory."""
 
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ from pyarrow import csv as arrow_csv
 
 from arcal.data.encoded import Rows
 from arcal.errors import ArcalError
+from arcal.files import parse_json
 
 DELIMITERS = (",", "\t", ";")
 BLOCK = 64 * 2**20  # bytes: the longest row
@@ -30,6 +30,9 @@ class TextTable:
                 raise ArcalError(
                     f"{file} and {files[0]} have different columns: give files of one data set"
                 )
+        names = self.schema.names
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ArcalError(f"{self.path} has {names.count(twice)} columns {twice}: leave one")
         self._table = pa.concat_tables(tables)
         self.rows = Rows(files, tuple(table.num_rows for table in tables))
 
@@ -104,7 +107,7 @@ def read_json_lines(file: Path) -> pa.Table:
 
 def _object(line: str, file: Path, row: int) -> dict[str, Any]:
     try:
-        value = json.loads(line)
+        value = parse_json(line)
     except ValueError:
         value = None
     if not isinstance(value, dict):

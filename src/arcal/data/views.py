@@ -81,6 +81,10 @@ class View:
         return resized if self.interpolation == "bilinear" else f"{resized} ({self.interpolation})"
 
 
+LONGEST = 16_384
+"""The longest side, in pixels, that images are brought to."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a user wants of images: `load_part` says what each setting means.
@@ -107,6 +111,8 @@ class Settings:
             raise ArcalError(f"resize is {self.resize}, but no size is given: add --size")
         if min(self.height_and_width or (1,)) < 1:
             raise ArcalError(f"the size must be at least 1 pixel, not {self.size}")
+        if max(self.height_and_width or (1,)) > LONGEST:
+            raise ArcalError(f"the size must be at most {LONGEST:,} pixels, not {self.size}")
         if self.height_and_width and self.resize is not None:
             sides = (self.resize, self.resize) if isinstance(self.resize, int) else self.resize
             if any(side < crop for side, crop in zip(sides, self.height_and_width, strict=True)):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch import nn
 from arcal.auditing import Predictions
 from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
+from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
@@ -74,7 +76,10 @@ class Predictor:
             "labels": predictions.labels,
             "logits": predictions.logits,
         }
-        save_tensors(path, tensors, data=part.fingerprint(), model=self._fingerprint)
+        about: dict[str, Any] = {"data": part.fingerprint(), "model": self._fingerprint}
+        if files := evidence_of(part):
+            about["files"] = files
+        save_tensors(path, tensors, **about)
         return predictions
 
     @cached_property
@@ -95,6 +100,11 @@ class Predictor:
             )
         if header.get("model") != self._fingerprint:
             raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
+        if not is_evidence_of(part, header.get("files")):
+            raise ArcalError(
+                f"{path} is of other images than {part.name} has now: a file was replaced; delete "
+                "it and evaluate again"
+            )
         for name, expected in (("ids", part.ids), ("labels", part.labels)):
             if not torch.equal(tensors[name], expected):
                 raise ArcalError(

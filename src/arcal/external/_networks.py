@@ -15,6 +15,7 @@ from arcal.external._library import library, near
 from arcal.external._normalization import NORMALIZATIONS, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line
 from arcal.external._weights import Weights, load_into, read_weights
+from arcal.files import expanded
 
 Shape = tuple[int, int, int]
 
@@ -57,8 +58,8 @@ class NetworkSource:
         """The same, with its files' whole paths, so that it is found from any working folder."""
         file, _, name = spec.rpartition(":")
         if _is_file(spec):
-            spec = f"{Path(file).expanduser().resolve()}:{name}"
-        return cls(spec, weights and str(Path(weights).expanduser().resolve()))
+            spec = f"{expanded(file).resolve()}:{name}"
+        return cls(spec, weights and str(expanded(weights).resolve()))
 
     @property
     def name(self) -> str:

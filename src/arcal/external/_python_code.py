@@ -16,6 +16,7 @@ from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.external._library import near
+from arcal.files import expanded
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def named_in_code(spec: str) -> NamedInCode:
     importable; whatever it raises becomes one line with the file and line where it happened.
     """
     source, _, name = spec.rpartition(":")
-    where = Path(source).expanduser()
+    where = expanded(source)
     module = _run_file(spec, where) if where.suffix == ".py" else _import(spec, source)
     return NamedInCode(_look_up(spec, module, name), name, _text_of(module))
 

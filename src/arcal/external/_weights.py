@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from arcal.errors import ArcalError
+from arcal.files import expanded
 
 NESTED = ("state_dict", "model", "model_state_dict")
 """Where training scripts put the state dict in a checkpoint; averaged weights are left alone."""
@@ -59,7 +60,7 @@ def read_weights(path: Path) -> Weights:
     command line arguments (`argparse.Namespace`) that many training scripts save beside them. A
     file that is missing, damaged, or holds anything else raises `ArcalError`.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "is missing"
         raise ArcalError(f"{path} {kind}: give a file of weights, .safetensors or .pt")

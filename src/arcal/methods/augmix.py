@@ -12,6 +12,7 @@ AUGMIX = Setting(
     "the weight λ of AugMix's consistency loss, 12 in the paper; 0 trains on AugMix's images "
     "instead, without that loss",
     at_least=0,
+    at_most=1e6,
     name="augmix",
     type=float | None,
 )

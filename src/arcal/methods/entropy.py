@@ -9,6 +9,7 @@ ENTROPY = Setting(
     "the weight β of the confidence penalty, which rewards the entropy of predictions; 0.1 is a "
     "start",
     above=0,
+    at_most=1e6,
     name="entropy",
     type=float | None,
 )

@@ -12,6 +12,7 @@ MBLS = Setting(
     "margin-based label smoothing: penalise logits further than this margin m below the largest; "
     "the authors' code has 10",
     at_least=0,
+    at_most=1e6,
     name="mbls",
     type=float | None,
 )

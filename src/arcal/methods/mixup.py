@@ -15,7 +15,8 @@ Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]
 MIXUP = Setting(
     "train on mixtures of images and of their labels, in shares drawn from Beta(mixup, mixup); "
     "0.2 in the paper",
-    above=0,
+    at_least=1e-3,
+    at_most=1e3,
     name="mixup",
     type=float | None,
 )

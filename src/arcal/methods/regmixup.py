@@ -10,7 +10,8 @@ from arcal.methods.setting import Setting
 REGMIXUP = Setting(
     "train on each batch and on mixtures of its images and labels, in shares drawn from "
     "Beta(regmixup, regmixup); 20 in the authors' code for CIFAR",
-    above=0,
+    at_least=1e-3,
+    at_most=1e3,
     name="regmixup",
     type=float | None,
 )

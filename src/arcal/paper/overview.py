@@ -1,8 +1,8 @@
 """What reproduces at a scale, at a glance: every claim of the results that lie in a folder."""
 
-import json
 from pathlib import Path
 
+from arcal.files import parse_json
 from arcal.paper.item import Evaluated
 from arcal.paper.result import Claim
 
@@ -38,7 +38,7 @@ def setting_line(evaluated: Evaluated) -> str:
 
 def overview_page(folder: Path, scale: str) -> str:
     """The page over all results in a folder, the paper's tables and figures in their order."""
-    files = [json.loads(file.read_text()) for file in folder.glob("*.json")]
+    files = [parse_json(file.read_text()) for file in folder.glob("*.json")]
     results = [one for one in files if isinstance(one, dict) and {"name", "claims"} <= one.keys()]
     results.sort(key=lambda result: _place(result["name"]))
     lines = [f"{TITLE}`{scale}`", ""]

@@ -11,13 +11,14 @@ from arcal.auditing import Showcase, Subject
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
+from arcal.printable import printable
 from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
 from arcal.report.comparison import Comparison, compare
 from arcal.report.comparison_payload import comparison_payload
 from arcal.report.drawing import render as render_picture
 from arcal.report.explorer import write_explorer
 from arcal.report.first_runs import attacked_run
-from arcal.report.names import printable, shortened
+from arcal.report.names import shortened
 from arcal.report.numbers import as_json, plain
 
 __all__ = ["write_report"]
@@ -59,7 +60,8 @@ def write_report(
     if part is not None:
         _check_images(part, subjects[0])
     attacked = _attacked(showcase, compared) if showcase else None
-    in_pictures = tuple(shortened(printable(name)) for name in classes)
+    classes = tuple(map(printable, classes))
+    in_pictures = tuple(map(shortened, classes))
     draw = _pictures(compared, in_pictures, showcase)
     drawn = {
         name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()

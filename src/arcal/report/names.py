@@ -1,12 +1,12 @@
 """What subjects and evaluation sets are called, and the mark a subject has in every picture."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from arcal.auditing import OVER_SHIFT, EvaluationSet, OverShift, Subject
 from arcal.methods import describe
+from arcal.printable import printable
 from arcal.report.plots import METHOD_MARKS, SPARE_MARKS, Mark
 
 POSTHOC = {
@@ -23,9 +23,6 @@ POSTHOC = {
 }
 """What a post-hoc method is called, in short and in words."""
 
-_CONTROL = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
-)
 
 Kind = tuple[str, str | None]
 """A training method, or a subject's own name, and the post-hoc method after it."""
@@ -94,15 +91,6 @@ def name_subjects(subjects: Sequence[Subject]) -> list[Name]:
         posthoc = kind[1] is not None
         names.append(Name(subject.name, title, ", ".join(settings), mark, about, posthoc))
     return names
-
-
-def printable(text: str) -> str:
-    """The text with a replacement for control characters and those that turn the direction.
-
-    >>> printable(chr(27) + "[31mred")
-    '�[31mred'
-    """
-    return _CONTROL.sub("\ufffd", text)
 
 
 def shortened(text: str, length: int = 24) -> str:

@@ -5,9 +5,9 @@ import math
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
+from arcal.printable import printable
 from arcal.report.comparison import Comparison
 from arcal.report.drawing import WIDTH
-from arcal.report.names import printable
 from arcal.report.plots import entropies
 
 

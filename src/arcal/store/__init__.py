@@ -19,7 +19,7 @@ _calibrators   what was fitted after training
 
 from arcal.store._calibrators import CALIBRATOR_FORMAT, load_calibrator, save_calibrator
 from arcal.store._run_folder import RunFolder, content_hash
-from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores
+from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores, score_facts
 from arcal.store._tensors import load_header, load_tensors, save_tensors
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "save_calibrator",
     "save_scores",
     "save_tensors",
+    "score_facts",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.errors import ArcalError
-from arcal.files import locked, write_json, write_whole
+from arcal.files import locked, parse_json, write_json, write_whole
 
 PLACES = ("source", "network_source", "weights_source")
 """The entries of a configuration that say where data, code and weights were read from."""
@@ -77,7 +77,7 @@ class RunFolder:
         """
         path = self.path / "config.json"
         try:
-            config = json.loads(path.read_text())
+            config = parse_json(path.read_text())
             if not isinstance(config, dict):
                 raise ValueError("it is not a JSON object")
         except ValueError as error:
@@ -112,7 +112,10 @@ class RunFolder:
         path = self.path / "metrics.jsonl"
         try:
             lines = path.read_text().split("\n")[:-1] if path.exists() else []
-            return [json.loads(line) for line in lines]
+            epochs = [parse_json(line) for line in lines]
+            if not all(isinstance(epoch, dict) for epoch in epochs):
+                raise ValueError("a line is no JSON object")
+            return epochs
         except ValueError as error:
             raise ArcalError(
                 f"{path} is damaged ({error}): delete {self.path} and train the run again"

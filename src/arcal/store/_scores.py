@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import torch
 
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import parse_json, write_whole
 from arcal.robustness import Robustness
 
 SHARDS = ".shards"
@@ -54,17 +54,34 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
         "kind": "distance" if scores.order == "attack" else "ranking, not a distance",
         "fingerprint": dict(fingerprint),
     }
+    if scores.reason:
+        about["reason"] = scores.reason
     _write(path, [table], about)
 
 
-def merge_scores(path: Path, shards: Iterable[Path]) -> None:
+def merge_scores(path: Path, shards: Iterable[Path], **facts: Any) -> None:
     """Concatenate shards, given in order, into one score file; one shard at a time is in memory.
 
-    A shard that is missing or not a score file raises `ArcalError`.
+    `facts` replace those of the shards' fingerprints that are of one shard alone. A shard that is
+    missing or not a score file raises `ArcalError`.
     """
-    read = map(_read_scores, shards)
-    first, about = next(read)
-    _write(path, chain([first], (table for table, _ in read)), about)
+    shards = list(shards)
+    first, about = _read_scores(shards[0])
+    about["fingerprint"] |= facts
+    reasons = (_about(pq.read_schema(shard)).get("reason") for shard in shards)
+    if reason := next(filter(None, reasons), None):
+        about["reason"] = reason
+    rest = (_read_scores(shard)[0] for shard in shards[1:])
+    _write(path, chain([first], rest), about)
+
+
+def score_facts(path: Path) -> dict[str, Any]:
+    """The fingerprint that a score file was written with."""
+    return _read_scores(path)[1]["fingerprint"]
+
+
+def _about(schema: pa.Schema) -> dict[str, Any]:
+    return parse_json((schema.metadata or {})[b"arcal"])
 
 
 def _write(path: Path, tables: Iterable[pa.Table], about: Mapping[str, Any]) -> None:
@@ -126,6 +143,7 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
         predicted=column["predicted"],
         labels=column["label"],
         passes=column["passes"],
+        reason=str(about.get("reason", "")),
     )
 
 
@@ -134,7 +152,7 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     try:
         table = pq.read_table(path)
         written = (pq.read_metadata(path).metadata or {}).get(DIGEST.encode())
-        about = json.loads((table.schema.metadata or {})[b"arcal"])
+        about = _about(table.schema)
         if missing := {*_NUMBERS, "success"} - {*table.column_names}:
             raise KeyError(*missing)
         if missing := {"order", "fingerprint"} - about.keys():
@@ -143,8 +161,9 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         digest.update(table)
         if written is not None and written.decode() != digest.hexdigest():
             raise ValueError("it does not hold what was written")
-        if not (table["robustness"].to_numpy() >= 0).all() and about["order"] == "attack":
-            raise ValueError("a distance is below 0 or no number")
+        robustness = table["robustness"].to_numpy()
+        if np.isnan(robustness).any() or (about["order"] == "attack" and (robustness < 0).any()):
+            raise ValueError("a robustness is no number, or a distance below 0")
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: run `arcal score` first") from None
     except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import parse_json, write_whole
 
 ENTRY = "arcal"
 """The one entry of the header's metadata: safetensors writes several in an order of chance."""
@@ -78,7 +78,7 @@ def load_header(path: Path) -> dict[str, Any]:
 
 def _parsed(header: Mapping[str, str] | None) -> tuple[dict[str, Any], str | None]:
     """The metadata and the digest; older files have an entry for each value, and no digest."""
-    values = {key: json.loads(value) for key, value in (header or {}).items()}
+    values = {key: parse_json(value) for key, value in (header or {}).items()}
     about = values.get(ENTRY)
     if about is None:
         return values, None

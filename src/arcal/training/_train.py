@@ -75,8 +75,8 @@ def checked_method(run: Run, data: Data) -> Method:
     if method.ranks and smallest < method.R:
         raise ArcalError(
             f"{method.R} levels need at least as many training and validation images, but "
-            f"{data.name} has {len(data.train)} and {len(data.validation)}: choose R from 1 to "
-            f"{smallest}"
+            f"{data.name} has {len(data.train)} and {len(data.validation)}: choose R "
+            f"(--levels) from 1 to {smallest}"
         )
     return method
 

@@ -1,6 +1,6 @@
 """Many runs: one after another in this process, over local processes, or on a Ray cluster."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -50,8 +50,7 @@ def train_all(
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
-        if _data(run) not in loaded:
-            loaded[_data(run)] = run.load()
+        loaded |= load_all([run], loaded)
         checked_method(run, loaded[_data(run)])
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
@@ -69,6 +68,17 @@ def train_all(
             jobs = [[partial(train, run, root, compute=alone) for run in wave] for wave in waves]
             fan_out(jobs, compute.workers)
     return [run.folder(root, loaded[_data(run)]) for run in runs]
+
+
+def load_all(
+    runs: Iterable[Run], loaded: Mapping[tuple[Any, ...], Data] | None = None
+) -> dict[tuple[Any, ...], Data]:
+    """The data sets of runs that are not loaded yet, each once, as `train_all` takes them."""
+    more: dict[tuple[Any, ...], Data] = {}
+    for run in runs:
+        if _data(run) not in {**(loaded or {}), **more}:
+            more[_data(run)] = run.load()
+    return more
 
 
 def with_bases(runs: Sequence[Run]) -> list[Run]:

@@ -10,7 +10,7 @@ import tomli_w
 
 from arcal.errors import ArcalError
 from arcal.external import near
-from arcal.files import write_whole
+from arcal.files import expanded, write_whole
 from arcal.methods import METHODS
 from arcal.store import RunFolder
 from arcal.training.recipes import RECIPES, Recipe, recipe_named
@@ -32,7 +32,7 @@ def open_recipe(spec: str) -> Recipe:
     """
     if not spec.endswith(".toml"):
         return recipe_named(spec)
-    path = Path(spec).expanduser()
+    path = expanded(spec)
     content = read_toml(path)
     table = content.get("recipe", content)
     if not isinstance(table, Mapping):
@@ -52,7 +52,7 @@ def as_table(recipe: Recipe) -> dict[str, Any]:
 
 def write_command(run: Run, folder: RunFolder) -> None:
     """Write train.toml into a run's folder: `arcal train --config` of it trains the run again."""
-    data = run.data if run.data == "fashion" else str(Path(run.data).expanduser().absolute())
+    data = run.data if run.data == "fashion" else str(expanded(run.data).absolute())
     usual = {field.name: field.default for field in fields(Run)}
     values = {
         "command": "train",
@@ -75,7 +75,9 @@ def write_command(run: Run, folder: RunFolder) -> None:
         if value is not None
     }
     text = tomli_w.dumps(values)
-    write_whole(folder.path / "train.toml", lambda path: path.write_text(text, encoding="utf-8"))
+    file = folder.path / "train.toml"
+    if not file.exists() or file.read_bytes() != text.encode():
+        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def read_toml(path: Path) -> dict[str, Any]:

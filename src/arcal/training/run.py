@@ -10,13 +10,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from arcal.compute import check_count
 from arcal.data import Data, load
 from arcal.errors import ArcalError
 from arcal.external import NetworkSource, near
+from arcal.files import expanded
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
 from arcal.training._fit import load_members
+from arcal.training._typed import check_types
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import RECIPES, Recipe
 
@@ -84,10 +87,10 @@ class Run:
                 f"a batch of {self.recipe.batch_size} cannot be shared by {self.devices} devices: "
                 "choose a batch size that they divide"
             )
-        numbers = {"epochs": self.recipe.epochs, "threads": self.threads, "devices": self.devices}
-        for name, value in numbers.items():
-            if value < 1:
-                raise ArcalError(f"{value} {name}: at least 1 is needed")
+        if self.recipe.epochs < 1:
+            raise ArcalError(f"{self.recipe.epochs} epochs: at least 1 is needed")
+        check_count("threads", self.threads)
+        check_count("devices", self.devices)
         method.begin(self.recipe.epochs, self.recipe.full_rate)  # raises on epochs out of range
 
     def _name_network(self) -> None:
@@ -142,7 +145,7 @@ class Run:
             if config["recipe"][name] == absent:
                 del config["recipe"][name]
         embedded = self.data == "fashion"
-        source = self.data if embedded else str(Path(self.data).expanduser().absolute())
+        source = self.data if embedded else str(expanded(self.data).absolute())
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
         config |= {"data": about, "validation": len(data.validation)}
         del config["weights"]
@@ -255,16 +258,21 @@ def read_run(folder: RunFolder) -> Record:
         later = {"weights", "devices"}
         names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", *later}
         values = {name: config[name] for name in names}
+        check_types(Recipe, config["recipe"])
+        check_types(DataIdentity, config["data"])
         values["devices"] = config.get("devices", 1)
         values["network"] = config.get("network_source", values["network"])
         values["weights"] = config.get("weights_source")
         values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
+        check_types(Run, values)
+        if not values["seeds"]:
+            raise TypeError("there are no seeds")
         run = object.__new__(Run)  # it was checked when it was made
         for name, value in values.items():
             object.__setattr__(run, name, value)
         data = DataIdentity(**config["data"])
         return Record(run, data, config["format"], config.get("network_digest"))
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArcalError(
             f"{folder.path}/config.json cannot be read by this version of arcal ({error}): "
             "train the run again"

@@ -20,10 +20,11 @@ from arcal.attacks import BoundaryProjection, name_of, settings_of
 from arcal.compute.memory import keep_memory
 from arcal.compute.watch import watched
 from arcal.data import Part, as_input, batches
+from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
-from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores
+from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores, score_facts
 from arcal.training.run import fingerprint_of, is_done, model_of, read_run
 
 if TYPE_CHECKING:
@@ -94,11 +95,27 @@ def score_run(
             error = run_on(fabric, scoring.take_share)
         if error is not None:
             raise error
+    elif (left := path.with_suffix(SHARDS)).exists():  # of a process killed once it had merged them
+        with locked(_lock(path)):
+            shutil.rmtree(left, ignore_errors=True)
     scores = load_scores(path, fingerprint)
+    if not torch.equal(scores.ids.sort().values, part.ids.sort().values):
+        raise ArcalError(f"{path} has other ids than {part.name}: delete it and score again")
+    _check_files(path, part)
     progress(len(part), len(part))
     rows = scores.ids.argsort()[part.ids.argsort().argsort()]
     columns = {key: value[rows] for key, value in vars(scores).items() if isinstance(value, Tensor)}
     return replace(scores, **columns)
+
+
+def _check_files(path: Path, part: Part, positions: Tensor | None = None) -> None:
+    """Refuse scores of files that hold something else by now."""
+    if not is_evidence_of(part, score_facts(path).get("files"), positions):
+        to_delete = path.parent if path.parent.suffix == SHARDS else "it"
+        raise ArcalError(
+            f"{path} is of other images than {part.name} has now: a file was replaced; delete "
+            f"{to_delete} and score again"
+        )
 
 
 def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None = None) -> Path:
@@ -126,7 +143,7 @@ class _Scoring:
 
     @property
     def lock(self) -> Path:
-        return self.path.with_name(f".{self.path.stem}.lock")
+        return _lock(self.path)
 
     def blocks(self) -> tuple[Tensor, ...]:
         """The positions of the images of each shard, ascending by id."""
@@ -172,6 +189,8 @@ class _Scoring:
                 missing.append(number)
             elif not torch.equal(load_scores(shard, self.fingerprint).ids, self.part.ids[block]):
                 raise ArcalError(f"{shard} has other ids: delete {self.folder} and score again")
+            else:
+                _check_files(shard, self.part, block)
         return missing
 
     def score(self, numbers: list[int], device: torch.device) -> None:
@@ -183,7 +202,8 @@ class _Scoring:
                 raise ArcalError("the process that started this one has ended: score again")
             inputs = self._inputs(blocks[number], device)
             scores = score(model, inputs, self.order, attack=attack, seed=self.seed)
-            save_scores(self.shard(number), scores, self.fingerprint)
+            about = self.fingerprint | _files(self.part, blocks[number])
+            save_scores(self.shard(number), scores, about)
 
     def _inputs(
         self, block: Tensor, device: torch.device
@@ -194,8 +214,19 @@ class _Scoring:
     def merge(self) -> None:
         """Merge the shards into the score file, and remove them."""
         if not self.path.exists():
-            merge_scores(self.path, map(self.shard, range(len(self.blocks()))))
+            shards = map(self.shard, range(len(self.blocks())))
+            merge_scores(self.path, shards, **_files(self.part))
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{path.stem}.lock")
+
+
+def _files(part: Part, positions: Tensor | None = None) -> dict[str, Any]:
+    """What a score file says of the files of its images, if they are files."""
+    evidence = evidence_of(part, positions)
+    return {"files": evidence} if evidence else {}
 
 
 def _result_or_error(function: Callable[..., Any], *args: Any) -> Any:

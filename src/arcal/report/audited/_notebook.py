@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from arcal.auditing import Audited, Group, reliability
+from arcal.printable import printable
 from arcal.report.audited._words import headline
 from arcal.report.drawing import OVER, UNDER, as_address, as_svg
-from arcal.report.names import printable
 from arcal.report.plots import ACCURACY, CONFIDENCE, level_axis
 from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogram
 

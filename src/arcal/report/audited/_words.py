@@ -75,6 +75,8 @@ def doubts(model: Audited) -> list[str]:
     said, right = model.predictions, model.overall.accuracy.value
     line = suspicion(said.predicted, said.labels, model.classes, right, model.facts)
     lines = [] if line is None else [line]
+    if (unbounded := _unbounded(model)) is not None:
+        lines.append(unbounded)
     labels = model.predictions.labels.unique()
     if len(labels) == 1 and len(model) > 1:
         lines.append(
@@ -84,11 +86,27 @@ def doubts(model: Audited) -> list[str]:
         "Labels": "the labels are {}",
         "Left out": "left out: {}",
         "Overlap": "{}",
+        "Training images": "{}",
         "Probabilities": "{}",
     }
     return lines + [
         words.format(model.facts[title]) for title, words in known.items() if title in model.facts
     ]
+
+
+def _unbounded(model: Audited) -> str | None:
+    """What is said where so many distances are infinite that a level is cut by nothing."""
+    scores = model.robustness
+    if scores is None or scores.success is None:
+        return None
+    failed = int((~scores.success).sum())
+    if failed * model.R < len(model) or not failed:
+        return None
+    return (
+        f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
+        "their distance is infinite, and levels among them are cut by ids alone; is the model "
+        "constant there, or does it round what it computes?"
+    )
 
 
 def suspicion(

@@ -1,0 +1,72 @@
+"""What is printed when a command cannot go on: one line, and where the rest is."""
+
+import errno
+import os
+import re
+import tempfile
+import traceback
+from pathlib import Path
+
+from arcal.errors import ArcalError
+from arcal.printable import one_line
+
+KEPT = "what was finished is kept, the same command continues"
+
+NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|can.t allocate|cannot allocate|unable to allocate|bad_alloc"
+    r"|alloc failed",
+    re.IGNORECASE,
+)
+"""What libraries say when they get no memory; some raise a plain RuntimeError."""
+
+NOT_LOADED = re.compile(r"shared object|open files|DLL load failed|mmap", re.IGNORECASE)
+"""What the loader of libraries says when it gets no memory, or no file."""
+
+
+def line_for(error: BaseException) -> str:
+    """The line for an error. One that nothing foresaw names a file that has its traceback."""
+    if isinstance(error, ArcalError):
+        return one_line(error)
+    words = one_line(error)
+    if isinstance(error, MemoryError) or NO_MEMORY.search(words):
+        reason = f" ({words})" if words else ""
+        return (
+            f"memory ran out{reason}: run fewer inputs at a time (--batch), smaller images (--size)"
+            f" or fewer processes (--workers); {KEPT}"
+        )
+    if isinstance(error, OSError):
+        return _about_file(error)
+    if isinstance(error, ImportError) and NOT_LOADED.search(words):
+        return (
+            f"a library cannot be loaded ({words}): raise the limits of memory and of open files "
+            "(`ulimit -a` shows them)"
+        )
+    log = _log(error)
+    where = f"the traceback is in {log}, and" if log else "the same command with"
+    shows = "--debug prints it" if log else "--debug prints the traceback"
+    return f"unforeseen {type(error).__name__}{f': {words}' if words else ''}; {where} {shows}"
+
+
+def _about_file(error: OSError) -> str:
+    """What is wrong with which file, and what to do."""
+    files = one_line(" and ".join(str(name) for name in (error.filename, error.filename2) if name))
+    reason = one_line(error.strerror or error).lower()
+    if error.errno is None:
+        return f"{one_line(error)}; {KEPT}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return f"{files or 'a file'}: {reason}: make room or mend the disk; {KEPT}"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{files or 'a file'}: {reason}: raise the limit (`ulimit -n`); {KEPT}"
+    return f"{files or 'a file'}: {reason}; put that right, or name another place"
+
+
+def _log(error: BaseException) -> Path | None:
+    """A new file with the traceback; None where none can be written."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        handle, name = tempfile.mkstemp(prefix="arcal-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        return None
+    return Path(name)

@@ -1,0 +1,124 @@
+"""Which command the arguments ask for."""
+
+import io
+import os
+import re
+import shutil
+import sys
+import textwrap
+from contextlib import redirect_stderr, redirect_stdout
+from difflib import get_close_matches
+from typing import Annotated, Any, Union
+
+import tyro
+from tyro.conf import subcommand
+
+from arcal.cli.audit import Audit
+from arcal.cli.calibrate import Calibrate
+from arcal.cli.config_file import expanded
+from arcal.cli.demo import Demo
+from arcal.cli.evaluate import Evaluate
+from arcal.cli.method_flags import train_command
+from arcal.cli.report import Report
+from arcal.cli.reproduce import Reproduce
+from arcal.cli.score import Score
+from arcal.cli.train import Train, refuse_missing_data
+from arcal.errors import ArcalError
+
+COMMANDS = {
+    "audit": Audit,
+    "calibrate": Calibrate,
+    "demo": Demo,
+    "train": Train,
+    "score": Score,
+    "evaluate": Evaluate,
+    "report": Report,
+    "reproduce": Reproduce,
+}
+
+ABOUT = """Audit, calibrate and train classifiers that say how sure they are.
+
+Every command takes --config FILE, a TOML file with its flags, and --debug, which shows where an
+error came from."""
+
+BOX = "│╭╰|+ \x1b"
+"""What a line of a box begins with in help, in colour or not."""
+
+
+def command(arguments: list[str]) -> Any:
+    """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
+    commands: dict[str, Any] = dict(COMMANDS)
+    arguments = expanded(arguments)
+    if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1:
+        raise ArcalError(
+            "started by torchrun: run `arcal` itself, whose --devices or --processes starts as many"
+        )
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
+        close = get_close_matches(arguments[0], COMMANDS)
+        meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"
+        raise ArcalError(f"there is no command {arguments[0]}: {meant}; see `arcal --help`")
+    if arguments[:1] == ["train"]:
+        refuse_missing_data(arguments)
+        commands["train"] = train_command()
+    named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
+    any_of_them: Any = Union[named]  # noqa: UP007
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said), redirect_stdout(_Wrapped(sys.stdout)):  # pyright: ignore
+            return tyro.cli(
+                any_of_them,
+                args=arguments,
+                prog="arcal",
+                description=ABOUT,
+                config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise ArcalError(_one_line(said.getvalue(), arguments)) from None
+
+
+class _Wrapped:
+    """A stream for help: its prose, which tyro leaves in lines of any length, fits the terminal."""
+
+    def __init__(self, stream: Any):
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        width = shutil.get_terminal_size().columns
+        lines = [
+            textwrap.fill(line, width) if len(line) > width and line[0] not in BOX else line
+            for line in text.split("\n")
+        ]
+        return self.stream.write("\n".join(lines))
+
+
+def _one_line(box: str, arguments: list[str]) -> str:
+    """What stands in a box, of lines or of ASCII, before its rule; and where to read on."""
+    first, *lines = box.strip().splitlines() or [""]
+    words: list[str] = []
+    for line in (line.strip("│| ") for line in lines):
+        if line[:1] in {"─", "╰"} or line.startswith("---"):
+            if words:
+                break
+        elif line:
+            words.append(line)
+    text = " ".join(words).partition(" Got errors:")[0]
+    if match := re.match(r"Unrecognized options: (.*)", text):
+        given = match[1].split(", ")
+        option = next((one for one in given if one.startswith("-")), given[0])
+        meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
+        text = f"there is no option {option.partition('=')[0]}"
+        if not option.startswith("-"):
+            text = f"{option} is not expected here"
+        elif meant:
+            text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
+    if "Missing subcommand" in first:
+        text = f"no command: {text}"
+    if match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
+        text = f"{match[1]} cannot be {match[2] or match[3]}"
+    named = [name for name in arguments[:1] if name in COMMANDS]
+    return f"{text.rstrip('.')}; see `{' '.join(['arcal', *named])} --help`"

@@ -1,0 +1,129 @@
+"""What image files hold, known without reading them twice.
+
+A part of files is known by their names and sizes (its fingerprint), which a replaced file may
+share. What was computed of it is therefore kept with two more facts: the *stamp* of the files,
+which says in no time that none was touched, and the *digest* of what they hold, which says what a
+changed stamp means. Files are hashed when they are decoded; only those that were not are read for
+it.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+
+class Contents:
+    """The digests of N files, by position; `path` gives the path of each.
+
+    >>> for name in "ab":
+    ...     _ = Path(f"{name}.png").write_text(name)
+    >>> contents = Contents(lambda i: Path("ab"[i] + ".png"), 2)
+    >>> before = contents.digest([0, 1])
+    >>> _ = Path("b.png").write_text("c")  # as long as it was
+    >>> contents.digest([0, 1]) == before
+    False
+    """
+
+    def __init__(self, path: Callable[[int], Path], N: int) -> None:
+        self.path = path
+        self._known = np.zeros((N, 32), np.uint8)  # a stamp and a digest of each; zeros are unknown
+
+    def read(self, position: int) -> bytes:
+        """The bytes of a file, whose digest is known from then on."""
+        try:
+            with self.path(position).open("rb") as file:
+                stamp = _stamp(os.fstat(file.fileno()))
+                data = file.read()
+        except OSError as error:
+            raise ArcalError(
+                f"{self.path(position)}: the image cannot be read ({error.strerror})"
+            ) from error
+        digest = blake2b(data, digest_size=16).digest()
+        self._known[position] = np.frombuffer(stamp + digest, np.uint8)
+        return data
+
+    def stamp(self, positions: Sequence[int]) -> str:
+        """32 hexadecimal digits of sizes, inodes, and times of modification and change."""
+        every = blake2b(digest_size=16)
+        for position in positions:
+            every.update(self._stamp(position))
+        return every.hexdigest()
+
+    def digest(self, positions: Sequence[int]) -> str:
+        """32 hexadecimal digits of what the files hold; only those touched since are read."""
+        every = blake2b(digest_size=16)
+        for position in positions:
+            every.update(self.of(position))
+        return every.hexdigest()
+
+    def of(self, position: int) -> bytes:
+        """The digest of one file, 16 bytes."""
+        if self._known[position, :16].tobytes() != self._stamp(position):
+            self.read(position)
+        return self._known[position, 16:].tobytes()
+
+    def _stamp(self, position: int) -> bytes:
+        try:
+            return _stamp(self.path(position).stat())
+        except OSError as error:
+            raise ArcalError(f"{self.path(position)} cannot be read ({error.strerror})") from error
+
+
+def _stamp(about: os.stat_result) -> bytes:
+    facts = about.st_size, about.st_ino, about.st_mtime_ns, about.st_ctime_ns
+    return blake2b(repr(facts).encode(), digest_size=16).digest()
+
+
+class Files(NamedTuple):
+    """The files of some inputs: their contents, and which of them."""
+
+    contents: Contents
+    positions: list[int]
+
+    def evidence(self) -> dict[str, str]:
+        """What is kept with whatever was computed of them."""
+        return {
+            "stamp": self.contents.stamp(self.positions),
+            "digest": self.contents.digest(self.positions),
+        }
+
+    def are(self, evidence: Any) -> bool:
+        """Whether they hold what they held then; True where nothing was kept, as once it was."""
+        if not isinstance(evidence, dict) or not evidence:
+            return True
+        return evidence.get("stamp") == self.contents.stamp(self.positions) or evidence.get(
+            "digest"
+        ) == self.contents.digest(self.positions)
+
+
+def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
+    """The files of a part, or of some positions; None where its fingerprint knows every byte.
+
+    >>> from arcal.data import load
+    >>> files_of(load("fashion").test) is None
+    True
+    """
+    files = getattr(part, "files", None)
+    if files is not None:
+        return files(positions)
+    inner = getattr(part, "part", None)
+    return None if inner is None else files_of(inner, positions)
+
+
+def evidence_of(part: Any, positions: Tensor | None = None) -> dict[str, str]:
+    """What is kept with whatever is computed of a part: nothing where its fingerprint is enough."""
+    files = files_of(part, positions)
+    return {} if files is None else files.evidence()
+
+
+def is_evidence_of(part: Any, evidence: Any, positions: Tensor | None = None) -> bool:
+    """Whether the files of a part hold what they held when this was kept."""
+    files = files_of(part, positions)
+    return files is None or files.are(evidence)

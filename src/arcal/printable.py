@@ -1,0 +1,50 @@
+"""Text that came with data, without what a terminal or a page would take for an order."""
+
+import unicodedata
+
+ORDERS = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
+"""Control characters, halves of characters, what stands for nothing, and breaks of lines."""
+
+TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""Marks that turn the direction of what follows, so that it reads as something else."""
+
+
+def printable(text: str) -> str:
+    r"""The text on one line, with each character that does not print as an escape.
+
+    Names of classes, files and columns may hold sequences that clear a terminal or rename its
+    window, and control characters make an SVG invalid.
+
+    >>> printable("cat\x1b[2J\n"), printable("猫 · José")
+    ('cat\\x1b[2J\\n', '猫 · José')
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    if character in TURNS or unicodedata.category(character) in ORDERS:
+        return character.encode("unicode_escape", "surrogatepass").decode()
+    return character
+
+
+def one_line(message: object) -> str:
+    r"""The same of a message that may be several lines; of a traceback, its last.
+
+    >>> one_line("the first\n  and the second")
+    'the first and the second'
+    """
+    lines = [line.strip() for line in str(message).split("\n") if line.strip()]
+    if any(line.startswith("Traceback (most recent call last)") for line in lines):
+        lines = lines[-1:]
+    return printable(" ".join(lines))
+
+
+def printable_lines(text: str) -> str:
+    r"""A text of several lines, each of them printable.
+
+    >>> printable_lines("one\ntwo\x07")
+    'one\ntwo\\x07'
+    """
+    return "\n".join(map(printable, text.split("\n")))

@@ -1,0 +1,17 @@
+"""A dozen kills at random moments; `kills.py` does as many as are wanted."""
+
+import sys
+
+import pytest
+from kills import kills
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are forked")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_commands_that_are_killed_at_random_lose_nothing(tmp_path):
+    said = []
+    counts = kills(12, 1, tmp_path, said.append)
+    assert counts["kills"] == 12
+    assert counts["files whole"] > 0
+    assert counts["lost"] == 0, said
