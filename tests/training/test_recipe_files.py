@@ -96,7 +96,8 @@ def test_a_network_of_ones_own_is_trained_read_back_and_known_by_its_code(own_ru
     before = model_of(folder)(x)
     again = train(own_run, tmp_path / "other")  # the same bits, dropout among them
     assert torch.equal(model_of(again)(x), before)
-    (tmp_path / "own_network.py").write_text(NETWORK.replace("4", "2"))
+    changed = NETWORK.replace("4", "2") + "raise RuntimeError('must not be run')"
+    (tmp_path / "own_network.py").write_text(changed)
     with pytest.raises(ArcalError, match="is not what it was when"):
         model_of(folder)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError
 from arcal.external._library import library, near
 from arcal.external._normalization import NORMALIZATIONS, Normalization
-from arcal.external._python_code import named_in_code, needed_arguments, one_line
+from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
 from arcal.external._weights import Weights, load_into, read_weights
 from arcal.files import expanded
 
@@ -69,10 +69,10 @@ class NetworkSource:
     def digest(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the code, or of the name in a library.
 
-        Of code it is the file that the name stands in, and not what that file imports. A file that
-        is missing raises `ArcalError`.
+        Of code it is the file that the name stands in, which is read and not run, and not what that
+        file imports. A file that is missing raises `ArcalError`.
         """
-        source = self.spec if _library_of(self.spec) else named_in_code(self.spec).source
+        source = self.spec if _library_of(self.spec) else source_of(self.spec)
         return hashlib.sha256(source.encode()).hexdigest()[:16]
 
     def weights_digest(self) -> str | None:

@@ -40,6 +40,29 @@ def named_in_code(spec: str) -> NamedInCode:
     return NamedInCode(_look_up(spec, module, name), name, _text_of(module))
 
 
+def source_of(spec: str) -> str:
+    """The text of the file that a name stands in, which is not run; of a package its parents are.
+
+    A file or module that is missing raises `ArcalError`.
+    """
+    source = spec.rpartition(":")[0]
+    path = Path(source).expanduser()
+    if path.suffix != ".py":
+        _make_importable(Path.cwd())
+        try:
+            located = importlib.util.find_spec(source)
+        except (ImportError, ValueError):
+            located = None
+        if located is None or located.origin is None:
+            raise ArcalError(f"there is no module {source}: install it, or name file.py:name")
+        path = Path(located.origin)
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise ArcalError(f"{path}: {reason}; put the file back, or name another") from None
+
+
 def _run_file(spec: str, path: Path) -> ModuleType:
     """Run a file as a module, with its own folder importable as for a script."""
     if not path.is_file():
