@@ -89,6 +89,7 @@ def beside() -> list[tuple[str, Path]]:
     """The pages and files from outside `docs/`, by where they are on the site."""
     paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
     paths += [ROOT / "SECURITY.md", ROOT / "src/arcal/audits/audit.schema.json", ROOT / "LICENSE"]
+    paths += [ROOT / "tests/faults/bad_inputs.txt"]
     paths += [*sorted((ROOT / "results").rglob("*.md")), *sorted((ROOT / "results").rglob("*.svg"))]
     paths += sorted((ROOT / "examples").rglob("*.py"))
     found = [path for path in paths if path.exists()]
@@ -107,7 +108,7 @@ def site_uri(path: str) -> str | None:
         return "index.md"
     if path.startswith("examples/"):
         return f"{path}.md" if path.endswith(".py") else None
-    known = path.startswith("results/") or path.startswith("src/") or "/" not in path
+    known = path.startswith(("results/", "src/", "tests/faults/bad_inputs")) or "/" not in path
     return path if known else None
 
 

@@ -156,7 +156,7 @@ def _is_marked(path: Path) -> bool:
 
     try:
         return mark in (pq.read_schema(path).metadata or {})
-    except (ArrowException, OSError):
+    except (ArrowException, OSError, ValueError):  # ValueError of names that are not UTF-8
         return False
 
 

@@ -165,7 +165,7 @@ def test_an_efficientnet_of_imagenet(shared, monkeypatch):
     figures = findings(out)["models"][0]["figures"]
     assert figures["accuracy"] == near(0.87, 100)
     assert figures["gap"] < 0
-    assert "data:image" not in (out / "index.html").read_text()
+    assert "data:image/webp" not in (out / "index.html").read_text()
 
 
 # timm and transformers

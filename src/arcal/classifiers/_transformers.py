@@ -61,7 +61,8 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
             "file as weights"
         )
     transformers: Any = library("transformers", spec)
-    architecture = str((about.get("architectures") or [""])[0])
+    named = about.get("architectures")
+    architecture = str(named[0]) if isinstance(named, list) and named else ""
     if not architecture.endswith((IMAGES, TEXTS)):
         raise ArcalError(
             f"{folder} is {architecture or 'of an unknown architecture'}: a classifier of images "
