@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from arcal.cli import main
+from arcal.console import console
 from arcal.store import RunFolder, load_tensors
 from tiny_files import write_tiny
 
@@ -395,3 +396,10 @@ def test_a_reader_that_has_had_enough_is_no_error(trained, tmp_path):
         assert done.stderr is not None
         assert "pipe" not in done.stderr.read().lower()
     assert done.returncode == 141
+
+
+def test_quiet_leaves_out_the_progress_and_no_error():
+    assert "nowhere" in arcal("score", "nowhere", "-q").line
+    assert console.quiet
+    assert "nowhere" in arcal("score", "nowhere").line
+    assert not console.quiet

@@ -12,10 +12,11 @@ from arcal.cli.output import say
 def main() -> None:
     """Run the command line. What cannot be done prints one line and exits with 2.
 
-    `--debug`, anywhere among the arguments, prints the traceback before that line.
+    Anywhere among the arguments `--debug` prints the traceback before that line, and `--quiet` or
+    `-q` leaves out the progress.
     """
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1
+    debug, quiet = "--debug" in sys.argv, bool({"-q", "--quiet"} & {*sys.argv})
+    arguments = [one for one in sys.argv[1:] if one not in ("--debug", "-q", "--quiet")]
     if arguments == ["--version"]:
         print(f"arcal {__version__}")
         return
@@ -23,7 +24,7 @@ def main() -> None:
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="backslashreplace")
     try:
-        _run(arguments)
+        _run(arguments, quiet)
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -37,12 +38,14 @@ def main() -> None:
         sys.exit(2)
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str], quiet: bool) -> None:
     """Libraries are loaded here, where it is said if one cannot be."""
     from arcal.cli._parsed import command
 
     called = command(arguments)
     from arcal.compute.memory import keep_memory
+    from arcal.console import console
 
+    console.quiet = quiet
     keep_memory()
     called()

@@ -38,8 +38,8 @@ COMMANDS = {
 
 ABOUT = """Audit, calibrate and train classifiers that say how sure they are.
 
-Every command takes --config FILE, a TOML file with its flags, and --debug, which shows where an
-error came from."""
+Every command takes --config FILE, a TOML file with its flags; --quiet, or -q, which leaves out the
+progress; and --debug, which shows where an error came from."""
 
 BOX = "│╭╰|+ \x1b"
 """What a line of a box begins with in help, in colour or not."""
