@@ -1,8 +1,6 @@
 """The command line on real files: within this process, and where a process matters in its own."""
 
-import contextlib
 import errno
-import io
 import json
 import os
 import re
@@ -11,52 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
 
-from arcal.cli import main
 from arcal.console import console
 from arcal.store import RunFolder, load_tensors
+from command_line import Done, arcal
 from tiny_files import write_tiny
 
 ARCAL = [sys.executable, "-W", "error::UserWarning", "-m", "arcal"]
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command printed, and its exit code."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def line(self) -> str:
-        """The one line that says what is wrong."""
-        assert self.code == 2, self.stderr
-        (line,) = self.stderr.strip().splitlines()
-        return line
-
-
-def arcal(*arguments: object) -> Done:
-    """The command line, within this process: a process of its own takes seconds to start."""
-    code = 0
-    with (
-        patch.object(sys, "argv", ["arcal", *map(str, arguments)]),
-        contextlib.redirect_stdout(io.StringIO()) as out,
-        contextlib.redirect_stderr(io.StringIO()) as err,
-    ):
-        try:
-            main()
-        except SystemExit as stop:
-            code = stop.code or 0
-    assert isinstance(code, int)
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 def succeeds(*arguments: object) -> Done:

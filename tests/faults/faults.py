@@ -13,9 +13,9 @@ from pathlib import Path
 from unittest.mock import patch
 
 from bad_files import NETWORKS
-from command import Done, arcal
 
 from arcal.training import RECIPES, Run, train
+from command_line import Done, arcal
 from tiny_files import write_tiny
 
 KILLS = ("half written", "before the rename", "after the rename")

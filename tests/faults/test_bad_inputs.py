@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from bad_files import write_world
-from command import arcal
+
+from command_line import arcal
 
 TABLE = Path(__file__).with_name("bad_inputs.txt")
 SEPARATOR = "  =>  "

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from bad_files import NETWORKS, encoded, picture
-from command import arcal
 
 from arcal.cli._failures import line_for
+from command_line import arcal
 
 ARCAL = [sys.executable, "-m", "arcal"]
 

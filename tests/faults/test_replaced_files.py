@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from bad_files import picture
-from command import arcal
 from PIL import Image
 
 from arcal.audits import Examples, Settings
@@ -21,6 +20,7 @@ from arcal.errors import ArcalError
 from arcal.evaluation.predictor import Predictor
 from arcal.store import RunFolder
 from arcal.training import RECIPES, Run, data_of, score_run, train
+from command_line import arcal
 
 POOLED = """
 from torch import nn

@@ -17,6 +17,13 @@ class Done:
     stdout: str
     stderr: str
 
+    @property
+    def line(self) -> str:
+        """The one line that says what is wrong."""
+        assert self.code == 2, self.stderr
+        (line,) = self.stderr.strip().splitlines()
+        return line
+
 
 def arcal(*arguments: object) -> Done:
     """Run a command; a process of its own would take seconds to start."""
