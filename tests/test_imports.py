@@ -16,6 +16,7 @@ ROOMS = (
     "arrays",
     "distributed",
     "adaptive_alpha",
+    "levels_by_id",
     "smoothing",
     "attacks",
     "robustness",

@@ -136,7 +136,7 @@ def _notes(data: Data, seed: int, epsilon: Sweep) -> list[str]:
         "epoch.",
         "Levels are cut by the distance that a fast attack, boundary projection, finds: within "
         "some 16 passes an image for those that AR-AdaLS trains with, some "
-        f"{RANKING.budget} for those of the test set. On the images shown it has 48.",
+        f"{RANKING.budget} for those of the test set. On the images shown it has up to 48.",
         "The shifted set is the test set under Gaussian noise of intensity 3 (CIFAR-10-C's "
         "constants).",
     ]

@@ -26,6 +26,7 @@ from arcal.adaptive_alpha import alpha_by_epochs_left, joint_step
 from arcal.arrays import TensorLike, as_tensor
 from arcal.distributed import each_id_once, from_all
 from arcal.errors import ArcalError
+from arcal.levels_by_id import LevelsById
 from arcal.logits import refuse_probabilities
 
 MARGIN = 1e-6
@@ -290,7 +291,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             )
         return alpha_by_epochs_left(int(self.epoch), *self.length)
 
-    def _levels(self, table: "LevelsById", ids: Tensor | None, n: int) -> Tensor:
+    def _levels(self, table: LevelsById, ids: Tensor | None, n: int) -> Tensor:
         if self.R == 1:
             return torch.zeros(n, dtype=torch.int64, device=self.soft_label.device)
         if ids is None:
@@ -341,61 +342,3 @@ def _schedule(alpha: float | Mapping[Any, float]) -> dict[int, float]:
             "at epoch 0, or 'auto'"
         )
     return schedule
-
-
-class LevelsById(nn.Module):
-    """A table from example id to level; ids may be sparse. An unknown id raises `ArcalError`.
-
-    >>> table = LevelsById(R=3, part="train")
-    >>> table.assign(torch.tensor([40, 7]), torch.tensor([2, 0]))
-    >>> table(torch.tensor([7, 40, 7]))
-    tensor([0, 2, 0])
-    """
-
-    ids: Tensor
-    levels: Tensor
-
-    def __init__(self, R: int, part: str):
-        super().__init__()
-        self.R, self.part = R, part
-        self.register_buffer("ids", torch.empty(0, dtype=torch.int64))
-        self.register_buffer("levels", torch.empty(0, dtype=torch.int64))
-
-    def assign(self, ids: Tensor, levels: Tensor) -> None:
-        """Fill the table: unique int64 ids `(N,)` and their levels `(N,)` in [0, R)."""
-        if ids.shape != levels.shape or ids.ndim != 1:
-            raise ArcalError(
-                f"{self.part} ids have shape {tuple(ids.shape)}, levels {tuple(levels.shape)}: "
-                "give one level for each id"
-            )
-        if len(levels) and (levels.min() < 0 or levels.max() >= self.R):
-            raise ArcalError(
-                f"{self.part} levels run from {int(levels.min())} to {int(levels.max())}: "
-                f"they must be in 0 to {self.R - 1}"
-            )
-        ids, order = ids.sort()
-        if (ids[1:] == ids[:-1]).any():
-            raise ArcalError(f"a {self.part} id occurs twice: ids must be unique")
-        device = self.ids.device
-        self.ids, self.levels = ids.to(device), levels[order].long().to(device)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """The levels int64 `(N,)` of the examples with these ids."""
-        if len(self.ids) == 0:
-            raise ArcalError(
-                f"there are no {self.part} levels: call assign({self.part!r}, ids, levels) first"
-            )
-        positions = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
-        known = self.ids[positions] == ids
-        if not known.all():
-            raise ArcalError(
-                f"{self.part} id {int(ids[~known][0])} has no level: assign a level to every id"
-            )
-        return self.levels[positions]
-
-    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
-        for name in ("ids", "levels"):  # as long as the saved data set, so perhaps not as before
-            if prefix + name in state_dict:
-                device = getattr(self, name).device
-                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=device))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
