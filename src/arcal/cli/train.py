@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,7 +30,11 @@ def refuse_missing_data(arguments: Sequence[str]) -> None:
         if flag != "--data" or not (equals or arguments[i + 1 :]):
             continue
         path = Path(os.path.expanduser(value if equals else arguments[i + 1]))  # noqa: PTH111
-        if str(path) == "fashion" or path.exists() or any(path.parent.glob(f"{path.name}*")):
+        if (
+            str(path) == "fashion"
+            or path.exists()
+            or any(path.parent.glob(f"{escape(path.name)}*"))
+        ):
             continue
         raise ArcalError(
             f"--data {path} is neither there nor the beginning of a file's name: give 'fashion', "

@@ -10,6 +10,7 @@ need. The tables and figures name settings and variants; a scale says what they 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from glob import escape
 from typing import Any
 
 from arcal.errors import ArcalError
@@ -279,7 +280,9 @@ def settings_of(scale: str, sources: Sources, seeds: tuple[int, ...] = ()) -> di
 def check_there(source: str) -> None:
     """Refuse a place where no data set can be, before hours go into others."""
     path = expanded(source)
-    if source != "fashion" and not (path.exists() or any(path.parent.glob(f"{path.name}*"))):
+    if source != "fashion" and not (
+        path.exists() or any(path.parent.glob(f"{escape(path.name)}*"))
+    ):
         raise ArcalError(
             f"there is no data at {source}: say where by --cifar10, --cifar100 or --imagenet"
         )
