@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli.attack import attack_of
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    check_folder,
     flag,
     flags_named,
     given,
@@ -39,6 +41,9 @@ class RankingFlags:
     # Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
     # given (16 of the quick one); it is left sooner once it gains no more.
     budget: Annotated[int | None, flag("N")] = None
+    # Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the greatest
+    # change of any number of an input.
+    norm: Annotated[str | None, flag("NORM")] = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,9 @@ class OutputFlags:
 
     # File of the scores of MODEL and DATA: scores.parquet unless given.
     out: Annotated[Path | None, flag("FILE")] = None
+    # Of the order attack: draw robust accuracy, the share of inputs that are right and stay so
+    # within a radius.
+    curve: Annotated[Path | None, flag("FILE.svg")] = None
     # Print a summary as JSON on standard output.
     json: Annotated[bool, flag()] = False
 
@@ -67,9 +75,10 @@ class Score:
 
     `arcal score MODEL DATA` takes the models and the data that `arcal audit` takes; `arcal score
     RUN` a run folder, whose own data is scored and whose folder gets the file. With the order
-    `attack` the robustness is the L2 norm of the smallest perturbation found that changes the
-    model's prediction, and +inf where none was found. The others are rankings. A killed scoring
-    continues with what is missing, and its file is the same as if it had not been.
+    `attack` the robustness is the norm, L2 unless --norm names another, of the smallest
+    perturbation found that changes the model's prediction, and +inf where none was found. The
+    others are rankings. A killed scoring continues with what is missing, and its file is the same
+    as if it had not been.
     """
 
     # Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME
@@ -85,10 +94,13 @@ class Score:
 
     def __call__(self) -> None:
         how = self.ranking
-        if (how.attack, how.budget) != (None, None) and how.order != "attack":
+        if (how.attack, how.budget, how.norm) != (None, None, None) and how.order != "attack":
             raise ArcalError(
-                f"--attack and --budget are of the order attack: leave them out with {how.order}"
+                f"--attack, --budget and --norm are of the order attack: leave them out with "
+                f"{how.order}"
             )
+        if self.output.curve is not None:
+            self._check_curve()
         if len(self.what) == 1:
             scores, file = self._run()
         elif len(self.what) == 2:
@@ -102,9 +114,12 @@ class Score:
             "inputs": len(scores.ids),
             "success": None if scores.success is None else float(scores.success.double().mean()),
             "kind": "ranking" if scores.success is None else "distance",
+            "norm": None if scores.success is None else how.norm or "l2",
             "median": median if median < float("inf") else None,
             "passes": float(scores.passes.double().mean()),
         }
+        if self.output.curve is not None:
+            self._draw_curve(scores)
         if self.output.json:
             print(json.dumps(summary, indent=2))
         say(", ".join(f"{name} {value}" for name, value in summary.items()))
@@ -119,7 +134,7 @@ class Score:
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--part", "--threads", "--accelerator"
+        own = "--json", "--curve", "--part", "--threads", "--accelerator"
         for name in given(self.model, self.data, self.output, self.machine, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
@@ -185,18 +200,27 @@ class Score:
 
         return Compute(self.machine.accelerator, processes=self.run.processes, threads=threads)
 
+    def _check_curve(self) -> None:
+        """Before the work rather than after it."""
+        assert self.output.curve is not None
+        if self.ranking.order != "attack":
+            raise ArcalError("--curve is of the order attack: rankings have no radius")
+        if self.output.curve.suffix.lower() != ".svg":
+            raise ArcalError(f"--curve {self.output.curve}: give a file that ends in .svg")
+        check_folder(self.output.curve.parent, name="--curve")
+
+    def _draw_curve(self, scores: "Robustness") -> None:
+        from arcal.calibration import robust_accuracy
+        from arcal.report.robust_accuracy_picture import write_robust_accuracy
+
+        assert self.output.curve is not None
+        curve = robust_accuracy(scores.robustness, scores.predicted == scores.labels)
+        curves = {self.what[0]: curve}
+        say(f"curve: {write_robust_accuracy(self.output.curve, curves, self.ranking.norm or 'l2')}")
+
     def _attack(self) -> Any:
-        from dataclasses import replace
-
-        from arcal.attacks import BoundaryProjection, attack_named
-
         how = self.ranking
-        attack = attack_named(how.attack or "boundary-projection")
-        if how.budget is None:
-            return attack
-        if not isinstance(attack, BoundaryProjection):
-            raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
-        return replace(attack, budget=how.budget)
+        return attack_of(how.attack, budget=how.budget, norm=how.norm)
 
 
 def _say_doubt(job: "Job", scores: "Robustness") -> None:
