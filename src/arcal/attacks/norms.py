@@ -1,16 +1,24 @@
 """The norms that a perturbation is measured in, and the shortest step onto a plane in each."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from arcal.attacks.bounds import Bounds
 
+SURE = 3
+"""An entry of an average gradient counts in full from a third of the root mean square met there."""
+
 
 class Norm(Protocol):
-    """A norm of vectors `(..., D)`, by the three things that a search asks of it."""
+    """A norm of vectors `(..., D)`, by what a search asks of it."""
+
+    @property
+    def spread(self) -> bool:
+        """Whether `steepest` asks how far gradients were apart."""
+        ...
 
     def length(self, d: Tensor) -> Tensor:
         """The norm `(...)`."""
@@ -20,8 +28,11 @@ class Norm(Protocol):
         """How much `n.d` can change over a step d of length 1, `(...)`."""
         ...
 
-    def steepest(self, n: Tensor) -> Tensor:
-        """The direction `(..., D)`, of any length, in which `n.d` grows most for its length."""
+    def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
+        """The direction `(..., D)`, of any length, in which `n.d` grows most for its length.
+
+        Where n is an average of gradients, `square` is that of their squares.
+        """
         ...
 
 
@@ -29,19 +40,29 @@ class Norm(Protocol):
 class L2:
     """`sqrt(sum d_i^2)`, which is its own dual."""
 
+    spread: ClassVar[bool] = False
+
     def length(self, d: Tensor) -> Tensor:
         return d.norm(dim=-1)
 
     def dual(self, n: Tensor) -> Tensor:
         return n.norm(dim=-1)
 
-    def steepest(self, n: Tensor) -> Tensor:
+    def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
         return n
 
 
 @dataclass(frozen=True)
 class LInf:
-    """`max |d_i|`; its dual is `sum |n_i|`."""
+    """`max |d_i|`; its dual is `sum |n_i|`.
+
+    Where gradients jump from one linear piece to the next, the nearest point has entries between
+    the ends, at which the pieces cancel and the sign of an average is an accident: the search would
+    go from one end to the other and back. An entry on whose sign the gradients do not agree goes a
+    part of the way instead, `3 |n_i|` over their root mean square.
+    """
+
+    spread: ClassVar[bool] = True
 
     def length(self, d: Tensor) -> Tensor:
         return d.abs().amax(dim=-1)
@@ -49,8 +70,11 @@ class LInf:
     def dual(self, n: Tensor) -> Tensor:
         return n.abs().sum(dim=-1)
 
-    def steepest(self, n: Tensor) -> Tensor:
-        return n.sign()
+    def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
+        if square is None:
+            return n.sign()
+        tiny = torch.finfo(n.dtype).tiny
+        return (SURE * n / square.sqrt().clamp(min=tiny)).clamp(-1, 1)
 
 
 NORMS: dict[str, Norm] = {"l2": L2(), "linf": LInf()}
@@ -58,7 +82,12 @@ NORMS: dict[str, Norm] = {"l2": L2(), "linf": LInf()}
 
 
 def project(
-    x: Tensor, offset: Tensor, normal: Tensor, bounds: Bounds, norm: Norm = NORMS["l2"]
+    x: Tensor,
+    offset: Tensor,
+    normal: Tensor,
+    bounds: Bounds,
+    norm: Norm = NORMS["l2"],
+    square: Tensor | None = None,
 ) -> Tensor:
     """The shortest `d` with `offset + normal.d <= 0` and `x + d` within bounds, all `(N, D)`.
 
@@ -72,7 +101,7 @@ def project(
     `offset + normal.d` falls with t, is convex and piecewise linear, so that Newton's iteration
     from the left reaches its root in finitely many steps: one without bounds, three or four for
     most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
-    as it can.
+    as it can. With `square`, see `Norm.steepest`, it is as short as its direction allows.
 
     >>> x, n = torch.zeros(1, 3), torch.tensor([[-3.0, 1.0, 0.0]])
     >>> project(x, torch.tensor([2.0]), n, None, NORMS["linf"])
@@ -80,7 +109,7 @@ def project(
     >>> project(x, torch.tensor([2.0]), n, (0.0, 1.0), NORMS["linf"])
     tensor([[0.6667, 0.0000, 0.0000]])
     """
-    s = norm.steepest(normal)
+    s = norm.steepest(normal, square)
     weight = normal * s
     missing, slope = offset.clamp(min=0), weight.sum(dim=1)
     if bounds is None:

@@ -13,7 +13,8 @@ class Planes:
     A plane is where `offset + normal.d = 0`, d from the clean input; `normal` `(N, T, D)`, `offset`
     `(N, T)`. Its `distance` is the length of the step to it within the box, infinite where there is
     none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`;
-    `margin` `(N, T)` is the offset at first, which is the margin at the clean input.
+    `margin` `(N, T)` is the offset at first, which is the margin at the clean input. `square`
+    averages the squares of what `normal` averages, for a norm that asks for it.
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
@@ -21,6 +22,7 @@ class Planes:
         self.k, self.offset = k, offset
         self.margin = offset.clone()
         self.normal = g.new_zeros(*k.shape, g.shape[1])
+        self.square = torch.zeros_like(self.normal) if norm.spread else None
         self.visits = torch.zeros_like(k)
         self.distance = torch.full_like(offset, torch.inf)
         self.first = self.distance.clone()
@@ -30,6 +32,8 @@ class Planes:
     def add(self, active: Tensor, j: Tensor, g: Tensor) -> None:
         """The planes of columns `j` as seen from the clean inputs `active`, both `(B,)`."""
         self.normal[active, j] = g
+        if self.square is not None:
+            self.square[active, j] = g.square()
         self.aim(active, j, g, self.offset[active, j])
         self.first[active, j] = self.distance[active, j]
 
@@ -38,6 +42,8 @@ class Planes:
         n, visits = self.normal[active, j], self.visits[active, j]
         b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1)
         n = n.lerp(g, b.to(n))
+        if self.square is not None:
+            self.square[active, j] = self.square[active, j].lerp(g.square(), b.to(n))
         offset = m - torch.linalg.vecdot(n, d)
         self.normal[active, j], self.offset[active, j], self.visits[active, j] = (
             n,
@@ -48,7 +54,8 @@ class Planes:
 
     def aim(self, active: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
         """Find the steps to the planes of columns `j`, and their lengths."""
-        d = project(self.x[active], offset, n, self.bounds, self.norm)
+        square = None if self.square is None else self.square[active, j]
+        d = project(self.x[active], offset, n, self.bounds, self.norm, square)
         there = offset + torch.linalg.vecdot(n, d) <= 0.01 * offset.abs()
         self.step[active], self.to[active] = d, j
         self.distance[active, j] = torch.where(there, self.norm.length(d), torch.inf)
