@@ -172,8 +172,8 @@ def distance(
     0.1768
     >>> round(distance(torch.nn.Identity(), x, attack=BoundaryProjection(norm="linf")), 4)
     0.125
-    >>> round(distance(torch.nn.Identity(), x, target=2), 3)  # class 0 falls, class 2 rises
-    0.53
+    >>> round(distance(torch.nn.Identity(), x, target=2), 1)  # until all three are equal
+    0.5
     >>> distance(torch.nn.Identity(), x, y=1)
     0.0
     """

@@ -45,16 +45,16 @@ PATIENCE, GAIN = 7, 0.003
 
 @dataclass(frozen=True)
 class BoundaryProjection:
-    """Untargeted minimum-norm L2 attack on the model's own prediction `y = f(x)`.
+    """Minimum-norm attack on the model's own prediction `y = f(x)`, in L2 or L-infinity.
 
     The problem is
 
-        min |d|^2   subject to   m_k(x + d) <= 0 for some class k,   lo <= x + d <= hi,
+        min |d|   subject to   m_k(x + d) <= 0 for some class k,   lo <= x + d <= hi,
 
-    with `m_k = z_y - z_k`, the margin to class k. Sequential quadratic programming replaces `m_k`
-    by its linearisation at the current point `x_t`; what is left, the projection of the *clean*
-    input onto a half space within a box, has an exact solution (`project`). Four things make that
-    work on networks:
+    with `m_k = z_y - z_k`, the margin to class k, and the norm `norm`, "l2" or "linf". Sequential
+    programming replaces `m_k` by its linearisation at the current point `x_t`; what is left, the
+    projection of the *clean* input onto a half space within a box, has an exact solution
+    (`norms.project`). Four things make that work on networks:
 
     - The gradient of a network of ReLUs jumps from one linear piece to the next, and the plain
       iteration hops between the planes of neighbouring pieces. The normal of the plane is therefore

@@ -1,5 +1,6 @@
 """The norms that a perturbation is measured in, and the shortest step onto a plane in each."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -7,9 +8,6 @@ import torch
 from torch import Tensor
 
 from arcal.attacks.bounds import Bounds
-
-SURE = 3
-"""An entry of an average gradient counts in full from a third of the root mean square met there."""
 
 
 class Norm(Protocol):
@@ -59,7 +57,8 @@ class LInf:
     Where gradients jump from one linear piece to the next, the nearest point has entries between
     the ends, at which the pieces cancel and the sign of an average is an accident: the search would
     go from one end to the other and back. An entry on whose sign the gradients do not agree goes a
-    part of the way instead, `3 |n_i|` over their root mean square.
+    part of the way instead: `c |n_i|` over their root mean square, if that is below 1. Of many
+    entries few are between the ends, so that c grows with their number: `1 + log10(D) / 2`.
     """
 
     spread: ClassVar[bool] = True
@@ -73,8 +72,8 @@ class LInf:
     def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
         if square is None:
             return n.sign()
-        tiny = torch.finfo(n.dtype).tiny
-        return (SURE * n / square.sqrt().clamp(min=tiny)).clamp(-1, 1)
+        c = 1 + math.log10(n.shape[-1]) / 2
+        return (c * n / square.sqrt().clamp(min=torch.finfo(n.dtype).tiny)).clamp(-1, 1)
 
 
 NORMS: dict[str, Norm] = {"l2": L2(), "linf": LInf()}
@@ -103,11 +102,11 @@ def project(
     most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
     as it can. With `square`, see `Norm.steepest`, it is as short as its direction allows.
 
-    >>> x, n = torch.zeros(1, 3), torch.tensor([[-3.0, 1.0, 0.0]])
+    >>> x, n = torch.zeros(1, 2), torch.tensor([[-3.0, 1.0]])
     >>> project(x, torch.tensor([2.0]), n, None, NORMS["linf"])
-    tensor([[ 0.5000, -0.5000,  0.0000]])
+    tensor([[ 0.5000, -0.5000]])
     >>> project(x, torch.tensor([2.0]), n, (0.0, 1.0), NORMS["linf"])
-    tensor([[0.6667, 0.0000, 0.0000]])
+    tensor([[0.6667, 0.0000]])
     """
     s = norm.steepest(normal, square)
     weight = normal * s
