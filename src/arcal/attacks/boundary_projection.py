@@ -65,9 +65,9 @@ class BoundaryProjection:
       `m_k(x_t) + n.(x' - x_t) = 0`, so that its error is one of direction only.
     - The nearest boundary is not always that of the runner-up. Classes get a plane of their own in
       the order of their margins at `x`, the first three always, and then as long as one might be
-      the nearest: while `m_k / |g|`, g the longest gradient of a margin met so far, is less than
-      `reach` times the distance of the nearest plane. Each step goes to the class whose plane is
-      nearest. Curvature makes planes seen from `x` misjudge the distance of all classes alike: a
+      the nearest: while `m_k / |g|_*`, g the gradient of a margin met so far that is longest in the
+      dual norm, is less than `reach` times the distance of the nearest plane. Each step goes to the
+      class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of all classes alike: a
       plane not yet visited is taken to be as much farther as the nearest visited one turned out to
       be, less 15 %, so that it is not overlooked.
     - A step ends a little beyond the plane: by 10 % of the perturbation at first, by 0.6 times as
@@ -95,6 +95,13 @@ class BoundaryProjection:
     searches, of 16 passes each, from the most promising of points spread over a ball around x, of
     which each turn runs 64: with the defaults at most 784 passes more, and 384 forward passes.
     `starts=0` leaves them out. They also find what lies behind a region without gradient.
+
+    With targets there is one margin, `m = max_{k != t} z_k - z_t`, and one plane. Where the lead
+    goes from one class to another, several planes bound the region; the average of their normals
+    then leads to where they meet, within a few percent.
+
+    In L-infinity an average has entries whose sign is an accident: `norms.LInf` says what becomes
+    of them.
 
     More budget finds nothing farther away, from 24 passes on: all that fewer passes try is tried.
 
