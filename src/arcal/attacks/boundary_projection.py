@@ -67,9 +67,9 @@ class BoundaryProjection:
       the order of their margins at `x`, the first three always, and then as long as one might be
       the nearest: while `m_k / |g|_*`, g the gradient of a margin met so far that is longest in the
       dual norm, is less than `reach` times the distance of the nearest plane. Each step goes to the
-      class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of all classes alike: a
-      plane not yet visited is taken to be as much farther as the nearest visited one turned out to
-      be, less 15 %, so that it is not overlooked.
+      class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of
+      all classes alike: a plane not yet visited is taken to be as much farther as the nearest
+      visited one turned out to be, less 15 %, so that it is not overlooked.
     - A step ends a little beyond the plane: by 10 % of the perturbation at first, by 0.6 times as
       much after each point that crosses and 1.5 times after each that does not, within 0.01 and
       20 %. The nearest point that crossed, by more than `rounding`, is kept.
