@@ -1,7 +1,8 @@
 """Adversarial robustness of a data set, and the levels it is cut into (section 3).
 
 The robustness of an input is the norm, L2 unless the attack has another, of the smallest
-perturbation found that changes the model's own prediction. Levels come from ranking by it, or by one of the cheaper orders:
+perturbation found that changes the model's own prediction. Levels come from ranking by it, or by
+one of the cheaper orders:
 
     attack      the distance an attack finds; the paper's order, and the only one that is a distance
     gradient    one gradient: the logit margin over the norm of its gradient, |delta| to first order
