@@ -17,8 +17,10 @@ from arcal.errors import ArcalError
 from arcal.files import expanded
 from arcal.paper.variants import (
     ADALS,
+    ADDED,
     AR_ADALS,
     CCAT,
+    FOCAL,
     JOINT,
     LS,
     MARGIN,
@@ -41,6 +43,8 @@ TITLES = {
     "cifar10-wrn": "CIFAR-10, WRN-28-10",
     "cifar100-wrn": "CIFAR-100, WRN-28-10",
     "imagenet-resnet101": "ImageNet, ResNet-101",
+    "cifar10-tournament": "CIFAR-10, training for shift",
+    "cifar100-tournament": "CIFAR-100, training for shift",
 }
 """What settings stand for, by name; a scale has some of them."""
 
@@ -112,6 +116,9 @@ class Chosen:
 
 def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, dict[str, Any]]:
     """The method of `arcal.methods` that trains a variant, and its settings."""
+    if variant.added is not None:
+        method, settings = _training(replace(variant, added=None), setting, chosen)
+        return method, settings | ADDED[variant.added][1]
     adaptive = {"alpha": chosen.alpha, "order": "attack", "attack": setting.attack}
     if variant.R is not None:
         if variant.R == 1:
@@ -128,6 +135,7 @@ def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, 
         RANDOM: ("ar-adals", {"alpha": chosen.alpha, "order": "random"}),
         MIXUP: ("vanilla", {"mixup": 0.2}),
         CCAT: ("ccat", {}),
+        FOCAL: ("focal", {}),
         OF_ENSEMBLE: ("ar-adals", adaptive),
     }
     return by_variant[variant]
@@ -209,7 +217,20 @@ def _cpu(sources: Sources) -> list[Setting]:
         shift=(),
         ood=None,
     )
-    return [first, same, other, headline]
+    contest = replace(
+        headline,
+        name="cifar10-tournament",
+        about="45,000 training and 5,000 validation images, fast network, 12 epochs",
+        run=Run(sources.cifar10, network="fast", recipe=RECIPES["fast"]),
+        shift_images=5000,
+    )
+    hundred = replace(
+        contest,
+        name="cifar100-tournament",
+        run=replace(contest.run, data=sources.cifar100),
+        seeds=(0, 1, 2, 3),
+    )
+    return [first, same, other, headline, contest, hundred]
 
 
 def _paper(sources: Sources) -> list[Setting]:
