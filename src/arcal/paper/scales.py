@@ -171,7 +171,14 @@ def _smoke(sources: Sources) -> list[Setting]:
         ood="fashion",
         ood_classes=(1, 7, 8, 9),
     )
-    return [first, same, other]
+    contest = replace(
+        first,
+        name="cifar10-tournament",
+        epsilons=(0.05,),
+        alphas=("auto",),
+        shift=("gaussian_noise-3", "fog-3", "spatter-3", "saturate-3"),
+    )
+    return [first, same, other, contest]
 
 
 def _cpu(sources: Sources) -> list[Setting]:
