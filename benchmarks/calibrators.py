@@ -97,7 +97,7 @@ PEERS = (
         "probmetrics",
         "ETSCalibrator",
         probmetrics("ETSCalibrator", loss="ce"),
-        "temperature first, then the weights",
+        "weights by log-loss",
     ),
     Peer(
         "irova-ts",
