@@ -129,7 +129,10 @@ def test_table_1_is_of_vanilla(vanilla):
     result = table1.ITEM.make({RESNET: vanilla})
     (table,) = result.tables
     (name, (accuracy, gap, attacked, sure)) = table.rows[0]
-    assert (name, accuracy.paper) == ("CIFAR-10, small network, for CIFAR-10, ResNet-29", "91.4")
+    assert (name, accuracy.paper) == (
+        "CIFAR-10, small network (paper: CIFAR-10, ResNet-29)",
+        "91.4",
+    )
     runs = vanilla.subject(VANILLA).measures[CLEAN].runs
     assert values_of(accuracy) == tuple(run["accuracy"] for run in runs)
     assert values_of(gap) == tuple(run["gap"] for run in runs)

@@ -30,7 +30,9 @@ def setting_notes(
 def titled(evaluated: Evaluated) -> str:
     """A setting's title, with the data set and network of the paper that it stands for."""
     printed = TITLES[evaluated.setting.name]
-    return evaluated.title if printed == evaluated.title else f"{evaluated.title}, for {printed}"
+    return (
+        evaluated.title if printed == evaluated.title else f"{evaluated.title} (paper: {printed})"
+    )
 
 
 def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> list[str]:
