@@ -93,7 +93,7 @@ def test_on_networks_no_target_is_nearer_than_the_nearest(name):
         (centred(1), 2 * torch.rand(20, 2, generator=seeded(7)) - 1, None),
     ):
         model.eval()
-        attack, ratios = BoundaryProjection(norm=name, starts=4), []
+        attack = BoundaryProjection(24, norm=name, starts=4)
         plain = attack(model, x, bounds)
         Z = model(x).shape[1]
         every = []
@@ -141,7 +141,7 @@ def test_a_class_that_is_nowhere_is_a_failure_and_inf():
 @pytest.mark.parametrize("name", NORMS)
 def test_one_input_and_its_target(name):
     model, x = linear(4, 6), torch.rand(3, 6, generator=seeded(1))
-    attack = BoundaryProjection(norm=name)
+    attack = BoundaryProjection(norm=name, starts=0)
     targets = other_classes(model, x)
     batch = attack(model, x, targets=targets)
     for i in range(3):
