@@ -1,5 +1,7 @@
 """The distance to the region of one class, against programmes of others and a grid."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -57,7 +59,8 @@ def to_region(x, rows, offsets, bounds, name):
 @pytest.mark.parametrize("bounds", BOUNDS)
 def test_the_region_of_a_linear_model(name, bounds):
     """The region is where Z - 1 half spaces meet: one plane is not enough for most."""
-    model, x = linear(5, 20), torch.rand(25, 20, generator=seeded(1))
+    model: Any = linear(5, 20)
+    x = torch.rand(25, 20, generator=seeded(1))
     targets = other_classes(model, x)
     W, z = model[1].weight.detach().double().numpy(), model(x).detach().double().numpy()
     exact = []
@@ -129,7 +132,8 @@ def test_a_start_is_taken_for_a_target_too():
 
 
 def test_a_class_that_is_nowhere_is_a_failure_and_inf():
-    model, x = linear(3, 4), torch.rand(5, 4, generator=seeded(1))
+    model: Any = linear(3, 4)
+    x = torch.rand(5, 4, generator=seeded(1))
     model[1].bias.data[2] = -100.0
     targets = torch.full((5,), 2)
     found = BoundaryProjection()(model, x, targets=targets)

@@ -1,5 +1,6 @@
 """The picture shows the curve: its steps, its band, its words."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,11 +18,11 @@ def test_what_is_drawn_is_the_curve():
     assert len(axes.lines) == 2
     line = axes.lines[0]
     assert line.get_drawstyle() == "steps-post", "it falls at a radius, not before"
-    x, y = line.get_data()
+    x, y = (np.asarray(values) for values in line.get_data())
     assert list(x[:3]) == CURVE.radii.tolist()
     assert list(y[:3]) == CURVE.accuracy.tolist()
     assert y[3] == y[2], "what has no distance stays right"
-    band = axes.collections[0].get_paths()[0].vertices
+    band = np.asarray(axes.collections[0].get_paths()[0].vertices)
     assert band[:, 1].min() == pytest.approx(float(CURVE.low.min()))
     assert band[:, 1].max() == pytest.approx(float(CURVE.high.max()))
     assert "L-infinity" in axes.get_xlabel()

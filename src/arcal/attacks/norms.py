@@ -13,10 +13,8 @@ from arcal.attacks.bounds import Bounds
 class Norm(Protocol):
     """A norm of vectors `(..., D)`, by what a search asks of it."""
 
-    @property
-    def spread(self) -> bool:
-        """Whether `steepest` asks how far gradients were apart."""
-        ...
+    spread: ClassVar[bool]
+    """Whether `steepest` asks how far gradients were apart."""
 
     def length(self, d: Tensor) -> Tensor:
         """The norm `(...)`."""
