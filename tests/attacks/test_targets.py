@@ -92,8 +92,8 @@ def test_two_classes_have_one_boundary(name):
 def test_on_networks_no_target_is_nearer_than_the_nearest(name):
     norm = NORMS[name]
     for model, x, bounds in (
-        (small_network(), small_images(20), (0.0, 1.0)),
-        (centred(1), 2 * torch.rand(20, 2, generator=seeded(7)) - 1, None),
+        (small_network(), small_images(10), (0.0, 1.0)),
+        (centred(1), 2 * torch.rand(12, 2, generator=seeded(7)) - 1, None),
     ):
         model.eval()
         attack = BoundaryProjection(24, norm=name, starts=4)
