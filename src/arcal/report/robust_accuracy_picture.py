@@ -10,10 +10,10 @@ from arcal.calibration import RobustAccuracy
 from arcal.errors import ArcalError
 from arcal.files import write_whole
 from arcal.report.drawing import INK, WIDTH, as_svg
-from arcal.report.plots import METHOD_MARKS, SPARE_MARKS
+from arcal.report.plots import SPARE_MARKS
 
 LENGTHS = {"l2": "L2 norm of the change", "linf": "greatest change of any number (L-infinity)"}
-COLOURS = (INK, *(mark.colour for mark in METHOD_MARKS.values()), *(one for one, _ in SPARE_MARKS))
+COLOURS = (INK, "#0072B2", *(colour for colour, _ in SPARE_MARKS), "#E69F00", "#56B4E9")
 
 
 def write_robust_accuracy(
