@@ -158,21 +158,21 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     checkpoint = plan_training("train", job, Hardware(flops=1e9))["checkpoint"]
     assert folder.checkpoint.stat().st_size == pytest.approx(checkpoint, rel=0.15)
 
-    part = InMemory("drawn", *_rows(4000))
+    part = InMemory("drawn", *_rows(2000))
     score_run(folder, part, "drawn", "margin")
     scoring = replace(job.ranking, is_run=True)
-    planned = plan_attacked("score", scoring, 4000, Hardware(flops=1e9))["scores"]
+    planned = plan_attacked("score", scoring, 2000, Hardware(flops=1e9))["scores"]
     written = score_file(folder, "drawn", "margin").stat().st_size
     assert written == pytest.approx(planned, rel=0.25)
 
-    examples = Examples.from_part(part.subset(part.ids[:400]))
+    examples = Examples.from_part(part.subset(part.ids[:200]))
     settings = Settings(order="attack", batch=100)
     model = job.ranking.model
     list(in_blocks(model, examples, settings, work=tmp_path))
     audit = Attacked(
         model, examples.read(torch.arange(100)), examples.labels[:100], 3, settings, audit=True
     )
-    planned = plan_attacked("audit", audit, 400, Hardware(flops=1e9))["blocks"]
+    planned = plan_attacked("audit", audit, 200, Hardware(flops=1e9))["blocks"]
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
     assert written == pytest.approx(planned, rel=0.05)
 
@@ -183,6 +183,7 @@ def _rows(N):
     return torch.arange(N), torch.arange(N) % 3, ("a", "b", "c"), pixels
 
 
+@pytest.mark.slow
 def test_seconds_are_those_of_a_run_within_a_factor(tmp_path):
     """Of three, either way: another process may take the core meanwhile."""
     run = Run(recipe=RECIPES["small"].shortened(1), images=2000, validation=500)

@@ -53,7 +53,7 @@ def decoded(files: Sequence[Path], decode: Callable[[], np.ndarray]) -> np.ndarr
     images = decode()
     if images.nbytes <= MOST // 2:
         with contextlib.suppress(OSError):  # such as of a full disk, or a folder that is not ours
-            write_whole(path, lambda at: write_mapped(at, images.shape, [images]))
+            write_whole(path, lambda file: write_mapped(file, images.shape, [images]))
             _delete_oldest(folder)
     return images
 

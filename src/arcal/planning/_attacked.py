@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, bound, frozen
 from arcal.attacks.starts import FEW
+from arcal.auditing import Perturbed
 from arcal.audits import Settings
-from arcal.audits._blocks import Block, audit_block, joined, moved, usual_batch
+from arcal.audits._blocks import SHOWN, Block, audit_block, moved, usual_batch
 from arcal.audits._engine import BLOCK, save_block
 from arcal.compute.operations import operations, saved_bytes
 from arcal.errors import ArcalError
@@ -23,8 +24,8 @@ from arcal.robustness import Robustness
 from arcal.store import save_scores
 from arcal.transforms import corrupt
 
-ROWS = 20_000
-"""Rows of the table of scores that is written to know how many bytes one has."""
+ROWS = 1_000_000
+"""Rows at most of the table of scores that is written to know how many bytes one has."""
 
 FLOAT = 4
 """Bytes of a float32."""
@@ -111,16 +112,16 @@ class Attacked:
     @cached_property
     def tried(self) -> Block:
         """What is kept of a first batch, which is run here."""
-        return self._run(slice(min(len(self.x), self.batch)), self.settings)
+        return self._run(slice(min(len(self.x), self.batch)))
 
     def measure(self, seconds: float) -> tuple[float, float]:
         """Run batches here for about so many seconds: their operations, and their seconds."""
         done, spent = 0.0, 0.0
-        rows, without = min(len(self.x), self.batch), replace(self.settings, panel=())
+        rows = min(len(self.x), self.batch)
         _ = self.tried  # what a first batch does once is not timed
         while spent < seconds:
             start = time.perf_counter()
-            block = self._run(slice(rows), without)
+            block = self._run(slice(rows))
             spent += time.perf_counter() - start
             done += len(block.ids) * self.forwards * self.forward
             if block.passes is not None:
@@ -163,39 +164,58 @@ class Attacked:
 
     def block_bytes(self) -> float:
         """Bytes an input that are kept block by block until all is done: of a file written here."""
-        block = self.tried
-        reps = -(-BLOCK // len(block.ids))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "block.safetensors"
-            save_block(path, joined([block] * reps), {})
-            return path.stat().st_size / (reps * len(block.ids))
+            save_block(path, self._empty_block(), {})
+            return path.stat().st_size / BLOCK
 
-    def row_bytes(self) -> float:
-        """Bytes of an input in a table of scores: of one written here."""
+    def _empty_block(self) -> Block:
+        """A block as it is kept, of zeros: bytes do not depend on what they are."""
+        numbers, order = torch.zeros(BLOCK, dtype=torch.long), self.settings.order
+        logits, attacks = torch.zeros(BLOCK, self.classes), order == "attack"
+        block = Block(
+            numbers, numbers.clone(), logits, {w: logits.clone() for w in self.settings.panel}
+        )
+        if order is not None:
+            block = replace(block, robustness=torch.zeros(BLOCK), passes=numbers.clone())
+        if not attacks or not self.audit:
+            return block
+        block = replace(block, nearest=numbers.clone())
+        if not isinstance(self.x, Tensor) or self.x.ndim not in (2, 4):
+            return block
+        images = self.x.ndim == 4
+        parts = torch.arange(BLOCK).split(self.batch if images else BLOCK)
+        n = sum(-(-len(part) // SHOWN) if images else len(part) for part in parts)
+        inputs = torch.zeros(n, *self.x.shape[1:], dtype=torch.float16 if images else torch.float32)
+        perturbed = Perturbed(numbers[:n].clone(), inputs, logits[:n].clone())
+        return replace(block, perturbed=perturbed)
+
+    def row_bytes(self, rows: int) -> float:
+        """Bytes of an input in a table of scores of so many rows: of one written here."""
         generator = torch.Generator().manual_seed(0)
 
         def drawn(most: int) -> Tensor:
-            return torch.randint(most, (ROWS,), generator=generator)
+            return torch.randint(most, (rows,), generator=generator)
 
         attacks = self.settings.order == "attack"
-        rows = Robustness(
+        drawn_scores = Robustness(
             order=self.settings.order or "margin",
-            ids=torch.arange(ROWS),
-            robustness=torch.rand(ROWS, generator=generator),
-            success=torch.ones(ROWS, dtype=torch.bool) if attacks else None,
+            ids=torch.arange(rows),
+            robustness=torch.rand(rows, generator=generator),
+            success=torch.ones(rows, dtype=torch.bool) if attacks else None,
             predicted=drawn(self.classes),
             labels=drawn(self.classes),
             passes=drawn(48),
         )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "scores.parquet"
-            save_scores(path, rows, {})
-            return path.stat().st_size / ROWS
+            save_scores(path, drawn_scores, {})
+            return path.stat().st_size / rows
 
-    def _run(self, rows: slice, settings: Settings) -> Block:
+    def _run(self, rows: slice) -> Block:
         ids = torch.arange(len(self.x))[rows]
         x = self.x[rows] if isinstance(self.x, Tensor) else self.x.rows(rows)
-        settings = replace(settings, nearest=self.audit)
+        settings = replace(self.settings, panel=(), nearest=self.audit)
         return audit_block(self.model, ids, x, self.labels[rows], settings)
 
     def _few(self) -> tuple[Model, Tensor]:
@@ -278,9 +298,10 @@ def _disk(job: Attacked, inputs: int) -> list[Line]:
             Line("a row while it runs", block, "B", "measured: a block written here"),
             Line("blocks", inputs * block, "B", "inputs x a row while it runs"),
         ]
-    row = job.row_bytes()
+    rows = min(inputs, ROWS)
+    row = job.row_bytes(rows)
     lines = [
-        Line("a row", row, "B", f"measured: a table of {ROWS:,} scores written here"),
+        Line("a row", row, "B", f"measured: a table of {rows:,} scores written here"),
         Line("scores", inputs * row, "B", "inputs x a row: the file that stays"),
     ]
     if not job.is_run:

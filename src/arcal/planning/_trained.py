@@ -66,7 +66,7 @@ class Training:
     def step(self, method: str | None = None) -> float:
         """Operations of training with an image once, by the run's method or another."""
         run = self._run(method)
-        n = max(8, method_named(run.method, self.classes, run.settings).R)
+        n = max(2, method_named(run.method, self.classes, run.settings).R)
         counted = operations(lambda: self._fit(run, n, n))
         return counted / n - self.ranking.forward  # each validation image is one pass
 
@@ -114,7 +114,10 @@ class Training:
         if method.added.perturbed_by is not None:
             method.assign_distances(parts[0].ids, torch.ones(images))
         recipe = replace(
-            run.recipe.shortened(1), batch_size=min(self._batch, images), core_batch=None
+            run.recipe.shortened(1),
+            batch_size=min(self._batch, images),
+            core_batch=None,
+            learning_rate=1e-9,  # noise teaches nothing, and must not lead to infinite logits
         )
         model = self.run.build(self.classes, self.shape, run.seeds[0])
         fabric = self.compute.fabric(recipe.precision)
