@@ -126,7 +126,9 @@ def test_training_is_counted_by_the_method_itself():
     assert 2 * plain.ranking.forward < plain.step() < 3 * plain.ranking.forward
     assert mixed.step() == pytest.approx(3 * plain.step(), rel=0.01), "three views of each image"
     plan = plan_training("train", plain, Hardware(flops=1e9), (1, 4), reading=100.0)
-    assert plan["training"] == 30 * (1000 * plan["step"] + 500 * plan["forward pass"])
+    assert plan["training"] == 30 * 1000 * plan["step"]
+    assert plan["evaluation"] == 30 * 500 * plan["forward pass"]
+    assert plan["operations"] == plan["training"] + plan["evaluation"]
     assert plan["images a second on 4"] == pytest.approx(4 * plan["images a second on 1"])
     assert plan["sent by each of 4"] == 1.5 * plan["weights"]
     assert plan["memory of each of 1"] == pytest.approx(
@@ -140,7 +142,20 @@ def test_a_method_that_ranks_takes_its_vanilla_run_and_its_rankings():
     plan = plan_training("train", job, Hardware(flops=1e9))
     assert plan["rankings"] == 3, "before training, and twice on the fly"
     assert plan["ranking"] == 3 * 1500 * (plan["pass"] + plan["forward pass"])
-    assert plan["operations"] == plan["training"] + plan["vanilla"] + plan["ranking"]
+    assert plan["evaluation"] == 2 * 30 * 500 * plan["forward pass"]
+    parts = ("training", "vanilla", "evaluation", "ranking")
+    assert plan["operations"] == pytest.approx(sum(plan[part] for part in parts))
+
+
+def test_only_training_is_in_bf16():
+    run = Run(recipe=replace(RECIPES["fast"], epochs=2, warmup=0), seeds=(0, 1))
+    job = Training(run, 1000, 500, (1, 28, 28), 10, Compute())
+    plan = plan_training("train", job, Hardware(card="a100", utilisation=0.5))
+    assert plan["rate of a device"] == 156e12
+    assert plan["rate in float32"] == 9.75e12
+    hours = 2 * (plan["training"] / 156e12 + plan["evaluation"] / 9.75e12) / 3600
+    assert plan["device hours"] == pytest.approx(hours)
+    assert plan["operations"] == 2 * (plan["training"] + plan["evaluation"])
 
 
 @pytest.fixture(scope="module")

@@ -160,27 +160,38 @@ def plan_training(
         Line("forward pass", ranking.forward, "FLOP", "counted: 2 a multiply-add, an image"),
         Line("step", step, "FLOP", "counted: forward and back to the weights, an image"),
     ]
-    whole = recipe.epochs * (job.images * step + job.validation * ranking.forward)
-    formula = "epochs x (images x step + validation x forward pass)"
-    lines.append(Line("training", whole, "FLOP", formula))
-    total, names = whole, "training"
+    whole = recipe.epochs * job.images * step
+    lines.append(Line("training", whole, "FLOP", "epochs x images x step"))
+    trained, trainings, first = whole, 1, "training"
     if needs_vanilla(run.method, run.settings):
         plain = job.step("vanilla")
-        vanilla = recipe.epochs * (job.images * plain + job.validation * ranking.forward)
+        vanilla = recipe.epochs * job.images * plain
         lines += [
             Line("vanilla step", plain, "FLOP", "counted, of the run that ranks the images"),
-            Line("vanilla", vanilla, "FLOP", f"{formula.replace('step', 'vanilla step')}"),
+            Line("vanilla", vanilla, "FLOP", "epochs x images x vanilla step"),
         ]
-        total, names = total + vanilla, f"{names} + vanilla"
+        trained, trainings, first = whole + vanilla, 2, "training + vanilla"
+    evaluated = trainings * recipe.epochs * job.validation * ranking.forward
+    formula = f"{trainings} x epochs x validation x forward pass"
+    lines.append(Line("evaluation", evaluated, "FLOP", formula))
+    second = "evaluation"
     if job.rankings:
         lines += _ranking(job)
-        total, names = total + lines[-1].value, f"{names} + ranking"
+        evaluated, second = evaluated + lines[-1].value, "evaluation + ranking"
+    total, every = members * (trained + evaluated), f"{first} + {second}"
     if members > 1:
         lines.append(Line("members", members, "", "given"))
-        total, names = members * total, f"members x ({names})"
-    lines += [Line("operations", total, "FLOP", names), *rate]
-    hours = total / rate[-1].value / HOUR
-    lines.append(Line("device hours", hours, "h", "operations / rate of a device"))
+        every = f"members x ({every})"
+    lines += [Line("operations", total, "FLOP", every), *rate]
+    hours, formula = total / rate[-1].value / HOUR, "operations / rate of a device"
+    if bf16 and hardware.card is not None:  # only training is in bf16
+        *peak, whole_floats = hardware.rate("float32", lambda seconds: (0, 0))
+        lines += [peak[0], replace(whole_floats, name="rate in float32")]
+        seconds = trained / rate[-1].value + evaluated / whole_floats.value
+        hours = members * seconds / HOUR
+        formula = f"({first}) / rate of a device + ({second}) / rate in float32"
+        formula = f"members x ({formula})" if members > 1 else formula
+    lines.append(Line("device hours", hours, "h", formula))
     for n in devices:
         lines.append(Line(f"time on {n:,}", hours / n, "h", f"device hours / {n:,}"))
     for n in devices:
