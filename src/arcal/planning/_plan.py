@@ -69,7 +69,7 @@ class Plan:
     >>> print(plan.text(60))
     score net
     <BLANKLINE>
-      inputs    1,000    given
+      inputs  1,000    given
     """
 
     title: str
