@@ -184,9 +184,9 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     settings = Settings(order="attack", batch=100)
     model = job.ranking.model
     list(in_blocks(model, examples, settings, work=tmp_path))
-    audit = Attacked(
-        model, examples.read(torch.arange(100)), examples.labels[:100], 3, settings, audit=True
-    )
+    x = examples.read(torch.arange(100))
+    assert isinstance(x, torch.Tensor)
+    audit = Attacked(model, x, examples.labels[:100], 3, settings, audit=True)
     planned = plan_attacked("audit", audit, 200, Hardware(flops=1e9))["blocks"]
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
     assert written == pytest.approx(planned, rel=0.05)

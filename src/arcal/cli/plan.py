@@ -290,6 +290,8 @@ def _show(
 def _attacked(
     command: "PlanScore | PlanAudit", settings: "Settings", audit: bool, panel: Any
 ) -> "tuple[Attacked, int]":
+    from torch import Tensor
+
     from arcal.attacks import Inputs
     from arcal.planning import Attacked
 
@@ -309,7 +311,7 @@ def _attacked(
         assert examples is not None
         some = examples.order()[:SAMPLE]
         x = examples.read(some)
-        x = x if not isinstance(x, dict | tuple | list) else Inputs(x)
+        x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
         settings = job.settings if audit else replace(job.settings, panel=())
         attacked = Attacked(
             job.model,

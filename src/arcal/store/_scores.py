@@ -41,8 +41,7 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
     >>> load_scores(Path("test.parquet"), {"model": "tiny"}).robustness
     tensor([0.5000,    inf])
     """
-    unknown = scores.success is None
-    success = [None] * len(scores.ids) if unknown else scores.success.numpy()
+    success = [None] * len(scores.ids) if scores.success is None else scores.success.numpy()
     table = pa.table(
         {
             "id": scores.ids.numpy(),
