@@ -282,7 +282,8 @@ def _show(
         if inputs < 1:
             raise ArcalError(f"--inputs {inputs}: at least 1 is needed")
         word = "audit" if audit else "score"
-        title = f"{word} {inputs:,} inputs with {command.what[0]} by {settings.order}"
+        by = f" by {settings.order}" if settings.order else ""
+        title = f"{word} {inputs:,} inputs with {command.what[0]}{by}"
         plan = plan_attacked(title, job, inputs, hardware, command.hardware.devices)
     command.hardware.show(plan)
 
