@@ -6,7 +6,7 @@ from typing import Any
 from arcal.errors import ArcalError
 
 
-def attack_of(name: str | None, **settings: Any) -> Any:
+def attack_with(name: str | None, **settings: Any) -> Any:
     """The attack of this name, `boundary-projection` unless given, with what else is given."""
     from arcal.attacks import BoundaryProjection, attack_named
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.attack import attack_of
+from arcal.cli.attack import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -190,7 +190,7 @@ class Audit:
             raise ArcalError(f"{flag} is of the order attack: leave it out with {order}")
         return Settings(
             order=None if order == "none" else order,
-            attack=attack_of(attack, norm=norm),
+            attack=attack_with(attack, norm=norm),
             batch=self.machine.batch,
             device=device,
         )

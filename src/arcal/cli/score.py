@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.attack import attack_of
+from arcal.cli.attack import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -44,6 +44,14 @@ class RankingFlags:
     # Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the greatest
     # change of any number of an input.
     norm: Annotated[str | None, flag("NORM")] = None
+
+    def check(self) -> None:
+        """Refuse settings of an attack where nothing is attacked."""
+        if (self.attack, self.budget, self.norm) != (None, None, None) and self.order != "attack":
+            raise ArcalError(
+                "--attack, --budget and --norm are of the order attack: leave them out with "
+                f"{self.order}"
+            )
 
 
 @dataclass(frozen=True)
@@ -94,11 +102,7 @@ class Score:
 
     def __call__(self) -> None:
         how = self.ranking
-        if (how.attack, how.budget, how.norm) != (None, None, None) and how.order != "attack":
-            raise ArcalError(
-                f"--attack, --budget and --norm are of the order attack: leave them out with "
-                f"{how.order}"
-            )
+        how.check()
         if self.output.curve is not None:
             self._check_curve()
         if len(self.what) == 1:
@@ -139,7 +143,7 @@ class Score:
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
         compute = self._compute(1 if self.machine.threads is None else self.machine.threads)
-        attack = None if order != "attack" else self._attack()
+        attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
@@ -163,7 +167,7 @@ class Score:
         compute, (spec, data) = self._compute(self.machine.threads), self.what
         settings = Settings(
             order=order,
-            attack=self._attack(),
+            attack=attack_of(self.ranking),
             batch=self.machine.batch,
             device=compute.device,
         )
@@ -218,9 +222,11 @@ class Score:
         curves = {self.what[0]: curve}
         say(f"curve: {write_robust_accuracy(self.output.curve, curves, self.ranking.norm or 'l2')}")
 
-    def _attack(self) -> Any:
-        how = self.ranking
-        return attack_of(how.attack, budget=how.budget, norm=how.norm)
+
+def attack_of(how: RankingFlags) -> Any:
+    """The attack that these flags name."""
+    how.check()
+    return attack_with(how.attack, budget=how.budget, norm=how.norm)
 
 
 def _say_doubt(job: "Job", scores: "Robustness") -> None:
