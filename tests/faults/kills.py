@@ -6,8 +6,6 @@ the bytes that it writes undisturbed.
 """
 
 import argparse
-import contextlib
-import os
 import random
 import signal
 import sys
@@ -18,23 +16,17 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from faults import COMMANDS, check_complete, contents, fresh, prepare, run, temporary, writes
-
-
-def kill(command: str, folder: Path, seconds: float) -> bool:
-    """Run a command in a process that is killed after so long; whether it still ran."""
-    child = os.fork()
-    if child == 0:
-        os.close(1)
-        os.close(2)
-        code = 99
-        with contextlib.suppress(BaseException):
-            code = run(command, folder).code
-        os._exit(code)
-    time.sleep(seconds)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+from faults import (
+    COMMANDS,
+    check_complete,
+    contents,
+    fresh,
+    killed,
+    prepare,
+    run,
+    temporary,
+    writes,
+)
 
 
 def kills(number: int, seed: int, root: Path, say=print) -> dict[str, int]:
@@ -48,13 +40,12 @@ def kills(number: int, seed: int, root: Path, say=print) -> dict[str, int]:
         command = draw.choice(list(COMMANDS))
         if command not in whole:
             whole[command] = writes(command, prepared, place)[1]
-            start = time.monotonic()
             fresh(prepared, place)
-            copied = time.monotonic()
+            start = time.monotonic()
             run(command, place)
-            lasts[command] = time.monotonic() - copied, start
+            lasts[command] = time.monotonic() - start
         folder = fresh(prepared, place)
-        if not kill(command, folder, draw.uniform(0, lasts[command][0])):
+        if killed(command, folder, draw.uniform(0, lasts[command])) != -signal.SIGKILL:
             counts["ended before"] += 1
             continue
         counts["kills"] += 1

@@ -73,6 +73,14 @@ def start_method(modules: set[str]) -> str:
 def _start_worker() -> None:
     """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """End this process, which multiprocessing started, as soon as the one that started it ends.
+
+    A process that waits for another inside of gloo would never notice.
+    """
     Thread(target=_exit_with, args=(parent_process(),), daemon=True).start()
 
 

@@ -11,6 +11,9 @@ from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.run import Run
 
+STORE = 100 * 2**20
+"""Bytes of the shared memory for what is sent: Ray would take 30 % of the memory there is."""
+
 
 def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
     """Train the runs of each wave on the Ray cluster at `compute.ray`, one wave after another.
@@ -33,7 +36,7 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
         try:
             if address == "local":
                 threads = max((run.threads for wave in waves for run in wave), default=1)
-                ray.init(num_cpus=compute.workers * threads, **quiet)
+                ray.init(num_cpus=compute.workers * threads, object_store_memory=STORE, **quiet)
             else:
                 _check_reachable(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
