@@ -97,11 +97,11 @@ def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
     if x.ndim == 4 and x.shape[1] in (1, 3) and bounds == (0, 1):
         if x.min() < 0:
             return (
-                "if they are normalised images, leave that to the model, as its first layer, and "
-                "give images in [0, 1]; if not, give the bounds they have"
+                "if they are normalised images, give them in [0, 1] and normalise in the model's "
+                "first layer; if not, give the bounds they have"
             )
         if x.max() > 2:
-            return "if they are pixels of 0 to 255, divide them by 255"
+            return "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds"
     return "scale them, or give the bounds they have"
 
 

@@ -1,6 +1,6 @@
 """Auditing block by block: what is done is kept, and a first answer comes before the last input."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 from hashlib import sha256
@@ -74,12 +74,16 @@ def _further(advance: Advance, before: int, done: int) -> None:
 
 
 def from_loader(
-    model: Model, loader: Iterable[Any], settings: Settings, classes: int | None = None
+    model: Model,
+    loader: Iterable[Any],
+    settings: Settings,
+    classes: int | None = None,
+    meet: Callable[[Tensor | Inputs], object] = lambda x: None,
 ) -> Iterator[Block]:
     """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
 
     Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
-    as `check_model` does, and must have so many `classes` if that is given.
+    as `check_model` does, and must have so many `classes` if that is given; `meet` gets its inputs.
     """
     seen = 0
     for batch in loader:
@@ -87,6 +91,7 @@ def from_loader(
         if not seen:
             some = x[:PROBED] if isinstance(x, Tensor) else x.rows(slice(PROBED))
             check_model(model, moved(some, settings.device), labels[:PROBED], classes)
+            meet(moved(x, settings.device))
         seen += len(ids)
         yield audit_block(model, ids, x, labels, settings)
 
