@@ -15,8 +15,9 @@ from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 from torch.nn.parallel import DistributedDataParallel
 
 from arcal.compute.precision import Bf16Precision
-from arcal.compute.processes import KILLED, end_with_parent, start_method
+from arcal.compute.processes import KILLED, start_method
 from arcal.errors import ArcalError
+from arcal.parents import end_with_parent
 
 # Errors become one line of our own, and the rest of what these print is not needed.
 logging.getLogger("lightning_fabric").setLevel(logging.WARNING)

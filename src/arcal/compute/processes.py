@@ -1,17 +1,15 @@
 """Work distributed over processes of this machine."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from signal import SIG_IGN, SIGINT, signal
-from threading import Thread
-from typing import Any
 
 from arcal.errors import ArcalError
+from arcal.parents import end_with_parent
 
 KILLED = (
     "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
@@ -74,16 +72,3 @@ def _start_worker() -> None:
     """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
     end_with_parent()
-
-
-def end_with_parent() -> None:
-    """End this process, which multiprocessing started, as soon as the one that started it ends.
-
-    A process that waits for another inside of gloo would never notice.
-    """
-    Thread(target=_exit_with, args=(parent_process(),), daemon=True).start()
-
-
-def _exit_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)

@@ -1,9 +1,15 @@
 """Many runs on a Ray cluster (the extra `ray`) whose machines share the folder of the runs."""
 
 import logging
+import os
+import signal
 import socket
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from threading import Thread
 
 from arcal.compute import Compute
 from arcal.compute.processes import KILLED
@@ -79,8 +85,27 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
+@cache
+def _end_with_raylet() -> None:
+    """End this worker and Ray's own helpers as soon as the raylet that started them is killed.
+
+    It is when the command is, and two of the helpers would run on for a minute: they tell Ray.
+    """
+    Thread(target=_kill_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _kill_with(raylet: int) -> None:
+    while os.getppid() == raylet:
+        time.sleep(0.2)
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"RAY_RAYLET_PID={raylet}".encode() in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+
+
 def _train_or_error(run: Run, root: Path, compute: Compute) -> str | None:
     """Train the run, and return None or the message of the `ArcalError` that it raised."""
+    _end_with_raylet()
     try:
         train(run, root, compute=compute)
     except ArcalError as error:
