@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -29,7 +30,9 @@ from faults import (
 )
 
 
-def kills(number: int, seed: int, root: Path, say=print) -> dict[str, int]:
+def kills(
+    number: int, seed: int, root: Path, say=print, commands: Iterable[str] = COMMANDS
+) -> dict[str, int]:
     """So many kills of commands drawn at random, at moments drawn at random; the counts."""
     draw = random.Random(seed)
     prepared = prepare(root / "prepared")
@@ -37,7 +40,7 @@ def kills(number: int, seed: int, root: Path, say=print) -> dict[str, int]:
     whole, lasts = {}, {}
     counts = {"kills": 0, "ended before": 0, "left half written": 0, "files whole": 0, "lost": 0}
     while counts["kills"] < number:
-        command = draw.choice(list(COMMANDS))
+        command = draw.choice(list(commands))
         if command not in whole:
             whole[command] = writes(command, prepared, place)[1]
             fresh(prepared, place)
