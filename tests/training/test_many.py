@@ -62,7 +62,7 @@ def test_what_others_rank_by_comes_first_and_each_run_once(run):
 
 @pytest.mark.slow
 def test_ray_gives_the_same_bits_as_one(run, tmp_path):
-    """In a process of its own: Ray ends the one that uses it where its own are lost for a minute."""
+    """In a process of its own, since Ray ends the one that uses it if its own are lost."""
     pytest.importorskip("ray")
     program = [sys.executable, Path(__file__).with_name("on_ray.py"), run.data, tmp_path / "ray"]
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
