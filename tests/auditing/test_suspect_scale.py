@@ -1,5 +1,7 @@
 """Inputs on another scale than in training are suspected, and those on the same are not."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -82,11 +84,8 @@ def test_an_audit_says_so(trained, kind):
 
 
 def test_a_third_partys_network(shared):
-    network, test = (
-        resnet20(shared / "models" / "cifar10-resnet20.safetensors"),
-        cifar10_test(shared),
-    )
-    x = test.pixels[:40] / 255
+    network: Any = resnet20(shared / "models" / "cifar10-resnet20.safetensors")
+    x = cifar10_test(shared).pixels[:40] / 255
     assert suspect_scale(network, x) is None
     inside, network.normalize = network.normalize, nn.Identity()
     assert suspect_scale(network, inside(x)) is None
