@@ -14,7 +14,7 @@ from arcal._version import __version__
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed, check_model
 from arcal.auditing._labels import as_whole_numbers
-from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved
+from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved, usual_batch
 from arcal.audits._examples import Examples
 from arcal.data import as_input
 from arcal.data.contents import evidence_of, is_evidence_of
@@ -89,9 +89,11 @@ def from_loader(
     for batch in loader:
         ids, x, labels = _unpacked(batch, seen)
         if not seen:
-            some = x[:PROBED] if isinstance(x, Tensor) else x.rows(slice(PROBED))
-            check_model(model, moved(some, settings.device), labels[:PROBED], classes)
-            meet(moved(x, settings.device))
+            first = slice(usual_batch(x, settings.device))
+            some = moved(x[first] if isinstance(x, Tensor) else x.rows(first), settings.device)
+            few = some[:PROBED] if isinstance(some, Tensor) else some.rows(slice(PROBED))
+            check_model(model, few, labels[:PROBED], classes)
+            meet(some)
         seen += len(ids)
         yield audit_block(model, ids, x, labels, settings)
 

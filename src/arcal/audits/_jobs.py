@@ -18,7 +18,7 @@ from arcal.auditing import (
     out_of_distribution,
     suspect_scale,
 )
-from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved
+from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved, usual_batch
 from arcal.audits._conditions import Condition
 from arcal.audits._engine import PROBED, from_loader, in_blocks
 from arcal.audits._examples import Examples
@@ -30,9 +30,6 @@ from arcal.transforms.corruptions import SMALLEST
 
 FIRST, AGAIN = 1000, 4
 """A first page is written after so many inputs, the next after so many times as many."""
-
-SCALED = 40
-"""Inputs whose scale is looked at."""
 
 Progress = Callable[[int, int], object]
 Page = Callable[[Sequence[Audited], int, int], object]
@@ -95,7 +92,8 @@ class Job:
             if one is not None:
                 self._check_on(one)
         job = replace(self, examples=examples, facts=facts)
-        job._look_at_scale(moved(examples.read(examples.order()[:SCALED]), self.settings.device))
+        more = examples.order()[: usual_batch(x, self.settings.device)]
+        job._look_at_scale(moved(examples.read(more), self.settings.device))
         return job
 
     def _look_at_scale(self, x: Tensor | Inputs) -> None:
