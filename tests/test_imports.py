@@ -37,6 +37,7 @@ ROOMS = (
     "evaluation",
     "classifiers",
     "audits",
+    "planning",
     "paper",
     "demo",
     "cli",

@@ -42,7 +42,8 @@ class Settings:
 
     `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
     "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
-    shown under. `batch` inputs are run at a time, by default `usual_batch`.
+    shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest` no
+    perturbed input is kept, nor what it is taken for.
 
     >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
     ['test-gaussian_noise-3']
@@ -54,6 +55,7 @@ class Settings:
     panel: Sequence[EvaluationSet] = ()
     batch: int | None = None
     device: torch.device = CPU
+    nearest: bool = True
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
@@ -208,7 +210,7 @@ def _batch(
         keep=(lambda _, adversarial: attacked.append(adversarial)) if attacks else None,
     )
     block = Block(ids, labels, logits, shifted, scores.robustness, passes=scores.passes)
-    if not attacks:
+    if not attacks or not settings.nearest:
         return block
     after = _logits_after(model, x, attacked[0])
     success = attacked[0].success.cpu()

@@ -65,7 +65,7 @@ def in_blocks(
             further = partial(_further, advance, number * BLOCK)
             block = audit_block(model, ids, x, labels, settings, images, further)
             if path is not None:
-                _save(path, block, evidence_of(examples.part, positions))
+                save_block(path, block, evidence_of(examples.part, positions))
         yield block
 
 
@@ -147,7 +147,8 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
     return digest.hexdigest()[:16]
 
 
-def _save(path: Path, block: Block, files: dict[str, str]) -> None:
+def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
+    """Write a block that is done, with what tells its files from replaced ones."""
     tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
     shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
     some = vars(block.perturbed) if block.perturbed else {}

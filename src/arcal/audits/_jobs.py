@@ -337,25 +337,40 @@ def score_job(
     torch.Size([60])
     """
     job = job.checked()
-    blocks: list[Block] = []
+    job = replace(job, settings=replace(job.settings, nearest=False))
+    parts: list[Robustness] = []
+    done = 0
     for block, told in _told(job, work, 0, len(job), progress, skipped or progress):
-        blocks.append(block)
-        told(sum(len(one.ids) for one in blocks), len(job))
-    scores = robustness_in(_sorted(joined(blocks)), job.settings)
-    assert scores is not None
-    return scores
+        scores = robustness_in(block, job.settings)
+        assert scores is not None
+        parts.append(scores)  # and not the logits: of a million inputs they need not fit
+        done += len(block.ids)
+        told(done, len(job))
+    order = _ascending(torch.cat([one.ids for one in parts]))
+    columns = {
+        name: torch.cat([getattr(one, name) for one in parts])[order]
+        for name, value in vars(parts[0]).items()
+        if isinstance(value, Tensor)
+    }
+    return replace(parts[0], **columns)
 
 
 def _sorted(block: Block) -> Block:
     """The block in ascending order of its ids."""
-    order = block.ids.argsort(stable=True)
-    repeats = block.ids[order].diff() == 0
-    if repeats.any():
-        twice = int(block.ids[order][1:][repeats][0])
-        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    order = _ascending(block.ids)
     tensors = {
         name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
     }
     return replace(
         block, **tensors, shifted={where: z[order] for where, z in block.shifted.items()}
     )
+
+
+def _ascending(ids: Tensor) -> Tensor:
+    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
+    order = ids.argsort(stable=True)
+    repeats = ids[order].diff() == 0
+    if repeats.any():
+        twice = int(ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    return order

@@ -19,6 +19,7 @@ from arcal.cli.config_file import expanded
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
+from arcal.cli.plan import PlanJob
 from arcal.cli.report import Report
 from arcal.cli.reproduce import Reproduce
 from arcal.cli.score import Score
@@ -34,6 +35,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "report": Report,
     "reproduce": Reproduce,
+    "plan": PlanJob,
 }
 
 ABOUT = """Audit, calibrate and train classifiers that say how sure they are.

@@ -56,6 +56,9 @@ class Evaluate:
     """Threads of the evaluation; more pay for large networks."""
     workers: int = 1
     """Processes that share the runs; without --cache each corrupts the images for itself."""
+    loaders: int = 0
+    """Processes of each worker that read, decode and corrupt images ahead; worth it for a folder of
+    images."""
     accelerator: str = "cpu"
     """cpu, gpu or auto."""
     json: bool = False
@@ -87,7 +90,12 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             "take all that follows"
         )
     check_order(command.order)
-    compute = Compute(command.accelerator, workers=command.workers, threads=command.threads)
+    compute = Compute(
+        command.accelerator,
+        workers=command.workers,
+        loaders=command.loaders,
+        threads=command.threads,
+    )
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):

@@ -40,6 +40,13 @@ class RankingFlags:
     # given (16 of the quick one); it is left sooner once it gains no more.
     budget: Annotated[int | None, flag("N")] = None
 
+    def check(self) -> None:
+        """Refuse settings of an attack where nothing is attacked."""
+        if (self.attack, self.budget) != (None, None) and self.order != "attack":
+            raise ArcalError(
+                f"--attack and --budget are of the order attack: leave them out with {self.order}"
+            )
+
 
 @dataclass(frozen=True)
 class RunFlags:
@@ -85,10 +92,7 @@ class Score:
 
     def __call__(self) -> None:
         how = self.ranking
-        if (how.attack, how.budget) != (None, None) and how.order != "attack":
-            raise ArcalError(
-                f"--attack and --budget are of the order attack: leave them out with {how.order}"
-            )
+        how.check()
         if len(self.what) == 1:
             scores, file = self._run()
         elif len(self.what) == 2:
@@ -124,7 +128,7 @@ class Score:
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
         compute = self._compute(1 if self.machine.threads is None else self.machine.threads)
-        attack = None if order != "attack" else self._attack()
+        attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
@@ -148,7 +152,7 @@ class Score:
         compute, (spec, data) = self._compute(self.machine.threads), self.what
         settings = Settings(
             order=order,
-            attack=self._attack(),
+            attack=attack_of(self.ranking),
             batch=self.machine.batch,
             device=compute.device,
         )
@@ -185,18 +189,20 @@ class Score:
 
         return Compute(self.machine.accelerator, processes=self.run.processes, threads=threads)
 
-    def _attack(self) -> Any:
-        from dataclasses import replace
 
-        from arcal.attacks import BoundaryProjection, attack_named
+def attack_of(how: RankingFlags) -> Any:
+    """The attack that these flags name."""
+    from dataclasses import replace
 
-        how = self.ranking
-        attack = attack_named(how.attack or "boundary-projection")
-        if how.budget is None:
-            return attack
-        if not isinstance(attack, BoundaryProjection):
-            raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
-        return replace(attack, budget=how.budget)
+    from arcal.attacks import BoundaryProjection, attack_named
+
+    how.check()
+    attack = attack_named(how.attack or "boundary-projection")
+    if how.budget is None:
+        return attack
+    if not isinstance(attack, BoundaryProjection):
+        raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
+    return replace(attack, budget=how.budget)
 
 
 def _say_doubt(job: "Job", scores: "Robustness") -> None:

@@ -14,7 +14,7 @@ from arcal.methods import needs_vanilla
 from arcal.store import RunFolder
 from arcal.training import on_ray
 from arcal.training._same_images import check_images
-from arcal.training._train import checked_method, train
+from arcal.training._train import check_devices, checked_method, train
 from arcal.training.run import Run, is_done
 from arcal.training.trackers import check_trackers
 
@@ -53,6 +53,7 @@ def train_all(
     for run in with_bases(runs):
         loaded |= load_all([run], loaded)
         checked_method(run, loaded[_data(run)])
+        check_devices(run, root, loaded[_data(run)])
         folders[path := run.path(root, loaded[_data(run)])] = run
         check_images(RunFolder(path), loaded[_data(run)])
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
