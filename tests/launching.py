@@ -1,13 +1,17 @@
 """Two processes of one program that find each other, as `torchrun` starts them."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
+
+from torch import distributed
 
 
 def on_two_processes(program: Path, *arguments: Any, seconds: int = 240, killed: int = 0) -> None:
@@ -43,3 +47,15 @@ def on_two_processes(program: Path, *arguments: Any, seconds: int = 240, killed:
             for process in processes:
                 process.kill()
                 process.wait()
+
+
+def one_of_two(main: Callable[[int], Any]) -> None:
+    """In such a process: write what `main` returns for its rank, as JSON, and end.
+
+    The program's one argument is a folder; the file there is called as the rank is.
+    """
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
+    (Path(sys.argv[1]) / str(rank)).write_text(json.dumps(main(rank)))
+    distributed.barrier()
+    os._exit(0)  # gloo's threads may abort an orderly exit

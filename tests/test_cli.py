@@ -88,27 +88,6 @@ def test_a_killed_run_continues_to_the_same_bits(tiny, tmp_path):
     ]
 
 
-@pytest.mark.slow
-def test_workers_end_with_the_command_that_is_killed(tiny, tmp_path):
-    process = subprocess.Popen(
-        [*ARCAL, "train", "--data", str(tiny), "--validation", "40", "--epochs", "10000",
-         "--runs", str(tmp_path), "--workers", "2"],
-        stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("*/checkpoint.safetensors")):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    time.sleep(2)
-    (run,) = map(RunFolder, tmp_path.iterdir())
-    done = run.epochs_done()
-    time.sleep(1)
-    assert run.epochs_done() == done < 10_000
-
-
 def test_a_finished_run_is_left_as_it_is(trained, tiny):
     root, printed = trained
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*") if path.is_file()}

@@ -13,6 +13,7 @@ ROOMS = (
     "printable",
     "files",
     "logits",
+    "parents",
     "arrays",
     "distributed",
     "adaptive_alpha",

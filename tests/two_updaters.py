@@ -1,14 +1,9 @@
 """One of two processes, started by `test_smoothing_on_two_processes.py`: each has its own rows."""
 
-import json
-import os
-import sys
-from pathlib import Path
-
 import torch
-from torch import distributed
 
 from arcal import AdaptiveLabelSmoothing, ArcalError
+from launching import one_of_two
 
 N, R = 101, 3
 
@@ -67,8 +62,4 @@ def main(rank):
 
 
 if __name__ == "__main__":
-    distributed.init_process_group("gloo")
-    rank = distributed.get_rank()
-    (Path(sys.argv[1]) / str(rank)).write_text(json.dumps(main(rank)))
-    distributed.barrier()
-    os._exit(0)  # gloo's threads may abort an orderly exit
+    one_of_two(main)

@@ -113,7 +113,7 @@ def _audit(folders: list[RunFolder], data: Data, work: Path) -> Audit:
                 validation=Examples.from_part(data.validation),
                 settings=settings,
                 fingerprint=opened.fingerprint(),
-                facts=opened.facts,
+                facts=dict(opened.facts),
             )
         )
     with bar("auditing", "inputs") as progress:

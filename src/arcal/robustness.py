@@ -115,6 +115,7 @@ def score(
             )
         ids, x, labels = batch
         rowwise, x = bound(model, x)
+        checked_bounds(x, bounds)
         if order == "attack":
             attacked = (
                 attack(rowwise, x, bounds)
@@ -126,7 +127,7 @@ def score(
             row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
             reason = reason or attacked.reason
         else:
-            row = _rank_only(rowwise, x, ids, order, bounds, seed)
+            row = _rank_only(rowwise, x, ids, order, seed)
         parts.append((ids, labels, *row))
     if not parts:
         raise ArcalError("there is nothing to score: the data set is empty")
@@ -190,8 +191,7 @@ def distance(
     return float(attacked.distance)
 
 
-def _rank_only(model, x, ids, order, bounds, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    checked_bounds(x, bounds)
+def _rank_only(model, x, ids, order, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     with frozen(model):
         logits = checked_logits(model, x)
         predicted = logits.argmax(dim=1)

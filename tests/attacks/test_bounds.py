@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
+from arcal.robustness import score
 
 ATTACKS = [BoundaryProjection(16), CarliniWagner(search_steps=3, iterations=100)]
 
@@ -74,3 +75,35 @@ def test_what_does_not_fit_is_told_in_a_line():
         BoundaryProjection()(model, x, (low.clamp(max=0), torch.tensor([1.0, 3.0, 1.0])))
     with pytest.raises(ArcalError, match="finite bounds"):
         CarliniWagner()(model, x, (low, torch.tensor(torch.inf)))
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (
+            4 * torch.rand(2, 3, 4, 4) - 2,
+            "if they are normalised images, give them in .* first layer",
+        ),
+        (255 * torch.rand(2, 1, 4, 4), "divide them by 255"),
+        (1.5 * torch.rand(2, 3, 4, 4), "scale them, or give the bounds they have"),
+        (4 * torch.rand(2, 5) - 2, "scale them, or give the bounds they have"),
+    ],
+)
+def test_images_outside_0_to_1_show_what_to_do(images, words):
+    with pytest.raises(ArcalError, match=rf"outside the bounds \(0.0, 1.0\): .*{words}"):
+        BoundaryProjection()(lambda x: x.flatten(1)[:, :2], images)
+
+
+@pytest.mark.parametrize("order", ["attack", "gradient", "random"])
+def test_inputs_are_scored_only_within_their_bounds_by_any_attack(order):
+    """An attack of somebody else's need not look."""
+    calls = []
+
+    def attack(model, x, bounds):
+        calls.append(len(x))
+
+    batch = torch.arange(2), torch.rand(2, 5) - 0.5, torch.zeros(2).long()
+    given = {"attack": attack} if order == "attack" else {}
+    with pytest.raises(ArcalError, match="outside the bounds"):
+        score(torch.nn.Identity(), [batch], order, **given)
+    assert not calls

@@ -244,3 +244,23 @@ def test_a_model_is_left_as_it_was_found(kind):
     before = states(model)
     arcal.audit(model, (X, Y) if kind == "pair" else batches(X, Y), attack=QUICK, R=2)
     assert same(states(model), before)
+
+
+@pytest.mark.parametrize("where", ["data", "validation", "digits"])
+def test_normalised_images_are_refused_before_the_model_is_run(where):
+    calls = []
+
+    def model(x):
+        calls.append(len(x))
+        return x.flatten(1)[:, :2]
+
+    x, y = torch.rand(300, 3, 4, 4), torch.arange(300) % 2
+    bad = x.clone()
+    bad[299] = (bad[299] - 0.5) / 0.25
+    given = {name: bad if name == where else x for name in ("data", "validation", "digits")}
+    options = {"validation": (given["validation"], y), "other": {"digits": (given["digits"], y)}}
+    with pytest.raises(ArcalError, match=f"{where}: inputs reach .*: if they are normalised"):
+        arcal.audit(model, (given["data"], y), order="margin", **options)
+    assert not calls
+    audit = arcal.audit(model, (given["data"], y), order=None, **options)
+    assert audit.models[0].overall.n == 300, "without an order nothing depends on the bounds"

@@ -6,38 +6,33 @@ the bytes that it writes undisturbed.
 """
 
 import argparse
-import contextlib
-import os
 import random
 import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from faults import COMMANDS, check_complete, contents, fresh, prepare, run, temporary, writes
+from faults import (
+    COMMANDS,
+    check_complete,
+    contents,
+    fresh,
+    killed,
+    prepare,
+    run,
+    temporary,
+    writes,
+)
 
 
-def kill(command: str, folder: Path, seconds: float) -> bool:
-    """Run a command in a process that is killed after so long; whether it still ran."""
-    child = os.fork()
-    if child == 0:
-        os.close(1)
-        os.close(2)
-        code = 99
-        with contextlib.suppress(BaseException):
-            code = run(command, folder).code
-        os._exit(code)
-    time.sleep(seconds)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-
-
-def kills(number: int, seed: int, root: Path, say=print) -> dict[str, int]:
+def kills(
+    number: int, seed: int, root: Path, say=print, commands: Iterable[str] = COMMANDS
+) -> dict[str, int]:
     """So many kills of commands drawn at random, at moments drawn at random; the counts."""
     draw = random.Random(seed)
     prepared = prepare(root / "prepared")
@@ -45,16 +40,15 @@ def kills(number: int, seed: int, root: Path, say=print) -> dict[str, int]:
     whole, lasts = {}, {}
     counts = {"kills": 0, "ended before": 0, "left half written": 0, "files whole": 0, "lost": 0}
     while counts["kills"] < number:
-        command = draw.choice(list(COMMANDS))
+        command = draw.choice(list(commands))
         if command not in whole:
             whole[command] = writes(command, prepared, place)[1]
-            start = time.monotonic()
             fresh(prepared, place)
-            copied = time.monotonic()
+            start = time.monotonic()
             run(command, place)
-            lasts[command] = time.monotonic() - copied, start
+            lasts[command] = time.monotonic() - start
         folder = fresh(prepared, place)
-        if not kill(command, folder, draw.uniform(0, lasts[command][0])):
+        if killed(command, folder, draw.uniform(0, lasts[command])) != -signal.SIGKILL:
             counts["ended before"] += 1
             continue
         counts["kills"] += 1

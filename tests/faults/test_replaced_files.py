@@ -20,6 +20,9 @@ from arcal.errors import ArcalError
 from arcal.evaluation.predictor import Predictor
 from arcal.store import RunFolder
 from arcal.training import RECIPES, Run, data_of, score_run, train
+from arcal.training._same_images import check_images, keep_images
+from arcal.training.many import train_all
+from arcal.training.run import read_run
 from command_line import arcal
 
 POOLED = """
@@ -86,6 +89,42 @@ def test_predictions_and_scores_of_replaced_images_are_refused(trained, tmp_path
         Predictor(folder)(other, "test")
     with pytest.raises(ArcalError, match="a file was replaced; delete it and score again"):
         score_run(folder, other, "test", "margin")
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_run_of_replaced_training_images_is_refused(part, tmp_path):
+    data = write_images(tmp_path / "data")
+    recipe = replace(RECIPES["small"], epochs=1, batch_size=8)
+    run = Run(str(data), network="small", recipe=recipe, validation=4)
+    folder = train(run, tmp_path / "runs")
+    kept = folder.files.read_bytes()
+    for path in data.rglob("*.webp"):
+        os.utime(path)
+    assert train(run, tmp_path / "runs") == folder
+    replace_all(data / part)
+    if part == "test":
+        assert train_all([run], tmp_path / "runs") == [folder]
+    else:
+        words = r"is of other train images than .* a file was replaced"
+        with pytest.raises(ArcalError, match=words):
+            train_all([run], tmp_path / "runs")
+        folder.checkpoint.unlink()  # as if it had been killed in its first epoch
+        with pytest.raises(ArcalError, match=words):
+            train(run, tmp_path / "runs")
+    assert folder.files.read_bytes() == kept
+
+
+def test_a_run_beside_it_reads_no_file_again(trained, monkeypatch):
+    folder, _ = trained
+    run = replace(read_run(folder).run, seeds=(1,))
+    images = run.load()
+    other = run.folder(folder.path.parent, images)
+    monkeypatch.setattr("arcal.data.contents.Contents.read", None)
+    keep_images(other, images)
+    assert other.files.read_bytes() == folder.files.read_bytes()
+    other.files.write_text("[")
+    with pytest.raises(ArcalError, match=r"files.json is damaged: delete it"):
+        check_images(other, images)
 
 
 def test_a_file_that_was_only_touched_or_moved_is_the_same(tmp_path):

@@ -1,12 +1,8 @@
 """One of two processes, each with its own predictions, started by `test_torchmetrics.py`."""
 
-import json
-import os
-import sys
-from pathlib import Path
-
 from test_torchmetrics import N, metrics, predictions
-from torch import distributed
+
+from launching import one_of_two
 
 
 def main(rank: int) -> dict:
@@ -19,8 +15,4 @@ def main(rank: int) -> dict:
 
 
 if __name__ == "__main__":
-    distributed.init_process_group("gloo")
-    rank = distributed.get_rank()
-    (Path(sys.argv[1]) / str(rank)).write_text(json.dumps(main(rank)))
-    distributed.barrier()
-    os._exit(0)  # gloo's threads may abort an orderly exit
+    one_of_two(main)

@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of
 from arcal.training.scoring import SHARD, score_run
+from launching import on_two_processes
 from tiny_files import write_tiny
 
 QUICK = CarliniWagner(search_steps=1, iterations=3)
@@ -203,24 +203,9 @@ def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
 @pytest.mark.slow
 def test_processes_that_run_already_write_the_same_bytes(case, whole, tmp_path):
     """As `torchrun` starts them; a shard that one refuses stops all with the same line."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    there = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
-    there |= {"GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "test"}
-    script = Path(__file__).with_name("two_scorers.py")
     case.shards("margin").mkdir(parents=True)
     (case.shards("margin") / "00001.parquet").write_text("no Parquet")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script, case.folder.path, tmp_path / str(rank)],
-            env=os.environ | there | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        _, error = process.communicate(timeout=300)
-        assert process.returncode == 0, error.decode()
+    on_two_processes(Path(__file__).with_name("two_scorers.py"), case.folder.path, tmp_path)
     assert case.file().read_bytes() == whole
     first, second = (json.loads((tmp_path / str(rank)).read_text()) for rank in range(2))
     assert first == second

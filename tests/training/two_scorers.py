@@ -15,7 +15,7 @@ from arcal.training.run import data_of
 from arcal.training.scoring import score_run
 
 if __name__ == "__main__":
-    folder, to = RunFolder.open(Path(sys.argv[1])), Path(sys.argv[2])
+    folder, to = RunFolder.open(Path(sys.argv[1])), Path(sys.argv[2]) / os.environ["RANK"]
     part = data_of(folder).test
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()

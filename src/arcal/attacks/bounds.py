@@ -32,7 +32,7 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
         if x.min() < low or x.max() > high:
             raise ArcalError(
                 f"inputs reach from {float(x.min()):.4g} to {float(x.max()):.4g}, outside the "
-                f"bounds {bounds}: scale them, or give the bounds they have"
+                f"bounds {bounds}: {_remedy(x, (low, high))}"
             )
         return bounds
     try:
@@ -52,6 +52,19 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
             "give the bounds the inputs have"
         )
     return low, high
+
+
+def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:
+    """What to do with inputs `(N, ...)` outside their bounds: images show what they were."""
+    if x.ndim == 4 and x.shape[1] in (1, 3) and bounds == (0, 1):
+        if x.min() < 0:
+            return (
+                "if they are normalised images, give them in [0, 1] and normalise in the model's "
+                "first layer; if not, give the bounds they have"
+            )
+        if x.max() > 2:
+            return "if they are pixels of 0 to 255, divide them by 255; if not, give the bounds"
+    return "scale them, or give the bounds they have"
 
 
 def flattened(bounds: Bounds) -> Bounds:

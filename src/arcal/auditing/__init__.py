@@ -17,6 +17,7 @@ _choice        every calibrator by cross-validation, and the one to take
 _zeros         probabilities that were rounded to 0
 _halves        what calibration after training would do, seen on inputs it was not fitted on
 _suspect_inputs  an accuracy near chance
+_suspect_scale  inputs on another scale than in training
 _suspect_order  predictions that are right but for the order of the classes
 _suspects      labels to doubt, and right answers that hang by a thread
 _per_input     a row for every input
@@ -77,6 +78,7 @@ from arcal.auditing._subject import (
 )
 from arcal.auditing._suspect_inputs import suspect_inputs
 from arcal.auditing._suspect_order import SuspectedOrder, suspect_order
+from arcal.auditing._suspect_scale import suspect_scale
 from arcal.auditing._suspects import (
     SUSPECT_ORDER,
     SUSPECT_ORDERS,
@@ -164,6 +166,7 @@ __all__ = [
     "stability",
     "suspect_inputs",
     "suspect_order",
+    "suspect_scale",
     "suspects",
     "suspicion",
     "under_shift",

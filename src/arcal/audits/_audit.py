@@ -5,6 +5,7 @@ import tempfile
 import webbrowser
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,9 +14,11 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 import torch
+from torch import Tensor
 
 from arcal._version import __version__
-from arcal.attacks import BoundaryProjection, Bounds
+from arcal.attacks import BoundaryProjection, Bounds, Inputs, InputsLike
+from arcal.attacks.bounds import checked_bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
@@ -253,7 +256,7 @@ def audit(
         return Audit("predictions", (one,))
     if data is None:
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
-    examples, loader = _examples(data, classes, bounds, weights, "data")
+    examples, loader = _examples(data, classes, bounds, weights, "data", order)
     settings = Settings(
         order=order,
         attack=attack or BoundaryProjection(),
@@ -261,6 +264,7 @@ def audit(
         panel=panel_for(shift, examples),
         device=torch.device(device),
     )
+    known = partial(_known, bounds=bounds, order=order)
     models = model if isinstance(model, Mapping) else {name: model}
     jobs = [
         Job(
@@ -269,8 +273,8 @@ def audit(
             examples=examples,
             loader=loader,
             classes=None if classes is None else tuple(classes),
-            validation=None if validation is None else _known(validation, "validation", bounds),
-            other=[_known(of, title, bounds) for title, of in (other or {}).items()],
+            validation=None if validation is None else known(validation, "validation"),
+            other=[known(of, title) for title, of in (other or {}).items()],
             settings=settings,
             R=R,
         )
@@ -280,7 +284,12 @@ def audit(
 
 
 def _examples(
-    data: Any, classes: Sequence[str] | None, bounds: Bounds, weights: Any, name: str
+    data: Any,
+    classes: Sequence[str] | None,
+    bounds: Bounds,
+    weights: Any,
+    name: str,
+    order: str | None,
 ) -> tuple[Examples | None, Iterable[Any]]:
     if isinstance(data, Examples):
         return data, ()
@@ -289,6 +298,8 @@ def _examples(
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
         more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
+        if order is not None:
+            _check_within(x, bounds, name)
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
         return examples, ()
     if weights is not None:
@@ -296,8 +307,19 @@ def _examples(
     return None, data
 
 
-def _known(data: Any, name: str, bounds: Bounds) -> Examples:
-    examples, _ = _examples(data, None, bounds, None, name)
+def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
+    """Refuse inputs outside their bounds, all of them before the first is attacked or ranked."""
+    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    perturbed = inputs if isinstance(inputs, Tensor) else inputs.x
+    if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
+        try:
+            checked_bounds(perturbed, bounds)
+        except ArcalError as error:
+            raise ArcalError(f"{name}: {error}") from None
+
+
+def _known(data: Any, name: str, bounds: Bounds, order: str | None) -> Examples:
+    examples, _ = _examples(data, None, bounds, None, name, order)
     if examples is None:
         raise ArcalError(f"{name} is a loader: give a part or a pair (x, y)")
     return replace(examples, name=name)

@@ -1,6 +1,6 @@
 """Auditing block by block: what is done is kept, and a first answer comes before the last input."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from functools import partial
 from hashlib import sha256
@@ -14,7 +14,7 @@ from arcal._version import __version__
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed, check_model
 from arcal.auditing._labels import as_whole_numbers
-from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved
+from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved, usual_batch
 from arcal.audits._examples import Examples
 from arcal.data import as_input
 from arcal.data.contents import evidence_of, is_evidence_of
@@ -74,19 +74,26 @@ def _further(advance: Advance, before: int, done: int) -> None:
 
 
 def from_loader(
-    model: Model, loader: Iterable[Any], settings: Settings, classes: int | None = None
+    model: Model,
+    loader: Iterable[Any],
+    settings: Settings,
+    classes: int | None = None,
+    meet: Callable[[Tensor | Inputs], object] = lambda x: None,
 ) -> Iterator[Block]:
     """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
 
     Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
-    as `check_model` does, and must have so many `classes` if that is given.
+    as `check_model` does, and must have so many `classes` if that is given; `meet` gets its inputs.
     """
     seen = 0
     for batch in loader:
         ids, x, labels = _unpacked(batch, seen)
         if not seen:
-            some = x[:PROBED] if isinstance(x, Tensor) else x.rows(slice(PROBED))
-            check_model(model, moved(some, settings.device), labels[:PROBED], classes)
+            first = slice(usual_batch(x, settings.device))
+            some = moved(x[first] if isinstance(x, Tensor) else x.rows(first), settings.device)
+            few = some[:PROBED] if isinstance(some, Tensor) else some.rows(slice(PROBED))
+            check_model(model, few, labels[:PROBED], classes)
+            meet(some)
         seen += len(ids)
         yield audit_block(model, ids, x, labels, settings)
 

@@ -1,6 +1,6 @@
 """From models and data to what an audit found: the order of the work, and its progress."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from arcal.auditing import (
     as_predictions,
     check_model,
     out_of_distribution,
+    suspect_scale,
 )
-from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved
+from arcal.audits._blocks import PANEL, Advance, Block, Settings, joined, moved, usual_batch
 from arcal.audits._conditions import Condition
 from arcal.audits._engine import PROBED, from_loader, in_blocks
 from arcal.audits._examples import Examples
@@ -41,7 +42,8 @@ class Job:
     `examples` are inputs of known ids, or `loader` yields batches; `classes` are the names that the
     model has for its classes, if it has any. `validation` is what calibrators
     are fitted on and `other` data of classes the model does not know. `fingerprint` tells the model
-    from others of the same weights. `facts` are for the page.
+    from others of the same weights. `facts` are for the page; `Scale` is added once the model meets
+    its first inputs, if they seem to have another one than in training.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -58,7 +60,7 @@ class Job:
     other: Sequence[Examples] = ()
     settings: Settings = field(default_factory=Settings)
     fingerprint: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
     R: int = 10
 
     def __len__(self) -> int:
@@ -71,7 +73,7 @@ class Job:
         Data whose classes are only numbers, as many as its labels show, has all of the model's.
         """
         if self.examples is None:
-            return self
+            return replace(self, facts=dict(self.facts))
         examples, some = self.examples, self.examples.order()[:PROBED]
         facts = dict(self.facts)
         x, y = moved(examples.read(some), self.settings.device), examples.labels[some]
@@ -89,7 +91,14 @@ class Job:
         for one in (self.validation, *self.other):
             if one is not None:
                 self._check_on(one)
-        return replace(self, examples=examples, facts=facts)
+        job = replace(self, examples=examples, facts=facts)
+        more = examples.order()[: usual_batch(x, self.settings.device)]
+        job._look_at_scale(moved(examples.read(more), self.settings.device))
+        return job
+
+    def _look_at_scale(self, x: Tensor | Inputs) -> None:
+        if (doubt := suspect_scale(self.model, x)) is not None:
+            self.facts["Scale"] = doubt
 
     def figure_names(self, classes: Sequence[str]) -> set[str]:
         """The names of all figures that there can be once it has run."""
@@ -113,7 +122,7 @@ class Job:
         """The blocks of the audited inputs; `advance` is told how many are done."""
         if self.examples is None:
             Z = None if self.classes is None else len(self.classes)
-            return from_loader(self.model, self.loader, self.settings, Z)
+            return from_loader(self.model, self.loader, self.settings, Z, self._look_at_scale)
         return in_blocks(
             self.model,
             self.examples,

@@ -1,17 +1,15 @@
 """Work distributed over processes of this machine."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from signal import SIG_IGN, SIGINT, signal
-from threading import Thread
-from typing import Any
 
 from arcal.errors import ArcalError
+from arcal.parents import end_with_parent
 
 KILLED = (
     "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
@@ -31,7 +29,7 @@ def fan_out(
     process; files that they have written stay.
     """
     waves = [list(wave) for wave in waves]
-    pool = ProcessPoolExecutor(workers, mp_context=_context(waves), initializer=end_with_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=_context(waves), initializer=begin_worker)
     try:
         for wave in waves:
             jobs = [pool.submit(function) for function in wave]
@@ -70,12 +68,7 @@ def start_method(modules: set[str]) -> str:
     return "forkserver"
 
 
-def end_with_parent() -> None:
+def begin_worker() -> None:
     """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
-    Thread(target=_exit_with, args=(parent_process(),), daemon=True).start()
-
-
-def _exit_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)
+    end_with_parent()

@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from arcal.data.part import Part
 from arcal.errors import ArcalError
+from arcal.parents import end_with_parent
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
@@ -78,12 +79,17 @@ class _Blocks(Dataset[Any]):
             return error
 
 
+def _begin(worker: int) -> None:
+    end_with_parent()
+
+
 def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterator[Batch]:
     loader = DataLoader(
         _Blocks(part),
         batch_size=None,
         sampler=blocks,
         num_workers=workers,
+        worker_init_fn=_begin,
         generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
     )
     for batch in loader:

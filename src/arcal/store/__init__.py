@@ -5,6 +5,7 @@ Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet,
 
     config.json              everything needed to repeat the run; its hash is in the folder's name
     metrics.jsonl            one line per epoch
+    files.json               what the files of the images held, of a folder of images
     checkpoint.safetensors   the state after the last epoch, for resuming and for evaluation
     predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
     scores/PART-NAME.parquet      id, robustness, success, predicted, label, passes; NAME is the

@@ -136,6 +136,11 @@ class RunFolder:
         """The file of the state after the last epoch."""
         return self.path / "checkpoint.safetensors"
 
+    @property
+    def files(self) -> Path:
+        """The file that says what the files of its images held, if they are files."""
+        return self.path / "files.json"
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock of this run while the block runs, so that one process at a time trains it.
@@ -144,7 +149,7 @@ class RunFolder:
         process left are removed.
         """
         with locked(self.path / ".lock"):
-            for name in ("checkpoint.safetensors", "metrics.jsonl"):
+            for name in ("checkpoint.safetensors", "metrics.jsonl", "files.json"):
                 for unfinished in self.path.glob(f".{name}.*"):
                     unfinished.unlink(missing_ok=True)
             yield

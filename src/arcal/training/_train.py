@@ -19,6 +19,7 @@ from arcal.networks import ResNetV2
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder, content_hash
 from arcal.training._fit import Member, Scorer, fit
+from arcal.training._same_images import check_images, keep_images
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
 from arcal.training.trackers import trackers_for
@@ -44,8 +45,9 @@ def train(
     A method that needs robustness levels first trains the vanilla run of each of its seeds, unless
     it exists, and scores the training and validation sets with it (section 4, "pre-compute"). All
     members share one ranking, by the mean rank over their vanilla models, and where images are
-    perturbed by their own distances, the mean distance. Too few images or classes, unreadable data
-    or an accelerator that is not available raise `ArcalError`.
+    perturbed by their own distances, the mean distance. Too few images or classes, unreadable data,
+    images that were replaced since the run began, or an accelerator that is not available raise
+    `ArcalError`.
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -58,11 +60,13 @@ def train(
     data = data or run.load()
     method = checked_method(run, data)
     folder = run.folder(root, data)
+    check_images(folder, data)
     if is_done(folder):
         return folder
     compute = replace(compute or Compute(), threads=run.threads, processes=run.devices)
     with compute.limited(), folder.locked():
         if not is_done(folder):  # another process may have trained it meanwhile
+            keep_images(folder, data)
             _train(run, Path(root), folder, method, data, compute)
     return folder
 

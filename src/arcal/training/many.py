@@ -13,6 +13,7 @@ from arcal.data import Data
 from arcal.methods import needs_vanilla
 from arcal.store import RunFolder
 from arcal.training import on_ray
+from arcal.training._same_images import check_images
 from arcal.training._train import check_devices, checked_method, train
 from arcal.training.run import Run, is_done
 from arcal.training.trackers import check_trackers
@@ -53,7 +54,8 @@ def train_all(
         loaded |= load_all([run], loaded)
         checked_method(run, loaded[_data(run)])
         check_devices(run, root, loaded[_data(run)])
-        folders[run.path(root, loaded[_data(run)])] = run
+        folders[path := run.path(root, loaded[_data(run)])] = run
+        check_images(RunFolder(path), loaded[_data(run)])
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     waves = [[r for r in todo if _needs_vanilla(r) == needs] for needs in (False, True)]
     alone = compute.one_worker()

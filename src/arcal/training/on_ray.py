@@ -1,15 +1,24 @@
 """Many runs on a Ray cluster (the extra `ray`) whose machines share the folder of the runs."""
 
 import logging
+import os
+import signal
 import socket
+import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from threading import Thread
 
 from arcal.compute import Compute
 from arcal.compute.processes import KILLED
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.run import Run
+
+STORE = 100 * 2**20
+"""Bytes of the shared memory for what is sent: Ray would take 30 % of the memory there is."""
 
 
 def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
@@ -33,7 +42,7 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
         try:
             if address == "local":
                 threads = max((run.threads for wave in waves for run in wave), default=1)
-                ray.init(num_cpus=compute.workers * threads, **quiet)
+                ray.init(num_cpus=compute.workers * threads, object_store_memory=STORE, **quiet)
             else:
                 _check_reachable(address)
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -76,8 +85,27 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
+@cache
+def _end_with_raylet() -> None:
+    """End this worker and Ray's own helpers as soon as the raylet that started them is killed.
+
+    It is when the command is, and two of the helpers would run on for a minute: they tell Ray.
+    """
+    Thread(target=_kill_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _kill_with(raylet: int) -> None:
+    while os.getppid() == raylet:
+        time.sleep(0.2)
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"RAY_RAYLET_PID={raylet}".encode() in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+
+
 def _train_or_error(run: Run, root: Path, compute: Compute) -> str | None:
     """Train the run, and return None or the message of the `ArcalError` that it raised."""
+    _end_with_raylet()
     try:
         train(run, root, compute=compute)
     except ArcalError as error:

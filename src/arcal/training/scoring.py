@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -195,11 +194,9 @@ class _Scoring:
 
     def score(self, numbers: list[int], device: torch.device) -> None:
         """Score the shards of these numbers and save each when it is done."""
-        model, blocks, parent = self.model.to(device), self.blocks(), parent_process()
+        model, blocks = self.model.to(device), self.blocks()
         attack = self.attack if self.order == "attack" else None
         for number in numbers:
-            if parent is not None and not parent.is_alive():
-                raise ArcalError("the process that started this one has ended: score again")
             inputs = self._inputs(blocks[number], device)
             scores = score(model, inputs, self.order, attack=attack, seed=self.seed)
             about = self.fingerprint | _files(self.part, blocks[number])

@@ -116,7 +116,9 @@ def suspicion(
     accuracy: float,
     facts: Mapping[str, str],
 ) -> str | None:
-    """Classes in another order, or an accuracy near chance, and what to do about it.
+    """Classes in another order, another scale of the inputs, or an accuracy near chance.
+
+    One of them, the first in this order, with what to do about it.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `facts`
     what is known of the model.
@@ -131,7 +133,7 @@ def suspicion(
             f"{suspected.sentence}: if the labels are names, give its order by --classes {names}; "
             "if they are numbers, bring its outputs into theirs"
         )
-    doubt = suspect_inputs(accuracy, len(classes), len(labels))
+    doubt = facts.get("Scale") or suspect_inputs(accuracy, len(classes), len(labels))
     return f"{doubt[:-1]}, see --normalize?" if doubt and named else doubt
 
 
