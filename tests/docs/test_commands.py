@@ -13,7 +13,7 @@ from arcal.cli import main
 COMMANDS = ("audit", "calibrate", "demo", "train", "score", "evaluate", "report", "reproduce")
 COMING = {"test-all"}  # once the slow tests are marked
 EXAMPLES = {"--weight"}  # of the method that methods.md writes
-EVERYWHERE = {"--config", "--debug", "--quiet"}  # the help of `arcal` itself has it
+EVERYWHERE = {"--config", "--debug", "--quiet", "--verbose"}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | COMING
 
 

@@ -133,7 +133,7 @@ class Job:
 
         `advance` is told how many are done.
         """
-        settings = replace(self.settings, order=None, panel=())
+        settings = replace(self.settings, order=None, panel=(), scores_only=True)
         spec = self.fingerprint
         blocks = in_blocks(self.model, examples, settings, work=work, spec=spec, advance=advance)
         whole = _sorted(joined(list(blocks)))
@@ -328,22 +328,36 @@ def score_job(
     torch.Size([60])
     """
     job = job.checked()
-    blocks: list[Block] = []
+    job = replace(job, settings=replace(job.settings, scores_only=True))
+    parts: list[Robustness] = []  # a few numbers an input, without the logits of all classes
+    done = 0
     for block, told in _told(job, work, 0, len(job), progress, skipped or progress):
-        blocks.append(block)
-        told(sum(len(one.ids) for one in blocks), len(job))
-    scores = robustness_in(_sorted(joined(blocks)), job.settings)
-    assert scores is not None
-    return scores
+        part = robustness_in(block, job.settings)
+        assert part is not None
+        parts.append(part)
+        told(done := done + len(block.ids), len(job))
+    order = _order(torch.cat([part.ids for part in parts]))
+    columns = {
+        name: torch.cat([getattr(part, name) for part in parts])[order]
+        for name, value in vars(parts[0]).items()
+        if isinstance(value, Tensor)
+    }
+    return replace(parts[0], **columns)
+
+
+def _order(ids: Tensor) -> Tensor:
+    """The rows in ascending order of their ids, none of which may be there twice."""
+    order = ids.argsort(stable=True)
+    repeats = ids[order].diff() == 0
+    if repeats.any():
+        twice = int(ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    return order
 
 
 def _sorted(block: Block) -> Block:
     """The block in ascending order of its ids."""
-    order = block.ids.argsort(stable=True)
-    repeats = block.ids[order].diff() == 0
-    if repeats.any():
-        twice = int(block.ids[order][1:][repeats][0])
-        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    order = _order(block.ids)
     tensors = {
         name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
     }
