@@ -87,12 +87,12 @@ def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str,
     """An option as it is typed, and what is said of it."""
     how: Any = next(note for note in notes if hasattr(note, "metavar"))
     typed = f"--{(how.name or name).replace('_', '-')}" if name else ""
-    hint = how.help_behavior_hint
+    hint: Any = how.help_behavior_hint
     if callable(hint):
         several = isinstance(default, tuple)
         hint = hint(" ".join(map(str, default)) if several else str(default))
     text = how.help or " ".join(text.split())
-    return " ".join(filter(None, (typed, how.metavar))), " ".join(filter(None, (text, hint)))
+    return f"{typed} {how.metavar or ''}".strip(), f"{text} {hint or ''}".strip()
 
 
 def _default(one: "Field[Any]") -> Any:
