@@ -146,12 +146,11 @@ def training_loop(names):
 def write_scores(names):
     """Two files of data, and the scores of each."""
     for k in range(2):
-        batch = [column[k::2] for column in names["test_loader"][0]]
-        save_scores(
-            Path("scores", f"{k}.parquet"), arcal.score(names["model"], [batch], "margin"), {}
-        )
+        ids, x, labels = (column[k::2] for column in names["test_loader"][0])
+        scores = arcal.score(names["model"], [(ids, x, labels)], "margin")
+        save_scores(Path("scores", f"{k}.parquet"), scores, {})
         Path("photos").mkdir(exist_ok=True)
-        table = pa.table({"id": batch[0].numpy(), "label": batch[2].numpy()})
+        table = pa.table({"id": ids.numpy(), "label": labels.numpy()})
         pq.write_table(table, f"photos/{k}.parquet")
 
 

@@ -132,7 +132,7 @@ def images(N=2):
     return InMemory("a", ids, ids % 2, ("a", "b"), pixels)
 
 
-def evaluated(by_setting, scale="smoke", **changes):
+def evaluated(by_setting, scale="cpu", **changes):
     """What items are made of: settings of a scale, by name, and their subjects by variant."""
     settings = settings_of(scale, Sources())
     data, chosen = Data("a", images(), images(), images()), Chosen(0.1, 0.2, 0.2)

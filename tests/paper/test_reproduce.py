@@ -53,6 +53,7 @@ def reproduction(folder):
     recipe = replace(RECIPES["demo"].shortened(2), batch_size=8)
     setting = Setting(
         name=NAME,
+        title="Tiny images, small network",
         about="tiny images",
         run=Run(data=str(source), recipe=recipe, validation=40),
         seeds=(0, 1),

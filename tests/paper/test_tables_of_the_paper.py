@@ -129,7 +129,10 @@ def test_table_1_is_of_vanilla(vanilla):
     result = table1.ITEM.make({RESNET: vanilla})
     (table,) = result.tables
     (name, (accuracy, gap, attacked, sure)) = table.rows[0]
-    assert (name, accuracy.paper) == ("CIFAR-10, ResNet-29 (here small)", "91.4")
+    assert (name, accuracy.paper) == (
+        "CIFAR-10, small network (paper: CIFAR-10, ResNet-29)",
+        "91.4",
+    )
     runs = vanilla.subject(VANILLA).measures[CLEAN].runs
     assert values_of(accuracy) == tuple(run["accuracy"] for run in runs)
     assert values_of(gap) == tuple(run["gap"] for run in runs)
@@ -250,7 +253,7 @@ def test_one_seed_has_no_ensemble(subjects, table):
 def test_table_4_is_clean_and_corrupted(subjects):
     result = table4.ITEM.make(evaluated({WIDE: subjects, HUNDRED: subjects}))
     hundred, ten = result.tables
-    assert (hundred.title, ten.title) == ("CIFAR-100, WRN-28-10", "CIFAR-10, WRN-28-10")
+    assert (hundred.title, ten.title) == ("CIFAR-100, small network", "CIFAR-10, small network")
     cells = cells_of(hundred, "AR-AdaLS (on-the-fly)")
     assert [cell.paper for cell in cells] == ["79.2", "52.1", "2.3", "13.2"]
     assert {cell.paper for _, row in ten.rows for cell in row} == {None}
@@ -305,7 +308,7 @@ def test_table_5_claims_are_ratios_to_vanilla(subjects, factor, held):
 
 @pytest.mark.parametrize("name", ["table2", "table3", "table4", "table5"])
 def test_pages_say_what_was_measured(subjects, name):
-    settings = evaluated(dict.fromkeys((RESNET, WIDE, HUNDRED), subjects))
+    settings = evaluated(dict.fromkeys((RESNET, WIDE, HUNDRED), subjects), "smoke")
     result = ITEMS[name].make(settings)
     page = as_markdown(result, "smoke")
     assert "embedded images" in page

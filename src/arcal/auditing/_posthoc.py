@@ -7,7 +7,7 @@ from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R, Subject
-from arcal.calibration.posthoc import POSTHOC, Calibrator
+from arcal.calibration.posthoc import EVALUATED, Calibrator
 from arcal.errors import ArcalError
 
 
@@ -16,6 +16,7 @@ def fit_posthoc(
 ) -> Calibrator:
     """The post-hoc method of this name, fitted on what a run says of its validation images.
 
+    The name is a key of `EVALUATED`.
     Of several members it is their average that is calibrated. What cannot be fitted raises
     `ArcalError`, which names the `run`. `robustness` `(N,)` of the validation images is for methods
     that need it.
@@ -28,7 +29,7 @@ def fit_posthoc(
     """
     try:
         log_p, energy = validation.log_probabilities, validation.energy
-        return POSTHOC[name](log_p, validation.labels, robustness=robustness, energy=energy)
+        return EVALUATED[name](log_p, validation.labels, robustness=robustness, energy=energy)
     except ArcalError as error:
         raise ArcalError(f"{name} of {run}: {error}") from error
 

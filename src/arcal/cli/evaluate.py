@@ -42,7 +42,8 @@ class Evaluate:
     distribution. Images of another size are resized, which is said."""
     posthoc: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Post-hoc methods, each a row more for every method, fitted on each run's own validation
-    images: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline."""
+    images: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or
+    batch-temperature, a temperature for every batch of 100 test images without their labels."""
     order: Annotated[str, flag("ORDER")] = "gradient"
     """What the test set is ranked by, for the variance by level and in a report for all figures by
     level: gradient, attack, margin, confidence or random."""
@@ -67,7 +68,7 @@ class Evaluate:
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     """The runs that a command names, evaluated on the sets that it names."""
     from arcal.auditing import shift_sets
-    from arcal.calibration.posthoc import check_posthoc
+    from arcal.calibration.posthoc import EVALUATED, check_posthoc
     from arcal.compute import Compute
     from arcal.console import bar
     from arcal.data import load_test
@@ -87,7 +88,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     compute = Compute(command.accelerator, workers=command.workers, threads=command.threads)
     compute.log()
     for name in command.posthoc:
-        check_posthoc(name)
+        check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):
         raise ArcalError("--official and --cache are of corrupted test sets: add --shift")
     sets = [] if command.shift is None else shift_sets(command.shift)

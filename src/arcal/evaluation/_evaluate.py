@@ -17,7 +17,7 @@ from arcal.auditing import (
     measure_set,
     out_of_distribution,
 )
-from arcal.calibration.posthoc import Calibrator, check_posthoc
+from arcal.calibration.posthoc import EVALUATED, Calibrator, check_posthoc
 from arcal.compute import Compute
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
@@ -53,8 +53,8 @@ def evaluate(
     made once for all runs; predictions that are in the run folders are read instead, so that a
     killed evaluation goes on.
 
-    Each name of `posthoc`, a key of `POSTHOC`, adds to every method the same runs calibrated after
-    training, a subject of its own: each run by its own calibrator, fitted once on its clean
+    Each name of `posthoc`, a key of `EVALUATED`, adds to every method the same runs calibrated
+    after training, a subject of its own: each run by its own calibrator, fitted once on its clean
     validation predictions and applied to every set. With a mapping from names, that is added to the
     methods of these runs only.
 
@@ -81,7 +81,7 @@ def evaluate(
         posthoc = dict.fromkeys(posthoc, folders)
     to_calibrate = {name: _paths(runs) for name, runs in posthoc.items()}
     for name in to_calibrate:
-        check_posthoc(name)
+        check_posthoc(name, EVALUATED)
     names = [other.name for other in ood]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")

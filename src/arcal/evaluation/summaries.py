@@ -21,7 +21,7 @@ from arcal.auditing import (
     Subject,
     measure,
 )
-from arcal.calibration.posthoc import POSTHOC
+from arcal.calibration.posthoc import EVALUATED
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.store import load_header, load_tensors, save_tensors
@@ -157,9 +157,9 @@ def _file(folder: Path, run: str) -> Path:
 
 
 def _labels(about: Mapping[str, Any]) -> dict[str | None, str]:
-    """What the method and its twins are called in a file, by the twin's key in `POSTHOC`."""
+    """What the method and its twins are called in a file, by the twin's key in `EVALUATED`."""
     own = next(iter(about["figures"]))
-    twins = {name: f"{own} + {name}" for name in POSTHOC}
+    twins = {name: f"{own} + {name}" for name in EVALUATED}
     return {None: own} | {n: label for n, label in twins.items() if label in about["figures"]}
 
 

@@ -2,7 +2,8 @@
 
 table1 .. table5, figure1 .. figure8   which runs an item needs, and what it makes of them
 scales       what stands in for the paper's data sets and networks
-methods, headline   all methods side by side, and the few on all training images: not in the paper
+methods, headline, tournament   all methods side by side, the few on all training images, and
+             training for shift: not in the paper
 variants     what is compared: methods as they are trained, and perhaps calibrated afterwards
 plan, work   the runs that all items need together, and one setting's share of them
 reproduce    training, evaluating, writing
@@ -28,16 +29,17 @@ from arcal.paper import (
     table3,
     table4,
     table5,
+    tournament,
 )
 from arcal.paper.item import Item
 
 _TABLES = (table1, table2, table3, table4, table5)
 _FIGURES = (figure1, figure2, figure3, figure4, figure5, figure6, figure7, figure8)
 ITEMS: dict[str, Item] = {
-    module.ITEM.name: module.ITEM for module in (*_TABLES, *_FIGURES, methods, headline)
+    module.ITEM.name: module.ITEM for module in (*_TABLES, *_FIGURES, methods, headline, tournament)
 }
-BY_NAME = ("headline",)
-"""What `all` leaves out: it would take longer than all the rest."""
+BY_NAME = ("headline", "tournament")
+"""What `all` leaves out: either would take longer than all the rest."""
 
 
 def items_named(names: tuple[str, ...]) -> list[Item]:

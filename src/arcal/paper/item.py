@@ -27,7 +27,7 @@ class Evaluated:
 
     @property
     def title(self) -> str:
-        """The data set and network of the paper that it stands for."""
+        """The data set and the network that it is of."""
         return self.setting.title
 
     def subject(self, variant: Variant) -> Subject:

@@ -18,13 +18,21 @@ def setting_notes(
             lines.append(f"{TITLES[name]}: not run at this scale.")
             continue
         one = evaluated[name]
-        line = f"{one.title}: {one.setting.about}; {len(one.setting.seeds)} seeds"
+        line = f"{titled(one)}: {one.setting.about}; {len(one.setting.seeds)} seeds"
         if shift:
             line += f"; under shift: {shift_words(next(iter(one.subjects.values())))}"
             if one.setting.shift_images is not None:
                 line += f", of {one.setting.shift_images:,} test images"
         lines.append(line + ".")
     return lines
+
+
+def titled(evaluated: Evaluated) -> str:
+    """A setting's title, with the data set and network of the paper that it stands for."""
+    printed = TITLES[evaluated.setting.name]
+    return (
+        evaluated.title if printed == evaluated.title else f"{evaluated.title} (paper: {printed})"
+    )
 
 
 def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> list[str]:

@@ -17,8 +17,10 @@ from arcal.errors import ArcalError
 from arcal.files import expanded
 from arcal.paper.variants import (
     ADALS,
+    ADDED,
     AR_ADALS,
     CCAT,
+    FOCAL,
     JOINT,
     LS,
     MARGIN,
@@ -41,8 +43,10 @@ TITLES = {
     "cifar10-wrn": "CIFAR-10, WRN-28-10",
     "cifar100-wrn": "CIFAR-100, WRN-28-10",
     "imagenet-resnet101": "ImageNet, ResNet-101",
+    "cifar10-tournament": "CIFAR-10, training for shift",
+    "cifar100-tournament": "CIFAR-100, training for shift",
 }
-"""What settings stand for, by name; a scale has some of them."""
+"""What settings stand for, by name; a scale has some of them, perhaps of other networks."""
 
 
 @dataclass(frozen=True)
@@ -58,17 +62,19 @@ class Sources:
 class Setting:
     """One data set and network of the paper, as a scale has it.
 
-    `run` is its vanilla run; every other differs from it in method, settings and seeds. Of the
-    grids `epsilons`, `alphas` (AR-AdaLS) and `adals_alphas` the value with the best validation ECE
-    on the first seed is taken; a single value is taken as it is. `rescore` are the epochs, or
-    shares of all epochs, of AR-AdaLS on the fly; `levels` the R that Figure 5 tries. `ood` is the
-    other data of Figure 4, of which `ood_classes` are taken, all for None. `attack` finds the
-    robustness of training, validation and test images; None is ours, the quick one where levels of
-    training and validation images are all that is wanted. `shift_images` is how many of the test
-    images are corrupted, drawn by the split seed; None is all.
+    `title` names the data and the network that are really there, in headings and pictures. `run` is
+    its vanilla run; every other differs from it in method, settings and seeds. Of the grids
+    `epsilons`, `alphas` (AR-AdaLS) and `adals_alphas` the value with the best validation ECE on the
+    first seed is taken; a single value is taken as it is. `rescore` are the epochs, or shares of
+    all epochs, of AR-AdaLS on the fly; `levels` the R that Figure 5 tries. `ood` is the other data
+    of Figure 4, of which `ood_classes` are taken, all for None. `attack` finds the robustness of
+    training, validation and test images; None is ours, the quick one where levels of training and
+    validation images are all that is wanted. `shift_images` is how many of the test images are
+    corrupted, drawn by the split seed; None is all.
     """
 
     name: str
+    title: str
     about: str
     run: Run
     seeds: tuple[int, ...]
@@ -83,11 +89,6 @@ class Setting:
     ood_classes: tuple[int, ...] | None = None
     attack: str | None = None
     shift_images: int | None = None
-
-    @property
-    def title(self) -> str:
-        """The data set and network of the paper that it stands for."""
-        return TITLES[self.name]
 
     def runs(self, variant: Variant, chosen: "Chosen") -> list[Run]:
         """The runs of what is trained: one a seed, or one for all of members in lockstep."""
@@ -112,6 +113,9 @@ class Chosen:
 
 def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, dict[str, Any]]:
     """The method of `arcal.methods` that trains a variant, and its settings."""
+    if variant.added is not None:
+        method, settings = _training(replace(variant, added=None), setting, chosen)
+        return method, settings | ADDED[variant.added][1]
     adaptive = {"alpha": chosen.alpha, "order": "attack", "attack": setting.attack}
     if variant.R is not None:
         if variant.R == 1:
@@ -128,6 +132,7 @@ def _training(variant: Variant, setting: Setting, chosen: Chosen) -> tuple[str, 
         RANDOM: ("ar-adals", {"alpha": chosen.alpha, "order": "random"}),
         MIXUP: ("vanilla", {"mixup": 0.2}),
         CCAT: ("ccat", {}),
+        FOCAL: ("focal", {}),
         OF_ENSEMBLE: ("ar-adals", adaptive),
     }
     return by_variant[variant]
@@ -139,6 +144,7 @@ def _smoke(sources: Sources) -> list[Setting]:
     six = replace(run, classes=(0, 2, 3, 4, 5, 6))  # the other four are what it never sees
     first = Setting(
         name="cifar10-resnet29",
+        title="Fashion-MNIST of six classes, small network",
         about="3,000 embedded images of six classes of Fashion-MNIST, small network, 10 epochs",
         run=six,
         seeds=(0, 1),
@@ -153,6 +159,7 @@ def _smoke(sources: Sources) -> list[Setting]:
     other = replace(
         first,
         name="cifar100-wrn",
+        title="Fashion-MNIST, small network",
         about="2,000 embedded images of all ten classes, small network, 10 epochs",
         run=replace(run, images=2000),
         levels=(1, 10),
@@ -163,7 +170,14 @@ def _smoke(sources: Sources) -> list[Setting]:
         ood="fashion",
         ood_classes=(1, 7, 8, 9),
     )
-    return [first, same, other]
+    contest = replace(
+        first,
+        name="cifar10-tournament",
+        epsilons=(0.05,),
+        alphas=("auto",),
+        shift=("gaussian_noise-3", "fog-3", "spatter-3", "saturate-3"),
+    )
+    return [first, same, other, contest]
 
 
 def _cpu(sources: Sources) -> list[Setting]:
@@ -171,6 +185,7 @@ def _cpu(sources: Sources) -> list[Setting]:
     run = Run(sources.cifar10, recipe=recipe, images=5000, validation=3000)
     first = Setting(
         name="cifar10-resnet29",
+        title="CIFAR-10, small network",
         about="5,000 training and 3,000 validation images, small network, 30 epochs",
         run=run,
         seeds=(0, 1, 2, 3, 4),
@@ -186,6 +201,7 @@ def _cpu(sources: Sources) -> list[Setting]:
     other = replace(
         first,
         name="cifar100-wrn",
+        title="CIFAR-100, small network",
         about="10,000 training and 3,000 validation images, small network, 30 epochs",
         # With 5,000 its vanilla is hardly over-confident on validation (.03), with these (.065) as
         # the paper's.
@@ -197,6 +213,7 @@ def _cpu(sources: Sources) -> list[Setting]:
     same = replace(first, name="cifar10-wrn")
     headline = Setting(
         name="cifar10-headline",
+        title="CIFAR-10, all training images",
         about="45,000 training and 5,000 validation images, medium network, 16 epochs",
         run=Run(sources.cifar10, network="medium", recipe=RECIPES["medium"]),
         seeds=(0, 1, 2, 3, 4, 5, 6, 7),
@@ -209,12 +226,28 @@ def _cpu(sources: Sources) -> list[Setting]:
         shift=(),
         ood=None,
     )
-    return [first, same, other, headline]
+    contest = replace(
+        headline,
+        name="cifar10-tournament",
+        title="CIFAR-10, fast network",
+        about="45,000 training and 5,000 validation images, fast network, 12 epochs",
+        run=Run(sources.cifar10, network="fast", recipe=RECIPES["fast"]),
+        shift_images=5000,
+    )
+    hundred = replace(
+        contest,
+        name="cifar100-tournament",
+        title="CIFAR-100, fast network",
+        run=replace(contest.run, data=sources.cifar100),
+        seeds=(0, 1, 2, 3),
+    )
+    return [first, same, other, headline, contest, hundred]
 
 
 def _paper(sources: Sources) -> list[Setting]:
     resnet = Setting(
         name="cifar10-resnet29",
+        title=TITLES["cifar10-resnet29"],
         about="appendix A.1, ResNet-29",
         run=Run(data=sources.cifar10, network="resnet29", recipe=RECIPES["resnet29"]),
         seeds=(0, 1, 2, 3, 4),
@@ -230,6 +263,7 @@ def _paper(sources: Sources) -> list[Setting]:
     wide = replace(
         resnet,
         name="cifar10-wrn",
+        title=TITLES["cifar10-wrn"],
         about="appendix A.1, WRN-28-10",
         run=Run(data=sources.cifar10, network="wrn-28-10", recipe=RECIPES["wrn-28-10"]),
         seeds=(0, 1, 2, 3),
@@ -239,6 +273,7 @@ def _paper(sources: Sources) -> list[Setting]:
     hundred = replace(
         wide,
         name="cifar100-wrn",
+        title=TITLES["cifar100-wrn"],
         about="appendix A.2",
         run=replace(wide.run, data=sources.cifar100),
         epsilons=(0.07,),
@@ -249,6 +284,7 @@ def _paper(sources: Sources) -> list[Setting]:
     imagenet = replace(
         resnet,
         name="imagenet-resnet101",
+        title=TITLES["imagenet-resnet101"],
         about="appendix A.3",
         run=Run(data=sources.imagenet, network="resnet101", recipe=RECIPES["imagenet"]),
         alphas=({"0": 0.001, "60": 0.05},),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from arcal.auditing import Spread
 from arcal.evaluation import predict
 from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.notes import setting_notes, titled
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean
 from arcal.paper.variants import VANILLA
@@ -43,7 +43,7 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         accuracy, gap = clean(vanilla, "accuracy"), clean(vanilla, "gap")
         attacked, sure = _attacked(one), _sure(one)
         cells = [Cell(printed, accuracy), Cell(None, gap), Cell("100", attacked), Cell(None, sure)]
-        rows.append((f"{one.title} (here {one.setting.run.network_name})", cells))
+        rows.append((titled(one), cells))
         over = sum(value > 0 for value in gap.values)
         claims += [
             _accurate(one, accuracy),

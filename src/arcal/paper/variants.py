@@ -10,21 +10,29 @@ class Variant:
     """A row of the paper's tables: what is trained, by the paper's name, and what follows.
 
     `R` is the number of levels of AR-AdaLS where Figure 5 tries another than ten; with one level it
-    is AdaLS. `posthoc` is a calibration after training, a key of `POSTHOC`.
+    is AdaLS. `added` is what it is trained with as well, a key of `ADDED`, and `posthoc` a
+    calibration after training, a key of `POSTHOC` or `EVALUATED`.
 
     >>> VANILLA.calibrated("temperature").title
     'Temperature Scaling'
     >>> AR_ADALS.with_levels(4).title
     'AR-AdaLS, R = 4'
+    >>> VANILLA.adding("augmix").calibrated("temperature").title
+    'Vanilla with AugMix + temperature'
     """
 
     name: str
     R: int | None = None
     posthoc: str | None = None
+    added: str | None = None
 
     def with_levels(self, R: int) -> "Variant":
         """The same with R levels."""
         return replace(self, R=R)
+
+    def adding(self, added: str) -> "Variant":
+        """The same trained with one of `ADDED` as well."""
+        return replace(self, added=added)
 
     def calibrated(self, posthoc: str) -> "Variant":
         """The same calibrated after training."""
@@ -41,6 +49,8 @@ class Variant:
         if self in _AS_PUBLISHED:
             return _AS_PUBLISHED[self]
         name = self.name if self.R is None else f"AR-AdaLS, R = {self.R}"
+        if self.added is not None:
+            name += f" with {ADDED[self.added][0]}"
         return name + (f" + {self.posthoc}" if self.posthoc else "")
 
     @property
@@ -60,6 +70,7 @@ RANDOM = Variant("AR-AdaLS, random order")
 MIXUP = Variant("mixup")
 CCAT = Variant("CCAT")
 OF_ENSEMBLE = Variant("AR-AdaLS of Ensemble")
+FOCAL = Variant("Focal loss (FLSD-53)")
 TRAINED = (
     VANILLA,
     LS,
@@ -73,7 +84,17 @@ TRAINED = (
     CCAT,
     OF_ENSEMBLE,
 )
-"""All that is trained, but for other numbers of levels."""
+"""All that the paper has trained, but for other numbers of levels, and the orders beside it."""
+
+ADDED: dict[str, tuple[str, dict[str, float]]] = {
+    "noise": ("noise", {"noise": 0.1}),
+    "perturbed": ("perturbed inputs", {"perturbed": 0.15}),
+    "augmix": ("AugMix", {"augmix": 12.0}),
+    "regmixup": ("RegMixup", {"regmixup": 20.0}),
+    "entropy": ("an entropy bonus", {"entropy": 0.1}),
+    "mbls": ("MbLS", {"mbls": 6.0}),
+}
+"""What can be added to a method, in words and as settings: as their authors have them."""
 
 TEMPERATURE_SCALING = VANILLA.calibrated("temperature")
 MIX_N_MATCH = VANILLA.calibrated("ets")

@@ -20,6 +20,7 @@ POSTHOC = {
     "ebs": ("EBS", "a temperature by the energy of the logits"),
     "pts": ("PTS", "a temperature by the largest logits"),
     "spline": ("Spline", "the confidence by a spline"),
+    "batch-temperature": ("batch TS", "a temperature for every batch of unlabelled images"),
 }
 """What a post-hoc method is called, in short and in words."""
 

@@ -12,6 +12,7 @@ pts                    a temperature by the largest log-probabilities
 spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
 batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated
+by_batch               the same for a set, batch by batch, to evaluate it
 calibrated             a classifier and its calibrator as one module
 mirrored               a classifier that sees an image and its mirror image
 
@@ -24,6 +25,7 @@ from arcal.calibration.posthoc.batch_temperature import (
     Today,
     fit_batch_temperature,
 )
+from arcal.calibration.posthoc.by_batch import TemperatureByBatch, fit_by_batch
 from arcal.calibration.posthoc.calibrated import Calibrated
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
@@ -40,7 +42,13 @@ from arcal.calibration.posthoc.isotonic import (
 )
 from arcal.calibration.posthoc.mirrored import Mirrored
 from arcal.calibration.posthoc.pts import ParameterizedTemperature, fit_pts
-from arcal.calibration.posthoc.registry import CALIBRATORS, POSTHOC, check_posthoc, from_state
+from arcal.calibration.posthoc.registry import (
+    CALIBRATORS,
+    EVALUATED,
+    POSTHOC,
+    check_posthoc,
+    from_state,
+)
 from arcal.calibration.posthoc.smart import Smart, fit_smart
 from arcal.calibration.posthoc.spline import Spline, fit_spline
 from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
@@ -48,6 +56,7 @@ from arcal.calibration.posthoc.vector_scaling import VectorScaling, fit_vector
 
 __all__ = [
     "CALIBRATORS",
+    "EVALUATED",
     "POSTHOC",
     "BatchTemperature",
     "Calibrated",
@@ -62,10 +71,12 @@ __all__ = [
     "Smart",
     "Spline",
     "Temperature",
+    "TemperatureByBatch",
     "Today",
     "VectorScaling",
     "check_posthoc",
     "fit_batch_temperature",
+    "fit_by_batch",
     "fit_dirichlet",
     "fit_ebs",
     "fit_ensemble_temperature",

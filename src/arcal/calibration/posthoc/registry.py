@@ -7,6 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration.posthoc.by_batch import fit_by_batch
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
@@ -59,6 +60,9 @@ POSTHOC: dict[str, Fit] = {
 }
 """What fits a method, by the method's name."""
 
+EVALUATED: dict[str, Fit] = {**POSTHOC, "batch-temperature": fit_by_batch}
+"""Those of `POSTHOC`, and what can be evaluated but not put into a model, as it sees a batch."""
+
 CALIBRATORS: dict[str, type[Calibrator]] = {
     calibrator.kind: calibrator
     for calibrator in (
@@ -77,13 +81,13 @@ CALIBRATORS: dict[str, type[Calibrator]] = {
 """What a method fits, by the same name."""
 
 
-def check_posthoc(name: str) -> None:
-    """Refuse a name that is not one of `POSTHOC`.
+def check_posthoc(name: str, known: Mapping[str, object] = POSTHOC) -> None:
+    """Refuse a name that is not one of `POSTHOC`, or of those `known`.
 
     >>> check_posthoc("irm")
     """
-    if name not in POSTHOC:
-        raise ArcalError(f"post-hoc method {name!r} is unknown: choose from {', '.join(POSTHOC)}")
+    if name not in known:
+        raise ArcalError(f"post-hoc method {name!r} is unknown: choose from {', '.join(known)}")
 
 
 def from_state(kind: str, state: Mapping[str, Tensor]) -> Calibrator:
