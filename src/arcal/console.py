@@ -37,7 +37,7 @@ EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
-log = logging.getLogger("arcal")
+log, epochs = logging.getLogger("arcal"), logging.getLogger("arcal.epochs")
 
 
 class _Shown(logging.Handler):
@@ -52,15 +52,19 @@ class _Shown(logging.Handler):
 def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
     """While the block runs, draw no progress if `quiet`, and show what is logged if `verbose`.
 
+    Each epoch is shown also where there is no terminal, unless `quiet`.
+
     >>> with say_less_or_more(quiet=False, verbose=True):
     ...     log.isEnabledFor(logging.INFO)
     True
     """
     console.quiet = quiet
-    handler, level = _Shown(), log.level
+    handler, levels = _Shown(), (log.level, epochs.level)
+    log.addHandler(handler)
     if verbose:
-        log.addHandler(handler)
         log.setLevel(logging.INFO)
+    elif not quiet and not console.is_terminal:
+        epochs.setLevel(logging.INFO)
     started, worked = monotonic(), process_time()
     try:
         yield
@@ -68,7 +72,8 @@ def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
         log.info(f"done in {spent[0]:.1f} s, {spent[1]:.1f} s of processor time in this process")
     finally:
         log.removeHandler(handler)
-        log.setLevel(level)
+        log.setLevel(levels[0])
+        epochs.setLevel(levels[1])
 
 
 class Bar(Protocol):

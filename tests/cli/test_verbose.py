@@ -59,6 +59,7 @@ def test_a_training_and_an_evaluation_say_what_is_there(tmp_path, monkeypatch):
     assert f"read {data} in 0." in first
     assert "0 of 2 epochs were trained before" in first
     assert "training vanilla: 2 epochs, " in first
+    assert "epoch 2 of 2, loss " in first
     (run,) = (tmp_path / "runs").iterdir()
     assert f"{run.name}: 2 of 2 epochs were trained before" in said(*train)
     assert "0 of 1 sets of predictions are in the run folders" in said("evaluate", run)
@@ -79,6 +80,16 @@ def test_without_it_none_of_this_is_said(here):
     assert done.code == 0
     assert "opened" not in done.stderr
     assert "float32" not in done.stderr
+
+
+@pytest.mark.parametrize(("quiet", "lines"), [([], 2), (["-q"], 0)])
+def test_a_log_has_a_line_an_epoch(quiet, lines, tmp_path):
+    data = write_tiny(tmp_path / "data")
+    train = "train", "--data", data, "--validation", 40, "--epochs", 2, "--runs", tmp_path / "runs"
+    done = arcal(*train, *quiet)
+    assert done.code == 0, done.stderr
+    assert done.stderr.count("validation accuracy") == lines + 1, "and one at the end"
+    assert done.stderr.count(" of 2, loss ") == lines
 
 
 def test_it_does_not_go_with_quiet(here):
