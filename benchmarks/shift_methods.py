@@ -30,6 +30,7 @@ from arcal.training.run import Run
 from arcal.transforms.corruptions import IMAGENET_C
 from benchmarks.settings import shared
 
+LEVELS = {"alpha": "auto", "order": "gradient"}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "vanilla": ("vanilla", {}),
     "noise 0.1": ("vanilla", {"noise": 0.1}),
@@ -43,6 +44,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "entropy, β = 0.1": ("vanilla", {"entropy": 0.1}),
     "focal, FLSD-53": ("focal", {}),
     "MbLS, m = 6": ("vanilla", {"mbls": 6.0}),
+    "AR-AdaLS": ("ar-adals", LEVELS),
+    "AR-AdaLS, noise 0.1": ("ar-adals", LEVELS | {"noise": 0.1}),
+    "AR-AdaLS, perturbed 0.15": ("ar-adals", LEVELS | {"perturbed": 0.15}),
+    "AR-AdaLS, AugMix, λ = 12": ("ar-adals", LEVELS | {"augmix": 12.0}),
 }
 NOISES = ("gaussian_noise", "shot_noise", "impulse_noise")
 OTHERS = tuple(type for type in IMAGENET_C if type not in NOISES)

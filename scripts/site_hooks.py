@@ -32,6 +32,7 @@ ROOMS = (
     "arcal.store",
     "arcal.training",
     "arcal.evaluation",
+    "arcal.planning",
     "arcal.report",
     "arcal.integrations.lightning",
     "arcal.integrations.transformers",

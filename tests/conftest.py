@@ -12,6 +12,14 @@ def one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory):
+    """What is decoded is kept for the tests alone, and for the processes that they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARCAL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def shared():
     """The folder of real data, networks and oracles."""

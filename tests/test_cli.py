@@ -172,11 +172,11 @@ def _spoiled(run: Path) -> Path:
         (["train", "--data", "/nowhere"], "--data /nowhere is neither there nor"),
         (["score"], "0 names: give MODEL and DATA, or RUN"),
         (["trian"], "there is no command trian: did you mean train?; see `arcal --help`"),
-        (["learn"], "there is no command learn: choose audit, calibrate"),
+        (["infer"], "there is no command infer: choose audit, calibrate"),
         (
             [],
             "no command: Expected one of {audit, calibrate, demo, train, score, evaluate, report, "
-            "reproduce}",
+            "reproduce, plan}",
         ),
         (["reproduce", "--seeds", "0", "table1"], "--seeds cannot be '0', 'table1'"),
         (["reproduce", "headline"], "choose another by --scale"),

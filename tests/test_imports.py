@@ -36,6 +36,7 @@ ROOMS = (
     "evaluation",
     "classifiers",
     "audits",
+    "planning",
     "paper",
     "demo",
     "cli",

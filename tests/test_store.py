@@ -15,6 +15,7 @@ from arcal.files import write_whole
 from arcal.robustness import Robustness
 from arcal.store import (
     RunFolder,
+    _scores,
     content_hash,
     load_scores,
     load_tensors,
@@ -141,6 +142,28 @@ def test_shards_make_up_a_score_file(tmp_path):
     assert found.success.tolist() == [True, False, True, False]
     with pytest.raises(ArcalError, match=r"its model is m, not n; delete .*s.shards and score"):
         load_scores(shards[0], {"model": "n"})
+
+
+@pytest.mark.parametrize(("rows", "groups"), [(_scores.ROWS, [120]), (50, [50, 50, 20])])
+def test_shards_become_few_row_groups_of_the_same_rows(tmp_path, monkeypatch, rows, groups):
+    monkeypatch.setattr(_scores, "ROWS", rows)
+    shards = [tmp_path / "s.shards" / f"{number:02}.parquet" for number in range(60)]
+    first = scores(torch.tensor([True, False]))
+    parts = [
+        replace(first, ids=first.ids + 10 * number, robustness=first.robustness / (1 + number))
+        for number in range(60)
+    ]
+    for shard, part in zip(shards, parts, strict=True):
+        save_scores(shard, part, {"model": "m"})
+    merge_scores(tmp_path / "s.parquet", shards)
+    about = pq.read_metadata(tmp_path / "s.parquet")
+    assert [about.row_group(g).num_rows for g in range(about.num_row_groups)] == groups
+    found = load_scores(tmp_path / "s.parquet", {"model": "m"})
+    for name in ("ids", "robustness", "success", "passes"):
+        whole = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(getattr(found, name), whole)
+    save_scores(tmp_path / "t.parquet", found, {"model": "m"})
+    assert (tmp_path / "t.parquet").read_bytes() == (tmp_path / "s.parquet").read_bytes()
 
 
 def test_stale_and_damaged_files_are_refused(tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from arcal.cli._help import COMMON
+from arcal.cli._help import COMMON, subcommands
 from arcal.cli._parsed import COMMANDS
 from command_line import arcal
 
@@ -15,8 +15,9 @@ NOTATION = re.compile(
     r"\b(STR|INT|FLOAT)\b|\{[^}]*\}|\bNone\b|\[[A-Z-]|\|[A-Z{]|[│╭╰─]|\(default: (False|)\)"
     r"|\(required\)|\(repeatable\)|\x1b"
 )
-PAGES = [[], *([name] for name in COMMANDS)]
-IDS = ["arcal", *COMMANDS]
+INNER = [f"{name} {inner}" for name, of in COMMANDS.items() for inner in subcommands(of)]
+PAGES = [[], *(name.split() for name in (*COMMANDS, *INNER))]
+IDS = ["arcal", *COMMANDS, *INNER]
 
 
 def help_of(words):
@@ -52,10 +53,10 @@ def test_no_word_is_broken_at_any_width(words, monkeypatch):
     assert said(40) == said(80) == said(120)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, *INNER])
 def test_each_option_is_there_with_its_explanation(name, completions, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
-    lines = help_of([name]).splitlines()
+    lines = help_of(name.split()).splitlines()
     options = [i for i, line in enumerate(lines) if re.match(r"  -", line)]
     assert all(lines[i + 1].startswith("      ") for i in options)
     listed = {re.findall(r"--[a-z][\w-]*", lines[i])[0] for i in options}
@@ -66,8 +67,12 @@ def test_each_option_is_there_with_its_explanation(name, completions, monkeypatc
 def options_in(completions, name):
     """The options that the script of bash completes after a command."""
     (known,) = re.findall(r"^COMPLETION_SPEC = (.*)$", completions, re.MULTILINE)
-    options = ast.literal_eval(known)["subcommands"][name]["options"]
-    return {flag for option in options for flag in option["flags"] if flag.startswith("--")}
+    command = ast.literal_eval(known)
+    for word in name.split():
+        command = command["subcommands"][word]
+    return {
+        flag for option in command["options"] for flag in option["flags"] if flag.startswith("--")
+    }
 
 
 def test_a_method_of_another_value_says_what_its_settings_take():

@@ -10,7 +10,9 @@ from documents import DOCUMENTS, NAMES, ROOT, blocks, quoted
 
 from arcal.cli import main
 
-COMMANDS = ("audit", "calibrate", "demo", "train", "score", "evaluate", "report", "reproduce")
+ON_RUNS = ("train", "evaluate", "report", "reproduce")
+COMMANDS = ("audit", "calibrate", "demo", "plan", "score", *ON_RUNS)
+OF_PLAN = ("plan score", "plan train", "plan audit")
 COMING = {"test-all"}  # once the slow tests are marked
 EXAMPLES = {"--weight"}  # of the method that methods.md writes
 EVERYWHERE = {"--config", "--debug", "--quiet", "--verbose"}
@@ -21,12 +23,14 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 def flags():
     """The flags of each command, as its help names them."""
     with pytest.MonkeyPatch.context() as patch:
-        return {command: named_in_help(command, patch) for command in COMMANDS}
+        found = {command: named_in_help(command, patch) for command in (*COMMANDS, *OF_PLAN)}
+    found["plan"] |= set().union(*(found[command] for command in OF_PLAN))
+    return found
 
 
 def named_in_help(command, patch):
     lines: list[str] = []
-    patch.setattr(sys, "argv", ["arcal", command, "--help"])
+    patch.setattr(sys, "argv", ["arcal", *command.split(), "--help"])
     patch.setattr(sys.stdout, "write", lines.append)
     with pytest.raises(SystemExit) as stop:
         main()

@@ -42,8 +42,9 @@ class Settings:
 
     `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
     "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
-    shown under. `batch` inputs are run at a time, by default `usual_batch`. With `scores_only`
-    inputs are taken as they lie on disk, and none are held as they are when perturbed.
+    shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest`, for
+    scores alone, no perturbed input is kept, nor what it is taken for, and inputs are taken as they
+    lie on disk.
 
     >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
     ['test-gaussian_noise-3']
@@ -55,7 +56,7 @@ class Settings:
     panel: Sequence[EvaluationSet] = ()
     batch: int | None = None
     device: torch.device = CPU
-    scores_only: bool = False
+    nearest: bool = True
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
@@ -210,12 +211,12 @@ def _batch(
         keep=(lambda _, adversarial: attacked.append(adversarial)) if attacks else None,
     )
     block = Block(ids, labels, logits, shifted, scores.robustness, passes=scores.passes)
-    if not attacks:
+    if not attacks or not settings.nearest:
         return block
     after = _logits_after(model, x, attacked[0])
     success = attacked[0].success.cpu()
     nearest = torch.where(success, after.argmax(dim=1), -1)
-    if settings.scores_only or not isinstance(x, Tensor) or x.ndim not in (2, 4):
+    if not isinstance(x, Tensor) or x.ndim not in (2, 4):
         return replace(block, nearest=nearest)
     shown = -(-len(ids) // SHOWN) if x.ndim == 4 else len(ids)
     least = scores.robustness.argsort()[:shown]

@@ -54,11 +54,11 @@ def in_blocks(
                 "arcal": __version__,
                 "model": model_fingerprint(model, spec, examples, settings.device),
                 "data": examples.content,
-                "settings": settings.facts() | ({"scores": True} if settings.scores_only else {}),
+                "settings": settings.facts() | ({} if settings.nearest else {"scores": True}),
             }
         )
         log.info(f"{examples.name}: what is done is kept in {folder}")
-    order = torch.arange(len(examples)) if settings.scores_only else examples.order()
+    order = examples.order() if settings.nearest else torch.arange(len(examples))
     for number, positions in enumerate(order.split(BLOCK)):
         ids = examples.ids[positions]
         path = None if folder is None else folder / f"{number:05}.safetensors"
@@ -70,7 +70,7 @@ def in_blocks(
             further = partial(_further, advance, number * BLOCK)
             block = audit_block(model, ids, x, labels, settings, images, further)
             if path is not None:
-                _save(path, block, evidence_of(examples.part, positions))
+                save_block(path, block, evidence_of(examples.part, positions))
         yield block
 
 
@@ -145,7 +145,8 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
     return digest.hexdigest()[:16]
 
 
-def _save(path: Path, block: Block, files: dict[str, str]) -> None:
+def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
+    """Write a block that is done, with what tells its files from replaced ones."""
     tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
     shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
     some = vars(block.perturbed) if block.perturbed else {}

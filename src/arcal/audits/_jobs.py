@@ -133,7 +133,7 @@ class Job:
 
         `advance` is told how many are done.
         """
-        settings = replace(self.settings, order=None, panel=(), scores_only=True)
+        settings = replace(self.settings, order=None, panel=(), nearest=False)
         spec = self.fingerprint
         blocks = in_blocks(self.model, examples, settings, work=work, spec=spec, advance=advance)
         whole = _sorted(joined(list(blocks)))
@@ -328,39 +328,40 @@ def score_job(
     torch.Size([60])
     """
     job = job.checked()
-    job = replace(job, settings=replace(job.settings, scores_only=True))
-    parts: list[Robustness] = []  # a few numbers an input, without the logits of all classes
+    job = replace(job, settings=replace(job.settings, nearest=False))
+    parts: list[Robustness] = []
     done = 0
     for block, told in _told(job, work, 0, len(job), progress, skipped or progress):
-        part = robustness_in(block, job.settings)
-        assert part is not None
-        parts.append(part)
-        told(done := done + len(block.ids), len(job))
-    order = _order(torch.cat([part.ids for part in parts]))
+        scores = robustness_in(block, job.settings)
+        assert scores is not None
+        parts.append(scores)  # and not the logits: of a million inputs they need not fit
+        done += len(block.ids)
+        told(done, len(job))
+    order = _ascending(torch.cat([one.ids for one in parts]))
     columns = {
-        name: torch.cat([getattr(part, name) for part in parts])[order]
+        name: torch.cat([getattr(one, name) for one in parts])[order]
         for name, value in vars(parts[0]).items()
         if isinstance(value, Tensor)
     }
     return replace(parts[0], **columns)
 
 
-def _order(ids: Tensor) -> Tensor:
-    """The rows in ascending order of their ids, none of which may be there twice."""
-    order = ids.argsort(stable=True)
-    repeats = ids[order].diff() == 0
-    if repeats.any():
-        twice = int(ids[order][1:][repeats][0])
-        raise ArcalError(f"id {twice} is there twice: every input has its own")
-    return order
-
-
 def _sorted(block: Block) -> Block:
     """The block in ascending order of its ids."""
-    order = _order(block.ids)
+    order = _ascending(block.ids)
     tensors = {
         name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
     }
     return replace(
         block, **tensors, shifted={where: z[order] for where, z in block.shifted.items()}
     )
+
+
+def _ascending(ids: Tensor) -> Tensor:
+    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
+    order = ids.argsort(stable=True)
+    repeats = ids[order].diff() == 0
+    if repeats.any():
+        twice = int(ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    return order

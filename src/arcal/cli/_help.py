@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -32,11 +32,22 @@ WIDEST = 100
 
 def overview(about: str, commands: Mapping[str, type]) -> str:
     """The help of `arcal` itself: what it is about, and its commands."""
+    return _list_of("arcal", about, commands)
+
+
+def subcommands(command: type) -> dict[str, type]:
+    """The commands that a command consists of, such as `arcal plan score`, by their last word."""
+    hints = get_type_hints(command, include_extras=True).values()
+    kinds = [kind for hint in hints if get_origin(hint) is Union for kind in get_args(hint)]
+    return {kind.__metadata__[0].name: get_args(kind)[0] for kind in kinds}
+
+
+def _list_of(typed: str, about: str, commands: Mapping[str, type]) -> str:
     firsts = [(name, inspect.getdoc(of) or "") for name, of in commands.items()]
-    lines = ["usage: arcal COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
+    lines = [f"usage: {typed} COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
     lines += _explained((name, text.partition("\n")[0]) for name, text in firsts)
     lines += ["", "Options of every command:", *_explained(COMMON)]
-    lines += ["", *_paragraphs("`arcal COMMAND --help` explains the others.")]
+    lines += ["", *_paragraphs(f"`{typed} COMMAND --help` explains the others.")]
     return "\n".join(lines)
 
 
@@ -46,6 +57,8 @@ def help_for(name: str, command: type) -> str:
     `command` is a dataclass whose fields are options, or dataclasses of some; each is explained by
     the text under it, or by the `help` of its `tyro.conf.arg`.
     """
+    if inner := subcommands(command):
+        return _list_of(f"arcal {name}", inspect.getdoc(command) or "", inner)
     sections = dict(_sections(command))
     named = sections.pop("", [])
     usage = " ".join(["usage: arcal", name, *(row[0] for row in named), "[options]"])

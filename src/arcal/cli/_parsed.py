@@ -11,12 +11,13 @@ from typing import Annotated, Any, Union
 import tyro
 from tyro.conf import subcommand
 
-from arcal.cli._help import help_for, overview
+from arcal.cli._help import help_for, overview, subcommands
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
+from arcal.cli.plan import PlanJob
 from arcal.cli.report import Report
 from arcal.cli.reproduce import Reproduce
 from arcal.cli.score import Score
@@ -32,6 +33,7 @@ COMMANDS = {
     "evaluate": Evaluate,
     "report": Report,
     "reproduce": Reproduce,
+    "plan": PlanJob,
 }
 
 ABOUT = "Audit, calibrate and train classifiers that say how sure they are."
@@ -57,8 +59,7 @@ def command(arguments: list[str]) -> Any:
     if arguments[:1] in (["train"], ["--tyro-write-completion"], ["--tyro-print-completion"]):
         commands["train"] = train_command()
     if asks:
-        name = arguments[0]
-        print(help_for(name, commands[name]) if name in commands else overview(ABOUT, commands))
+        print(_help(arguments, commands))
         sys.exit(0)
     named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
     any_of_them: Any = Union[named]  # noqa: UP007
@@ -76,6 +77,16 @@ def command(arguments: list[str]) -> Any:
         if not stop.code:  # a file that completes commands is written
             raise
         raise ArcalError(_one_line(said.getvalue(), arguments)) from None
+
+
+def _help(arguments: list[str], commands: dict[str, Any]) -> str:
+    name, *rest = arguments
+    if name not in commands:
+        return overview(ABOUT, commands)
+    inner = subcommands(commands[name])
+    if rest and rest[0] in inner:
+        return help_for(f"{name} {rest[0]}", inner[rest[0]])
+    return help_for(name, commands[name])
 
 
 def _one_line(box: str, arguments: list[str]) -> str:

@@ -54,6 +54,9 @@ class Evaluate:
     """Threads of the evaluation; more pay for large networks."""
     workers: Annotated[int, flag("N")] = 1
     """Processes that share the runs; without --cache each corrupts the images for itself."""
+    loaders: Annotated[int, flag("N")] = 0
+    """Processes of each worker that read, decode and corrupt images ahead; worth it for a folder of
+    images."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
     json: Annotated[bool, flag()] = False
@@ -85,7 +88,12 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             "take all that follows"
         )
     check_order(command.order)
-    compute = Compute(command.accelerator, workers=command.workers, threads=command.threads)
+    compute = Compute(
+        command.accelerator,
+        workers=command.workers,
+        loaders=command.loaders,
+        threads=command.threads,
+    )
     compute.log()
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)

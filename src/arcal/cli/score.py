@@ -43,6 +43,13 @@ class RankingFlags:
     """Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
     given (16 of the quick one); it is left sooner once it gains no more."""
 
+    def check(self) -> None:
+        """Refuse settings of an attack where nothing is attacked."""
+        if (self.attack, self.budget) != (None, None) and self.order != "attack":
+            raise ArcalError(
+                f"--attack and --budget are of the order attack: leave them out with {self.order}"
+            )
+
 
 @dataclass(frozen=True)
 class RunFlags:
@@ -88,10 +95,7 @@ class Score:
 
     def __call__(self) -> None:
         how = self.ranking
-        if (how.attack, how.budget) != (None, None) and how.order != "attack":
-            raise ArcalError(
-                f"--attack and --budget are of the order attack: leave them out with {how.order}"
-            )
+        how.check()
         if len(self.what) == 1:
             scores, file = self._run()
         elif len(self.what) == 2:
@@ -128,7 +132,7 @@ class Score:
         order = self.ranking.order
         compute = self._compute(1 if self.machine.threads is None else self.machine.threads)
         compute.log()
-        attack = None if order != "attack" else self._attack()
+        attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
@@ -153,7 +157,7 @@ class Score:
         compute.log()
         settings = Settings(
             order=order,
-            attack=self._attack(),
+            attack=attack_of(self.ranking),
             batch=self.machine.batch,
             device=compute.device,
         )
@@ -191,18 +195,20 @@ class Score:
 
         return Compute(self.machine.accelerator, processes=self.run.processes, threads=threads)
 
-    def _attack(self) -> Any:
-        from dataclasses import replace
 
-        from arcal.attacks import BoundaryProjection, attack_named
+def attack_of(how: RankingFlags) -> Any:
+    """The attack that these flags name."""
+    from dataclasses import replace
 
-        how = self.ranking
-        attack = attack_named(how.attack or "boundary-projection")
-        if how.budget is None:
-            return attack
-        if not isinstance(attack, BoundaryProjection):
-            raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
-        return replace(attack, budget=how.budget)
+    from arcal.attacks import BoundaryProjection, attack_named
+
+    how.check()
+    attack = attack_named(how.attack or "boundary-projection")
+    if how.budget is None:
+        return attack
+    if not isinstance(attack, BoundaryProjection):
+        raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
+    return replace(attack, budget=how.budget)
 
 
 def _say_doubt(job: "Job", scores: "Robustness") -> None:

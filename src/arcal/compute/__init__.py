@@ -6,6 +6,7 @@ precision  bf16 for convolutions, float32 for the rest
 processes  work distributed over local processes
 watch      progress of work in other processes
 memory     keeping freed memory for the next step
+operations floating-point operations of a computation, and what it keeps for its gradient
 """
 
 from arcal.compute._compute import Compute, check_count

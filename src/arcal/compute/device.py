@@ -15,7 +15,7 @@ from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 from torch.nn.parallel import DistributedDataParallel
 
 from arcal.compute.precision import Bf16Precision
-from arcal.compute.processes import KILLED, start_method
+from arcal.compute.processes import KILLED, end_with_parent, start_method
 from arcal.errors import ArcalError
 
 # Errors become one line of our own, and the rest of what these print is not needed.
@@ -95,8 +95,10 @@ def run_on(fabric: Fabric, function: Callable[[Fabric], Any]) -> Any:
 def _call_and_disconnect(function: Callable[[Fabric], Any], fabric: Fabric) -> Any:
     """Call the function, then end the threads that connect the processes.
 
-    If gloo's threads still run when the interpreter exits, they sometimes abort the process.
+    A process whose parent is killed ends: it would go on where a second command begins. If gloo's
+    threads still run when the interpreter exits, they sometimes abort the process.
     """
+    end_with_parent()
     result = function(fabric)
     torch.distributed.destroy_process_group()
     return result

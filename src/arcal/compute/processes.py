@@ -31,7 +31,7 @@ def fan_out(
     process; files that they have written stay.
     """
     waves = [list(wave) for wave in waves]
-    pool = ProcessPoolExecutor(workers, mp_context=_context(waves), initializer=_start_worker)
+    pool = ProcessPoolExecutor(workers, mp_context=_context(waves), initializer=end_with_parent)
     try:
         for wave in waves:
             jobs = [pool.submit(function) for function in wave]
@@ -70,7 +70,7 @@ def start_method(modules: set[str]) -> str:
     return "forkserver"
 
 
-def _start_worker() -> None:
+def end_with_parent() -> None:
     """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
     Thread(target=_exit_with, args=(parent_process(),), daemon=True).start()

@@ -2,24 +2,21 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import write_array_header_1_0
 from torch import Tensor
 
 from arcal.data.contents import files_of
+from arcal.data.mapped import read_mapped, write_mapped
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError
-from arcal.files import NO_ARRAY, write_whole
+from arcal.files import write_whole
 from arcal.transforms.corruptions import corrupt, frost_source
 
 CHUNK = 500
-DIGEST = 16
-"""Bytes after an array that are the digest of it."""
 FORMAT = 1
 """Increased when a change of the code changes the corrupted images."""
 
@@ -105,37 +102,12 @@ class Corrupted:
         path = self.cache / f"{name}.npy"
         if not path.exists():
             write_whole(path, self._write)
-        try:
-            mapped = np.load(path, mmap_mode="r")
-        except NO_ARRAY:
-            mapped = None
-        if not isinstance(mapped, np.ndarray) or not _is_as_written(path, mapped):
+        if (mapped := read_mapped(path)) is None:
             raise ArcalError(f"{path} is damaged: delete it and evaluate again")
-        if mapped.shape != (len(self), *self.shape) or mapped.dtype != np.uint8:
+        if mapped.shape != (len(self), *self.shape):
             raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")
         return mapped
 
     def _write(self, path: Path) -> None:
-        # Not through a map: writing to a mapped file on a full disk kills the process.
-        about = {"descr": "|u1", "fortran_order": False, "shape": (len(self), *self.shape)}
-        with path.open("wb") as file:
-            write_array_header_1_0(file, about)
-            digest = blake2b(digest_size=DIGEST)
-            for positions in torch.arange(len(self)).split(CHUNK):
-                images = self._corrupt(positions).contiguous().numpy()
-                digest.update(images.data)
-                file.write(images.data)
-            file.write(digest.digest())
-
-
-def _is_as_written(path: Path, mapped: np.ndarray) -> bool:
-    """Whether an array is the one whose digest follows it; older files have none."""
-    with path.open("rb") as file:
-        file.seek(mapped.offset + mapped.nbytes)  # pyright: ignore[reportAttributeAccessIssue]
-        written = file.read()
-    if not written:
-        return True
-    digest = blake2b(digest_size=DIGEST)
-    for rows in range(0, len(mapped), CHUNK):
-        digest.update(np.ascontiguousarray(mapped[rows : rows + CHUNK]).data)
-    return digest.digest() == written
+        parts = (self._corrupt(some).numpy() for some in torch.arange(len(self)).split(CHUNK))
+        write_mapped(path, (len(self), *self.shape), parts)

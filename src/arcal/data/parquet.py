@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
+from arcal.data.decoded import decoded
 from arcal.data.images import pixels_of, read_image
 from arcal.data.parquet_files import find
 from arcal.data.part import InMemory
@@ -157,8 +158,13 @@ def check_labels(file: Path, labels: Tensor, Z: int) -> None:
 def read_pixels(files: list[Path], N: int) -> Tensor:
     """All N >= 1 images of the files, uint8 `(N, C, H, W)`; they must have one shape.
 
-    One thread decodes them, because Pillow holds Python's lock while it decodes PNG and WebP.
+    Files of many are decoded once, see `arcal.data.decoded`.
     """
+    return torch.from_numpy(decoded(files, lambda: _decode_all(files, N)))
+
+
+def _decode_all(files: list[Path], N: int) -> np.ndarray:
+    """One thread decodes them, because Pillow holds Python's lock while it decodes PNG and WebP."""
     pixels = np.empty(0, np.uint8)
     position = 0
     for file in files:
@@ -173,7 +179,7 @@ def read_pixels(files: list[Path], N: int) -> Tensor:
                 )
             pixels[position] = image
             position += 1
-    return torch.from_numpy(pixels)
+    return pixels
 
 
 def encoded_images(file: Path) -> Iterator[bytes | None]:

@@ -23,7 +23,7 @@ from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
 from arcal.evaluation.grouping import Group, group_runs
-from arcal.evaluation.predictor import Predictor
+from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.evaluation.workload import Workload, evaluate_ahead
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
@@ -61,7 +61,8 @@ def evaluate(
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
     are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
     `compute` share the runs, each with as many threads as this process; without a cache each makes
-    the sets for itself.
+    the sets for itself. Its loaders are processes of each that read, decode and corrupt images
+    ahead where they are files.
 
     >>> from arcal.training import RECIPES, Run, data_of, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -108,11 +109,14 @@ def evaluate(
         row.calibrate([name for name, of in to_calibrate.items() if paths <= of], work, counter)
         rows.append(row)
 
+    predictors = [predictor for row in rows for predictor in row.predictors]
     for where, part, name in work.parts():
+        predict_together(predictors, part, name)
         for row in rows:
             row.measure(where, part, name, counter)
     for part, name in work.others():
         how = "" if part.how == "as it is" else part.how
+        predict_together(predictors, part, name)
         for row in rows:
             row.compare(part, name, how, counter)
     return [subject for row in rows for subject in row.subjects()]

@@ -1,4 +1,4 @@
-"""A run's predictions on a set: made once, then read from its folder."""
+"""Runs' predictions on a set: made once, all from the same batches, then read from the folders."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from arcal.auditing import Predictions
 from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
-from arcal.data.contents import evidence_of, is_evidence_of
+from arcal.data.contents import evidence_of, files_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
@@ -20,7 +20,10 @@ from arcal.training.run import fingerprint_of, models_of
 CPU = Compute()
 
 
-@torch.no_grad()
+TOGETHER = 2**30
+"""Bytes of logits that are in memory at a time where several runs see each batch."""
+
+
 def predict_part(
     models: Sequence[nn.Module], part: Part, device: torch.device | None = None
 ) -> Predictions:
@@ -36,14 +39,45 @@ def predict_part(
     >>> predict_part(members, part).logits.shape
     torch.Size([3, 2, 2])
     """
-    device = device or torch.device("cpu")
-    logits = []
-    for _, images, _ in batches(part, EVALUATION_BATCH):
-        x = as_input(images, device)
-        logits.append(torch.stack([model(x).float().cpu() for model in models]))
-    if not logits:
+    return _predict_each([models], part, device or torch.device("cpu"))[0]
+
+
+@torch.no_grad()
+def _predict_each(
+    ensembles: Sequence[Sequence[nn.Module]], part: Part, device: torch.device, loaders: int = 0
+) -> list[Predictions]:
+    """The predictions of each ensemble on a part, of which each batch is read once for all.
+
+    `loaders` processes read ahead where images are files, which then are decoded and corrupted
+    there.
+    """
+    if not len(part):
         raise ArcalError(f"{part.name} is empty: there is nothing to predict")
-    return Predictions(part.ids, part.labels, torch.cat(logits, dim=1))
+    logits: list[list[Tensor]] = [[] for _ in ensembles]
+    lazy = files_of(part) is not None and getattr(part, "cache", None) is None
+    for _, images, _ in batches(part, EVALUATION_BATCH, workers=loaders if lazy else 0):
+        x = as_input(images, device)
+        for models, mine in zip(ensembles, logits, strict=True):
+            mine.append(torch.stack([model(x).float().cpu() for model in models]))
+    return [Predictions(part.ids, part.labels, torch.cat(mine, dim=1)) for mine in logits]
+
+
+def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -> None:
+    """Make and keep the predictions on a part that are not there yet.
+
+    Its images are read, decoded and corrupted once for all runs, as far as their logits fit.
+    """
+    missing = [one for one in predictors if not one.folder.predictions(name).exists()]
+    while missing:
+        some, size = [], 0
+        while missing and (not some or size < TOGETHER):
+            some.append(missing.pop(0))
+            size += 4 * len(part) * len(part.classes) * len(some[-1].models)
+        first = some[0].compute
+        ensembles = [one.models for one in some]
+        by_run = _predict_each(ensembles, part, first.device, first.loaders)
+        for one, predictions in zip(some, by_run, strict=True):
+            one.save(part, name, predictions)
 
 
 class Predictor:
@@ -69,8 +103,11 @@ class Predictor:
         path = self.folder.predictions(name)
         if path.exists():
             return self._load(path, part)
-        models, device = self._models
-        predictions = predict_part(models, part, device)
+        predict_together([self], part, name)
+        return self._load(path, part)
+
+    def save(self, part: Part, name: str, predictions: Predictions) -> None:
+        """Keep predictions on `part` by this name, with what they are of."""
         tensors = {
             "ids": predictions.ids,
             "labels": predictions.labels,
@@ -79,13 +116,12 @@ class Predictor:
         about: dict[str, Any] = {"data": part.fingerprint(), "model": self._fingerprint}
         if files := evidence_of(part):
             about["files"] = files
-        save_tensors(path, tensors, **about)
-        return predictions
+        save_tensors(self.folder.predictions(name), tensors, **about)
 
     @cached_property
-    def _models(self) -> tuple[list[nn.Module], torch.device]:
-        device = self.compute.device
-        return [model.to(device) for model in models_of(self.folder)], device
+    def models(self) -> list[nn.Module]:
+        """The members of the run, on the device."""
+        return [model.to(self.compute.device) for model in models_of(self.folder)]
 
     @cached_property
     def _fingerprint(self) -> str:

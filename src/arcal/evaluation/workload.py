@@ -15,7 +15,7 @@ from arcal.compute.watch import watched
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.resized import Resized
-from arcal.evaluation.predictor import Predictor
+from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
 from arcal.training.scoring import score_run
@@ -132,5 +132,4 @@ def _evaluate(
     left.rotate(-int(begin * len(left)))
     while left:
         part, name = left.popleft()  # its images go with it
-        for predictor in predictors:
-            predictor(part, name)
+        predict_together(predictors, part, name)

@@ -18,13 +18,20 @@ def setting_notes(
             lines.append(f"{TITLES[name]}: not run at this scale.")
             continue
         one = evaluated[name]
-        line = f"{titled(one)}: {one.setting.about}; {len(one.setting.seeds)} seeds"
+        line = setting_words(one)
         if shift:
             line += f"; under shift: {shift_words(next(iter(one.subjects.values())))}"
             if one.setting.shift_images is not None:
                 line += f", of {one.setting.shift_images:,} test images"
         lines.append(line + ".")
     return lines
+
+
+def setting_words(evaluated: Evaluated) -> str:
+    """What a setting is, and how many seeds it has."""
+    seeds = len(evaluated.setting.seeds)
+    words = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    return f"{titled(evaluated)}: {evaluated.setting.about}; {words}"
 
 
 def titled(evaluated: Evaluated) -> str:

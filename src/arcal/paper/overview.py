@@ -4,7 +4,7 @@ from pathlib import Path
 
 from arcal.files import parse_json
 from arcal.paper.item import Evaluated
-from arcal.paper.notes import titled
+from arcal.paper.notes import setting_words
 from arcal.paper.result import Claim
 
 TITLE = "# The paper at the scale "
@@ -25,7 +25,7 @@ def setting_line(evaluated: Evaluated) -> str:
         ("alpha of AR-AdaLS", setting.alphas, chosen.alpha),
         ("alpha of AdaLS", setting.adals_alphas, chosen.adals_alpha),
     )
-    line = f"{titled(evaluated)}: {setting.about}; {len(setting.seeds)} seeds"
+    line = setting_words(evaluated)
     chosen_on = f"chosen on validation, seed {setting.seeds[0]}"
     for words, several in ((chosen_on, True), ("given", False)):
         listed = [

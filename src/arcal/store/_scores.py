@@ -23,6 +23,9 @@ SHARDS = ".shards"
 DIGEST = "arcal digest"
 """The entry of a file's metadata that older files do not have."""
 
+ROWS = 1_000_000
+"""Rows of a row group: 37 MB, which is what is in memory at a time where shards are merged."""
+
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")
 
 
@@ -38,7 +41,7 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
     >>> load_scores(Path("test.parquet"), {"model": "tiny"}).robustness
     tensor([0.5000,    inf])
     """
-    success = [None] * len(scores.ids) if scores.success is None else scores.success.tolist()
+    success = [None] * len(scores.ids) if scores.success is None else scores.success.numpy()
     table = pa.table(
         {
             "id": scores.ids.numpy(),
@@ -60,7 +63,7 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
 
 
 def merge_scores(path: Path, shards: Iterable[Path], **facts: Any) -> None:
-    """Concatenate shards, given in order, into one score file; one shard at a time is in memory.
+    """Concatenate shards, given in order, into one score file, `ROWS` rows in memory at a time.
 
     `facts` replace those of the shards' fingerprints that are of one shard alone. A shard that is
     missing or not a score file raises `ArcalError`.
@@ -89,15 +92,29 @@ def _write(path: Path, tables: Iterable[pa.Table], about: Mapping[str, Any]) -> 
     digest = _Digest()
 
     def write(temporary: Path) -> None:
-        rest = iter(tables)
-        first = next(rest).replace_schema_metadata({"arcal": json.dumps(about)})
+        groups = _row_groups(tables)
+        first = next(groups).replace_schema_metadata({"arcal": json.dumps(about)})
         with pq.ParquetWriter(temporary, first.schema) as writer:
-            for table in chain([first], rest):
-                writer.write_table(table.replace_schema_metadata(first.schema.metadata))
+            for table in chain([first], groups):
+                whole = table.replace_schema_metadata(first.schema.metadata)
+                writer.write_table(whole, row_group_size=max(1, len(whole)))
                 digest.update(table)
             writer.add_key_value_metadata({DIGEST: digest.hexdigest()})
 
     write_whole(path, write)
+
+
+def _row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `ROWS`, the last of what is left, and at least one."""
+    waiting, rows = [], 0
+    for table in tables:
+        waiting.append(table.replace_schema_metadata())
+        rows += len(table)
+        while rows > ROWS:
+            whole = pa.concat_tables(waiting)
+            yield whole.slice(0, ROWS).combine_chunks()
+            waiting, rows = [whole.slice(ROWS)], rows - ROWS
+    yield pa.concat_tables(waiting).combine_chunks()
 
 
 class _Digest:
@@ -134,7 +151,7 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
     column = {name: torch.from_numpy(table[name].to_numpy().copy()) for name in _NUMBERS}
     success = None
     if table["success"].null_count < len(table):
-        success = torch.tensor(table["success"].to_pylist())
+        success = torch.from_numpy(table["success"].to_numpy().astype(bool))
     return Robustness(
         order=about["order"],
         ids=column["id"],

@@ -1,8 +1,9 @@
 """Training one run, from its configuration to its folder."""
 
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from arcal.methods import Method, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.networks import ResNetV2
 from arcal.robustness import Attack, levels, mean_rank, score
-from arcal.store import RunFolder
+from arcal.store import RunFolder, content_hash
 from arcal.training._fit import Member, Scorer, fit
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
@@ -79,6 +80,32 @@ def checked_method(run: Run, data: Data) -> Method:
             f"(--levels) from 1 to {smallest}"
         )
     return method
+
+
+def check_devices(run: Run, root: Path, data: Data) -> None:
+    """Refuse to begin anew what was left unfinished on another number of devices."""
+
+    def alone(config: dict[str, Any]) -> str:
+        return content_hash({k: value for k, value in config.items() if k != "devices"})
+
+    config = run.config(data)
+    if RunFolder(run.path(root, data)).epochs_done():
+        return
+    for path in sorted(root.glob(f"{escape(run.label)}-*")):
+        folder = RunFolder(path)
+        try:
+            other = folder.config_checked()
+        except (ArcalError, OSError):
+            continue
+        n = other.get("devices", 1)
+        if n == run.devices or alone(other) != alone(config) or is_done(folder):
+            continue
+        if done := folder.epochs_done():
+            raise ArcalError(
+                f"{path} is this run on {n} device{'s' * (n > 1)}, {done} of "
+                f"{run.recipe.epochs} epochs done: give --devices {n} to go on with it, or delete "
+                f"it to begin on {run.devices}"
+            )
 
 
 def _train(

@@ -14,7 +14,7 @@ from arcal.data import Data
 from arcal.methods import needs_vanilla
 from arcal.store import RunFolder
 from arcal.training import on_ray
-from arcal.training._train import checked_method, train
+from arcal.training._train import check_devices, checked_method, train
 from arcal.training.run import Run, is_done
 from arcal.training.trackers import check_trackers
 
@@ -55,6 +55,7 @@ def train_all(
     for run in with_bases(runs):
         loaded |= load_all([run], loaded)
         checked_method(run, loaded[_data(run)])
+        check_devices(run, root, loaded[_data(run)])
         folders[run.path(root, loaded[_data(run)])] = run
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
     for path, run in folders.items():

@@ -1,0 +1,370 @@
+"""arcal plan"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+import tyro
+from tyro.conf import subcommand
+
+from arcal.cli.model_and_data import (
+    DataFlags,
+    MachineFlags,
+    ModelFlags,
+    flag,
+    given,
+    open_named,
+)
+from arcal.cli.score import RankingFlags, attack_of
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.audits import Settings
+    from arcal.compute import Compute
+    from arcal.planning import Attacked, Hardware, Plan
+    from arcal.training.run import Run
+
+SAMPLE = 256
+"""Inputs that are tried here at most, again and again."""
+
+
+@dataclass(frozen=True)
+class HardwareFlags:
+    """What it is to run on: this machine, where a part of it is tried, unless given."""
+
+    devices: Annotated[tuple[int, ...], flag("N ...")] = (1,)
+    """Numbers of devices that share the work: a line each."""
+    hardware: Annotated[str | None, flag("NAME")] = None
+    """a100, h100 or l4: its published peak, of which --utilisation is reached."""
+    utilisation: Annotated[float | None, flag("SHARE")] = None
+    """Share of the peak that is reached, above 0 and at most 1."""
+    flops_per_second: Annotated[float | None, flag("RATE")] = None
+    """Operations a second of a device, measured elsewhere."""
+    seconds: Annotated[float, flag("S")] = 5.0
+    """Seconds that a part of the job is tried for on this machine."""
+    json: Annotated[bool, flag()] = False
+    """Print the plan as JSON on standard output."""
+
+    def hardware_named(self) -> "Hardware":
+        """The device, checked."""
+        from arcal.compute import check_count
+        from arcal.planning import Hardware
+
+        for n in self.devices:
+            check_count("devices", n)
+        if not self.devices:
+            raise ArcalError("--devices names no number: give some, such as 1 8 64")
+        return Hardware(self.hardware, self.utilisation, self.flops_per_second, self.seconds)
+
+    def show(self, plan: "Plan") -> None:
+        """Print the plan."""
+        print(json.dumps(plan.as_json(), indent=2) if self.json else plan.text())
+
+
+@dataclass(frozen=True)
+class SizeFlags:
+    """How much there is, where DATA does not say."""
+
+    inputs: Annotated[int | None, flag("N")] = None
+    """Number of inputs; all of DATA unless given."""
+    shape: Annotated[tuple[int, ...], flag("C H W")] = ()
+    """Shape of an input without DATA: channels, height, width of an image; unless given, the
+    model's own."""
+    passes: Annotated[float | None, flag("N")] = None
+    """Passes that the attack takes on average, as `arcal score` prints them; its budget unless
+    given, or those of inputs of DATA that are tried here."""
+
+
+@dataclass(frozen=True)
+class PlanScore:
+    """What scoring takes: `arcal plan score MODEL DATA`, or MODEL alone with --inputs and --shape.
+
+    Operations are counted on the model itself; a part of the job is tried on this machine, unless
+    another device is named.
+    """
+
+    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+    """A model as for `arcal score`, or a run folder; and DATA."""
+
+    size: SizeFlags = field(default_factory=SizeFlags)
+    model: ModelFlags = field(default_factory=ModelFlags)
+    data: DataFlags = field(default_factory=DataFlags)
+    ranking: RankingFlags = field(default_factory=RankingFlags)
+    hardware: HardwareFlags = field(default_factory=HardwareFlags)
+    machine: MachineFlags = field(default_factory=MachineFlags)
+
+    def __call__(self) -> None:
+        settings, compute = _settings(self.ranking, self.machine)
+        _show(self, settings, compute, audit=False, panel=())
+
+
+@dataclass(frozen=True)
+class PlanAudit:
+    """What an audit takes: `arcal plan audit MODEL DATA`, or MODEL alone with --inputs and --shape.
+
+    The same as for scoring, with one forward pass more and those under corruptions.
+    """
+
+    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+    """A model as for `arcal audit`; and DATA."""
+    shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
+    """Corruptions as for `arcal audit`: a small panel of images unless given."""
+
+    size: SizeFlags = field(default_factory=SizeFlags)
+    model: ModelFlags = field(default_factory=ModelFlags)
+    data: DataFlags = field(default_factory=DataFlags)
+    ranking: RankingFlags = field(default_factory=RankingFlags)
+    hardware: HardwareFlags = field(default_factory=HardwareFlags)
+    machine: MachineFlags = field(default_factory=MachineFlags)
+
+    def __call__(self) -> None:
+        from arcal.auditing import shift_sets
+
+        panel: Any = None
+        if self.shift is not None:
+            panel = () if self.shift == ("none",) else shift_sets(self.shift)
+        settings, compute = _settings(self.ranking, self.machine)
+        _show(self, settings, compute, audit=True, panel=panel)
+
+
+@dataclass(frozen=True)
+class PlanTrain:
+    """What training a run takes, with all that its method needs before and during it.
+
+    The sizes are those of --data, or given by --images, --validation, --shape and --classes.
+    """
+
+    data: Annotated[str | None, flag("PATH")] = None
+    """A data set as for `arcal train`."""
+    network: Annotated[str, flag("NAME")] = "small"
+    """As for `arcal train`."""
+    weights: Annotated[Path | None, flag("FILE")] = None
+    """File of weights of a network of somebody else's."""
+    method: Annotated[str, flag("NAME")] = "vanilla"
+    """As for `arcal train`, with its settings as they are by default."""
+    order: Annotated[str | None, flag("ORDER")] = None
+    """What a method that ranks ranks by: attack, gradient, margin, confidence or random."""
+    recipe: Annotated[str, flag("NAME")] = "small"
+    """A recipe by its name, or a TOML file."""
+    epochs: Annotated[int | None, flag("N")] = None
+    """Another number of epochs than the recipe's."""
+    members: Annotated[int, flag("N")] = 1
+    """Members trained in lockstep, or seeds one after another."""
+    images: Annotated[int | None, flag("N")] = None
+    """Number of training images."""
+    validation: Annotated[int | None, flag("N")] = None
+    """Number of validation images."""
+    shape: Annotated[tuple[int, ...], flag("C H W")] = ()
+    """Shape of an image: channels, height and width."""
+    classes: Annotated[int | None, flag("N")] = None
+    """Number of classes."""
+    passes: Annotated[float | None, flag("N")] = None
+    """Passes that the attack takes on average where it ranks; its budget unless given."""
+    reading: Annotated[float | None, flag("RATE")] = None
+    """Images a second that a core decodes and cuts, to say how many cores must read."""
+    threads: Annotated[int, flag("N")] = 1
+    """Threads of what is tried here."""
+    accelerator: Annotated[str, flag("DEVICE")] = "cpu"
+    """cpu, gpu or auto: what it is tried on here."""
+
+    hardware: HardwareFlags = field(default_factory=HardwareFlags)
+
+    def __call__(self) -> None:
+        from arcal.compute import Compute
+        from arcal.planning import Training, plan_training
+
+        hardware = self.hardware.hardware_named()
+        run = self._run()
+        images, validation, shape, classes = self._sizes(run)
+        for name, value in (("images", images), ("validation", validation)):
+            if value < 1:
+                raise ArcalError(f"--{name} {value}: at least 1 image is needed")
+        if self.reading is not None and not self.reading > 0:
+            raise ArcalError(f"--reading {self.reading}: give images a second, above 0")
+        compute = Compute(self.accelerator, threads=self.threads)
+        job = Training(run, images, validation, shape, classes, compute, self.passes)
+        title = f"train {run.network_name} by {run.method} with recipe {run.recipe.name}"
+        with compute.limited():
+            plan = plan_training(title, job, hardware, self.hardware.devices, self.reading)
+        self.hardware.show(plan)
+
+    def _run(self) -> "Run":
+        from arcal.training.recipe_files import open_recipe
+        from arcal.training.run import Run
+
+        recipe = open_recipe(self.recipe)
+        if self.epochs is not None:
+            recipe = recipe.shortened(self.epochs)
+        if self.members < 1:
+            raise ArcalError(f"--members {self.members}: at least 1 is needed")
+        return Run(
+            data=self.data or "fashion",
+            network=self.network,
+            weights=None if self.weights is None else str(self.weights),
+            method=self.method,
+            settings={} if self.order is None else {"order": self.order},
+            seeds=tuple(range(self.members)),
+            recipe=recipe,
+            validation=self.validation if self.data else None,
+            images=self.images if self.data else None,
+        )
+
+    def _sizes(self, run: "Run") -> "tuple[int, int, tuple[int, int, int], int]":
+        if self.data is not None:
+            if self.shape or self.classes is not None:
+                raise ArcalError("--shape and --classes are those of --data: leave them out")
+            data = run.load()
+            return len(data.train), len(data.validation), data.shape, len(data.classes)
+        sizes = {"images": self.images, "validation": self.validation, "classes": self.classes}
+        missing = [f"--{name}" for name, value in sizes.items() if value is None]
+        if missing or len(self.shape) != 3 or min(self.shape) < 1:
+            missing += [] if self.shape else ["--shape C H W"]
+            raise ArcalError(
+                f"of which size? Give --data, or {', '.join(missing) or '--shape C H W above 0'}"
+            )
+        if (self.classes or 0) < 2:
+            raise ArcalError(f"--classes {self.classes}: at least 2 are needed")
+        C, H, W = self.shape
+        return self.images or 0, self.validation or 0, (C, H, W), self.classes or 0
+
+
+@dataclass(frozen=True)
+class PlanJob:
+    """What a job takes before it runs: operations, hours, memory and bytes, each with its formula.
+
+    Operations are counted by torch on the model itself. Hours follow from a rate: measured here on
+    a part of the job, given, or a share of the published peak of a card.
+    """
+
+    job: Union[  # noqa: UP007
+        Annotated[PlanScore, subcommand("score")],
+        Annotated[PlanTrain, subcommand("train")],
+        Annotated[PlanAudit, subcommand("audit")],
+    ]
+
+    def __call__(self) -> None:
+        self.job()
+
+
+def _settings(ranking: RankingFlags, machine: MachineFlags) -> "tuple[Settings, Compute]":
+    from arcal.audits import Settings
+    from arcal.compute import Compute
+    from arcal.robustness import check_order
+
+    order = ranking.order
+    if order != "none":
+        check_order(order)
+    compute = Compute(machine.accelerator, threads=machine.threads)
+    settings = Settings(
+        order=None if order == "none" else order,
+        attack=attack_of(ranking),
+        batch=machine.batch,
+        device=compute.device,
+    )
+    return settings, compute
+
+
+def _show(
+    command: "PlanScore | PlanAudit",
+    settings: "Settings",
+    compute: "Compute",
+    *,
+    audit: bool,
+    panel: Any,
+) -> None:
+    """Open the model and the data, plan and print."""
+    from arcal.planning import plan_attacked
+
+    hardware = command.hardware.hardware_named()
+    with compute.limited():
+        job, inputs = _attacked(command, settings, audit, panel)
+        if inputs < 1:
+            raise ArcalError(f"--inputs {inputs}: at least 1 is needed")
+        word = "audit" if audit else "score"
+        by = f" by {settings.order}" if settings.order else ""
+        title = f"{word} {inputs:,} inputs with {command.what[0]}{by}"
+        plan = plan_attacked(title, job, inputs, hardware, command.hardware.devices)
+    command.hardware.show(plan)
+
+
+def _attacked(
+    command: "PlanScore | PlanAudit", settings: "Settings", audit: bool, panel: Any
+) -> "tuple[Attacked, int]":
+    from torch import Tensor
+
+    from arcal.attacks import Inputs
+    from arcal.planning import Attacked
+
+    size, what = command.size, command.what
+    if len(what) not in (1, 2):
+        raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
+    is_run = not audit and (Path(what[0]) / "config.json").is_file()
+    options: dict[str, Any] = {"passes": size.passes, "audit": audit, "is_run": is_run}
+    if len(what) == 2:
+        if size.shape:
+            raise ArcalError("--shape is that of the inputs of DATA: leave it out")
+        spec, data = what
+        job = open_named(
+            spec, data, settings, command.model, command.data, name=spec, panel=panel
+        ).checked()
+        examples = job.examples
+        assert examples is not None
+        some = examples.order()[:SAMPLE]
+        x = examples.read(some)
+        x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+        settings = job.settings if audit else replace(job.settings, panel=())
+        attacked = Attacked(
+            job.model,
+            x,
+            examples.labels[some],
+            len(examples.classes),
+            settings,
+            from_data=True,
+            **options,
+        )
+        return attacked, len(examples) if size.inputs is None else size.inputs
+    for name in given(command.data):
+        raise ArcalError(f"{name} is of DATA: leave it out, or name DATA after MODEL")
+    if size.inputs is None:
+        raise ArcalError("how many inputs? Give DATA after MODEL, or --inputs and --shape")
+    return _without_data(command, settings, panel, options), size.inputs
+
+
+def _without_data(
+    command: "PlanScore | PlanAudit", settings: "Settings", panel: Any, options: dict[str, Any]
+) -> "Attacked":
+    """The model on drawn inputs of the shape that was given, or its own."""
+    import torch
+
+    from arcal.auditing import check_model
+    from arcal.audits._examples import Examples
+    from arcal.audits._jobs import panel_for
+    from arcal.classifiers import open_classifier
+    from arcal.data import InMemory
+    from arcal.planning import Attacked
+
+    model = command.model
+    opened = open_classifier(
+        command.what[0],
+        weights=model.weights[0] if model.weights else None,
+        normalize=" ".join(model.normalize) or None,
+        device=settings.device,
+    )
+    shape = command.size.shape or opened.input_shape
+    if not shape or min(shape) < 1:
+        raise ArcalError("of which shape is an input? Give --shape, such as 3 224 224")
+    generator = torch.Generator().manual_seed(0)
+    few = min(SAMPLE, max(8, 10**8 // torch.Size(shape).numel()))
+    x = torch.rand(few, *shape, generator=generator)
+    check_model(opened.model, x[:2].to(settings.device))
+    with torch.no_grad():
+        Z = opened.model(x[:2].to(settings.device)).shape[1]
+    labels = torch.zeros(few, dtype=torch.long)
+    images = None
+    if len(shape) == 3:
+        pixels = (255 * x[:2]).to(torch.uint8)
+        names = tuple(map(str, range(Z)))
+        images = Examples.from_part(InMemory("drawn", torch.arange(2), labels[:2], names, pixels))
+    settings = replace(settings, panel=panel_for(panel, images) if images else ())
+    return Attacked(opened.model, x, labels, Z, settings, **options)

@@ -1,0 +1,322 @@
+"""What scoring or auditing N inputs takes."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, bound, frozen
+from arcal.attacks.starts import FEW
+from arcal.auditing import Perturbed
+from arcal.audits import Settings
+from arcal.audits._blocks import SHOWN, Block, audit_block, moved, usual_batch
+from arcal.audits._engine import BLOCK, save_block
+from arcal.compute.operations import operations, saved_bytes
+from arcal.errors import ArcalError
+from arcal.planning._hardware import Hardware
+from arcal.planning._plan import HOUR, Line, Plan
+from arcal.robustness import Robustness
+from arcal.store import save_scores
+from arcal.transforms import corrupt
+
+ROWS = 1_000_000
+"""Rows at most of the table of scores that is written to know how many bytes one has."""
+
+FLOAT = 4
+"""Bytes of a float32."""
+
+OF_RUN, OF_MODEL, OF_AUDIT = 2, 3, 4
+"""Forward passes an input beside those of the attack: to predict and to verify what was found; of
+a model that is no run also for its logits; and in an audit for those of the nearest input."""
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """Some inputs of a model, and what is to be done with N of their kind.
+
+    `x` are inputs `(n, ...)` to count and try with, drawn or of the data, with `labels` `(n,)` of Z
+    `classes`. `passes` is how many an input takes on average, if that is known, and `from_data`
+    whether those tried here say so. An `audit` also shows inputs under `settings.panel`; a scoring
+    `is_run` has a run folder.
+    """
+
+    model: Model
+    x: Tensor | Inputs
+    labels: Tensor
+    classes: int
+    settings: Settings
+    passes: float | None = None
+    from_data: bool = False
+    audit: bool = False
+    is_run: bool = False
+
+    @property
+    def batch(self) -> int:
+        """Inputs run at a time."""
+        return self.settings.batch or usual_batch(self.x, self.settings.device)
+
+    @property
+    def forwards(self) -> int:
+        """Forward passes of an input beside those of the attack and the panel."""
+        if self.settings.order != "attack":
+            return 1 if self.is_run or self.settings.order is None else 2
+        return OF_AUDIT if self.audit else OF_RUN if self.is_run else OF_MODEL
+
+    @cached_property
+    def forward(self) -> float:
+        """Operations of a forward pass of an input."""
+        model, x = self._few()
+
+        def forward() -> None:
+            with frozen(model), torch.no_grad():
+                model(x.clone())
+
+        return _counted(forward) / len(x)
+
+    @cached_property
+    def both(self) -> float:
+        """Operations of a forward pass and the gradient to the input."""
+        model, x = self._few()
+
+        def both() -> None:
+            with frozen(model):
+                leaf = x.clone().requires_grad_()
+                torch.autograd.grad(model(leaf.clone()).amax(dim=1).sum(), leaf)
+
+        return _counted(both) / len(x)
+
+    @cached_property
+    def saved(self) -> float:
+        """Bytes that a forward pass of an input keeps for its gradient."""
+        model, x = self._few()
+        with frozen(model):
+            forward = partial(model, x.clone().requires_grad_().clone())
+            return saved_bytes(forward, self.weights) / len(x)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The model's parameters and buffers, as far as it is a module."""
+        whole = self.model
+        return [*whole.parameters(), *whole.buffers()] if isinstance(whole, nn.Module) else []
+
+    @property
+    def entries(self) -> int:
+        """Numbers of an input that are perturbed."""
+        return self._few()[1][0].numel()
+
+    @cached_property
+    def tried(self) -> Block:
+        """What is kept of a first batch, which is run here."""
+        return self._run(slice(min(len(self.x), self.batch)))
+
+    def measure(self, seconds: float) -> tuple[float, float]:
+        """Run batches here for about so many seconds: their operations, and their seconds."""
+        done, spent = 0.0, 0.0
+        rows = min(len(self.x), self.batch)
+        _ = self.tried  # what a first batch does once is not timed
+        while spent < seconds:
+            start = time.perf_counter()
+            block = self._run(slice(rows))
+            spent += time.perf_counter() - start
+            done += len(block.ids) * self.forwards * self.forward
+            if block.passes is not None:
+                done += float(block.passes.sum()) * self.both
+        return done, spent
+
+    def spent(self, tries: bool) -> Line:
+        """The line of the passes of an input: given, tried here on real ones, or the most.
+
+        With `tries` inputs of the data are attacked here.
+        """
+        if self.settings.order == "gradient":
+            return Line("passes", 1, "", "one gradient an input")
+        if self.passes is not None:
+            return Line("passes", self.passes, "", "given: the mean over inputs")
+        attack, most = self.settings.attack, None
+        if isinstance(attack, CarliniWagner):
+            most = attack.search_steps * attack.iterations + (attack.initial_c == "gradient")
+        elif isinstance(attack, BoundaryProjection) and (self.entries > FEW or not attack.starts):
+            most = attack.budget
+        if most is None or (self.from_data and tries):
+            passes = self.tried.passes
+            assert passes is not None
+            mean = float(passes.double().mean())
+            return Line("passes", mean, "", f"the mean over {len(passes):,} inputs, tried here")
+        return Line("passes", most, "", "the attack's budget; `arcal score` says how many it took")
+
+    def corrupting(self) -> float:
+        """Seconds that one core takes to show an input under all of the panel."""
+        assert isinstance(self.x, Tensor)
+        few = (255 * self.x[:8]).to(torch.uint8)
+        ids, threads = torch.arange(len(few)), torch.get_num_threads()
+        torch.set_num_threads(1)
+        start = time.perf_counter()
+        for where in self.settings.panel:
+            assert where.corruption is not None
+            corrupt(few, ids, type=where.corruption, intensity=where.intensity)
+        torch.set_num_threads(threads)
+        return (time.perf_counter() - start) / len(few)
+
+    def block_bytes(self) -> float:
+        """Bytes an input that are kept block by block until all is done: of a file written here."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "block.safetensors"
+            save_block(path, self._empty_block(), {})
+            return path.stat().st_size / BLOCK
+
+    def _empty_block(self) -> Block:
+        """A block as it is kept, of zeros: bytes do not depend on what they are."""
+        numbers, order = torch.zeros(BLOCK, dtype=torch.long), self.settings.order
+        logits, attacks = torch.zeros(BLOCK, self.classes), order == "attack"
+        block = Block(
+            numbers, numbers.clone(), logits, {w: logits.clone() for w in self.settings.panel}
+        )
+        if order is not None:
+            block = replace(block, robustness=torch.zeros(BLOCK), passes=numbers.clone())
+        if not attacks or not self.audit:
+            return block
+        block = replace(block, nearest=numbers.clone())
+        if not isinstance(self.x, Tensor) or self.x.ndim not in (2, 4):
+            return block
+        images = self.x.ndim == 4
+        parts = torch.arange(BLOCK).split(self.batch if images else BLOCK)
+        n = sum(-(-len(part) // SHOWN) if images else len(part) for part in parts)
+        inputs = torch.zeros(n, *self.x.shape[1:], dtype=torch.float16 if images else torch.float32)
+        perturbed = Perturbed(numbers[:n].clone(), inputs, logits[:n].clone())
+        return replace(block, perturbed=perturbed)
+
+    def row_bytes(self, rows: int) -> float:
+        """Bytes of an input in a table of scores of so many rows: of one written here."""
+        generator = torch.Generator().manual_seed(0)
+
+        def drawn(most: int) -> Tensor:
+            return torch.randint(most, (rows,), generator=generator)
+
+        attacks = self.settings.order == "attack"
+        drawn_scores = Robustness(
+            order=self.settings.order or "margin",
+            ids=torch.arange(rows),
+            robustness=torch.rand(rows, generator=generator),
+            success=torch.ones(rows, dtype=torch.bool) if attacks else None,
+            predicted=drawn(self.classes),
+            labels=drawn(self.classes),
+            passes=drawn(48),
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "scores.parquet"
+            save_scores(path, drawn_scores, {})
+            return path.stat().st_size / rows
+
+    def _run(self, rows: slice) -> Block:
+        ids = torch.arange(len(self.x))[rows]
+        x = self.x[rows] if isinstance(self.x, Tensor) else self.x.rows(rows)
+        settings = replace(self.settings, panel=(), nearest=self.audit)
+        return audit_block(self.model, ids, x, self.labels[rows], settings)
+
+    def _few(self) -> tuple[Model, Tensor]:
+        """Two inputs, as a model of the tensor that is perturbed, and that tensor."""
+        some = self.x[:2] if isinstance(self.x, Tensor) else self.x.rows(slice(2))
+        return bound(self.model, moved(some, self.settings.device))
+
+
+def plan_attacked(
+    title: str, job: Attacked, inputs: int, hardware: Hardware, devices: tuple[int, ...] = (1,)
+) -> Plan:
+    """What it takes to score or audit so many inputs, shared by each of these numbers of devices.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(192, 10)).eval()
+    >>> x, labels = torch.rand(8, 3, 8, 8), torch.zeros(8, dtype=torch.long)
+    >>> job = Attacked(model, x, labels, 10, Settings())
+    >>> plan = plan_attacked("score it", job, 1000, Hardware(flops=1e9))
+    >>> plan["forward pass"], plan["passes"]  # 2 x 192 x 10; the attack's budget
+    (3840.0, 48)
+    """
+    panel = len(job.settings.panel)
+    lines = [Line("inputs", inputs, "", "given")]
+    lines.append(Line("forward pass", job.forward, "FLOP", "counted: 2 a multiply-add, an input"))
+    formula, each = "", 0.0
+    rate = hardware.rate("float32", job.measure)
+    if job.settings.order in ("attack", "gradient"):
+        lines.append(Line("pass", job.both, "FLOP", "counted: forward, and back to the input"))
+        lines.append(job.spent(tries=hardware.is_here))
+        formula, each = "passes x pass + ", lines[-1].value * job.both
+    forwards = job.forwards + panel
+    under = f" ({panel} of them under the panel)" if panel else ""
+    lines.append(Line("forward passes", forwards, "", f"beside those, an input{under}"))
+    whole = inputs * (each + forwards * job.forward)
+    formula = f"inputs x ({formula}forward passes x forward pass)"
+    lines += [Line("operations", whole, "FLOP", formula), *rate]
+    hours = whole / rate[-1].value / HOUR
+    lines.append(Line("device hours", hours, "h", "operations / rate of a device"))
+    on = "device hours / {}"
+    if panel:
+        seconds = job.corrupting()
+        cores = inputs * seconds / HOUR
+        lines.append(
+            Line("corrupting an input", seconds, "s", "measured on a core of this machine")
+        )
+        lines.append(
+            Line("corrupting", cores, "h", "inputs x corrupting an input, beside a device")
+        )
+        hours, on = hours + cores, "(device hours + corrupting) / {}"
+    for n in devices:
+        lines.append(Line(f"time on {n:,}", hours / n, "h", on.format(f"{n:,}")))
+    lines += _memory(job)
+    lines += _disk(job, inputs)
+    return Plan(title, lines)
+
+
+def _memory(job: Attacked) -> list[Line]:
+    weights = sum(t.untyped_storage().nbytes() for t in job.weights)
+    lines = [
+        Line("weights", weights, "B", "counted, buffers among them"),
+        Line("kept for a gradient", job.saved, "B", "counted: tensors of a pass, an input"),
+        Line("inputs at a time", job.batch, "", "--batch"),
+    ]
+    attack = job.settings.attack
+    planes = attack.classes if isinstance(attack, BoundaryProjection) else 4
+    points = planes + 8
+    entry = FLOAT * job.entries
+    memory = 2 * weights + job.batch * (job.saved + points * entry)
+    formula = (
+        f"2 x weights + inputs at a time x (kept for a gradient + {points} x {entry:,} B): a "
+        "faster twin, planes and points; kernels' workspace is not in it"
+    )
+    return [*lines, Line("memory of a device", memory, "B", formula)]
+
+
+def _disk(job: Attacked, inputs: int) -> list[Line]:
+    if job.audit:
+        block = job.block_bytes()
+        return [
+            Line("a row while it runs", block, "B", "measured: a block written here"),
+            Line("blocks", inputs * block, "B", "inputs x a row while it runs"),
+        ]
+    rows = min(inputs, ROWS)
+    row = job.row_bytes(rows)
+    lines = [
+        Line("a row", row, "B", f"measured: a table of {rows:,} scores written here"),
+        Line("scores", inputs * row, "B", "inputs x a row: the file that stays"),
+    ]
+    if not job.is_run:
+        block = job.block_bytes()
+        lines += [
+            Line("a row while it runs", block, "B", "measured: a block written here"),
+            Line("blocks", inputs * block, "B", "inputs x a row while it runs: until it is done"),
+        ]
+    return lines
+
+
+def _counted(function: Callable[[], object]) -> int:
+    if not (counted := operations(function)):
+        raise ArcalError(
+            "no matrix product and no convolution of the model was counted, so nothing can be "
+            "planned: give a network of torch operations"
+        )
+    return counted

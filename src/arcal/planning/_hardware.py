@@ -1,0 +1,100 @@
+"""How many operations a device does a second: measured here, given, or a share of a peak."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from arcal.errors import ArcalError
+from arcal.planning._plan import Line
+
+
+@dataclass(frozen=True)
+class Card:
+    """A device by its maker's data sheet: operations a second by precision, and bytes of memory.
+
+    `float32` is without tensor cores, as attacks run, `bf16` with them and without sparsity.
+    """
+
+    title: str
+    float32: float
+    bf16: float
+    memory: float
+
+
+CARDS = {
+    "a100": Card("NVIDIA A100 SXM, 80 GB", 19.5e12, 312e12, 80e9),
+    "h100": Card("NVIDIA H100 SXM, 80 GB", 67e12, 989e12, 80e9),
+    "l4": Card("NVIDIA L4, 24 GB", 30.3e12, 121e12, 24e9),
+}
+"""As their data sheets give them."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What a plan's device is.
+
+    Either a card of `CARDS`, of whose peak a share `utilisation` is reached; or a device of
+    `flops` operations a second, measured elsewhere; or, with neither, this machine, where a few
+    batches are run for `seconds`.
+
+    >>> Hardware(card="a100", utilisation=0.25).rate("float32", lambda seconds: (0, 0))[-1].value
+    4875000000000.0
+    """
+
+    card: str | None = None
+    utilisation: float | None = None
+    flops: float | None = None
+    seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.card is not None and self.card not in CARDS:
+            raise ArcalError(f"--hardware {self.card}: choose from {', '.join(CARDS)}")
+        if (self.card is None) != (self.utilisation is None):
+            raise ArcalError(
+                "--hardware and --utilisation belong together: the share of its published peak "
+                "that a device reaches is yours to say, such as 0.3"
+            )
+        if self.utilisation is not None and not 0 < self.utilisation <= 1:
+            raise ArcalError(f"--utilisation {self.utilisation}: give a share above 0, at most 1")
+        if self.flops is not None and self.card is not None:
+            raise ArcalError("--flops-per-second and --hardware are two rates: give one")
+        if self.flops is not None and not 0 < self.flops < float("inf"):
+            raise ArcalError(f"--flops-per-second {self.flops}: give a number above 0")
+        if not 0 < self.seconds <= 3600:
+            raise ArcalError(f"--seconds {self.seconds}: give a number above 0, at most 3600")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the device is this machine, on which the job is tried."""
+        return self.card is None and self.flops is None
+
+    def rate(self, precision: str, measure: Callable[[float], tuple[float, float]]) -> list[Line]:
+        """The lines that end in `rate`, the operations a device does a second.
+
+        `precision` is "float32" or "bf16". `measure`, told how many seconds it may take, runs a
+        part of the job and returns its operations and its seconds.
+        """
+        if self.card is not None:
+            card, name = CARDS[self.card], f"published peak in {precision}"
+            return [
+                Line(name, getattr(card, precision), "FLOP/s", f"{card.title}, data sheet"),
+                Line("utilisation", self.utilisation or 0, "", "given"),
+                Line(
+                    "rate of a device",
+                    getattr(card, precision) * (self.utilisation or 0),
+                    "FLOP/s",
+                    f"{name} x utilisation",
+                ),
+            ]
+        if self.flops is not None:
+            return [Line("rate of a device", self.flops, "FLOP/s", "given")]
+        done, seconds = measure(self.seconds)
+        return [
+            Line("operations tried here", done, "FLOP", "a part of the job, run on this machine"),
+            Line("seconds of them", seconds, "s", "measured"),
+            Line(
+                "rate of a device",
+                done / seconds,
+                "FLOP/s",
+                "operations tried here / seconds of them",
+            ),
+        ]

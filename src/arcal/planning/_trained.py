@@ -1,0 +1,254 @@
+"""What training a run takes."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
+
+import torch
+from torch import nn
+
+from arcal.attacks import attack_named
+from arcal.audits import Settings
+from arcal.audits._blocks import usual_batch
+from arcal.compute import Compute
+from arcal.compute.operations import operations, saved_bytes
+from arcal.data import InMemory
+from arcal.methods import method_named, needs_vanilla
+from arcal.methods.perturbed import ATTACK
+from arcal.planning._attacked import Attacked
+from arcal.planning._hardware import Hardware
+from arcal.planning._plan import HOUR, Line, Plan
+from arcal.training._fit import Member, fit
+from arcal.training.run import Run
+
+STATES = {"adam": 2, "sgd": 1}
+"""Numbers that an optimizer keeps beside each weight."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """A run on data of these sizes, and the machine that a part of it is tried on.
+
+    `images` and `validation` are numbers of images of `shape` (C, H, W) and Z `classes`; `passes`
+    how many a ranking by an attack takes on average, if that is known.
+    """
+
+    run: Run
+    images: int
+    validation: int
+    shape: tuple[int, int, int]
+    classes: int
+    compute: Compute
+    passes: float | None = None
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """A new network."""
+        return self.run.build(self.classes, self.shape, self.run.seeds[0])
+
+    @cached_property
+    def ranking(self) -> Attacked:
+        """The ranking of images, and passes through the network as it is evaluated."""
+        order = self.run.settings.get("order") or "margin"
+        attack = self.run.settings.get("attack") or ATTACK
+        settings = Settings(
+            order=order if order in ("attack", "gradient") else "margin",
+            attack=attack_named(attack),
+            device=self.compute.device,
+        )
+        model = self.network.to(self.compute.device).eval()
+        x = torch.rand(2, *self.shape, generator=torch.Generator().manual_seed(0))
+        labels = torch.zeros(2, dtype=torch.long)
+        return Attacked(model, x, labels, self.classes, settings, passes=self.passes, is_run=True)
+
+    def step(self, method: str | None = None) -> float:
+        """Operations of training with an image once, by the run's method or another."""
+        run = self._run(method)
+        n = max(2, method_named(run.method, self.classes, run.settings).R)
+        counted = operations(lambda: self._fit(run, n, n))
+        return counted / n - self.ranking.forward  # each validation image is one pass
+
+    @property
+    def rankings(self) -> int:
+        """How often all images are ranked: before training, and on the fly."""
+        method = method_named(self.run.method, self.classes, self.run.settings)
+        method.begin(self.run.recipe.epochs, self.run.recipe.full_rate)
+        anew = sum(method.rescores_after(epoch + 1) for epoch in range(self.run.recipe.epochs))
+        return int(needs_vanilla(self.run.method, self.run.settings)) + anew
+
+    def measure(self, step: float, seconds: float) -> tuple[float, float]:
+        """Train here for about so many seconds: the operations, and the seconds."""
+        method = method_named(self.run.method, self.classes, self.run.settings)
+        batch = self._batch
+        n, spent, done = max(2 * batch, method.R), 0.0, 0.0
+        while True:
+            start = time.perf_counter()
+            self._fit(self.run, n, n)
+            spent = time.perf_counter() - start
+            done = n * (step + self.ranking.forward)
+            if spent >= seconds / 2 or n >= 10**6:
+                return done, spent
+            n = batch * math.ceil(n * min(8, max(1.5, seconds / spent)) / batch)
+
+    @property
+    def _batch(self) -> int:
+        """Images at a time when it is tried: as many as the recipe's, fewer of large ones."""
+        x = torch.zeros(1, *self.shape)
+        return min(self.run.recipe.batch_size, max(usual_batch(x, self.compute.device), 8))
+
+    def _run(self, method: str | None) -> Run:
+        if method is None:
+            return self.run
+        return replace(self.run, method=method, settings={})
+
+    def _fit(self, run: Run, images: int, validation: int) -> None:
+        """An epoch of so many drawn images."""
+        settings = {k: v for k, v in run.settings.items() if k != "rescore"}
+        method = method_named(run.method, self.classes, settings)
+        parts = [self._part(images, method.R), self._part(validation, method.R)]
+        for part, name in zip(parts, ("train", "validation"), strict=True):
+            if method.ranks:
+                method.assign(name, part.ids, part.ids * method.R // len(part))
+        if method.added.perturbed_by is not None:
+            method.assign_distances(parts[0].ids, torch.ones(images))
+        recipe = replace(
+            run.recipe.shortened(1),
+            batch_size=min(self._batch, images),
+            core_batch=None,
+            learning_rate=1e-9,  # noise teaches nothing, and must not lead to infinite logits
+        )
+        model = self.run.build(self.classes, self.shape, run.seeds[0])
+        fabric = self.compute.fabric(recipe.precision)
+        fit([Member(model, run.seeds[0])], method, recipe, *parts, fabric=fabric)
+
+    def _part(self, n: int, R: int) -> InMemory:
+        generator = torch.Generator().manual_seed(n)
+        pixels = torch.randint(256, (n, *self.shape), dtype=torch.uint8, generator=generator)
+        labels = torch.arange(n) % self.classes
+        names = tuple(map(str, range(self.classes)))
+        return InMemory("drawn", torch.arange(n), labels, names, pixels)
+
+
+def plan_training(
+    title: str,
+    job: Training,
+    hardware: Hardware,
+    devices: tuple[int, ...] = (1,),
+    reading: float | None = None,
+) -> Plan:
+    """What it takes to train a run, shared by each of these numbers of devices.
+
+    `reading` is how many images a second a core decodes and cuts, if that is known.
+
+    >>> from arcal.compute import Compute
+    >>> job = Training(Run(), 6000, 3000, (1, 28, 28), 10, Compute())
+    >>> plan = plan_training("train it", job, Hardware(flops=1e9), (1, 4))
+    >>> plan["time on 1"] / plan["time on 4"]
+    4.0
+    """
+    run, ranking = job.run, job.ranking
+    recipe, members = run.recipe, len(run.seeds)
+    bf16 = recipe.precision == "bf16-mixed"
+    step = job.step()
+    rate = hardware.rate("bf16" if bf16 else "float32", lambda seconds: job.measure(step, seconds))
+    lines = [
+        Line("images", job.images, "", "for training"),
+        Line("validation", job.validation, "", "images, after each epoch"),
+        Line("epochs", recipe.epochs, "", f"recipe {recipe.name}"),
+        Line("forward pass", ranking.forward, "FLOP", "counted: 2 a multiply-add, an image"),
+        Line("step", step, "FLOP", "counted: forward and back to the weights, an image"),
+    ]
+    whole = recipe.epochs * job.images * step
+    lines.append(Line("training", whole, "FLOP", "epochs x images x step"))
+    trained, trainings, first = whole, 1, "training"
+    if needs_vanilla(run.method, run.settings):
+        plain = job.step("vanilla")
+        vanilla = recipe.epochs * job.images * plain
+        lines += [
+            Line("vanilla step", plain, "FLOP", "counted, of the run that ranks the images"),
+            Line("vanilla", vanilla, "FLOP", "epochs x images x vanilla step"),
+        ]
+        trained, trainings, first = whole + vanilla, 2, "training + vanilla"
+    evaluated = trainings * recipe.epochs * job.validation * ranking.forward
+    formula = f"{trainings} x epochs x validation x forward pass"
+    lines.append(Line("evaluation", evaluated, "FLOP", formula))
+    second = "evaluation"
+    if job.rankings:
+        lines += _ranking(job)
+        evaluated, second = evaluated + lines[-1].value, "evaluation + ranking"
+    total, every = members * (trained + evaluated), f"{first} + {second}"
+    if members > 1:
+        lines.append(Line("members", members, "", "given"))
+        every = f"members x ({every})"
+    lines += [Line("operations", total, "FLOP", every), *rate]
+    hours, formula = total / rate[-1].value / HOUR, "operations / rate of a device"
+    if bf16 and hardware.card is not None:  # only training is in bf16
+        *peak, whole_floats = hardware.rate("float32", lambda seconds: (0, 0))
+        lines += [peak[0], replace(whole_floats, name="rate in float32")]
+        seconds = trained / rate[-1].value + evaluated / whole_floats.value
+        hours = members * seconds / HOUR
+        formula = f"({first}) / rate of a device + ({second}) / rate in float32"
+        formula = f"members x ({formula})" if members > 1 else formula
+    lines.append(Line("device hours", hours, "h", formula))
+    for n in devices:
+        lines.append(Line(f"time on {n:,}", hours / n, "h", f"device hours / {n:,}"))
+    for n in devices:
+        seconds = whole / rate[-1].value / n
+        speed = recipe.epochs * job.images / seconds
+        formula = f"epochs x images / (training / rate of a device / {n:,})"
+        lines.append(Line(f"images a second on {n:,}", speed, "", formula))
+        if reading is not None:
+            cores = math.ceil(speed / reading)
+            formula = f"images a second on {n:,} / {reading:g}, what a core reads: given"
+            lines.append(Line(f"cores that read for {n:,}", cores, "", formula))
+    return Plan(title, [*lines, *_memory(job, devices)])
+
+
+def _ranking(job: Training) -> list[Line]:
+    """The lines that end in `ranking`, its operations."""
+    ranking, lines = job.ranking, []
+    each, formula = ranking.forwards * ranking.forward, f"{ranking.forwards} x forward pass"
+    if ranking.settings.order in ("attack", "gradient"):
+        lines.append(Line("pass", ranking.both, "FLOP", "counted: forward, and back to the image"))
+        lines.append(ranking.spent(tries=False))
+        each += lines[-1].value * ranking.both
+        formula = f"(passes x pass + {formula})"
+    lines.append(Line("rankings", job.rankings, "", "before training, and on the fly"))
+    whole = job.rankings * (job.images + job.validation) * each
+    formula = f"rankings x (images + validation) x {formula}"
+    return [*lines, Line("ranking", whole, "FLOP", formula)]
+
+
+def _memory(job: Training, devices: tuple[int, ...]) -> list[Line]:
+    """Memory of a device, what processes exchange, and the checkpoint on disk."""
+    recipe, network = job.run.recipe, job.network
+    count = sum(one.numel() for one in network.parameters())
+    weights = sum(one.nbytes for one in network.parameters())
+    buffers = sum(one.nbytes for one in network.buffers())
+    x = torch.rand(2, *job.shape, device=job.compute.device)
+    network.train()
+    saved = saved_bytes(lambda: network(x), chain(network.parameters(), network.buffers())) / 2
+    network.eval()
+    states = STATES[recipe.optimizer]
+    lines = [
+        Line("weights", weights, "B", f"counted: {count:,} of them"),
+        Line("kept for the gradient", saved, "B", "counted: tensors of a pass, an image"),
+    ]
+    for n in devices:
+        some = min(recipe.core_batch or recipe.batch_size, math.ceil(recipe.batch_size / n))
+        memory = (2 + states) * weights + some * saved
+        formula = (
+            f"{2 + states} x weights + {some:,} x kept for the gradient: weights, gradients, "
+            f"{recipe.optimizer}'s {states}, and images at a time; kernels' workspace is not in it"
+        )
+        lines.append(Line(f"memory of each of {n:,}", memory, "B", formula))
+    for n in devices:
+        if n > 1:
+            sent = 2 * (n - 1) / n * weights
+            formula = f"2 x {n - 1:,} / {n:,} x weights, a step: all-reduce in a ring"
+            lines.append(Line(f"sent by each of {n:,}", sent, "B", formula))
+    checkpoint = len(job.run.seeds) * ((1 + states) * weights + buffers)
+    formula = f"weights, {recipe.optimizer}'s {states} x weights, and buffers of each member"
+    return [*lines, Line("checkpoint", checkpoint, "B", formula)]

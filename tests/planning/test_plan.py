@@ -1,0 +1,262 @@
+"""Plans against closed forms, against what a run then takes, and against files it then writes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from arcal.audits import Settings
+from arcal.audits._engine import in_blocks
+from arcal.audits._examples import Examples
+from arcal.compute import Compute
+from arcal.compute.operations import operations, saved_bytes
+from arcal.data import InMemory, load
+from arcal.errors import ArcalError
+from arcal.planning import Attacked, Hardware, Line, Plan, Training, plan_attacked, plan_training
+from arcal.training import train
+from arcal.training.recipes import RECIPES
+from arcal.training.run import Run, data_of
+from arcal.training.scoring import score_file, score_run
+from tiny_files import write_tiny
+
+C, K, S, Z = 3, 8, 16, 10
+"""Channels, filters, size and classes of a network whose operations are known."""
+CONVOLUTION = 2 * (S * S * K) * (C * 9)
+DENSE = 2 * (K * S * S // 4) * Z
+FORWARD = CONVOLUTION + DENSE
+
+
+def network():
+    return nn.Sequential(
+        nn.Conv2d(C, K, 3, padding=1),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(K * S * S // 4, Z),
+    ).eval()
+
+
+def attacked(**options):
+    x, labels = torch.rand(20, C, S, S), torch.arange(20) % Z
+    settings = options.pop("settings", Settings(batch=10))
+    return Attacked(network(), x, labels, Z, settings, **options)
+
+
+def test_operations_are_those_of_the_closed_form():
+    job = attacked()
+    assert job.forward == FORWARD
+    assert job.both == 2 * FORWARD, "back to the input once, and not to the weights"
+    model, x = network(), torch.rand(5, C, S, S)
+    counted = operations(lambda: model(x).sum().backward())
+    assert counted == 5 * (2 * CONVOLUTION + 3 * DENSE), "no gradient to the images"
+
+
+def test_attention_is_counted():
+    layer = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    x = torch.rand(1, 6, 8)
+    projections, products = 2 * 6 * 8 * (3 * 8 + 8), 2 * (2 * 6 * 6 * 8)
+    with torch.no_grad():
+        counted = operations(lambda: layer(x.clone(), x.clone(), x.clone(), need_weights=False))
+    assert counted in (products, projections + products)  # a fused kernel hides its projections
+    assert operations(lambda: layer(x, x, x, need_weights=False)) == projections + products
+
+
+def test_what_is_kept_for_the_gradient():
+    model, x = network(), torch.rand(4, C, S, S)
+    kept = saved_bytes(lambda: model(x), model.parameters())
+    # The convolution keeps its input, ReLU its result, which pooling shares, the last its input.
+    assert kept == 4 * 4 * (C * S * S + K * S * S + K * S * S // 4)
+
+
+def test_each_line_follows_from_those_it_names():
+    panel = ("gaussian_noise", "fog")
+    from arcal.auditing import shift_sets
+
+    settings = Settings(batch=10, panel=shift_sets([f"{type}-3" for type in panel]))
+    job = attacked(settings=replace(settings, panel=()))
+    plan = plan_attacked("score", job, 1000, Hardware(card="a100", utilisation=0.25), (1, 8))
+    assert plan["passes"] == 48
+    assert plan["operations"] == 1000 * (48 * 2 * FORWARD + 3 * FORWARD)
+    assert plan["rate of a device"] == 0.25 * 19.5e12
+    assert plan["device hours"] == pytest.approx(plan["operations"] / (0.25 * 19.5e12) / 3600)
+    assert plan["time on 8"] == plan["device hours"] / 8
+    assert plan["scores"] == 1000 * plan["a row"]
+    job = attacked(audit=True, passes=26.0, settings=replace(settings, panel=()))
+    plan = plan_attacked("audit", job, 1000, Hardware(flops=1e9))
+    assert plan["operations"] == 1000 * (26 * 2 * FORWARD + 4 * FORWARD)
+    assert plan["rate of a device"] == 1e9
+
+
+def test_an_audit_adds_the_panel_and_what_a_core_corrupts():
+    from arcal.auditing import shift_sets
+
+    x, labels = torch.rand(10, C, 32, 32), torch.arange(10) % Z
+    model = nn.Sequential(network()[0], nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(K, Z))
+    settings = Settings(batch=10, panel=shift_sets(["gaussian_noise-3", "contrast-3"]))
+    job = Attacked(model.eval(), x, labels, Z, settings, audit=True)
+    plan = plan_attacked("audit", job, 500, Hardware(flops=1e9), (2,))
+    assert plan["forward passes"] == 6
+    hours = plan["device hours"] + plan["corrupting"]
+    assert plan["time on 2"] == pytest.approx(hours / 2)
+    assert plan["corrupting"] == pytest.approx(500 * plan["corrupting an input"] / 3600)
+
+
+@pytest.mark.parametrize("order", ["gradient", "margin"])
+def test_rankings_take_a_pass_or_none(order):
+    job = attacked(settings=Settings(order=order, batch=10), is_run=True)
+    plan = plan_attacked("score", job, 100, Hardware(flops=1e9))
+    passes = {"gradient": 2 * FORWARD, "margin": 0}[order]
+    assert plan["operations"] == 100 * (passes + FORWARD)
+
+
+def test_passes_are_those_of_the_data_where_it_is_tried():
+    job = attacked(from_data=True)
+    spent = job.tried.passes
+    assert spent is not None
+    here = plan_attacked("score", job, 100, Hardware(seconds=0.01))
+    assert here["passes"] == pytest.approx(float(spent.double().mean()))
+    assert plan_attacked("score", job, 100, Hardware(flops=1e9))["passes"] == 48
+
+
+def test_training_is_counted_by_the_method_itself():
+    plain = Training(Run(), 1000, 500, (1, 28, 28), 10, Compute())
+    mixed = replace(plain, run=Run(settings={"augmix": 1.0}))
+    assert 2 * plain.ranking.forward < plain.step() < 3 * plain.ranking.forward
+    assert mixed.step() == pytest.approx(3 * plain.step(), rel=0.01), "three views of each image"
+    plan = plan_training("train", plain, Hardware(flops=1e9), (1, 4), reading=100.0)
+    assert plan["training"] == 30 * 1000 * plan["step"]
+    assert plan["evaluation"] == 30 * 500 * plan["forward pass"]
+    assert plan["operations"] == plan["training"] + plan["evaluation"]
+    assert plan["images a second on 4"] == pytest.approx(4 * plan["images a second on 1"])
+    assert plan["sent by each of 4"] == 1.5 * plan["weights"]
+    assert plan["memory of each of 1"] == pytest.approx(
+        4 * plan["weights"] + 128 * plan["kept for the gradient"]
+    )
+
+
+def test_a_method_that_ranks_takes_its_vanilla_run_and_its_rankings():
+    settings = {"order": "gradient", "rescore": [10, 20]}
+    job = Training(Run(method="ar-adals", settings=settings), 1000, 500, (1, 28, 28), 10, Compute())
+    plan = plan_training("train", job, Hardware(flops=1e9))
+    assert plan["rankings"] == 3, "before training, and twice on the fly"
+    assert plan["ranking"] == 3 * 1500 * (plan["pass"] + plan["forward pass"])
+    assert plan["evaluation"] == 2 * 30 * 500 * plan["forward pass"]
+    parts = ("training", "vanilla", "evaluation", "ranking")
+    assert plan["operations"] == pytest.approx(sum(plan[part] for part in parts))
+
+
+def test_only_training_is_in_bf16():
+    run = Run(recipe=replace(RECIPES["fast"], epochs=2, warmup=0), seeds=(0, 1))
+    job = Training(run, 1000, 500, (1, 28, 28), 10, Compute())
+    plan = plan_training("train", job, Hardware(card="a100", utilisation=0.5))
+    assert plan["rate of a device"] == 156e12
+    assert plan["rate in float32"] == 9.75e12
+    hours = 2 * (plan["training"] / 156e12 + plan["evaluation"] / 9.75e12) / 3600
+    assert plan["device hours"] == pytest.approx(hours)
+    assert plan["operations"] == 2 * (plan["training"] + plan["evaluation"])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    torch.set_num_threads(1)
+    source = str(write_tiny(tmp_path_factory.mktemp("data"), N=600, test=400))
+    run = Run(data=source, recipe=RECIPES["demo"].shortened(3), validation=100)
+    return run, train(run, tmp_path_factory.mktemp("runs"))
+
+
+def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
+    run, folder = trained
+    data = data_of(folder)
+    job = Training(run, 500, 100, data.shape, 3, Compute())
+    checkpoint = plan_training("train", job, Hardware(flops=1e9))["checkpoint"]
+    assert folder.checkpoint.stat().st_size == pytest.approx(checkpoint, rel=0.15)
+
+    part = InMemory("drawn", *_rows(2000))
+    score_run(folder, part, "drawn", "margin")
+    scoring = replace(job.ranking, is_run=True)
+    planned = plan_attacked("score", scoring, 2000, Hardware(flops=1e9))["scores"]
+    written = score_file(folder, "drawn", "margin").stat().st_size
+    assert written == pytest.approx(planned, rel=0.25)
+
+    examples = Examples.from_part(part.subset(part.ids[:200]))
+    settings = Settings(order="attack", batch=100)
+    model = job.ranking.model
+    list(in_blocks(model, examples, settings, work=tmp_path))
+    x = examples.read(torch.arange(100))
+    assert isinstance(x, torch.Tensor)
+    audit = Attacked(model, x, examples.labels[:100], 3, settings, audit=True)
+    planned = plan_attacked("audit", audit, 200, Hardware(flops=1e9))["blocks"]
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
+    assert written == pytest.approx(planned, rel=0.05)
+
+
+def _rows(N):
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randint(256, (N, 1, 28, 28), dtype=torch.uint8, generator=generator)
+    return torch.arange(N), torch.arange(N) % 3, ("a", "b", "c"), pixels
+
+
+@pytest.mark.slow
+def test_seconds_are_those_of_a_run_within_a_factor(tmp_path):
+    """Of three, either way: another process may take the core meanwhile."""
+    run = Run(recipe=RECIPES["small"].shortened(1), images=2000, validation=500)
+    data = load("fashion", images=2000, validation=500)
+    with Compute(threads=1).limited():
+        job = Training(run, 2000, 500, data.shape, 10, Compute(threads=1))
+        planned = 3600 * plan_training("train", job, Hardware(seconds=1.0))["device hours"]
+    (record,) = train(run, tmp_path, data=data).epochs()
+    assert planned / 3 < record["seconds"] < 3 * planned
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"card": "a100"}, "belong together"),
+        ({"utilisation": 0.3}, "belong together"),
+        ({"card": "abacus", "utilisation": 0.3}, "choose from a100, h100, l4"),
+        ({"card": "a100", "utilisation": 1.5}, "at most 1"),
+        ({"card": "a100", "utilisation": 0.3, "flops": 1e12}, "two rates"),
+        ({"flops": 0.0}, "above 0"),
+        ({"seconds": 0.0}, "--seconds"),
+    ],
+)
+def test_a_rate_is_never_made_up(options, says):
+    with pytest.raises(ArcalError, match=says):
+        Hardware(**options)
+
+
+def test_a_model_without_products_is_refused():
+    def model(x):
+        mean = x.mean((1, 2, 3))
+        return torch.stack([mean, 1 - mean], dim=1)
+
+    job = Attacked(model, torch.rand(4, 3, 8, 8), torch.zeros(4).long(), 2, Settings())
+    with pytest.raises(ArcalError, match="no matrix product and no convolution"):
+        plan_attacked("score", job, 100, Hardware(flops=1e9))
+
+
+def test_a_plan_is_text_of_any_width_and_json():
+    lines = [Line("inputs", 1e8, "", "given"), Line("hours", 0.001, "h", "a formula " * 12)]
+    plan = Plan("score net", lines)
+    assert "100,000,000" in plan.text(80)
+    assert "3.60 s" in plan.text(80)
+    assert max(map(len, plan.text(80).splitlines())) <= 80
+    assert json.loads(json.dumps(plan.as_json()))["lines"][1]["value"] == 0.001
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.0, "FLOP", "0 FLOP"),
+        (999.0, "B", "999 B"),
+        (1e9, "FLOP/s", "1.00 GFLOP/s"),
+        (2.5e27, "FLOP", "2,500 YFLOP"),
+        (1234.5, "h", "1,234 h"),
+        (90, "s", "1.50 min"),
+        (0.3, "", "0.3"),
+    ],
+)
+def test_values_are_shown_as_people_read_them(value, unit, shown):
+    assert Line("", value, unit, "").shown == shown
