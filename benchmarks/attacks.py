@@ -1,4 +1,4 @@
-"""The smallest L2 perturbations: arcal's attacks beside public ones, distances and times.
+"""The smallest perturbations: arcal's attacks beside public ones, distances and times.
 
     python -m benchmarks.attacks --write
 
@@ -37,10 +37,12 @@ WRITTEN = ("cifar10", "fashion")
 
 @dataclass(frozen=True)
 class Options:
-    """Benchmark the attacks for the smallest L2 perturbation."""
+    """Benchmark the attacks for the smallest perturbation."""
 
     setting: Literal["cifar10", "fashion", "vit", "vgg", "robust-vgg", "digits", "all"] = "all"
     """What is attacked."""
+    norm: Literal["l2", "linf"] = "l2"
+    """What distances are measured by."""
     images: int = 512
     """How many test inputs."""
     fresh: bool = False
@@ -69,9 +71,11 @@ def main(options: Options) -> None:
         raise ArcalError("--images and --batch must be at least 1")
     torch.set_num_threads(1)
     keep_memory()
-    found, missing = peers(slow=options.slow)
+    if options.write and options.norm != "l2":
+        raise ArcalError("--write is of L2: the document has no tables of another norm")
+    found, missing = peers(slow=options.slow, norm=options.norm)
     print(*missing, sep="\n", end="\n" * bool(missing), file=sys.stderr)
-    contestants = chosen(found + ours(), options)
+    contestants = chosen(found + ours(options.norm), options)
     images = min(options.images, 64) if options.quick else options.images
     for name, load in SETTINGS.items():
         if options.setting not in (name, "all"):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from arcal.attacks import Model
 from arcal.attacks.model import folded, frozen, margin, predicted_class
+from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 from arcal.store import load_tensors, save_tensors
 from benchmarks.peers import Contestant
@@ -97,7 +98,7 @@ def measure(who: Contestant, model: nn.Module, x: Tensor, *, count: bool, run: s
     if model.training or not torch.equal(model(x), logits):
         raise ArcalError(f"{who.name} has changed the model it attacked: leave it out by --only")
     return Measurement(
-        distance=distance_of(model, x, found.detach(), y),
+        distance=distance_of(model, x, found.detach(), y, who.norm),
         seconds=seconds,
         forward=counter.forward_rows,
         backward=counter.backward_rows,
@@ -109,8 +110,8 @@ def measure(who: Contestant, model: nn.Module, x: Tensor, *, count: bool, run: s
     )
 
 
-def distance_of(model: Model, x: Tensor, found: Tensor, y: Tensor) -> Tensor:
-    """L2 distance of what an attack returned, `(N,)`: `+inf` where it is no success.
+def distance_of(model: Model, x: Tensor, found: Tensor, y: Tensor, norm: str = "l2") -> Tensor:
+    """The distance of what an attack returned, `(N,)`: `+inf` where it is no success.
 
     The returned point is cut to [0,1] and run through the model as given. The unchanged input is no
     success, since it is predicted as before, nor is a black image, which is how foolbox says that
@@ -118,7 +119,7 @@ def distance_of(model: Model, x: Tensor, found: Tensor, y: Tensor) -> Tensor:
     """
     found = found.nan_to_num(0).clamp(0, 1)
     success = (predicted_class(model, found) != y) & (found != 0).flatten(1).any(dim=1)
-    return torch.where(success, (found - x).flatten(1).norm(dim=1), torch.inf)
+    return torch.where(success, NORMS[norm].length((found - x).flatten(1)), torch.inf)
 
 
 def _passes(who: Contestant, model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:

@@ -10,15 +10,16 @@ import math
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 import tyro
 from torch import Tensor, nn
 
 from arcal.attacks import ATTACKS, Adversarial, BoundaryProjection, Bounds, CarliniWagner
-from arcal.attacks.adversarial import clamped
+from arcal.attacks.bounds import clamped
+from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 from arcal.robustness import Attack
 
@@ -40,7 +41,9 @@ class Options:
     """Of the weights and of which inputs are scored: 0 was used for tuning."""
     inputs: int = 100
     carlini_wagner: bool = True
-    """Run Carlini and Wagner's attack at its full length as well."""
+    """Run Carlini and Wagner's attack at its full length as well, which is of L2."""
+    norm: Literal["l2", "linf"] = "l2"
+    """What distances are measured by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,9 @@ def case(name: str, activation: str, seed: int, inputs: int) -> Case:
 
 
 @torch.no_grad()
-def exhaustive(model: nn.Module, x: Tensor, upper: Tensor, angles: int = 360) -> Tensor:
+def exhaustive(
+    model: nn.Module, x: Tensor, upper: Tensor, angles: int = 360, norm: str = "l2"
+) -> Tensor:
     """The distance of the nearest flip from each of `x` `(N, D)`, D 1 or 2, by search, `(N,)`.
 
     Along each ray, radii rise by 5 % from 1e-3 to 100, and 150 more are spaced evenly up to the
@@ -123,6 +128,7 @@ def exhaustive(model: nn.Module, x: Tensor, upper: Tensor, angles: int = 360) ->
     else:
         angle = torch.arange(angles) * 2 * math.pi / angles
         rays = torch.stack([angle.cos(), angle.sin()], dim=1)
+    rays = rays / NORMS[norm].length(rays).unsqueeze(1)
     rising = 1e-3 * 1.05 ** torch.arange(236)
     coarse = rays[:: max(1, len(rays) // 45)]
     nearest = []
@@ -159,12 +165,13 @@ def _first_flip(model: nn.Module, point: Tensor, rays: Tensor, radii: Tensor) ->
     return float(high.min())
 
 
-def many_starts(where: Case, starts: int = 64) -> Tensor:
+def many_starts(where: Case, norm: Literal["l2", "linf"], starts: int = 64) -> Tensor:
     """The smallest distance that the boundary projection finds from other points, `(N,)`.
 
     By turns from other inputs, and from the inputs with noise of .3 to 5.8 deviations.
     """
-    attack, best = BoundaryProjection(starts=0), torch.full((len(where.x),), math.inf)
+    attack = BoundaryProjection(starts=0, norm=norm)
+    best = torch.full((len(where.x),), math.inf)
     spread = where.x.std(dim=0)
     for i in range(starts):
         noise = torch.randn(where.x.shape, generator=torch.Generator().manual_seed(1000 + i))
@@ -176,11 +183,12 @@ def many_starts(where: Case, starts: int = 64) -> Tensor:
 
 def attacks(options: Options) -> Iterator[tuple[str, Attack]]:
     """What is compared, by name."""
-    if options.carlini_wagner:
+    if options.carlini_wagner and options.norm == "l2":
         yield "carlini-wagner, full length", CarliniWagner(early_stop=False)
-    yield "boundary-projection, 1 start", BoundaryProjection(starts=0)
-    yield "boundary-projection-quick", ATTACKS["boundary-projection-quick"]
-    yield "boundary-projection", BoundaryProjection()
+    norm = options.norm
+    yield "boundary-projection, 1 start", BoundaryProjection(starts=0, norm=norm)
+    yield "boundary-projection-quick", replace(ATTACKS["boundary-projection-quick"], norm=norm)
+    yield "boundary-projection", BoundaryProjection(norm=norm)
 
 
 def line(where: Case, name: str, scored: Adversarial, best: Tensor, seconds: float) -> str:
@@ -210,9 +218,9 @@ def rows(where: Case, options: Options) -> Iterator[str]:
         results.append((name, scored, time.process_time() - began))
     best = torch.stack([scored.distance for _, scored, _ in results]).amin(dim=0)
     if where.x.shape[1] <= 2:
-        best = exhaustive(where.model, where.x, best)
+        best = exhaustive(where.model, where.x, best, norm=options.norm)
     else:
-        best = best.minimum(many_starts(where))
+        best = best.minimum(many_starts(where, options.norm))
     for name, scored, seconds in results:
         yield line(where, name, scored, best, seconds)
     real = best[best.isfinite()]

@@ -86,8 +86,8 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
                 f"{one.passes:.1f}",
                 f"{one.forward:.0f} / {one.backward:.0f}",
                 f"{found.double().mean():.3f}",
-                f"{one.distance[found].mean():.4f}{mark}",
-                f"{median(one.distance):.4f}",
+                f"{length(float(one.distance[found].mean()))}{mark}",
+                length(median(one.distance)),
                 " / ".join(f"{part.double().mean():.2f}" for part in within),
                 f"{spearman(one.distance.double(), best.double()):.4f}",
                 f"{same_level(one.distance, best, ids):.2f}",
@@ -95,7 +95,7 @@ def attacks_table(rows: Sequence[Row], ids: Tensor, references: Sequence[str]) -
             ]
         )
     finite = best[best.isfinite()]
-    about = f"Best known: mean {finite.mean():.4f}, median {median(best):.4f}"
+    about = f"Best known: mean {length(float(finite.mean()))}, median {length(median(best))}"
     missed = len(best) - len(finite)
     about += f"; for {missed} images nothing was found." if missed else "."
     if any("*" in "".join(line) for line in lines):
@@ -183,6 +183,11 @@ def median(values: Tensor) -> float:
     ascending = values.double().sort().values
     middle = (len(values) - 1) / 2
     return (ascending[math.floor(middle)] / 2 + ascending[math.ceil(middle)] / 2).item()
+
+
+def length(distance: float) -> str:
+    """A distance with four digits behind the point, and six below .01."""
+    return f"{distance:.{4 if distance >= 0.01 else 6}f}"
 
 
 def number(value: float) -> str:

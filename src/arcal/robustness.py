@@ -1,7 +1,8 @@
 """Adversarial robustness of a data set, and the levels it is cut into (section 3).
 
-The robustness of an input is the L2 norm of the smallest perturbation found that changes the
-model's own prediction. Levels come from ranking by it, or by one of the cheaper orders:
+The robustness of an input is the norm, L2 unless the attack has another, of the smallest
+perturbation found that changes the model's own prediction. Levels come from ranking by it, or by
+one of the cheaper orders:
 
     attack      the distance an attack finds; the paper's order, and the only one that is a distance
     gradient    one gradient: the logit margin over the norm of its gradient, |delta| to first order
@@ -31,7 +32,7 @@ from arcal.attacks import (
     frozen,
     margin,
 )
-from arcal.attacks.adversarial import checked_bounds
+from arcal.attacks.bounds import checked_bounds
 from arcal.attacks.model import check_differentiable, checked_logits
 from arcal.errors import ArcalError
 
@@ -156,21 +157,34 @@ def distance(
     x: Tensor,
     y: int | None = None,
     *,
+    target: int | None = None,
     bounds: Bounds = (0.0, 1.0),
     attack: Attack | None = None,
 ) -> float:
     """The robustness of one classification: how far the input `x` `(...)` is from another one.
 
-    The L2 norm of the smallest perturbation found that changes the model's prediction, +inf where
-    none was found. With a class `y` it is that of the prediction y, and so 0 where the model does
-    not predict y as it is. `attack` is `BoundaryProjection` unless another is given.
+    The norm of the smallest perturbation found that changes the model's prediction, +inf where none
+    was found; with a `target`, that makes the model predict this class, which must not be the
+    prediction. With a class `y` it is that of the prediction y, and so 0 where the model does not
+    predict y as it is. `attack` is `BoundaryProjection`, in L2, unless another is given.
 
-    >>> round(distance(torch.nn.Identity(), torch.tensor([0.75, 0.5])), 4)  # 0.25 / sqrt(2)
+    >>> x = torch.tensor([0.75, 0.5, 0.0])  # the inputs are the logits
+    >>> round(distance(torch.nn.Identity(), x), 4)  # 0.25 / sqrt(2)
     0.1768
-    >>> distance(torch.nn.Identity(), torch.tensor([0.75, 0.5]), y=1)
+    >>> round(distance(torch.nn.Identity(), x, attack=BoundaryProjection(norm="linf")), 4)
+    0.125
+    >>> round(distance(torch.nn.Identity(), x, target=2), 1)  # until all three are equal
+    0.5
+    >>> distance(torch.nn.Identity(), x, y=1)
     0.0
     """
-    attacked = (attack or BoundaryProjection())(model, x.unsqueeze(0), bounds)
+    attack = attack or BoundaryProjection()
+    if target is None:
+        attacked = attack(model, x.unsqueeze(0), bounds)
+    elif "targets" in inspect.signature(attack).parameters:
+        attacked = attack(model, x.unsqueeze(0), bounds, targets=torch.tensor([target]))
+    else:
+        raise ArcalError(f"{attack} has no targets: leave out target, or give BoundaryProjection()")
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)

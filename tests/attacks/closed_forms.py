@@ -7,6 +7,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from arcal.attacks.norms import NORMS
+
+L2 = NORMS["l2"]
+
 
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
@@ -75,7 +79,7 @@ def centred(seed, Z=5, hidden=16):
 
 
 @torch.no_grad()
-def searched(model, point, bounds, radius=2.5, radii=250, angles=360):
+def searched(model, point, bounds, radius=2.5, radii=250, angles=360, norm=L2):
     """The distance to the nearest flip on a polar grid around one point, and its resolution.
 
     Along each ray the first flip of the grid is refined by bisection.
@@ -83,6 +87,7 @@ def searched(model, point, bounds, radius=2.5, radii=250, angles=360):
     y = model(point[None]).argmax()
     angle = torch.arange(angles) * 2 * math.pi / angles
     rays = torch.stack([angle.cos(), angle.sin()], dim=1)
+    rays = rays / norm.length(rays).unsqueeze(1)
     step = radius / radii
 
     def flips(at):
@@ -145,13 +150,13 @@ class Scaled(nn.Module):
         return self.model(x) * self.scale
 
 
-def assert_honest(found, model, x, bounds):
+def assert_honest(found, model, x, bounds, norm=L2):
     """What is called a success flips the model, within the box; what is not is inf and NaN."""
     assert torch.equal(found.distance.isposinf(), ~found.success)
     assert torch.equal(found.x.flatten(1).isnan().all(dim=1), ~found.success)
     ok = found.success
     assert found.x[ok].isfinite().all()
-    measured = (found.x - x)[ok].flatten(1).norm(dim=1).float()
+    measured = norm.length((found.x - x)[ok].flatten(1)).float()
     torch.testing.assert_close(found.distance[ok], measured)
     if bounds and ok.any():
         assert found.x[ok].min() >= bounds[0]

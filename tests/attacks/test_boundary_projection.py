@@ -27,7 +27,7 @@ from torch import nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.attacks.model import rounding
-from arcal.attacks.planes import project
+from arcal.attacks.norms import project
 from arcal.errors import ArcalError
 
 BOUNDS = [None, (0.0, 1.0), (-2.0, 3.0)]

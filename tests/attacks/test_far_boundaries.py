@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from closed_forms import assert_honest, searched, seeded, small_images, small_network
+from closed_forms import L2, assert_honest, searched, seeded, small_images, small_network
 from torch import nn
 
 from arcal.attacks import ATTACKS, BoundaryProjection, CarliniWagner
@@ -100,7 +100,7 @@ def test_more_budget_finds_nothing_farther_away():
 def test_points_fill_a_ball_that_grows_with_the_dimensions():
     for D, radius in ((1, 1.0), (2, 1.0), (32, 4.0)):
         x = torch.rand(2, D, generator=seeded(3)).view(2, D, 1)
-        points = around(x, torch.tensor([0.5, torch.inf]), None, 400, turn=0)
+        points = around(x, torch.tensor([0.5, torch.inf]), None, 400, 0, L2)
         assert points.shape == (2, 400, D, 1)
         away = (points - x.unsqueeze(1)).flatten(2).norm(dim=2)
         assert away[0].max() <= 0.5 * radius * 1.001
@@ -108,13 +108,14 @@ def test_points_fill_a_ball_that_grows_with_the_dimensions():
         assert inside.item() == pytest.approx(0.5, abs=0.02), "half of them in half of the ball"
         scale = max(1.0, x[1].norm().item())
         assert away[1].min() < 0.02 * scale < 50 * scale < away[1].max()
-        assert not torch.equal(points, around(x, torch.tensor([0.5, 1.0]), None, 400, turn=1))
-        assert around(x, torch.ones(2), (0.0, 1.0), 9, turn=0).clamp(0, 1).shape == (2, 9, D, 1)
+        assert not torch.equal(points, around(x, torch.tensor([0.5, 1.0]), None, 400, 1, L2))
+        assert around(x, torch.ones(2), (0.0, 1.0), 9, 0, L2).clamp(0, 1).shape == (2, 9, D, 1)
 
 
 def test_the_promising_points_are_across_or_close_to_it():
     x = torch.zeros(1, 1)
     points = torch.tensor([[[1.0], [2.0], [3.0], [4.0]]])
     lead = torch.tensor([0.3, 0.2, -1.0, -2.0])
-    assert promising(x, points, lead, 2).flatten().tolist() == [2.0, 3.0]
-    assert promising(x, points, torch.tensor([math.nan, 0.2, -1.0, math.nan]), 2).shape == (1, 2, 1)
+    assert promising(x, points, lead, 2, L2).flatten().tolist() == [2.0, 3.0]
+    lead = torch.tensor([math.nan, 0.2, -1.0, math.nan])
+    assert promising(x, points, lead, 2, L2).shape == (1, 2, 1)

@@ -49,6 +49,18 @@ def test_every_way_of_reading_has_its_flag():
     assert reading == {one.name for one in fields(DataFlags)} - {"limit"} | {"classes"}
 
 
+def test_another_norm_is_said_on_the_page(images):
+    usual = "audit", "net.py:net", "data.npz", "--shift", "none", "--limit", 20
+    facts = {}
+    for norm in ("l2", "linf"):
+        done = succeeds(*usual, "--norm", norm, "--out", norm, "--json")
+        (model,) = json.loads(done.stdout)["models"]
+        facts[norm] = model["facts"], model["figures"]["distance.median"]
+    assert "Distances" not in facts["l2"][0]
+    assert "L-infinity" in facts["linf"][0]["Distances"]
+    assert facts["linf"][1] < facts["l2"][1] / 2
+
+
 @pytest.mark.parametrize("name", NEED_A_MODEL)
 def test_what_needs_a_model_is_refused_of_predictions(here, name):
     np.savez("mine.npz", logits=9 * np.eye(3), labels=np.arange(3))
@@ -282,6 +294,8 @@ def files(images):
         ("net.py:net data.npz --batch 0", "batch 0: at least 1"),
         ("net.py:net data.npz --order size", "--order size: choose from"),
         ("net.py:net data.npz --attack pgd", "--attack is of the order attack"),
+        ("net.py:net data.npz --norm linf", "--norm is of the order attack"),
+        ("net.py:net data.npz --order attack --norm l1", "norm 'l1' is unknown"),
         ("net.py:net data.npz --validation data.npz", "is data, the audited data"),
         ("net.py:net data.npz --other data.npz", "--other data.npz is the audited data"),
         ("net.py:net data.npz --normalize imagnet", "'imagnet' is not known: give imagenet"),

@@ -59,6 +59,39 @@ def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here)
     assert pq.read_table("m.parquet").equals(before)
 
 
+def test_another_norm_is_another_scoring(here):
+    """The lead is 8 (mean - 1/2): its distance is |mean - 1/2|, and sqrt(D) times that in L2."""
+    done = succeeds("score", "net.py:net", "data.npz", "--norm", "linf", "--json")
+    assert json.loads(done.stdout)["norm"] == "linf"
+    scores = load_scores(Path("scores.parquet"))
+    lead = (here.pixels.double().mean((1, 2, 3)) / 255 - 0.5).abs()
+    D = here.pixels[0].numel()
+    assert torch.allclose(tiny.distance(here.pixels), lead * D**0.5, atol=2e-3)
+    assert torch.allclose(scores.robustness.double(), lead, atol=2e-4)
+    refused = arcal("score", "net.py:net", "data.npz")
+    assert refused.code == 2
+    assert "scores.parquet is stale: its attack norm is linf" in refused.line
+    assert torch.equal(load_scores(Path("scores.parquet")).robustness, scores.robustness)
+    succeeds("score", "net.py:net", "data.npz", "--out", "l2.parquet")
+    columns = [pq.read_table(name).schema.names for name in ("scores.parquet", "l2.parquet")]
+    assert columns[0] == columns[1]
+    refused = arcal("score", "net.py:net", "data.npz", "--out", "l2.parquet", "--norm", "linf")
+    assert "l2.parquet is stale: its attack norm is" in refused.line
+    again = succeeds("score", "net.py:net", "data.npz", "--out", "l2.parquet", "--norm", "l2")
+    assert "norm l2" in again.stderr
+
+
+def test_the_curve_is_drawn_of_new_and_of_known_scores(here):
+    command = "score", "net.py:net", "data.npz", "--curve", "pictures/curve.svg"
+    Path("pictures").mkdir()
+    succeeds(*command)
+    drawn = Path("pictures/curve.svg").read_text()
+    assert "net.py:net, 40 inputs" in drawn
+    assert "L2 norm of the change" in drawn
+    succeeds(*command)
+    assert Path("pictures/curve.svg").read_text() == drawn
+
+
 @pytest.mark.parametrize(
     ("model", "says"),
     [
@@ -87,6 +120,18 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
         (["net.py:other", "data.npz"], "other"),
         (["nowhere", "--weights", "w"], "--weights is of MODEL and DATA"),
         (["net.py:net", "data.npz", "--order", "size"], "order 'size' is unknown"),
+        (["net.py:net", "data.npz", "--norm", "l1"], "norm 'l1' is unknown: choose from l2, linf"),
+        (
+            ["net.py:net", "data.npz", "--norm", "l2", "--order", "margin"],
+            "are of the order attack",
+        ),
+        (
+            ["net.py:net", "data.npz", "--norm", "linf", "--attack", "carlini-wagner"],
+            "--norm is of boundary-projection: leave it out with carlini-wagner",
+        ),
+        (["net.py:net", "data.npz", "--curve", "c.png"], "give a file that ends in .svg"),
+        (["net.py:net", "data.npz", "--curve", "c.svg", "--order", "margin"], "have no radius"),
+        (["net.py:net", "data.npz", "--curve", "net.py/c.svg"], "net.py is a file"),
     ],
 )
 def test_what_is_wrong_is_one_line(here, arguments, says):

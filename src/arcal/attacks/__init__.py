@@ -8,8 +8,9 @@ An attack is a frozen dataclass of its settings and a callable
 from dataclasses import asdict
 from typing import Any
 
-from arcal.attacks.adversarial import Adversarial, Bounds
+from arcal.attacks.adversarial import Adversarial
 from arcal.attacks.boundary_projection import BoundaryProjection
+from arcal.attacks.bounds import Bounds
 from arcal.attacks.carlini_wagner import CarliniWagner
 from arcal.attacks.inputs import Inputs, InputsLike, Model, bound, rows
 from arcal.attacks.model import frozen, margin
@@ -29,7 +30,7 @@ def attack_named(name: str) -> Any:
     """The attack of this name; another name raises `ArcalError`.
 
     >>> attack_named("boundary-projection")
-    BoundaryProjection(budget=48, classes=9, reach=1.5, starts=8)
+    BoundaryProjection(budget=48, classes=9, reach=1.5, starts=8, norm='l2')
     """
     if name not in ATTACKS:
         raise ArcalError(f"attack {name!r} is unknown: choose from {', '.join(ATTACKS)}")
@@ -58,13 +59,19 @@ def name_of(attack: Any) -> str:
 def settings_of(attack: Any) -> dict[str, Any]:
     """An attack's kind and settings: what its results depend on beside the model and the data.
 
-    The version of one that has a version is among them.
+    The version of one that has a version is among them, and a norm other than L2: results that
+    name none are from before there was a choice.
 
     >>> settings_of(BoundaryProjection(budget=100))
     {'kind': 'BoundaryProjection', 'version': 2, 'budget': 100, 'classes': 9, 'reach': 1.5, ...}
+    >>> settings_of(BoundaryProjection(norm="linf"))["norm"]
+    'linf'
     """
     version = {"version": attack.VERSION} if hasattr(attack, "VERSION") else {}
-    return {"kind": type(attack).__name__, **version, **asdict(attack)}
+    settings = {"kind": type(attack).__name__, **version, **asdict(attack)}
+    if settings.get("norm") == "l2":
+        del settings["norm"]
+    return settings
 
 
 __all__ = [

@@ -5,14 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.attacks.aims import Aim
+from arcal.attacks.bounds import Bounds, clamped
 from arcal.attacks.inputs import Model, rows
-from arcal.attacks.model import margin, predicted_class
-from arcal.errors import ArcalError
-
-Bounds = tuple[float | Tensor, float | Tensor] | None
-"""The interval that every entry of an input lies in; None for embeddings. Tensors broadcast against
-one input, so each column of a table may have an interval of its own."""
-
+from arcal.attacks.model import predicted_class
+from arcal.attacks.norms import NORMS, Norm
 
 NEARBY = 1e-3
 """How far from an input its logits are looked at where no attack succeeds, in each number."""
@@ -22,8 +19,10 @@ NEARBY = 1e-3
 class Adversarial:
     """The smallest perturbations an attack found for N inputs.
 
-    `distance` float32 `(N,)`: L2 norm of the perturbation, `+inf` where none was found.
-    `success` bool `(N,)`: whether the perturbed input changes the model's prediction.
+    `distance` float32 `(N,)`: norm of the perturbation, L2 unless the attack has another; `+inf`
+    where none was found.
+    `success` bool `(N,)`: whether the perturbed input changes the model's prediction, to its target
+    if there is one.
     `x` `(N, ...)`: the perturbed inputs, NaN where none was found.
     `predicted` int64 `(N,)`: the model's prediction on the clean inputs, which was attacked.
     `passes` int64 `(N,)`: forward and backward passes spent on each input.
@@ -48,67 +47,16 @@ class Adversarial:
     reason: str = ""
 
 
-def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
-    """Refuse inputs `(N, ...)` that are not finite floats within their bounds.
-
-    Numbers come back as they are, tensors in the shape, dtype and place of one input.
-
-    >>> x = torch.tensor([[0.5, 20.0], [0.25, 40.0]])
-    >>> checked_bounds(x, (0.0, torch.tensor([1.0, 50.0])))
-    (tensor([0., 0.]), tensor([ 1., 50.]))
-    """
-    if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: float32 (N, ...) is needed")
-    if len(x) == 0:
-        raise ArcalError("there is no input to attack: the batch is empty")
-    if not torch.isfinite(x).all():
-        raise ArcalError("an input holds NaN or infinity: clean the data first")
-    if bounds is None:
-        return None
-    low, high = bounds
-    if not isinstance(low, Tensor) and not isinstance(high, Tensor):
-        if x.min() < low or x.max() > high:
-            raise ArcalError(
-                f"inputs reach from {float(x.min()):.4g} to {float(x.max()):.4g}, outside the "
-                f"bounds {bounds}: scale them, or give the bounds they have"
-            )
-        return bounds
-    try:
-        low, high = (torch.as_tensor(end).to(x).expand(x.shape[1:]) for end in bounds)
-    except RuntimeError as error:
-        shapes = [tuple(torch.as_tensor(end).shape) for end in bounds]
-        raise ArcalError(
-            f"bounds of shapes {shapes[0]} and {shapes[1]} do not fit inputs {tuple(x.shape)}: "
-            "give what broadcasts against one input"
-        ) from error
-    outside = ((x < low) | (x > high)).flatten(1).nonzero()
-    if len(outside):
-        row, entry = outside[0].tolist()
-        raise ArcalError(
-            f"entry {entry} of input {row} is {float(x.flatten(1)[row, entry]):.4g}, outside its "
-            f"bounds {float(low.flatten()[entry]):.4g} to {float(high.flatten()[entry]):.4g}: "
-            "give the bounds the inputs have"
-        )
-    return low, high
-
-
-def flattened(bounds: Bounds) -> Bounds:
-    """The bounds of inputs `(N, ...)` as those of inputs `(N, D)`."""
-    if bounds is None:
-        return None
-    low, high = (end.flatten() if isinstance(end, Tensor) else end for end in bounds)
-    return low, high
-
-
-def clamped(x: Tensor, bounds: Bounds) -> Tensor:
-    """Inputs `(N, ...)` brought within their bounds."""
-    return x if bounds is None else x.clamp(*bounds)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
 def verified(
-    model: Model, x: Tensor, perturbed: Tensor, predicted: Tensor, bounds: Bounds, passes: Tensor
+    model: Model,
+    x: Tensor,
+    perturbed: Tensor,
+    aim: Aim,
+    bounds: Bounds,
+    passes: Tensor,
+    norm: Norm = NORMS["l2"],
 ) -> Adversarial:
-    """Run the perturbed inputs through the model as given and keep what really flips it.
+    """Run the perturbed inputs through the model as given and keep what really is where it aims.
 
     `perturbed` `(N, ...)` is NaN where the attack has nothing. A point so near the boundary that
     this model, unlike the attack's twin of it, is not flipped is pushed outward by up to 1 % of its
@@ -124,24 +72,24 @@ def verified(
             break
         candidate = x[left] + (1 + push) * delta[left]
         candidate = clamped(candidate, bounds)
-        flips = predicted_class(rows(model, left), candidate) != predicted[left]
+        flips = aim.rows(left).reached(predicted_class(rows(model, left), candidate))
         adversarial[left[flips]] = candidate[flips]
         success[left[flips]] = True
         open_[left[flips]] = False
-    distance = (adversarial - x).flatten(1).norm(dim=1)
+    distance = norm.length((adversarial - x).flatten(1))
     distance = torch.where(success, distance, torch.inf).float()
-    reason = _why_none(model, x, predicted, (~success).nonzero().squeeze(1))
-    return Adversarial(distance, success, adversarial, predicted, passes, reason)
+    reason = _why_none(model, x, aim, (~success).nonzero().squeeze(1))
+    return Adversarial(distance, success, adversarial, aim.y, passes, reason)
 
 
 @torch.enable_grad()
-def _why_none(model: Model, x: Tensor, predicted: Tensor, failed: Tensor) -> str:
+def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
     """Why inputs `failed` `(B,)` have no distance, from the gradients of 8 of them at most."""
     if len(failed) == 0:
         return ""
     some = failed[:8]
     inputs = x[some].detach().requires_grad_()
-    lead = margin(rows(model, some)(inputs.clone()), predicted[some])
+    lead = aim.rows(some).lead(rows(model, some)(inputs.clone()))
     gradient = torch.zeros_like(inputs)
     if lead.requires_grad:
         (gradient,) = torch.autograd.grad(lead.sum(), inputs)

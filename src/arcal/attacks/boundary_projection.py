@@ -1,19 +1,14 @@
 """The nearest point of the decision boundary, by projection onto averaged linearisations of it."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import (
-    Adversarial,
-    Bounds,
-    checked_bounds,
-    clamped,
-    flattened,
-    verified,
-)
+from arcal.attacks.adversarial import Adversarial, verified
+from arcal.attacks.aims import Aim, aim_of
+from arcal.attacks.bounds import Bounds, checked_bounds, clamped, flattened
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
@@ -22,9 +17,9 @@ from arcal.attacks.model import (
     finite,
     folded,
     frozen,
-    margin,
     rounding,
 )
+from arcal.attacks.norms import NORMS, Norm
 from arcal.attacks.planes import Planes
 from arcal.attacks.starts import FEW, GROUP, around, promising
 from arcal.errors import ArcalError
@@ -50,16 +45,16 @@ PATIENCE, GAIN = 7, 0.003
 
 @dataclass(frozen=True)
 class BoundaryProjection:
-    """Untargeted minimum-norm L2 attack on the model's own prediction `y = f(x)`.
+    """Minimum-norm attack on the model's own prediction `y = f(x)`, in L2 or L-infinity.
 
     The problem is
 
-        min |d|^2   subject to   m_k(x + d) <= 0 for some class k,   lo <= x + d <= hi,
+        min |d|   subject to   m_k(x + d) <= 0 for some class k,   lo <= x + d <= hi,
 
-    with `m_k = z_y - z_k`, the margin to class k. Sequential quadratic programming replaces `m_k`
-    by its linearisation at the current point `x_t`; what is left, the projection of the *clean*
-    input onto a half space within a box, has an exact solution (`project`). Four things make that
-    work on networks:
+    with `m_k = z_y - z_k`, the margin to class k, and the norm `norm`, "l2" or "linf". Sequential
+    programming replaces `m_k` by its linearisation at the current point `x_t`; what is left, the
+    projection of the *clean* input onto a half space within a box, has an exact solution
+    (`norms.project`). Four things make that work on networks:
 
     - The gradient of a network of ReLUs jumps from one linear piece to the next, and the plain
       iteration hops between the planes of neighbouring pieces. The normal of the plane is therefore
@@ -70,11 +65,11 @@ class BoundaryProjection:
       `m_k(x_t) + n.(x' - x_t) = 0`, so that its error is one of direction only.
     - The nearest boundary is not always that of the runner-up. Classes get a plane of their own in
       the order of their margins at `x`, the first three always, and then as long as one might be
-      the nearest: while `m_k / |g|`, g the longest gradient of a margin met so far, is less than
-      `reach` times the distance of the nearest plane. Each step goes to the class whose plane is
-      nearest. Curvature makes planes seen from `x` misjudge the distance of all classes alike: a
-      plane not yet visited is taken to be as much farther as the nearest visited one turned out to
-      be, less 15 %, so that it is not overlooked.
+      the nearest: while `m_k / |g|_*`, g the gradient of a margin met so far that is longest in the
+      dual norm, is less than `reach` times the distance of the nearest plane. Each step goes to the
+      class whose plane is nearest. Curvature makes planes seen from `x` misjudge the distance of
+      all classes alike: a plane not yet visited is taken to be as much farther as the nearest
+      visited one turned out to be, less 15 %, so that it is not overlooked.
     - A step ends a little beyond the plane: by 10 % of the perturbation at first, by 0.6 times as
       much after each point that crosses and 1.5 times after each that does not, within 0.01 and
       20 %. The nearest point that crossed, by more than `rounding`, is kept.
@@ -101,6 +96,13 @@ class BoundaryProjection:
     which each turn runs 64: with the defaults at most 784 passes more, and 384 forward passes.
     `starts=0` leaves them out. They also find what lies behind a region without gradient.
 
+    With targets there is one margin, `m = max_{k != t} z_k - z_t`, and one plane. Where the lead
+    goes from one class to another, several planes bound the region; the average of their normals
+    then leads to where they meet, within a few percent.
+
+    In L-infinity an average has entries whose sign is an accident: `norms.LInf` says what becomes
+    of them.
+
     More budget finds nothing farther away, from 24 passes on: all that fewer passes try is tried.
 
     >>> attack = BoundaryProjection()
@@ -116,6 +118,7 @@ class BoundaryProjection:
     classes: int = 9
     reach: float = 1.5
     starts: int = 8
+    norm: Literal["l2", "linf"] = "l2"
 
     def __post_init__(self) -> None:
         small = self.budget < 3 or self.classes < 1 or not self.reach >= 1 or self.starts < 0
@@ -125,6 +128,8 @@ class BoundaryProjection:
                 f"{self.starts}: 3 to {MOST_PASSES:,} passes, at least 1 class, a reach of 1 and "
                 "0 starts are needed"
             )
+        if self.norm not in NORMS:
+            raise ArcalError(f"norm {self.norm!r} is unknown: choose from {', '.join(NORMS)}")
 
     def __call__(
         self,
@@ -132,10 +137,15 @@ class BoundaryProjection:
         x: InputsLike,
         bounds: Bounds = (0.0, 1.0),
         start: Tensor | None = None,
+        targets: Tensor | None = None,
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
         Of inputs of several tensors the one of floats is attacked, see `Inputs`.
+
+        With `targets`, int64 `(N,)` classes other than the predictions, the distance is that to the
+        region where the model predicts the target. A target that is the prediction, or no class of
+        the model, raises `ArcalError`.
 
         `start` `(N, ...)` are points near the boundary, such as those found for an earlier state of
         the model, NaN where there is none: the first step is taken there.
@@ -147,44 +157,47 @@ class BoundaryProjection:
         with frozen(model):
             logits = checked_logits(model, x)
             check_steady(model, x, logits)
-            y = logits.argmax(dim=1)
-            twin = folded(model, x)
-            nearest, passes = self._search(twin, x, y, bounds, start)
+            aim, twin = aim_of(logits, targets), folded(model, x)
+            nearest, passes = self._search(twin, x, aim, bounds, start)
             if self.starts and x[0].numel() <= FEW:
-                nearest, passes = self._start_elsewhere(twin, x, y, bounds, nearest, passes)
-            return verified(model, x, nearest, y, bounds, passes)
+                nearest, passes = self._start_elsewhere(twin, x, aim, bounds, nearest, passes)
+            return verified(model, x, nearest, aim, bounds, passes, self._norm)
+
+    @property
+    def _norm(self) -> Norm:
+        return NORMS[self.norm]
 
     @torch.no_grad()
     def _search(
-        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, start: Tensor | None
+        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, start: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.
 
         What n passes find, more passes find as well: the budget only ends the search.
         """
-        z, m, g = _margin_and_gradient(model, x, y, None)
+        length = self._norm.length
+        z, m, g = _margin_and_gradient(model, x, aim, None)
         enough = rounding(z)
-        T = min(self.classes, z.shape[1] - 1, 1 + self.budget // 3)
-        rivals = z.scatter(1, y.unsqueeze(1), -torch.inf).topk(T, dim=1)
-        margins = z.gather(1, y.unsqueeze(1)) - rivals.values  # ascending
+        rivals = aim.rivals(z, min(self.classes, 1 + self.budget // 3))
+        margins = torch.stack([aim.lead(z, k) for k in rivals.unbind(1)], dim=1)  # ascending
         offsets = margins + 2 * enough.unsqueeze(1)
-        planes = Planes(x, flattened(bounds), rivals.indices, offsets, g)
-        passes = self._add_planes(model, x, y, margins, planes, g)
+        planes = Planes(x, flattened(bounds), self._norm, rivals, offsets, g)
+        passes = self._add_planes(model, x, aim, margins, planes, g)
 
         best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
         patience = max(PATIENCE, self.budget // PATIENCE)
         notable, waited = best.clone(), torch.zeros_like(passes)
         beyond = torch.full_like(m, 0.1)
         last, safe = torch.zeros_like(x).flatten(1), torch.zeros_like(x).flatten(1)
-        deep, towards = torch.zeros_like(y, dtype=torch.bool), torch.zeros_like(y)
+        deep, towards = torch.zeros_like(m, dtype=torch.bool), torch.zeros_like(passes)
         if start is not None:
             x_t = clamped(torch.where(start.isnan(), x, start), bounds)
-            z, m, g = _margin_and_gradient(model, x_t, y, None)
+            z, m, g = _margin_and_gradient(model, x_t, aim, None)
             passes += 1
             last = (x_t - x).flatten(1)
-            best = torch.where(m < -enough, last.norm(dim=1), torch.inf)
+            best = torch.where(m < -enough, length(last), torch.inf)
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
-            towards = planes.column(z.scatter(1, y.unsqueeze(1), -torch.inf).argmax(dim=1))
+            towards = planes.column(aim.rivals(z, 1).squeeze(1))
             deep = ~(m >= -DEEP * planes.margin.gather(1, towards.unsqueeze(1)).squeeze(1))
             i = (~deep).nonzero().squeeze(1)
             safe[i] = last[i]
@@ -200,22 +213,22 @@ class BoundaryProjection:
             j = torch.where(back, towards[active], j)
             d = torch.where(
                 back.unsqueeze(1),
-                _shorter(last[active], safe[active], best[active]),
+                _shorter(last[active], safe[active], best[active], self._norm),
                 (1 + beyond[active]).unsqueeze(1) * d,
             )
             x_t = clamped(x[active] + d.view_as(x[active]), bounds)
             if spent != self.budget - 1 or best[active].isinf().any():
                 z, m, g = _margin_and_gradient(
-                    rows(model, active), x_t, y[active], planes.k[active, j]
+                    rows(model, active), x_t, aim.rows(active), planes.k[active, j]
                 )
             else:  # no step follows that would need them
                 z, m, g = rows(model, active)(x_t.clone()), None, None
             passes[active] += 1
 
-            d, ahead = (x_t - x[active]).flatten(1), margin(z, y[active])
-            crossed = ahead < -enough[active]
-            better = crossed & (d.norm(dim=1) < best[active])
-            best[active] = torch.where(better, d.norm(dim=1), best[active])
+            d, ahead = (x_t - x[active]).flatten(1), aim.rows(active).lead(z)
+            crossed, away = ahead < -enough[active], length(d)
+            better = crossed & (away < best[active])
+            best[active] = torch.where(better, away, best[active])
             nearest[active] = torch.where(_like(better, x), x_t, nearest[active])
             gained = best[active] < (1 - GAIN) * notable[active]
             notable[active] = torch.where(gained, best[active], notable[active])
@@ -234,13 +247,13 @@ class BoundaryProjection:
         return nearest, passes
 
     def _add_planes(
-        self, model: Model, x: Tensor, y: Tensor, margins: Tensor, planes: Planes, g: Tensor
+        self, model: Model, x: Tensor, aim: Aim, margins: Tensor, planes: Planes, g: Tensor
     ) -> Tensor:
         """Add the planes of other classes that may be the nearest; the passes spent, `(N,)`.
 
         `margins` `(N, T)` ascend, `g` `(N, D)` is the gradient of the first, whose plane is there.
         """
-        passes, steepest = torch.ones_like(y), g.norm(dim=1)
+        passes, steepest = torch.ones_like(aim.y), self._norm.dual(g)
         active = torch.arange(len(x), device=x.device)
         for j in range(1, margins.shape[1]):
             nearest = planes.first[active].amin(dim=1)
@@ -250,15 +263,15 @@ class BoundaryProjection:
                 break
             column = torch.full_like(active, j)
             _, _, g = _margin_and_gradient(
-                rows(model, active), x[active], y[active], planes.k[active, j]
+                rows(model, active), x[active], aim.rows(active), planes.k[active, j]
             )
             planes.add(active, column, g)
-            steepest[active] = steepest[active].maximum(g.norm(dim=1))
+            steepest[active] = steepest[active].maximum(self._norm.dual(g))
             passes[active] += 1
         return passes
 
     def _start_elsewhere(
-        self, model: Model, x: Tensor, y: Tensor, bounds: Bounds, nearest: Tensor, passes: Tensor
+        self, model: Model, x: Tensor, aim: Aim, bounds: Bounds, nearest: Tensor, passes: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The nearest that short searches from all around find, or `nearest`, and all passes.
 
@@ -266,56 +279,54 @@ class BoundaryProjection:
         adds some and takes away none.
         """
         short = replace(self, budget=SHORT, classes=min(self.classes, 2))
-        point, more = short._search(model, x, y, bounds, None)
+        point, more = short._search(model, x, aim, bounds, None)
         passes = passes + more
         everyone = torch.arange(len(x), device=x.device)
         for turn in range(max(1, self.budget // 8)):
-            drawn = around(x, _distance(point, x), bounds, GROUP * self.starts, turn)
+            away = self._distance(point, x)
+            drawn = around(x, away, bounds, GROUP * self.starts, turn, self._norm)
             for some in everyone.split(max(1, ROWS // drawn.shape[1])):
                 i = some.repeat_interleave(drawn.shape[1])
                 z = rows(model, i)(drawn[some].flatten(0, 1))
-                start = promising(x[some], drawn[some], margin(z, y[i]), self.starts).flatten(0, 1)
+                lead = aim.rows(i).lead(z)
+                start = promising(x[some], drawn[some], lead, self.starts, self._norm)
+                start = start.flatten(0, 1)
                 i = some.repeat_interleave(self.starts)
-                reached, more = short._search(rows(model, i), x[i], y[i], bounds, start)
+                reached, more = short._search(rows(model, i), x[i], aim.rows(i), bounds, start)
                 passes.index_add_(0, i, more)
                 points = reached.view(len(some), self.starts, *x.shape[1:]).unbind(1)
-                point[some] = _nearest(x[some], [point[some], *points])
-        return _nearest(x, [nearest, point]), passes
+                point[some] = self._nearest(x[some], [point[some], *points])
+        return self._nearest(x, [nearest, point]), passes
+
+    def _distance(self, point: Tensor, x: Tensor) -> Tensor:
+        """How far points `(N, ...)` are from x, infinite where they are NaN."""
+        return self._norm.length((point - x).flatten(1)).nan_to_num(torch.inf)
+
+    def _nearest(self, x: Tensor, points: list[Tensor]) -> Tensor:
+        """The nearest to each `x` of several points `(N, ...)`."""
+        every = torch.stack(points)
+        which = torch.stack([self._distance(point, x) for point in points]).argmin(dim=0)
+        return every[which, torch.arange(len(x), device=x.device)]
 
 
-def _shorter(step: Tensor, safe: Tensor, best: Tensor) -> Tensor:
+def _shorter(step: Tensor, safe: Tensor, best: Tensor, norm: Norm) -> Tensor:
     """Steps `(N, D)` halved, or ended midway to the last one that was not too long, `safe`.
 
     They are not to fall back behind that one, unless a crossing nearer than it is known, `best`.
     """
-    length = safe.norm(dim=1)
-    behind = (length < best) & (step.norm(dim=1) / 2 <= 1.05 * length)
+    length = norm.length(safe)
+    behind = (length < best) & (norm.length(step) / 2 <= 1.05 * length)
     return torch.where(behind.unsqueeze(1), (step + safe) / 2, step / 2)
 
 
-def _distance(point: Tensor, x: Tensor) -> Tensor:
-    """How far points `(N, ...)` are from x, infinite where they are NaN."""
-    return (point - x).flatten(1).norm(dim=1).nan_to_num(torch.inf)
-
-
-def _nearest(x: Tensor, points: list[Tensor]) -> Tensor:
-    """The nearest to each `x` of several points `(N, ...)`."""
-    every = torch.stack(points)
-    which = torch.stack([_distance(point, x) for point in points]).argmin(dim=0)
-    return every[which, torch.arange(len(x), device=x.device)]
-
-
 def _margin_and_gradient(
-    model: Model, x: Tensor, y: Tensor, k: Tensor | None
+    model: Model, x: Tensor, aim: Aim, k: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits `(N, Z)`, `m_k` `(N,)` and its gradient `(N, D)`; k is the runner-up where None."""
+    """Logits `(N, Z)`, the lead over class k `(N,)`, or all, and its gradient `(N, D)`."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         z = model(x.clone())
-        if k is None:
-            m = margin(z, y)
-        else:
-            m = (z.gather(1, y.unsqueeze(1)) - z.gather(1, k.unsqueeze(1))).squeeze(1)
+        m = aim.lead(z, k)
         check_differentiable(z)
         (g,) = torch.autograd.grad(m.sum(), x)
     return z.detach(), m.detach(), finite(g).flatten(1)

@@ -6,7 +6,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Adversarial, Bounds, checked_bounds, flattened, verified
+from arcal.attacks.adversarial import Adversarial, verified
+from arcal.attacks.aims import Untargeted
+from arcal.attacks.bounds import Bounds, checked_bounds, flattened
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
@@ -80,7 +82,7 @@ class CarliniWagner:
             check_steady(model, x, logits)
             y = logits.argmax(dim=1)
             perturbed, passes = self._search(folded(model, x), x, y, flattened(bounds))
-            return verified(model, x, perturbed, y, bounds, passes)
+            return verified(model, x, perturbed, Untargeted(y), bounds, passes)
 
     def _search(self, model: Model, x: Tensor, y: Tensor, bounds: Bounds) -> tuple[Tensor, Tensor]:
         """The nearest crossing `(N, ...)`, NaN where there is none, and the passes spent `(N,)`.

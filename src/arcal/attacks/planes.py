@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Bounds
+from arcal.attacks.bounds import Bounds
+from arcal.attacks.norms import Norm, project
 
 
 class Planes:
@@ -12,13 +13,16 @@ class Planes:
     A plane is where `offset + normal.d = 0`, d from the clean input; `normal` `(N, T, D)`, `offset`
     `(N, T)`. Its `distance` is the length of the step to it within the box, infinite where there is
     none or the plane is unknown. `step` `(N, D)` is the one to the plane of column `to` `(N,)`;
-    `margin` `(N, T)` is the offset at first, which is the margin at the clean input.
+    `margin` `(N, T)` is the offset at first, which is the margin at the clean input. `square`
+    averages the squares of what `normal` averages, for a norm that asks for it.
     """
 
-    def __init__(self, x: Tensor, bounds: Bounds, k: Tensor, offset: Tensor, g: Tensor):
-        self.x, self.bounds, self.k, self.offset = x.flatten(1), bounds, k, offset
+    def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
+        self.x, self.bounds, self.norm = x.flatten(1), bounds, norm
+        self.k, self.offset = k, offset
         self.margin = offset.clone()
         self.normal = g.new_zeros(*k.shape, g.shape[1])
+        self.square = torch.zeros_like(self.normal) if norm.spread else None
         self.visits = torch.zeros_like(k)
         self.distance = torch.full_like(offset, torch.inf)
         self.first = self.distance.clone()
@@ -28,6 +32,8 @@ class Planes:
     def add(self, active: Tensor, j: Tensor, g: Tensor) -> None:
         """The planes of columns `j` as seen from the clean inputs `active`, both `(B,)`."""
         self.normal[active, j] = g
+        if self.square is not None:
+            self.square[active, j] = g.square()
         self.aim(active, j, g, self.offset[active, j])
         self.first[active, j] = self.distance[active, j]
 
@@ -36,6 +42,8 @@ class Planes:
         n, visits = self.normal[active, j], self.visits[active, j]
         b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1)
         n = n.lerp(g, b.to(n))
+        if self.square is not None:
+            self.square[active, j] = self.square[active, j].lerp(g.square(), b.to(n))
         offset = m - torch.linalg.vecdot(n, d)
         self.normal[active, j], self.offset[active, j], self.visits[active, j] = (
             n,
@@ -46,10 +54,11 @@ class Planes:
 
     def aim(self, active: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
         """Find the steps to the planes of columns `j`, and their lengths."""
-        d = project(self.x[active], offset, n, self.bounds)
+        square = None if self.square is None else self.square[active, j]
+        d = project(self.x[active], offset, n, self.bounds, self.norm, square)
         there = offset + torch.linalg.vecdot(n, d) <= 0.01 * offset.abs()
         self.step[active], self.to[active] = d, j
-        self.distance[active, j] = torch.where(there, d.norm(dim=1), torch.inf)
+        self.distance[active, j] = torch.where(there, self.norm.length(d), torch.inf)
 
     def nearest(self, active: Tensor) -> tuple[Tensor, Tensor]:
         """The column `(B,)` of the nearest plane of each of `active`, and the step to it."""
@@ -71,38 +80,3 @@ class Planes:
         self.k[new, -1], self.normal[new, -1] = k[new], 0
         self.first[new, -1] = torch.inf
         return torch.where(new, here.shape[1] - 1, here.long().argmax(dim=1))
-
-
-def project(x: Tensor, offset: Tensor, normal: Tensor, bounds: Bounds) -> Tensor:
-    """The smallest `d` with `offset + normal.d <= 0` and `x + d` within bounds, all `(N, D)`.
-
-    The offset is `(N,)`. The solution is `d = clip(-t normal)` for one multiplier `t >= 0` each;
-    `offset + normal.d` falls with t, is convex and piecewise linear, so that Newton's iteration
-    from the left reaches its root in finitely many steps: one without bounds, three or four for
-    most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
-    as it can.
-    """
-    square = normal.square()
-    missing, slope = offset.clamp(min=0), square.sum(dim=1)
-    if bounds is None:
-        return -torch.where(slope > 0, missing / slope, 0).unsqueeze(1) * normal
-    sides = bounds[0] - x, bounds[1] - x
-    t, d = torch.zeros_like(offset), torch.zeros_like(normal)
-    for _ in range(3):  # looking who is there already would cost more
-        t, d, missing, slope = _newton(t, missing, slope, offset, normal, square, *sides)
-    for _ in range(100):
-        active = ((missing > 1e-6 * offset.abs()) & (slope > 0)).nonzero().squeeze(1)
-        if len(active) == 0:
-            break
-        of = (t, missing, slope, offset, normal, square, *sides)
-        t[active], d[active], missing[active], slope[active] = _newton(*(one[active] for one in of))
-    return d
-
-
-def _newton(t, missing, slope, offset, n, square, lower, upper):
-    """One step of `t`; with the `d` there, what is missing and the slope."""
-    t = t + torch.where(slope > 0, missing / slope, 0)
-    moved = -t.unsqueeze(1) * n
-    d = moved.clamp(lower, upper)
-    missing = (offset + torch.linalg.vecdot(n, d)).clamp(min=0)
-    return t, d, missing, torch.linalg.vecdot(square, (d == moved).to(n.dtype))

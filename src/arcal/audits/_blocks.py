@@ -62,6 +62,17 @@ class Settings:
         if self.batch is not None and self.batch < 1:
             raise ArcalError(f"batch {self.batch}: at least 1 input is needed")
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """Facts for the page: by what distances are measured, where that is not L2.
+
+        >>> Settings(attack=BoundaryProjection(norm="linf")).shown
+        {'Distances': 'in L-infinity: the greatest change of any number of an input'}
+        """
+        if self.order != "attack" or getattr(self.attack, "norm", "l2") == "l2":
+            return {}
+        return {"Distances": "in L-infinity: the greatest change of any number of an input"}
+
     def facts(self) -> dict[str, Any]:
         """What the results depend on, beside the model and the data."""
         return {

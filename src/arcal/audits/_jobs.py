@@ -296,7 +296,7 @@ def audited(
         weights=weights,
         names=names,
         R=job.R,
-        facts=job.facts,
+        facts={**job.facts, **job.settings.shown},
     )
 
 

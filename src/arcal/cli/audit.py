@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli.attack import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -39,6 +40,9 @@ class AnalysisFlags:
     faster), or none."""
     attack: Annotated[str | None, flag("NAME")] = None
     """Of the order attack: boundary-projection, boundary-projection-quick or carlini-wagner."""
+    norm: Annotated[str | None, flag("NORM")] = None
+    """Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the
+    greatest change of any number of an input."""
     levels: Annotated[int, flag("R")] = 10
     """Robustness levels of equal size."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
@@ -177,17 +181,17 @@ class Audit:
         return Audit.from_jobs(jobs, audited)
 
     def _settings(self, device: Any) -> "Settings":
-        from arcal.attacks import attack_named
         from arcal.audits import Settings
 
-        order, attack = self.analysis.order, self.analysis.attack
+        order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm
         if order not in ORDERS:
             raise ArcalError(f"--order {order}: choose from {', '.join(ORDERS)}")
-        if attack is not None and order != "attack":
-            raise ArcalError(f"--attack is of the order attack: leave it out with {order}")
+        if (attack, norm) != (None, None) and order != "attack":
+            flag = "--norm" if attack is None else "--attack"
+            raise ArcalError(f"{flag} is of the order attack: leave it out with {order}")
         return Settings(
             order=None if order == "none" else order,
-            attack=attack_named(attack or "boundary-projection"),
+            attack=attack_with(attack, norm=norm),
             batch=self.machine.batch,
             device=device,
         )

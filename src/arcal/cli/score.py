@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli.attack import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    check_folder,
     flag,
     flags_named,
     given,
@@ -42,12 +44,16 @@ class RankingFlags:
     budget: Annotated[int | None, flag("N")] = None
     """Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
     given (16 of the quick one); it is left sooner once it gains no more."""
+    norm: Annotated[str | None, flag("NORM")] = None
+    """Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the
+    greatest change of any number of an input."""
 
     def check(self) -> None:
         """Refuse settings of an attack where nothing is attacked."""
-        if (self.attack, self.budget) != (None, None) and self.order != "attack":
+        if (self.attack, self.budget, self.norm) != (None, None, None) and self.order != "attack":
             raise ArcalError(
-                f"--attack and --budget are of the order attack: leave them out with {self.order}"
+                "--attack, --budget and --norm are of the order attack: leave them out with "
+                f"{self.order}"
             )
 
 
@@ -67,6 +73,9 @@ class OutputFlags:
 
     out: Annotated[Path | None, flag("FILE")] = None
     """File of the scores of MODEL and DATA: scores.parquet unless given."""
+    curve: Annotated[Path | None, flag("FILE.svg")] = None
+    """Of the order attack: draw robust accuracy, the share of inputs that are right and stay so
+    within a radius."""
     json: Annotated[bool, flag()] = False
     """Print a summary as JSON on standard output."""
 
@@ -77,9 +86,10 @@ class Score:
 
     `arcal score MODEL DATA` takes the models and the data that `arcal audit` takes; `arcal score
     RUN` a run folder, whose own data is scored and whose folder gets the file. With the order
-    `attack` the robustness is the L2 norm of the smallest perturbation found that changes the
-    model's prediction, and +inf where none was found. The others are rankings. A killed scoring
-    continues with what is missing, and its file is the same as if it had not been.
+    `attack` the robustness is the norm, L2 unless --norm names another, of the smallest
+    perturbation found that changes the model's prediction, and +inf where none was found. The
+    others are rankings. A killed scoring continues with what is missing, and its file is the same
+    as if it had not been.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
@@ -96,6 +106,8 @@ class Score:
     def __call__(self) -> None:
         how = self.ranking
         how.check()
+        if self.output.curve is not None:
+            self._check_curve()
         if len(self.what) == 1:
             scores, file = self._run()
         elif len(self.what) == 2:
@@ -109,9 +121,12 @@ class Score:
             "inputs": len(scores.ids),
             "success": None if scores.success is None else float(scores.success.double().mean()),
             "kind": "ranking" if scores.success is None else "distance",
+            "norm": None if scores.success is None else how.norm or "l2",
             "median": median if median < float("inf") else None,
             "passes": float(scores.passes.double().mean()),
         }
+        if self.output.curve is not None:
+            self._draw_curve(scores)
         if self.output.json:
             print(json.dumps(summary, indent=2))
         say(", ".join(f"{name} {value}" for name, value in summary.items()))
@@ -126,7 +141,7 @@ class Score:
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--part", "--threads", "--accelerator"
+        own = "--json", "--curve", "--part", "--threads", "--accelerator"
         for name in given(self.model, self.data, self.output, self.machine, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
@@ -195,20 +210,29 @@ class Score:
 
         return Compute(self.machine.accelerator, processes=self.run.processes, threads=threads)
 
+    def _check_curve(self) -> None:
+        """Before the work rather than after it."""
+        assert self.output.curve is not None
+        if self.ranking.order != "attack":
+            raise ArcalError("--curve is of the order attack: rankings have no radius")
+        if self.output.curve.suffix.lower() != ".svg":
+            raise ArcalError(f"--curve {self.output.curve}: give a file that ends in .svg")
+        check_folder(self.output.curve.parent, name="--curve")
+
+    def _draw_curve(self, scores: "Robustness") -> None:
+        from arcal.calibration import robust_accuracy
+        from arcal.report.robust_accuracy_picture import write_robust_accuracy
+
+        assert self.output.curve is not None
+        curve = robust_accuracy(scores.robustness, scores.predicted == scores.labels)
+        curves = {self.what[0]: curve}
+        say(f"curve: {write_robust_accuracy(self.output.curve, curves, self.ranking.norm or 'l2')}")
+
 
 def attack_of(how: RankingFlags) -> Any:
     """The attack that these flags name."""
-    from dataclasses import replace
-
-    from arcal.attacks import BoundaryProjection, attack_named
-
     how.check()
-    attack = attack_named(how.attack or "boundary-projection")
-    if how.budget is None:
-        return attack
-    if not isinstance(attack, BoundaryProjection):
-        raise ArcalError(f"--budget is of boundary-projection: leave it out with {how.attack}")
-    return replace(attack, budget=how.budget)
+    return attack_with(how.attack, budget=how.budget, norm=how.norm)
 
 
 def _say_doubt(job: "Job", scores: "Robustness") -> None:

@@ -1,0 +1,67 @@
+"""The box that inputs lie in."""
+
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError
+
+Bounds = tuple[float | Tensor, float | Tensor] | None
+"""The interval that every entry of an input lies in; None for embeddings. Tensors broadcast against
+one input, so each column of a table may have an interval of its own."""
+
+
+def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
+    """Refuse inputs `(N, ...)` that are not finite floats within their bounds.
+
+    Numbers come back as they are, tensors in the shape, dtype and place of one input.
+
+    >>> x = torch.tensor([[0.5, 20.0], [0.25, 40.0]])
+    >>> checked_bounds(x, (0.0, torch.tensor([1.0, 50.0])))
+    (tensor([0., 0.]), tensor([ 1., 50.]))
+    """
+    if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
+        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: float32 (N, ...) is needed")
+    if len(x) == 0:
+        raise ArcalError("there is no input to attack: the batch is empty")
+    if not torch.isfinite(x).all():
+        raise ArcalError("an input holds NaN or infinity: clean the data first")
+    if bounds is None:
+        return None
+    low, high = bounds
+    if not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        if x.min() < low or x.max() > high:
+            raise ArcalError(
+                f"inputs reach from {float(x.min()):.4g} to {float(x.max()):.4g}, outside the "
+                f"bounds {bounds}: scale them, or give the bounds they have"
+            )
+        return bounds
+    try:
+        low, high = (torch.as_tensor(end).to(x).expand(x.shape[1:]) for end in bounds)
+    except RuntimeError as error:
+        shapes = [tuple(torch.as_tensor(end).shape) for end in bounds]
+        raise ArcalError(
+            f"bounds of shapes {shapes[0]} and {shapes[1]} do not fit inputs {tuple(x.shape)}: "
+            "give what broadcasts against one input"
+        ) from error
+    outside = ((x < low) | (x > high)).flatten(1).nonzero()
+    if len(outside):
+        row, entry = outside[0].tolist()
+        raise ArcalError(
+            f"entry {entry} of input {row} is {float(x.flatten(1)[row, entry]):.4g}, outside its "
+            f"bounds {float(low.flatten()[entry]):.4g} to {float(high.flatten()[entry]):.4g}: "
+            "give the bounds the inputs have"
+        )
+    return low, high
+
+
+def flattened(bounds: Bounds) -> Bounds:
+    """The bounds of inputs `(N, ...)` as those of inputs `(N, D)`."""
+    if bounds is None:
+        return None
+    low, high = (end.flatten() if isinstance(end, Tensor) else end for end in bounds)
+    return low, high
+
+
+def clamped(x: Tensor, bounds: Bounds) -> Tensor:
+    """Inputs `(N, ...)` brought within their bounds."""
+    return x if bounds is None else x.clamp(*bounds)  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -1,0 +1,230 @@
+"""L-infinity against linear programming, closed forms, a grid, and what L2 was before it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from closed_forms import (
+    assert_honest,
+    between,
+    centred,
+    corners,
+    linear,
+    searched,
+    seeded,
+    small_images,
+    small_network,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from arcal.attacks import BoundaryProjection, name_of, settings_of
+from arcal.attacks.model import rounding
+from arcal.attacks.norms import NORMS, project
+from arcal.errors import ArcalError
+
+L2, LINF = NORMS["l2"], NORMS["linf"]
+BOUNDS = [None, (0.0, 1.0), (-2.0, 3.0)]
+
+
+# The projection
+
+
+def programmed(x, offset, normal, bounds):
+    """The least t with `|d_i| <= t`, `offset + normal.d <= 0` and x + d in bounds; None without."""
+    D, scale = len(x), np.abs(normal).max() or 1.0
+    offset, normal = offset / scale, normal / scale  # its tolerance of 1e-7 is an absolute one
+    cost, one = np.r_[np.zeros(D), 1.0], np.ones((D, 1))
+    rows = np.vstack(
+        [np.r_[normal, 0.0], np.hstack([np.eye(D), -one]), np.hstack([-np.eye(D), -one])]
+    )
+    sides = [(None, None)] * D
+    if bounds is not None:
+        sides = [(bounds[0] - value, bounds[1] - value) for value in x]
+    solved = linprog(cost, rows, np.r_[-offset, np.zeros(2 * D)], bounds=[*sides, (0, None)])
+    return solved.fun if solved.success else None
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.integers(1, 7),
+    st.sampled_from(BOUNDS),
+    st.one_of(st.just(0.0), st.floats(0.01, 1.2)),
+    st.floats(-3.0, 3.0),
+    st.booleans(),
+    st.integers(0, 10_000),
+)
+def test_projection_is_the_linear_programmes(D, bounds, share, scale, at_bounds, seed):
+    u = torch.rand(D, generator=seeded(seed)).double()
+    x = between(bounds, u.round() if at_bounds else u)
+    normal = 10**scale * torch.randn(D, generator=seeded(seed + 1)).double() ** 3
+    normal[torch.rand(D, generator=seeded(seed + 2)) < 0.2] = 0.0
+    room = torch.ones(D).double()
+    if bounds is not None:
+        room = torch.where(normal > 0, x - bounds[0], bounds[1] - x)
+    offset = share * (normal.abs() * room).sum()  # above 1, no box holds it
+    expected = programmed(x.numpy(), float(offset), normal.numpy(), bounds)
+    d = project(x[None], offset[None], normal[None], bounds, LINF)[0]
+    if bounds is not None:
+        assert (x + d >= bounds[0] - 1e-12).all()
+        assert (x + d <= bounds[1] + 1e-12).all()
+    if expected is None:
+        assert bounds is not None or not normal.any()
+        assert torch.allclose(d.abs(), torch.where(normal == 0, 0, room)), "the best corner"
+    else:
+        assert float(d.abs().max()) == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        assert offset + normal @ d <= 1e-5 * offset + 1e-12
+
+
+def test_newton_takes_as_many_steps_as_it_needs():
+    """Room and weight of each entry are a fraction of those of the one before it."""
+    D = 60
+    for rise in (0.5, 0.8, 1.25, 2.0):
+        x = (0.5 * rise ** torch.arange(D).double()).clamp(max=0.9)
+        for fall in (0.5, 0.9, 1.1, 2.0):
+            normal = fall ** torch.arange(D).double()
+            for share in (0.1, 0.9, 0.999):
+                offset = share * normal @ x
+                d = project(x[None], offset[None], normal[None], (0.0, 1.0), LINF)[0]
+                low, high = 0.0, 1.0
+                for _ in range(100):  # by bisection: too badly scaled for a linear programme
+                    t = (low + high) / 2
+                    enough = bool(normal @ x.clamp(max=t) >= offset)
+                    low, high = (low, t) if enough else (t, high)
+                assert float(d.abs().max()) == pytest.approx(high, rel=1e-4)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_a_dual_norm_is_what_the_steepest_step_changes(name):
+    norm, n = NORMS[name], torch.randn(50, 9, generator=seeded(1)).double()
+    step = norm.steepest(n)
+    step = step / norm.length(step).unsqueeze(1)
+    torch.testing.assert_close((n * step).sum(1), norm.dual(n))
+    others = torch.randn(400, 1, 9, generator=seeded(2)).double()
+    others = others / norm.length(others).unsqueeze(2)
+    assert ((n * others).sum(2) <= norm.dual(n)).all()
+
+
+def as_it_was(x, offset, normal, bounds):
+    """The projection in L2 before there was another norm, literally."""
+
+    def newton(t, missing, slope, offset, n, square, lower, upper):
+        t = t + torch.where(slope > 0, missing / slope, 0)
+        moved = -t.unsqueeze(1) * n
+        d = moved.clamp(lower, upper)
+        missing = (offset + torch.linalg.vecdot(n, d)).clamp(min=0)
+        return t, d, missing, torch.linalg.vecdot(square, (d == moved).to(n.dtype))
+
+    square = normal.square()
+    missing, slope = offset.clamp(min=0), square.sum(dim=1)
+    if bounds is None:
+        return -torch.where(slope > 0, missing / slope, 0).unsqueeze(1) * normal
+    sides = bounds[0] - x, bounds[1] - x
+    t, d = torch.zeros_like(offset), torch.zeros_like(normal)
+    for i in range(103):
+        if i >= 3 and not ((missing > 1e-6 * offset.abs()) & (slope > 0)).any():
+            break
+        t, d, missing, slope = newton(t, missing, slope, offset, normal, square, *sides)
+    return d
+
+
+@pytest.mark.parametrize("bounds", BOUNDS)
+def test_l2_has_the_bits_it_had(bounds):
+    x = between(bounds, torch.rand(1, 500, generator=seeded(1)))
+    for seed in range(50):
+        normal = torch.randn(1, 500, generator=seeded(100 + seed)) ** 3
+        offset = 0.3 * torch.rand(1, generator=seeded(seed)) * normal.abs().sum(dim=1)
+        there = project(x, offset, normal, bounds)
+        assert torch.equal(there, as_it_was(x, offset, normal, bounds))
+
+
+# Linear models: without bounds the margin over the dual norm, with them a linear programme
+
+
+@pytest.mark.parametrize("Z", [2, 6])
+@pytest.mark.parametrize("bounds", BOUNDS)
+@pytest.mark.parametrize("where", ["inside", "corners"])
+def test_linear_is_exact(Z, bounds, where):
+    model: Any = linear(Z, 20)
+    u = torch.rand(25, 20, generator=seeded(1)) if where == "inside" else corners(25, 20)
+    x = between(bounds, u)
+    W, z = model[1].weight.detach().double(), model(x).detach()
+    y, exact = z.argmax(1), []
+    for i in range(len(x)):
+        lead, normal = (z[i, y[i]] - z[i]).double(), W[y[i]] - W
+        ways = [
+            programmed(x[i].double().numpy(), float(lead[k]), normal[k].numpy(), bounds)
+            for k in range(Z)
+            if k != y[i]
+        ]
+        nearest = min((way for way in ways if way is not None), default=np.inf)
+        if bounds is None:
+            dual = lead / normal.abs().sum(1)
+            assert nearest == pytest.approx(float(dual[torch.arange(Z) != y[i]].min()))
+        exact.append(nearest)
+    exact = torch.tensor(exact)
+    found = BoundaryProjection(starts=0, norm="linf")(model, x, bounds)
+    assert_honest(found, model, x, bounds, LINF)
+    assert torch.equal(found.success, exact.isfinite())
+    lead = -z.topk(2).values.diff(dim=1).squeeze(1)
+    ratio = (found.distance / exact)[found.success]
+    assert ratio.min() >= 1 - 1e-5
+    assert (ratio <= 1.001 + 3 * rounding(z) / lead).all(), f"up to {float(ratio.max()):.4f}"
+
+
+# Networks
+
+
+@pytest.mark.parametrize("bounds", [None, (-1.0, 1.0)])
+def test_against_exhaustive_search(bounds):
+    ratios = []
+    for seed in (0, 3):
+        model, x = centred(seed), 2 * torch.rand(25, 2, generator=seeded(7)) - 1
+        found = BoundaryProjection(norm="linf")(model, x, bounds)
+        assert_honest(found, model, x, bounds, LINF)
+        assert found.success.all()
+        for point, distance in zip(x, found.distance.tolist(), strict=True):
+            nearest, resolution = searched(model, point, bounds, norm=LINF)
+            assert distance > nearest - resolution
+            ratios.append(distance / nearest)
+    assert np.mean(np.array(ratios) < 1.02) >= 0.9
+    assert np.max(ratios) < 1.5
+    assert np.median(ratios) < 1.001
+
+
+def test_each_norm_is_the_smaller_in_its_own():
+    model, x = small_network(), small_images()
+    names = ("l2", "linf")
+    by = {name: BoundaryProjection(norm=name, starts=0)(model, x) for name in names}
+    for name, found in by.items():
+        assert_honest(found, model.eval(), x, (0.0, 1.0), NORMS[name])
+        assert found.success.all()
+    moved = {name: (found.x - x).flatten(1) for name, found in by.items()}
+    assert (by["l2"].distance < L2.length(moved["linf"])).float().mean() > 0.9
+    assert (by["linf"].distance < LINF.length(moved["l2"])).float().mean() > 0.9
+    assert (by["linf"].distance >= by["l2"].distance / 8 * 0.9).all(), "8 is the root of 64 entries"
+
+
+# What a result belongs to
+
+
+def test_the_norm_is_of_the_settings_and_what_names_none_is_of_l2():
+    usual = settings_of(BoundaryProjection())
+    assert usual == {
+        "kind": "BoundaryProjection",
+        "version": 2,
+        "budget": 48,
+        "classes": 9,
+        "reach": 1.5,
+        "starts": 8,
+    }, "as it was before there was a choice: stored scores are still of these"
+    other = BoundaryProjection(norm="linf")
+    assert settings_of(other) == usual | {"norm": "linf"}
+    assert name_of(other) == "boundary-projection-norm-linf"
+
+
+def test_another_norm_is_one_line():
+    with pytest.raises(ArcalError, match=r"^norm 'l1' is unknown: choose from l2, linf$"):
+        BoundaryProjection(norm="l1")  # pyright: ignore[reportArgumentType]
