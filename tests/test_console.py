@@ -10,7 +10,7 @@ from arcal.console import bar
 
 
 def test_a_log_gets_a_line_every_so_often(capsys, monkeypatch):
-    clock = iter(range(0, 1000, 10))
+    clock = iter(range(0, 1000, 8))
     monkeypatch.setattr(console, "monotonic", lambda: float(next(clock)))
     with bar("scoring", "images") as progress:
         for done in (200, 400, 600, 800, 1000):
@@ -81,13 +81,31 @@ def test_what_is_read_between_does_not_count_for_the_rate(capsys, monkeypatch):
     assert last == "auditing: 880 of 1,000 inputs, 2 inputs/s, 0:01:00 left"
 
 
+def test_a_verbose_command_says_what_a_stage_did_and_how_long_it_took(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(console, "monotonic", lambda: now[0])
+    with console.say_less_or_more(quiet=False, verbose=True), bar("auditing", "inputs") as progress:
+        progress.skipped(0, 1000)
+        progress.skipped(400, 1000)
+        progress(600, 1000)
+        progress.skipped(1000, 1000)
+        now[0] = 12.34
+    stage, whole = capsys.readouterr().err.splitlines()
+    assert stage == "auditing: 1,000 inputs, 800 of them before, 12.3 s"
+    assert whole.startswith("done in 12.3 s, ")
+    with bar("auditing", "inputs") as progress:
+        progress(5, 5)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_bar_of_a_terminal_has_the_rate_of_what_is_done_now(monkeypatch):
     now = [0.0]
     terminal = Console(file=io.StringIO(), force_terminal=True, get_time=lambda: now[0])
     monkeypatch.setattr(console, "console", terminal)
     with bar("auditing", "inputs") as progress:
-        assert isinstance(progress, console._Drawn)
-        (task,) = progress.progress.tasks
+        assert isinstance(progress, console._Stage)
+        assert isinstance(progress.inner, console._Drawn)
+        (task,) = progress.inner.progress.tasks
         progress(0, 1000)
         for done in (200, 400, 600):
             now[0] += 0.1

@@ -1,14 +1,16 @@
-"""Progress in the terminal.
+"""Progress in the terminal, and what a command says beside it.
 
 Progress bars and sentences for people go to standard error, tables and JSON to standard output, so
 that a command's result can be piped. This file draws the bars; `arcal.report.terminal` prints the
-tables.
+tables. What only some want to know, such as where something was read, is logged by Python's
+`logging` under the name `arcal`, and `--verbose` shows it.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, process_time
 from typing import Protocol
 
 from rich.console import Console
@@ -26,11 +28,52 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from arcal.printable import printable
+
 console = Console(stderr=True)
 """Standard error, where progress is drawn."""
 
 EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal."""
+
+
+log, epochs = logging.getLogger("arcal"), logging.getLogger("arcal.epochs")
+
+
+class _Shown(logging.Handler):
+    """What is logged, as lines above a bar that is being drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = printable(record.getMessage())
+        console.print(line, style="dim", soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
+    """While the block runs, draw no progress if `quiet`, and show what is logged if `verbose`.
+
+    Each epoch is shown also where there is no terminal, unless `quiet`.
+
+    >>> with say_less_or_more(quiet=False, verbose=True):
+    ...     log.isEnabledFor(logging.INFO)
+    True
+    """
+    console.quiet = quiet
+    handler, levels = _Shown(), (log.level, epochs.level)
+    log.addHandler(handler)
+    if verbose:
+        log.setLevel(logging.INFO)
+    elif not quiet and not console.is_terminal:
+        epochs.setLevel(logging.INFO)
+    started, worked = monotonic(), process_time()
+    try:
+        yield
+        spent = monotonic() - started, process_time() - worked
+        log.info(f"done in {spent[0]:.1f} s, {spent[1]:.1f} s of processor time in this process")
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(levels[0])
+        epochs.setLevel(levels[1])
 
 
 class Bar(Protocol):
@@ -59,7 +102,7 @@ class _Lines:
         self.description, self.unit = description, unit
         self.started = self.said = monotonic()
         self.before: int | None = None
-        self.now, self.lines = (0, 0), 0
+        self.now, self.told = (0, 0), (0, 0)
 
     def __call__(self, done: int, total: int) -> None:
         if self.before is None or done < self.now[0]:
@@ -84,11 +127,11 @@ class _Lines:
         left = timedelta(seconds=round((total - done) * spent / new)) if new else None
         left = f", {left} left" if left and done < total else ""
         line = f"{self.description}: {done:,} of {total:,} {self.unit}{rate}{left}"
-        self.lines += 1
+        self.told = self.now
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     def last(self) -> None:
-        if self.lines:  # only where a line has been there before
+        if self.told not in ((0, 0), self.now):  # only where a line has been there before
             self.say()
 
 
@@ -122,6 +165,36 @@ def bar(description: str, unit: str) -> Iterator[Bar]:
     ...     for done in range(5):
     ...         progress(done, 4)
     """
+    with _drawn(description, unit) as inner:
+        stage = _Stage(inner)
+        yield stage
+    if stage.done:
+        log.info(stage.in_words(description, unit))
+
+
+class _Stage:
+    """Counts what a bar is told, for a line at its end."""
+
+    def __init__(self, inner: Bar):
+        self.inner, self.started = inner, monotonic()
+        self.done = self.earlier = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        self.done = done
+        self.inner(done, total)
+
+    def skipped(self, done: int, total: int) -> None:
+        self.earlier += max(done - self.done, 0)
+        self.done = done
+        self.inner.skipped(done, total)
+
+    def in_words(self, description: str, unit: str) -> str:
+        earlier = f", {self.earlier:,} of them before" if self.earlier else ""
+        return f"{description}: {self.done:,} {unit}{earlier}, {monotonic() - self.started:.1f} s"
+
+
+@contextmanager
+def _drawn(description: str, unit: str) -> Iterator[Bar]:
     if not console.is_terminal:
         lines = _Lines(description, unit)
         yield lines

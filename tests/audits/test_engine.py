@@ -1,5 +1,7 @@
 """Block by block: the same figures however the inputs come, and nothing is done twice."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -12,6 +14,7 @@ from arcal.audits._engine import from_loader, in_blocks
 from arcal.audits._examples import Examples
 from arcal.data import as_input
 from arcal.errors import ArcalError
+from arcal.store import load_tensors
 from tests.audits import tiny
 
 FOG = EvaluationSet(corruption="fog", intensity=3)
@@ -224,4 +227,27 @@ def test_blocks_that_are_read_are_told_apart_from_those_that_are_run(tmp_path):
     ran, read = told_by(lambda **told: run_jobs([job], work=tmp_path, **told))
     assert (ran, read) == ([30, 40, 40, 45], [0, 20, 45])
     ran, read = told_by(lambda **told: score_job(job, work=tmp_path, **told))
+    assert (ran, read) == ([10, 20, 20, 30, 40, 40, 45, 45], [])
+    ran, read = told_by(lambda **told: score_job(job, work=tmp_path, **told))
     assert (ran, read) == ([], [20, 40, 45])
+
+
+def test_a_scoring_reads_in_the_order_on_disk_and_keeps_numbers_only(tmp_path):
+    from arcal.audits._jobs import Job, score_job
+
+    examples, read = tiny.examples(60), []
+
+    def noted(positions):
+        read.append(positions.tolist())
+        return examples.read(positions)
+
+    job = Job("tiny", tiny.Brightness(), replace(examples, part=None, read=noted))
+    scores = score_job(job, work=tmp_path, progress=lambda done, total: None)
+    inputs = [positions for positions in read if len(positions) > 8]  # beside the first question
+    assert [i for positions in inputs for i in positions] == list(range(60))
+    files = list(tmp_path.rglob("*.safetensors"))
+    assert len(files) == 3
+    assert not {name for file in files for name in load_tensors(file)[0] if "perturbed" in name}
+    audited = by_id(joined(list(in_blocks(tiny.Brightness(), examples, Settings()))))
+    assert scores.ids.tolist() == audited["ids"].tolist()
+    assert torch.allclose(scores.robustness, audited["robustness"], rtol=1e-4)

@@ -63,7 +63,7 @@ PROCESSORS = {
     "by a share": ("ConvNext", {"size": {"shortest_edge": 32}, "crop_pct": 0.8}),
     "more than it names": ("Levit", {"size": {"shortest_edge": 32}, "crop_size": 32}),
     "squashed": ("ConvNext", {"size": {"shortest_edge": 384}}),
-    "normalised twice": ("EfficientNet", {"size": {"height": 32, "width": 32}}),
+    "normalised twice": ("EfficientNet", {"size": {"height": 32, "width": 32}, "resample": 2}),
     "not normalised": ("ViT", {"size": {"height": 32, "width": 32}, "do_normalize": False}),
 }
 

@@ -15,7 +15,7 @@ COMMANDS = ("audit", "calibrate", "demo", "plan", "score", *ON_RUNS)
 OF_PLAN = ("plan score", "plan train", "plan audit")
 COMING = {"test-all"}  # once the slow tests are marked
 EXAMPLES = {"--weight"}  # of the method that methods.md writes
-EVERYWHERE = {"--config", "--debug", "--quiet"}  # the help of `arcal` itself has it
+EVERYWHERE = {"--config", "--debug", "--quiet", "--verbose"}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) | COMING
 
 

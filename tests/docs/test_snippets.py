@@ -4,6 +4,8 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from documents import ROOT, blocks
@@ -12,6 +14,7 @@ from torch.utils.data import TensorDataset
 
 import arcal
 from arcal.data import load
+from arcal.store import save_scores
 from arcal.training import RECIPES, Run, train
 
 PAGES = ("README.md", *(f"docs/{name}.md" for name in ("choosing-alpha-and-R", "evaluation")))
@@ -19,6 +22,7 @@ PAGES += (
     "docs/audit.md",
     "docs/calibrate.md",
     "docs/methods.md",
+    "docs/score-a-million.md",
     "docs/scoring.md",
     "docs/the-method.md",
     "docs/train-your-network.md",
@@ -139,6 +143,17 @@ def training_loop(names):
     }
 
 
+def write_scores(names):
+    """Two files of data, and the scores of each."""
+    for k in range(2):
+        ids, x, labels = (column[k::2] for column in names["test_loader"][0])
+        scores = arcal.score(names["model"], [(ids, x, labels)], "margin")
+        save_scores(Path("scores", f"{k}.parquet"), scores, {})
+        Path("photos").mkdir(exist_ok=True)
+        table = pa.table({"id": ids.numpy(), "label": labels.numpy()})
+        pq.write_table(table, f"photos/{k}.parquet")
+
+
 def is_installed(code):
     """Whether all that a block imports is there; some of it is in extras."""
     imported = re.findall(r"^from (\w+)|^import (\w+)", code, re.MULTILINE)
@@ -155,6 +170,8 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if page == "docs/scoring.md":
         names = names | {"labels": names["labels"] % 2, **text()}
+    if page == "docs/score-a-million.md":
+        write_scores(names)
     if page == "docs/your-training-loop.md":
         names = names | training_loop(names)
     codes = [

@@ -3,9 +3,12 @@
 import difflib
 import importlib.util
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -31,6 +34,30 @@ def algorithm():
 @pytest.fixture(scope="module")
 def plugged():
     return example("01_plug_into_your_loop")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_files_are_scored_on_ray_and_not_again(tmp_path):
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    code = "from torch import nn; network = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
+    (tmp_path / "mynet.py").write_text(f"import torch; torch.manual_seed(0)\n{code}")
+    images = pq.read_table(
+        Path(arcal.__file__).parent / "data" / "embedded" / "fashion-test.parquet"
+    )
+    (tmp_path / "photos").mkdir()
+    for k in range(2):
+        pq.write_table(images.slice(20 * k, 20), tmp_path / "photos" / f"photos-{k}.parquet")
+    command = [sys.executable, EXAMPLES / "04_score_on_ray.py", "mynet.py:network", "photos"]
+    times = []
+    for _ in range(2):
+        done = subprocess.run([*command, "scores"], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "photos-1.parquet" in done.stdout
+        times.append({file: file.stat().st_mtime_ns for file in (tmp_path / "scores").iterdir()})
+    assert times[0] == times[1]
+    ids = pq.read_table(tmp_path / "scores", columns=["id"])["id"].to_pylist()
+    assert sorted(ids) == sorted(images["id"].to_pylist()[:40])
 
 
 def test_the_algorithm_fits_below_150_lines_and_takes_only_images_from_arcal(algorithm):

@@ -22,6 +22,12 @@ from arcal.integrations.transformers import RobustSmoothingTrainer, Smoothing
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
 
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process(monkeypatch):
+    """Transformers 4 leaves bf16 in the environment, for the next Trainer as well."""
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+
+
 def levels_by(model, data):
     """The levels of a data set by the order of the margin."""
     scores = score(as_model(model), [(torch.arange(len(data)), data.x, data.y)], "margin")

@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import nn
 from torch.utils.data import Dataset
 from toy import CLASSES, LEVELS, Shadow, network, tensors, vanilla
 from transformers import (
-    PreTrainedConfig,
+    PretrainedConfig,
     PreTrainedModel,
     Trainer,
     TrainerCallback,
@@ -41,7 +42,7 @@ class Images(Dataset):
 TRAIN, VALIDATION = Images(96, 0), Images(33, 1)
 
 
-class Config(PreTrainedConfig):
+class Config(PretrainedConfig):
     model_type = "toy"
 
 
@@ -124,6 +125,8 @@ def trainer(
 
 def main(folder: Path, mode: str) -> None:
     """One of two processes: a whole run, one that is killed, or its continuation."""
+    if version("transformers").startswith("4."):  # it loads onto "cpu:0", which torch does not know
+        torch.serialization.register_package(0, lambda storage: None, _as_it_is)
     made, shadow = trainer(
         folder / ("killed" if mode == "resumed" else mode),
         callbacks=(Kill(),) if mode == "killed" else (),
@@ -142,6 +145,10 @@ def main(folder: Path, mode: str) -> None:
         "weights": [float(w.detach().double().sum()) for w in made.model.parameters()],
     }
     (folder / f"{mode}-{os.environ['RANK']}.json").write_text(json.dumps(result))
+
+
+def _as_it_is(storage: Any, location: str) -> Any:
+    return storage if location.startswith("cpu:") else None
 
 
 if __name__ == "__main__":

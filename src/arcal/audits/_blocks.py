@@ -42,8 +42,9 @@ class Settings:
 
     `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
     "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
-    shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest` no
-    perturbed input is kept, nor what it is taken for.
+    shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest`, for
+    scores alone, no perturbed input is kept, nor what it is taken for, and inputs are taken as they
+    lie on disk.
 
     >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
     ['test-gaussian_noise-3']

@@ -1,5 +1,6 @@
 """Auditing block by block: what is done is kept, and a first answer comes before the last input."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from functools import partial
@@ -21,6 +22,8 @@ from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.store import content_hash, load_tensors, save_tensors
 
+log = logging.getLogger(__name__)
+
 BLOCK = 200
 PROBED = 8
 """Inputs that a model answers before anything is computed."""
@@ -37,7 +40,7 @@ def in_blocks(
     spec: str = "",
     advance: Advance = lambda done: None,
 ) -> Iterator[Block]:
-    """The blocks of an audit, in the random order of `examples`.
+    """The blocks of an audit, in the random order of `examples`, or of a scoring, in that on disk.
 
     With a folder `work` each is written there when it is done, and read instead of being done again
     by the same audit: the same model, data and settings. `spec` is what the model is called, and
@@ -51,10 +54,12 @@ def in_blocks(
                 "arcal": __version__,
                 "model": model_fingerprint(model, spec, examples, settings.device),
                 "data": examples.content,
-                "settings": settings.facts(),
+                "settings": settings.facts() | ({} if settings.nearest else {"scores": True}),
             }
         )
-    for number, positions in enumerate(examples.order().split(BLOCK)):
+        log.info(f"{examples.name}: what is done is kept in {folder}")
+    order = examples.order() if settings.nearest else torch.arange(len(examples))
+    for number, positions in enumerate(order.split(BLOCK)):
         ids = examples.ids[positions]
         path = None if folder is None else folder / f"{number:05}.safetensors"
         block = None if path is None or not path.exists() else _load(path, examples, positions)

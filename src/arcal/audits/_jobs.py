@@ -142,7 +142,7 @@ class Job:
 
         `advance` is told how many are done.
         """
-        settings = replace(self.settings, order=None, panel=())
+        settings = replace(self.settings, order=None, panel=(), nearest=False)
         spec = self.fingerprint
         blocks = in_blocks(self.model, examples, settings, work=work, spec=spec, advance=advance)
         whole = _sorted(joined(list(blocks)))

@@ -1,5 +1,6 @@
 """From what a user types to jobs: models by name, data by path, files of predictions."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from arcal.data import Part, kind_of, load_part, load_table, load_texts
 from arcal.data.listings import Names
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
+
+log = logging.getLogger(__name__)
 
 LISTED = 10
 """Broken images that an error message lists."""
@@ -210,6 +213,8 @@ def open_job(
             )
     names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
+    facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
+    log.info(f"opened {spec}: {facts}")
     return Job(
         name=name,
         model=opened.model,

@@ -1,5 +1,6 @@
 """Predictions that somebody saved: a file of logits or probabilities with labels."""
 
+import logging
 import re
 import zipfile
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ from arcal.calibration._checks import as_weights
 from arcal.errors import ArcalError
 from arcal.files import NO_ARRAY
 from arcal.printable import one_line
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".npz", ".parquet", ".csv")
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
@@ -78,7 +81,7 @@ def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
     if path.suffix not in SUFFIXES:
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
-        return _saved(_entries(path), labelled)
+        saved = _saved(_entries(path), labelled)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
@@ -86,6 +89,9 @@ def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
     except (*NO_ARRAY, pa.ArrowException) as error:
         reason = one_line(error) or type(error).__name__
         raise ArcalError(f"{path} cannot be read ({reason})") from error
+    of = saved.predictions
+    log.info(f"read {path}: predictions on {len(of.ids):,} inputs, {of.classes} classes")
+    return saved
 
 
 def _names(path: Path) -> Sequence[str]:

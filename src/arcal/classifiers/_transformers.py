@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,8 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
             f"the tokenizer of {folder} has no padding token, so texts cannot have one length: set "
             "`tokenizer.pad_token` and `model.config.pad_token_id`, and save both again"
         )
+    takes = signature(network.forward).parameters  # not always what a tokenizer of another's gives
+    tokenizer.model_input_names = [one for one in tokenizer.model_input_names if one in takes]
     longest = getattr(network.config, "max_position_embeddings", LONGEST)
     length = min(LONGEST, tokenizer.model_max_length, longest)
     tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)

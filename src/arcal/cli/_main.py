@@ -8,15 +8,17 @@ from arcal._version import __version__
 from arcal.cli._failures import KEPT, line_for
 from arcal.cli.output import say
 
+QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
+
 
 def main() -> None:
     """Run the command line. What cannot be done prints one line and exits with 2.
 
-    Anywhere among the arguments `--debug` prints the traceback before that line, and `--quiet` or
-    `-q` leaves out the progress.
+    Anywhere among the arguments `--debug` prints the traceback before that line, `--quiet` or `-q`
+    leaves out the progress, and `--verbose` or `-v` says more.
     """
-    debug, quiet = "--debug" in sys.argv, bool({"-q", "--quiet"} & {*sys.argv})
-    arguments = [one for one in sys.argv[1:] if one not in ("--debug", "-q", "--quiet")]
+    debug = "--debug" in sys.argv
+    arguments = [one for one in sys.argv[1:] if one != "--debug"]
     if arguments == ["--version"]:
         print(f"arcal {__version__}")
         return
@@ -24,7 +26,7 @@ def main() -> None:
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="backslashreplace")
     try:
-        _run(arguments, quiet)
+        _run(arguments)
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -38,14 +40,21 @@ def main() -> None:
         sys.exit(2)
 
 
-def _run(arguments: list[str], quiet: bool) -> None:
+def _run(arguments: list[str]) -> None:
     """Libraries are loaded here, where it is said if one cannot be."""
+    from arcal.cli.config_file import expanded
+    from arcal.errors import ArcalError
+
+    arguments = expanded(arguments)
+    quiet, verbose = (bool(names & {*arguments}) for names in (QUIET, VERBOSE))
+    if quiet and verbose:
+        raise ArcalError("--quiet and --verbose: give one of them")
     from arcal.cli._parsed import command
 
-    called = command(arguments)
+    called = command([one for one in arguments if one not in QUIET | VERBOSE])
     from arcal.compute.memory import keep_memory
-    from arcal.console import console
+    from arcal.console import say_less_or_more
 
-    console.quiet = quiet
     keep_memory()
-    called()
+    with say_less_or_more(quiet=quiet, verbose=verbose):
+        called()

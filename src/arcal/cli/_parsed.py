@@ -3,19 +3,17 @@
 import io
 import os
 import re
-import shutil
 import sys
-import textwrap
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr
 from difflib import get_close_matches
 from typing import Annotated, Any, Union
 
 import tyro
 from tyro.conf import subcommand
 
+from arcal.cli._help import help_for, overview, subcommands
 from arcal.cli.audit import Audit
 from arcal.cli.calibrate import Calibrate
-from arcal.cli.config_file import expanded
 from arcal.cli.demo import Demo
 from arcal.cli.evaluate import Evaluate
 from arcal.cli.method_flags import train_command
@@ -38,19 +36,15 @@ COMMANDS = {
     "plan": PlanJob,
 }
 
-ABOUT = """Audit, calibrate and train classifiers that say how sure they are.
-
-Every command takes --config FILE, a TOML file with its flags; --quiet, or -q, which leaves out the
-progress; and --debug, which shows where an error came from."""
-
-BOX = "│╭╰|+ \x1b"
-"""What a line of a box begins with in help, in colour or not."""
+ABOUT = "Audit, calibrate and train classifiers that say how sure they are."
 
 
 def command(arguments: list[str]) -> Any:
-    """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for."""
+    """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for.
+
+    Where they ask for help it is printed, and the program ends.
+    """
     commands: dict[str, Any] = dict(COMMANDS)
-    arguments = expanded(arguments)
     if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1:
         raise ArcalError(
             "started by torchrun: run `arcal` itself, whose --devices or --processes starts as many"
@@ -59,14 +53,19 @@ def command(arguments: list[str]) -> Any:
         close = get_close_matches(arguments[0], COMMANDS)
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"
         raise ArcalError(f"there is no command {arguments[0]}: {meant}; see `arcal --help`")
-    if arguments[:1] == ["train"]:
+    asks = bool({"-h", "--help"} & {*arguments})
+    if arguments[:1] == ["train"] and not asks:
         refuse_missing_data(arguments)
+    if arguments[:1] in (["train"], ["--tyro-write-completion"], ["--tyro-print-completion"]):
         commands["train"] = train_command()
+    if asks:
+        print(_help(arguments, commands))
+        sys.exit(0)
     named = tuple(Annotated[command, subcommand(name)] for name, command in commands.items())
     any_of_them: Any = Union[named]  # noqa: UP007
     said = io.StringIO()
     try:
-        with redirect_stderr(said), redirect_stdout(_Wrapped(sys.stdout)):  # pyright: ignore
+        with redirect_stderr(said):
             return tyro.cli(
                 any_of_them,
                 args=arguments,
@@ -75,27 +74,19 @@ def command(arguments: list[str]) -> Any:
                 config=(tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff),
             )
     except SystemExit as stop:
-        if not stop.code:  # --help
+        if not stop.code:  # a file that completes commands is written
             raise
         raise ArcalError(_one_line(said.getvalue(), arguments)) from None
 
 
-class _Wrapped:
-    """A stream for help: its prose, which tyro leaves in lines of any length, fits the terminal."""
-
-    def __init__(self, stream: Any):
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    def write(self, text: str) -> int:
-        width = shutil.get_terminal_size().columns
-        lines = [
-            textwrap.fill(line, width) if len(line) > width and line[0] not in BOX else line
-            for line in text.split("\n")
-        ]
-        return self.stream.write("\n".join(lines))
+def _help(arguments: list[str], commands: dict[str, Any]) -> str:
+    name, *rest = arguments
+    if name not in commands:
+        return overview(ABOUT, commands)
+    inner = subcommands(commands[name])
+    if rest and rest[0] in inner:
+        return help_for(f"{name} {rest[0]}", inner[rest[0]])
+    return help_for(name, commands[name])
 
 
 def _one_line(box: str, arguments: list[str]) -> str:

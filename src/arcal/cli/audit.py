@@ -35,43 +35,43 @@ ORDERS = ("attack", "gradient", "margin", "none")
 class AnalysisFlags:
     """What the model is asked, beside what it says of the data."""
 
-    # What the robustness levels are cut by: attack (distances), gradient or margin (rankings, much
-    # faster), or none.
     order: Annotated[str, flag("ORDER")] = "attack"
-    # Of the order attack: boundary-projection, boundary-projection-quick or carlini-wagner.
+    """What the robustness levels are cut by: attack (distances), gradient or margin (rankings, much
+    faster), or none."""
     attack: Annotated[str | None, flag("NAME")] = None
-    # Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the greatest
-    # change of any number of an input.
+    """Of the order attack: boundary-projection, boundary-projection-quick or carlini-wagner."""
     norm: Annotated[str | None, flag("NORM")] = None
-    # Robustness levels of equal size.
+    """Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the
+    greatest change of any number of an input."""
     levels: Annotated[int, flag("R")] = 10
-    # Corruptions to show images under: a small panel unless given, `none`, `all`, a type such as
-    # fog, or TYPE-INTENSITY such as fog-3.
+    """Robustness levels of equal size."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    # Data that calibrators are fitted on, written like DATA; the validation part, if they have
-    # one. Without it they are fitted on one half of the inputs and shown on the other.
+    """Corruptions to show images under: a small panel unless given, `none`, `all`, a type such as
+    fog, or TYPE-INTENSITY such as fog-3."""
     validation: Annotated[str | None, flag("DATA")] = None
-    # Other data sets, of classes the model does not know: is it less sure of them?
+    """Data that calibrators are fitted on, written like DATA; the validation part, if they have
+    one. Without it they are fitted on one half of the inputs and shown on the other."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
+    """Other data sets, of classes the model does not know: is it less sure of them?"""
 
 
 @dataclass(frozen=True)
 class OutputFlags:
     """What is written and printed."""
 
-    # Folder of the page (index.html), the figures (audit.json) and the table (inputs.parquet).
     out: Annotated[Path, flag("FOLDER")] = Path("audit")
-    # Names of the models on the page, in order.
+    """Folder of the page (index.html), the figures (audit.json) and the table (inputs.parquet)."""
     names: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    # Leave all pictures, texts and rows of inputs out of the page, to share it.
+    """Names of the models on the page, in order."""
     no_images: Annotated[bool, flag()] = False
-    # Conditions such as "ece>0.05" or "least_robust.gap>0.1": exit code 1 if one holds. Figures
-    # are those of audit.json.
+    """Leave all pictures, texts and rows of inputs out of the page, to share it."""
     fail_if: Annotated[tuple[str, ...], flag("CONDITION ...")] = ()
-    # Print the figures as JSON on standard output.
+    """Conditions such as "ece>0.05" or "least_robust.gap>0.1": exit code 1 if one holds. Figures
+    are those of audit.json."""
     json: Annotated[bool, flag()] = False
-    # Print a summary as Markdown on standard output, for a build's summary.
+    """Print the figures as JSON on standard output."""
     markdown: Annotated[bool, flag()] = False
+    """Print a summary as Markdown on standard output, for a build's summary."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Audit:
     model nor data: `arcal audit predictions.npz`. A killed audit goes on where it was.
     """
 
-    # Or files of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    # torchvision:NAME with --weights, hf:FOLDER, a .pt2 file or a run folder.
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]
+    """Or files of predictions. A model is package.module:name, file.py:name, timm:NAME or
+    torchvision:NAME with --weights, hf:FOLDER, a .pt2 file or a run folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -145,6 +145,7 @@ class Audit:
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
+        compute.log()
         settings, panel = self._settings(compute.device), self._panel()
         jobs = [
             open_named(

@@ -41,30 +41,30 @@ PROGRAMS = ("calibrated.pt2", "calibrated.onnx")
 class CalibrationFlags:
     """What is tried, and on what."""
 
-    # Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
-    # spline. Unless given, all of them, dirichlet up to 30 classes.
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    # Fit on images that are perturbed: extra, each under one of four corruptions (speckle noise,
-    # blur, spatter, saturation) of an intensity from 1 to 5. Less sure on clean images, and nearer
-    # the truth where inputs are worse than these.
+    """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
+    spline. Unless given, all of them, dirichlet up to 30 classes."""
     perturb: Annotated[str | None, flag("HOW")] = None
-    # Inputs without labels, such as today's: how often is the model right on them, and how sure
-    # should it be? Written like DATA, whose labels are not looked at, or a file of predictions.
+    """Fit on images that are perturbed: extra, each under one of four corruptions (speckle noise,
+    blur, spatter, saturation) of an intensity from 1 to 5. Less sure on clean images, and nearer
+    the truth where inputs are worse than these."""
     unlabelled: Annotated[str | None, flag("DATA")] = None
-    # Average views of an image before calibrating: mirror. Twice the passes.
+    """Inputs without labels, such as today's: how often is the model right on them, and how sure
+    should it be? Written like DATA, whose labels are not looked at, or a file of predictions."""
     views: Annotated[str | None, flag("HOW")] = None
+    """Average views of an image before calibrating: mirror. Twice the passes."""
 
 
 @dataclass(frozen=True)
 class OutputFlags:
     """What is written and printed."""
 
-    # Folder of the calibrator, its figures (calibration.json) and the exported model.
     out: Annotated[Path, flag("FOLDER")] = Path("calibrated")
-    # What the calibrated model is written as: pt2, onnx, safetensors.
+    """Folder of the calibrator, its figures (calibration.json) and the exported model."""
     export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
-    # Print the figures as JSON on standard output.
+    """What the calibrated model is written as: pt2, onnx, safetensors."""
     json: Annotated[bool, flag()] = False
+    """Print the figures as JSON on standard output."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ class Calibrate:
     `arcal calibrate predictions.csv`.
     """
 
-    # Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    # torchvision:NAME with --weights, hf:FOLDER, a .pt2 file or a run folder.
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+    """Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
+    torchvision:NAME with --weights, hf:FOLDER, a .pt2 file or a run folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -164,6 +164,7 @@ class Calibrate:
         from arcal.compute import Compute
 
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
+        compute.log()
         settings = Settings(order=None, batch=self.machine.batch, device=compute.device)
         reading = self.data
         if reading.part is None and (usual := _validation_part(data)):

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from arcal.cli.model_and_data import check_folder
+from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 
@@ -17,14 +18,14 @@ class Demo:
     is done again.
     """
 
-    out: Path = Path("arcal-demo")
+    out: Annotated[Path, flag("FOLDER")] = Path("arcal-demo")
     """Folder for the runs and the report."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: Annotated[tuple[int, ...], flag("N ...")] = (0, 1, 2)
     """One run of each method a seed; epsilon is chosen with the first."""
-    workers: int = 3
+    workers: Annotated[int, flag("N")] = 3
     """Processes that train at the same time, one thread each; one more than two cores, so that
     neither is idle while an odd number of runs ends."""
-    json: bool = False
+    json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 
     def __call__(self) -> None:
@@ -34,9 +35,9 @@ class Demo:
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ArcalError(f"seeds are {list(self.seeds)}: give at least one, each once")
         check_folder(self.out)
-        evaluated, page, audit = demo(
-            self.out, seeds=self.seeds, compute=Compute(workers=self.workers, threads=1)
-        )
+        compute = Compute(workers=self.workers, threads=1)
+        compute.log()
+        evaluated, page, audit = demo(self.out, seeds=self.seeds, compute=compute)
         show(evaluated, self.json)
         say(f"report: {page}")
         say(f"audit: {audit}")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder
+from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable
@@ -14,8 +14,6 @@ from arcal.files import check_replaceable
 if TYPE_CHECKING:
     from arcal.auditing import Subject
     from arcal.data import Data
-
-Folders = tyro.conf.Positional[tuple[Path, ...]]
 
 
 @dataclass(frozen=True)
@@ -26,42 +24,42 @@ class Evaluate:
     folders, so that a killed evaluation goes on; every figure becomes a row of a Parquet file.
     """
 
-    runs: Folders
+    runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], flag("RUN ...")]
     """Run folders, trained on the same data."""
-    data: str | None = None
+    data: Annotated[str | None, flag("PATH")] = None
     """Where the runs' data lies now, if it has moved since the training."""
-    shift: tuple[str, ...] | None = None
+    shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corrupted test sets: nothing or `all` for 19 types at 5 intensities, `standard` for the 15 of
     ImageNet-C, `extra` for the other 4, `cifar100` for the paper's 17, a type such as fog, or
     TYPE-INTENSITY such as fog-3."""
-    official: Path | None = None
+    official: Annotated[Path | None, flag("FOLDER")] = None
     """Folder of official corrupted images (CIFAR-10-C, CIFAR-100-C, ImageNet-C) to read instead of
     corrupting the test set."""
-    cache: Path | None = None
+    cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in, as uint8 (30 MB a set of 10,000 CIFAR images)."""
-    ood: tuple[str, ...] = ()
+    ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
     """Other data sets, written as for `arcal train --data`: their test sets are out of
     distribution. Images of another size are resized, which is said."""
-    posthoc: tuple[str, ...] = ()
+    posthoc: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Post-hoc methods, each a row more for every method, fitted on each run's own validation
     images: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or
     batch-temperature, a temperature for every batch of 100 test images without their labels."""
-    order: str = "gradient"
+    order: Annotated[str, flag("ORDER")] = "gradient"
     """What the test set is ranked by, for the variance by level and in a report for all figures by
     level: gradient, attack, margin, confidence or random."""
-    table: Path | None = None
+    table: Annotated[Path | None, flag("FILE")] = None
     """File for every figure, a row a run, set, type, intensity and measure: evaluation.parquet
     unless given, for a report in its folder."""
-    threads: int = 1
+    threads: Annotated[int, flag("N")] = 1
     """Threads of the evaluation; more pay for large networks."""
-    workers: int = 1
+    workers: Annotated[int, flag("N")] = 1
     """Processes that share the runs; without --cache each corrupts the images for itself."""
-    loaders: int = 0
+    loaders: Annotated[int, flag("N")] = 0
     """Processes of each worker that read, decode and corrupt images ahead; worth it for a folder of
     images."""
-    accelerator: str = "cpu"
+    accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
-    json: bool = False
+    json: Annotated[bool, flag()] = False
     """Print every run's figures as JSON on standard output."""
 
     def __call__(self) -> None:
@@ -96,6 +94,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
         loaders=command.loaders,
         threads=command.threads,
     )
+    compute.log()
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field, fields, make_dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Union
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Union, get_origin
 
 import tyro
 
@@ -32,9 +32,9 @@ def train_command() -> type[Train]:
     flags = {name: _flag(takers, methods) for name, takers in _takers(methods).items()}
     settings = TypedDict("Settings", flags, total=False)  # pyright: ignore
     own = [
-        ("method", _with_help(str, about), "vanilla"),
-        ("network", _with_help(str, networks), "small"),
-        ("recipe", _with_help(str, recipes), "small"),
+        ("method", _with_help(str, about, **_named("vanilla")), "vanilla"),
+        ("network", _with_help(str, networks, **_named("small")), "small"),
+        ("recipe", _with_help(str, recipes, **_named("small")), "small"),
         ("settings", tyro.conf.OmitArgPrefixes[settings], field(default_factory=dict)),
     ]
     about_it = {"__doc__": Train.__doc__}
@@ -92,6 +92,7 @@ def _flag(takers: Mapping[str, "Setting"], methods: Collection[str]) -> Any:
         tyro.conf.FlagConversionOff[Union[setting.types]],  # noqa: UP007
         "\n".join(texts),
         name=setting.flag or setting.name,
+        metavar=_metavar(setting.types),
         help_behavior_hint=f"(default: {defaults})" if defaults else "",
     )
 
@@ -103,6 +104,19 @@ def _of(names: Collection[str], methods: Collection[str]) -> str:
         return "Of all"
     few = len(others) < 2 < len(names)
     return f"Of all but {_list(others, 'and')}" if few else f"Of {_list(names, 'and')}"
+
+
+def _metavar(types: Collection[Any]) -> str:
+    """What stands for a setting's value in help: its help says which values there are."""
+    known = [get_origin(one) or one for one in types]
+    words = {int: "N", float: "NUMBER", str: "NAME", bool: "True or False"}
+    if any(isinstance(one, type) and one not in words for one in known):  # a list or a mapping
+        return "NUMBER ..."
+    return next((words[one] for one in known if one in words), "NAME")
+
+
+def _named(usual: str) -> dict[str, str]:
+    return {"metavar": "NAME", "help_behavior_hint": f"(default: {usual})"}
 
 
 def _with_help(type: Any, help: str, **options: Any) -> Any:

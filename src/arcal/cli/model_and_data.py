@@ -1,8 +1,4 @@
-"""The flags of a model, its data and the machine, which commands on any model share.
-
-A flag is explained by the comment above it, whose lines tyro joins in the help; no line of one may
-begin with anything but a letter.
-"""
+"""The flags of a model, its data and the machine, which commands on any model share."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def flag(metavar: str | None = None) -> Any:
-    """How a flag of a group is typed and explained: by its own name, and without idle defaults."""
+    """How a flag is typed and explained: by its own name, and without idle defaults."""
     return tyro.conf.arg(
         metavar=metavar,
         prefix_name=False,
@@ -35,57 +31,58 @@ def flag(metavar: str | None = None) -> Any:
 class ModelFlags:
     """What the model does not say itself."""
 
-    # File of weights, safetensors or of `torch.save`; of several models one each, in order,
-    # and `none` for one that has its own.
     weights: Annotated[tuple[Path, ...], flag("FILE ...")] = ()
-    # imagenet, cifar, none, or MEAN STD: what the model wants done to inputs in [0, 1]. Unless
-    # given, what the model's own configuration says.
+    """File of weights, safetensors or of `torch.save`; of several models one each, in order, and
+    `none` for one that has its own."""
     normalize: Annotated[tuple[str, ...], flag("HOW")] = ()
-    # Names of the classes in the model's order.
+    """imagenet, cifar, none, or MEAN STD: what the model wants done to inputs in [0, 1]. Unless
+    given, what the model's own configuration says."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
+    """Names of the classes in the model's order."""
 
 
 @dataclass(frozen=True)
 class DataFlags:
     """How the data is read. What is left out is found in the data."""
 
-    # Part of the data: test unless given, or validation, or the only one there is; of a run train,
-    # validation or test.
     part: Annotated[str | None, flag("NAME")] = None
-    # Column of the images.
+    """Part of the data: test unless given, or validation, or the only one there is; of a run train,
+    validation or test."""
     image: Annotated[str | None, flag("COLUMN")] = None
-    # Column of the texts.
+    """Column of the images."""
     text: Annotated[str | None, flag("COLUMN")] = None
-    # Column of the labels.
+    """Column of the texts."""
     label: Annotated[str | None, flag("COLUMN")] = None
-    # Columns of a table that the model takes, in its order; unless given, all but label, weight
-    # and id.
+    """Column of the labels."""
     columns: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    # Column of weights: how much each input counts.
+    """Columns of a table that the model takes, in its order; unless given, all but label, weight
+    and id."""
     weight: Annotated[str | None, flag("COLUMN")] = None
-    # Height and width that images are brought to, instead of what the model's configuration says.
+    """Column of weights: how much each input counts."""
     size: Annotated[int | None, flag("PIXELS")] = None
-    # centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
-    # size itself, the middle cropped) or squash.
+    """Height and width that images are brought to, instead of what the model's configuration
+    says."""
     crop: Annotated[str, flag("HOW")] = "centre"
-    # Open every image first, and stop with a list if one is broken.
+    """centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
+    size itself, the middle cropped) or squash."""
     check: Annotated[bool, flag()] = False
-    # Leave out images that cannot be read; they are counted and listed.
+    """Open every image first, and stop with a list if one is broken."""
     skip_broken: Annotated[bool, flag()] = False
-    # Only so many inputs, drawn at random.
+    """Leave out images that cannot be read; they are counted and listed."""
     limit: Annotated[int | None, flag("N")] = None
+    """Only so many inputs, drawn at random."""
 
 
 @dataclass(frozen=True)
 class MachineFlags:
     """What it runs on."""
 
-    # Inputs run at a time: 100 unless given, fewer of large ones on a CPU.
     batch: Annotated[int | None, flag("N")] = None
-    # Threads; all cores unless given, and 1 of each process that scores a run.
+    """Inputs run at a time: 100 unless given, fewer of large ones on a CPU."""
     threads: Annotated[int | None, flag("N")] = None
-    # cpu, gpu or auto.
+    """Threads; all cores unless given, and 1 of each process that scores a run."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
+    """cpu, gpu or auto."""
 
 
 def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:

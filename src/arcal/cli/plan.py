@@ -33,18 +33,18 @@ SAMPLE = 256
 class HardwareFlags:
     """What it is to run on: this machine, where a part of it is tried, unless given."""
 
-    # Numbers of devices that share the work: a line each.
     devices: Annotated[tuple[int, ...], flag("N ...")] = (1,)
-    # a100, h100 or l4: its published peak, of which --utilisation is reached.
+    """Numbers of devices that share the work: a line each."""
     hardware: Annotated[str | None, flag("NAME")] = None
-    # Share of the peak that is reached, above 0 and at most 1.
+    """a100, h100 or l4: its published peak, of which --utilisation is reached."""
     utilisation: Annotated[float | None, flag("SHARE")] = None
-    # Operations a second of a device, measured elsewhere.
+    """Share of the peak that is reached, above 0 and at most 1."""
     flops_per_second: Annotated[float | None, flag("RATE")] = None
-    # Seconds that a part of the job is tried for on this machine.
+    """Operations a second of a device, measured elsewhere."""
     seconds: Annotated[float, flag("S")] = 5.0
-    # Print the plan as JSON on standard output.
+    """Seconds that a part of the job is tried for on this machine."""
     json: Annotated[bool, flag()] = False
+    """Print the plan as JSON on standard output."""
 
     def hardware_named(self) -> "Hardware":
         """The device, checked."""
@@ -66,14 +66,14 @@ class HardwareFlags:
 class SizeFlags:
     """How much there is, where DATA does not say."""
 
-    # Number of inputs; all of DATA unless given.
     inputs: Annotated[int | None, flag("N")] = None
-    # Shape of an input without DATA: channels, height, width of an image; unless given, the model's
-    # own.
+    """Number of inputs; all of DATA unless given."""
     shape: Annotated[tuple[int, ...], flag("C H W")] = ()
-    # Passes that the attack takes on average, as `arcal score` prints them; its budget unless
-    # given, or those of inputs of DATA that are tried here.
+    """Shape of an input without DATA: channels, height, width of an image; unless given, the
+    model's own."""
     passes: Annotated[float | None, flag("N")] = None
+    """Passes that the attack takes on average, as `arcal score` prints them; its budget unless
+    given, or those of inputs of DATA that are tried here."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class PlanScore:
     another device is named.
     """
 
-    # A model as for `arcal score`, or a run folder; and DATA.
-    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL [DATA]")]
+    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+    """A model as for `arcal score`, or a run folder; and DATA."""
 
     size: SizeFlags = field(default_factory=SizeFlags)
     model: ModelFlags = field(default_factory=ModelFlags)
@@ -106,10 +106,10 @@ class PlanAudit:
     The same as for scoring, with one forward pass more and those under corruptions.
     """
 
-    # A model as for `arcal audit`; and DATA.
-    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL [DATA]")]
-    # Corruptions as for `arcal audit`: a small panel of images unless given.
+    what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+    """A model as for `arcal audit`; and DATA."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
+    """Corruptions as for `arcal audit`: a small panel of images unless given."""
 
     size: SizeFlags = field(default_factory=SizeFlags)
     model: ModelFlags = field(default_factory=ModelFlags)
@@ -135,38 +135,38 @@ class PlanTrain:
     The sizes are those of --data, or given by --images, --validation, --shape and --classes.
     """
 
-    # A data set as for `arcal train`.
     data: Annotated[str | None, flag("PATH")] = None
-    # As for `arcal train`.
+    """A data set as for `arcal train`."""
     network: Annotated[str, flag("NAME")] = "small"
-    # File of weights of a network of somebody else's.
+    """As for `arcal train`."""
     weights: Annotated[Path | None, flag("FILE")] = None
-    # As for `arcal train`, with its settings as they are by default.
+    """File of weights of a network of somebody else's."""
     method: Annotated[str, flag("NAME")] = "vanilla"
-    # What a method that ranks ranks by: attack, gradient, margin, confidence or random.
+    """As for `arcal train`, with its settings as they are by default."""
     order: Annotated[str | None, flag("ORDER")] = None
-    # A recipe by its name, or a TOML file.
+    """What a method that ranks ranks by: attack, gradient, margin, confidence or random."""
     recipe: Annotated[str, flag("NAME")] = "small"
-    # Another number of epochs than the recipe's.
+    """A recipe by its name, or a TOML file."""
     epochs: Annotated[int | None, flag("N")] = None
-    # Members trained in lockstep, or seeds one after another.
+    """Another number of epochs than the recipe's."""
     members: Annotated[int, flag("N")] = 1
-    # Number of training images.
+    """Members trained in lockstep, or seeds one after another."""
     images: Annotated[int | None, flag("N")] = None
-    # Number of validation images.
+    """Number of training images."""
     validation: Annotated[int | None, flag("N")] = None
-    # Shape of an image: channels, height and width.
+    """Number of validation images."""
     shape: Annotated[tuple[int, ...], flag("C H W")] = ()
-    # Number of classes.
+    """Shape of an image: channels, height and width."""
     classes: Annotated[int | None, flag("N")] = None
-    # Passes that the attack takes on average where it ranks; its budget unless given.
+    """Number of classes."""
     passes: Annotated[float | None, flag("N")] = None
-    # Images a second that a core decodes and cuts, to say how many cores must read.
+    """Passes that the attack takes on average where it ranks; its budget unless given."""
     reading: Annotated[float | None, flag("RATE")] = None
-    # Threads of what is tried here.
+    """Images a second that a core decodes and cuts, to say how many cores must read."""
     threads: Annotated[int, flag("N")] = 1
-    # cpu, gpu or auto: what it is tried on here.
+    """Threads of what is tried here."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
+    """cpu, gpu or auto: what it is tried on here."""
 
     hardware: HardwareFlags = field(default_factory=HardwareFlags)
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from arcal.cli.evaluate import Evaluate, evaluated
-from arcal.cli.model_and_data import check_folder
+from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import say, show
 
 
@@ -16,9 +17,9 @@ class Report(Evaluate):
     first where they have not been.
     """
 
-    out: Path = Path("report")
+    out: Annotated[Path, flag("FOLDER")] = Path("report")
     """Folder of the report."""
-    no_images: bool = False
+    no_images: Annotated[bool, flag()] = False
     """Leave all pictures of inputs out of the page, to share it."""
 
     def __call__(self) -> None:

@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder
+from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import say
 
 if TYPE_CHECKING:
@@ -23,44 +23,44 @@ class Reproduce:
     Runs are shared between items, trained once, and kept; a killed reproduction goes on.
     """
 
-    items: tyro.conf.Positional[tuple[str, ...]]
+    items: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("ITEM ...")]
     """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all of these;
     headline (few methods on all training images, at the scale cpu); tournament (methods that
     train for shift, each with the same calibration after it)."""
-    scale: str = "smoke"
+    scale: Annotated[str, flag("NAME")] = "smoke"
     """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
     GPUs)."""
-    seeds: tuple[int, ...] = ()
+    seeds: Annotated[tuple[int, ...], flag("N ...")] = ()
     """Other seeds than the scale's; settings are chosen on validation with the first."""
-    plan: bool = False
+    plan: Annotated[bool, flag()] = False
     """Train nothing: print the runs, how far they are, and an estimate of the time left."""
-    cifar10: str = "data/cifar10"
+    cifar10: Annotated[str, flag("PATH")] = "data/cifar10"
     """Where CIFAR-10 lies, written as for `arcal train --data`."""
-    cifar100: str = "data/cifar100"
+    cifar100: Annotated[str, flag("PATH")] = "data/cifar100"
     """Where CIFAR-100 lies."""
-    imagenet: str = "data/imagenet"
+    imagenet: Annotated[str, flag("PATH")] = "data/imagenet"
     """Where ImageNet lies."""
-    runs: Path = Path("runs")
+    runs: Annotated[Path, flag("FOLDER")] = Path("runs")
     """Folder of the run folders."""
-    out: Path = Path("results")
+    out: Annotated[Path, flag("FOLDER")] = Path("results")
     """Folder of the results, in which the scale has its own."""
-    cache: Path | None = None
+    cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in."""
-    keep: Path | None = None
+    keep: Annotated[Path | None, flag("FOLDER")] = None
     """Folder in which a small file stays of every evaluated run, with its figures and clean
     predictions. What has one is not trained again, so run folders may go."""
-    workers: int = 1
+    workers: Annotated[int, flag("N")] = 1
     """Processes that train, a run each at the same time, and then share the evaluation."""
-    loaders: int = 0
+    loaders: Annotated[int, flag("N")] = 0
     """Processes that read images ahead for each run; worth it for a folder of images."""
-    ray: str | None = None
+    ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster that shares these folders, or `local`; needs the package
     ray."""
-    threads: int = 1
+    threads: Annotated[int, flag("N")] = 1
     """Threads of the evaluation."""
-    accelerator: str = "cpu"
+    accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
-    json: bool = False
+    json: Annotated[bool, flag()] = False
     """Print the results, or the plan, as JSON on standard output."""
 
     def __call__(self) -> None:
@@ -81,6 +81,7 @@ class Reproduce:
             threads=self.threads,
             ray=self.ray,
         )
+        compute.log()
         loaded: dict[Any, Any] = {}
 
         def train(runs: "list[Run]") -> "list[RunFolder]":

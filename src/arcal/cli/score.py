@@ -1,6 +1,7 @@
 """arcal score"""
 
 import json
+import logging
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,23 +28,25 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.robustness import Robustness
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class RankingFlags:
     """How robustness is measured."""
 
-    # attack, gradient, margin, confidence or random.
     order: Annotated[str, flag("ORDER")] = "attack"
-    # Of the order attack: boundary-projection unless given, boundary-projection-quick, which ranks
-    # nearly as well with 16 passes, carlini-wagner, the paper's, or
-    # carlini-wagner-gradient, the same from a better c.
+    """attack, gradient, margin, confidence or random."""
     attack: Annotated[str | None, flag("NAME")] = None
-    # Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
-    # given (16 of the quick one); it is left sooner once it gains no more.
+    """Of the order attack: boundary-projection unless given, boundary-projection-quick, which ranks
+    nearly as well with 16 passes, carlini-wagner, the paper's, or carlini-wagner-gradient, the same
+    from a better c."""
     budget: Annotated[int | None, flag("N")] = None
-    # Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the greatest
-    # change of any number of an input.
+    """Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
+    given (16 of the quick one); it is left sooner once it gains no more."""
     norm: Annotated[str | None, flag("NORM")] = None
+    """Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the
+    greatest change of any number of an input."""
 
     def check(self) -> None:
         """Refuse settings of an attack where nothing is attacked."""
@@ -58,23 +61,23 @@ class RankingFlags:
 class RunFlags:
     """Of a run's scoring alone."""
 
-    # Where the run's data lies now, if it has moved since the training.
     data: Annotated[str | None, flag("PATH")] = None
-    # Processes that share the work, one a core or one a GPU; the file is the same.
+    """Where the run's data lies now, if it has moved since the training."""
     processes: Annotated[int, flag("N")] = 1
+    """Processes that share the work, one a core or one a GPU; the file is the same."""
 
 
 @dataclass(frozen=True)
 class OutputFlags:
     """What is written and printed."""
 
-    # File of the scores of MODEL and DATA: scores.parquet unless given.
     out: Annotated[Path | None, flag("FILE")] = None
-    # Of the order attack: draw robust accuracy, the share of inputs that are right and stay so
-    # within a radius.
+    """File of the scores of MODEL and DATA: scores.parquet unless given."""
     curve: Annotated[Path | None, flag("FILE.svg")] = None
-    # Print a summary as JSON on standard output.
+    """Of the order attack: draw robust accuracy, the share of inputs that are right and stay so
+    within a radius."""
     json: Annotated[bool, flag()] = False
+    """Print a summary as JSON on standard output."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,9 @@ class Score:
     as if it had not been.
     """
 
-    # Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME
-    # with --weights, hf:FOLDER, a .pt2 file or a run folder.
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
+    """Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME with
+    --weights, hf:FOLDER, a .pt2 file or a run folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -143,6 +146,7 @@ class Score:
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
         compute = self._compute(1 if self.machine.threads is None else self.machine.threads)
+        compute.log()
         attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
@@ -165,6 +169,7 @@ class Score:
         check_order(order)
         out = self.output.out or Path("scores.parquet")
         compute, (spec, data) = self._compute(self.machine.threads), self.what
+        compute.log()
         settings = Settings(
             order=order,
             attack=attack_of(self.ranking),
@@ -181,6 +186,7 @@ class Score:
         work = out.with_name(f".{out.stem}.work")
         if out.exists():  # of this scoring, or it is refused
             scores = load_scores(out, about)
+            log.info(f"scored before: {out}")
             if not is_evidence_of(part, score_facts(out).get("files")):
                 raise ArcalError(
                     f"{out} is of other images than {data} has now: a file was replaced; delete it "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder
+from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import say
 from arcal.errors import ArcalError
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 def refuse_missing_data(arguments: Sequence[str]) -> None:
     """Raise `ArcalError` if the data of `arcal train` is nowhere, before torch is imported."""
-    if {"-h", "--help"} & {*arguments}:
-        return
     for i, argument in enumerate(arguments):
         flag, equals, value = argument.partition("=")
         if flag != "--data" or not (equals or arguments[i + 1 :]):
@@ -52,63 +50,63 @@ class Train:
     command `arcal --config RUN/train.toml` trains a run again.
     """
 
-    data: str = "fashion"
+    data: Annotated[str, flag("PATH")] = "fashion"
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
     such as data/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
     folder of images train/CLASS/* with test/ or val/, each cut to 224 x 224."""
-    method: str = "vanilla"
+    method: Annotated[str, flag("NAME")] = "vanilla"
     """How it is trained."""
-    network: str = "small"
+    network: Annotated[str, flag("NAME")] = "small"
     """What is trained."""
-    weights: Path | None = None
+    weights: Annotated[Path | None, flag("FILE")] = None
     """File of weights that a network of somebody else's starts from, safetensors or of
     `torch.save`; a last layer for another number of classes is drawn anew."""
-    recipe: str = "small"
+    recipe: Annotated[str, flag("NAME")] = "small"
     """Optimizer, learning rates, epochs, augmentation."""
-    epochs: int | None = None
+    epochs: Annotated[int | None, flag("N")] = None
     """Another number of epochs than the recipe's; its steps move in proportion."""
-    lr: float | None = None
+    lr: Annotated[float | None, flag("NUMBER")] = None
     """Another learning rate than the recipe's."""
-    batch_size: int | None = None
+    batch_size: Annotated[int | None, flag("N")] = None
     """Another number of images a batch than the recipe's."""
-    optimizer: str | None = None
+    optimizer: Annotated[str | None, flag("NAME")] = None
     """Another optimizer than the recipe's: adam or sgd."""
-    seeds: tuple[int, ...] = (0,)
+    seeds: Annotated[tuple[int, ...], flag("N ...")] = (0,)
     """One run a seed."""
-    sweep: bool = False
+    sweep: Annotated[bool, flag()] = False
     """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
     and further while the best is the last tried."""
-    ensemble: bool = False
+    ensemble: Annotated[bool, flag()] = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
-    split_seed: int = 0
+    split_seed: Annotated[int, flag("N")] = 0
     """Draws the validation images; not changed by the seeds."""
-    validation: int | None = None
+    validation: Annotated[int | None, flag("N")] = None
     """Number of validation images, drawn from the training part: 5000, or 3000 of the embedded set,
     unless given; half of val/ where there is no test/."""
-    images: int | None = None
+    images: Annotated[int | None, flag("N")] = None
     """Train on this many images only, drawn by the split seed."""
-    classes: tuple[int, ...] | None = None
+    classes: Annotated[tuple[int, ...] | None, flag("N ...")] = None
     """Keep only the classes of these numbers."""
-    runs: Path = Path("runs")
+    runs: Annotated[Path, flag("FOLDER")] = Path("runs")
     """Folder of the run folders."""
-    workers: int = 1
+    workers: Annotated[int, flag("N")] = 1
     """Runs trained at the same time, each in a process."""
-    ray: str | None = None
+    ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster that shares the folder of the runs, or `local`; needs the
     package ray."""
-    loaders: int = 0
+    loaders: Annotated[int, flag("N")] = 0
     """Processes that read images ahead for each run; worth it for a folder of images."""
-    threads: int = 1
+    threads: Annotated[int, flag("N")] = 1
     """Threads of each run; part of its configuration, since sums depend on it."""
-    devices: int = 1
+    devices: Annotated[int, flag("N")] = 1
     """Devices that share each run, one process each: GPUs, or cores by --accelerator cpu. Part of
     its configuration, since batch norm sees a share of each batch."""
-    accelerator: str = "cpu"
+    accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
-    track: tuple[str, ...] = ()
+    track: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Show each epoch's metrics elsewhere as well: csv, tensorboard, wandb or mlflow."""
-    json: bool = False
+    json: Annotated[bool, flag()] = False
     """Print the last epoch of each run as JSON on standard output, with --sweep also the validation
     ECE of each epsilon."""
     settings: Annotated[dict[str, Any], tyro.conf.Suppress] = field(default_factory=dict)
@@ -129,12 +127,13 @@ class Train:
                 "after another, or --workers or --ray for runs of one device each"
             )
         run, tried = self._run(), {}
+        compute = self._compute()
+        replace(compute, threads=self.threads, processes=self.devices).log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
         if self.sweep:
             swept = self._swept(run)
             run = replace(run, settings=run.settings | {"epsilon": swept.best})
             tried = {"tried": {f"{epsilon:g}": ece for epsilon, ece in swept.ece.items()}}
-        compute = self._compute()
         loaded = load_all([run])
         for data in loaded.values():
             if (overlap := sentence_for(data.test, data.train)) is not None:

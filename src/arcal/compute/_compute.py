@@ -1,5 +1,6 @@
 """One value for the device, processes and threads that a command runs on."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -7,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from arcal._version import __version__
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # takes seconds to import: only where something is trained
 
+log = logging.getLogger(__name__)
 
 MOST = 1024
 """Threads and processes; a million threads end a process without a word."""
@@ -74,6 +77,18 @@ class Compute:
         from arcal.compute.device import fabric_on
 
         return fabric_on(self.accelerator).device
+
+    def log(self, precision: str = "32-true") -> None:
+        """Log what a command runs on: versions, device, precision, threads and processes."""
+        if not log.isEnabledFor(logging.INFO):
+            return
+        threads = self.threads or torch.get_num_threads()
+        several = max(self.workers, self.processes)
+        log.info(
+            f"arcal {__version__}, torch {torch.__version__}, on {self.device} in "
+            f"{'float32' if precision == '32-true' else precision}, "
+            f"{several} process{'es' * (several > 1)} of {threads} thread{'s' * (threads > 1)}"
+        )
 
     def one_worker(self) -> "Compute":
         """The same for a single worker, without Ray."""

@@ -1,9 +1,11 @@
 """`load`: a data set by name or path, as a training, a validation and a test part."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from arcal.data._split import split
@@ -14,6 +16,8 @@ from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.errors import ArcalError
 from arcal.files import expanded
+
+log = logging.getLogger(__name__)
 
 EMBEDDED = Path(__file__).parent / "embedded"
 VALIDATION = {"fashion": 3000}
@@ -113,6 +117,7 @@ def load(
     >>> len(data.train), len(data.validation), len(data.test), data.shape
     (100, 3000, 5000, (1, 28, 28))
     """
+    started = monotonic()
     name, train, test, official = _parts(source)
     train = only_classes(train, classes)
     if test is None:
@@ -126,7 +131,14 @@ def load(
         names = (f"{name}/validation", f"{name}/train")
         held_out, train = split(train, size, split_seed=split_seed, names=names)
     train = drawn(train, images, split_seed=split_seed)
-    return Data(name, train, held_out, drawn(test, test_images, split_seed=split_seed))
+    data = Data(name, train, held_out, drawn(test, test_images, split_seed=split_seed))
+    counts = len(data.train), len(data.validation), len(data.test)
+    C, H, W = data.shape
+    log.info(
+        f"read {source} in {monotonic() - started:.1f} s: {counts[0]:,} training, {counts[1]:,} "
+        f"validation and {counts[2]:,} test images of {C} x {H} x {W}, {len(data.classes)} classes"
+    )
+    return data
 
 
 def load_test(source: str) -> Part:
@@ -140,6 +152,8 @@ def load_test(source: str) -> Part:
     _, _, test, official = _parts(source)
     part = test if test is not None else official
     assert part is not None
+    C, H, W = part.shape
+    log.info(f"read {source}: {len(part):,} test images of {C} x {H} x {W}")
     return part
 
 

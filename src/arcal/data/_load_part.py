@@ -1,8 +1,11 @@
 """`load_part`: one part of images alone, in whatever form somebody has them."""
 
 import dataclasses
+import logging
 import math
 from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +29,8 @@ from arcal.data.views import (
     describe,
 )
 from arcal.errors import ArcalError
+
+log = logging.getLogger(__name__)
 
 IN_MEMORY = 256 * 2**20
 """Bytes of pixels up to which images in rows of files are decoded once and held."""
@@ -82,6 +87,7 @@ def load_part(
     >>> part.name, part.shape, len(part), part.how
     ('fashion/test', (1, 28, 28), 100, 'as they are')
     """
+    started = monotonic()
     settings = Settings(size, crop, resize, interpolation, channels)
     there = find_source(source)
     key, name, paths = there.choose(part)
@@ -89,7 +95,7 @@ def load_part(
     listing = list_part(there.format, key, name, paths, names)
     if isinstance(listing.images, np.ndarray):
         whole = _from_pixels(name, listing, listing.images, settings)
-        return drawn(whole, limit, split_seed=seed)
+        return _logged(drawn(whole, limit, split_seed=seed), source, started)
     whole = OnDemand(
         name,
         listing.ids,
@@ -103,7 +109,17 @@ def load_part(
     chosen = drawn(whole, limit, split_seed=seed)
     seen = _seen(chosen, settings, listing.note, skip_broken=skip_broken, progress=progress)
     in_rows = isinstance(seen.encoded, RowGroups | MappedImages)
-    return _decoded(seen) if in_rows and len(seen) * math.prod(seen.shape) <= IN_MEMORY else seen
+    fits = in_rows and len(seen) * math.prod(seen.shape) <= IN_MEMORY
+    return _logged(_decoded(seen) if fits else seen, source, started)
+
+
+def _logged(part: Any, source: str, started: float) -> Any:
+    C, H, W = part.shape
+    log.info(
+        f"read {part.name} from {source} in {monotonic() - started:.1f} s: {len(part):,} images of "
+        f"{C} x {H} x {W}, {part.how}"
+    )
+    return part
 
 
 def _seen(

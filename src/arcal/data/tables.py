@@ -1,6 +1,7 @@
 """Tables of numbers: rows whose columns are a classifier's features."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,8 @@ from arcal.data.open_columns import open_columns
 from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
+
+log = logging.getLogger(__name__)
 
 LABELS = ("label", "labels", "target", "class", "y")
 INDEX = "__index_level_"  # pandas writes its index as such a column
@@ -140,6 +143,7 @@ def load_table(
             )
     weights = read_weights(data, weight)
     ids = read_ids(data)
+    log.info(f"read {name} from {source}: {N:,} rows of {len(features)} columns")
     return Table(name, ids, labels, names, tuple(features), torch.from_numpy(rows), weights)
 
 

@@ -1,6 +1,7 @@
 """Texts with labels."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from arcal.data.open_columns import open_columns
 from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,4 +112,5 @@ def load_texts(
         row = first(column.is_null())
         raise ArcalError(f"{where(row)}: {text} is missing: fill it in or remove the row")
     texts = tuple(column.to_pylist())
+    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(names)} classes")
     return Texts(name, read_ids(columns), labels, names, texts, read_weights(columns, weight))

@@ -1,5 +1,6 @@
 """From run folders to subjects: each image is corrupted once, one set at a time is in memory."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.evaluation.workload import Workload, evaluate_ahead
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
+
+log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -90,6 +93,9 @@ def evaluate(
     to_fit = set().union(*to_calibrate.values())
     total = len(folders) * (1 + len({CLEAN, *sets}) + len(ood)) + len(to_fit)
     counter = _Counter(progress, total)
+    if log.isEnabledFor(logging.INFO):
+        there, needed = sum(work.done(run)() for run in folders), total - len(folders) - len(to_fit)
+        log.info(f"{there} of {needed} sets of predictions are in the run folders already")
     if compute.workers > 1 and len(folders) > 1:
         evaluate_ahead(work, folders, to_score, to_fit, counter.ahead_to)
     rows = []

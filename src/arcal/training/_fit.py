@@ -5,6 +5,7 @@ after each epoch their validation probabilities are averaged and the method lear
 (AR-AdaLS of Ensemble, section 5.3).
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,8 @@ from arcal.transforms.augment import resized_crop_flip, unchanged
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric  # takes seconds to import
+
+log = logging.getLogger("arcal.epochs")
 
 EVALUATION_BATCH = 100
 """Larger batches leave a processor's cache: at 500 small networks take twice as long."""
@@ -124,6 +127,11 @@ def fit(
         if folder and fabric.is_global_zero:
             folder.log_epochs(records)
             loop.save(folder, epoch)
+            log.info(
+                f"{folder.path.name}: epoch {epoch} of {recipe.epochs}, loss {loss:.4f}, "
+                f"validation accuracy {100 * record['accuracy']:.2f} %, "
+                f"ECE {100 * record['ece']:.2f} x 10^-2, {record['seconds']:.1f} s"
+            )
         fabric.log_dict(flat(record), step=epoch)
         fabric.barrier()
     for logger in fabric.loggers:

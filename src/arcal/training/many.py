@@ -1,5 +1,6 @@
 """Many runs: one after another in this process, over local processes, or on a Ray cluster."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,8 @@ from arcal.training._same_images import check_images
 from arcal.training._train import check_devices, checked_method, train
 from arcal.training.run import Run, is_done
 from arcal.training.trackers import check_trackers
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], object]
 """Called now and then with the number of epochs done and the total."""
@@ -57,6 +60,9 @@ def train_all(
         folders[path := run.path(root, loaded[_data(run)])] = run
         check_images(RunFolder(path), loaded[_data(run)])
     todo = [run for path, run in folders.items() if not is_done(RunFolder(path))]
+    for path, run in folders.items():
+        before = RunFolder(path).epochs_done()
+        log.info(f"{path}: {before} of {run.recipe.epochs} epochs were trained before")
     waves = [[r for r in todo if _needs_vanilla(r) == needs] for needs in (False, True)]
     alone = compute.one_worker()
     epochs = sum(run.recipe.epochs for run in folders.values())

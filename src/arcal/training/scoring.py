@@ -5,6 +5,7 @@ batches that do not extend into the next block, and saved as a shard; the comple
 into the score file. So neither an interruption nor the number of processes changes a bit of it.
 """
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -28,6 +29,8 @@ from arcal.training.run import fingerprint_of, is_done, model_of, read_run
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+log = logging.getLogger(__name__)
 
 BATCH = 100
 SHARD = 200
@@ -83,6 +86,8 @@ def score_run(
 
     fabric = fabric or fabric_on("cpu")
     started = fabric.world_size > 1 and torch.distributed.is_initialized()
+    if path.exists():
+        log.info(f"{part.name} was scored before: {path}")
     if started or not path.exists():  # processes that run already must all take this branch
         if not len(part):
             raise ArcalError(f"there is nothing to score: {part.name} is empty")
@@ -90,6 +95,8 @@ def score_run(
         how = {"threads": torch.get_num_threads(), "device": fabric.device.type, "batch": BATCH}
         model = model_of(folder)
         scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how)
+        if before := scoring.done():
+            log.info(f"{before:,} of {len(part):,} images were scored before: {scoring.folder}")
         with watched(lambda: progress(scoring.done(), len(part))):
             error = run_on(fabric, scoring.take_share)
         if error is not None:

@@ -1,0 +1,38 @@
+"""Score a folder of Parquet files on a Ray cluster, one task a file.
+
+`python examples/04_score_on_ray.py mynet.py:network photos scores ADDRESS`: the cluster's machines
+share the two folders and have `arcal`; `local` in place of ADDRESS starts Ray here. Each file's
+scores are a file of the same name. Typed again after a machine or the whole cluster has died, it
+goes on: what is scored is only checked, and a file that was begun continues where it was.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import ray
+
+QUICK = ["--attack", "boundary-projection-quick"]
+
+
+@ray.remote(num_cpus=1, max_retries=3)
+def score(model: str, file: Path, out: Path) -> Path:
+    """Score one file on one core."""
+    command = [sys.executable, "-m", "arcal", "score", model, str(file), "--out", str(out)]
+    subprocess.run([*command, *QUICK, "--threads", "1", "--quiet"], check=True)
+    return out
+
+
+def main(model: str, data: str, scores: str, address: str = "local") -> None:
+    """Score every Parquet file in the folder `data` into the folder `scores`."""
+    ray.init(address=None if address == "local" else address, log_to_driver=True)
+    Path(scores).mkdir(exist_ok=True)
+    files = sorted(Path(data).absolute().glob("*.parquet"))
+    waiting = [score.remote(model, file, Path(scores).absolute() / file.name) for file in files]
+    while waiting:
+        (done,), waiting = ray.wait(waiting)
+        print(f"{ray.get(done)}, {len(waiting)} to go")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,157 @@
+"""`arcal --help` and `arcal COMMAND --help`: plain text that fits the terminal."""
+
+import ast
+import inspect
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import tyro
+
+COMMON = (
+    ("--config FILE", "A TOML file with the command's options."),
+    ("-q, --quiet", "Leave out the progress."),
+    (
+        "-v, --verbose",
+        "Say on what it runs, what is read from where, what was done before and is not done again, "
+        "and the seconds of each stage.",
+    ),
+    ("--debug", "Show where an error came from."),
+    ("-h, --help", "Show this text."),
+)
+"""The options of every command, and what they do."""
+
+BESIDE = 60
+"""Columns from which on an explanation stands beside its option."""
+INDENT = 26
+WIDEST = 100
+"""Columns beyond which lines are hard to read."""
+
+
+def overview(about: str, commands: Mapping[str, type]) -> str:
+    """The help of `arcal` itself: what it is about, and its commands."""
+    return _list_of("arcal", about, commands)
+
+
+def subcommands(command: type) -> dict[str, type]:
+    """The commands that a command consists of, such as `arcal plan score`, by their last word."""
+    hints = get_type_hints(command, include_extras=True).values()
+    kinds = [kind for hint in hints if get_origin(hint) is Union for kind in get_args(hint)]
+    return {kind.__metadata__[0].name: get_args(kind)[0] for kind in kinds}
+
+
+def _list_of(typed: str, about: str, commands: Mapping[str, type]) -> str:
+    firsts = [(name, inspect.getdoc(of) or "") for name, of in commands.items()]
+    lines = [f"usage: {typed} COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
+    lines += _explained((name, text.partition("\n")[0]) for name, text in firsts)
+    lines += ["", "Options of every command:", *_explained(COMMON)]
+    lines += ["", *_paragraphs(f"`{typed} COMMAND --help` explains the others.")]
+    return "\n".join(lines)
+
+
+def help_for(name: str, command: type) -> str:
+    """The help of a command: what it does, and each of its options with its explanation.
+
+    `command` is a dataclass whose fields are options, or dataclasses of some; each is explained by
+    the text under it, or by the `help` of its `tyro.conf.arg`.
+    """
+    if inner := subcommands(command):
+        return _list_of(f"arcal {name}", inspect.getdoc(command) or "", inner)
+    sections = dict(_sections(command))
+    named = sections.pop("", [])
+    usage = " ".join(["usage: arcal", name, *(row[0] for row in named), "[options]"])
+    lines = [*_wrapped(usage, ""), "", *_paragraphs(inspect.getdoc(command) or "")]
+    for title, rows in {"": named, **sections, "Of every command:": [*COMMON]}.items():
+        if rows:
+            lines += ["", *_wrapped(title, "")] if title else [""]
+            lines += _explained(rows)
+    return "\n".join(lines)
+
+
+def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The titles of options with those below each; what is given without a name has no title."""
+    named, own, groups = [], [], []
+    hints, texts = get_type_hints(command, include_extras=True), _texts(command)
+    for one in fields(command):
+        hint = hints[one.name]
+        notes = getattr(hint, "__metadata__", ())
+        kind = get_args(hint)[0] if notes else hint
+        if is_dataclass(kind):
+            assert isinstance(kind, type)
+            rows = [row for _, some in _sections(kind) for row in some]
+            groups.append((f"{(inspect.getdoc(kind) or '').rstrip('.')}:", rows))
+        elif typed := get_type_hints(kind, include_extras=True) if _is_typed_dict(kind) else None:
+            rows = [_row(name, note.__metadata__, "", None) for name, note in typed.items()]
+            groups.append(("Settings of the methods:", rows))
+        elif tyro.conf.Positional in notes:
+            named.append(_row("", notes, texts.get(one.name, ""), None))
+        elif tyro.conf.Suppress not in notes:
+            own.append(_row(one.name, notes, texts.get(one.name, ""), _default(one)))
+    yield from (("", named), ("Options:", own), *groups)
+
+
+def _is_typed_dict(kind: Any) -> bool:
+    return isinstance(kind, type) and hasattr(kind, "__total__")
+
+
+def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str, str]:
+    """An option as it is typed, and what is said of it."""
+    how: Any = next(note for note in notes if hasattr(note, "metavar"))
+    typed = f"--{(how.name or name).replace('_', '-')}" if name else ""
+    hint: Any = how.help_behavior_hint
+    if callable(hint):
+        several = isinstance(default, tuple)
+        hint = hint(" ".join(map(str, default)) if several else str(default))
+    text = how.help or " ".join(text.split())
+    return f"{typed} {how.metavar or ''}".strip(), f"{text} {hint or ''}".strip()
+
+
+def _default(one: "Field[Any]") -> Any:
+    return None if one.default is MISSING else one.default
+
+
+def _texts(command: type) -> dict[str, str]:
+    """The text under each field of a dataclass and of those that it inherits from."""
+    texts = {}
+    for base in reversed(command.__mro__):
+        try:
+            body: Any = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        except (OSError, TypeError):  # made at run time, with a text for each of its own fields
+            continue
+        for field, text in zip(body.body, body.body[1:], strict=False):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(ast.Constant(str(words))):
+                    texts[name] = words
+    return texts
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, WIDEST)
+
+
+def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
+    usual: Any = {"break_on_hyphens": False, "break_long_words": False}
+    further = indent if further is None else further
+    usual |= {"initial_indent": indent, "subsequent_indent": further}
+    return [line for part in text.split("\n") for line in textwrap.wrap(part, _width(), **usual)]
+
+
+def _paragraphs(text: str) -> list[str]:
+    parts = [_wrapped(" ".join(part.split()), "") for part in text.split("\n\n")]
+    return [line for part in parts for line in (*part, "")][:-1]
+
+
+def _explained(rows: Iterable[tuple[str, str]]) -> Sequence[str]:
+    """Options with their explanations, beside them where there is room, otherwise below."""
+    lines = []
+    beside = _width() >= BESIDE
+    for option, text in rows:
+        indent = " " * (INDENT if beside else 6)
+        left = _wrapped(option, "  ", "    ")
+        right = _wrapped(text, indent)
+        if beside and right and len(left) == 1 and len(left[0]) + 2 <= INDENT:
+            right[0] = left.pop().ljust(INDENT) + right[0].lstrip()
+        lines += [*left, *right]
+    return lines
