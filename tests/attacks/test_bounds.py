@@ -1,5 +1,7 @@
 """Bounds: an interval for all entries of an input, or one for each."""
 
+from typing import Any
+
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -103,7 +105,7 @@ def test_inputs_are_scored_only_within_their_bounds_by_any_attack(order):
         calls.append(len(x))
 
     batch = torch.arange(2), torch.rand(2, 5) - 0.5, torch.zeros(2).long()
-    given = {"attack": attack} if order == "attack" else {}
+    given: dict[str, Any] = {"attack": attack} if order == "attack" else {}
     with pytest.raises(ArcalError, match="outside the bounds"):
         score(torch.nn.Identity(), [batch], order, **given)
     assert not calls

@@ -1,0 +1,85 @@
+"""Inputs of any shape, bounds and number of classes, and those that are refused in one line."""
+
+import numpy as np
+import pytest
+import torch
+from closed_forms import assert_honest, between, exact_distance, linear, seeded
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from arcal.attacks import BoundaryProjection, CarliniWagner
+from arcal.errors import ArcalError
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.integers(2, 1000),
+    st.sampled_from([(5,), (1, 4, 4), (3, 5, 3)]),
+    st.sampled_from([None, (0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)]),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
+    model = linear(Z, int(np.prod(shape)))
+    u = torch.rand(N, *shape, generator=seeded(6))
+    x = between(bounds or (-3.0, 3.0), u.round() if at_bounds else u)
+    found = BoundaryProjection(budget=12, starts=0)(model, x, bounds)
+    assert found.x.shape == x.shape
+    assert found.distance.shape == found.success.shape == found.predicted.shape == (N,)
+    assert found.distance.dtype == torch.float32
+    assert (found.passes[found.success] >= 9).all()
+    assert (found.passes[~found.success] == 36).all(), "what has not crossed goes on"
+    assert_honest(found, model, x, bounds)
+    exact = exact_distance(model, x, bounds)
+    assert (found.distance >= (1 - 1e-4) * exact).all()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"budget": 2}, {"classes": 0}, {"reach": 0.5}, {"reach": float("nan")}]
+)
+def test_bad_settings_are_one_line(bad):
+    with pytest.raises(ArcalError, match=next(iter(bad))) as caught:
+        BoundaryProjection(**bad)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "says"),
+    [
+        (linear(3, 4), torch.full((1, 4), 1.5), "outside the bounds"),
+        (linear(3, 4), torch.full((1, 4), torch.nan), "NaN"),
+        (linear(3, 4), torch.zeros(1, 4).long(), "float32"),
+        (linear(3, 4), torch.zeros(0, 4), "input"),
+        (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
+        (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
+        (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),
+        (lambda x: x / 0, torch.rand(5, 4), "not finite"),
+        (lambda x: linear(3, 4)(x).detach(), torch.rand(5, 4), "gradient"),
+    ],
+)
+def test_bad_input_is_one_line(model, x, says):
+    with pytest.raises(ArcalError, match=says) as caught:
+        BoundaryProjection()(model, x)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_start_of_another_shape_is_one_line():
+    x = torch.rand(5, 4, generator=seeded(1))
+    with pytest.raises(ArcalError, match="start") as caught:
+        BoundaryProjection()(linear(3, 4), x, start=x[:3])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "attack", [BoundaryProjection(), CarliniWagner(initial_c="gradient", iterations=200)]
+)
+def test_half_precision_is_refused_and_double_is_not(attack):
+    model, x = linear(3, 4), torch.rand(5, 4, generator=seeded(30))
+    with pytest.raises(ArcalError, match="float32"):
+        attack(model.half(), x.half())
+    with pytest.raises(ArcalError, match="both must be one"):
+        attack(lambda x: x.double(), x)
+    found = attack(model.double(), x.double())
+    assert found.success.all()
+    assert found.distance.dtype == torch.float32
