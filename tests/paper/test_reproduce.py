@@ -122,6 +122,21 @@ def test_an_item_is_told_what_was_evaluated(results, reproduction, folder):
     assert set(table["intensity"].to_pylist()) == {None, 1, 3}
 
 
+@pytest.mark.parametrize("taken", ["a page of somebody else's", "a file"])
+def test_where_results_cannot_go_is_told_before_anything_is_trained(reproduction, tmp_path, taken):
+    def never(runs):
+        raise AssertionError("it was trained")
+
+    if taken == "a file":
+        out = tmp_path / "file" / "out"
+        out.parent.write_text("not a folder")
+    else:
+        out = tmp_path
+        (out / "README.md").write_text("# Notes of my own\n")
+    with pytest.raises((ArcalError, NotADirectoryError), match=str(out.parent)):
+        replace(reproduction, out=out, train=never).run()
+
+
 def test_epsilon_is_the_best_on_validation(results, reproduction, folder):
     sweep = {}
     for path in (folder / "runs").glob("label-smoothing-s0-*"):
