@@ -121,7 +121,7 @@ def test_an_attack_that_forgets_the_other_tensors_is_told(network, inputs):
 
     batch = (torch.arange(5), inputs, torch.zeros(5).long())
     with pytest.raises(ArcalError, match=r"of 5 inputs and is called with 2.*rows\(model, index\)"):
-        score(network, [batch], attack=careless)  # pyright: ignore[reportArgumentType]
+        score(network, [batch], attack=careless, bounds=None)  # pyright: ignore[reportArgumentType]
 
 
 def test_inputs_of_any_kind():
