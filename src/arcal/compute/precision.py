@@ -1,4 +1,4 @@
-"""Training in bf16 that does not change calibration: only convolutions are in bf16."""
+"""Training in bf16 that moves gradients little: only convolutions are in bf16."""
 
 from typing import Any
 
