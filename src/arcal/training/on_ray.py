@@ -1,19 +1,14 @@
 """Many runs on a Ray cluster (the extra `ray`) whose machines share the folder of the runs."""
 
 import logging
-import os
-import signal
 import socket
-import time
 from collections.abc import Sequence
-from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from threading import Thread
 
 from arcal.compute import Compute
 from arcal.compute.processes import KILLED
 from arcal.errors import ArcalError
+from arcal.training import ray_watch
 from arcal.training._train import train
 from arcal.training.run import Run
 
@@ -36,11 +31,12 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
         raise ArcalError("Ray is not installed: pip install ray, or leave out --ray") from None
     address, alone = compute.ray or "local", compute.one_worker()
     gpus = 0 if compute.device.type == "cpu" else 1
-    started = not ray.is_initialized()
+    started, watching = not ray.is_initialized(), None
     if started:
         quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
         try:
             if address == "local":
+                watching = ray_watch.watch(Path(ray.__file__).parent)
                 threads = max((run.threads for wave in waves for run in wave), default=1)
                 ray.init(num_cpus=compute.workers * threads, object_store_memory=STORE, **quiet)
             else:
@@ -48,6 +44,8 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (OSError, OverflowError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
+            if watching is not None:
+                watching.communicate(ray_watch.OVER)
             raise ArcalError(
                 f"no Ray at {address!r} ({reason}): start a cluster there, or use 'local'"
             ) from None
@@ -76,6 +74,8 @@ def fan_out(waves: Sequence[list[Run]], root: Path, compute: Compute) -> None:
     finally:
         if started:
             ray.shutdown()
+        if watching is not None:
+            watching.communicate(ray_watch.OVER)
 
 
 def _check_reachable(address: str) -> None:
@@ -85,27 +85,8 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
-@cache
-def _end_with_raylet() -> None:
-    """End this worker and Ray's own helpers as soon as the raylet that started them is killed.
-
-    It is when the command is, and two of the helpers would run on for a minute: they tell Ray.
-    """
-    Thread(target=_kill_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _kill_with(raylet: int) -> None:
-    while os.getppid() == raylet:
-        time.sleep(0.2)
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if f"RAY_RAYLET_PID={raylet}".encode() in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
-
-
 def _train_or_error(run: Run, root: Path, compute: Compute) -> str | None:
     """Train the run, and return None or the message of the `ArcalError` that it raised."""
-    _end_with_raylet()
     try:
         train(run, root, compute=compute)
     except ArcalError as error:
