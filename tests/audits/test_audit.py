@@ -264,3 +264,13 @@ def test_normalised_images_are_refused_before_the_model_is_run(where):
     assert not calls
     audit = arcal.audit(model, (given["data"], y), order=None, **options)
     assert audit.models[0].overall.n == 300, "without an order nothing depends on the bounds"
+
+
+def test_a_model_that_nothing_flips_is_said_to_be_one():
+    def constant(x):
+        return torch.tensor([2.0, 1.0]).expand(len(x), 2) + 0 * x[:, :2]
+
+    x, labels = torch.rand(60, 3, generator=torch.Generator().manual_seed(0)), torch.arange(60) % 2
+    told = arcal.audit(constant, (x, labels)).summary()
+    assert "no change that flips the prediction was found for 60 of 60 inputs" in told
+    assert "is the model constant there" in told
