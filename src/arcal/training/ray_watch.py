@@ -37,14 +37,14 @@ def started(parents: set[int], within: str = "") -> Started:
         with suppress(OSError):
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             every[int(folder.name)] = int(fields[1]), fields[19]
-    found: Started = {}
+    processes: Started = {}
     latest = {
         pid for pid, (parent, _) in every.items() if parent in parents and within in _command(pid)
     }
     while latest:
-        found |= {pid: every[pid][1] for pid in latest}
+        processes |= {pid: every[pid][1] for pid in latest}
         latest = {pid for pid, (parent, _) in every.items() if parent in latest}
-    return found
+    return processes
 
 
 def _command(pid: int) -> str:
