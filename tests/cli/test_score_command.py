@@ -25,6 +25,9 @@ net = Brightness().eval()
 def swapped(x):
     return net(x).flip(1)
 
+narrow = torch.nn.Sequential(torch.nn.BatchNorm2d(1), net).eval()
+narrow[0].running_var.fill_(1e-4)  # of inputs that were divided by a hundred
+
 def guess(x):
     return (x[:, 0, 0, :2] * 1e4).sin()
 """
@@ -138,3 +141,9 @@ def test_what_is_wrong_is_one_line(here, arguments, says):
     done = arcal("score", *arguments)
     assert done.code == 2
     assert says in done.line
+
+
+def test_inputs_of_another_scale_than_in_training_are_told(here):
+    words = arcal("score", "net.py:narrow", "data.npz", "--order", "margin").stderr
+    assert "the first batch norm meets" in words
+    assert "--normalize" in words

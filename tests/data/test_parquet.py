@@ -159,6 +159,21 @@ def test_two_columns_of_one_name_raise(tmp_path):
         integers(tmp_path / "x.parquet", ("label",))
 
 
+def test_two_columns_of_ids_are_told_and_not_taken_for_none(tmp_path, write_parquet):
+    from arcal.data.tables import load_table
+
+    two = pa.array([7, 8])
+    write_parquet("train.parquet", GREY[:2], [0, 1])
+    images = pq.read_table(write_parquet("test.parquet", GREY[:2], [0, 1], id=two))
+    pq.write_table(images.append_column("id", two), tmp_path / "test.parquet")
+    with pytest.raises(ArcalError, match=r"test\.parquet has 2 columns id: leave one of them"):
+        read(tmp_path)
+    numbers = pa.table([two, two, two, pa.array([0, 1])], ["id", "id", "age", "label"])
+    pq.write_table(numbers, tmp_path / "rows.parquet")
+    with pytest.raises(ArcalError, match=r"rows\.parquet.*2 columns id: leave one of them"):
+        load_table(tmp_path / "rows.parquet")
+
+
 def test_an_image_that_is_missing_altogether_raises(tmp_path, write_parquet):
     write_parquet("test.parquet", GREY[:1], [0])
     image = [{"bytes": GREY[0], "path": "0.png"}, None]

@@ -197,6 +197,7 @@ class Score:
             return scores, out
         what = f"scoring by {order}"
         with compute.limited(), flags_named(job), bar(what, "inputs") as progress:
+            job = job.checked()
             scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)
         if files := evidence_of(part):
             about["files"] = files

@@ -81,8 +81,13 @@ def read_labels(
 
 
 def read_ids(columns: Columns) -> Tensor:
-    """The ids int64 `(N,)`: a column `id` of whole numbers where there is one, or row numbers."""
-    if columns.schema.names.count(ID) != 1:
+    """The ids int64 `(N,)`: a column `id` of whole numbers where there is one, or row numbers.
+
+    Several columns of that name raise `ArcalError`: no one of them is more the id than another.
+    """
+    if (several := columns.schema.names.count(ID)) > 1:
+        raise ArcalError(f"{columns.rows.where(0)}: {several} columns {ID}: leave one of them")
+    if not several:
         return torch.arange(len(columns.rows))
     column = columns.read(ID)
     if is_text(column):

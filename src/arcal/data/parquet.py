@@ -55,6 +55,8 @@ def read_part(files: list[Path], name: str, labels: Tensor, classes: tuple[str, 
     """One part from its files and their labels, which have been read already."""
     with opened(files[0]) as parquet:
         schema = parquet.schema_arrow
+    if schema.names.count("id") > 1:
+        raise ArcalError(f"{files[0]} has {schema.names.count('id')} columns id: leave one of them")
     if "id" in schema.names and pa.types.is_integer(schema.field("id").type):
         ids = torch.cat([integers(file, ("id",)) for file in files])
     else:
