@@ -10,6 +10,7 @@ import torchvision.io
 from PIL import Image
 from toy_images import SHARED, encode, random_images
 
+from arcal.data import load_table
 from arcal.data.parquet import class_names, integers, read_parquet, read_pixels
 from arcal.data.parquet_files import find
 from arcal.errors import ArcalError
