@@ -161,8 +161,6 @@ def test_two_columns_of_one_name_raise(tmp_path):
 
 
 def test_two_columns_of_ids_are_told_and_not_taken_for_none(tmp_path, write_parquet):
-    from arcal.data.tables import load_table
-
     two = pa.array([7, 8])
     write_parquet("train.parquet", GREY[:2], [0, 1])
     images = pq.read_table(write_parquet("test.parquet", GREY[:2], [0, 1], id=two))
