@@ -185,8 +185,8 @@ def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
         _add_output(graph, logits, onnx)
         said = f"the input of its {last.op_type.lower()}, {logits}"
         return Taken(logits, said, binary=last.op_type == "Sigmoid")
-    of_ml = last is not None and last.domain == "ai.onnx.ml"
-    if of_ml or ("prob" in name.lower() and "log" not in name.lower()):
+    classical = last is not None and last.domain == "ai.onnx.ml"
+    if classical or ("prob" in name.lower() and "log" not in name.lower()):
         return Taken(name, _logarithms(name), probabilities=True)
     return Taken(name, f"its output {name}")
 
