@@ -168,13 +168,12 @@ def in_order(
         ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
         for number, positions in enumerate(blocks.order().split(BLOCK))
     ]
-    elsewhere: Iterator[Piece] = iter(())
+    known, elsewhere = {*there}, iter(())
     if share is not None and folder is not None:
         missing = (piece for piece in pieces if piece[0].name not in there)
         elsewhere = share([(path, positions.tolist()) for path, positions in missing])
     before = 0
     for path, positions in pieces:
-        new = path.name not in there
         while path.name not in there and (done := next(elsewhere, None)) is not None:
             there.add(done[0].name)
         block = blocks.load(path, positions) if path.name in there else None
@@ -182,7 +181,7 @@ def in_order(
             block = blocks.run(positions, partial(_further, advance, before))
             if folder is not None:
                 blocks.save(path, block, positions)
-        elif new:
+        elif path.name not in known:
             advance(before + len(positions))
         before += len(positions)
         yield block

@@ -42,6 +42,7 @@ def run_jobs(
     of each job, and again when there are more by far. `conditions` on figures that no such audit
     has raise `ArcalError` before anything is run, as does all else that cannot be audited.
 
+    >>> from arcal.audits import Examples
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
     >>> (found,) = run_jobs([Job("linear", torch.nn.Linear(12, 2).eval(), examples)])
     >>> found.overall.n
@@ -195,6 +196,7 @@ def score_job(
 
     `progress` and `skipped` are told as by `run_jobs`, and `sharing` is of the same.
 
+    >>> from arcal.audits import Examples
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
     >>> job = Job("linear", torch.nn.Linear(12, 2).eval(), examples)
     >>> score_job(job, progress=lambda done, total: None).robustness.shape

@@ -17,14 +17,10 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
 
 
-def flag(metavar: str | None = None, aliases: Sequence[str] = ()) -> Any:
-    """How a flag is typed and explained: by its own name, and without idle defaults.
-
-    `aliases` are names that it once had, which still do.
-    """
+def flag(metavar: str | None = None) -> Any:
+    """How a flag is typed and explained: by its own name, and without idle defaults."""
     return tyro.conf.arg(
         metavar=metavar,
-        aliases=tuple(aliases),
         prefix_name=False,
         help_behavior_hint=lambda default: (
             "" if default in ("", "None", "False") else f"(default: {default})"
@@ -95,7 +91,7 @@ class MachineFlags:
 class SharingFlags:
     """Who shares the work. What is written is the same, to the byte with the same --threads."""
 
-    devices: Annotated[int, flag("N", aliases=("--processes",))] = 1
+    devices: Annotated[int, flag("N")] = 1
     """Devices, one process each: GPUs, or cores by --accelerator cpu."""
     ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster whose machines share the folder that the command is run in, or
@@ -103,8 +99,9 @@ class SharingFlags:
 
     def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
         """What the command runs on; `threads` unless they are given."""
-        from arcal.compute import Compute
+        from arcal.compute import Compute, check_count
 
+        check_count("devices", self.devices)
         if self.ray not in (None, "local") and self.devices > 1:
             raise ArcalError(
                 f"--devices are of this machine: the Ray cluster at {self.ray} says how many it "

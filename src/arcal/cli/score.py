@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,6 +63,8 @@ class RunFlags:
 
     data: Annotated[str | None, flag("PATH")] = None
     """Where the run's data lies now, if it has moved since the training."""
+    processes: Annotated[int | None, flag("N")] = None
+    """The name that --devices had before."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class Score:
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
 
     def _run(self) -> "tuple[Robustness, Path]":
+        from arcal.compute import check_count
         from arcal.console import bar
         from arcal.store import RunFolder
         from arcal.training.run import data_of
@@ -145,7 +148,13 @@ class Score:
         for name in given(*groups, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
-        compute = self.sharing.compute(self.machine, threads=1)
+        sharing = self.sharing
+        if self.run.processes is not None:
+            if sharing.devices > 1:
+                raise ArcalError("--processes and --devices are the same: give --devices alone")
+            check_count("processes", self.run.processes)
+            sharing = replace(sharing, devices=self.run.processes)
+        compute = sharing.compute(self.machine, threads=1)
         compute.log()
         attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric()
