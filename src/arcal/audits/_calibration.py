@@ -49,7 +49,15 @@ def with_views(job: Job) -> Job:
 
 
 def with_perturbed(job: Job) -> Job:
-    """The job with its images `perturbed`."""
+    """The job with its images `perturbed`.
+
+    >>> from arcal.data import load_part
+    >>> from torch.nn import Flatten, Linear, Sequential
+    >>> some = Examples.from_part(load_part("fashion")).first(40)
+    >>> job = Job("linear", Sequential(Flatten(), Linear(784, 10)), some)
+    >>> len(with_perturbed(job)), with_perturbed(job).examples.content == some.content
+    (40, False)
+    """
     assert job.examples is not None
     return replace(
         job,
