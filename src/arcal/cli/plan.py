@@ -299,8 +299,7 @@ def _attacked(
     size, what = command.size, command.what
     if len(what) not in (1, 2):
         raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
-    is_run = not audit and (Path(what[0]) / "config.json").is_file()
-    options: dict[str, Any] = {"passes": size.passes, "audit": audit, "is_run": is_run}
+    options: dict[str, Any] = {"passes": size.passes, "audit": audit}
     if len(what) == 2:
         if size.shape:
             raise ArcalError("--shape is that of the inputs of DATA: leave it out")
@@ -339,7 +338,7 @@ def _without_data(
 
     from arcal.auditing import check_model
     from arcal.audits._examples import Examples
-    from arcal.audits._jobs import panel_for
+    from arcal.audits._job import panel_for
     from arcal.classifiers import open_classifier
     from arcal.data import InMemory
     from arcal.planning import Attacked
