@@ -5,6 +5,7 @@ import sys
 import traceback
 
 from arcal._version import __version__
+from arcal.cli import _launched
 from arcal.cli._failures import KEPT, line_for
 from arcal.cli.output import say
 
@@ -36,8 +37,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             traceback.print_exc()
-        say(f"arcal: {line_for(error)}")
-        sys.exit(2)
+        if (line := _launched.line_of(error, line_for)) is not None:
+            say(f"arcal: {line}")
+        _launched.leave(2)
 
 
 def _run(arguments: list[str]) -> None:
@@ -57,4 +59,4 @@ def _run(arguments: list[str]) -> None:
 
     keep_memory()
     with say_less_or_more(quiet=quiet, verbose=verbose):
-        called()
+        _launched.run(called)

@@ -102,6 +102,11 @@ def fit(
     method.begin(recipe.epochs, recipe.full_rate)
     loop = _Loop(members, method, recipe, fabric, loaders)
     records = loop.restore(folder) if folder else []
+    if folder and len(records) != (first := fabric.broadcast(len(records))):
+        raise ArcalError(
+            f"rank {fabric.global_rank} reads {len(records)} epochs in {folder.path} and rank 0 "
+            f"{first}: give --runs a folder that all machines share"
+        )
     for record in records:
         fabric.log_dict(flat(record), step=record["epoch"])
     for epoch in range(len(records) + 1, recipe.epochs + 1):

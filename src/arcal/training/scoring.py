@@ -82,10 +82,10 @@ def score_run(
     }
     if order == "attack":
         fingerprint["attack"] = settings_of(attack)
-    from arcal.compute.device import fabric_on, run_on  # takes seconds to import
+    from arcal.compute.device import all_call, fabric_on, run_on  # takes seconds to import
 
     fabric = fabric or fabric_on("cpu")
-    started = fabric.world_size > 1 and torch.distributed.is_initialized()
+    started = all_call(fabric)
     if path.exists():
         log.info(f"{part.name} was scored before: {path}")
     if started or not path.exists():  # processes that run already must all take this branch
