@@ -108,9 +108,9 @@ def test_srun_gives_the_same_bits(tmp_path, alone):
     assert not silence
 
 
-def long(folder, restarts=0):
+def long(folder, *launch):
     size = ["--images", 800, "--validation", 100, "--epochs", 8, "--devices", 2]
-    return [*on_one_machine("--max-restarts", restarts), "train", *size, "--runs", folder, "--quiet"]
+    return [*(launch or on_one_machine()), "train", *size, "--runs", folder, "--quiet"]
 
 
 def ranks(process):
@@ -166,7 +166,8 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_command_goes_on(tmp_path, 
 @linux
 @pytest.mark.slow
 def test_an_elastic_restart_goes_on(tmp_path, whole):
-    process = start(long(tmp_path, restarts=1))
+    again = torchrun("--standalone", "--nproc-per-node", 2, "--max-restarts", 1)
+    process = start(long(tmp_path, *again))
     os.kill(ranks(process)[1], signal.SIGKILL)
     code, said = finish(process)
     assert code == 0, said

@@ -61,6 +61,7 @@ def line_of(error: BaseException, line_for: Callable[[BaseException], str]) -> s
     by = launcher()
     if by is None or by.size == 1:
         return line_for(error)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends now, and first says why
     from arcal.compute.launcher import is_lost, named
     from arcal.compute.processes import KILLED
 

@@ -117,8 +117,9 @@ class Ranks:
 
         self.launcher, self.accelerator = launcher, accelerator
         self._fabric("32-true").launch()
-        # What is sent are objects of Python: they need no accelerator.
-        self._group = dist.new_group(backend="gloo", timeout=PATIENCE)
+        # What is sent are objects of Python, for which no accelerator is kept waiting.
+        several = dist.get_backend() != "gloo"
+        self._group = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
 
     def _fabric(self, precision: str) -> "Fabric":
         from arcal.compute.device import fabric_of
