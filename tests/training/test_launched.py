@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-from launching import free_port
 
 from arcal.compute.launcher import Launcher
 from arcal.errors import ArcalError
+from launching import free_port
 
 SIZE = ["--images", "400", "--validation", "100", "--epochs", "2", "--quiet"]
 LEVELS = ["--method", "ar-adals", "--order", "gradient", "--levels", "2"]

@@ -133,8 +133,8 @@ class Train:
             )
         if self._processes > 1 and (self.workers > 1 or self.ray):
             raise ArcalError(
-                f"{self._processes} devices for each of several runs at once: give --devices for one "
-                "after another, or --workers or --ray for runs of one device each"
+                f"{self._processes} devices for each of several runs at once: give --devices for "
+                "one after another, or --workers or --ray for runs of one device each"
             )
         run, tried = self._run(), {}
         compute = self._compute()

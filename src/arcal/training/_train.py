@@ -20,7 +20,8 @@ from arcal.methods.perturbed import ATTACK
 from arcal.networks import ResNetV2
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder, content_hash
-from arcal.training._fit import Member, Scorer, fit
+from arcal.training._fit import Member, fit
+from arcal.training._rescoring import Scorer
 from arcal.training._same_images import check_images, keep_images
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run

@@ -283,8 +283,9 @@ def is_done(folder: RunFolder) -> bool:
     """Whether the run has been trained to its last epoch and all its metrics are written."""
     if not folder.checkpoint.exists():
         return False
-    epochs = read_run(folder).run.recipe.epochs
-    return load_header(folder.checkpoint).get("epoch") == epochs == folder.epochs_done()
+    epochs, header = read_run(folder).run.recipe.epochs, load_header(folder.checkpoint)
+    whole = header.get("epoch") == epochs == folder.epochs_done()
+    return whole and not header.get("unscored", False)
 
 
 def fingerprint_of(folder: RunFolder) -> str:
