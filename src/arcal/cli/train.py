@@ -27,9 +27,11 @@ def refuse_missing_data(arguments: Sequence[str]) -> None:
         flag, equals, value = argument.partition("=")
         if flag != "--data" or not (equals or arguments[i + 1 :]):
             continue
-        path = Path(os.path.expanduser(value if equals else arguments[i + 1]))  # noqa: PTH111
+        given = value if equals else arguments[i + 1]
+        path = Path(os.path.expanduser(given))  # noqa: PTH111
         if (
-            str(path) == "fashion"
+            given == "fashion"
+            or "://" in given
             or path.exists()
             or any(path.parent.glob(f"{escape(path.name)}*"))
         ):
