@@ -92,7 +92,7 @@ def test_shards_of_something_else_are_done_again(data, tmp_path, spoil):
 
 
 def command(folder, devices):
-    size = ["--images", 800, "--validation", 200, "--epochs", 2, "--rescore", 1]
+    size = ["--images", 600, "--validation", 60, "--epochs", 2, "--rescore", 1]
     levels = ["--method", "ar-adals", "--order", "attack", "--levels", 2, "--alpha", 0.1]
     options = ["--devices", devices, "--runs", folder, "-v"]
     return [sys.executable, "-m", "arcal", "train", *map(str, [*size, *levels, *options])]

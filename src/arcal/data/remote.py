@@ -125,10 +125,10 @@ def _names(url: str, store: Any, root: str) -> tuple[str, dict[str, str]]:
         if _bare(root).lower().endswith(READABLE):
             store.info(root)
             return parent, {PurePosixPath(_bare(root)).name: root}
-        paths, base = _found(store, root), root
+        paths, base = _listing(store, root), root
         if not paths:
             rest = re.compile(rf"{re.escape(root)}[-_.]")
-            paths, base = [path for path in _found(store, parent) if rest.match(path)], parent
+            paths, base = [path for path in _listing(store, parent) if rest.match(path)], parent
         if not paths:
             raise FileNotFoundError(url)
     names = {path[len(base) :].lstrip("/"): path for path in paths if path.startswith(base)}
@@ -141,7 +141,7 @@ def _names(url: str, store: Any, root: str) -> tuple[str, dict[str, str]]:
     return base, names
 
 
-def _found(store: Any, root: str) -> list[str]:
+def _listing(store: Any, root: str) -> list[str]:
     try:
         return sorted(map(str, store.find(root, maxdepth=DEPTH)))
     except (FileNotFoundError, NotADirectoryError):
