@@ -10,8 +10,7 @@ import torch
 from bad_files import picture
 from PIL import Image
 
-from arcal.audits import Examples, Settings
-from arcal.audits._jobs import Job, run_jobs
+from arcal.audits import Examples, Job, Settings, run_jobs
 from arcal.data import load_part
 from arcal.data.contents import evidence_of, files_of, is_evidence_of
 from arcal.data.corrupted import CorruptedImages

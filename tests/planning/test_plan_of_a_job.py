@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from arcal.audits import Settings
-from arcal.audits._engine import in_blocks
+from arcal.audits._engine import AuditBlocks, in_order
 from arcal.audits._examples import Examples
 from arcal.compute import Compute
 from arcal.compute.operations import operations, saved_bytes
@@ -183,7 +183,7 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     examples = Examples.from_part(part.subset(part.ids[:200]))
     settings = Settings(order="attack", batch=100)
     model = job.ranking.model
-    list(in_blocks(model, examples, settings, work=tmp_path))
+    list(in_order(AuditBlocks(model, examples, settings), work=tmp_path))
     x = examples.read(torch.arange(100))
     assert isinstance(x, torch.Tensor)
     audit = Attacked(model, x, examples.labels[:100], 3, settings, audit=True)

@@ -1,23 +1,28 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
 _audit         `arcal.audit`, and the value it returns
-_jobs          one model on one data set: the order of the work
+_job           one model on one data set
+_jobs          audits and scorings of them: the order of the work
 _engine        block by block, kept and read again
+_elsewhere     blocks that other processes do
 _blocks        everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _conditions    when a build should fail
 _prediction_files   predictions that somebody saved
 _calibration   what calibrators are fitted on
-_open          what a user types, opened
+_names         what a user types, told apart
+_open          and opened
 """
 
 from arcal.audits._audit import FILES, Audit, audit
 from arcal.audits._blocks import PANEL, Settings
-from arcal.audits._calibration import perturbed, with_views
+from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
-from arcal.audits._jobs import Job, panel_for, run_jobs, score_job
-from arcal.audits._open import Reading, names_of, open_job, open_predictions, split_names
+from arcal.audits._job import Job, panel_for
+from arcal.audits._jobs import run_jobs, score_job
+from arcal.audits._names import names_of, split_names
+from arcal.audits._open import Reading, open_job, open_predictions
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 
 __all__ = [
@@ -41,5 +46,6 @@ __all__ = [
     "run_jobs",
     "score_job",
     "split_names",
+    "with_perturbed",
     "with_views",
 ]

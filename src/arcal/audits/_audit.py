@@ -22,7 +22,8 @@ from arcal.attacks.bounds import checked_bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
-from arcal.audits._jobs import Job, Progress, panel_for, run_jobs
+from arcal.audits._job import Job, panel_for
+from arcal.audits._jobs import Progress, run_jobs
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (

@@ -1,6 +1,6 @@
 """A block of inputs: everything a model is asked of them, in one visit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from arcal.attacks import (
 )
 from arcal.auditing import EvaluationSet, Perturbed
 from arcal.errors import ArcalError
-from arcal.robustness import Attack, score
+from arcal.robustness import Attack, Robustness, score
 from arcal.transforms import corrupt
 
 PANEL = tuple(
@@ -43,8 +43,8 @@ class Settings:
     `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
     "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
     shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest`, for
-    scores alone, no perturbed input is kept, nor what it is taken for, and inputs are taken as they
-    lie on disk.
+    scores or predictions alone, no perturbed input is kept, nor what it is taken for, and inputs
+    are taken as they lie on disk.
 
     >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
     ['test-gaussian_noise-3']
@@ -150,18 +150,51 @@ def audit_block(
     >>> block.logits.shape, bool((flipped | block.robustness.isinf()).all())
     (torch.Size([5, 2]), True)
     """
-    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
     if images is None and settings.panel:
-        assert isinstance(inputs, Tensor), "only images are corrupted"
-        images = inputs
-    batch = settings.batch or usual_batch(inputs, settings.device)
+        assert isinstance(x, Tensor), "only images are corrupted"
+        images = x
     parts = []
-    for i in torch.arange(len(ids)).split(batch):
-        some = moved(inputs[i] if isinstance(inputs, Tensor) else inputs.rows(i), settings.device)
-        pixels = None if images is None else images[i]
-        parts.append(_batch(model, ids[i], some, labels[i], settings, pixels))
-        advance(int(i[-1]) + 1)
+    for rows, some in _batches(x, settings):
+        pixels = None if images is None else images[rows]
+        parts.append(_batch(model, ids[rows], some, labels[rows], settings, pixels))
+        advance(int(rows[-1]) + 1)
     return joined(parts)
+
+
+def score_block(
+    model: Model,
+    ids: Tensor,
+    x: InputsLike,
+    labels: Tensor,
+    settings: Settings,
+    advance: Advance = lambda done: None,
+) -> Robustness:
+    """Score inputs `x` of these ids and labels `(B,)`, batch by batch, and ask nothing else.
+
+    >>> model = torch.nn.Identity()  # the inputs are the logits
+    >>> ids, labels = torch.arange(2), torch.zeros(2, dtype=torch.long)
+    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
+    >>> score_block(model, ids, x, labels, Settings(order="margin")).robustness
+    tensor([0.2500, 0.5000])
+    """
+
+    def batches() -> Iterator[tuple[Tensor, Tensor | Inputs, Tensor]]:
+        for rows, some in _batches(x, settings):
+            yield ids[rows], some, labels[rows]
+            advance(int(rows[-1]) + 1)
+
+    assert settings.order is not None
+    attack = settings.attack if settings.order == "attack" else None
+    return score(model, batches(), settings.order, attack=attack, bounds=settings.bounds)
+
+
+def _batches(x: InputsLike, settings: Settings) -> Iterator[tuple[Tensor, Tensor | Inputs]]:
+    """The rows and the inputs of each batch, on the device."""
+    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    batch = settings.batch or usual_batch(inputs, settings.device)
+    for rows in torch.arange(len(inputs)).split(batch):
+        some = inputs[rows] if isinstance(inputs, Tensor) else inputs.rows(rows)
+        yield rows, moved(some, settings.device)
 
 
 def joined(blocks: Sequence[Block]) -> Block:
@@ -188,6 +221,27 @@ def joined(blocks: Sequence[Block]) -> Block:
         shifted=shifted,
         perturbed=Perturbed(**perturbed) if perturbed else None,
     )
+
+
+def by_id(block: Block) -> Block:
+    """The block in ascending order of its ids."""
+    order = ascending(block.ids)
+    tensors = {
+        name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
+    }
+    return replace(
+        block, **tensors, shifted={where: z[order] for where, z in block.shifted.items()}
+    )
+
+
+def ascending(ids: Tensor) -> Tensor:
+    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
+    order = ids.argsort(stable=True)
+    repeats = ids[order].diff() == 0
+    if repeats.any():
+        twice = int(ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    return order
 
 
 def _batch(

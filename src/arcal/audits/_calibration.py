@@ -1,14 +1,17 @@
 """What calibrators are fitted on: a model's predictions of inputs, as they are or perturbed."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 import torch
 from torch import Tensor, nn
 
 from arcal.auditing import EvaluationSet
+from arcal.audits._elsewhere import Reopen
 from arcal.audits._examples import Examples
-from arcal.audits._jobs import Job, panel_for
+from arcal.audits._job import Job, panel_for
 from arcal.calibration.posthoc import Mirrored
 from arcal.data import as_input
 from arcal.errors import ArcalError
@@ -37,7 +40,26 @@ def with_views(job: Job) -> Job:
         raise ArcalError(
             f"{job.name} is a function, and --views is of a torch module: name one, or leave it out"
         )
-    return replace(job, model=Mirrored(job.model), fingerprint=f"{job.fingerprint} mirrored")
+    return replace(
+        job,
+        model=Mirrored(job.model),
+        fingerprint=f"{job.fingerprint} mirrored",
+        reopen=None if job.reopen is None else partial(_reopened, with_views, job.reopen),
+    )
+
+
+def with_perturbed(job: Job) -> Job:
+    """The job with its images `perturbed`."""
+    assert job.examples is not None
+    return replace(
+        job,
+        examples=perturbed(job.examples),
+        reopen=None if job.reopen is None else partial(_reopened, with_perturbed, job.reopen),
+    )
+
+
+def _reopened(change: Callable[[Job], Job], reopen: Reopen, device: torch.device) -> Job:
+    return change(reopen(device=device))
 
 
 def perturbed(examples: Examples) -> Examples:

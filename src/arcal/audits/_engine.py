@@ -1,12 +1,13 @@
 """Auditing block by block: what is done is kept, and a first answer comes before the last input."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,28 @@ from arcal._version import __version__
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed, check_model
 from arcal.auditing._labels import as_whole_numbers
-from arcal.audits._blocks import Advance, Block, Settings, audit_block, moved, usual_batch
+from arcal.audits._blocks import (
+    Advance,
+    Block,
+    Settings,
+    audit_block,
+    moved,
+    score_block,
+    usual_batch,
+)
 from arcal.audits._examples import Examples
 from arcal.data import as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.store import content_hash, load_tensors, save_tensors
+from arcal.robustness import Robustness
+from arcal.store import (
+    content_hash,
+    load_scores,
+    load_tensors,
+    save_scores,
+    save_tensors,
+    score_facts,
+)
 
 log = logging.getLogger(__name__)
 
@@ -31,46 +48,142 @@ FORMAT = 2
 """Increased when a change of the code changes what is kept."""
 
 
-def in_blocks(
-    model: Model,
-    examples: Examples,
-    settings: Settings,
+Given = TypeVar("Given", Block, Robustness)
+"""What is kept of a block of inputs: all that an audit shows, or their scores alone."""
+
+Piece = tuple[Path, list[int]]
+"""A block to be done: where it is kept, and the positions of its inputs."""
+
+Share = Callable[[Sequence[Piece]], Iterator[Piece]]
+"""Has blocks done by other processes, and yields each once it is kept."""
+
+
+class Blocks(ABC, Generic[Given]):
+    """What a model says of some examples, block by block: how one is run, kept and read again."""
+
+    suffix: str
+    facts: Mapping[str, Any] = {}
+
+    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
+        self.model, self.examples, self.settings = model, examples, settings
+
+    @abstractmethod
+    def order(self) -> Tensor:
+        """The positions of all inputs, in the order in which they are done."""
+
+    @abstractmethod
+    def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
+        """Run the inputs at these positions; `advance` is told how many of them are done."""
+
+    @abstractmethod
+    def save(self, path: Path, block: Given, positions: Tensor) -> None:
+        """Keep a block that is done."""
+
+    @abstractmethod
+    def load(self, path: Path, positions: Tensor) -> Given | None:
+        """A block that was done; None if a file of its images was replaced since."""
+
+    def folder(self, work: Path, spec: str) -> Path:
+        """Where in `work` they are kept, by model, data and settings."""
+        settings = {**self.settings.facts(), **self.facts}
+        model = model_fingerprint(self.model, spec, self.examples, self.settings.device)
+        about = {"format": FORMAT, "arcal": __version__, "model": model, "settings": settings}
+        return work / content_hash(about | {"data": self.examples.content})
+
+    def inputs(self, positions: Tensor) -> tuple[Any, Tensor | None]:
+        """The model's inputs, and if they are images these as they are on disk."""
+        part = self.examples.part
+        images = None if part is None else part.images(positions)
+        return self.examples.read(positions) if images is None else as_input(images, "cpu"), images
+
+
+class AuditBlocks(Blocks[Block]):
+    """Everything that an audit asks, in the random order of the examples; or predictions alone."""
+
+    suffix = ".safetensors"
+
+    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
+        super().__init__(model, examples, settings)
+        self.facts = {} if settings.nearest else {"scores": True}
+
+    def order(self) -> Tensor:
+        return self.examples.order() if self.settings.nearest else torch.arange(len(self.examples))
+
+    def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Block:
+        x, images = self.inputs(positions)
+        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        return audit_block(self.model, ids, x, labels, self.settings, images, advance)
+
+    def save(self, path: Path, block: Block, positions: Tensor) -> None:
+        save_block(path, block, evidence_of(self.examples.part, positions))
+
+    def load(self, path: Path, positions: Tensor) -> Block | None:
+        return _load(path, self.examples, positions)
+
+
+class ScoreBlocks(Blocks[Robustness]):
+    """Scores alone, in the order on disk: of a million inputs the logits need not fit anywhere."""
+
+    suffix = ".parquet"
+    facts: Mapping[str, Any] = {"scores": "alone"}
+
+    def order(self) -> Tensor:
+        return torch.arange(len(self.examples))
+
+    def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Robustness:
+        x, _ = self.inputs(positions)
+        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        return score_block(self.model, ids, x, labels, self.settings, advance)
+
+    def save(self, path: Path, block: Robustness, positions: Tensor) -> None:
+        save_scores(path, block, {"files": evidence_of(self.examples.part, positions)})
+
+    def load(self, path: Path, positions: Tensor) -> Robustness | None:
+        scores = load_scores(path)
+        files = score_facts(path)["files"]
+        return scores if is_evidence_of(self.examples.part, files, positions) else None
+
+
+def in_order(
+    blocks: Blocks[Given],
     *,
     work: Path | None = None,
     spec: str = "",
     advance: Advance = lambda done: None,
-) -> Iterator[Block]:
-    """The blocks of an audit, in the random order of `examples`, or of a scoring, in that on disk.
+    share: Share | None = None,
+) -> Iterator[Given]:
+    """All blocks in their order.
 
-    With a folder `work` each is written there when it is done, and read instead of being done again
-    by the same audit: the same model, data and settings. `spec` is what the model is called, and
-    `advance` is told after each batch how many inputs are done.
+    With a folder `work` each is kept there when it is done, and read instead of being done again by
+    the same audit: the same model, data and settings. `spec` is what the model is called, and
+    `advance` is told after each batch how many inputs are done. `share` has those that are missing
+    done by other processes, after each of which `advance` is told.
     """
-    folder = None
-    if work is not None:
-        folder = work / content_hash(
-            {
-                "format": FORMAT,
-                "arcal": __version__,
-                "model": model_fingerprint(model, spec, examples, settings.device),
-                "data": examples.content,
-                "settings": settings.facts() | ({} if settings.nearest else {"scores": True}),
-            }
-        )
-        log.info(f"{examples.name}: what is done is kept in {folder}")
-    order = examples.order() if settings.nearest else torch.arange(len(examples))
-    for number, positions in enumerate(order.split(BLOCK)):
-        ids = examples.ids[positions]
-        path = None if folder is None else folder / f"{number:05}.safetensors"
-        block = None if path is None or not path.exists() else _load(path, examples, positions)
-        if block is None or not torch.equal(block.ids, ids):
-            images = None if examples.part is None else examples.part.images(positions)
-            x = examples.read(positions) if images is None else as_input(images, "cpu")
-            labels = examples.labels[positions]
-            further = partial(_further, advance, number * BLOCK)
-            block = audit_block(model, ids, x, labels, settings, images, further)
-            if path is not None:
-                save_block(path, block, evidence_of(examples.part, positions))
+    folder = None if work is None else blocks.folder(work, spec)
+    there: set[str] = set()
+    if folder is not None:
+        log.info(f"{blocks.examples.name}: what is done is kept in {folder}")
+        there |= {path.name for path in folder.glob(f"*{blocks.suffix}")}
+    pieces = [
+        ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
+        for number, positions in enumerate(blocks.order().split(BLOCK))
+    ]
+    known, elsewhere = {*there}, iter(())
+    if share is not None and folder is not None:
+        missing = (piece for piece in pieces if piece[0].name not in there)
+        elsewhere = share([(path, positions.tolist()) for path, positions in missing])
+    before = 0
+    for path, positions in pieces:
+        while path.name not in there and (done := next(elsewhere, None)) is not None:
+            there.add(done[0].name)
+        block = blocks.load(path, positions) if path.name in there else None
+        if block is None or not torch.equal(block.ids, blocks.examples.ids[positions]):
+            block = blocks.run(positions, partial(_further, advance, before))
+            if folder is not None:
+                blocks.save(path, block, positions)
+        elif path.name not in known:
+            advance(before + len(positions))
+        before += len(positions)
         yield block
 
 
@@ -84,11 +197,13 @@ def from_loader(
     settings: Settings,
     classes: int | None = None,
     meet: Callable[[Tensor | Inputs], object] = lambda x: None,
+    advance: Advance = lambda done: None,
 ) -> Iterator[Block]:
     """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
 
     Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
     as `check_model` does, and must have so many `classes` if that is given; `meet` gets its inputs.
+    `advance` is told after each batch that is run how many inputs are done.
     """
     seen = 0
     for batch in loader:
@@ -99,8 +214,9 @@ def from_loader(
             few = some[:PROBED] if isinstance(some, Tensor) else some.rows(slice(PROBED))
             check_model(model, few, labels[:PROBED], classes)
             meet(some)
+        further = partial(_further, advance, seen)
         seen += len(ids)
-        yield audit_block(model, ids, x, labels, settings)
+        yield audit_block(model, ids, x, labels, settings, advance=further)
 
 
 def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Tensor | Inputs, Tensor]:

@@ -4,15 +4,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from arcal.auditing import Audited, EvaluationSet
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
-from arcal.audits._jobs import Job, panel_for
+from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import overlap
-from arcal.audits._prediction_files import holds_predictions, read_predictions
+from arcal.audits._prediction_files import read_predictions
 from arcal.classifiers import OpenedClassifier, open_classifier
 from arcal.classifiers._class_names import GENERIC
 from arcal.classifiers._opened_classifier import AS_THEY_ARE
@@ -65,36 +68,6 @@ class Reading:
     like: tuple[int, ...] | None = None
 
 
-def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
-    """The models, or files of predictions, and the data, which files of predictions do not need.
-
-    >>> split_names(["net.py:net", "pets"])
-    (['net.py:net'], 'pets')
-    """
-    if not what:
-        raise ArcalError(
-            "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
-            ".parquet, .csv)"
-        )
-    predictions = [holds_predictions(Path(one)) for one in what]
-    if all(predictions):
-        return list(what), None
-    if any(predictions[:-1]):
-        first, other = what[predictions.index(True)], what[predictions.index(False)]
-        if not Path(other).exists() and ":" not in other:
-            raise ArcalError(f"{other} is missing: give files of predictions, as {first} is")
-        raise ArcalError(
-            f"{first} holds predictions, and {other} does not: give files of predictions alone, "
-            "or models and DATA"
-        )
-    if len(what) == 1:
-        path = Path(what[0])
-        if path.suffix in (".npz", ".parquet", ".csv"):
-            read_predictions(path)  # says why this is no file of predictions
-        raise ArcalError(f"{what[0]} alone is not enough: give DATA after the model")
-    return list(what[:-1]), what[-1]
-
-
 def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
@@ -120,49 +93,6 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
     return audited
 
 
-def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
-    """A name for each model: those given, or the shortest that tell them apart.
-
-    >>> names_of(["timm:resnet18.tv_in1k", "hf:out/bert", "nets.py:small", "lib.nets:Net"], [])
-    ['resnet18.tv_in1k', 'bert', 'nets', 'Net']
-    >>> names_of(["out/predictions.csv"], [])
-    ['predictions.csv']
-    >>> names_of(["nets.py:small", "nets.py:large"], [])
-    ['small', 'large']
-    """
-    if given:
-        if len(given) != len(specs):
-            raise ArcalError(f"{len(given)} names for {len(specs)} models: give one each")
-        names = list(given)
-        if not all(name.strip() for name in names):
-            raise ArcalError("one of --names is empty: give each model a name")
-    else:
-        names = [_short(spec) for spec in specs]
-        if len(set(names)) < len(names):
-            names = [spec.rpartition(":")[2] for spec in specs]
-        if len(set(names)) < len(names):
-            names = list(specs)
-    if len(set(names)) < len(names):
-        twice = next(name for i, name in enumerate(names) if name in names[:i])
-        raise ArcalError(f"two models are called {twice}: tell them apart by --names")
-    return names
-
-
-def _short(spec: str) -> str:
-    """The file of code or of a program, the last folder, the network or the object.
-
-    A file of predictions keeps its ending, which says that it is one: `predictions.csv is right
-    on 80 %`.
-    """
-    before, _, after = spec.rpartition(":")
-    if before.endswith(".py"):
-        return Path(before).stem
-    if before in ("timm", "torchvision"):
-        return after
-    path = Path(after)
-    return path.stem if path.suffix == ".pt2" else path.name or spec
-
-
 def open_job(
     spec: str,
     data: str,
@@ -177,10 +107,13 @@ def open_job(
     other: Sequence[str] = (),
     limit: int | None = None,
     R: int = 10,
+    device: torch.device | None = None,
 ) -> Job:
     """One model on one data set, opened and held against each other, with nothing computed yet.
 
-    `panel` None is the default: a few corruptions for images that are large enough.
+    `panel` None is the default: a few corruptions for images that are large enough. `device` is
+    given where another process opens the job once more, on its own device and without what is said
+    of inputs that are there twice.
 
     >>> path = Path("linear.py")
     >>> text = "from torch import nn; net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval()"
@@ -190,6 +123,11 @@ def open_job(
     >>> len(job), len(job.settings.panel)
     (50, 4)
     """
+    options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
+    options |= {"panel": panel, "validation": validation, "other": other, "limit": limit, "R": R}
+    again = replace(reading, check=False)  # of images that have been opened by then
+    reopen = partial(open_job, spec, data, again, settings, **options)
+    settings = replace(settings, device=device or settings.device)
     words = " ".join(normalize) if normalize else None
     opened = open_classifier(spec, weights=weights, normalize=words, device=settings.device)
     if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
@@ -215,6 +153,7 @@ def open_job(
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
+    twice = {} if device else overlap(examples, known, data, reading.part, names)
     return Job(
         name=name,
         model=opened.model,
@@ -228,9 +167,10 @@ def open_job(
             **opened.facts,
             **_normalisation(opened, examples),
             **examples.facts,
-            **overlap(examples, known, data, reading.part, names),
+            **twice,
         },
         R=R,
+        reopen=reopen,
     )
 
 

@@ -13,6 +13,7 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    SharingFlags,
     check_folder,
     flag,
     flags_named,
@@ -93,6 +94,7 @@ class Audit:
     analysis: AnalysisFlags = field(default_factory=AnalysisFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)
+    sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
         from arcal.audits import Condition, failures
@@ -125,7 +127,7 @@ class Audit:
             run_jobs,
             split_names,
         )
-        from arcal.compute import Compute
+        from arcal.compute.sharing import shared
         from arcal.console import bar
         from arcal.report.audited import figure_names
 
@@ -134,7 +136,7 @@ class Audit:
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
         if data is None:
-            for name in given(self.model, self.data, self.analysis, self.machine):
+            for name in given(self.model, self.data, self.analysis, self.machine, self.sharing):
                 raise ArcalError(
                     f"{name} is of a model and its data, and these are predictions: leave it out"
                 )
@@ -144,7 +146,7 @@ class Audit:
                     condition.check(figure_names(one.classes))
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
-        compute = Compute(self.machine.accelerator, threads=self.machine.threads)
+        compute = self.sharing.compute(self.machine)
         compute.log()
         settings, panel = self._settings(compute.device), self._panel()
         jobs = [
@@ -164,7 +166,8 @@ class Audit:
             )
             for i, (spec, name) in enumerate(zip(models, names, strict=True))
         ]
-        with compute.limited(), flags_named(jobs[0]), bar("auditing", "inputs") as progress:
+        several, told = shared(compute, {"arcal.audits"}), bar("auditing", "inputs")
+        with compute.limited(), flags_named(jobs[0]), told as progress, several as sharing:
 
             def page(audited: Any, done: int, total: int) -> None:
                 Audit.from_jobs(jobs, audited, of=total).report(out, images=images)
@@ -177,6 +180,7 @@ class Audit:
                 progress=progress,
                 skipped=progress.skipped,
                 page=page,
+                sharing=sharing,
             )
         return Audit.from_jobs(jobs, audited)
 

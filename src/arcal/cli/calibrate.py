@@ -13,6 +13,7 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    SharingFlags,
     check_folder,
     flag,
     flags_named,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Examples, Job
     from arcal.calibration.posthoc import Today
+    from arcal.compute.sharing import Sharing
 
 
 FILES = (
@@ -87,6 +89,7 @@ class Calibrate:
     calibration: CalibrationFlags = field(default_factory=CalibrationFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)
+    sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
         from arcal.auditing import without_zeros
@@ -136,7 +139,8 @@ class Calibrate:
         from arcal.audits import read_predictions
 
         own = ("--calibrators", "--unlabelled")
-        for name in given(self.model, self.data, self.calibration, self.machine, but=own):
+        groups = self.model, self.data, self.calibration, self.machine, self.sharing
+        for name in given(*groups, but=own):
             raise ArcalError(
                 f"{name} is of a model and its data, and {path} holds predictions: leave it out"
             )
@@ -160,10 +164,10 @@ class Calibrate:
         return saved.predictions, other.predictions
 
     def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
-        from arcal.audits import Settings, names_of, perturbed, with_views
-        from arcal.compute import Compute
+        from arcal.audits import Settings, names_of, with_perturbed, with_views
+        from arcal.compute.sharing import shared
 
-        compute = Compute(self.machine.accelerator, threads=self.machine.threads)
+        compute = self.sharing.compute(self.machine)
         compute.log()
         settings = Settings(order=None, batch=self.machine.batch, device=compute.device)
         reading = self.data
@@ -178,12 +182,14 @@ class Calibrate:
         job = open_named(spec, data, settings, self.model, reading, **options)
         if self.calibration.views:
             job = with_views(job)
-        with compute.limited(), flags_named(job):
+        several = shared(compute, {"arcal.audits"})
+        with compute.limited(), flags_named(job), several as sharing:
             job = job.checked()
-            assert job.examples is not None
-            examples = perturbed(job.examples) if self.calibration.perturb else job.examples
+            seen = with_perturbed(job) if self.calibration.perturb else job
+            work = self.output.out / ".work"
+            assert seen.examples is not None
             predictions, *more = (
-                _predicted(job, some, self.output.out / ".work") for some in (examples, *job.other)
+                _predicted(seen, some, work, sharing) for some in (seen.examples, *seen.other)
             )
         _say_doubt(job, predictions)
         return job, predictions, more[0] if more else None
@@ -273,11 +279,14 @@ def _check_out(out: Path) -> None:
         check_folder(out, PROGRAMS)
 
 
-def _predicted(job: "Job", examples: "Examples", work: Path) -> "Predictions":
+def _predicted(
+    job: "Job", examples: "Examples", work: Path, sharing: "Sharing | None"
+) -> "Predictions":
     from arcal.console import bar
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
-        return job.predictions(examples, work, lambda done: progress(done, len(examples)))
+        told = lambda done: progress(done, len(examples))  # noqa: E731
+        return job.predictions(examples, work, told, sharing)
 
 
 def _validation_part(data: str) -> str | None:

@@ -14,6 +14,7 @@ from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from arcal.audits import Job, Settings
+    from arcal.compute import Compute
 
 
 def flag(metavar: str | None = None) -> Any:
@@ -80,9 +81,38 @@ class MachineFlags:
     batch: Annotated[int | None, flag("N")] = None
     """Inputs run at a time: 100 unless given, fewer of large ones on a CPU."""
     threads: Annotated[int | None, flag("N")] = None
-    """Threads; all cores unless given, and 1 of each process that scores a run."""
+    """Threads of each process: unless given, all cores that there are for it, and 1 where a run is
+    scored or on Ray."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
+
+
+@dataclass(frozen=True)
+class SharingFlags:
+    """Who shares the work. What is written is the same, to the byte with the same --threads."""
+
+    devices: Annotated[int, flag("N")] = 1
+    """Devices, one process each: GPUs, or cores by --accelerator cpu."""
+    ray: Annotated[str | None, flag("ADDRESS")] = None
+    """Address of a Ray cluster whose machines share the folder that the command is run in, or
+    `local`, for --devices processes at a time; needs the package ray."""
+
+    def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
+        """What the command runs on; `threads` unless they are given."""
+        from arcal.compute import Compute, check_count
+
+        check_count("devices", self.devices)
+        if self.ray not in (None, "local") and self.devices > 1:
+            raise ArcalError(
+                f"--devices are of this machine: the Ray cluster at {self.ray} says how many it "
+                "has; leave them out"
+            )
+        return Compute(
+            machine.accelerator,
+            processes=self.devices,
+            threads=threads if machine.threads is None else machine.threads,
+            ray=self.ray,
+        )
 
 
 def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:

@@ -339,7 +339,7 @@ def _without_data(
 
     from arcal.auditing import check_model
     from arcal.audits._examples import Examples
-    from arcal.audits._jobs import panel_for
+    from arcal.audits._job import panel_for
     from arcal.classifiers import open_classifier
     from arcal.data import InMemory
     from arcal.planning import Attacked

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    SharingFlags,
     check_folder,
     flag,
     flags_named,
@@ -25,7 +26,6 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.audits import Job
-    from arcal.compute import Compute
     from arcal.robustness import Robustness
 
 log = logging.getLogger(__name__)
@@ -63,8 +63,8 @@ class RunFlags:
 
     data: Annotated[str | None, flag("PATH")] = None
     """Where the run's data lies now, if it has moved since the training."""
-    processes: Annotated[int, flag("N")] = 1
-    """Processes that share the work, one a core or one a GPU; the file is the same."""
+    processes: Annotated[int | None, flag("N")] = None
+    """The name that --devices had before."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class Score:
     run: RunFlags = field(default_factory=RunFlags)
     output: OutputFlags = field(default_factory=OutputFlags)
     machine: MachineFlags = field(default_factory=MachineFlags)
+    sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
         how = self.ranking
@@ -136,16 +137,24 @@ class Score:
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
 
     def _run(self) -> "tuple[Robustness, Path]":
+        from arcal.compute import check_count
         from arcal.console import bar
         from arcal.store import RunFolder
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--curve", "--part", "--threads", "--accelerator"
-        for name in given(self.model, self.data, self.output, self.machine, but=own):
+        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices"
+        groups = self.model, self.data, self.output, self.machine, self.sharing
+        for name in given(*groups, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
-        compute = self._compute(1 if self.machine.threads is None else self.machine.threads)
+        sharing = self.sharing
+        if self.run.processes is not None:
+            if sharing.devices > 1:
+                raise ArcalError("--processes and --devices are the same: give --devices alone")
+            check_count("processes", self.run.processes)
+            sharing = replace(sharing, devices=self.run.processes)
+        compute = sharing.compute(self.machine, threads=1)
         compute.log()
         attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric()
@@ -158,6 +167,7 @@ class Score:
 
     def _model(self) -> "tuple[Robustness, Path]":
         from arcal.audits import Settings, score_job
+        from arcal.compute.sharing import shared
         from arcal.console import bar
         from arcal.data.contents import evidence_of, is_evidence_of
         from arcal.robustness import check_order
@@ -168,7 +178,7 @@ class Score:
         order = self.ranking.order
         check_order(order)
         out = self.output.out or Path("scores.parquet")
-        compute, (spec, data) = self._compute(self.machine.threads), self.what
+        compute, (spec, data) = self.sharing.compute(self.machine), self.what
         compute.log()
         settings = Settings(
             order=order,
@@ -196,20 +206,17 @@ class Score:
             _say_doubt(job, scores)
             return scores, out
         what = f"scoring by {order}"
-        with compute.limited(), flags_named(job), bar(what, "inputs") as progress:
+        several = shared(compute, {"arcal.audits"})
+        with compute.limited(), flags_named(job), bar(what, "inputs") as told, several as sharing:
             job = job.checked()
-            scores = score_job(job, work=work, progress=progress, skipped=progress.skipped)
+            told_of: Any = {"progress": told, "skipped": told.skipped}
+            scores = score_job(job, work=work, sharing=sharing, **told_of)
         if files := evidence_of(part):
             about["files"] = files
         save_scores(out, scores, about)
         shutil.rmtree(work, ignore_errors=True)
         _say_doubt(job, scores)
         return scores, out
-
-    def _compute(self, threads: int | None) -> "Compute":
-        from arcal.compute import Compute
-
-        return Compute(self.machine.accelerator, processes=self.run.processes, threads=threads)
 
     def _check_curve(self) -> None:
         """Before the work rather than after it."""

@@ -39,7 +39,7 @@ class Compute:
     process each, that share one training or scoring. `workers` is the number of processes of this
     machine that each train or evaluate one run, and `loaders` the number of further processes per
     run that read images ahead. `threads` is the number of threads of each process, None for torch's
-    default. `ray` is the address of a Ray cluster that trains the runs instead, or "local" for one
+    default. `ray` is the address of a Ray cluster that does the work instead, or "local" for one
     that is started here. `trackers` are shown the metrics of what is trained, by their names in
     `arcal.training.trackers`. Training has the precision of its recipe, everything else float32.
 
@@ -77,6 +77,17 @@ class Compute:
         from arcal.compute.device import fabric_on
 
         return fabric_on(self.accelerator).device
+
+    def devices(self) -> list[torch.device]:
+        """The devices of all processes; more than there are raise `ArcalError`.
+
+        >>> Compute(processes=2).devices()
+        [device(type='cpu'), device(type='cpu')]
+        """
+        if self.accelerator == "cpu":
+            return [torch.device("cpu")] * self.processes
+        strategy: Any = self.fabric().strategy
+        return list(strategy.parallel_devices) if self.processes > 1 else [self.device]
 
     def log(self, precision: str = "32-true") -> None:
         """Log what a command runs on: versions, device, precision, threads and processes."""

@@ -81,7 +81,8 @@ def _fabric(
     try:
         return Fabric(accelerator=accelerator, plugins=plugins, loggers=[*loggers], **options)
     except (ImportError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        lines = str(error).splitlines()
+        reason = " ".join(map(str.strip, lines[: 2 if "requested" in lines[0] else 1])).rstrip(".")
         raise ArcalError(
             f"accelerator {accelerator!r} cannot be used here ({reason}): choose cpu, gpu or auto"
         ) from None

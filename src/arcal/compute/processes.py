@@ -1,12 +1,13 @@
 """Work distributed over processes of this machine."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import get_context
-from multiprocessing.context import BaseContext
 from signal import SIG_IGN, SIGINT, signal
+from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.parents import end_with_parent
@@ -29,13 +30,29 @@ def fan_out(
     process; files that they have written stay.
     """
     waves = [list(wave) for wave in waves]
-    pool = ProcessPoolExecutor(workers, mp_context=_context(waves), initializer=begin_worker)
-    try:
+    functions = {getattr(job, "func", job) for wave in waves for job in wave}
+    with process_pool(workers, {function.__module__ for function in functions}) as pool:
         for wave in waves:
             jobs = [pool.submit(function) for function in wave]
             for job in as_completed(jobs):  # so that an error is raised as soon as it occurs
                 job.result()
                 one_more()
+
+
+@contextmanager
+def process_pool(
+    workers: int, modules: set[str], begin: Callable[..., object] | None = None, *given: Any
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `workers` processes, which end with the block, at once when it raises.
+
+    Each has imported `modules`, and begins with `begin_worker`, or with `begin(*given)`. Where the
+    block raises because one was killed, that becomes `ArcalError`.
+    """
+    context = get_context(start_method(modules))
+    begin = begin or begin_worker
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin, initargs=given)
+    try:
+        yield pool
     except BaseException as error:
         # Python 3.14 has terminate_workers for this. multiprocessing.active_children() would
         # collect exit codes for which the pool's own thread is waiting.
@@ -49,18 +66,12 @@ def fan_out(
     pool.shutdown()
 
 
-def _context(waves: list[list[Callable[[], object]]]) -> BaseContext:
-    """How workers start.
-
-    On Linux they are forked from a server that has imported what the functions need, and that never
-    runs a thread: importing torch and its optimizers takes a worker five seconds of processor time.
-    """
-    functions = {getattr(job, "func", job) for wave in waves for job in wave}
-    return get_context(start_method({function.__module__ for function in functions}))
-
-
 def start_method(modules: set[str]) -> str:
-    """How processes are started that need these modules: see `_context`."""
+    """How processes are started that need these modules.
+
+    On Linux they are forked from a server that has imported them, and that never runs a thread:
+    importing torch and its optimizers takes a worker five seconds of processor time.
+    """
     if sys.platform != "linux":
         return "spawn"
     context = get_context("forkserver")

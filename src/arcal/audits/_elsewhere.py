@@ -1,0 +1,75 @@
+"""Blocks of a job that other processes do: they open the job anew, and keep what they have done."""
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from arcal.audits._blocks import Settings
+from arcal.audits._engine import Blocks, Piece, Share
+from arcal.compute.sharing import Sharing
+from arcal.console import console
+from arcal.errors import ArcalError
+
+Reopen = Callable[..., Any]
+"""Called with `device=`, opens a job with its model there; can be pickled."""
+
+
+@dataclass(frozen=True)
+class BlocksElsewhere:
+    """Does blocks of one job in a process that has to open it first, once.
+
+    `model` and `data` are the fingerprints of what the job has here: where it has something else by
+    then, `ArcalError` is raised.
+    """
+
+    reopen: Reopen
+    kind: type[Blocks[Any]]
+    model: str
+    data: str
+    settings: Settings
+
+    def __call__(self, piece: Piece, device: torch.device) -> None:
+        """Run a block on a device and keep it."""
+        path, positions = piece[0], torch.tensor(piece[1])
+        blocks = self._blocks(device)
+        blocks.save(path, blocks.run(positions), positions)
+
+    def _blocks(self, device: torch.device) -> Blocks[Any]:
+        job = _opened(self.reopen, device)
+        every = (job.examples, job.validation, *job.other)
+        examples = next((one for one in every if one and one.content == self.data), None)
+        if examples is None or job.fingerprint != self.model:
+            what = "the data" if examples is None else job.name
+            raise ArcalError(f"{what} was changed in the meantime: run the command again")
+        return self.kind(job.model, examples, replace(self.settings, device=device))
+
+
+_latest: dict[bytes, Any] = {}
+"""The job that was opened last in this process, by how it is opened."""
+
+
+def _opened(reopen: Reopen, device: torch.device) -> Any:
+    key = pickle.dumps((reopen, device))
+    if key not in _latest:
+        _latest.clear()
+        console.quiet = True  # what is opened here is shown by the command itself
+        _latest[key] = reopen(device=device)
+    return _latest[key]
+
+
+def share_of(
+    sharing: Sharing | None, reopen: Reopen | None, fingerprint: str, blocks: Blocks[Any]
+) -> Share | None:
+    """What has blocks of a job done by other processes; None where nothing shares them."""
+    if sharing is None or reopen is None:
+        return None
+    data, settings = blocks.examples.content, blocks.settings
+    do = BlocksElsewhere(reopen, type(blocks), fingerprint, data, settings)
+
+    def share(pieces: Sequence[Piece]) -> Iterator[Piece]:
+        return sharing(do, pieces, pieces[0][0].parent) if pieces else iter(())
+
+    return share

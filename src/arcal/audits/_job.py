@@ -1,0 +1,187 @@
+"""One model on one data set."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import Inputs, Model, frozen
+from arcal.auditing import EvaluationSet, Predictions, check_model, suspect_scale
+from arcal.audits._blocks import PANEL, Advance, Block, Settings, by_id, joined, moved, usual_batch
+from arcal.audits._elsewhere import Reopen, share_of
+from arcal.audits._engine import (
+    PROBED,
+    AuditBlocks,
+    Blocks,
+    Given,
+    ScoreBlocks,
+    from_loader,
+    in_order,
+)
+from arcal.audits._examples import Examples
+from arcal.classifiers import check_class_names
+from arcal.compute.sharing import Sharing
+from arcal.errors import ArcalError
+from arcal.report.audited import figure_names
+from arcal.robustness import Robustness
+from arcal.transforms.corruptions import SMALLEST
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One model on one data set.
+
+    `examples` are inputs of known ids, or `loader` yields batches; `classes` are the names that the
+    model has for its classes, if it has any. `validation` is what calibrators
+    are fitted on and `other` data of classes the model does not know. `fingerprint` tells the model
+    from others of the same weights. `facts` are for the page; `Scale` is added once the model meets
+    its first inputs, if they seem to have another one than in training. `reopen` opens it once more
+    in another process, which is needed where several share it.
+
+    >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
+    >>> examples = Examples.from_tensors(x, y, name="mine")
+    >>> len(Job("linear", torch.nn.Linear(12, 2), examples))
+    60
+    """
+
+    name: str
+    model: Model
+    examples: Examples | None
+    loader: Iterable[Any] = ()
+    classes: tuple[str, ...] | None = None
+    validation: Examples | None = None
+    other: Sequence[Examples] = ()
+    settings: Settings = field(default_factory=Settings)
+    fingerprint: str = ""
+    facts: dict[str, str] = field(default_factory=dict)
+    R: int = 10
+    reopen: Reopen | None = None
+
+    def __len__(self) -> int:
+        rest = sum(map(len, (self.validation or (), *self.other)))
+        return rest + (len(self.examples) if self.examples else 0)
+
+    def checked(self) -> "Job":
+        """The job, once its model has answered a few inputs; what cannot be audited is refused.
+
+        Data whose classes are only numbers, as many as its labels show, has all of the model's.
+        """
+        if self.examples is None:
+            return replace(self, facts=dict(self.facts))
+        examples, some = self.examples, self.examples.order()[:PROBED]
+        facts = dict(self.facts)
+        x, y = moved(examples.read(some), self.settings.device), examples.labels[some]
+        if examples.classes == tuple(map(str, range(len(examples.classes)))):
+            check_model(self.model, x)
+            with frozen(self.model), torch.no_grad():
+                Z = self.model(x.parts if isinstance(x, Inputs) else x).shape[1]
+            if len(examples.classes) < Z:
+                names = self.classes or tuple(map(str, range(Z)))
+                facts["Labels"] = f"of {len(examples.classes):,} of the model's {Z:,} classes"
+                examples = replace(examples, classes=names)
+        if self.classes is not None:
+            check_class_names(self.classes, examples.classes)
+        check_model(self.model, x, y, classes=len(examples.classes))
+        for one in (self.validation, *self.other):
+            if one is not None:
+                self._check_on(one)
+        job = replace(self, examples=examples, facts=facts)
+        more = examples.order()[: usual_batch(x, self.settings.device)]
+        job._look_at_scale(moved(examples.read(more), self.settings.device))
+        return job
+
+    def _look_at_scale(self, x: Tensor | Inputs) -> None:
+        if (doubt := suspect_scale(self.model, x)) is not None:
+            self.facts["Scale"] = doubt
+
+    def figure_names(self, classes: Sequence[str]) -> set[str]:
+        """The names of all figures that there can be once it has run."""
+        order = self.settings.order
+        return figure_names(
+            classes,
+            levels=0 if order is None else self.R,
+            distances=order == "attack",
+            panel=self.settings.panel,
+            others=[one.name for one in self.other],
+        )
+
+    def _check_on(self, examples: Examples) -> None:
+        x = moved(examples.read(examples.order()[:PROBED]), self.settings.device)
+        try:
+            check_model(self.model, x)
+        except ArcalError as error:
+            raise type(error)(f"{examples.name}: {error}") from None
+
+    def blocks(
+        self, work: Path | None, advance: Advance, sharing: Sharing | None = None
+    ) -> Iterator[Block]:
+        """The blocks of the audited inputs; `advance` is told how many are done.
+
+        With a folder `work`, `sharing` has them done by other processes.
+        """
+        if self.examples is None:
+            Z = None if self.classes is None else len(self.classes)
+            meet = self._look_at_scale
+            return from_loader(self.model, self.loader, self.settings, Z, meet, advance)
+        blocks = AuditBlocks(self.model, self.examples, self.settings)
+        return self._in_order(blocks, work, advance, sharing)
+
+    def scores(
+        self, work: Path | None, advance: Advance, sharing: Sharing | None = None
+    ) -> Iterator[Robustness]:
+        """The scores of the inputs, block by block, and nothing else of them."""
+        assert self.examples is not None
+        blocks = ScoreBlocks(self.model, self.examples, self.settings)
+        return self._in_order(blocks, work, advance, sharing)
+
+    def predictions(
+        self,
+        examples: Examples,
+        work: Path | None,
+        advance: Advance = lambda done: None,
+        sharing: Sharing | None = None,
+    ) -> Predictions:
+        """What the model says of other inputs, with nothing attacked or corrupted.
+
+        `advance` is told how many are done.
+        """
+        settings = replace(self.settings, order=None, panel=(), nearest=False)
+        blocks = AuditBlocks(self.model, examples, settings)
+        whole = by_id(joined(list(self._in_order(blocks, work, advance, sharing))))
+        return Predictions(whole.ids, whole.labels, whole.logits[None])
+
+    def _in_order(
+        self,
+        blocks: Blocks[Given],
+        work: Path | None,
+        advance: Advance,
+        sharing: Sharing | None,
+    ) -> Iterator[Given]:
+        share = share_of(sharing, self.reopen, self.fingerprint, blocks)
+        return in_order(blocks, work=work, spec=self.fingerprint, advance=advance, share=share)
+
+
+def panel_for(
+    given: Sequence[EvaluationSet] | None, examples: Examples | None
+) -> Sequence[EvaluationSet]:
+    """The corruptions to show inputs under: those given, or `PANEL` for images that can have it.
+
+    Corruptions given for inputs that cannot have them raise `ArcalError`.
+
+    >>> panel_for(None, Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2))
+    ()
+    """
+    part = None if examples is None else examples.part
+    fits = part is not None and part.shape[0] in (1, 3) and min(part.shape[1:]) >= SMALLEST
+    if given is None:
+        return PANEL if fits else ()
+    if given and not fits:
+        name = "a loader" if examples is None else examples.name
+        raise ArcalError(
+            f"{name} cannot be corrupted: a part of grey or RGB images of at least {SMALLEST} x "
+            f"{SMALLEST} pixels is needed; leave out the corruptions"
+        )
+    return given

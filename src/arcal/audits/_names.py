@@ -1,0 +1,80 @@
+"""What a user types, told apart: models, data, files of predictions, and names for them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from arcal.audits._prediction_files import holds_predictions, read_predictions
+from arcal.errors import ArcalError
+
+
+def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
+    """The models, or files of predictions, and the data, which files of predictions do not need.
+
+    >>> split_names(["net.py:net", "pets"])
+    (['net.py:net'], 'pets')
+    """
+    if not what:
+        raise ArcalError(
+            "nothing is named: give MODEL and DATA, or a file of predictions with labels (.npz, "
+            ".parquet, .csv)"
+        )
+    predictions = [holds_predictions(Path(one)) for one in what]
+    if all(predictions):
+        return list(what), None
+    if any(predictions[:-1]):
+        first, other = what[predictions.index(True)], what[predictions.index(False)]
+        if not Path(other).exists() and ":" not in other:
+            raise ArcalError(f"{other} is missing: give files of predictions, as {first} is")
+        raise ArcalError(
+            f"{first} holds predictions, and {other} does not: give files of predictions alone, "
+            "or models and DATA"
+        )
+    if len(what) == 1:
+        path = Path(what[0])
+        if path.suffix in (".npz", ".parquet", ".csv"):
+            read_predictions(path)  # says why this is no file of predictions
+        raise ArcalError(f"{what[0]} alone is not enough: give DATA after the model")
+    return list(what[:-1]), what[-1]
+
+
+def names_of(specs: Sequence[str], given: Sequence[str]) -> list[str]:
+    """A name for each model: those given, or the shortest that tell them apart.
+
+    >>> names_of(["timm:resnet18.tv_in1k", "hf:out/bert", "nets.py:small", "lib.nets:Net"], [])
+    ['resnet18.tv_in1k', 'bert', 'nets', 'Net']
+    >>> names_of(["out/predictions.csv"], [])
+    ['predictions.csv']
+    >>> names_of(["nets.py:small", "nets.py:large"], [])
+    ['small', 'large']
+    """
+    if given:
+        if len(given) != len(specs):
+            raise ArcalError(f"{len(given)} names for {len(specs)} models: give one each")
+        names = list(given)
+        if not all(name.strip() for name in names):
+            raise ArcalError("one of --names is empty: give each model a name")
+    else:
+        names = [_short(spec) for spec in specs]
+        if len(set(names)) < len(names):
+            names = [spec.rpartition(":")[2] for spec in specs]
+        if len(set(names)) < len(names):
+            names = list(specs)
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise ArcalError(f"two models are called {twice}: tell them apart by --names")
+    return names
+
+
+def _short(spec: str) -> str:
+    """The file of code or of a program, the last folder, the network or the object.
+
+    A file of predictions keeps its ending, which says that it is one: `predictions.csv is right
+    on 80 %`.
+    """
+    before, _, after = spec.rpartition(":")
+    if before.endswith(".py"):
+        return Path(before).stem
+    if before in ("timm", "torchvision"):
+        return after
+    path = Path(after)
+    return path.stem if path.suffix == ".pt2" else path.name or spec

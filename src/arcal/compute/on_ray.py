@@ -1,0 +1,183 @@
+"""A Ray cluster (the extra `ray`), or one that is started here, and pieces of work on it."""
+
+import logging
+import os
+import pickle
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import torch
+
+from arcal._version import __version__
+from arcal.compute import ray_watch
+from arcal.compute._compute import Compute
+from arcal.compute.memory import keep_memory
+from arcal.compute.processes import KILLED
+from arcal.compute.sharing import Do, Item, as_done, error_of
+from arcal.errors import ArcalError
+from arcal.files import write_whole
+
+STORE = 100 * 2**20
+"""Bytes of the shared memory for what is sent: Ray would take 30 % of the memory there is."""
+
+AT_ONCE = 5000
+"""Pieces of work that the cluster knows of at a time: more than it has cores, and not millions."""
+
+RETRIES = 3
+"""Times that a piece of work is begun anew whose process, or machine, has died."""
+
+
+@contextmanager
+def connected(address: str, cores: int) -> Iterator[Any]:
+    """Ray, connected to the cluster at `address` while the block runs.
+
+    "local" starts one here, with so many cores. Where none answers `ArcalError` is raised.
+    """
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        raise ArcalError("Ray is not installed: pip install ray, or leave out --ray") from None
+    if ray.is_initialized():
+        yield ray
+        return
+    watching = None
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address == "local":
+            watching = ray_watch.watch(Path(ray.__file__).parent)
+            own = {"object_store_memory": STORE, "include_dashboard": False}
+            ray.init(num_cpus=cores, **own, **quiet)
+        else:
+            _check_reachable(address)
+            ray.init(address=address, **quiet)
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        if watching is not None:
+            watching.communicate(ray_watch.OVER)
+        raise ArcalError(
+            f"no Ray at {address!r} ({reason}): start a cluster there, or use 'local'"
+        ) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+        if watching is not None:
+            watching.communicate(ray_watch.OVER)
+
+
+def _check_reachable(address: str) -> None:
+    """Raise `OSError` if nothing answers at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What every process of a cluster needs to have: the folders, and the same versions."""
+
+    here: Path
+    folder: Path
+    mark: str
+    versions: tuple[str, str] = (__version__, torch.__version__)
+
+    def write(self) -> None:
+        """Leave the mark in the folder, by which it is known elsewhere."""
+        write_whole(self.folder / MARK, lambda path: path.write_text(self.mark))
+
+    def enter(self) -> None:
+        """Work here, in a process of the cluster; what does not fit raises `ArcalError`."""
+        host = socket.gethostname()
+        versions = __version__, torch.__version__
+        if versions != self.versions:
+            theirs, ours = map("arcal {0[0]} with torch {0[1]}".format, (versions, self.versions))
+            raise ArcalError(
+                f"{host} of the Ray cluster has {theirs}, this command {ours}: install the same"
+            )
+        try:
+            os.chdir(self.here)
+            mark = (self.folder / MARK).read_text()
+        except OSError:
+            mark = ""
+        if mark != self.mark:
+            raise ArcalError(
+                f"{host} of the Ray cluster does not see {self.folder}: run the command in a "
+                "folder of a disk that all its machines share, with model, data and --out on it"
+            )
+
+
+MARK = ".shared"
+
+
+class RayTasks:
+    """Pieces of work as tasks of Ray, each with one GPU if the accelerator is one."""
+
+    def __init__(self, compute: Compute) -> None:
+        self.address = compute.ray
+        self.threads = compute.threads or 1
+        self.device = compute.device.type
+
+    def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
+        """See `Sharing`. A piece whose process or machine dies is begun anew, `RETRIES` times."""
+        import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
+
+        place = _Place(Path.cwd(), folder.absolute(), token_hex(8))
+        place.write()
+        gpus = 0 if self.device == "cpu" else 1
+        task = ray.remote(num_cpus=self.threads, num_gpus=gpus, max_retries=RETRIES)(_do_there)
+        pickled = pickle.dumps(_InPlace(do, place))
+        whole = ray.put((pickled, self.threads, self.device))
+        begun = set()
+
+        def begin(item: Item) -> Any:
+            begun.add(job := task.remote(whole, item))
+            return job
+
+        def first_done(jobs: list[Any]) -> list[Any]:
+            while not (done := ray.wait(jobs, num_returns=len(jobs), timeout=0.5)[0]):
+                pass
+            return done
+
+        try:
+            for item, job in as_done(begin, first_done, items, AT_ONCE):
+                begun.discard(job)
+                error: Exception | None
+                try:
+                    error = ray.get(job)
+                except RayTaskError as failed:  # it did not come as far as the work itself
+                    reason = str(failed.cause or failed).splitlines()[0]
+                    error = ArcalError(f"the Ray cluster cannot run arcal {__version__} ({reason})")
+                except RayError:
+                    error = ArcalError(KILLED)
+                if error is not None:
+                    raise error
+                yield item
+        finally:
+            for job in begun if ray.is_initialized() else ():
+                ray.cancel(job, force=True)
+
+
+@dataclass(frozen=True)
+class _InPlace:
+    """A piece of work, done where the command was given."""
+
+    do: Do
+    place: _Place
+
+    def __call__(self, item: Any, device: torch.device) -> None:
+        self.place.enter()
+        self.do(item, device)
+
+
+def _do_there(whole: tuple[bytes, int, str], item: Any) -> Exception | None:
+    """One piece of work, in a process of the cluster."""
+    pickled, threads, device = whole
+    torch.set_num_threads(threads)
+    keep_memory()
+    return error_of(pickled, item, torch.device(device))

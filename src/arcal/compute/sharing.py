@@ -1,0 +1,160 @@
+"""Many pieces of one work, shared by processes of this machine, one a device, or by a Ray cluster.
+
+Each piece is done by itself and leaves a file, so that it does not matter which process does it,
+how many there are, or where an earlier command was killed.
+"""
+
+import pickle
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from arcal.compute._compute import Compute
+from arcal.compute.memory import keep_memory
+from arcal.compute.processes import begin_worker, process_pool, start_method
+
+Item = TypeVar("Item")
+Begun = TypeVar("Begun")
+
+Do = Callable[[Any, torch.device], object]
+"""Does one item on a device; can be pickled, as its items can."""
+
+
+class Sharing(Protocol):
+    """Has pieces of work done by other processes."""
+
+    def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
+        """Have `do(item, device)` called for all items, begun in order; yield each that is done.
+
+        `folder` is where the files go. What `do` raises is raised here; of a process that is
+        killed that is `ArcalError`.
+        """
+        ...
+
+
+@contextmanager
+def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
+    """What shares the work while the block runs: the devices of `compute`, or its Ray cluster.
+
+    None where one process does it all. Local processes are started when there is work for them, and
+    have imported `modules`. Threads are those of `compute`, or each process's share of them.
+
+    >>> with shared(Compute(), set()) as sharing:
+    ...     sharing is None
+    True
+    """
+    if compute.ray is not None:
+        from arcal.compute.on_ray import RayTasks, connected
+
+        tasks = RayTasks(compute)
+        with connected(compute.ray, compute.processes * tasks.threads):
+            yield tasks
+        return
+    if compute.processes == 1:
+        yield None
+        return
+    devices = compute.devices()
+    waiting = get_context(start_method(modules)).SimpleQueue()
+    for device in devices:
+        waiting.put(str(device))
+    threads = compute.threads or max(1, torch.get_num_threads() // len(devices))
+    with process_pool(len(devices), modules, _begin, waiting, threads) as pool:
+        yield _Processes(pool, 2 * len(devices))
+
+
+class _Processes:
+    """The processes of this machine."""
+
+    def __init__(self, pool: ProcessPoolExecutor, most: int) -> None:
+        self.pool, self.most = pool, most
+
+    def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
+        pickled = pickle.dumps(do)
+
+        def begin(item: Item) -> "Future[Exception | None]":
+            return self.pool.submit(_do_here, pickled, item)
+
+        for item, job in as_done(begin, _first_done, items, self.most):
+            if (error := job.result()) is not None:
+                raise error
+            yield item
+
+
+def _first_done(jobs: list["Future[Any]"]) -> Iterable["Future[Any]"]:
+    return wait(jobs, return_when=FIRST_COMPLETED).done
+
+
+def as_done(
+    begin: Callable[[Item], Begun],
+    first_done: Callable[[list[Begun]], Iterable[Begun]],
+    items: Iterable[Item],
+    most: int,
+) -> Iterator[tuple[Item, Begun]]:
+    """Begin the items in order, at most so many at a time, and yield each as it is done.
+
+    `first_done` waits until some of those begun are done, and returns them.
+
+    >>> [item for item, _ in as_done(lambda item: item, lambda jobs: jobs[-1:], [1, 2, 3], 2)]
+    [2, 3, 1]
+    """
+    rest, begun = iter(items), {}
+    while True:
+        for item in islice(rest, most - len(begun)):
+            begun[begin(item)] = item
+        if not begun:
+            return
+        for job in first_done(list(begun)):
+            yield begun.pop(job), job
+
+
+_own: list[torch.device] = []
+"""The device of this process, if it was started to do pieces of work."""
+
+
+def _begin(devices: Any, threads: int) -> None:
+    begin_worker()
+    device = torch.device(devices.get())
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    torch.set_num_threads(threads)
+    keep_memory()
+    _own.append(device)
+
+
+def _do_here(pickled: bytes, item: Any) -> Exception | None:
+    return error_of(pickled, item, _own[0])
+
+
+def error_of(pickled: bytes, item: Any, device: torch.device) -> Exception | None:
+    """Do a piece of work, and return what it raises, as something that can be sent.
+
+    `pickled` is a `Do`; one after another of the same work are one object.
+
+    >>> import operator
+    >>> error_of(pickle.dumps(operator.truediv), 1, 0)
+    ZeroDivisionError('division by zero')
+    """
+    try:
+        _unpickled(pickled)(item, device)
+    except Exception as error:
+        told = error
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # such as of a class that only the file of a model knows
+            told = RuntimeError(f"{type(error).__name__}: {error}")
+        told.add_note("".join(traceback.format_exception(error)))
+        return told
+    return None
+
+
+@lru_cache(maxsize=1)
+def _unpickled(pickled: bytes) -> Do:
+    return pickle.loads(pickled)
