@@ -198,6 +198,7 @@ class Audit:
             attack=attack_with(attack, norm=norm),
             batch=self.machine.batch,
             device=device,
+            loaders=self.sharing.loaders,
         )
 
     def _panel(self) -> Any:

@@ -143,7 +143,7 @@ class Score:
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices"
+        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--loaders"
         groups = self.model, self.data, self.output, self.machine, self.sharing
         for name in given(*groups, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
@@ -162,6 +162,7 @@ class Score:
         part = data_of(folder, self.run.data).part(name)
         with compute.limited(), bar(f"scoring {name} by {order}", "images") as progress:
             options = {"attack": attack, "fabric": fabric, "progress": progress}
+            options |= {"loaders": compute.loaders}
             scores = score_run(folder, part, name, order, **options)
         return scores, score_file(folder, name, order, attack)
 
@@ -185,6 +186,7 @@ class Score:
             attack=attack_of(self.ranking),
             batch=self.machine.batch,
             device=compute.device,
+            loaders=compute.loaders,
         )
         job = open_named(spec, data, settings, self.model, self.data, name=spec, panel=())
         about = {

@@ -10,6 +10,7 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch.distributed as dist
@@ -79,10 +80,10 @@ class Launcher:
         """
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         try:
-            from datetime import timedelta
-
             place, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-            store = dist.TCPStore(place, port, is_master=False, timeout=timedelta(seconds=5))
+            store = dist.TCPStore(  # pyright: ignore[reportPrivateImportUsage]
+                place, port, is_master=False, timeout=timedelta(seconds=5)
+            )
             return store.add(f"arcal/says/{attempt}", 1) == 1
         except (KeyError, ValueError, RuntimeError):
             return True
@@ -90,7 +91,8 @@ class Launcher:
     @property
     def environment(self) -> Any:
         """How Fabric calls it."""
-        from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+        from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+        from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
         if self.name == "srun":
             # Fabric wants it said; `srun` knows it also where nobody did.
@@ -119,7 +121,7 @@ class Ranks:
         self._fabric("32-true").launch()
         # What is sent are objects of Python, for which no accelerator is kept waiting.
         several = dist.get_backend() != "gloo"
-        self._group = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
+        self._group: Any = dist.new_group(backend="gloo", timeout=PATIENCE) if several else None
 
     def _fabric(self, precision: str) -> "Fabric":
         from arcal.compute.device import fabric_of

@@ -83,7 +83,7 @@ class Rescoring:
                 path.unlink()
         images = sum(len(blocks[number]) for number in done)
         if done:
-            log.info(f"{images:,} images of {name} were re-scored before: {path.parent}")
+            log.info(f"{images:,} images of {name} were re-scored before: {self.folder.rescoring}")
         return state, done
 
     def _shard(self, folder: RunFolder, name: str, number: int) -> Path:

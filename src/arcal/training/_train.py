@@ -191,7 +191,15 @@ def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute
 
     def scores(part: Part, name: str, order: str, attack: Attack | None) -> Tensor:
         members = [
-            score_run(base, part, name, order, attack=attack, fabric=compute.fabric())
+            score_run(
+                base,
+                part,
+                name,
+                order,
+                attack=attack,
+                fabric=compute.fabric(),
+                loaders=compute.loaders,
+            )
             for base in bases
         ]
         return torch.stack([one.robustness for one in members])
