@@ -30,7 +30,7 @@ def photos(tmp_path, monkeypatch):
 
 
 def written(command, out, *options):
-    done = arcal(command, "net.py:net", "photos", "--size", 16, "--out", out, "-q", *options)
+    done = arcal(command, "net.py:net", "photos", "--size", 28, "--out", out, "-q", *options)
     assert done.code == 0, done.stderr
     return out
 
