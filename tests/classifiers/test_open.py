@@ -19,7 +19,7 @@ from arcal.errors import ArcalError
         ("folder/w.pt", r"or file.py:name, with weights folder/w.pt"),
         ("tim:resnet18", r"there is no module tim: did you mean timm\?"),
         ("torchvison:resnet18", r"did you mean torchvision\?"),
-        ("net.onnx", "is no classifier"),
+        ("net.h5", "is no classifier"),
         ("predictions.npz", "is no classifier"),
     ],
 )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated
+from arcal.classifiers._onnx_calibrated import onnx_network, save_onnx_calibrated
 from arcal.errors import ArcalError
 from arcal.external import library
 from arcal.files import write_whole
@@ -57,6 +58,12 @@ def export_calibrated(
     """
     check_formats(formats)
     classifier = classifier.cpu()
+    network = onnx_network(classifier.model)
+    if network is not None and set(formats) != {"onnx"}:
+        raise ArcalError(
+            "what comes from a .onnx file is exported as onnx only: leave the other formats out; "
+            "the calibrator is written"
+        )
     for module in classifier.modules():  # an exported program inside refuses `.eval()`
         module.training = False
     x = x.detach().cpu()
@@ -69,7 +76,7 @@ def export_calibrated(
             state = {key: value.clone() for key, value in classifier.state_dict().items()}
             save_tensors(path, state, format=FORMAT, kind=classifier.calibrator.kind)
         elif name == "pt2":
-            program = _program(classifier, x)
+            program = _program(_SameDtype(classifier), x)
             buffer = io.BytesIO()
             torch.export.save(program, buffer)
             content = buffer.getvalue()
@@ -111,7 +118,16 @@ def run_onnx(path: Path, x: Tensor) -> Tensor:
 
 
 def _save_onnx(classifier: Calibrated, x: Tensor, path: Path) -> None:
-    program = _program(classifier, x)
+    network = onnx_network(classifier.model)
+    if network is None:
+        _save_module(_SameDtype(classifier), x, path)
+        return
+    with _exporting("to ONNX"):
+        save_onnx_calibrated(network, classifier.calibrator, path, _save_module, x)
+
+
+def _save_module(module: nn.Module, x: Tensor, path: Path) -> None:
+    program = _program(module, x)
     with _exporting("to ONNX"), _quietly():
         onnx_program: Any = torch.onnx.export(
             program, dynamo=True, input_names=["x"], output_names=["log_probabilities"]
@@ -119,10 +135,10 @@ def _save_onnx(classifier: Calibrated, x: Tensor, path: Path) -> None:
         onnx_program.save(str(path))
 
 
-def _program(classifier: Calibrated, x: Tensor) -> ExportedProgram:
+def _program(module: nn.Module, x: Tensor) -> ExportedProgram:
     """The program for any number of inputs, or for as many as `x` if the model takes no other."""
     x = x if len(x) > 1 else torch.cat([x, x])  # one input would be taken for a fixed number
-    module, shapes = _SameDtype(classifier), {"x": {0: Dim("inputs")}}
+    shapes = ({0: Dim("inputs")},)
     with torch.no_grad(), _quietly():
         try:
             return torch.export.export(module, (x,), dynamic_shapes=shapes)

@@ -20,8 +20,8 @@ from arcal.external import Normalization, as_normalization, names_in
 from arcal.files import expanded, parse_json
 
 FORMS = (
-    "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 file or a "
-    "run folder"
+    "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 or .onnx "
+    "file or a run folder"
 )
 WEIGHTS = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".th")
 
@@ -44,6 +44,7 @@ def open_classifier(
     - `timm:NAME` or `torchvision:NAME`, with a file of `weights`;
     - `hf:FOLDER`, an image or sequence classifier of transformers;
     - a `.pt2` file, a program of `torch.export` (as trusted as code: see `docs/your-model.md`);
+    - a `.onnx` file, which is run by onnxruntime and has no gradients;
     - a run folder of arcal's, whose members become one model.
 
     `weights` is a safetensors file or one that `torch.save` wrote, with a state dict alone or in a
@@ -113,7 +114,7 @@ def _load(
 
         return load_torchvision(name, weights)
     path = expanded(spec or "?")
-    alone = (colon and prefix == "hf") or path.is_dir() or path.suffix == ".pt2"
+    alone = (colon and prefix == "hf") or path.is_dir() or path.suffix in (".pt2", ".onnx")
     if alone and weights is not None:
         raise ArcalError(f"{spec} has its own weights: leave out {weights}")
     if colon and prefix == "hf":
@@ -122,6 +123,10 @@ def _load(
         return load_transformers(expanded(name), processed=processed)
     if path.suffix == ".pt2":
         return load_exported(path)
+    if path.suffix == ".onnx":
+        from arcal.classifiers._onnx_file import load_onnx
+
+        return load_onnx(path)
     if path.is_dir():
         _check_run(path)
         return load_run(path)

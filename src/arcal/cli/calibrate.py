@@ -82,7 +82,8 @@ class Calibrate:
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 file or a run folder."""
+    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file or a run
+    folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)

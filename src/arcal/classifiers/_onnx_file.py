@@ -1,0 +1,203 @@
+"""A `.onnx` file, run by onnxruntime: probabilities without gradients."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from arcal.classifiers._opened_classifier import Kind, Loaded
+from arcal.errors import ArcalError
+from arcal.external import library, versions
+
+INPUTS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
+
+
+FLOOR = torch.finfo(torch.float32).eps
+"""Of probabilities whose logits are not in the graph: what is below was rounded, often to 0."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Which value of a graph is taken: logits, or probabilities where it has nothing else."""
+
+    name: str
+    words: str
+    probabilities: bool = False
+    binary: bool = False
+
+
+class OnnxNetwork(nn.Module):
+    """Inputs `(N, ...)` to logits `(N, Z)` by onnxruntime, on the CPU.
+
+    The graph may have a fixed batch: inputs are then given in batches of that size, the last one
+    filled with its own first input. Images `(N, C, H, W)` are given as `(N, H, W, C)` where the
+    graph wants them so. Logits are those of the graph; where it has probabilities only, they are
+    their logarithms, of at least `FLOOR`. There are no gradients: inputs that want one raise
+    `ArcalError`.
+    """
+
+    def __init__(self, content: bytes, taken: Taken):
+        super().__init__()
+        onnxruntime: Any = library("onnxruntime", "a .onnx file")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = torch.get_num_threads()
+        self.content, self.taken = content, taken
+        self._session: Any = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"]
+        )
+        (self._input,) = self._session.get_inputs()
+        lengths = tuple(self._input.shape[1:])
+        known = lengths and all(isinstance(length, int) for length in lengths)
+        self.input_shape: tuple[int, ...] | None = lengths if known else None
+        self._channels_last = (
+            len(lengths) == 3 and lengths[2] in (1, 3) and lengths[0] not in (1, 3)
+        )
+        if self._channels_last and known:
+            self.input_shape = (lengths[2], *lengths[:2])
+        self.training = False
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OnnxNetwork, (self.content, self.taken)  # a session cannot be copied
+
+    @property
+    def takes(self) -> str:
+        """The shape and type of its inputs, as the graph names them."""
+        lengths = ", ".join(str(length) for length in self._input.shape)
+        return f"{self._input.type.removeprefix('tensor(').removesuffix(')')} ({lengths})"
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad and torch.is_grad_enabled():
+            raise ArcalError(
+                "a .onnx file has no gradients, which attacks and --order gradient need: choose "
+                "--order margin, or give the network in torch"
+            )
+        given = x.detach().to("cpu", INPUTS[self._input.type])
+        if self._channels_last:
+            given = given.permute(0, 2, 3, 1)
+        size = self._input.shape[0]
+        parts = given.split(size) if isinstance(size, int) else (given,)
+        z = torch.cat([self._run(part, size) for part in parts])
+        if self.taken.binary and z.shape[1:] != (1,):
+            raise ArcalError(
+                f"the file ends in a sigmoid of {tuple(z.shape[1:])} values: a sigmoid of one, of "
+                "two classes, or logits of exclusive classes are needed"
+            )
+        if self.taken.probabilities:
+            if not (z.ge(0).all() and (z.sum(1) - 1).abs().le(1e-2).all()):
+                raise ArcalError(
+                    f"{self.taken.name} of the file is no probabilities: call it logits"
+                )
+            z = z.clamp(min=FLOOR).log()
+        return z.to(x.device, x.dtype)
+
+    def _run(self, x: Tensor, size: Any) -> Tensor:
+        rows = len(x)
+        if isinstance(size, int) and rows < size:
+            x = torch.cat([x, x[:1].expand(size - rows, *x.shape[1:])])
+        try:
+            (z,) = self._session.run([self.taken.name], {self._input.name: x.contiguous().numpy()})
+        except Exception as error:  # onnxruntime raises classes of its own, one a cause
+            reason = str(error).strip().splitlines()[0]
+            raise ArcalError(
+                f"onnxruntime cannot run inputs {tuple(x.shape)} ({reason[:200]}): the file takes "
+                f"{self.takes}"
+            ) from error
+        return torch.from_numpy(z)[:rows]
+
+
+def load_onnx(path: Path) -> Loaded:
+    """An ONNX classifier from its file, with the shape of its inputs and the number of classes.
+
+    One input of floats, and one output `(N, Z)` of floats (others, such as the label that
+    scikit-learn's converter adds, are left out). If the last operation is a softmax or a sigmoid,
+    its input is taken, which are the logits. Anything else raises `ArcalError`, as do a file that
+    is damaged or has its weights beside it but not there, and packages that are missing.
+    """
+    onnx: Any = library("onnx", "a .onnx file")
+    library("onnxruntime", "a .onnx file")
+    if not path.is_file():
+        raise ArcalError(f"{path} is missing: give the file of an ONNX classifier")
+    try:
+        graph = onnx.load(str(path))  # with the weights that large networks keep beside the file
+        taken = _taken(path, graph, onnx)
+        content = graph.SerializeToString()
+        network = OnnxNetwork(content, taken)
+    except ArcalError:
+        raise
+    except Exception as error:  # of protobuf, onnx and onnxruntime, of every kind
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        raise ArcalError(
+            f"{path} cannot be opened as an ONNX classifier ({reason[:200]}): export it again, "
+            "with its weights inside or beside it"
+        ) from error
+    kinds: dict[int, Kind] = {1: "table", 3: "images"}
+    digest = hashlib.sha256(content).hexdigest()
+    shape = network.input_shape
+    return Loaded(
+        path.stem,
+        network,
+        identity=f"onnx {digest} {taken.name}",
+        facts={
+            "Network": f"an ONNX graph, run by onnxruntime: {taken.words}",
+            "Weights": f"{path.name}, SHA-256 {digest[:16]}",
+            "Inputs": network.takes,
+        },
+        library=versions("onnx", "onnxruntime"),
+        normalized="none added: what there is, is inside the graph",
+        kind=kinds.get(len(shape)) if shape else None,
+        input_shape=shape,
+    )
+
+
+def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
+    """The logits of a graph, which become one of its outputs; or its probabilities."""
+    weights = {tensor.name for tensor in graph.graph.initializer}
+    inputs = [one for one in graph.graph.input if one.name not in weights]
+    floats = {onnx.TensorProto.FLOAT: "float", onnx.TensorProto.FLOAT16: "float16"}
+    if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type not in floats:
+        names = ", ".join(one.name for one in inputs)
+        raise ArcalError(f"{path} takes {names or 'nothing'}: one input of floats can be given")
+    producers = {name: node for node in graph.graph.node for name in node.output}
+    zipped = [node for node in graph.graph.node if node.op_type == "ZipMap"]
+    if len(zipped) == 1:  # scikit-learn's converter makes dicts of probabilities
+        name = zipped[0].input[0]
+        _add_output(graph, name, onnx)
+        return Taken(name, _logarithms(name), probabilities=True)
+    outputs = [one for one in graph.graph.output if one.type.tensor_type.elem_type in floats]
+    if len(outputs) > 1:
+        outputs = [one for one in outputs if "logit" in one.name.lower()] or outputs
+    if len(outputs) != 1:
+        names = ", ".join(one.name for one in graph.graph.output)
+        raise ArcalError(
+            f"{path} returns {names}, and one output of floats (N, Z) is needed: export it with "
+            "one, or call one of them logits"
+        )
+    name = outputs[0].name
+    last = producers.get(name)
+    while last is not None and last.op_type in ("Identity", "Cast"):
+        last = producers.get(last.input[0])
+    operation = None if last is None else last.op_type
+    if operation in ("Softmax", "Sigmoid"):  # the logits before it say more than what is rounded
+        logits = last.input[0]
+        _add_output(graph, logits, onnx)
+        said = f"the input of its {operation.lower()}, {logits}"
+        return Taken(logits, said, binary=operation == "Sigmoid")
+    called = name.lower()
+    if ("prob" in called and "log" not in called) or (
+        last is not None and last.domain == "ai.onnx.ml"
+    ):
+        return Taken(name, _logarithms(name), probabilities=True)
+    return Taken(name, f"its output {name}")
+
+
+def _logarithms(name: str) -> str:
+    return f"logarithms of its {name}, of at least {FLOOR:.1g}"
+
+
+def _add_output(graph: Any, name: str, onnx: Any) -> None:
+    if all(one.name != name for one in graph.graph.output):
+        graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
