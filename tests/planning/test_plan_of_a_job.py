@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from arcal.audits import Settings
-from arcal.audits._engine import AuditBlocks, in_order
+from arcal.audits._engine import AuditBlocks, ScoreBlocks, in_order
 from arcal.audits._examples import Examples
 from arcal.compute import Compute
 from arcal.compute.operations import operations, saved_bytes
@@ -78,7 +78,7 @@ def test_each_line_follows_from_those_it_names():
     job = attacked(settings=replace(settings, panel=()))
     plan = plan_attacked("score", job, 1000, Hardware(card="a100", utilisation=0.25), (1, 8))
     assert plan["passes"] == 48
-    assert plan["operations"] == 1000 * (48 * 2 * FORWARD + 3 * FORWARD)
+    assert plan["operations"] == 1000 * (48 * 2 * FORWARD + 2 * FORWARD)
     assert plan["rate of a device"] == 0.25 * 19.5e12
     assert plan["device hours"] == pytest.approx(plan["operations"] / (0.25 * 19.5e12) / 3600)
     assert plan["time on 8"] == plan["device hours"] / 8
@@ -105,7 +105,7 @@ def test_an_audit_adds_the_panel_and_what_a_core_corrupts():
 
 @pytest.mark.parametrize("order", ["gradient", "margin"])
 def test_rankings_take_a_pass_or_none(order):
-    job = attacked(settings=Settings(order=order, batch=10), is_run=True)
+    job = attacked(settings=Settings(order=order, batch=10))
     plan = plan_attacked("score", job, 100, Hardware(flops=1e9))
     passes = {"gradient": 2 * FORWARD, "margin": 0}[order]
     assert plan["operations"] == 100 * (passes + FORWARD)
@@ -175,8 +175,7 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
 
     part = InMemory("drawn", *_rows(2000))
     score_run(folder, part, "drawn", "margin")
-    scoring = replace(job.ranking, is_run=True)
-    planned = plan_attacked("score", scoring, 2000, Hardware(flops=1e9))["scores"]
+    planned = plan_attacked("score", job.ranking, 2000, Hardware(flops=1e9))["scores"]
     written = score_file(folder, "drawn", "margin").stat().st_size
     assert written == pytest.approx(planned, rel=0.25)
 
@@ -190,6 +189,12 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     planned = plan_attacked("audit", audit, 200, Hardware(flops=1e9))["blocks"]
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
     assert written == pytest.approx(planned, rel=0.05)
+
+    list(in_order(ScoreBlocks(model, examples, settings), work=tmp_path))
+    scoring = replace(audit, audit=False)
+    planned = plan_attacked("score", scoring, 200, Hardware(flops=1e9))["blocks"]
+    written = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
+    assert written == pytest.approx(planned, rel=0.15)
 
 
 def _rows(N):

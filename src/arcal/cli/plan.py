@@ -299,8 +299,7 @@ def _attacked(
     size, what = command.size, command.what
     if len(what) not in (1, 2):
         raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
-    is_run = not audit and (Path(what[0]) / "config.json").is_file()
-    options: dict[str, Any] = {"passes": size.passes, "audit": audit, "is_run": is_run}
+    options: dict[str, Any] = {"passes": size.passes, "audit": audit}
     if len(what) == 2:
         if size.shape:
             raise ArcalError("--shape is that of the inputs of DATA: leave it out")

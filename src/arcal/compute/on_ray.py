@@ -151,8 +151,11 @@ class RayTasks:
                 try:
                     error = ray.get(job)
                 except RayTaskError as failed:  # it did not come as far as the work itself
-                    reason = str(failed.cause or failed).splitlines()[0]
-                    error = ArcalError(f"the Ray cluster cannot run arcal {__version__} ({reason})")
+                    reason = str(failed).strip().splitlines()[-1]
+                    error = ArcalError(
+                        f"the Ray cluster cannot run arcal {__version__} ({reason}): install it "
+                        "on all its machines"
+                    )
                 except RayError:
                     error = ArcalError(KILLED)
                 if error is not None:

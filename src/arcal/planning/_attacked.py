@@ -14,7 +14,7 @@ from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, boun
 from arcal.attacks.starts import FEW
 from arcal.auditing import Perturbed
 from arcal.audits import Settings
-from arcal.audits._blocks import SHOWN, Block, audit_block, moved, usual_batch
+from arcal.audits._blocks import SHOWN, Block, audit_block, moved, score_block, usual_batch
 from arcal.audits._engine import BLOCK, save_block
 from arcal.compute.operations import operations, saved_bytes
 from arcal.errors import ArcalError
@@ -30,9 +30,9 @@ ROWS = 1_000_000
 FLOAT = 4
 """Bytes of a float32."""
 
-OF_RUN, OF_MODEL, OF_AUDIT = 2, 3, 4
-"""Forward passes an input beside those of the attack: to predict and to verify what was found; of
-a model that is no run also for its logits; and in an audit for those of the nearest input."""
+OF_SCORING, OF_AUDIT = 2, 4
+"""Forward passes an input beside those of the attack: to predict and to verify what was found; in
+an audit also for the logits, and for those of the nearest input."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +41,7 @@ class Attacked:
 
     `x` are inputs `(n, ...)` to count and try with, drawn or of the data, with `labels` `(n,)` of Z
     `classes`. `passes` is how many an input takes on average, if that is known, and `from_data`
-    whether those tried here say so. An `audit` also shows inputs under `settings.panel`; a scoring
-    `is_run` has a run folder.
+    whether those tried here say so. An `audit` also shows inputs under `settings.panel`.
     """
 
     model: Model
@@ -53,7 +52,6 @@ class Attacked:
     passes: float | None = None
     from_data: bool = False
     audit: bool = False
-    is_run: bool = False
 
     @property
     def batch(self) -> int:
@@ -64,8 +62,8 @@ class Attacked:
     def forwards(self) -> int:
         """Forward passes of an input beside those of the attack and the panel."""
         if self.settings.order != "attack":
-            return 1 if self.is_run or self.settings.order is None else 2
-        return OF_AUDIT if self.audit else OF_RUN if self.is_run else OF_MODEL
+            return 2 if self.audit and self.settings.order is not None else 1
+        return OF_AUDIT if self.audit else OF_SCORING
 
     @cached_property
     def forward(self) -> float:
@@ -110,7 +108,7 @@ class Attacked:
         return self._few()[1][0].numel()
 
     @cached_property
-    def tried(self) -> Block:
+    def tried(self) -> Block | Robustness:
         """What is kept of a first batch, which is run here."""
         return self._run(slice(min(len(self.x), self.batch)))
 
@@ -165,12 +163,15 @@ class Attacked:
     def block_bytes(self) -> float:
         """Bytes an input that are kept block by block until all is done: of a file written here."""
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "block.safetensors"
-            save_block(path, self._empty_block(), {})
+            path = Path(folder) / "block"
+            if self.audit:
+                save_block(path, self._empty_block(), {})
+            else:
+                save_scores(path, self._drawn_scores(BLOCK), {"files": {}})
             return path.stat().st_size / BLOCK
 
     def _empty_block(self) -> Block:
-        """A block as it is kept, of zeros: bytes do not depend on what they are."""
+        """A block of an audit as it is kept, of zeros: bytes do not depend on what they are."""
         numbers, order = torch.zeros(BLOCK, dtype=torch.long), self.settings.order
         logits, attacks = torch.zeros(BLOCK, self.classes), order == "attack"
         block = Block(
@@ -178,7 +179,7 @@ class Attacked:
         )
         if order is not None:
             block = replace(block, robustness=torch.zeros(BLOCK), passes=numbers.clone())
-        if not attacks or not self.audit:
+        if not attacks:
             return block
         block = replace(block, nearest=numbers.clone())
         if not isinstance(self.x, Tensor) or self.x.ndim not in (2, 4):
@@ -192,13 +193,19 @@ class Attacked:
 
     def row_bytes(self, rows: int) -> float:
         """Bytes of an input in a table of scores of so many rows: of one written here."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "scores.parquet"
+            save_scores(path, self._drawn_scores(rows), {})
+            return path.stat().st_size / rows
+
+    def _drawn_scores(self, rows: int) -> Robustness:
         generator = torch.Generator().manual_seed(0)
 
         def drawn(most: int) -> Tensor:
             return torch.randint(most, (rows,), generator=generator)
 
         attacks = self.settings.order == "attack"
-        drawn_scores = Robustness(
+        return Robustness(
             order=self.settings.order or "margin",
             ids=torch.arange(rows),
             robustness=torch.rand(rows, generator=generator),
@@ -207,16 +214,13 @@ class Attacked:
             labels=drawn(self.classes),
             passes=drawn(48),
         )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "scores.parquet"
-            save_scores(path, drawn_scores, {})
-            return path.stat().st_size / rows
 
-    def _run(self, rows: slice) -> Block:
+    def _run(self, rows: slice) -> Block | Robustness:
         ids = torch.arange(len(self.x))[rows]
         x = self.x[rows] if isinstance(self.x, Tensor) else self.x.rows(rows)
-        settings = replace(self.settings, panel=(), nearest=self.audit)
-        return audit_block(self.model, ids, x, self.labels[rows], settings)
+        settings = replace(self.settings, panel=())
+        run = audit_block if self.audit else score_block
+        return run(self.model, ids, x, self.labels[rows], settings)
 
     def _few(self) -> tuple[Model, Tensor]:
         """Two inputs, as a model of the tensor that is perturbed, and that tensor."""
@@ -299,18 +303,13 @@ def _disk(job: Attacked, inputs: int) -> list[Line]:
             Line("blocks", inputs * block, "B", "inputs x a row while it runs"),
         ]
     rows = min(inputs, ROWS)
-    row = job.row_bytes(rows)
-    lines = [
+    row, block = job.row_bytes(rows), job.block_bytes()
+    return [
         Line("a row", row, "B", f"measured: a table of {rows:,} scores written here"),
         Line("scores", inputs * row, "B", "inputs x a row: the file that stays"),
+        Line("a row while it runs", block, "B", "measured: a block written here"),
+        Line("blocks", inputs * block, "B", "inputs x a row while it runs: until it is done"),
     ]
-    if not job.is_run:
-        block = job.block_bytes()
-        lines += [
-            Line("a row while it runs", block, "B", "measured: a block written here"),
-            Line("blocks", inputs * block, "B", "inputs x a row while it runs: until it is done"),
-        ]
-    return lines
 
 
 def _counted(function: Callable[[], object]) -> int:

@@ -61,7 +61,7 @@ class Training:
         model = self.network.to(self.compute.device).eval()
         x = torch.rand(2, *self.shape, generator=torch.Generator().manual_seed(0))
         labels = torch.zeros(2, dtype=torch.long)
-        return Attacked(model, x, labels, self.classes, settings, passes=self.passes, is_run=True)
+        return Attacked(model, x, labels, self.classes, settings, passes=self.passes)
 
     def step(self, method: str | None = None) -> float:
         """Operations of training with an image once, by the run's method or another."""
