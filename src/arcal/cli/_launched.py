@@ -1,5 +1,6 @@
 """A command that `torchrun` or `srun` started in several processes: it is run once, and says so."""
 
+import logging
 import os
 import signal
 import sys
@@ -47,9 +48,21 @@ def run(command: Any) -> None:
     from arcal.compute.launcher import run_joined
     from arcal.parents import end_with_launcher
 
+    if by.rank:
+        for handler in logging.getLogger("arcal").handlers:
+            handler.addFilter(_name_rank)
     end_with_launcher()
     signal.signal(signal.SIGTERM, _stop)
     return run_joined(by, command.accelerator, command)
+
+
+def _name_rank(record: logging.LogRecord) -> bool:
+    """Say in each line of a log which process it is of, unless it is the first."""
+    from arcal.compute.launcher import named
+
+    if (by := launcher()) is not None:
+        record.msg, record.args = f"{named(by)}: {record.getMessage()}", ()
+    return True
 
 
 def _stop(number: int, frame: Any) -> None:

@@ -31,9 +31,10 @@ def main() -> None:
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except KeyboardInterrupt:
-        say(f"arcal: stopped; {KEPT}")
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        if (line := _launched.line_of(error, lambda _: f"stopped; {KEPT}")) is not None:
+            say(f"arcal: {line}")
+        _launched.leave(130)
     except Exception as error:
         if debug:
             traceback.print_exc()

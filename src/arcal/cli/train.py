@@ -54,8 +54,9 @@ class Train:
 
     data: Annotated[str, flag("PATH")] = "fashion"
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
-    such as data/cifar10, here or behind a URL such as s3://bucket/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
-    folder of images train/CLASS/* with test/ or val/, each cut to 224 x 224."""
+    such as data/cifar10, here or behind a URL such as s3://bucket/cifar10), a folder with the
+    official python batches of CIFAR-10 or CIFAR-100, or a folder of images train/CLASS/* with test/
+    or val/, each cut to 224 x 224."""
     method: Annotated[str, flag("NAME")] = "vanilla"
     """How it is trained."""
     network: Annotated[str, flag("NAME")] = "small"
