@@ -30,13 +30,13 @@ CHANGES = re.compile("size|e-?tag|mtime|modified|md5|crc32c|generation|created|u
 """What a store says of a file that changes with it."""
 
 
-def is_remote(source: str) -> bool:
+def is_remote(source: str | Path) -> bool:
     """Whether a source is a URL, such as s3://bucket/prefix, and no path.
 
     >>> is_remote("s3://bucket/pets"), is_remote("data/pets")
     (True, False)
     """
-    return re.match(r"[a-z][a-z0-9+.-]*://", source, re.I) is not None
+    return isinstance(source, str) and bool(re.match(r"[a-z][a-z0-9+.-]*://", source, re.I))
 
 
 def absolute(source: str) -> str:

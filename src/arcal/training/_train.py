@@ -165,7 +165,7 @@ class _Training:
                 data.validation,
                 fabric=fabric,
                 folder=self.folder,
-                rescore=_scorer(run) if method.ranks else None,
+                rescore=_scorer(run, self.compute.loaders) if method.ranks else None,
                 loaders=self.compute.loaders,
             )
 
@@ -220,18 +220,20 @@ def _order(run: Run) -> tuple[str, Attack | None]:
     return order, None if attack is None else attack_named(attack)
 
 
-def _scorer(run: Run) -> Scorer:
-    """A function that scores inputs with the current members ("on the fly", section 4)."""
+def _scorer(run: Run, loaders: int) -> Scorer:
+    """A function that scores inputs with the current members ("on the fly", section 4).
+
+    Images are read once for all members, by `loaders` processes where they are files.
+    """
     order, attack = _order(run)
 
     def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
         robustness = []
+        workers = 0 if isinstance(part, InMemory) else loaders
+        read = list(batches(part, BATCH, order=positions, workers=workers))
         for model, seed in zip(models, run.seeds, strict=True):
             device = next(model.parameters()).device
-            inputs = (
-                (ids, as_input(images, device), labels)
-                for ids, images, labels in batches(part, BATCH, order=positions)
-            )
+            inputs = ((ids, as_input(images, device), labels) for ids, images, labels in read)
             scores = score(model, inputs, order, attack=attack, seed=seed)
             robustness.append(scores.robustness)
         return torch.stack(robustness)
