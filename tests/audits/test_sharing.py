@@ -67,7 +67,7 @@ class Backwards:
 
     def __call__(self, do, items, folder):
         sent = pickle.dumps(do)
-        for item in reversed(items):
+        for item in reversed([*items]):
             assert item[0].parent == folder
             if (error := error_of(sent, item, torch.device("cpu"))) is not None:
                 raise error

@@ -1,8 +1,9 @@
 """Blocks of a job that other processes do: they open the job anew, and keep what they have done."""
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -67,9 +68,4 @@ def share_of(
     if sharing is None or reopen is None:
         return None
     data, settings = blocks.examples.content, blocks.settings
-    do = BlocksElsewhere(reopen, type(blocks), fingerprint, data, settings)
-
-    def share(pieces: Sequence[Piece]) -> Iterator[Piece]:
-        return sharing(do, pieces, pieces[0][0].parent) if pieces else iter(())
-
-    return share
+    return partial(sharing, BlocksElsewhere(reopen, type(blocks), fingerprint, data, settings))

@@ -54,8 +54,8 @@ Given = TypeVar("Given", Block, Robustness)
 Piece = tuple[Path, list[int]]
 """A block to be done: where it is kept, and the positions of its inputs."""
 
-Share = Callable[[Sequence[Piece]], Iterator[Piece]]
-"""Has blocks done by other processes, and yields each once it is kept."""
+Share = Callable[[Iterable[Piece], Path], Iterator[Piece]]
+"""Has blocks done by other processes, kept in a folder, and yields each once it is there."""
 
 
 class Blocks(ABC, Generic[Given]):
@@ -167,22 +167,30 @@ def in_order(
     done by other processes, after each of which `advance` is told.
     """
     folder = None if work is None else blocks.folder(work, spec)
-    there: set[str] = set()
+    before_this: set[str] = set()
     if folder is not None:
         log.info(f"{blocks.examples.name}: what is done is kept in {folder}")
-        there |= {path.name for path in folder.glob(f"*{blocks.suffix}")}
-    pieces = [
-        ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
-        for number, positions in enumerate(blocks.order().split(BLOCK))
-    ]
-    known, elsewhere = {*there}, iter(())
+        before_this = {path.name for path in folder.glob(f"*{blocks.suffix}")}
+    every = blocks.order().split(BLOCK)
+
+    def path_of(number: int) -> Path:
+        return (folder or Path()) / f"{number:05}{blocks.suffix}"
+
+    elsewhere: Iterator[Piece] = iter(())
     if share is not None and folder is not None:
-        missing = (piece for piece in pieces if piece[0].name not in there)
-        elsewhere = share([(path, positions.tolist()) for path, positions in missing])
+        numbered = ((path_of(number), positions) for number, positions in enumerate(every))
+        missing = (
+            (path, positions.tolist())
+            for path, positions in numbered
+            if path.name not in before_this
+        )
+        elsewhere = share(missing, folder)
     if share is None:
-        blocks.read_ahead([where for path, where in pieces if path.name not in there])
-    before = 0
-    for path, positions in pieces:
+        numbered = ((path_of(number), positions) for number, positions in enumerate(every))
+        blocks.read_ahead([where for path, where in numbered if path.name not in before_this])
+    before, there = 0, {*before_this}
+    for number, positions in enumerate(every):
+        path = path_of(number)
         while path.name not in there and (done := next(elsewhere, None)) is not None:
             there.add(done[0].name)
         block = blocks.load(path, positions) if path.name in there else None
@@ -190,7 +198,7 @@ def in_order(
             block = blocks.run(positions, partial(_further, advance, before))
             if folder is not None:
                 blocks.save(path, block, positions)
-        elif path.name not in known:
+        elif path.name not in before_this:
             advance(before + len(positions))
         before += len(positions)
         yield block

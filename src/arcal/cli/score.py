@@ -208,12 +208,11 @@ class Score:
             shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
             _say_doubt(job, scores)
             return scores, out
-        what = f"scoring by {order}"
-        several = shared(compute, {"arcal.audits"})
-        with compute.limited(), flags_named(job), bar(what, "inputs") as told, several as sharing:
+        told, several = bar(f"scoring by {order}", "inputs"), shared(compute, {"arcal.audits"})
+        with compute.limited(), flags_named(job), told as progress, several as sharing:
             job = job.checked()
-            told_of: Any = {"progress": told, "skipped": told.skipped}
-            scores = score_job(job, work=work, sharing=sharing, **told_of)
+            tell: Any = {"progress": progress, "skipped": progress.skipped}
+            scores = score_job(job, work=work, sharing=sharing, **tell)
         if files := evidence_of(part):
             about["files"] = files
         save_scores(out, scores, about)

@@ -5,7 +5,7 @@ import os
 import pickle
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -79,39 +79,34 @@ def _check_reachable(address: str) -> None:
 
 @dataclass(frozen=True)
 class _Place:
-    """What every process of a cluster needs to have: the folders, and the same versions."""
+    """What every process of a cluster needs to have: the folders, and the same versions.
+
+    `mark` is a file of this command alone, by which a folder of the same name is told from it.
+    """
 
     here: Path
-    folder: Path
-    mark: str
-    versions: tuple[str, str] = (__version__, torch.__version__)
-
-    def write(self) -> None:
-        """Leave the mark in the folder, by which it is known elsewhere."""
-        write_whole(self.folder / MARK, lambda path: path.write_text(self.mark))
+    mark: Path
+    versions: str
 
     def enter(self) -> None:
         """Work here, in a process of the cluster; what does not fit raises `ArcalError`."""
         host = socket.gethostname()
-        versions = __version__, torch.__version__
-        if versions != self.versions:
-            theirs, ours = map("arcal {0[0]} with torch {0[1]}".format, (versions, self.versions))
+        if (theirs := _versions()) != self.versions:
             raise ArcalError(
-                f"{host} of the Ray cluster has {theirs}, this command {ours}: install the same"
+                f"{host} of the Ray cluster has {theirs}, this command {self.versions}: install "
+                "the same"
             )
-        try:
+        with suppress(OSError):
             os.chdir(self.here)
-            mark = (self.folder / MARK).read_text()
-        except OSError:
-            mark = ""
-        if mark != self.mark:
+        if not self.mark.exists():
             raise ArcalError(
-                f"{host} of the Ray cluster does not see {self.folder}: run the command in a "
+                f"{host} of the Ray cluster does not see {self.mark.parent}: run the command in a "
                 "folder of a disk that all its machines share, with model, data and --out on it"
             )
 
 
-MARK = ".shared"
+def _versions() -> str:
+    return f"arcal {__version__} with torch {torch.__version__.partition('+')[0]}"
 
 
 class RayTasks:
@@ -127,10 +122,13 @@ class RayTasks:
         import ray  # pyright: ignore[reportMissingImports]
         from ray.exceptions import RayError, RayTaskError  # pyright: ignore[reportMissingImports]
 
-        place = _Place(Path.cwd(), folder.absolute(), token_hex(8))
-        place.write()
+        mark = folder.absolute() / f".shared-{token_hex(8)}"
+        write_whole(mark, Path.touch)
+        place = _Place(Path.cwd(), mark, _versions())
         gpus = 0 if self.device == "cpu" else 1
-        task = ray.remote(num_cpus=self.threads, num_gpus=gpus, max_retries=RETRIES)(_do_there)
+        how: dict[str, Any] = {"num_cpus": self.threads, "num_gpus": gpus, "max_retries": RETRIES}
+        how |= {"max_calls": 0}  # with a GPU it is 1, and each piece would open the model anew
+        task = ray.remote(**how)(_do_there)
         pickled = pickle.dumps(_InPlace(do, place))
         whole = ray.put((pickled, self.threads, self.device))
         begun = set()
@@ -162,6 +160,7 @@ class RayTasks:
                     raise error
                 yield item
         finally:
+            mark.unlink(missing_ok=True)
             for job in begun if ray.is_initialized() else ():
                 ray.cancel(job, force=True)
 
