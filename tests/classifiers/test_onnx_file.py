@@ -143,7 +143,9 @@ def test_the_calibrated_graph_gives_the_same_probabilities(last, tmp_path):
     nodes = () if last is None else (node(last, "p", axis=1),)
     name = "z" if last is None else "p"
     file = write(tmp_path / "net.onnx", *nodes, outputs=((name, FLOAT, (None, 3)),))
-    classifier = Calibrated(open_classifier(file, classes=3).model, Temperature(2.5))
+    model = open_classifier(file, classes=3).model
+    assert isinstance(model, nn.Module)
+    classifier = Calibrated(model, Temperature(2.5))
     (path,) = export_calibrated(classifier, rows(4), tmp_path / "out", ["onnx"])
     again = open_classifier(str(path), classes=3)
     p = (rows(9) @ torch.from_numpy(WEIGHT) / 2.5).softmax(1)

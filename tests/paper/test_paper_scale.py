@@ -37,7 +37,9 @@ from arcal.training._train import train
 from arcal.training.run import read_run
 
 IMAGENET = "imagenet-resnet101"
-SETTINGS = settings_of("paper", Sources("cifar10", "cifar100", "imagenet"))
+EVERY = settings_of("paper", Sources("cifar10", "cifar100", "imagenet"))
+SETTINGS = {name: setting for name, setting in EVERY.items() if name != "cifar10-headline"}
+"""Those of the paper."""
 R2 = AR_ADALS.with_levels(2)
 TRAINED = [
     (planned.setting.name, variant)
@@ -175,6 +177,16 @@ def test_settings_are_appendix_a():
         assert (run.images, run.test_images, run.classes) == (None, None, None)
         assert run.validation is None, "5,000 of CIFAR's training images, half of ImageNet's val"
     assert actual == expected
+
+
+def test_the_headline_is_of_appendix_a_with_another_attack():
+    headline, resnet = EVERY["cifar10-headline"], SETTINGS["cifar10-resnet29"]
+    (planned,) = plan_runs(items_named(("headline",)), EVERY)
+    assert planned.setting == headline
+    assert headline.run == resnet.run
+    assert runs_of(headline, VANILLA) == runs_of(resnet, VANILLA), "they share folders"
+    ours, theirs = (runs_of(one, AR_ADALS)[0].settings for one in (headline, resnet))
+    assert ours == theirs | {"attack": "boundary-projection-quick"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

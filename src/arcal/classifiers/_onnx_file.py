@@ -180,16 +180,13 @@ def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
     last = producers.get(name)
     while last is not None and last.op_type in ("Identity", "Cast"):
         last = producers.get(last.input[0])
-    operation = None if last is None else last.op_type
-    if operation in ("Softmax", "Sigmoid"):  # the logits before it say more than what is rounded
+    if last is not None and last.op_type in ("Softmax", "Sigmoid"):  # what follows is rounded
         logits = last.input[0]
         _add_output(graph, logits, onnx)
-        said = f"the input of its {operation.lower()}, {logits}"
-        return Taken(logits, said, binary=operation == "Sigmoid")
-    called = name.lower()
-    if ("prob" in called and "log" not in called) or (
-        last is not None and last.domain == "ai.onnx.ml"
-    ):
+        said = f"the input of its {last.op_type.lower()}, {logits}"
+        return Taken(logits, said, binary=last.op_type == "Sigmoid")
+    of_ml = last is not None and last.domain == "ai.onnx.ml"
+    if of_ml or ("prob" in name.lower() and "log" not in name.lower()):
         return Taken(name, _logarithms(name), probabilities=True)
     return Taken(name, f"its output {name}")
 

@@ -7,6 +7,7 @@ import traceback
 from arcal._version import __version__
 from arcal.cli import _launched
 from arcal.cli._failures import KEPT, line_for
+from arcal.cli._time_limit import TimeIsUp
 from arcal.cli.output import say
 
 QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
@@ -14,6 +15,8 @@ QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
 
 def main() -> None:
     """Run the command line. What cannot be done prints one line and exits with 2.
+
+    A command whose `--minutes` are over exits with 124, as under `timeout`.
 
     Anywhere among the arguments `--debug` prints the traceback before that line, `--quiet` or `-q`
     leaves out the progress, and `--verbose` or `-v` says more.
@@ -31,6 +34,9 @@ def main() -> None:
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except TimeIsUp as reason:
+        say(f"arcal: {reason}; {KEPT}")
+        sys.exit(124)
     except KeyboardInterrupt as error:
         if (line := _launched.line_of(error, lambda _: f"stopped; {KEPT}")) is not None:
             say(f"arcal: {line}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli._time_limit import time_limit
 from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import say
 
@@ -60,6 +61,9 @@ class Reproduce:
     """Threads of the evaluation."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
+    minutes: Annotated[float | None, flag("N")] = None
+    """Stop after so many minutes, with exit code 124. The same command goes on where it was, less
+    the epoch that was begun."""
     json: Annotated[bool, flag()] = False
     """Print the results, or the plan, as JSON on standard output."""
 
@@ -105,7 +109,7 @@ class Reproduce:
             plan = _plan(reproduction)
             print(json.dumps(plan, indent=2)) if self.json else _print(plan)
             return
-        with compute.limited():
+        with compute.limited(), time_limit(self.minutes):
             results = reproduction.run()
         if self.json:
             print(json.dumps(results_as_json(results), indent=2))

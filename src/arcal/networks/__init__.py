@@ -7,7 +7,7 @@ from torch import nn
 
 from arcal.errors import ArcalError
 from arcal.networks.ensemble import Ensemble
-from arcal.networks.fast import FastResNet
+from arcal.networks.fast import FastNetwork
 from arcal.networks.layers import Normalize
 from arcal.networks.parameters import decayed, kernels
 from arcal.networks.resnet101 import ResNet101
@@ -18,7 +18,7 @@ from arcal.networks.wide_resnet import WideResNet
 __all__ = [
     "NETWORKS",
     "Ensemble",
-    "FastResNet",
+    "FastNetwork",
     "MediumResNet",
     "Normalize",
     "ResNet101",
@@ -33,7 +33,7 @@ __all__ = [
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "small": SmallResNet,
     "medium": MediumResNet,
-    "fast": FastResNet,
+    "fast": FastNetwork,
     "resnet29": ResNetV2,
     "wrn-28-10": WideResNet,
     "resnet101": ResNet101,

@@ -293,7 +293,16 @@ def _paper(sources: Sources) -> list[Setting]:
         levels=(1, 10),
         shift=("standard",),
     )
-    return [resnet, wide, hundred, imagenet]
+    headline = replace(
+        resnet,
+        name="cifar10-headline",
+        title="CIFAR-10, ResNet-29",
+        about="appendix A.1, ResNet-29; levels by the quick boundary projection",
+        rescore=(),
+        levels=(),
+        attack=None,
+    )
+    return [resnet, wide, hundred, imagenet, headline]
 
 
 SCALES: dict[str, Callable[[Sources], list[Setting]]] = {
