@@ -47,20 +47,18 @@ def cluster():
         if before != "true":
             command = ["unshare", "-m", *command]
         everything = ENVIRONMENT | environment
-        log = subprocess.DEVNULL
-        started.append(
-            subprocess.Popen(
-                command, cwd="/", env=everything, stdout=log, stderr=log, start_new_session=True
+        said = sessions / "said"
+        with said.open("w") as log:
+            started.append(
+                subprocess.Popen(
+                    command, cwd="/", env=everything, stdout=log, stderr=log, start_new_session=True
+                )
             )
-        )
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        time.sleep(5)  # until it has registered its own machine
+        deadline = time.monotonic() + 90
+        while "Ray runtime started" not in said.read_text():
+            assert time.monotonic() < deadline, said.read_text()
+            time.sleep(0.2)
+        time.sleep(5)  # until its machine can be asked, too
         return f"127.0.0.1:{port}"
 
     yield start
