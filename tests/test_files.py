@@ -1,5 +1,6 @@
 """Files: what is not arcal's is never replaced, and a lock opens nothing but a lock."""
 
+import errno
 import json
 import os
 
@@ -81,4 +82,18 @@ def test_a_lock_is_not_opened_through_a_symbolic_link(tmp_path):
 def test_a_lock_that_is_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / ".lock")
     with pytest.raises(ArcalError, match="is not a file"), locked(tmp_path / ".lock"):
+        pass
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
+    """As some that lie on other machines: there is none here."""
+    import arcal.files as files
+
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    if files.fcntl is None:
+        pytest.skip("there are no locks at all")
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with pytest.raises(ArcalError, match="its file system has no locks"), locked(tmp_path / "a"):
         pass

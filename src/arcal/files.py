@@ -1,5 +1,6 @@
 """Files that are complete or absent: written under a temporary name, then renamed."""
 
+import errno
 import json
 import os
 import platform
@@ -160,6 +161,10 @@ def _is_marked(path: Path) -> bool:
         return False
 
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What some network file systems answer."""
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock on the file `path` while the block runs; other processes wait for it.
@@ -184,7 +189,15 @@ def locked(path: Path) -> Iterator[None]:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ArcalError(f"{path} is not a file, so it is no lock: delete it")
         if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+                raise ArcalError(
+                    f"{path}: its file system has no locks ({error.strerror}), without which two "
+                    "processes would write the same files: name a folder on another one"
+                ) from None
         yield
     finally:
         os.close(file)

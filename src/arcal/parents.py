@@ -1,6 +1,7 @@
 """Processes that end with the one that started them."""
 
 import os
+import time
 from multiprocessing import parent_process
 from threading import Thread
 from typing import Any
@@ -16,6 +17,20 @@ def end_with_parent() -> None:
     """
     if (parent := parent_process()) is not None:
         Thread(target=_exit_with, args=(parent,), daemon=True).start()
+
+
+def end_with_launcher() -> None:
+    """End this process as soon as the one that started it ends, whichever program that is.
+
+    To be called where it must not outlive that: a shell with `nohup` is to be outlived.
+    """
+    Thread(target=_exit_without, args=(os.getppid(),), daemon=True).start()
+
+
+def _exit_without(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def _exit_with(parent: Any) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from arcal.data import Folder, InMemory, batches
+from arcal.data import Folder, InMemory, ReadAhead, batches, load_part
+from arcal.data.contents import Contents, evidence_of
 from arcal.errors import ArcalError
 
 
@@ -69,3 +72,46 @@ def test_workers_give_the_same_batches_and_no_global_generator_is_touched(tmp_pa
 def test_bad_requests_raise_at_once(options, message):
     with pytest.raises(ArcalError, match=message):
         batches(part(5), **{"size": 2} | options)
+
+
+def files(tmp_path, N=12):
+    part = folder_of(tmp_path, N)
+    return load_part(str(part), size=16)
+
+
+def folder_of(tmp_path, N):
+    generator = np.random.default_rng(0)
+    for i in range(N):
+        path = tmp_path / "pets" / ("cat", "dog")[i % 2] / f"{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 255, (20, 24, 3), np.uint8)).save(path)
+    return tmp_path / "pets"
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_read_ahead_is_what_is_there(tmp_path, workers):
+    part = files(tmp_path)
+    blocks = torch.randperm(len(part), generator=torch.Generator().manual_seed(0)).split(5)
+    ahead = ReadAhead(part, blocks, workers)
+    unexpected = torch.tensor([3, 1])
+    for positions in (blocks[0], unexpected, *blocks[1:], blocks[0]):
+        assert torch.equal(ahead.images(positions), part.images(positions))
+
+
+def test_files_that_others_read_are_not_read_again_to_say_what_they_hold(tmp_path, monkeypatch):
+    part = files(tmp_path)
+    expected = evidence_of(load_part(str(tmp_path / "pets"), size=16))
+    list(batches(part, 5, workers=2))
+    monkeypatch.setattr(Contents, "read", lambda *_: pytest.fail("a file is read again"))
+    assert evidence_of(part) == expected
+
+
+def test_a_damaged_file_is_said_when_its_block_is_needed(tmp_path):
+    part = files(tmp_path)
+    where = part.where(7)
+    Path(where).write_bytes(b"no image")
+    ahead = ReadAhead(part, torch.arange(12).split(4), 1)
+    ahead.images(torch.arange(4))
+    with pytest.raises(ArcalError, match="cannot be read") as caught:
+        ahead.images(torch.arange(4, 8))
+    assert str(caught.value).startswith(where)

@@ -1,8 +1,5 @@
 """Two devices share a run: what is exact, what is alike, and what is refused."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -66,16 +63,3 @@ def test_what_is_unfinished_on_other_devices_is_not_begun_anew(tmp_path):
     check_devices(replace(run(1), threads=2), tmp_path, data)
     run(1).folder(tmp_path, data).log_epochs([{"epoch": 1}])
     check_devices(run(1), tmp_path, data)  # it has been begun already
-
-
-def test_torchrun_is_refused_before_anything_waits(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "arcal", "train"],
-        cwd=tmp_path,
-        env={**os.environ, "LOCAL_WORLD_SIZE": "2"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 2
-    assert "started by torchrun" in done.stderr
-    assert len(done.stderr.splitlines()) == 1

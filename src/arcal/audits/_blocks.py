@@ -44,7 +44,7 @@ class Settings:
     "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
     shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest`, for
     scores or predictions alone, no perturbed input is kept, nor what it is taken for, and inputs
-    are taken as they lie on disk.
+    are taken as they lie on disk. `loaders` processes read and decode images ahead.
 
     >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
     ['test-gaussian_noise-3']
@@ -57,10 +57,13 @@ class Settings:
     batch: int | None = None
     device: torch.device = CPU
     nearest: bool = True
+    loaders: int = 0
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
             raise ArcalError(f"batch {self.batch}: at least 1 input is needed")
+        if self.loaders < 0:
+            raise ArcalError(f"{self.loaders} loaders: at least 0 are needed")
 
     @property
     def shown(self) -> dict[str, str]:

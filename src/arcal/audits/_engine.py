@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from functools import partial
 from hashlib import sha256
@@ -26,7 +26,7 @@ from arcal.audits._blocks import (
     usual_batch,
 )
 from arcal.audits._examples import Examples
-from arcal.data import as_input
+from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
@@ -66,6 +66,7 @@ class Blocks(ABC, Generic[Given]):
 
     def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
         self.model, self.examples, self.settings = model, examples, settings
+        self._ahead: ReadAhead | None = None
 
     @abstractmethod
     def order(self) -> Tensor:
@@ -90,10 +91,16 @@ class Blocks(ABC, Generic[Given]):
         about = {"format": FORMAT, "arcal": __version__, "model": model, "settings": settings}
         return work / content_hash(about | {"data": self.examples.content})
 
+    def read_ahead(self, blocks: Sequence[Tensor]) -> None:
+        """Have these blocks read before they are run, if they are images that are not in memory."""
+        part = self.examples.part
+        if part is not None and not isinstance(part, InMemory):
+            self._ahead = ReadAhead(part, blocks, self.settings.loaders)
+
     def inputs(self, positions: Tensor) -> tuple[Any, Tensor | None]:
         """The model's inputs, and if they are images these as they are on disk."""
         part = self.examples.part
-        images = None if part is None else part.images(positions)
+        images = None if part is None else (self._ahead or part).images(positions)
         return self.examples.read(positions) if images is None else as_input(images, "cpu"), images
 
 
@@ -178,6 +185,9 @@ def in_order(
             if path.name not in before_this
         )
         elsewhere = share(missing, folder)
+    if share is None:
+        numbered = ((path_of(number), positions) for number, positions in enumerate(every))
+        blocks.read_ahead([where for path, where in numbered if path.name not in before_this])
     before, there = 0, {*before_this}
     for number, positions in enumerate(every):
         path = path_of(number)

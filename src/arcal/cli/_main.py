@@ -5,6 +5,7 @@ import sys
 import traceback
 
 from arcal._version import __version__
+from arcal.cli import _launched
 from arcal.cli._failures import KEPT, line_for
 from arcal.cli._time_limit import TimeIsUp
 from arcal.cli.output import say
@@ -36,14 +37,16 @@ def main() -> None:
     except TimeIsUp as reason:
         say(f"arcal: {reason}; {KEPT}")
         sys.exit(124)
-    except KeyboardInterrupt:
-        say(f"arcal: stopped; {KEPT}")
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        if (line := _launched.line_of(error, lambda _: f"stopped; {KEPT}")) is not None:
+            say(f"arcal: {line}")
+        _launched.leave(130)
     except Exception as error:
         if debug:
             traceback.print_exc()
-        say(f"arcal: {line_for(error)}")
-        sys.exit(2)
+        if (line := _launched.line_of(error, line_for)) is not None:
+            say(f"arcal: {line}")
+        _launched.leave(2)
 
 
 def _run(arguments: list[str]) -> None:
@@ -63,4 +66,4 @@ def _run(arguments: list[str]) -> None:
 
     keep_memory()
     with say_less_or_more(quiet=quiet, verbose=verbose):
-        called()
+        _launched.run(called)

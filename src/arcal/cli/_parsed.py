@@ -1,7 +1,6 @@
 """Which command the arguments ask for."""
 
 import io
-import os
 import re
 import sys
 from contextlib import redirect_stderr
@@ -45,10 +44,6 @@ def command(arguments: list[str]) -> Any:
     Where they ask for help it is printed, and the program ends.
     """
     commands: dict[str, Any] = dict(COMMANDS)
-    if int(os.environ.get("LOCAL_WORLD_SIZE", "1")) > 1:
-        raise ArcalError(
-            "started by torchrun: run `arcal` itself, whose --devices or --processes starts as many"
-        )
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         close = get_close_matches(arguments[0], COMMANDS)
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"

@@ -170,7 +170,8 @@ class Calibrate:
 
         compute = self.sharing.compute(self.machine)
         compute.log()
-        settings = Settings(order=None, batch=self.machine.batch, device=compute.device)
+        batch, loaders = self.machine.batch, compute.loaders
+        settings = Settings(order=None, batch=batch, device=compute.device, loaders=loaders)
         reading = self.data
         if reading.part is None and (usual := _validation_part(data)):
             reading = replace(reading, part=usual)

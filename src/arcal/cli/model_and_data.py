@@ -97,11 +97,20 @@ class SharingFlags:
     """Address of a Ray cluster whose machines share the folder that the command is run in, or
     `local`, for --devices processes at a time; needs the package ray."""
 
+    loaders: Annotated[int, flag("N")] = 0
+    """Processes that read and decode images ahead, where one process does the rest: worth it for a
+    folder of images, or encoded ones in many large files."""
+
     def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
         """What the command runs on; `threads` unless they are given."""
         from arcal.compute import Compute, check_count
 
         check_count("devices", self.devices)
+        if self.loaders and (self.ray is not None or self.devices > 1):
+            raise ArcalError(
+                "--loaders read ahead for one process: leave them out, as each of several reads "
+                "for itself"
+            )
         if self.ray not in (None, "local") and self.devices > 1:
             raise ArcalError(
                 f"--devices are of this machine: the Ray cluster at {self.ray} says how many it "
@@ -112,6 +121,7 @@ class SharingFlags:
             processes=self.devices,
             threads=threads if machine.threads is None else machine.threads,
             ray=self.ray,
+            loaders=self.loaders,
         )
 
 

@@ -94,8 +94,8 @@ class Score:
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME with
-    --weights, hf:FOLDER, a .pt2 or .onnx file or a run
-    folder."""
+    --weights, hf:FOLDER, a .pt2 or .onnx file or a run folder. DATA is a path, or a URL of Parquet,
+    WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)
@@ -144,7 +144,7 @@ class Score:
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices"
+        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--loaders"
         groups = self.model, self.data, self.output, self.machine, self.sharing
         for name in given(*groups, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
@@ -163,6 +163,7 @@ class Score:
         part = data_of(folder, self.run.data).part(name)
         with compute.limited(), bar(f"scoring {name} by {order}", "images") as progress:
             options = {"attack": attack, "fabric": fabric, "progress": progress}
+            options |= {"loaders": compute.loaders}
             scores = score_run(folder, part, name, order, **options)
         return scores, score_file(folder, name, order, attack)
 
@@ -186,6 +187,7 @@ class Score:
             attack=attack_of(self.ranking),
             batch=self.machine.batch,
             device=compute.device,
+            loaders=compute.loaders,
         )
         job = open_named(spec, data, settings, self.model, self.data, name=spec, panel=())
         about = {

@@ -27,9 +27,11 @@ def refuse_missing_data(arguments: Sequence[str]) -> None:
         flag, equals, value = argument.partition("=")
         if flag != "--data" or not (equals or arguments[i + 1 :]):
             continue
-        path = Path(os.path.expanduser(value if equals else arguments[i + 1]))  # noqa: PTH111
+        given = value if equals else arguments[i + 1]
+        path = Path(os.path.expanduser(given))  # noqa: PTH111
         if (
-            str(path) == "fashion"
+            given == "fashion"
+            or "://" in given
             or path.exists()
             or any(path.parent.glob(f"{escape(path.name)}*"))
         ):
@@ -52,8 +54,9 @@ class Train:
 
     data: Annotated[str, flag("PATH")] = "fashion"
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
-    such as data/cifar10), a folder with the official python batches of CIFAR-10 or CIFAR-100, or a
-    folder of images train/CLASS/* with test/ or val/, each cut to 224 x 224."""
+    such as data/cifar10, here or behind a URL such as s3://bucket/cifar10), a folder with the
+    official python batches of CIFAR-10 or CIFAR-100, or a folder of images train/CLASS/* with test/
+    or val/, each cut to 224 x 224."""
     method: Annotated[str, flag("NAME")] = "vanilla"
     """How it is trained."""
     network: Annotated[str, flag("NAME")] = "small"
@@ -102,6 +105,9 @@ class Train:
     devices: Annotated[int, flag("N")] = 1
     """Devices that share each run, one process each: GPUs, or cores by --accelerator cpu. Part of
     its configuration, since batch norm sees a share of each batch."""
+    nodes: Annotated[int, flag("N")] = 1
+    """Machines that share each run with --devices on each: `torchrun` or `srun` starts the same
+    command on all of them, and all see the folder of the runs."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""
     track: Annotated[tuple[str, ...], flag("NAME ...")] = ()
@@ -115,20 +121,27 @@ class Train:
     def __call__(self) -> None:
         from dataclasses import replace
 
+        from arcal.compute.launcher import joined
         from arcal.console import bar
         from arcal.data.overlap import sentence_for
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.run import read_run
 
-        if self.devices > 1 and (self.workers > 1 or self.ray):
+        if self.nodes > 1 and joined() is None:
             raise ArcalError(
-                f"{self.devices} devices for each of several runs at once: give --devices for one "
-                "after another, or --workers or --ray for runs of one device each"
+                f"--nodes {self.nodes}: have this command started on {self.nodes} machines, by "
+                f"`torchrun --nnodes {self.nodes} --nproc-per-node {self.devices} -m arcal train` "
+                "or by `srun`"
+            )
+        if self._processes > 1 and (self.workers > 1 or self.ray):
+            raise ArcalError(
+                f"{self._processes} devices for each of several runs at once: give --devices for "
+                "one after another, or --workers or --ray for runs of one device each"
             )
         run, tried = self._run(), {}
         compute = self._compute()
-        replace(compute, threads=self.threads, processes=self.devices).log(run.recipe.precision)
+        replace(compute, threads=self.threads, processes=self._processes).log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
         if self.sweep:
             swept = self._swept(run)
@@ -165,6 +178,11 @@ class Train:
                 whole = scoring + sum(record["seconds"] for record in epochs)
                 say(f"  re-scoring on the fly took {100 * scoring / whole:.0f} % of the time")
 
+    @property
+    def _processes(self) -> int:
+        """All that share a run."""
+        return self.devices * self.nodes
+
     def _compute(self) -> "Compute":
         from arcal.compute import Compute
 
@@ -192,7 +210,7 @@ class Train:
             images=self.images,
             classes=self.classes,
             threads=self.threads,
-            devices=self.devices,
+            devices=self._processes,
         )
 
     def _recipe(self) -> "Recipe":

@@ -8,12 +8,13 @@ from inspect import signature
 from multiprocessing import active_children
 from typing import Any
 
-import torch
+import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 from torch.nn.parallel import DistributedDataParallel
 
+from arcal.compute.launcher import Launcher, joined
 from arcal.compute.precision import Bf16Precision
 from arcal.compute.processes import KILLED, begin_worker, start_method
 from arcal.errors import ArcalError
@@ -45,21 +46,40 @@ def fabric_on(
     """
     if processes < 1:
         raise ArcalError(f"{processes} processes: at least 1 is needed")
+    if processes > 1 and (ranks := joined()) is not None:
+        return fabric_of(ranks.launcher, accelerator, precision, loggers)
+    options = {"strategy": _ddp(start_method({"arcal.training"}))} if processes > 1 else {}
+    return _fabric(accelerator, precision, loggers, devices=processes, **options)
+
+
+def fabric_of(
+    launcher: Launcher, accelerator: str, precision: str = "32-true", loggers: Sequence[Any] = ()
+) -> Fabric:
+    """A Fabric of the processes that a launcher started; otherwise like `fabric_on`."""
+    options = {"strategy": _ddp("popen"), "environment": launcher.environment}
+    options |= {"devices": launcher.devices, "num_nodes": launcher.nodes}
+    return _fabric(accelerator, precision, loggers, **options)
+
+
+def _ddp(start_method: str) -> DDPStrategy:
     # Batch norm's statistics are each process's own until they are averaged for validation.
     known = signature(DistributedDataParallel).parameters
     name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
-    own: dict[str, Any] = {"start_method": start_method({"arcal.training"}), name: False}
-    several = DDPStrategy(timeout=PATIENCE, **own)
-    strategy = several if processes > 1 else "auto"
+    own: dict[str, Any] = {"start_method": start_method, name: False}
+    return DDPStrategy(timeout=PATIENCE, **own)
+
+
+def _fabric(
+    accelerator: str,
+    precision: str,
+    loggers: Sequence[Any],
+    environment: Any = None,
+    **options: Any,
+) -> Fabric:
     plugins: Any = [Bf16Precision()] if precision == "bf16-mixed" else []
+    plugins += [] if environment is None else [environment]
     try:
-        return Fabric(
-            accelerator=accelerator,
-            devices=processes,
-            strategy=strategy,
-            plugins=plugins,
-            loggers=[*loggers],
-        )
+        return Fabric(accelerator=accelerator, plugins=plugins, loggers=[*loggers], **options)
     except (ImportError, RuntimeError, ValueError) as error:
         lines = str(error).splitlines()
         reason = " ".join(map(str.strip, lines[: 2 if "requested" in lines[0] else 1])).rstrip(".")
@@ -68,18 +88,31 @@ def fabric_on(
         ) from None
 
 
-def run_on(fabric: Fabric, function: Callable[[Fabric], Any]) -> Any:
+def all_call(fabric: Fabric) -> bool:
+    """Whether the processes of `fabric` run already and all call what this one does."""
+    return fabric.world_size > 1 and dist.is_initialized() and joined() is None
+
+
+def run_on(
+    fabric: Fabric,
+    function: Callable[[Fabric], Any],
+    elsewhere: Callable[[Fabric], Any] | None = None,
+) -> Any:
     """Call `function(fabric)` in every process of `fabric`, and return the first one's result.
 
-    Processes that were started by `torchrun` all call this function, and each gets its own result.
-    Otherwise the processes are started here, and when one of them or this process stops, all stop;
-    a killed process raises `ArcalError`.
+    In a program that `torchrun` started all processes call this function, and each gets its own
+    result; in a command that it started (`arcal.compute.launcher`) only the first does, and the
+    others call `elsewhere`, or the same function. Otherwise the processes are started here, and
+    when one of them or this process stops, all stop; a killed process raises `ArcalError`.
 
     >>> run_on(fabric_on("cpu"), lambda fabric: fabric.global_rank)
     0
     """
-    if fabric.world_size == 1 or torch.distributed.is_initialized():
+    if fabric.world_size == 1 or all_call(fabric):
         return function(fabric)
+    if (ranks := joined()) is not None:
+        bf16 = isinstance(fabric.strategy.precision, Bf16Precision)
+        return ranks.call(fabric, function, elsewhere, "bf16-mixed" if bf16 else "32-true")
     earlier = active_children()
     try:
         return fabric.launch(partial(_call_and_disconnect, function))
@@ -101,5 +134,5 @@ def _call_and_disconnect(function: Callable[[Fabric], Any], fabric: Fabric) -> A
     """
     begin_worker()
     result = function(fabric)
-    torch.distributed.destroy_process_group()
+    dist.destroy_process_group()
     return result

@@ -8,7 +8,7 @@ which of the three there is. `WithIds` adds ids to any other data set, `open_off
 official corrupted test sets, and `Resized` changes the size of images.
 """
 
-from arcal.data._batches import as_input, batches
+from arcal.data._batches import ReadAhead, as_input, batches
 from arcal.data._kind_of import Kind, kind_of
 from arcal.data._load import Data, load, load_test
 from arcal.data._load_part import load_part
@@ -32,6 +32,7 @@ __all__ = [
     "Kind",
     "OnDemand",
     "Part",
+    "ReadAhead",
     "Resized",
     "Table",
     "Texts",

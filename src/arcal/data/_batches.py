@@ -1,12 +1,14 @@
 """Batches of one part of a data set."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from arcal.data.contents import files_of
 from arcal.data.part import Part
 from arcal.errors import ArcalError
 from arcal.parents import end_with_parent
@@ -63,18 +65,44 @@ def _read(part: Part, positions: Tensor) -> Batch:
     return part.ids[positions], part.images(positions), part.labels[positions]
 
 
+class ReadAhead:
+    """The images of a part, blocks of which other processes read before they are needed.
+
+    `blocks` int64 `(B,)` are the positions in the order in which they will be needed, and `workers`
+    the number of processes; without any, each block is read when it is needed.
+
+    >>> from arcal.data import load
+    >>> ahead = ReadAhead(load("fashion").test, torch.arange(6).split(3), 1)
+    >>> ahead.images(torch.arange(3)).shape, ahead.images(torch.arange(2, 4)).shape
+    (torch.Size([3, 1, 28, 28]), torch.Size([2, 1, 28, 28]))
+    """
+
+    def __init__(self, part: Part, blocks: Sequence[Tensor], workers: int) -> None:
+        self._part, self._blocks = part, deque(blocks if workers else ())
+        self._batches = _read_ahead(part, tuple(blocks), workers) if workers else iter(())
+
+    def images(self, positions: Tensor) -> Tensor:
+        """The images at these positions `(B,)`, uint8 `(B, C, H, W)`, in time if expected next."""
+        if self._blocks and torch.equal(self._blocks[0], positions):
+            self._blocks.popleft()
+            return next(self._batches)[1]
+        return self._part.images(positions)
+
+
 class _Blocks(Dataset[Any]):
     """A data set of batches, indexed by the positions of a batch. Errors are returned.
 
-    A DataLoader would raise an error with the worker's traceback as a message of many lines.
+    A DataLoader would raise an error with the worker's traceback as a message of many lines. With a
+    batch comes what is known of its files, which need not be read once more to say what they hold.
     """
 
     def __init__(self, part: Part) -> None:
         self.part = part
 
-    def __getitem__(self, positions: Tensor) -> Batch | ArcalError:
+    def __getitem__(self, positions: Tensor) -> tuple[Batch, Any] | ArcalError:
         try:
-            return _read(self.part, positions)
+            batch, files = _read(self.part, positions), files_of(self.part, positions)
+            return batch, files and files.known()
         except ArcalError as error:
             return error
 
@@ -92,7 +120,10 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
         worker_init_fn=_begin,
         generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
     )
-    for batch in loader:
-        if isinstance(batch, ArcalError):
-            raise batch
+    for positions, result in zip(blocks, loader, strict=True):
+        if isinstance(result, ArcalError):
+            raise result
+        batch, known = result
+        if known is not None and (files := files_of(part, positions)) is not None:
+            files.learn(known.numpy())
         yield tuple(batch)

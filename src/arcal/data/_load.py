@@ -14,6 +14,7 @@ from arcal.data.fewer import drawn, only_classes
 from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
+from arcal.data.remote import is_remote, listed
 from arcal.errors import ArcalError
 from arcal.files import expanded
 
@@ -103,6 +104,8 @@ def load(
     - the official python archives of CIFAR-10 or CIFAR-100;
     - a folder with train/CLASS/IMAGE, and test/ or val/ likewise. Its images are read on demand.
 
+    Parquet may lie behind a URL such as s3://bucket/data/cifar10, and is copied once.
+
     `validation` images (by default 3,000 of "fashion", otherwise 5,000) are drawn at random from
     the training part. A folder with train/ and val/ but no test/ is treated like ImageNet in
     appendix A.3: val/ is split at random into a validation and a test part, of equal size or with
@@ -161,6 +164,15 @@ def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
     """The name, the training part, the test part or None, and otherwise the part in val/."""
     if not source:
         raise ArcalError("no data is named: give a path, or fashion for the embedded images")
+    if is_remote(source):
+        with listed(source) as there:
+            name = there.path.name
+            if (pair := read_parquet(there.path, name, there.fetch)) is None:
+                raise ArcalError(
+                    f"{source} is no data set to train on: give Parquet, *train*.parquet and "
+                    "*test*.parquet, or copy it first"
+                )
+        return name, *pair, None
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:

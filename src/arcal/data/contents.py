@@ -49,6 +49,15 @@ class Contents:
         self._known[position] = np.frombuffer(stamp + digest, np.uint8)
         return data
 
+    def known(self, positions: Sequence[int]) -> np.ndarray:
+        """What is known of files, uint8 `(n, 32)`, for `learn` in another process."""
+        return self._known[list(positions)]
+
+    def learn(self, positions: Sequence[int], known: np.ndarray) -> None:
+        """Take over what another process knows of files."""
+        rows = known.any(axis=1)
+        self._known[np.array(positions, np.int64)[rows]] = known[rows]
+
     def stamp(self, positions: Sequence[int]) -> str:
         """32 hexadecimal digits of sizes, inodes, and times of modification and change."""
         every = blake2b(digest_size=16)
@@ -86,6 +95,14 @@ class Files(NamedTuple):
 
     contents: Contents
     positions: list[int]
+
+    def known(self) -> np.ndarray:
+        """What this process knows of them."""
+        return self.contents.known(self.positions)
+
+    def learn(self, known: np.ndarray) -> None:
+        """Take over what another process knows of them."""
+        self.contents.learn(self.positions, known)
 
     def evidence(self) -> dict[str, str]:
         """What is kept with whatever was computed of them."""

@@ -11,6 +11,7 @@ from arcal.data.encoded import Encoded
 from arcal.data.encoded import Files as ImageFiles
 from arcal.data.listings import Names, list_part
 from arcal.data.part import InMemory, Part
+from arcal.data.remote import is_remote
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -35,8 +36,10 @@ def shared_with_training(source: str, part: str | None, names: Names) -> str | N
     """A sentence if images of a part of a data set are among its training images, bytes by bytes.
 
     None if there are none, if the part is the training part or there is no other, or if so many
-    would have to be read that nothing is said.
+    would have to be read, or copied from elsewhere, that nothing is said.
     """
+    if is_remote(source):
+        return None
     there = find_source(source)
     try:
         key, title, paths = there.choose(part)

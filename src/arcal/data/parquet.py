@@ -1,7 +1,7 @@
 """Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,17 +23,21 @@ LABEL = ("label", "fine_label", "labels", "coarse_label")  # fine_label: CIFAR-1
 ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
-def read_parquet(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
+Fetch = Callable[[Sequence[Path]], Sequence[Path]]
+
+
+def read_parquet(source: Path, name: str, fetch: Fetch = list) -> tuple[InMemory, InMemory] | None:
     """The training and the test part, or None if there are no such Parquet files at `source`.
 
     Ids are row numbers unless there is an integer column `id`. Class names come from the metadata
     of the files; without any, they are "0" .. "Z-1", where Z - 1 is the largest label. Files that
-    do not fit together or cannot be read raise `ArcalError`.
+    do not fit together or cannot be read raise `ArcalError`. `fetch` gives paths of the files that
+    can be read.
     """
-    files = find(source)
-    if files is None:
+    there = find(source)
+    if there is None:
         return None
-    train, test = files
+    train, test = files = [list(fetch(part)) for part in there]
     names = class_names(train + test)
     labels = [[integers(file, LABEL) for file in part] for part in files]
     for part, columns in zip(files, labels, strict=True):

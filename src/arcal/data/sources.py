@@ -12,6 +12,7 @@ from arcal.data.arrow_folder import is_saved, saved_parts
 from arcal.data.image_files import has_class_folders
 from arcal.data.npz import parts_in
 from arcal.data.parquet_files import SHARD
+from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
 from arcal.files import expanded
 
@@ -82,13 +83,36 @@ class Source:
         return name, f"{self.name}/{name}" if name else self.name, paths
 
 
+@dataclass(frozen=True)
+class RemoteSource(Source):
+    """A data set behind a URL, of which the chosen part alone is copied."""
+
+    remote: Listed
+
+    def choose(self, part: str | None) -> tuple[str, str, tuple[Path, ...]]:
+        """As of any other source, but with the paths of copies."""
+        with self.remote.told():
+            name, title, paths = super().choose(part)
+            return name, title, self.remote.fetch(paths)
+
+
 def find_source(source: str) -> Source:
-    """What there is at a path or under the name "fashion"; nothing to read raises `ArcalError`."""
+    """What there is at a path, behind a URL, or under the name "fashion".
+
+    Nothing to read raises `ArcalError`.
+    """
     if not source:
         raise ArcalError(f"no data is named: {READABLE}")
     if source == "fashion":
         return Source(Path(source), source, "parquet", part_files(EMBEDDED / source, "parquet"))
-    path = expanded(source)
+    if is_remote(source):
+        with listed(source) as remote:
+            there = _at_path(source, remote.path)
+            return RemoteSource(there.path, there.name, there.format, there.parts, remote)
+    return _at_path(source, expanded(source))
+
+
+def _at_path(source: str, path: Path) -> Source:
     if path.is_file():
         return _file(path)
     there = (path.is_dir() and _special_folder(path)) or _named_files(path)

@@ -7,6 +7,7 @@ Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet,
     metrics.jsonl            one line per epoch
     files.json               what the files of the images held, of a folder of images
     checkpoint.safetensors   the state after the last epoch, for resuming and for evaluation
+    rescoring/PART/          the scores of blocks of images, while they are ranked anew in training
     predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
     scores/PART-NAME.parquet      id, robustness, success, predicted, label, passes; NAME is the
                                   order, or for the order `attack` the name of the attack

@@ -137,6 +137,11 @@ class RunFolder:
         return self.path / "checkpoint.safetensors"
 
     @property
+    def rescoring(self) -> Path:
+        """The folder of the shards of a re-scoring during training, until it is done."""
+        return self.path / "rescoring"
+
+    @property
     def files(self) -> Path:
         """The file that says what the files of its images held, if they are files."""
         return self.path / "files.json"

@@ -8,7 +8,7 @@ after each epoch their validation probabilities are averaged and the method lear
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from arcal.errors import ArcalError
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.training._rescoring import Rescoring, Scorer, forget
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
 from arcal.training.trackers import flat
@@ -37,9 +38,6 @@ log = logging.getLogger("arcal.epochs")
 
 EVALUATION_BATCH = 100
 """Larger batches leave a processor's cache: at 500 small networks take twice as long."""
-
-Scorer = Callable[[list[nn.Module], Part, Tensor], Tensor]
-"""The robustness `(M, B)` of a part's inputs at positions `(B,)` by each of M members."""
 
 
 @dataclass
@@ -102,33 +100,34 @@ def fit(
     method.begin(recipe.epochs, recipe.full_rate)
     loop = _Loop(members, method, recipe, fabric, loaders)
     records = loop.restore(folder) if folder else []
+    if folder and len(records) != (first := fabric.broadcast(len(records))):
+        raise ArcalError(
+            f"rank {fabric.global_rank} reads {len(records)} epochs in {folder.path} and rank 0 "
+            f"{first}: give --runs a folder that all machines share"
+        )
     for record in records:
         fabric.log_dict(flat(record), step=record["epoch"])
-    for epoch in range(len(records) + 1, recipe.epochs + 1):
-        start = time.perf_counter()
-        loss = loop.train(epoch, training)
-        measures, learned = loop.validate(validation)
-        record = {
-            "epoch": epoch,
-            "rate": loop.rate,
-            "loss": loss,
-            **measures,
-            "seconds": round(time.perf_counter() - start, 3),
-            **learned,
-        }
-        if method.rescores_after(epoch):
+    for epoch in range(len(records) + (not loop.unscored), recipe.epochs + 1):
+        if loop.unscored:
+            record = records[-1]
+        else:
+            record = loop.epoch(epoch, training, validation)
+            records.append(record)
+            loop.unscored = method.rescores_after(epoch)
+        if loop.unscored:
             if rescore is None:
                 raise ArcalError("the method re-scores during training: give fit a scorer")
+            loop.save(folder, records)
             start = time.perf_counter()
             for part, name in ((training, "train"), (validation, "validation")):
-                method.assign(name, part.ids, loop.cut(part, rescore))
+                method.assign(name, part.ids, loop.cut(part, name, rescore, folder))
             record["rescoring_seconds"] = round(time.perf_counter() - start, 3)
-        records.append(record)
+            loop.unscored = False
+        loop.save(folder, records)
         if folder and fabric.is_global_zero:
-            folder.log_epochs(records)
-            loop.save(folder, epoch)
+            forget(folder)
             log.info(
-                f"{folder.path.name}: epoch {epoch} of {recipe.epochs}, loss {loss:.4f}, "
+                f"{folder.path.name}: epoch {epoch} of {recipe.epochs}, loss {record['loss']:.4f}, "
                 f"validation accuracy {100 * record['accuracy']:.2f} %, "
                 f"ECE {100 * record['ece']:.2f} x 10^-2, {record['seconds']:.1f} s"
             )
@@ -183,6 +182,17 @@ class _Loop:
             self.models.append(wrapped)
             self.optimizers.append(optimizer)
         self.momenta = [_momenta(model) if recipe.core_batch else {} for model in self.models]
+        self.unscored = False
+        """Whether the last epoch still has to be re-scored."""
+
+    def epoch(self, epoch: int, training: Part, validation: Part) -> dict[str, Any]:
+        """One epoch, and what is recorded of it."""
+        start = time.perf_counter()
+        loss = self.train(epoch, training)
+        measures, learned = self.validate(validation)
+        seconds = round(time.perf_counter() - start, 3)
+        about = {"epoch": epoch, "rate": self.rate, "loss": loss}
+        return about | measures | {"seconds": seconds} | learned
 
     def train(self, epoch: int, part: Part) -> float:
         """One epoch of every member; returns the mean loss."""
@@ -280,14 +290,11 @@ class _Loop:
         }
         return measures, self.method.learn(ids, confidence, correct)
 
-    def cut(self, part: Part, rescore: Scorer) -> Tensor:
+    def cut(self, part: Part, name: str, rescore: Scorer, folder: RunFolder | None) -> Tensor:
         """A part's levels `(N,)` in the order of its ids, by the members' mean rank as they are."""
-        positions = self._share(torch.arange(len(part)))
-        robustness = rescore([member.model for member in self.members], part, positions)
-        ids, *members = self._gathered([part.ids[positions], *robustness])
-        ranking = mean_rank(torch.stack(members), ids)
-        order = part.ids.argsort().argsort()  # what is gathered ascends by id
-        return levels(ranking, ids, self.method.R)[order]
+        models = [member.model for member in self.members]
+        robustness = Rescoring(rescore, models, self.fabric, folder).robustness(part, name)
+        return levels(mean_rank(robustness, part.ids), part.ids, self.method.R)
 
     @property
     def rate(self) -> float:
@@ -312,8 +319,11 @@ class _Loop:
         torch.distributed.all_gather(shares, column)
         return torch.cat(shares).cpu()
 
-    def save(self, folder: RunFolder, epoch: int) -> None:
-        """All that is needed to continue after this epoch, in one file."""
+    def save(self, folder: RunFolder | None, records: list[dict[str, Any]]) -> None:
+        """All that is needed to continue after the last of these epochs, and their records."""
+        if folder is None or not self.fabric.is_global_zero:
+            return
+        folder.log_epochs(records)
         tensors = {f"method.{name}": t for name, t in self.method.state_dict().items()}
         for m, (member, optimizer) in enumerate(zip(self.members, self.optimizers, strict=True)):
             for name, tensor in member.model.state_dict().items():
@@ -322,13 +332,17 @@ class _Loop:
                 for name, value in state.items():
                     if value is not None:
                         tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
-        save_tensors(folder.checkpoint, tensors, epoch=epoch, run=folder.digest)
+        header = {"epoch": len(records), "run": folder.digest}
+        if self.unscored:
+            header["unscored"] = True
+        save_tensors(folder.checkpoint, tensors, **header)
 
     def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
         """Load the folder's checkpoint, if there is one; returns the records up to it."""
         if not folder.checkpoint.exists():
             return []
         tensors, header = _checkpoint_of(folder)
+        self.unscored = header.get("unscored", False)
         records = folder.epochs()[: header["epoch"]]
         if len(records) < header["epoch"]:
             raise ArcalError(

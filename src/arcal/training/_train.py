@@ -1,6 +1,8 @@
 """Training one run, from its configuration to its folder."""
 
+import copy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,14 +13,15 @@ from torch import Tensor, nn
 from arcal.attacks import attack_named
 from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
-from arcal.data import Data, InMemory, Part, as_input, batches
+from arcal.data import Data, InMemory, Part, as_input, batches, load
 from arcal.errors import ArcalError
 from arcal.methods import Method, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.networks import ResNetV2
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder, content_hash
-from arcal.training._fit import Member, Scorer, fit
+from arcal.training._fit import Member, fit
+from arcal.training._rescoring import Scorer
 from arcal.training._same_images import check_images, keep_images
 from arcal.training.run import Run, is_done
 from arcal.training.scoring import BATCH, score_run
@@ -134,33 +137,53 @@ def _train(
     from arcal.compute.device import run_on  # takes seconds to import
 
     fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
-    run_on(fabric, _Training(run, folder, method, data, compute))
+    training = _Training(run, folder, method, data, compute)
+    run_on(fabric, training, elsewhere=replace(training, data=None))
 
 
 @dataclass(frozen=True)
 class _Training:
-    """The training of a run, in each of its processes."""
+    """The training of a run, in each of its processes; without `data` a process reads it itself."""
 
     run: Run
     folder: RunFolder
     method: Method
-    data: Data
+    data: Data | None
     compute: Compute
 
     def __call__(self, fabric: "Fabric") -> None:
-        run, data = self.run, self.data
+        run = self.run
+        data = self.data or _read(run, self.folder, fabric.global_rank)
+        # Processes that are started here share the memory of tensors: each updates its own.
+        method = copy.deepcopy(self.method)
         with self.compute.limited():
             fit(
                 [Member(_network(run, data, seed), seed) for seed in run.seeds],
-                self.method,
+                method,
                 run.recipe,
                 data.train,
                 data.validation,
                 fabric=fabric,
                 folder=self.folder,
-                rescore=_scorer(run) if self.method.ranks else None,
+                rescore=_scorer(run, self.compute.loaders) if method.ranks else None,
                 loaders=self.compute.loaders,
             )
+
+
+def _read(run: Run, folder: RunFolder, rank: int) -> Data:
+    """The data of a run, read again; other data than the folder's raises `ArcalError`."""
+    data = _loaded(run.data, tuple(run.choice.items()))
+    if run.path("", data).name != folder.name:
+        raise ArcalError(
+            f"{run.data} is other data where rank {rank} runs than where rank 0 does: give all "
+            "machines the same"
+        )
+    return data
+
+
+@lru_cache(maxsize=1)
+def _loaded(source: str, choice: tuple[tuple[str, Any], ...]) -> Data:
+    return load(source, **dict(choice))
 
 
 def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute: Compute) -> None:
@@ -168,7 +191,15 @@ def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute
 
     def scores(part: Part, name: str, order: str, attack: Attack | None) -> Tensor:
         members = [
-            score_run(base, part, name, order, attack=attack, fabric=compute.fabric())
+            score_run(
+                base,
+                part,
+                name,
+                order,
+                attack=attack,
+                fabric=compute.fabric(),
+                loaders=compute.loaders,
+            )
             for base in bases
         ]
         return torch.stack([one.robustness for one in members])
@@ -189,18 +220,20 @@ def _order(run: Run) -> tuple[str, Attack | None]:
     return order, None if attack is None else attack_named(attack)
 
 
-def _scorer(run: Run) -> Scorer:
-    """A function that scores inputs with the current members ("on the fly", section 4)."""
+def _scorer(run: Run, loaders: int) -> Scorer:
+    """A function that scores inputs with the current members ("on the fly", section 4).
+
+    Images are read once for all members, by `loaders` processes where they are files.
+    """
     order, attack = _order(run)
 
     def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
         robustness = []
+        workers = 0 if isinstance(part, InMemory) else loaders
+        read = list(batches(part, BATCH, order=positions, workers=workers))
         for model, seed in zip(models, run.seeds, strict=True):
             device = next(model.parameters()).device
-            inputs = (
-                (ids, as_input(images, device), labels)
-                for ids, images, labels in batches(part, BATCH, order=positions)
-            )
+            inputs = ((ids, as_input(images, device), labels) for ids, images, labels in read)
             scores = score(model, inputs, order, attack=attack, seed=seed)
             robustness.append(scores.robustness)
         return torch.stack(robustness)

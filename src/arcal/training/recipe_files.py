@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import tomli_w
 
+from arcal.data.remote import absolute
 from arcal.errors import ArcalError
 from arcal.external import near
 from arcal.files import expanded, write_whole
@@ -52,7 +53,7 @@ def as_table(recipe: Recipe) -> dict[str, Any]:
 
 def write_command(run: Run, folder: RunFolder) -> None:
     """Write train.toml into a run's folder: `arcal train --config` of it trains the run again."""
-    data = run.data if run.data == "fashion" else str(expanded(run.data).absolute())
+    data = run.data if run.data == "fashion" else absolute(run.data)
     usual = {field.name: field.default for field in fields(Run)}
     values = {
         "command": "train",

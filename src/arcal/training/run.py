@@ -12,9 +12,9 @@ from torch import nn
 
 from arcal.compute import check_count
 from arcal.data import Data, load
+from arcal.data.remote import absolute
 from arcal.errors import ArcalError
 from arcal.external import NetworkSource, near
-from arcal.files import expanded
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
@@ -145,7 +145,7 @@ class Run:
             if config["recipe"][name] == absent:
                 del config["recipe"][name]
         embedded = self.data == "fashion"
-        source = self.data if embedded else str(expanded(self.data).absolute())
+        source = self.data if embedded else absolute(self.data)
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
         config |= {"data": about, "validation": len(data.validation)}
         del config["weights"]
@@ -283,8 +283,9 @@ def is_done(folder: RunFolder) -> bool:
     """Whether the run has been trained to its last epoch and all its metrics are written."""
     if not folder.checkpoint.exists():
         return False
-    epochs = read_run(folder).run.recipe.epochs
-    return load_header(folder.checkpoint).get("epoch") == epochs == folder.epochs_done()
+    epochs, header = read_run(folder).run.recipe.epochs, load_header(folder.checkpoint)
+    whole = header.get("epoch") == epochs == folder.epochs_done()
+    return whole and not header.get("unscored", False)
 
 
 def fingerprint_of(folder: RunFolder) -> str:

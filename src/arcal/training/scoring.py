@@ -19,7 +19,7 @@ from torch import Tensor
 from arcal.attacks import BoundaryProjection, name_of, settings_of
 from arcal.compute.memory import keep_memory
 from arcal.compute.watch import watched
-from arcal.data import Part, as_input, batches
+from arcal.data import InMemory, Part, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
 from arcal.files import locked
@@ -47,6 +47,7 @@ def score_run(
     attack: Attack | None = None,
     fabric: "Fabric | None" = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    loaders: int = 0,
 ) -> Robustness:
     """Score a part of the data by `order` with the model of a run, or read the existing scores.
 
@@ -55,7 +56,7 @@ def score_run(
     order of the part's ids, the file is ascending by id. Finished shards are not scored again. The
     processes of `fabric`, by default one on the CPU, share the work through one file system; two
     calls that need the same file at the same time score it once. `progress` gets the number of
-    images done and the total.
+    images done and the total. `loaders` processes of each read images ahead.
 
     An unknown order, a run that is not finished, an empty part, existing scores of another model,
     data set or attack, and existing shards of another number of threads or type of device raise
@@ -82,10 +83,10 @@ def score_run(
     }
     if order == "attack":
         fingerprint["attack"] = settings_of(attack)
-    from arcal.compute.device import fabric_on, run_on  # takes seconds to import
+    from arcal.compute.device import all_call, fabric_on, run_on  # takes seconds to import
 
     fabric = fabric or fabric_on("cpu")
-    started = fabric.world_size > 1 and torch.distributed.is_initialized()
+    started = all_call(fabric)
     if path.exists():
         log.info(f"{part.name} was scored before: {path}")
     if started or not path.exists():  # processes that run already must all take this branch
@@ -94,7 +95,7 @@ def score_run(
         seed = read_run(folder).run.seeds[0]  # so that the order `random` differs by run
         how = {"threads": torch.get_num_threads(), "device": fabric.device.type, "batch": BATCH}
         model = model_of(folder)
-        scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how)
+        scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how, loaders)
         if before := scoring.done():
             log.info(f"{before:,} of {len(part):,} images were scored before: {scoring.folder}")
         with watched(lambda: progress(scoring.done(), len(part))):
@@ -142,6 +143,7 @@ class _Scoring:
     seed: int
     path: Path
     fingerprint: dict[str, Any]
+    loaders: int
 
     @property
     def folder(self) -> Path:
@@ -203,17 +205,20 @@ class _Scoring:
         """Score the shards of these numbers and save each when it is done."""
         model, blocks = self.model.to(device), self.blocks()
         attack = self.attack if self.order == "attack" else None
+        batches = [batch for number in numbers for batch in blocks[number].split(BATCH)]
+        lazy = not isinstance(self.part, InMemory)
+        ahead = ReadAhead(self.part, batches, self.loaders if lazy else 0)
         for number in numbers:
-            inputs = self._inputs(blocks[number], device)
+            inputs = self._inputs(ahead, blocks[number], device)
             scores = score(model, inputs, self.order, attack=attack, seed=self.seed)
             about = self.fingerprint | _files(self.part, blocks[number])
             save_scores(self.shard(number), scores, about)
 
     def _inputs(
-        self, block: Tensor, device: torch.device
+        self, ahead: ReadAhead, block: Tensor, device: torch.device
     ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        for ids, images, labels in batches(self.part, BATCH, order=block):
-            yield ids, as_input(images, device), labels
+        for rows in block.split(BATCH):
+            yield self.part.ids[rows], as_input(ahead.images(rows), device), self.part.labels[rows]
 
     def merge(self) -> None:
         """Merge the shards into the score file, and remove them."""

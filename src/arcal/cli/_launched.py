@@ -1,0 +1,95 @@
+"""A command that `torchrun` or `srun` started in several processes: it is run once, and says so."""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from arcal.cli.train import Train
+from arcal.errors import ArcalError
+
+if TYPE_CHECKING:
+    from arcal.compute.launcher import Launcher
+
+PATIENCE = 1.0
+"""Seconds that others leave to the process of rank 0, which says what all of them would say."""
+
+
+def launcher() -> "Launcher | None":
+    """What started this process as one of several, if anything did."""
+    if not {"LOCAL_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"} & os.environ.keys():
+        return None
+    from arcal.compute.launcher import Launcher  # imports torch
+
+    return Launcher.from_environment()
+
+
+def run(command: Any) -> None:
+    """Run a command, in all processes of a launcher if there is one.
+
+    A launcher that does not fit what the command says, and another command than `arcal train` in
+    several processes, raise `ArcalError`.
+    """
+    by = launcher()
+    if by is None:
+        return command()
+    if isinstance(command, Train):
+        by.check(command.devices, command.nodes)
+    elif by.size > 1:
+        raise ArcalError(
+            f"{by.name} started {by.size} processes, which only `arcal train` can join: start this "
+            "command once, without it"
+        )
+    if by.size == 1:
+        return command()
+    from arcal.compute.launcher import run_joined
+    from arcal.parents import end_with_launcher
+
+    if by.rank:
+        for handler in logging.getLogger("arcal").handlers:
+            handler.addFilter(_name_rank)
+    end_with_launcher()
+    signal.signal(signal.SIGTERM, _stop)
+    return run_joined(by, command.accelerator, command)
+
+
+def _name_rank(record: logging.LogRecord) -> bool:
+    """Say in each line of a log which process it is of, unless it is the first."""
+    from arcal.compute.launcher import named
+
+    if (by := launcher()) is not None:
+        record.msg, record.args = f"{named(by)}: {record.getMessage()}", ()
+    return True
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise ArcalError("stopped from outside; what was finished is saved, the same command continues")
+
+
+def line_of(error: BaseException, line_for: Callable[[BaseException], str]) -> str | None:
+    """The line for an error; None in a process of several that another one speaks for."""
+    by = launcher()
+    if by is None or by.size == 1:
+        return line_for(error)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends now, and first says why
+    from arcal.compute.launcher import is_lost, named
+    from arcal.compute.processes import KILLED
+
+    if by.rank:
+        time.sleep(PATIENCE)
+    if not by.claims():
+        return None
+    line = KILLED if is_lost(error) else line_for(error)
+    return f"{named(by)}: {line}" if by.rank else line
+
+
+def leave(code: int) -> NoReturn:
+    """End this process; one of several at once, since its threads may wait for those that ended."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if (by := launcher()) is not None and by.size > 1:
+        os._exit(code)
+    sys.exit(code)

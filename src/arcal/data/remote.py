@@ -1,0 +1,222 @@
+"""Data behind a URL: what is there is listed, and what is read is copied once, through fsspec.
+
+The names alone, as empty files in a folder for a moment, are read by the rules of local names. The
+files of the part that is read then lie in the user's cache under their own names, and are copied
+again once the store says that they have changed.
+"""
+
+import contextlib
+import errno
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from time import monotonic
+from typing import Any
+
+from arcal.data.decoded import cache_folder
+from arcal.errors import ArcalError
+from arcal.files import expanded, locked, parse_json, write_json, write_whole
+
+log = logging.getLogger(__name__)
+
+READABLE = (".parquet", ".tar", ".csv", ".tsv", ".jsonl", ".ndjson")
+"""Endings of files that are read from elsewhere: each holds its images or rows itself."""
+DEPTH = 2
+"""Folders into which a listing goes, such as test/ in the one that is named."""
+CHANGES = re.compile("size|e-?tag|mtime|modified|md5|crc32c|generation|created|updated", re.I)
+"""What a store says of a file that changes with it."""
+
+
+def is_remote(source: str | Path) -> bool:
+    """Whether a source is a URL, such as s3://bucket/prefix, and no path.
+
+    >>> is_remote("s3://bucket/pets"), is_remote("data/pets")
+    (True, False)
+    """
+    return isinstance(source, str) and bool(re.match(r"[a-z][a-z0-9+.-]*://", source, re.I))
+
+
+def absolute(source: str) -> str:
+    """A source wherever the working folder is: a URL as it is, a path in full."""
+    return source if is_remote(source) else str(expanded(source).absolute())
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What there is behind a URL: `path` stands for it, and `fetch` makes its files local."""
+
+    path: Path
+    fetch: Callable[[Sequence[Path]], tuple[Path, ...]]
+    told: Callable[[], contextlib.AbstractContextManager[None]]
+    """A context in which errors name the URL."""
+
+
+@contextlib.contextmanager
+def listed(url: str) -> Iterator[Listed]:
+    """What there is behind the URL of a file, a folder, or a prefix such as s3://bucket/cifar10.
+
+    A package that is missing, a store that does not let one in, and a URL with nothing behind it
+    raise `ArcalError`.
+
+    >>> import fsspec
+    >>> fsspec.filesystem("memory").pipe("/pets/test.tar", b"")
+    >>> with listed("memory://pets") as there:
+    ...     print([path.name for path in there.path.iterdir()])
+    ['test.tar']
+    """
+    store, root = _opened(url)
+    if _is_local(store):
+        yield Listed(Path(root), tuple, contextlib.nullcontext)
+        return
+    base, names = _names(url, store, root)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary) / (PurePosixPath(_bare(base)).name or "data")
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).touch()
+        above = url.rstrip("/")[: len(url.rstrip("/")) - len(root) + len(base)]
+
+        @contextlib.contextmanager
+        def told() -> Iterator[None]:
+            try:
+                yield
+            except ArcalError as error:
+                raise ArcalError(str(error).replace(str(folder), above)) from None
+
+        def fetch(paths: Sequence[Path]) -> tuple[Path, ...]:
+            relative = [path.relative_to(folder).as_posix() for path in paths]
+            return tuple(_copied(store, names[name], name, base) for name in relative)
+
+        rest = _bare(root)[len(_bare(base)) :].strip("/")
+        with told():
+            yield Listed(folder / rest, fetch, told)
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    with _refusals(url):
+        store, root = url_to_fs(url)
+    return store, str(root).rstrip("/")
+
+
+def _is_local(store: Any) -> bool:
+    from fsspec.implementations.local import LocalFileSystem
+
+    return isinstance(store, LocalFileSystem)
+
+
+def _bare(path: str) -> str:
+    """A path without what may follow a `?` in a URL, such as a signature."""
+    return path.partition("?")[0]
+
+
+def _names(url: str, store: Any, root: str) -> tuple[str, dict[str, str]]:
+    """The folder that a URL means, and its files: by their names in it, what the store calls them.
+
+    No name leads out of the folder, whatever the store says.
+    """
+    parent = _bare(root).rpartition("/")[0]
+    with _refusals(url):
+        store.invalidate_cache()
+        if _bare(root).lower().endswith(READABLE):
+            store.info(root)
+            return parent, {PurePosixPath(_bare(root)).name: root}
+        paths, base = _listing(store, root), root
+        if not paths:
+            rest = re.compile(rf"{re.escape(root)}[-_.]")
+            paths, base = [path for path in _listing(store, parent) if rest.match(path)], parent
+        if not paths:
+            raise FileNotFoundError(url)
+    names = {path[len(base) :].lstrip("/"): path for path in paths if path.startswith(base)}
+    names = {name: path for name, path in names.items() if _is_inside(name)}
+    if not names:
+        raise ArcalError(
+            f"{url} holds nothing that is read from elsewhere: give Parquet, .tar, CSV or JSON "
+            "lines, by their folder or their name; folders of images have to be copied first"
+        )
+    return base, names
+
+
+def _listing(store: Any, root: str) -> list[str]:
+    try:
+        return sorted(map(str, store.find(root, maxdepth=DEPTH)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_inside(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return name.lower().endswith(READABLE) and ".." not in parts and "\\" not in name
+
+
+def _copied(store: Any, path: str, name: str, base: str) -> Path:
+    """A file's copy in the user's cache, made unless there is one of the same size and time."""
+    cache = cache_folder()
+    if cache is None:
+        raise ArcalError(f"{path} has to be copied, but ARCAL_CACHE is empty: name a folder by it")
+    scheme = store.protocol if isinstance(store.protocol, str) else store.protocol[0]
+    place = re.sub(r"^[a-z]+://|[:?*<>|\"\\]", "", _bare(base)).strip("/").split("/")
+    copy = cache.joinpath("remote", scheme, *(part for part in place if part != ".."), name)
+    facts = copy.with_name(f".{copy.name}.json")
+    with locked(copy.with_name(f".{copy.name}.lock")):
+        with _refusals(path):
+            about = store.info(path)
+        known = {key: str(value) for key, value in about.items() if CHANGES.search(key)}
+        if copy.exists() and _read(facts) == known and about.get("size") in (None, _size(copy)):
+            return copy
+        started = monotonic()
+        facts.unlink(missing_ok=True)
+        with _refusals(path):
+            write_whole(copy, lambda temporary: store.get_file(path, str(temporary)))
+        if about.get("size") not in (None, _size(copy)):
+            raise ArcalError(f"{path} was cut off on the way: run the command again")
+        write_json(facts, known)
+        log.info(f"copied {path} to {copy} in {monotonic() - started:.1f} s")
+    return copy
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _read(facts: Path) -> Any:
+    try:
+        return parse_json(facts.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+@contextlib.contextmanager
+def _refusals(url: str) -> Iterator[None]:
+    """Whatever a store raises, as one line; that this machine's disk is full is another matter."""
+    try:
+        yield
+    except ArcalError:
+        raise
+    except Exception as error:  # each store has its own errors
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
+            error = error.__cause__  # whatever a web server is asked for in vain
+        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        kind, status = type(error).__name__, getattr(error, "status", 0)
+        if isinstance(error, ImportError):
+            advice = f"cannot be read ({reason}): pip install 'arcal[remote]', or that package"
+        elif isinstance(error, FileNotFoundError) or status == 404:
+            advice = "is not there: give the URL of a file, a folder or the beginning of a name"
+        elif (
+            isinstance(error, PermissionError)
+            or status in (401, 403)
+            or re.search("Credential|Auth|Forbidden", kind)
+        ):
+            advice = (
+                f"lets nobody in without credentials ({reason}): give those that its package "
+                "looks for, such as AWS_PROFILE or GOOGLE_APPLICATION_CREDENTIALS"
+            )
+        else:
+            advice = f"cannot be read ({kind}: {reason}): try again, or copy it first"
+        raise ArcalError(f"{_bare(url)} {advice}") from None

@@ -1,0 +1,80 @@
+"""Processes that decode ahead change no byte of what is written, and no error."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from arcal.audits import Settings
+from arcal.audits._examples import Examples
+from arcal.data import load_part
+from arcal.errors import ArcalError
+from command_line import arcal
+
+NET = """import torch
+from torch import nn
+torch.manual_seed(0)
+net = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 3))
+"""
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(NET)
+    generator = np.random.default_rng(0)
+    for i in range(420):  # three blocks
+        path = tmp_path / "photos" / "abc"[i % 3] / f"{i}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(generator.integers(0, 255, (20, 24, 3), np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+def written(command, out, *options):
+    done = arcal(command, "net.py:net", "photos", "--size", 28, "--out", out, "-q", *options)
+    assert done.code == 0, done.stderr
+    return out
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core only
+def test_scores_are_the_same_bytes(photos, tmp_path):
+    order = ["--order", "margin"]
+    plain = written("score", tmp_path / "plain.parquet", *order)
+    ahead = written("score", tmp_path / "ahead.parquet", *order, "--loaders", 2)
+    assert plain.read_bytes() == ahead.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_audits_are_the_same_bytes(photos, tmp_path):
+    order = ["--order", "gradient", "--shift", "fog-3", "--no-images"]
+    plain = written("audit", tmp_path / "plain", *order)
+    ahead = written("audit", tmp_path / "ahead", *order, "--loaders", 2)
+    for name in ("audit.json", "inputs.parquet"):
+        assert (plain / name).read_bytes() == (ahead / name).read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+def test_a_damaged_image_is_the_same_line_and_what_was_done_is_kept(photos, tmp_path):
+    part = load_part("photos", size=16)
+    probed = set(Examples.from_part(part).order()[:100].tolist())  # met before the first block
+    last = next(i for i in reversed(range(len(part))) if i not in probed)
+    assert last >= 400
+    broken = photos.parent / part.where(last)
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:-300])
+    out = tmp_path / "scores.parquet"
+    command = ["score", "net.py:net", "photos", "--size", 16, "--out", out, "--order", "margin"]
+    lines = [arcal(*command, "-q", "--loaders", loaders).line for loaders in (0, 2)]
+    assert lines[0] == lines[1]
+    assert broken.name in lines[0]
+    assert len(list(tmp_path.glob(".scores.work/*/*.parquet"))) == 2
+    broken.write_bytes(whole)
+    done = arcal(*command, "-q", "--loaders", 2)
+    assert done.code == 0, done.stderr
+
+
+def test_what_does_not_go_together_is_refused(photos):
+    line = arcal("score", "net.py:net", "photos", "--loaders", 2, "--devices", 2).line
+    assert "--loaders read ahead for one process" in line
+    with pytest.raises(ArcalError, match="-1 loaders"):
+        Settings(loaders=-1)
