@@ -17,11 +17,9 @@ def time_limit(minutes: float | None) -> Iterator[None]:
 
     Without `minutes` there is no limit. What is not above 0, or is infinite, raises `ArcalError`.
 
-    >>> import time
-    >>> with time_limit(0.001):
-    ...     time.sleep(5)
-    Traceback (most recent call last):
-    arcal.cli._time_limit.TimeIsUp: 0.001 minutes are over
+    >>> with time_limit(60):
+    ...     print("done in time")
+    done in time
     """
     if minutes is None:
         yield
