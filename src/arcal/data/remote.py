@@ -62,8 +62,8 @@ def listed(url: str) -> Iterator[Listed]:
     raise `ArcalError`.
 
     >>> import fsspec
-    >>> fsspec.filesystem("memory").pipe("/pets/test.tar", b"")
-    >>> with listed("memory://pets") as there:
+    >>> fsspec.filesystem("memory").pipe("/example/test.tar", b"")
+    >>> with listed("memory://example") as there:
     ...     print([path.name for path in there.path.iterdir()])
     ['test.tar']
     """
