@@ -1,6 +1,7 @@
 """One value for the device, processes and threads that a command runs on."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,17 +32,27 @@ def check_count(name: str, value: int | None, least: int = 1) -> None:
         raise ArcalError(f"{value} {name}: at most {MOST:,} can be, and more than cores are slower")
 
 
+def gpu_names(visible: str | None, count: int) -> list[str]:
+    """`count` GPUs, of which only those in CUDA_VISIBLE_DEVICES are seen, if it is set.
+
+    >>> gpu_names(None, 2), gpu_names("5,GPU-8932f937", 2), gpu_names("", 0)
+    (['0', '1'], ['5', 'GPU-8932f937'], [])
+    """
+    return visible.split(",")[:count] if visible else [str(i) for i in range(count)]
+
+
 @dataclass(frozen=True)
 class Compute:
     """The device, and the number of processes and threads that work on it.
 
     `accelerator` is "cpu", "gpu" or "auto"; `processes` is the number of its devices, with one
     process each, that share one training or scoring. `workers` is the number of processes of this
-    machine that each train or evaluate one run, and `loaders` the number of further processes per
-    run that read images ahead. `threads` is the number of threads of each process, None for torch's
-    default. `ray` is the address of a Ray cluster that does the work instead, or "local" for one
-    that is started here. `trackers` are shown the metrics of what is trained, by their names in
-    `arcal.training.trackers`. Training has the precision of its recipe, everything else float32.
+    machine that each train or evaluate one run, on a GPU of its own if there are as many, and
+    `loaders` the number of further processes per run that read images ahead. `threads` is the
+    number of threads of each process, None for torch's default. `ray` is the address of a Ray
+    cluster that does the work instead, or "local" for one that is started here. `trackers` are
+    shown the metrics of what is trained, by their names in `arcal.training.trackers`. Training has
+    the precision of its recipe, everything else float32.
 
     A number that is too small or too large, or an accelerator that this machine does not have,
     raises `ArcalError`.
@@ -88,6 +99,16 @@ class Compute:
             return [torch.device("cpu")] * self.processes
         strategy: Any = self.fabric().strategy
         return list(strategy.parallel_devices) if self.processes > 1 else [self.device]
+
+    def gpus(self) -> list[str]:
+        """What CUDA calls the GPUs that workers can be dealt; empty on another accelerator.
+
+        >>> Compute(workers=2).gpus()
+        []
+        """
+        if self.accelerator == "cpu":
+            return []
+        return gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES"), torch.cuda.device_count())
 
     def log(self, precision: str = "32-true") -> None:
         """Log what a command runs on: versions, device, precision, threads and processes."""

@@ -1,5 +1,6 @@
 """Work distributed over processes of this machine."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -22,16 +23,23 @@ def fan_out(
     waves: Iterable[Sequence[Callable[[], object]]],
     workers: int,
     one_more: Callable[[], object] = lambda: None,
+    gpus: Sequence[str] = (),
 ) -> None:
     """Call the functions of each wave in a pool of `workers` processes, one wave after another.
 
     Functions must be picklable. `one_more` is called here whenever one of them has returned. When
     one raises or is killed, all are stopped and the error is raised, as `ArcalError` for a killed
-    process; files that they have written stay.
+    process; files that they have written stay. Of `gpus`, as `Compute.gpus` names them, each
+    process sees one, dealt in turn.
     """
     waves = [list(wave) for wave in waves]
     functions = {getattr(job, "func", job) for wave in waves for job in wave}
-    with process_pool(workers, {function.__module__ for function in functions}) as pool:
+    modules = {function.__module__ for function in functions}
+    dealt = get_context(start_method(modules)).SimpleQueue()
+    for i in range(workers if gpus else 0):
+        dealt.put(gpus[i % len(gpus)])
+    begin = (_begin_on, dealt) if gpus else ()
+    with process_pool(workers, modules, *begin) as pool:
         for wave in waves:
             jobs = [pool.submit(function) for function in wave]
             for job in as_completed(jobs):  # so that an error is raised as soon as it occurs
@@ -83,3 +91,8 @@ def begin_worker() -> None:
     """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
     end_with_parent()
+
+
+def _begin_on(dealt: Any) -> None:
+    begin_worker()
+    os.environ["CUDA_VISIBLE_DEVICES"] = dealt.get()  # before CUDA is asked for anything

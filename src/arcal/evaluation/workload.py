@@ -110,7 +110,7 @@ def evaluate_ahead(
     ]
     counts = [work.done(folder) for folder in folders]
     with watched(lambda: progress(sum(count() for count in counts))):
-        fan_out([jobs], workers)
+        fan_out([jobs], workers, gpus=work.compute.gpus())
 
 
 def _evaluate(

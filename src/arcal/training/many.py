@@ -75,7 +75,7 @@ def train_all(
                 train(run, root, data=data, compute=alone)
         elif todo:
             jobs = [[partial(train, run, root, compute=alone) for run in wave] for wave in waves]
-            fan_out(jobs, compute.workers)
+            fan_out(jobs, compute.workers, gpus=compute.gpus())
     return [run.folder(root, loaded[_data(run)]) for run in runs]
 
 
