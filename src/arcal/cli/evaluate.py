@@ -37,6 +37,8 @@ class Evaluate:
     corrupting the test set."""
     cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in, as uint8 (30 MB a set of 10,000 CIFAR images)."""
+    cache_limit: Annotated[float | None, flag("GIB")] = None
+    """What --cache may hold: sets used longest ago are deleted for new ones."""
     ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
     """Other data sets, written as for `arcal train --data`: their test sets are out of
     distribution. Images of another size are resized, which is said."""
@@ -99,6 +101,9 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
         check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):
         raise ArcalError("--official and --cache are of corrupted test sets: add --shift")
+    limit = command.cache_limit
+    if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
+        raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
     sets = [] if command.shift is None else shift_sets(command.shift)
     folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
     same_data(folders)
@@ -121,7 +126,11 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             sets,
             command.order,
             ood=others,
-            corrupted=CorruptedImages(cache=command.cache, official=command.official),
+            corrupted=CorruptedImages(
+                cache=command.cache,
+                official=command.official,
+                most=None if limit is None else int(limit * 2**30),
+            ),
             posthoc=command.posthoc,
             compute=compute,
             progress=progress,

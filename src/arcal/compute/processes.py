@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import get_context
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
@@ -38,8 +39,7 @@ def fan_out(
     dealt = get_context(start_method(modules)).SimpleQueue()
     for i in range(workers if gpus else 0):
         dealt.put(gpus[i % len(gpus)])
-    begin = (_begin_on, dealt) if gpus else ()
-    with process_pool(workers, modules, *begin) as pool:
+    with process_pool(workers, modules, partial(_begin_on, dealt) if gpus else None) as pool:
         for wave in waves:
             jobs = [pool.submit(function) for function in wave]
             for job in as_completed(jobs):  # so that an error is raised as soon as it occurs

@@ -1,5 +1,7 @@
 """Parts with corrupted images, which are made here or read from official files."""
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.data.contents import files_of
-from arcal.data.mapped import read_mapped, write_mapped
+from arcal.data.mapped import delete_oldest, read_mapped, write_mapped
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError
@@ -26,18 +28,19 @@ class CorruptedImages:
     """The source of corrupted images.
 
     By default `arcal.transforms.corrupt` makes them; with a folder `cache` they are stored there as
-    uint8. With a folder `official` they are read from official files (CIFAR-10-C, CIFAR-100-C or
-    ImageNet-C).
+    uint8, and those used longest ago are deleted once all have more than `most` bytes. With a
+    folder `official` they are read from official files (CIFAR-10-C, CIFAR-100-C or ImageNet-C).
     """
 
     cache: Path | None = None
     official: Path | None = None
+    most: int | None = None
 
     def part(self, part: Part, type: str, intensity: int) -> Part:
         """The part under one corruption, whose images are made or read on demand."""
         if self.official is not None:
             return open_official(self.official, type, intensity, part)
-        return Corrupted(part, type, intensity, self.cache)
+        return Corrupted(part, type, intensity, self.cache, self.most)
 
 
 class Corrupted:
@@ -45,7 +48,8 @@ class Corrupted:
 
     If the part is in memory, all its images are corrupted when the first is read; otherwise each is
     corrupted when it is read. With a folder `cache` all are corrupted once and stored in a file,
-    which later calls map into memory.
+    which later calls map into memory; of all such files there those used longest ago are deleted
+    until they have `most` bytes, if that is given.
 
     >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
     >>> clean = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
@@ -54,8 +58,16 @@ class Corrupted:
     ('toy/test under fog, intensity 3', torch.Size([1, 3, 32, 32]))
     """
 
-    def __init__(self, part: Part, type: str, intensity: int, cache: Path | None = None):
-        self.part, self.type, self.intensity, self.cache = part, type, intensity, cache
+    def __init__(
+        self,
+        part: Part,
+        type: str,
+        intensity: int,
+        cache: Path | None = None,
+        most: int | None = None,
+    ):
+        self.part, self.type, self.intensity = part, type, intensity
+        self.cache, self.most = cache, most
         self.name = f"{part.name} under {type}, intensity {intensity}"
         self.ids, self.labels = part.ids, part.labels
         self.classes, self.shape = part.classes, part.shape
@@ -74,7 +86,8 @@ class Corrupted:
     def subset(self, ids: Tensor) -> "Corrupted":
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions_of(ids, self)
-        return Corrupted(self.part.subset(ids), self.type, self.intensity, self.cache)
+        some = self.part.subset(ids)
+        return Corrupted(some, self.type, self.intensity, self.cache, self.most)
 
     def fingerprint(self) -> str:
         """The fingerprint of the part, followed by the corruption and its version."""
@@ -100,12 +113,24 @@ class Corrupted:
         if (files := files_of(self.part)) is not None:
             name += f"-{files.contents.digest(files.positions)}"
         path = self.cache / f"{name}.npy"
-        if not path.exists():
-            write_whole(path, self._write)
-        if (mapped := read_mapped(path)) is None:
+        mapped = self._kept(path)
+        while mapped is None and not path.exists():  # another process needs the room, too
+            mapped = self._kept(path)
+        if mapped is None:
             raise ArcalError(f"{path} is damaged: delete it and evaluate again")
         if mapped.shape != (len(self), *self.shape):
             raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")
+        return mapped
+
+    def _kept(self, path: Path) -> np.ndarray | None:
+        """The images in the file, which is written unless it is there; None of a damaged one."""
+        if not path.exists():
+            write_whole(path, self._write)
+        mapped = read_mapped(path)
+        if self.most is not None:
+            with suppress(OSError):  # of a file that is not ours, or is gone
+                os.utime(path)
+            delete_oldest(path.parent, f"*-v{FORMAT}*.npy", self.most)
         return mapped
 
     def _write(self, path: Path) -> None:

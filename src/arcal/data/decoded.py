@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from arcal.data.mapped import read_mapped, write_mapped
+from arcal.data.mapped import delete_oldest, read_mapped, write_mapped
 from arcal.files import write_whole
 
 FORMAT = 1
@@ -54,7 +54,7 @@ def decoded(files: Sequence[Path], decode: Callable[[], np.ndarray]) -> np.ndarr
     if images.nbytes <= MOST // 2:
         with contextlib.suppress(OSError):  # such as of a full disk, or a folder that is not ours
             write_whole(path, lambda file: write_mapped(file, images.shape, [images]))
-            _delete_oldest(folder)
+            delete_oldest(folder, f"{MARK}*.npy", MOST)
     return images
 
 
@@ -65,14 +65,3 @@ def _content(files: Sequence[Path]) -> str:
         with name.open("rb") as file:
             every.update(file_digest(file, "sha256").digest())
     return every.hexdigest()
-
-
-def _delete_oldest(folder: Path) -> None:
-    """Delete what was used longest ago until the rest has no more than `MOST` bytes."""
-    by_age = sorted((p.stat().st_mtime_ns, p) for p in folder.glob(f"{MARK}*.npy"))
-    left = sum(path.stat().st_size for _, path in by_age)
-    for _, path in by_age[:-1]:  # not the last one, which is in use
-        if left <= MOST:
-            return
-        left -= path.stat().st_size
-        path.unlink(missing_ok=True)

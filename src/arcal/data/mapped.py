@@ -46,15 +46,32 @@ def read_mapped(path: Path) -> np.ndarray | None:
         return None
     if not isinstance(mapped, np.memmap) or mapped.dtype != np.uint8 or mapped.ndim != 4:
         return None
-    with path.open("rb") as file:
-        file.seek(mapped.offset + mapped.nbytes)
-        written = file.read()
+    try:
+        with path.open("rb") as file:
+            file.seek(mapped.offset + mapped.nbytes)
+            written = file.read()
+    except FileNotFoundError:  # deleted since, as one of too many
+        return None
     if not written:
         return mapped
     digest = _digest_of(mapped.shape)
     for rows in range(0, len(mapped), ROWS):
         digest.update(np.ascontiguousarray(mapped[rows : rows + ROWS]).data)
     return mapped if digest.digest() == written else None
+
+
+def delete_oldest(folder: Path, pattern: str, most: int) -> None:
+    """Delete what was used longest ago until the rest has no more than `most` bytes.
+
+    The file used last is kept, whatever its size. One that is mapped stays readable where it is.
+    """
+    by_age = sorted((p.stat().st_mtime_ns, p) for p in folder.glob(pattern))
+    left = sum(path.stat().st_size for _, path in by_age)
+    for _, path in by_age[:-1]:
+        if left <= most:
+            return
+        left -= path.stat().st_size
+        path.unlink(missing_ok=True)
 
 
 def _digest_of(shape: tuple[int, ...]) -> blake2b:
