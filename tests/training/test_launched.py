@@ -167,11 +167,20 @@ def test_a_killed_rank_ends_all_with_one_line_and_the_command_goes_on(tmp_path, 
 @pytest.mark.slow
 def test_an_elastic_restart_goes_on(tmp_path, whole):
     again = torchrun("--standalone", "--nproc-per-node", 2, "--max-restarts", 1)
-    process = start(long(tmp_path, *again))
+    process = start(long(tmp_path, *again), TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1")
     os.kill(ranks(process)[1], signal.SIGKILL)
     code, said = finish(process)
     assert code == 0, said
     assert bits(tmp_path) == whole
+
+
+def test_a_restart_that_would_meet_the_earlier_processes_is_refused():
+    launcher = Launcher("torchrun", 1, 2, 2, 1)
+    shared = {"TORCHELASTIC_RESTART_COUNT": "1", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    with pytest.raises(ArcalError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for it"):
+        launcher.check_restart(shared)
+    launcher.check_restart(shared | {"TORCHELASTIC_RESTART_COUNT": "0"})
+    launcher.check_restart(shared | {"TORCHELASTIC_USE_AGENT_STORE": "False"})
 
 
 @linux

@@ -45,6 +45,7 @@ def run(command: Any) -> None:
         )
     if by.size == 1:
         return command()
+    by.check_restart()
     from arcal.compute.launcher import run_joined
     from arcal.parents import end_with_launcher
 

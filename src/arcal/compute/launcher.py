@@ -72,6 +72,19 @@ class Launcher:
                 "start others"
             )
 
+    def check_restart(self, values: Mapping[str, str] = os.environ) -> None:
+        """Raise `ArcalError` if processes that were started anew would meet the earlier ones.
+
+        `torchrun` keeps one store for all its restarts, in which the addresses of the processes
+        that ended are still found: connecting to them fails, or waits for ever.
+        """
+        restarts = values.get("TORCHELASTIC_RESTART_COUNT", "0")
+        if restarts != "0" and values.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+            raise ArcalError(
+                "torchrun started the processes anew, and would have them connect to those that "
+                "ended: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for it, or run the command again"
+            )
+
     def claims(self) -> bool:
         """Whether this process is the first that says why all of them stop.
 
