@@ -113,16 +113,16 @@ class Corrupted:
         if (files := files_of(self.part)) is not None:
             name += f"-{files.contents.digest(files.positions)}"
         path = self.cache / f"{name}.npy"
-        mapped = self._kept(path)
+        mapped = self._in_cache(path)
         while mapped is None and not path.exists():  # another process needs the room, too
-            mapped = self._kept(path)
+            mapped = self._in_cache(path)
         if mapped is None:
             raise ArcalError(f"{path} is damaged: delete it and evaluate again")
         if mapped.shape != (len(self), *self.shape):
             raise ArcalError(f"{path} is not of {self.name}: delete it and evaluate again")
         return mapped
 
-    def _kept(self, path: Path) -> np.ndarray | None:
+    def _in_cache(self, path: Path) -> np.ndarray | None:
         """The images in the file, which is written unless it is there; None of a damaged one."""
         if not path.exists():
             write_whole(path, self._write)
