@@ -227,7 +227,8 @@ def test_commands_take_urls(server, pets, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_run_keeps_the_url_and_is_the_local_one(server, pets, tmp_path):
+def test_a_run_keeps_the_url_and_is_the_local_one(server, pets, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     size = ["--validation", 5, "--epochs", 1, "--batch-size", 5, "-q"]
     for where, url in (("near", str(pets)), ("far", f"{server.url}/pets")):
         done = arcal("train", "--data", url, *size, "--runs", tmp_path / where)
