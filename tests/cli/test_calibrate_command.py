@@ -161,6 +161,45 @@ def test_unlabelled_images_go_through_the_model(here):
     assert "--unlabelled fashion is DATA" in again.line
 
 
+ROWS = """
+import torch
+from torch import nn
+
+def network():
+    layer = nn.Linear(3, 2)
+    layer.weight.data, layer.bias.data = torch.tensor([[0.0, 0, 0], [3, -1, 0]]), torch.zeros(2)
+    return layer
+"""
+
+
+def test_unlabelled_rows_need_no_label_and_their_columns_go_by_name(here):
+    Path("rows.py").write_text(ROWS)
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(400, 3)).round(3)
+    labels = generator.random(400) < 1 / (1 + np.exp(x[:, 1] - x[:, 0]))
+
+    def write(name: str, columns: dict[str, np.ndarray]) -> None:
+        rows = zip(*columns.values(), strict=True)
+        lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+        Path(name).write_text("\n".join(lines))
+
+    a, b, c = x.T
+    write("labelled.csv", {"a": a, "b": b, "c": c, "fraud": labels.astype(int)})
+    write("same.csv", {"a": a, "b": b, "c": c})
+    write("permuted.csv", {"c": c, "b": b, "fraud": np.full(400, ""), "a": a})
+    write("fewer.csv", {"a": a, "b": b})
+    some = ("rows.py:network", "labelled.csv", "--label", "fraud", "--calibrators", "temperature")
+    same, permuted = (
+        json.loads(succeeds("calibrate", *some, "--json", "--unlabelled", name).stdout)
+        for name in ("same.csv", "permuted.csv")
+    )
+    assert same == permuted
+    assert same["unlabelled"]["n"] == 400
+    assert abs(same["unlabelled"]["accuracy"] - same["before"]["accuracy"]["value"]) < 0.05
+    line = arcal("calibrate", *some, "--unlabelled", "fewer.csv").line
+    assert "fewer.csv has no column c" in line
+
+
 def test_no_misclassified_input_is_a_word_and_the_model_as_it_is(here):
     np.savez("right.npz", logits=9 * np.eye(3)[np.arange(60) % 3], labels=np.arange(60) % 3)
     done = succeeds("calibrate", "right.npz", *USUAL)

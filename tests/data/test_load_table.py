@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_wine
 
-from arcal.data import Table, load_table
+from arcal.data import Table, load_part, load_table, load_texts
 from arcal.errors import ArcalError
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -213,3 +214,17 @@ def test_values_that_do_not_fit_together():
         Table("t", ids, labels, ("a", "b"), ("x",), rows, torch.tensor([0.0, -1.0]).double())
     with pytest.raises(ArcalError, match="has no rows, and so no bounds"):
         _ = Table("t", ids[:0], labels[:0], ("a", "b"), ("x",), rows[:0]).bounds
+
+
+def test_data_that_need_no_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("age,label\n1,\n2,yes")
+    Path("texts.csv").write_text("text\nNever again.\nSuperb.")
+    np.savez("images.npz", images=np.zeros((3, 4, 4), np.uint8))
+    table = load_table("rows.csv", labelled=False)
+    assert (table.columns, table.labels.tolist(), len(table.classes)) == (("age",), [0, 0], 1)
+    assert load_texts("texts.csv", labelled=False).labels.tolist() == [0, 0]
+    assert load_part("images.npz", labelled=False).labels.tolist() == [0, 0, 0]
+    for load, source in ((load_table, "rows.csv"), (load_texts, "texts.csv")):
+        with pytest.raises(ArcalError, match="label"):
+            load(source)

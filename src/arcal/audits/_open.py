@@ -137,6 +137,8 @@ def open_job(
     whole = examples.content
     like = None if examples.part is None else examples.part.shape
     rest = replace(reading, part=None, weight=None, like=like)
+    if examples.kind == "table":  # by name: another file may have them in another order
+        rest = replace(rest, columns=examples.columns)
     known = None if validation is None else _validation(validation, opened, rest, examples)
     if limit is not None:
         if limit < 1:
@@ -203,7 +205,7 @@ def _validation(
 def read_examples(
     source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool = False
 ) -> Examples:
-    """The labelled inputs at a path, as this model takes them; `foreign` ones of any classes."""
+    """The inputs at a path, as this model takes them; `foreign` ones of any classes, or of none."""
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -218,6 +220,7 @@ def read_examples(
         "label": reading.label,
         "weight": reading.weight,
         "classes": None if foreign else reading.classes or _known_classes(opened),
+        "labelled": not foreign,
     }
     if kind == "texts":
         return _texts(source, opened, reading, named)

@@ -53,6 +53,7 @@ def load_part(
     skip_broken: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    labelled: bool = True,
 ) -> InMemory | OnDemand:
     """One part of images with labels, to evaluate a classifier on.
 
@@ -63,7 +64,8 @@ def load_part(
     validation part, otherwise the only one. The part's name says which.
 
     `image`, `label` and `weight` name columns (arrays of `.npz`, endings or fields of WebDataset).
-    `classes` are the names of the model's classes in its order, for labels that are names.
+    `classes` are the names of the model's classes in its order, for labels that are names. Unless
+    the data need be `labelled`, rows and arrays without labels have the label 0.
 
     Without a `size`, all images must have one size. With it they become `size` x `size`, or a pair
     (H, W). `crop` says how: "centre" resizes the short side to 256/224 of the size and crops the
@@ -91,7 +93,7 @@ def load_part(
     settings = Settings(size, crop, resize, interpolation, channels)
     there = find_source(source)
     key, name, paths = there.choose(part)
-    names = Names(image, label, weight, classes)
+    names = Names(image, label, weight, classes, labelled)
     listing = list_part(there.format, key, name, paths, names)
     if isinstance(listing.images, np.ndarray):
         whole = _from_pixels(name, listing, listing.images, settings)

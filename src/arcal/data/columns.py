@@ -20,6 +20,8 @@ ID = "id"
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 TEXTS = ("text", "sentence", "content")
+UNLABELLED = "unlabelled"
+"""The one class of inputs without labels."""
 
 
 class Columns(Protocol):
@@ -67,10 +69,26 @@ def image_column(columns: Columns, given: str | None) -> str:
     return pick(columns, IMAGES, only, "--image")
 
 
+def label_column(
+    columns: Columns, candidates: Sequence[str], given: str | None, labelled: bool
+) -> str | None:
+    """The column of labels; of data that need not be `labelled`, None where there is none."""
+    names = columns.schema.names
+    if not labelled and not any(name in names for name in ([given] if given else candidates)):
+        return None
+    return pick(columns, candidates, given, "--label")
+
+
 def read_labels(
-    columns: Columns, label: str, classes: Sequence[str] | None
+    columns: Columns, label: str | None, classes: Sequence[str] | None, labelled: bool = True
 ) -> tuple[Tensor, tuple[str, ...]]:
-    """The labels int64 `(N,)` in a column, and the names of the classes."""
+    """The labels int64 `(N,)` in a column, and the names of the classes.
+
+    Without a column, and where data that need not be `labelled` miss a label, all are 0 of one
+    class.
+    """
+    if label is None or (not labelled and columns.read(label).null_count):
+        return torch.zeros(len(columns.rows), dtype=torch.int64), (UNLABELLED,)
     return encode_labels(
         columns.read(label),
         label,

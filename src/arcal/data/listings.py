@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ from arcal.data.columns import (
     as_weights,
     encoded_images,
     image_column,
+    label_column,
     numbers,
-    pick,
     read_ids,
     read_labels,
     read_weights,
@@ -49,6 +49,7 @@ class Names(NamedTuple):
     label: str | None
     weight: str | None
     classes: Sequence[str] | None
+    labelled: bool = True
 
 
 def list_part(
@@ -65,10 +66,10 @@ def list_part(
         return _cifar(paths[0], part, name, names)
     columns = open_columns(format, paths)
     image = image_column(columns, names.image)
-    label = pick(columns, LABELS, names.label, "--label")
+    label = label_column(columns, LABELS, names.label, names.labelled)
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    labels, classes = read_labels(columns, label, names.classes)
+    labels, classes = read_labels(columns, label, names.classes, names.labelled)
     images = encoded_images(columns, image)
     return Listing(read_ids(columns), labels, classes, read_weights(columns, names.weight), images)
 
@@ -103,7 +104,8 @@ def _npz(paths: tuple[Path, ...], part: str, names: Names) -> Listing:
     file, *others = paths
     if others:
         raise ArcalError(f"{file.parent} holds several .npz files: name one of them")
-    arrays = read_npz(file, part, image=names.image, label=names.label, weight=names.weight)
+    named: dict[str, Any] = {"image": names.image, "label": names.label, "weight": names.weight}
+    arrays = read_npz(file, part, labelled=names.labelled, **named)
 
     def where(row: int) -> str:
         return f"{file}, row {row}"

@@ -8,6 +8,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from arcal.data.columns import UNLABELLED
 from arcal.errors import ArcalError
 from arcal.files import NO_ARRAY
 from arcal.printable import one_line
@@ -49,19 +50,24 @@ def read_npz(
     image: str | None = None,
     label: str | None = None,
     weight: str | None = None,
+    labelled: bool = True,
 ) -> Arrays:
     """The arrays of a part; `image`, `label` and `weight` name keys that cannot be guessed.
 
     Images are uint8 `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` with C = 1 or 3. Optional are
-    `ids`, integers, and `classes`, the names of the classes. Arrays that are missing, have another
-    type or do not fit together raise `ArcalError`.
+    `ids`, integers, and `classes`, the names of the classes. Unless they need be `labelled`, images
+    without labels have the label 0. Arrays that are missing, have another type or do not fit
+    together raise `ArcalError`.
     """
     keys = _keys(file)
     words = [word for word, name in PARTS.items() if name == part] if part else []
 
-    def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
+    def there(candidates: tuple[str, ...], given: str | None) -> str | None:
         spelt = [name for word in words for name in _spelt(candidates, word)]
-        name = _first(keys, (given,)) if given else _first(keys, (*spelt, *candidates))
+        return _first(keys, (given,)) if given else _first(keys, (*spelt, *candidates))
+
+    def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
+        name = there(candidates, given)
         if name is None:
             raise ArcalError(
                 f"{file} has no array {given or ' or '.join(candidates)}: its arrays are "
@@ -69,10 +75,13 @@ def read_npz(
             )
         return name
 
-    image, label = key(IMAGES, image, "--image"), key(LABELS, label, "--label")
+    image = key(IMAGES, image, "--image")
+    known = labelled or there(LABELS, label) is not None
+    label = key(LABELS, label, "--label") if known else UNLABELLED
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            pixels, labels = arrays[image], arrays[label]
+            pixels = arrays[image]
+            labels = arrays[label] if known else np.zeros(len(pixels), np.int64)
             ids = _optional(arrays, ("ids", "id"), words)
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
             weights = None if weight is None else arrays[key((), weight, "--weight")]

@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.data.columns import ID, Columns, numbers, pick, read_ids, read_labels, read_weights
+from arcal.data.columns import (
+    ID,
+    Columns,
+    label_column,
+    numbers,
+    pick,
+    read_ids,
+    read_labels,
+    read_weights,
+)
 from arcal.data.open_columns import open_columns
 from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
 from arcal.data.sources import find_source
@@ -104,13 +113,15 @@ def load_table(
     columns: Sequence[str] | None = None,
     weight: str | None = None,
     classes: Sequence[str] | None = None,
+    labelled: bool = True,
 ) -> Table:
     r"""One part of a table of numbers: CSV, Parquet, JSON lines, or a folder `datasets` saved.
 
     The label is the column `label`, or that of "label", "labels", "target", "class" and "y" which
     there is; text becomes classes sorted by name, or as in `classes`, the model's own. `columns`
     are the features in the model's order, by default all but label, `weight` and `id`. A column
-    `id` of integers gives the ids, which are otherwise row numbers. `part` is chosen as by
+    `id` of integers gives the ids, which are otherwise row numbers. Unless the data need be
+    `labelled`, all labels are 0 where there are none. `part` is chosen as by
     `load_part`. Text, booleans, missing values and NaN among the features, and whatever else cannot
     be read, raise `ArcalError`.
 
@@ -124,12 +135,12 @@ def load_table(
     there = find_source(source)
     _, name, paths = there.choose(part)
     data = open_columns(there.format, paths)
-    label = _label(data, label)
+    label = _label(data, label, labelled)
     features = _features(data, label, columns, weight)
     N = len(data.rows)
     if not N:
         raise ArcalError(f"{data.path} has no rows: give a part with data")
-    labels, names = read_labels(data, label, classes)
+    labels, names = read_labels(data, label, classes, labelled)
     rows = np.empty((N, len(features)), np.float32)
     for d, feature in enumerate(features):
         values = numbers(data.read(feature), feature, data.rows.where)
@@ -147,18 +158,18 @@ def load_table(
     return Table(name, ids, labels, names, tuple(features), torch.from_numpy(rows), weights)
 
 
-def _label(data: Columns, label: str | None) -> str:
+def _label(data: Columns, label: str | None, labelled: bool) -> str | None:
     names = [name for name in LABELS if name in data.schema.names]
     if label is None and len(names) > 1:
         raise ArcalError(
             f"{data.path} has the columns {' and '.join(names)}: say which is the label with "
             "--label"
         )
-    return pick(data, LABELS, label, "--label")
+    return label_column(data, LABELS, label, labelled)
 
 
 def _features(
-    data: Columns, label: str, columns: Sequence[str] | None, weight: str | None
+    data: Columns, label: str | None, columns: Sequence[str] | None, weight: str | None
 ) -> list[str]:
     if columns is None:
         others = {ID, label, weight}

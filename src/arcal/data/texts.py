@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from arcal.data.columns import LABELS, TEXTS, pick, read_ids, read_labels, read_weights
+from arcal.data.columns import (
+    LABELS,
+    TEXTS,
+    label_column,
+    pick,
+    read_ids,
+    read_labels,
+    read_weights,
+)
 from arcal.data.labels import first, is_text
 from arcal.data.open_columns import open_columns
 from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
@@ -79,13 +87,14 @@ def load_texts(
     label: str | None = None,
     weight: str | None = None,
     classes: Sequence[str] | None = None,
+    labelled: bool = True,
 ) -> Texts:
     r"""One part of texts: CSV, Parquet, JSON lines, or a folder that `datasets` saved.
 
     The text is the column `text`, or the first of "text", "sentence" and "content"; the label is
     the column `label`, or the first of "label", "fine_label", "labels", "coarse_label", "target"
-    and "class". `part`, `weight`, `classes` and ids are as for `load_table`. A text that is
-    missing, and whatever else cannot be read, raises `ArcalError`; an empty text is a text.
+    and "class". `part`, `weight`, `classes`, `labelled` and ids are as for `load_table`. A text
+    that is missing, and whatever else cannot be read, raises `ArcalError`; an empty text is a text.
 
     >>> from pathlib import Path
     >>> _ = Path("reviews.csv").write_text("text,label\nNever again.,bad\nSuperb.,good\n")
@@ -97,10 +106,10 @@ def load_texts(
     _, name, paths = there.choose(part)
     columns = open_columns(there.format, paths)
     text = pick(columns, TEXTS, text, "--text")
-    label = pick(columns, LABELS, label, "--label")
+    label = label_column(columns, LABELS, label, labelled)
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    labels, names = read_labels(columns, label, classes)
+    labels, names = read_labels(columns, label, classes, labelled)
     column = columns.read(text)
     where = columns.rows.where
     if not is_text(column):
