@@ -205,6 +205,34 @@ def test_the_classes_named_are_those_of_the_model_of_a_loader():
         arcal.audit(model, batches(X, Y), classes=["a", "b", "c"])
 
 
+def test_arrays_and_a_data_set_are_data_and_no_order_is_none():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    several = [(X, Y), (X.numpy(), Y.numpy()), TensorDataset(X, Y), batches(X, Y)]
+    said = {arcal.audit(model, data, order="none", name="it").summary() for data in several}
+    assert len(said) == 1
+    assert "40 inputs" in said.pop()
+
+
+def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)).eval()
+    with pytest.raises(ArcalError, match=r"the data has 4, with labels from 1 to 3: number them"):
+        arcal.audit(model, (X, 1 + torch.arange(40) % 3))
+    with pytest.raises(ArcalError, match="lacks some, give the names of the model's"):
+        arcal.audit(model, (X, Y), classes=["a", "b"])
+    shifted = arcal.audit(model, (X, Y + 1), order=None)
+    assert "the labels are 1 to 2, of classes 0 to 2: do they count from 1?" in shifted.summary()
+    other = arcal.audit(model, (X, 2 * Y), order=None)
+    assert "do they count from 1" not in other.summary()
+
+
+def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
+    p, labels = [[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]], [1, 0, 1]
+    audit = arcal.audit(as_predictions(probabilities=p, labels=labels))
+    said = torch.tensor([0.05 / 1.05, 0.9, 0.8]).log()
+    assert audit.models[0].overall.nll.value == pytest.approx(-said.mean().item())
+    assert "1 probability is 0, as if it were rounded: 0.05 is taken" in audit.summary()
+
+
 def states(model):
     modules, weights = list(model.modules()), list(model.parameters())
     return (

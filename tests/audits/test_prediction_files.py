@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from arcal.audits import read_predictions
+from arcal.audits._open import open_predictions
 from arcal.audits._prediction_files import holds_predictions
 from arcal.errors import ArcalError
 
@@ -63,6 +64,20 @@ def test_ids_that_are_names_stay_names(tmp_path):
     )
 
 
+def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(tmp_path):
+    generator = np.random.default_rng(0)
+    z = generator.normal(size=(600, 3)) * 6
+    labels = (z / 3 + generator.gumbel(size=z.shape)).argmax(1)
+    p = softmax(z).round(3)
+    np.savez(tmp_path / "p.npz", probabilities=p, labels=labels)
+    (audited,) = open_predictions([str(tmp_path / "p.npz")], ["p"], R=10)
+    assert (p[np.arange(600), labels] == 0).any()
+    exact = -np.log(softmax(z)[np.arange(600), labels]).mean()
+    assert audited.overall.nll.value == pytest.approx(exact, rel=0.1)
+    assert audited.posthoc.recommended is not None
+    assert "probabilities are 0, as if they were rounded" in audited.facts["Probabilities"]
+
+
 TWO = "label,logits_0,logits_1\n"
 
 
@@ -71,14 +86,16 @@ TWO = "label,logits_0,logits_1\n"
     [
         ("", r"cannot be read \(Empty CSV file\)"),
         (TWO, "there are no rows"),
-        ("label,x\n0,1\n", "there are no logits or probabilities, only label"),
-        ("logits_0,logits_1\n1,2\n", "there are no labels: add them as `labels`"),
+        ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
+        ("logits_0,logits_1\n1,2\n", "there are no labels, only logits_0, logits_1: add them"),
         (TWO + "0,1,2\n,1,2\n", "label is missing in row 1"),
         (TWO + "0,1,2\n1,,2\n", "logits_0 is missing in row 1"),
         (TWO + "0,1,x\n1,1,2\n", "logits_1 is no number in row 0 .'x'.: give numbers alone"),
         (TWO + "0,1,2\n2,1,2\n", "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (TWO + "0,.25,.75\n1,.5,.5\n", "give them as prob"),
         ("label,probability_0,probability_1\n0,.25,.85\n", "do not sum to 1 in row 0"),
+        ("label,cat,dog\n0,.5,.5\n", "only label, cat, dog: name a column a class"),
+        ("label,probability\n1,75\n", "in row 0: name logits `logits`, and divide per cent"),
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
         ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' is there twice"),
@@ -106,6 +123,6 @@ def test_other_files(tmp_path):
             read_predictions(tmp_path / name)
         assert not holds_predictions(tmp_path / name)
     np.savez(tmp_path / "objects.npz", logits=np.array([object()]), labels=[0])
-    with pytest.raises(ArcalError, match="cannot be read"):  # nothing is unpickled
-        read_predictions(tmp_path / "objects.npz")
+    with pytest.raises(ArcalError, match="cannot be read .* save names as text, by `numpy.asarray"):
+        read_predictions(tmp_path / "objects.npz")  # nothing is unpickled
     assert not holds_predictions(Path("net.py"))

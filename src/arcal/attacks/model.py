@@ -222,11 +222,16 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             "logits (N, Z) of at least 2 classes are needed"
         )
     if dtype not in (None, logits.dtype):
-        raise ArcalError(f"the model returns {logits.dtype} for {dtype} inputs: both must be one")
+        raise ArcalError(
+            f"the model returns {logits.dtype} for {dtype} inputs: both must be one; let it return "
+            f"`logits.to({dtype})`"
+        )
     if not torch.isfinite(logits).all():
         raise ArcalError("the model returns logits that are not finite: check its inputs")
     if are_probabilities(logits):
-        raise ArcalError("the model returns probabilities: give logits, without the softmax")
+        raise ArcalError(
+            "the model returns probabilities: give logits, without the softmax, or the logarithm"
+        )
 
 
 def folded(model: Model, x: Tensor) -> Model:

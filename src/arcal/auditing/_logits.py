@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from arcal.errors import ArcalError
 
@@ -54,6 +54,11 @@ def _tensor_in(output: Any) -> Tensor:
         output = output.logits
     elif isinstance(output, tuple | list):
         output = next((x for x in output if isinstance(x, Tensor) and x.ndim), output)
+    if isinstance(output, nn.Module):
+        raise ArcalError(
+            f"the model returns a module, {type(output).__name__}: what builds one takes no "
+            "argument, or only those that have a default"
+        )
     if isinstance(output, np.ndarray):
         output = torch.as_tensor(output)
     if not isinstance(output, Tensor):

@@ -50,7 +50,8 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
     >>> check_model(nn.Linear(3, 4), torch.rand(8, 3), classes=4)
     >>> check_model(nn.Sequential(nn.Linear(3, 4), nn.Softmax(1)), torch.rand(8, 3))
     Traceback (most recent call last):
-    arcal.errors.ArcalError: the model returns probabilities: give logits, without the softmax
+    arcal.errors.ArcalError: the model returns probabilities: give logits, without the \
+softmax, or the logarithm
     """
     _check_mode(model)
     inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)

@@ -100,7 +100,8 @@ def _from_logits(z: Tensor) -> Tensor:
 def _from_probabilities(p: Tensor) -> Tensor:
     _refuse(p.isnan().any(dim=-1), "the probabilities hold NaN")
     outside = ~_in_unit_interval(p, OUTSIDE).all(dim=-1)
-    _refuse(outside, "the probabilities leave [0, 1]", "name logits `logits`")
+    remedy = "name logits `logits`, and divide per cent by 100"
+    _refuse(outside, "the probabilities leave [0, 1]", remedy)
     p = p.clamp(0, 1)
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)

@@ -10,16 +10,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from arcal._version import __version__
 from arcal.attacks import BoundaryProjection, Bounds, Inputs, InputsLike
 from arcal.attacks.bounds import checked_bounds
-from arcal.auditing import Audited, EvaluationSet, Predictions, as_model
+from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, without_zeros
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
@@ -232,8 +234,9 @@ def audit(
 
     `model` is anything that `arcal.auditing.as_model` takes: a module in evaluation mode, or a
     function from inputs to logits; a mapping from names to several; or `Predictions`, which need no
-    data. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors, or a loader of `(x, y)` or
-    `(ids, x, y)`. Images are floats in [0, 1]; other inputs lie within `bounds`.
+    data. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a loader of
+    `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other inputs lie
+    within `bounds`.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
     default `BoundaryProjection`, 20 to 30 passes each), the rankings "gradient" and "margin", or
@@ -253,10 +256,13 @@ def audit(
     if isinstance(model, Predictions):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        one = Audited(name, model, _class_names(classes, model.classes), R=R)
+        model, zeros = without_zeros(model)
+        facts = {"Probabilities": zeros} if zeros else {}
+        one = Audited(name, model, _class_names(classes, model.classes), R=R, facts=facts)
         return Audit("predictions", (one,))
     if data is None:
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
+    order = None if order == "none" else order  # as the command has it
     examples, loader = _examples(data, classes, bounds, weights, "data", order)
     settings = Settings(
         order=order,
@@ -298,6 +304,7 @@ def _examples(
         return Examples.from_part(data), ()
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
+        x = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
         more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
         if order is not None:
             _check_within(x, bounds, name)
@@ -305,6 +312,8 @@ def _examples(
         return examples, ()
     if weights is not None:
         raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+        data = DataLoader(data, batch_size=100)
     return None, data
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Predictions, check_model, suspect_scale
+from arcal.auditing._labels import as_labels
 from arcal.audits._blocks import PANEL, Advance, Block, Settings, by_id, joined, moved, usual_batch
 from arcal.audits._elsewhere import Reopen, share_of
 from arcal.audits._engine import (
@@ -73,18 +74,23 @@ class Job:
             return replace(self, facts=dict(self.facts))
         examples, some = self.examples, self.examples.order()[:PROBED]
         facts = dict(self.facts)
-        x, y = moved(examples.read(some), self.settings.device), examples.labels[some]
-        if examples.classes == tuple(map(str, range(len(examples.classes)))):
-            check_model(self.model, x)
-            with frozen(self.model), torch.no_grad():
-                Z = self.model(x.parts if isinstance(x, Inputs) else x).shape[1]
-            if len(examples.classes) < Z:
-                names = self.classes or tuple(map(str, range(Z)))
-                facts["Labels"] = f"of {len(examples.classes):,} of the model's {Z:,} classes"
-                examples = replace(examples, classes=names)
+        x = moved(examples.read(some), self.settings.device)
+        check_model(self.model, x)
+        with frozen(self.model), torch.no_grad():
+            Z = self.model(x.parts if isinstance(x, Inputs) else x).shape[1]
+        numbered = examples.classes == tuple(map(str, range(len(examples.classes))))
+        from_one = numbered and int(examples.labels.min()) == 1
+        if numbered and len(examples.classes) < Z:
+            names = self.classes or tuple(map(str, range(Z)))
+            facts["Labels"] = f"of {len(examples.classes):,} of the model's {Z:,} classes"
+            examples = replace(examples, classes=names)
+        elif from_one and len(examples.classes) == Z > 2:
+            facts["Labels"] = f"1 to {Z - 1}, of classes 0 to {Z - 1}: do they count from 1?"
+        if len(examples.classes) != Z:
+            raise ArcalError(_unlike(Z, examples, from_one=from_one))
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
-        check_model(self.model, x, y, classes=len(examples.classes))
+        as_labels(examples.labels, len(examples), Z)
         for one in (self.validation, *self.other):
             if one is not None:
                 self._check_on(one)
@@ -185,3 +191,16 @@ def panel_for(
             f"{SMALLEST} pixels is needed; leave out the corruptions"
         )
     return given
+
+
+def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:
+    """What is said where a model of `Z` classes meets data of another number."""
+    have = len(examples.classes)
+    line = f"the model returns logits of {Z:,} classes, and the data has {have:,}"
+    if from_one and have == Z + 1:
+        return f"{line}, with labels from 1 to {Z:,}: number them from 0"
+    if have < Z:
+        return (
+            f"{line}: if it lacks some, give the names of the model's, in its order, as `classes`"
+        )
+    return f"{line}: give the model of this data"

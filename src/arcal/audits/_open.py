@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from arcal.auditing import Audited, EvaluationSet
+from arcal.auditing import Audited, EvaluationSet, without_zeros
 from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
@@ -79,15 +79,16 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
     audited: list[Audited] = []
     for path, name in zip(paths, names, strict=True):
         saved = read_predictions(Path(path))
-        sums = {"Probabilities": saved.scaled} if saved.scaled else {}
+        predictions, zeros = without_zeros(saved.predictions)
+        said = "; ".join(filter(None, (saved.scaled, zeros)))
         one = Audited(
             name=name,
-            predictions=saved.predictions,
+            predictions=predictions,
             classes=saved.classes,
             weights=saved.weights,
             names=saved.names,
             R=R,
-            facts={"Predictions": Path(path).name, **sums},
+            facts={"Predictions": Path(path).name} | ({"Probabilities": said} if said else {}),
         )
         audited.append(one)
     return audited

@@ -27,6 +27,11 @@ SUFFIXES = (".npz", ".parquet", ".csv")
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
+SHOWN = 8
+"""So many names of columns are listed, where something is missing."""
+NO_PICKLES = (
+    "an array of it holds Python objects; save names as text, by `numpy.asarray(names, dtype='U')`"
+)
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
 
 
@@ -81,14 +86,15 @@ def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
     if path.suffix not in SUFFIXES:
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
-        saved = _saved(_entries(path), labelled)
+        saved = _saved(_entries(path), _names(path), labelled)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: give the file of your predictions") from None
     except (*NO_ARRAY, pa.ArrowException) as error:
         reason = one_line(error) or type(error).__name__
-        raise ArcalError(f"{path} cannot be read ({reason})") from error
+        remedy = f": {NO_PICKLES}" if "allow_pickle" in reason else ""
+        raise ArcalError(f"{path} cannot be read ({reason}){remedy}") from error
     of = saved.predictions
     log.info(f"read {path}: predictions on {len(of.ids):,} inputs, {of.classes} classes")
     return saved
@@ -162,12 +168,13 @@ def _first_text(column: Any) -> str:
     return ""
 
 
-def _saved(entries: dict[str, Any], labelled: bool) -> SavedPredictions:
+def _saved(entries: dict[str, Any], there: Sequence[str], labelled: bool) -> SavedPredictions:
+    only = ", ".join(there[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
         raise ArcalError(
-            f"there are no logits or probabilities, only {', '.join(sorted(entries)) or 'nothing'}:"
-            " name a column a class, such as probabilities_cat or logits_cat"
+            f"there are no logits or probabilities, only {only or 'nothing'}: name a column a "
+            "class, such as probabilities_cat or logits_cat"
         )
     labels, ids, weights = (
         next((entries[name] for name in names if name in entries), None)
@@ -176,7 +183,7 @@ def _saved(entries: dict[str, Any], labelled: bool) -> SavedPredictions:
     if not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None:
-        raise ArcalError("there are no labels: add them as `labels`")
+        raise ArcalError(f"there are no labels, only {only}: add them as `labels`")
     classes = entries.get("classes")
     names = None if classes is None else tuple(map(str, np.asarray(classes).tolist()))
     labels = np.asarray(labels)

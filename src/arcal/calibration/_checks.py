@@ -24,7 +24,8 @@ def as_confidence(confidence: TensorLike) -> Tensor:
     confidence = as_tensor(confidence, "confidence")
     if confidence.ndim != 1:
         raise ArcalError(
-            f"confidence must have shape (N,), not {tuple(confidence.shape)}: flatten it"
+            f"confidence must have shape (N,), not {tuple(confidence.shape)}: of probabilities "
+            "(N, Z), pass `*confidence_and_correct(probabilities, labels)`"
         )
     return as_unit(confidence, "confidence")
 

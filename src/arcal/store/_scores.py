@@ -186,7 +186,8 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise ArcalError(
-            f"{path} is not a score file ({reason}): delete it and score again"
+            f"{path} is not a score file ({reason}): name another, or, if it was one, delete it "
+            "and score again"
         ) from None
     return table, about
 

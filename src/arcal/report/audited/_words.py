@@ -179,11 +179,18 @@ def mends(model: Audited) -> str:
     if posthoc.recommended is None:
         if posthoc.too_small:
             return f"calibrators are not shown: {posthoc.too_small}"
-        return "no calibrator is shown to lower the log-loss: leave it as it is"
+        if model.overall.gap.sign == 0:
+            return "no calibrator is shown to lower the log-loss: leave it as it is"
+        return (
+            f"no calibrator is shown to lower the log-loss of the {posthoc.shown_on:,} inputs it "
+            "was not fitted on: `arcal calibrate` tries more of them on all inputs"
+        )
     best = posthoc.outcomes[posthoc.recommended]
+    halved = posthoc.shown_on < model.overall.n
+    where = " of one half, fitted on the other," if halved else ""
     return (
-        f"{posthoc_title(best.name)} would bring the ECE from {_points(best.ece.before.value)} to "
-        f"{ece(best.ece.after)}"
+        f"{posthoc_title(best.name)} would bring the ECE{where} from "
+        f"{_points(best.ece.before.value)} to {ece(best.ece.after)}"
     )
 
 
