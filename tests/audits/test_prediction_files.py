@@ -123,6 +123,8 @@ def test_other_files(tmp_path):
             read_predictions(tmp_path / name)
         assert not holds_predictions(tmp_path / name)
     np.savez(tmp_path / "objects.npz", logits=np.array([object()]), labels=[0])
-    with pytest.raises(ArcalError, match="cannot be read .* save names as text, by `numpy.asarray"):
+    with pytest.raises(
+        ArcalError, match=r"cannot be read .* save names as text, by `numpy.asarray"
+    ):
         read_predictions(tmp_path / "objects.npz")  # nothing is unpickled
     assert not holds_predictions(Path("net.py"))

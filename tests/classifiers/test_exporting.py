@@ -60,6 +60,32 @@ def test_a_pt2_file_is_calibrated_again(network, tmp_path):
     torch.testing.assert_close(p, (network(images(3)).double() / 3).softmax(1), rtol=0, atol=1e-6)
 
 
+class Normalised(nn.Module):
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network((x - torch.tensor(0.5)) / torch.tensor([0.2, 0.3, 0.2]).view(3, 1, 1))
+
+
+@pytest.mark.parametrize("sizes", [({0: torch.export.Dim("N")},), None])
+def test_a_program_with_constants_and_one_of_a_fixed_size_are_calibrated(
+    sizes, network, tmp_path, caplog
+):
+    exported = torch.export.export(Normalised(network), (images(3),), dynamic_shapes=sizes)
+    torch.export.save(exported, tmp_path / "theirs.pt2")
+    model = open_classifier(str(tmp_path / "theirs.pt2")).model
+    assert isinstance(model, nn.Module)
+    classifier = Calibrated(model, Temperature(2.0))
+    (path,) = export_calibrated(classifier, images(4), tmp_path, ["pt2"])
+    p = open_classifier(str(path)).model(images(5)).double().softmax(1)
+    expected = (Normalised(network)(images(5)).double() / 2).softmax(1)
+    torch.testing.assert_close(p, expected, rtol=0, atol=1e-6)
+    fixed = "takes 4 inputs at a time, and no other number" in caplog.text
+    assert fixed == (sizes is None)
+
+
 def test_safetensors_has_all_weights(network, tmp_path):
     classifier = Calibrated(network, fitted("vector"))
     (path,) = export_calibrated(classifier, images(2), tmp_path, ["safetensors"])

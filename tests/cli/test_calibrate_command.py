@@ -235,6 +235,7 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["net.py:network", "nowhere"], "nowhere"),
         (["mine.npz", "--calibrators", "magic"], "post-hoc method 'magic' is unknown"),
         (["mine.npz", "--export", "pt2"], "--export needs a model"),
+        (["a.onnx", "fashion", "--export", "onnx,pt2"], "is exported as onnx only; leave"),
         (["mine.npz", "--export", "gguf"], "format 'gguf' is unknown"),
         (["mine.npz", "--views", "mirror"], "--views is of a model and its data"),
         (["mine.npz", "--limit", "5"], "--limit is of a model and its data"),

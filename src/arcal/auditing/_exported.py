@@ -19,7 +19,16 @@ def exported_module(program: ExportedProgram) -> nn.Module:
     """
     least, most = _batch_sizes(program)
     module = program.module()
+    _let_it_be_exported_again(module)
     return module if (least, most) == (1, sys.maxsize) else _AnyBatch(module, least, most)
+
+
+def _let_it_be_exported_again(module: Any) -> None:
+    """Detach constants out of place: `torch.export` writes it in place, and then refuses that."""
+    for node in module.graph.nodes:
+        if node.target is torch.ops.aten.detach_.default:
+            node.target = torch.ops.aten.detach.default
+    module.recompile()
 
 
 def _batch_sizes(program: ExportedProgram) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from arcal.external import library
 from arcal.files import write_whole
 from arcal.store import save_tensors
 
+log = logging.getLogger(__name__)
+
 FORMATS = ("pt2", "onnx", "safetensors")
 FORMAT = "arcal calibrated 1"
 """Of the safetensors file; its number increases when older versions cannot read it."""
@@ -144,7 +146,9 @@ def _program(module: nn.Module, x: Tensor) -> ExportedProgram:
             return torch.export.export(module, (x,), dynamic_shapes=shapes)
         except Exception:  # of every kind: what the model does with its batch size
             with _exporting("by torch.export"):
-                return torch.export.export(module, (x,))
+                program = torch.export.export(module, (x,))
+    log.warning(f"what is exported takes {len(x)} inputs at a time, and no other number of them")
+    return program
 
 
 @contextmanager

@@ -117,6 +117,11 @@ class Calibrate:
         models, data = split_names(self.what)
         if len(models) > 1:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
+        if models[0].endswith(".onnx") and set(formats) - {"onnx"}:
+            raise ArcalError(
+                f"--export {' '.join(formats)}: what comes from {models[0]} is exported as onnx "
+                "only; leave the other formats out"
+            )
         job = None
         if data is None:
             predictions, unlabelled = self._from_file(Path(models[0]), formats)

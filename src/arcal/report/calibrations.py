@@ -55,11 +55,13 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions, and is not picked")
-    lines += [
-        f"{name} is left out: {line}"
-        for name, line in choice.refused.items()
-        if not choice.why.endswith(line)
-    ]
+    alike: dict[str, list[str]] = {}
+    for name, line in choice.refused.items():
+        if not choice.why.endswith(line):
+            alike.setdefault(line, []).append(name)
+    for line, names in alike.items():
+        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+        lines.append(f"{listed} {'is' if len(names) == 1 else 'are'} left out: {line}")
     return lines
 
 
