@@ -1,11 +1,14 @@
 """Sentences on top of a page: they say what stands out, and nothing that does not."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from arcal.auditing import Audited, Estimate, as_predictions
+from arcal.auditing import Audited, Candidate, Choice, Estimate, as_predictions
 from arcal.report.audited import headline
-from arcal.report.audited._words import ece, points, signed
+from arcal.report.audited._words import ece, mends, points, signed
+from arcal.report.calibrations import sentences
 from arcal.robustness import Robustness
 
 
@@ -27,6 +30,37 @@ def test_the_least_robust_are_named_only_if_they_are_worse_than_all(wrong, said)
     sentence = headline(model)
     assert "mine is right on 80.0 % of 2,000 inputs and says 99.0 %: over-confident" in sentence
     assert ("the least robust half, it is over-confident by 29.0 points" in sentence) == said
+
+
+def sure(N: int, T: float) -> Audited:
+    """Predictions of N inputs whose labels are drawn at the temperature T."""
+    generator = torch.Generator().manual_seed(0)
+    z = 3 * torch.randn(N, 3, generator=generator, dtype=torch.float64)
+    labels = (z / T).softmax(1).multinomial(1, generator=generator)[:, 0]
+    return Audited("mine", as_predictions(logits=z, labels=labels), ("a", "b", "c"))
+
+
+def test_what_would_mend_it_says_of_which_inputs():
+    assert "the ECE of one half, fitted on the other, from" in mends(sure(1000, 3.0))
+    predictions = sure(1000, 3.0).predictions
+    whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
+    assert " would bring the ECE from" in mends(whole)
+    assert mends(sure(1000, 1.0)).endswith("lower the log-loss: leave it as it is")
+
+
+def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs():
+    some = sure(1000, 1.4)
+    assert some.overall.gap.sign > 0
+    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))  # nothing helps
+    assert "of the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
+
+
+def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
+    some = Estimate(0.3, 0.2, 0.4, 100)
+    before = Candidate("none", True, *[some] * 6)
+    refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
+    lines = sentences(Choice(100, before, {}, refused, None, "nothing helps"))
+    assert lines[1:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
 
 
 def test_an_interval_without_0_does_not_seem_to_begin_there():

@@ -131,7 +131,9 @@ class Score:
             self._draw_curve(scores)
         if self.output.json:
             print(json.dumps(summary, indent=2))
-        say(", ".join(f"{name} {value}" for name, value in summary.items()))
+        kind = "a ranking" if scores.success is None else f"median {summary['norm']} {median:.4g}"
+        each = f"{summary['passes']:.3g} passes each"
+        say(f"{file}: {len(scores.ids):,} inputs by {how.order}, {kind}, {each}")
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
             why = f" ({scores.reason})" if scores.reason else ""

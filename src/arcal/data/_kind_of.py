@@ -56,9 +56,11 @@ def kind_of(
     if len(kinds) == 1:
         return kinds[0]
     what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
+    first = "" if kinds or label is not None else "the label with --label, "
     raise ArcalError(
-        f"{data.path} {what} (its columns are {', '.join(data.schema.names)}): name the column of "
-        "images with --image, that of texts with --text, or those of numbers with --columns"
+        f"{data.path} {what} (its columns are {', '.join(data.schema.names)}): name {first}the "
+        "column of images with --image, that of texts with --text, or those of numbers with "
+        "--columns"
     )
 
 
