@@ -60,7 +60,7 @@ def test_what_has_no_columns_is_images(tmp_path):
     [
         ("path,text,label", "1.png,Good.,0", {}, "could be images or texts .* --image"),
         ("review,label", "Good.,0", {}, "has no images, texts or labelled numbers .*--text"),
-        ("age,income", "1,2", {}, "has no images, texts or labelled numbers"),
+        ("age,income", "1,2", {}, "has no images, texts or labelled numbers .*label with --label"),
         ("label", "1", {}, "has no images, texts or labelled numbers"),
         ("a,b,label", "1,2,3", {"image": "a", "text": "b"}, "could be images or texts"),
     ],

@@ -81,3 +81,11 @@ def test_what_is_wrong_is_one_line_that_names_the_row(values, options, message):
     with pytest.raises(ArcalError, match=message) as raised:
         encoded(values, **options)
     assert "\n" not in str(raised.value)
+
+
+def test_the_data_may_write_the_models_classes_in_another_case():
+    values = pa.array(["Polar_Bear", "CAT", "cat"])
+    assert encoded(values[:2], classes=["cat", "polar bear"]) == ([1, 0], ("cat", "polar bear"))
+    with pytest.raises(ArcalError, match="'CAT' is none of the 2 classes given"):  # or 'cat' is
+        encoded(values, classes=["cat", "Polar_Bear"])
+    assert encoded(pa.array(["a", "A"]), classes=["A", "a"])[0] == [1, 0]

@@ -1,5 +1,6 @@
 """A column of labels, in whatever type, as class numbers and the names of the classes."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -130,17 +131,27 @@ def _check_range(labels: np.ndarray, Z: int, name: str, where: Where) -> None:
 def _renumber(
     labels: np.ndarray, names: Sequence[str], classes: Sequence[str], where: Where
 ) -> np.ndarray:
-    """The labels as numbers of the classes that were given, by name."""
+    """The labels as numbers of the classes that were given, by name.
+
+    Case, spaces, underscores and hyphens make no difference, unless they tell two classes apart.
+    """
     number = {name: z for z, name in enumerate(classes)}
+    plain = {_plain(name): z for name, z in number.items()}
+    if len(plain) == len(classes) and len(set(map(_plain, names))) == len(names):
+        number = {name: plain.get(_plain(name), -1) for name in names} | number
     table = np.array([number.get(name, -1) for name in names], np.int64)
     renumbered = table[labels]
     if (renumbered < 0).any():
         row = int(np.flatnonzero(renumbered < 0)[0])
         raise ArcalError(
             f"{where(row)}: the class {names[labels[row]]!r} is none of the {len(classes)} classes "
-            f"given ({_some(classes)}): give the data's own names"
+            f"given ({_some(classes)}): give the data's own names, in the model's order, as classes"
         )
     return renumbered
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).lower()
 
 
 def _some(names: Sequence[str]) -> str:
