@@ -28,7 +28,7 @@ export function Calibrations() {
           {calibrations.some((c) => c.recommended) ? (
             "The one recommended is shown to lower the log-loss, and lowers it the most."
           ) : (
-            <b>None is shown to lower the log-loss: leave it as it is.</b>
+            <b>None is shown to lower the log-loss of these inputs.</b>
           )}{" "}
           {applied && "Choose it to see each input before and after."}
         </>
