@@ -4,11 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from rich.console import Console
 
-from arcal.auditing import Audited, Candidate, Choice, Estimate, as_predictions
+from arcal.auditing import (
+    Audited,
+    Candidate,
+    Choice,
+    Estimate,
+    as_predictions,
+    choose_calibrator,
+)
 from arcal.report.audited import headline
 from arcal.report.audited._words import ece, mends, points, signed
-from arcal.report.calibrations import sentences
+from arcal.report.calibrations import print_choice, sentences
 from arcal.robustness import Robustness
 
 
@@ -76,3 +84,15 @@ def test_an_interval_around_0_does_not_seem_to_end_there():
 
 def test_a_calibration_error_is_in_points_as_a_gap_is():
     assert ece(Estimate(0.0232, low=0.0, high=0.0386, n=400)) == "2.3 points [0.0, 3.9]"
+
+
+@pytest.mark.parametrize(("columns", "intervals"), [(80, 2), (120, 3)])
+def test_the_table_of_calibrators_fits_into_a_terminal(columns, intervals, capsys):
+    predictions = sure(400, 1.5).predictions
+    choice = choose_calibrator(predictions, names=["temperature", "vector"], resamples=200)
+    print_choice(choice, Console(width=columns, force_terminal=True, color_system=None))
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= columns for line in lines)
+    (row,) = [line for line in lines if line.strip().startswith("vector")]
+    assert row.count("[") == intervals
+    assert f"{choice.candidates['vector'].nll.value:.4f}" in row

@@ -182,6 +182,7 @@ class Score:
         order = self.ranking.order
         check_order(order)
         out = self.output.out or Path("scores.parquet")
+        check_folder(out.parent, name="--out")
         compute, (spec, data) = self.sharing.compute(self.machine), self.what
         compute.log()
         settings = Settings(

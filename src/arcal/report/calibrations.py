@@ -16,19 +16,36 @@ WIDEST = 200
 
 
 def print_choice(choice: Choice, console: Console | None = None) -> None:
-    """Print a row a calibrator, with intervals; the one that was picked is bold."""
+    """Print a row a calibrator, with intervals; the one that was picked is bold.
+
+    A terminal that is too narrow for all intervals gets those of the change and of the ECE.
+    """
     console = console or Console()
+    table = _table(choice)
+    if console.is_terminal and _width(table, console) > console.width:
+        table = _table(choice, short=True)
+    console.width = max(console.width, _width(table, console))  # or numbers would be cut
+    console.print(table)
+
+
+def _width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+
+
+def _table(choice: Choice, *, short: bool = False) -> Table:
     title = f"{choice.inputs:,} inputs, each by calibrators that were fitted without it; 95 %"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    padding = 0 if short else (0, 1, 0, 0)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=padding)
+    table.show_edge = not short
     for i, header in enumerate(HEADERS):
         table.add_column(header, justify="right" if i else "left", no_wrap=True)
     rows = sorted(choice.candidates.values(), key=lambda one: one.nll.value)
     for one in (choice.before, *rows):
         style = "bold" if one.name == choice.picked else ""
-        table.add_row(*(Text(cell, style) for cell in _cells(one, one is choice.before)))
-    needed = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
-    console.width = max(console.width, needed)  # or numbers would be cut
-    console.print(table)
+        name, loss, *rest = _cells(one, one is choice.before)
+        loss = loss.partition(" ")[0] if short else loss
+        table.add_row(*(Text(cell, style) for cell in (name, loss, *rest)))
+    return table
 
 
 def _cells(one: Candidate, uncalibrated: bool) -> list[str]:
