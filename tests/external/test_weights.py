@@ -36,6 +36,7 @@ FORMS = {
     "lightning": lambda net: {
         "state_dict": prefixed("model.", net.state_dict()) | {"loss.weight": torch.ones(2)}
     },
+    "a wrapper's": lambda net: {"state_dict": prefixed("net.", net.state_dict())},
     "compiled": lambda net: prefixed("_orig_mod.", net.state_dict()),
     "both": lambda net: prefixed("_orig_mod.module.", net.state_dict()),
     "averaged": lambda net: AveragedModel(net).state_dict(),
@@ -53,6 +54,7 @@ def test_every_form_gives_the_same_network(form, net, tmp_path):
     for name, value in other.state_dict().items():
         assert torch.equal(value.float(), own[name].float()), name
     words = {"lightning": "1 without the prefix model. left out", "parallel": "prefix module. rem"}
+    words["a wrapper's"] = "prefix net. removed"
     assert words.get(form, "SHA-256") in fitted.words
 
 

@@ -42,8 +42,10 @@ class Weights:
         """The weights with prefixes removed until `known` is true of a name, as far as they go."""
         state, changes = self.state, list(self.changes)
         while not any(map(known, state)):
-            inner = {p: {k[len(p) :]: state[k] for k in state if k.startswith(p)} for p in PREFIXES}
-            prefix = max(PREFIXES, key=lambda prefix: len(inner[prefix]))
+            firsts = {name.partition(".")[0] + "." for name in state}  # one: a wrapper's attribute
+            prefixes = (*PREFIXES, *(firsts if len(firsts) == 1 else ()))
+            inner = {p: {k[len(p) :]: state[k] for k in state if k.startswith(p)} for p in prefixes}
+            prefix = max(prefixes, key=lambda prefix: len(inner[prefix]))
             if not inner[prefix]:
                 return self
             if left := len(state) - len(inner[prefix]):
