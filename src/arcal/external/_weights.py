@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -70,11 +71,17 @@ def read_weights(path: Path) -> Weights:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
-            with _trusted(argparse.Namespace):
+            with _trusted(argparse.Namespace), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of TorchScript, which is refused below
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ArcalError(_why_not_unpickled(path, str(error))) from None
     except Exception as error:  # damaged bytes raise errors of every kind
+        if "TorchScript" in str(error):
+            raise ArcalError(
+                f"{path} is a program of TorchScript: its state dict is what is read, "
+                "`torch.save(torch.jit.load(...).state_dict(), FILE)`, or export it as .pt2"
+            ) from None
         raise ArcalError(
             f"{path} cannot be read as weights ({_line(error)}): it may have been cut off, copy it "
             "again"
