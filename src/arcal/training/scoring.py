@@ -118,6 +118,8 @@ def score_share(
     """
     attack = attack or BoundaryProjection()
     scoring = _scoring(folder, part, name, order, attack, device, loaders)
+    if scoring.path.exists():
+        return
     scoring.folder.mkdir(parents=True, exist_ok=True)
     with locked(scoring.folder / f".{share}-{of}.lock"):  # another command may be at it
         mine = range(share, len(scoring.blocks()), of)
