@@ -44,7 +44,7 @@ export function Reliability() {
       title="How often it is right, by how sure it is"
       words={
         <>
-          Each bar is one of {bins.length} ranges of confidence. The black line is how often its
+          Each bar is one of {bins.length} ranges of confidence. The solid line is how often its
           predictions are right, with its 95 % interval; the colour reaches from there to what the
           model said: <b class="over">▲ orange</b> where it is over-confident,{" "}
           <b class="under">▼ blue</b> where under-confident. On the dashed line it would be

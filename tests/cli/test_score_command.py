@@ -1,7 +1,6 @@
 """`arcal score MODEL DATA`: anybody's model on anybody's data."""
 
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +81,7 @@ def test_another_norm_is_another_scoring(here):
     refused = arcal("score", "net.py:net", "data.npz", "--out", "l2.parquet", "--norm", "linf")
     assert "l2.parquet is stale: its attack norm is" in refused.line
     again = succeeds("score", "net.py:net", "data.npz", "--out", "l2.parquet", "--norm", "l2")
-    assert re.search(r"40 inputs by attack, median l2 [\d.]+, [\d.]+ passes each", again.stderr)
+    assert " in L2, " in again.stderr
 
 
 def test_the_curve_is_drawn_of_new_and_of_known_scores(here):

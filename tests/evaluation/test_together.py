@@ -1,17 +1,21 @@
 """Several runs see each batch: it is read and corrupted once, and what they say is their own."""
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from tiny_runs import NOISE
 from torch import nn
 
+from arcal.auditing import shift_sets
 from arcal.compute import Compute
 from arcal.data import InMemory
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.folder import Folder
 from arcal.evaluation import evaluated_part, predict, predict_part, predictor
 from arcal.evaluation.predictor import Predictor, predict_together
+from arcal.evaluation.workload import Workload, evaluate_share
+from arcal.training.scoring import score_file
 
 
 class Counted(InMemory):
@@ -54,6 +58,32 @@ def test_a_run_that_was_predicted_before_is_left_alone(trained, copied):
     assert folders[0].predictions(NOISE.name).stat().st_mtime_ns == written
     assert torch.equal(predict(folders[0], part, NOISE.name).logits, first.logits)
     assert folders[1].predictions(NOISE.name).exists()
+
+
+@pytest.mark.parametrize("sets", [["fog-1", "fog-3", "contrast-1"], []])
+def test_each_set_is_of_one_share_and_all_shares_are_everything(sets, trained, copied):
+    folders = copied(trained.vanilla)
+    rest = (None, (), CorruptedImages(), None, Compute())
+    work = Workload(trained.data, shift_sets(sets) if sets else [], "margin", *rest)
+    names = [name for *_, name in work.parts()]
+    paths = {folder.path.resolve() for folder in folders}
+    for share in (1, 0):
+        evaluate_share(work, folders, paths, paths, names, 1, share, 2)
+        done = [[folder.predictions(name).exists() for folder in folders] for name in names]
+        if sets and share:
+            assert done == [[False, False], [True, True], [False, False], [True, True]]
+        elif share:
+            assert done == [[False, True]], "one set of two runs: each share has a run"
+    assert all(map(all, done))
+    for folder, other in zip(folders, copied(trained.vanilla, "alone"), strict=True):
+        assert folder.predictions("validation").exists()
+        assert not score_file(folder, "test", "margin").exists()
+        scores, alone = work.score(folder), work.score(other)
+        assert torch.equal(scores.robustness, alone.robustness)
+        for _, part, name in work.parts():
+            assert torch.equal(
+                predict(folder, part, name).logits, predict(other, part, name).logits
+            )
 
 
 def test_processes_that_read_ahead_corrupt_to_the_same_bits(tmp_path):

@@ -24,8 +24,9 @@ class Examples:
     `ids` and `labels` are int64 `(N,)`, the latter in [0, Z) with `classes` the Z names. `read`,
     given positions `(B,)`, returns the model's inputs for them on the CPU: float32 in [0, 1] for
     images. Every entry of an input lies within `bounds`. `part` has the images as uint8, to corrupt
-    and to show, and is None for what is no image; `texts` are those of text data, `columns` the
-    names of a table's columns, `names` what the inputs are called, such as their files. `weights`
+    and to show, and is None for what is no image; `texts` are those of text data, and `token_ids`
+    reads them as what their tokenizer makes of them, int64 `(B, length)`; `columns` are the names
+    of a table's columns, `names` what the inputs are called, such as their files. `weights`
     float64 `(N,)` say how much each one counts.
     `facts` are for the page, by title; `content` is a fingerprint.
 
@@ -45,6 +46,7 @@ class Examples:
     bounds: Bounds = (0.0, 1.0)
     part: Part | None = None
     texts: Sequence[str] | None = None
+    token_ids: Callable[[Tensor], dict[str, Tensor]] | None = None
     columns: Sequence[str] | None = None
     names: Sequence[str] | None = None
     weights: Tensor | None = None
@@ -135,6 +137,7 @@ class Examples:
 
     def first(self, N: int) -> "Examples":
         """The first `N` inputs of `order`, in ascending order of their ids."""
+        token_ids = self.token_ids
         chosen = self.order()[:N]
         chosen = chosen[self.ids[chosen].argsort()]
         return replace(
@@ -144,6 +147,7 @@ class Examples:
             read=lambda positions: self.read(chosen[positions]),
             part=None if self.part is None else self.part.subset(self.ids[chosen]),
             texts=None if self.texts is None else [self.texts[i] for i in chosen.tolist()],
+            token_ids=None if token_ids is None else lambda some: token_ids(chosen[some]),
             names=None if self.names is None else [self.names[i] for i in chosen.tolist()],
             weights=None if self.weights is None else self.weights[chosen],
             content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from arcal.auditing import Audited, EvaluationSet, without_zeros
 from arcal.audits._blocks import Settings
@@ -320,12 +321,17 @@ def _texts(
         )
     texts = load_texts(source, text=reading.text, **named)
     tokenize = opened.tokenize.shortened(texts.texts)
+
+    def chosen(positions: Tensor) -> list[str]:
+        return [texts.texts[i] for i in positions.tolist()]
+
     return Examples(
         name=texts.name,
         ids=texts.ids,
         labels=texts.labels,
         classes=texts.classes,
-        read=lambda positions: tokenize([texts.texts[i] for i in positions.tolist()]),
+        read=lambda positions: tokenize(chosen(positions)),
+        token_ids=lambda positions: tokenize.token_ids(chosen(positions)),
         content=texts.fingerprint(),
         kind="texts",
         bounds=None,

@@ -3,8 +3,9 @@
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +42,23 @@ def check_formats(formats: Sequence[str]) -> None:
             library(name, "the format onnx (`pip install arcal[onnx]`)")
 
 
+Tokens = Mapping[str, Tensor]
+"""What a tokenizer gives: `input_ids`, `attention_mask` and maybe `token_type_ids`."""
+
+
 def export_calibrated(
-    classifier: Calibrated, x: Tensor, folder: Path, formats: Sequence[str]
+    classifier: Calibrated, x: Tensor | Tokens, folder: Path, formats: Sequence[str]
 ) -> list[Path]:
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
     Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one, and return
-    log-probabilities `(N, Z)` of the dtype of `x`; inside, the calibrator is float64. What is
-    written is read again and run on `x`, and is refused if a probability is off by more than 1e-5.
-    `.safetensors` has the weights of the module, whose names begin with `model.` and `calibrator.`.
-    A model that cannot be exported raises `ArcalError`, as `check_formats` does.
+    log-probabilities `(N, Z)` of the dtype of `x`; inside, the calibrator is float64. With what a
+    tokenizer gives for `x`, int64 `(N, length)` by name, they take the same names, texts of any
+    length that the model has positions for, and return float32.
+
+    What is written is read again and run on `x`, and is refused if a probability is off by more
+    than 1e-5. `.safetensors` has the weights of the module, whose names begin with `model.` and
+    `calibrator.`. A model that cannot be exported raises `ArcalError`, as `check_formats` does.
 
     >>> from arcal.calibration.posthoc import Temperature
     >>> classifier = Calibrated(nn.Linear(3, 2), Temperature(2.0))
@@ -68,9 +76,18 @@ def export_calibrated(
         )
     for module in classifier.modules():  # an exported program inside refuses `.eval()`
         module.training = False
-    x = x.detach().cpu()
+    module: nn.Module
+    if isinstance(x, Tensor):
+        module, x = _SameDtype(classifier), x.detach().cpu()
+    else:
+        module, x = _OfTokens(classifier), {name: ids.cpu() for name, ids in x.items()}
+        if other := x.keys() - signature(module.forward).parameters.keys():
+            raise ArcalError(
+                f"the tokenizer gives {min(other)}, which no program here takes: leave --export "
+                "out; the calibrator is written"
+            )
     with torch.no_grad():
-        expected = classifier(x).exp()
+        expected = _called(module, x).exp()
     written = []
     for name in formats:
         path = folder / f"calibrated.{name}"
@@ -78,15 +95,16 @@ def export_calibrated(
             state = {key: value.clone() for key, value in classifier.state_dict().items()}
             save_tensors(path, state, format=FORMAT, kind=classifier.calibrator.kind)
         elif name == "pt2":
-            program = _program(_SameDtype(classifier), x)
+            program = _program(module, x)
             buffer = io.BytesIO()
             torch.export.save(program, buffer)
             content = buffer.getvalue()
             write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
             with torch.no_grad(), _quietly():
-                _check(path, torch.export.load(io.BytesIO(content)).module()(x), expected)
+                again = torch.export.load(io.BytesIO(content)).module()
+                _check(path, _called(again, x), expected)
         else:
-            write_whole(path, lambda temporary: _save_onnx(classifier, x, temporary))
+            write_whole(path, lambda temporary: _save_onnx(module, x, temporary))
             _check(path, run_onnx(path, x), expected)
         written.append(path)
     return written
@@ -104,8 +122,25 @@ class _SameDtype(nn.Module):
         return self.classifier(x).to(x.dtype)
 
 
-def run_onnx(path: Path, x: Tensor) -> Tensor:
-    """What onnxruntime returns for inputs `x`: log-probabilities `(N, Z)`.
+class _OfTokens(nn.Module):
+    """A sequence classifier of transformers as it is called with what its tokenizer gives."""
+
+    def __init__(self, classifier: Calibrated):
+        super().__init__()
+        self.classifier = classifier
+        self.training = False
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        tokens = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            tokens["token_type_ids"] = token_type_ids
+        return self.classifier(tokens).float()
+
+
+def run_onnx(path: Path, x: Tensor | Tokens) -> Tensor:
+    """What onnxruntime returns for inputs, or for what a tokenizer gives: `(N, Z)`.
 
     onnxruntime that is not installed raises `ArcalError`.
     """
@@ -114,41 +149,60 @@ def run_onnx(path: Path, x: Tensor) -> Tensor:
     options.log_severity_level = 3
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    (name,) = [one.name for one in session.get_inputs()]
-    (log_p,) = session.run(None, {name: x.numpy()})
+    named = {session.get_inputs()[0].name: x} if isinstance(x, Tensor) else x
+    (log_p,) = session.run(None, {name: one.numpy() for name, one in named.items()})
     return torch.from_numpy(log_p)
 
 
-def _save_onnx(classifier: Calibrated, x: Tensor, path: Path) -> None:
-    network = onnx_network(classifier.model)
+def _save_onnx(module: "_SameDtype | _OfTokens", x: Tensor | Tokens, path: Path) -> None:
+    network = onnx_network(module.classifier.model)
     if network is None:
-        _save_module(_SameDtype(classifier), x, path)
+        _save_module(module, x, path)
         return
+    assert isinstance(x, Tensor)
     with _exporting("to ONNX"):
-        save_onnx_calibrated(network, classifier.calibrator, path, _save_module, x)
+        save_onnx_calibrated(network, module.classifier.calibrator, path, _save_module, x)
 
 
-def _save_module(module: nn.Module, x: Tensor, path: Path) -> None:
+def _save_module(module: nn.Module, x: Tensor | Tokens, path: Path) -> None:
     program = _program(module, x)
+    names = ["x"] if isinstance(x, Tensor) else [*x]
     with _exporting("to ONNX"), _quietly():
         onnx_program: Any = torch.onnx.export(
-            program, dynamo=True, input_names=["x"], output_names=["log_probabilities"]
+            program, dynamo=True, input_names=names, output_names=["log_probabilities"]
         )
         onnx_program.save(str(path))
 
 
-def _program(module: nn.Module, x: Tensor) -> ExportedProgram:
-    """The program for any number of inputs, or for as many as `x` if the model takes no other."""
-    x = x if len(x) > 1 else torch.cat([x, x])  # one input would be taken for a fixed number
-    shapes = ({0: Dim("inputs")},)
+def _program(module: nn.Module, x: Tensor | Tokens) -> ExportedProgram:
+    """The program for any number of inputs, or for as many as `x` if the model takes no other.
+
+    Texts may be of any length, too.
+    """
+    args, kwargs, free = (), {}, {0: Dim("inputs")}
+    if isinstance(x, Tensor):
+        args, shapes = (_two(x),), (free,)
+    else:
+        kwargs = {name: _two(ids) for name, ids in x.items()}
+        shapes = dict.fromkeys(x, free | {1: Dim.DYNAMIC})
     with torch.no_grad(), _quietly():
         try:
-            return torch.export.export(module, (x,), dynamic_shapes=shapes)
+            return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
         except Exception:  # of every kind: what the model does with its batch size
             with _exporting("by torch.export"):
-                program = torch.export.export(module, (x,))
-    log.warning(f"what is exported takes {len(x)} inputs at a time, and no other number of them")
+                program = torch.export.export(module, args, kwargs)
+    n = len(args[0] if args else next(iter(kwargs.values())))
+    log.warning(f"what is exported takes {n} inputs at a time, and no other number of them")
     return program
+
+
+def _two(x: Tensor) -> Tensor:
+    """At least two inputs: one would be taken for a fixed number."""
+    return x if len(x) > 1 else torch.cat([x, x])
+
+
+def _called(module: Callable[..., Tensor], x: Tensor | Tokens) -> Tensor:
+    return module(x) if isinstance(x, Tensor) else module(**x)
 
 
 @contextmanager

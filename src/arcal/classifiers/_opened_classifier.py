@@ -55,6 +55,10 @@ class Tokenize(Protocol):
         """The inputs of these texts, each by itself: cut or padded to `length` tokens."""
         ...
 
+    def token_ids(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The same before embedding: `input_ids` int64 `(N, length)` and others."""
+        ...
+
     def lengths(self, texts: Sequence[str]) -> Tensor:
         """The number of tokens of each text before it is cut, int64 `(N,)`."""
         ...

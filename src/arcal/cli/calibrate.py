@@ -304,20 +304,21 @@ def _validation_part(data: str) -> str | None:
 
 
 def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -> list[Path]:
-    from torch import Tensor, nn
+    from torch import nn
 
     from arcal.calibration.posthoc import Calibrated
     from arcal.classifiers import export_calibrated
 
-    assert job.examples is not None
+    examples = job.examples
+    assert examples is not None
     assert choice.calibrator is not None
-    x: Any = job.examples.read(job.examples.order()[:4])
-    if not isinstance(job.model, nn.Module) or not isinstance(x, Tensor):
-        what = "a function" if isinstance(x, Tensor) else "a model of several inputs"
+    if not isinstance(job.model, nn.Module):
         raise ArcalError(
-            f"{job.name} is {what}, and --export is of a torch module that takes one tensor: "
-            "leave it out; the calibrator is written"
+            f"{job.name} is a function, and --export is of a torch module: leave it out; the "
+            "calibrator is written"
         )
+    some = examples.order()[:4]
+    x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     return export_calibrated(Calibrated(job.model, choice.calibrator), x, out, formats)
 
 

@@ -55,7 +55,8 @@ class Evaluate:
     threads: Annotated[int, flag("N")] = 1
     """Threads of the evaluation; more pay for large networks."""
     workers: Annotated[int, flag("N")] = 1
-    """Processes that share the runs; without --cache each corrupts the images for itself."""
+    """Processes that share the test sets, or the runs if there are fewer sets; with --accelerator
+    gpu each has a GPU of its own."""
     loaders: Annotated[int, flag("N")] = 0
     """Processes of each worker that read, decode and corrupt images ahead; worth it for a folder of
     images."""

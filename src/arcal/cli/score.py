@@ -131,9 +131,7 @@ class Score:
             self._draw_curve(scores)
         if self.output.json:
             print(json.dumps(summary, indent=2))
-        kind = "a ranking" if scores.success is None else f"median {summary['norm']} {median:.4g}"
-        each = f"{summary['passes']:.3g} passes each"
-        say(f"{file}: {len(scores.ids):,} inputs by {how.order}, {kind}, {each}")
+        say(_sentence(summary))
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
             why = f" ({scores.reason})" if scores.reason else ""
@@ -240,6 +238,17 @@ class Score:
         curve = robust_accuracy(scores.robustness, scores.predicted == scores.labels)
         curves = {self.what[0]: curve}
         say(f"curve: {write_robust_accuracy(self.output.curve, curves, self.ranking.norm or 'l2')}")
+
+
+def _sentence(summary: dict[str, Any]) -> str:
+    """What was scored, how, and where it is."""
+    inputs, passes = f"{summary['file']}: {summary['inputs']:,} inputs", summary["passes"]
+    cost = f", {passes:.3g} passes each" if passes > 1 else ""
+    if summary["kind"] == "ranking":
+        return f"{inputs}, ranked by {summary['order']}{cost}"
+    median = "+inf" if summary["median"] is None else f"{summary['median']:.4g}"
+    norm = "L2" if summary["norm"] == "l2" else "L-infinity"
+    return f"{inputs}, median distance {median} in {norm}{cost}"
 
 
 def attack_of(how: RankingFlags) -> Any:

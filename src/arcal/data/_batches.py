@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import torch
 from torch import Tensor
@@ -112,15 +113,18 @@ def _begin(worker: int) -> None:
 
 
 def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterator[Batch]:
-    loader = DataLoader(
-        _Blocks(part),
-        batch_size=None,
-        sampler=blocks,
-        num_workers=workers,
-        worker_init_fn=_begin,
-        generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
-    )
-    for positions, result in zip(blocks, loader, strict=True):
+    with catch_warnings():
+        filterwarnings("ignore", message="This DataLoader will create")  # that was asked for
+        loader = DataLoader(
+            _Blocks(part),
+            batch_size=None,
+            sampler=blocks,
+            num_workers=workers,
+            worker_init_fn=_begin,
+            generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
+        )
+        read = iter(loader)
+    for positions, result in zip(blocks, read, strict=True):
         if isinstance(result, ArcalError):
             raise result
         batch, known = result

@@ -60,9 +60,9 @@ def evaluate(
 
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
     are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
-    `compute` share the runs, each with as many threads as this process; without a cache each makes
-    the sets for itself. Its loaders are processes of each that read, decode and corrupt images
-    ahead where they are files.
+    `compute` share the sets, or the runs where there are fewer sets, each with as many threads as
+    this process. Its loaders are processes of each that read, decode and corrupt images ahead where
+    they are files.
 
     >>> from arcal.training import RECIPES, Run, data_of, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -96,7 +96,7 @@ def evaluate(
     if log.isEnabledFor(logging.INFO):
         there, needed = sum(work.done(run)() for run in folders), total - len(folders) - len(to_fit)
         log.info(f"{there} of {needed} sets of predictions are in the run folders already")
-    if compute.workers > 1 and len(folders) > 1:
+    if compute.workers > 1:
         evaluate_ahead(work, folders, to_score, to_fit, counter.ahead_to)
     rows = []
     for group in groups:

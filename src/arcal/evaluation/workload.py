@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,7 +19,7 @@ from arcal.data.resized import Resized
 from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
-from arcal.training.scoring import score_run
+from arcal.training.scoring import score_run, score_share
 
 
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
@@ -93,43 +94,59 @@ def evaluate_ahead(
     calibrated: Set[Path],
     progress: Callable[[int], object],
 ) -> None:
-    """Have processes make and keep all scores and predictions, each for a share of the runs.
+    """Have processes make and keep all predictions, and what scores of the test images need.
 
-    Of `scored`, paths, also the scores, and of `calibrated` predictions on validation images. Each
-    process goes through the sets once, and begins at another one: what one has kept in a cache the
-    others find there.
+    Scores are of the runs at the paths `scored`; predictions on validation images of those at
+    `calibrated`.
     """
     train = work.data.train  # they need not be sent what they do not read
     sent = replace(work, data=replace(work.data, train=train.subset(train.ids[:0])))
-    workers = work.compute.workers
-    shares = [folders[i::workers] for i in range(min(workers, len(folders)))]
-    threads = torch.get_num_threads()
+    of, threads = work.compute.workers, torch.get_num_threads()
+    missing = tuple(
+        name
+        for *_, name in (*work.parts(), *work.others())
+        if not all(folder.predictions(name).exists() for folder in folders)
+    )
     jobs = [
-        partial(_evaluate, sent, share, scored, calibrated, threads, i / len(shares))
-        for i, share in enumerate(shares)
+        partial(evaluate_share, sent, folders, scored, calibrated, missing, threads, share, of)
+        for share in range(of)
     ]
     counts = [work.done(folder) for folder in folders]
     with watched(lambda: progress(sum(count() for count in counts))):
-        fan_out([jobs], workers, gpus=work.compute.gpus())
+        fan_out([jobs], of, gpus=work.compute.gpus())
 
 
-def _evaluate(
+def evaluate_share(
     work: Workload,
     folders: Sequence[RunFolder],
     scored: Set[Path],
     calibrated: Set[Path],
+    missing: Sequence[str],
     threads: int,
-    begin: float,
+    share: int,
+    of: int,
 ) -> None:
+    """The share `share` in [0, of) of an evaluation whose sets of these names are `missing`.
+
+    It is some of the sets, so that each is read and corrupted by one process, for all runs. Where
+    there are fewer sets than processes it is some of the runs, on all sets.
+    """
     torch.set_num_threads(threads)
-    predictors = [Predictor(folder, work.compute) for folder in folders]
-    for folder, predictor in zip(folders, predictors, strict=True):
+    test, device = work.data.test, work.compute.device
+    for folder in folders:
         if folder.path.resolve() in scored:
-            work.score(folder)
-        if folder.path.resolve() in calibrated:
+            how: dict[str, Any] = {"share": share, "of": of, "device": device}
+            score_share(folder, test, CLEAN.part, work.order, attack=work.attack, **how)
+    predictors = [Predictor(folder, work.compute) for folder in folders]
+    for predictor in predictors[share::of]:
+        if predictor.folder.path.resolve() in calibrated:
             predictor(work.data.validation, "validation")
+    if len(missing) < of:
+        predictors = predictors[share::of]
+    else:
+        missing = missing[share::of]
     left = deque([*((part, name) for _, part, name in work.parts()), *work.others()])
-    left.rotate(-int(begin * len(left)))
     while left:
         part, name = left.popleft()  # its images go with it
-        predict_together(predictors, part, name)
+        if name in missing:
+            predict_together(predictors, part, name)

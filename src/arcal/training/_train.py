@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,18 +12,18 @@ from torch import Tensor, nn
 from arcal.attacks import attack_named
 from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
-from arcal.data import Data, InMemory, Part, as_input, batches, load
+from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.errors import ArcalError
-from arcal.methods import Method, method_named, needs_vanilla
-from arcal.methods.perturbed import ATTACK
+from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2
 from arcal.robustness import Attack, levels, mean_rank, score
 from arcal.store import RunFolder, content_hash
 from arcal.training._fit import Member, fit
 from arcal.training._rescoring import Scorer
 from arcal.training._same_images import check_images, keep_images
-from arcal.training.run import Run, is_done
-from arcal.training.scoring import BATCH, score_run
+from arcal.training.rankings import Ranking, bases_of, for_distances, for_levels
+from arcal.training.run import Run, is_done, load_once
+from arcal.training.scoring import BATCH
 from arcal.training.trackers import trackers_for
 
 if TYPE_CHECKING:
@@ -123,16 +122,8 @@ def _train(
     data: Data,
     compute: Compute,
 ) -> None:
-    if needs_vanilla(run.method, run.settings):
-        bases = [
-            train(
-                replace(run, method="vanilla", settings={}, seeds=(seed,)),
-                root,
-                data=data,
-                compute=compute,
-            )
-            for seed in run.seeds
-        ]
+    if of := bases_of(run):
+        bases = [train(base, root, data=data, compute=compute) for base in of]
         _teach(method, run, bases, data, compute)
     from arcal.compute.device import run_on  # takes seconds to import
 
@@ -172,7 +163,7 @@ class _Training:
 
 def _read(run: Run, folder: RunFolder, rank: int) -> Data:
     """The data of a run, read again; other data than the folder's raises `ArcalError`."""
-    data = _loaded(run.data, tuple(run.choice.items()))
+    data = load_once(run)
     if run.path("", data).name != folder.name:
         raise ArcalError(
             f"{run.data} is other data where rank {rank} runs than where rank 0 does: give all "
@@ -181,37 +172,18 @@ def _read(run: Run, folder: RunFolder, rank: int) -> Data:
     return data
 
 
-@lru_cache(maxsize=1)
-def _loaded(source: str, choice: tuple[tuple[str, Any], ...]) -> Data:
-    return load(source, **dict(choice))
-
-
 def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute: Compute) -> None:
     """Give a method what vanilla runs say of the images: levels, distances, or both."""
 
-    def scores(part: Part, name: str, order: str, attack: Attack | None) -> Tensor:
-        members = [
-            score_run(
-                base,
-                part,
-                name,
-                order,
-                attack=attack,
-                fabric=compute.fabric(),
-                loaders=compute.loaders,
-            )
-            for base in bases
-        ]
-        return torch.stack([one.robustness for one in members])
+    def scores(ranking: Ranking) -> Tensor:
+        return torch.stack([ranking.scores(base, data, compute).robustness for base in bases])
 
-    if method.ranks:
-        for part, name in ((data.train, "train"), (data.validation, "validation")):
-            ranking = mean_rank(scores(part, name, *_order(run)), part.ids)
-            method.assign(name, part.ids, levels(ranking, part.ids, method.R))
-    if (by := method.added.perturbed_by) is not None:
-        attack = attack_named(ATTACK) if by == "attack" else None
-        distances = scores(data.train, "train", by, attack)
-        method.assign_distances(data.train.ids, distances.mean(dim=0))
+    for ranking in for_levels(run):
+        ids = ranking.images(data).ids
+        mean = mean_rank(scores(ranking), ids)
+        method.assign(ranking.part, ids, levels(mean, ids, method.R))
+    for ranking in for_distances(run):
+        method.assign_distances(data.train.ids, scores(ranking).mean(dim=0))
 
 
 def _order(run: Run) -> tuple[str, Attack | None]:

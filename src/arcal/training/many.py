@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from arcal.compute import Compute
 from arcal.compute.processes import fan_out
 from arcal.compute.watch import watched
 from arcal.data import Data
-from arcal.methods import needs_vanilla
 from arcal.store import RunFolder
 from arcal.training import on_ray
 from arcal.training._same_images import check_images
 from arcal.training._train import check_devices, checked_method, train
+from arcal.training.rankings import bases_of, shares
 from arcal.training.run import Run, is_done
 from arcal.training.trackers import check_trackers
 
@@ -63,20 +62,41 @@ def train_all(
     for path, run in folders.items():
         before = RunFolder(path).epochs_done()
         log.info(f"{path}: {before} of {run.recipe.epochs} epochs were trained before")
-    waves = [[r for r in todo if _needs_vanilla(r) == needs] for needs in (False, True)]
     alone = compute.one_worker()
     epochs = sum(run.recipe.epochs for run in folders.values())
     with watched(lambda: progress(_epochs_done(folders), epochs)):
-        if compute.ray is not None and todo:
-            on_ray.fan_out(waves, root, compute)
-        elif compute.workers == 1:
+        if not todo:
+            pass
+        elif compute.ray is None and compute.workers == 1:
             for run in todo:
-                data = loaded[_data(run)]
-                train(run, root, data=data, compute=alone)
-        elif todo:
-            jobs = [[partial(train, run, root, compute=alone) for run in wave] for wave in waves]
-            fan_out(jobs, compute.workers, gpus=compute.gpus())
+                train(run, root, data=loaded[_data(run)], compute=alone)
+        else:
+            waves = _waves(todo, root.absolute(), alone, lambda run: loaded[_data(run)])
+            if compute.ray is not None:
+                on_ray.fan_out(waves, compute)
+            else:
+                jobs = [[job for _, job in wave] for wave in waves]
+                fan_out(jobs, compute.workers, gpus=compute.gpus())
     return [run.folder(root, loaded[_data(run)]) for run in runs]
+
+
+def _waves(
+    todo: Sequence[Run], root: Path, alone: Compute, data_of: Callable[[Run], Data]
+) -> list[list[tuple[int, Callable[[], object]]]]:
+    """What can be done at a time, each with its threads: runs, rankings by them, other runs.
+
+    Left to the runs, a ranking would be of one worker, and other runs would wait for it.
+    """
+
+    def jobs(runs: Iterable[Run]) -> list[tuple[int, Callable[[], object]]]:
+        return [(run.threads, partial(train, run, root, compute=alone)) for run in runs]
+
+    ranked = [run for run in todo if bases_of(run)]
+    return [
+        jobs(run for run in todo if run not in ranked),
+        [*shares(ranked, data_of, root, alone)],
+        jobs(ranked),
+    ]
 
 
 def load_all(
@@ -92,21 +112,11 @@ def load_all(
 
 def with_bases(runs: Sequence[Run]) -> list[Run]:
     """The runs, each once, after the vanilla runs that give them their levels or distances."""
-    bases = [
-        replace(run, method="vanilla", settings={}, seeds=(seed,))
-        for run in runs
-        if _needs_vanilla(run)
-        for seed in run.seeds
-    ]
     unique: list[Run] = []
-    for run in [*bases, *runs]:
+    for run in [*(base for one in runs for base in bases_of(one)), *runs]:
         if run not in unique:
             unique.append(run)
     return unique
-
-
-def _needs_vanilla(run: Run) -> bool:
-    return needs_vanilla(run.method, run.settings)
 
 
 def _data(run: Run) -> tuple[Any, ...]:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,16 @@ def model_of(folder: RunFolder) -> nn.Module:
     """
     models = models_of(folder)
     return models[0] if len(models) == 1 else Ensemble(models)
+
+
+def load_once(run: Run) -> Data:
+    """The data set of a run, kept for the next call in this process with a run on the same data."""
+    return _loaded(run.data, tuple(run.choice.items()))
+
+
+@lru_cache(maxsize=1)
+def _loaded(source: str, choice: tuple[tuple[str, Any], ...]) -> Data:
+    return load(source, **dict(choice))
 
 
 def data_of(folder: RunFolder, source: str | None = None) -> Data:

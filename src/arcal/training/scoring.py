@@ -7,7 +7,7 @@ into the score file. So neither an interruption nor the number of processes chan
 
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,19 +70,8 @@ def score_run(
     >>> scores.robustness.shape, bool((scores.robustness >= 0).all())
     (torch.Size([100]), True)
     """
-    check_order(order)
     attack = attack or BoundaryProjection()
-    if not is_done(folder):
-        raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
-    path = score_file(folder, name, order, attack)
-    fingerprint: dict[str, Any] = {
-        "model": fingerprint_of(folder),
-        "data": part.fingerprint(),
-        "order": order,
-        "format": FORMAT,
-    }
-    if order == "attack":
-        fingerprint["attack"] = settings_of(attack)
+    path, fingerprint = _file_and_fingerprint(folder, part, name, order, attack)
     from arcal.compute.device import all_call, fabric_on, run_on  # takes seconds to import
 
     fabric = fabric or fabric_on("cpu")
@@ -90,12 +79,7 @@ def score_run(
     if path.exists():
         log.info(f"{part.name} was scored before: {path}")
     if started or not path.exists():  # processes that run already must all take this branch
-        if not len(part):
-            raise ArcalError(f"there is nothing to score: {part.name} is empty")
-        seed = read_run(folder).run.seeds[0]  # so that the order `random` differs by run
-        how = {"threads": torch.get_num_threads(), "device": fabric.device.type, "batch": BATCH}
-        model = model_of(folder)
-        scoring = _Scoring(model, part, order, attack, seed, path, fingerprint | how, loaders)
+        scoring = _scoring(folder, part, name, order, attack, fabric.device, loaders)
         if before := scoring.done():
             log.info(f"{before:,} of {len(part):,} images were scored before: {scoring.folder}")
         with watched(lambda: progress(scoring.done(), len(part))):
@@ -113,6 +97,69 @@ def score_run(
     rows = scores.ids.argsort()[part.ids.argsort().argsort()]
     columns = {key: value[rows] for key, value in vars(scores).items() if isinstance(value, Tensor)}
     return replace(scores, **columns)
+
+
+def score_share(
+    folder: RunFolder,
+    part: Part,
+    name: str,
+    order: str,
+    *,
+    attack: Attack | None = None,
+    share: int,
+    of: int,
+    device: torch.device,
+    loaders: int = 0,
+) -> None:
+    """Score what is missing of the share `share` in [0, of) of a part, and keep its shards.
+
+    For many workers that have nothing to do with each other: `score_run`, called afterwards, scores
+    what is still missing and merges them all. Arguments and errors are otherwise as there.
+    """
+    attack = attack or BoundaryProjection()
+    scoring = _scoring(folder, part, name, order, attack, device, loaders)
+    if scoring.path.exists():
+        return
+    scoring.folder.mkdir(parents=True, exist_ok=True)
+    with locked(scoring.folder / f".{share}-{of}.lock"):  # another command may be at it
+        mine = range(share, len(scoring.blocks()), of)
+        scoring.score(scoring.missing(mine), device)
+
+
+def _file_and_fingerprint(
+    folder: RunFolder, part: Part, name: str, order: str, attack: Attack
+) -> tuple[Path, dict[str, Any]]:
+    """The path of the scores, and what they are of, whatever they are made on."""
+    check_order(order)
+    if not is_done(folder):
+        raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
+    fingerprint: dict[str, Any] = {
+        "model": fingerprint_of(folder),
+        "data": part.fingerprint(),
+        "order": order,
+        "format": FORMAT,
+    }
+    if order == "attack":
+        fingerprint["attack"] = settings_of(attack)
+    return score_file(folder, name, order, attack), fingerprint
+
+
+def _scoring(
+    folder: RunFolder,
+    part: Part,
+    name: str,
+    order: str,
+    attack: Attack,
+    device: torch.device,
+    loaders: int,
+) -> "_Scoring":
+    path, fingerprint = _file_and_fingerprint(folder, part, name, order, attack)
+    if not len(part):
+        raise ArcalError(f"there is nothing to score: {part.name} is empty")
+    seed = read_run(folder).run.seeds[0]  # so that the order `random` differs by run
+    how = {"threads": torch.get_num_threads(), "device": device.type, "batch": BATCH}
+    model = model_of(folder)
+    return _Scoring(model, part, order, attack, seed, path, fingerprint | how, loaders)
 
 
 def _check_files(path: Path, part: Part, positions: Tensor | None = None) -> None:
@@ -188,11 +235,13 @@ class _Scoring:
                 error = _result_or_error(self.merge)
             return fabric.broadcast(error)
 
-    def missing(self) -> list[int]:
-        """The numbers of the shards still to be scored; another scoring's shards raise an error."""
-        missing = []
-        for number, block in enumerate([] if self.path.exists() else self.blocks()):
-            shard = self.shard(number)
+    def missing(self, numbers: Iterable[int] | None = None) -> list[int]:
+        """The shards still to be scored, of all or of these; another scoring's raise an error."""
+        if self.path.exists():
+            return []
+        missing, blocks = [], self.blocks()
+        for number in range(len(blocks)) if numbers is None else numbers:
+            shard, block = self.shard(number), blocks[number]
             if not shard.exists():
                 missing.append(number)
             elif not torch.equal(load_scores(shard, self.fingerprint).ids, self.part.ids[block]):
