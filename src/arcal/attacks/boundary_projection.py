@@ -199,9 +199,9 @@ class BoundaryProjection:
             nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
             towards = planes.column(aim.rivals(z, 1).squeeze(1))
             deep = ~(m >= -DEEP * planes.margin.gather(1, towards.unsqueeze(1)).squeeze(1))
-            i = (~deep).nonzero().squeeze(1)
-            safe[i] = last[i]
-            planes.visit(i, towards[i], m[i] + 2 * enough[i], g[i], last[i])
+            safe = torch.where(deep.unsqueeze(1), safe, last)
+            everyone = torch.arange(len(x), device=x.device)
+            planes.visit(everyone, towards, m + 2 * enough, g, last, ~deep)
 
         for spent in range(int(passes.min()), 3 * self.budget):
             going = ((spent < self.budget) & (waited < patience)) | best.isinf()
@@ -239,11 +239,10 @@ class BoundaryProjection:
             deep[active], last[active], towards[active] = back, d, j
             if m is None or g is None:
                 continue
-            i = (~back).nonzero().squeeze(1)
-            d, m, j, crossed, g, active = (t[i] for t in (d, m, j, crossed, g, active))
-            beyond[active] = (beyond[active] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
-            safe[active] = d
-            planes.visit(active, j, m + 2 * enough[active], g, d)
+            changed = (beyond[active] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
+            beyond[active] = torch.where(back, beyond[active], changed)
+            safe[active] = torch.where(back.unsqueeze(1), safe[active], d)
+            planes.visit(active, j, m + 2 * enough[active], g, d, ~back)
         return nearest, passes
 
     def _add_planes(

@@ -49,7 +49,7 @@ def finite(gradient: Tensor) -> Tensor:
             [-1.,  0.]])
     """
     flat = gradient.flatten(1)
-    if flat.isfinite().all():
+    if flat.device.type == "cpu" and flat.isfinite().all():  # elsewhere to ask is to wait
         return gradient
     largest = flat.nan_to_num(0, 0, 0).abs().amax(dim=1, keepdim=True)
     largest = torch.where(largest > 0, largest, 1)

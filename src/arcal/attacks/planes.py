@@ -37,19 +37,24 @@ class Planes:
         self.aim(active, j, g, self.offset[active, j])
         self.first[active, j] = self.distance[active, j]
 
-    def visit(self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor) -> None:
-        """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`."""
-        n, visits = self.normal[active, j], self.visits[active, j]
-        b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1)
-        n = n.lerp(g, b.to(n))
+    def visit(
+        self, active: Tensor, j: Tensor, m: Tensor, g: Tensor, d: Tensor, here: Tensor
+    ) -> None:
+        """Turn the planes towards `g` `(B, D)` and put them where the margin at `d` is `m`.
+
+        Only those where `here` `(B,)` is true; the others are computed and left, since to pick rows
+        is to wait for a device.
+        """
+        n, offset, visits = self.normal[active, j], self.offset[active, j], self.visits[active, j]
+        b = torch.where(n.any(dim=1), 2 / (visits % 20 + 3), 1).unsqueeze(1).to(n)
+        wide = here.unsqueeze(1)
         if self.square is not None:
-            self.square[active, j] = self.square[active, j].lerp(g.square(), b.to(n))
-        offset = m - torch.linalg.vecdot(n, d)
-        self.normal[active, j], self.offset[active, j], self.visits[active, j] = (
-            n,
-            offset,
-            visits + 1,
-        )
+            square = self.square[active, j]
+            self.square[active, j] = torch.where(wide, square.lerp(g.square(), b), square)
+        n = torch.where(wide, n.lerp(g, b), n)
+        offset = torch.where(here, m - torch.linalg.vecdot(n, d), offset)
+        self.normal[active, j], self.offset[active, j] = n, offset
+        self.visits[active, j] = visits + here
         self.aim(active, j, n, offset)
 
     def aim(self, active: Tensor, j: Tensor, n: Tensor, offset: Tensor) -> None:
