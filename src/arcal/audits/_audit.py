@@ -48,7 +48,7 @@ FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Audit:
     """One or more classifiers on one data set, and what was found.
 
@@ -63,6 +63,8 @@ class Audit:
     >>> audit = arcal.audit(model, (x, y), name="mine")
     >>> audit.models[0].overall.n, "mine" in audit.summary()
     (60, True)
+    >>> audit
+    <Audit of data: mine; 60 inputs>
     >>> audit.report("out").name
     'index.html'
     """
@@ -100,6 +102,10 @@ class Audit:
                     f"{first.name} and {other.name} name their classes differently: give both the "
                     "same names in the same order"
                 )
+
+    def __repr__(self) -> str:
+        names = ", ".join(model.name for model in self.models)
+        return f"<Audit of {self.data}: {names}; {len(self.models[0].predictions.ids):,} inputs>"
 
     def figures(self) -> dict[str, dict[str, float]]:
         """Every figure of each model, by the model's name and the figure's."""

@@ -1,5 +1,7 @@
 """A classifier and its calibrator as one module."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from arcal.calibration.posthoc.calibrator import Calibrator
@@ -33,9 +35,12 @@ class Calibrated(nn.Module):
         super().__init__()
         self.model, self.calibrator = model, calibrator
 
-    def forward(self, x: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor | Mapping[str, Tensor], *, robustness: Tensor | None = None
+    ) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
 
+        For a model that takes several tensors, `x` has them by name.
         `robustness` `(N,)` goes to the calibrator, whose errors are raised; a model that does not
         return logits `(N, Z)` raises `ArcalError`. Gradients flow to `x` and to the model.
         """
@@ -49,7 +54,9 @@ class Calibrated(nn.Module):
         log_p = logits.log_softmax(1)
         return self.calibrator(log_p, robustness=robustness, energy=energy)
 
-    def probabilities(self, x: Tensor, *, robustness: Tensor | None = None) -> Tensor:
+    def probabilities(
+        self, x: Tensor | Mapping[str, Tensor], *, robustness: Tensor | None = None
+    ) -> Tensor:
         """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
 
         >>> import torch
