@@ -77,7 +77,8 @@ def run_jobs(
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
             told(done, total)
-            if seen >= max(FIRST, AGAIN * written) and seen < _length(job):
+            run = told is progress  # a page of what was read would be written again at once
+            if run and seen >= max(FIRST, AGAIN * written) and seen < _length(job):
                 written = seen
                 so_far = audited(job, joined(blocks), validation, other)
                 page([*finished, so_far], seen, _length(job))
