@@ -106,22 +106,11 @@ class Calibrate:
         ):
             if value not in (None, only):
                 raise ArcalError(f"{name} {value}: the only choice is {only}")
-        formats = tuple(one for word in output.export for one in word.split(",") if one)
-        if output.export and not formats:
-            raise ArcalError("--export names no format: give pt2, onnx or safetensors")
-        if formats:
-            from arcal.classifiers import check_formats
-
-            check_formats(formats)
-        _check_out(output.out)
         models, data = split_names(self.what)
         if len(models) > 1:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
-        if models[0].endswith(".onnx") and set(formats) - {"onnx"}:
-            raise ArcalError(
-                f"--export {' '.join(formats)}: what comes from {models[0]} is exported as onnx "
-                "only; leave the other formats out"
-            )
+        formats = _formats(output.export, models[0])
+        _check_out(output.out)
         job = None
         if data is None:
             predictions, unlabelled = self._from_file(Path(models[0]), formats)
@@ -274,6 +263,23 @@ class Calibrate:
             lines += today_sentences(today, choice.before.accuracy.value)
         for line in lines:
             print(wrapped(line))
+
+
+def _formats(words: tuple[str, ...], model: str) -> tuple[str, ...]:
+    """The formats that these words name; refused are those that the model cannot have."""
+    formats = tuple(one for word in words for one in word.split(",") if one)
+    if words and not formats:
+        raise ArcalError("--export names no format: give pt2, onnx or safetensors")
+    if model.endswith(".onnx") and set(formats) - {"onnx"}:
+        raise ArcalError(
+            f"--export {' '.join(formats)}: what comes from {model} is exported as onnx only; "
+            "leave the other formats out"
+        )
+    if formats:
+        from arcal.classifiers import check_formats
+
+        check_formats(formats)
+    return formats
 
 
 def _check_out(out: Path) -> None:

@@ -40,6 +40,7 @@ def train_all(
     `progress` gets the number of epochs done and the total. A run that cannot be trained raises
     `ArcalError` before any training begins.
 
+    >>> from dataclasses import replace
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
