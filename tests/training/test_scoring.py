@@ -178,7 +178,7 @@ def test_processes_write_the_same_bytes(case, whole, written, monkeypatch, capfd
     main()
     output, error = capfd.readouterr()
     assert json.loads(output)["file"] == str(case.file())
-    assert error.count("inputs 500") == 1, "one process tells"
+    assert error.count("500 inputs") == 1, "one process tells"
     assert case.file().read_bytes() == whole
     assert not case.shards().exists()
 
