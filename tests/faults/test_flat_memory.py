@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 FEW, MANY = 800, 4000
-"""So far apart that the images would be more than what a peak differs by from run to run, 130 MB."""
+"""So far apart that images would be more than what a peak differs by from run to run, 130 MB."""
 PIXELS = 3 * 224 * 224
 READ = 0.8
 """The share of the images that each command reads one by one."""
