@@ -1,5 +1,6 @@
 """A folder like ImageNet's through train, score, evaluate on two processes: memory stays flat."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -99,6 +100,10 @@ def peaks(tmp_path_factory):
         found[N, "score"] = peak(folder, *model, "--devices", 2)
         evaluate = ["evaluate", run, "--ood", "swapped", "--loaders", 2]
         found[N, "evaluate"] = peak(folder, *evaluate)
+        for kept in ("predictions", "scores"):
+            shutil.rmtree(run / kept)
+        again = peak(folder, *evaluate)  # how far its loaders are ahead of each other varies
+        found[N, "evaluate"] = min(found[N, "evaluate"], again)
     return found
 
 
@@ -106,4 +111,4 @@ def peaks(tmp_path_factory):
 def test_memory_does_not_grow_with_the_images(peaks, command):
     few, many = peaks[FEW, command], peaks[MANY, command]
     print(f"{command}: {few / 1e6:.0f} MB for {FEW} images, {many / 1e6:.0f} MB for {MANY}")
-    assert many - few < 0.8 * PIXELS * READ * (MANY - FEW)
+    assert many - few < 0.6 * PIXELS * READ * (MANY - FEW)
