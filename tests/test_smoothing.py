@@ -274,3 +274,34 @@ def test_bad_input_is_one_line(act, says):
     with pytest.raises(ArcalError, match=re.escape(says)) as caught:
         act(smoothing)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids", "said"),
+    [
+        (F.one_hot(torch.tensor([1, 0]), 3), [7, 3], "of one-hot labels, labels.argmax(dim=1)"),
+        (torch.tensor([1.0, 0.0]), [7, 3], "labels are torch.float32 of shape (2,): give 2 class"),
+        (torch.tensor([1, 0]), ["img_7", "img_3"], "ids must be numbers"),
+    ],
+)
+def test_what_a_loader_gives_instead_of_labels_or_ids(labels, ids, said):
+    smoothing = AdaptiveLabelSmoothing(3, 2)
+    smoothing.assign("train", [3, 7], [0, 1])
+    with pytest.raises(ArcalError, match=re.escape(said)):
+        smoothing(torch.randn(2, 3), labels, ids)
+
+
+def test_ids_and_weight_may_be_lists_and_labels_of_any_integer_type():
+    logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]])
+    weight = [1.0, 2.0, 0.5]
+    smoothing = AdaptiveLabelSmoothing(3, 2, weight=weight)
+    smoothing.assign("train", [3, 7], [0, 1])
+    loss = smoothing(logits, torch.tensor([1, 0], dtype=torch.uint8), [7, 3])
+    expected = F.cross_entropy(logits, torch.tensor([1, 0]), torch.tensor(weight))
+    torch.testing.assert_close(loss.float(), expected)
+
+
+@pytest.mark.parametrize("weight", [[1.0, 2.0], [1.0, -1.0, 1.0], [1.0, math.nan, 1.0]])
+def test_a_weight_that_is_none(weight):
+    with pytest.raises(ArcalError, match="weight has to be 3 numbers of at least 0"):
+        AdaptiveLabelSmoothing(3, weight=weight)

@@ -113,7 +113,7 @@ def score(
                 "a batch to score is (ids, inputs, labels): a data set of pairs gets its ids by "
                 "`arcal.data.WithIds`"
             )
-        ids, x, labels = batch
+        ids, x, labels = as_tensor(batch[0], "ids"), batch[1], as_tensor(batch[2], "labels")
         rowwise, x = bound(model, x)
         checked_bounds(x, bounds)
         if order == "attack":
@@ -133,9 +133,10 @@ def score(
         raise ArcalError("there is nothing to score: the data set is empty")
     columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
     ids, labels, robustness, success, predicted, passes = columns
-    if not len(ids) == len(labels) == len(robustness):
+    if not ids.shape == labels.shape == robustness.shape:
         raise ArcalError(
-            f"{len(ids)} ids, {len(labels)} labels, {len(robustness)} inputs: give one each"
+            f"ids {tuple(ids.shape)}, labels {tuple(labels.shape)}, {len(robustness)} inputs: "
+            "give one id and one class number each"
         )
     if robustness.isnan().any():
         raise ArcalError(

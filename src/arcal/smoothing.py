@@ -91,8 +91,8 @@ def smooth_cross_entropy(
     >>> F.cross_entropy(logits, labels, label_smoothing=0.1)
     tensor(0.2951)
     """
-    if reduction not in ("mean", "sum", "none"):
-        raise ArcalError(f"reduction is {reduction!r}: use 'mean', 'sum' or 'none'")
+    _check_reduction(reduction)
+    _check_labels(labels, len(logits))
     if isinstance(epsilon, Tensor) and epsilon.ndim and epsilon.shape != labels.shape:
         raise ArcalError(
             f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
@@ -100,6 +100,7 @@ def smooth_cross_entropy(
         )
     if not isinstance(epsilon, Tensor) and not 0 <= epsilon <= 1:
         raise ArcalError(f"epsilon is {epsilon}: give the share of a label to spread, in [0, 1]")
+    labels = labels.long()
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
     if weight is not None:
@@ -162,10 +163,11 @@ class AdaptiveLabelSmoothing(nn.Module):
         alpha: float | Mapping[Any, float] | Literal["auto"] = 0.005,
         *,
         update: Literal["own", "joint"] = "own",
-        weight: Tensor | None = None,
+        weight: TensorLike | None = None,
         reduction: str = "mean",
     ):
         super().__init__()
+        _check_reduction(reduction)
         if Z < 2:
             raise ArcalError(f"Z is {Z}: give the number of classes, at least 2")
         if not isinstance(R, Integral) or R < 1:
@@ -178,6 +180,9 @@ class AdaptiveLabelSmoothing(nn.Module):
         self._has_checked_logits = False
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
+        weight = None if weight is None else as_tensor(weight, "weight")
+        if weight is not None and (weight.shape != (Z,) or not (weight >= 0).all()):
+            raise ArcalError(f"weight has to be {Z} numbers of at least 0, one for each class")
         self.register_buffer("weight", weight)
         self.train_levels = LevelsById(R, "train")
         self.validation_levels = LevelsById(R, "validation")
@@ -205,7 +210,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(f"part {part!r} has no levels: choose 'train' or 'validation'")
         tables[part].assign(as_tensor(ids, "ids"), as_tensor(levels, "levels"))
 
-    def forward(self, logits: Tensor, labels: Tensor, ids: Tensor | None = None) -> Tensor:
+    def forward(self, logits: Tensor, labels: Tensor, ids: TensorLike | None = None) -> Tensor:
         """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`.
 
         `ids` may be left out when `R = 1`. A wrong shape, an unknown id, or probabilities in the
@@ -216,12 +221,16 @@ class AdaptiveLabelSmoothing(nn.Module):
                 f"logits have shape {tuple(logits.shape)}: give ({len(labels)}, {self.Z}), one row "
                 "for each label and one column for each class"
             )
+        _check_labels(labels, len(logits))
         if not self._has_checked_logits:
             refuse_probabilities(logits)
             self._has_checked_logits = True
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
-        return smooth_cross_entropy(logits, labels, epsilon, self.weight, self.reduction)
+        weight = self.weight
+        if weight is not None:
+            weight = weight.to(logits.device, non_blocking=True)
+        return smooth_cross_entropy(logits, labels, epsilon, weight, self.reduction)
 
     def begin(self, epochs: int, full_rate: int) -> None:
         """Set the number of epochs, and how many of them have the full learning rate.
@@ -291,18 +300,32 @@ class AdaptiveLabelSmoothing(nn.Module):
             )
         return alpha_by_epochs_left(int(self.epoch), *self.length)
 
-    def _levels(self, table: LevelsById, ids: Tensor | None, n: int) -> Tensor:
+    def _levels(self, table: LevelsById, ids: TensorLike | None, n: int) -> Tensor:
         if self.R == 1:
             return torch.zeros(n, dtype=torch.int64, device=self.soft_label.device)
         if ids is None:
             raise ArcalError(
                 f"the ids are missing: with {self.R} levels, pass the ids of the {n} examples"
             )
+        ids = as_tensor(ids, "ids")
         if ids.shape != (n,):
             raise ArcalError(
                 f"ids have shape {tuple(ids.shape)}: give ({n},), one for each example"
             )
         return table(ids.to(self.soft_label.device))
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ArcalError(f"reduction is {reduction!r}: use 'mean', 'sum' or 'none'")
+
+
+def _check_labels(labels: Tensor, n: int) -> None:
+    if labels.shape != (n,) or labels.is_floating_point() or labels.dtype == torch.bool:
+        raise ArcalError(
+            f"labels are {labels.dtype} of shape {tuple(labels.shape)}: give {n} class numbers, "
+            "one for each row of logits; of one-hot labels, labels.argmax(dim=1)"
+        )
 
 
 def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
