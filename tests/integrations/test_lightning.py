@@ -179,6 +179,22 @@ class Without(Net):
         self.criterion = nn.Identity()
 
 
+class Ignores(Net):
+    def __init__(self):
+        super().__init__()
+        self.criterion = nn.CrossEntropyLoss(ignore_index=1)
+
+
+class Numbered(Dataset):
+    """Training data whose ids start anew, as those of a second file may."""
+
+    def __len__(self):
+        return TRAIN
+
+    def __getitem__(self, i):
+        return i % 50, *train_data()[i]
+
+
 class Silent(Net):
     def validation_step(self, batch, index, dataloader_idx=0):
         pass
@@ -191,6 +207,10 @@ class Silent(Net):
                    "val_dataloaders": DataLoader(WithIds(validation_data()), 8)}},
          "arcal.data.WithIds"),
         ({"module": Without()}, "has no nn.CrossEntropyLoss"),
+        ({"data": {"train_dataloaders": DataLoader(Numbered(), 8),
+                   "val_dataloaders": DataLoader(WithIds(validation_data()), 8)}},
+         "a train id occurs twice"),
+        ({"module": Ignores()}, "ignore_index 1: leave it out"),
         ({"module": Silent()}, "no validation step called"),
         ({"check_val_every_n_epoch": 2}, "leave it at 1"),
         ({"settings": {"vanilla": "nowhere.ckpt"}}, "cannot be read"),

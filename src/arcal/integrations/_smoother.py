@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Subset
 
 from arcal.attacks import Bounds, attack_named
 from arcal.auditing.models import as_model
-from arcal.distributed import each_id_once, from_all, processes
+from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError
 from arcal.robustness import check_order, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
@@ -187,7 +187,7 @@ class Smoother:
                     bounds=bounds,
                 )
             rows = zip(*from_all((scores.ids, scores.robustness)), strict=True)
-            ids, robustness = each_id_once(*(torch.cat(column) for column in rows))
+            ids, robustness = (torch.cat(column) for column in rows)
             self.loss.assign(part, ids, levels(robustness, ids, self.loss.R))
 
     def state_dict(self) -> dict[str, Tensor]:

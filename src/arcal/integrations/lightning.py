@@ -173,11 +173,13 @@ def _only_cross_entropy(module: nn.Module) -> tuple[nn.Module, str, nn.CrossEntr
             "such as self.criterion = nn.CrossEntropyLoss(), and call it in both steps"
         )
     criterion = places[0][2]
-    if criterion.reduction != "mean" or criterion.label_smoothing:
-        raise ArcalError(
-            f"{type(module).__name__}'s CrossEntropyLoss has reduction {criterion.reduction!r} and "
-            f"label_smoothing {criterion.label_smoothing}: leave both out, labels are smoothed here"
-        )
+    plain = nn.CrossEntropyLoss()
+    for setting in ("reduction", "label_smoothing", "ignore_index"):
+        if getattr(criterion, setting) != getattr(plain, setting):
+            raise ArcalError(
+                f"{type(module).__name__}'s CrossEntropyLoss has {setting} "
+                f"{getattr(criterion, setting)!r}: leave it out, only weight= is kept"
+            )
     return places[0]
 
 
