@@ -113,10 +113,22 @@ def test_bad_input_is_one_line(calibrated):
         calibrated.estimate(3 * log_p)
     with pytest.raises(ArcalError, match="window is 0"):
         fit_batch_temperature(log_p, labels, window=0)
-    stream = fresh()
-    stream.update(log_p)
-    with pytest.raises(ArcalError, match="the batch has 3 classes and those before it 5"):
-        stream.update(log_p[:, :3].log_softmax(1))
+    with pytest.raises(ArcalError, match="the batch has 3 classes and the validation inputs 5"):
+        fresh().update(log_p[:, :3].log_softmax(1))
+
+
+def test_scores_that_many_inputs_share():
+    """Probabilities of a tree of two leaves, right as often as they say."""
+    inputs = torch.arange(1000)
+    sure = inputs < 550
+    log_p = torch.where(sure[:, None], torch.tensor([0.9, 0.1]), torch.tensor([0.6, 0.4])).log()
+    right = torch.where(sure, inputs % 10 != 0, inputs % 10 < 6)
+    calibrated = fit_batch_temperature(log_p, (~right).long())
+    today = calibrated.estimate(log_p)
+    assert today.accuracy == pytest.approx(calibrated.accuracy, abs=1e-12) == 0.765
+    assert today.low < 0.74 and 0.79 < today.high < 0.85
+    assert calibrated.estimate(log_p[-450:]).accuracy < 0.6  # of the unsure leaf alone
+    assert calibrated.estimate(log_p[:550]).accuracy == 1
 
 
 def test_ends_are_kept():

@@ -27,6 +27,8 @@ FARTHEST = 20.0
 """The temperature of a batch is at most so many times the validation inputs', and no less than
 one part in so many."""
 HALVINGS = 50
+TIE = 1e-9
+"""Scores as near as this are one: those of equal rows differ by the rounding of their batch."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,33 @@ class Today:
     doubt: str | None = None
 
 
+@dataclass(frozen=True)
+class Threshold:
+    """A score, and the share of the inputs with this very score that counts as reaching it.
+
+    Where many inputs have one score, as those of a tree or of rounded probabilities do, no
+    threshold between scores is reached by a given share of them.
+
+    >>> Threshold(0.0, ties=0.5).share(torch.tensor([-1.0, 0.0, 0.0, 1.0]))
+    0.5
+    """
+
+    score: float
+    ties: float
+
+    def share(self, scores: Tensor) -> float:
+        """The share of inputs with scores `(N,)` that reach it."""
+        above, same = scores > self.score + TIE, (scores - self.score).abs() <= TIE
+        return (above.double() + self.ties * same.double()).mean().item()
+
+
 class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
     `T` is that of the validation inputs, `threshold` the negative entropy, at that temperature,
     that as many validation inputs reach as are right; `ends` are those of the accuracies at the
-    ends of its 95 % interval, the looser one first; `accuracy` is the share that is right. The last
-    `window` inputs count, and `shrink` more that stand for the validation temperature.
+    ends of its 95 % interval, the looser one first; `accuracy` is the share that is right, and
+    `classes` their number. The last `window` inputs count, and `shrink` more that stand for the validation temperature.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
     classes the estimate means nothing, which `Today.doubt` says where it shows.
@@ -77,9 +99,10 @@ class BatchTemperature:
     def __init__(
         self,
         T: float,
-        threshold: float,
-        ends: tuple[float, float],
+        threshold: Threshold,
+        ends: tuple[Threshold, Threshold],
         accuracy: float,
+        classes: int,
         *,
         window: int = WINDOW,
         shrink: float = SHRINK,
@@ -88,52 +111,56 @@ class BatchTemperature:
             raise ArcalError(f"window is {window} and shrink {shrink}: 1 and 0 are the least")
         self.T, self.temperature = T, Temperature(T)
         self.threshold, self.ends, self.accuracy = threshold, ends, accuracy
-        self.window, self.shrink = window, shrink
+        self.classes, self.window, self.shrink = classes, window, shrink
         self._recent: Tensor | None = None
 
-    def update(self, log_p: Tensor) -> Today:
+    def update(self, log_p: TensorLike) -> Today:
         """Take in a batch `(B, Z)` of log-probabilities, and say what the window is like.
 
-        No inputs, another number of classes than before, and what is no log-softmax raise
-        `ArcalError`.
+        No inputs, another number of classes than the validation inputs', and what is no log-softmax
+        raise `ArcalError`, and nothing is taken in.
         """
-        log_p = as_log_probabilities(log_p)
-        if not len(log_p):
-            raise ArcalError("a batch of no inputs says nothing: pass at least one")
+        log_p = self._checked(log_p)
         if self._recent is not None:
-            if self._recent.shape[1] != log_p.shape[1]:
-                raise ArcalError(
-                    f"the batch has {log_p.shape[1]} classes and those before it "
-                    f"{self._recent.shape[1]}: begin anew"
-                )
             log_p = torch.cat([self._recent, log_p])
         self._recent = log_p[-self.window :]
         today = self.estimate(self._recent)
         self.temperature = Temperature(today.T)
         return today
 
-    def estimate(self, log_p: Tensor) -> Today:
+    def estimate(self, log_p: TensorLike) -> Today:
         """What `update` says of these inputs alone; nothing is taken in."""
-        log_p = as_log_probabilities(log_p)
+        log_p = self._checked(log_p)
         scaled = (log_p / self.T).log_softmax(1)
         n, Z = log_p.shape
         scores = score(scaled)
-        share = (scores >= self.threshold).double().mean().item()
+        share = self.threshold.share(scores)
         confidence = scaled.exp().amax(1).mean().item()
         low, high = self._interval(scores, share)
         target = (n * share + self.shrink * confidence) / (n + self.shrink)
         T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
         return Today(n, share, low, high, confidence, T, self._doubt(high, Z))
 
-    def __call__(self, log_p: Tensor) -> Tensor:
+    def __call__(self, log_p: TensorLike) -> Tensor:
         """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before."""
         return self.temperature(log_p)
+
+    def _checked(self, log_p: TensorLike) -> Tensor:
+        log_p = as_log_probabilities(log_p)
+        if not len(log_p):
+            raise ArcalError("a batch of no inputs says nothing: pass at least one")
+        if log_p.shape[1] != self.classes:
+            raise ArcalError(
+                f"the batch has {log_p.shape[1]} classes and the validation inputs {self.classes}: "
+                "pass what the same model says"
+            )
+        return log_p
 
     def _interval(self, scores: Tensor, share: float) -> tuple[float, float]:
         """Of the share of a batch: the draw of the batch and that of the threshold, together."""
         n = torch.tensor(float(len(scores)), dtype=torch.float64)
         low, high = (end.item() for end in exact_interval(share * n, n))
-        most, least = ((scores >= end).double().mean().item() for end in self.ends)
+        most, least = (end.share(scores) for end in self.ends)
         below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
         return max(share - below, 0.0), min(share + above, 1.0)
 
@@ -167,13 +194,19 @@ def fit_batch_temperature(
     whole = torch.tensor(float(N), dtype=torch.float64)
     low, high = (end.item() for end in exact_interval(whole * right / N, whole))
 
-    def reached_by(share: float) -> float:
-        """The score that this share of the validation inputs reach."""
+    def reached_by(share: float) -> Threshold:
+        """What this share of the validation inputs reach."""
         k = round(share * N)
-        return ordered[k - 1].item() if k else math.inf
+        if not k:
+            return Threshold(math.inf, 0.0)
+        last = ordered[k - 1].item()
+        above = int((ordered > last + TIE).sum())
+        return Threshold(last, (k - above) / int(((ordered - last).abs() <= TIE).sum()))
 
-    ends = reached_by(high), reached_by(low)
-    return BatchTemperature(T, reached_by(right / N), ends, right / N, window=window, shrink=shrink)
+    threshold, *ends = (reached_by(share) for share in (right / N, high, low))
+    return BatchTemperature(
+        T, threshold, (ends[0], ends[1]), right / N, Z, window=window, shrink=shrink
+    )
 
 
 def score(log_p: Tensor) -> Tensor:

@@ -241,4 +241,9 @@ def _check_log_probabilities(log_p: Tensor) -> None:
         rounding = torch.finfo(log_p.dtype).eps * math.log(max(log_p.shape[1], 2))
         if ((log_p.double().exp().sum(1) - 1).abs() <= UNNORMALISED + rounding).all():
             log_p = log_p.double().log_softmax(1)
+    if log_p.ndim == 2 and log_p.isnan().any():
+        raise ArcalError(
+            f"log_p of input {int(log_p.isnan().any(1).nonzero()[0])} is nan: leave out inputs on "
+            "which the model's output is not finite"
+        )
     as_probabilities(log_p.double().exp(), name="exp(log_p)", remedy="pass a log-softmax")
