@@ -149,7 +149,7 @@ def test_what_cannot_be_fitted_is_one_line(fit):
     energy = energy_of(log_p)
     bad = log_p.clone()
     bad[3, 1] = torch.nan
-    with pytest.raises(ArcalError, match="log_p of input . is nan"):
+    with pytest.raises(ArcalError, match="is nan: leave out inputs"):
         fit(bad, labels, energy=energy)
     with pytest.raises(ArcalError, match="0 validation inputs"):
         fit(log_p[:0], labels[:0], energy=energy[:0])

@@ -80,7 +80,8 @@ class BatchTemperature:
     `T` is that of the validation inputs, `threshold` the negative entropy, at that temperature,
     that as many validation inputs reach as are right; `ends` are those of the accuracies at the
     ends of its 95 % interval, the looser one first; `accuracy` is the share that is right, and
-    `classes` their number. The last `window` inputs count, and `shrink` more that stand for the validation temperature.
+    `classes` their number. The last `window` inputs count, and `shrink` more that stand for the
+    validation temperature.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
     classes the estimate means nothing, which `Today.doubt` says where it shows.
