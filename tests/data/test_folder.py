@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 from toy_images import encode, random_images
 
-from arcal.data import Folder, batches, load
+from arcal.data import Folder, batches, load, load_part
 from arcal.data.images import read_image
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
@@ -209,3 +209,20 @@ def test_grey_files_are_fine(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "0.png").write_bytes(encode(random_images(1, 9, 9)[0]))
     assert Folder(tmp_path, size=8).images(torch.tensor([0])).shape == (1, 3, 8, 8)
+
+
+def test_training_and_audits_see_the_same_files(tmp_path):
+    for name in ("a.png", "b.gif", "c.BMP", "d.tif", "._a.png", "notes.txt"):
+        for label in ("cat", "dog"):
+            (tmp_path / label).mkdir(exist_ok=True)
+            path = tmp_path / label / name
+            path.write_text("") if name[0] == "." or name[-1] == "t" else _save(path)
+    trained, audited = Folder(tmp_path, size=8), load_part(tmp_path, size=8)
+    assert len(trained) == 8
+    assert trained.ids.tolist() == audited.ids.tolist()
+    assert trained.labels.tolist() == audited.labels.tolist()
+    trained.images(trained.ids)
+
+
+def _save(path: Path) -> None:
+    Image.new("RGB", (10, 8)).save(path)

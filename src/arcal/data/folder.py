@@ -17,7 +17,8 @@ from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")  # upper or lower case
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""Endings of the names of images, upper or lower case."""
 
 
 class Folder:
@@ -163,10 +164,15 @@ def class_folders(root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
+def is_image(entry: os.DirEntry[str]) -> bool:
+    """Whether this is an image file by its name, and not hidden."""
+    return entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES) and entry.is_file()
+
+
 def image_files(folder: Path) -> np.ndarray:
     """The sorted names of the image files in a folder, as bytes `(N,)`; N = 0 raises an error."""
     with os.scandir(folder) as entries:
-        names = [e.name for e in entries if e.name.lower().endswith(SUFFIXES) and e.is_file()]
+        names = [entry.name for entry in entries if is_image(entry)]
     if not names:
         raise ArcalError(
             f"{folder} holds no image file ({', '.join(SUFFIXES)}): add images or remove the folder"

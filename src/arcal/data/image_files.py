@@ -5,18 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arcal.data.encoded import Files
-from arcal.data.folder import class_folders
+from arcal.data.folder import SUFFIXES, class_folders, is_image
 from arcal.errors import ArcalError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-"""Endings of the names of images, upper or lower case."""
 
 
 def has_class_folders(folder: Path, minimum: int = 1) -> bool:
     """Whether at least so many of the subfolders hold an image."""
     classes = 0
     for name in class_folders(folder):
-        classes += any(map(_is_image, _entries(folder / name)))
+        classes += any(map(is_image, _entries(folder / name)))
         if classes >= minimum:
             return True
     return False
@@ -33,7 +30,7 @@ def list_images(root: Path) -> tuple[Files, list[str], int]:
     others = 0
     for label in class_folders(root):
         visible = [entry for entry in _entries(root / label) if entry.name[0] != "."]
-        images = sorted(entry.name for entry in visible if _is_image(entry))
+        images = sorted(entry.name for entry in visible if is_image(entry))
         folders = sorted(entry.name for entry in visible if entry.is_dir())
         if folders:
             raise ArcalError(
@@ -57,7 +54,3 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
             yield from entries
     except OSError as error:
         raise ArcalError(f"{folder} cannot be read ({error.strerror})") from error
-
-
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES) and entry.is_file()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from arcal.data.image_files import SUFFIXES
+from arcal.data.folder import SUFFIXES
 from arcal.errors import ArcalError
 from arcal.files import parse_json
 
