@@ -297,7 +297,7 @@ def files(images):
         ("net.py:net data.npz --norm linf", "--norm is of the order attack"),
         ("net.py:net data.npz --order attack --norm l1", "norm 'l1' is unknown"),
         ("net.py:net data.npz --validation data.npz", "is data, the audited data"),
-        ("net.py:net data.npz --other data.npz", "--other data.npz is the audited data"),
+        ("net.py:net data.npz --other data.npz", "data.npz holds the same inputs as data.npz"),
         ("net.py:net data.npz --normalize imagnet", "'imagnet' is not known: give imagenet"),
         ("net.py:net data.npz --out file", "--out file: file is a file: name a folder"),
         ("net.py:net data.npz --out file/there", "--out file/there: file is a file"),

@@ -147,3 +147,15 @@ def test_a_file_that_is_cut_or_compressed_or_none_at_all(tmp_path, size):
     with pytest.raises(ArcalError, match="cannot be read as a tar file") as raised:
         load_part(str(file))
     assert "\n" not in str(raised.value)
+
+
+def test_today_s_samples_need_no_labels(tmp_path):
+    write_shard(tmp_path / "all.tar", *[(f"{k}.png", ENCODED[k]) for k in (0, 1)])
+    some = [("0.png", ENCODED[0]), ("0.cls", "1"), ("1.png", ENCODED[1])]
+    write_shard(tmp_path / "some.tar", *some)
+    for name in ("all", "some"):
+        part = load_part(str(tmp_path / f"{name}.tar"), labelled=False)
+        assert part.labels.tolist() == [0, 0]
+        assert torch.equal(part.images(torch.arange(2)), PIXELS[:2])
+        with pytest.raises(ArcalError, match="has no label"):
+            load_part(str(tmp_path / f"{name}.tar"))

@@ -96,3 +96,6 @@ def test_the_table_of_calibrators_fits_into_a_terminal(columns, intervals, capsy
     (row,) = [line for line in lines if line.strip().startswith("vector")]
     assert row.count("[") == intervals
     assert f"{choice.candidates['vector'].nll.value:.4f}" in row
+    print_choice(choice, Console(width=columns))
+    piped = capsys.readouterr().out.splitlines()
+    assert piped == [line.rstrip() for line in piped]

@@ -83,3 +83,9 @@ def test_a_classifier_of_which_only_predictions_are_known():
     assert "0.00" in text
     (record,) = as_records([subject])
     assert (record["method"], record["seeds"], record["accuracy"]) == ("mine", [0], 0.0)
+
+
+def test_lines_in_a_file_end_without_blanks(maker):
+    lines = printed([maker.subject(ood=["set [v2]"])]).splitlines()
+    assert any("Method" in line for line in lines)
+    assert lines == [line.rstrip() for line in lines]

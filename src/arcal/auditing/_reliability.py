@@ -3,22 +3,45 @@
 import torch
 from torch import Tensor
 
+from arcal.auditing._estimate import effective_numbers
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._subject import Subject
-from arcal.calibration import Reliability, clopper_pearson, confidence_and_correct
+from arcal.calibration import Reliability, confidence_and_correct, exact_interval
+from arcal.calibration._checks import as_weights
+from arcal.calibration._ece import bin_of
 
 
-def reliability(predictions: Predictions) -> Reliability:
+def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reliability:
     """Confidence and accuracy by bin, those of the ECE, of a model's predictions.
+
+    With `weights` `(N,)`, 0 or more, the counts are those of the intervals: the effective numbers
+    of inputs, which need not be whole, and the other sums as large a share of them as of the
+    weights.
 
     >>> from arcal.auditing import as_predictions
     >>> half = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
     >>> bins = reliability(half)
     >>> int(bins.count.argmax()), round(bins.ece, 2)  # bin 11 of 0 to 14 is (11/15, 12/15]
     (11, 0.25)
+    >>> round(reliability(half, torch.tensor([3.0, 1.0])).accuracy[11].item(), 2)
+    0.75
     """
     probabilities = predictions.log_probabilities.exp()
-    return Reliability().update(*confidence_and_correct(probabilities, predictions.labels))
+    confidence, correct = confidence_and_correct(probabilities, predictions.labels)
+    bins = Reliability()
+    if weights is None:
+        return bins.update(confidence, correct)
+    w, k = as_weights(weights, len(correct)), bin_of(confidence, bins.bins)
+    n = effective_numbers(w, confidence, k, bins.bins)
+    whole, sure, right = (
+        torch.bincount(k, weights=values, minlength=bins.bins)
+        for values in (w, w * confidence, w * correct)
+    )
+    bins.count = n
+    bins.confidence_sums, bins.correct_sums = (
+        (n * sums / whole).nan_to_num(0) for sums in (sure, right)
+    )
+    return bins
 
 
 def reliability_by_run(subject: Subject) -> list[Reliability]:
@@ -58,6 +81,6 @@ def accuracy_interval(bins: Reliability) -> tuple[Tensor, Tensor]:
     >>> round(low[11].item(), 3), round(high[11].item(), 3), low[0].item()
     (0.013, 0.987, nan)
     """
-    ends = clopper_pearson(bins.correct_sums, bins.count)
+    ends = exact_interval(bins.correct_sums.clamp(max=bins.count), bins.count)
     low, high = (torch.where(bins.count > 0, end, torch.nan) for end in ends)
     return low, high

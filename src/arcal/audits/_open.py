@@ -149,10 +149,7 @@ def open_job(
     others = [read_examples(one, opened, rest, foreign=True) for one in other]
     for one, source in zip(others, other, strict=True):
         if one.content == whole:
-            raise ArcalError(
-                f"--other {source} is the audited data: give data of classes that the model does "
-                "not know"
-            )
+            raise ArcalError(f"{source} holds the same inputs as {data}: give others")
     names = Names(reading.image, reading.label, reading.weight, reading.classes or None)
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())

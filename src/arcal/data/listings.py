@@ -12,6 +12,7 @@ from torch import Tensor
 from arcal.data.archives import find_archive, read_part
 from arcal.data.columns import (
     LABELS,
+    UNLABELLED,
     as_weights,
     encoded_images,
     image_column,
@@ -90,9 +91,18 @@ def _folder(root: Path, names: Names) -> Listing:
 
 
 def _tar(paths: tuple[Path, ...], names: Names) -> Listing:
-    shards = Shards(paths, image=names.image, label=names.label, weight=names.weight)
-    name = names.label or "label"
-    labels, classes = encode_labels(shards.labels, name, shards.where, classes=names.classes)
+    shards = Shards(
+        paths,
+        image=names.image,
+        label=names.label,
+        weight=names.weight,
+        labelled=names.labelled,
+    )
+    if shards.labels.null_count:
+        labels, classes = torch.zeros(len(shards.labels), dtype=torch.int64), (UNLABELLED,)
+    else:
+        name = names.label or "label"
+        labels, classes = encode_labels(shards.labels, name, shards.where, classes=names.classes)
     weights = None
     if names.weight is not None and shards.weights is not None:
         values = numbers(shards.weights, names.weight, shards.where)

@@ -60,8 +60,9 @@ class Shards:
 
     `image` and `label` name an ending or, for labels, a field of the JSON record; by default the
     image is the member of a sample with the ending of an image, and the label is in NAME.cls or
-    the field `label` of NAME.json. A sample without image or label, or with two of them, and a file
-    that is no tar file raise `ArcalError`.
+    the field `label` of NAME.json. Unless the data need be `labelled`, a sample may lack one, null.
+    A sample without image or label, or with two of them, and a file that is no tar file raise
+    `ArcalError`.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class Shards:
         image: str | None = None,
         label: str | None = None,
         weight: str | None = None,
+        labelled: bool = True,
     ) -> None:
-        self._image, self._label, self._weight = image, label, weight
+        self._image, self._label, self._labelled = image, label, labelled
         places, self.keys, labels, weights = [], [], [], []
         for shard, file in enumerate(files):
             for key, sample in samples(file, {CLASS, RECORD, label}):
@@ -106,13 +108,15 @@ class Shards:
 
     def _label_in(
         self, file: Path, key: str, sample: dict[str, Any], fields: dict[str, Any]
-    ) -> int | float | str:
+    ) -> int | float | str | None:
         if self._label is not None:
             value = fields.get(self._label, _text(file, key, sample, self._label))
         else:
             value = _text(file, key, sample, CLASS)
             if value is None:
                 value = next((fields[name] for name in RECORD_LABELS if name in fields), None)
+        if value is None and not self._labelled:
+            return None
         if value is None or isinstance(value, list | dict):
             raise ArcalError(
                 f"{file}, {key} has no label: add {key}.cls or a field of {key}.json, and name "

@@ -10,6 +10,7 @@ from rich.text import Text
 from arcal.auditing import Candidate, Choice, Estimate
 from arcal.calibration.posthoc import Today
 from arcal.report.names import POSTHOC
+from arcal.report.terminal import print_lines
 
 HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
 WIDEST = 200
@@ -25,7 +26,7 @@ def print_choice(choice: Choice, console: Console | None = None) -> None:
     if console.is_terminal and _width(table, console) > console.width:
         table = _table(choice, short=True)
     console.width = max(console.width, _width(table, console))  # or numbers would be cut
-    console.print(table)
+    print_lines(table, console)
 
 
 def _width(table: Table, console: Console) -> int:

@@ -82,4 +82,15 @@ def _print(
         table.add_row(Text(names[i]), *cells)
     numbers = [column.characters(rows) + 2 for column in columns]
     console.width = max(console.width, NAME + 3 + sum(numbers))  # or numbers would be cut
-    console.print(table)
+    print_lines(table, console)
+
+
+def print_lines(table: Table, console: Console) -> None:
+    """Print a table, without the blanks at the ends of its lines where it goes to a file."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as lines:
+        console.print(table)
+    for line in lines.get().splitlines():
+        console.out(line.rstrip(), highlight=False)

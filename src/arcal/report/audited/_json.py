@@ -85,13 +85,14 @@ def _estimates(figures: Any, names: Sequence[str]) -> dict[str, Any]:
 
 def _bins(model: Audited) -> list[dict[str, Any]]:
     """The bins of the reliability diagram, each with the interval of its accuracy."""
-    bins = reliability(model.predictions)
+    counts = reliability(model.predictions).count
+    bins = reliability(model.predictions, model.weights)
     low, high = accuracy_interval(bins)
     return [
         {
             "low": k / bins.bins,
             "high": (k + 1) / bins.bins,
-            "count": int(bins.count[k]),
+            "count": int(counts[k]),
             "accuracy": finite(float(bins.accuracy[k])),
             "confidence": finite(float(bins.confidence[k])),
             "accuracy_low": finite(float(low[k])),

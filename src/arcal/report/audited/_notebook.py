@@ -39,7 +39,9 @@ def _reliability(model: Audited) -> Figure:
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     diagram, histogram = figure.subplots(2, 1, height_ratios=(3, 1), sharex=True)
     bins = reliability(model.predictions)
-    draw_diagram(diagram, Panel(printable(model.name), bins))
+    draw_diagram(
+        diagram, Panel(printable(model.name), reliability(model.predictions, model.weights))
+    )
     draw_histogram(histogram, bins, float((bins.count / bins.count.sum()).max()))
     histogram.set_ylabel("% of inputs")
     diagram.set_xlim(0, 1)
