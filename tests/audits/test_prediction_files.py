@@ -128,3 +128,16 @@ def test_other_files(tmp_path):
     ):
         read_predictions(tmp_path / "objects.npz")  # nothing is unpickled
     assert not holds_predictions(Path("net.py"))
+
+
+def test_labels_are_the_names_of_columns_that_are_numbers(tmp_path, logits):
+    p = softmax(logits)
+    columns = {f"probabilities_{name}": p[:, i] for i, name in enumerate(("0", "10", "2"))}
+    labels = np.array([0, 10, 2])[LABELS]
+    pq.write_table(pa.table({"label": labels, **columns}), tmp_path / "mine.parquet")
+    saved = read_predictions(tmp_path / "mine.parquet")
+    assert saved.classes == ("0", "10", "2")
+    assert saved.predictions.labels.tolist() == LABELS.tolist()
+    pq.write_table(pa.table({"label": labels + 1, **columns}), tmp_path / "other.parquet")
+    with pytest.raises(ArcalError, match="the label '1' of row 0 is none of 0, 10, 2"):
+        read_predictions(tmp_path / "other.parquet")

@@ -141,6 +141,11 @@ def _entries(path: Path) -> dict[str, Any]:
             row = column.is_null().to_pylist().index(True)
             raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
         entries[name] = column.to_numpy()
+    if all(re.fullmatch(r"\d+", title) for title in entries.get("classes", ("",))):
+        # Columns named by numbers in another order, such as 0, 1, 10, 2: a label is such a name.
+        for name in {*LABELS} & {*entries}:
+            if entries[name].dtype.kind in "iu":
+                entries[name] = entries[name].astype(str)
     return entries
 
 

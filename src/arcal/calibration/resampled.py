@@ -74,7 +74,8 @@ def resampled(
             "brier": squares / whole,
         }
         if nodes is not None:
-            scattered = nodes @ counts.numpy() / whole.numpy()
+            with np.errstate(invalid="ignore"):  # a draw of inputs without weight
+                scattered = nodes @ counts.numpy() / whole.numpy()
             figures["smooth_ece"] = torch.from_numpy(fixed_point(np.asarray(scattered)))
         for name, some in figures.items():  # as numbers: see `gathered`
             samples.setdefault(name, []).extend(some.tolist())
