@@ -177,11 +177,10 @@ def by_class(
     (1.0, 0.5)
     """
     Z = _named(predictions, classes)
-    predicted, labels = predictions.predicted, predictions.labels
+    labels = predictions.labels
     w = as_weights(weights, len(labels))
-    confidence = predictions.log_probabilities.exp().amax(dim=1)
-    _, right, effective = _counted(confidence, predicted == labels, labels, Z, w)
-    groups = by_group(predictions, predicted, classes, weights, resamples=resamples)
+    _, right, effective = _counted(predictions.confidence, predictions.correct, labels, Z, w)
+    groups = by_group(predictions, predictions.predicted, classes, weights, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
 

@@ -80,13 +80,11 @@ def out_of_distribution(
 
 def separation(inside: Predictions, outside: Predictions) -> Separation:
     """AUROC of confidence and of entropy, of one model on two data sets."""
-    sure, unsure = _confidence_and_entropy(inside), _confidence_and_entropy(outside)
-    return Separation(auroc(sure[0], unsure[0]), auroc(-sure[1], -unsure[1]))
-
-
-def _confidence_and_entropy(predictions: Predictions) -> tuple[Tensor, Tensor]:
-    log_probabilities = predictions.log_probabilities
-    return log_probabilities.exp().amax(dim=1), entropy(log_probabilities)
+    entropies = entropy(inside.log_probabilities), entropy(outside.log_probabilities)
+    return Separation(
+        auroc_confidence=auroc(inside.confidence, outside.confidence),
+        auroc_entropy=auroc(-entropies[0], -entropies[1]),
+    )
 
 
 def _shares(predictions: Predictions) -> Tensor:

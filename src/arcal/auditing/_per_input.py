@@ -48,13 +48,12 @@ def per_input(
     """
     place = suspicion(predictions, robustness, order)
     rows = place.argsort()
-    predicted = predictions.predicted
-    correct = predicted == predictions.labels
+    correct = predictions.correct
     own = own_probability(predictions)
     columns = {
         "id": predictions.ids,
         "label": predictions.labels,
-        "predicted": predicted,
+        "predicted": predictions.predicted,
         "correct": correct,
         "confidence": predictions.log_probabilities.amax(dim=1).exp(),
         "label_probability": own.exp(),

@@ -63,7 +63,7 @@ def signed_certainty(predictions: Predictions, robustness: Tensor | None = None)
     """
     log_p = predictions.log_probabilities
     certainty = torch.tensor(predictions.classes).double().log() - entropy(log_p)
-    return torch.where(predictions.predicted == predictions.labels, certainty, -certainty)
+    return torch.where(predictions.correct, certainty, -certainty)
 
 
 def signed_distance(predictions: Predictions, robustness: Tensor | None = None) -> Tensor:
@@ -76,7 +76,7 @@ def signed_distance(predictions: Predictions, robustness: Tensor | None = None) 
     """
     if robustness is None:
         raise ArcalError("the order 'distance' needs the robustness of each input: score them")
-    return torch.where(predictions.predicted == predictions.labels, robustness, -robustness)
+    return torch.where(predictions.correct, robustness, -robustness)
 
 
 SuspectOrder = Callable[[Predictions, Tensor | None], Tensor]
@@ -109,7 +109,7 @@ def suspects(
     tensor([1, 2])
     """
     ranking = suspicion(predictions, robustness, order).argsort()
-    return ranking[: int((predictions.predicted != predictions.labels).sum())]
+    return ranking[: int((~predictions.correct).sum())]
 
 
 def suspicion(
@@ -135,7 +135,7 @@ def suspicion(
             f"robustness has shape {tuple(robustness.shape)}: give one for each of {N} inputs"
         )
     place = rank(SUSPECT_ORDERS[order](predictions, robustness), predictions.ids)
-    return (place + N * (predictions.predicted == predictions.labels)).argsort().argsort()
+    return (place + N * predictions.correct).argsort().argsort()
 
 
 def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:
@@ -152,7 +152,7 @@ def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:
     tensor([1, 0])
     """
     weakest = levels(robustness, predictions.ids, R) == 0
-    chosen = weakest & (predictions.predicted == predictions.labels)
+    chosen = weakest & predictions.correct
     confidence = predictions.log_probabilities.amax(dim=1)
     order = rank(-confidence, predictions.ids).argsort()
     return order[chosen[order]]

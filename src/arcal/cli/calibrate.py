@@ -333,7 +333,7 @@ def _say_doubt(job: "Job", predictions: "Predictions") -> None:
     from arcal.report.audited import suspicion
 
     assert job.examples is not None
-    correct = predictions.predicted == predictions.labels
+    correct = predictions.correct
     accuracy = float(correct.double().mean())
     classes = job.examples.classes
     line = suspicion(predictions.predicted, predictions.labels, classes, accuracy, job.facts)
