@@ -102,8 +102,6 @@ def choose_calibrator(
     predictions: Predictions,
     *,
     names: Sequence[str] | None = None,
-    folds: int = FOLDS,
-    seed: int = 0,
     resamples: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Choice:
@@ -128,7 +126,7 @@ model stays as it is; give more inputs, some of them misclassified'
         check_posthoc(name)
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
-    fold = folds_of(predictions.ids, predictions.labels, folds, seed)
+    fold = folds_of(predictions.ids, predictions.labels, FOLDS)
     before = resampled(predictions.log_probabilities, predictions.labels, draws, smooth=False)
     figures: dict[str, dict[str, Bootstrap]] = {}
     refused: dict[str, str] = {}

@@ -10,7 +10,7 @@ from arcal.auditing._estimate import Estimate, effective_number, estimates
 from arcal.auditing._posthoc import calibrated
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import resampled, stored_counts, usual_resamples
-from arcal.calibration._checks import as_weights
+from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import POSTHOC, Calibrator
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
@@ -47,13 +47,7 @@ class Outcome:
     Of `ece` and `smooth_ece` the intervals are basic, and too high near calibration; of `nll` and
     `accuracy` they are percentile.
     `keeps_accuracy` says that the method never changes a prediction; `changed` is the number of
-    predictions that it did change.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> outcome = posthoc_on_halves(sure, resamples=200).outcomes["temperature"]
-    >>> outcome.keeps_accuracy, outcome.changed, outcome.nll.change.sign
-    (True, 0, -1)
+    predictions that it did change. Made by `posthoc_on_halves`.
     """
 
     name: str
@@ -74,13 +68,7 @@ class Halves:
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
     then the rest is empty. `recommended` is, of the methods that keep the accuracy, the one with
     the lowest log-loss on the inputs shown, if the interval of its change is all below 0; otherwise
-    None: leave it.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> halves = posthoc_on_halves(sure, resamples=200)
-    >>> halves.fitted_on, halves.shown_on, halves.recommended in ("temperature", "ets", "irm")
-    (200, 200, True)
+    None: leave it. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int
@@ -102,7 +90,6 @@ def posthoc_on_halves(
     validation: Predictions | None = None,
     *,
     weights: Tensor | None = None,
-    seed: int = 0,
     resamples: int | None = None,
 ) -> Halves:
     """Fit every method of `SHOWN` on one half of the inputs, and show it on the other.
@@ -122,7 +109,7 @@ def posthoc_on_halves(
     """
     w = as_weights(weights, len(predictions.ids))
     if validation is None:
-        first = halves(predictions.ids, predictions.labels, seed)
+        first = halves(predictions.ids, predictions.labels)
         smaller = int(min(first.sum(), (~first).sum()))
         if smaller < HALF:
             return Halves(

@@ -22,7 +22,7 @@ from arcal.calibration import (
     resampled,
     usual_resamples,
 )
-from arcal.calibration._checks import as_weights
+from arcal.calibration.checks import as_weights
 from arcal.calibration.smooth import smooth_ece_by_chance
 
 SMOOTH = 200
@@ -41,13 +41,7 @@ class Overall:
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
-    that end is not chance.
-
-    >>> from arcal.auditing import as_predictions
-    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(1000, 1)
-    >>> sure = overall(as_predictions(probabilities=probabilities, labels=[0] * 600 + [1] * 400))
-    >>> round(sure.gap.value, 2), sure.gap.sign, sure.ece.low > sure.ece_if_calibrated.high
-    (0.15, 1, True)
+    that end is not chance. Made by `overall`.
     """
 
     n: int

@@ -18,7 +18,7 @@ from arcal.auditing._estimate import (
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._sets import EvaluationSet
 from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
-from arcal.calibration._checks import as_weights
+from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
@@ -51,17 +51,7 @@ class Shift:
 
     `change` is the mean minus the clean figure, over the same draws of inputs, and `by_set` has the
     figures of every set alone. The intervals are over draws of inputs, the same in all sets; the
-    sets are these, and not a draw from others.
-
-    >>> from arcal.auditing import as_predictions, shift_sets
-    >>> sure = torch.tensor([0.75, 0.25]).repeat(100, 1)
-    >>> clean, foggy = (
-    ...     as_predictions(probabilities=sure, labels=[0] * right + [1] * (100 - right))
-    ...     for right in (75, 60)
-    ... )
-    >>> shift = under_shift(clean, dict(zip(shift_sets(["fog-3"]), [foggy])))
-    >>> round(shift.change.accuracy.value, 2), shift.change.accuracy.sign
-    (-0.15, -1)
+    sets are these, and not a draw from others. Made by `under_shift`.
     """
 
     clean: ShiftFigures

@@ -1,0 +1,52 @@
+"""Labels and ids as whole numbers, whatever they come in."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError, first_line
+
+
+def as_tensor(values: Any, name: str) -> Tensor:
+    """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
+    if isinstance(values, Tensor):
+        return values.detach().cpu()
+    if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
+        values = [value.tolist() for value in values]
+    try:
+        return torch.tensor(np.asarray(values))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ArcalError(
+            f"{name} are no numbers in rows of equal length: {first_line(error)}"
+        ) from error
+
+
+def as_labels(values: Any, N: int, Z: int) -> Tensor:
+    """The labels of N inputs, int64 `(N,)` in 0 .. Z-1."""
+    labels = as_whole_numbers(values, N, "labels")
+    wrong = (labels < 0) | (labels >= Z)
+    if wrong.any():
+        row = int(wrong.nonzero()[0, 0])
+        raise ArcalError(
+            f"the label of row {row} is {labels[row]}, and the {Z} classes are 0 .. {Z - 1}: "
+            "number them from 0"
+        )
+    return labels
+
+
+def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
+    """One whole number for each of N inputs, int64 `(N,)`."""
+    numbers = as_tensor(values, name)
+    if numbers.shape != (N,):
+        shape = tuple(numbers.shape)
+        raise ArcalError(f"{name} have shape {shape}, and there are {N} inputs: give one for each")
+    if numbers.is_complex():
+        raise ArcalError(f"{name} are {numbers.dtype}: give whole numbers")
+    whole = numbers.long()
+    wrong = whole != numbers
+    if wrong.any():
+        row = int(wrong.nonzero()[0, 0])
+        raise ArcalError(f"{name} are whole numbers, and row {row} has {numbers[row]:g}")
+    return whole

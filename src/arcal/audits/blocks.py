@@ -1,0 +1,295 @@
+"""A block of inputs: everything a model is asked of them, in one visit."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from arcal.attacks import (
+    Adversarial,
+    BoundaryProjection,
+    Bounds,
+    Inputs,
+    InputsLike,
+    Model,
+    bound,
+    frozen,
+    settings_of,
+)
+from arcal.auditing import EvaluationSet, Perturbed
+from arcal.errors import ArcalError
+from arcal.robustness import Attack, Robustness, score
+from arcal.transforms import corrupt
+
+PANEL = tuple(
+    EvaluationSet(corruption=type, intensity=3)
+    for type in ("gaussian_noise", "defocus_blur", "fog", "jpeg_compression")
+)
+"""One corruption of each family, at the middle intensity: what images are audited under unless told
+otherwise."""
+
+
+CPU = torch.device("cpu")
+
+Advance = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of a model on every input.
+
+    `order` is what the levels are cut by, "attack", "gradient" or "margin", None for nothing; with
+    "attack" the distance is `attack`'s, within `bounds`. `panel` are the corruptions images are
+    shown under. `batch` inputs are run at a time, by default `usual_batch`. Without `nearest`, for
+    scores or predictions alone, no perturbed input is kept, nor what it is taken for, and inputs
+    are taken as they lie on disk. `loaders` processes read and decode images ahead.
+
+    >>> Settings(order="gradient", panel=PANEL[:1]).facts()["panel"]
+    ['test-gaussian_noise-3']
+    """
+
+    order: str | None = "attack"
+    attack: Attack = field(default_factory=BoundaryProjection)
+    bounds: Bounds = (0.0, 1.0)
+    panel: Sequence[EvaluationSet] = ()
+    batch: int | None = None
+    device: torch.device = CPU
+    nearest: bool = True
+    loaders: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise ArcalError(f"batch {self.batch}: at least 1 input is needed")
+        if self.loaders < 0:
+            raise ArcalError(f"{self.loaders} loaders: at least 0 are needed")
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Facts for the page: by what distances are measured, where that is not L2.
+
+        >>> Settings(attack=BoundaryProjection(norm="linf")).shown
+        {'Distances': 'in L-infinity: the greatest change of any number of an input'}
+        """
+        if self.order != "attack" or getattr(self.attack, "norm", "l2") == "l2":
+            return {}
+        return {"Distances": "in L-infinity: the greatest change of any number of an input"}
+
+    def facts(self) -> dict[str, Any]:
+        """What the results depend on, beside the model and the data."""
+        return {
+            "order": self.order,
+            "attack": settings_of(self.attack) if self.order == "attack" else None,
+            "panel": [where.name for where in self.panel],
+            "batch": self.batch,
+            "device": self.device.type,
+        }
+
+
+BATCH, LEAST = 100, 8
+SMALL = 3 * 64 * 64
+"""The numbers of an input up to which `BATCH` are run at a time. A batch of photographs, with all
+that its gradient needs, would take more memory than many computers have."""
+
+
+def usual_batch(x: InputsLike, device: torch.device) -> int:
+    """How many of these inputs are run at a time: on a CPU fewer of large ones.
+
+    >>> usual_batch(torch.zeros(1, 3, 32, 32), CPU), usual_batch(torch.zeros(1, 3, 224, 224), CPU)
+    (100, 8)
+    """
+    size = max(max(part.shape[1:].numel(), 1) for part in Inputs.of(x).named.values())
+    return BATCH if device.type != "cpu" else min(BATCH, max(LEAST, BATCH * SMALL // size))
+
+
+SHOWN = 8
+"""One of so many images of a block is work as it is when perturbed: the least robust ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a model says of B inputs.
+
+    `ids`, `labels` and `nearest`, the class that the nearest perturbed input found is taken for (-1
+    where none was found), are int64 `(B,)`; `logits` and those under each corruption `(B, Z)`;
+    `robustness` float32 `(B,)`, a distance if the order is "attack"; `passes` int64 `(B,)`.
+    `perturbed` are the least robust images, or all rows of a table.
+    """
+
+    ids: Tensor
+    labels: Tensor
+    logits: Tensor
+    shifted: Mapping[EvaluationSet, Tensor]
+    robustness: Tensor | None = None
+    nearest: Tensor | None = None
+    passes: Tensor | None = None
+    perturbed: Perturbed | None = None
+
+
+def audit_block(
+    model: Model,
+    ids: Tensor,
+    x: InputsLike,
+    labels: Tensor,
+    settings: Settings,
+    images: Tensor | None = None,
+    advance: Advance = lambda done: None,
+) -> Block:
+    """Ask a model everything about inputs `x` of these ids and labels `(B,)`, batch by batch.
+
+    `images` uint8 `(B, C, H, W)` are corrupted for the panel; without them `x` is, which must then
+    be images in [0, 1]. `advance` is told after each batch how many are done.
+
+    >>> from torch import nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    >>> ids, labels = torch.arange(5), torch.zeros(5, dtype=torch.long)
+    >>> block = audit_block(model, ids, torch.rand(5, 3, 2, 2), labels, Settings())
+    >>> flipped = block.nearest == 1 - block.logits.argmax(1)
+    >>> block.logits.shape, bool((flipped | block.robustness.isinf()).all())
+    (torch.Size([5, 2]), True)
+    """
+    if images is None and settings.panel:
+        assert isinstance(x, Tensor), "only images are corrupted"
+        images = x
+    parts = []
+    for rows, some in _batches(x, settings):
+        pixels = None if images is None else images[rows]
+        parts.append(_batch(model, ids[rows], some, labels[rows], settings, pixels))
+        advance(int(rows[-1]) + 1)
+    return joined(parts)
+
+
+def score_block(
+    model: Model,
+    ids: Tensor,
+    x: InputsLike,
+    labels: Tensor,
+    settings: Settings,
+    advance: Advance = lambda done: None,
+) -> Robustness:
+    """Score inputs `x` of these ids and labels `(B,)`, batch by batch, and ask nothing else.
+
+    >>> model = torch.nn.Identity()  # the inputs are the logits
+    >>> ids, labels = torch.arange(2), torch.zeros(2, dtype=torch.long)
+    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
+    >>> score_block(model, ids, x, labels, Settings(order="margin")).robustness
+    tensor([0.2500, 0.5000])
+    """
+
+    def batches() -> Iterator[tuple[Tensor, Inputs, Tensor]]:
+        for rows, some in _batches(x, settings):
+            yield ids[rows], some, labels[rows]
+            advance(int(rows[-1]) + 1)
+
+    assert settings.order is not None
+    attack = settings.attack if settings.order == "attack" else None
+    return score(model, batches(), settings.order, attack=attack, bounds=settings.bounds)
+
+
+def _batches(x: InputsLike, settings: Settings) -> Iterator[tuple[Tensor, Inputs]]:
+    """The rows and the inputs of each batch, on the device."""
+    inputs = Inputs.of(x)
+    batch = settings.batch or usual_batch(inputs, settings.device)
+    for rows in torch.arange(len(inputs)).split(batch):
+        yield rows, inputs.rows(rows).to(settings.device)
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """Several blocks as one, in their order."""
+    first = blocks[0]
+
+    def together(name: str) -> Any:
+        if getattr(first, name) is None:
+            return None
+        return torch.cat([getattr(block, name) for block in blocks])
+
+    names = ("ids", "labels", "logits", "robustness", "nearest", "passes")
+    shifted = {
+        where: torch.cat([block.shifted[where] for block in blocks]) for where in first.shifted
+    }
+    some = [vars(block.perturbed) for block in blocks if block.perturbed is not None]
+    perturbed = {name: torch.cat([one[name] for one in some]) for name in some[0]} if some else None
+    return Block(
+        **{name: together(name) for name in names},
+        shifted=shifted,
+        perturbed=Perturbed(**perturbed) if perturbed else None,
+    )
+
+
+def by_id(block: Block) -> Block:
+    """The block in ascending order of its ids."""
+    order = ascending(block.ids)
+    tensors = {
+        name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
+    }
+    return replace(
+        block, **tensors, shifted={where: z[order] for where, z in block.shifted.items()}
+    )
+
+
+def ascending(ids: Tensor) -> Tensor:
+    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
+    order = ids.argsort(stable=True)
+    repeats = ids[order].diff() == 0
+    if repeats.any():
+        twice = int(ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    return order
+
+
+def _batch(
+    model: Model,
+    ids: Tensor,
+    x: Inputs,
+    labels: Tensor,
+    settings: Settings,
+    images: Tensor | None,
+) -> Block:
+    with frozen(model), torch.no_grad():
+        logits = model(x.parts).float().cpu()
+        shifted = {}
+        for where in settings.panel:
+            assert where.corruption is not None
+            assert images is not None
+            changed = corrupt(images, ids, type=where.corruption, intensity=where.intensity)
+            if changed.dtype == torch.uint8:
+                changed = changed.float() / 255
+            changed = changed.contiguous(memory_format=torch.channels_last)
+            shifted[where] = model(changed.to(settings.device)).float().cpu()
+    if settings.order is None:
+        return Block(ids, labels, logits, shifted)
+    attacked: list[Adversarial] = []
+    attacks = settings.order == "attack"
+    scores = score(
+        model,
+        [(ids, x, labels)],
+        settings.order,
+        attack=settings.attack if attacks else None,
+        bounds=settings.bounds,
+        keep=(lambda _, adversarial: attacked.append(adversarial)) if attacks else None,
+    )
+    block = Block(ids, labels, logits, shifted, scores.robustness, passes=scores.passes)
+    if not attacks or not settings.nearest:
+        return block
+    after = _logits_after(model, x, attacked[0])
+    success = attacked[0].success.cpu()
+    nearest = torch.where(success, after.argmax(dim=1), -1)
+    if not isinstance(x.parts, Tensor) or x.parts.ndim not in (2, 4):
+        return replace(block, nearest=nearest)
+    pictures = x.parts.ndim == 4
+    shown = -(-len(ids) // SHOWN) if pictures else len(ids)
+    least = scores.robustness.argsort()[:shown]
+    least = least[success[least]]
+    there = attacked[0].x.cpu()[least]
+    there = there.half() if pictures else there.float()
+    return replace(block, nearest=nearest, perturbed=Perturbed(ids[least], there, after[least]))
+
+
+@torch.no_grad()
+def _logits_after(model: Model, x: Inputs, attacked: Adversarial) -> Tensor:
+    """The logits of the perturbed inputs; where the attack failed, of the inputs as they are."""
+    rowwise, clean = bound(model, x)
+    where = attacked.success.view(-1, *[1] * (clean.ndim - 1))
+    with frozen(model):
+        return rowwise(torch.where(where, attacked.x, clean)).float().cpu()

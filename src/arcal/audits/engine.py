@@ -1,0 +1,297 @@
+"""Auditing block by block: what is done is kept, and a first answer comes before the last input."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from arcal._version import __version__
+from arcal.attacks import Inputs, Model, frozen
+from arcal.auditing import EvaluationSet, Perturbed, check_model
+from arcal.auditing.labels import as_whole_numbers
+from arcal.audits._examples import Examples
+from arcal.audits.blocks import (
+    Advance,
+    Block,
+    Settings,
+    audit_block,
+    score_block,
+    usual_batch,
+)
+from arcal.data import InMemory, ReadAhead, as_input
+from arcal.data.contents import evidence_of, is_evidence_of
+from arcal.errors import ArcalError
+from arcal.robustness import Robustness
+from arcal.store import (
+    content_hash,
+    load_scores,
+    load_tensors,
+    save_scores,
+    save_tensors,
+    score_facts,
+)
+
+log = logging.getLogger(__name__)
+
+BLOCK = 200
+PROBED = 8
+"""Inputs that a model answers before anything is computed."""
+FORMAT = 2
+"""Increased when a change of the code changes what is kept."""
+
+
+Given = TypeVar("Given", Block, Robustness)
+"""What is kept of a block of inputs: all that an audit shows, or their scores alone."""
+
+Piece = tuple[Path, list[int]]
+"""A block to be done: where it is kept, and the positions of its inputs."""
+
+Share = Callable[[Iterable[Piece], Path], Iterator[Piece]]
+"""Has blocks done by other processes, kept in a folder, and yields each once it is there."""
+
+
+class Blocks(ABC, Generic[Given]):
+    """What a model says of some examples, block by block: how one is run, kept and read again."""
+
+    suffix: str
+    facts: Mapping[str, Any] = {}
+
+    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
+        self.model, self.examples, self.settings = model, examples, settings
+        self._ahead: ReadAhead | None = None
+
+    @abstractmethod
+    def order(self) -> Tensor:
+        """The positions of all inputs, in the order in which they are done."""
+
+    @abstractmethod
+    def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
+        """Run the inputs at these positions; `advance` is told how many of them are done."""
+
+    @abstractmethod
+    def save(self, path: Path, block: Given, positions: Tensor) -> None:
+        """Keep a block that is done."""
+
+    @abstractmethod
+    def load(self, path: Path, positions: Tensor) -> Given | None:
+        """A block that was done; None if a file of its images was replaced since."""
+
+    def folder(self, work: Path, spec: str) -> Path:
+        """Where in `work` they are kept, by model, data and settings."""
+        settings = {**self.settings.facts(), **self.facts}
+        model = model_fingerprint(self.model, spec, self.examples, self.settings.device)
+        about = {"format": FORMAT, "arcal": __version__, "model": model, "settings": settings}
+        return work / content_hash(about | {"data": self.examples.content})
+
+    def read_ahead(self, blocks: Sequence[Tensor]) -> None:
+        """Have these blocks read before they are run, if they are images that are not in memory."""
+        part = self.examples.part
+        if part is not None and not isinstance(part, InMemory):
+            self._ahead = ReadAhead(part, blocks, self.settings.loaders)
+
+    def inputs(self, positions: Tensor) -> tuple[Any, Tensor | None]:
+        """The model's inputs, and if they are images these as they are on disk."""
+        part = self.examples.part
+        images = None if part is None else (self._ahead or part).images(positions)
+        return self.examples.read(positions) if images is None else as_input(images, "cpu"), images
+
+
+class AuditBlocks(Blocks[Block]):
+    """Everything that an audit asks, in the random order of the examples; or predictions alone."""
+
+    suffix = ".safetensors"
+
+    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
+        super().__init__(model, examples, settings)
+        self.facts = {} if settings.nearest else {"scores": True}
+
+    def order(self) -> Tensor:
+        return self.examples.order() if self.settings.nearest else torch.arange(len(self.examples))
+
+    def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Block:
+        x, images = self.inputs(positions)
+        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        return audit_block(self.model, ids, x, labels, self.settings, images, advance)
+
+    def save(self, path: Path, block: Block, positions: Tensor) -> None:
+        save_block(path, block, evidence_of(self.examples.part, positions))
+
+    def load(self, path: Path, positions: Tensor) -> Block | None:
+        return _load(path, self.examples, positions)
+
+
+class ScoreBlocks(Blocks[Robustness]):
+    """Scores alone, in the order on disk: of a million inputs the logits need not fit anywhere."""
+
+    suffix = ".parquet"
+    facts: Mapping[str, Any] = {"scores": "alone"}
+
+    def order(self) -> Tensor:
+        return torch.arange(len(self.examples))
+
+    def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Robustness:
+        x, _ = self.inputs(positions)
+        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        return score_block(self.model, ids, x, labels, self.settings, advance)
+
+    def save(self, path: Path, block: Robustness, positions: Tensor) -> None:
+        save_scores(path, block, {"files": evidence_of(self.examples.part, positions)})
+
+    def load(self, path: Path, positions: Tensor) -> Robustness | None:
+        scores = load_scores(path)
+        files = score_facts(path)["files"]
+        return scores if is_evidence_of(self.examples.part, files, positions) else None
+
+
+def in_order(
+    blocks: Blocks[Given],
+    *,
+    work: Path | None = None,
+    spec: str = "",
+    advance: Advance = lambda done: None,
+    share: Share | None = None,
+) -> Iterator[Given]:
+    """All blocks in their order.
+
+    With a folder `work` each is kept there when it is done, and read instead of being done again by
+    the same audit: the same model, data and settings. `spec` is what the model is called, and
+    `advance` is told after each batch how many inputs are done. `share` has those that are missing
+    done by other processes, after each of which `advance` is told.
+    """
+    folder = None if work is None else blocks.folder(work, spec)
+    before_this: set[str] = set()
+    if folder is not None:
+        log.info(f"{blocks.examples.name}: what is done is kept in {folder}")
+        before_this = {path.name for path in folder.glob(f"*{blocks.suffix}")}
+    every = [
+        ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
+        for number, positions in enumerate(blocks.order().split(BLOCK))
+    ]
+    missing = [(path, positions) for path, positions in every if path.name not in before_this]
+    elsewhere: Iterator[Piece] = iter(())
+    if share is None:
+        blocks.read_ahead([positions for _, positions in missing])
+    elif folder is not None:
+        elsewhere = share(((path, positions.tolist()) for path, positions in missing), folder)
+    before, there = 0, {*before_this}
+    for path, positions in every:
+        while path.name not in there and (done := next(elsewhere, None)) is not None:
+            there.add(done[0].name)
+        block = blocks.load(path, positions) if path.name in there else None
+        if block is None or not torch.equal(block.ids, blocks.examples.ids[positions]):
+            block = blocks.run(positions, partial(_further, advance, before))
+            if folder is not None:
+                blocks.save(path, block, positions)
+        elif path.name not in before_this:
+            advance(before + len(positions))
+        before += len(positions)
+        yield block
+
+
+def _further(advance: Advance, before: int, done: int) -> None:
+    advance(before + done)
+
+
+def from_loader(
+    model: Model,
+    loader: Iterable[Any],
+    settings: Settings,
+    classes: int | None = None,
+    meet: Callable[[Inputs], object] = lambda x: None,
+    advance: Advance = lambda done: None,
+) -> Iterator[Block]:
+    """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
+
+    Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
+    as `check_model` does, and must have so many `classes` if that is given; `meet` gets its inputs.
+    `advance` is told after each batch that is run how many inputs are done.
+    """
+    seen = 0
+    for batch in loader:
+        ids, x, labels = _unpacked(batch, seen)
+        if not seen:
+            some = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
+            check_model(model, some.rows(slice(PROBED)), labels[:PROBED], classes)
+            meet(some)
+        further = partial(_further, advance, seen)
+        seen += len(ids)
+        yield audit_block(model, ids, x, labels, settings, advance=further)
+
+
+def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
+    """The ids, numbers from `seen` on if there are none, the inputs, and the labels."""
+    ids = None
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        x, labels = batch
+    elif isinstance(batch, tuple | list) and len(batch) == 3:
+        ids, x, labels = batch
+    elif isinstance(batch, dict) and "labels" in batch:  # as a collator of transformers makes them
+        labels = batch["labels"]
+        rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
+        ids = batch.get("ids")
+        x = next(iter(rest.values())) if len(rest) == 1 else rest
+    else:
+        raise ArcalError(
+            f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
+            "with `labels`"
+        )
+    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
+        raise ArcalError(
+            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
+            "tuple of several"
+        )
+    x = Inputs.of(x)
+    N = len(x)
+    ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
+    return ids, x, as_whole_numbers(labels, N, "labels")
+
+
+@torch.no_grad()
+def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch.device) -> str:
+    """What tells one model from another: its name, its weights, and what it says of a few inputs.
+
+    Code is not read; what it computes of the inputs is, to two digits, so that the number of
+    threads does not matter.
+    """
+    digest = sha256(spec.encode())
+    if isinstance(model, nn.Module):
+        for name, tensor in model.state_dict().items():
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            flat = tensor.detach().cpu().contiguous().view(-1)
+            digest.update(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
+    with frozen(model):
+        x = Inputs.of(examples.read(examples.order()[:8])).to(device)
+        logits = model(x.parts).float().cpu()
+    spread = (logits.max() - logits.min()).clamp(min=1e-12)
+    digest.update((100 * logits / spread).round().int().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
+    """Write a block that is done, with what tells its files from replaced ones."""
+    tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
+    shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
+    some = vars(block.perturbed) if block.perturbed else {}
+    perturbed = {f"perturbed-{name}": t for name, t in some.items()}
+    panel = [asdict(where) for where in block.shifted]
+    save_tensors(path, tensors | shifted | perturbed, panel=panel, files=files)
+
+
+def _load(path: Path, examples: Examples, positions: Tensor) -> Block | None:
+    """A block that was done; None if a file of its images was replaced since."""
+    tensors, header = load_tensors(path)
+    if not is_evidence_of(examples.part, header.get("files"), positions):
+        return None
+    panel = [EvaluationSet(**where) for where in header["panel"]]
+    shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
+    names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]
+    perturbed = {name: tensors.pop(f"perturbed-{name}") for name in names}
+    some = Perturbed(**perturbed) if perturbed else None
+    return Block(**tensors, shifted=shifted, perturbed=some)

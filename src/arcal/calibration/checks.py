@@ -1,0 +1,135 @@
+"""Input checks shared by this package: of tensors, arrays and lists.
+
+Each returns its input as a tensor, detached and on the CPU, for exact sums.
+Whatever does not pass raises `ArcalError`.
+"""
+
+import torch
+from torch import Tensor
+
+from arcal.arrays import TensorLike, as_tensor
+from arcal.errors import ArcalError
+
+ROUNDING = 1e-6
+"""Rounding can take a float32 softmax, or a mean of several, this far out of [0, 1]: clipped."""
+
+UNNORMALISED = 1e-2
+"""Probabilities rounded to bfloat16 sum to 1 within 2**-8; sigmoids and logits do not."""
+
+SOFTMAX = "pass a softmax's output, not logits"
+
+
+def as_confidence(confidence: TensorLike) -> Tensor:
+    """`(N,)` values in [0, 1] as float64."""
+    confidence = as_tensor(confidence, "confidence")
+    if confidence.ndim != 1:
+        raise ArcalError(
+            f"confidence must have shape (N,), not {tuple(confidence.shape)}: of probabilities "
+            "(N, Z), pass `*confidence_and_correct(probabilities, labels)`"
+        )
+    return as_unit(confidence, "confidence")
+
+
+def as_correct(correct: TensorLike, n: int) -> Tensor:
+    """`(N,)` booleans, so that labels or predictions passed by mistake are refused."""
+    correct = as_tensor(correct, "correct")
+    if correct.dtype != torch.bool or correct.shape != (n,):
+        raise ArcalError(
+            f"correct must be {n} booleans, one for each confidence, not {correct.dtype} of shape "
+            f"{tuple(correct.shape)}: pass predictions == labels"
+        )
+    return correct.detach().cpu()
+
+
+def as_probabilities(
+    probabilities: TensorLike, ndim: int = 2, name: str = "probabilities", remedy: str = SOFTMAX
+) -> Tensor:
+    """`(..., Z)` rows in [0, 1] that sum to 1, as float64."""
+    probabilities = as_tensor(probabilities, name)
+    if probabilities.ndim != ndim or probabilities.shape[-1] == 0:
+        shape = "(N, Z)" if ndim == 2 else "(M, N, Z)"
+        raise ArcalError(
+            f"{name} must have shape {shape}, not {tuple(probabilities.shape)}: "
+            "pass one row per input and one column per class"
+        )
+    probabilities = as_unit(probabilities, name, remedy)
+    wrong = (probabilities.sum(-1) - 1).abs() > UNNORMALISED
+    if wrong.any():
+        position = tuple(wrong.nonzero()[0].tolist())
+        raise ArcalError(f"{name} of input {position} do not sum to 1: {remedy}")
+    return probabilities
+
+
+def as_classes(values: TensorLike, n: int, Z: int, name: str = "labels") -> Tensor:
+    """`(N,)` whole numbers 0 .. Z-1 as int64: labels, predictions or levels."""
+    values = as_tensor(values, name)
+    if values.shape != (n,):
+        raise ArcalError(
+            f"{name} must have shape ({n},), not {tuple(values.shape)}: pass one per input"
+        )
+    values = as_integers(values, name)
+    wrong = (values < 0) | (values >= Z)
+    if wrong.any():
+        raise ArcalError(
+            f"{name} must be 0 .. {Z - 1}, found {values[wrong][0]}: check the numbering"
+        )
+    return values
+
+
+def as_counts(successes: TensorLike, count: TensorLike) -> tuple[Tensor, Tensor]:
+    """Successes and trials as float64 of one shape, the former within 0 .. the latter."""
+    successes, count = as_tensor(successes, "successes"), as_tensor(count, "count")
+    x, n = successes.detach().cpu().double(), count.detach().cpu().double()
+    if x.shape != n.shape:
+        raise ArcalError(
+            f"successes {tuple(x.shape)} and count {tuple(n.shape)} differ in shape: pass one of "
+            "each for every probability"
+        )
+    wrong = ~((x >= 0) & (x <= n))  # true for nan
+    if wrong.any():
+        raise ArcalError(
+            f"{x[wrong][0]:g} successes of {n[wrong][0]:g} are impossible: pass 0 .. count "
+            "successes"
+        )
+    return x, n
+
+
+def as_weights(weights: TensorLike | None, n: int) -> Tensor:
+    """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0."""
+    if weights is None:
+        return torch.ones(n, dtype=torch.float64)
+    weights = as_tensor(weights, "weights")
+    if weights.shape != (n,) or weights.is_complex():
+        raise ArcalError(
+            f"weights must be {n} numbers, one per input, not {weights.dtype} of shape "
+            f"{tuple(weights.shape)}"
+        )
+    weights = weights.detach().cpu().double()
+    wrong = ~((weights >= 0) & (weights < torch.inf))  # true for nan
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ArcalError(f"weights must be 0 or more, found {weights[row]:g} at {row}")
+    if n and not weights.any():
+        raise ArcalError("all weights are 0, so nothing counts: pass some above 0")
+    return weights
+
+
+def as_integers(values: TensorLike, name: str) -> Tensor:
+    """Integers of any width as int64."""
+    values = as_tensor(values, name)
+    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+        raise ArcalError(f"{name} must be integers, not {values.dtype}: pass class numbers")
+    return values.detach().cpu().long()
+
+
+def as_unit(values: TensorLike, name: str, remedy: str = SOFTMAX) -> Tensor:
+    """Values of any shape in [0, 1], up to rounding, as float64."""
+    values = as_tensor(values, name)
+    values = values.detach().cpu().double()
+    inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)  # false for nan
+    if not inside.all():
+        position = tuple((~inside).nonzero()[0].tolist())
+        raise ArcalError(
+            f"{name} must lie in [0, 1], found {values[position]:g} at {position}: {remedy}"
+        )
+    return values.clamp(0, 1)
