@@ -1,7 +1,6 @@
-"""Figures kept beside the predictions that they are of, and taken again while nothing has changed.
+"""Figures on a set, kept in a run folder, and read as long as what they follow from is the same.
 
-Of 25,000 images and 1,000 classes they take longer than their predictions on a GPU: seconds a run
-and set.
+Of 25,000 images and 1,000 classes they take seconds a run and set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,16 +49,16 @@ def basis_of(
     }
 
 
-def kept(path: Path, basis: Basis) -> Measures | None:
+def read_figures(path: Path, basis: Basis) -> Measures | None:
     """The figures in a file, if they follow from `basis`; None if not, or if there is no file.
 
     A damaged file raises `ArcalError`.
 
     >>> measures = Measures(({"accuracy": 0.5},), stability_by_level={"churn": [0.25, 0.0]})
-    >>> keep(Path("test.json"), {"predictions": ["a"]}, measures)
-    >>> kept(Path("test.json"), {"predictions": ["a"]}) == measures
+    >>> write_figures(Path("test.json"), {"predictions": ["a"]}, measures)
+    >>> read_figures(Path("test.json"), {"predictions": ["a"]}) == measures
     True
-    >>> kept(Path("test.json"), {"predictions": ["b"]})
+    >>> read_figures(Path("test.json"), {"predictions": ["b"]})
     """
     if basis is None or not path.exists():
         return None
@@ -72,7 +71,7 @@ def kept(path: Path, basis: Basis) -> Measures | None:
         raise ArcalError(f"{path} is damaged ({error}): delete it and evaluate again") from None
 
 
-def keep(path: Path, basis: Basis, measures: Measures) -> None:
+def write_figures(path: Path, basis: Basis, measures: Measures) -> None:
     """Write figures with what they follow from, or nothing if that cannot be told."""
     if basis is not None:
         over_runs = {name: getattr(measures, name) for name in OVER_RUNS}

@@ -19,7 +19,7 @@ from arcal.auditing import (
 )
 from arcal.calibration.posthoc import Calibrator
 from arcal.data import Part
-from arcal.evaluation.figures import Basis, basis_of, keep, kept
+from arcal.evaluation.figures import Basis, basis_of, read_figures, write_figures
 from arcal.evaluation.grouping import Group
 from arcal.evaluation.predictor import Predictor
 from arcal.robustness import Robustness
@@ -79,12 +79,12 @@ class Row:
         """
         runs = self._predict(part, name) if where == CLEAN else []
         for one, path, basis in self._figures(where, part, name):
-            measures = kept(path, basis)
+            measures = read_figures(path, basis)
             if measures is None:
                 runs = runs or self._predict(part, name)
                 predictions, known = one.predictions(runs), self._known(where)
                 measures = measure_set(where, predictions, self.robustness, known=known)
-                keep(path, basis, measures)
+                write_figures(path, basis, measures)
             one.measures[where] = measures
             if where == CLEAN:
                 one.clean = one.predictions(runs)
@@ -94,7 +94,7 @@ class Row:
         if not all(one.folder.predictions(name).exists() for one in self.predictors):
             return False
         figures = self._figures(where, part, name)
-        return all(kept(path, basis) is not None for _, path, basis in figures)
+        return all(read_figures(path, basis) is not None for _, path, basis in figures)
 
     def compare(self, part: Part, name: str, how: str) -> None:
         """Compare all subjects' predictions on the test set with those on other data."""
