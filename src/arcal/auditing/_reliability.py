@@ -7,8 +7,8 @@ from arcal.auditing._estimate import effective_numbers
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._subject import Subject
 from arcal.calibration import Reliability, confidence_and_correct, exact_interval
-from arcal.calibration._checks import as_weights
 from arcal.calibration._ece import bin_of
+from arcal.calibration.checks import as_weights
 
 
 def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reliability:
