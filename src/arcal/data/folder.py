@@ -165,7 +165,7 @@ def class_folders(root: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def is_image(entry: os.DirEntry[str]) -> bool:
+def is_image_file(entry: os.DirEntry[str]) -> bool:
     """Whether this is an image file by its name, and not hidden."""
     return entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES) and entry.is_file()
 
@@ -173,7 +173,7 @@ def is_image(entry: os.DirEntry[str]) -> bool:
 def image_files(folder: Path) -> np.ndarray:
     """The sorted names of the image files in a folder, as bytes `(N,)`; N = 0 raises an error."""
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if is_image(entry)]
+        names = [entry.name for entry in entries if is_image_file(entry)]
     if not names:
         raise ArcalError(
             f"{folder} holds no image file ({', '.join(SUFFIXES)}): add images or remove the folder"

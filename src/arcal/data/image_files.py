@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arcal.data.encoded import Files
-from arcal.data.folder import SUFFIXES, class_folders, is_image
+from arcal.data.folder import SUFFIXES, class_folders, is_image_file
 from arcal.errors import ArcalError
 
 
@@ -13,7 +13,7 @@ def has_class_folders(folder: Path, minimum: int = 1) -> bool:
     """Whether at least so many of the subfolders hold an image."""
     classes = 0
     for name in class_folders(folder):
-        classes += any(map(is_image, _entries(folder / name)))
+        classes += any(map(is_image_file, _entries(folder / name)))
         if classes >= minimum:
             return True
     return False
@@ -30,7 +30,7 @@ def list_images(root: Path) -> tuple[Files, list[str], int]:
     others = 0
     for label in class_folders(root):
         visible = [entry for entry in _entries(root / label) if entry.name[0] != "."]
-        images = sorted(entry.name for entry in visible if is_image(entry))
+        images = sorted(entry.name for entry in visible if is_image_file(entry))
         folders = sorted(entry.name for entry in visible if entry.is_dir())
         if folders:
             raise ArcalError(
