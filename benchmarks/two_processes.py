@@ -22,7 +22,7 @@ import tyro
 from arcal.errors import ArcalError
 
 TICKS = os.sysconf("SC_CLK_TCK")
-SAME = {".parquet", ".safetensors"}
+SAME = {".json", ".parquet", ".safetensors"}
 """The files that have to be the same; others say when and how long."""
 
 

@@ -32,11 +32,13 @@ class Pretended(TorchFunctionMode):
 
     They are computed on the processor and say that they are on `cuda:0`; new tensors that are asked
     for there are, too. `waits` counts by place the calls that a GPU would have to be waited for
-    with, `calls` all that Python makes with such tensors: about as many kernels.
+    with, `calls` all that Python makes with such tensors: about as many kernels. Without `float64`,
+    as Apple's have none, a tensor of that type there raises `TypeError`.
     """
 
-    def __init__(self, tensors: Iterable[Tensor] = ()) -> None:
+    def __init__(self, tensors: Iterable[Tensor] = (), *, float64: bool = True) -> None:
         super().__init__()
+        self.float64 = float64
         self.there, self.calls, self.waits = WeakIdKeyDictionary(), 0, Counter()
         for tensor in tensors:
             self.there[tensor] = True
@@ -63,6 +65,8 @@ class Pretended(TorchFunctionMode):
         for one in tree_leaves(result) if mine or asked else ():
             if isinstance(one, Tensor):
                 self.there[one] = True
+                if not self.float64 and one.dtype == torch.float64:
+                    raise TypeError(f"{name} in {place()}: the device has no float64")
         return result
 
     def _picks(self, name: str, args: Sequence[Any]) -> bool:

@@ -21,7 +21,10 @@ def are_probabilities(logits: Tensor) -> bool:
     False
     """
     rows = logits.detach()
-    if rows.numel() == 0 or rows.shape[-1] < 2 or not ((rows >= 0) & (rows <= 1)).all():
+    if rows.numel() == 0 or rows.shape[-1] < 2:
+        return False
+    low, high = rows.aminmax()  # nan if one of them is
+    if not (low >= 0 and high <= 1):
         return False
     return bool(((rows.double().sum(dim=-1) - 1).abs() <= ROUNDED).all())
 

@@ -202,7 +202,7 @@ def _rank_only(model, x, ids, order, seed) -> tuple[Tensor, Tensor, Tensor, Tens
         elif order == "margin":
             value = margin(logits, predicted)
         else:
-            value = _log_odds(logits.double())
+            value = _log_odds(logits.cpu().double())  # not all devices have float64
     passes = torch.full_like(predicted, int(order == "gradient"))
     return value, torch.zeros_like(predicted, dtype=torch.bool), predicted, passes
 
@@ -235,7 +235,7 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
 
 
 def random_order(ids: Tensor, seed: int) -> Tensor:
-    """A uniform draw in [0, 1) for each id, by hashing (id, seed): the same in any batch.
+    """A uniform draw in [0, 1) for each id, by hashing (id, seed), on the CPU: alike in any batch.
 
     >>> random_order(torch.tensor([7, 8]), seed=0)
     tensor([0.5500, 0.7663], dtype=torch.float64)
@@ -244,7 +244,7 @@ def random_order(ids: Tensor, seed: int) -> Tensor:
     """
     digests = [sha256(f"{seed}/{int(i)}".encode()).digest() for i in ids.tolist()]
     draws = [int.from_bytes(digest[:8]) / 2**64 for digest in digests]
-    return torch.tensor(draws, dtype=torch.float64, device=ids.device)
+    return torch.tensor(draws, dtype=torch.float64)
 
 
 def check_order(order: str) -> None:

@@ -13,8 +13,11 @@ from arcal.data import InMemory
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.folder import Folder
 from arcal.evaluation import evaluated_part, predict, predict_part, predictor
+from arcal.evaluation.ahead import measure_share_of, score_share_of
+from arcal.evaluation.grouping import group_runs
 from arcal.evaluation.predictor import Predictor, predict_together
-from arcal.evaluation.workload import Workload, evaluate_share
+from arcal.evaluation.row import Row
+from arcal.evaluation.workload import Workload
 from arcal.training.scoring import score_file
 
 
@@ -60,30 +63,45 @@ def test_a_run_that_was_predicted_before_is_left_alone(trained, copied):
     assert folders[1].predictions(NOISE.name).exists()
 
 
+def test_scores_and_validation_predictions_are_shared_out(trained, copied):
+    folders, work = copied(trained.vanilla), workload(trained, [])
+    for share in (1, 0):
+        score_share_of(work, folders, folders, share, 2, 1)
+        predicted = [folder.predictions("validation").exists() for folder in folders]
+        assert predicted == ([False, True] if share else [True, True])
+    for folder, other in zip(folders, copied(trained.vanilla, "alone"), strict=True):
+        assert not score_file(folder, "test", "margin").exists()
+        assert torch.equal(work.score(folder).robustness, work.score(other).robustness)
+
+
 @pytest.mark.parametrize("sets", [["fog-1", "fog-3", "contrast-1"], []])
 def test_each_set_is_of_one_share_and_all_shares_are_everything(sets, trained, copied):
-    folders = copied(trained.vanilla)
-    rest = (None, (), CorruptedImages(), None, Compute())
-    work = Workload(trained.data, shift_sets(sets) if sets else [], "margin", *rest)
-    names = [name for *_, name in work.parts()]
-    paths = {folder.path.resolve() for folder in folders}
+    folders, work = copied(trained.vanilla), workload(trained, sets)
+    (group,) = group_runs(folders)
+    row = Row(group, [Predictor(folder) for folder in folders])
+    parts = list(work.parts())
+    names = [name for *_, name in parts]
     for share in (1, 0):
-        evaluate_share(work, folders, paths, paths, names, 1, share, 2)
+        measure_share_of(work, [row], names, share, 2, 1)
         done = [[folder.predictions(name).exists() for folder in folders] for name in names]
+        measured = [row.is_measured(*one) for one in parts]
         if sets and share:
             assert done == [[False, False], [True, True], [False, False], [True, True]]
+            assert measured == [False, True, False, True]
         elif share:
             assert done == [[False, True]], "one set of two runs: each share has a run"
     assert all(map(all, done))
+    assert all(measured) == bool(sets), "what each process has some runs of is measured later"
     for folder, other in zip(folders, copied(trained.vanilla, "alone"), strict=True):
-        assert folder.predictions("validation").exists()
-        assert not score_file(folder, "test", "margin").exists()
-        scores, alone = work.score(folder), work.score(other)
-        assert torch.equal(scores.robustness, alone.robustness)
-        for _, part, name in work.parts():
+        for _, part, name in parts:
             assert torch.equal(
                 predict(folder, part, name).logits, predict(other, part, name).logits
             )
+
+
+def workload(trained, sets) -> Workload:
+    rest = (None, (), CorruptedImages(), None, Compute())
+    return Workload(trained.data, shift_sets(sets) if sets else [], "margin", *rest)
 
 
 def test_processes_that_read_ahead_corrupt_to_the_same_bits(tmp_path):

@@ -22,6 +22,7 @@ from arcal.attacks.model import (
 from arcal.attacks.norms import NORMS, Norm
 from arcal.attacks.planes import Planes
 from arcal.attacks.starts import FEW, GROUP, around, promising
+from arcal.attacks.steps import Steps
 from arcal.errors import ArcalError
 
 DEEP = 0.5
@@ -38,9 +39,6 @@ ROWS = 8192
 
 ALWAYS = 3
 """Classes that get a plane whatever their margins."""
-
-PATIENCE, GAIN = 7, 0.003
-"""A search ends once so many passes, or that part of the budget, brought it no nearer by GAIN."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,6 @@ class BoundaryProjection:
 
         What n passes find, more passes find as well: the budget only ends the search.
         """
-        length = self._norm.length
         z, m, g = _margin_and_gradient(model, x, aim, None)
         enough = rounding(z)
         rivals = aim.rivals(z, min(self.classes, 1 + self.budget // 3))
@@ -184,66 +181,35 @@ class BoundaryProjection:
         planes = Planes(x, flattened(bounds), self._norm, rivals, offsets, g)
         passes = self._add_planes(model, x, aim, margins, planes, g)
 
-        best, nearest = torch.full_like(m, torch.inf), torch.full_like(x, torch.nan)
-        patience = max(PATIENCE, self.budget // PATIENCE)
-        notable, waited = best.clone(), torch.zeros_like(passes)
-        beyond = torch.full_like(m, 0.1)
-        last, safe = torch.zeros_like(x).flatten(1), torch.zeros_like(x).flatten(1)
-        deep, towards = torch.zeros_like(m, dtype=torch.bool), torch.zeros_like(passes)
+        steps = Steps(x, enough, passes, self.budget, self._norm)
         if start is not None:
+            everyone = torch.arange(len(x), device=x.device)
             x_t = clamped(torch.where(start.isnan(), x, start), bounds)
             z, m, g = _margin_and_gradient(model, x_t, aim, None)
-            passes += 1
-            last = (x_t - x).flatten(1)
-            best = torch.where(m < -enough, length(last), torch.inf)
-            nearest = torch.where(_like(best.isfinite(), x), x_t, torch.nan)
-            towards = planes.column(aim.rivals(z, 1).squeeze(1))
-            deep = ~(m >= -DEEP * planes.margin.gather(1, towards.unsqueeze(1)).squeeze(1))
-            safe = torch.where(deep.unsqueeze(1), safe, last)
-            everyone = torch.arange(len(x), device=x.device)
-            planes.visit(everyone, towards, m + 2 * enough, g, last, ~deep)
+            j, d = planes.column(aim.rivals(z, 1).squeeze(1)), (x_t - x).flatten(1)
+            deep = ~(m >= -DEEP * planes.margin[everyone, j])
+            steps.arrive(everyone, j, x_t, d, m, deep)
+            planes.visit(everyone, j, m + 2 * enough, g, d, ~deep)
 
-        for spent in range(int(passes.min()), 3 * self.budget):
-            going = ((spent < self.budget) & (waited < patience)) | best.isinf()
-            active = ((passes <= spent) & going).nonzero().squeeze(1)
+        for spent in range(int(steps.passes.min()), 3 * self.budget):
+            active = steps.going(spent)
             if len(active) == 0:
                 break
-            j, d = planes.nearest(active)
-            back = deep[active]
-            j = torch.where(back, towards[active], j)
-            d = torch.where(
-                back.unsqueeze(1),
-                _shorter(last[active], safe[active], best[active], self._norm),
-                (1 + beyond[active]).unsqueeze(1) * d,
-            )
+            j, d = steps.next(active, *planes.nearest(active))
             x_t = clamped(x[active] + d.view_as(x[active]), bounds)
-            if spent != self.budget - 1 or best[active].isinf().any():
+            if spent != self.budget - 1 or steps.best[active].isinf().any():
                 z, m, g = _margin_and_gradient(
                     rows(model, active), x_t, aim.rows(active), planes.k[active, j]
                 )
             else:  # no step follows that would need them
                 z, m, g = rows(model, active)(x_t.clone()), None, None
-            passes[active] += 1
-
             d, ahead = (x_t - x[active]).flatten(1), aim.rows(active).lead(z)
-            crossed, away = ahead < -enough[active], length(d)
-            better = crossed & (away < best[active])
-            best[active] = torch.where(better, away, best[active])
-            nearest[active] = torch.where(_like(better, x), x_t, nearest[active])
-            gained = best[active] < (1 - GAIN) * notable[active]
-            notable[active] = torch.where(gained, best[active], notable[active])
-            waited[active] = torch.where(gained, 0, waited[active] + best[active].isfinite())
-            back = ~(
-                ahead >= -DEEP * planes.margin[active, j]
-            )  # NaN is as far from a boundary as can be
-            deep[active], last[active], towards[active] = back, d, j
-            if m is None or g is None:
-                continue
-            changed = (beyond[active] * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
-            beyond[active] = torch.where(back, beyond[active], changed)
-            safe[active] = torch.where(back.unsqueeze(1), safe[active], d)
-            planes.visit(active, j, m + 2 * enough[active], g, d, ~back)
-        return nearest, passes
+            deep = ~(ahead >= -DEEP * planes.margin[active, j])  # as is NaN
+            crossed = steps.arrive(active, j, x_t, d, ahead, deep)
+            steps.adapt(active, crossed)
+            if m is not None and g is not None:
+                planes.visit(active, j, m + 2 * enough[active], g, d, ~deep)
+        return steps.nearest, steps.passes
 
     def _add_planes(
         self, model: Model, x: Tensor, aim: Aim, margins: Tensor, planes: Planes, g: Tensor
@@ -308,16 +274,6 @@ class BoundaryProjection:
         return every[which, torch.arange(len(x), device=x.device)]
 
 
-def _shorter(step: Tensor, safe: Tensor, best: Tensor, norm: Norm) -> Tensor:
-    """Steps `(N, D)` halved, or ended midway to the last one that was not too long, `safe`.
-
-    They are not to fall back behind that one, unless a crossing nearer than it is known, `best`.
-    """
-    length = norm.length(safe)
-    behind = (length < best) & (norm.length(step) / 2 <= 1.05 * length)
-    return torch.where(behind.unsqueeze(1), (step + safe) / 2, step / 2)
-
-
 def _margin_and_gradient(
     model: Model, x: Tensor, aim: Aim, k: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -329,7 +285,3 @@ def _margin_and_gradient(
         check_differentiable(z)
         (g,) = torch.autograd.grad(m.sum(), x)
     return z.detach(), m.detach(), finite(g).flatten(1)
-
-
-def _like(per_input: Tensor, x: Tensor) -> Tensor:
-    return per_input.view(-1, *[1] * (x.ndim - 1))

@@ -126,8 +126,11 @@ def as_unit(values: TensorLike, name: str, remedy: str = SOFTMAX) -> Tensor:
     """Values of any shape in [0, 1], up to rounding, as float64."""
     values = as_tensor(values, name)
     values = values.detach().cpu().double()
-    inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)  # false for nan
-    if not inside.all():
+    low, high = values.aminmax() if values.numel() else (0.0, 1.0)  # nan if one of them is
+    if low >= 0 and high <= 1:
+        return values
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        inside = (values >= -ROUNDING) & (values <= 1 + ROUNDING)
         position = tuple((~inside).nonzero()[0].tolist())
         raise ArcalError(
             f"{name} must lie in [0, 1], found {values[position]:g} at {position}: {remedy}"

@@ -63,7 +63,7 @@ class ClassWise:
         inner_edges = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
         k = torch.bucketize(probabilities, inner_edges, right=False)  # an edge is in the bin below
         cell = k + self.bins * torch.arange(Z)
-        rounded = (probabilities / GRID).round() * GRID
+        rounded = (probabilities / GRID).round_().mul_(GRID)
         self.count += self._sums(cell)
         self.probability_sums += self._sums(cell, rounded)
         self.label_sums += self._sums(cell.gather(1, labels[:, None]))

@@ -32,4 +32,6 @@ def average(logits: TensorLike) -> Tensor:
     log_softmax = logits.detach().cpu().double().log_softmax(-1)
     if log_softmax.isnan().any():
         raise ArcalError("logits hold nan or +inf: look for a member whose training diverged")
+    if len(logits) == 1:
+        return log_softmax[0]
     return log_softmax.logsumexp(0) - math.log(len(logits))

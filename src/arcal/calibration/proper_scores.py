@@ -1,6 +1,6 @@
 """Proper scores: negative log-likelihood and Brier score; lower is better."""
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64
@@ -16,7 +16,6 @@ def nll(log_probabilities: TensorLike, labels: TensorLike) -> float:
     in 0 .. Z-1. Nothing is clipped: a true class of probability 0 makes the mean infinite. No
     inputs, or anything that is not a log-softmax, raise `ArcalError`.
 
-    >>> import torch
     >>> nll(torch.tensor([[0.5, 0.5], [0.0, 1.0]]).log(), torch.tensor([0, 1]))  # (log 2) / 2
     0.34657...
     """
@@ -35,14 +34,14 @@ def brier(probabilities: TensorLike, labels: TensorLike) -> float:
     it; the version with one term per input is half of it for two classes. No inputs, or anything
     that is not probabilities, raise `ArcalError`.
 
-    >>> import torch
     >>> brier(torch.tensor([[0.5, 0.5], [0.0, 1.0]]), torch.tensor([0, 1]))
     0.25
     """
     probabilities = as_probabilities(probabilities)
     N, Z = probabilities.shape
-    one_hot = F.one_hot(_as_labels(labels, N, Z), Z)
-    return (probabilities - one_hot).square().sum(1).mean().item()
+    errors = probabilities.clone()
+    errors[torch.arange(N), _as_labels(labels, N, Z)] -= 1
+    return errors.square_().sum(1).mean().item()
 
 
 def _as_labels(labels: TensorLike, N: int, Z: int) -> Tensor:

@@ -2,8 +2,11 @@
 
 _evaluate    runs of any methods on any sets, as subjects
 grouping     which runs are of one method
-workload     what every run is evaluated on, and processes that share the work
+row          the runs of a method, measured set by set
+workload     what every run is evaluated on
+ahead        processes that share the work
 predictor    a run's predictions on a set, kept in its folder
+figures      what was measured on a set, kept in a run's folder
 showcase     attacked images, kept in its folder
 summaries    a small file of each run, for tables over seeds when the folders are gone
 table        every figure as a row of a Parquet file

@@ -2,30 +2,25 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from arcal.auditing import (
     CLEAN,
     EvaluationSet,
-    Measures,
-    OutOfDistribution,
-    Predictions,
     Subject,
-    calibrated,
-    fit_posthoc,
-    measure_set,
-    out_of_distribution,
 )
-from arcal.calibration.posthoc import EVALUATED, Calibrator, check_posthoc
+from arcal.calibration.posthoc import EVALUATED, check_posthoc
 from arcal.compute import Compute
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
+from arcal.evaluation.ahead import measure_ahead, score_ahead
 from arcal.evaluation.grouping import Group, group_runs
 from arcal.evaluation.predictor import Predictor, predict_together
-from arcal.evaluation.workload import Workload, evaluate_ahead
-from arcal.robustness import Attack, Robustness
+from arcal.evaluation.row import Row
+from arcal.evaluation.workload import Workload
+from arcal.robustness import Attack
 from arcal.store import RunFolder
 
 log = logging.getLogger(__name__)
@@ -97,28 +92,34 @@ def evaluate(
         there, needed = sum(work.done(run)() for run in folders), total - len(folders) - len(to_fit)
         log.info(f"{there} of {needed} sets of predictions are in the run folders already")
     if compute.workers > 1:
-        evaluate_ahead(work, folders, to_score, to_fit, counter.ahead_to)
+        score_ahead(work, folders, to_score, to_fit, counter.ahead_to)
     rows = []
     for group in groups:
         paths = _paths(group.folders)
-        row = _Row(group, [Predictor(run, compute) for run in group.folders])
+        row = Row(group, [Predictor(run, compute) for run in group.folders])
         for folder in group.folders:
             if paths <= to_score:
                 row.robustness.append(work.score(folder))
-            counter.one_more()
-        row.calibrate([name for name, of in to_calibrate.items() if paths <= of], work, counter)
+            counter.more(1)
+        posthoc = [name for name, of in to_calibrate.items() if paths <= of]
+        row.calibrate(posthoc, work.data.validation)
+        counter.more(len(row.predictors) * bool(posthoc))
         rows.append(row)
 
+    if compute.workers > 1:
+        measure_ahead(work, rows, counter.ahead_to)
     predictors = [predictor for row in rows for predictor in row.predictors]
     for where, part, name in work.parts():
         predict_together(predictors, part, name)
         for row in rows:
-            row.measure(where, part, name, counter)
+            row.measure(where, part, name)
+            counter.more(len(row.predictors))
     for part, name in work.others():
         how = "" if part.how == "as it is" else part.how
         predict_together(predictors, part, name)
         for row in rows:
-            row.compare(part, name, how, counter)
+            row.compare(part, name, how)
+            counter.more(len(row.predictors))
     return [subject for row in rows for subject in row.subjects()]
 
 
@@ -146,91 +147,10 @@ class _Counter:
     done: int = 0
     ahead: int = 0
 
-    def one_more(self) -> None:
-        self.done += 1
+    def more(self, done: int) -> None:
+        self.done += done
         self.progress(max(self.ahead, self.done), self.total)
 
     def ahead_to(self, done: int) -> None:
         self.ahead = done
         self.progress(done, self.total)
-
-
-@dataclass
-class _Evaluated:
-    """What is known of one subject so far: its calibrators, if any, and its figures."""
-
-    posthoc: str | None = None
-    calibrators: list[Calibrator] = field(default_factory=list)
-    clean: list[Predictions] = field(default_factory=list)
-    measures: dict[EvaluationSet, Measures] = field(default_factory=dict)
-    ood: list[OutOfDistribution] = field(default_factory=list)
-
-    def predictions(self, runs: list[Predictions]) -> list[Predictions]:
-        """What it makes of the predictions of the runs as they were trained."""
-        if self.posthoc is None:
-            return runs
-        return [calibrated(*pair) for pair in zip(self.calibrators, runs, strict=True)]
-
-
-@dataclass
-class _Row:
-    """The runs of a method with their models, and the subjects they become."""
-
-    group: Group
-    predictors: list[Predictor]
-    robustness: list[Robustness] = field(default_factory=list)
-    evaluated: list[_Evaluated] = field(default_factory=lambda: [_Evaluated()])
-
-    def calibrate(self, names: Sequence[str], work: Workload, counter: _Counter) -> None:
-        """Fit the post-hoc methods of these names on the validation images, each run its own."""
-        if not names:
-            return
-        validation = self._predict(work.data.validation, "validation", counter)
-        for name in names:
-            calibrators = [
-                fit_posthoc(name, predictions, folder.path.name)
-                for predictions, folder in zip(validation, self.group.folders, strict=True)
-            ]
-            self.evaluated.append(_Evaluated(name, calibrators))
-
-    def measure(self, where: EvaluationSet, part: Part, name: str, counter: _Counter) -> None:
-        """Measure all subjects on one set; only clean predictions are kept."""
-        runs = self._predict(part, name, counter)
-        known = [{"smoothing": s} for s in self.group.smoothing()] if where == CLEAN else ()
-        for one in self.evaluated:
-            predictions = one.predictions(runs)
-            if where == CLEAN:
-                one.clean = predictions
-            one.measures[where] = measure_set(where, predictions, self.robustness, known=known)
-
-    def compare(self, part: Part, name: str, how: str, counter: _Counter) -> None:
-        """Compare all subjects' predictions on the test set with those on other data."""
-        runs = self._predict(part, name, counter)
-        for one in self.evaluated:
-            outside = one.predictions(runs)
-            one.ood.append(out_of_distribution(part.name, one.clean, outside, how=how))
-
-    def subjects(self) -> list[Subject]:
-        """The method's runs as they were trained, then calibrated by each post-hoc method."""
-        methods = [replace(self.group.method, posthoc=one.posthoc) for one in self.evaluated]
-        return [
-            Subject(
-                name=method.label,
-                predictions={CLEAN: one.clean},
-                measures=one.measures,
-                seeds=self.group.seeds,
-                robustness=self.robustness,
-                ood=one.ood,
-                method=method,
-                soft_labels=None if one.posthoc else self.group.soft_labels(),
-                provenance=self.group.provenance,
-            )
-            for method, one in zip(methods, self.evaluated, strict=True)
-        ]
-
-    def _predict(self, part: Part, name: str, counter: _Counter) -> list[Predictions]:
-        runs = []
-        for predictor in self.predictors:
-            runs.append(predictor(part, name))
-            counter.one_more()
-        return runs

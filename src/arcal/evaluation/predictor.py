@@ -1,6 +1,6 @@
 """Runs' predictions on a set: made once, all from the same batches, then read from the folders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
 from arcal.data.contents import evidence_of, files_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
 from arcal.training.run import fingerprint_of, models_of
 
@@ -98,6 +98,9 @@ class Predictor:
     def __init__(self, folder: RunFolder, compute: Compute = CPU):
         self.folder, self.compute = folder, compute
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Predictor, (self.folder, self.compute)  # another process loads the models itself
+
     def __call__(self, part: Part, name: str) -> Predictions:
         """Predictions on `part`, which are kept by this name."""
         path = self.folder.predictions(name)
@@ -127,9 +130,17 @@ class Predictor:
     def _fingerprint(self) -> str:
         return fingerprint_of(self.folder)
 
-    def _load(self, path: Path, part: Part) -> Predictions:
-        """Read a predictions file; one of other data, or of another model, is refused."""
-        tensors, header = load_tensors(path)
+    def digest(self, part: Part, name: str) -> str | None:
+        """The digest of the predictions on `part` that are kept by this name, checked as in a call.
+
+        Only the header is read. None if the file is older than digests are.
+        """
+        path = self.folder.predictions(name)
+        self._check(path, part, load_header(path))
+        return load_digest(path)
+
+    def _check(self, path: Path, part: Part, header: Mapping[str, Any]) -> None:
+        """Refuse a predictions file of other data, or of another model."""
         if header.get("data") != part.fingerprint():
             raise ArcalError(
                 f"{path} is of other data than {part.name}: delete it and evaluate again"
@@ -141,6 +152,10 @@ class Predictor:
                 f"{path} is of other images than {part.name} has now: a file was replaced; delete "
                 "it and evaluate again"
             )
+
+    def _load(self, path: Path, part: Part) -> Predictions:
+        tensors, header = load_tensors(path)
+        self._check(path, part, header)
         for name, expected in (("ids", part.ids), ("labels", part.labels)):
             if not torch.equal(tensors[name], expected):
                 raise ArcalError(

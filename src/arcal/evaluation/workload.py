@@ -1,25 +1,16 @@
 """What every run is evaluated on: its test images' scores, and predictions on every set."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import Any
-
-import torch
 
 from arcal.auditing import CLEAN, EvaluationSet
 from arcal.compute import Compute
-from arcal.compute.processes import fan_out
-from arcal.compute.watch import watched
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.resized import Resized
-from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
-from arcal.training.scoring import score_run, score_share
+from arcal.training.scoring import score_run
 
 
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
@@ -81,72 +72,12 @@ class Workload:
             part = Resized(other, self.data.shape)  # by its content as well: names are shared
             yield part, f"ood-{other.name.replace('/', '-')}-{part.fingerprint()[:8]}"
 
+    def sent(self) -> "Workload":
+        """The same for other processes, without the training images that they do not read."""
+        train = self.data.train
+        return replace(self, data=replace(self.data, train=train.subset(train.ids[:0])))
+
     def done(self, folder: RunFolder) -> Callable[[], int]:
         """Counts how many of the sets a run has predictions on by now."""
         names = [name for *_, name in (*self.parts(), *self.others())]
         return lambda: sum(folder.predictions(name).exists() for name in names)
-
-
-def evaluate_ahead(
-    work: Workload,
-    folders: Sequence[RunFolder],
-    scored: Set[Path],
-    calibrated: Set[Path],
-    progress: Callable[[int], object],
-) -> None:
-    """Have processes make and keep all predictions, and what scores of the test images need.
-
-    Scores are of the runs at the paths `scored`; predictions on validation images of those at
-    `calibrated`.
-    """
-    train = work.data.train  # they need not be sent what they do not read
-    sent = replace(work, data=replace(work.data, train=train.subset(train.ids[:0])))
-    of, threads = work.compute.workers, torch.get_num_threads()
-    missing = tuple(
-        name
-        for *_, name in (*work.parts(), *work.others())
-        if not all(folder.predictions(name).exists() for folder in folders)
-    )
-    jobs = [
-        partial(evaluate_share, sent, folders, scored, calibrated, missing, threads, share, of)
-        for share in range(of)
-    ]
-    counts = [work.done(folder) for folder in folders]
-    with watched(lambda: progress(sum(count() for count in counts))):
-        fan_out([jobs], of, gpus=work.compute.gpus())
-
-
-def evaluate_share(
-    work: Workload,
-    folders: Sequence[RunFolder],
-    scored: Set[Path],
-    calibrated: Set[Path],
-    missing: Sequence[str],
-    threads: int,
-    share: int,
-    of: int,
-) -> None:
-    """The share `share` in [0, of) of an evaluation whose sets of these names are `missing`.
-
-    It is some of the sets, so that each is read and corrupted by one process, for all runs. Where
-    there are fewer sets than processes it is some of the runs, on all sets.
-    """
-    torch.set_num_threads(threads)
-    test, device = work.data.test, work.compute.device
-    for folder in folders:
-        if folder.path.resolve() in scored:
-            how: dict[str, Any] = {"share": share, "of": of, "device": device}
-            score_share(folder, test, CLEAN.part, work.order, attack=work.attack, **how)
-    predictors = [Predictor(folder, work.compute) for folder in folders]
-    for predictor in predictors[share::of]:
-        if predictor.folder.path.resolve() in calibrated:
-            predictor(work.data.validation, "validation")
-    if len(missing) < of:
-        predictors = predictors[share::of]
-    else:
-        missing = missing[share::of]
-    left = deque([*((part, name) for _, part, name in work.parts()), *work.others()])
-    while left:
-        part, name = left.popleft()  # its images go with it
-        if name in missing:
-            predict_together(predictors, part, name)

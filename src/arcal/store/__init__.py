@@ -9,6 +9,8 @@ Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet,
     checkpoint.safetensors   the state after the last epoch, for resuming and for evaluation
     rescoring/PART/          the scores of blocks of images, while they are ranked anew in training
     predictions/SET.safetensors   logits (M, N, Z), ids (N,) and labels (N,)
+    figures/SET.json         figures of one method's runs on a set, in the folder of the first, and
+                             what they follow from; SET+NAME are those after calibration
     scores/PART-NAME.parquet      id, robustness, success, predicted, label, passes; NAME is the
                                   order, or for the order `attack` the name of the attack
     scores/PART-NAME.shards/      the same for blocks of ids, until all blocks are scored
@@ -22,14 +24,22 @@ _calibrators   what was fitted after training
 from arcal.store._calibrators import CALIBRATOR_FORMAT, load_calibrator, save_calibrator
 from arcal.store._run_folder import RunFolder, content_hash
 from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores, score_facts
-from arcal.store._tensors import load_header, load_tensors, save_tensors
+from arcal.store._tensors import (
+    digest_of,
+    load_digest,
+    load_header,
+    load_tensors,
+    save_tensors,
+)
 
 __all__ = [
     "CALIBRATOR_FORMAT",
     "SHARDS",
     "RunFolder",
     "content_hash",
+    "digest_of",
     "load_calibrator",
+    "load_digest",
     "load_header",
     "load_scores",
     "load_tensors",

@@ -163,6 +163,10 @@ class RunFolder:
         """The path of the predictions on the evaluation set of this name, such as "test"."""
         return self.path / "predictions" / f"{name}.safetensors"
 
+    def figures(self, name: str) -> Path:
+        """The path of the figures on the evaluation set of this name, of it and runs like it."""
+        return self.path / "figures" / f"{name}.json"
+
     def scores(self, part: str, name: str) -> Path:
         """The path of the scores of a part, such as "train", by the order or attack `name`."""
         return self.path / "scores" / f"{part}-{name}.parquet"

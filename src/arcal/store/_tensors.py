@@ -28,7 +28,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> 
     ({'labels': tensor([1, 0])}, {'model': 'tiny'})
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    about = {"metadata": metadata, "digest": _digest(contiguous)}
+    about = {"metadata": metadata, "digest": digest_of(contiguous)}
     header = {ENTRY: json.dumps(about, sort_keys=True)}
     try:
         write_whole(path, lambda temporary: save_file(contiguous, temporary, header))
@@ -56,7 +56,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         metadata, digest = _parsed(file.metadata())
-    if digest is not None and digest != _digest(tensors):
+    if digest is not None and digest != digest_of(tensors):
         raise ValueError("it does not hold what was written")
     return tensors, metadata
 
@@ -68,10 +68,24 @@ def load_header(path: Path) -> dict[str, Any]:
     >>> load_header(Path("labels.safetensors"))
     {'model': 'tiny'}
     """
+    return _header(path)[0]
+
+
+def load_digest(path: Path) -> str | None:
+    """The digest of the tensors in a file, from its header; None of one written before there was.
+
+    >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
+    >>> load_digest(Path("labels.safetensors")) == digest_of({"labels": torch.tensor([1, 0])})
+    True
+    """
+    return _header(path)[1]
+
+
+def _header(path: Path) -> tuple[dict[str, Any], str | None]:
     try:
         path.open("rb").close()
         with safe_open(path, framework="pt") as file:
-            return _parsed(file.metadata())[0]
+            return _parsed(file.metadata())
     except (SafetensorError, ValueError) as error:
         raise ArcalError(f"{path} is damaged ({error}): delete it and make it again") from None
 
@@ -87,7 +101,7 @@ def _parsed(header: Mapping[str, str] | None) -> tuple[dict[str, Any], str | Non
     return about["metadata"], about["digest"]
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> str:
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
     """32 hexadecimal digits of the names, types, shapes and bytes of tensors, in order of name."""
     digest = blake2b(digest_size=16)
     for name, tensor in sorted(tensors.items()):

@@ -1,0 +1,120 @@
+"""What processes do ahead of an evaluation, which then finds it in the run folders."""
+
+from collections import deque
+from collections.abc import Callable, Sequence, Set
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from arcal.auditing import CLEAN
+from arcal.compute.processes import fan_out
+from arcal.compute.watch import watched
+from arcal.evaluation.predictor import Predictor, predict_together
+from arcal.evaluation.row import VALIDATION, Row
+from arcal.evaluation.workload import Workload
+from arcal.store import RunFolder
+from arcal.training.scoring import score_share
+
+
+def score_ahead(
+    work: Workload,
+    folders: Sequence[RunFolder],
+    scored: Set[Path],
+    calibrated: Set[Path],
+    progress: Callable[[int], object],
+) -> None:
+    """Have processes make and keep what scores and calibrators of runs need.
+
+    Scores are of the test images, of the runs at the paths `scored`; predictions on validation
+    images are of those at `calibrated`.
+    """
+    with_scores = [folder for folder in folders if folder.path.resolve() in scored]
+    to_predict = [
+        folder
+        for folder in folders
+        if folder.path.resolve() in calibrated and not folder.predictions(VALIDATION).exists()
+    ]
+    share = partial(score_share_of, work.sent(), with_scores, to_predict)
+    _share(work, share, folders, progress)
+
+
+def measure_ahead(work: Workload, rows: Sequence[Row], progress: Callable[[int], object]) -> None:
+    """Have processes make and keep all predictions of `rows`, and their figures on every set."""
+    missing = [
+        name
+        for where, part, name in work.parts()
+        if not all(row.is_measured(where, part, name) for row in rows)
+    ]
+    folders = [folder for row in rows for folder in row.group.folders]
+    missing += [
+        name
+        for _, name in work.others()
+        if not all(folder.predictions(name).exists() for folder in folders)
+    ]
+    if missing:
+        share = partial(measure_share_of, work.sent(), rows, missing)
+        _share(work, share, folders, progress)
+
+
+def _share(
+    work: Workload,
+    do: Callable[[int, int, int], object],
+    folders: Sequence[RunFolder],
+    progress: Callable[[int], object],
+) -> None:
+    """Call `do(share, of, threads)` in each of the workers, and say how many sets are done."""
+    of, threads = work.compute.workers, torch.get_num_threads()
+    counts = [work.done(folder) for folder in folders]
+    with watched(lambda: progress(sum(count() for count in counts))):
+        fan_out(
+            [[partial(do, share, of, threads) for share in range(of)]], of, gpus=work.compute.gpus()
+        )
+
+
+def score_share_of(
+    work: Workload,
+    scored: Sequence[RunFolder],
+    to_predict: Sequence[RunFolder],
+    share: int,
+    of: int,
+    threads: int,
+) -> None:
+    """The share `share` in [0, of) of `score_ahead`: blocks of images, and runs to predict."""
+    torch.set_num_threads(threads)
+    how: dict[str, Any] = {"share": share, "of": of, "device": work.compute.device}
+    for folder in scored:
+        score_share(folder, work.data.test, CLEAN.part, work.order, attack=work.attack, **how)
+    for folder in to_predict[share::of]:
+        Predictor(folder, work.compute)(work.data.validation, VALIDATION)
+
+
+def measure_share_of(
+    work: Workload,
+    rows: Sequence[Row],
+    missing: Sequence[str],
+    share: int,
+    of: int,
+    threads: int,
+) -> None:
+    """The share `share` in [0, of) of `measure_ahead`, on the sets of these names.
+
+    It is some of the sets, so that each is read and corrupted by one process, for all runs. Where
+    there are fewer sets than processes it is some of the runs, on all sets, and figures wait.
+    """
+    torch.set_num_threads(threads)
+    predictors = [predictor for row in rows for predictor in row.predictors]
+    by_run = len(missing) < of
+    mine = set(missing if by_run else missing[share::of])
+    if by_run:
+        predictors = predictors[share::of]
+    left = deque([*work.parts(), *((None, part, name) for part, name in work.others())])
+    while left:
+        where, part, name = left.popleft()  # its images go with it
+        if name not in mine:
+            continue
+        predict_together(predictors, part, name)
+        if where is not None and not by_run:
+            for row in rows:
+                row.measure(where, part, name)

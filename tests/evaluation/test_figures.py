@@ -1,0 +1,126 @@
+"""Figures kept in run folders: read again as long as what they follow from is the same."""
+
+import json
+
+import pytest
+import torch
+from tiny_runs import NOISE
+
+from arcal.auditing import CLEAN
+from arcal.errors import ArcalError
+from arcal.evaluation import evaluate, row
+from arcal.store import load_tensors, save_tensors
+
+
+@pytest.fixture
+def runs(trained, copied):
+    return copied(trained.vanilla)
+
+
+@pytest.fixture
+def measured(trained, runs, monkeypatch):
+    """Evaluates on the clean and a noisy test set: the subjects, and how often one was measured."""
+
+    def measure(folders=runs, order="margin", posthoc=("temperature",)):
+        counted = []
+
+        def counting(where, *given, **named):
+            counted.append(where)
+            return measure_set(where, *given, **named)
+
+        measure_set = row.measure_set
+        with monkeypatch.context() as patch:
+            patch.setattr(row, "measure_set", counting)
+            subjects = evaluate(folders, trained.data, [NOISE], order, posthoc=posthoc)
+        return subjects, counted
+
+    return measure
+
+
+def test_what_was_measured_is_read_again(measured):
+    first, counted = measured()
+    assert counted == [CLEAN, CLEAN, NOISE, NOISE], "plain and calibrated"
+    again, counted = measured()
+    assert counted == []
+    assert [one.measures for one in again] == [one.measures for one in first]
+    assert torch.equal(again[1].clean[0].logits, first[1].clean[0].logits)
+
+
+def test_the_figures_are_those_without_any_kept(measured, copied, trained):
+    measured()
+    alone, counted = measured(copied(trained.vanilla, "alone"))
+    assert len(counted) == 4
+    assert [one.measures for one in measured()[0]] == [one.measures for one in alone]
+
+
+def test_another_post_hoc_method_leaves_the_others_alone(measured):
+    measured()
+    _, counted = measured(posthoc=["temperature", "ets"])
+    assert counted == [CLEAN, NOISE]
+    assert measured()[1] == []
+
+
+def test_other_runs_and_another_order_are_measured_anew(measured, runs):
+    measured()
+    assert len(measured(runs[:1])[1]) == 4, "one seed has no ensemble"
+    assert len(measured()[1]) == 4, "and the two have one again"
+    assert len(measured(order="confidence")[1]) == 4, "other levels"
+
+
+def test_other_predictions_of_the_same_model_are_measured_anew(measured, runs):
+    (before, _), _ = measured()
+    for folder in runs:
+        path = folder.predictions(NOISE.name)
+        tensors, about = load_tensors(path)
+        save_tensors(path, tensors | {"logits": -tensors["logits"]}, **about)
+    (after, _), counted = measured()
+    assert counted == [NOISE, NOISE]
+    assert after.measures[NOISE] != before.measures[NOISE]
+
+
+def test_other_validation_predictions_calibrate_otherwise(measured, runs):
+    measured()
+    path = runs[0].predictions("validation")
+    tensors, about = load_tensors(path)
+    save_tensors(path, tensors | {"logits": tensors["logits"] / 2}, **about)
+    assert measured()[1] == [CLEAN, NOISE], "of the calibrated alone"
+
+
+def test_figures_of_other_code_are_made_anew(measured, monkeypatch):
+    measured()
+    monkeypatch.setattr("arcal.evaluation.figures.FORMAT", 0)
+    assert len(measured()[1]) == 4
+
+
+def test_figures_of_predictions_without_a_digest_are_not_kept(measured, monkeypatch):
+    monkeypatch.setattr("arcal.evaluation.predictor.load_digest", lambda path: None)
+    assert len(measured()[1]) == len(measured()[1]) == 4
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"runs": []}'])
+def test_a_damaged_file_is_named(text, measured, runs):
+    measured()
+    path = runs[0].figures(NOISE.name)
+    path.write_text(text)
+    with pytest.raises(
+        ArcalError, match=r"test-gaussian_noise-3\.json is damaged .*evaluate again"
+    ):
+        measured()
+
+
+def test_predictions_of_another_model_are_refused_though_their_figures_are_kept(measured, runs):
+    measured()
+    path = runs[1].predictions(NOISE.name)
+    tensors, about = load_tensors(path)
+    save_tensors(path, tensors, **about | {"model": "another"})
+    with pytest.raises(ArcalError, match="of another checkpoint"):
+        measured()
+
+
+def test_a_file_says_what_its_figures_follow_from(measured, runs):
+    subjects, _ = measured()
+    kept = json.loads(runs[0].figures(f"{NOISE.name}+temperature").read_text())
+    assert kept["basis"]["posthoc"] == "temperature"
+    assert len(kept["basis"]["predictions"]) == len(kept["basis"]["validation"]) == 2
+    assert kept["runs"] == list(subjects[1].measures[NOISE].runs)
+    assert not runs[1].figures(NOISE.name).exists(), "once, in the folder of the first run"

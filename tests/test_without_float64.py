@@ -1,0 +1,56 @@
+"""On a device without float64, as Apple's: everything that runs there, on one that is pretended."""
+
+import pytest
+import torch
+from torch import nn
+
+from arcal.attacks import BoundaryProjection, CarliniWagner
+from arcal.networks import build
+from arcal.robustness import ORDERS, score
+from arcal.training.draws import draw
+from pretended_device import DEVICE, Pretended
+
+IMAGES = torch.rand(12, 1, 28, 28, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    return build("small", classes=10, shape=(1, 28, 28), generator=draw(0, "init")).eval()
+
+
+def there(network, *tensors) -> Pretended:
+    on_it = [*network.parameters(), *network.buffers(), *tensors]
+    return Pretended(on_it, float64=False)
+
+
+def test_the_device_has_none(network):
+    x = IMAGES.clone()
+    with there(network, x), pytest.raises(TypeError, match="no float64"):
+        network(x).double()
+    with there(network, x):
+        assert network(x).cpu().double().dtype == torch.float64
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_every_order_scores(order, network):
+    x, ids, labels = IMAGES.clone(), torch.arange(12), torch.zeros(12, dtype=torch.int64)
+    expected = score(network, [(ids, IMAGES, labels)], order)
+    with there(network, x):
+        scored = score(network, [(ids, x, labels)], order)
+    assert torch.equal(scored.robustness, expected.robustness)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        BoundaryProjection(),
+        BoundaryProjection(norm="linf"),
+        CarliniWagner(iterations=20),
+    ],
+    ids=["l2", "linf", "carlini-wagner"],
+)
+def test_every_attack_runs(attack, network):
+    x = IMAGES.clone()
+    with there(network, x):
+        found = attack(network, x)
+        assert found.x.device == DEVICE
