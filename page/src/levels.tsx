@@ -81,8 +81,8 @@ function Drawn({ levels }: { levels: Level[] }) {
       words={
         <>
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
-          of equal size; level 1 is the least robust. Black: how often the model is right there, with
-          its 95 % interval. The bar reaches to its mean confidence. Below: each level's share of all errors.
+          of equal size; level 1 is the least robust. The line is how often the model is right there, with
+          its 95 % interval; the bar reaches to its mean confidence. Below: each level's share of all errors.
           {levels.some((level) => level.few && level.n > 0) && " A pale bar has too few inputs to tell."}
         </>
       }
