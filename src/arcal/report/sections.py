@@ -226,7 +226,8 @@ def _reliability(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
         "mean over runs). Equal mass: bins that hold as many images each. Class-wise: the "
         "probabilities of all classes, predicted or not, a mean over classes. Debiased: without "
         "part of the bias of few images; it can be below 0. Chance: the ECE to expect of a "
-        f"calibrated model with these confidences and as many images.{words.bold('the lowest of a column')}"
+        "calibrated model with these confidences and as many images."
+        f"{words.bold('the lowest of a column')}"
     )
     errors = grids.calibration_errors(words.comparison)
     table = tables.from_grid(words.comparison, errors, note, "More than one calibration error")
