@@ -3,8 +3,8 @@
     python -m benchmarks.suspects --data PATH
     python -m benchmarks.suspects --data PATH --weights PATH --oracles PATH
 
-The first chooses the order: 5 % of the labels of validation images are replaced, and each order of
-`SUSPECT_ORDERS` puts the images in a row. Labels are replaced by any other class, by one drawn from
+The first chooses the order: 5 % of the labels of validation images are replaced, and each of
+`ORDERS` puts the images in a row. Labels are replaced by any other class, by one drawn from
 the network's own confusions, or by the class that it holds for the most probable other one. Two
 small networks are asked that never saw these images: one of embedded Fashion-MNIST, trained as in
 the demo, and one of `data`, CIFAR-10, trained for 10 epochs.
@@ -27,13 +27,13 @@ import tyro
 from torch import Tensor, nn
 
 from arcal.attacks import attack_named
-from arcal.auditing import SUSPECT_ORDER, SUSPECT_ORDERS, Predictions, suspicion
+from arcal.auditing import Predictions
 from arcal.audits import Examples, Job, Settings, run_jobs
 from arcal.calibration import auroc, entropy
 from arcal.compute.memory import keep_memory
 from arcal.data import Part, load, load_test
 from arcal.report.images import spearman
-from arcal.robustness import levels
+from arcal.robustness import levels, rank
 from arcal.training import RECIPES, Run, train
 from arcal.training.run import model_of
 from benchmarks.networks import resnet20
@@ -45,6 +45,60 @@ MAJORITY = 3
 """Of five people: with fewer who confirm it, a label is wrong."""
 
 Draw = Callable[[Predictions, Tensor, torch.Generator], Tensor]
+
+
+def own_probability(predictions: Predictions, robustness: Tensor) -> Tensor:
+    """Log p_y of the label y: what `arcal.auditing.suspects` goes by."""
+    return predictions.log_probabilities.gather(1, predictions.labels[:, None])[:, 0]
+
+
+def label_margin(predictions: Predictions, robustness: Tensor) -> Tensor:
+    """Log p_y - log p_k of the label y and the most probable other class k."""
+    labels = predictions.labels[:, None]
+    others = predictions.log_probabilities.scatter(1, labels, -torch.inf)
+    return own_probability(predictions, robustness) - others.amax(dim=1)
+
+
+def normalised_probability(predictions: Predictions, robustness: Tensor) -> Tensor:
+    """p_y minus the mean of p_y over all inputs with the label y.
+
+    So a label that the model is never sure of is not all suspects: what confident learning
+    normalises by (Northcutt et al., 2021).
+    """
+    p, labels = own_probability(predictions, robustness).exp(), predictions.labels
+    sums = torch.bincount(labels, weights=p, minlength=predictions.classes)
+    return p - (sums / torch.bincount(labels, minlength=predictions.classes))[labels]
+
+
+def signed_certainty(predictions: Predictions, robustness: Tensor) -> Tensor:
+    """How far the entropy is below log Z, in nats, negative where the label is not predicted."""
+    log_p = predictions.log_probabilities
+    certainty = torch.tensor(predictions.classes).double().log() - entropy(log_p)
+    return torch.where(predictions.correct, certainty, -certainty)
+
+
+def signed_distance(predictions: Predictions, robustness: Tensor) -> Tensor:
+    """The robustness, negative where the label is not predicted."""
+    return torch.where(predictions.correct, robustness, -robustness)
+
+
+ORDERS: Mapping[str, Callable[[Predictions, Tensor], Tensor]] = {
+    "own-probability": own_probability,
+    "margin": label_margin,
+    "normalised": normalised_probability,
+    "entropy": signed_certainty,
+    "distance": signed_distance,
+}
+"""By name what suspects are put in order by: `(N,)`, the lowest is the most suspect."""
+
+OURS = "own-probability"
+"""The order that arcal has."""
+
+
+def places(predictions: Predictions, robustness: Tensor, order: str) -> Tensor:
+    """As `arcal.auditing.suspicion`, by any of `ORDERS`."""
+    place = rank(ORDERS[order](predictions, robustness), predictions.ids)
+    return (place + len(place) * predictions.correct).argsort().argsort()
 
 
 def main(
@@ -67,7 +121,7 @@ def main(
         predictions, robustness = predictions_and_distances(
             "small", model, images.validation, cache, QUICK
         )
-        accuracy = (predictions.predicted == predictions.labels).double().mean()
+        accuracy = predictions.correct.double().mean()
         print(f"\n{images.validation.name}: {len(predictions.ids)} images, accuracy {accuracy:.3f}")
         for name, draw in REPLACEMENTS.items():
             print(f"\n{SHARE:.0%} of the labels replaced, {name}, {draws} draws\n")
@@ -127,7 +181,7 @@ def planted(predictions: Predictions, robustness: Tensor, draw: Draw, draws: int
     """A table of the orders: mean and deviation over draws of the labels that are replaced."""
     N = len(predictions.ids)
     n = round(SHARE * N)
-    results = {order: torch.empty(draws, 4, dtype=torch.float64) for order in SUSPECT_ORDERS}
+    results = {order: torch.empty(draws, 4, dtype=torch.float64) for order in ORDERS}
     for seed in range(draws):
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randperm(N, generator=generator)[:n]
@@ -137,14 +191,14 @@ def planted(predictions: Predictions, robustness: Tensor, draw: Draw, draws: int
         wrong[chosen] = True
         changed = replace(predictions, labels=labels)
         for order, rows in results.items():
-            place = suspicion(changed, robustness, order)
+            place = places(changed, robustness, order)
             first = [wrong[place < k].double().mean() for k in (50, 100, n)]
             rows[seed] = torch.tensor([separated(place, wrong), *first])
     header = ["order", "AUROC", *(f"right of the first {k}" for k in (50, 100, n))]
-    header += [f"of the first {n}, minus {SUSPECT_ORDER}'s"]
+    header += [f"of the first {n}, minus {OURS}'s"]
     lines = [header]
     for order, rows in results.items():
-        paired = rows[:, -1] - results[SUSPECT_ORDER][:, -1]
+        paired = rows[:, -1] - results[OURS][:, -1]
         lines.append([order, *map(spread, rows.T), spread(paired, "+")])
     return table(lines)
 
@@ -158,8 +212,8 @@ def verified(predictions: Predictions, robustness: Tensor, votes: Path) -> str:
         wrong[position] = row["mturk"]["given"] < MAJORITY
     first = (50, 100, 200)
     lines = [["order", *(f"of {int(wrong.sum())} in the first {k}" for k in first), "AUROC"]]
-    for order in SUSPECT_ORDERS:
-        place = suspicion(predictions, robustness, order)
+    for order in ORDERS:
+        place = places(predictions, robustness, order)
         counts = [str(int(wrong[place < k].sum())) for k in first]
         lines.append([order, *counts, f"{separated(place, wrong):.3f}"])
     return table(lines)
@@ -179,7 +233,7 @@ def disagreement(predictions: Predictions, robustness: Tensor, people: Tensor, R
         cut = levels(sure, predictions.ids, R)
         means = [f"{human[cut == r].mean():.3f}" for r in range(R)]
         lines.append([name, *means, f"{spearman(-sure, human):.3f}"])
-    right = predictions.predicted == predictions.labels
+    right = predictions.correct
     cut = levels(robustness, predictions.ids, R)
     for name, values in (("confidence", confidence), ("accuracy", right.double())):
         means = [f"{values[cut == r].mean():.3f}" for r in range(R)]

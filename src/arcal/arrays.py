@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 
 TensorLike = Tensor | np.ndarray | Sequence[Any]
 """A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
@@ -30,8 +30,9 @@ def as_tensor(values: Any, name: str = "this argument") -> Tensor:
     try:
         array = np.array(values)
     except ValueError as error:  # rows of different lengths
-        reason = str(error).splitlines()[0]
-        raise ArcalError(f"{name} is no array ({reason}): pass a tensor or an array") from None
+        raise ArcalError(
+            f"{name} is no array ({first_line(error)}): pass a tensor or an array"
+        ) from None
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:  # torch can do little with these
         array = array.astype(np.int64)
     if array.dtype.kind not in "biuf":

@@ -13,7 +13,7 @@ from arcal.data import Data
 from arcal.evaluation import evaluate, showcase_of_run
 from arcal.report import write_report
 from arcal.store import RunFolder
-from arcal.training._sweep import Sweep, sweep, tries
+from arcal.training import Sweep, sweep, tries
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run

@@ -21,3 +21,12 @@ class ModelInputError(ArcalError):
     >>> issubclass(ModelInputError, ArcalError)
     True
     """
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of an error's message, or the name of its class if it has none.
+
+    >>> first_line(RuntimeError("no such operator\n  at line 3")), first_line(MemoryError())
+    ('no such operator', 'MemoryError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -15,7 +15,7 @@ All but `attack` are rankings: their unit means nothing and nothing is verified.
 
 import inspect
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import torch
@@ -69,6 +69,11 @@ class Robustness:
     labels: Tensor
     passes: Tensor
     reason: str = ""
+
+    def rows(self, which: Tensor) -> "Robustness":
+        """That of some of the inputs, by a mask or positions."""
+        some = {name: one[which] for name, one in vars(self).items() if isinstance(one, Tensor)}
+        return replace(self, **some)
 
 
 def score(

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from arcal.auditing import Predictions, as_predictions, choose_calibrator, without_zeros
-from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated, folds_of
+from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated
+from arcal.auditing._halves import folds_of
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC
 from arcal.errors import ArcalError

@@ -54,7 +54,7 @@ def test_a_fit_never_sees_the_half_it_is_shown_on(sharp, found):
     assert set(SHOWN) == {*found.outcomes, *found.refused}
     some = sharp.log_probabilities[first], sharp.labels[first]
     for name, state in states(found).items():
-        alone = POSTHOC[name](*some, robustness=None).state_dict()
+        alone = POSTHOC[name](*some).state_dict()
         assert state == {key: value.tolist() for key, value in alone.items()}
     logits = sharp.logits.clone()
     logits[:, ~first] = logits[:, ~first].flip(2) * 3

@@ -49,11 +49,10 @@ def test_columns_are_those_of_each_input(known):
         assert one["nearest"] == int(nearest[i])
 
 
-@pytest.mark.parametrize("order", ["own-probability", "distance"])
-def test_suspects_are_numbered_from_1_and_come_first(known, order):
+def test_suspects_are_numbered_from_1_and_come_first(known):
     predictions, distance, _ = known
-    table = per_input(predictions, distance, order=order)
-    expected = predictions.ids[suspects(predictions, distance, order)]
+    table = per_input(predictions, distance)
+    expected = predictions.ids[suspects(predictions)]
     n = len(expected)
     assert 10 < n < 80
     assert table["id"][:n].tolist() == expected.tolist()
@@ -83,7 +82,7 @@ def test_refuses_bad_input_in_one_line(known):
         ({"nearest": nearest[:3]}, "give a class for each of 90 inputs"),
         ({"nearest": nearest.double()}, "nearest is torch.float64"),
         ({"robustness": distance, "R": 91}, "cannot be cut into 91 levels"),
-        ({"robustness": distance[:5]}, "robustness has shape"),
+        ({"robustness": distance[:5]}, "robustness .5,. and ids"),
     ):
         with pytest.raises(ArcalError, match=line) as error:
             per_input(predictions, **options)

@@ -9,10 +9,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import EvaluationSet
-from arcal.audits import _engine
-from arcal.audits._blocks import Settings, audit_block, joined
-from arcal.audits._engine import AuditBlocks, from_loader, in_order
+from arcal.audits import engine
 from arcal.audits._examples import Examples
+from arcal.audits.blocks import Settings, audit_block, joined
+from arcal.audits.engine import AuditBlocks, from_loader, in_order
 from arcal.data import as_input
 from arcal.errors import ArcalError
 from tests.audits import tiny
@@ -23,7 +23,7 @@ QUICK = Settings(attack=BoundaryProjection(budget=16), panel=(FOG,), batch=16)
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(_engine, "BLOCK", 20)
+    monkeypatch.setattr(engine, "BLOCK", 20)
 
 
 def in_blocks(model, examples, settings, **options):

@@ -1,14 +1,82 @@
-"""The benchmark of suspects: which labels it replaces, and how it counts those that come first."""
+"""The benchmark of suspects: its orders, which labels it replaces, and how it counts the first."""
 
 import json
+import math
 import re
 
 import pytest
 import torch
 
-from arcal.auditing import SUSPECT_ORDERS
-from benchmarks.suspects import REPLACEMENTS, confused, disagreement, planted, uniform, verified
+from arcal.auditing import Predictions, suspicion
+from arcal.calibration import auroc
+from benchmarks.suspects import (
+    ORDERS,
+    OURS,
+    REPLACEMENTS,
+    confused,
+    disagreement,
+    places,
+    planted,
+    uniform,
+    verified,
+)
 from tests.auditing.drawn import drawn, relabelled
+
+
+def robustness_of(N, seed=5):
+    distance = torch.rand(N, generator=torch.Generator().manual_seed(seed))
+    distance[::17] = torch.inf
+    return distance
+
+
+def by_hand(order, predictions, robustness):
+    """The value of every input, in plain Python: the lowest is the most suspect."""
+    p = predictions.log_probabilities.exp().tolist()
+    labels = predictions.labels.tolist()
+    values = []
+    for i, (row, y) in enumerate(zip(p, labels, strict=True)):
+        contradicted = row[y] < max(row)
+        if order == "own-probability":
+            value = row[y]
+        elif order == "margin":
+            value = math.log(row[y]) - math.log(max(row[:y] + row[y + 1 :]))
+        elif order == "normalised":
+            same = [other[y] for other, label in zip(p, labels, strict=True) if label == y]
+            value = row[y] - sum(same) / len(same)
+        elif order == "entropy":
+            certainty = math.log(len(row)) + sum(q * math.log(q) for q in row)
+            value = -certainty if contradicted else certainty
+        else:
+            value = -robustness[i].item() if contradicted else robustness[i].item()
+        values.append((not contradicted, value, int(predictions.ids[i])))
+    return sorted(range(len(values)), key=values.__getitem__)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_orders_by_hand(order):
+    predictions, robustness = drawn(200), robustness_of(200)
+    expected = by_hand(order, predictions, robustness)
+    assert places(predictions, robustness, order).argsort().tolist() == expected
+
+
+def test_our_order_is_the_one_that_is_measured():
+    predictions = drawn(200)
+    assert torch.equal(places(predictions, robustness_of(200), OURS), suspicion(predictions))
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_replaced_labels_come_before_others(order):
+    """Of a model that is nearly always right and sure, a twentieth of the labels."""
+    predictions = drawn(600, sharpness=1.0)
+    sure = Predictions(predictions.ids, predictions.labels, 4 * predictions.logits)
+    right = relabelled(sure, sure.predicted)
+    replaced = torch.zeros(600, dtype=torch.bool)
+    replaced[::20] = True
+    labels = torch.where(replaced, (right.labels + 1) % 3, right.labels)
+    distance = sure.logits[0].topk(2).values.diff().abs()[:, 0].float()
+    place = places(relabelled(right, labels), distance, order)
+    assert auroc(place[~replaced].double(), place[replaced].double()) == 1
+    assert (place[replaced] < 30).all()
 
 
 @pytest.mark.parametrize("draw", REPLACEMENTS.values(), ids=REPLACEMENTS)
@@ -38,7 +106,7 @@ def test_what_is_planted_in_a_model_that_is_always_right_is_all_found():
     right = relabelled(predictions, predictions.predicted)
     distance = predictions.logits[0].topk(2).values.diff().abs()[:, 0].float()
     table = planted(right, distance, uniform, draws=2)
-    assert len(table.splitlines()) == 2 + len(SUSPECT_ORDERS)
+    assert len(table.splitlines()) == 2 + len(ORDERS)
     for line in table.splitlines()[2:]:
         numbers = re.findall(r"(\d\.\d+) ±", line)
         assert numbers == ["1.000"] * 4 + ["0.000"]

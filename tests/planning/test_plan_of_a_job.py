@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from arcal.audits import Settings
-from arcal.audits._engine import AuditBlocks, ScoreBlocks, in_order
 from arcal.audits._examples import Examples
+from arcal.audits.engine import AuditBlocks, ScoreBlocks, in_order
 from arcal.compute import Compute
 from arcal.compute.operations import operations, saved_bytes
 from arcal.data import InMemory, load

@@ -1,9 +1,10 @@
-"""Inputs of several tensors: one is perturbed, and the others follow it row by row."""
+"""Inputs of one tensor or several: one is perturbed, and the others follow it row by row."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from arcal.errors import ArcalError
@@ -11,16 +12,16 @@ from arcal.errors import ArcalError
 Model = Callable[[Any], Tensor]
 """Any callable from inputs, a tensor `(N, ...)` or several as in `Inputs`, to logits `(N, Z)`."""
 
-Parts = Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
+Parts = Tensor | Mapping[str, Tensor] | tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """N inputs made of several tensors `(N, ...)`, such as embeddings and their attention mask.
+    """N inputs made of tensors `(N, ...)`, such as embeddings and their attention mask.
 
-    `parts` is what the model is called with: a dict, or a tuple. `perturbed` is the key or the
-    position of the tensor that attacks and gradients change: the only one of floats, unless given.
-    What is the same for every input belongs in the model.
+    `parts` is what the model is called with: a tensor, a dict, or a tuple. `perturbed` is the key
+    or the position of the tensor that attacks and gradients change: the only one of floats, unless
+    given. What is the same for every input belongs in the model.
 
     A part that is no tensor or has another number of rows raises `ArcalError`.
 
@@ -59,9 +60,16 @@ class Inputs:
                 f"perturbed is {self.perturbed!r}: choose from the inputs of floats, {floats}"
             )
 
+    @classmethod
+    def of(cls, x: "InputsLike") -> "Inputs":
+        """Inputs of any kind; `Inputs` are taken as they are."""
+        return x if isinstance(x, Inputs) else cls(x)
+
     @property
     def named(self) -> dict[Any, Tensor]:
-        """The parts by key, or by position."""
+        """The parts by key, or by position; a tensor alone is `x`."""
+        if isinstance(self.parts, Tensor):
+            return {"x": self.parts}
         return dict(self.parts if isinstance(self.parts, Mapping) else enumerate(self.parts))
 
     @property
@@ -82,16 +90,22 @@ class Inputs:
         """The inputs of these rows."""
         return self._of({name: part[index] for name, part in self.named.items()})
 
+    def to(self, device: torch.device) -> "Inputs":
+        """The same inputs on a device."""
+        return self._of({name: part.to(device) for name, part in self.named.items()})
+
     def replaced(self, x: Tensor) -> Parts:
         """The parts with `x` `(N, ...)` in the place of the perturbed tensor."""
         return self._of(self.named | {self.perturbed: x}).parts
 
     def _of(self, parts: dict[Any, Tensor]) -> "Inputs":
+        if isinstance(self.parts, Tensor):
+            return Inputs(parts["x"], self.perturbed)
         whole = parts if isinstance(self.parts, Mapping) else tuple(parts.values())
         return Inputs(whole, self.perturbed)
 
 
-InputsLike = Tensor | Inputs | Parts
+InputsLike = Inputs | Parts
 """What a model is called with: a tensor `(N, ...)`, or several as `Inputs` has them."""
 
 
@@ -127,9 +141,9 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
     tensor([[2., 2., 2.],
             [4., 4., 4.]])
     """
-    if isinstance(x, Tensor):
-        return model, x.detach()
-    inputs = x if isinstance(x, Inputs) else Inputs(x)
+    inputs = Inputs.of(x)
+    if isinstance(inputs.parts, Tensor):
+        return model, inputs.parts.detach()
     return RowwiseModel(model, inputs), inputs.x.detach()
 
 

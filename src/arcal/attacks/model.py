@@ -11,7 +11,7 @@ from torch.fx import symbolic_trace
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from arcal.attacks.inputs import Model, RowwiseModel, rows
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.logits import are_probabilities
 
 
@@ -168,10 +168,9 @@ def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
     try:
         again = rows(model, some)(x[some].clone())
     except Exception as error:
-        message = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise ArcalError(
-            f"the model takes {len(x)} inputs and fails on {n} of them ({message}): it must take "
-            "each input as if it were alone"
+            f"the model takes {len(x)} inputs and fails on {n} of them ({first_line(error)}): it "
+            "must take each input as if it were alone"
         ) from error
     allowed = rounding_between_calls(logits, coarsest(model, x, logits))
     apart = float(_apart(again, logits[some]).max())

@@ -79,13 +79,7 @@ from arcal.auditing._subject import (
 from arcal.auditing._suspect_inputs import suspect_inputs
 from arcal.auditing._suspect_order import SuspectedOrder, suspect_order
 from arcal.auditing._suspect_scale import suspect_scale
-from arcal.auditing._suspects import (
-    SUSPECT_ORDER,
-    SUSPECT_ORDERS,
-    fragile,
-    suspects,
-    suspicion,
-)
+from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
 from arcal.auditing._zeros import without_zeros
 from arcal.auditing.models import as_model, as_predictions, check_model
@@ -97,8 +91,6 @@ __all__ = [
     "OTHER_ECE",
     "OVER_SHIFT",
     "STABILITY",
-    "SUSPECT_ORDER",
-    "SUSPECT_ORDERS",
     "TYPES",
     "WEAKEST",
     "Audited",

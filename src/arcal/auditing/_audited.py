@@ -132,12 +132,7 @@ class Audited:
         """What calibrators do: fitted on `validation`, or on one half and shown on the other."""
         if not self.calibrators:
             return Halves(0, 0)
-        return posthoc_on_halves(
-            self.predictions,
-            self.validation,
-            robustness=None if self.robustness is None else self.robustness.robustness,
-            weights=self.weights,
-        )
+        return posthoc_on_halves(self.predictions, self.validation, weights=self.weights)
 
     @cached_property
     def fitted_on(self) -> Tensor:

@@ -25,18 +25,7 @@ class LevelFigures:
     images) are float64 `(n, R)` for n runs. `class_share` `(R, Z)` is the make-up of a level, the
     mean over runs. `stability` is how much the runs differ, R values each, with one ranking for
     all, their mean rank: the three readings of section 3.1's variance, of which `variance` `(R,)`
-    is the main one, the sum over classes, and churn. One run has none.
-
-    >>> from arcal.auditing import CLEAN, Predictions
-    >>> from arcal.robustness import score
-    >>> z = torch.tensor([[0.9, 0.0], [0.1, 0.0], [0.0, 0.2], [0.0, 0.8]])
-    >>> ids, labels = torch.arange(4), torch.tensor([0, 1, 1, 1])
-    >>> margins = score(torch.nn.Identity(), [(ids, z, labels)], "margin")
-    >>> clean = {CLEAN: [Predictions(ids, labels, z[None])]}
-    >>> subject = Subject.from_predictions("mine", clean, robustness=[margins])
-    >>> by_level = figures_by_level(subject, R=2, Z=2)
-    >>> by_level.R, by_level.misclassified.tolist(), by_level.variance
-    (2, [[1.0, 0.0]], None)
+    is the main one, the sum over classes, and churn. One run has none. Made by `figures_by_level`.
     """
 
     accuracy: Tensor
@@ -59,12 +48,12 @@ class LevelFigures:
     @property
     def weakest_gap(self) -> Spread:
         """Mean gap over the three least robust levels (or all, if there are fewer)."""
-        return Spread(tuple(self.gap[:, :WEAKEST].mean(dim=1).tolist()))
+        return Spread.from_tensor(self.gap[:, :WEAKEST].mean(dim=1))
 
     @property
     def gap_size(self) -> Spread:
         """Mean over the levels of the size of the gap, where opposite signs do not cancel."""
-        return Spread(tuple(self.gap.abs().mean(dim=1).tolist()))
+        return Spread.from_tensor(self.gap.abs().mean(dim=1))
 
 
 def figures_by_level(subject: Subject, R: int, Z: int) -> LevelFigures:

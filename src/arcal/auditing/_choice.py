@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, from_draws
+from arcal.auditing._estimate import Estimate, estimates, from_draws
+from arcal.auditing._halves import folds_of
 from arcal.auditing._posthoc import fit_posthoc
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
 from arcal.errors import ArcalError
-from arcal.robustness import random_order
 
 FOLDS = 5
 FEWEST = 20
@@ -37,7 +37,7 @@ ALL_RIGHT = (
     "all {} inputs are classified correctly, which does not say how often others are wrong: the "
     "model stays as it is; give more inputs, some of them misclassified"
 )
-RANGES = {"ece": (0.0, 1.0), "nll": None, "brier": (0.0, 2.0), "accuracy": (0.0, 1.0)}
+FIGURES = ("ece", "nll", "brier", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,6 @@ def choose_calibrator(
     predictions: Predictions,
     *,
     names: Sequence[str] | None = None,
-    folds: int = FOLDS,
-    seed: int = 0,
     resamples: int | None = None,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> Choice:
@@ -128,7 +126,7 @@ model stays as it is; give more inputs, some of them misclassified'
         check_posthoc(name)
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
-    fold = folds_of(predictions.ids, predictions.labels, folds, seed)
+    fold = folds_of(predictions.ids, predictions.labels, FOLDS)
     before = resampled(predictions.log_probabilities, predictions.labels, draws, smooth=False)
     figures: dict[str, dict[str, Bootstrap]] = {}
     refused: dict[str, str] = {}
@@ -151,7 +149,7 @@ model stays as it is; give more inputs, some of them misclassified'
         for name, some in figures.items()
     }
     picked, why = _picked(candidates, best, refused)
-    if (predictions.predicted == predictions.labels).all():
+    if predictions.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
@@ -171,39 +169,10 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
     """
     log_p = torch.empty_like(predictions.log_probabilities)
     for number in fold.unique().tolist():
-        rest, out = rows(predictions, fold != number), rows(predictions, fold == number)
+        rest, out = predictions.rows(fold != number), predictions.rows(fold == number)
         calibrator = fit_posthoc(name, rest, "all inputs")
         log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
     return log_p
-
-
-def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
-    """The fold of each of N inputs, int64 `(N,)` in 0 .. folds-1.
-
-    Within each label the inputs are put in an order drawn by hashing their ids `(N,)` with the
-    seed, and dealt out in turn; the turns go on from label to label. The order of rows is
-    irrelevant.
-
-    >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
-    tensor([2, 2, 2])
-    """
-    by_hash = random_order(ids, seed).argsort()
-    order = by_hash[labels[by_hash].argsort(stable=True)]
-    fold = torch.empty_like(ids)
-    fold[order] = torch.arange(len(ids)) % folds
-    return fold
-
-
-def rows(predictions: Predictions, which: Tensor) -> Predictions:
-    """The predictions of some of the inputs, by a mask or positions.
-
-    >>> two = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
-    >>> rows(two, torch.tensor([1])).ids
-    tensor([1])
-    """
-    return Predictions(
-        predictions.ids[which], predictions.labels[which], predictions.logits[:, which]
-    )
 
 
 def _candidate(
@@ -214,22 +183,13 @@ def _candidate(
     best: Mapping[str, Bootstrap],
     n: int,
 ) -> Candidate:
-    estimates = {
-        figure: from_draws(figures[figure], n, ends, basic=figure == "ece")
-        for figure, ends in RANGES.items()
-    }
     return Candidate(
         name,
         keeps_accuracy,
-        **estimates,
-        change=_difference(figures["nll"], before["nll"], n),
-        behind=_difference(figures["nll"], best["nll"], n),
+        **estimates(figures, FIGURES, n),
+        change=from_draws(figures["nll"] - before["nll"], n),
+        behind=from_draws(figures["nll"] - best["nll"], n),
     )
-
-
-def _difference(one: Bootstrap, other: Bootstrap, n: int) -> Estimate:
-    apart = Bootstrap(one.estimate - other.estimate, one.samples - other.samples, 0.95)
-    return from_draws(apart, n)
 
 
 def _picked(

@@ -1,12 +1,24 @@
 """A figure with its 95 % interval and the number of inputs it rests on."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from arcal.calibration import Bootstrap, exact_interval
+
+RANGES = {
+    "accuracy": (0.0, 1.0),
+    "confidence": (0.0, 1.0),
+    "gap": (-1.0, 1.0),
+    "ece": (0.0, 1.0),
+    "smooth_ece": (0.0, 1.0),
+    "nll": (0.0, math.inf),
+    "brier": (0.0, 2.0),
+}
+"""What each figure can be."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,19 @@ def from_draws(
     least, most = ends or (-math.inf, math.inf)
     low, high = (min(max(end, least), most) for end in (draws.basic if basic else draws.percentile))
     return Estimate(value, min(low, value), max(high, value), n)
+
+
+def estimates(
+    draws: Mapping[str, Bootstrap], names: Iterable[str], n: int, *, cut: bool = True
+) -> dict[str, Estimate]:
+    """Figures with their intervals: basic of an ECE, percentile of others.
+
+    They are cut to the range of each figure, or not, as those of changes are not.
+    """
+    return {
+        name: from_draws(draws[name], n, RANGES[name] if cut else None, basic="ece" in name)
+        for name in names
+    }
 
 
 def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:

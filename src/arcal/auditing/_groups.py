@@ -21,7 +21,7 @@ from arcal.calibration import (
     holm,
     usual_resamples,
 )
-from arcal.calibration._checks import as_classes, as_weights
+from arcal.calibration.checks import as_classes, as_weights
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 
@@ -52,14 +52,7 @@ class Group:
     `p` is the two-sided binomial p-value of the gap, and `verdict` what it comes to: p-values are
     corrected by Holm's method for all groups that are not few, so that if every group is
     calibrated, the chance of any verdict but "not shown" is at most 5 %. `gap.sign` is the answer
-    for one group looked at alone.
-
-    >>> from arcal.auditing import as_predictions
-    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(300, 1)
-    >>> predictions = as_predictions(probabilities=probabilities, labels=[0] * 200 + [1] * 100)
-    >>> old, new = by_group(predictions, torch.arange(300) // 150, ("old", "new"))
-    >>> old.accuracy.value, old.verdict, round(new.accuracy.value, 2), new.verdict
-    (1.0, 'under-confident', 0.33, 'over-confident')
+    for one group looked at alone. Made by `by_group`.
     """
 
     name: str
@@ -177,11 +170,10 @@ def by_class(
     (1.0, 0.5)
     """
     Z = _named(predictions, classes)
-    predicted, labels = predictions.predicted, predictions.labels
+    labels = predictions.labels
     w = as_weights(weights, len(labels))
-    confidence = predictions.log_probabilities.exp().amax(dim=1)
-    _, right, effective = _counted(confidence, predicted == labels, labels, Z, w)
-    groups = by_group(predictions, predicted, classes, weights, resamples=resamples)
+    _, right, effective = _counted(predictions.confidence, predictions.correct, labels, Z, w)
+    groups = by_group(predictions, predictions.predicted, classes, weights, resamples=resamples)
     recalls = accuracies(right, effective)
     return tuple(replace(group, recall=one) for group, one in zip(groups, recalls, strict=True))
 

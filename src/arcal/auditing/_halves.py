@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, effective_number, from_draws
+from arcal.auditing._estimate import Estimate, effective_number, estimates
 from arcal.auditing._posthoc import calibrated
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
-from arcal.calibration._checks import as_weights
+from arcal.calibration import resampled, stored_counts, usual_resamples
+from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import POSTHOC, Calibrator
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
@@ -21,7 +21,7 @@ HALF = 100
 SHOWN = ("temperature", "ets", "irm", "irova-ts")
 """The post-hoc methods that are shown: fitted in no time, and what most people would use."""
 
-RANGES = {"ece": (0.0, 1.0), "smooth_ece": (0.0, 1.0), "nll": None, "accuracy": (0.0, 1.0)}
+FIGURES = ("ece", "smooth_ece", "nll", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,7 @@ class Outcome:
     Of `ece` and `smooth_ece` the intervals are basic, and too high near calibration; of `nll` and
     `accuracy` they are percentile.
     `keeps_accuracy` says that the method never changes a prediction; `changed` is the number of
-    predictions that it did change.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> outcome = posthoc_on_halves(sure, resamples=200).outcomes["temperature"]
-    >>> outcome.keeps_accuracy, outcome.changed, outcome.nll.change.sign
-    (True, 0, -1)
+    predictions that it did change. Made by `posthoc_on_halves`.
     """
 
     name: str
@@ -74,13 +68,7 @@ class Halves:
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
     then the rest is empty. `recommended` is, of the methods that keep the accuracy, the one with
     the lowest log-loss on the inputs shown, if the interval of its change is all below 0; otherwise
-    None: leave it.
-
-    >>> from arcal.auditing import as_predictions
-    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
-    >>> halves = posthoc_on_halves(sure, resamples=200)
-    >>> halves.fitted_on, halves.shown_on, halves.recommended in ("temperature", "ets", "irm")
-    (200, 200, True)
+    None: leave it. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int
@@ -101,19 +89,15 @@ def posthoc_on_halves(
     predictions: Predictions,
     validation: Predictions | None = None,
     *,
-    robustness: Tensor | None = None,
-    validation_robustness: Tensor | None = None,
     weights: Tensor | None = None,
-    seed: int = 0,
     resamples: int | None = None,
 ) -> Halves:
     """Fit every method of `SHOWN` on one half of the inputs, and show it on the other.
 
     The halves are those of `halves`. Where there are `validation` predictions of other inputs, the
-    methods are fitted on these instead, and shown on all `predictions`. `robustness` `(N,)` and
-    `validation_robustness` are for methods that need it. `weights` `(N,)` count in the figures and
-    not in the fit. `resamples` as in `overall`, of the inputs shown. Weights of another length
-    raise `ArcalError`.
+    methods are fitted on these instead, and shown on all `predictions`. `weights` `(N,)` count in
+    the figures and not in the fit. `resamples` as in `overall`, of the inputs shown. Weights of
+    another length raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
@@ -125,7 +109,7 @@ def posthoc_on_halves(
     """
     w = as_weights(weights, len(predictions.ids))
     if validation is None:
-        first = halves(predictions.ids, predictions.labels, seed)
+        first = halves(predictions.ids, predictions.labels)
         smaller = int(min(first.sum(), (~first).sum()))
         if smaller < HALF:
             return Halves(
@@ -134,9 +118,7 @@ def posthoc_on_halves(
                 too_small=f"a half would have {smaller} inputs, and {HALF} are needed: audit "
                 f"{2 * HALF} or give validation predictions",
             )
-        fit, fit_robustness = _rows(predictions, robustness, first)
-        shown, shown_robustness = _rows(predictions, robustness, ~first)
-        w = w[~first]
+        fit, shown, w = predictions.rows(first), predictions.rows(~first), w[~first]
         if not w.any():
             return Halves(
                 len(fit.ids),
@@ -151,8 +133,7 @@ def posthoc_on_halves(
                 too_small=f"there are {len(validation.ids)} validation inputs, and {HALF} are "
                 "needed: give more",
             )
-        fit, fit_robustness = validation, validation_robustness
-        shown, shown_robustness = predictions, robustness
+        fit, shown = validation, predictions
     shown_on = len(shown.ids)
     if resamples is None:
         resamples = usual_resamples(shown_on)
@@ -162,49 +143,42 @@ def posthoc_on_halves(
     outcomes, refused = {}, {}
     for name in SHOWN:
         try:
-            calibrator = POSTHOC[name](fit.log_probabilities, fit.labels, robustness=fit_robustness)
-            better = calibrated(calibrator, shown, robustness=shown_robustness)
+            calibrator = POSTHOC[name](fit.log_probabilities, fit.labels)
+            better = calibrated(calibrator, shown)
         except ArcalError as error:
             refused[name] = str(error)
             continue
         after = resampled(better.log_probabilities, better.labels, draws, weights=w)
-        figures = {
-            figure: BeforeAndAfter(
-                from_draws(before[figure], n, ends, basic="ece" in figure),
-                from_draws(after[figure], n, ends, basic="ece" in figure),
-                from_draws(_change(before[figure], after[figure]), n, basic="ece" in figure),
-            )
-            for figure, ends in RANGES.items()
-        }
+        change = {figure: after[figure] - before[figure] for figure in FIGURES}
+        columns = [estimates(some, FIGURES, n) for some in (before, after)]
+        columns.append(estimates(change, FIGURES, n, cut=False))
+        figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
     return Halves(len(fit.ids), len(shown.ids), outcomes, refused)
 
 
 def halves(ids: Tensor, labels: Tensor, seed: int = 0) -> Tensor:
-    """Whether each of N inputs is in the first of two halves, bool `(N,)`.
-
-    Within each label the inputs are put in an order drawn by hashing their ids `(N,)` with the
-    seed, and go to the halves by turns; the turns go on from label to label. So neither the halves
-    nor their shares of a label differ by more than one input, and the order of the rows is
-    irrelevant.
+    """Whether each of N inputs is in the first of two folds (see `folds_of`), bool `(N,)`.
 
     >>> halves(torch.tensor([3, 5, 8, 9]), torch.tensor([0, 0, 1, 1])).sum()
     tensor(2)
     """
+    return folds_of(ids, labels, 2, seed) == 0
+
+
+def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
+    """The fold of each of N inputs, int64 `(N,)` in 0 .. folds-1.
+
+    Within each label the inputs are put in an order drawn by hashing their ids `(N,)` with the
+    seed, and dealt out in turn; the turns go on from label to label. The order of rows is
+    irrelevant.
+
+    >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
+    tensor([2, 2, 2])
+    """
     by_hash = random_order(ids, seed).argsort()
     order = by_hash[labels[by_hash].argsort(stable=True)]
-    first = torch.zeros(len(ids), dtype=torch.bool)
-    first[order[::2]] = True
-    return first
-
-
-def _rows(
-    predictions: Predictions, robustness: Tensor | None, rows: Tensor
-) -> tuple[Predictions, Tensor | None]:
-    some = Predictions(predictions.ids[rows], predictions.labels[rows], predictions.logits[:, rows])
-    return some, None if robustness is None else robustness[rows]
-
-
-def _change(before: Bootstrap, after: Bootstrap) -> Bootstrap:
-    return Bootstrap(after.estimate - before.estimate, after.samples - before.samples, 0.95)
+    fold = torch.empty_like(ids)
+    fold[order] = torch.arange(len(ids)) % folds
+    return fold

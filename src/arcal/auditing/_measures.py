@@ -33,14 +33,8 @@ class Measures:
 
     `runs` has an entry a run: those of `figures`, and what else is known of it there. Of two runs
     or more `ensemble` are the figures of their averaged probabilities, `stability` how much they
-    differ, and `stability_by_level` the same by level, R values each; of one they are empty.
-
-    >>> from arcal.auditing import as_predictions
-    >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
-    >>> other = as_predictions(probabilities=[[0.75, 0.25], [0.125, 0.875]], labels=[0, 1])
-    >>> measures = measure([one, other])
-    >>> [run["accuracy"] for run in measures.runs], measures.ensemble["accuracy"]
-    ([0.5, 1.0], 1.0)
+    differ, and `stability_by_level` the same by level, R values each; of one they are empty. Made
+    by `measure`.
     """
 
     runs: tuple[Mapping[str, float], ...]

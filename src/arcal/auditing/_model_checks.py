@@ -10,8 +10,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.attacks.model import check_logits, coarsest, rounding_between_calls
-from arcal.auditing._labels import as_labels
-from arcal.errors import ArcalError, ModelInputError
+from arcal.auditing.labels import as_labels
+from arcal.errors import ArcalError, ModelInputError, first_line
 
 PLENTY = 8
 """How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""
@@ -54,14 +54,14 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
 softmax, or the logarithm
     """
     _check_mode(model)
-    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    inputs = Inputs.of(x)
     _check_inputs(inputs)
     N = len(inputs)
-    everyone = torch.arange(N, device=next(iter(_named(inputs).values())).device)
+    everyone = torch.arange(N, device=next(iter(inputs.named.values())).device)
     with frozen(model):
-        given = _taken(inputs, everyone)  # a copy
+        given = inputs.rows(everyone)  # a copy
         try:
-            logits = _run(model, given)
+            logits = model(given.parts)
         except ArcalError:
             raise
         except (Exception, SystemExit) as error:
@@ -71,9 +71,9 @@ softmax, or the logarithm
             as_labels(y, N, logits.shape[1])
         _check_unchanged(given, inputs)
 
-        allowed = rounding_between_calls(logits, coarsest(model, *_named(inputs).values(), logits))
+        allowed = rounding_between_calls(logits, coarsest(model, *inputs.named.values(), logits))
         what = "the model is stochastic: two calls with the same inputs differ"
-        again = _run(model, _taken(inputs, everyone))
+        again = model(inputs.rows(everyone).parts)
         _check_same(again, logits, allowed, everyone, what, "switch off what is drawn at random")
         if N == 1:
             return
@@ -81,26 +81,14 @@ softmax, or the logarithm
         parts += [("when it is run alone", i) for i in everyone[:: -(-N // PLENTY)].split(1)]
         for how, index in parts:
             try:
-                some = _run(model, _taken(inputs, index))
+                some = model(inputs.rows(index).parts)
             except Exception as error:
                 raise ArcalError(
                     f"the model takes {N} inputs and fails on {len(index)} of them "
-                    f"({_line(error)}): {DEPENDENT}"
+                    f"({first_line(error)}): {DEPENDENT}"
                 ) from error
             what = f"a row's logits depend on the others of its batch: {how} they differ"
             _check_same(some, logits[index], allowed, index, what, DEPENDENT)
-
-
-def _taken(x: Tensor | Inputs, index: Tensor) -> Tensor | Inputs:
-    return x[index] if isinstance(x, Tensor) else x.rows(index)
-
-
-def _named(x: Tensor | Inputs) -> dict[Any, Tensor]:
-    return {"x": x} if isinstance(x, Tensor) else x.named
-
-
-def _run(model: Model, x: Tensor | Inputs) -> Tensor:
-    return model(x.parts if isinstance(x, Inputs) else x)
 
 
 def _check_mode(model: Model) -> None:
@@ -121,8 +109,8 @@ def _acts_otherwise_in_training(layer: nn.Module) -> bool:
     return isinstance(layer, _BatchNorm) or (isinstance(dropout, float) and dropout > 0)
 
 
-def _check_inputs(x: Tensor | Inputs) -> None:
-    for name, part in _named(x).items():
+def _check_inputs(x: Inputs) -> None:
+    for name, part in x.named.items():
         if part.ndim == 0 or len(part) == 0:
             raise ArcalError(f"input {name!r} is {tuple(part.shape)}: rows (N, ...) are needed")
         wrong = ~part.isfinite().flatten(1).all(dim=1) if part.ndim > 1 else ~part.isfinite()
@@ -132,9 +120,9 @@ def _check_inputs(x: Tensor | Inputs) -> None:
             )
 
 
-def _check_output(logits: Tensor, x: Tensor | Inputs, classes: int | None) -> None:
+def _check_output(logits: Tensor, x: Inputs, classes: int | None) -> None:
     """Refuse what is no logits of this data."""
-    floats = {part.dtype for part in _named(x).values() if part.is_floating_point()}
+    floats = {part.dtype for part in x.named.values() if part.is_floating_point()}
     returned = getattr(logits, "dtype", None)
     check_logits(logits, len(x), returned if returned in floats else next(iter(floats), None))
     if not logits.is_floating_point():
@@ -153,10 +141,9 @@ def _check_output(logits: Tensor, x: Tensor | Inputs, classes: int | None) -> No
         )
 
 
-def _check_unchanged(given: Tensor | Inputs, x: Tensor | Inputs) -> None:
-    before = _named(x)
-    for name, part in _named(given).items():
-        if not torch.equal(part, before[name]):
+def _check_unchanged(given: Inputs, x: Inputs) -> None:
+    for name, part in given.named.items():
+        if not torch.equal(part, x.named[name]):
             raise ArcalError(
                 f"the model writes into its input {name!r}: let it work on a copy, by `.clone()` "
                 "or a first layer that is not in place"
@@ -180,9 +167,9 @@ def _check_same(
         )
 
 
-def _why_it_failed(model: Model, x: Tensor | Inputs, error: BaseException) -> ArcalError:
-    floats = {part.dtype for part in _named(x).values() if part.is_floating_point()} or {
-        part.dtype for part in _named(x).values() if part.dtype == torch.uint8
+def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
+    floats = {part.dtype for part in x.named.values() if part.is_floating_point()} or {
+        part.dtype for part in x.named.values() if part.dtype == torch.uint8
     }
     weights = model.parameters() if isinstance(model, nn.Module) else ()
     weights_kind = {weight.dtype for weight in weights if weight.is_floating_point()}
@@ -191,19 +178,15 @@ def _why_it_failed(model: Model, x: Tensor | Inputs, error: BaseException) -> Ar
             f"the inputs are {_words(floats)} and the model's weights {_words(weights_kind)}: "
             f"convert the inputs, or the model, by `.to(dtype)`"
         )
-    shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in _named(x).values())
+    shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in x.named.values())
     return ModelInputError(
-        f"the model fails on inputs {shapes}: {_line(error)}; give inputs "
+        f"the model fails on inputs {shapes}: {first_line(error)}; give inputs "
         "of the shape and dtype that it takes"
     )
 
 
 def _words(dtypes: set[torch.dtype]) -> str:
     return " and ".join(sorted(map(str, dtypes)))
-
-
-def _line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0]
 
 
 def _first(wrong: Tensor) -> int:

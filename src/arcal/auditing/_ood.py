@@ -17,13 +17,7 @@ class Separation:
     """How well one model tells the two data sets apart, in [0, 1]: 0.5 is chance.
 
     The probability that an image of the model's own data is the more confident, or has the lower
-    entropy, of a random pair; a tie counts half.
-
-    >>> from arcal.auditing import as_predictions
-    >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
-    >>> outside = as_predictions(probabilities=[[0.5, 0.5], [0.4, 0.6]], labels=[0, 1])
-    >>> out_of_distribution("others", [inside], [outside]).runs
-    [Separation(auroc_confidence=1.0, auroc_entropy=1.0)]
+    entropy, of a random pair; a tie counts half. Made by `out_of_distribution`.
     """
 
     auroc_confidence: float
@@ -36,14 +30,8 @@ class OutOfDistribution:
 
     `how` says what was done to the images, empty if nothing. `inside` and `outside` `(n, BINS)` are
     each run's shares of images by predictive entropy, from 0 to log Z nats (Figure 4). `runs` has
-    one entry a run, and `ensemble` is all of them averaged, None for a single run.
-
-    >>> from arcal.auditing import as_predictions
-    >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
-    >>> outside = as_predictions(probabilities=[[0.5, 0.5], [0.4, 0.6]], labels=[0, 1])
-    >>> compared = out_of_distribution("others", [inside], [outside])
-    >>> compared.name, compared.images, compared.inside.shape, compared.ensemble
-    ('others', 2, torch.Size([1, 50]), None)
+    one entry a run, and `ensemble` is all of them averaged, None for a single run. Made by
+    `out_of_distribution`.
     """
 
     name: str
@@ -80,13 +68,11 @@ def out_of_distribution(
 
 def separation(inside: Predictions, outside: Predictions) -> Separation:
     """AUROC of confidence and of entropy, of one model on two data sets."""
-    sure, unsure = _confidence_and_entropy(inside), _confidence_and_entropy(outside)
-    return Separation(auroc(sure[0], unsure[0]), auroc(-sure[1], -unsure[1]))
-
-
-def _confidence_and_entropy(predictions: Predictions) -> tuple[Tensor, Tensor]:
-    log_probabilities = predictions.log_probabilities
-    return log_probabilities.exp().amax(dim=1), entropy(log_probabilities)
+    entropies = entropy(inside.log_probabilities), entropy(outside.log_probabilities)
+    return Separation(
+        auroc_confidence=auroc(inside.confidence, outside.confidence),
+        auroc_entropy=auroc(-entropies[0], -entropies[1]),
+    )
 
 
 def _shares(predictions: Predictions) -> Tensor:

@@ -22,7 +22,7 @@ from arcal.calibration import (
     resampled,
     usual_resamples,
 )
-from arcal.calibration._checks import as_weights
+from arcal.calibration.checks import as_weights
 from arcal.calibration.smooth import smooth_ece_by_chance
 
 SMOOTH = 200
@@ -41,13 +41,7 @@ class Overall:
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
-    that end is not chance.
-
-    >>> from arcal.auditing import as_predictions
-    >>> probabilities = torch.tensor([0.75, 0.25]).repeat(1000, 1)
-    >>> sure = overall(as_predictions(probabilities=probabilities, labels=[0] * 600 + [1] * 400))
-    >>> round(sure.gap.value, 2), sure.gap.sign, sure.ece.low > sure.ece_if_calibrated.high
-    (0.15, 1, True)
+    that end is not chance. Made by `overall`.
     """
 
     n: int
@@ -85,11 +79,14 @@ def overall(
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = drawn_counts(N, resamples, seed=0)
     figures = resampled(log_p, labels, draws, weights=weights)
-    confidence = log_p.exp().amax(dim=1)
+    confidence = predictions.confidence
     effective = effective_of(as_weights(weights, N), confidence)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     n = accuracy.n
-    chance = _by_chance(predictions, weights, n, resamples)
+    everything = torch.zeros(N, dtype=torch.int64)
+    by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
+    expected = ece_if_calibrated(reliability(predictions)) if weights is None else by_chance.mean()
+    chance = Estimate(float(expected), 0.0, by_chance.quantile(0.95).item(), n)
     smooth = smooth_ece_by_chance(confidence, weights=weights, resamples=min(resamples, SMOOTH))
     return Overall(
         n=N,
@@ -102,13 +99,3 @@ def overall(
         nll=from_draws(figures["nll"], n),
         brier=from_draws(figures["brier"], n),
     )
-
-
-def _by_chance(
-    predictions: Predictions, weights: Tensor | None, n: int, resamples: int
-) -> Estimate:
-    confidence = predictions.log_probabilities.exp().amax(dim=1)
-    everything = torch.zeros(len(confidence), dtype=torch.int64)
-    draws = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
-    expected = ece_if_calibrated(reliability(predictions)) if weights is None else draws.mean()
-    return Estimate(float(expected), 0.0, draws.quantile(0.95).item(), n)

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
-from arcal.auditing._suspects import SUSPECT_ORDER, own_probability, suspicion
+from arcal.auditing._suspects import own_probability, suspicion
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 
@@ -16,8 +16,6 @@ def per_input(
     robustness: Tensor | None = None,
     R: int = R,
     nearest: Tensor | None = None,
-    *,
-    order: str = SUSPECT_ORDER,
 ) -> dict[str, NDArray]:
     """Columns of one value for each of N inputs, the most suspect label first.
 
@@ -35,10 +33,9 @@ def per_input(
     | `level` | int64 | 0, the least robust, to R-1 |
     | `nearest` | int64 | as given: the class on the other side of the nearest boundary |
 
-    The suspects come first, in their `order`, one of `SUSPECT_ORDERS`; the inputs whose label is
-    predicted follow in the same order. `robustness` `(N,)` and `nearest` int64 `(N,)` are in the
-    order of the predictions; without them their columns, and `level`, are not there. Errors are
-    those of `suspects` and `levels`.
+    The `suspects` come first; the inputs whose label is predicted follow in the same order.
+    `robustness` `(N,)` and `nearest` int64 `(N,)` are in the order of the predictions; without them
+    their columns, and `level`, are not there. Errors are those of `levels`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
@@ -46,15 +43,14 @@ def per_input(
     >>> table["id"].tolist(), table["suspect_rank"].tolist(), table["predicted"].tolist()
     ([1, 2, 0], [1, 2, 0], [1, 1, 0])
     """
-    place = suspicion(predictions, robustness, order)
+    place = suspicion(predictions)
     rows = place.argsort()
-    predicted = predictions.predicted
-    correct = predicted == predictions.labels
+    correct = predictions.correct
     own = own_probability(predictions)
     columns = {
         "id": predictions.ids,
         "label": predictions.labels,
-        "predicted": predicted,
+        "predicted": predictions.predicted,
         "correct": correct,
         "confidence": predictions.log_probabilities.amax(dim=1).exp(),
         "label_probability": own.exp(),

@@ -3,23 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R, Subject
 from arcal.calibration.posthoc import EVALUATED, Calibrator
 from arcal.errors import ArcalError
 
 
-def fit_posthoc(
-    name: str, validation: Predictions, run: str, *, robustness: Tensor | None = None
-) -> Calibrator:
+def fit_posthoc(name: str, validation: Predictions, run: str) -> Calibrator:
     """The post-hoc method of this name, fitted on what a run says of its validation images.
 
-    The name is a key of `EVALUATED`.
-    Of several members it is their average that is calibrated. What cannot be fitted raises
-    `ArcalError`, which names the `run`. `robustness` `(N,)` of the validation images is for methods
-    that need it.
+    The name is a key of `EVALUATED`. Of several members it is their average that is calibrated.
+    What cannot be fitted raises `ArcalError`, which names the `run`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
@@ -29,18 +23,15 @@ def fit_posthoc(
     """
     try:
         log_p, energy = validation.log_probabilities, validation.energy
-        return EVALUATED[name](log_p, validation.labels, robustness=robustness, energy=energy)
+        return EVALUATED[name](log_p, validation.labels, energy=energy)
     except ArcalError as error:
         raise ArcalError(f"{name} of {run}: {error}") from error
 
 
-def calibrated(
-    calibrator: Calibrator, predictions: Predictions, *, robustness: Tensor | None = None
-) -> Predictions:
+def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
     """The same inputs' calibrated log-probabilities as the logits of a single member.
 
-    float64 `(1, N, Z)`, whatever the number of members was. `robustness` `(N,)` is for a calibrator
-    that needs it.
+    float64 `(1, N, Z)`, whatever the number of members was.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
@@ -48,9 +39,7 @@ def calibrated(
     >>> mild.logits.shape, mild.logits.dtype
     (torch.Size([1, 4, 2]), torch.float64)
     """
-    log_probabilities = calibrator(
-        predictions.log_probabilities, robustness=robustness, energy=predictions.energy
-    )
+    log_probabilities = calibrator(predictions.log_probabilities, energy=predictions.energy)
     return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
 
 

@@ -50,9 +50,23 @@ class Predictions:
         return self.log_probabilities.exp().argmax(dim=1)
 
     @property
+    def confidence(self) -> Tensor:
+        """The probability of that class, float64 `(N,)`."""
+        return self.log_probabilities.exp().amax(dim=1)
+
+    @property
+    def correct(self) -> Tensor:
+        """Whether that class is the label, bool `(N,)`."""
+        return self.predicted == self.labels
+
+    @property
     def classes(self) -> int:
         """Z, the number of classes."""
         return self.logits.shape[2]
+
+    def rows(self, which: Tensor) -> "Predictions":
+        """The predictions of some of the inputs, by a mask or positions."""
+        return Predictions(self.ids[which], self.labels[which], self.logits[:, which])
 
 
 def ensemble(runs: Sequence[Predictions]) -> Predictions:

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.auditing._labels import as_labels, as_tensor, as_whole_numbers
 from arcal.auditing._predictions import Predictions
+from arcal.auditing.labels import as_labels, as_tensor, as_whole_numbers
 from arcal.errors import ArcalError
 
 OUTSIDE = 1e-6

@@ -116,15 +116,8 @@ class Means:
 
     `by_intensity` has five entries, None where no type was evaluated. `overall` is over all
     corrupted sets, and `standard` over those of the types that are not extra; None if there are no
-    sets, or none to tell apart. `by_type` `(5,)` are means over runs, nan where not evaluated.
-
-    >>> from arcal.auditing import as_predictions, shift_sets
-    >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
-    >>> fog, darker = shift_sets(["fog-3", "contrast-3"])
-    >>> subject = Subject.from_predictions("mine", {CLEAN: [right], fog: [wrong], darker: [right]})
-    >>> both = means(subject, "accuracy")
-    >>> both.types, both.by_intensity[2], both.by_intensity[0]
-    ([0, 0, 2, 0, 0], Spread(values=(0.5,)), None)
+    sets, or none to tell apart. `by_type` `(5,)` are means over runs, nan where not evaluated. Made
+    by `means`.
     """
 
     clean: Spread
@@ -159,7 +152,7 @@ def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | 
         return None
     types = over_types(subject, measure, ensemble=ensemble)
     only_clean = Means(
-        clean=_spread(clean),
+        clean=Spread.from_tensor(clean),
         by_intensity=[None] * len(INTENSITIES),
         overall=None,
         standard=None,
@@ -172,13 +165,11 @@ def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | 
     by_strength = by_intensity(subject, measure, ensemble=ensemble)
     return replace(
         only_clean,
-        by_intensity=[None if one.isnan().any() else _spread(one) for one in by_strength.T],
-        overall=_spread(over_shift(subject, measure, ensemble=ensemble)),
-        standard=_spread(over_shift(subject, measure, standard, ensemble=ensemble))
+        by_intensity=[
+            None if one.isnan().any() else Spread.from_tensor(one) for one in by_strength.T
+        ],
+        overall=Spread.from_tensor(over_shift(subject, measure, ensemble=ensemble)),
+        standard=Spread.from_tensor(over_shift(subject, measure, standard, ensemble=ensemble))
         if tells
         else None,
     )
-
-
-def _spread(values: Tensor) -> Spread:
-    return Spread(tuple(values.tolist()))

@@ -17,19 +17,7 @@ class Showcase:
     `ids`, `labels`, `predicted` and `becomes` (the prediction on the perturbed image) are int64
     `(N,)`; `x` and `adversarial` float32 `(N, C, H, W)` in [0, 1], the latter NaN where the attack
     failed; `distance` float32 `(N,)` is what the attack found, `estimate` `(N,)` what the order
-    said; `logits` `(N, Z)` are those of the perturbed images.
-
-    >>> from arcal.attacks import BoundaryProjection
-    >>> from arcal.data import InMemory
-    >>> from arcal.robustness import score
-    >>> ids, labels = torch.arange(3), torch.tensor([0, 1, 1])
-    >>> pixels = torch.tensor([110, 250, 150], dtype=torch.uint8).expand(1, 4, 4, 3).movedim(3, 0)
-    >>> part = InMemory("toy/test", ids, labels, ("dark", "light"), pixels)
-    >>> model = lambda x: torch.stack([0.5 - x.mean((1, 2, 3)), x.mean((1, 2, 3)) - 0.5], dim=1)
-    >>> scores = score(model, [(ids, as_input(pixels, "cpu"), labels)], "gradient")
-    >>> showcase = attack_evenly(model, part, scores, BoundaryProjection(), N=2)
-    >>> showcase.predicted, showcase.becomes
-    (tensor([0, 1]), tensor([1, 0]))
+    said; `logits` `(N, Z)` are those of the perturbed images. Made by `attack_evenly`.
     """
 
     ids: Tensor

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,11 @@ class Spread:
     """
 
     values: tuple[float, ...]
+
+    @classmethod
+    def from_tensor(cls, values: Tensor) -> "Spread":
+        """The figures of a tensor `(n,)`."""
+        return cls(tuple(values.tolist()))
 
     @property
     def mean(self) -> float:

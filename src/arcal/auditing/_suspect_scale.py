@@ -64,7 +64,7 @@ def _first_batch_norm(model: Model, x: InputsLike) -> _Met | None:
     try:
         if hooks:
             with frozen(model):
-                model(x.parts if isinstance(x, Inputs) else x)
+                model(Inputs.of(x).parts)
     except _Met as met:
         mean, var = met.layer.running_mean, met.layer.running_var
         known = mean is not None and var is not None and not ((mean == 0) & (var == 1)).all()

@@ -12,24 +12,16 @@ from arcal.auditing._estimate import (
     accuracy_from,
     effective_number,
     effective_of,
-    from_draws,
+    estimates,
     gap_to,
 )
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._sets import EvaluationSet
 from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
-from arcal.calibration._checks import as_weights
+from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 
-RANGES = {
-    "accuracy": (0.0, 1.0),
-    "confidence": (0.0, 1.0),
-    "gap": (-1.0, 1.0),
-    "ece": (0.0, 1.0),
-    "nll": (0.0, torch.inf),
-    "brier": (0.0, 2.0),
-}
-"""What each figure can be."""
+FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
 
 
 @dataclass(frozen=True)
@@ -59,17 +51,7 @@ class Shift:
 
     `change` is the mean minus the clean figure, over the same draws of inputs, and `by_set` has the
     figures of every set alone. The intervals are over draws of inputs, the same in all sets; the
-    sets are these, and not a draw from others.
-
-    >>> from arcal.auditing import as_predictions, shift_sets
-    >>> sure = torch.tensor([0.75, 0.25]).repeat(100, 1)
-    >>> clean, foggy = (
-    ...     as_predictions(probabilities=sure, labels=[0] * right + [1] * (100 - right))
-    ...     for right in (75, 60)
-    ... )
-    >>> shift = under_shift(clean, dict(zip(shift_sets(["fog-3"]), [foggy])))
-    >>> round(shift.change.accuracy.value, 2), shift.change.accuracy.sign
-    (-0.15, -1)
+    sets are these, and not a draw from others. Made by `under_shift`.
     """
 
     clean: ShiftFigures
@@ -110,14 +92,14 @@ def under_shift(
         for one in chain([clean], shifted.values())
     ]
     first, *rest = all_sets
-    mean = {name: _mean([figures[name] for figures in rest]) for name in RANGES}
-    change = {name: _difference(mean[name], first[name]) for name in RANGES}
-    w = as_weights(weights, len(clean.ids))
+    mean = {name: _mean([figures[name] for figures in rest]) for name in FIGURES}
+    change = {name: mean[name] - first[name] for name in FIGURES}
+    w = as_weights(weights, N)
     n = round(effective_number(w))
     return Shift(
         clean=_alone(clean, first, w),
-        mean=ShiftFigures(**_bootstrapped(mean, n)),
-        change=ShiftFigures(**_bootstrapped(change, n, ranges={})),
+        mean=ShiftFigures(**estimates(mean, FIGURES, n)),
+        change=ShiftFigures(**estimates(change, FIGURES, n, cut=False)),
         by_set={
             where: _alone(one, figures, w)
             for (where, one), figures in zip(shifted.items(), rest, strict=True)
@@ -129,25 +111,13 @@ def _alone(
     predictions: Predictions, draws: Mapping[str, Bootstrap], weights: Tensor
 ) -> ShiftFigures:
     """The figures of one set, the intervals of accuracy and gap as in `Overall`."""
-    effective = effective_of(weights, predictions.log_probabilities.exp().amax(dim=1))
+    effective = effective_of(weights, predictions.confidence)
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
-    bootstrapped = _bootstrapped(draws, accuracy.n)
+    bootstrapped = estimates(draws, FIGURES, accuracy.n)
     return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap})
-
-
-def _bootstrapped(
-    draws: Mapping[str, Bootstrap], n: int, ranges: Mapping[str, tuple[float, float]] = RANGES
-) -> dict[str, Estimate]:
-    return {
-        name: from_draws(draws[name], n, ranges.get(name), basic=name == "ece") for name in RANGES
-    }
 
 
 def _mean(draws: list[Bootstrap]) -> Bootstrap:
     value = sum(one.estimate for one in draws) / len(draws)
     return Bootstrap(value, torch.stack([one.samples for one in draws]).mean(dim=0), 0.95)
-
-
-def _difference(one: Bootstrap, other: Bootstrap) -> Bootstrap:
-    return Bootstrap(one.estimate - other.estimate, one.samples - other.samples, 0.95)

@@ -3,9 +3,9 @@
 _audit         `arcal.audit`, and the value it returns
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
-_engine        block by block, kept and read again
+engine         block by block, kept and read again
 _elsewhere     blocks that other processes do
-_blocks        everything a model is asked of some inputs
+blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _conditions    when a build should fail
 _prediction_files   predictions that somebody saved
@@ -15,7 +15,6 @@ _open          and opened
 """
 
 from arcal.audits._audit import FILES, Audit, audit
-from arcal.audits._blocks import PANEL, Settings
 from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
@@ -24,6 +23,7 @@ from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import names_of, split_names
 from arcal.audits._open import Reading, open_job, open_predictions
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
+from arcal.audits.blocks import PANEL, Settings
 
 __all__ = [
     "FILES",

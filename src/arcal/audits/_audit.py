@@ -22,10 +22,10 @@ from arcal._version import __version__
 from arcal.attacks import BoundaryProjection, Bounds, Inputs, InputsLike
 from arcal.attacks.bounds import checked_bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, without_zeros
-from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
+from arcal.audits.blocks import Settings
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
@@ -325,8 +325,8 @@ def _examples(
 
 def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
     """Refuse inputs outside their bounds, all of them before the first is attacked or ranked."""
-    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
-    perturbed = inputs if isinstance(inputs, Tensor) else inputs.x
+    inputs = Inputs.of(x)
+    perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
     if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
         try:
             checked_bounds(perturbed, bounds)

@@ -1,6 +1,7 @@
 """Conditions on an audit's figures, such as `ece>0.05`: when a build of somebody's should fail."""
 
 import difflib
+import operator
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from arcal.errors import ArcalError
 
 _FORM = re.compile(r"^\s*([A-Za-z_][^<>=]*?)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
+_SIGNS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,7 @@ class Condition:
     def holds(self, figures: Mapping[str, float]) -> bool:
         """Whether the condition holds; a figure that is not there raises `ArcalError`."""
         self.check(figures)
-        value = figures[self.figure]
-        return {
-            ">": value > self.number,
-            ">=": value >= self.number,
-            "<": value < self.number,
-            "<=": value <= self.number,
-        }[self.sign]
+        return _SIGNS[self.sign](figures[self.figure], self.number)
 
     def check(self, figures: Collection[str]) -> None:
         """Refuse a figure that is none of these, by name, with those that are near it."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from arcal.audits._blocks import Settings
-from arcal.audits._engine import Blocks, Piece, Share
+from arcal.audits.blocks import Settings
+from arcal.audits.engine import Blocks, Piece, Share
 from arcal.compute.sharing import Sharing
 from arcal.console import console
 from arcal.errors import ArcalError

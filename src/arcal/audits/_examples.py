@@ -96,15 +96,14 @@ class Examples:
         **more: Any,
     ) -> "Examples":
         """Inputs that are in memory: a tensor `(N, ...)`, or a dict or tuple of several."""
-        inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+        inputs = Inputs.of(x)
         labels = torch.as_tensor(y)
         if len(labels) != len(inputs):
             raise ArcalError(f"{name}: {len(inputs)} inputs but {len(labels)} labels")
         if classes is None:
             classes = tuple(map(str, range(int(labels.max()) + 1)))
-        tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs.named.values())
         digest = sha256()
-        for tensor in (*tensors, labels):
+        for tensor in (*inputs.named.values(), labels):
             digest.update(repr((tensor.shape, tensor.dtype)).encode())
             flat = tensor.detach().cpu().contiguous().view(-1)
             digest.update(flat.view(torch.uint8).numpy().tobytes())
@@ -113,7 +112,7 @@ class Examples:
             ids=torch.arange(len(labels)) if ids is None else torch.as_tensor(ids).long(),
             labels=labels.long(),
             classes=tuple(classes),
-            read=lambda i: inputs[i] if isinstance(inputs, Tensor) else inputs.rows(i),
+            read=lambda i: x[i] if isinstance(x, Tensor) else inputs.rows(i),
             content=digest.hexdigest()[:16],
             bounds=bounds,
             **more,
@@ -156,11 +155,7 @@ class Examples:
 
 def _content(x: InputsLike) -> bytes:
     """The bytes of inputs of any kind, with their shapes."""
-    if isinstance(x, Tensor):
-        tensors = [x]
-    else:
-        tensors = (x if isinstance(x, Inputs) else Inputs(x)).named.values()
     return b"".join(
         repr(tuple(one.shape)).encode() + one.contiguous().cpu().numpy().tobytes()
-        for one in tensors
+        for one in Inputs.of(x).named.values()
     )

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Predictions, check_model, suspect_scale
-from arcal.auditing._labels import as_labels
-from arcal.audits._blocks import PANEL, Advance, Block, Settings, by_id, joined, moved, usual_batch
+from arcal.auditing.labels import as_labels
 from arcal.audits._elsewhere import Reopen, share_of
-from arcal.audits._engine import (
+from arcal.audits._examples import Examples
+from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined, usual_batch
+from arcal.audits.engine import (
     PROBED,
     AuditBlocks,
     Blocks,
@@ -22,7 +22,6 @@ from arcal.audits._engine import (
     from_loader,
     in_order,
 )
-from arcal.audits._examples import Examples
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
@@ -36,11 +35,11 @@ class Job:
     """One model on one data set.
 
     `examples` are inputs of known ids, or `loader` yields batches; `classes` are the names that the
-    model has for its classes, if it has any. `validation` is what calibrators
-    are fitted on and `other` data of classes the model does not know. `fingerprint` tells the model
-    from others of the same weights. `facts` are for the page; `Scale` is added once the model meets
-    its first inputs, if they seem to have another one than in training. `reopen` opens it once more
-    in another process, which is needed where several share it.
+    model has for its classes, if it has any. `validation` is what calibrators are fitted on and
+    `other` data of classes the model does not know. `fingerprint` tells the model from others of
+    the same weights. `facts` are for the page; `Scale` is added once the model meets its first
+    inputs, if they seem to have another one than in training. `reopen` opens it once more in
+    another process, which is needed where several share it.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -72,12 +71,11 @@ class Job:
         """
         if self.examples is None:
             return replace(self, facts=dict(self.facts))
-        examples, some = self.examples, self.examples.order()[:PROBED]
-        facts = dict(self.facts)
-        x = moved(examples.read(some), self.settings.device)
+        examples, facts = self.examples, dict(self.facts)
+        x = self._read(examples, PROBED)
         check_model(self.model, x)
         with frozen(self.model), torch.no_grad():
-            Z = self.model(x.parts if isinstance(x, Inputs) else x).shape[1]
+            Z = self.model(x.parts).shape[1]
         numbered = examples.classes == tuple(map(str, range(len(examples.classes))))
         from_one = numbered and int(examples.labels.min()) == 1
         if numbered and len(examples.classes) < Z:
@@ -95,11 +93,14 @@ class Job:
             if one is not None:
                 self._check_on(one)
         job = replace(self, examples=examples, facts=facts)
-        more = examples.order()[: usual_batch(x, self.settings.device)]
-        job._look_at_scale(moved(examples.read(more), self.settings.device))
+        job._look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
         return job
 
-    def _look_at_scale(self, x: Tensor | Inputs) -> None:
+    def _read(self, examples: Examples, n: int) -> Inputs:
+        """The first `n` inputs in their random order, on the device."""
+        return Inputs.of(examples.read(examples.order()[:n])).to(self.settings.device)
+
+    def _look_at_scale(self, x: Inputs) -> None:
         if (doubt := suspect_scale(self.model, x)) is not None:
             self.facts["Scale"] = doubt
 
@@ -115,9 +116,8 @@ class Job:
         )
 
     def _check_on(self, examples: Examples) -> None:
-        x = moved(examples.read(examples.order()[:PROBED]), self.settings.device)
         try:
-            check_model(self.model, x)
+            check_model(self.model, self._read(examples, PROBED))
         except ArcalError as error:
             raise type(error)(f"{examples.name}: {error}") from None
 

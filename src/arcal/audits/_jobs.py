@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
-from arcal.audits._blocks import Block, Settings, ascending, by_id, joined
 from arcal.audits._conditions import Condition
-from arcal.audits._engine import Given
 from arcal.audits._job import Job
+from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
+from arcal.audits.engine import Given
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
@@ -210,11 +210,10 @@ def score_job(
         parts.append(block)
         done += len(block.ids)
         told(done, len(job))
-    order = ascending(torch.cat([one.ids for one in parts]))
     columns = {
-        name: torch.cat([getattr(one, name) for one in parts])[order]
+        name: torch.cat([getattr(one, name) for one in parts])
         for name, value in vars(parts[0]).items()
         if isinstance(value, Tensor)
     }
     reason = next((one.reason for one in parts if one.reason), "")
-    return replace(parts[0], reason=reason, **columns)
+    return replace(parts[0], reason=reason, **columns).rows(ascending(columns["ids"]))

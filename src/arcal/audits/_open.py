@@ -12,14 +12,12 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Audited, EvaluationSet, without_zeros
-from arcal.audits._blocks import Settings
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import overlap
 from arcal.audits._prediction_files import read_predictions
-from arcal.classifiers import OpenedClassifier, open_classifier
-from arcal.classifiers._class_names import GENERIC
-from arcal.classifiers._opened_classifier import AS_THEY_ARE
+from arcal.audits.blocks import Settings
+from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_classifier
 from arcal.console import bar
 from arcal.data import Part, kind_of, load_part, load_table, load_texts
 from arcal.data.listings import Names

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions
-from arcal.calibration._checks import as_weights
+from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 from arcal.files import NO_ARRAY
 from arcal.printable import one_line

@@ -29,6 +29,12 @@ class Bootstrap:
     confidence: float
     """The confidence of the intervals, within (0, 1)."""
 
+    def __sub__(self, other: "Bootstrap") -> "Bootstrap":
+        """How much more it is than another figure of the same draws, draw by draw."""
+        return Bootstrap(
+            self.estimate - other.estimate, self.samples - other.samples, self.confidence
+        )
+
     @property
     def percentile(self) -> tuple[float, float]:
         """The percentile interval: the middle share `confidence` of the samples."""

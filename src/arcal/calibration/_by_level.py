@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor
-from arcal.calibration._checks import as_classes, as_confidence, as_correct
 from arcal.calibration._ece import ece
+from arcal.calibration.checks import as_classes, as_confidence, as_correct
 from arcal.errors import ArcalError
 
 
@@ -16,14 +16,7 @@ class ByLevel:
     """Accuracy, confidence and ECE of each level r = 0 (least robust) .. R-1.
 
     All are float64 unless said otherwise, and nan for an empty level. Levels are of equal size but
-    not alike: `misclassified` and `class_histogram` show what they contain.
-
-    >>> correct = torch.tensor([False, True, True, True])
-    >>> result = by_level(torch.full((4,), 0.75), correct, torch.tensor([0, 0, 1, 1]), R=2)
-    >>> result.count
-    tensor([2, 2])
-    >>> result.misclassified
-    tensor([1., 0.], dtype=torch.float64)
+    not alike: `misclassified` and `class_histogram` show what they contain. Made by `by_level`.
     """
 
     count: Tensor

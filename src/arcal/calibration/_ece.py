@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_classes, as_confidence, as_correct, as_probabilities
+from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_probabilities
 from arcal.errors import ArcalError
 
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_confidence, as_correct
+from arcal.calibration.checks import as_confidence, as_correct
 from arcal.errors import ArcalError
 
 

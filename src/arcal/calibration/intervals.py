@@ -5,7 +5,7 @@ from scipy.special import betaincinv
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_counts, as_integers
+from arcal.calibration.checks import as_counts, as_integers
 from arcal.errors import ArcalError
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor
-from arcal.calibration._checks import as_probabilities
+from arcal.calibration.checks import as_probabilities
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -75,11 +75,7 @@ def fpr_at_95_tpr(scores_in: TensorLike, scores_out: TensorLike) -> float:
 class EntropyHistogram:
     """A histogram of entropies; add the histograms of batches or processes with `+`.
 
-    >>> entropies = torch.tensor([0.0, 0.25, 1.0])
-    >>> histogram = entropy_histogram(entropies[:2], Z=3, bins=2)
-    >>> histogram += entropy_histogram(entropies[2:], Z=3, bins=2)
-    >>> histogram.share
-    tensor([0.6667, 0.3333], dtype=torch.float64)
+    Made by `entropy_histogram`.
     """
 
     edges: Tensor

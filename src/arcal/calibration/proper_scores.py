@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64
-from arcal.calibration._checks import as_classes, as_probabilities
+from arcal.calibration.checks import as_classes, as_probabilities
 from arcal.errors import ArcalError
 
 

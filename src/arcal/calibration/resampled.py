@@ -10,8 +10,8 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
-from arcal.calibration._checks import as_weights
 from arcal.calibration._ece import bin_of, confidence_and_correct
+from arcal.calibration.checks import as_weights
 from arcal.calibration.smooth import fixed_point, grid
 from arcal.errors import ArcalError
 

@@ -7,7 +7,7 @@ from scipy.special import betainc, betaincc
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_counts, as_unit
+from arcal.calibration.checks import as_counts, as_unit
 from arcal.errors import ArcalError
 
 

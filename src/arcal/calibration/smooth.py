@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_confidence, as_correct, as_weights
+from arcal.calibration.checks import as_confidence, as_correct, as_weights
 from arcal.calibration.draws import chance, gathered
 from arcal.errors import ArcalError
 

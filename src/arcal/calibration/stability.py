@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.calibration._checks import as_integers, as_probabilities
+from arcal.calibration.checks import as_integers, as_probabilities
 from arcal.errors import ArcalError
 
 

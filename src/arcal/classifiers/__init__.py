@@ -11,14 +11,16 @@ _exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors fil
 _class_names        a model's class names against the data's
 """
 
-from arcal.classifiers._class_names import check_class_names, reorder
+from arcal.classifiers._class_names import GENERIC, check_class_names, reorder
 from arcal.classifiers._exporting import FORMATS, check_formats, export_calibrated
 from arcal.classifiers._open import open_classifier
-from arcal.classifiers._opened_classifier import OpenedClassifier, Preprocessing
+from arcal.classifiers._opened_classifier import AS_THEY_ARE, OpenedClassifier, Preprocessing
 from arcal.external import NORMALIZATIONS, Normalization, as_normalization
 
 __all__ = [
+    "AS_THEY_ARE",
     "FORMATS",
+    "GENERIC",
     "NORMALIZATIONS",
     "Normalization",
     "OpenedClassifier",

@@ -8,7 +8,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from arcal.classifiers._opened_classifier import Kind, Loaded
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.external import versions
 from arcal.files import parse_json
 
@@ -42,14 +42,13 @@ def load_exported(path: Path) -> Loaded:
     content = path.read_bytes()
     try:
         _check_entries(path, content)
-        with _quietly():
+        with quietly():
             program = torch.export.load(io.BytesIO(content))
     except ArcalError:
         raise
     except Exception as error:  # torch raises of every kind on damaged or foreign files
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise ArcalError(
-            f"{path} cannot be read as an exported program ({reason}): write it by "
+            f"{path} cannot be read as an exported program ({first_line(error)}): write it by "
             f"torch.export.save, with a torch no newer than {torch.__version__}"
         ) from error
     digest = hashlib.sha256(content).hexdigest()
@@ -71,17 +70,19 @@ def load_exported(path: Path) -> Loaded:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """No warnings of old formats, and no log of what will be one line."""
-    logger = logging.getLogger("torch.export")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+def quietly() -> Iterator[None]:
+    """No warnings, no progress and no logs of what writes and reads programs."""
+    loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
     try:
-        with warnings.catch_warnings():
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL)
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _check_entries(path: Path, content: bytes) -> None:

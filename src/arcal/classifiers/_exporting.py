@@ -2,9 +2,8 @@
 
 import io
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated
+from arcal.classifiers._exported_file import quietly
 from arcal.classifiers._onnx_calibrated import onnx_network, save_onnx_calibrated
 from arcal.errors import ArcalError
 from arcal.external import library
@@ -100,7 +100,7 @@ def export_calibrated(
             torch.export.save(program, buffer)
             content = buffer.getvalue()
             write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
-            with torch.no_grad(), _quietly():
+            with torch.no_grad(), quietly():
                 again = torch.export.load(io.BytesIO(content)).module()
                 _check(path, _called(again, x), expected)
         else:
@@ -167,7 +167,7 @@ def _save_onnx(module: "_SameDtype | _OfTokens", x: Tensor | Tokens, path: Path)
 def _save_module(module: nn.Module, x: Tensor | Tokens, path: Path) -> None:
     program = _program(module, x)
     names = ["x"] if isinstance(x, Tensor) else [*x]
-    with _exporting("to ONNX"), _quietly():
+    with _exporting("to ONNX"), quietly():
         onnx_program: Any = torch.onnx.export(
             program, dynamo=True, input_names=names, output_names=["log_probabilities"]
         )
@@ -185,7 +185,7 @@ def _program(module: nn.Module, x: Tensor | Tokens) -> ExportedProgram:
     else:
         kwargs = {name: _two(ids) for name, ids in x.items()}
         shapes = dict.fromkeys(x, free | {1: Dim.DYNAMIC})
-    with torch.no_grad(), _quietly():
+    with torch.no_grad(), quietly():
         try:
             return torch.export.export(module, args, kwargs, dynamic_shapes=shapes)
         except Exception:  # of every kind: what the model does with its batch size
@@ -217,22 +217,6 @@ def _exporting(how: str) -> Iterator[None]:
             f"the model cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
             "the format out; the calibrator is written without it"
         ) from error
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """No warnings, no progress and no logs of the exporters."""
-    loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _check(path: Path, log_p: Tensor, expected: Tensor) -> None:

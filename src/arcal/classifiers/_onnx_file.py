@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.classifiers._opened_classifier import Kind, Loaded
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
 
 INPUTS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
@@ -101,10 +101,9 @@ class OnnxNetwork(nn.Module):
         try:
             (z,) = self._session.run([self.taken.name], {self._input.name: x.contiguous().numpy()})
         except Exception as error:  # onnxruntime raises classes of its own, one a cause
-            reason = str(error).strip().splitlines()[0]
             raise ArcalError(
-                f"onnxruntime cannot run inputs {tuple(x.shape)} ({reason[:200]}): the file takes "
-                f"{self.takes}"
+                f"onnxruntime cannot run inputs {tuple(x.shape)} ({first_line(error)[:200]}): the "
+                f"file takes {self.takes}"
             ) from error
         return torch.from_numpy(z)[:rows]
 
@@ -129,10 +128,9 @@ def load_onnx(path: Path) -> Loaded:
     except ArcalError:
         raise
     except Exception as error:  # of protobuf, onnx and onnxruntime, of every kind
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise ArcalError(
-            f"{path} cannot be opened as an ONNX classifier ({reason[:200]}): export it again, "
-            "with its weights inside or beside it"
+            f"{path} cannot be opened as an ONNX classifier ({first_line(error)[:200]}): export it "
+            "again, with its weights inside or beside it"
         ) from error
     kinds: dict[int, Kind] = {1: "table", 3: "images"}
     digest = hashlib.sha256(content).hexdigest()

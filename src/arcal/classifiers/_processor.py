@@ -9,7 +9,7 @@ from torch import Tensor
 from torchvision.transforms import functional as F
 
 from arcal.classifiers._opened_classifier import Preprocessing
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.external import Normalization
 
 RESAMPLE = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
@@ -70,9 +70,9 @@ def _normalization(processor: Any, channels: int, folder: Path) -> Normalization
             for image in (torch.zeros_like(random), torch.full_like(random, 255), random)
         )
     except Exception as error:  # a processor's own of any kind
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
         raise ArcalError(
-            f"the processor of {folder} fails on a random image ({reason}): give the normalisation"
+            f"the processor of {folder} fails on a random image ({first_line(error)}): give the "
+            "normalisation"
         ) from error
     low, high = black[:, 0, 0], white[:, 0, 0]
     std, mean = 1 / (high - low), -low / (high - low)

@@ -10,6 +10,7 @@ from arcal.classifiers._opened_classifier import Loaded, Preprocessing
 from arcal.errors import ArcalError
 from arcal.external import (
     Normalization,
+    check_timm,
     library,
     load_into,
     near,
@@ -73,16 +74,11 @@ def load_timm(name: str, weights: Path | None, shape: tuple[int, int, int] | Non
 
 def _config(timm: Any, name: str) -> Any:
     architecture, _, _ = name.partition(".")
-    if not timm.is_model(architecture):
-        names = [*timm.list_models()]
-        raise ArcalError(
-            f"timm has no network {architecture}: "
-            + near(architecture, names, "`timm.list_models()` has the names")
-        )
+    check_timm(timm, architecture)
     try:
         config = timm.get_pretrained_cfg(name)
     except RuntimeError:
-        tags = [known for known in timm.list_pretrained(f"{architecture}.*")]
+        tags = list(timm.list_pretrained(f"{architecture}.*"))
         raise ArcalError(
             f"timm has no configuration {name}: "
             + near(name, tags, f"give timm:{architecture}, or one of {', '.join(tags)}")

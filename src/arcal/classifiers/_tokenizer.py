@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +65,9 @@ def check_embeddings(network: Any, tokenize: Tokenizer, folder: Path) -> None:
         expected = network(**short.token_ids(texts)).logits
         logits = network(**short(texts)).logits
     except Exception as error:  # of the network's own
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise ArcalError(f"{folder} fails on embeddings of a short text ({reason})") from error
+        raise ArcalError(
+            f"{folder} fails on embeddings of a short text ({first_line(error)})"
+        ) from error
     if not torch.allclose(logits, expected, rtol=1e-4, atol=1e-4):
         raise ArcalError(
             f"{folder} reads the token ids themselves, such as to find the last word, and gives "

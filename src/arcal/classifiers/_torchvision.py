@@ -12,8 +12,8 @@ from arcal.errors import ArcalError
 from arcal.external import (
     Normalization,
     Weights,
+    check_torchvision,
     load_into,
-    near,
     parameters,
     read_weights,
     versions,
@@ -34,12 +34,7 @@ def load_torchvision(name: str, weights: Path | None) -> Loaded:
     (the beginning of its SHA-256 is in its public name) also has the names of its classes, and of
     several editions its own transforms.
     """
-    names = models.list_models(module=models)
-    if name not in names:
-        raise ArcalError(
-            f"torchvision has no classifier {name}: "
-            + near(name, names, "`torchvision.models.list_models()` has the names")
-        )
+    check_torchvision(name)
     if weights is None:
         raise ArcalError(
             f"torchvision:{name} needs a file of weights: nothing is downloaded, and random "

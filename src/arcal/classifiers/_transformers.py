@@ -15,7 +15,7 @@ from arcal.classifiers._class_names import are_numbers
 from arcal.classifiers._opened_classifier import Loaded
 from arcal.classifiers._processor import measured
 from arcal.classifiers._tokenizer import Tokenizer, check_embeddings
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.external import library, parameters, versions
 from arcal.files import parse_json
 
@@ -189,8 +189,9 @@ def _quietly(transformers: Any, folder: Path) -> Iterator[None]:
         with torch.random.fork_rng(devices=[]):
             yield
     except Exception as error:  # of every kind: damaged files, unknown types, missing libraries
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise ArcalError(f"{folder} cannot be opened by transformers ({reason})") from error
+        raise ArcalError(
+            f"{folder} cannot be opened by transformers ({first_line(error)})"
+        ) from error
     finally:
         logging.set_verbosity(verbosity)
         if bars:

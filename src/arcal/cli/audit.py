@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.attack import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -21,6 +20,7 @@ from arcal.cli.model_and_data import (
     open_named,
 )
 from arcal.cli.output import say, wrapped
+from arcal.cli.score import attack_with
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from arcal.cli.model_and_data import (
     flags_named,
     given,
     open_named,
+    say_doubt,
 )
 from arcal.cli.output import say, wrapped
 from arcal.errors import ArcalError
@@ -187,7 +188,7 @@ class Calibrate:
             predictions, *more = (
                 _predicted(seen, some, work, sharing) for some in (seen.examples, *seen.other)
             )
-        _say_doubt(job, predictions)
+        say_doubt(job, predictions.predicted, predictions.labels)
         return job, predictions, more[0] if more else None
 
     def _choice(self, predictions: "Predictions") -> "Choice":
@@ -326,16 +327,3 @@ def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     return export_calibrated(Calibrated(job.model, choice.calibrator), x, out, formats)
-
-
-def _say_doubt(job: "Job", predictions: "Predictions") -> None:
-    """Say if the classes seem to be in another order than the data's, or the inputs wrong."""
-    from arcal.report.audited import suspicion
-
-    assert job.examples is not None
-    correct = predictions.predicted == predictions.labels
-    accuracy = float(correct.double().mean())
-    classes = job.examples.classes
-    line = suspicion(predictions.predicted, predictions.labels, classes, accuracy, job.facts)
-    if line:
-        say(f"arcal: {job.name}: {line}")

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from arcal.cli.output import say
 from arcal.errors import ArcalError, ModelInputError
 from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from arcal.audits import Job, Settings
     from arcal.compute import Compute
 
@@ -180,6 +183,20 @@ def open_named(
     )
 
 
+def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
+    """Say if the classes seem to be in another order than the data's, or the inputs wrong."""
+    from arcal.report.audited import suspicion
+
+    assert job.examples is not None
+    classes = job.examples.classes
+    Z = 1 + int(max(predicted.max(), labels.max()))
+    if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
+        classes = job.classes or tuple(map(str, range(Z)))
+    accuracy = float((predicted == labels).double().mean())
+    if line := suspicion(predicted, labels, classes, accuracy, job.facts):
+        say(f"arcal: {job.name}: {line}")
+
+
 def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out") -> None:
     """Refuse a folder that cannot be written, or files there that arcal did not write.
 
@@ -194,12 +211,12 @@ def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out
     if not there.is_dir():
         raise ArcalError(f"{name} {out}: {there} is a file: name a folder")
     try:
-        with TemporaryFile(dir=there) as file:
-            file.write(b"arcal")
+        with TemporaryFile(dir=there) as probe:
+            probe.write(b"arcal")
     except OSError as error:
         reason = str(error.strerror or error).lower()
         raise ArcalError(
             f"{name} {out}: {there} cannot be written ({reason}): name another place"
         ) from None
-    for name in files:
-        check_replaceable(out / name)
+    for file in files:
+        check_replaceable(out / file)

@@ -100,7 +100,7 @@ class PlanScore:
 
 
 @dataclass(frozen=True)
-class PlanAudit:
+class PlanAudit(PlanScore):
     """Estimate an audit: `arcal plan audit MODEL DATA`, or MODEL alone with --inputs and --shape.
 
     The same as for scoring, with one forward pass more and those under corruptions.
@@ -110,13 +110,6 @@ class PlanAudit:
     """A model as for `arcal audit`; and DATA."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions as for `arcal audit`: by default a small panel for images."""
-
-    size: SizeFlags = field(default_factory=SizeFlags)
-    model: ModelFlags = field(default_factory=ModelFlags)
-    data: DataFlags = field(default_factory=DataFlags)
-    ranking: RankingFlags = field(default_factory=RankingFlags)
-    hardware: HardwareFlags = field(default_factory=HardwareFlags)
-    machine: MachineFlags = field(default_factory=MachineFlags)
 
     def __call__(self) -> None:
         from arcal.auditing import shift_sets
@@ -266,7 +259,7 @@ def _settings(ranking: RankingFlags, machine: MachineFlags) -> "tuple[Settings, 
 
 
 def _show(
-    command: "PlanScore | PlanAudit",
+    command: PlanScore,
     settings: "Settings",
     compute: "Compute",
     *,
@@ -289,7 +282,7 @@ def _show(
 
 
 def _attacked(
-    command: "PlanScore | PlanAudit", settings: "Settings", audit: bool, panel: Any
+    command: PlanScore, settings: "Settings", audit: bool, panel: Any
 ) -> "tuple[Attacked, int]":
     from torch import Tensor
 
@@ -331,14 +324,13 @@ def _attacked(
 
 
 def _without_data(
-    command: "PlanScore | PlanAudit", settings: "Settings", panel: Any, options: dict[str, Any]
+    command: PlanScore, settings: "Settings", panel: Any, options: dict[str, Any]
 ) -> "Attacked":
     """The model on drawn inputs of the shape that was given, or its own."""
     import torch
 
     from arcal.auditing import check_model
-    from arcal.audits._examples import Examples
-    from arcal.audits._job import panel_for
+    from arcal.audits import Examples, panel_for
     from arcal.classifiers import open_classifier
     from arcal.data import InMemory
     from arcal.planning import Attacked

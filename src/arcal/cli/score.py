@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.attack import attack_with
 from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
@@ -20,12 +19,12 @@ from arcal.cli.model_and_data import (
     flags_named,
     given,
     open_named,
+    say_doubt,
 )
 from arcal.cli.output import say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
-    from arcal.audits import Job
     from arcal.robustness import Robustness
 
 log = logging.getLogger(__name__)
@@ -207,7 +206,7 @@ class Score:
                     "and score again"
                 )
             shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
-            _say_doubt(job, scores)
+            say_doubt(job, scores.predicted, scores.labels)
             return scores, out
         told, several = bar(f"scoring by {order}", "inputs"), shared(compute, {"arcal.audits"})
         with compute.limited(), flags_named(job), told as progress, several as sharing:
@@ -218,7 +217,7 @@ class Score:
             about["files"] = files
         save_scores(out, scores, about)
         shutil.rmtree(work, ignore_errors=True)
-        _say_doubt(job, scores)
+        say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
     def _check_curve(self) -> None:
@@ -257,16 +256,13 @@ def attack_of(how: RankingFlags) -> Any:
     return attack_with(how.attack, budget=how.budget, norm=how.norm)
 
 
-def _say_doubt(job: "Job", scores: "Robustness") -> None:
-    """Say if the classes seem to be in another order than the data's, or the inputs wrong."""
-    from arcal.report.audited import suspicion
+def attack_with(name: str | None, **settings: Any) -> Any:
+    """The attack of this name, `boundary-projection` unless given, with what else is given."""
+    from arcal.attacks import BoundaryProjection, attack_named
 
-    assert job.examples is not None
-    predicted, labels = scores.predicted, scores.labels
-    classes = job.examples.classes
-    Z = 1 + int(max(predicted.max(), labels.max()))
-    if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
-        classes = job.classes or tuple(map(str, range(Z)))
-    accuracy = float((predicted == labels).double().mean())
-    if line := suspicion(predicted, labels, classes, accuracy, job.facts):
-        say(f"arcal: {job.name}: {line}")
+    attack = attack_named(name or "boundary-projection")
+    chosen = {setting: value for setting, value in settings.items() if value is not None}
+    if chosen and not isinstance(attack, BoundaryProjection):
+        first = next(iter(chosen))
+        raise ArcalError(f"--{first} is of boundary-projection: leave it out with {name}")
+    return replace(attack, **chosen)

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.compute import Compute
-    from arcal.training._sweep import Sweep
+    from arcal.training import Sweep
     from arcal.training.recipes import Recipe
     from arcal.training.run import Run
 
@@ -119,8 +119,6 @@ class Train:
     """Of the method; one that it does not have is refused."""
 
     def __call__(self) -> None:
-        from dataclasses import replace
-
         from arcal.compute.launcher import joined
         from arcal.console import bar
         from arcal.data.overlap import sentence_for
@@ -214,8 +212,6 @@ class Train:
         )
 
     def _recipe(self) -> "Recipe":
-        from dataclasses import replace
-
         from arcal.training.recipe_files import open_recipe
 
         recipe = open_recipe(self.recipe)
@@ -228,11 +224,9 @@ class Train:
         return recipe if self.epochs is None else recipe.shortened(self.epochs)
 
     def _swept(self, run: "Run") -> "Sweep":
-        from dataclasses import replace
-
         from arcal.console import bar
         from arcal.methods.label_smoothing import PAPER_GRID
-        from arcal.training._sweep import sweep
+        from arcal.training import sweep
 
         if self.method != "label-smoothing" or "epsilon" in self.settings:
             raise ArcalError(

@@ -19,7 +19,7 @@ from arcal.compute._compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.compute.processes import KILLED
 from arcal.compute.sharing import Do, Item, as_done, error_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import write_whole
 
 STORE = 100 * 2**20
@@ -56,11 +56,10 @@ def connected(address: str, cores: int) -> Iterator[Any]:
             _check_reachable(address)
             ray.init(address=address, **quiet)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         if watching is not None:
             watching.communicate(ray_watch.OVER)
         raise ArcalError(
-            f"no Ray at {address!r} ({reason}): start a cluster there, or use 'local'"
+            f"no Ray at {address!r} ({first_line(error)}): start a cluster there, or use 'local'"
         ) from None
     try:
         yield ray

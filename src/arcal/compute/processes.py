@@ -23,15 +23,13 @@ KILLED = (
 def fan_out(
     waves: Iterable[Sequence[Callable[[], object]]],
     workers: int,
-    one_more: Callable[[], object] = lambda: None,
     gpus: Sequence[str] = (),
 ) -> None:
     """Call the functions of each wave in a pool of `workers` processes, one wave after another.
 
-    Functions must be picklable. `one_more` is called here whenever one of them has returned. When
-    one raises or is killed, all are stopped and the error is raised, as `ArcalError` for a killed
-    process; files that they have written stay. Of `gpus`, as `Compute.gpus` names them, each
-    process sees one, dealt in turn.
+    Functions must be picklable. When one raises or is killed, all are stopped and the error is
+    raised, as `ArcalError` for a killed process; files that they have written stay. Of `gpus`, as
+    `Compute.gpus` names them, each process sees one, dealt in turn.
     """
     waves = [list(wave) for wave in waves]
     functions = {getattr(job, "func", job) for wave in waves for job in wave}
@@ -44,7 +42,6 @@ def fan_out(
             jobs = [pool.submit(function) for function in wave]
             for job in as_completed(jobs):  # so that an error is raised as soon as it occurs
                 job.result()
-                one_more()
 
 
 @contextmanager

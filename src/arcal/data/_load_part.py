@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from arcal.data.arrow_folder import MappedImages
+from arcal.data.encoded import InRows
 from arcal.data.fewer import drawn
 from arcal.data.images import UnreadableImageError
 from arcal.data.listings import Listing, Names, list_part
 from arcal.data.on_demand import BLOCK, OnDemand, check_images, read_headers
-from arcal.data.parquet_columns import RowGroups
 from arcal.data.part import Broken, InMemory
 from arcal.data.sources import find_source
 from arcal.data.upright import HEADER
@@ -79,8 +78,8 @@ def load_part(
     With a `limit` only so many images are used, drawn at random by `seed`. With `skip_broken` every
     image is decoded first, and those that cannot be read are left out and listed in `skipped`;
     otherwise the first one raises; `progress` gets the images decoded and all there are. Images in
-    files and tar files are decoded whenever they are
-    read, those in rows only once if their pixels take less than 256 MiB.
+    files and tar files are decoded whenever they are read, those in rows only once if their pixels
+    take less than 256 MiB.
 
     Ids are a column `id` of integers, or else the position in the part as it is on disk. Anything
     that cannot be read, is empty or does not fit together raises `ArcalError`.
@@ -110,8 +109,7 @@ def load_part(
     )
     chosen = drawn(whole, limit, split_seed=seed)
     seen = _seen(chosen, settings, listing.note, skip_broken=skip_broken, progress=progress)
-    in_rows = isinstance(seen.encoded, RowGroups | MappedImages)
-    fits = in_rows and len(seen) * math.prod(seen.shape) <= IN_MEMORY
+    fits = isinstance(seen.encoded, InRows) and len(seen) * math.prod(seen.shape) <= IN_MEMORY
     return _logged(_decoded(seen) if fits else seen, source, started)
 
 

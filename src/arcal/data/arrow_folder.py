@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 
 from arcal.data.columns import image_bytes
-from arcal.data.encoded import Rows
+from arcal.data.encoded import InRows, Rows
 from arcal.data.parquet import names_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
 SPLITS, STATE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
@@ -116,39 +116,23 @@ def mapped(file: Path) -> pa.Table:
             source.seek(0)
             return pa.ipc.open_file(source).read_all()
     except (pa.ArrowException, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArcalError(f"{file} cannot be read as Arrow ({reason})") from error
+        raise ArcalError(f"{file} cannot be read as Arrow ({first_line(error)})") from error
 
 
-class MappedImages:
+class MappedImages(InRows):
     """The encoded images in a column of Arrow files, mapped when the first is read."""
 
     def __init__(self, rows: Rows, name: str) -> None:
-        self.rows, self._name = rows, name
+        super().__init__(rows)
+        self._name = name
         self._column: pa.ChunkedArray | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_column": None}
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def key(self, position: int) -> str:
-        """No name: a row is known by its number."""
-        return ""
-
-    def where(self, position: int) -> str:
-        """The file and the row in it."""
-        return self.rows.where(position)
-
     def read(self, positions: Sequence[int]) -> Iterator[bytes | None]:
-        """The bytes at these positions."""
         if self._column is None:
             chunks = [c for file in self.rows.files for c in mapped(file).column(self._name).chunks]
             self._column = image_bytes(pa.chunked_array(chunks))
         column: pa.ChunkedArray = self._column
         return (column[position].as_py() for position in positions)
-
-    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes of the images."""
-        return (data or b"" for data in self.read(positions))

@@ -1,6 +1,7 @@
 """Encoded images that are read by position: the protocol, and images that are files."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,32 @@ class Rows:
                 return f"{file}, row {row}"
             row -= count
         return f"{self.files[-1]}, row {self.counts[-1] + row}"
+
+
+class InRows(ABC):
+    """Images whose bytes are in the rows of files, which have numbers and no names."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def key(self, position: int) -> str:
+        """No name: a row is known by its number."""
+        return ""
+
+    def where(self, position: int) -> str:
+        """The file and the row in it."""
+        return self.rows.where(position)
+
+    @abstractmethod
+    def read(self, positions: Sequence[int]) -> Iterator[bytes | None]:
+        """The bytes at these positions."""
+
+    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
+        """The bytes of the images."""
+        return (data or b"" for data in self.read(positions))
 
 
 class Files:

@@ -49,14 +49,6 @@ def only_classes(part: Any, classes: Sequence[int] | None) -> Any:
         )
     label = torch.full((Z,), -1)
     label[list(classes)] = torch.arange(len(classes))
-    labels = label[part.labels]
-    selected = labels >= 0
+    chosen = part.subset(part.ids[label[part.labels] >= 0])
     names = tuple(part.classes[z] for z in classes)
-    return dataclasses.replace(
-        part,
-        ids=part.ids[selected],
-        labels=labels[selected],
-        classes=names,
-        pixels=part.pixels[selected],
-        weights=None if part.weights is None else part.weights[selected],
-    )
+    return dataclasses.replace(chosen, labels=label[chosen.labels], classes=names)

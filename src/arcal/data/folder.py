@@ -79,15 +79,16 @@ class Folder:
         images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
         view = images.numpy()
         for row, position in enumerate(positions.tolist()):
-            path = self.path(position)
-            if self._draws is None:
-                whole = BytesIO(self._known.read(position))
-                image = resize_and_crop(read_image(whole, str(path), rgb=True), self.size)
-            else:
-                image = read_image(path, str(path), rgb=True)
-                image = self._random_view(image, self._draws[:, position])
-            view[row] = pixels_of(image)
+            view[row] = pixels_of(self._image(position))
         return images
+
+    def _image(self, position: int) -> Image.Image:
+        path = self.path(position)
+        if self._draws is not None:
+            image = read_image(path, str(path), rgb=True)
+            return self._random_view(image, self._draws[:, position])
+        whole = BytesIO(self._known.read(position))
+        return resize_and_crop(read_image(whole, str(path), rgb=True), self.size)
 
     def at_random(self, generator: torch.Generator) -> "Folder":
         """The part with a random view of each image, the same every time it is read.

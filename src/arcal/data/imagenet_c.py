@@ -5,12 +5,10 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from arcal.data.folder import Folder, image_files
-from arcal.data.images import pixels_of, read_image
+from arcal.data.images import read_image
 from arcal.data.part import Part, fingerprint_of
 from arcal.errors import ArcalError
 
@@ -29,21 +27,15 @@ class Cropped(Folder):
         self.root, self.name, self.size, self.classes = root, name, clean.size, clean.classes
         self.ids, self.labels, self._files = clean.ids, clean.labels, clean._files
 
-    def images(self, positions: Tensor) -> Tensor:
-        """The images at these positions `(B,)`, uint8 `(B, 3, size, size)`, decoded now."""
-        images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
-        view = images.numpy()
-        for row, position in enumerate(positions.tolist()):
-            path = self.path(position)
-            image = read_image(BytesIO(self._known.read(position)), str(path), rgb=True)
-            if image.size != CROP:
-                raise ArcalError(
-                    f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "
-                    "ImageNet-C: unpack the official archive again"
-                )
-            square = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
-            view[row] = pixels_of(square)
-        return images
+    def _image(self, position: int) -> Image.Image:
+        path = self.path(position)
+        image = read_image(BytesIO(self._known.read(position)), str(path), rgb=True)
+        if image.size != CROP:
+            raise ArcalError(
+                f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "
+                "ImageNet-C: unpack the official archive again"
+            )
+        return image.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
     def fingerprint(self) -> str:
         """Like that of `Folder`, but also of type and intensity, as file sizes might not differ."""

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that are read; some of Pillow's other readers start other programs."""
@@ -41,8 +41,7 @@ def opened_image(source: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:  # its message shows a memory address
         raise UnreadableImageError(where, "no known format") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UnreadableImageError(where, reason) from error
+        raise UnreadableImageError(where, first_line(error)) from error
 
 
 def read_image(source: Path | BinaryIO, where: str, *, rgb: bool = False) -> Image.Image:

@@ -82,7 +82,7 @@ def read_npz(
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels = arrays[image]
             labels = arrays[label] if known else np.zeros(len(pixels), np.int64)
-            ids = _optional(arrays, ("ids", "id"), words)
+            ids = None if (name := there(("ids", "id"), None)) is None else arrays[name]
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
             weights = None if weight is None else arrays[key((), weight, "--weight")]
             for array in (pixels, labels, ids, classes, weights):
@@ -161,12 +161,6 @@ def _spelt(names: tuple[str, ...], word: str) -> tuple[str, ...]:
 
 def _first(keys: list[str], names: tuple[str | None, ...]) -> str | None:
     return next((name for name in names if name in keys), None)
-
-
-def _optional(arrays: np.lib.npyio.NpzFile, names: tuple[str, ...], words: list[str]):
-    spelt = tuple(name for word in words for name in _spelt(names, word))
-    name = _first(list(arrays.keys()), (*spelt, *names))
-    return None if name is None else arrays[name]
 
 
 def _column(labels: np.ndarray, where: str) -> pa.Array:

@@ -1,12 +1,10 @@
 """A part whose images are decoded each time they are read, and looking for broken ones."""
 
-import dataclasses
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,7 +21,7 @@ from arcal.data.part import (
     check_ids_and_labels,
     check_weights,
     fingerprint_of,
-    positions_of,
+    subset_of,
 )
 from arcal.data.upright import HEADER, Header, read_header
 from arcal.data.views import ADVICE, View
@@ -31,7 +29,6 @@ from arcal.errors import ArcalError
 
 BLOCK = 256  # images read at a time when all are
 MISSING = "it has no bytes: embed the image in the file"
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,15 +110,7 @@ class OnDemand:
 
     def subset(self, ids: Tensor, name: str | None = None) -> "OnDemand":
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        positions = positions_of(ids, self)
-        return dataclasses.replace(
-            self,
-            name=name or self.name,
-            ids=self.ids[positions],
-            labels=self.labels[positions],
-            rows=self.rows[positions],
-            weights=None if self.weights is None else self.weights[positions],
-        )
+        return subset_of(self, ids, "rows", name=name or self.name)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, view, weights and content.

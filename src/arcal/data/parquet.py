@@ -1,7 +1,7 @@
 """Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from arcal.data.decoded import decoded
 from arcal.data.images import pixels_of, read_image
 from arcal.data.parquet_files import find
 from arcal.data.part import InMemory
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
 IMAGE = ("image", "img")
@@ -75,16 +75,17 @@ def opened(file: Path) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(file) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArcalError(f"{file} cannot be read as Parquet ({reason})") from error
+        raise ArcalError(f"{file} cannot be read as Parquet ({first_line(error)})") from error
 
 
 def class_names(files: list[Path]) -> tuple[str, ...]:
-    """The names of the Z classes in the metadata of the files, () if none has any.
+    """The names of the Z classes in the metadata of the files, () if none has any."""
+    return agreed((names_in(file), file) for file in files)
 
-    Files that disagree raise `ArcalError`.
-    """
-    named = {names: file for file in files if (names := names_in(file))}
+
+def agreed(known: Iterable[tuple[tuple[str, ...], Path]]) -> tuple[str, ...]:
+    """The names of classes that there are in files; those that disagree raise `ArcalError`."""
+    named = {names: file for names, file in known if names}
     if len(named) > 1:
         one, other, *_ = named.values()
         raise ArcalError(

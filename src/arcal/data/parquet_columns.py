@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from arcal.data.columns import image_bytes
-from arcal.data.encoded import Rows
-from arcal.data.parquet import names_of, opened
+from arcal.data.encoded import InRows, Rows
+from arcal.data.parquet import agreed, names_of, opened
 from arcal.errors import ArcalError
 
 CACHE = 256 * 2**20
@@ -50,14 +50,7 @@ class ParquetColumns:
         Files that disagree raise `ArcalError`.
         """
         pairs = zip(self.rows.files, self._schemas, strict=True)
-        named = {names_of(schema.metadata or {}, name, file): file for file, schema in pairs}
-        named.pop((), None)
-        if len(named) > 1:
-            one, other, *_ = named.values()
-            raise ArcalError(
-                f"{one} and {other} name their classes differently: give files of one data set"
-            )
-        return next(iter(named), ())
+        return agreed((names_of(schema.metadata or {}, name, file), file) for file, schema in pairs)
 
     def encoded(self, name: str) -> "RowGroups":
         """A column of encoded images."""
@@ -66,14 +59,15 @@ class ParquetColumns:
         return RowGroups(self.rows, self._groups, path)
 
 
-class RowGroups:
+class RowGroups(InRows):
     """The images in a column of Parquet files: `groups` are the sizes of the row groups of each.
 
     Reading one row reads its row group, so the row groups last read are held, up to `CACHE` bytes.
     """
 
     def __init__(self, rows: Rows, groups: list[list[int]], path: str) -> None:
-        self.rows, self._path = rows, path
+        super().__init__(rows)
+        self._path = path
         sizes = [size for file in groups for size in file]
         self._ends = np.cumsum(sizes)
         self._index = [(file, g) for file, sizes in enumerate(groups) for g in range(len(sizes))]
@@ -86,17 +80,6 @@ class RowGroups:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_held": OrderedDict()}  # workers read for themselves
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def key(self, position: int) -> str:
-        """No name: a row is known by its number."""
-        return ""
-
-    def where(self, position: int) -> str:
-        """The file and the row in it."""
-        return self.rows.where(position)
-
     def read(self, positions: Sequence[int]) -> Iterator[bytes | None]:
         """The bytes at these positions; each row group is read once, whatever their order."""
         images: list[bytes | None] = [None] * len(positions)
@@ -107,10 +90,6 @@ class RowGroups:
             for place in np.flatnonzero(numbers == number).tolist():
                 images[place] = group[positions[place] - start].as_py()
         return iter(images)
-
-    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes of the images."""
-        return (data or b"" for data in self.read(positions))
 
     def _group(self, number: int) -> pa.ChunkedArray:
         if self._process != os.getpid():

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -81,6 +81,9 @@ class Labelled(Protocol):
     def shape(self) -> tuple[int, ...]: ...
 
     def __len__(self) -> int: ...
+
+
+P = TypeVar("P", bound=Labelled)
 
 
 @dataclass(frozen=True)
@@ -163,15 +166,7 @@ class InMemory:
 
     def subset(self, ids: Tensor, name: str | None = None) -> Self:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        positions = positions_of(ids, self)
-        return dataclasses.replace(
-            self,
-            name=name or self.name,
-            ids=self.ids[positions],
-            labels=self.labels[positions],
-            pixels=self.pixels[positions],
-            weights=None if self.weights is None else self.weights[positions],
-        )
+        return subset_of(self, ids, "pixels", name=name or self.name)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, shape, pixels and weights."""
@@ -237,6 +232,19 @@ def positions_of(ids: Tensor, part: Labelled) -> Tensor:
             f"{len(unknown)} of the {len(ids)} ids to look up are unknown"
         )
     return order[indices]
+
+
+def subset_of(part: P, ids: Tensor, *by_row: str, **changed: Any) -> P:
+    """A part with only these ids, in their order; an unknown id raises `ArcalError`.
+
+    `by_row` are the fields that have a row an input beside ids, labels and weights, and `changed`
+    what else is other than it was.
+    """
+    positions = positions_of(ids, part)
+    for name in ("ids", "labels", "weights", *by_row):
+        values = getattr(part, name)
+        changed[name] = None if values is None else values[positions]
+    return dataclasses.replace(part, **changed)  # pyright: ignore[reportArgumentType]
 
 
 def fingerprint_of(

@@ -1,6 +1,5 @@
 """Tables of numbers: rows whose columns are a classifier's features."""
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from arcal.data.columns import (
     read_weights,
 )
 from arcal.data.open_columns import open_columns
-from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
+from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, subset_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -90,14 +89,7 @@ class Table:
 
     def subset(self, ids: Tensor) -> "Table":
         """The table with only these ids, in their order; an unknown id raises `ArcalError`."""
-        positions = positions_of(ids, self)
-        return dataclasses.replace(
-            self,
-            ids=self.ids[positions],
-            labels=self.labels[positions],
-            rows=self.rows[positions],
-            weights=None if self.weights is None else self.weights[positions],
-        )
+        return subset_of(self, ids, "rows")
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, columns, rows and weights."""

@@ -72,7 +72,7 @@ class Shards:
         label: str | None = None,
         weight: str | None = None,
     ) -> None:
-        self._image, self._label, self._weight = image, label, weight
+        self._image, self._label = image, label
         places, self.keys, labels, weights = [], [], [], []
         for shard, file in enumerate(files):
             for key, sample in samples(file, {CLASS, RECORD, label}):

@@ -9,7 +9,7 @@ import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
 from arcal.data.encoded import Rows
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
 DELIMITERS = (",", "\t", ";")
@@ -77,8 +77,7 @@ def read_csv(file: Path) -> pa.Table:
     except UnicodeDecodeError as error:
         raise ArcalError(f"{file} is not UTF-8: save it as UTF-8") from error
     except (pa.ArrowException, OSError, csv.Error) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ArcalError(f"{file} cannot be read as CSV ({reason})") from error
+        raise ArcalError(f"{file} cannot be read as CSV ({first_line(error)})") from error
 
 
 def read_json_lines(file: Path) -> pa.Table:

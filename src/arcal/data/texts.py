@@ -1,6 +1,5 @@
 """Texts with labels."""
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,13 @@ from arcal.data.columns import (
 )
 from arcal.data.labels import first, is_text
 from arcal.data.open_columns import open_columns
-from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, positions_of
+from arcal.data.part import (
+    check_ids_and_labels,
+    check_weights,
+    fingerprint_of,
+    positions_of,
+    subset_of,
+)
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -64,14 +69,8 @@ class Texts:
 
     def subset(self, ids: Tensor) -> "Texts":
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        positions = positions_of(ids, self)
-        return dataclasses.replace(
-            self,
-            ids=self.ids[positions],
-            labels=self.labels[positions],
-            texts=tuple(self.texts[position] for position in positions.tolist()),
-            weights=None if self.weights is None else self.weights[positions],
-        )
+        texts = tuple(self.texts[position] for position in positions_of(ids, self).tolist())
+        return subset_of(self, ids, texts=texts)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, texts and weights."""

@@ -7,7 +7,14 @@ _normalization  what is done to inputs in [0, 1] before a network sees them
 _networks       a network to be trained, for some classes and some shape of images
 """
 
-from arcal.external._library import library, near, parameters, versions
+from arcal.external._library import (
+    check_timm,
+    check_torchvision,
+    library,
+    near,
+    parameters,
+    versions,
+)
 from arcal.external._networks import NetworkSource
 from arcal.external._normalization import NORMALIZATIONS, Normalization, as_normalization
 from arcal.external._python_code import named_in_code, names_in, needed_arguments, one_line
@@ -19,6 +26,8 @@ __all__ = [
     "Normalization",
     "Weights",
     "as_normalization",
+    "check_timm",
+    "check_torchvision",
     "library",
     "load_into",
     "named_in_code",

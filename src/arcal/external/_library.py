@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -44,6 +45,27 @@ def near(name: str, names: Iterable[str], otherwise: str = "") -> str:
     """
     close = get_close_matches(name, list(names), n=3, cutoff=0.6)
     return f"did you mean {' or '.join(close)}?" if close else otherwise
+
+
+def check_timm(timm: Any, architecture: str) -> None:
+    """Refuse a name that is no network of timm's."""
+    if not timm.is_model(architecture):
+        raise ArcalError(
+            f"timm has no network {architecture}: "
+            + near(architecture, timm.list_models(), "`timm.list_models()` has the names")
+        )
+
+
+def check_torchvision(name: str) -> None:
+    """Refuse a name that is no classifier of torchvision's."""
+    from torchvision import models  # it takes seconds to import
+
+    names = models.list_models(module=models)
+    if name not in names:
+        raise ArcalError(
+            f"torchvision has no classifier {name}: "
+            + near(name, names, "`torchvision.models.list_models()` has the names")
+        )
 
 
 def parameters(network: torch.nn.Module) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.errors import ArcalError
-from arcal.external._library import library, near
+from arcal.external._library import check_timm, check_torchvision, library
 from arcal.external._normalization import NORMALIZATIONS, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
 from arcal.external._weights import Weights, load_into, read_weights
@@ -142,12 +142,7 @@ def _from_code(spec: str, classes: int, shape: Shape) -> nn.Module:
 def _from_timm(name: str, classes: int, shape: Shape) -> nn.Module:
     timm: Any = library("timm", f"timm:{name}")
     architecture = name.partition(".")[0]
-    if not timm.is_model(architecture):
-        names = timm.list_models()
-        raise ArcalError(
-            f"timm has no network {architecture}: "
-            + near(architecture, names, "`timm.list_models()` has the names")
-        )
+    check_timm(timm, architecture)
     config = timm.get_pretrained_cfg(architecture)
     options: dict[str, Any] = {"num_classes": classes, "in_chans": shape[0]}
     if config is not None and config.fixed_input_size:
@@ -162,12 +157,7 @@ def _from_timm(name: str, classes: int, shape: Shape) -> nn.Module:
 def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:
     from torchvision import models  # it takes seconds to import
 
-    names = models.list_models(module=models)
-    if name not in names:
-        raise ArcalError(
-            f"torchvision has no classifier {name}: "
-            + near(name, names, "`torchvision.models.list_models()` has the names")
-        )
+    check_torchvision(name)
     if shape[0] != 3:
         raise ArcalError(
             f"torchvision:{name} takes images of 3 channels, and these have {shape[0]}: name a "

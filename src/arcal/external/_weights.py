@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import expanded
 
 NESTED = ("state_dict", "model", "model_state_dict")
@@ -83,8 +83,8 @@ def read_weights(path: Path) -> Weights:
                 "`torch.save(torch.jit.load(...).state_dict(), FILE)`, or export it as .pt2"
             ) from None
         raise ArcalError(
-            f"{path} cannot be read as weights ({_line(error)}): it may have been cut off, copy it "
-            "again"
+            f"{path} cannot be read as weights ({first_line(error).partition('. ')[0]}): it may "
+            "have been cut off, copy it again"
         ) from None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -155,7 +155,3 @@ def _some(names: list[str], verb: str) -> list[str]:
         return []
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return [f"{verb} {names[0]}{more}"]
-
-
-def _line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).strip().splitlines()[0].partition(". ")[0]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.integrations._smoother import Smoother
 
 if TYPE_CHECKING:
@@ -200,10 +200,9 @@ def _weights(module: nn.Module, path: Path) -> Iterator[None]:
     except OSError as error:
         raise ArcalError(f"{path} cannot be read ({error.strerror}): name a checkpoint") from None
     except (pickle.UnpicklingError, RuntimeError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0]
         raise ArcalError(
-            f"{path} has no weights of a {type(module).__name__} ({reason}): give the trained "
-            "module itself as vanilla="
+            f"{path} has no weights of a {type(module).__name__} ({first_line(error)}): give the "
+            "trained module itself as vanilla="
         ) from None
     try:
         yield

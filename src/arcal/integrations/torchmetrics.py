@@ -16,7 +16,7 @@ from torchmetrics import Metric
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration import ClassWise, Reliability, confidence_and_correct
-from arcal.calibration._checks import as_classes
+from arcal.calibration.checks import as_classes
 from arcal.errors import ArcalError
 
 

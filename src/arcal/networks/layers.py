@@ -61,25 +61,16 @@ def constant(value: float, shape: tuple[int, ...]) -> Tensor:
 
 
 def convolution(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    stride: int = 1,
-    *,
-    padding: int | None = None,
-    bias: bool = False,
+    inputs: int, outputs: int, kernel: int, stride: int = 1, *, bias: bool = False
 ) -> nn.Conv2d:
-    """A square convolution, padded by `kernel // 2` unless `padding` is given.
-
-    Its weights are left to `truncated_normal`.
-    """
+    """A square convolution, padded by `kernel // 2`, its weights left to `truncated_normal`."""
     layer = skip_init(
         nn.Conv2d,
         inputs,
         outputs,
         kernel,
         stride=stride,
-        padding=kernel // 2 if padding is None else padding,
+        padding=kernel // 2,
         bias=bias,
         device=torch.get_default_device(),
     )

@@ -76,7 +76,7 @@ def _claims(shown: Mapping[Variant, LevelFigures]) -> list[Claim | Comparison]:
 
 def _all(values: Tensor) -> Spread:
     """The mean over the levels of `(n, R)`, a value a run."""
-    return Spread(tuple(values.mean(dim=1).tolist()))
+    return Spread.from_tensor(values.mean(dim=1))
 
 
 def _low(values: Tensor) -> Spread:

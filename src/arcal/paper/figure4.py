@@ -90,7 +90,7 @@ def _auroc(other: OutOfDistribution, score: str) -> Spread:
 def _low(other: OutOfDistribution) -> Spread:
     """Each run's share of the other images with a low entropy."""
     bins = round(LOW * other.outside.shape[1])
-    return Spread(tuple(other.outside[:, :bins].sum(dim=1).tolist()))
+    return Spread.from_tensor(other.outside[:, :bins].sum(dim=1))
 
 
 def _claims(shown: Shown) -> list[Claim | Comparison]:

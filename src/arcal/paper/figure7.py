@@ -1,22 +1,12 @@
 """Figure 7: accuracy and confidence of single models and their ensembles, clean test set."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from matplotlib.figure import Figure
 
-from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.comparisons import Comparison
 from arcal.paper.item import Evaluated, Item
-from arcal.paper.members import (
-    READ,
-    SETTINGS,
-    VARIANTS,
-    Members,
-    all_members,
-    member_table,
-    with_several_seeds,
-)
-from arcal.paper.notes import setting_notes
+from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
 from arcal.paper.variants import MARKS, Variant
 from arcal.report.drawing import WIDTH
@@ -29,17 +19,9 @@ BOUND = (
 
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
-    settings, notes = with_several_seeds(evaluated, SETTINGS)
-    shown = all_members(settings)
+    title = "Figure 7: accuracy and confidence of single models and ensembles"
     measures = {"accuracy": "accuracy", "confidence": "confidence"}
-    return Result(
-        "figure7",
-        "Figure 7: accuracy and confidence of single models and ensembles",
-        [*setting_notes(evaluated, SETTINGS), *notes, READ, BOUND],
-        [member_table(title, members, measures) for title, members in shown.items()],
-        settled([claim for title, members in shown.items() for claim in _claims(title, members)]),
-        partial(draw, shown) if shown else None,
-    )
+    return member_result(evaluated, "figure7", title, BOUND, measures, _claims, draw)
 
 
 def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:

@@ -1,25 +1,15 @@
 """Figure 8: reliability diagrams of single models and their ensembles, clean test set."""
 
 from collections.abc import Mapping
-from functools import partial
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from arcal.calibration import Reliability
-from arcal.paper.comparisons import Comparison, settled
+from arcal.paper.comparisons import Comparison
 from arcal.paper.item import Evaluated, Item
-from arcal.paper.members import (
-    READ,
-    SETTINGS,
-    VARIANTS,
-    Members,
-    all_members,
-    member_table,
-    with_several_seeds,
-)
-from arcal.paper.notes import setting_notes
+from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 from arcal.report.drawing import FAINT, INK, WIDTH
@@ -36,17 +26,9 @@ GAP = (
 
 
 def make(evaluated: Mapping[str, Evaluated]) -> Result:
-    settings, notes = with_several_seeds(evaluated, SETTINGS)
-    shown = all_members(settings)
+    title = "Figure 8: reliability of single models and ensembles"
     measures = {"gap": "gap", "ece": "ECE"}
-    return Result(
-        "figure8",
-        "Figure 8: reliability of single models and ensembles",
-        [*setting_notes(evaluated, SETTINGS), *notes, READ, GAP],
-        [member_table(title, members, measures) for title, members in shown.items()],
-        settled([claim for title, members in shown.items() for claim in _claims(title, members)]),
-        partial(draw, shown) if shown else None,
-    )
+    return member_result(evaluated, "figure8", title, GAP, measures, _claims, draw)
 
 
 def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:

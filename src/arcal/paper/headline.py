@@ -6,10 +6,9 @@ method, each by itself: under shift, four; clean, two; on equal footing, all oth
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from arcal.auditing import CLEAN, Spread, Subject, over_types, without_extra
-from arcal.paper.comparisons import corrected, each_lower
+from arcal.paper.comparisons import each_lower, each_significantly_lower
 from arcal.paper.item import Evaluated, Item
 from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
@@ -156,13 +155,9 @@ def _equal_footing(scaled: Subjects) -> list[Claim]:
 
 def _significant(text: str, ours: Spread, others: Mapping[Variant, Spread]) -> list[Claim]:
     """For each other method, that our mean is lower and its p-value, within these, below 0.05."""
-    compared = [
-        (f"{text} {variant.title}, p < 0.05", ours, other) for variant, other in others.items()
-    ]
-    return [
-        replace(claim, holds=None if p is None else bool(claim.holds) and p < 0.05)
-        for claim, p in zip(each_lower(compared), corrected(compared), strict=True)
-    ]
+    return each_significantly_lower(
+        [(f"{text} {variant.title}, p < 0.05", ours, other) for variant, other in others.items()]
+    )
 
 
 ITEM = Item("headline", (SETTING,), (*VARIANTS, *SCALED), make, shift=True, from_summaries=True)

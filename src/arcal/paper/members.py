@@ -1,13 +1,17 @@
 """What several runs make: single models beside their ensemble on the clean test set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+
+from matplotlib.figure import Figure
 
 from arcal.auditing import Predictions, Spread, Subject, ensemble, figures, reliability
 from arcal.calibration import Reliability
+from arcal.paper.comparisons import Comparison, settled
 from arcal.paper.item import Evaluated
-from arcal.paper.result import Cell, Table
+from arcal.paper.notes import setting_notes
+from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 
 SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
@@ -71,11 +75,28 @@ def with_several_seeds(
     return [one for one in here if len(one.setting.seeds) > 1], notes
 
 
-def all_members(settings: Sequence[Evaluated]) -> dict[str, dict[Variant, Members]]:
-    """Of each of these settings, by its title, the members of each variant."""
-    return {
+def member_result(
+    evaluated: Mapping[str, Evaluated],
+    name: str,
+    title: str,
+    note: str,
+    measures: Mapping[str, str],
+    claims: Callable[[str, dict[Variant, Members]], list[Claim | Comparison]],
+    draw: Callable[[dict[str, dict[Variant, Members]]], Figure],
+) -> Result:
+    """What an item shows of single models beside their ensembles, a table and claims a setting."""
+    settings, alone = with_several_seeds(evaluated, SETTINGS)
+    shown = {
         one.title: {v: Members.from_subject(one.subject(v)) for v in VARIANTS} for one in settings
     }
+    return Result(
+        name,
+        title,
+        [*setting_notes(evaluated, SETTINGS), *alone, READ, note],
+        [member_table(title, members, measures) for title, members in shown.items()],
+        settled([claim for title, members in shown.items() for claim in claims(title, members)]),
+        partial(draw, shown) if shown else None,
+    )
 
 
 def member_table(

@@ -10,7 +10,7 @@ from arcal.paper.item import Item
 from arcal.paper.scales import Chosen, Setting
 from arcal.paper.variants import ADALS, CCAT, JOINT, LS, MIXUP, VANILLA, Variant
 from arcal.store import RunFolder
-from arcal.training._sweep import Sweep, tries
+from arcal.training import Sweep, tries
 from arcal.training.many import with_bases
 from arcal.training.run import Run, is_done
 

@@ -112,7 +112,7 @@ def _sure(evaluated: Evaluated) -> Spread:
     for run in evaluated.subject(VANILLA).provenance:
         name = f"train-every-{len(train) // len(part)}"
         predictions = predict(evaluated.folders[run.name], part, name)
-        confidence = predictions.log_probabilities.exp().amax(dim=1)
+        confidence = predictions.confidence
         shares.append((confidence > SURE).double().mean().item())
     return Spread(tuple(shares))
 

@@ -7,11 +7,11 @@ images sees more than one image at a time, so it is compared only with itself. E
 paired, two-sided t-tests over the seeds is corrected by Holm's method.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from arcal.auditing import Spread, Subject, over_types, without_extra
-from arcal.paper.comparisons import Comparison, corrected, each_lower
+from arcal.paper.comparisons import each_significantly_lower
 from arcal.paper.item import Evaluated, Item
 from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
@@ -126,16 +126,8 @@ def _claims(where: str, step: str, subjects: Subjects) -> list[Claim]:
              "p < 0.05", ece[a], ece[b])
             for a, b in family
         ]  # fmt: skip
-        claims += _significant(compared)
+        claims += each_significantly_lower(compared)
     return claims
-
-
-def _significant(compared: Sequence[Comparison]) -> list[Claim]:
-    """That each first mean is lower and its p-value, within these, below 0.05."""
-    return [
-        replace(claim, holds=None if p is None else bool(claim.holds) and p < 0.05)
-        for claim, p in zip(each_lower(compared), corrected(compared), strict=True)
-    ]
 
 
 def _goal(where: str, scaled: Subjects) -> list[Claim]:

@@ -14,8 +14,8 @@ from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, boun
 from arcal.attacks.starts import FEW
 from arcal.auditing import Perturbed
 from arcal.audits import Settings
-from arcal.audits._blocks import SHOWN, Block, audit_block, moved, score_block, usual_batch
-from arcal.audits._engine import BLOCK, save_block
+from arcal.audits.blocks import SHOWN, Block, audit_block, score_block, usual_batch
+from arcal.audits.engine import BLOCK, save_block
 from arcal.compute.operations import operations, saved_bytes
 from arcal.errors import ArcalError
 from arcal.planning._hardware import Hardware
@@ -217,15 +217,13 @@ class Attacked:
 
     def _run(self, rows: slice) -> Block | Robustness:
         ids = torch.arange(len(self.x))[rows]
-        x = self.x[rows] if isinstance(self.x, Tensor) else self.x.rows(rows)
         settings = replace(self.settings, panel=())
         run = audit_block if self.audit else score_block
-        return run(self.model, ids, x, self.labels[rows], settings)
+        return run(self.model, ids, Inputs.of(self.x).rows(rows), self.labels[rows], settings)
 
     def _few(self) -> tuple[Model, Tensor]:
         """Two inputs, as a model of the tensor that is perturbed, and that tensor."""
-        some = self.x[:2] if isinstance(self.x, Tensor) else self.x.rows(slice(2))
-        return bound(self.model, moved(some, self.settings.device))
+        return bound(self.model, Inputs.of(self.x).rows(slice(2)).to(self.settings.device))
 
 
 def plan_attacked(

@@ -11,7 +11,7 @@ from torch import nn
 
 from arcal.attacks import attack_named
 from arcal.audits import Settings
-from arcal.audits._blocks import usual_batch
+from arcal.audits.blocks import usual_batch
 from arcal.compute import Compute
 from arcal.compute.operations import operations, saved_bytes
 from arcal.data import InMemory
@@ -20,7 +20,7 @@ from arcal.methods.perturbed import ATTACK
 from arcal.planning._attacked import Attacked
 from arcal.planning._hardware import Hardware
 from arcal.planning._plan import HOUR, Line, Plan
-from arcal.training._fit import Member, fit
+from arcal.training import Member, fit
 from arcal.training.run import Run
 
 STATES = {"adam": 2, "sgd": 1}

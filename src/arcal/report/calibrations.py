@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from arcal.auditing import Candidate, Choice, Estimate
+from arcal.auditing import Candidate, Choice
 from arcal.calibration.posthoc import Today
+from arcal.report.audited import estimate, number
 from arcal.report.names import POSTHOC
 
 HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
@@ -53,10 +54,8 @@ def _cells(one: Candidate, uncalibrated: bool) -> list[str]:
     accuracy = f"{100 * one.accuracy.value:.2f}"
     return [
         "as it is" if uncalibrated else one.name,
-        f"{one.nll.value:.4f} [{one.nll.low:.4f}, {one.nll.high:.4f}]",
-        ""
-        if uncalibrated
-        else f"{one.change.value:+.4f} [{one.change.low:+.4f}, {one.change.high:+.4f}]",
+        number(one.nll),
+        "" if uncalibrated else number(one.change, "+"),
         f"{100 * one.ece.value:.2f} [{100 * one.ece.low:.2f}, {100 * one.ece.high:.2f}]",
         f"{accuracy}{'' if one.keeps_accuracy else ' *'}",
     ]
@@ -116,11 +115,5 @@ def _json(one: Candidate) -> dict[str, Any]:
     return {
         "name": one.name,
         "keeps_accuracy": one.keeps_accuracy,
-        **{figure: _estimate(getattr(one, figure)) for figure in figures},
+        **{figure: estimate(getattr(one, figure)) for figure in figures},
     }
-
-
-def _estimate(of: Estimate) -> dict[str, float | int | None]:
-    ends = {name: getattr(of, name) for name in ("value", "low", "high")}
-    finite = {name: end if abs(end) < float("inf") else None for name, end in ends.items()}
-    return {**finite, "n": of.n}

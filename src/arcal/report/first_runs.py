@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from arcal.auditing import (
     Audited,
@@ -41,7 +40,7 @@ def first_runs(
         }
         mine = showcase is not None and attacked == (i, 0)
         model = Audited(
-            name=run_name(one),
+            name=_run_name(one),
             predictions=predictions,
             classes=classes,
             robustness=robustness,
@@ -56,11 +55,11 @@ def first_runs(
     return audited
 
 
-def run_name(one: Compared, run: int = 0) -> str:
-    """What one run of a subject is called: with its seed, unless nobody named one."""
+def _run_name(one: Compared) -> str:
+    """What the first run of a subject is called: with its seed, unless nobody named one."""
     if one.subject.method is None and len(one.seeds) == 1:
         return one.name.short
-    return f"{one.name.short}, seed {' + '.join(map(str, one.seeds[run]))}"
+    return f"{one.name.short}, seed {' + '.join(map(str, one.seeds[0]))}"
 
 
 def shift_of(subject: Subject, known: Sequence[Any]) -> list[dict[str, Any]]:
@@ -92,15 +91,7 @@ def attacked_run(showcase: Showcase, comparison: Comparison) -> tuple[int, int] 
 def _sorted(predictions: Predictions, robustness: Robustness | None) -> tuple[Predictions, Any]:
     """Both in ascending order of their ids, which are the same."""
     order = predictions.ids.argsort()
-    sorted = Predictions(
-        predictions.ids[order], predictions.labels[order], predictions.logits[:, order]
-    )
-    if robustness is None:
-        return sorted, None
-    tensors = {
-        name: value[order] for name, value in vars(robustness).items() if isinstance(value, Tensor)
-    }
-    return sorted, replace(robustness, **tensors)
+    return predictions.rows(order), None if robustness is None else robustness.rows(order)
 
 
 def _first(other: OutOfDistribution) -> OutOfDistribution:

@@ -49,7 +49,7 @@ def calibration_errors(comparison: Comparison) -> Grid:
     """The ECE with its interval, and the other calibration errors, on the clean test set, x 100."""
     columns = [ERRORS[name] for name in comparison.subjects[0].calibration_errors]
     spreads = [[one.calibration_errors[c.measure] for c in columns] for one in comparison.subjects]
-    rows = _rows(comparison.subjects, columns, spreads)
+    rows = _rows([one.name for one in comparison.subjects], columns, spreads)
     for row in rows:  # the ends of an interval, and what chance gives, are no contest
         row.best.difference_update(i for i, column in enumerate(columns) if not column.best)
     return Grid([(c.title, f"{c.unit} {c.best}".strip()) for c in columns], [("×10⁻²", rows)])
@@ -85,14 +85,14 @@ def stability(comparison: Comparison) -> Grid | None:
 
 def stability_by_level(comparison: Comparison) -> Grid:
     """The three readings of the variance, and churn, on the clean set, by level 1 to R."""
-    parts = []
+    names, parts = [one.name for one in comparison.several], []
     for column in STABILITY:
         spreads = [
             [Spread((value,)) for value in one.levels.stability[column.measure]]
             for one in comparison.several
         ]
         heading = f"{column.title}, {column.unit} {column.best}"
-        parts.append((heading, _rows(comparison.several, [column] * comparison.R, spreads)))
+        parts.append((heading, _rows(names, [column] * comparison.R, spreads)))
     return Grid([(str(r + 1), "") for r in range(comparison.R)], parts)
 
 
@@ -128,13 +128,13 @@ def _compared(
     ):
         if rows:
             spreads = [[row[column.measure] for column in columns] for row in rows]
-            parts.append((kind.capitalize(), _rows(these, columns, spreads)))
+            parts.append((kind.capitalize(), _rows([one.name for one in these], columns, spreads)))
     return Grid([(column.title, f"{column.unit} {column.best}") for column in columns], parts)
 
 
 def _by_intensity(column: Column, methods: list[tuple[Name, Means]]) -> list[Row]:
     spreads = [_evaluated(means) for _, means in methods]
-    return _named([name for name, _ in methods], [column] * len(spreads[0]), spreads)
+    return _rows([name for name, _ in methods], [column] * len(spreads[0]), spreads)
 
 
 def _evaluated(means: Means) -> list[Spread]:
@@ -160,13 +160,7 @@ def _count(types: int) -> str:
     return f"{types} type{'s' if types > 1 else ''}"
 
 
-def _rows(
-    subjects: list[Compared], columns: Sequence[Column], spreads: list[list[Spread]]
-) -> list[Row]:
-    return _named([one.name for one in subjects], columns, spreads)
-
-
-def _named(names: list[Name], columns: Sequence[Column], spreads: list[list[Spread]]) -> list[Row]:
+def _rows(names: list[Name], columns: Sequence[Column], spreads: list[list[Spread]]) -> list[Row]:
     """A row a name, with a spread a column; the best means are marked, unless all are equal."""
     badness = [
         [column.badness(spread.mean) for column, spread in zip(columns, row, strict=True)]

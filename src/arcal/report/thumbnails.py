@@ -69,15 +69,13 @@ def make_sheets(
     return {"width": width, "height": height, "per_row": per_row, "rows": rows, "sheets": sheets}
 
 
-def perturbation_sheets(
-    x: Tensor, adversarial: Tensor, *, side: int = 2 * SIDE, budget: int = BUDGET // 4
-) -> PerturbedPictures:
+def perturbation_sheets(x: Tensor, adversarial: Tensor) -> PerturbedPictures:
     """Pictures of perturbations, of the perturbed images, and of the images if they are large.
 
     `x` and `adversarial` are float `(n, C, H, W)` in [0, 1], all of them finite. A perturbation of
     a grey image is orange where it brightens and blue where it darkens; of a colour image it is
     added to a middle grey. Images no larger than `SIDE` are not shown again: their thumbnails are
-    as good. The pictures take about `budget` bytes of the page.
+    as good. The pictures take about a quarter of `BUDGET` bytes of the page.
 
     >>> x = torch.full((2, 3, 8, 8), 0.5)
     >>> pictures = perturbation_sheets(x, x + 0.01)
@@ -90,11 +88,11 @@ def perturbation_sheets(
     factor = amplification(delta)
     amplified = factor * delta
     large = max(x.shape[2:]) > SIDE
-    each = budget // (3 if large else 2)
+    each = BUDGET // 4 // (3 if large else 2)
 
     def sheets(images: Tensor) -> Sheets:
         stored = (255 * images.clamp(0, 1)).round().to(torch.uint8)
-        return make_sheets([stored], len(x), side=side, budget=each)
+        return make_sheets([stored], len(x), side=2 * SIDE, budget=each)
 
     return {
         "amplification": factor,

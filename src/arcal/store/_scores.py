@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json, write_whole
 from arcal.robustness import Robustness
 
@@ -184,10 +184,9 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: run `arcal score` first") from None
     except (pa.ArrowException, AttributeError, KeyError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise ArcalError(
-            f"{path} is not a score file ({reason}): name another, or, if it was one, delete it "
-            "and score again"
+            f"{path} is not a score file ({first_line(error)}): name another, or, if it was one, "
+            "delete it and score again"
         ) from None
     return table, about
 

@@ -221,21 +221,8 @@ class _Loop:
                         moving = epoch <= self.recipe.warmup or self.recipe.schedule == "linear"
                         group["lr"] = self.recipe.rate(done if moving else epoch - 1)
                     x = as_input(augment(images, augmentation), self.fabric.device)
-                    labels = labels.to(self.fabric.device)
-                    self.optimizers[m].zero_grad()
-                    at_once = self.recipe.core_batch or size
-                    for norm, momentum in self.momenta[m].items():  # statistics move once a step
-                        norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
-                    parts = [*zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True)]
-                    for n, some in enumerate(parts, start=1):
-                        # Processes exchange gradients once a step: with those of its last part.
-                        waits = self.fabric.world_size > 1 and n < len(parts)
-                        with self.fabric.no_backward_sync(self.models[m], enabled=waits):
-                            for share in self._losses(m, *some):
-                                loss = share * (len(some[0]) / len(ids))
-                                self.fabric.backward(loss)
-                                total += loss.detach()
-                    self.optimizers[m].step()
+                    for loss in self._step(m, ids, x, labels.to(self.fabric.device)):
+                        total += loss
                 steps += last
             for norm, momentum in self.momenta[m].items():
                 norm.momentum = momentum
@@ -244,6 +231,29 @@ class _Loop:
         if not torch.isfinite(mean):
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
         return float(mean)
+
+    def _step(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> list[Tensor]:
+        """Train a member on a process's share of a batch; returns losses that sum to the batch's.
+
+        With a core batch the share is taken in parts of that size, and batch norm's running
+        statistics move over all of them as far as over one batch.
+        """
+        at_once = self.recipe.core_batch or len(ids)
+        for norm, momentum in self.momenta[m].items():
+            norm.momentum = 1 - (1 - momentum) ** (1 / math.ceil(len(ids) / at_once))
+        parts = [*zip(*(t.split(at_once) for t in (ids, x, labels)), strict=True)]
+        losses = []
+        self.optimizers[m].zero_grad()
+        for n, part in enumerate(parts, start=1):
+            # Processes exchange gradients once a step: with those of its last part.
+            waits = self.fabric.world_size > 1 and n < len(parts)
+            with self.fabric.no_backward_sync(self.models[m], enabled=waits):
+                for share in self._losses(m, *part):
+                    loss = share * (len(part[0]) / len(ids))
+                    self.fabric.backward(loss)
+                    losses.append(loss.detach())
+        self.optimizers[m].step()
+        return losses
 
     def _losses(self, m: int, ids: Tensor, x: Tensor, labels: Tensor) -> Iterator[Tensor]:
         try:

@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ def score_run(
     data set or attack, and existing shards of another number of threads or type of device raise
     `ArcalError`.
 
+    >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
@@ -94,9 +95,7 @@ def score_run(
         raise ArcalError(f"{path} has other ids than {part.name}: delete it and score again")
     _check_files(path, part)
     progress(len(part), len(part))
-    rows = scores.ids.argsort()[part.ids.argsort().argsort()]
-    columns = {key: value[rows] for key, value in vars(scores).items() if isinstance(value, Tensor)}
-    return replace(scores, **columns)
+    return scores.rows(scores.ids.argsort()[part.ids.argsort().argsort()])
 
 
 def score_share(
@@ -196,10 +195,6 @@ class _Scoring:
     def folder(self) -> Path:
         return self.path.with_suffix(SHARDS)
 
-    @property
-    def lock(self) -> Path:
-        return _lock(self.path)
-
     def blocks(self) -> tuple[Tensor, ...]:
         """The positions of the images of each shard, ascending by id."""
         return self.part.ids.argsort().split(SHARD)
@@ -221,7 +216,7 @@ class _Scoring:
         keep_memory()
         torch.set_num_threads(self.fingerprint["threads"])
         first = fabric.is_global_zero
-        with locked(self.lock) if first else nullcontext():
+        with locked(_lock(self.path)) if first else nullcontext():
             missing: Any = fabric.broadcast(_result_or_error(self.missing) if first else None)
             if isinstance(missing, Exception):
                 return missing

@@ -4,7 +4,6 @@ import pytest
 
 from arcal.transforms.corruptions.constants import (
     CIFAR,
-    CIFAR10_C,
     CIFAR100_C_PAPER,
     CORRUPTIONS,
     EXTRA,
@@ -14,7 +13,7 @@ from arcal.transforms.corruptions.constants import (
 
 
 def test_the_lists_have_the_published_lengths(official):
-    assert (len(CIFAR10_C), len(EXTRA), len(IMAGENET_C), len(CIFAR100_C_PAPER)) == (19, 4, 15, 17)
+    assert (len(CORRUPTIONS), len(EXTRA), len(IMAGENET_C), len(CIFAR100_C_PAPER)) == (19, 4, 15, 17)
     assert set(CORRUPTIONS) | {"clean", "official_test_index"} == set(official)
     assert CORRUPTIONS == IMAGENET_C + EXTRA
     assert set(CORRUPTIONS) - set(CIFAR100_C_PAPER) == {"motion_blur", "snow"}

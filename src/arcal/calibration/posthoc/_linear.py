@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
-from arcal.calibration._checks import as_classes
+from arcal.calibration.checks import as_classes
 from arcal.errors import ArcalError
 
 LOWEST = -50.0

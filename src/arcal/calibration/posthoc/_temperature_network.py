@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.calibration.posthoc.calibrator import fitted
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
@@ -16,6 +16,42 @@ PRIOR = 1.0
 STEPS = 50
 LEAST = 0.05
 """Temperatures are this share of the network's output at least: none is 0."""
+
+
+class TemperatureNetwork(Calibrator):
+    """log q = log p / T(features) + constant, with T a network of the standardised features.
+
+    A row is divided by one number above 0, so predictions and accuracy stay as they are. Buffers
+    are `mean` and `scale` `(F,)`, and `weight_i`, `bias_i` of each of the layers.
+    """
+
+    keeps_order = True
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, mean: Tensor, scale: Tensor, *layers: tuple[Tensor, Tensor]):
+        super().__init__()
+        mean, scale = as_standard(mean, scale)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+        self.outputs, self.depth = len(mean), len(layers)
+        for i, layer in enumerate(layers, start=1):
+            weight, bias = as_layer(*layer, str(i), inputs=self.outputs)
+            self.register_buffer(f"weight_{i}", weight)
+            self.register_buffer(f"bias_{i}", bias)
+            self.outputs = len(bias)
+
+    def divided(self, log_p: Tensor, features: Tensor) -> Tensor:
+        """The map itself, given the features `(N, F)`."""
+        features = (features - self.mean.to(log_p)) / self.scale.to(log_p)
+        layers = [
+            (self.get_buffer(f"weight_{i}").to(log_p), self.get_buffer(f"bias_{i}").to(log_p))
+            for i in range(1, self.depth + 1)
+        ]
+        return (log_p / temperatures(features, layers)).log_softmax(1)
+
+    def extra_repr(self) -> str:
+        return f"hidden={len(self.get_buffer('bias_1'))}"
 
 
 def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:

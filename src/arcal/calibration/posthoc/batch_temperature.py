@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_classes
+from arcal.calibration.checks import as_classes
 from arcal.calibration.intervals import exact_interval
 from arcal.calibration.posthoc.calibrator import as_log_probabilities
 from arcal.calibration.posthoc.temperature import Temperature, fit_temperature

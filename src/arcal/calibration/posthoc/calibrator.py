@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.calibration._checks import UNNORMALISED, as_classes, as_probabilities
+from arcal.calibration.checks import UNNORMALISED, as_classes, as_probabilities
 from arcal.errors import ArcalError
 
 FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import as_classes
+from arcal.calibration.checks import as_classes
 from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.errors import ArcalError

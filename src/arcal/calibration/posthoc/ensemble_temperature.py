@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._checks import ROUNDING
+from arcal.calibration.checks import ROUNDING
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
 from arcal.errors import ArcalError

@@ -4,13 +4,11 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc._temperature_network import (
-    as_layer,
-    as_standard,
+    TemperatureNetwork,
     fit_network,
     standardised,
-    temperatures,
 )
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples
+from arcal.calibration.posthoc.calibrator import as_examples
 from arcal.calibration.posthoc.temperature import fit_temperature
 from arcal.errors import ArcalError
 
@@ -21,7 +19,7 @@ LOWEST = -50.0
 """The smallest log-probability the network is shown, so that one of -inf is finite."""
 
 
-class ParameterizedTemperature(Calibrator):
+class ParameterizedTemperature(TemperatureNetwork):
     """log q = log p / T(z^s) + constant, with z^s the largest log-probabilities, sorted.
 
     T(z^s) = softplus(g(z^s)) with a network g of two hidden layers of 5, of the standardised K
@@ -37,15 +35,6 @@ class ParameterizedTemperature(Calibrator):
     """
 
     kind = "pts"
-    keeps_order = True
-    mean: Tensor
-    scale: Tensor
-    weight_1: Tensor
-    bias_1: Tensor
-    weight_2: Tensor
-    bias_2: Tensor
-    weight_3: Tensor
-    bias_3: Tensor
 
     def __init__(
         self,
@@ -58,33 +47,18 @@ class ParameterizedTemperature(Calibrator):
         weight_3: Tensor,
         bias_3: Tensor,
     ):
-        super().__init__()
-        mean, scale = as_standard(mean, scale)
-        first = as_layer(weight_1, bias_1, "1", inputs=len(mean))
-        second = as_layer(weight_2, bias_2, "2", inputs=len(first[1]))
-        third = as_layer(weight_3, bias_3, "3", inputs=len(second[1]))
-        if len(third[1]) != 1:
+        super().__init__(mean, scale, (weight_1, bias_1), (weight_2, bias_2), (weight_3, bias_3))
+        if self.outputs != 1:
             raise ArcalError("the network of PTS has one output")
-        names = ("mean", "scale", *(f"{part}_{i}" for i in "123" for part in ("weight", "bias")))
-        values = (mean, scale, *first, *second, *third)
-        for name, value in zip(names, values, strict=True):
-            self.register_buffer(name, value)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         K = len(self.mean)
         if log_p.shape[1] < K:
             raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {K} or more")
-        features = (largest(log_p, K) - self.mean.to(log_p)) / self.scale.to(log_p)
-        layers = [
-            (self.weight_1, self.bias_1),
-            (self.weight_2, self.bias_2),
-            (self.weight_3, self.bias_3),
-        ]
-        T = temperatures(features, [(w.to(log_p), b.to(log_p)) for w, b in layers])
-        return (log_p / T).log_softmax(1)
+        return self.divided(log_p, largest(log_p, K))
 
     def extra_repr(self) -> str:
-        return f"classes={len(self.mean)}, hidden={len(self.bias_1)}"
+        return f"classes={len(self.mean)}, {super().extra_repr()}"
 
 
 def fit_pts(

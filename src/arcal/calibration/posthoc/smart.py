@@ -4,13 +4,11 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc._temperature_network import (
-    as_layer,
-    as_standard,
+    TemperatureNetwork,
     fit_network,
     standardised,
-    temperatures,
 )
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples
+from arcal.calibration.posthoc.calibrator import as_examples
 from arcal.calibration.posthoc.temperature import fit_temperature
 from arcal.errors import ArcalError
 
@@ -20,7 +18,7 @@ FARTHEST = 1e3
 """The largest gap that counts, so that a gap to a class of probability 0 is finite."""
 
 
-class Smart(Calibrator):
+class Smart(TemperatureNetwork):
     """log q = log p / T(g) + constant, with the logit gap g = z_max - z_2nd.
 
     T(g) = softplus(h(g)) with a network h of one hidden layer, of the standardised gap
@@ -37,13 +35,6 @@ class Smart(Calibrator):
     """
 
     kind = "smart"
-    keeps_order = True
-    mean: Tensor
-    scale: Tensor
-    weight_1: Tensor
-    bias_1: Tensor
-    weight_2: Tensor
-    bias_2: Tensor
 
     def __init__(
         self,
@@ -54,24 +45,12 @@ class Smart(Calibrator):
         weight_2: Tensor,
         bias_2: Tensor,
     ):
-        super().__init__()
-        mean, scale = as_standard(mean, scale)
-        first = as_layer(weight_1, bias_1, "1", inputs=len(mean))
-        second = as_layer(weight_2, bias_2, "2", inputs=len(first[1]))
-        if len(second[1]) != 1 or len(mean) != 1:
+        super().__init__(mean, scale, (weight_1, bias_1), (weight_2, bias_2))
+        if self.outputs != 1 or len(self.mean) != 1:
             raise ArcalError("the network of SMART has one input and one output")
-        names = ("mean", "scale", "weight_1", "bias_1", "weight_2", "bias_2")
-        for name, value in zip(names, (mean, scale, *first, *second), strict=True):
-            self.register_buffer(name, value)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
-        g = (logit_gap(log_p) - self.mean.to(log_p)) / self.scale.to(log_p)
-        layers = [(self.weight_1, self.bias_1), (self.weight_2, self.bias_2)]
-        T = temperatures(g, [(w.to(log_p), b.to(log_p)) for w, b in layers])
-        return (log_p / T).log_softmax(1)
-
-    def extra_repr(self) -> str:
-        return f"hidden={len(self.bias_1)}"
+        return self.divided(log_p, logit_gap(log_p))
 
 
 def fit_smart(

@@ -9,8 +9,8 @@ _listed    which inputs the page lists where there are too many
 _notebook  what a notebook shows of an audit
 """
 
-from arcal.report.audited._figures import figure_names, figures, worst_group
-from arcal.report.audited._json import as_json
+from arcal.report.audited._figures import figure_names, figures
+from arcal.report.audited._json import as_json, estimate
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import payload
 from arcal.report.audited._shown import Shown
@@ -20,6 +20,7 @@ from arcal.report.audited._words import (
     markdown,
     model_card,
     notes,
+    number,
     summary,
     suspicion,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Shown",
     "as_json",
     "doubts",
+    "estimate",
     "figure_names",
     "figures",
     "headline",
@@ -35,8 +37,8 @@ __all__ = [
     "model_card",
     "notebook_html",
     "notes",
+    "number",
     "payload",
     "summary",
     "suspicion",
-    "worst_group",
 ]

@@ -287,9 +287,9 @@ def _points(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def number(of: Estimate) -> str:
-    """A figure with its interval."""
-    return f"{of.value:.4f} [{of.low:.4f}, {of.high:.4f}]"
+def number(of: Estimate, sign: str = "") -> str:
+    """A figure with its interval, and with its `sign` where that is "+"."""
+    return f"{of.value:{sign}.4f} [{of.low:{sign}.4f}, {of.high:{sign}.4f}]"
 
 
 def interval_percent(of: Estimate) -> str:

@@ -13,7 +13,6 @@ the rest of the batch. Each type is one function `(x, c, draws)` that returns im
 
 from arcal.transforms.corruptions._corrupt import SMALLEST, corrupt
 from arcal.transforms.corruptions.constants import (
-    CIFAR10_C,
     CIFAR100_C_PAPER,
     CORRUPTIONS,
     EXTRA,
@@ -22,7 +21,6 @@ from arcal.transforms.corruptions.constants import (
 from arcal.transforms.corruptions.frost import frost_source
 
 __all__ = [
-    "CIFAR10_C",
     "CIFAR100_C_PAPER",
     "CORRUPTIONS",
     "EXTRA",

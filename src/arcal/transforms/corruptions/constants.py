@@ -106,9 +106,6 @@ TABLES = {"cifar": CIFAR, "imagenet": IMAGENET}
 CORRUPTIONS: tuple[str, ...] = tuple(CIFAR)
 """All 19 types in the official order: noise, blur, weather, digital, and the four extra ones."""
 
-CIFAR10_C = CORRUPTIONS
-"""The types of CIFAR-10-C: all 19."""
-
 EXTRA = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 """The four extra types, meant for validation: choose settings on these, report the other 15."""
 

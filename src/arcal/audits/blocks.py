@@ -1,7 +1,7 @@
 """A block of inputs: everything a model is asked of them, in one visit."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -93,22 +93,18 @@ SMALL = 3 * 64 * 64
 that its gradient needs, would take more memory than many computers have."""
 
 
-def usual_batch(x: Tensor | Inputs, device: torch.device) -> int:
+def usual_batch(x: InputsLike, device: torch.device) -> int:
     """How many of these inputs are run at a time: on a CPU fewer of large ones.
 
     >>> usual_batch(torch.zeros(1, 3, 32, 32), CPU), usual_batch(torch.zeros(1, 3, 224, 224), CPU)
     (100, 8)
     """
-    tensors = [x] if isinstance(x, Tensor) else list(x.named.values())
-    size = max(max(tensor.shape[1:].numel(), 1) for tensor in tensors)
+    size = max(max(part.shape[1:].numel(), 1) for part in Inputs.of(x).named.values())
     return BATCH if device.type != "cpu" else min(BATCH, max(LEAST, BATCH * SMALL // size))
 
 
 SHOWN = 8
 """One of so many images of a block is work as it is when perturbed: the least robust ones."""
-
-
-_PERTURBED = tuple(field.name for field in fields(Perturbed))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +177,7 @@ def score_block(
     tensor([0.2500, 0.5000])
     """
 
-    def batches() -> Iterator[tuple[Tensor, Tensor | Inputs, Tensor]]:
+    def batches() -> Iterator[tuple[Tensor, Inputs, Tensor]]:
         for rows, some in _batches(x, settings):
             yield ids[rows], some, labels[rows]
             advance(int(rows[-1]) + 1)
@@ -191,13 +187,12 @@ def score_block(
     return score(model, batches(), settings.order, attack=attack, bounds=settings.bounds)
 
 
-def _batches(x: InputsLike, settings: Settings) -> Iterator[tuple[Tensor, Tensor | Inputs]]:
+def _batches(x: InputsLike, settings: Settings) -> Iterator[tuple[Tensor, Inputs]]:
     """The rows and the inputs of each batch, on the device."""
-    inputs = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    inputs = Inputs.of(x)
     batch = settings.batch or usual_batch(inputs, settings.device)
     for rows in torch.arange(len(inputs)).split(batch):
-        some = inputs[rows] if isinstance(inputs, Tensor) else inputs.rows(rows)
-        yield rows, moved(some, settings.device)
+        yield rows, inputs.rows(rows).to(settings.device)
 
 
 def joined(blocks: Sequence[Block]) -> Block:
@@ -213,12 +208,8 @@ def joined(blocks: Sequence[Block]) -> Block:
     shifted = {
         where: torch.cat([block.shifted[where] for block in blocks]) for where in first.shifted
     }
-    some = [block.perturbed for block in blocks if block.perturbed is not None]
-    perturbed = (
-        {name: torch.cat([getattr(one, name) for one in some]) for name in _PERTURBED}
-        if some
-        else None
-    )
+    some = [vars(block.perturbed) for block in blocks if block.perturbed is not None]
+    perturbed = {name: torch.cat([one[name] for one in some]) for name in some[0]} if some else None
     return Block(
         **{name: together(name) for name in names},
         shifted=shifted,
@@ -250,13 +241,13 @@ def ascending(ids: Tensor) -> Tensor:
 def _batch(
     model: Model,
     ids: Tensor,
-    x: Tensor | Inputs,
+    x: Inputs,
     labels: Tensor,
     settings: Settings,
     images: Tensor | None,
 ) -> Block:
     with frozen(model), torch.no_grad():
-        logits = _logits(model, x)
+        logits = model(x.parts).float().cpu()
         shifted = {}
         for where in settings.panel:
             assert where.corruption is not None
@@ -265,7 +256,7 @@ def _batch(
             if changed.dtype == torch.uint8:
                 changed = changed.float() / 255
             changed = changed.contiguous(memory_format=torch.channels_last)
-            shifted[where] = _logits(model, changed.to(settings.device))
+            shifted[where] = model(changed.to(settings.device)).float().cpu()
     if settings.order is None:
         return Block(ids, labels, logits, shifted)
     attacked: list[Adversarial] = []
@@ -284,34 +275,21 @@ def _batch(
     after = _logits_after(model, x, attacked[0])
     success = attacked[0].success.cpu()
     nearest = torch.where(success, after.argmax(dim=1), -1)
-    if not isinstance(x, Tensor) or x.ndim not in (2, 4):
+    if not isinstance(x.parts, Tensor) or x.parts.ndim not in (2, 4):
         return replace(block, nearest=nearest)
-    shown = -(-len(ids) // SHOWN) if x.ndim == 4 else len(ids)
+    pictures = x.parts.ndim == 4
+    shown = -(-len(ids) // SHOWN) if pictures else len(ids)
     least = scores.robustness.argsort()[:shown]
     least = least[success[least]]
     there = attacked[0].x.cpu()[least]
-    there = there.half() if x.ndim == 4 else there.float()
+    there = there.half() if pictures else there.float()
     return replace(block, nearest=nearest, perturbed=Perturbed(ids[least], there, after[least]))
 
 
-def _logits(model: Model, x: Tensor | Inputs) -> Tensor:
-    return model(x.parts if isinstance(x, Inputs) else x).float().cpu()
-
-
 @torch.no_grad()
-def _logits_after(model: Model, x: Tensor | Inputs, attacked: Adversarial) -> Tensor:
+def _logits_after(model: Model, x: Inputs, attacked: Adversarial) -> Tensor:
     """The logits of the perturbed inputs; where the attack failed, of the inputs as they are."""
     rowwise, clean = bound(model, x)
     where = attacked.success.view(-1, *[1] * (clean.ndim - 1))
     with frozen(model):
         return rowwise(torch.where(where, attacked.x, clean)).float().cpu()
-
-
-def moved(x: InputsLike, device: torch.device) -> Tensor | Inputs:
-    """Inputs of any kind on a device."""
-    if isinstance(x, Tensor):
-        return x.to(device)
-    x = x if isinstance(x, Inputs) else Inputs(x)
-    there = {name: part.to(device) for name, part in x.named.items()}
-    parts = there if isinstance(x.parts, Mapping) else tuple(there.values())
-    return Inputs(parts, x.perturbed)

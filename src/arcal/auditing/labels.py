@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 
 
 def as_tensor(values: Any, name: str) -> Tensor:
@@ -19,7 +19,7 @@ def as_tensor(values: Any, name: str) -> Tensor:
         return torch.tensor(np.asarray(values))
     except (TypeError, ValueError, RuntimeError) as error:
         raise ArcalError(
-            f"{name} are no numbers in rows of equal length: {str(error).splitlines()[0]}"
+            f"{name} are no numbers in rows of equal length: {first_line(error)}"
         ) from error
 
 

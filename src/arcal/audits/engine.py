@@ -15,17 +15,16 @@ from torch import Tensor, nn
 from arcal._version import __version__
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed, check_model
-from arcal.auditing._labels import as_whole_numbers
-from arcal.audits._blocks import (
+from arcal.auditing.labels import as_whole_numbers
+from arcal.audits._examples import Examples
+from arcal.audits.blocks import (
     Advance,
     Block,
     Settings,
     audit_block,
-    moved,
     score_block,
     usual_batch,
 )
-from arcal.audits._examples import Examples
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
@@ -171,26 +170,18 @@ def in_order(
     if folder is not None:
         log.info(f"{blocks.examples.name}: what is done is kept in {folder}")
         before_this = {path.name for path in folder.glob(f"*{blocks.suffix}")}
-    every = blocks.order().split(BLOCK)
-
-    def path_of(number: int) -> Path:
-        return (folder or Path()) / f"{number:05}{blocks.suffix}"
-
+    every = [
+        ((folder or Path()) / f"{number:05}{blocks.suffix}", positions)
+        for number, positions in enumerate(blocks.order().split(BLOCK))
+    ]
+    missing = [(path, positions) for path, positions in every if path.name not in before_this]
     elsewhere: Iterator[Piece] = iter(())
-    if share is not None and folder is not None:
-        numbered = ((path_of(number), positions) for number, positions in enumerate(every))
-        missing = (
-            (path, positions.tolist())
-            for path, positions in numbered
-            if path.name not in before_this
-        )
-        elsewhere = share(missing, folder)
     if share is None:
-        numbered = ((path_of(number), positions) for number, positions in enumerate(every))
-        blocks.read_ahead([where for path, where in numbered if path.name not in before_this])
+        blocks.read_ahead([positions for _, positions in missing])
+    elif folder is not None:
+        elsewhere = share(((path, positions.tolist()) for path, positions in missing), folder)
     before, there = 0, {*before_this}
-    for number, positions in enumerate(every):
-        path = path_of(number)
+    for path, positions in every:
         while path.name not in there and (done := next(elsewhere, None)) is not None:
             there.add(done[0].name)
         block = blocks.load(path, positions) if path.name in there else None
@@ -213,7 +204,7 @@ def from_loader(
     loader: Iterable[Any],
     settings: Settings,
     classes: int | None = None,
-    meet: Callable[[Tensor | Inputs], object] = lambda x: None,
+    meet: Callable[[Inputs], object] = lambda x: None,
     advance: Advance = lambda done: None,
 ) -> Iterator[Block]:
     """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
@@ -226,17 +217,15 @@ def from_loader(
     for batch in loader:
         ids, x, labels = _unpacked(batch, seen)
         if not seen:
-            first = slice(usual_batch(x, settings.device))
-            some = moved(x[first] if isinstance(x, Tensor) else x.rows(first), settings.device)
-            few = some[:PROBED] if isinstance(some, Tensor) else some.rows(slice(PROBED))
-            check_model(model, few, labels[:PROBED], classes)
+            some = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
+            check_model(model, some.rows(slice(PROBED)), labels[:PROBED], classes)
             meet(some)
         further = partial(_further, advance, seen)
         seen += len(ids)
         yield audit_block(model, ids, x, labels, settings, advance=further)
 
 
-def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Tensor | Inputs, Tensor]:
+def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     """The ids, numbers from `seen` on if there are none, the inputs, and the labels."""
     ids = None
     if isinstance(batch, tuple | list) and len(batch) == 2:
@@ -258,7 +247,7 @@ def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Tensor | Inputs, Tensor]:
             f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
             "tuple of several"
         )
-    x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+    x = Inputs.of(x)
     N = len(x)
     ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
     return ids, x, as_whole_numbers(labels, N, "labels")
@@ -278,8 +267,8 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
             flat = tensor.detach().cpu().contiguous().view(-1)
             digest.update(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
     with frozen(model):
-        x = moved(examples.read(examples.order()[:8]), device)
-        logits = model(x.parts if isinstance(x, Inputs) else x).float().cpu()
+        x = Inputs.of(examples.read(examples.order()[:8])).to(device)
+        logits = model(x.parts).float().cpu()
     spread = (logits.max() - logits.min()).clamp(min=1e-12)
     digest.update((100 * logits / spread).round().int().numpy().tobytes())
     return digest.hexdigest()[:16]
