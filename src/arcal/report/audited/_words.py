@@ -25,7 +25,8 @@ def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
     right, sure = percent(over.accuracy.value), percent(over.confidence.value)
-    sentence = f"{model.name} is right on {right} of {over.n:,} inputs and says {sure}: "
+    sentence = f"{model.name} is right on {right} of {over.n:,} inputs, with a mean confidence of "
+    sentence += f"{sure}: "
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
     elif over.gap.sign < 0:
@@ -36,8 +37,8 @@ def headline(model: Audited) -> str:
     worse = weakest is not None and model.R > 1 and abs(weakest.gap.value) > abs(over.gap.value)
     if weakest is not None and worse and weakest.verdict.endswith("confident"):
         sentence += (
-            f"; where a small change of the input flips it, the least robust {share(model)}, it is "
-            f"{weakest.verdict} by {points(weakest.gap)}"
+            f"; in the least robust {share(model)}, where a small change of the input flips the "
+            f"prediction, it is {weakest.verdict} by {points(weakest.gap)}"
         )
     return sentence + "."
 
