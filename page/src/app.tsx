@@ -131,8 +131,8 @@ export function App() {
           )}
           {done.inputs < done.of && (
             <p class="first-page">
-              A first page, of {count(done.inputs)} of {count(done.of)} inputs. Everything here will
-              be sharper when the audit is done.
+              A first page, from {count(done.inputs)} of {count(done.of)} inputs. The intervals will be
+              narrower when the audit is done.
             </p>
           )}
           {payload.listed && (

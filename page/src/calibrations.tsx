@@ -21,14 +21,14 @@ export function Calibrations() {
   return (
     <Figure
       id="calibrations"
-      title="What would mend it"
+      title="Would calibration help?"
       words={
         <>
           ECE in points before (hollow) and after (filled) each calibrator, with 95 % intervals.{" "}
           {calibrations.some((c) => c.recommended) ? (
-            "The one recommended is shown to lower the log-loss, and lowers it the most."
+            "The recommended one lowers the log-loss beyond chance, and lowers it the most."
           ) : (
-            <b>None is shown to lower the log-loss of these inputs.</b>
+            <b>None lowers the log-loss of these inputs beyond chance.</b>
           )}{" "}
           {applied && "Choose it to see each input before and after."}
         </>

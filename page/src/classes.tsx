@@ -87,14 +87,14 @@ export function Classes() {
     <Figure
       id="classes"
       wide
-      title={R ? "By the class it says, and its robustness" : "By the class it says"}
+      title={R ? "By predicted class and robustness" : "By predicted class"}
       words={
         <>
-          Confidence minus accuracy, in points, of the inputs that are said to be each class, with
-          the 95 % interval; at 0 the model is calibrated, to the right it is over-confident.
-          {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot is too few inputs to say anything."}
-          {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few."}
-          {never > 0 && ` It never says ${never === 1 ? "one of the classes" : `${count(never)} of the classes`}.`}
+          Confidence minus accuracy, in points, for each predicted class, with its 95 % interval. At 0 the
+          model is calibrated; to the right it is over-confident.
+          {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot means too few inputs to tell."}
+          {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few inputs."}
+          {never > 0 && ` It never predicts ${never === 1 ? "one of the classes" : `${count(never)} of the classes`}.`}
         </>
       }
       controls={
@@ -128,9 +128,9 @@ export function Classes() {
     >
       {mostAreFew && (
         <p class="words">
-          {tooFew === said.length ? "All" : `${count(tooFew)} of the`} {count(said.length)} classes that
-          it says have too few inputs for a verdict{withFew.value ? ": they are pale." : "."}
-          {!withFew.value && groups.length > 0 && ` Here ${groups.length === 1 ? "is the other one" : `are the other ${count(groups.length)}`}.`}
+          {tooFew === said.length ? "All" : `${count(tooFew)} of the`} {count(said.length)} predicted
+          classes have too few inputs for a verdict{withFew.value ? ": they are pale." : "."}
+          {!withFew.value && groups.length > 0 && ` Shown ${groups.length === 1 ? "is the other one" : `are the other ${count(groups.length)}`}.`}
         </p>
       )}
       {rows.length > 0 && <Rows

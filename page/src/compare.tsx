@@ -45,8 +45,8 @@ export function Compare() {
       title="Side by side, input by input"
       words={
         two
-          ? `${one.model.name} and ${two.name} on the same inputs. The list below is sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1), and shows what both say.`
-          : "Choose what to compare with: the same inputs in both, who is right, how sure, how far."
+          ? `${one.model.name} and ${two.name} on the same inputs. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
+          : "Choose what to compare with, on the same inputs: which one is right, how sure, and how far they differ."
       }
       controls={
         <Select

@@ -11,8 +11,8 @@ export function parts(f: Filter): { key: keyof Filter; text: string }[] {
     const bin = one.model.reliability[f.bin];
     add("bin", `confidence ${percent(bin.low, 0)} to ${percent(bin.high, 0)}`);
   }
-  if (f.predicted !== null) add("predicted", `said ${data.classes[f.predicted]}`);
-  if (f.label !== null) add("label", `is ${data.classes[f.label]}`);
+  if (f.predicted !== null) add("predicted", `predicted ${data.classes[f.predicted]}`);
+  if (f.label !== null) add("label", `labelled ${data.classes[f.label]}`);
   if (f.level !== null) add("level", `level ${f.level + 1}`);
   if (f.right !== null) add("right", f.right ? "right" : "wrong");
   if (f.list) add("list", f.list === "suspects" ? "suspect labels" : "right but fragile");

@@ -82,7 +82,7 @@ export function Inputs() {
       >
         <summary>Filters and order</summary>
         <div class="filter-bar">
-          <Select label="Said to be" value={text(f.predicted)} options={classes} onSelect={(v) => refine({ predicted: chosenNumber(v) })} />
+          <Select label="Predicted" value={text(f.predicted)} options={classes} onSelect={(v) => refine({ predicted: chosenNumber(v) })} />
           <Select label="Label" value={text(f.label)} options={classes} onSelect={(v) => refine({ label: chosenNumber(v) })} />
           {levels && (
             <Select
@@ -145,7 +145,7 @@ export function Inputs() {
           <button
             type="button"
             class="direction"
-            aria-label={descending ? "Greatest first; turn round" : "Least first; turn round"}
+            aria-label={descending ? "Greatest first; reverse" : "Least first; reverse"}
             onClick={() => (sort.value = { key, descending: !descending })}
           >
             {descending ? "↓ greatest first" : "↑ least first"}

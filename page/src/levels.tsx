@@ -9,11 +9,11 @@ import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
 
 export const ORDERS = {
-  attack: "the smallest change of an input that changes the prediction, found by an attack",
-  gradient: "the distance to the nearest boundary that the gradient promises",
+  attack: "the smallest change that flips the prediction, found by an attack,",
+  gradient: "the distance to the nearest boundary, estimated from the gradient,",
   margin: "the margin between the two highest logits",
   confidence: "the probability of the predicted class",
-  random: "chance, which knows nothing of robustness,",
+  random: "chance, as a control,",
 };
 
 const distances = (level: Level) =>
@@ -27,7 +27,7 @@ const distances = (level: Level) =>
 function verdictWords({ few, gap, verdict }: Group): string {
   if (few) return "too few inputs to say more";
   const alone = gap.low !== null && gap.high !== null && (gap.low > 0 || gap.high < 0);
-  return gapWords(gap) + (verdict === "not shown" && alone ? ", which may be chance among so many" : "");
+  return gapWords(gap) + (verdict === "not shown" && alone ? ", which may be chance, given the number of groups" : "");
 }
 
 export function groupSentence(group: Level, prefix = ""): string {
@@ -49,7 +49,7 @@ export const VERDICTS = {
   "too few": "too few inputs",
 };
 
-export const groupHead = ["Inputs", "Right", "95 %", "Confidence", "Gap, points", "95 %", "ECE, points", "95 %", "Says"];
+export const groupHead = ["Inputs", "Right", "95 %", "Confidence", "Gap, points", "95 %", "ECE, points", "95 %", "Verdict"];
 export const groupCells = (group: Level) => [
   count(group.n),
   percent(group.accuracy.value),
@@ -81,9 +81,9 @@ function Drawn({ levels }: { levels: Level[] }) {
       words={
         <>
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
-          of equal size; level 1 is the least robust. Black: how often the model is right there, with
-          its 95 % interval. The bar reaches to its mean confidence. Below: the share of all errors that is in each level.
-          {levels.some((level) => level.few && level.n > 0) && " A pale bar has too few inputs to say anything."}
+          of equal size; level 1 is the least robust. The line is how often the model is right there, with
+          its 95 % interval; the bar reaches to its mean confidence. Below: each level's share of all errors.
+          {levels.some((level) => level.few && level.n > 0) && " A pale bar has too few inputs to tell."}
         </>
       }
       table={{

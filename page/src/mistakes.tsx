@@ -53,13 +53,13 @@ export function Mistakes() {
   return (
     <Figure
       id="mistakes"
-      title="What it takes for what"
+      title="Most common mistakes"
       words={
-        "The commonest mistakes: the share of a label's inputs, in per cent, that are said to be another class, with its 95 % interval, and how sure it is of them." +
+        "Label → predicted class: the percentage of the label's inputs that are predicted so, with its 95 % interval, and the mean confidence of these predictions." +
         (listed.some((m) => m.of < FEW) ? ` Pale: a label of fewer than ${FEW} inputs.` : "")
       }
       table={{
-        head: ["Label", "Said", "Inputs", "Share of the label", "95 %", "Mean confidence"],
+        head: ["Label", "Predicted", "Inputs", "Share of the label", "95 %", "Mean confidence"],
         rows: listed.map((m) => [
           m.names[0],
           m.names[1],

@@ -68,11 +68,11 @@ function Content({ row }: { row: number }) {
         <h2 id="opened-title" aria-live="polite">
           {right ? (
             <>
-              Rightly said to be <b>{said}</b>
+              Predicted <b>{said}</b>, which is right
             </>
           ) : (
             <>
-              <span class="cross">✕</span> Said to be <b>{said}</b>, labelled <b>{label}</b>
+              <span class="cross">✕</span> Predicted <b>{said}</b>, labelled <b>{label}</b>
             </>
           )}
         </h2>
@@ -271,7 +271,7 @@ function facts(row: number): [string, string[]][] {
   const of = (cell: (view: (typeof data.views)[number]) => string) => data.views.map(cell);
   const all: [string, string[]][] = [
     ["Label", of(() => data.classes[data.label[row]])],
-    ["Says", of((one) => `${isRight(one.predicted, row) ? "" : "✕ "}${data.classes[one.predicted[row]]}`)],
+    ["Predicted", of((one) => `${isRight(one.predicted, row) ? "" : "✕ "}${data.classes[one.predicted[row]]}`)],
     ["Confidence", of((one) => percent(one.confidence[row]))],
     [
       "Calibrated",

@@ -16,7 +16,7 @@ const READINGS: Reading[] = [
   { name: "Accuracy", about: "how often it is right", of: (o) => o.accuracy, show: percent, unit: "" },
   {
     name: "Confidence",
-    about: "how sure it says it is, on average",
+    about: "the mean probability of the predicted class",
     of: (o) => ({ value: o.confidence, low: null, high: null, n: o.n }),
     show: percent,
     unit: "",
@@ -24,8 +24,8 @@ const READINGS: Reading[] = [
   { name: "Gap", about: "confidence minus accuracy", of: (o) => o.gap, show: signed, unit: "points" },
   { name: "ECE", about: "how far the two are apart over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
   { name: "Smooth ECE", about: "the same without bins", of: (o) => o.smooth_ece, show: points, unit: "points" },
-  { name: "Log-loss", about: "judges all probabilities; lower is better", of: (o) => o.nll, show: plain, unit: "" },
-  { name: "Brier", about: "judges all probabilities; lower is better", of: (o) => o.brier, show: plain, unit: "" },
+  { name: "Log-loss", about: "scores all probabilities; lower is better", of: (o) => o.nll, show: plain, unit: "" },
+  { name: "Brier", about: "scores all probabilities; lower is better", of: (o) => o.brier, show: plain, unit: "" },
 ];
 
 export function Overview() {

@@ -45,12 +45,12 @@ export function Reliability() {
       words={
         <>
           Each bar is one of {bins.length} ranges of confidence. The solid line is how often its
-          predictions are right, with its 95 % interval; the colour reaches from there to what the
-          model said: <b class="over">▲ orange</b> where it is over-confident,{" "}
-          <b class="under">▼ blue</b> where under-confident. On the dashed line it would be
+          predictions are right, with its 95 % interval; the colour reaches from there to the mean
+          confidence: <b class="over">▲ orange</b> where it is over-confident,{" "}
+          <b class="under">▼ blue</b> where under-confident. On the dashed line the model would be
           calibrated.
           {bins.some((bin) => bin.count > 0 && bin.count < FEW_IN_A_BIN) &&
-            ` A pale bar has fewer than ${FEW_IN_A_BIN} inputs, too few to say anything.`}
+            ` A pale bar has fewer than ${FEW_IN_A_BIN} inputs, too few to tell.`}
         </>
       }
       hint="Point at a bar to read it, choose it to see its inputs; with Shift, among those chosen before."

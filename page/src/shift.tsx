@@ -79,16 +79,16 @@ export function UnderShift() {
     <Figure
       id="shift"
       wide={several}
-      title="When the inputs change"
+      title="Under corruptions"
       words={
         <>
           The same inputs under corruptions, in {measure.value === "accuracy" ? "per cent right" : "points"}
-          {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95 % intervals"}; the upright
-          line is without any.{" "}
+          {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95 % intervals"}; the vertical
+          line is without corruption.{" "}
           {several && "The dot is the intensity with the largest ECE; the squares are all intensities, tinted by the gap. "}
           {one.shift.some((s) => s.predicted)
-            ? "Choose one to see what was right and no longer is."
-            : "What becomes of single inputs under them is not in this page."}
+            ? "Choose one to see the inputs that it turns from right to wrong."
+            : "This page does not have the single inputs under corruptions."}
         </>
       }
       controls={
@@ -139,8 +139,8 @@ export function OtherData() {
   return (
     <Figure
       id="other"
-      title="On data it was not made for"
-      words="How well confidence tells these inputs from the others: an AUROC of 1 tells all of them apart, 0.5 is chance. They are all shown; nothing here is a filter."
+      title="Data of unknown classes"
+      words="How well confidence separates these inputs from the audited ones: an AUROC of 1 separates all of them, 0.5 is chance."
       hint="Point at a row to read it."
       table={{
         head: ["Data", "Inputs", "AUROC of confidence", "AUROC of entropy"],

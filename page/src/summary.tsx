@@ -62,7 +62,7 @@ export function Summary({ rows }: { rows: Int32Array }) {
       )}
       {byOutcome.value && (
         <span class="summary">
-          They are chosen by whether the model is right, so their accuracy says nothing.
+          These are filtered by whether the model is right, so their accuracy means nothing.
         </span>
       )}
     </>

@@ -19,18 +19,18 @@ interface Kind {
 const KINDS: Kind[] = [
   {
     id: "suspects",
-    title: "Labels to look at again",
+    title: "Suspect labels",
     list: "suspects",
     words:
-      "The model contradicts these labels the most. Some of them are wrong labels, others are the model's own mistakes: only looking tells.",
+      "The model contradicts these labels the most. Some of them are wrong labels, others are mistakes of the model: look at them to tell.",
     ranks: (one) => one.suspectRank,
   },
   {
     id: "fragile",
-    title: "Right, but not to be relied on",
+    title: "Right but fragile",
     list: "fragile",
     words:
-      "These are right, and the smallest changes turn them into something else. Their confidence is to be trusted the least.",
+      "The model is right on these, but the smallest changes flip its prediction. Trust its confidence least here.",
     ranks: (one) => one.fragileRank,
   },
 ];

@@ -190,7 +190,9 @@ def test_the_summary_fits_80_columns_and_its_sentence_is_first(images, monkeypat
     paragraphs = text.split("\n\n")
     assert len(paragraphs) == len(models)
     for paragraph in paragraphs:
-        assert re.match(r"\w+ is right on \d+\.\d % of 60 inputs and says ", paragraph)
+        assert re.match(
+            r"\w+ is right on \d+\.\d % of 60 inputs, with a mean confidence of ", paragraph
+        )
         assert re.search(r"\n  on data: ECE \d+\.\d points \[\d+\.\d, \d+\.\d\], ", paragraph)
 
 

@@ -36,8 +36,10 @@ def test_the_least_robust_are_named_only_if_they_are_worse_than_all(wrong, said)
     )  # fmt: skip
     model = Audited("mine", predictions, ("no", "yes"), robustness=robustness, R=2)
     sentence = headline(model)
-    assert "mine is right on 80.0 % of 2,000 inputs and says 99.0 %: over-confident" in sentence
-    assert ("the least robust half, it is over-confident by 29.0 points" in sentence) == said
+    right = "mine is right on 80.0 % of 2,000 inputs, with a mean confidence of 99.0 %: "
+    assert f"{right}over-confident by 19.0 points" in sentence
+    assert ("in the least robust half, where" in sentence) == said
+    assert ("it is over-confident by 29.0 points" in sentence) == said
 
 
 def sure(N: int, T: float) -> Audited:
@@ -53,14 +55,14 @@ def test_what_would_mend_it_says_of_which_inputs():
     predictions = sure(1000, 3.0).predictions
     whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
     assert " would bring the ECE from" in mends(whole)
-    assert mends(sure(1000, 1.0)).endswith("lower the log-loss: leave it as it is")
+    assert mends(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
 
 
 def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs():
     some = sure(1000, 1.4)
     assert some.overall.gap.sign > 0
     object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))  # nothing helps
-    assert "of the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
+    assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
 
 
 def test_calibrators_that_are_left_out_for_one_reason_are_one_line():

@@ -64,7 +64,7 @@ def test_a_level_a_class_and_a_cell_show_their_inputs(reader):
 
 
 def _index(words: str, payload) -> int:
-    return payload["data"]["classes"].index(words.removeprefix("Said ").split(",")[0])
+    return payload["data"]["classes"].index(words.removeprefix("Predicted ").split(",")[0])
 
 
 def test_shift_narrows_what_was_chosen_before(reader):

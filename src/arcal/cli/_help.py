@@ -12,13 +12,13 @@ import tyro
 
 COMMON = (
     ("--config FILE", "A TOML file with the command's options."),
-    ("-q, --quiet", "Leave out the progress."),
+    ("-q, --quiet", "Hide the progress."),
     (
         "-v, --verbose",
-        "Say on what it runs, what is read from where, what was done before and is not done again, "
-        "and the seconds of each stage.",
+        "Log the device, what is read from where, what was already done, and the seconds of each "
+        "stage.",
     ),
-    ("--debug", "Show where an error came from."),
+    ("--debug", "Show the traceback of an error."),
     ("-h, --help", "Show this text."),
 )
 """The options of every command, and what they do."""

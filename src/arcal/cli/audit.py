@@ -34,24 +34,25 @@ ORDERS = ("attack", "gradient", "margin", "none")
 
 @dataclass(frozen=True)
 class AnalysisFlags:
-    """What the model is asked, beside what it says of the data."""
+    """What is measured."""
 
     order: Annotated[str, flag("ORDER")] = "attack"
-    """What the robustness levels are cut by: attack (distances), gradient or margin (rankings, much
-    faster), or none."""
+    """What ranks the inputs for the robustness levels: attack (distances), gradient or margin
+    (rankings, much faster), or none."""
     attack: Annotated[str | None, flag("NAME")] = None
-    """Of the order attack: boundary-projection, boundary-projection-quick or carlini-wagner."""
+    """With --order attack: boundary-projection (the default), boundary-projection-quick or
+    carlini-wagner."""
     norm: Annotated[str | None, flag("NORM")] = None
-    """Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the
-    greatest change of any number of an input."""
+    """With boundary-projection: the norm of a distance, l2 (the default) or linf, the greatest
+    change of any number of an input."""
     levels: Annotated[int, flag("R")] = 10
     """Robustness levels of equal size."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    """Corruptions to show images under: a small panel unless given, `none`, `all`, a type such as
+    """Corruptions to test images under: by default a small panel; `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""
     validation: Annotated[str | None, flag("DATA")] = None
-    """Data that calibrators are fitted on, written like DATA; the validation part, if they have
-    one. Without it they are fitted on one half of the inputs and shown on the other."""
+    """Data to fit calibrators on, written like DATA; its validation part is used if it has one.
+    Without it, calibrators are fitted on one half of the inputs and tested on the other."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
     """Other data sets, of classes the model does not know: is it less sure of them?"""
 
@@ -65,29 +66,29 @@ class OutputFlags:
     names: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Names of the models on the page, in order."""
     no_images: Annotated[bool, flag()] = False
-    """Leave all pictures, texts and rows of inputs out of the page, to share it."""
+    """Leave all pictures, texts and rows of inputs out of the page, so that you can share it."""
     fail_if: Annotated[tuple[str, ...], flag("CONDITION ...")] = ()
     """Conditions such as "ece>0.05" or "least_robust.gap>0.1": exit code 1 if one holds. Figures
     are those of audit.json."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
     markdown: Annotated[bool, flag()] = False
-    """Print a summary as Markdown on standard output, for a build's summary."""
+    """Print a summary as Markdown on standard output, for the summary of a build."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Say how sure a classifier should be, where it is wrong, and what would mend it.
+    """Show how sure a classifier should be, where it is wrong, and whether calibration helps.
 
-    `arcal audit MODEL DATA` runs the model on the data, finds how small a change of each input
-    changes its prediction, and writes a page. Several models may come before DATA. A file of
+    `arcal audit MODEL DATA` runs the model on the data, finds the smallest change of each input
+    that flips the prediction, and writes a page. Several models may come before DATA. A file of
     predictions (.npz, .parquet or .csv with logits or probabilities, and labels) needs neither
-    model nor data: `arcal audit predictions.npz`. A killed audit goes on where it was.
+    model nor data: `arcal audit predictions.npz`. A killed audit continues where it stopped.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL ... DATA")]
     """Or files of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file or a run folder. DATA is a
+    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder. DATA is a
     path, or a URL of Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)

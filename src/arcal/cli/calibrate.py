@@ -46,16 +46,17 @@ class CalibrationFlags:
 
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
-    spline. Unless given, all of them, dirichlet up to 30 classes."""
+    spline. By default all of them, dirichlet only up to 30 classes."""
     perturb: Annotated[str | None, flag("HOW")] = None
-    """Fit on images that are perturbed: extra, each under one of four corruptions (speckle noise,
-    blur, spatter, saturation) of an intensity from 1 to 5. Less sure on clean images, and nearer
-    the truth where inputs are worse than these."""
+    """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
+    spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,
+    and nearer the truth where inputs are worse than these."""
     unlabelled: Annotated[str | None, flag("DATA")] = None
-    """Inputs without labels, such as today's: how often is the model right on them, and how sure
-    should it be? Written like DATA, whose labels are not looked at, or a file of predictions."""
+    """Inputs without labels, such as today's: estimate how often the model is right on them, and
+    how sure it should be. Written like DATA, ignoring any labels, or a file of predictions."""
     views: Annotated[str | None, flag("HOW")] = None
-    """Average views of an image before calibrating: mirror. Twice the passes."""
+    """Average the predictions on an image and its mirror image before calibrating: mirror. Twice
+    the passes."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class OutputFlags:
     out: Annotated[Path, flag("FOLDER")] = Path("calibrated")
     """Folder of the calibrator, its figures (calibration.json) and the exported model."""
     export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
-    """What the calibrated model is written as: pt2, onnx, safetensors."""
+    """Formats to write the calibrated model in: pt2, onnx, safetensors."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 
@@ -74,17 +75,16 @@ class OutputFlags:
 class Calibrate:
     """Fit calibrators to a trained classifier, pick one, and write the model with it inside.
 
-    `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, fits
-    each calibrator on four fifths and shows it on the fifth, in turn, and takes the simplest that
-    keeps every prediction and is not shown to be worse than the best. A file of predictions (.npz,
-    .parquet or .csv with logits or probabilities, and labels) needs neither model nor data:
-    `arcal calibrate predictions.csv`.
+    `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, tests
+    each calibrator by five-fold cross-validation, and picks the simplest that keeps every
+    prediction, lowers the log-loss beyond chance and is not shown to be worse than the best. A file
+    of predictions (.npz, .parquet or .csv with logits or probabilities, and labels) needs neither
+    model nor data: `arcal calibrate predictions.csv`.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """Or a file of predictions. A model is package.module:name, file.py:name, timm:NAME or
-    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file or a run
-    folder."""
+    torchvision:NAME with --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)

@@ -11,11 +11,11 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True)
 class Demo:
-    """Train vanilla, label smoothing and AR-AdaLS on embedded images and report what it shows.
+    """Train vanilla, label smoothing and AR-AdaLS on embedded images, report and audit.
 
     Three seeds each on a subset of Fashion-MNIST that comes with the package; then vanilla and
-    AR-AdaLS of the first seed are audited. Some minutes on two cores. Nothing that is already there
-    is done again.
+    AR-AdaLS of the first seed are audited. Some minutes on two cores. Finished work is not
+    repeated.
     """
 
     out: Annotated[Path, flag("FOLDER")] = Path("arcal-demo")

@@ -21,13 +21,13 @@ class Evaluate:
     """Evaluate runs on their test set, under shift and out of distribution.
 
     Runs that differ only in their seeds are one row of the table. Predictions are kept in the run
-    folders, so that a killed evaluation goes on; every figure becomes a row of a Parquet file.
+    folders, so a killed evaluation continues; every figure becomes a row of a Parquet file.
     """
 
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], flag("RUN ...")]
     """Run folders, trained on the same data."""
     data: Annotated[str | None, flag("PATH")] = None
-    """Where the runs' data lies now, if it has moved since the training."""
+    """Where the runs' data is now, if it has moved since the training."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corrupted test sets: nothing or `all` for 19 types at 5 intensities, `standard` for the 15 of
     ImageNet-C, `extra` for the other 4, `cifar100` for the paper's 17, a type such as fog, or
@@ -38,28 +38,28 @@ class Evaluate:
     cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in, as uint8 (30 MB a set of 10,000 CIFAR images)."""
     cache_limit: Annotated[float | None, flag("GIB")] = None
-    """What --cache may hold: sets used longest ago are deleted for new ones."""
+    """Size limit of --cache: the sets used longest ago are deleted for new ones."""
     ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, written as for `arcal train --data`: their test sets are out of
-    distribution. Images of another size are resized, which is said."""
+    """Other data sets, written as for `arcal train --data`; their test sets are out of
+    distribution. Images of another size are resized, and the output says so."""
     posthoc: Annotated[tuple[str, ...], flag("NAME ...")] = ()
-    """Post-hoc methods, each a row more for every method, fitted on each run's own validation
-    images: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or
+    """Post-hoc methods, fitted on each run's own validation images; each adds a row for every
+    method: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or
     batch-temperature, a temperature for every batch of 100 test images without their labels."""
     order: Annotated[str, flag("ORDER")] = "gradient"
-    """What the test set is ranked by, for the variance by level and in a report for all figures by
+    """What ranks the test set, for the variance by level and, in a report, for all figures by
     level: gradient, attack, margin, confidence or random."""
     table: Annotated[Path | None, flag("FILE")] = None
-    """File for every figure, a row a run, set, type, intensity and measure: evaluation.parquet
-    unless given, for a report in its folder."""
+    """File for every figure, with a row for each run, set, type, intensity and measure; by default
+    evaluation.parquet, which a report puts into its own folder."""
     threads: Annotated[int, flag("N")] = 1
-    """Threads of the evaluation; more pay for large networks."""
+    """Threads of the evaluation; more are worth it for large networks."""
     workers: Annotated[int, flag("N")] = 1
     """Processes that share the test sets, or the runs if there are fewer sets; with --accelerator
-    gpu each has a GPU of its own."""
+    gpu each has its own GPU."""
     loaders: Annotated[int, flag("N")] = 0
-    """Processes of each worker that read, decode and corrupt images ahead; worth it for a folder of
-    images."""
+    """Extra processes of each worker that read, decode and corrupt images ahead; worth it for a
+    folder of images."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
     json: Annotated[bool, flag()] = False

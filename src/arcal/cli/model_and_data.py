@@ -33,25 +33,25 @@ def flag(metavar: str | None = None) -> Any:
 
 @dataclass(frozen=True)
 class ModelFlags:
-    """What the model does not say itself."""
+    """What the model itself does not say."""
 
     weights: Annotated[tuple[Path, ...], flag("FILE ...")] = ()
-    """File of weights, safetensors or of `torch.save`; of several models one each, in order, and
-    `none` for one that has its own."""
+    """File of weights, safetensors or from `torch.save`. For several models give one each, in
+    order, and `none` for a model that has its own."""
     normalize: Annotated[tuple[str, ...], flag("HOW")] = ()
-    """imagenet, cifar, none, or MEAN STD: what the model wants done to inputs in [0, 1]. Unless
-    given, what the model's own configuration says."""
+    """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
+    default that of the model's own configuration."""
     classes: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Names of the classes in the model's order."""
 
 
 @dataclass(frozen=True)
 class DataFlags:
-    """How the data is read. What is left out is found in the data."""
+    """How the data is read. By default arcal finds this out from the data."""
 
     part: Annotated[str | None, flag("NAME")] = None
-    """Part of the data: test unless given, or validation, or the only one there is; of a run train,
-    validation or test."""
+    """Part of the data. By default test, or else validation, or the only part there is; for a run
+    train, validation or test."""
     image: Annotated[str | None, flag("COLUMN")] = None
     """Column of the images."""
     text: Annotated[str | None, flag("COLUMN")] = None
@@ -59,13 +59,13 @@ class DataFlags:
     label: Annotated[str | None, flag("COLUMN")] = None
     """Column of the labels."""
     columns: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
-    """Columns of a table that the model takes, in its order; unless given, all but label, weight
-    and id."""
+    """Columns of a table that the model takes, in its order. By default all but label, weight and
+    id."""
     weight: Annotated[str | None, flag("COLUMN")] = None
     """Column of weights: how much each input counts."""
     size: Annotated[int | None, flag("PIXELS")] = None
-    """Height and width that images are brought to, instead of what the model's configuration
-    says."""
+    """Height and width to which images are resized. By default those of the model's
+    configuration."""
     crop: Annotated[str, flag("HOW")] = "centre"
     """centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
     size itself, the middle cropped) or squash."""
@@ -74,7 +74,7 @@ class DataFlags:
     skip_broken: Annotated[bool, flag()] = False
     """Leave out images that cannot be read; they are counted and listed."""
     limit: Annotated[int | None, flag("N")] = None
-    """Only so many inputs, drawn at random."""
+    """Use only N inputs, drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -82,27 +82,27 @@ class MachineFlags:
     """What it runs on."""
 
     batch: Annotated[int | None, flag("N")] = None
-    """Inputs run at a time: 100 unless given, fewer of large ones on a CPU."""
+    """Inputs run at a time: by default 100, fewer if they are large and on a CPU."""
     threads: Annotated[int | None, flag("N")] = None
-    """Threads of each process: unless given, all cores that there are for it, and 1 where a run is
-    scored or on Ray."""
+    """Threads of each process: by default all the cores it can have, and 1 where a run is scored or
+    on Ray."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
 
 
 @dataclass(frozen=True)
 class SharingFlags:
-    """Who shares the work. What is written is the same, to the byte with the same --threads."""
+    """Who shares the work. The files are the same, to the byte with the same --threads."""
 
     devices: Annotated[int, flag("N")] = 1
-    """Devices, one process each: GPUs, or cores by --accelerator cpu."""
+    """Devices, one process each: GPUs, or CPU processes with --accelerator cpu."""
     ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster whose machines share the folder that the command is run in, or
-    `local`, for --devices processes at a time; needs the package ray."""
+    `local`, which runs --devices processes at a time; needs the package ray."""
 
     loaders: Annotated[int, flag("N")] = 0
-    """Processes that read and decode images ahead, where one process does the rest: worth it for a
-    folder of images, or encoded ones in many large files."""
+    """Extra processes that read and decode images ahead: worth it for a folder of images, or for
+    encoded ones in many large files."""
 
     def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
         """What the command runs on; `threads` unless they are given."""

@@ -31,18 +31,18 @@ SAMPLE = 256
 
 @dataclass(frozen=True)
 class HardwareFlags:
-    """What it is to run on: this machine, where a part of it is tried, unless given."""
+    """What the job will run on. By default this machine, where a part of the job is tried."""
 
     devices: Annotated[tuple[int, ...], flag("N ...")] = (1,)
-    """Numbers of devices that share the work: a line each."""
+    """Numbers of devices that share the work, with a line for each."""
     hardware: Annotated[str | None, flag("NAME")] = None
-    """a100, h100 or l4: its published peak, of which --utilisation is reached."""
+    """Device whose published peak is used, with --utilisation: a100, h100 or l4."""
     utilisation: Annotated[float | None, flag("SHARE")] = None
-    """Share of the peak that is reached, above 0 and at most 1."""
+    """Share of the peak that you expect to reach, above 0 and at most 1."""
     flops_per_second: Annotated[float | None, flag("RATE")] = None
-    """Operations a second of a device, measured elsewhere."""
+    """Operations a second of a device, which you measured elsewhere."""
     seconds: Annotated[float, flag("S")] = 5.0
-    """Seconds that a part of the job is tried for on this machine."""
+    """Seconds for which a part of the job is tried on this machine."""
     json: Annotated[bool, flag()] = False
     """Print the plan as JSON on standard output."""
 
@@ -64,21 +64,21 @@ class HardwareFlags:
 
 @dataclass(frozen=True)
 class SizeFlags:
-    """How much there is, where DATA does not say."""
+    """How much there is, if DATA does not say."""
 
     inputs: Annotated[int | None, flag("N")] = None
-    """Number of inputs; all of DATA unless given."""
+    """Number of inputs; by default all of DATA."""
     shape: Annotated[tuple[int, ...], flag("C H W")] = ()
-    """Shape of an input without DATA: channels, height, width of an image; unless given, the
+    """Shape of an input if there is no DATA: channels, height, width of an image; by default the
     model's own."""
     passes: Annotated[float | None, flag("N")] = None
-    """Passes that the attack takes on average, as `arcal score` prints them; its budget unless
-    given, or those of inputs of DATA that are tried here."""
+    """Passes that the attack takes on average, as `arcal score` prints them; by default those of
+    inputs of DATA that are tried here, or without DATA the attack's budget."""
 
 
 @dataclass(frozen=True)
 class PlanScore:
-    """What scoring takes: `arcal plan score MODEL DATA`, or MODEL alone with --inputs and --shape.
+    """Estimate a scoring: `arcal plan score MODEL DATA`, or MODEL alone with --inputs and --shape.
 
     Operations are counted on the model itself; a part of the job is tried on this machine, unless
     another device is named.
@@ -101,7 +101,7 @@ class PlanScore:
 
 @dataclass(frozen=True)
 class PlanAudit(PlanScore):
-    """What an audit takes: `arcal plan audit MODEL DATA`, or MODEL alone with --inputs and --shape.
+    """Estimate an audit: `arcal plan audit MODEL DATA`, or MODEL alone with --inputs and --shape.
 
     The same as for scoring, with one forward pass more and those under corruptions.
     """
@@ -109,7 +109,7 @@ class PlanAudit(PlanScore):
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """A model as for `arcal audit`; and DATA."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
-    """Corruptions as for `arcal audit`: a small panel of images unless given."""
+    """Corruptions as for `arcal audit`: by default a small panel for images."""
 
     def __call__(self) -> None:
         from arcal.auditing import shift_sets
@@ -123,7 +123,7 @@ class PlanAudit(PlanScore):
 
 @dataclass(frozen=True)
 class PlanTrain:
-    """What training a run takes, with all that its method needs before and during it.
+    """Estimate a training, with all that its method needs before and during it.
 
     The sizes are those of --data, or given by --images, --validation, --shape and --classes.
     """
@@ -133,15 +133,15 @@ class PlanTrain:
     network: Annotated[str, flag("NAME")] = "small"
     """As for `arcal train`."""
     weights: Annotated[Path | None, flag("FILE")] = None
-    """File of weights of a network of somebody else's."""
+    """File of weights for a network of your own."""
     method: Annotated[str, flag("NAME")] = "vanilla"
-    """As for `arcal train`, with its settings as they are by default."""
+    """As for `arcal train`, with its default settings."""
     order: Annotated[str | None, flag("ORDER")] = None
-    """What a method that ranks ranks by: attack, gradient, margin, confidence or random."""
+    """Order of a method that ranks: attack, gradient, margin, confidence or random."""
     recipe: Annotated[str, flag("NAME")] = "small"
     """A recipe by its name, or a TOML file."""
     epochs: Annotated[int | None, flag("N")] = None
-    """Another number of epochs than the recipe's."""
+    """Number of epochs, instead of the recipe's."""
     members: Annotated[int, flag("N")] = 1
     """Members trained in lockstep, or seeds one after another."""
     images: Annotated[int | None, flag("N")] = None
@@ -153,13 +153,13 @@ class PlanTrain:
     classes: Annotated[int | None, flag("N")] = None
     """Number of classes."""
     passes: Annotated[float | None, flag("N")] = None
-    """Passes that the attack takes on average where it ranks; its budget unless given."""
+    """Passes that the attack takes on average when it ranks; by default its budget."""
     reading: Annotated[float | None, flag("RATE")] = None
-    """Images a second that a core decodes and cuts, to say how many cores must read."""
+    """Images a second that one core decodes and crops, to compute how many cores must read."""
     threads: Annotated[int, flag("N")] = 1
-    """Threads of what is tried here."""
+    """Threads of the trial on this machine."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
-    """cpu, gpu or auto: what it is tried on here."""
+    """Device of the trial on this machine: cpu, gpu or auto."""
 
     hardware: HardwareFlags = field(default_factory=HardwareFlags)
 
@@ -224,7 +224,7 @@ class PlanTrain:
 
 @dataclass(frozen=True)
 class PlanJob:
-    """What a job takes before it runs: operations, hours, memory and bytes, each with its formula.
+    """Estimate a job before it runs: operations, hours, memory and bytes, each with its formula.
 
     Operations are counted by torch on the model itself. Hours follow from a rate: measured here on
     a part of the job, given, or a share of the published peak of a card.

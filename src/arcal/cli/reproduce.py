@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Reproduce:
     """Reproduce tables and figures of the paper: the paper's numbers beside ours, and what holds.
 
-    Runs are shared between items, trained once, and kept; a killed reproduction goes on.
+    Runs are shared between items, trained only once, and kept; a killed reproduction continues.
     """
 
     items: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("ITEM ...")]
@@ -48,8 +48,8 @@ class Reproduce:
     cache: Annotated[Path | None, flag("FOLDER")] = None
     """Folder to keep corrupted images in."""
     keep: Annotated[Path | None, flag("FOLDER")] = None
-    """Folder in which a small file stays of every evaluated run, with its figures and clean
-    predictions. What has one is not trained again, so run folders may go."""
+    """Folder that keeps a small file for every evaluated run, with its figures and clean
+    predictions. A run that has one is not trained again, so you may delete run folders."""
     workers: Annotated[int, flag("N")] = 1
     """Processes that train, a run each at the same time, and then share the evaluation."""
     loaders: Annotated[int, flag("N")] = 0
@@ -62,8 +62,8 @@ class Reproduce:
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto."""
     minutes: Annotated[float | None, flag("N")] = None
-    """Stop after so many minutes, with exit code 124. The same command goes on where it was, less
-    the epoch that was begun."""
+    """Stop after N minutes, with exit code 124. The same command continues from the last whole
+    epoch."""
     json: Annotated[bool, flag()] = False
     """Print the results, or the plan, as JSON on standard output."""
 

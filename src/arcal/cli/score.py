@@ -37,15 +37,15 @@ class RankingFlags:
     order: Annotated[str, flag("ORDER")] = "attack"
     """attack, gradient, margin, confidence or random."""
     attack: Annotated[str | None, flag("NAME")] = None
-    """Of the order attack: boundary-projection unless given, boundary-projection-quick, which ranks
-    nearly as well with 16 passes, carlini-wagner, the paper's, or carlini-wagner-gradient, the same
-    from a better c."""
+    """With --order attack: boundary-projection (the default), boundary-projection-quick, which
+    ranks nearly as well with 16 passes, carlini-wagner, the paper's, or carlini-wagner-gradient,
+    the same from a better start."""
     budget: Annotated[int | None, flag("N")] = None
-    """Of boundary-projection: the most forward and backward passes spent on an input, 48 unless
-    given (16 of the quick one); it is left sooner once it gains no more."""
+    """With boundary-projection: the most forward and backward passes spent on an input, by default
+    48 (16 for the quick one); it stops sooner on an input that improves no more."""
     norm: Annotated[str | None, flag("NORM")] = None
-    """Of boundary-projection: what a distance is measured by, l2 unless given, or linf, the
-    greatest change of any number of an input."""
+    """With boundary-projection: the norm of a distance, l2 (the default) or linf, the greatest
+    change of any number of an input."""
 
     def check(self) -> None:
         """Refuse settings of an attack where nothing is attacked."""
@@ -58,12 +58,12 @@ class RankingFlags:
 
 @dataclass(frozen=True)
 class RunFlags:
-    """Of a run's scoring alone."""
+    """Only when a run is scored."""
 
     data: Annotated[str | None, flag("PATH")] = None
-    """Where the run's data lies now, if it has moved since the training."""
+    """Where the run's data is now, if it has moved since the training."""
     processes: Annotated[int | None, flag("N")] = None
-    """The name that --devices had before."""
+    """Old name of --devices."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class OutputFlags:
     """What is written and printed."""
 
     out: Annotated[Path | None, flag("FILE")] = None
-    """File of the scores of MODEL and DATA: scores.parquet unless given."""
+    """File for the scores of MODEL and DATA, by default scores.parquet."""
     curve: Annotated[Path | None, flag("FILE.svg")] = None
-    """Of the order attack: draw robust accuracy, the share of inputs that are right and stay so
+    """With --order attack: draw robust accuracy, the share of inputs that are right and stay right
     within a radius."""
     json: Annotated[bool, flag()] = False
     """Print a summary as JSON on standard output."""
@@ -83,18 +83,18 @@ class OutputFlags:
 class Score:
     """Score every input of a data set by its robustness, and write Parquet.
 
-    `arcal score MODEL DATA` takes the models and the data that `arcal audit` takes; `arcal score
-    RUN` a run folder, whose own data is scored and whose folder gets the file. With the order
-    `attack` the robustness is the norm, L2 unless --norm names another, of the smallest
-    perturbation found that changes the model's prediction, and +inf where none was found. The
-    others are rankings. A killed scoring continues with what is missing, and its file is the same
-    as if it had not been.
+    `arcal score MODEL DATA` accepts the models and data that `arcal audit` does. `arcal score RUN`
+    scores the own data of a run folder, and writes the file there. With the order
+    `attack` the robustness is the norm (L2, or that of --norm) of the smallest perturbation found
+    that changes the model's prediction, and +inf if none was found. The other orders are rankings.
+    A killed scoring continues with what is missing, and its file is the same as if it had not been
+    killed.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
     """Or RUN. A model is package.module:name, file.py:name, timm:NAME or torchvision:NAME with
-    --weights, hf:FOLDER, a .pt2 or .onnx file or a run folder. DATA is a path, or a URL of Parquet,
-    WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
+    --weights, hf:FOLDER, a .pt2 or .onnx file, or a run folder. DATA is a path, or a URL of
+    Parquet, WebDataset, CSV or JSON lines, such as s3://bucket/pets."""
 
     model: ModelFlags = field(default_factory=ModelFlags)
     data: DataFlags = field(default_factory=DataFlags)

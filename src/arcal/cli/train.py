@@ -46,67 +46,67 @@ def refuse_missing_data(arguments: Sequence[str]) -> None:
 class Train:
     """Train a classifier, or several seeds of it, each into a run folder of its own.
 
-    The folder's name ends in the hash of everything that the run depends on. A run that is done is
-    not trained again; one that was killed continues, and on a CPU ends in the same bits as if it
-    had not been. A method that cuts levels first trains the vanilla model that it ranks by. The
-    command `arcal --config RUN/train.toml` trains a run again.
+    The folder's name ends in the hash of everything that the run depends on. A finished run is not
+    trained again; one that was killed continues, and on a CPU ends in the same bits as if it had
+    not been killed. A method with levels first trains the vanilla model that it ranks by. `arcal
+    --config RUN/train.toml` trains a run again.
     """
 
     data: Annotated[str, flag("PATH")] = "fashion"
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
     such as data/cifar10, here or behind a URL such as s3://bucket/cifar10), a folder with the
     official python batches of CIFAR-10 or CIFAR-100, or a folder of images train/CLASS/* with test/
-    or val/, each cut to 224 x 224."""
+    or val/, each resized to 224 x 224."""
     method: Annotated[str, flag("NAME")] = "vanilla"
     """How it is trained."""
     network: Annotated[str, flag("NAME")] = "small"
     """What is trained."""
     weights: Annotated[Path | None, flag("FILE")] = None
-    """File of weights that a network of somebody else's starts from, safetensors or of
-    `torch.save`; a last layer for another number of classes is drawn anew."""
+    """File of weights that a network of your own or of a library starts from, safetensors or from
+    `torch.save`; a last layer for another number of classes is initialised anew."""
     recipe: Annotated[str, flag("NAME")] = "small"
     """Optimizer, learning rates, epochs, augmentation."""
     epochs: Annotated[int | None, flag("N")] = None
-    """Another number of epochs than the recipe's; its steps move in proportion."""
+    """Number of epochs, instead of the recipe's; the recipe's steps move in proportion."""
     lr: Annotated[float | None, flag("NUMBER")] = None
-    """Another learning rate than the recipe's."""
+    """Learning rate, instead of the recipe's."""
     batch_size: Annotated[int | None, flag("N")] = None
-    """Another number of images a batch than the recipe's."""
+    """Number of images a batch, instead of the recipe's."""
     optimizer: Annotated[str | None, flag("NAME")] = None
-    """Another optimizer than the recipe's: adam or sgd."""
+    """Optimizer, instead of the recipe's: adam or sgd."""
     seeds: Annotated[tuple[int, ...], flag("N ...")] = (0,)
     """One run a seed."""
     sweep: Annotated[bool, flag()] = False
-    """Of label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by 0.01
-    and further while the best is the last tried."""
+    """With label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by
+    0.01, and further while the last tried is the best."""
     ensemble: Annotated[bool, flag()] = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
     split_seed: Annotated[int, flag("N")] = 0
-    """Draws the validation images; not changed by the seeds."""
+    """Seed that draws the validation images; independent of --seeds."""
     validation: Annotated[int | None, flag("N")] = None
-    """Number of validation images, drawn from the training part: 5000, or 3000 of the embedded set,
-    unless given; half of val/ where there is no test/."""
+    """Number of validation images, drawn from the training part: by default 5000, or 3000 of the
+    embedded set; half of val/ if there is no test/."""
     images: Annotated[int | None, flag("N")] = None
     """Train on this many images only, drawn by the split seed."""
     classes: Annotated[tuple[int, ...] | None, flag("N ...")] = None
-    """Keep only the classes of these numbers."""
+    """Keep only the classes with these numbers."""
     runs: Annotated[Path, flag("FOLDER")] = Path("runs")
     """Folder of the run folders."""
     workers: Annotated[int, flag("N")] = 1
-    """Runs trained at the same time, each in a process."""
+    """Runs trained at the same time, each in its own process."""
     ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster that shares the folder of the runs, or `local`; needs the
     package ray."""
     loaders: Annotated[int, flag("N")] = 0
-    """Processes that read images ahead for each run; worth it for a folder of images."""
+    """Extra processes that read images ahead for each run; worth it for a folder of images."""
     threads: Annotated[int, flag("N")] = 1
-    """Threads of each run; part of its configuration, since sums depend on it."""
+    """Threads of each run. Part of its configuration, because sums depend on it."""
     devices: Annotated[int, flag("N")] = 1
-    """Devices that share each run, one process each: GPUs, or cores by --accelerator cpu. Part of
-    its configuration, since batch norm sees a share of each batch."""
+    """Devices that share each run, one process each: GPUs, or CPU processes with --accelerator cpu.
+    Part of its configuration, because batch norm sees only a share of each batch."""
     nodes: Annotated[int, flag("N")] = 1
-    """Machines that share each run with --devices on each: `torchrun` or `srun` starts the same
+    """Machines that share each run, with --devices on each: `torchrun` or `srun` starts the same
     command on all of them, and all see the folder of the runs."""
     accelerator: Annotated[str, flag("DEVICE")] = "cpu"
     """cpu, gpu or auto, as Lightning Fabric names them."""

@@ -9,11 +9,12 @@ from arcal.paper.result import Claim
 
 TITLE = "# The paper at the scale "
 READ = (
-    '"Holds" is said of the means unless the claim names a test; the p-value beside it, of a '
-    "paired t-test over the seeds, says whether chance explains the difference. It is corrected "
-    "for how many there are: in a figure all, in a table those of one data set, in Table 3 the "
-    "paper's comparisons and those not in the paper each by themselves. Beside a ρ it is "
-    "Spearman's, over the ten levels' means, and not corrected."
+    '"Holds" means that the claim is true of the means, unless the claim names a test. The '
+    "p-value beside it, from a paired t-test over the seeds, says whether chance could "
+    "explain the difference. It is corrected for the number of tests: in a figure all of "
+    "them, in a table those of one data set, in Table 3 the paper's comparisons and those not "
+    "in the paper separately. Beside a ρ it is Spearman's, over the ten levels' means, and "
+    "not corrected."
 )
 
 

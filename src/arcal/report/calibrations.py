@@ -35,7 +35,8 @@ def _width(table: Table, console: Console) -> int:
 
 
 def _table(choice: Choice, *, short: bool = False) -> Table:
-    title = f"{choice.inputs:,} inputs, each by calibrators that were fitted without it; 95 %"
+    title = f"{choice.inputs:,} inputs, each judged by calibrators fitted without it"
+    title += "; 95 % intervals"
     padding = 0 if short else (0, 1, 0, 0)
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=padding)
     table.show_edge = not short
@@ -90,10 +91,10 @@ def today_sentences(today: Today, validation: float) -> list[str]:
     )
     lines = [
         f"the {today.n:,} unlabelled inputs: the model is right on about {right} % [{low}, {high}] "
-        f"({labelled} % of the labelled ones), and with their temperature says {sure} %; at "
-        f"T={today.T:.4g} it is as sure as it should be",
-        "(an estimate without labels, from how many reach the entropy that as many labelled ones "
-        "reach as are right: it holds for inputs of the same classes, not for any)",
+        f"(on the labelled ones {labelled} %); with their temperature its mean confidence is "
+        f"{sure} %; the temperature for these is T={today.T:.4g}",
+        "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
+        "inputs of the same classes)",
     ]
     return lines if today.doubt is None else [*lines, today.doubt]
 

@@ -62,7 +62,7 @@ def _reference(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
         f"{words.ranking} {variance} {words.spread}",
         width="narrow",
     )
-    return section_of("by-level", "Where it is wrong: calibration by robustness", [picture])
+    return section_of("by-level", "Calibration by robustness level", [picture])
 
 
 def _changes(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
@@ -215,18 +215,19 @@ def _reliability(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
         "How often a prediction is right, by how sure it is",
         f"{figure_8}, on the clean test set. The "
         "black line on each of the 15 bins of confidence is its accuracy; the colour reaches from "
-        "there to its mean confidence: orange is over-confident, blue under-confident. The upright "
-        "line is the bin's 95 % interval of accuracy (Clopper and Pearson). The dashed line is "
-        "calibrated. Below: how many of the predictions fall in each bin."
+        "there to its mean confidence: orange is over-confident, blue under-confident. The "
+        "vertical line is the bin's 95 % interval of accuracy (Clopper and Pearson). The dashed "
+        "line is calibrated. Below: how many of the predictions fall in each bin."
         f"{runs} Bins with fewer than {FEW} images are pale.",
     )
     note = (
         "On the clean test set, means over the runs. The ECE has 15 bins of equal width, and, "
         "where it was computed, a 95 % interval over test images (basic bootstrap, each end the "
         "mean over runs). Equal mass: bins that hold as many images each. Class-wise: the "
-        "probabilities of all classes, predicted or not, a mean over classes. Debiased: less part "
-        "of what few images add; it can be below 0. Chance: the ECE to expect of a calibrated "
-        f"model with these confidences and as many images.{words.bold('the lowest of a column')}"
+        "probabilities of all classes, predicted or not, a mean over classes. Debiased: without "
+        "part of the bias of few images; it can be below 0. Chance: the ECE to expect of a "
+        "calibrated model with these confidences and as many images."
+        f"{words.bold('the lowest of a column')}"
     )
     errors = grids.calibration_errors(words.comparison)
     table = tables.from_grid(words.comparison, errors, note, "More than one calibration error")
@@ -237,8 +238,8 @@ def _out_of_distribution(words: Words, drawn: Mapping[str, str]) -> list[Compari
     comparison = words.comparison
     others = comparison.subjects[0].ood
     note = (
-        "AUROC: how often an image of the own test set is the more confident, or has the lower "
-        "entropy, of a random pair with one of the other data; 0.5 is chance, 1 tells them apart."
+        "AUROC: how often, in a random pair of a test image and an image of the other data, the "
+        "test image has the higher confidence or the lower entropy; 0.5 is chance, 1 is perfect."
         f"{words.ensemble}{words.bold('the highest of a column')}"
     )
     made = []
@@ -251,8 +252,9 @@ def _out_of_distribution(words: Words, drawn: Mapping[str, str]) -> list[Compari
             "Histograms of predictive entropy on the test set and on other data for each method",
             f"Predictive entropy on {other.name}",
             f", whose classes the models do not know (coloured line, {other.images} images{how}), "
-            "and on their own test set (grey area); the paper's Figure 4. From 0, certain, to log "
-            f"Z nats, no idea: outside the entropy should be high.{means}",
+            "and on their own test set (grey area); the paper's Figure 4. Entropy goes from 0, "
+            "certain, to log Z nats, uniform: on other data it should be high."
+            f"{means}",
         )
         title = "Out of distribution" + (f": {other.name}" if len(others) > 1 else "")
         table = tables.from_grid(comparison, grids.out_of_distribution(comparison, i), note)
@@ -298,8 +300,8 @@ def _attacked(
         "What it takes to change a prediction",
         f" of {attacked['model']}: the first and the last {attacked['shown']} of {images} images "
         "spread evenly over its ranking of the clean test set, with the smallest perturbations "
-        "that the attack found. Each image has its true class, what the model said (orange if "
-        "wrong), what it says of the perturbed image now, and the L2 distance between the two, "
+        "that the attack found. Under each image: its true class, the prediction (orange if "
+        "wrong), the prediction on the perturbed image, and the L2 distance between the two, for "
         "pixels in 0 to 1. Perturbations are amplified by the factor at their left; in grey images "
         "orange is brighter and purple darker.",
         title="To the most robust end",
@@ -334,7 +336,7 @@ def _levels(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
         drawn,
         "levels",
         "Classes of each level and share of misclassified images in each level",
-        "Levels are of equal size, not of equal make-up.",
+        "Levels have equal sizes, but not equal classes or errors.",
         " (a) Share of each true class in a level, mean over the runs of "
         f"{words.comparison.reference.name.title}. (b) Where the misclassified images of each "
         f"method lie: the shares of all levels sum to 100 %. {words.spread}",

@@ -25,7 +25,8 @@ def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
     right, sure = percent(over.accuracy.value), percent(over.confidence.value)
-    sentence = f"{model.name} is right on {right} of {over.n:,} inputs and says {sure}: "
+    sentence = f"{model.name} is right on {right} of {over.n:,} inputs, with a mean confidence of "
+    sentence += f"{sure}: "
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
     elif over.gap.sign < 0:
@@ -36,8 +37,8 @@ def headline(model: Audited) -> str:
     worse = weakest is not None and model.R > 1 and abs(weakest.gap.value) > abs(over.gap.value)
     if weakest is not None and worse and weakest.verdict.endswith("confident"):
         sentence += (
-            f"; where a small change of the input flips it, the least robust {share(model)}, it is "
-            f"{weakest.verdict} by {points(weakest.gap)}"
+            f"; in the least robust {share(model)}, where a small change of the input flips the "
+            f"prediction, it is {weakest.verdict} by {points(weakest.gap)}"
         )
     return sentence + "."
 
@@ -48,7 +49,7 @@ def notes(models: Sequence[Audited]) -> list[str]:
     lines = [
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
-        "are in points of a percentage (0.01).",
+        "are in percentage points.",
     ]
     for model in models:
         lines = [*(f"{model.name}: {doubt}" for doubt in doubts(model)), *lines]
@@ -65,7 +66,7 @@ def notes(models: Sequence[Audited]) -> list[str]:
     elif first.validation is None and posthoc.fitted_on:
         lines.append(
             f"No validation data was given: calibrators are fitted on {posthoc.fitted_on:,} of the "
-            f"inputs and shown on the other {posthoc.shown_on:,}."
+            f"inputs and tested on the other {posthoc.shown_on:,}."
         )
     return lines
 
@@ -169,7 +170,7 @@ def stands_out(model: Audited) -> list[str]:
         lines.append(f"told from {other.name} by confidence: AUROC {_auroc(other)}")
     lines.append(mends(model))
     n = len(model.suspects)
-    lines.append(f"{n:,} {'label is' if n == 1 else 'labels are'} contradicted by the model")
+    lines.append(f"the model contradicts {n:,} {'label' if n == 1 else 'labels'}")
     return lines
 
 
@@ -180,10 +181,11 @@ def mends(model: Audited) -> str:
         if posthoc.too_small:
             return f"calibrators are not shown: {posthoc.too_small}"
         if model.overall.gap.sign == 0:
-            return "no calibrator is shown to lower the log-loss: leave it as it is"
+            return "no calibrator lowers the log-loss beyond chance: leave it as it is"
         return (
-            f"no calibrator is shown to lower the log-loss of the {posthoc.shown_on:,} inputs it "
-            "was not fitted on: `arcal calibrate` tries more of them on all inputs"
+            "no calibrator lowers the log-loss beyond chance on the "
+            f"{posthoc.shown_on:,} inputs it was not fitted on: `arcal calibrate` tries more, on "
+            "all inputs"
         )
     best = posthoc.outcomes[posthoc.recommended]
     halved = posthoc.shown_on < model.overall.n
