@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from runs import check_two_processes
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+
+from runs import check_two_processes
 
 pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not installed")
 
