@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from on_two_processes import check_two_processes
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-
-from runs import check_two_processes
 
 pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not installed")
 

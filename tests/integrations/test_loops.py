@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from runs import check_two_processes
+from on_two_processes import check_two_processes
 
 
 @pytest.mark.slow

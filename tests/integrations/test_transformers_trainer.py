@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from runs import check_two_processes
+from on_two_processes import check_two_processes
 
 pytest.importorskip("transformers", reason="the extra `transformers` is not installed")
 pytest.importorskip("accelerate", reason="the extra `transformers` is not installed")
