@@ -14,7 +14,7 @@ from arcal.audits import (
     Reading,
     Settings,
     _elsewhere,
-    _engine,
+    engine,
     open_job,
     run_jobs,
     score_job,
@@ -41,7 +41,7 @@ SETTINGS = Settings(attack=BoundaryProjection(budget=16), batch=7)
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(_engine, "BLOCK", 20)
+    monkeypatch.setattr(engine, "BLOCK", 20)
     monkeypatch.setattr(_elsewhere.console, "quiet", False)  # restored at the end
     _elsewhere._latest.clear()
     (tmp_path / "net.py").write_text(CODE)
