@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from arcal._version import __version__
 from arcal.auditing import EvaluationSet, Subject
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, write_whole
 
 SCHEMA = pa.schema(
@@ -112,8 +112,9 @@ def _others(path: Path, table: pa.Table) -> pa.Table:
     try:
         there = pq.read_table(path).cast(SCHEMA)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ArcalError(f"{path} is no table of figures ({reason}): move it away") from None
+        raise ArcalError(
+            f"{path} is no table of figures ({first_line(error)}): move it away"
+        ) from None
     new = set(zip(*_keys(table), strict=True))
     return there.filter([key not in new for key in zip(*_keys(there), strict=True)])
 
