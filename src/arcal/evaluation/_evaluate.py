@@ -59,6 +59,7 @@ def evaluate(
     this process. Its loaders are processes of each that read, decode and corrupt images ahead where
     they are files.
 
+    >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)

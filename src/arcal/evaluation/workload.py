@@ -16,6 +16,7 @@ from arcal.training.scoring import score_run
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
     """The images of a set; corrupted ones are made or read when they are asked for.
 
+    >>> import torch
     >>> from arcal.data import InMemory
     >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
     >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
