@@ -219,12 +219,12 @@ def test_medium_has_about_310_thousand_parameters():
 
 
 def test_fast_has_these_parameters():
-    stages = sum(9 * i * o + 9 * o * o + 2 * 2 * o for i, o in [(3, 32), (32, 128), (128, 128)])
+    stages = sum(9 * i * o + 9 * o * o + 2 * 2 * o for i, o in [(3, 32), (32, 128), (128, 256)])
     network = make("fast")
-    expected = stages + 128 * 10 + 10
-    assert sum(p.numel() for p in network.parameters()) == expected == 491_754
+    expected = stages + 256 * 10 + 10
+    assert sum(p.numel() for p in network.parameters()) == expected == 1_083_370
     shapes = [network.stages(images(shape)).shape[1:] for shape in (COLOUR, (3, 28, 28))]
-    assert [tuple(shape) for shape in shapes] == [(128, 4, 4), (128, 3, 3)]
+    assert [tuple(shape) for shape in shapes] == [(256, 4, 4), (256, 3, 3)]
 
 
 @torch.no_grad()

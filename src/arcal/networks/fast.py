@@ -9,7 +9,7 @@ from arcal.networks.layers import Normalize, constant, convolution, dense, trunc
 
 
 class FastNetwork(nn.Module):
-    """0.49M parameters that train fast: images `(N, C, H, W)` in [0, 1] to logits `(N, Z)`.
+    """1.08M parameters that train fast: images `(N, C, H, W)` in [0, 1] to logits `(N, Z)`.
 
     Three stages of two 3x3 convolutions with `widths` filters, each halved by max pooling, and then
     the maximum over positions. Processors multiply large bf16 matrices at least twice as fast as
@@ -29,7 +29,7 @@ class FastNetwork(nn.Module):
         classes: int,
         shape: tuple[int, int, int],
         generator: torch.Generator,
-        widths: tuple[int, ...] = (32, 128, 128),
+        widths: tuple[int, ...] = (32, 128, 256),
     ):
         super().__init__()
         channels = (shape[0], 1, 1)

@@ -230,7 +230,7 @@ def _cpu(sources: Sources) -> list[Setting]:
         headline,
         name="cifar10-tournament",
         title="CIFAR-10, fast network",
-        about="45,000 training and 5,000 validation images, fast network, 12 epochs",
+        about="45,000 training and 5,000 validation images, fast network, 16 epochs",
         run=Run(sources.cifar10, network="fast", recipe=RECIPES["fast"]),
         shift_images=5000,
     )
