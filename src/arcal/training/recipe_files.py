@@ -29,7 +29,7 @@ def open_recipe(spec: str) -> Recipe:
     >>> _ = Path("mine.toml").write_text('like = "fast"')
     >>> recipe = open_recipe("mine.toml")
     >>> recipe.name, recipe.epochs, recipe.batch_size
-    ('mine', 12, 256)
+    ('mine', 16, 256)
     """
     if not spec.endswith(".toml"):
         return recipe_named(spec)
