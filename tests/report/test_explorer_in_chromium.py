@@ -227,9 +227,9 @@ def test_everything_by_the_keyboard(reader):
     assert "level" in page.evaluate(focused)
     page.locator(".list button").first.focus()
     page.keyboard.press("End")
-    page.wait_for_function(f"{focused}.startsWith('Input')")
     place = "document.activeElement.closest('[data-place]').dataset.place"
-    assert int(page.evaluate(place)) == selected(page) - 1
+    page.wait_for_function(f"{place} === '{selected(page) - 1}'")
+    assert page.evaluate(focused).startswith("Input")
     page.keyboard.press("Enter")
     expect(page.locator("dialog[open]")).to_be_visible()
 
