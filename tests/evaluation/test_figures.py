@@ -124,3 +124,11 @@ def test_a_file_says_what_its_figures_follow_from(measured, runs):
     assert len(kept["basis"]["predictions"]) == len(kept["basis"]["validation"]) == 2
     assert kept["runs"] == list(subjects[1].measures[NOISE].runs)
     assert not runs[1].figures(NOISE.name).exists(), "once, in the folder of the first run"
+
+
+def test_runs_that_cannot_be_written_to_are_measured_all_the_same(measured, runs, trained):
+    expected, _ = measured(trained.vanilla)
+    for run in runs:
+        (run.path / "figures").write_text("no folder")
+    assert [one.measures for one in measured()[0]] == [one.measures for one in expected]
+    assert len(measured()[1]) == 4

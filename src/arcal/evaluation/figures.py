@@ -3,6 +3,7 @@
 Of 25,000 images and 1,000 classes they take seconds a run and set.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from arcal._version import __version__
 from arcal.auditing import Measures
 from arcal.errors import ArcalError
 from arcal.files import parse_json, write_json
+
+log = logging.getLogger(__name__)
 
 Basis = dict[str, Any] | None
 """What figures follow from, as JSON; None of figures that are not kept."""
@@ -72,10 +75,17 @@ def read_figures(path: Path, basis: Basis) -> Measures | None:
 
 
 def write_figures(path: Path, basis: Basis, measures: Measures) -> None:
-    """Write figures with what they follow from, or nothing if that cannot be told."""
-    if basis is not None:
-        over_runs = {name: getattr(measures, name) for name in OVER_RUNS}
+    """Write figures with what they follow from, or nothing if that cannot be told.
+
+    A folder that cannot be written to, such as somebody else's, is no reason to lose them.
+    """
+    if basis is None:
+        return
+    over_runs = {name: getattr(measures, name) for name in OVER_RUNS}
+    try:
         write_json(path, {"basis": basis, "runs": measures.runs, **over_runs})
+    except OSError as error:
+        log.info(f"figures are not kept in {path}: {error.strerror or error}")
 
 
 OVER_RUNS = ("ensemble", "stability", "stability_by_level")
