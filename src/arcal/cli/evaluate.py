@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder, flag
+from arcal.cli.model_and_data import check_folder, flag, processes_for
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
+    from arcal.compute import Compute
     from arcal.data import Data
 
 
@@ -56,7 +57,12 @@ class Evaluate:
     """Threads of the evaluation; more are worth it for large networks."""
     workers: Annotated[int, flag("N")] = 1
     """Processes that share the test sets, or the runs if there are fewer sets; with --accelerator
-    gpu each has its own GPU."""
+    gpu each has its own GPU, or takes turns if there are fewer."""
+    devices: Annotated[int, flag("N")] = 1
+    """The same, one process for each of N devices; more GPUs than there are is an error."""
+    nodes: Annotated[int, flag("N")] = 1
+    """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
+    them, and all see the folders of the runs. What they started need not be said again."""
     loaders: Annotated[int, flag("N")] = 0
     """Extra processes of each worker that read, decode and corrupt images ahead; worth it for a
     folder of images."""
@@ -71,11 +77,31 @@ class Evaluate:
         say(f"figures: {table}")
 
 
+def _compute(command: Evaluate) -> "Compute":
+    """What shares the sets: workers, or devices, which are workers that have one each."""
+    from arcal.compute import Compute
+    from arcal.compute.launcher import joined
+
+    processes, workers = processes_for(command.devices, command.nodes), command.workers
+    if workers > 1 and processes > 1:
+        raise ArcalError(
+            f"--workers {workers}: {processes} devices share the sets already, with one process "
+            "each; leave --workers out"
+        )
+    if joined() is None:
+        Compute(command.accelerator, processes=processes).devices()  # more than there are raise
+    return Compute(
+        command.accelerator,
+        workers=max(workers, processes),
+        loaders=command.loaders,
+        threads=command.threads,
+    )
+
+
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     """The runs that a command names, evaluated on the sets that it names."""
     from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
-    from arcal.compute import Compute
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
@@ -91,12 +117,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             "take all that follows"
         )
     check_order(command.order)
-    compute = Compute(
-        command.accelerator,
-        workers=command.workers,
-        loaders=command.loaders,
-        threads=command.threads,
-    )
+    compute = _compute(command)
     compute.log()
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
