@@ -58,8 +58,8 @@ def run(command: Any) -> None:
             handler.addFilter(_name_rank)
     end_with_launcher()
     signal.signal(signal.SIGTERM, _stop)
-    accelerator = getattr(command, "machine", command).accelerator
-    return run_joined(by, accelerator, command)
+    machine: Any = getattr(command, "machine", command)
+    return run_joined(by, machine.accelerator, command)
 
 
 def _name_rank(record: logging.LogRecord) -> bool:

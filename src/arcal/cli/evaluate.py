@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from arcal.auditing import Subject
     from arcal.compute import Compute
     from arcal.data import Data
+    from arcal.store import RunFolder
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Evaluate:
 
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], flag("RUN ...")]
     """Run folders, trained on the same data."""
+    skip_unfinished: Annotated[bool, flag()] = False
+    """Leave out runs that are not fully trained; they are named."""
     data: Annotated[str | None, flag("PATH")] = None
     """Where the runs' data is now, if it has moved since the training."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
@@ -98,8 +101,21 @@ def _compute(command: Evaluate) -> "Compute":
     )
 
 
-def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
-    """The runs that a command names, evaluated on the sets that it names."""
+def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder], list[RunFolder]]":
+    """The runs that are fully trained, and the others, which are refused unless `skip`."""
+    from arcal.training.run import check_done, how_far, is_done
+
+    done = [folder for folder in folders if is_done(folder)]
+    if not (skip and done):
+        check_done(folders, "" if skip else "; or leave such runs out with --skip-unfinished")
+    left = [folder for folder in folders if folder not in done]
+    if left:
+        say(f"arcal: left out, not fully trained: {', '.join(map(how_far, left))}")
+    return done, left
+
+
+def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
+    """The runs that a command names, evaluated on the sets that it names, and what was left out."""
     from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
     from arcal.console import bar
@@ -107,9 +123,10 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     from arcal.data.corrupted import CorruptedImages
     from arcal.data.overlap import sentence_for
     from arcal.evaluation import evaluate, write_table
+    from arcal.evaluation.grouping import same_data
     from arcal.robustness import check_order
     from arcal.store import RunFolder
-    from arcal.training.run import data_of, same_data
+    from arcal.training.run import data_of
 
     if not command.runs:
         raise ArcalError(
@@ -127,7 +144,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
         raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
     sets = [] if command.shift is None else shift_sets(command.shift)
-    folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
+    folders = [RunFolder.open(path) for path in command.runs]
+    folders, left = _finished(folders, command.skip_unfinished)
     same_data(folders)
     data = data_of(folders[0], command.data)
     if (overlap := sentence_for(data.test, data.train)) is not None:
@@ -157,8 +175,11 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             compute=compute,
             progress=progress,
         )
-    about = {"data": data.name, "order": command.order, "official": command.official is not None}
+    about: dict[str, Any] = {"data": data.name, "order": command.order}
+    about["official"] = command.official is not None
+    if left:
+        about["left_out"] = [folder.name for folder in left]
     write_table(table, subjects, **about)
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    return data, subjects
+    return data, subjects, [f"Left out, not fully trained: {folder.name}." for folder in left]
