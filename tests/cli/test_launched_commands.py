@@ -106,15 +106,24 @@ def test_the_files_of_two_processes_are_those_of_one(here, command):
     assert [name for name in wrote[0] if wrote[0][name] != wrote[1][name]] == []
 
 
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory):
+    """The scores of the model by one process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("scored"))
+        Path("net.py").write_text(CODE)
+        assert arcal("score", "net.py:net", *MODEL, "-q").code == 0
+        return Path("scores.parquet").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("mark", "words"),
     [("fails", "this model fails where it likes"), ("dies", "process was killed")],
 )
-def test_a_process_that_fails_ends_all_with_one_line_and_the_command_goes_on(here, mark, words):
+def test_a_process_that_fails_ends_all_with_one_line_and_the_command_goes_on(
+    here, scores, mark, words
+):
     command = ["score", "net.py:net", *MODEL]
-    here("alone")
-    assert alone(*command)[0] == 0
-    expected = Path("scores.parquet").read_bytes()
     here("together")
     Path(mark).touch()
     code, said = together(*command)
@@ -125,7 +134,7 @@ def test_a_process_that_fails_ends_all_with_one_line_and_the_command_goes_on(her
     assert blocks, "what was done is kept"
     Path(mark).unlink()
     assert together(*command)[0] == 0
-    assert Path("scores.parquet").read_bytes() == expected
+    assert Path("scores.parquet").read_bytes() == scores
 
 
 def test_devices_of_this_machine_share_the_sets(here):

@@ -182,7 +182,7 @@ def test_copies_used_longest_ago_make_room(pets, cache, monkeypatch):
     for name in ("one", "two"):  # all in use: more than the limit
         load_part(urls[name])
     assert named(cache).keys() == {"one", "two", "three"}
-    same(part, load_part(str(pets / "train.parquet")))
+    assert len(part.images(torch.arange(20))) == 20
     released()
     load_part(urls["two"])
     assert named(cache).keys() == {"one", "two", "three"}, "nothing was copied"
