@@ -85,6 +85,7 @@ class Reproduce:
             threads=self.threads,
             ray=self.ray,
         )
+        compute.begin("arcal.training", "arcal.evaluation", "arcal.compute.device")
         compute.log()
         loaded: dict[Any, Any] = {}
 

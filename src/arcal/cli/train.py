@@ -139,7 +139,9 @@ class Train:
             )
         run, tried = self._run(), {}
         compute = self._compute()
-        replace(compute, threads=self.threads, processes=self._processes).log(run.recipe.precision)
+        sharing = replace(compute, threads=self.threads, processes=self._processes)
+        sharing.begin("arcal.training", "arcal.compute.device")
+        sharing.log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
         if self.sweep:
             swept = self._swept(run)

@@ -50,7 +50,7 @@ def train_all(
     """
     compute = compute or Compute()
     check_trackers(compute.trackers)
-    compute.fabric()  # an accelerator that is not available raises before files are written
+    compute.devices()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
