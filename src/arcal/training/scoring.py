@@ -86,7 +86,10 @@ def score_run(
         if before := scoring.done():
             log.info(f"{before:,} of {len(part):,} images were scored before: {scoring.folder}")
         with watched(lambda: progress(scoring.done(), len(part))):
-            scoring.alone() if fabric is None else scoring.together(fabric)
+            if fabric is None or not (started or scoring.missing()):
+                scoring.alone()
+            else:
+                scoring.together(fabric)
     elif (left := path.with_suffix(SHARDS)).exists():  # of a process killed once it had merged them
         with locked(_lock(path)):
             shutil.rmtree(left, ignore_errors=True)
