@@ -1,6 +1,6 @@
 """arcal evaluate"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -80,7 +80,7 @@ class Evaluate:
         say(f"figures: {table}")
 
 
-def _compute(command: Evaluate) -> "Compute":
+def _begun(command: Evaluate) -> "Compute":
     """What shares the sets: workers, or devices, which are workers that have one each."""
     from arcal.compute import Compute
     from arcal.compute.launcher import joined
@@ -91,14 +91,16 @@ def _compute(command: Evaluate) -> "Compute":
             f"--workers {workers}: {processes} devices share the sets already, with one process "
             "each; leave --workers out"
         )
-    if joined() is None:
-        Compute(command.accelerator, processes=processes).devices()  # more than there are raise
-    return Compute(
+    compute = Compute(
         command.accelerator,
         workers=max(workers, processes),
         loaders=command.loaders,
         threads=command.threads,
     )
+    compute.begin("arcal.evaluation")
+    if joined() is None:
+        replace(compute, processes=processes).devices()  # more than there are raise
+    return compute
 
 
 def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder], list[RunFolder]]":
@@ -116,6 +118,7 @@ def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder],
 
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
     """The runs that a command names, evaluated on the sets that it names, and what was left out."""
+    compute = _begun(command)  # first, so that workers import what they need while this one does
     from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
     from arcal.console import bar
@@ -134,7 +137,6 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
             "take all that follows"
         )
     check_order(command.order)
-    compute = _compute(command)
     compute.log()
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
