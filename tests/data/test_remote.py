@@ -204,6 +204,7 @@ def test_what_another_process_reads_is_not_deleted(pets, server, cache, monkeypa
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     reader = subprocess.Popen([sys.executable, "-c", READS, f"{server.url}/web"], **pipes)
     try:
+        assert reader.stdout is not None
         assert reader.stdout.readline() == "reading\n"
         load_part(f"{in_memory(pets, 'one')}/train.parquet")
         assert [*cache.rglob("*.tar")], "they are read as they are needed"

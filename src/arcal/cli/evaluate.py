@@ -86,14 +86,14 @@ def _begun(command: Evaluate) -> "Compute":
     from arcal.compute.launcher import joined
 
     processes, workers = processes_for(command.devices, command.nodes), command.workers
-    if workers > 1 and processes > 1:
+    if workers != 1 and processes > 1:
         raise ArcalError(
             f"--workers {workers}: {processes} devices share the sets already, with one process "
             "each; leave --workers out"
         )
     compute = Compute(
         command.accelerator,
-        workers=max(workers, processes),
+        workers=processes if processes > 1 else workers,
         loaders=command.loaders,
         threads=command.threads,
     )
