@@ -74,8 +74,8 @@ def export_calibrated(
             "what comes from a .onnx file is exported as onnx only: leave the other formats out; "
             "the calibrator is written"
         )
-    for module in classifier.modules():  # an exported program inside refuses `.eval()`
-        module.training = False
+    for inner in classifier.modules():  # an exported program inside refuses `.eval()`
+        inner.training = False
     module: _Program
     if isinstance(x, Tensor):
         module, x = _SameDtype(classifier), x.detach().cpu()
