@@ -2,25 +2,17 @@
 
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from arcal.errors import ArcalError, first_line
+from arcal import arrays
+from arcal.errors import ArcalError
 
 
 def as_tensor(values: Any, name: str) -> Tensor:
-    """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
-    if isinstance(values, Tensor):
-        return values.detach().cpu()
+    """A tensor on the CPU, without a gradient, from a tensor, an array, lists of either."""
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
-    try:
-        return torch.tensor(np.asarray(values))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ArcalError(
-            f"{name} are no numbers in rows of equal length: {first_line(error)}"
-        ) from error
+    return arrays.as_tensor(values, name).detach().cpu()
 
 
 def as_labels(values: Any, N: int, Z: int) -> Tensor:
