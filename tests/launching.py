@@ -1,4 +1,4 @@
-"""Two processes of one program that find each other, as `torchrun` starts them."""
+"""Two processes of one program that find each other, started by `torchrun` or as it does it."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -18,6 +18,40 @@ def free_port() -> int:
     """A port of this machine that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def torchrun(*options: Any) -> list[str]:
+    """The beginning of a command that `torchrun` starts."""
+    return [sys.executable, "-m", "torch.distributed.run", *map(str, options), "-m", "arcal"]
+
+
+def on_one_machine(*options: Any) -> list[str]:
+    """The same in two processes."""
+    return torchrun("--nproc-per-node", 2, "--master-port", free_port(), *options)
+
+
+def start(command: Iterable[Any], **values: str) -> "subprocess.Popen[str]":
+    """Start a command, with more in its environment."""
+    return subprocess.Popen(
+        [*map(str, command)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | values,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> tuple[int, list[str]]:
+    """The exit code, and the lines that arcal itself said."""
+    try:
+        out, said = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    return process.returncode, [line for line in (out + said).splitlines() if _is_ours(line)]
+
+
+def _is_ours(line: str) -> bool:
+    return line.startswith(("arcal: ", "two", "srun", "runs", "/"))
 
 
 def on_two_processes(program: Path, *arguments: Any, seconds: int = 240, killed: int = 0) -> None:

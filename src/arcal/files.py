@@ -166,11 +166,12 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, shared: bool = False, wait: bool = True) -> Iterator[bool]:
     """Hold a lock on the file `path` while the block runs; other processes wait for it.
 
-    The lock is released when the process ends, however it ends. Windows has no such lock. A
-    symbolic link at `path` raises `ArcalError`: nothing is opened through it.
+    Several can hold a `shared` one. The block gets whether it is held: without `wait` it is not
+    where others hold it. The lock is released when the process ends, however it ends. Windows has
+    no such lock. A symbolic link at `path` raises `ArcalError`: nothing is opened through it.
 
     >>> with locked(Path("notes/.lock")):
     ...     pass  # no other process is in such a block
@@ -185,12 +186,17 @@ def locked(path: Path) -> Iterator[None]:
                 f"{path} is a symbolic link, but a lock is needed: delete it"
             ) from None
         raise
+    held = False
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise ArcalError(f"{path} is not a file, so it is no lock: delete it")
         if fcntl is not None:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+                fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
+                held = True
+            except BlockingIOError:
+                pass
             except OSError as error:
                 if error.errno not in NO_LOCKS:
                     raise
@@ -198,7 +204,7 @@ def locked(path: Path) -> Iterator[None]:
                     f"{path}: its file system has no locks ({error.strerror}), without which two "
                     "processes would write the same files: name a folder on another one"
                 ) from None
-        yield
+        yield held
     finally:
         os.close(file)
 

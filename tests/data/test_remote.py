@@ -17,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from arcal.data import load, load_part, load_table, load_test
+from arcal.data import copies, load, load_part, load_table, load_test
 from arcal.data.remote import READABLE, listed
 from arcal.errors import ArcalError
 from command_line import arcal
@@ -57,7 +57,8 @@ def pets(tmp_path):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ARCAL_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
+    yield tmp_path / "cache"
+    released()
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -156,6 +157,69 @@ def test_each_file_is_copied_once_and_again_when_it_changes(pets, server, cache)
     copy.write_bytes(copy.read_bytes()[:-1])
     same(load_part(f"{server.url}/pets"), load_part(str(pets)))
     assert copied() == [*shards, shards[1], shards[0]]
+
+
+def named(cache):
+    return {path.parent.name: path.name for path in cache.rglob("*.parquet")}
+
+
+def released():
+    copies._held.close()
+    copies._folders.clear()
+
+
+def test_copies_used_longest_ago_make_room(pets, cache, monkeypatch):
+    size = (pets / "train.parquet").stat().st_size
+    monkeypatch.setenv("ARCAL_CACHE_LIMIT", str(2.5 * size / 2**30))
+    urls = {name: f"{in_memory(pets, name)}/train.parquet" for name in ("one", "two", "three")}
+    for name in ("one", "two", "one"):
+        load_part(urls[name])
+        released()  # as when the process ends
+    assert named(cache).keys() == {"one", "two"}
+    part = load_part(urls["three"])
+    assert named(cache).keys() == {"one", "three"}
+    assert not [*(cache / "remote" / "memory" / "two").glob(".train*")], "nothing is left of it"
+    for name in ("one", "two"):  # all in use: more than the limit
+        load_part(urls[name])
+    assert named(cache).keys() == {"one", "two", "three"}
+    assert len(part.images(torch.arange(20))) == 20
+    released()
+    load_part(urls["two"])
+    assert named(cache).keys() == {"one", "two", "three"}, "nothing was copied"
+
+
+READS = """
+import sys
+from arcal.data import load_part
+part = load_part(sys.argv[1])
+print("reading", flush=True)
+input()
+print(part.images(part.ids[:5]).shape[0])
+"""
+
+
+@pytest.mark.slow
+def test_what_another_process_reads_is_not_deleted(pets, server, cache, monkeypatch):
+    monkeypatch.setenv("ARCAL_CACHE_LIMIT", "1e-9")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    reader = subprocess.Popen([sys.executable, "-c", READS, f"{server.url}/web"], **pipes)
+    try:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        load_part(f"{in_memory(pets, 'one')}/train.parquet")
+        assert [*cache.rglob("*.tar")], "they are read as they are needed"
+        assert reader.communicate("\n", timeout=60) == ("5\n", None)
+    finally:
+        reader.kill()
+    load_part(f"{in_memory(pets, 'two')}/train.parquet")
+    assert not [*cache.rglob("*.tar")]
+    assert named(cache).keys() == {"one", "two"}
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "much", "nan"])
+def test_a_limit_that_is_none_is_refused(pets, monkeypatch, limit):
+    monkeypatch.setenv("ARCAL_CACHE_LIMIT", limit)
+    assert refused(in_memory(pets, "pets")).startswith(f"ARCAL_CACHE_LIMIT={limit}: give GiB")
 
 
 def test_no_name_leads_out_of_the_cache(server, pets, cache):

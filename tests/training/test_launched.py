@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,42 +10,11 @@ import pytest
 
 from arcal.compute.launcher import Launcher
 from arcal.errors import ArcalError
-from launching import free_port
+from launching import finish, free_port, on_one_machine, start, torchrun
 
 SIZE = ["--images", "400", "--validation", "100", "--epochs", "2", "--quiet"]
 LEVELS = ["--method", "ar-adals", "--order", "gradient", "--levels", "2"]
 SOON = 60
-
-
-def torchrun(*options):
-    return [sys.executable, "-m", "torch.distributed.run", *map(str, options), "-m", "arcal"]
-
-
-def on_one_machine(*options):
-    return torchrun("--nproc-per-node", 2, "--master-port", free_port(), *options)
-
-
-def start(command, **values):
-    return subprocess.Popen(
-        [*map(str, command)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | values,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process):
-    """The exit code, and the lines that arcal itself said."""
-    try:
-        out, said = process.communicate(timeout=240)
-    finally:
-        process.kill()
-    return process.returncode, [line for line in (out + said).splitlines() if _is_ours(line)]
-
-
-def _is_ours(line):
-    return line.startswith(("arcal: ", "two", "srun", "runs", "/"))
 
 
 def bits(folder):
@@ -201,7 +169,12 @@ def test_ranks_end_with_torchrun(tmp_path):
         (["train", "--devices", "2", "--nodes", "2"], "give --devices 2 --nodes 1"),
         (["train", "--devices", "2", "--nope"], "there is no option --nope"),
         (["train", "--devices", "2", "--workers", "2"], "2 devices for each of several runs"),
-        (["score", "there/is/none"], "which only `arcal train` can join"),
+        (["score", "there/is/none"], "there/is/none is not a run folder: there is no such folder"),
+        (["score", "there/is/none", "--devices", "4"], "give --devices 2 --nodes 1"),
+        (["evaluate", "there/is/none", "--nodes", "2"], "give --devices 2 --nodes 1"),
+        (["evaluate", "there/is/none", "--workers", "2"], "2 devices share the sets already"),
+        (["audit", "a.py:net", "there/is/none", "--ray", "local"], "leave --ray out"),
+        (["plan", "train"], "start this command once, without it"),
     ],
 )
 def test_what_does_not_fit_is_one_line(command, words):

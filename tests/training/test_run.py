@@ -8,10 +8,11 @@ import pytest
 
 from arcal.data import load
 from arcal.errors import ArcalError
+from arcal.evaluation.grouping import same_data
 from arcal.networks import NETWORKS
 from arcal.store import RunFolder
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, data_of, is_done, read_run, same_data
+from arcal.training.run import Run, data_of, is_done, read_run
 from tiny_files import write_tiny
 
 SETTINGS = [

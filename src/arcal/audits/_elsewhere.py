@@ -56,8 +56,11 @@ def _opened(reopen: Reopen, device: torch.device) -> Any:
     key = pickle.dumps((reopen, device))
     if key not in _latest:
         _latest.clear()
-        console.quiet = True  # what is opened here is shown by the command itself
-        _latest[key] = reopen(device=device)
+        quiet, console.quiet = console.quiet, True  # the command itself shows what it opens
+        try:
+            _latest[key] = reopen(device=device)
+        finally:
+            console.quiet = quiet
     return _latest[key]
 
 

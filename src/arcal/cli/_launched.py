@@ -8,6 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from arcal.cli.audit import Audit
+from arcal.cli.calibrate import Calibrate
+from arcal.cli.evaluate import Evaluate
+from arcal.cli.score import Score
 from arcal.cli.train import Train
 from arcal.errors import ArcalError
 
@@ -30,18 +34,18 @@ def launcher() -> "Launcher | None":
 def run(command: Any) -> None:
     """Run a command, in all processes of a launcher if there is one.
 
-    A launcher that does not fit what the command says, and another command than `arcal train` in
-    several processes, raise `ArcalError`.
+    A launcher that does not fit what a training says, of whose configuration it is part, and a
+    command that nothing is shared of in several processes raise `ArcalError`.
     """
     by = launcher()
     if by is None:
         return command()
     if isinstance(command, Train):
         by.check(command.devices, command.nodes)
-    elif by.size > 1:
+    elif by.size > 1 and not isinstance(command, Audit | Calibrate | Evaluate | Score):
         raise ArcalError(
-            f"{by.name} started {by.size} processes, which only `arcal train` can join: start this "
-            "command once, without it"
+            f"{by.name} started {by.size} processes, which only train, score, evaluate, report, "
+            "audit and calibrate can join: start this command once, without it"
         )
     if by.size == 1:
         return command()
@@ -54,7 +58,8 @@ def run(command: Any) -> None:
             handler.addFilter(_name_rank)
     end_with_launcher()
     signal.signal(signal.SIGTERM, _stop)
-    return run_joined(by, command.accelerator, command)
+    machine: Any = getattr(command, "machine", command)
+    return run_joined(by, machine.accelerator, command)
 
 
 def _name_rank(record: logging.LogRecord) -> bool:

@@ -35,6 +35,14 @@ COMMANDS = {
     "plan": PlanJob,
 }
 
+ANY_MODEL, OWN_RUNS = ("score", "audit", "calibrate"), ("evaluate", "report")
+INSTEAD = {
+    ("--precision", *ANY_MODEL, *OWN_RUNS): "all is computed in float32; only `arcal train` has it",
+    ("--workers", *ANY_MODEL): "--devices is the number of processes that share the work",
+    ("--ray", *OWN_RUNS): "--devices, torchrun or srun share the sets",
+}
+"""Options that some commands lack although others have them: why, or what to use."""
+
 ABOUT = "Audit, calibrate and train classifiers that say how sure they are."
 
 
@@ -95,14 +103,18 @@ def _one_line(box: str, arguments: list[str]) -> str:
         elif line:
             words.append(line)
     text = " ".join(words).partition(" Got errors:")[0]
-    if match := re.match(r"Unrecognized options: (.*)", text):
-        given = match[1].split(", ")
-        option = next((one for one in given if one.startswith("-")), given[0])
+    if match := re.match(r"Unrecognized (?:or misplaced )?options: (.*)", text):
+        given = re.split(r", | \(applied to [\w ]+\) ?", match[1])
+        option = next((one for one in given if one.startswith("-")), given[0]).partition("=")[0]
         meant = re.findall(r"^[│| ]+(--[a-z][\w-]*)", box.partition("Perhaps you meant")[2], re.M)
-        text = f"there is no option {option.partition('=')[0]}"
+        text = f"there is no option {option}"
         if not option.startswith("-"):
             text = f"{option} is not expected here"
-        elif meant:
+        elif instead := [why for of, why in INSTEAD.items() if {option, *arguments[:1]} <= {*of}]:
+            text += f" here: {instead[0]}"
+        elif arguments[0].startswith("-"):
+            text += " before the command: name the command first"
+        elif option not in meant and meant:  # else another command has it
             text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
     if "Missing subcommand" in first:
         text = f"no command: {text}"

@@ -1,12 +1,12 @@
 """arcal evaluate"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder, flag
+from arcal.cli.model_and_data import check_folder, flag, processes_for
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from arcal.auditing import Subject
     from arcal.compute import Compute
     from arcal.data import Data
+    from arcal.store import RunFolder
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Evaluate:
 
     runs: Annotated[tyro.conf.Positional[tuple[Path, ...]], flag("RUN ...")]
     """Run folders, trained on the same data."""
+    skip_unfinished: Annotated[bool, flag()] = False
+    """Leave out runs that are not fully trained; they are named."""
     data: Annotated[str | None, flag("PATH")] = None
     """Where the runs' data is now, if it has moved since the training."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
@@ -57,7 +60,12 @@ class Evaluate:
     """Threads of the evaluation; more are worth it for large networks."""
     workers: Annotated[int, flag("N")] = 1
     """Processes that share the test sets, or the runs if there are fewer sets; with --accelerator
-    gpu each has its own GPU."""
+    gpu each has its own GPU, or takes turns if there are fewer."""
+    devices: Annotated[int, flag("N")] = 1
+    """The same, one process for each of N devices; more GPUs than there are is an error."""
+    nodes: Annotated[int, flag("N")] = 1
+    """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
+    them, and all see the folders of the runs. What they started need not be said again."""
     loaders: Annotated[int, flag("N")] = 0
     """Extra processes of each worker that read, decode and corrupt images ahead; worth it for a
     folder of images."""
@@ -72,8 +80,44 @@ class Evaluate:
         say(f"figures: {table}")
 
 
-def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
-    """The runs that a command names, evaluated on the sets that it names."""
+def _begun(command: Evaluate) -> "Compute":
+    """What shares the sets: workers, or devices, which are workers that have one each."""
+    from arcal.compute import Compute
+    from arcal.compute.launcher import joined
+
+    processes, workers = processes_for(command.devices, command.nodes), command.workers
+    if workers != 1 and processes > 1:
+        raise ArcalError(
+            f"--workers {workers}: {processes} devices share the sets already, with one process "
+            "each; leave --workers out"
+        )
+    compute = Compute(
+        command.accelerator,
+        workers=processes if processes > 1 else workers,
+        loaders=command.loaders,
+        threads=command.threads,
+    )
+    compute.begin("arcal.evaluation")
+    if joined() is None:
+        replace(compute, processes=processes).devices()  # more than there are raise
+    return compute
+
+
+def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder], list[RunFolder]]":
+    """The runs that are fully trained, and the others, which are refused unless `skip`."""
+    from arcal.training.run import check_done, how_far, is_done
+
+    done = [folder for folder in folders if is_done(folder)]
+    if not (skip and done):
+        check_done(folders, "" if skip else "; or leave such runs out with --skip-unfinished")
+    left = [folder for folder in folders if folder not in done]
+    if left:
+        say(f"arcal: left out, not fully trained: {', '.join(map(how_far, left))}")
+    return done, left
+
+
+def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
+    """The runs that a command names, evaluated on the sets that it names, and what was left out."""
     compute = _begun(command)  # first, so that workers import what they need while this one does
     from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
@@ -82,9 +126,10 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     from arcal.data.corrupted import CorruptedImages
     from arcal.data.overlap import sentence_for
     from arcal.evaluation import evaluate, write_table
+    from arcal.evaluation.grouping import same_data
     from arcal.robustness import check_order
     from arcal.store import RunFolder
-    from arcal.training.run import data_of, same_data
+    from arcal.training.run import data_of
 
     if not command.runs:
         raise ArcalError(
@@ -101,7 +146,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
         raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
     sets = [] if command.shift is None else shift_sets(command.shift)
-    folders: list[RunFolder] = [RunFolder.open(path) for path in command.runs]
+    folders = [RunFolder.open(path) for path in command.runs]
+    folders, left = _finished(folders, command.skip_unfinished)
     same_data(folders)
     data = data_of(folders[0], command.data)
     if (overlap := sentence_for(data.test, data.train)) is not None:
@@ -131,21 +177,11 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             compute=compute,
             progress=progress,
         )
-    about = {"data": data.name, "order": command.order, "official": command.official is not None}
+    about: dict[str, Any] = {"data": data.name, "order": command.order}
+    about["official"] = command.official is not None
+    if left:
+        about["left_out"] = [folder.name for folder in left]
     write_table(table, subjects, **about)
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    return data, subjects
-
-
-def _begun(command: Evaluate) -> "Compute":
-    from arcal.compute import Compute
-
-    compute = Compute(
-        command.accelerator,
-        workers=command.workers,
-        loaders=command.loaders,
-        threads=command.threads,
-    )
-    compute.begin("arcal.evaluation")
-    return compute
+    return data, subjects, [f"Left out, not fully trained: {folder.name}." for folder in left]

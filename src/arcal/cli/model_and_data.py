@@ -97,6 +97,9 @@ class SharingFlags:
 
     devices: Annotated[int, flag("N")] = 1
     """Devices, one process each: GPUs, or CPU processes with --accelerator cpu."""
+    nodes: Annotated[int, flag("N")] = 1
+    """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
+    them, and all see the folder that it is run in. What they started need not be said again."""
     ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster whose machines share the folder that the command is run in, or
     `local`, which runs --devices processes at a time; needs the package ray."""
@@ -107,10 +110,16 @@ class SharingFlags:
 
     def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
         """What the command runs on; `threads` unless they are given."""
-        from arcal.compute import Compute, check_count
+        from arcal.compute import Compute
+        from arcal.compute.launcher import joined
 
-        check_count("devices", self.devices)
-        if self.loaders and (self.ray is not None or self.devices > 1):
+        processes = processes_for(self.devices, self.nodes)
+        if self.ray is not None and joined() is not None:
+            raise ArcalError(
+                "--ray: a launcher started this command in several processes, which share the "
+                "work: leave --ray out, or start the command once"
+            )
+        if self.loaders and (self.ray is not None or processes > 1):
             raise ArcalError(
                 "--loaders read ahead for one process: leave them out, as each of several reads "
                 "for itself"
@@ -122,11 +131,35 @@ class SharingFlags:
             )
         return Compute(
             machine.accelerator,
-            processes=self.devices,
+            processes=processes,
             threads=threads if machine.threads is None else machine.threads,
             ray=self.ray,
             loaders=self.loaders,
         )
+
+
+def processes_for(devices: int, nodes: int) -> int:
+    """How many processes share the work: those of a launcher, else one for each of the devices.
+
+    Where a launcher started others than these numbers say, `ArcalError` is raised, and where none
+    has started those of several machines.
+    """
+    from arcal.compute import check_count
+    from arcal.compute.launcher import joined
+
+    check_count("devices", devices)
+    check_count("nodes", nodes)
+    if (ranks := joined()) is not None:
+        if (devices, nodes) != (1, 1):
+            ranks.launcher.check(devices, nodes)
+        return ranks.launcher.size
+    if nodes > 1:
+        raise ArcalError(
+            f"--nodes {nodes}: have this command started on {nodes} machines, by `torchrun "
+            f"--nnodes {nodes} --nproc-per-node {devices} -m arcal` and the rest of it, or by "
+            "`srun`"
+        )
+    return devices
 
 
 def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:

@@ -26,13 +26,13 @@ class Report(Evaluate):
         from arcal.report import write_report
 
         check_folder(self.out, ("index.html", "figures.json"))
-        data, subjects = evaluated(self, self.table or self.out / "evaluation.parquet")
+        data, subjects, notes = evaluated(self, self.table or self.out / "evaluation.parquet")
         page = write_report(
             self.out,
             subjects,
             title="Calibration by adversarial robustness",
             classes=data.classes,
-            notes=[],
+            notes=notes,
             part=None if self.no_images else data.test,
         )
         show(subjects, self.json)

@@ -143,7 +143,8 @@ class Score:
         from arcal.training.run import data_of
         from arcal.training.scoring import score_file, score_run
 
-        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--loaders"
+        own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--nodes"
+        own += ("--loaders",)
         groups = self.model, self.data, self.output, self.machine, self.sharing
         for name in given(*groups, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")

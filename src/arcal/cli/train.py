@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder, flag
+from arcal.cli.model_and_data import check_folder, flag, processes_for
 from arcal.cli.output import say
 from arcal.errors import ArcalError
 
@@ -74,6 +74,9 @@ class Train:
     """Number of images a batch, instead of the recipe's."""
     optimizer: Annotated[str | None, flag("NAME")] = None
     """Optimizer, instead of the recipe's: adam or sgd."""
+    precision: Annotated[str | None, flag("NAME")] = None
+    """Precision, instead of the recipe's: 32-true, or bf16-mixed, in which convolutions are in
+    bf16. Everything but training is in float32."""
     seeds: Annotated[tuple[int, ...], flag("N ...")] = (0,)
     """One run a seed."""
     sweep: Annotated[bool, flag()] = False
@@ -121,19 +124,13 @@ class Train:
     """Of the method; one that it does not have is refused."""
 
     def __call__(self) -> None:
-        from arcal.compute.launcher import joined
         from arcal.console import bar
         from arcal.data.overlap import sentence_for
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.run import read_run
 
-        if self.nodes > 1 and joined() is None:
-            raise ArcalError(
-                f"--nodes {self.nodes}: have this command started on {self.nodes} machines, by "
-                f"`torchrun --nnodes {self.nodes} --nproc-per-node {self.devices} -m arcal train` "
-                "or by `srun`"
-            )
+        processes_for(self.devices, self.nodes)
         if self._processes > 1 and (self.workers > 1 or self.ray):
             raise ArcalError(
                 f"{self._processes} devices for each of several runs at once: give --devices for "
@@ -229,6 +226,7 @@ class Train:
             "learning_rate": self.lr,
             "batch_size": self.batch_size,
             "optimizer": self.optimizer,
+            "precision": self.precision,
         }
         recipe = replace(recipe, **{key: one for key, one in given.items() if one is not None})
         return recipe if self.epochs is None else recipe.shortened(self.epochs)

@@ -104,7 +104,10 @@ class Compute:
             return torch.device("cpu")
         from arcal.compute.device import fabric_on
 
-        return fabric_on(self.accelerator).device
+        device = fabric_on(self.accelerator).device
+        if device.type == "cuda" and torch.cuda.is_initialized():  # a launcher gives each its own
+            return torch.device("cuda", torch.cuda.current_device())
+        return device
 
     def devices(self) -> list[torch.device]:
         """The devices of all processes; more than there are raise `ArcalError`.

@@ -1,4 +1,4 @@
-"""Many pieces of one work, shared by processes of this machine, one a device, or by a Ray cluster.
+"""Many pieces of one work, shared by processes of this machine, of a launcher, or of a Ray cluster.
 
 Each piece is done by itself and leaves a file, so that it does not matter which process does it,
 how many there are, or where an earlier command was killed.
@@ -9,17 +9,23 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 
 from arcal.compute._compute import Compute
+from arcal.compute.launcher import joined
 from arcal.compute.memory import keep_memory
-from arcal.compute.processes import begin_worker, process_pool, start_method
+from arcal.compute.processes import begin_worker, fan_out, process_pool, start_method
+from arcal.distributed import from_all
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Item = TypeVar("Item")
 Begun = TypeVar("Begun")
@@ -44,7 +50,8 @@ class Sharing(Protocol):
 def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
     """What shares the work while the block runs: the devices of `compute`, or its Ray cluster.
 
-    None where one process does it all. Local processes are started when there is work for them, and
+    Where a launcher started this command those are its processes, as many as `compute` has. None
+    where one process does it all. Local processes are started when there is work for them, and
     have imported `modules`. Threads are those of `compute`, or each process's share of them.
 
     >>> with shared(Compute(), set()) as sharing:
@@ -60,6 +67,9 @@ def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
         return
     if compute.processes == 1:
         yield None
+        return
+    if joined() is not None:
+        yield _Launched(compute)
         return
     devices = compute.devices()
     waiting = get_context(start_method(modules)).SimpleQueue()
@@ -86,6 +96,66 @@ class _Processes:
             if (error := job.result()) is not None:
                 raise error
             yield item
+
+
+class _Launched:
+    """The processes of a launcher, this one among them: a piece each, and then the next ones."""
+
+    def __init__(self, compute: Compute) -> None:
+        self.compute = compute
+
+    def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
+        pickled, rest = pickle.dumps(do), iter(items)
+        while some := list(islice(rest, self.compute.processes)):
+            in_all(self.compute, partial(_do_own, pickled, some, torch.get_num_threads()))
+            yield from some
+
+
+def _do_own(pickled: bytes, items: list[Any], threads: int, fabric: "Fabric") -> Exception | None:
+    torch.set_num_threads(threads)
+    keep_memory()
+    mine = items[fabric.global_rank : fabric.global_rank + 1]
+    return error_of(pickled, mine[0], fabric.device) if mine else None
+
+
+def in_all(compute: Compute, function: Callable[["Fabric"], Exception | None]) -> None:
+    """Call `function(fabric)` in all processes of a launcher, and raise the first error returned.
+
+    So that each process waits for all, and none for one that has failed.
+    """
+    from arcal.compute.device import run_on  # takes seconds to import
+
+    if (error := run_on(compute.fabric(), partial(_first_error, function))) is not None:
+        raise error
+
+
+def _first_error(
+    function: Callable[["Fabric"], Exception | None], fabric: "Fabric"
+) -> Exception | None:
+    return next(filter(None, from_all(function(fabric))), None)
+
+
+def in_shares(compute: Compute, do: Callable[[int, int, int], object]) -> None:
+    """Call `do(share, of, threads)`, which can be pickled, for each of the workers of `compute`.
+
+    They are started here, as `fan_out` does, or are the processes of a launcher, this one among
+    them. Each has a copy of `do`, and is to use as many threads as this process.
+    """
+    of, threads = compute.workers, torch.get_num_threads()
+    if joined() is None:
+        shares = [partial(do, share, of, threads) for share in range(of)]
+        return fan_out([shares], of, gpus=compute.gpus())
+    whole = replace(compute, processes=of)
+    return in_all(whole, partial(_do_share, pickle.dumps(do), threads))
+
+
+def _do_share(pickled: bytes, threads: int, fabric: "Fabric") -> Exception | None:
+    keep_memory()
+    try:
+        pickle.loads(pickled)(fabric.global_rank, fabric.world_size, threads)
+    except Exception as error:
+        return _sendable(error)
+    return None
 
 
 def _first_done(jobs: list["Future[Any]"]) -> Iterable["Future[Any]"]:
@@ -145,14 +215,18 @@ def error_of(pickled: bytes, item: Any, device: torch.device) -> Exception | Non
     try:
         _unpickled(pickled)(item, device)
     except Exception as error:
-        told = error
-        try:
-            pickle.loads(pickle.dumps(error))
-        except Exception:  # such as of a class that only the file of a model knows
-            told = RuntimeError(f"{type(error).__name__}: {error}")
-        told.add_note("".join(traceback.format_exception(error)))
-        return told
+        return _sendable(error)
     return None
+
+
+def _sendable(error: Exception) -> Exception:
+    told = error
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # such as of a class that only the file of a model knows
+        told = RuntimeError(f"{type(error).__name__}: {error}")
+    told.add_note("".join(traceback.format_exception(error)))
+    return told
 
 
 @lru_cache(maxsize=1)

@@ -2,20 +2,22 @@
 
 The names alone, as empty files in a folder for a moment, are read by the rules of local names. The
 files of the part that is read then lie in the user's cache under their own names, and are copied
-again once the store says that they have changed.
+again once the store says that they have changed, or once they had to make room (`copies`).
 """
 
 import contextlib
 import errno
 import logging
+import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
+from arcal.data.copies import cache_limit, delete_unused, facts_of, lock_of, use
 from arcal.data.decoded import cache_folder
 from arcal.errors import ArcalError
 from arcal.files import expanded, locked, parse_json, write_json, write_whole
@@ -90,7 +92,7 @@ def listed(url: str) -> Iterator[Listed]:
 
         def fetch(paths: Sequence[Path]) -> tuple[Path, ...]:
             relative = [path.relative_to(folder).as_posix() for path in paths]
-            return tuple(_copied(store, names[name], name, base) for name in relative)
+            return _copies(store, base, {name: names[name] for name in relative})
 
         rest = _bare(root)[len(_bare(base)) :].strip("/")
         with told():
@@ -149,21 +151,34 @@ def _is_inside(name: str) -> bool:
     return name.lower().endswith(READABLE) and ".." not in parts and "\\" not in name
 
 
-def _copied(store: Any, path: str, name: str, base: str) -> Path:
-    """A file's copy in the user's cache, made unless there is one of the same size and time."""
-    cache = cache_folder()
+def _copies(store: Any, base: str, names: Mapping[str, str]) -> tuple[Path, ...]:
+    """Copies of files in the user's cache, used until this process ends; others make room."""
+    cache, most = cache_folder(), cache_limit()
     if cache is None:
-        raise ArcalError(f"{path} has to be copied, but ARCAL_CACHE is empty: name a folder by it")
+        first = next(iter(names.values()))
+        raise ArcalError(f"{first} has to be copied, but ARCAL_CACHE is empty: name a folder by it")
+    root = cache / "remote"
     scheme = store.protocol if isinstance(store.protocol, str) else store.protocol[0]
     place = re.sub(r"^[a-z]+://|[:?*<>|\"\\]", "", _bare(base)).strip("/").split("/")
-    copy = cache.joinpath("remote", scheme, *(part for part in place if part != ".."), name)
-    facts = copy.with_name(f".{copy.name}.json")
-    with locked(copy.with_name(f".{copy.name}.lock")):
+    folder = root.joinpath(scheme, *(part for part in place if part != ".."))
+    copies = {folder / name: path for name, path in names.items()}
+    for copy in copies:
+        use(copy.parent)
+    if any([_is_new(store, path, copy) for copy, path in copies.items()]):
+        delete_unused(root, most)
+    return tuple(copies)
+
+
+def _is_new(store: Any, path: str, copy: Path) -> bool:
+    """Whether a copy had to be made, because there was none of the same size and time."""
+    facts = facts_of(copy)
+    with locked(lock_of(copy)):
         with _refusals(path):
             about = store.info(path)
         known = {key: str(value) for key, value in about.items() if CHANGES.search(key)}
         if copy.exists() and _read(facts) == known and about.get("size") in (None, _size(copy)):
-            return copy
+            os.utime(facts)
+            return False
         started = monotonic()
         facts.unlink(missing_ok=True)
         with _refusals(path):
@@ -172,7 +187,7 @@ def _copied(store: Any, path: str, name: str, base: str) -> Path:
             raise ArcalError(f"{path} was cut off on the way: run the command again")
         write_json(facts, known)
         log.info(f"copied {path} to {copy} in {monotonic() - started:.1f} s")
-    return copy
+    return True
 
 
 def _size(path: Path) -> int:

@@ -22,6 +22,7 @@ from arcal.evaluation.row import Row
 from arcal.evaluation.workload import Workload
 from arcal.robustness import Attack
 from arcal.store import RunFolder
+from arcal.training.run import check_done
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ def evaluate(
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
 
+    check_done(folders)
     groups = group_runs(folders)
     for some in (to_score, *to_calibrate.values()):
         _check_whole(groups, some)

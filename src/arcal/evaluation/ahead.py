@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from arcal.auditing import CLEAN
-from arcal.compute.processes import fan_out
+from arcal.compute.sharing import in_shares
 from arcal.compute.watch import watched
 from arcal.evaluation.predictor import Predictor, predict_together
 from arcal.evaluation.row import VALIDATION, Row
@@ -65,12 +65,9 @@ def _share(
     progress: Callable[[int], object],
 ) -> None:
     """Call `do(share, of, threads)` in each of the workers, and say how many sets are done."""
-    of, threads = work.compute.workers, torch.get_num_threads()
     counts = [work.done(folder) for folder in folders]
     with watched(lambda: progress(sum(count() for count in counts))):
-        fan_out(
-            [[partial(do, share, of, threads) for share in range(of)]], of, gpus=work.compute.gpus()
-        )
+        in_shares(work.compute, do)
 
 
 def score_share_of(

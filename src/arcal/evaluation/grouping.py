@@ -90,6 +90,17 @@ def group_runs(folders: Sequence[RunFolder]) -> list[Group]:
     ]
 
 
+def same_data(folders: list[RunFolder]) -> None:
+    """Raise `ArcalError` unless all runs have the same data and validation split."""
+    first, *others = folders
+    for other in others:
+        if not read_run(other).data.is_same(read_run(first).data):
+            raise ArcalError(
+                f"{other.path} was trained on other data or another split than {first.path}: "
+                "compare only runs with the same data and split"
+            )
+
+
 def method_of_run(run: Run) -> Method:
     """How a run is trained, which all its twins share.
 

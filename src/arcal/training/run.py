@@ -1,7 +1,7 @@
 """A run: the configuration of one training, and what can be read back from its folder."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -289,6 +289,22 @@ def is_done(folder: RunFolder) -> bool:
     return whole and not header.get("unscored", False)
 
 
+def how_far(folder: RunFolder) -> str:
+    """A run's folder and how many of its epochs are done, for people."""
+    return f"{folder.path} ({folder.epochs_done()} of {read_run(folder).run.recipe.epochs} epochs)"
+
+
+def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
+    """Raise `ArcalError` if a run is not finished, with what to do, or `else_do`."""
+    first, *others = [folder for folder in folders if not is_done(folder)] or [None]
+    if first is not None:
+        more = f", nor are {len(others)} others" if others else ""
+        raise ArcalError(
+            f"{how_far(first)} is not fully trained{more}: give `arcal train` the same options "
+            f"again, and it continues{else_do}"
+        )
+
+
 def fingerprint_of(folder: RunFolder) -> str:
     """16 hexadecimal digits of the SHA-256 of the checkpoint, which identify the model."""
     return sha256(folder.checkpoint.read_bytes()).hexdigest()[:16]
@@ -307,8 +323,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     >>> model(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 10])
     """
-    if not is_done(folder):
-        raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
+    check_done([folder])
     record = read_run(folder)
     run, Z, shape = record.run, len(record.data.classes), record.data.shape
     if source := run.source:
@@ -382,14 +397,3 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
             "give its path with --data"
         )
     return data
-
-
-def same_data(folders: list[RunFolder]) -> None:
-    """Raise `ArcalError` unless all runs have the same data and validation split."""
-    first, *others = folders
-    for other in others:
-        if not read_run(other).data.is_same(read_run(first).data):
-            raise ArcalError(
-                f"{other.path} was trained on other data or another split than {first.path}: "
-                "compare only runs with the same data and split"
-            )

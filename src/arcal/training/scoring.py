@@ -25,7 +25,7 @@ from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
 from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores, score_facts
-from arcal.training.run import fingerprint_of, is_done, model_of, read_run
+from arcal.training.run import check_done, fingerprint_of, model_of, read_run
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -133,8 +133,7 @@ def _file_and_fingerprint(
 ) -> tuple[Path, dict[str, Any]]:
     """The path of the scores, and what they are of, whatever they are made on."""
     check_order(order)
-    if not is_done(folder):
-        raise ArcalError(f"{folder.path} is not fully trained: run `arcal train` again")
+    check_done([folder])
     fingerprint: dict[str, Any] = {
         "model": fingerprint_of(folder),
         "data": part.fingerprint(),
