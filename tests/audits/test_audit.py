@@ -186,7 +186,7 @@ X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torc
         (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
         ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
-        ([(X, ["a"] * 40)], "labels are no numbers"),
+        ([(X, ["a"] * 40)], "labels must be numbers, not an array"),
         ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
         ([(X * torch.nan, Y)], "NaN or infinity"),
     ],
