@@ -33,9 +33,10 @@ def encode_labels(
     Integers are class numbers; so are text and floats that are whole numbers throughout. Other text
     is the name of a class. `names` are the names that the data itself has for its classes; without
     any, classes named by text are sorted, and numbered ones are "0" .. "Z-1", where Z - 1 is the
-    largest label. `classes` are those of the model, in its order: names are looked up in them, and so
-    are numbers that are all names there; other numbers without names count in them. A label that is missing, of another type or outside the
-    classes raises `ArcalError`, which calls the column `name`.
+    largest label. `classes` are those of the model, in its order: names are looked up in them, and
+    so are whole numbers if all are names there; other numbers without names count in them. A label
+    that is missing, of another type or outside the classes raises `ArcalError`, which calls the
+    column `name`.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
