@@ -79,11 +79,10 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
     ('1', '0')
     """
     title = title.casefold() if labels.dtype.kind == "b" else title
-    values = dict.fromkeys([*(as_text(labels) or []), title])
-    if len(values) == 2:
-        (other,) = (value for value in values if value != title)
-        return other, title
-    if title in ("0", "false") and len(values) == 1:
+    others = {value for value in as_text(labels) or () if value != title}
+    if len(others) == 1:
+        return others.pop(), title
+    if title in ("0", "false") and not others:
         raise ArcalError(
             f"{column} is the only column of the outputs, and every label is {title}: add a column "
             "for the other class"
