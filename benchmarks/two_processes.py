@@ -40,13 +40,15 @@ class Options:
     """How many images are scored."""
     budget: int = 150
     """The attack's budget."""
-    only: tuple[Literal["train", "devices", "evaluate", "score"], ...] = (
+    only: tuple[Literal["train", "devices", "members", "evaluate", "score"], ...] = (
         "train",
         "devices",
+        "members",
         "evaluate",
         "score",
     )
-    """What is timed: two runs trained, one trained on both, the two evaluated, one scored."""
+    """What is timed: two runs trained, one trained on both, an ensemble of two trained on both, the
+    two evaluated, one scored."""
 
 
 def main(options: Options) -> None:
@@ -65,6 +67,7 @@ def main(options: Options) -> None:
         commands = {
             "train": (train, "--workers", False),
             "devices": (train[:-1], "--devices", False),
+            "members": ([*train, "--ensemble"], "--devices", False),
             "evaluate": (shared, "--workers", True),
             "score": ([*score, "--budget", str(options.budget)], "--devices", True),
         }

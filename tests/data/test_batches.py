@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,12 @@ def test_the_default_order_ascends_and_part_of_the_positions_will_do():
     assert list(batches(part(7), 2, order=torch.tensor([], dtype=torch.int64))) == []
 
 
+@pytest.mark.parametrize("piece", [64, 2])
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core only
-def test_workers_give_the_same_batches_and_no_global_generator_is_touched(tmp_path):
+def test_workers_give_the_same_batches_and_no_global_generator_is_touched(
+    tmp_path, monkeypatch, piece
+):
+    monkeypatch.setattr("arcal.data._batches.PIECE", piece)
     for at in range(23):
         path = tmp_path / f"c{at % 3}" / f"{at}.png"
         path.parent.mkdir(exist_ok=True)
@@ -96,6 +101,19 @@ def test_what_is_read_ahead_is_what_is_there(tmp_path, workers):
     unexpected = torch.tensor([3, 1])
     for positions in (blocks[0], unexpected, *blocks[1:], blocks[0]):
         assert torch.equal(ahead.images(positions), part.images(positions))
+
+
+def test_one_batch_is_made_by_all_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr("arcal.data._batches.PIECE", 3)
+    part = files(tmp_path)
+    monkeypatch.setattr(
+        type(part), "images", lambda self, rows: torch.full((len(rows), 1), os.getpid())
+    )
+    ((_, images, _),) = batches(part, 12, workers=2)
+    assert images.shape == (12, 1)
+    makers = {*images.flatten().tolist()}
+    assert len(makers) == 2
+    assert os.getpid() not in makers
 
 
 def test_files_that_others_read_are_not_read_again_to_say_what_they_hold(tmp_path, monkeypatch):

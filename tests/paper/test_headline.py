@@ -8,10 +8,11 @@ import torch
 from made_up import SEEDS, changed, evaluated, every_run, shifts, subject
 
 from arcal.auditing import CLEAN
-from arcal.paper import headline
-from arcal.paper.headline import SETTING, VARIANTS
+from arcal.paper.headline import FAST, ITEM, VARIANTS
 from arcal.paper.result import as_markdown
+from arcal.paper.scales import Sources, settings_of
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARGIN, RANDOM, VANILLA
+from arcal.training.recipes import RECIPES
 
 FOG, SPATTER = shifts("fog 1", "spatter 3")
 GAPS = {VANILLA: 0.4, LS: 0.3, ADALS: 0.25, AR_ADALS: 0.05, MARGIN: 0.15, RANDOM: 0.2}
@@ -39,7 +40,7 @@ def both_ways(subjects):
 
 
 def make(subjects):
-    return headline.make(evaluated({SETTING: subjects}, scale="cpu"))
+    return ITEM.make(evaluated({ITEM.settings[0]: subjects}, scale="cpu"))
 
 
 def claim(result, start, name=""):
@@ -131,4 +132,14 @@ def test_the_page_has_both_footings(subjects):
 
 
 def test_a_scale_without_it_says_so():
-    assert headline.make({}).notes == ["CIFAR-10, all training images: not run at this scale."]
+    assert ITEM.make({}).notes == ["CIFAR-10, all training images: not run at this scale."]
+
+
+def test_with_the_fast_network_it_is_of_that_network_with_the_same_tests(subjects):
+    (setting,) = FAST.settings
+    run = settings_of("cpu", Sources())[setting].run
+    assert (run.network, run.recipe) == ("fast", RECIPES["fast"])
+    result = FAST.make(evaluated({setting: subjects}, scale="cpu"))
+    assert result.name == FAST.name == "headline-fast"
+    assert [one.text for one in result.claims] == [one.text for one in make(subjects).claims]
+    assert "CIFAR-10, fast network" in result.notes[0]

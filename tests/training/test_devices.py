@@ -5,9 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from arcal.compute import Compute
 from arcal.errors import ArcalError
+from arcal.store import load_tensors
 from arcal.training import train
+from arcal.training._fit import _Loop
 from arcal.training._train import check_devices
+from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, model_of, read_run
 
@@ -63,3 +67,72 @@ def test_what_is_unfinished_on_other_devices_is_not_begun_anew(tmp_path):
     check_devices(replace(run(1), threads=2), tmp_path, data)
     run(1).folder(tmp_path, data).log_epochs([{"epoch": 1}])
     check_devices(run(1), tmp_path, data)  # it has been begun already
+
+
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory):
+    """Three members, whose images are scored anew after the first epoch, in one process."""
+    whole = run(1, seeds=(0, 1, 2))
+    whole = replace(whole, settings=whole.settings | {"order": "margin", "rescore": [1]})
+    return whole, train(whole, tmp_path_factory.mktemp("one"))
+
+
+def same(folder, other):
+    """The same weights, optimizers and soft labels to the bit, and the same figures."""
+    (ours, header), (theirs, their_header) = map(
+        load_tensors, (folder.checkpoint, other.checkpoint)
+    )
+    assert header == their_header
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    for one, another in zip(folder.epochs(), other.epochs(), strict=True):
+        assert figures(one) == figures(another)
+
+
+def figures(record):
+    return {name: value for name, value in record.items() if "seconds" not in name}
+
+
+@pytest.mark.slow
+def test_members_on_two_devices_end_in_the_bits_of_one(ensemble, tmp_path):
+    whole, alone = ensemble
+    (two,) = train_all([whole], tmp_path, compute=Compute(processes=2))
+    assert two.name == alone.name
+    same(two, alone)
+
+
+@pytest.mark.slow
+def test_an_ensemble_continues_on_another_number_of_devices(ensemble, tmp_path, monkeypatch):
+    whole, alone = ensemble
+    epoch = _Loop.epoch
+
+    def stopped(self, number, *parts):
+        if number == 2:
+            raise KeyboardInterrupt
+        return epoch(self, number, *parts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            _Loop,
+            "epoch",
+            lambda self, *given: (
+                epoch(self, *given) if len(self.members) == 1 else stopped(self, *given)
+            ),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            train(whole, tmp_path)
+    assert whole.folder(tmp_path, whole.load()).epochs_done() == 1
+    same(train(whole, tmp_path, compute=Compute(processes=2)), alone)
+
+
+def test_more_devices_than_members_share_batches_and_not_members():
+    from arcal.cli.train import Train
+
+    def made(devices, seeds=(0, 1, 2), ensemble=True):
+        command = Train(devices=devices, seeds=seeds, ensemble=ensemble)
+        return command._run().devices, command._compute().processes
+
+    assert made(2) == (1, 2)
+    assert made(3) == (1, 3)
+    assert made(4) == (4, 1)
+    assert made(2, ensemble=False) == (2, 1)

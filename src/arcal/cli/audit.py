@@ -149,6 +149,7 @@ class Audit:
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
         compute = self.sharing.compute(self.machine)
+        compute.begin("arcal.audits")
         compute.log()
         settings, panel = self._settings(compute.device), self._panel()
         jobs = [

@@ -165,6 +165,7 @@ class Calibrate:
         from arcal.compute.sharing import shared
 
         compute = self.sharing.compute(self.machine)
+        compute.begin("arcal.audits")
         compute.log()
         batch, loaders = self.machine.batch, compute.loaders
         settings = Settings(order=None, batch=batch, device=compute.device, loaders=loaders)

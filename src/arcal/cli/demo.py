@@ -36,6 +36,7 @@ class Demo:
             raise ArcalError(f"seeds are {list(self.seeds)}: give at least one, each once")
         check_folder(self.out)
         compute = Compute(workers=self.workers, threads=1)
+        compute.begin("arcal.training", "arcal.evaluation", "arcal.compute.device")
         compute.log()
         evaluated, page, audit = demo(self.out, seeds=self.seeds, compute=compute)
         show(evaluated, self.json)

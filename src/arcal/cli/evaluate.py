@@ -13,6 +13,7 @@ from arcal.files import check_replaceable
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
+    from arcal.compute import Compute
     from arcal.data import Data
 
 
@@ -73,9 +74,9 @@ class Evaluate:
 
 def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     """The runs that a command names, evaluated on the sets that it names."""
+    compute = _begun(command)  # first, so that workers import what they need while this one does
     from arcal.auditing import shift_sets
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
-    from arcal.compute import Compute
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
@@ -91,12 +92,6 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
             "take all that follows"
         )
     check_order(command.order)
-    compute = Compute(
-        command.accelerator,
-        workers=command.workers,
-        loaders=command.loaders,
-        threads=command.threads,
-    )
     compute.log()
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
@@ -141,3 +136,16 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject]]":
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
     return data, subjects
+
+
+def _begun(command: Evaluate) -> "Compute":
+    from arcal.compute import Compute
+
+    compute = Compute(
+        command.accelerator,
+        workers=command.workers,
+        loaders=command.loaders,
+        threads=command.threads,
+    )
+    compute.begin("arcal.evaluation")
+    return compute

@@ -26,8 +26,9 @@ class Reproduce:
 
     items: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("ITEM ...")]
     """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all of these;
-    headline (few methods on all training images, at the scale cpu); tournament (methods that
-    train for shift, each with the same calibration after it)."""
+    headline (few methods on all training images, at the scale cpu), headline-fast (the same with
+    the fast network); tournament (methods that train for shift, each with the same calibration
+    after it)."""
     scale: Annotated[str, flag("NAME")] = "smoke"
     """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
     GPUs)."""
@@ -85,6 +86,7 @@ class Reproduce:
             threads=self.threads,
             ray=self.ray,
         )
+        compute.begin("arcal.training", "arcal.evaluation", "arcal.compute.device")
         compute.log()
         loaded: dict[Any, Any] = {}
 

@@ -157,7 +157,8 @@ class Score:
         compute = sharing.compute(self.machine, threads=1)
         compute.log()
         attack = None if order != "attack" else attack_of(self.ranking)
-        fabric = compute.fabric()
+        compute.begin("arcal.training", "arcal.compute.device")
+        fabric = compute.fabric_if_needed()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
         with compute.limited(), bar(f"scoring {name} by {order}", "images") as progress:
@@ -181,6 +182,7 @@ class Score:
         out = self.output.out or Path("scores.parquet")
         check_folder(out.parent, name="--out")
         compute, (spec, data) = self.sharing.compute(self.machine), self.what
+        compute.begin("arcal.audits")
         compute.log()
         settings = Settings(
             order=order,

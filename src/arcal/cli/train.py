@@ -104,7 +104,9 @@ class Train:
     """Threads of each run. Part of its configuration, because sums depend on it."""
     devices: Annotated[int, flag("N")] = 1
     """Devices that share each run, one process each: GPUs, or CPU processes with --accelerator cpu.
-    Part of its configuration, because batch norm sees only a share of each batch."""
+    They share its batches: part of its configuration, because batch norm sees only a share of each.
+    With --ensemble, and no more devices than members, they share the members, and the result is
+    that of one device."""
     nodes: Annotated[int, flag("N")] = 1
     """Machines that share each run, with --devices on each: `torchrun` or `srun` starts the same
     command on all of them, and all see the folder of the runs."""
@@ -139,7 +141,9 @@ class Train:
             )
         run, tried = self._run(), {}
         compute = self._compute()
-        replace(compute, threads=self.threads, processes=self._processes).log(run.recipe.precision)
+        sharing = replace(compute, threads=self.threads, processes=self._processes)
+        sharing.begin("arcal.training", "arcal.compute.device")
+        sharing.log(run.recipe.precision)
         check_folder(self.runs, name="--runs")
         if self.sweep:
             swept = self._swept(run)
@@ -181,11 +185,17 @@ class Train:
         """All that share a run."""
         return self.devices * self.nodes
 
+    @property
+    def _apart(self) -> bool:
+        """Whether each of them trains whole members of an ensemble."""
+        return self.ensemble and self._processes <= len(self.seeds)
+
     def _compute(self) -> "Compute":
         from arcal.compute import Compute
 
         return Compute(
             self.accelerator,
+            processes=self._processes if self._apart else 1,
             workers=self.workers,
             loaders=self.loaders,
             ray=self.ray,
@@ -208,7 +218,7 @@ class Train:
             images=self.images,
             classes=self.classes,
             threads=self.threads,
-            devices=self._processes,
+            devices=1 if self._apart else self._processes,
         )
 
     def _recipe(self) -> "Recipe":

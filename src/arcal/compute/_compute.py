@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from arcal._version import __version__
+from arcal.compute.launcher import joined
+from arcal.compute.processes import begin_server
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
-    from lightning_fabric import Fabric  # takes seconds to import: only where something is trained
+    from lightning_fabric import Fabric  # takes seconds to import: only where it is needed
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +75,21 @@ class Compute:
         for name, least in (("processes", 1), ("workers", 1), ("loaders", 0), ("threads", 1)):
             value = getattr(self, name)
             check_count(name, value, least)
+
+    def begin(self, *modules: str) -> None:
+        """Get ready to start the workers or processes, if there are several, that need `modules`.
+
+        They begin sooner where this comes before what they wait for, such as reading the data.
+
+        >>> Compute().begin("arcal.training")
+        """
+        if max(self.workers, self.processes) > 1 and self.ray is None and joined() is None:
+            begin_server({*modules})
+
+    def fabric_if_needed(self) -> "Fabric | None":
+        """The Fabric that shares a scoring; None for one process on the CPU, which needs none."""
+        alone = self.accelerator == "cpu" and self.processes == 1
+        return None if alone else self.fabric()
 
     def fabric(self, precision: str = "32-true", loggers: Sequence[Any] = ()) -> "Fabric":
         """A Fabric with the devices of this accelerator; `run_on` starts their processes."""

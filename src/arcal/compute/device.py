@@ -11,6 +11,7 @@ from typing import Any
 import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.strategies.single_device import SingleDeviceStrategy
 from torch.multiprocessing.spawn import ProcessException, ProcessExitedException
 from torch.nn.parallel import DistributedDataParallel
 
@@ -59,6 +60,16 @@ def fabric_of(
     options = {"strategy": _ddp("popen"), "environment": launcher.environment}
     options |= {"devices": launcher.devices, "num_nodes": launcher.nodes}
     return _fabric(accelerator, precision, loggers, **options)
+
+
+def fabric_of_one(fabric: Fabric) -> Fabric:
+    """A Fabric of this process alone, on its device and in the precision of `fabric`.
+
+    >>> fabric_of_one(fabric_on("cpu")).world_size
+    1
+    """
+    alone, precision = SingleDeviceStrategy(fabric.device), fabric.strategy.precision
+    return Fabric(accelerator=fabric.accelerator, strategy=alone, plugins=[precision])
 
 
 def _ddp(start_method: str) -> DDPStrategy:

@@ -16,6 +16,10 @@ from arcal.parents import end_with_parent
 
 Batch = tuple[Tensor, Tensor, Tensor]
 
+PIECE = 64
+"""Images that a process reads at a time: a large batch is made by all of them, and only pieces of
+those to come are held in shared memory."""
+
 
 def batches(
     part: Part, size: int, *, order: Tensor | None = None, workers: int = 0
@@ -90,11 +94,11 @@ class ReadAhead:
         return self._part.images(positions)
 
 
-class _Blocks(Dataset[Any]):
-    """A data set of batches, indexed by the positions of a batch. Errors are returned.
+class _Pieces(Dataset[Any]):
+    """A data set of pieces of batches, indexed by their positions. Errors are returned.
 
     A DataLoader would raise an error with the worker's traceback as a message of many lines. With a
-    batch comes what is known of its files, which need not be read once more to say what they hold.
+    piece comes what is known of its files, which need not be read once more to say what they hold.
     """
 
     def __init__(self, part: Part) -> None:
@@ -116,18 +120,30 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
     with catch_warnings():
         filterwarnings("ignore", message="This DataLoader will create")  # that was asked for
         loader = DataLoader(
-            _Blocks(part),
+            _Pieces(part),
             batch_size=None,
-            sampler=blocks,
+            sampler=[piece for block in blocks for piece in block.split(PIECE)],
             num_workers=workers,
             worker_init_fn=_begin,
             generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
         )
         read = iter(loader)
-    for positions, result in zip(blocks, read, strict=True):
-        if isinstance(result, ArcalError):
-            raise result
-        batch, known = result
-        if known is not None and (files := files_of(part, positions)) is not None:
-            files.learn(known.numpy())
-        yield tuple(batch)
+    for block in blocks:
+        batch: list[Tensor] = []
+        for n, positions in enumerate(block.split(PIECE)):
+            result = next(read)
+            if isinstance(result, ArcalError):
+                raise result
+            piece, known = result
+            if known is not None and (files := files_of(part, positions)) is not None:
+                files.learn(known.numpy())
+            batch = batch or [_room(len(block), column) for column in piece]
+            for whole, column in zip(batch, piece, strict=True):
+                whole[n * PIECE : n * PIECE + len(column)] = column
+        ids, images, labels = batch
+        yield ids, images, labels
+
+
+def _room(N: int, column: Tensor) -> Tensor:
+    """Room for a batch `(N, ...)` of such a column, from which a GPU copies without waiting."""
+    return column.new_empty((N, *column.shape[1:]), pin_memory=torch.cuda.is_available())

@@ -150,8 +150,11 @@ class _Counter:
 
     def more(self, done: int) -> None:
         self.done += done
-        self.progress(max(self.ahead, self.done), self.total)
+        self._tell()
 
     def ahead_to(self, done: int) -> None:
-        self.ahead = done
-        self.progress(done, self.total)
+        self.ahead = max(self.ahead, done)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.progress(max(self.ahead, self.done), self.total)

@@ -48,7 +48,7 @@ class Workload:
 
     def score(self, folder: RunFolder) -> Robustness:
         """A run's scores of the test images, kept in its folder."""
-        fabric, test = self.compute.fabric(), self.data.test
+        fabric, test = self.compute.fabric_if_needed(), self.data.test
         return score_run(folder, test, CLEAN.part, self.order, attack=self.attack, fabric=fabric)
 
     def parts(self) -> Iterator[tuple[EvaluationSet, Part, str]]:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from arcal.calibration import average, confidence_and_correct, ece
 from arcal.data import Folder, Part, as_input, batches
-from arcal.distributed import each_id_once
 from arcal.errors import ArcalError
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
 from arcal.training._rescoring import Rescoring, Scorer, forget
+from arcal.training._sharing import BatchesShared, MembersApart
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
 from arcal.training.trackers import flat
@@ -64,6 +65,7 @@ def fit(
     folder: RunFolder | None = None,
     rescore: Scorer | None = None,
     loaders: int = 0,
+    apart: bool = False,
 ) -> list[dict[str, Any]]:
     """Train the members in place and return one record an epoch.
 
@@ -76,7 +78,9 @@ def fit(
 
     The method stays on the CPU, where ids are looked up without waiting for the device. On several
     processes each batch is shared out, gradients and batch norm's buffers are averaged,
-    and every process sees all validation predictions, so all compute the same soft labels.
+    and every process sees all validation predictions, so all compute the same soft labels. Several
+    members can be trained `apart` instead: each by one process, which all have the same members
+    after each epoch, and end in the bits that one process ends in.
 
     >>> from arcal.data import InMemory
     >>> from arcal.compute import Compute
@@ -92,13 +96,16 @@ def fit(
     >>> records[2]["loss"] < records[0]["loss"]
     True
     """
-    if recipe.batch_size % fabric.world_size:
+    world = fabric.world_size
+    if apart and world > len(members):
+        raise ArcalError(f"{world} processes cannot train {len(members)} members apart: take fewer")
+    if not apart and recipe.batch_size % world:
         raise ArcalError(
-            f"a batch of {recipe.batch_size} cannot be shared by {fabric.world_size} processes: "
-            "choose a batch size that they divide"
+            f"a batch of {recipe.batch_size} cannot be shared by {world} processes: choose a batch "
+            "size that they divide"
         )
     method.begin(recipe.epochs, recipe.full_rate)
-    loop = _Loop(members, method, recipe, fabric, loaders)
+    loop = _Loop(members, method, recipe, fabric, loaders, apart)
     records = loop.restore(folder) if folder else []
     if folder and len(records) != (first := fabric.broadcast(len(records))):
         raise ArcalError(
@@ -172,16 +179,21 @@ class _Loop:
         recipe: Recipe,
         fabric: "Fabric",
         loaders: int,
+        apart: bool = False,
     ):
         self.members, self.method, self.recipe = members, method, recipe
         self.fabric, self.loaders = fabric, loaders
-        self.models, self.optimizers = [], []
-        for member in members:
+        self.sharing = (MembersApart if apart else BatchesShared)(fabric, len(members))
+        self.models, self.optimizers = {}, {}
+        for m, member in enumerate(members):
             model = member.model.to(memory_format=torch.channels_last)  # pyright: ignore
-            wrapped, optimizer = fabric.setup(model, recipe.optimizer_for(model))
-            self.models.append(wrapped)
-            self.optimizers.append(optimizer)
-        self.momenta = [_momenta(model) if recipe.core_batch else {} for model in self.models]
+            if m in self.sharing.mine:
+                wrapped, optimizer = self.sharing.on.setup(model, recipe.optimizer_for(model))
+                self.models[m], self.optimizers[m] = wrapped, optimizer
+            else:
+                model.to(fabric.device)
+        models = self.models.items()
+        self.momenta = {m: _momenta(model) if recipe.core_batch else {} for m, model in models}
         self.unscored = False
         """Whether the last epoch still has to be re-scored."""
 
@@ -196,11 +208,12 @@ class _Loop:
 
     def train(self, epoch: int, part: Part) -> float:
         """One epoch of every member; returns the mean loss."""
-        total, steps = torch.zeros((), device=self.fabric.device), 0
-        for m, member in enumerate(self.members):
+        totals, steps = torch.zeros(len(self.members), device=self.fabric.device), 0
+        rank, size = self.sharing.rank, self.recipe.batch_size // self.sharing.world
+        for m in self.sharing.mine:
+            member = self.members[m]
             self.models[m].train()
             order = torch.randperm(len(part), generator=draw(member.seed, "order", epoch))
-            rank, size = self.fabric.global_rank, self.recipe.batch_size // self.fabric.world_size
             self.method.draw_from(
                 lambda name, seed=member.seed, rank=rank: draw(seed, name, epoch, rank)
             )
@@ -212,7 +225,7 @@ class _Loop:
                 augment = unchanged
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(draw_seed(member.seed, "dropout", epoch, rank))
-                mine = self._share(order)
+                mine = self.sharing.positions(order)
                 last = math.ceil(len(mine) / size)
                 loader = batches(source, size, order=mine, workers=self.loaders)
                 for step, (ids, images, labels) in enumerate(loader, start=1):
@@ -222,12 +235,11 @@ class _Loop:
                         group["lr"] = self.recipe.rate(done if moving else epoch - 1)
                     x = as_input(augment(images, augmentation), self.fabric.device)
                     for loss in self._step(m, ids, x, labels.to(self.fabric.device)):
-                        total += loss
-                steps += last
+                        totals[m] += loss
+                steps = last * len(self.members)
             for norm, momentum in self.momenta[m].items():
                 norm.momentum = momentum
-        mean = self.fabric.all_reduce(total / steps, reduce_op="mean")
-        assert isinstance(mean, Tensor)
+        mean = self.sharing.mean_loss(totals, steps)
         if not torch.isfinite(mean):
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
         return float(mean)
@@ -246,11 +258,11 @@ class _Loop:
         self.optimizers[m].zero_grad()
         for n, part in enumerate(parts, start=1):
             # Processes exchange gradients once a step: with those of its last part.
-            waits = self.fabric.world_size > 1 and n < len(parts)
-            with self.fabric.no_backward_sync(self.models[m], enabled=waits):
+            waits = self.sharing.world > 1 and n < len(parts)
+            with self.sharing.on.no_backward_sync(self.models[m], enabled=waits):
                 for share in self._losses(m, *part):
                     loss = share * (len(part[0]) / len(ids))
-                    self.fabric.backward(loss)
+                    self.sharing.on.backward(loss)
                     losses.append(loss.detach())
         self.optimizers[m].step()
         return losses
@@ -272,25 +284,22 @@ class _Loop:
 
         The models are called without their wrappers: in float32, whatever they train in.
         """
-        for model in self.models:
-            model.eval()
-            for buffer in model.buffers():
-                if self.fabric.world_size > 1 and buffer.is_floating_point():
-                    buffer.copy_(self.fabric.all_reduce(buffer, reduce_op="mean"))
+        models = [self.members[m].model.eval() for m in self.sharing.mine]
+        self.sharing.average_buffers(models)
         columns = []
-        order = self._share(torch.arange(len(part)))
+        order = self.sharing.positions(torch.arange(len(part)))
         for ids, images, labels in batches(
             part, EVALUATION_BATCH, order=order, workers=self.loaders
         ):
             x = as_input(images, self.fabric.device)
-            logits = torch.stack([member.model(x) for member in self.members])
+            logits = self.sharing.gather_members(torch.stack([model(x) for model in models]))
             if not torch.isfinite(logits).all():
                 raise ArcalError("validation logits are not finite: lower the learning rate")
             log_probabilities = average(logits)
             confidence, correct = confidence_and_correct(log_probabilities.exp(), labels)
             surprise = -log_probabilities.gather(1, labels.unsqueeze(1)).squeeze(1)
             columns.append((ids, confidence, correct, surprise))
-        ids, confidence, correct, surprise = self._gathered(
+        ids, confidence, correct, surprise = self.sharing.gather_images(
             [torch.cat(column) for column in zip(*columns, strict=True)]
         )
         measures = {
@@ -309,43 +318,37 @@ class _Loop:
     @property
     def rate(self) -> float:
         """The learning rate of the last step."""
-        return self.optimizers[0].param_groups[0]["lr"]
-
-    def _share(self, order: Tensor) -> Tensor:
-        """The positions of this process: one of every `world_size`, padded at the end."""
-        world = self.fabric.world_size
-        order = torch.cat([order, order[: -len(order) % world]])
-        return order[self.fabric.global_rank :: world]
-
-    def _gathered(self, columns: list[Tensor]) -> list[Tensor]:
-        """All processes' columns `(N,)`, ascending by id (the first column), each id once."""
-        if self.fabric.world_size > 1:
-            columns = [self._from_all(column) for column in columns]
-        return each_id_once(*columns)
-
-    def _from_all(self, column: Tensor) -> Tensor:
-        column = column.to(self.fabric.device)
-        shares = [torch.empty_like(column) for _ in range(self.fabric.world_size)]
-        torch.distributed.all_gather(shares, column)
-        return torch.cat(shares).cpu()
+        return self.optimizers[self.sharing.mine[0]].param_groups[0]["lr"]
 
     def save(self, folder: RunFolder | None, records: list[dict[str, Any]]) -> None:
-        """All that is needed to continue after the last of these epochs, and their records."""
+        """All that is needed to continue after the last of these epochs, and their records.
+
+        Every process then has the weights of all members.
+        """
+        tensors = {f"method.{name}": t for name, t in self.method.state_dict().items()}
+        for m, member in enumerate(self.members):
+            state = self.sharing.state(m, partial(self._state, m))
+            if m not in self.sharing.mine:
+                member.model.load_state_dict(_named(state, f"member{m}."))
+            if folder and self.fabric.is_global_zero:
+                tensors |= state
         if folder is None or not self.fabric.is_global_zero:
             return
         folder.log_epochs(records)
-        tensors = {f"method.{name}": t for name, t in self.method.state_dict().items()}
-        for m, (member, optimizer) in enumerate(zip(self.members, self.optimizers, strict=True)):
-            for name, tensor in member.model.state_dict().items():
-                tensors[f"member{m}.{name}"] = tensor
-            for index, state in optimizer.state_dict()["state"].items():
-                for name, value in state.items():
-                    if value is not None:
-                        tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
         header = {"epoch": len(records), "run": folder.digest}
         if self.unscored:
             header["unscored"] = True
         save_tensors(folder.checkpoint, tensors, **header)
+
+    def _state(self, m: int) -> dict[str, Tensor]:
+        """The weights of a member, and its optimizer's state."""
+        weights = self.members[m].model.state_dict().items()
+        tensors = {f"member{m}.{name}": tensor for name, tensor in weights}
+        for index, state in self.optimizers[m].state_dict()["state"].items():
+            for name, value in state.items():
+                if value is not None:
+                    tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
+        return tensors
 
     def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
         """Load the folder's checkpoint, if there is one; returns the records up to it."""
@@ -360,8 +363,9 @@ class _Loop:
                 f"{header['epoch']}: delete the folder and train it again"
             )
         _load(self.method, tensors, "method.", folder.checkpoint)
-        for m, (member, optimizer) in enumerate(zip(self.members, self.optimizers, strict=True)):
+        for m, member in enumerate(self.members):
             _load(member.model, tensors, f"member{m}.", folder.checkpoint)
+        for m, optimizer in self.optimizers.items():
             state: dict[int, dict[str, Tensor]] = {}
             for name, tensor in _named(tensors, f"optimizer{m}.").items():
                 index, _, key = name.partition(".")

@@ -41,8 +41,9 @@ def train(
 
     A run that was interrupted continues after its last epoch, and a finished one is not trained
     again. `data` is the data set of the run if it is loaded already. `compute` says on what it is
-    trained, which does not change the result on the same device; threads and devices are the run's
-    own.
+    trained, which does not change the result on the same device: with several processes each
+    trains some of an ensemble's members. Threads, and the devices that share every batch, are the
+    run's own.
 
     A method that needs robustness levels first trains the vanilla run of each of its seeds, unless
     it exists, and scores the training and validation sets with it (section 4, "pre-compute"). All
@@ -65,7 +66,9 @@ def train(
     check_images(folder, data)
     if is_done(folder):
         return folder
-    compute = replace(compute or Compute(), threads=run.threads, processes=run.devices)
+    compute = compute or Compute()
+    processes = run.devices if run.devices > 1 else min(compute.processes, len(run.seeds))
+    compute = replace(compute, threads=run.threads, processes=processes)
     with compute.limited(), folder.locked():
         if not is_done(folder):  # another process may have trained it meanwhile
             keep_images(folder, data)
@@ -158,6 +161,7 @@ class _Training:
                 folder=self.folder,
                 rescore=_scorer(run, self.compute.loaders) if method.ranks else None,
                 loaders=self.compute.loaders,
+                apart=run.devices == 1 and fabric.world_size > 1,
             )
 
 

@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from arcal.compute import Compute
+from arcal.compute.launcher import joined
 from arcal.compute.processes import fan_out
 from arcal.compute.watch import watched
 from arcal.data import Data
@@ -36,9 +38,10 @@ def train_all(
 
     Runs whose levels or distances come from vanilla runs train those first. Finished runs are not
     trained again, and interrupted ones continue. The workers of `compute`, or its Ray cluster,
-    train one run each. Data sets are stored in `loaded`, which can be passed to the next call.
-    `progress` gets the number of epochs done and the total. A run that cannot be trained raises
-    `ArcalError` before any training begins.
+    train one run each; its processes train one member each of an ensemble, after its vanilla runs.
+    Data sets are stored in `loaded`, which can be passed to the next call. `progress` gets the
+    number of epochs done and the total. A run that cannot be trained raises `ArcalError` before any
+    training begins.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES
@@ -50,7 +53,7 @@ def train_all(
     """
     compute = compute or Compute()
     check_trackers(compute.trackers)
-    compute.fabric()  # an accelerator that is not available raises before files are written
+    compute.devices()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}
     for run in with_bases(runs):
@@ -69,6 +72,8 @@ def train_all(
         if not todo:
             pass
         elif compute.ray is None and compute.workers == 1:
+            if compute.processes > 1 and joined() is None:
+                _ahead_of_ensembles(todo, root.absolute(), alone, lambda run: loaded[_data(run)])
             for run in todo:
                 train(run, root, data=loaded[_data(run)], compute=alone)
         else:
@@ -98,6 +103,21 @@ def _waves(
         [*shares(ranked, data_of, root, alone)],
         jobs(ranked),
     ]
+
+
+def _ahead_of_ensembles(
+    todo: Sequence[Run], root: Path, compute: Compute, data_of: Callable[[Run], Data]
+) -> None:
+    """Single runs, one a process, and rankings by them: members have the processes afterwards."""
+    ensembles = [run for run in todo if len(run.seeds) > 1]
+    single = [run for run in todo if run not in ensembles]
+    alone = replace(compute, processes=1)
+    runs, rankings = (
+        _waves(single, root, alone, data_of)[0],
+        shares(ensembles, data_of, root, alone),
+    )
+    if waves := [[job for _, job in wave] for wave in (runs, rankings) if wave]:
+        fan_out(waves, compute.processes, gpus=compute.gpus())
 
 
 def load_all(

@@ -45,7 +45,7 @@ class Ranking:
             self.part,
             self.order,
             attack=self.attacked(),
-            fabric=compute.fabric(),
+            fabric=compute.fabric_if_needed(),
             loaders=compute.loaders,
         )
 

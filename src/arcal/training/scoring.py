@@ -73,20 +73,23 @@ def score_run(
     """
     attack = attack or BoundaryProjection()
     path, fingerprint = _file_and_fingerprint(folder, part, name, order, attack)
-    from arcal.compute.device import all_call, fabric_on, run_on  # takes seconds to import
+    started = False
+    if fabric is not None:
+        from arcal.compute.device import all_call  # takes seconds to import
 
-    fabric = fabric or fabric_on("cpu")
-    started = all_call(fabric)
+        started = all_call(fabric)
     if path.exists():
         log.info(f"{part.name} was scored before: {path}")
     if started or not path.exists():  # processes that run already must all take this branch
-        scoring = _scoring(folder, part, name, order, attack, fabric.device, loaders)
+        device = torch.device("cpu") if fabric is None else fabric.device
+        scoring = _scoring(folder, part, name, order, attack, device, loaders)
         if before := scoring.done():
             log.info(f"{before:,} of {len(part):,} images were scored before: {scoring.folder}")
         with watched(lambda: progress(scoring.done(), len(part))):
-            error = run_on(fabric, scoring.take_share)
-        if error is not None:
-            raise error
+            if fabric is None or not (started or scoring.missing()):
+                scoring.alone()
+            else:
+                scoring.together(fabric)
     elif (left := path.with_suffix(SHARDS)).exists():  # of a process killed once it had merged them
         with locked(_lock(path)):
             shutil.rmtree(left, ignore_errors=True)
@@ -207,6 +210,20 @@ class _Scoring:
         if self.path.exists():
             return len(self.part)
         return min(len(list(self.folder.glob("*.parquet"))) * SHARD, len(self.part))
+
+    def alone(self) -> None:
+        """Score the missing shards on the CPU, and merge all."""
+        keep_memory()
+        with locked(_lock(self.path)):
+            self.score(self.missing(), torch.device("cpu"))
+            self.merge()
+
+    def together(self, fabric: "Fabric") -> None:
+        """Have the processes of `fabric` score the missing shards, and merge all."""
+        from arcal.compute.device import run_on
+
+        if (error := run_on(fabric, self.take_share)) is not None:
+            raise error
 
     def take_share(self, fabric: "Fabric") -> Exception | None:
         """Score this process's share of the missing shards; the first process merges all shards.
