@@ -228,9 +228,9 @@ def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
 def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
     p, labels = [[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]], [1, 0, 1]
     audit = arcal.audit(as_predictions(probabilities=p, labels=labels))
-    said = torch.tensor([0.05 / 1.05, 0.9, 0.8]).log()
+    said = torch.tensor([0.005 / 1.005, 0.9, 0.8]).log()
     assert audit.models[0].overall.nll.value == pytest.approx(-said.mean().item())
-    assert "1 probability is 0, as if it were rounded: 0.05 is taken" in audit.summary()
+    assert "1 probability is 0, as if it were rounded: 0.005 is taken" in audit.summary()
 
 
 def states(model):
