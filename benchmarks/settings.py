@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from arcal.data import InMemory, load
-from arcal.data.parquet import LABEL, class_names, integers, read_part
+from arcal.data.columns import pick
+from arcal.data.parquet import LABEL, labels_of, read_part
+from arcal.data.parquet_columns import ParquetColumns
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
@@ -100,8 +102,10 @@ def cifar10_test(folder: Path) -> InMemory:
 
 @once
 def _cifar10(folder: Path, part: str) -> InMemory:
-    file = folder / "data" / f"cifar10-{part}.parquet"
-    return read_part([file], f"cifar10/{part}", integers(file, LABEL), class_names([file]))
+    columns = ParquetColumns((folder / "data" / f"cifar10-{part}.parquet",))
+    label = pick(columns, LABEL)
+    labels, names = labels_of(columns, label), columns.class_names(label)
+    return read_part(columns, f"cifar10/{part}", labels, names)
 
 
 def _on_cifar10(name: str, model: nn.Module, about: str, n: Draw) -> Setting:

@@ -48,6 +48,24 @@ def as_tensor(values: Any, name: str = "this argument") -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
 
 
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The bytes of a tensor's values, row after row, for a digest."""
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def places_of(ids: Tensor, known: Tensor) -> Tensor:
+    """The place of each of these ids `(B,)` among unique `known` ones `(N,)`; -1 of an unknown one.
+
+    >>> places_of(torch.tensor([8, 3, 7]), torch.tensor([5, 3, 8]))
+    tensor([ 2,  1, -1])
+    """
+    if not len(known):
+        return torch.full_like(ids, -1)
+    ascending, order = known.sort()
+    places = torch.searchsorted(ascending, ids.contiguous()).clamp(max=len(known) - 1)
+    return torch.where(ascending[places] == ids, order[places], -1)
+
+
 def as_float64(values: TensorLike, name: str = "this argument") -> Tensor:
     """A float64 tensor on the CPU, detached, of any numbers.
 

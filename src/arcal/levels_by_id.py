@@ -6,7 +6,28 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError
 
 
-class LevelsById(nn.Module):
+class ById(nn.Module):
+    """Values of examples by their ids, which are ascending and may be sparse.
+
+    All its buffers have a row an example, `ids` int64 `(N,)` among them.
+    """
+
+    ids: Tensor
+
+    def places(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The places `(B,)` of these ids in a table that is not empty, and which it knows, bool."""
+        places = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
+        return places, self.ids[places] == ids
+
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
+        for name, buffer in self._buffers.items():  # as long as the saved data set, not as before
+            if prefix + name in state_dict and buffer is not None:
+                loaded = torch.empty_like(state_dict[prefix + name], device=buffer.device)
+                setattr(self, name, loaded)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class LevelsById(ById):
     """A table from example id to level; ids may be sparse. An unknown id raises `ArcalError`.
 
     >>> table = LevelsById(R=3, part="train")
@@ -15,7 +36,6 @@ class LevelsById(nn.Module):
     tensor([0, 2, 0])
     """
 
-    ids: Tensor
     levels: Tensor
 
     def __init__(self, R: int, part: str):
@@ -48,17 +68,9 @@ class LevelsById(nn.Module):
             raise ArcalError(
                 f"there are no {self.part} levels: call assign({self.part!r}, ids, levels) first"
             )
-        positions = torch.searchsorted(self.ids, ids.contiguous()).clamp(max=len(self.ids) - 1)
-        known = self.ids[positions] == ids
+        places, known = self.places(ids)
         if not known.all():
             raise ArcalError(
                 f"{self.part} id {int(ids[~known][0])} has no level: assign a level to every id"
             )
-        return self.levels[positions]
-
-    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
-        for name in ("ids", "levels"):  # as long as the saved data set, so perhaps not as before
-            if prefix + name in state_dict:
-                device = getattr(self, name).device
-                setattr(self, name, torch.empty_like(state_dict[prefix + name], device=device))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        return self.levels[places]

@@ -11,7 +11,7 @@ from toy_images import random_images
 
 from arcal.data import InMemory, Part, batches
 from arcal.data.official_corruptions import official_types, open_official
-from arcal.data.parquet import integers
+from arcal.data.parquet_columns import ParquetColumns
 from arcal.errors import ArcalError
 
 N = 40  # images of the small test set, 10,000 in the real ones
@@ -108,8 +108,9 @@ def test_a_batch_does_not_load_the_file(real_size):
 def test_the_official_images_are_those_of_the_clean_ones(shared, tmp_path):
     """20 official images of each type, at their rows of an array of the official size."""
     oracle = np.load(shared / "oracles" / "cifar10c-20-images.npz")
-    labels = integers(shared / "data" / "cifar10-test.parquet", ("label",))
-    np.save(tmp_path / "labels.npy", np.tile(labels.numpy(), 5))
+    column = ParquetColumns((shared / "data" / "cifar10-test.parquet",)).read("label")
+    labels = torch.tensor(column.to_pylist())
+    np.save(tmp_path / "labels.npy", labels.tile(5).numpy())
     at = oracle["official_test_index"]
     shape = (50_000, 32, 32, 3)
     rows = open_memmap(tmp_path / "brightness.npy", mode="w+", dtype=np.uint8, shape=shape)

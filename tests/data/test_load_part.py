@@ -24,6 +24,7 @@ from arcal.data import (
     load_test,
 )
 from arcal.data.parquet import read_pixels
+from arcal.data.parquet_columns import ParquetColumns
 from arcal.errors import ArcalError
 
 GREY = random_images(6, 5, 7)
@@ -250,4 +251,4 @@ def test_real_cifar_alone_is_the_part_that_load_reads():
     assert part.name == "cifar10/test"
     assert part.classes[:3] == ("airplane", "automobile", "bird")
     assert part.labels.bincount().tolist() == [1000] * 10
-    assert torch.equal(pixels(part), read_pixels([file], 10_000))
+    assert torch.equal(pixels(part), read_pixels(ParquetColumns((file,))))

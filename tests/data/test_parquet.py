@@ -11,7 +11,9 @@ from PIL import Image
 from toy_images import SHARED, encode, random_images
 
 from arcal.data import load_table
-from arcal.data.parquet import class_names, integers, read_parquet, read_pixels
+from arcal.data.columns import pick
+from arcal.data.parquet import LABEL, read_parquet, read_pixels
+from arcal.data.parquet_columns import ParquetColumns
 from arcal.data.parquet_files import find
 from arcal.errors import ArcalError
 
@@ -157,7 +159,7 @@ def test_two_columns_of_one_name_raise(tmp_path):
     labels = pa.array([0, 1])
     pq.write_table(pa.table([labels, labels], names=["label", "label"]), tmp_path / "x.parquet")
     with pytest.raises(ArcalError, match=r"x\.parquet has 2 columns label: leave one"):
-        integers(tmp_path / "x.parquet", ("label",))
+        pick(ParquetColumns((tmp_path / "x.parquet",)), LABEL)
 
 
 def test_two_columns_of_ids_are_told_and_not_taken_for_none(tmp_path, write_parquet):
@@ -202,11 +204,12 @@ def test_a_damaged_file_raises(tmp_path, write_parquet, keep):
 
 @pytest.fixture(scope="module")
 def cifar10_test():
-    """The file of the 10,000 real test images, and their pixels."""
+    """The columns of the 10,000 real test images, and their pixels."""
     file = SHARED / "data" / "cifar10-test.parquet"
     if not file.exists():
         pytest.skip("the real data is not there: set ARCAL_SHARED")
-    return file, read_pixels([file], 10_000)
+    columns = ParquetColumns((file,))
+    return columns, read_pixels(columns)
 
 
 def test_real_cifar10_is_the_official_test_set_in_the_official_order(cifar10_test):
@@ -220,10 +223,10 @@ def test_real_cifar10_is_the_official_test_set_in_the_official_order(cifar10_tes
 
 
 def test_real_cifar10_has_ten_classes_of_a_thousand(cifar10_test):
-    file, pixels = cifar10_test
+    columns, pixels = cifar10_test
     assert pixels.shape == (10_000, 3, 32, 32)
-    assert integers(file, ("label",)).bincount().tolist() == [1000] * 10
-    assert (class_names([file]))[:3] == ("airplane", "automobile", "bird")
+    assert np.bincount(columns.read("label").to_numpy()).tolist() == [1000] * 10
+    assert columns.class_names("label")[:3] == ("airplane", "automobile", "bird")
 
 
 def test_webp_decodes_as_another_decoder_says():

@@ -9,12 +9,15 @@ from torch import Tensor
 from arcal.auditing._measures import stability
 from arcal.auditing._spread import Spread
 from arcal.auditing._subject import Subject, shared_levels
-from arcal.calibration import by_level, confidence_and_correct
+from arcal.calibration import by_level
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 
 WEAKEST = 3
 """The least robust levels whose mean gap is called out."""
+
+
+OF_RUNS = ("accuracy", "confidence", "ece", "gap", "misclassified")
 
 
 @dataclass(frozen=True)
@@ -81,21 +84,15 @@ def figures_by_level(subject: Subject, R: int, Z: int) -> LevelFigures:
     for predictions, robustness in zip(subject.clean, subject.robustness, strict=True):
         if not torch.equal(predictions.ids, robustness.ids):
             raise ArcalError(f"{subject.name}: predictions and robustness are of different images")
-        probabilities = predictions.log_probabilities.exp()
-        confidence, correct = confidence_and_correct(probabilities, predictions.labels)
-        cut = levels(robustness.robustness, robustness.ids, R)
-        labels = predictions.labels
-        runs.append(by_level(confidence, correct, cut, R, labels=labels, classes=Z))
+        cut, labels = levels(robustness.robustness, robustness.ids, R), predictions.labels
+        told = predictions.confidence, predictions.correct
+        runs.append(by_level(*told, cut, R, labels=labels, classes=Z))
     histogram = torch.stack([run.class_histogram for run in runs]).double().mean(dim=0)
     stable = {}
     if len(runs) > 1:
         _, stable = stability(subject.clean, shared_levels(subject.robustness, R), R)
     return LevelFigures(
-        accuracy=torch.stack([run.accuracy for run in runs]),
-        confidence=torch.stack([run.confidence for run in runs]),
-        ece=torch.stack([run.ece for run in runs]),
-        gap=torch.stack([run.gap for run in runs]),
-        misclassified=torch.stack([run.misclassified for run in runs]),
+        **{name: torch.stack([getattr(run, name) for run in runs]) for name in OF_RUNS},
         class_share=histogram / histogram.sum(dim=1, keepdim=True),
         stability=stable,
     )

@@ -202,10 +202,12 @@ def _picked(
             lines = f"{safe[0]}: {refused[safe[0]]}"
             return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
         return None, "none of those named keeps the accuracy: the model stays as it is"
-    if candidates[best].change.sign >= 0:
+    change = candidates[best].change
+    if change.sign >= 0:
         return None, (
             f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
-            f"{_signed(candidates[best].change)}): the model stays as it is"
+            f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
+            "is"
         )
     equal = [
         name
@@ -220,7 +222,3 @@ def _picked(
         f"the best ({best}, whose log-loss is lower by {candidates[name].behind.value:.4f}: chance "
         "explains that)"
     )
-
-
-def _signed(of: Estimate) -> str:
-    return f"{of.value:+.4f} [{of.low:+.4f}, {of.high:+.4f}]"

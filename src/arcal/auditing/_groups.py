@@ -15,7 +15,6 @@ from arcal.calibration import (
     Bootstrap,
     binomial_p,
     bootstrap_ece_by_group,
-    confidence_and_correct,
     ece_by_chance,
     exact_interval,
     holm,
@@ -90,8 +89,7 @@ def by_group(
     >>> many.verdict, few.n, few.verdict, few.ece
     ('under-confident', 10, 'too few', None)
     """
-    p = predictions.log_probabilities.exp()
-    confidence, correct = confidence_and_correct(p, predictions.labels)
+    confidence, correct = predictions.confidence, predictions.correct
     N, G = len(confidence), len(names)
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
     size, right, effective = _counted(confidence, correct, groups, G, w)

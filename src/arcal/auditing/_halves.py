@@ -110,34 +110,25 @@ def posthoc_on_halves(
     w = as_weights(weights, len(predictions.ids))
     if validation is None:
         first = halves(predictions.ids, predictions.labels)
-        smaller = int(min(first.sum(), (~first).sum()))
-        if smaller < HALF:
-            return Halves(
-                int(first.sum()),
-                int((~first).sum()),
-                too_small=f"a half would have {smaller} inputs, and {HALF} are needed: audit "
-                f"{2 * HALF} or give validation predictions",
-            )
         fit, shown, w = predictions.rows(first), predictions.rows(~first), w[~first]
-        if not w.any():
-            return Halves(
-                len(fit.ids),
-                len(shown.ids),
-                too_small="all inputs of the half to show them on weigh 0: weigh more of them",
-            )
     else:
-        if len(validation.ids) < HALF:
-            return Halves(
-                len(validation.ids),
-                len(predictions.ids),
-                too_small=f"there are {len(validation.ids)} validation inputs, and {HALF} are "
-                "needed: give more",
-            )
         fit, shown = validation, predictions
-    shown_on = len(shown.ids)
-    if resamples is None:
-        resamples = usual_resamples(shown_on)
-    draws = stored_counts(shown_on, resamples, seed=0)
+    fitted_on, shown_on = len(fit.ids), len(shown.ids)
+    too_small = None
+    if validation is not None and fitted_on < HALF:
+        too_small = f"there are {fitted_on} validation inputs, and {HALF} are needed: give more"
+    elif validation is None and min(fitted_on, shown_on) < HALF:
+        too_small = (
+            f"a half would have {min(fitted_on, shown_on)} inputs, and {HALF} are needed: audit "
+            f"{2 * HALF} or give validation predictions"
+        )
+    elif not w.any():
+        too_small = "all inputs of the half to show them on weigh 0: weigh more of them"
+    if too_small is not None:
+        return Halves(fitted_on, shown_on, too_small=too_small)
+    draws = stored_counts(
+        shown_on, usual_resamples(shown_on) if resamples is None else resamples, seed=0
+    )
     n = round(effective_number(w))
     before = resampled(shown.log_probabilities, shown.labels, draws, weights=w)
     outcomes, refused = {}, {}
@@ -155,7 +146,7 @@ def posthoc_on_halves(
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
-    return Halves(len(fit.ids), len(shown.ids), outcomes, refused)
+    return Halves(fitted_on, shown_on, outcomes, refused)
 
 
 def halves(ids: Tensor, labels: Tensor, seed: int = 0) -> Tensor:

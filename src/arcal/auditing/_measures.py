@@ -13,7 +13,6 @@ from arcal.calibration import (
     brier,
     churn_per_input,
     class_wise_ece,
-    confidence_and_correct,
     debiased_ece,
     ece_if_calibrated,
     equal_mass_ece,
@@ -73,7 +72,7 @@ def figures(predictions: Predictions) -> dict[str, float]:
     """
     log_probabilities = predictions.log_probabilities
     probabilities = log_probabilities.exp()
-    confidence, correct = confidence_and_correct(probabilities, predictions.labels)
+    confidence, correct = predictions.confidence, predictions.correct
     reliability = Reliability().update(confidence, correct)
     accuracy, mean_confidence = float(correct.double().mean()), float(confidence.mean())
     return {
@@ -100,8 +99,7 @@ def ece_interval(predictions: Predictions) -> dict[str, float]:
     >>> ends["ece_low"] < figures(sure)["ece"] < ends["ece_high"]
     True
     """
-    probabilities = predictions.log_probabilities.exp()
-    low, high = bootstrap_ece(*confidence_and_correct(probabilities, predictions.labels)).basic
+    low, high = bootstrap_ece(predictions.confidence, predictions.correct).basic
     return {"ece_low": low, "ece_high": high}
 
 

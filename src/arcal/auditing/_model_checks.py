@@ -115,8 +115,9 @@ def _check_inputs(x: Inputs) -> None:
             raise ArcalError(f"input {name!r} is {tuple(part.shape)}: rows (N, ...) are needed")
         wrong = ~part.isfinite().flatten(1).all(dim=1) if part.ndim > 1 else ~part.isfinite()
         if wrong.any():
+            row = int(wrong.nonzero()[0])
             raise ArcalError(
-                f"input {name!r} holds NaN or infinity in row {_first(wrong)}: clean the data first"
+                f"input {name!r} holds NaN or infinity in row {row}: clean the data first"
             )
 
 
@@ -187,7 +188,3 @@ def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
 
 def _words(dtypes: set[torch.dtype]) -> str:
     return " and ".join(sorted(map(str, dtypes)))
-
-
-def _first(wrong: Tensor) -> int:
-    return int(wrong.nonzero()[0, 0])

@@ -6,7 +6,7 @@ from torch import Tensor
 from arcal.auditing._estimate import effective_numbers
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._subject import Subject
-from arcal.calibration import Reliability, confidence_and_correct, exact_interval
+from arcal.calibration import Reliability, exact_interval
 from arcal.calibration._ece import bin_of
 from arcal.calibration.checks import as_weights
 
@@ -26,8 +26,7 @@ def reliability(predictions: Predictions, weights: Tensor | None = None) -> Reli
     >>> round(reliability(half, torch.tensor([3.0, 1.0])).accuracy[11].item(), 2)
     0.75
     """
-    probabilities = predictions.log_probabilities.exp()
-    confidence, correct = confidence_and_correct(probabilities, predictions.labels)
+    confidence, correct = predictions.confidence, predictions.correct
     bins = Reliability()
     if weights is None:
         return bins.update(confidence, correct)

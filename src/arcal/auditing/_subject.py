@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.arrays import places_of
 from arcal.auditing._measures import Measures, ece_interval, measure
 from arcal.auditing._ood import OutOfDistribution
 from arcal.auditing._predictions import Predictions
@@ -176,9 +177,8 @@ def shared_levels(robustness: Sequence[Robustness], R: int, ids: Tensor | None =
         raise ArcalError(
             f"{len(ids)} test images cannot be cut into {R} levels, as a report does: use more"
         )
-    order = scored.argsort()
-    positions = order[torch.searchsorted(scored[order], ids).clamp(max=len(scored) - 1)]
-    if not torch.equal(scored[positions], ids):
+    positions = places_of(ids, scored)
+    if (positions < 0).any():
         raise ArcalError("not all of these images have been scored: score the whole test set")
     distances = torch.stack([run.robustness[positions] for run in robustness])
     return levels(mean_rank(distances, ids), ids, R)

@@ -59,7 +59,8 @@ def _first_batch_norm(model: Model, x: InputsLike) -> _Met | None:
         assert isinstance(layer, _BatchNorm)
         raise _Met(layer, given[0].detach())
 
-    layers = [one for one in _modules(model) if isinstance(one, _BatchNorm)]
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    layers = [one for one in modules if isinstance(one, _BatchNorm)]
     hooks = [layer.register_forward_pre_hook(stop) for layer in layers]
     try:
         if hooks:
@@ -73,7 +74,3 @@ def _first_batch_norm(model: Model, x: InputsLike) -> _Met | None:
         for hook in hooks:
             hook.remove()
     return None
-
-
-def _modules(model: Model) -> list[nn.Module]:
-    return list(model.modules()) if isinstance(model, nn.Module) else []

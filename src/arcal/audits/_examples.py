@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from arcal.arrays import bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.data import Part, as_input
 from arcal.errors import ArcalError
@@ -105,8 +106,7 @@ class Examples:
         digest = sha256()
         for tensor in (*inputs.named.values(), labels):
             digest.update(repr((tensor.shape, tensor.dtype)).encode())
-            flat = tensor.detach().cpu().contiguous().view(-1)
-            digest.update(flat.view(torch.uint8).numpy().tobytes())
+            digest.update(bytes_of(tensor))
         return cls(
             name=name,
             ids=torch.arange(len(labels)) if ids is None else torch.as_tensor(ids).long(),

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from arcal.arrays import places_of
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
@@ -145,8 +146,7 @@ def audited(
     classes = job.examples.classes if job.examples else job.classes
     weights, names = None, None
     if job.examples is not None:
-        order = job.examples.ids.argsort()
-        rows = order[torch.searchsorted(job.examples.ids[order], block.ids)]
+        rows = places_of(block.ids, job.examples.ids)
         weights = None if job.examples.weights is None else job.examples.weights[rows]
         if (known := job.examples.names) is not None:
             names = tuple(str(known[i]) for i in rows.tolist())

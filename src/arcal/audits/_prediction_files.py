@@ -18,9 +18,8 @@ from torch import Tensor
 from arcal.auditing import Predictions, as_predictions
 from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one, numbered
 from arcal.calibration.checks import as_weights
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
-from arcal.printable import one_line
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
     except FileNotFoundError:
         raise ArcalError(f"{path} is missing: give the file of your predictions") from None
     except (*NO_ARRAY, pa.ArrowException) as error:
-        reason = one_line(error) or type(error).__name__
+        reason = first_line(error)
         remedy = f": {NO_PICKLES}" if "allow_pickle" in reason else ""
         raise ArcalError(f"{path} cannot be read ({reason}){remedy}") from error
     of = saved.predictions

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal._version import __version__
+from arcal.arrays import bytes_of
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed, check_model
 from arcal.auditing.labels import as_whole_numbers
@@ -264,8 +265,7 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
     if isinstance(model, nn.Module):
         for name, tensor in model.state_dict().items():
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            flat = tensor.detach().cpu().contiguous().view(-1)
-            digest.update(flat.view(torch.uint8).numpy().tobytes() if len(flat) else b"")
+            digest.update(bytes_of(tensor))
     with frozen(model):
         x = Inputs.of(examples.read(examples.order()[:8])).to(device)
         logits = model(x.parts).float().cpu()

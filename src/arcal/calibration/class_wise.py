@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration._ece import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities
 from arcal.errors import ArcalError
 
@@ -60,9 +61,7 @@ class ClassWise:
                 f"probabilities have {Z} classes, not {self.classes}: pass one column per class"
             )
         labels = as_classes(labels, N, Z)
-        inner_edges = torch.arange(1, self.bins, dtype=torch.float64) / self.bins
-        k = torch.bucketize(probabilities, inner_edges, right=False)  # an edge is in the bin below
-        cell = k + self.bins * torch.arange(Z)
+        cell = bin_of(probabilities, self.bins) + self.bins * torch.arange(Z)
         rounded = (probabilities / GRID).round_().mul_(GRID)
         self.count += self._sums(cell)
         self.probability_sums += self._sums(cell, rounded)

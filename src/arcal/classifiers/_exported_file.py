@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from arcal.classifiers._opened_classifier import Kind, Loaded
+from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import versions
 from arcal.files import parse_json
@@ -53,7 +53,6 @@ def load_exported(path: Path) -> Loaded:
         ) from error
     digest = hashlib.sha256(content).hexdigest()
     shape = _input_shape(program)
-    kinds: dict[int, Kind] = {1: "table", 3: "images"}
     return Loaded(
         path.stem,
         program,
@@ -64,7 +63,7 @@ def load_exported(path: Path) -> Loaded:
         },
         library=versions(),
         normalized="none added: what there is, is inside the program",
-        kind=kinds.get(len(shape)) if shape else None,
+        kind=kind_of_shape(shape),
         input_shape=shape,
     )
 

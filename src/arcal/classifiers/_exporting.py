@@ -74,9 +74,9 @@ def export_calibrated(
             "what comes from a .onnx file is exported as onnx only: leave the other formats out; "
             "the calibrator is written"
         )
-    for module in classifier.modules():  # an exported program inside refuses `.eval()`
-        module.training = False
-    module: nn.Module
+    for inner in classifier.modules():  # an exported program inside refuses `.eval()`
+        inner.training = False
+    module: _Program
     if isinstance(x, Tensor):
         module, x = _SameDtype(classifier), x.detach().cpu()
     else:
@@ -110,25 +110,24 @@ def export_calibrated(
     return written
 
 
-class _SameDtype(nn.Module):
-    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants."""
+class _Program(nn.Module):
+    """A classifier as a program of a format takes its inputs and gives its log-probabilities."""
 
     def __init__(self, classifier: Calibrated):
         super().__init__()
         self.classifier = classifier
         self.training = False
+
+
+class _SameDtype(_Program):
+    """A classifier whose log-probabilities are of the dtype of its inputs, as an attack wants."""
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(x).to(x.dtype)
 
 
-class _OfTokens(nn.Module):
+class _OfTokens(_Program):
     """A sequence classifier of transformers as it is called with what its tokenizer gives."""
-
-    def __init__(self, classifier: Calibrated):
-        super().__init__()
-        self.classifier = classifier
-        self.training = False
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
@@ -154,7 +153,7 @@ def run_onnx(path: Path, x: Tensor | Tokens) -> Tensor:
     return torch.from_numpy(log_p)
 
 
-def _save_onnx(module: "_SameDtype | _OfTokens", x: Tensor | Tokens, path: Path) -> None:
+def _save_onnx(module: _Program, x: Tensor | Tokens, path: Path) -> None:
     network = onnx_network(module.classifier.model)
     if network is None:
         _save_module(module, x, path)

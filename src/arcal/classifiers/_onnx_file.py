@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from arcal.classifiers._opened_classifier import Kind, Loaded
+from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
 
@@ -132,7 +132,6 @@ def load_onnx(path: Path) -> Loaded:
             f"{path} cannot be opened as an ONNX classifier ({first_line(error)[:200]}): export it "
             "again, with its weights inside or beside it"
         ) from error
-    kinds: dict[int, Kind] = {1: "table", 3: "images"}
     digest = hashlib.sha256(content).hexdigest()
     shape = network.input_shape
     return Loaded(
@@ -146,7 +145,7 @@ def load_onnx(path: Path) -> Loaded:
         },
         library=versions("onnx", "onnxruntime"),
         normalized="none added: what there is, is inside the graph",
-        kind=kinds.get(len(shape)) if shape else None,
+        kind=kind_of_shape(shape),
         input_shape=shape,
     )
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-import torch
 from torch import Tensor, nn
 
+from arcal.arrays import bytes_of
 from arcal.attacks import Model
 from arcal.external import Normalization
 
@@ -115,9 +115,14 @@ class OpenedClassifier:
         for name, tensor in sorted(state.items()):
             if isinstance(tensor, Tensor):
                 digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                flat = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-                digest.update(flat.numpy().data)
+                digest.update(bytes_of(tensor))
         return digest.hexdigest()[:16]
+
+
+def kind_of_shape(shape: tuple[int, ...] | None) -> Kind | None:
+    """What a program's one input of a known shape (N left out) is, if it says."""
+    kinds: dict[int, Kind] = {1: "table", 3: "images"}
+    return kinds.get(len(shape)) if shape else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,7 @@ from arcal.external import (
     library,
     load_into,
     near,
+    no_weights,
     parameters,
     read_weights,
     versions,
@@ -30,10 +31,7 @@ def load_timm(name: str, weights: Path | None, shape: tuple[int, int, int] | Non
     timm: Any = library("timm", f"timm:{name}")
     config = _config(timm, name)
     if weights is None:
-        raise ArcalError(
-            f"timm:{name} needs a file of weights: nothing is downloaded, and random weights say "
-            "nothing; save `model.state_dict()` and give the file as weights"
-        )
+        raise no_weights(f"timm:{name}")
     heads, stems = _names(config.classifier), _names(config.first_conv)
     known = {f"{layer}.weight" for layer in (*heads, *stems)}
     read = read_weights(weights).without_prefixes(known.__contains__)

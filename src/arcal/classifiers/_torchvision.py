@@ -10,10 +10,12 @@ from torchvision import models
 from arcal.classifiers._opened_classifier import Loaded, Preprocessing
 from arcal.errors import ArcalError
 from arcal.external import (
+    CENTRED,
     Normalization,
     Weights,
     check_torchvision,
     load_into,
+    no_weights,
     parameters,
     read_weights,
     versions,
@@ -21,9 +23,6 @@ from arcal.external import (
 
 HEAD = re.compile(r"(?:fc|head|heads\.head|classifier(?:\.(\d+))?)\.weight")
 """The last layer of each network in torchvision; of several `classifier.N` the last one."""
-
-TRANSFORMED = ("inception_v3", "googlenet")
-"""Whose pretrained form normalises to [-1, 1] inside, whatever the transforms of its weights do."""
 
 
 def load_torchvision(name: str, weights: Path | None) -> Loaded:
@@ -36,10 +35,7 @@ def load_torchvision(name: str, weights: Path | None) -> Loaded:
     """
     check_torchvision(name)
     if weights is None:
-        raise ArcalError(
-            f"torchvision:{name} needs a file of weights: nothing is downloaded, and random "
-            "weights say nothing; save `model.state_dict()` and give the file as weights"
-        )
+        raise no_weights(f"torchvision:{name}")
     read = read_weights(weights).without_prefixes(lambda key: bool(HEAD.fullmatch(key)))
     heads = [key for key in read.state if HEAD.fullmatch(key)]
     if not heads:
@@ -65,7 +61,7 @@ def load_torchvision(name: str, weights: Path | None) -> Loaded:
         facts={"Network": f"{name}, {parameters(network)}", "Weights": fitted.words},
         library=versions("torchvision"),
         normalization=centred
-        if name in TRANSFORMED
+        if name in CENTRED
         else Normalization(tuple(transforms.mean), tuple(transforms.std), source),
         kind="images",
         classes=classes,
@@ -77,7 +73,7 @@ def load_torchvision(name: str, weights: Path | None) -> Loaded:
 
 def _options(name: str, weights: Weights) -> dict[str, bool]:
     """Auxiliary heads are there if the file has them; the slow drawing of weights is left out."""
-    if name not in TRANSFORMED:
+    if name not in CENTRED:
         return {}
     auxiliary = any(key.lower().startswith("aux") for key in weights.state)
     return {"aux_logits": auxiliary, "init_weights": False}

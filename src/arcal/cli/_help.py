@@ -5,7 +5,7 @@ import inspect
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import tyro
@@ -88,7 +88,8 @@ def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         elif tyro.conf.Positional in notes:
             named.append(_row("", notes, texts.get(one.name, ""), None))
         elif tyro.conf.Suppress not in notes:
-            own.append(_row(one.name, notes, texts.get(one.name, ""), _default(one)))
+            default = None if one.default is MISSING else one.default
+            own.append(_row(one.name, notes, texts.get(one.name, ""), default))
     yield from (("", named), ("Options:", own), *groups)
 
 
@@ -106,10 +107,6 @@ def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str,
         hint = hint(" ".join(map(str, default)) if several else str(default))
     text = how.help or " ".join(text.split())
     return f"{typed} {how.metavar or ''}".strip(), f"{text} {hint or ''}".strip()
-
-
-def _default(one: "Field[Any]") -> Any:
-    return None if one.default is MISSING else one.default
 
 
 def _texts(command: type) -> dict[str, str]:

@@ -18,6 +18,7 @@ from arcal.cli.model_and_data import (
     flags_named,
     given,
     open_named,
+    panel_named,
 )
 from arcal.cli.output import say, wrapped
 from arcal.cli.score import attack_with
@@ -151,7 +152,7 @@ class Audit:
         compute = self.sharing.compute(self.machine)
         compute.begin("arcal.audits")
         compute.log()
-        settings, panel = self._settings(compute.device), self._panel()
+        settings, panel = self._settings(compute.device), panel_named(self.analysis.shift)
         jobs = [
             open_named(
                 spec,
@@ -203,10 +204,3 @@ class Audit:
             device=device,
             loaders=self.sharing.loaders,
         )
-
-    def _panel(self) -> Any:
-        from arcal.auditing import shift_sets
-
-        if self.analysis.shift is None:
-            return None
-        return [] if self.analysis.shift == ("none",) else shift_sets(self.analysis.shift)

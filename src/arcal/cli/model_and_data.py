@@ -16,6 +16,7 @@ from arcal.files import check_replaceable
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from arcal.auditing import EvaluationSet
     from arcal.audits import Job, Settings
     from arcal.compute import Compute
 
@@ -147,6 +148,15 @@ def flags_named(job: "Job") -> Iterator[None]:
         if job.examples is None or job.examples.kind != "images":
             raise
         raise ArcalError(f"{error}; --size PIXELS brings images to another size") from error
+
+
+def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | None":
+    """The corruptions that --shift names: none of `none`, and None, the usual ones, without it."""
+    from arcal.auditing import shift_sets
+
+    if shift is None:
+        return None
+    return [] if shift == ("none",) else shift_sets(shift)
 
 
 def open_named(

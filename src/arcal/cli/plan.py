@@ -15,6 +15,7 @@ from arcal.cli.model_and_data import (
     flag,
     given,
     open_named,
+    panel_named,
 )
 from arcal.cli.score import RankingFlags, attack_of
 from arcal.errors import ArcalError
@@ -112,13 +113,8 @@ class PlanAudit(PlanScore):
     """Corruptions as for `arcal audit`: by default a small panel for images."""
 
     def __call__(self) -> None:
-        from arcal.auditing import shift_sets
-
-        panel: Any = None
-        if self.shift is not None:
-            panel = () if self.shift == ("none",) else shift_sets(self.shift)
         settings, compute = _settings(self.ranking, self.machine)
-        _show(self, settings, compute, audit=True, panel=panel)
+        _show(self, settings, compute, audit=True, panel=panel_named(self.shift))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from arcal.data.columns import image_bytes
+from arcal.data.columns import check_one_schema, image_bytes
 from arcal.data.encoded import InRows, Rows
-from arcal.data.parquet import names_of
+from arcal.data.parquet_columns import names_of
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
@@ -77,11 +77,7 @@ class ArrowColumns:
     def __init__(self, files: tuple[Path, ...]) -> None:
         tables = [mapped(file) for file in files]
         self.path, self.schema, self._tables = files[0], tables[0].schema, tables
-        for file, table in zip(files, tables, strict=True):
-            if not table.schema.equals(self.schema):
-                raise ArcalError(
-                    f"{file} and {files[0]} have different columns: give files of one data set"
-                )
+        check_one_schema(files, [table.schema for table in tables])
         self.rows = Rows(files, tuple(table.num_rows for table in tables))
 
     def read(self, name: str) -> pa.ChunkedArray:

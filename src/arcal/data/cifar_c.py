@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from arcal.data.part import Part, check_ids_and_labels, fingerprint_of, positions_of
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
-from arcal.printable import one_line
 
 INTENSITIES = 5
 BLOCK = 1024  # images hashed at a time
@@ -96,8 +95,9 @@ def mapped(path: Path) -> np.ndarray:
             raise ValueError("it is an archive of several")
         return array
     except NO_ARRAY as error:
-        reason = one_line(error) or type(error).__name__
-        raise ArcalError(f"{path} cannot be read as an array ({reason}): {REMEDY}") from error
+        raise ArcalError(
+            f"{path} cannot be read as an array ({first_line(error)}): {REMEDY}"
+        ) from error
 
 
 def official_labels(path: Path) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.data.encoded import Encoded, Files, Rows
-from arcal.data.labels import Where, encode_labels, first, is_text
+from arcal.data.labels import Where, encode_labels, is_text, refuse_missing
 from arcal.errors import ArcalError
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
@@ -22,6 +22,28 @@ LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 TEXTS = ("text", "sentence", "content")
 UNLABELLED = "unlabelled"
 """The one class of inputs without labels."""
+
+
+class Names(NamedTuple):
+    """What the user named: columns, fields or arrays, and the classes of the model.
+
+    Unless the data need be `labelled`, what has no labels has the label 0.
+    """
+
+    image: str | None
+    label: str | None
+    weight: str | None
+    classes: Sequence[str] | None
+    labelled: bool = True
+
+
+def check_one_schema(files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
+    """Refuse files of one part that have other columns than the first of them."""
+    for file, schema in zip(files, schemas, strict=True):
+        if not schema.equals(schemas[0]):
+            raise ArcalError(
+                f"{file} and {files[0]} have different columns: give files of one data set"
+            )
 
 
 class Columns(Protocol):
@@ -44,10 +66,15 @@ class Columns(Protocol):
         ...
 
 
-def pick(columns: Columns, candidates: Sequence[str], given: str | None, option: str) -> str:
+def pick(
+    columns: Columns,
+    candidates: Sequence[str],
+    given: str | None = None,
+    option: str | None = None,
+) -> str:
     """The column that is given, or else the first of the candidates that there is.
 
-    None of them, or one that occurs twice, raises `ArcalError`, which says that `option` names one.
+    None of them, or one that occurs twice, raises `ArcalError`, which says what `option` names one.
     """
     names = columns.schema.names
     for name in candidates if given is None else [given]:
@@ -56,9 +83,9 @@ def pick(columns: Columns, candidates: Sequence[str], given: str | None, option:
         if name in names:
             return name
     wanted = " or ".join(candidates) if given is None else given
+    advice = f"; name one of them with {option}" if option else ""
     raise ArcalError(
-        f"{columns.path} has no column {wanted}: its columns are {', '.join(names)}; name one of "
-        f"them with {option}"
+        f"{columns.path} has no column {wanted}: its columns are {', '.join(names)}{advice}"
     )
 
 
@@ -104,7 +131,7 @@ def read_ids(columns: Columns) -> Tensor:
     Several columns of that name raise `ArcalError`: no one of them is more the id than another.
     """
     if (several := columns.schema.names.count(ID)) > 1:
-        raise ArcalError(f"{columns.rows.where(0)}: {several} columns {ID}: leave one of them")
+        raise ArcalError(f"{columns.path} has {several} columns {ID}: leave one of them")
     if not several:
         return torch.arange(len(columns.rows))
     column = columns.read(ID)
@@ -115,11 +142,7 @@ def read_ids(columns: Columns) -> Tensor:
         column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
     if not pa.types.is_integer(column.type):
         return torch.arange(len(column))
-    if column.null_count:
-        raise ArcalError(
-            f"{columns.rows.where(first(column.is_null()))}: {ID} is missing: fill it in or remove "
-            "the row"
-        )
+    refuse_missing(column, ID, columns.rows.where)
     return torch.from_numpy(column.cast(pa.int64(), safe=False).to_numpy().copy())
 
 
@@ -128,12 +151,12 @@ def read_weights(columns: Columns, weight: str | None) -> Tensor | None:
     if weight is None:
         return None
     pick(columns, (), weight, "--weight")
-    values = numbers(columns.read(weight), weight, columns.rows.where)
-    return as_weights(values, weight, columns.rows.where)
+    return as_weights(columns.read(weight), weight, columns.rows.where)
 
 
-def as_weights(values: np.ndarray, name: str, where: Where) -> Tensor:
-    """Finite values float64 `(N,)` as weights; one below 0, or none above it, raises an error."""
+def as_weights(column: pa.ChunkedArray, name: str, where: Where) -> Tensor:
+    """A column's `numbers` as weights; one below 0, or none above it, raises `ArcalError`."""
+    values = numbers(column, name, where)
     if (values < 0).any():
         row = int(np.flatnonzero(values < 0)[0])
         raise ArcalError(f"{where(row)}: {name} is {values[row]:g}: weights must be at least 0")
@@ -151,11 +174,7 @@ def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if column.null_count:
-        row = first(column.is_null())
-        raise ArcalError(
-            f"{where(row)}: {name} is missing: fill it in, remove the row or leave the column out"
-        )
+    refuse_missing(column, name, where, "fill it in, remove the row or leave the column out")
     if is_text(column):
         column = _parsed(pc.utf8_trim_whitespace(column), name, where)
     kind = column.type
@@ -203,11 +222,7 @@ def encoded_images(columns: Columns, image: str) -> Encoded:
     kind = columns.schema.field(image).type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         column = columns.read(image)
-        if column.null_count:
-            row = first(column.is_null())
-            raise ArcalError(
-                f"{columns.rows.where(row)}: {image} is missing: fill it in or remove the row"
-            )
+        refuse_missing(column, image, columns.rows.where)
         return Files(columns.rows.files[0].parent, column.to_pylist(), columns.rows)
     if is_image(columns.schema.field(image)):
         return columns.encoded(image)

@@ -40,9 +40,7 @@ def encode_labels(
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    if column.null_count:
-        row = first(column.is_null())
-        raise ArcalError(f"{where(row)}: {name} is missing: fill it in or remove the row")
+    refuse_missing(column, name, where)
     if pa.types.is_boolean(column.type):
         column = pc.if_else(column, "True", "False")
     if classes is not None and len(set(classes)) < len(classes):
@@ -58,9 +56,9 @@ def encode_labels(
         names = names or sorted(column.unique().to_pylist())
         labels = _look_up(column, names, name, where)
     else:
-        labels = _whole(column, name, where)
+        labels = whole_numbers(column, name, where)
         Z = len(names or classes or ()) or min(int(labels.max(initial=-1)) + 1, MOST_CLASSES)
-        _check_range(labels, Z, name, where)
+        check_range(labels, Z, name, where)
         names = names or classes or [str(z) for z in range(Z)]
     if classes is not None and tuple(classes) != tuple(names):
         labels = _renumber(labels, names, classes, where)
@@ -84,6 +82,14 @@ def is_text(column: pa.ChunkedArray) -> bool:
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 
+def refuse_missing(
+    column: pa.ChunkedArray, name: str, where: Where, advice: str = "fill it in or remove the row"
+) -> None:
+    """Raise an `ArcalError` that names the first row without a value."""
+    if column.null_count:
+        raise ArcalError(f"{where(first(column.is_null()))}: {name} is missing: {advice}")
+
+
 def first(mask: pa.ChunkedArray) -> int:
     """The first row where a mask is true."""
     return int(np.flatnonzero(mask.to_numpy())[0])
@@ -104,7 +110,8 @@ def _look_up(column: pa.ChunkedArray, names: Sequence[str], name: str, where: Wh
     return indices.to_numpy().astype(np.int64)
 
 
-def _whole(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
+def whole_numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
+    """A column of labels that are numbers as int64 `(N,)`; what is no class raises `ArcalError`."""
     if pa.types.is_integer(column.type):
         return column.cast(pa.int64(), safe=False).to_numpy().copy()
     if not pa.types.is_floating(column.type):
@@ -121,7 +128,8 @@ def _whole(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
     return np.clip(values, -(2.0**62), 2.0**62).astype(np.int64)
 
 
-def _check_range(labels: np.ndarray, Z: int, name: str, where: Where) -> None:
+def check_range(labels: np.ndarray, Z: int, name: str, where: Where) -> None:
+    """Raise an `ArcalError` that names the row if a label is not in [0, Z)."""
     wrong = np.flatnonzero((labels < 0) | (labels >= Z))
     if len(wrong):
         row = int(wrong[0])

@@ -1,8 +1,7 @@
 """What the files of a part say of its images before any is opened: ids, labels and the like."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +12,11 @@ from arcal.data.archives import find_archive, read_part
 from arcal.data.columns import (
     LABELS,
     UNLABELLED,
+    Names,
     as_weights,
     encoded_images,
     image_column,
     label_column,
-    numbers,
     read_ids,
     read_labels,
     read_weights,
@@ -41,16 +40,6 @@ class Listing(NamedTuple):
     weights: Tensor | None
     images: Encoded | np.ndarray
     note: str = ""
-
-
-class Names(NamedTuple):
-    """What the user named: columns, fields or arrays, and the classes of the model."""
-
-    image: str | None
-    label: str | None
-    weight: str | None
-    classes: Sequence[str] | None
-    labelled: bool = True
 
 
 def list_part(
@@ -91,13 +80,7 @@ def _folder(root: Path, names: Names) -> Listing:
 
 
 def _tar(paths: tuple[Path, ...], names: Names) -> Listing:
-    shards = Shards(
-        paths,
-        image=names.image,
-        label=names.label,
-        weight=names.weight,
-        labelled=names.labelled,
-    )
+    shards = Shards(paths, names)
     if shards.labels.null_count:
         labels, classes = torch.zeros(len(shards.labels), dtype=torch.int64), (UNLABELLED,)
     else:
@@ -105,8 +88,7 @@ def _tar(paths: tuple[Path, ...], names: Names) -> Listing:
         labels, classes = encode_labels(shards.labels, name, shards.where, classes=names.classes)
     weights = None
     if names.weight is not None and shards.weights is not None:
-        values = numbers(shards.weights, names.weight, shards.where)
-        weights = as_weights(values, names.weight, shards.where)
+        weights = as_weights(shards.weights, names.weight, shards.where)
     return Listing(torch.arange(len(labels)), labels, classes, weights, shards.images)
 
 
@@ -114,8 +96,7 @@ def _npz(paths: tuple[Path, ...], part: str, names: Names) -> Listing:
     file, *others = paths
     if others:
         raise ArcalError(f"{file.parent} holds several .npz files: name one of them")
-    named: dict[str, Any] = {"image": names.image, "label": names.label, "weight": names.weight}
-    arrays = read_npz(file, part, labelled=names.labelled, **named)
+    arrays = read_npz(file, part, names)
 
     def where(row: int) -> str:
         return f"{file}, row {row}"
@@ -125,7 +106,7 @@ def _npz(paths: tuple[Path, ...], part: str, names: Names) -> Listing:
     )
     weights = None
     if names.weight is not None:
-        values = numbers(pa.chunked_array([pa.array(arrays.weights)]), names.weight, where)
+        values = pa.chunked_array([pa.array(arrays.weights)])
         weights = as_weights(values, names.weight, where)
     return Listing(arrays.ids, labels, classes, weights, arrays.images)
 

@@ -8,10 +8,9 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from arcal.data.columns import UNLABELLED
-from arcal.errors import ArcalError
+from arcal.data.columns import UNLABELLED, Names
+from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
-from arcal.printable import one_line
 
 IMAGES = ("images", "image", "x")
 LABELS = ("labels", "label", "y")
@@ -43,21 +42,12 @@ def parts_in(file: Path) -> tuple[str, ...]:
     return ("",) if _first(keys, IMAGES) is not None else parts or ("",)
 
 
-def read_npz(
-    file: Path,
-    part: str,
-    *,
-    image: str | None = None,
-    label: str | None = None,
-    weight: str | None = None,
-    labelled: bool = True,
-) -> Arrays:
-    """The arrays of a part; `image`, `label` and `weight` name keys that cannot be guessed.
+def read_npz(file: Path, part: str, names: Names) -> Arrays:
+    """The arrays of a part; `names` has the keys that cannot be guessed.
 
     Images are uint8 `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` with C = 1 or 3. Optional are
-    `ids`, integers, and `classes`, the names of the classes. Unless they need be `labelled`, images
-    without labels have the label 0. Arrays that are missing, have another type or do not fit
-    together raise `ArcalError`.
+    `ids`, integers, and `classes`, the names of the classes. Arrays that are missing, have another
+    type or do not fit together raise `ArcalError`.
     """
     keys = _keys(file)
     words = [word for word, name in PARTS.items() if name == part] if part else []
@@ -75,9 +65,9 @@ def read_npz(
             )
         return name
 
-    image = key(IMAGES, image, "--image")
-    known = labelled or there(LABELS, label) is not None
-    label = key(LABELS, label, "--label") if known else UNLABELLED
+    image, weight = key(IMAGES, names.image, "--image"), names.weight
+    known = names.labelled or there(LABELS, names.label) is not None
+    label = key(LABELS, names.label, "--label") if known else UNLABELLED
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels = arrays[image]
@@ -91,8 +81,9 @@ def read_npz(
     except ArcalError:
         raise
     except NO_ARRAY as error:
-        reason = one_line(error) or type(error).__name__
-        raise ArcalError(f"{file} cannot be read as .npz without pickles ({reason})") from error
+        raise ArcalError(
+            f"{file} cannot be read as .npz without pickles ({first_line(error)})"
+        ) from error
     pixels = channels_first(pixels, f"{file}: {image}")
     N = len(pixels)
     if not N:
@@ -151,8 +142,7 @@ def _keys(file: Path) -> list[str]:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             return list(arrays.keys())
     except NO_ARRAY as error:
-        reason = one_line(error) or type(error).__name__
-        raise ArcalError(f"{file} cannot be read as .npz ({reason})") from error
+        raise ArcalError(f"{file} cannot be read as .npz ({first_line(error)})") from error
 
 
 def _spelt(names: tuple[str, ...], word: str) -> tuple[str, ...]:

@@ -14,18 +14,9 @@ from arcal.data.contents import Files
 from arcal.data.encoded import Encoded
 from arcal.data.encoded import Files as ImageFiles
 from arcal.data.images import UnreadableImageError
-from arcal.data.part import (
-    Broken,
-    InMemory,
-    Part,
-    check_ids_and_labels,
-    check_weights,
-    fingerprint_of,
-    subset_of,
-)
+from arcal.data.part import Broken, InMemory, Part, check_rows, fingerprint_of, subset_of
 from arcal.data.upright import HEADER, Header, read_header
 from arcal.data.views import ADVICE, View
-from arcal.errors import ArcalError
 
 BLOCK = 256  # images read at a time when all are
 MISSING = "it has no bytes: embed the image in the file"
@@ -64,12 +55,7 @@ class OnDemand:
     skipped: tuple[Broken, ...] = ()
 
     def __post_init__(self) -> None:
-        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
-        check_weights(self.name, self.weights, len(self.ids))
-        if self.rows.shape != self.ids.shape:
-            raise ArcalError(
-                f"{self.name}: {len(self.rows)} images but {len(self.ids)} ids: give one each"
-            )
+        check_rows(self, self.rows, "images")
 
     @property
     def shape(self) -> tuple[int, int, int]:

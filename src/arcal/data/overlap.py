@@ -50,21 +50,21 @@ def shared_with_training(source: str, part: str | None, names: Names) -> str | N
         both = _shared(test.images, train.images)
     except ArcalError:  # the audited part was read: whatever is wrong is with the training images
         return None
-    return _sentence(both, len(test.images), "training images")
+    return _sentence(both, len(test.images))
 
 
 def sentence_for(test: Part, train: Part) -> str | None:
     """The same of two parts that are loaded."""
-    return _sentence(shared_images(test, train), len(test), "training images")
+    return _sentence(shared_images(test, train), len(test))
 
 
-def _sentence(both: int | None, whole: int, others: str) -> str | None:
+def _sentence(both: int | None, whole: int) -> str | None:
     if not both:
         return None
     are = "is" if both == 1 else "are"
     return (
-        f"{both:,} of the {whole:,} test images {are} among the {others}, byte by byte: what is "
-        "said of them was learnt by heart"
+        f"{both:,} of the {whole:,} test images {are} among the training images, byte by byte: "
+        "what is said of them was learnt by heart"
     )
 
 

@@ -2,17 +2,19 @@
 
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from arcal.data.columns import image_bytes
+from arcal.data.columns import check_one_schema, image_bytes
 from arcal.data.encoded import InRows, Rows
-from arcal.data.parquet import agreed, names_of, opened
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
+from arcal.files import parse_json
 
 CACHE = 256 * 2**20
 """Bytes of row groups that are held, besides the one that is being read."""
@@ -29,11 +31,7 @@ class ParquetColumns:
                 groups = range(parquet.num_row_groups)
                 self._groups.append([parquet.metadata.row_group(g).num_rows for g in groups])
         self.path, self.schema, self._schemas = files[0], schemas[0], schemas
-        for file, schema in zip(files, schemas, strict=True):
-            if not schema.equals(self.schema):
-                raise ArcalError(
-                    f"{file} and {files[0]} have different columns: give files of one data set"
-                )
+        check_one_schema(files, schemas)
         self.rows = Rows(files, tuple(map(sum, self._groups)))
 
     def read(self, name: str) -> pa.ChunkedArray:
@@ -104,3 +102,43 @@ class RowGroups(InRows):
         while len(self._held) > 1 and sum(held.nbytes for held in self._held.values()) > CACHE:
             self._held.popitem(last=False)
         return group
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file; errors in the block become an `ArcalError` that names the file."""
+    try:
+        with pq.ParquetFile(file) as parquet:
+            yield parquet
+    except (pa.ArrowException, OSError) as error:
+        raise ArcalError(f"{file} cannot be read as Parquet ({first_line(error)})") from error
+
+
+def agreed(known: Iterable[tuple[tuple[str, ...], Path]]) -> tuple[str, ...]:
+    """The names of classes that there are in files; those that disagree raise `ArcalError`."""
+    named = {names: file for names, file in known if names}
+    if len(named) > 1:
+        one, other, *_ = named.values()
+        raise ArcalError(
+            f"{one} and {other} name their classes differently: give files of one data set"
+        )
+    return next(iter(named), ())
+
+
+def names_of(metadata: dict[bytes, bytes], label: str, file: Path) -> tuple[str, ...]:
+    """The names of the classes of a column in a schema's metadata, () if there are none.
+
+    They are JSON under "huggingface", as the library `datasets` writes them, or separated by commas
+    under "names".
+    """
+    try:
+        if b"huggingface" in metadata:
+            features = parse_json(metadata[b"huggingface"])["info"]["features"]
+            if names := features.get(label, {}).get("names"):
+                return tuple(map(str, names))
+        return tuple(metadata[b"names"].decode().split(",")) if b"names" in metadata else ()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ArcalError(
+            f"{file}: the class names in its metadata cannot be read: write them as `datasets` "
+            "does, or remove them"
+        ) from error

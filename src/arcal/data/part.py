@@ -2,13 +2,14 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
 
+from arcal.arrays import places_of
 from arcal.errors import ArcalError
 
 
@@ -136,12 +137,7 @@ class InMemory:
                 f"{self.name}: pixels must be uint8 of shape (N, C, H, W), "
                 f"not {self.pixels.dtype} of shape {tuple(self.pixels.shape)}"
             )
-        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
-        if len(self.pixels) != len(self.ids):
-            raise ArcalError(
-                f"{self.name}: {len(self.pixels)} images but {len(self.ids)} ids: give one each"
-            )
-        check_weights(self.name, self.weights, len(self.ids))
+        check_rows(self, self.pixels, "images")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -171,6 +167,17 @@ class InMemory:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, shape, pixels and weights."""
         return fingerprint_of(self, [self.pixels.contiguous().numpy().data], self.weights)
+
+
+def check_rows(part: Any, rows: Sized, what: str) -> None:
+    """Raise unless a part in memory has one of its `rows` for each id, a label, and weights if any.
+
+    `what` says what the rows are.
+    """
+    check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
+    if len(rows) != len(part.ids):
+        raise ArcalError(f"{part.name}: {len(rows)} {what} but {len(part.ids)} ids: give one each")
+    check_weights(part.name, part.weights, len(part.ids))
 
 
 def check_ids_and_labels(name: str, ids: Tensor, labels: Tensor, Z: int) -> None:
@@ -220,18 +227,14 @@ def positions_of(ids: Tensor, part: Labelled) -> Tensor:
             f"{part.name}: ids to look up must be int64 of shape (B,), "
             f"not {ids.dtype} of shape {tuple(ids.shape)}"
         )
-    ids = ids.cpu().contiguous()
-    if len(ids) and not len(part):
-        raise ArcalError(f"{part.name} has no id {ids[0].item()}: it is empty")
-    ascending, order = part.ids.sort()
-    indices = torch.searchsorted(ascending, ids).clamp(max=max(len(part) - 1, 0))
-    unknown = ids[ascending[indices] != ids]
+    places = places_of(ids.cpu(), part.ids)
+    unknown = ids[(places < 0).nonzero()[:, 0]]
     if len(unknown):
+        some = f"{len(unknown)} of the {len(ids)} ids to look up are unknown"
         raise ArcalError(
-            f"{part.name} has no id {unknown[0].item()}: "
-            f"{len(unknown)} of the {len(ids)} ids to look up are unknown"
+            f"{part.name} has no id {unknown[0].item()}: {some if len(part) else 'it is empty'}"
         )
-    return order[indices]
+    return places
 
 
 def subset_of(part: P, ids: Tensor, *by_row: str, **changed: Any) -> P:

@@ -67,8 +67,10 @@ def listed(url: str) -> Iterator[Listed]:
     ...     print([path.name for path in there.path.iterdir()])
     ['test.tar']
     """
+    from fsspec.implementations.local import LocalFileSystem
+
     store, root = _opened(url)
-    if _is_local(store):
+    if isinstance(store, LocalFileSystem):
         yield Listed(Path(root), tuple, contextlib.nullcontext)
         return
     base, names = _names(url, store, root)
@@ -101,12 +103,6 @@ def _opened(url: str) -> tuple[Any, str]:
     with _refusals(url):
         store, root = url_to_fs(url)
     return store, str(root).rstrip("/")
-
-
-def _is_local(store: Any) -> bool:
-    from fsspec.implementations.local import LocalFileSystem
-
-    return isinstance(store, LocalFileSystem)
 
 
 def _bare(path: str) -> str:

@@ -20,7 +20,7 @@ from arcal.data.columns import (
     read_weights,
 )
 from arcal.data.open_columns import open_columns
-from arcal.data.part import check_ids_and_labels, check_weights, fingerprint_of, subset_of
+from arcal.data.part import check_rows, fingerprint_of, subset_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -56,14 +56,13 @@ class Table:
     weights: Tensor | None = None
 
     def __post_init__(self) -> None:
-        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
-        check_weights(self.name, self.weights, len(self.ids))
         shape = (len(self.ids), len(self.columns))
         if self.rows.dtype != torch.float32 or tuple(self.rows.shape) != shape:
             raise ArcalError(
                 f"{self.name}: rows must be float32 of shape {shape}, one row for each id and one "
                 f"number for each column, not {self.rows.dtype} of shape {tuple(self.rows.shape)}"
             )
+        check_rows(self, self.rows, "rows")
         wrong = (~self.rows.isfinite()).nonzero()
         if len(wrong):
             row, column = wrong[0].tolist()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from arcal.data.columns import Names
 from arcal.data.folder import SUFFIXES
 from arcal.errors import ArcalError
 from arcal.files import parse_json
@@ -58,23 +59,14 @@ class Members:
 class Shards:
     """The samples of tar files in their order: their images, labels, and weights if named.
 
-    `image` and `label` name an ending or, for labels, a field of the JSON record; by default the
-    image is the member of a sample with the ending of an image, and the label is in NAME.cls or
-    the field `label` of NAME.json. Unless the data need be `labelled`, a sample may lack one, null.
-    A sample without image or label, or with two of them, and a file that is no tar file raise
-    `ArcalError`.
+    Names are of an ending or, for labels, a field of the JSON record; by default the image is the
+    member of a sample with the ending of an image, and the label is in NAME.cls or the field
+    `label` of NAME.json. Unless the data need be `labelled`, a sample may lack one, null. A sample
+    without image or label, or with two of them, and a file that is no tar file raise `ArcalError`.
     """
 
-    def __init__(
-        self,
-        files: tuple[Path, ...],
-        *,
-        image: str | None = None,
-        label: str | None = None,
-        weight: str | None = None,
-        labelled: bool = True,
-    ) -> None:
-        self._image, self._label, self._labelled = image, label, labelled
+    def __init__(self, files: tuple[Path, ...], names: Names) -> None:
+        self._names, label, weight = names, names.label, names.weight
         places, self.keys, labels, weights = [], [], [], []
         for shard, file in enumerate(files):
             for key, sample in samples(file, {CLASS, RECORD, label}):
@@ -95,8 +87,9 @@ class Shards:
         return self.images.where(position)
 
     def _place(self, file: Path, key: str, sample: dict[str, Any]) -> tuple[int, int]:
-        if self._image is not None:
-            endings = [ending for ending in sample if ending == self._image.lower().lstrip(".")]
+        if self._names.image is not None:
+            image = self._names.image.lower().lstrip(".")
+            endings = [ending for ending in sample if ending == image]
         else:
             endings = [ending for ending in sample if f".{ending}" in SUFFIXES]
         if len(endings) != 1:
@@ -109,13 +102,13 @@ class Shards:
     def _label_in(
         self, file: Path, key: str, sample: dict[str, Any], fields: dict[str, Any]
     ) -> int | float | str | None:
-        if self._label is not None:
-            value = fields.get(self._label, _text(file, key, sample, self._label))
+        if (label := self._names.label) is not None:
+            value = fields.get(label, _text(file, key, sample, label))
         else:
             value = _text(file, key, sample, CLASS)
             if value is None:
                 value = next((fields[name] for name in RECORD_LABELS if name in fields), None)
-        if value is None and not self._labelled:
+        if value is None and not self._names.labelled:
             return None
         if value is None or isinstance(value, list | dict):
             raise ArcalError(

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from arcal.data.columns import check_one_schema
 from arcal.data.encoded import Rows
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
@@ -25,11 +26,7 @@ class TextTable:
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
         tables = [read(file) for file in files]
         self.path, self.schema = files[0], tables[0].schema
-        for file, table in zip(files, tables, strict=True):
-            if not table.schema.equals(self.schema):
-                raise ArcalError(
-                    f"{file} and {files[0]} have different columns: give files of one data set"
-                )
+        check_one_schema(files, [table.schema for table in tables])
         names = self.schema.names
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ArcalError(f"{self.path} has {names.count(twice)} columns {twice}: leave one")

@@ -15,15 +15,9 @@ from arcal.data.columns import (
     read_labels,
     read_weights,
 )
-from arcal.data.labels import first, is_text
+from arcal.data.labels import is_text, refuse_missing
 from arcal.data.open_columns import open_columns
-from arcal.data.part import (
-    check_ids_and_labels,
-    check_weights,
-    fingerprint_of,
-    positions_of,
-    subset_of,
-)
+from arcal.data.part import check_rows, fingerprint_of, positions_of, subset_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -52,12 +46,7 @@ class Texts:
     weights: Tensor | None = None
 
     def __post_init__(self) -> None:
-        check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
-        check_weights(self.name, self.weights, len(self.ids))
-        if len(self.texts) != len(self.ids):
-            raise ArcalError(
-                f"{self.name}: {len(self.texts)} texts but {len(self.ids)} ids: give one each"
-            )
+        check_rows(self, self.texts, "texts")
 
     @property
     def shape(self) -> tuple[()]:
@@ -116,9 +105,7 @@ def load_texts(
             f"{where(0)}: {text} is of type {column.type}, not text: name another column with "
             "--text"
         )
-    if column.null_count:
-        row = first(column.is_null())
-        raise ArcalError(f"{where(row)}: {text} is missing: fill it in or remove the row")
+    refuse_missing(column, text, where)
     texts = tuple(column.to_pylist())
     log.info(f"read {name} from {source}: {len(texts):,} texts, {len(names)} classes")
     return Texts(name, read_ids(columns), labels, names, texts, read_weights(columns, weight))

@@ -8,10 +8,12 @@ _networks       a network to be trained, for some classes and some shape of imag
 """
 
 from arcal.external._library import (
+    CENTRED,
     check_timm,
     check_torchvision,
     library,
     near,
+    no_weights,
     parameters,
     versions,
 )
@@ -21,6 +23,7 @@ from arcal.external._python_code import named_in_code, names_in, needed_argument
 from arcal.external._weights import Weights, load_into, read_weights
 
 __all__ = [
+    "CENTRED",
     "NORMALIZATIONS",
     "NetworkSource",
     "Normalization",
@@ -34,6 +37,7 @@ __all__ = [
     "names_in",
     "near",
     "needed_arguments",
+    "no_weights",
     "one_line",
     "parameters",
     "read_weights",

@@ -11,6 +11,10 @@ import torch
 
 from arcal.errors import ArcalError
 
+CENTRED = ("inception_v3", "googlenet")
+"""Of torchvision, whose pretrained form normalises to [-1, 1] inside, whatever the transforms of
+its weights do."""
+
 
 def library(name: str, spec: str) -> ModuleType:
     """An optional library; if it is not installed, one line that says how to install it."""
@@ -45,6 +49,14 @@ def near(name: str, names: Iterable[str], otherwise: str = "") -> str:
     """
     close = get_close_matches(name, list(names), n=3, cutoff=0.6)
     return f"did you mean {' or '.join(close)}?" if close else otherwise
+
+
+def no_weights(spec: str) -> ArcalError:
+    """A network of a library was named, and no file of its weights."""
+    return ArcalError(
+        f"{spec} needs a file of weights: nothing is downloaded, and random weights say nothing; "
+        "save `model.state_dict()` and give the file as weights"
+    )
 
 
 def check_timm(timm: Any, architecture: str) -> None:

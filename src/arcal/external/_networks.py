@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.errors import ArcalError
-from arcal.external._library import check_timm, check_torchvision, library
+from arcal.external._library import CENTRED, check_timm, check_torchvision, library
 from arcal.external._normalization import NORMALIZATIONS, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
 from arcal.external._weights import Weights, load_into, read_weights
@@ -163,7 +163,7 @@ def _from_torchvision(name: str, classes: int, shape: Shape) -> nn.Module:
             f"torchvision:{name} takes images of 3 channels, and these have {shape[0]}: name a "
             "network of timm, or write file.py:name"
         )
-    centred = name in ("inception_v3", "googlenet")
+    centred = name in CENTRED
     options = {"aux_logits": False, "init_weights": True} if centred else {}
     network = models.get_model(name, weights=None, num_classes=classes, **options)
     usual = Normalization((0.5,), (0.5,)) if centred else NORMALIZATIONS["imagenet"]

@@ -19,6 +19,8 @@ from arcal.calibration import ClassWise, Reliability, confidence_and_correct
 from arcal.calibration.checks import as_classes
 from arcal.errors import ArcalError
 
+SUMS = {"count": torch.int64, "probability_sums": torch.float64, "correct_sums": torch.int64}
+
 
 class _Calibration(Metric):
     """What these have in common: three sums, added over processes, and a way to be drawn."""
@@ -33,15 +35,11 @@ class _Calibration(Metric):
 
     def __init__(self, shape: tuple[int, ...], **settings: Any) -> None:
         super().__init__(**settings)
-        for name, dtype in (
-            ("count", torch.int64),
-            ("probability_sums", torch.float64),
-            ("correct_sums", torch.int64),
-        ):
+        for name, dtype in SUMS.items():
             self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
 
     def _add(self, *sums: Tensor) -> None:
-        for name, values in zip(("count", "probability_sums", "correct_sums"), sums, strict=True):
+        for name, values in zip(SUMS, sums, strict=True):
             setattr(self, name, getattr(self, name) + values.to(self.count.device))
 
     def _gaps(self) -> Tensor:

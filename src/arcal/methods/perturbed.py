@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.levels_by_id import ById
 from arcal.methods.setting import Setting
 
 Distances = Literal["attack", "gradient"]
@@ -91,7 +92,7 @@ def losses_at_both(
     yield loss(perturbed(x.detach(), x.grad, r)) / 2
 
 
-class DistancesById(nn.Module):
+class DistancesById(ById):
     """The robustness of training images by id, which may be sparse; kept with the method.
 
     >>> distances = DistancesById()
@@ -100,7 +101,6 @@ class DistancesById(nn.Module):
     tensor([0.5000, 0.5000, 0.2500])
     """
 
-    ids: Tensor
     distance: Tensor
 
     def __init__(self):
@@ -128,14 +128,7 @@ class DistancesById(nn.Module):
         """The distances float32 `(B,)` of ids; one that has none raises `ArcalError`."""
         if not len(self.ids):
             raise ArcalError("there are no distances to perturb by: assign them first")
-        rows = torch.searchsorted(self.ids, ids).clamp(max=len(self.ids) - 1)
-        unknown = self.ids[rows] != ids
-        if unknown.any():
-            raise ArcalError(f"training id {int(ids[unknown][0])} has no distance: assign them all")
-        return self.distance[rows]
-
-    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
-        for name in ("ids", "distance"):  # as long as the saved data set
-            if prefix + name in state_dict:
-                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        places, known = self.places(ids)
+        if not known.all():
+            raise ArcalError(f"training id {int(ids[~known][0])} has no distance: assign them all")
+        return self.distance[places]

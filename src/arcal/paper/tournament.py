@@ -47,7 +47,10 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     tables: list[Table] = []
     claims: list[Claim] = []
     for one in (evaluated[name] for name in SETTINGS if name in evaluated):
-        by_step = {step: _after(one, step) for step in STEPS}
+        by_step: dict[str | None, Subjects] = {
+            step: {trained: one.subject(replace(trained, posthoc=step)) for trained in TRAINED}
+            for step in STEPS
+        }
         for step, subjects in by_step.items():
             tables.append(_table(f"{one.title}. {STEPS[step]}", subjects))
         for step, subjects in by_step.items():
@@ -63,11 +66,6 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
     )
     title = "The tournament: training for calibration under shift, on equal footing"
     return Result("tournament", title, notes, tables, claims, claimed="Tests, named beforehand")
-
-
-def _after(evaluated: Evaluated, step: str | None) -> Subjects:
-    """What is trained, by its variant as trained, after this step."""
-    return {one: evaluated.subject(replace(one, posthoc=step)) for one in TRAINED}
 
 
 def _standard(subject: Subject) -> list[str]:

@@ -153,8 +153,7 @@ def _rows_of_set(comparison: Comparison, where: Where) -> list[TableRow]:
     made = []
     for i, (one, row) in enumerate(zip(comparison.subjects, rows, strict=True)):
         cells = [
-            _cell(column, row[column.measure], i in best.get(column.measure, ()))
-            for column in COLUMNS
+            _cell(column, row[column.measure], i in best[column.measure]) for column in COLUMNS
         ]
         runs = _said(str(len(one.seeds)))
         made.append(_row(one.name.kind, [runs, *cells], one.name.settings, i))

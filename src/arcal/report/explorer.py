@@ -56,23 +56,13 @@ class Level(Group):
     distance: NotRequired[tuple[float | None, float | None] | None]
 
 
-Cell = TypedDict(
-    "Cell",
-    {
-        "class": int,
-        "level": int,
-        "name": str,
-        "n": int,
-        "accuracy": Estimate,
-        "confidence": float | None,
-        "gap": Estimate,
-        "ece": Estimate,
-        "error_share": float | None,
-        "few": bool,
-        "verdict": Verdict,
-    },
-)
-"""The figures of one class, by its number, in one level, from 0."""
+_OfClass = TypedDict("_OfClass", {"class": int})  # a word that cannot be a field's name
+
+
+class Cell(Group, _OfClass):
+    """The figures of one class, by its number, in one level, from 0."""
+
+    level: int
 
 
 class Bin(TypedDict):

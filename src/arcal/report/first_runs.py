@@ -9,7 +9,6 @@ import torch
 from arcal.auditing import (
     Audited,
     EvaluationSet,
-    OutOfDistribution,
     Perturbed,
     Predictions,
     Showcase,
@@ -45,7 +44,7 @@ def first_runs(
             classes=classes,
             robustness=robustness,
             shifted=shifted,
-            other=[_first(other) for other in one.ood],
+            other=[replace(other, runs=other.runs[:1], ensemble=None) for other in one.ood],
             perturbed=_perturbed(showcase) if showcase is not None and mine else None,
             R=comparison.R,
             calibrators=False,
@@ -92,10 +91,6 @@ def _sorted(predictions: Predictions, robustness: Robustness | None) -> tuple[Pr
     """Both in ascending order of their ids, which are the same."""
     order = predictions.ids.argsort()
     return predictions.rows(order), None if robustness is None else robustness.rows(order)
-
-
-def _first(other: OutOfDistribution) -> OutOfDistribution:
-    return replace(other, runs=other.runs[:1], ensemble=None)
 
 
 def _perturbed(showcase: Showcase) -> Perturbed:

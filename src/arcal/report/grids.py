@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from arcal.auditing import CLEAN, Means, Spread, without_extra
 from arcal.report.comparison import Compared, Comparison
 from arcal.report.names import Name
-from arcal.report.tables import COLUMNS, ECE, SEPARATION, Column, Rows, separations
+from arcal.report.tables import COLUMNS, ECE, SEPARATION, Column, Rows, leaders, separations
 
 ACCURACY = COLUMNS[0]
 STABILITY = (
@@ -162,15 +162,9 @@ def _count(types: int) -> str:
 
 def _rows(names: list[Name], columns: Sequence[Column], spreads: list[list[Spread]]) -> list[Row]:
     """A row a name, with a spread a column; the best means are marked, unless all are equal."""
-    badness = [
-        [column.badness(spread.mean) for column, spread in zip(columns, row, strict=True)]
-        for row in spreads
-    ]
-    lowest = [min(column) for column in zip(*badness, strict=True)]
-    highest = [max(column) for column in zip(*badness, strict=True)]
+    lead = [leaders(*pair) for pair in zip(columns, zip(*spreads, strict=True), strict=True)]
     rows = []
-    for name, row, bad in zip(names, spreads, badness, strict=True):
+    for n, (name, row) in enumerate(zip(names, spreads, strict=True)):
         cells = [c.show_spread(spread) for c, spread in zip(columns, row, strict=True)]
-        best = {i for i, b in enumerate(bad) if b == lowest[i] < highest[i]}
-        rows.append(Row(name, cells, row, best))
+        rows.append(Row(name, cells, row, {i for i, some in enumerate(lead) if n in some}))
     return rows

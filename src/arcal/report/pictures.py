@@ -15,7 +15,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from torch import Tensor
 
 from arcal.report.comparison import Comparison
 from arcal.report.drawing import FAINT, INK, WIDTH
@@ -133,7 +132,10 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
     else:
         figure.colorbar(image, ax=heat, pad=0.02, aspect=30).outline.set_visible(False)  # pyright: ignore
     for one in comparison.subjects:
-        _share_of_errors(shares, one.levels.misclassified, one.name.mark)
+        some = one.levels.misclassified
+        with_errors = some[~some.isnan().any(dim=1)]
+        if len(with_errors):
+            line_by_level(shares, 100 * with_errors, one.name.mark)
     shares.axhline(100 / R, color=INK, lw=1, ls=(0, (4, 3)))
     shares.text(R + 0.4, 100 / R, "if errors were spread evenly ", ha="right", va="bottom", size=8)
     level_axis(shares, R)
@@ -142,12 +144,6 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
     drawn = shares.get_legend_handles_labels()
     figure.legend(*drawn, loc="outside lower right", ncols=min(4, len(comparison.subjects)))
     return figure
-
-
-def _share_of_errors(axes: Axes, misclassified: Tensor, mark: Mark) -> None:
-    with_errors = misclassified[~misclassified.isnan().any(dim=1)]
-    if len(with_errors):
-        line_by_level(axes, 100 * with_errors, mark)
 
 
 def _say(axes: Axes, text: str) -> None:

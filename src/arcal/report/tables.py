@@ -164,9 +164,10 @@ def check_comparable(subjects: Sequence[Subject]) -> None:
 
 def best_rows(rows: Sequence[Rows], columns: Sequence[Column] = COLUMNS) -> dict[str, set[int]]:
     """For each measure the positions of the subjects with the best mean; none if all have it."""
-    best = {}
-    for column in columns:
-        badness = [column.badness(row[column.measure].mean) for row in rows]
-        if min(badness) < max(badness):
-            best[column.measure] = {i for i, b in enumerate(badness) if b == min(badness)}
-    return best
+    return {c.measure: leaders(c, [row[c.measure] for row in rows]) for c in columns}
+
+
+def leaders(column: Column, spreads: Sequence[Spread]) -> set[int]:
+    """The positions of those with the best mean; none if all have it."""
+    badness = [column.badness(spread.mean) for spread in spreads]
+    return {i for i, b in enumerate(badness) if b == min(badness) < max(badness)}

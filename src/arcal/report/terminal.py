@@ -76,7 +76,7 @@ def _print(
     best = best_rows(rows, columns)
     for i, row in enumerate(rows):
         cells = [
-            Text(c.show_spread(row[c.measure]), "bold" if i in best.get(c.measure, ()) else "")
+            Text(c.show_spread(row[c.measure]), "bold" if i in best[c.measure] else "")
             for c in columns
         ]
         table.add_row(Text(names[i]), *cells)

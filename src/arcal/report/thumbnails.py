@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 import torch
@@ -52,11 +53,13 @@ def make_sheets(
         nonlocal quality
         used = sheet[: -(-tiles_on_it // per_row) * height]
         if quality is None:
-            quality = _quality(used, budget * tiles_on_it / max(N, 1))
+            most = budget * tiles_on_it / max(N, 1)
+            fits = (one for one in QUALITIES if len(_webp(used, one)) <= most)
+            quality = next(fits, QUALITIES[-1])
         sheets.append(_webp(used, quality))
         sheet.fill(0)
 
-    for tile in _chained(first, tiles):
+    for tile in chain([first], tiles):
         row, column = divmod(done % (per_row * rows), per_row)
         sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
         done += 1
@@ -111,11 +114,6 @@ def _orange_and_blue(amplified: Tensor) -> Tensor:
     return paper + share * (torch.where(amplified > 0, orange, blue) - paper)
 
 
-def _chained(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    yield first
-    yield from rest
-
-
 def _tiles(batches: Iterable[Tensor], side: int) -> Iterator[np.ndarray]:
     """Each image as uint8 `(H, W, 3)`, no side longer than `side`."""
     for batch in batches:
@@ -131,10 +129,6 @@ def _tiles(batches: Iterable[Tensor], side: int) -> Iterator[np.ndarray]:
         for image in pixels:
             small = Image.fromarray(image).resize((width, height), BOX) if scale < 1 else None
             yield image if small is None else np.asarray(small)
-
-
-def _quality(sheet: np.ndarray, budget: float) -> int:
-    return next((q for q in QUALITIES if len(_webp(sheet, q)) <= budget), QUALITIES[-1])
 
 
 def _webp(sheet: np.ndarray, quality: int) -> str:

@@ -55,6 +55,7 @@ def sweep(
     >>> result.best in (0.1, 0.2)
     True
     """
+    declared = next(one for one in method_class(run.method).settings() if one.name == setting)
     ece: dict[float, float] = {}
     values = list(values)
     while values:
@@ -64,13 +65,8 @@ def sweep(
         best = Sweep(setting, ece).best
         goes_on = extend and best == tried[-1] and len(tried) > 1
         further = [round(2 * tried[-1] - tried[-2], 10)] if goes_on else []
-        values = [value for value in further if _within_bounds(run, setting, value)]
+        values = [value for value in further if declared.contains(value)]
     return Sweep(setting, ece)
-
-
-def _within_bounds(run: Run, setting: str, value: float) -> bool:
-    declared = {one.name: one for one in method_class(run.method).settings()}
-    return declared[setting].contains(value)
 
 
 def tries(run: Run, setting: str, values: Sequence[float]) -> list[Run]:

@@ -16,7 +16,7 @@ from arcal.data import Data, InMemory, Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2
-from arcal.robustness import Attack, levels, mean_rank, score
+from arcal.robustness import levels, mean_rank, score
 from arcal.store import RunFolder, content_hash
 from arcal.training._fit import Member, fit
 from arcal.training._rescoring import Scorer
@@ -190,18 +190,13 @@ def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute
         method.assign_distances(data.train.ids, scores(ranking).mean(dim=0))
 
 
-def _order(run: Run) -> tuple[str, Attack | None]:
-    """The order that gives the levels of a run, and its attack if it has one."""
-    order, attack = run.settings["order"], run.settings["attack"]
-    return order, None if attack is None else attack_named(attack)
-
-
 def _scorer(run: Run, loaders: int) -> Scorer:
     """A function that scores inputs with the current members ("on the fly", section 4).
 
     Images are read once for all members, by `loaders` processes where they are files.
     """
-    order, attack = _order(run)
+    order, attack = run.settings["order"], run.settings["attack"]
+    attack = None if attack is None else attack_named(attack)
 
     def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
         robustness = []

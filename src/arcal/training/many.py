@@ -68,7 +68,7 @@ def train_all(
         log.info(f"{path}: {before} of {run.recipe.epochs} epochs were trained before")
     alone = compute.one_worker()
     epochs = sum(run.recipe.epochs for run in folders.values())
-    with watched(lambda: progress(_epochs_done(folders), epochs)):
+    with watched(lambda: progress(sum(RunFolder(path).epochs_done() for path in folders), epochs)):
         if not todo:
             pass
         elif compute.ray is None and compute.workers == 1:
@@ -143,7 +143,3 @@ def with_bases(runs: Sequence[Run]) -> list[Run]:
 def _data(run: Run) -> tuple[Any, ...]:
     """The settings that determine the data set of a run."""
     return run.data, *run.choice.values()
-
-
-def _epochs_done(folders: Iterable[Path]) -> int:
-    return sum(RunFolder(path).epochs_done() for path in folders)

@@ -1,4 +1,3 @@
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from sklearn.frozen import FrozenEstimator
 
 from arcal.calibration import average, confidence_and_correct, ece, nll
 from arcal.calibration.posthoc import POSTHOC, Temperature, check_posthoc, fit_temperature
-from arcal.data.parquet import LABEL, decode, encoded_images, integers
+from arcal.data import load_part
 from arcal.errors import ArcalError
 from benchmarks.networks import resnet20
 
@@ -252,9 +251,8 @@ def test_on_a_network_the_copied_recipe_stops_short(shared):
     to .012 the other way round.
     """
     file, N = shared / "data" / "cifar10-test.parquet", 500
-    images = [decode(file, row, data) for row, data in enumerate(islice(encoded_images(file), N))]
-    pixels = torch.from_numpy(np.stack(images))
-    labels = integers(file, LABEL)[:N]
+    part = load_part(str(file))
+    pixels, labels = part.images(torch.arange(N)), part.labels[:N]
     model = resnet20(shared / "models" / "cifar10-resnet20.safetensors")
     with torch.no_grad():
         logits = torch.cat([model(some / 255) for some in pixels.split(50)])

@@ -143,17 +143,14 @@ def as_robustness(robustness: TensorLike | None, N: int, kind: str) -> Tensor:
     Traceback (most recent call last):
     arcal.errors.ArcalError: halfway needs the robustness of each input: pass robustness=
     """
-    if robustness is None:
-        raise ArcalError(f"{kind} needs the robustness of each input: pass robustness=")
-    robustness = as_tensor(robustness, "robustness")
-    if torch.compiler.is_compiling():
-        return robustness
-    if robustness.shape != (N,) or not robustness.is_floating_point():
-        raise ArcalError(
-            f"robustness must be {N} floating-point numbers, one per input, not "
-            f"{robustness.dtype} of shape {tuple(robustness.shape)}: score the same inputs"
-        )
-    if robustness.isnan().any():
+    robustness = _one_each(
+        robustness,
+        N,
+        "robustness",
+        f"{kind} needs the robustness of each input",
+        "score the same inputs",
+    )
+    if not torch.compiler.is_compiling() and robustness.isnan().any():
         raise ArcalError(
             f"robustness of input {int(robustness.isnan().nonzero()[0])} is nan: a failed attack "
             "is +inf"
@@ -168,20 +165,26 @@ def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
     Traceback (most recent call last):
     arcal.errors.ArcalError: ebs needs the energy of the logits of each input: pass energy=
     """
-    if energy is None:
-        raise ArcalError(f"{kind} needs the energy of the logits of each input: pass energy=")
-    energy = as_tensor(energy, "energy")
-    if torch.compiler.is_compiling():
-        return energy
-    if energy.shape != (N,) or not energy.is_floating_point():
-        raise ArcalError(
-            f"energy must be {N} floating-point numbers, one per input, not {energy.dtype} of "
-            f"shape {tuple(energy.shape)}: pass -logits.logsumexp(1)"
-        )
-    if not energy.isfinite().all():
+    needs, remedy = f"{kind} needs the energy of the logits of each input", "-logits.logsumexp(1)"
+    energy = _one_each(energy, N, "energy", needs, f"pass {remedy}")
+    if not torch.compiler.is_compiling() and not energy.isfinite().all():
         row = int((~energy.isfinite()).nonzero()[0])
-        raise ArcalError(f"energy of input {row} is {energy[row]:g}: pass -logits.logsumexp(1)")
+        raise ArcalError(f"energy of input {row} is {energy[row]:g}: pass {remedy}")
     return energy
+
+
+def _one_each(values: TensorLike | None, N: int, name: str, needs: str, remedy: str) -> Tensor:
+    """A float for each of N inputs, which are not counted in a compiled or exported program."""
+    if values is None:
+        raise ArcalError(f"{needs}: pass {name}=")
+    values = as_tensor(values, name)
+    right = values.shape == (N,) and values.is_floating_point()
+    if not torch.compiler.is_compiling() and not right:
+        raise ArcalError(
+            f"{name} must be {N} floating-point numbers, one per input, not {values.dtype} of "
+            f"shape {tuple(values.shape)}: {remedy}"
+        )
+    return values
 
 
 def as_log_probabilities(log_p: TensorLike) -> Tensor:

@@ -90,7 +90,8 @@ def fit_spline(
         raise ArcalError(f"{N} validation inputs are too few for a spline of {KNOTS} knots")
     log_s, predicted = log_p.max(1)
     s, order = log_s.exp().clamp(max=1).sort(stable=True)
-    correct = _averaged((predicted == labels).double()[order], s)
+    _, group, mean = _by_score(s, (predicted == labels).double()[order])
+    correct = mean[group]  # the order of equal scores among themselves says nothing
     t = np.arange(1, N + 1) / N
     cumulative = correct.cumsum(0).numpy() / N
     # h(0) = 0 is the first knot's value, and leaves the other values to be found.
@@ -100,17 +101,11 @@ def fit_spline(
     h = CubicSpline(knots, np.concatenate([[0], values]), bc_type="natural")
     points = np.unique(np.linspace(0, N - 1, min(POINTS, N)).round().astype(int))
     slope = h(t[points] - 0.5 / N, 1).clip(0, 1)
-    return Spline(*_distinct(s[torch.from_numpy(points)], torch.from_numpy(slope)))
+    x, _, y = _by_score(s[torch.from_numpy(points)], torch.from_numpy(slope))
+    return Spline(x, y)
 
 
-def _averaged(values: Tensor, s: Tensor) -> Tensor:
-    """Values of equal scores as their mean: their order among themselves says nothing."""
-    _, group, count = s.unique_consecutive(return_inverse=True, return_counts=True)
-    sums = torch.zeros(len(count), dtype=values.dtype).index_add(0, group, values)
-    return (sums / count)[group]
-
-
-def _distinct(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """One knot for each score, of the mean of its values."""
-    x, group, count = x.unique_consecutive(return_inverse=True, return_counts=True)
-    return x, torch.zeros_like(x).index_add(0, group, y) / count
+def _by_score(s: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Each score once, which of them each row has, and the mean of its rows' values."""
+    s, group, count = s.unique_consecutive(return_inverse=True, return_counts=True)
+    return s, group, torch.zeros_like(s).index_add(0, group, values) / count

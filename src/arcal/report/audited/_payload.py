@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.arrays import places_of
 from arcal.auditing import Audited, Predictions, calibrated
 from arcal.data import Part, as_input
 from arcal.report.audited._listed import in_words, listed_inputs
@@ -164,7 +165,7 @@ def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str,
     if model.perturbed is None or not len(model.perturbed.ids) or model.robustness is None:
         return None
     ids = model.predictions.ids
-    positions = torch.searchsorted(ids, model.perturbed.ids)
+    positions = places_of(model.perturbed.ids, ids)
     chosen = model.robustness.robustness[positions].argsort(stable=True)
     chosen = chosen[torch.isin(positions[chosen], rows)]
     if part is not None:
@@ -173,13 +174,11 @@ def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str,
     top = model.perturbed.logits[chosen].double().softmax(dim=1)
     top = top.topk(min(TOP, top.shape[1]), dim=1)
     known = {
-        "inputs": column(torch.searchsorted(rows, positions), "int32"),
+        "inputs": column(places_of(positions, rows), "int32"),
         "top_class": column(top.indices, "int32"),
         "top_probability": column(top.values, "share"),
     }
     if part is None:
         return {**known, "values": column(perturbed, "float32")}
-    order = part.ids.argsort()
-    places = order[torch.searchsorted(part.ids[order], ids[positions])]
-    clean = as_input(part.images(places), "cpu")
+    clean = as_input(part.images(places_of(ids[positions], part.ids)), "cpu")
     return {**known, **perturbation_sheets(clean, perturbed)}

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from arcal.arrays import places_of
 from arcal.data import Part
 
 
@@ -17,6 +17,7 @@ class Shown:
     `part` has the images, `texts` the texts, and `read`, given positions `(B,)`, returns rows
     `(B, C)` of these `columns`; what there is not is None.
 
+    >>> import torch
     >>> shown = Shown(torch.tensor([7, 3]), texts=["dear", "yours"])
     >>> shown.positions(torch.tensor([3, 7]))
     tensor([1, 0])
@@ -30,5 +31,4 @@ class Shown:
 
     def positions(self, ids: Tensor) -> Tensor:
         """The positions `(n,)` of the inputs with these ids `(n,)`."""
-        order = self.ids.argsort()
-        return order[torch.searchsorted(self.ids[order], ids)]
+        return places_of(ids, self.ids)

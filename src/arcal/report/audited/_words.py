@@ -9,8 +9,6 @@ from arcal._version import __version__
 from arcal.auditing import (
     Audited,
     Estimate,
-    Group,
-    OutOfDistribution,
     suspect_inputs,
     suspect_order,
 )
@@ -158,7 +156,10 @@ def stands_out(model: Audited) -> list[str]:
     """Where it is wrong about itself, what to look at, and what would mend it."""
     lines = []
     if (worst := worst_group(model.by_class)) and worst.verdict.endswith("confident"):
-        lines.append(f"when it says {worst.name}, {_verdict(worst)} ({worst.n:,} inputs)")
+        lines.append(
+            f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
+            f"({worst.n:,} inputs)"
+        )
     if model.shift is not None:
         mean = model.shift.mean
         lines.append(
@@ -167,7 +168,8 @@ def stands_out(model: Audited) -> list[str]:
             f"{signed(mean.gap)}"
         )
     for other in model.other:
-        lines.append(f"told from {other.name} by confidence: AUROC {_auroc(other)}")
+        (run,) = other.runs
+        lines.append(f"told from {other.name} by confidence: AUROC {run.auroc_confidence:.3f}")
     lines.append(mends(model))
     n = len(model.suspects)
     lines.append(f"the model contradicts {n:,} {'label' if n == 1 else 'labels'}")
@@ -301,15 +303,6 @@ def interval_percent(of: Estimate) -> str:
 def share(model: Audited) -> str:
     """A level's share of the inputs in words."""
     return "tenth" if model.R == 10 else "half" if model.R == 2 else f"1/{model.R}"
-
-
-def _verdict(group: Group) -> str:
-    return f"it is {group.verdict} by {points(group.gap)}"
-
-
-def _auroc(other: OutOfDistribution) -> str:
-    (one,) = other.runs
-    return f"{one.auroc_confidence:.3f}"
 
 
 def _escaped(text: str) -> str:
