@@ -34,7 +34,11 @@ def as_tensor(values: Any, name: str = "this argument") -> Tensor:
             f"{name} is no array ({first_line(error)}): pass a tensor or an array"
         ) from None
     if array.dtype.kind == "u" and array.dtype.itemsize > 1:  # torch can do little with these
+        if array.size and array.max() > np.iinfo(np.int64).max:
+            raise ArcalError(f"{name} has {array.max()}, and 2**63 - 1 is the most: give less")
         array = array.astype(np.int64)
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # numpy's longdouble
+        array = array.astype(np.float64)
     if array.dtype.kind not in "biuf":
         raise ArcalError(
             f"{name} must be numbers, not an array of {array.dtype}: pass a tensor, an array or a "

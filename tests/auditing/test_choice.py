@@ -123,3 +123,26 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
     whole = as_predictions(probabilities=masked, labels=[0, 1])
     assert without_zeros(whole) == (whole, None)
+
+
+@pytest.mark.parametrize(("classes", "decimals"), [(10, 1), (10, 3), (1000, 4)])
+def test_rounding_moves_no_figure_by_much(classes, decimals):
+    generator = np.random.default_rng(0)
+    z = generator.normal(size=(1500, classes)) * 4.5
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    labels = (z + generator.gumbel(size=z.shape)).argmax(1)
+    q = p.round(decimals)
+    kept = abs(q.sum(1) - 1) < 1e-2  # what is taken at all
+    p, q, labels = p[kept], q[kept], labels[kept]
+    mended, _ = without_zeros(as_predictions(probabilities=q, labels=labels))
+    assert (q == 0).any(axis=1).mean() > 0.5
+    assert mended.confidence.mean().item() == pytest.approx(p.max(1).mean(), abs=0.01)
+    true = -np.log(p[np.arange(len(p)), labels]).mean()
+    assert nll(mended.log_probabilities, labels) == pytest.approx(true, rel=0.15)
+
+
+def test_predictions_of_0_and_1_are_sure():
+    q = np.eye(2)[[0, 1] * 50]
+    mended, line = without_zeros(as_predictions(probabilities=q, labels=[0] * 100))
+    assert line == "100 probabilities are 0, as if they were rounded: those of an input share 0.005"
+    assert mended.confidence.mean().item() == pytest.approx(1, abs=0.0051)

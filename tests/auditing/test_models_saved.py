@@ -30,6 +30,26 @@ def test_every_container_of_logits(kind, labels):
 
 
 @pytest.mark.parametrize(
+    "of",
+    [
+        lambda z: np.array(z, ">f8"),
+        lambda z: np.array(z[::-1])[::-1],
+        lambda z: np.array(z, np.longdouble),
+        lambda z: np.asfortranarray(z),
+    ],
+)
+@pytest.mark.parametrize("whole", [">i4", "u2", "u4", "u8"])
+def test_arrays_of_other_machines_and_shapes(of, whole):
+    labels = np.array(LABELS, whole)
+    predictions = as_predictions(logits=of(Z), labels=labels, ids=labels + 5 * np.arange(4))
+    assert predictions.logits.tolist() == [Z]
+    assert predictions.labels.tolist() == LABELS
+    assert predictions.ids.tolist() == [5 * i + y for i, y in enumerate(LABELS)]
+    twin = as_predictions(logits=Z, labels=torch.tensor(LABELS, dtype=torch.uint16))
+    assert twin.labels.tolist() == LABELS
+
+
+@pytest.mark.parametrize(
     ("dtype", "kept", "rtol"),
     [
         (torch.float64, torch.float64, 1e-12),
@@ -106,7 +126,7 @@ def cases(field, *pairs):
             (P, "rows sum to 1: give them as "),
             (P.float(), "give them as "),
             (P[:, 0], "lie in .0, 1.: give them as "),
-            ([[1.0, 2], [3]], "logits is no array .setting an array element"),
+            ([[1.0, 2], [3]], "logits is no array .*: pass a tensor or an array"),
             ([["a", "b"]], "logits must be numbers, not an array of <U1"),
             (torch.zeros(4, 0), r"shape \(4, 0\)"),
             (torch.zeros(0, 3), r"shape \(0, 3\)"),
@@ -129,7 +149,7 @@ def cases(field, *pairs):
             ([0, -1, 0, 0], "label of row 1 is -1"),
             ([0, 1, 2, 1.5], "row 3 has 1.5"),
             ([0, NAN, 0, 0], "row 1 has nan"),
-            (P, r"labels have shape \(4, 3\)"),
+            (P, r"labels have shape \(4, 3\).*; of one-hot rows give argmax\(axis=1\)"),
             (["cat", "dog", "cat", "dog"], "labels must be numbers, not an array of <U3"),
         ),
         *cases(
@@ -137,6 +157,7 @@ def cases(field, *pairs):
             ([5, 1, 5, 1], "id 5 of row 2 is there twice"),
             ([0, 1, 2], r"ids have shape \(3,\)"),
             ([0, 0.5, 1, 2], "row 1 has 0.5"),
+            (np.array([1, 2, 3, 2**63], "u8"), r"ids has 9223372036854775808, and 2\*\*63 - 1 is"),
         ),
         *cases("classes", (10, "of 3 classes, and the data has 10")),
     ],

@@ -186,7 +186,7 @@ X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torc
         (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
         ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
-        ([(X, ["a"] * 40)], "labels must be numbers"),
+        ([(X, ["a"] * 40)], "labels must be numbers, not an array"),
         ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
         ([(X * torch.nan, Y)], "NaN or infinity"),
     ],
@@ -228,9 +228,9 @@ def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
 def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
     p, labels = [[1.0, 0.0], [0.9, 0.1], [0.2, 0.8]], [1, 0, 1]
     audit = arcal.audit(as_predictions(probabilities=p, labels=labels))
-    said = torch.tensor([0.05 / 1.05, 0.9, 0.8]).log()
+    said = torch.tensor([0.005 / 1.005, 0.9, 0.8]).log()
     assert audit.models[0].overall.nll.value == pytest.approx(-said.mean().item())
-    assert "1 probability is 0, as if it were rounded: 0.05 is taken" in audit.summary()
+    assert "1 probability is 0, as if it were rounded: 0.005 is taken" in audit.summary()
 
 
 def states(model):

@@ -1,5 +1,6 @@
 """Files of predictions: the same from every format, and one line for each that cannot be read."""
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,10 @@ TWO = "label,logits_0,logits_1\n"
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
         ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' is there twice"),
         ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 is there twice"),
+        ("label;logits_0;logits_1\n0;1.5;2\n", "separate the columns by commas"),
+        ("label,labels,logits_0,logits_1\n0,1,1,2\n", "columns label and labels: leave one"),
+        ("label,probability_0\n0,.9\n", "every label is 0: add a column"),
+        ("label,predicted,probability\n1,0,.9\n1,1,.8\n", "0.9 in row 0, where 0 is predicted"),
         ("weight,label,logits_0,logits_1\n-1,0,1,2\n", "weights must be 0 or more, found -1 at 0"),
     ],
 )
@@ -141,3 +146,73 @@ def test_labels_are_the_names_of_columns_that_are_numbers(tmp_path, logits):
     pq.write_table(pa.table({"label": labels + 1, **columns}), tmp_path / "other.parquet")
     with pytest.raises(ArcalError, match="the label '1' of row 0 is none of 0, 10, 2"):
         read_predictions(tmp_path / "other.parquet")
+
+
+SURE = np.array([0.875, 0.75, 0.25, 0.375, 0.125])  # of the class "yes"
+YES = np.array([True, True, False, True, False])
+
+
+def log_loss(saved):
+    """Of the label, from the numbers that were read, however the classes are ordered."""
+    of = saved.predictions
+    return -of.log_probabilities[torch.arange(len(of.labels)), of.labels].mean().item()
+
+
+@pytest.mark.parametrize(
+    ("no", "yes", "labels"),
+    [
+        ("False", "True", YES),
+        ("false", "true", YES.astype(str)),
+        ("0", "1", YES.astype(int)),
+        ("-1", "1", 2 * YES.astype(int) - 1),
+        ("1", "other", np.where(YES, "other", "1")),
+        ("2020-01-01", "2020-01-02", np.where(YES, "2020-01-02", "2020-01-01")),
+    ],
+)
+@pytest.mark.parametrize("both", [True, False])
+def test_a_label_is_its_column_in_whatever_order_the_columns_are(tmp_path, no, yes, labels, both):
+    expected = -np.log(np.where(YES, SURE, 1 - SURE)).mean()
+    columns = {f"probability_{yes}": SURE, f"probability_{no}": 1 - SURE}
+    for name, order in (("a", list(columns)), ("b", list(columns)[::-1])):
+        kept = order if both else order[:1]
+        rows = zip(labels, *(columns[column] for column in kept), strict=True)
+        lines = [",".join(["label", *kept]), *(",".join(map(str, row)) for row in rows)]
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join(lines))
+        assert log_loss(read_predictions(path)) == pytest.approx(expected, abs=1e-6)
+        if labels.dtype.kind in "bi":
+            table = pa.table({"label": labels} | {column: columns[column] for column in kept})
+            pq.write_table(table, path := tmp_path / f"{name}.parquet")
+            assert log_loss(read_predictions(path)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_columns_named_by_numbers_and_words(tmp_path):
+    header = "label,probabilities_1,probabilities_0,probabilities_other\n"
+    (tmp_path / "a.csv").write_text(header + "1,.5,.25,.25\n0,.125,.75,.125\n")
+    assert read_predictions(tmp_path / "a.csv").predictions.labels.tolist() == [0, 1]
+
+
+def test_the_classes_of_an_npz_are_names_where_no_label_can_be_a_place(tmp_path, logits):
+    expected = -np.log(softmax(logits)[np.arange(20), LABELS]).mean()
+    for labels, classes in (
+        (LABELS + 5, [5, 6, 7]),
+        (LABELS, [5, 6, 7]),
+        (np.array(CLASSES, "S")[LABELS], CLASSES),
+        (LABELS.astype(">i4"), CLASSES),
+        (LABELS.astype("u8"), CLASSES),
+    ):
+        np.savez(tmp_path / "a.npz", logits=logits.astype(">f8"), labels=labels, classes=classes)
+        assert log_loss(read_predictions(tmp_path / "a.npz")) == pytest.approx(expected)
+    np.savez(tmp_path / "a.npz", logits=logits, labels=LABELS, classes=[2, 0, 1])
+    with pytest.raises(ArcalError, match="save the labels as text"):
+        read_predictions(tmp_path / "a.npz")
+
+
+def test_a_zipped_csv_of_another_system(tmp_path):
+    lines = ["label,probability_dog,probability_cat", "cat,.25,.75", "dog,.5,.5"]
+    data = ("\ufeff" + "\r\n".join(lines)).encode()
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(data))
+    assert holds_predictions(tmp_path / "a.csv.gz")
+    saved = read_predictions(tmp_path / "a.csv.gz")
+    assert saved.classes == ("dog", "cat")
+    assert saved.predictions.labels.tolist() == [1, 0]

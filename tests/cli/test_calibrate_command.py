@@ -124,6 +124,22 @@ def test_perturbed_images_and_mirror_images(here):
         done = succeeds("calibrate", "net.py:network", *some, *flags, "--out", name)
         inputs[name] = json.loads(done.stdout)["before"]["nll"]["value"]
     assert len(set(inputs.values())) == 3
+    facts = {
+        name: json.loads(Path(f"{name}/calibration.json").read_text())["facts"] for name in inputs
+    }
+    assert facts["mirrored"].pop("Views").endswith("compare with the command without --views")
+    assert facts["perturbed"].pop("Perturbed") == "every figure is of the perturbed images"
+    assert facts["mirrored"] == facts["perturbed"] == facts["plain"]
+
+
+def test_weights_that_do_not_count_are_told(here):
+    z, labels = drawn(100)
+    rows = (",".join(map(str, [*row, y, 1 + y])) for row, y in zip(z, labels, strict=True))
+    Path("rows.csv").write_text("\n".join(["a,b,c,label,much", *rows]))
+    Path("same.py").write_text("def logits(x): return 1.0 * x\n")
+    some = ("--calibrators", "temperature", "--weight", "much")
+    done = succeeds("calibrate", "same.py:logits", "rows.csv", *some)
+    assert "--weight much: weights do not count" in " ".join(done.stderr.split())
 
 
 def test_unlabelled_predictions_are_said_how_right_they_are(here):

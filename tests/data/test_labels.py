@@ -51,6 +51,15 @@ def test_names_decide_where_text_could_be_numbers():
     assert encoded(pa.array(["7", "3"]), classes=["7", "3", "5"]) == ([0, 1], ("7", "3", "5"))
 
 
+def test_numbers_are_the_models_names_for_its_classes():
+    lexical = ["0", "1", "10", "2"]  # as a folder of numbered classes is sorted
+    for kind in (pa.int8(), pa.int64(), pa.string()):
+        values = pa.array([10, 2, 0], pa.int64()).cast(kind)
+        assert encoded(values, classes=lexical) == ([2, 3, 0], tuple(lexical))
+    assert encoded(pa.array([3, 0]), classes=lexical)[0] == [3, 0]  # 3 is no name
+    assert encoded(pa.array([1, 0]), names=["1", "0"], classes=["0", "1"])[0] == [0, 1]
+
+
 def test_the_models_classes_give_the_order():
     """A part that lacks a class, or sorts otherwise than the model, is not shifted in silence."""
     classes = ["eel", "dog", "cat"]

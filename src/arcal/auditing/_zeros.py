@@ -4,21 +4,27 @@ import torch
 
 from arcal.auditing._predictions import Predictions
 
+MOST = 0.005
+"""What the zeros of a row share at most: no confidence moves by more than half a point."""
+
 
 def without_zeros(predictions: Predictions) -> tuple[Predictions, str | None]:
-    """Predictions whose zeros are half the smallest probability there is, and what was done.
+    """Predictions whose zeros are small, and what was done.
 
     A probability of exactly 0 in a file is one that was rounded: if it happened, the log-loss would
-    be infinite. A class that is 0 in every row is masked, and stays so. The line is None where
+    be infinite. The zeros of a row share half the smallest probability there is, which is how far
+    rounding moves one, and at most 0.005. So confidences stay what they were, however many classes
+    there are. A class that is 0 in every row is masked, and stays so. The line is None where
     nothing was changed.
 
     >>> from arcal.auditing import as_predictions
-    >>> rounded = as_predictions(probabilities=[[0.9, 0.1], [1.0, 0.0]], labels=[0, 1])
+    >>> p = [[0.99, 0.01, 0], [1, 0, 0], [0, 0, 1]]
+    >>> rounded = as_predictions(probabilities=p, labels=[0, 0, 2])
     >>> mended, line = without_zeros(rounded)
     >>> line
-    '1 probability is 0, as if it were rounded: 0.05 is taken, half the smallest there is'
-    >>> mended.log_probabilities[1].exp().round(decimals=3)
-    tensor([0.9520, 0.0480], dtype=torch.float64)
+    '5 probabilities are 0, as if they were rounded: those of an input share 0.005'
+    >>> mended.log_probabilities[1].exp().round(decimals=4)
+    tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
     """
     log_p = predictions.log_probabilities
     zero = log_p.isneginf()
@@ -26,10 +32,14 @@ def without_zeros(predictions: Predictions) -> tuple[Predictions, str | None]:
     n = int(rounded.sum())
     if not n:
         return predictions, None
-    least = log_p[~zero].min().exp() / 2
-    logits = torch.where(rounded, least.log(), log_p).log_softmax(1)[None]
+    share = (log_p[~zero].min().exp() / 2).clamp(max=MOST)
+    each = share / rounded.sum(1, keepdim=True).clamp(min=1)
+    logits = torch.where(rounded, each.log(), log_p).log_softmax(1)[None]
     mended = Predictions(predictions.ids, predictions.labels, logits)
-    what = "1 probability is 0, as if it were" if n == 1 else f"{n:,} probabilities are 0, as if"
-    were = "" if n == 1 else " they were"
-    line = f"{what}{were} rounded: {least:.2g} is taken, half the smallest there is"
+    line = (
+        f"1 probability is 0, as if it were rounded: {share:.2g} is taken"
+        if n == 1
+        else f"{n:,} probabilities are 0, as if they were rounded: those of an input share "
+        f"{share:.2g}"
+    )
     return mended, line

@@ -2,17 +2,22 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from arcal import arrays
 from arcal.errors import ArcalError
 
+UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
+"""What torch compares with nothing."""
+
 
 def as_tensor(values: Any, name: str) -> Tensor:
-    """A tensor on the CPU, without a gradient, from a tensor, an array, lists of either."""
+    """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
-    return arrays.as_tensor(values, name).detach().cpu()
+    tensor = arrays.as_tensor(values, name).detach().cpu()
+    return tensor.long() if tensor.dtype in UNSIGNED else tensor
 
 
 def as_labels(values: Any, N: int, Z: int) -> Tensor:
@@ -33,7 +38,11 @@ def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
     numbers = as_tensor(values, name)
     if numbers.shape != (N,):
         shape = tuple(numbers.shape)
-        raise ArcalError(f"{name} have shape {shape}, and there are {N} inputs: give one for each")
+        one_hot = name == "labels" and len(shape) == 2 and shape[0] == N and shape[1] > 1
+        more = "; of one-hot rows give argmax(axis=1)" if one_hot else ""
+        raise ArcalError(
+            f"{name} have shape {shape}, and there are {N} inputs: give one for each{more}"
+        )
     if numbers.is_complex():
         raise ArcalError(f"{name} are {numbers.dtype}: give whole numbers")
     whole = numbers.long()

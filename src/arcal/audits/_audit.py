@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from arcal._version import __version__
+from arcal.arrays import as_tensor
 from arcal.attacks import BoundaryProjection, Bounds, Inputs, InputsLike
 from arcal.attacks.bounds import checked_bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, without_zeros
@@ -310,7 +311,7 @@ def _examples(
         return Examples.from_part(data), ()
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
-        x = torch.from_numpy(x) if isinstance(x, np.ndarray) else x
+        x = as_tensor(x, name) if isinstance(x, np.ndarray) else x
         more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
         if order is not None:
             _check_within(x, bounds, name)

@@ -29,6 +29,9 @@ from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import SMALLEST
 
+SHOWN = 8
+"""So many names of columns are listed."""
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -73,7 +76,17 @@ class Job:
             return replace(self, facts=dict(self.facts))
         examples, facts = self.examples, dict(self.facts)
         x = self._read(examples, PROBED)
-        check_model(self.model, x)
+        try:
+            check_model(self.model, x)
+        except ArcalError as error:
+            if examples.columns is None:
+                raise
+            columns = ", ".join(examples.columns[:SHOWN]) + ", ..." * (
+                len(examples.columns) > SHOWN
+            )
+            raise ArcalError(
+                f"{error}; it was given the {len(examples.columns)} columns {columns}"
+            ) from error
         with frozen(self.model), torch.no_grad():
             Z = self.model(x.parts).shape[1]
         numbered = examples.classes == tuple(map(str, range(len(examples.classes))))

@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions
+from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one, numbered
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".npz", ".parquet", ".csv")
+SUFFIXES = (".npz", ".parquet", ".csv", ".csv.gz")
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
@@ -32,6 +33,7 @@ NO_PICKLES = (
     "an array of it holds Python objects; save names as text, by `numpy.asarray(names, dtype='U')`"
 )
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
+PREDICTED = ("predicted", "prediction", "pred")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,7 @@ def holds_predictions(path: Path) -> bool:
     >>> holds_predictions(Path("mine.npz"))
     True
     """
-    if path.suffix not in SUFFIXES or not path.is_file():
+    if not path.name.endswith(SUFFIXES) or not path.is_file():
         return False
     return any(_belongs(name, outputs) for name in _names(path) for outputs in OUTPUTS.values())
 
@@ -82,10 +84,10 @@ def read_predictions(path: Path, *, labelled: bool = True) -> SavedPredictions:
     >>> saved.classes, saved.predictions.labels
     (('cat', 'dog'), tensor([1, 0]))
     """
-    if path.suffix not in SUFFIXES:
+    if not path.name.endswith(SUFFIXES):
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
-        saved = _saved(_entries(path), _names(path), labelled)
+        saved = _saved(_entries(path), _names(path), labelled, path.suffix != ".npz")
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
     except FileNotFoundError:
@@ -120,10 +122,16 @@ def _entries(path: Path) -> dict[str, Any]:
         if any(isinstance(array, bytes) for array in arrays.values()):
             raise ArcalError("a member of it is no array: write it by numpy.savez")
         return arrays
-    table = csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+    table = pq.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     entries: dict[str, Any] = {}
+    for names in (LABELS, IDS, WEIGHTS):
+        several = [name for name in table.column_names if name in names]
+        if len(several) > 1:
+            raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
+        for name in several:
+            entries[name] = _without_gaps(table.column(name), name).to_numpy()
     for kind, names in OUTPUTS.items():
         columns = [name for name in table.column_names if _belongs(name, names)]
         if len(columns) == 1 and pa.types.is_nested(table.field(columns[0]).type):
@@ -132,20 +140,24 @@ def _entries(path: Path) -> dict[str, Any]:
         elif columns:
             entries[kind] = np.column_stack([_numbers(table, name) for name in columns])
             titles = [re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name) for name in columns]
-            if len(columns) > 1 and titles != [str(i) for i in range(len(columns))]:
+            if len(columns) == 1:
+                titles = _two_classes(table, kind, columns[0], titles[0], entries)
+            if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
-    for name in {*LABELS, *IDS, *WEIGHTS} & set(table.column_names):
-        column = table.column(name)
-        if column.null_count:
-            row = column.is_null().to_pylist().index(True)
-            raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
-        entries[name] = column.to_numpy()
-    if all(re.fullmatch(r"\d+", title) for title in entries.get("classes", ("",))):
-        # Columns named by numbers in another order, such as 0, 1, 10, 2: a label is such a name.
-        for name in {*LABELS} & {*entries}:
-            if entries[name].dtype.kind in "iu":
-                entries[name] = entries[name].astype(str)
     return entries
+
+
+def _two_classes(
+    table: pa.Table, kind: str, column: str, title: str, entries: dict[str, Any]
+) -> Sequence[str] | None:
+    """The classes of a binary classifier with one column of outputs, if their names are known."""
+    label = next((entries[name] for name in LABELS if name in entries), None)
+    classes = classes_of_one(column, title, label) if title and label is not None else None
+    for name in PREDICTED if kind == "probabilities" else ():
+        if name in table.column_names and not table.column(name).null_count:
+            predicted = table.column(name).to_numpy()
+            check_not_of_the_predicted(column, entries[kind][:, 0], predicted, classes)
+    return classes
 
 
 def _belongs(column: str, names: tuple[str, ...]) -> bool:
@@ -156,10 +168,14 @@ def _numbers(table: pa.Table, name: str) -> np.ndarray:
     column = table.column(name)
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         raise ArcalError(f"{name} is no number{_first_text(column)}: give numbers alone")
+    return _without_gaps(column, name).to_numpy().astype(np.float64)
+
+
+def _without_gaps(column: Any, name: str) -> Any:
     if column.null_count:
         row = column.is_null().to_pylist().index(True)
         raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
-    return column.to_numpy().astype(np.float64)
+    return column
 
 
 def _first_text(column: Any) -> str:
@@ -172,13 +188,20 @@ def _first_text(column: Any) -> str:
     return ""
 
 
-def _saved(entries: dict[str, Any], there: Sequence[str], labelled: bool) -> SavedPredictions:
+def _saved(
+    entries: dict[str, Any], there: Sequence[str], labelled: bool, by_column: bool
+) -> SavedPredictions:
     only = ", ".join(there[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
+        semicolons = len(there) == 1 and ";" in only
+        remedy = (
+            "separate the columns by commas, and write decimal points"
+            if semicolons
+            else "name a column a class, such as probabilities_cat or logits_cat"
+        )
         raise ArcalError(
-            f"there are no logits or probabilities, only {only or 'nothing'}: name a column a "
-            "class, such as probabilities_cat or logits_cat"
+            f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
         )
     labels, ids, weights = (
         next((entries[name] for name in names if name in entries), None)
@@ -190,9 +213,7 @@ def _saved(entries: dict[str, Any], there: Sequence[str], labelled: bool) -> Sav
         raise ArcalError(f"there are no labels, only {only}: add them as `labels`")
     classes = entries.get("classes")
     names = None if classes is None else tuple(map(str, np.asarray(classes).tolist()))
-    labels = np.asarray(labels)
-    if labels.dtype.kind in "USO":
-        labels = _numbered(labels, names)
+    labels = numbered(np.asarray(labels), names, by_column=by_column)
     titles = None
     if ids is not None and np.asarray(ids).dtype.kind in "USO":
         titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
@@ -225,20 +246,6 @@ def _scaled(probabilities: Any) -> str | None:
         f"{off:,} of {sums.size:,} rows do not sum to 1 ({sums.min():.6g} to {sums.max():.6g}), as "
         "if they were rounded: each is divided by its sum"
     )
-
-
-def _numbered(labels: np.ndarray, classes: tuple[str, ...] | None) -> np.ndarray:
-    if classes is None:
-        raise ArcalError(
-            "labels are names, and the classes are not named: add `classes` in the order of the "
-            "outputs, or number the labels from 0"
-        )
-    numbers = {name: i for i, name in enumerate(classes)}
-    unknown = [(row, name) for row, name in enumerate(labels.tolist()) if str(name) not in numbers]
-    if unknown:
-        row, name = unknown[0]
-        raise ArcalError(f"the label {name!r} of row {row} is none of {', '.join(classes[:10])}")
-    return np.array([numbers[str(name)] for name in labels.tolist()])
 
 
 def _weights(values: Any, N: int) -> Tensor:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from arcal.compute.sharing import Sharing
 
 
+UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
 FILES = (
     "calibration.json",
     "calibrator.safetensors",
@@ -149,7 +150,7 @@ class Calibrate:
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         if saved.weights is not None:
-            say(f"arcal: {path}: weights do not count when calibrators are fitted")
+            say(f"arcal: {path}: {UNWEIGHTED}")
         unlabelled = self.calibration.unlabelled
         if unlabelled is None:
             return saved.predictions, None
@@ -169,6 +170,8 @@ class Calibrate:
         batch, loaders = self.machine.batch, compute.loaders
         settings = Settings(order=None, batch=batch, device=compute.device, loaders=loaders)
         reading = self.data
+        if reading.weight is not None:
+            say(f"arcal: --weight {reading.weight}: {UNWEIGHTED}")
         if reading.part is None and (usual := _validation_part(data)):
             reading = replace(reading, part=usual)
         (name,) = names_of([spec], [])
@@ -227,7 +230,7 @@ class Calibrate:
         out = self.output.out
         for name in (*FILES, *PROGRAMS):  # of an earlier calibration: none may be taken for this
             (out / name).unlink(missing_ok=True)
-        about = {} if job is None else dict(job.facts)
+        about = ({} if job is None else dict(job.facts)) | self._conditions()
         facts = {
             "arcal": __version__,
             "of": " ".join(self.what),
@@ -252,6 +255,18 @@ class Calibrate:
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
 
+    def _conditions(self) -> dict[str, str]:
+        """What every figure is of, even without calibration, where it is not the plain data."""
+        conditions = {}
+        if self.calibration.perturb:
+            conditions["Perturbed"] = "every figure is of the perturbed images"
+        if self.calibration.views:
+            conditions["Views"] = (
+                "every figure, as it is too, is of the average of an image and its mirror image, "
+                "which can do harm: compare with the command without --views"
+            )
+        return conditions
+
     def _print(self, choice: "Choice", today: "Today | None") -> None:
         from arcal.report.calibrations import choice_json, print_choice, sentences, today_sentences
 
@@ -260,7 +275,7 @@ class Calibrate:
             print(json.dumps(choice_json(choice) | more, indent=2))
             return
         print_choice(choice)
-        lines = sentences(choice)
+        lines = sentences(choice) + list(self._conditions().values())
         if today is not None:
             lines += today_sentences(today, choice.before.accuracy.value)
         for line in lines:

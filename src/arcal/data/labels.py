@@ -34,8 +34,9 @@ def encode_labels(
     is the name of a class. `names` are the names that the data itself has for its classes; without
     any, classes named by text are sorted, and numbered ones are "0" .. "Z-1", where Z - 1 is the
     largest label. `classes` are those of the model, in its order: names are looked up in them, and
-    numbers without names count in them. A label that is missing, of another type or outside the
-    classes raises `ArcalError`, which calls the column `name`.
+    so are whole numbers if all are names there; other numbers without names count in them. A label
+    that is missing, of another type or outside the classes raises `ArcalError`, which calls the
+    column `name`.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -45,6 +46,10 @@ def encode_labels(
     if classes is not None and len(set(classes)) < len(classes):
         raise ArcalError(f"the classes given for {name} are not distinct: name each class once")
     known = tuple(names or classes or ())
+    numerals = not names and known != tuple(map(str, range(len(known))))
+    if numerals and known and pa.types.is_integer(column.type):  # of a model that has them as names
+        text = column.cast(pa.string())
+        column = text if pc.all(_is_in(text, known)).as_py() else column
     if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
         column = _as_numbers(column)
     if is_text(column):
