@@ -14,6 +14,7 @@ DTYPES = {
     "id": "int64", "label": "int64", "predicted": "int64", "correct": "bool",
     "confidence": "float64", "label_probability": "float64", "loss": "float64",
     "suspect_rank": "int64", "robustness": "float32", "level": "int64", "nearest": "int64",
+    "weight": "float64",
 }  # fmt: skip
 
 
@@ -28,7 +29,8 @@ def known():
 
 def test_columns_are_those_of_each_input(known):
     predictions, distance, nearest = known
-    table = per_input(predictions, distance, R=4, nearest=nearest)
+    weights = torch.arange(1, 91) / 90
+    table = per_input(predictions, distance, R=4, nearest=nearest, weights=weights)
     assert {name: str(column.dtype) for name, column in table.items()} == DTYPES
     p = predictions.logits[0].softmax(1)
     by_distance = sorted(range(90), key=lambda i: (distance[i].item(), int(predictions.ids[i])))
@@ -47,6 +49,7 @@ def test_columns_are_those_of_each_input(known):
         assert one["robustness"] == distance[i].item()
         assert one["level"] == by_distance.index(i) * 4 // 90
         assert one["nearest"] == int(nearest[i])
+        assert one["weight"] == weights[i].item()
 
 
 def test_suspects_are_numbered_from_1_and_come_first(known):

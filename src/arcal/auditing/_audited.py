@@ -145,7 +145,7 @@ class Audited:
     def inputs(self) -> Mapping[str, NDArray]:
         """A row an input, the most suspect label first: see `per_input`."""
         robustness = None if self.robustness is None else self.robustness.robustness
-        return per_input(self.predictions, robustness, R=self.R, nearest=self.nearest)
+        return per_input(self.predictions, robustness, self.R, self.nearest, self.weights)
 
     @cached_property
     def suspects(self) -> Tensor:

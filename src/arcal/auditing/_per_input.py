@@ -16,6 +16,7 @@ def per_input(
     robustness: Tensor | None = None,
     R: int = R,
     nearest: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> dict[str, NDArray]:
     """Columns of one value for each of N inputs, the most suspect label first.
 
@@ -32,10 +33,12 @@ def per_input(
     | `robustness` | float32 | as given, +inf where no attack succeeded |
     | `level` | int64 | 0, the least robust, to R-1 |
     | `nearest` | int64 | as given: the class on the other side of the nearest boundary |
+    | `weight` | float64 | as given: how much the input counts in an audit's figures |
 
     The `suspects` come first; the inputs whose label is predicted follow in the same order.
-    `robustness` `(N,)` and `nearest` int64 `(N,)` are in the order of the predictions; without them
-    their columns, and `level`, are not there. Errors are those of `levels`.
+    `robustness` `(N,)`, `nearest` int64 `(N,)` and `weights` `(N,)` are in the order of the
+    predictions; without them their columns, and `level`, are not there. Errors are those of
+    `levels`.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = [[0.75, 0.25], [0.125, 0.875], [0.25, 0.75]]
@@ -67,4 +70,6 @@ def per_input(
                 f"each of {len(correct)} inputs"
             )
         columns["nearest"] = nearest.long()
+    if weights is not None:
+        columns["weight"] = weights.double()
     return {name: np.asarray(column[rows].cpu()) for name, column in columns.items()}
