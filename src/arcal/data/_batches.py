@@ -145,5 +145,6 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
 
 
 def _room(N: int, column: Tensor) -> Tensor:
-    """Room for a batch `(N, ...)` of such a column, from which a GPU copies without waiting."""
-    return column.new_empty((N, *column.shape[1:]), pin_memory=torch.cuda.is_available())
+    """Room for a batch `(N, ...)` of such a column, from which a GPU in use copies unawaited."""
+    # Asked for where the GPU is not used, pinned memory would begin CUDA on the first one.
+    return column.new_empty((N, *column.shape[1:]), pin_memory=torch.cuda.is_initialized())
