@@ -10,6 +10,7 @@ import torch
 
 from arcal.auditing import CLEAN, Spread, on_set, shift_sets
 from arcal.calibration import variance
+from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.evaluation import predict
 from arcal.paper import ITEMS
@@ -227,6 +228,22 @@ def test_what_has_a_summary_is_not_trained_again(reproduction, results, folder):
 
     again = replace(first, root=folder / "elsewhere", out=folder / "c", train=train)
     assert again.run() == [before]
+
+
+def test_without_workers_a_run_is_kept_before_the_next_is_trained(reproduction, results, folder):
+    item = Item("kept", (NAME,), SUMMARISED, _make_summarised, shift=True, from_summaries=True)
+
+    def train(runs):
+        if any(run.method == "ar-adals" for run in runs):
+            raise KeyboardInterrupt
+        return train_all(runs, folder / "runs")
+
+    stopped = replace(reproduction, items=[item], out=folder / "d", train=train)
+    for workers, named in ((1, ["label-smoothing-s0"]), (2, [])):
+        to = folder / f"kept-{workers}"
+        with pytest.raises(KeyboardInterrupt):
+            replace(stopped, summaries=to, compute=Compute(workers=workers)).run()
+        assert [path.name.rpartition("-")[0] for path in to.glob("*")] == named
 
 
 def test_what_needs_more_than_summaries_is_refused_first(reproduction, folder):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -156,10 +156,16 @@ class Reproduction:
         return Evaluated(setting, work.data, chosen, work.by_variant(subjects, runs), folders)
 
     def _write_summaries(self, work: Work, runs: Runs, folder: Path) -> None:
-        """Train, evaluate and summarise what has no summary, the runs of one seed after another."""
-        for seeds in dict.fromkeys(run.seeds for run in chain(*runs.values())):
+        """Train, evaluate and summarise what has no summary, the runs of one seed after another.
+
+        Without workers it is run after run, so that nothing which is trained waits to be kept.
+        """
+        alone = self.compute.workers == 1 and self.compute.ray is None
+        together = [[variant] for variant in runs] if alone else [list(runs)]
+        every = dict.fromkeys(run.seeds for run in chain(*runs.values()))
+        for seeds, variants in product(every, together):
             missing = {  # asked each time: another process may have written some
-                variant: [run for run in some if run.seeds == seeds]
+                variant: [run for run in some if run.seeds == seeds and variant in variants]
                 for variant, some in work.without_summary(runs, folder).items()
             }
             if any(missing.values()):
