@@ -209,6 +209,15 @@ def test_the_classes_of_an_npz_are_names_where_no_label_can_be_a_place(tmp_path,
         read_predictions(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("classes", [[3.0, 1.0], [b"3", b"1"]], ids=["floats", "bytes"])
+def test_the_classes_of_an_npz_may_be_floats_or_bytes(tmp_path, classes):
+    path = tmp_path / "them.npz"
+    np.savez(path, logits=3 * np.eye(2), labels=[3.0, 1.0], classes=classes)
+    saved = read_predictions(path)
+    assert saved.classes == ("3", "1")
+    assert saved.predictions.labels.tolist() == [0, 1]
+
+
 def test_a_zipped_csv_of_another_system(tmp_path):
     lines = ["label,probability_dog,probability_cat", "cat,.25,.75", "dog,.5,.5"]
     data = ("\ufeff" + "\r\n".join(lines)).encode()

@@ -53,9 +53,11 @@ def test_names_decide_where_text_could_be_numbers():
 
 def test_numbers_are_the_models_names_for_its_classes():
     lexical = ["0", "1", "10", "2"]  # as a folder of numbered classes is sorted
-    for kind in (pa.int8(), pa.int64(), pa.string()):
+    for kind in (pa.int8(), pa.int64(), pa.float64(), pa.string()):
         values = pa.array([10, 2, 0], pa.int64()).cast(kind)
         assert encoded(values, classes=lexical) == ([2, 3, 0], tuple(lexical))
+    for values in (pa.array([2.0, 0.0]), pa.array([" 2", "0"]), pa.array(["2.0", "0.0"])):
+        assert encoded(values, classes=lexical)[0] == [3, 0]
     assert encoded(pa.array([3, 0]), classes=lexical)[0] == [3, 0]  # 3 is no name
     assert encoded(pa.array([1, 0]), names=["1", "0"], classes=["0", "1"])[0] == [0, 1]
 

@@ -54,6 +54,27 @@ def test_names_ids_weights_and_classes(tmp_path):
     assert (named.classes, named.labels.tolist()) == (("cat", "dog"), [1] * 5)
 
 
+def test_labels_that_are_classes_named_by_numbers_are_these_classes(tmp_path):
+    """As in files of predictions; the number of a class in the array is told apart or refused."""
+
+    def classes_of(labels, classes):
+        images = random_images(len(labels), 8, 8)
+        np.savez(tmp_path / "x.npz", images=images, labels=labels, classes=classes)
+        part = load_part(str(tmp_path / "x.npz"))
+        return [part.classes[label] for label in part.labels.tolist()]
+
+    for labels in ([10, 2, 1], [10.0, 2.0, 1.0], ["10", "2", "1"]):
+        for classes in (["10", "2", "1"], [10, 2, 1], [10.0, 2.0, 1.0], [b"10", b"2", b"1"]):
+            assert classes_of(labels, classes) == ["10", "2", "1"]
+    assert classes_of([0, 1, 2], ["10", "2", "1"]) == ["10", "2", "1"]  # 0 is no name
+    assert classes_of([1, 0], ["0", "1"]) == ["1", "0"]
+    assert classes_of(["1", "0"], ["1", "0"]) == ["1", "0"]
+    assert classes_of([1, 0], [b"cat", b"dog"]) == ["dog", "cat"]
+    for labels, classes in (([1, 0], ["1", "0"]), ([1.0, 2.0], ["1", "2", "3"])):
+        with pytest.raises(ArcalError, match="row 0: labels is a number, and so are the classes"):
+            classes_of(labels, classes)
+
+
 def test_parts_in_the_keys(tmp_path):
     arrays = {
         "train_images": GREY,

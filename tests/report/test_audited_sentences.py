@@ -15,7 +15,7 @@ from arcal.auditing import (
     choose_calibrator,
 )
 from arcal.report.audited import headline
-from arcal.report.audited._words import ece, mends, points, signed
+from arcal.report.audited._words import doubts, ece, mends, notes, points, signed
 from arcal.report.calibrations import print_choice, sentences
 from arcal.robustness import Robustness
 
@@ -71,6 +71,16 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
     lines = sentences(Choice(100, before, {}, refused, None, "nothing helps"))
     assert lines[1:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
+
+
+def test_weights_are_said_where_the_figures_are():
+    said = as_predictions(probabilities=[[0.75, 0.25]] * 40, labels=[0] * 39 + [1])
+    weights = torch.tensor([3.0] * 10 + [1.0] * 30)
+    line = "every figure counts inputs by their weights: the 40 say as much as 30 that weigh alike"
+    weighted, plain = (Audited("a", said, ("0", "1"), weights=one) for one in (weights, None))
+    assert doubts(weighted) == [line]
+    assert doubts(plain) == []
+    assert notes([weighted])[0] == f"a: {line}"
 
 
 def test_an_interval_without_0_does_not_seem_to_begin_there():

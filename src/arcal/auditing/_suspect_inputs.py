@@ -1,6 +1,6 @@
 """An accuracy that is hardly better than chance: the inputs are suspected, aloud."""
 
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 FEWEST = 30
 """Inputs below which nothing is said: a good model of two classes could look the same."""
@@ -23,7 +23,7 @@ normalisation or class order?'
     True
     """
     right = round(accuracy * N)
-    if N < FEWEST or binom.sf(right - 1, N, 1 / Z) < SIGNIFICANCE:
+    if N < FEWEST or bdtrc(right - 1, N, 1 / Z) < SIGNIFICANCE:
         return None
     return (
         f"the model is right on {100 * accuracy:.3g} % of {N:,} inputs, hardly more than chance "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import binom
+from scipy.special import bdtrc
 from torch import Tensor
 
 from arcal.auditing._suspect_inputs import FEWEST, SIGNIFICANCE
@@ -90,7 +90,7 @@ def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
         mapped_to[list(order)] = torch.tensor(list(order.values()))
         mapped += int((mapped_to[predicted[others]] == labels[others]).sum())
     largest = float(labels.bincount().max()) / N
-    beyond_chance = binom.sf(mapped - 1, N, largest) < SIGNIFICANCE
+    beyond_chance = bdtrc(mapped - 1, N, largest) < SIGNIFICANCE
     if mapped < HIGH * N or mapped < 2 * right or not beyond_chance:
         return {}
     return _one_to_one(predicted, labels)
@@ -131,6 +131,6 @@ def _circles(predicted: Tensor, labels: Tensor, Z: int) -> Mapping[int, int]:
             continue
         mapped = sum(hits[z] for z in circle)
         total = sum(int(totals[z]) for z in circle)
-        if mapped >= HIGH * total and binom.sf(mapped - 1, total, 0.5) < SIGNIFICANCE / Z:
+        if mapped >= HIGH * total and bdtrc(mapped - 1, total, 0.5) < SIGNIFICANCE / Z:
             order |= {z: following[z] for z in circle}
     return order

@@ -18,6 +18,7 @@ from torch import Tensor
 from arcal.auditing import Predictions, as_predictions
 from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one, numbered
 from arcal.calibration.checks import as_weights
+from arcal.data.npz import class_names
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -212,7 +213,7 @@ def _saved(
     if labels is None:
         raise ArcalError(f"there are no labels, only {only}: add them as `labels`")
     classes = entries.get("classes")
-    names = None if classes is None else tuple(map(str, np.asarray(classes).tolist()))
+    names = None if classes is None else class_names(np.asarray(classes))
     labels = numbered(np.asarray(labels), names, by_column=by_column)
     titles = None
     if ids is not None and np.asarray(ids).dtype.kind in "USO":

@@ -49,7 +49,8 @@ def fabric_on(
         raise ArcalError(f"{processes} processes: at least 1 is needed")
     if processes > 1 and (ranks := joined()) is not None:
         return fabric_of(ranks.launcher, accelerator, precision, loggers)
-    options = {"strategy": _ddp(start_method({"arcal.training"}))} if processes > 1 else {}
+    modules = {"arcal.training", "arcal.compute.device"}
+    options = {"strategy": _ddp(start_method(modules))} if processes > 1 else {}
     return _fabric(accelerator, precision, loggers, devices=processes, **options)
 
 

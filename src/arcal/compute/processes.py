@@ -75,12 +75,12 @@ def start_method(modules: set[str]) -> str:
     """How processes are started that need these modules.
 
     On Linux they are forked from a server that has imported them, and that never runs a thread:
-    importing torch and its optimizers takes a worker five seconds of processor time.
+    importing torch takes a worker seconds of processor time, and its optimizers as long again.
     """
     if sys.platform != "linux":
         return "spawn"
     context = get_context("forkserver")
-    context.set_forkserver_preload([*sorted(modules - {"__main__"}), "torch._dynamo"])
+    context.set_forkserver_preload(sorted(modules - {"__main__"}))
     return "forkserver"
 
 

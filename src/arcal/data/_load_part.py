@@ -75,8 +75,9 @@ def load_part(
     default they are grey if all of them are. They are turned upright as their EXIF data says. `how`
     says what was done.
 
-    With a `limit` only so many images are used, drawn at random by `seed`. With `skip_broken` every
-    image is decoded first, and those that cannot be read are left out and listed in `skipped`;
+    With a `limit` only so many images are used, drawn at random by `seed` as `load` draws
+    `test_images`; `--limit` of the command line draws others. With `skip_broken` every image is
+    decoded first, and those that cannot be read are left out and listed in `skipped`;
     otherwise the first one raises; `progress` gets the images decoded and all there are. Images in
     files and tar files are decoded whenever they are read, those in rows only once if their pixels
     take less than 256 MiB.

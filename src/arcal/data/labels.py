@@ -27,6 +27,7 @@ def encode_labels(
     *,
     names: Sequence[str] = (),
     classes: Sequence[str] | None = None,
+    numbers_are_names: bool = False,
 ) -> tuple[Tensor, tuple[str, ...]]:
     """The labels int64 `(N,)` in [0, Z) and the names of the Z classes.
 
@@ -34,9 +35,10 @@ def encode_labels(
     is the name of a class. `names` are the names that the data itself has for its classes; without
     any, classes named by text are sorted, and numbered ones are "0" .. "Z-1", where Z - 1 is the
     largest label. `classes` are those of the model, in its order: names are looked up in them, and
-    so are whole numbers if all are names there; other numbers without names count in them. A label
-    that is missing, of another type or outside the classes raises `ArcalError`, which calls the
-    column `name`.
+    so are whole numbers if all are names there; other numbers without names count in them. Numbers
+    count in `names`, too, unless they may be these names (`numbers_are_names`): then all that are,
+    are. A label that is missing, of another type, outside the classes, or that may be either a name
+    in `names` or another class's number, raises `ArcalError`, which calls the column `name`.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -46,12 +48,11 @@ def encode_labels(
     if classes is not None and len(set(classes)) < len(classes):
         raise ArcalError(f"the classes given for {name} are not distinct: name each class once")
     known = tuple(names or classes or ())
-    numerals = not names and known != tuple(map(str, range(len(known))))
-    if numerals and known and pa.types.is_integer(column.type):  # of a model that has them as names
-        text = column.cast(pa.string())
-        column = text if pc.all(_is_in(text, known)).as_py() else column
     if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
         column = _as_numbers(column)
+    numerals = known and known != tuple(map(str, range(len(known))))
+    if numerals and (numbers_are_names or not names) and not is_text(column):
+        column = _by_name(column, known, name, where, either=not names)
     if is_text(column):
         names = names or sorted(column.unique().to_pylist())
         labels = _look_up(column, names, name, where)
@@ -75,6 +76,28 @@ def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
         except pa.ArrowInvalid:
             pass
     return column
+
+
+def _by_name(
+    column: pa.ChunkedArray, known: Sequence[str], name: str, where: Where, *, either: bool
+) -> pa.ChunkedArray:
+    """Whole numbers as text if all are names of classes, or else as they are.
+
+    Numbers that may also be numbers of classes raise `ArcalError`, unless `either` will do.
+    """
+    try:
+        whole = column.cast(pa.int64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return column
+    text = whole.cast(pa.string())
+    if not pc.all(_is_in(text, known)).as_py():
+        return column
+    if not either and pc.min(whole).as_py() >= 0 and pc.max(whole).as_py() < len(known):
+        raise ArcalError(
+            f"{where(0)}: {name} is a number, and so are the classes ({_some(known)}), in another "
+            "order than 0, 1, 2: save the labels as text, if they are these names"
+        )
+    return text
 
 
 def is_text(column: pa.ChunkedArray) -> bool:

@@ -102,7 +102,12 @@ def _npz(paths: tuple[Path, ...], part: str, names: Names) -> Listing:
         return f"{file}, row {row}"
 
     labels, classes = encode_labels(
-        arrays.labels, arrays.label_name, where, names=arrays.classes, classes=names.classes
+        arrays.labels,
+        arrays.label_name,
+        where,
+        names=arrays.classes,
+        classes=names.classes,
+        numbers_are_names=True,
     )
     weights = None
     if names.weight is not None:

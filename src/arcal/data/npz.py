@@ -102,9 +102,22 @@ def read_npz(file: Path, part: str, names: Names) -> Arrays:
         pa.chunked_array([_column(labels.reshape(N), f"{file}: {label}")]),
         label,
         torch.from_numpy(ids.reshape(N).astype(np.int64)),
-        tuple(map(str, classes.tolist())),
+        class_names(classes),
         None if weights is None else weights.reshape(N),
     )
+
+
+def class_names(classes: np.ndarray) -> tuple[str, ...]:
+    """The names of classes in an array of any type.
+
+    >>> class_names(np.array([b"cat", b"dog"])), class_names(np.array([2.0, 10.0]))
+    (('cat', 'dog'), ('2', '10'))
+    """
+    if classes.dtype.kind == "S":
+        classes = np.char.decode(classes, "utf-8", "replace")
+    if classes.dtype.kind == "f" and (classes == np.round(classes)).all():
+        return tuple(f"{one:.0f}" for one in classes.tolist())
+    return tuple(map(str, classes.tolist()))
 
 
 def channels_first(pixels: np.ndarray, where: str) -> np.ndarray:

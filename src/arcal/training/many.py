@@ -53,6 +53,7 @@ def train_all(
     """
     compute = compute or Compute()
     check_trackers(compute.trackers)
+    compute.begin("arcal.training", "arcal.compute.device")
     compute.devices()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
     folders: dict[Path, Run] = {}

@@ -130,6 +130,17 @@ def test_ebs_uses_what_the_energy_says():
     assert ours < nll(one(fresh), its_labels) - 0.005
 
 
+def test_ebs_is_the_same_in_any_units_of_the_energy():
+    log_p, labels, _ = by_gap()
+    energy = energy_of(log_p)
+    expected = fit_ebs(log_p, labels, energy=energy)(log_p, energy=energy)
+    one = fit_temperature(log_p, labels)(log_p)
+    assert nll(expected, labels) < nll(one, labels) - 1e-3
+    for factor in (0.01, 100.0):
+        found = fit_ebs(log_p, labels, energy=factor * energy)
+        assert torch.allclose(found(log_p, energy=factor * energy), expected, atol=1e-4)
+
+
 def test_ebs_without_logits_is_one_line():
     log_p, labels = draw(N=200)
     with pytest.raises(ArcalError, match="all energies are alike, as those of probabilities"):

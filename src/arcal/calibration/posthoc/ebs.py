@@ -106,18 +106,25 @@ def fit_ebs(
     right, wrong = densities(E, mean, sd)
     target = F.one_hot(labels, z.shape[1]).double()
 
-    def squared_error(theta: object) -> tuple[float, object]:
-        each = torch.as_tensor(theta).requires_grad_()
-        scale = (T - each[0] * right + each[1] * wrong).maximum(LEAST * T)
+    # What is searched for is theta times the densities' heights, which is in temperatures whatever
+    # the units of the energies: in theta itself the slope is so small that a search stops at once.
+    height = 1 / (sd * math.sqrt(2 * math.pi))
+
+    def squared_error(change: object) -> tuple[float, object]:
+        each = torch.as_tensor(change).requires_grad_()
+        scale = (T - each[0] * right / height[0] + each[1] * wrong / height[1]).maximum(LEAST * T)
         loss = ((z / scale[:, None]).softmax(1) - target).square().sum(1).mean()
         (slope,) = torch.autograd.grad(loss, each)
         return loss.item(), slope.numpy()
 
-    # theta times the density's height is a temperature: bounds in the energies' own units.
-    height = 1 / (sd * math.sqrt(2 * math.pi))
-    bounds = [(0.0, LARGEST / h) for h in height.tolist()]
-    best = minimize(squared_error, torch.zeros(2).double().numpy(), jac=True, bounds=bounds)
-    return EnergyScaling(T, mean, sd, torch.from_numpy(best.x))
+    best = minimize(
+        squared_error,
+        torch.zeros(2).double().numpy(),
+        jac=True,
+        bounds=[(0.0, LARGEST)] * 2,
+        options={"ftol": 1e-12, "gtol": 1e-8},
+    )
+    return EnergyScaling(T, mean, sd, torch.from_numpy(best.x) / height)
 
 
 def densities(energy: Tensor, mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:

@@ -88,9 +88,17 @@ def doubts(model: Audited) -> list[str]:
         "Training images": "{}",
         "Probabilities": "{}",
     }
-    return lines + [
+    lines += [
         words.format(model.facts[title]) for title, words in known.items() if title in model.facts
     ]
+    if model.weights is not None:
+        w = model.weights.double()
+        worth = (w.sum().square() / w.square().sum()).item()
+        lines.append(
+            f"every figure counts inputs by their weights: the {len(model):,} say as much as "
+            f"{worth:,.0f} that weigh alike"
+        )
+    return lines
 
 
 def _unbounded(model: Audited) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from scipy import ndimage, signal
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -25,10 +25,12 @@ def gaussian_blur(x: Tensor, c: float, draws: Draws) -> Tensor:
 
 def defocus_blur(x: Tensor, c: tuple[float, float], draws: Draws) -> Tensor:
     """Convolve with a disk of radius c[0] with a rim softened by c[1]; nothing is random."""
+    from scipy.signal import fftconvolve  # takes a third of a second to import
+
     kernel = _disk(*c)
     half = len(kernel) // 2
     padded = F.pad(x, (half, half, half, half), mode="reflect")
-    blurred = signal.fftconvolve(padded.numpy(), kernel[None, None], mode="valid", axes=(2, 3))
+    blurred = fftconvolve(padded.numpy(), kernel[None, None], mode="valid", axes=(2, 3))
     return torch.from_numpy(blurred)
 
 
