@@ -102,6 +102,15 @@ def test_arrays_of_every_kind(dtype):
     assert as_tensor(np.asarray(array)[::-1]).tolist() == array.tolist()[::-1]
     array.setflags(write=False)
     assert as_tensor(array).tolist() == array.tolist()
+    assert as_tensor(array, copied=False).tolist() == array.tolist()
+    assert as_tensor(np.asarray(array)[::-1], copied=False).tolist() == array.tolist()[::-1]
+
+
+def test_an_array_in_a_mapped_file_is_not_read_unless_copied(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones((3, 2), np.float32))
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    assert as_tensor(mapped, copied=False).data_ptr() == mapped.ctypes.data
+    assert as_tensor(mapped).data_ptr() != mapped.ctypes.data
 
 
 @pytest.mark.parametrize(

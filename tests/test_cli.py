@@ -147,6 +147,7 @@ def _spoiled(run: Path) -> Path:
         (["train", "--update", "both"], "invalid choice 'both' for argument '--update'"),
         (["train", "--bogus", "3"], "there is no option --bogus; see `arcal train --help`"),
         (["train", "--metod", "3"], "there is no option --metod: did you mean --method?; see"),
+        (["--workers", "2", "score", "x"], "--workers before the command: name the command first"),
         (["train", "extra"], "extra is not expected here; see `arcal train --help`"),
         (["train", "--data", "/nowhere"], "--data /nowhere is neither there nor"),
         (["score"], "0 names: give MODEL and DATA, or RUN"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ TensorLike = Tensor | np.ndarray | Sequence[Any]
 """A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
 
 
-def as_tensor(values: Any, name: str = "this argument") -> Tensor:
+def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) -> Tensor:
     """A tensor as it is; anything else copied into one, with numpy's dtype for it.
 
-    So Python's floats become float64 and its integers int64. What is no array of numbers raises
-    `ArcalError`.
+    So Python's floats become float64 and its integers int64. Unless it is to be `copied`, an array
+    that torch can use as it lies in memory, or in a mapped file, is shared. What is no array of
+    numbers raises `ArcalError`.
 
     >>> as_tensor([0.25, 0.5])
     tensor([0.2500, 0.5000], dtype=torch.float64)
@@ -28,7 +30,7 @@ def as_tensor(values: Any, name: str = "this argument") -> Tensor:
     if isinstance(values, Tensor):
         return values
     try:
-        array = np.array(values)
+        array = np.array(values) if copied else np.asarray(values)
     except ValueError as error:  # rows of different lengths
         raise ArcalError(
             f"{name} is no array ({first_line(error)}): pass a tensor or an array"
@@ -45,7 +47,9 @@ def as_tensor(values: Any, name: str = "this argument") -> Tensor:
             "list of numbers"
         )
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
-    return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
+    with catch_warnings():  # what is shared is read, and not written to
+        filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
 
 
 def bytes_of(tensor: Tensor) -> memoryview:

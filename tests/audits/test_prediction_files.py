@@ -200,6 +200,7 @@ def test_the_classes_of_an_npz_are_names_where_no_label_can_be_a_place(tmp_path,
         (np.array(CLASSES, "S")[LABELS], CLASSES),
         (LABELS.astype(">i4"), CLASSES),
         (LABELS.astype("u8"), CLASSES),
+        (LABELS.astype("f2") + 5, [5, 6, 7]),
     ):
         np.savez(tmp_path / "a.npz", logits=logits.astype(">f8"), labels=labels, classes=classes)
         assert log_loss(read_predictions(tmp_path / "a.npz")) == pytest.approx(expected)

@@ -133,3 +133,8 @@ def test_a_damaged_file_is_said_when_its_block_is_needed(tmp_path):
     with pytest.raises(ArcalError, match="cannot be read") as caught:
         ahead.images(torch.arange(4, 8))
     assert str(caught.value).startswith(where)
+
+
+def test_no_gpu_is_begun_where_none_is_used(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [len(ids) for ids, _, _ in batches(part(7), 5, workers=1)] == [5, 2]

@@ -8,6 +8,7 @@ import sys
 import tarfile
 import threading
 from io import BytesIO
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -186,6 +187,23 @@ def test_copies_used_longest_ago_make_room(pets, cache, monkeypatch):
     released()
     load_part(urls["two"])
     assert named(cache).keys() == {"one", "two", "three"}, "nothing was copied"
+
+
+def test_copies_that_another_process_deletes_meanwhile_are_gone(tmp_path, monkeypatch):
+    (tmp_path / "one").write_bytes(b"one")
+    (tmp_path / "two").write_bytes(b"two")
+    stat = Path.stat
+
+    def once(path, **how):
+        about = stat(path, **how)
+        if path.name == "one":
+            path.unlink()
+        return about
+
+    monkeypatch.setattr(Path, "stat", once)
+    copies.delete_unused(tmp_path, 3)
+    monkeypatch.undo()
+    assert (tmp_path / "two").exists()
 
 
 READS = """

@@ -61,19 +61,38 @@ def test_two_machines_give_the_same_bits(tmp_path, alone):
 @pytest.mark.slow
 def test_srun_gives_the_same_bits(tmp_path, alone):
     """With the variables that SLURM sets; there is no SLURM here."""
+    said = by_srun("train", *SIZE, *LEVELS, "--devices", 2, "--runs", tmp_path)
+    assert bits(tmp_path) == alone
+    assert len(said) == 1
+
+
+def by_srun(*command):
+    """What the first of two processes says that have the variables of `srun`."""
     job = {"SLURM_JOB_ID": "7001", "SLURM_JOB_NAME": "train", "SLURM_NODELIST": "127.0.0.1"}
     job |= {"SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "MASTER_PORT": str(free_port())}
     job |= {"SLURM_NNODES": "1", "SLURM_STEP_NUM_NODES": "1", "SLURM_NODEID": "0"}
-    command = [sys.executable, "-m", "arcal", "train", *SIZE, *LEVELS, "--devices", 2]
-    command += ["--runs", tmp_path]
+    of_srun = [sys.executable, "-m", "arcal", *command]
     tasks = [
-        start(command, **job, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)) for rank in range(2)
+        start(of_srun, **job, SLURM_PROCID=str(rank), SLURM_LOCALID=str(rank)) for rank in range(2)
     ]
     (first, said), (second, silence) = map(finish, tasks)
     assert (first, second) == (0, 0), said + silence
-    assert bits(tmp_path) == alone
-    assert len(said) == 1
     assert not silence
+    return said
+
+
+@pytest.mark.slow
+def test_members_of_an_ensemble_end_in_the_bits_of_one_process(tmp_path):
+    ensemble = ["train", *SIZE, *LEVELS, "--ensemble", "--seeds", 0, 1, 2, "--devices"]
+    one, by_torchrun = [sys.executable, "-m", "arcal", *ensemble, 1], [*on_one_machine(), *ensemble]
+    assert finish(start([*one, "--runs", tmp_path / "one"]))[0] == 0
+    code, said = finish(start([*by_torchrun, 2, "--runs", tmp_path / "torchrun"]))
+    assert code == 0, said
+    by_srun(*ensemble, 2, "--runs", tmp_path / "srun")
+    whole = bits(tmp_path / "one")
+    assert len(whole) == 4, "three vanilla runs and the ensemble"
+    assert bits(tmp_path / "torchrun") == whole
+    assert bits(tmp_path / "srun") == whole
 
 
 def long(folder, *launch):

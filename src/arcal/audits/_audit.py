@@ -311,7 +311,7 @@ def _examples(
         return Examples.from_part(data), ()
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
-        x = as_tensor(x, name) if isinstance(x, np.ndarray) else x
+        x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
         more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
         if order is not None:
             _check_within(x, bounds, name)

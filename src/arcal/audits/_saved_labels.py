@@ -24,7 +24,7 @@ def numbered(
     array([2, 0, 1])
     """
     text = as_text(labels)
-    if text is None or labels.ndim != 1:
+    if text is None or labels.ndim != 1 or not len(labels):
         return labels
     if classes is None:
         if labels.dtype.kind in "biuf":
@@ -59,6 +59,7 @@ def as_text(labels: np.ndarray) -> list[str] | None:
     if kind == "b":
         return [str(label).casefold() for label in labels.tolist()]
     if kind == "f":
+        labels = labels.astype(np.float64)  # in half precision 2**53 is infinite
         whole = np.isfinite(labels) & (labels == np.round(labels)) & (abs(labels) < 2**53)
         return [str(int(label)) for label in labels.ravel().tolist()] if whole.all() else None
     if kind == "S":

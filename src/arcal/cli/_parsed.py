@@ -110,10 +110,10 @@ def _one_line(box: str, arguments: list[str]) -> str:
         text = f"there is no option {option}"
         if not option.startswith("-"):
             text = f"{option} is not expected here"
-        elif instead := [why for of, why in INSTEAD.items() if {option, *arguments[:1]} <= {*of}]:
-            text += f" here: {instead[0]}"
         elif arguments[0].startswith("-"):
             text += " before the command: name the command first"
+        elif instead := [why for of, why in INSTEAD.items() if {option, arguments[0]} <= {*of}]:
+            text += f" here: {instead[0]}"
         elif option not in meant and meant:  # else another command has it
             text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
     if "Missing subcommand" in first:

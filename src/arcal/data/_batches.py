@@ -129,21 +129,27 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
         )
         read = iter(loader)
     for block in blocks:
-        batch: list[Tensor] = []
-        for n, positions in enumerate(block.split(PIECE)):
-            result = next(read)
-            if isinstance(result, ArcalError):
-                raise result
-            piece, known = result
-            if known is not None and (files := files_of(part, positions)) is not None:
-                files.learn(known.numpy())
-            batch = batch or [_room(len(block), column) for column in piece]
-            for whole, column in zip(batch, piece, strict=True):
-                whole[n * PIECE : n * PIECE + len(column)] = column
-        ids, images, labels = batch
-        yield ids, images, labels
+        yield _put_together(part, block, read)
+
+
+def _put_together(part: Part, block: Tensor, read: Iterator[Any]) -> Batch:
+    """A batch from the pieces of it that are read next, of which none is held any longer."""
+    batch: list[Tensor] = []
+    for n, positions in enumerate(block.split(PIECE)):
+        result = next(read)
+        if isinstance(result, ArcalError):
+            raise result
+        piece, known = result
+        if known is not None and (files := files_of(part, positions)) is not None:
+            files.learn(known.numpy())
+        batch = batch or [_room(len(block), column) for column in piece]
+        for whole, column in zip(batch, piece, strict=True):
+            whole[n * PIECE : n * PIECE + len(column)] = column
+    ids, images, labels = batch
+    return ids, images, labels
 
 
 def _room(N: int, column: Tensor) -> Tensor:
-    """Room for a batch `(N, ...)` of such a column, from which a GPU copies without waiting."""
-    return column.new_empty((N, *column.shape[1:]), pin_memory=torch.cuda.is_available())
+    """Room for a batch `(N, ...)` of such a column, from which a GPU in use copies unawaited."""
+    # Asked for where the GPU is not used, pinned memory would begin CUDA on the first one.
+    return column.new_empty((N, *column.shape[1:]), pin_memory=torch.cuda.is_initialized())

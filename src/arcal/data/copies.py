@@ -6,6 +6,7 @@ that it has copies in, until it ends. Nothing is deleted in a folder that is loc
 
 import logging
 import os
+import stat
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -56,10 +57,13 @@ def delete_unused(root: Path, most: float) -> None:
 
     Those in a folder that this or another process uses stay, and so may be more than that.
     """
-    copies = [path for path in root.rglob("*") if path.name[:1] != "." and path.is_file()]
-    sizes = {path: path.stat().st_size for path in copies}
+    sizes: dict[Path, int] = {}
+    for path in root.rglob("*"):
+        with suppress(FileNotFoundError):  # another process may delete some meanwhile
+            if path.name[:1] != "." and stat.S_ISREG((about := path.stat()).st_mode):
+                sizes[path] = about.st_size
     left = sum(sizes.values())
-    for copy in sorted(copies, key=_last_used):
+    for copy in sorted(sizes, key=_last_used):
         if left <= most:
             return
         if copy.parent in _folders:

@@ -298,7 +298,8 @@ def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
     """Raise `ArcalError` if a run is not finished, with what to do, or `else_do`."""
     first, *others = [folder for folder in folders if not is_done(folder)] or [None]
     if first is not None:
-        more = f", nor are {len(others)} others" if others else ""
+        n = len(others)
+        more = f", nor {'is 1 other' if n == 1 else f'are {n} others'}" if others else ""
         raise ArcalError(
             f"{how_far(first)} is not fully trained{more}: give `arcal train` the same options "
             f"again, and it continues{else_do}"
