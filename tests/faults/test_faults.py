@@ -88,7 +88,9 @@ def test_a_write_that_fails_is_one_line_and_the_next_ends_in_the_same_bytes(
         with injected(Fault(kind, number), lambda: None):
             failed = run(command, folder)
         if failed.code == 0:
-            lost = expected.keys() - contents(folder).keys()
+            there = contents(folder)
+            assert there == {name: expected[name] for name in there}, (number, kind)
+            lost = expected.keys() - there.keys()
             assert lost, (number, kind)
             assert all("/figures/" in name for name in lost), "what can be made of predictions"
         else:
