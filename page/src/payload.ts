@@ -1,4 +1,5 @@
-// What the page is given: the TypedDicts of src/arcal/report/explorer.py, in the same words.
+// What the page is given: findings as JSON values, and what is said of each of N inputs as columns.
+// arcal's tests hold what it writes against these types.
 
 export type Verdict = "over-confident" | "under-confident" | "not shown" | "too few";
 
@@ -10,7 +11,7 @@ export interface Estimate {
   n: number;
 }
 
-/** The figures of a level, a class or a cell of both. */
+/** The figures of a level, a class or a cell of both. `gap` is confidence minus accuracy. */
 export interface Group {
   name: string;
   n: number;
@@ -28,11 +29,13 @@ export interface Level extends Group {
   distance?: [number | null, number | null] | null;
 }
 
+/** The figures of one class, by its number, in one level, from 0. */
 export interface Cell extends Group {
   class: number;
   level: number;
 }
 
+/** One bin (low, high] of a reliability diagram, with the interval of its accuracy. */
 export interface Bin {
   low: number;
   high: number;
@@ -43,36 +46,40 @@ export interface Bin {
   accuracy_high: number | null;
 }
 
-/** A column of numbers: base64 of a little-endian array. "share" is uint16, 65535 being 1. */
+/** Numbers `(N,)` or `(N, k)`: a little-endian array in base64. "share" is uint16, 65535 being 1. */
 export interface Column {
   dtype: "int8" | "int16" | "int32" | "float32" | "float64" | "uint16" | "share";
   shape: number[];
   data: string;
 }
 
+/** The figures over all inputs. */
 export interface Overall {
   n: number;
   accuracy: Estimate;
   confidence: number | null;
   gap: Estimate;
   ece: Estimate;
+  /** What a calibrated model would show: its ECE on as many inputs, and one rarely exceeded. */
   ece_if_calibrated: { value: number | null; high: number | null } | null;
   smooth_ece: Estimate;
   nll: Estimate;
   brier: Estimate;
 }
 
+/** The figures under one corruption. */
 export interface Shift {
   type: string;
   intensity: number | null;
   accuracy: Estimate;
   ece: Estimate;
   gap: Estimate;
-  /** What the model says of each input under this shift. */
+  /** What the model says of each input under this shift; -1 is one that was not corrupted. */
   predicted?: Column | null;
   confidence?: Column | null;
 }
 
+/** How well confidence and entropy tell another data set's inputs from these. */
 export interface Other {
   name: string;
   n: number;
@@ -80,6 +87,7 @@ export interface Other {
   auroc_entropy: number | null;
 }
 
+/** What one calibrator does; `nll_difference` is after minus before. */
 export interface Calibration {
   name: string;
   title: string;
@@ -94,7 +102,14 @@ export interface Calibration {
   recommended: boolean;
 }
 
-/** What a model says of each input, in the order of the page's inputs. */
+/**
+ * What a model says of each input, in the order of the page's inputs.
+ *
+ * `distance` is inf where no boundary was found; `nearest`, `level` and both ranks, which start at
+ * 0, are -1 where there is none. `top_class` and `top_probability` are `(N, k)`, highest first. What
+ * begins with `calibrated_` is after the calibration `calibrated_by`, NaN (a predicted class: -1)
+ * where the input was fitted on.
+ */
 export interface ModelInputs {
   predicted: Column;
   confidence: Column;
@@ -113,7 +128,7 @@ export interface ModelInputs {
   calibrated_top_probability?: Column | null;
 }
 
-/** Sprite sheets: tiles row by row, `per_row * rows` on a sheet. */
+/** Pictures of one size, in sheets of `rows` lines of `per_row`, as data: addresses. */
 export interface Sheets {
   width: number;
   height: number;
@@ -124,10 +139,11 @@ export interface Sheets {
 
 /** What it takes to change a prediction, for some inputs. */
 export interface Perturbations {
-  /** Positions among the page's inputs. */
+  /** Positions among the page's inputs, in the order of the pictures. */
   inputs: Column;
   top_class: Column;
   top_probability: Column;
+  /** What the perturbations are multiplied by. */
   amplification?: number | null;
   /** The inputs larger than the thumbnails are. */
   original?: Sheets | null;
@@ -137,11 +153,14 @@ export interface Perturbations {
   values?: Column | null;
 }
 
+/** One model's findings; `classes` are by predicted class, `cells` only those that hold inputs. */
 export interface Model {
   name: string;
   facts: Record<string, string>;
   sentence: string;
   order: "attack" | "gradient" | "margin" | "confidence" | "random" | null;
+  /** Every figure by its name, as audit.json has them; the page reads none of these. */
+  figures?: Record<string, number | null>;
   overall: Overall;
   reliability: Bin[];
   levels: Level[] | null;
@@ -167,7 +186,11 @@ export interface ComparedMethod {
   seeds: string[];
 }
 
-/** A cell; `methods` are subjects by number, whose marks come before the text. */
+/**
+ * A cell. `mean` and `deviation` over the runs are those of the figure itself, null where there is
+ * none; `best` says whether it leads. `methods` are subjects by number, whose marks come before the
+ * text, and `small` is said after it.
+ */
 export interface MeanCell {
   text: string;
   mean: number | null;
@@ -177,6 +200,7 @@ export interface MeanCell {
   small?: string;
 }
 
+/** `words` has unit and direction; a `tinted` column shows the sign and size of its gaps. */
 export interface TableColumn {
   title: string;
   words: string;
@@ -256,11 +280,13 @@ export interface Payload {
   notes: string[];
   data: {
     name: string;
+    /** How many inputs the findings rest on. */
     n: number;
     kind: "images" | "table" | "texts" | "predictions";
     classes: string[];
     facts: Record<string, string>;
   };
+  /** How many inputs are audited, and of how many. */
   done: { inputs: number; of: number };
   /** Where not every input is listed: which ones are, in words. */
   listed?: string | null;
@@ -271,6 +297,7 @@ export interface Payload {
     weight?: Column | null;
   };
   models: Model[];
+  /** A tile for each input; null where there are none, as of the texts and rows below. */
   images?: Sheets | null;
   texts?: string[] | null;
   table?: { columns: string[]; values: Column } | null;

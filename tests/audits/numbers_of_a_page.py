@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from page_types import mistakes
+
 
 def numbers(column: Any) -> Any:
     dtype = "uint16" if column["dtype"] == "share" else column["dtype"]
@@ -17,8 +19,10 @@ def numbers(column: Any) -> Any:
 
 
 def payload_of(path: Path | str) -> Any:
-    """What a page draws."""
+    """What a page draws, which is of the page's types."""
     text = Path(path).read_text(encoding="utf-8")
     script = re.search(r'<script id="payload" type="application/json">(.*?)</script>', text, re.S)
     assert script is not None
-    return json.loads(script[1])
+    payload = json.loads(script[1])
+    assert mistakes(payload) == []
+    return payload

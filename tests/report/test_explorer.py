@@ -1,7 +1,6 @@
 import base64
 import hashlib
 import json
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,10 +8,10 @@ import numpy as np
 import pytest
 from explorer_payload import HOSTILE, make_payload
 
-import arcal.report.comparison_types as comparison_types
 import arcal.report.explorer as explorer
 from arcal.errors import ArcalError
 from arcal.report.explorer import column, write_explorer
+from page_types import mistakes
 
 BUILT = Path(explorer.__file__).with_name("explorer.html")
 PAGE = Path(__file__).parents[2] / "page"
@@ -158,24 +157,24 @@ def test_the_page_itself_is_small_and_its_lock_file_names_no_host():
     assert '"integrity"' in lock
 
 
-def test_both_languages_have_the_same_types():
-    source = (PAGE / "src" / "payload.ts").read_text()
-    source = re.sub(r"/\*.*?\*/", "", source, flags=re.S)
-    interfaces = re.findall(
-        r"^export interface (\w+)(?: extends (\w+))? \{\n(.*?)^\}", source, re.S | re.M
-    )
-    assert {name for name, *_ in interfaces} >= {
-        "Payload",
-        "Model",
-        "ModelInputs",
-        "Cell",
-        "Sheets",
-        "SeveralSubjects",
-        "ComparisonTable",
-    }
-    fields = {name: re.findall(r"^  (\w+)(\??):", body, re.M) for name, _, body in interfaces}
-    for name, base, _ in interfaces:
-        here = getattr(explorer, name, None) or getattr(comparison_types, name)
-        there = fields[name] + fields.get(base, [])
-        assert set(here.__annotations__) == {field for field, _ in there}, name
-        assert here.__optional_keys__ == {field for field, mark in there if mark}, name
+@pytest.mark.parametrize("kind", ["images", "table", "texts", "predictions"])
+def test_made_up_payloads_are_of_the_pages_types(page, kind):
+    assert not mistakes(payload_of(page(make_payload(20, kind=kind, models=2))))
+
+
+def test_mistakes_in_a_payload_are_seen(page):
+    payload = payload_of(page(make_payload(20)))
+    (model,) = payload["models"]
+    del model["sentence"]
+    model["levels"][2]["few"] = 1
+    model["levels"][3]["distance"] = [0.5]
+    payload["data"]["facts"]["Made"] = None
+    payload |= {"format": 2, "more": 0}
+    assert mistakes(payload) == [
+        ".more is unknown",
+        ".format is 2",
+        ".data.facts[Made] is None",
+        ".models[0].sentence is missing",
+        ".models[0].levels[2].few is 1",
+        ".models[0].levels[3].distance has 1 entries",
+    ]

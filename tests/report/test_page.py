@@ -1,7 +1,5 @@
 """What the page says of its subjects over their runs, without the pictures and single inputs."""
 
-from collections import defaultdict
-
 import pytest
 
 from arcal.auditing import shift_sets
@@ -126,16 +124,13 @@ def test_every_word_of_every_section_is_there(said, maker):
     """No caption ends in the middle of a sentence, whatever was evaluated."""
     options = {"sets": shift_sets(["fog-1", "snow-1", "spatter-1", "fog-2", "snow-2", "frost-2"])}
     subjects = [maker.subject(ood=["other"], **options) for _ in range(2)]
-    drawn: dict[str, str] = defaultdict(str)
-    drawn |= dict.fromkeys((*PICTURES, "shift", "variance"), "")
+    drawn = dict.fromkeys((*PICTURES, "shift", "variance", "entropy-1"), "")
     page = several_subjects(compare(subjects, 10, 4), drawn, None)
+    pictures = [picture for section in page["sections"] for picture in section["pictures"]]
+    assert {picture["name"] for picture in pictures} == drawn.keys()
     notes = [section["note"] for section in page["sections"]]
     notes += [table["note"] for table in tables(page).values()]
-    notes += [
-        picture["lead"] + picture["caption"]
-        for section in page["sections"]
-        for picture in section["pictures"]
-    ]
+    notes += [picture["lead"] + picture["caption"] for picture in pictures]
     for note in filter(None, [*notes, page["about"], *page["remarks"]]):
         assert note.endswith("."), note
         assert "  " not in note

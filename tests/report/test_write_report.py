@@ -21,6 +21,7 @@ from arcal.report.comparison import compare
 from arcal.report.drawing import FONTS, render
 from arcal.report.first_runs import attacked_run
 from made_up_subjects import Maker
+from page_types import mistakes
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")
 EVIL = "<script>alert('&')</script>"
@@ -44,8 +45,9 @@ def full_subjects():
 def written(out, subjects, **options):
     """What the page draws, and the figures beside it."""
     given = {"title": "", "classes": CLASSES, "notes": []} | options
-    page = write_report(out, subjects, **given)
-    return payload_of(page), json.loads((out / "figures.json").read_text())
+    page = payload_of(write_report(out, subjects, **given))
+    assert mistakes(page) == []
+    return page, json.loads((out / "figures.json").read_text())
 
 
 def made_up_part(N: int = 400) -> InMemory:

@@ -30,7 +30,7 @@ BOXED = 3
 """Types that a box plot needs at an intensity: a quartile of fewer says nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Compared:
     """One subject's name, seeds and figures.
 

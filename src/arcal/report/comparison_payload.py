@@ -1,6 +1,7 @@
 """The page of several subjects: compared over their runs, then the first run of each explored."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from arcal.auditing import Showcase
@@ -9,7 +10,6 @@ from arcal.report import findings
 from arcal.report.audited import Shown, as_json, payload
 from arcal.report.audited import notes as notes_of
 from arcal.report.comparison import Comparison
-from arcal.report.comparison_types import ComparedMethod, SeveralSubjects, Term
 from arcal.report.first_runs import first_runs, shift_of
 from arcal.report.sections import sections
 
@@ -60,25 +60,25 @@ def comparison_payload(
 
 def several_subjects(
     comparison: Comparison, drawn: Mapping[str, str], attacked: Mapping[str, Any] | None
-) -> SeveralSubjects:
+) -> dict[str, Any]:
     """All that is said of the subjects over their runs."""
     return {
         "remarks": findings.remarks(comparison),
         "about": _about(comparison),
         "terms": _terms(comparison),
         "methods": [
-            ComparedMethod(
-                name=one.name.short,
-                kind=one.name.kind,
-                settings=one.name.settings,
-                about=one.name.about,
-                colour=one.name.mark.colour,
-                marker=one.name.mark.marker,
-                seeds=[" + ".join(map(str, seeds)) for seeds in one.seeds],
-            )
+            {
+                "name": one.name.short,
+                "kind": one.name.kind,
+                "settings": one.name.settings,
+                "about": one.name.about,
+                "colour": one.name.mark.colour,
+                "marker": one.name.mark.marker,
+                "seeds": [" + ".join(map(str, seeds)) for seeds in one.seeds],
+            }
             for one in comparison.subjects
         ],
-        "sections": sections(comparison, drawn, attacked),
+        "sections": [asdict(section) for section in sections(comparison, drawn, attacked)],
         "made": _made(comparison),
         "files": [
             {"href": "figures.json", "words": "the numbers of every table and picture"},
@@ -101,8 +101,8 @@ def _about(comparison: Comparison) -> str:
     return f"{runs} a method. {spread} The images were ranked by {ranked}."
 
 
-def _terms(comparison: Comparison) -> list[Term]:
-    terms: list[Term] = [
+def _terms(comparison: Comparison) -> list[dict[str, str]]:
+    terms = [
         {
             "name": "Calibrated",
             "words": "A classifier is calibrated if it is right as often as it says: of the "

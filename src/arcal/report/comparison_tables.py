@@ -13,9 +13,8 @@ from arcal.report.comparison_types import (
     TablePart,
     TableRow,
 )
-from arcal.report.grids import Grid
 from arcal.report.names import Where, set_titles
-from arcal.report.tables import COLUMNS, GAP, Column, Lead, Rows, best_rows, paired
+from arcal.report.tables import COLUMNS, GAP, Column, Lead, Rows, best_rows, leaders, paired
 
 MANY = 6
 """With more sets than this, the table folds single corrupted sets away."""
@@ -25,19 +24,18 @@ def measures(comparison: Comparison) -> ComparisonTable:
     """Every measure of every subject on every set; many single corrupted sets are folded away."""
     titles, shown = set_titles(comparison.sets), shown_sets(comparison)
     parts = [
-        _part(titles[where], _rows_of_set(comparison, where), where not in shown)
+        TablePart(titles[where], where not in shown, rows=_rows_of_set(comparison, where))
         for where in comparison.sets
     ]
     bold = "Bold: the best mean of a set. " if len(comparison.subjects) > 1 else ""
-    return _table(
-        "",
-        [_column("Runs"), *(_column(c.title, f"{c.unit} {c.best}") for c in COLUMNS)],
-        parts,
-        f"{bold}↑ higher is better, ↓ lower is better, → 0 closer to zero is better. Gap: "
+    return ComparisonTable(
+        columns=[TableColumn("Runs"), *(column.head for column in COLUMNS)],
+        parts=parts,
+        note=f"{bold}↑ higher is better, ↓ lower is better, → 0 closer to zero is better. Gap: "
         "confidence − accuracy, above 0 is over-confident. NLL: negative log-likelihood, and Brier "
         "score: both judge all probabilities, not the predicted class alone. A mean over corrupted "
         "sets is, for each run, the mean of its figure on each set.",
-        folded_parts="Each corrupted set" if any(part["folded"] for part in parts) else None,
+        folded_parts="Each corrupted set" if any(part.folded for part in parts) else None,
     )
 
 
@@ -52,18 +50,20 @@ def winners(comparison: Comparison) -> ComparisonTable:
     titles = set_titles(comparison.sets)
     several = bool(comparison.several)
     rows = [
-        _row(
+        TableRow(
             titles[where],
-            [_leader(comparison, one) for _, one in findings.leads(comparison, where)],
+            cells=[_leader(comparison, one) for _, one in findings.leads(comparison, where)],
         )
         for where in shown_sets(comparison)
     ]
     ahead = "; n/N: it is ahead of the second best on n of the N seeds they share"
-    return _table(
-        "Who is best at what",
-        [_column(column.title) for column in COLUMNS],
-        [_part("", rows)],
-        f"The method with the best mean{ahead}." if several else "The method with the best value.",
+    return ComparisonTable(
+        title="Who is best at what",
+        columns=[TableColumn(column.title) for column in COLUMNS],
+        parts=[TablePart("", rows=rows)],
+        note=f"The method with the best mean{ahead}."
+        if several
+        else "The method with the best value.",
         head="Set",
     )
 
@@ -84,17 +84,19 @@ def by_seed(comparison: Comparison) -> ComparisonTable:
                 for one in comparison.subjects
             ]
             rows = [_seed_row(seeds, values, column, seeds in shared) for seeds in every]
-            parts.append(_part(f"{titles[where]}: {column.title} ({column.unit})", rows))
+            title = f"{titles[where]}: {column.title} ({column.unit})"
+            parts.append(TablePart(title, rows=rows))
     notes = []
     if len(comparison.subjects) > 1:
         notes.append("Bold: the best of a row, where all methods have the seed.")
     if len(shown) < len(comparison.sets):
         notes.append("Each corrupted set's values are in figures.json.")
-    return _table(
-        "",
-        [_column(one.name.short, method=i) for i, one in enumerate(comparison.subjects)],
-        parts,
-        " ".join(notes),
+    return ComparisonTable(
+        columns=[
+            TableColumn(one.name.short, method=i) for i, one in enumerate(comparison.subjects)
+        ],
+        parts=parts,
+        note=" ".join(notes),
         head="Seed",
         folded="Every seed's values, paired by seed",
     )
@@ -108,43 +110,18 @@ def gaps(comparison: Comparison) -> ComparisonTable:
     rows = []
     for i, one in enumerate(comparison.subjects):
         means = [Spread((value,)) for value in one.levels.gap.mean(dim=0).tolist()]
-        cells = [_cell(level_gap, spread) for spread in means]
-        cells += [_cell(GAP, one.levels.weakest_gap), _cell(size, one.levels.gap_size)]
-        rows.append(_row(one.name.short, cells, method=i))
-    levels = [_column(str(r + 1), tinted=True) for r in range(comparison.R)]
-    return _table(
-        "Confidence − accuracy by level, in points",
-        [*levels, _column(least), _column("Mean size")],
-        [_part("", rows)],
-        "Level 1 is the least robust. Above 0 (orange) is over-confident, below 0 (blue) "
+        cells = [level_gap.cell(spread) for spread in means]
+        cells += [GAP.cell(one.levels.weakest_gap), size.cell(one.levels.gap_size)]
+        rows.append(TableRow(one.name.short, method=i, cells=cells))
+    levels = [TableColumn(str(r + 1), tinted=True) for r in range(comparison.R)]
+    return ComparisonTable(
+        title="Confidence − accuracy by level, in points",
+        columns=[*levels, TableColumn(least), TableColumn("Mean size")],
+        parts=[TablePart("", rows=rows)],
+        note="Level 1 is the least robust. Above 0 (orange) is over-confident, below 0 (blue) "
         f"under-confident. Means over runs. {least}: the mean over the least robust, in which gaps "
         "of opposite sign cancel. Mean size: over all levels, without the sign.",
     )
-
-
-def from_grid(
-    comparison: Comparison, grid: Grid, note: str = "", title: str = ""
-) -> ComparisonTable:
-    """A table whose rows are subjects, under headings."""
-    numbers = {id(one.name): i for i, one in enumerate(comparison.subjects)}
-    parts = [
-        _part(
-            heading,
-            [
-                _row(
-                    row.name.short,
-                    [
-                        _mean_cell(text, spread, k in row.best)
-                        for k, (text, spread) in enumerate(zip(row.cells, row.spreads, strict=True))
-                    ],
-                    method=numbers[id(row.name)],
-                )
-                for row in rows
-            ],
-        )
-        for heading, rows in grid.parts
-    ]
-    return _table(title, [_column(*head) for head in grid.head], parts, note)
 
 
 def _rows_of_set(comparison: Comparison, where: Where) -> list[TableRow]:
@@ -152,11 +129,9 @@ def _rows_of_set(comparison: Comparison, where: Where) -> list[TableRow]:
     best = best_rows(rows)
     made = []
     for i, (one, row) in enumerate(zip(comparison.subjects, rows, strict=True)):
-        cells = [
-            _cell(column, row[column.measure], i in best[column.measure]) for column in COLUMNS
-        ]
+        cells = [column.cell(row[column.measure], i in best[column.measure]) for column in COLUMNS]
         runs = _said(str(len(one.seeds)))
-        made.append(_row(one.name.kind, [runs, *cells], one.name.settings, i))
+        made.append(TableRow(one.name.kind, one.name.settings, i, cells=[runs, *cells]))
     return made
 
 
@@ -175,59 +150,13 @@ def _seed_row(
     column: Column,
     comparable: bool,
 ) -> TableRow:
-    badness = [column.badness(cell[seeds]) for cell in values if seeds in cell]
-    cells = []
-    for cell in values:
-        if seeds not in cell:
-            cells.append(_said("–"))
-            continue
-        best = comparable and column.badness(cell[seeds]) == min(badness) < max(badness)
-        cells.append(_cell(column, Spread((cell[seeds],)), best))
-    return _row(" + ".join(map(str, seeds)), cells)
-
-
-def _cell(column: Column, spread: Spread, best: bool = False) -> MeanCell:
-    return _mean_cell(column.show_spread(spread), spread, best)
-
-
-def _mean_cell(text: str, spread: Spread, best: bool) -> MeanCell:
-    return {"text": text, "mean": spread.mean, "deviation": spread.deviation, "best": best}
+    best = leaders(column, [Spread((cell[seeds],)) for cell in values]) if comparable else set()
+    cells = [
+        column.cell(Spread((cell[seeds],)), i in best) if seeds in cell else _said("–")
+        for i, cell in enumerate(values)
+    ]
+    return TableRow(" + ".join(map(str, seeds)), cells=cells)
 
 
 def _said(text: str) -> MeanCell:
     return {"text": text, "mean": None, "deviation": None, "best": False}
-
-
-def _column(
-    title: str, words: str = "", *, method: int | None = None, tinted: bool = False
-) -> TableColumn:
-    return {"title": title, "words": words, "method": method, "tinted": tinted}
-
-
-def _row(name: str, cells: list[MeanCell], words: str = "", method: int | None = None) -> TableRow:
-    return {"name": name, "words": words, "method": method, "cells": cells}
-
-
-def _part(title: str, rows: list[TableRow], folded: bool = False) -> TablePart:
-    return {"title": title, "folded": folded, "rows": rows}
-
-
-def _table(
-    title: str,
-    columns: list[TableColumn],
-    parts: list[TablePart],
-    note: str,
-    *,
-    head: str = "Method",
-    folded: str | None = None,
-    folded_parts: str | None = None,
-) -> ComparisonTable:
-    return {
-        "title": title,
-        "head": head,
-        "columns": columns,
-        "parts": parts,
-        "note": note,
-        "folded": folded,
-        "folded_parts": folded_parts,
-    }

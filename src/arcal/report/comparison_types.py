@@ -1,22 +1,7 @@
-"""What the page draws of several subjects over their runs; `page/src/payload.ts` has the same."""
+"""What the page draws of several subjects over their runs, named as in `page/src/payload.ts`."""
 
+from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
-
-
-class ComparedMethod(TypedDict):
-    """A subject: its name with what tells it from others, its `kind` and all its `settings`.
-
-    `colour` and `marker` are its marks in the pictures, `about` the kind in a line, empty where
-    nothing is known; `seeds` has a word a run.
-    """
-
-    name: str
-    kind: str
-    settings: str
-    about: str
-    colour: str
-    marker: str
-    seeds: list[str]
 
 
 class MeanCell(TypedDict):
@@ -35,101 +20,78 @@ class MeanCell(TypedDict):
     small: NotRequired[str]
 
 
-class TableColumn(TypedDict):
-    """`words` has unit and direction, `method` the subject whose column it is.
+@dataclass(frozen=True)
+class TableColumn:
+    """`words` has unit and direction, `method` the subject whose column it is, by number.
 
     A `tinted` column shows the sign and size of its gaps as colour.
     """
 
     title: str
-    words: str
-    method: int | None
-    tinted: bool
+    words: str = ""
+    method: int | None = None
+    tinted: bool = False
 
 
-class TableRow(TypedDict):
+@dataclass(frozen=True)
+class TableRow:
     """A row; `method` is the number of the subject it is of."""
 
     name: str
-    words: str
-    method: int | None
-    cells: list[MeanCell]
+    words: str = ""
+    method: int | None = None
+    cells: list[MeanCell] = field(kw_only=True)
 
 
-class TablePart(TypedDict):
+@dataclass(frozen=True)
+class TablePart:
     """Rows under a heading, which is empty if there is one part; `folded` shows them on demand."""
 
     title: str
-    folded: bool
-    rows: list[TableRow]
+    folded: bool = False
+    rows: list[TableRow] = field(kw_only=True)
 
 
-class ComparisonTable(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class ComparisonTable:
     """A table; `head` is the title of its rows' names.
 
     `folded` is what to choose to see the table, and `folded_parts` the same for its folded parts;
     both are None where there is nothing to choose.
     """
 
-    title: str
-    head: str
+    title: str = ""
+    head: str = "Method"
     columns: list[TableColumn]
     parts: list[TablePart]
-    note: str
-    folded: str | None
-    folded_parts: str | None
+    note: str = ""
+    folded: str | None = None
+    folded_parts: str | None = None
 
 
-class ComparisonPicture(TypedDict):
-    """A picture as a `data:` address: its `alt`, what it is in short (`lead`), and its caption.
+@dataclass(frozen=True, kw_only=True)
+class ComparisonPicture:
+    """A picture, its `alt`, what it is in short (`lead`), and its caption.
 
-    The caption goes on from the lead, with the space or comma between them.
+    The caption goes on from the lead, with the space or comma between them. `image` is its `data:`
+    address, which `sections` gives it by its name.
     """
 
     name: str
-    title: str
+    title: str = ""
     alt: str
-    lead: str
-    caption: str
-    width: Literal["wide", "narrow", "half"]
-    image: str
+    lead: str = ""
+    caption: str = ""
+    width: Literal["wide", "narrow", "half"] = "wide"
+    image: str = ""
 
 
-class ComparisonSection(TypedDict):
-    """Pictures, and below them tables."""
+@dataclass(frozen=True)
+class ComparisonSection:
+    """Pictures, and below them tables. On the page the `id` begins with `over-seeds-`."""
 
     id: str
     title: str
-    pictures: list[ComparisonPicture]
-    tables: list[ComparisonTable]
-    note: str
-
-
-class Term(TypedDict):
-    """A word, and what it means."""
-
-    name: str
-    words: str
-
-
-class File(TypedDict):
-    """A file beside the page."""
-
-    href: str
-    words: str
-
-
-class SeveralSubjects(TypedDict):
-    """All that is said of several subjects over their runs.
-
-    `remarks` say how sure each lead is, `about` how the figures are to be read, and `made` what the
-    runs were made with.
-    """
-
-    remarks: list[str]
-    about: str
-    terms: list[Term]
-    methods: list[ComparedMethod]
-    sections: list[ComparisonSection]
-    made: dict[str, str]
-    files: list[File]
+    pictures: list[ComparisonPicture] = field(default_factory=list)
+    tables: list[ComparisonTable] = field(default_factory=list)
+    note: str = ""

@@ -1,11 +1,10 @@
 """The tables whose rows are subjects, under headings: shift, stability, ensembles, other data."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from arcal.auditing import CLEAN, Means, Spread, without_extra
 from arcal.report.comparison import Compared, Comparison
-from arcal.report.names import Name
+from arcal.report.comparison_types import ComparisonTable, TableColumn, TablePart, TableRow
 from arcal.report.tables import COLUMNS, ECE, SEPARATION, Column, Rows, leaders, separations
 
 ACCURACY = COLUMNS[0]
@@ -15,126 +14,134 @@ STABILITY = (
     Column("variance_own_maximum", "Variance, each run's confidence", "×10⁻²", "↓"),
     Column("churn", "Churn", "% of images", "↓"),
 )
-ERRORS = {
-    "ece": Column("ece", "ECE", "equal width", "↓"),
-    "ece_low": Column("ece_low", "95 % from", "bootstrap", ""),
-    "ece_high": Column("ece_high", "to", "bootstrap", ""),
-    "ece_equal_mass": Column("ece_equal_mass", "ECE", "equal mass", "↓"),
-    "ece_class_wise": Column("ece_class_wise", "ECE", "class-wise", "↓"),
-    "ece_debiased": Column("ece_debiased", "ECE", "debiased", "↓"),
-    "ece_if_calibrated": Column("ece_if_calibrated", "Chance", "if calibrated", ""),
-}
+ERRORS = (
+    Column("ece", "ECE", "equal width", "↓"),
+    Column("ece_low", "95 % from", "bootstrap", ""),
+    Column("ece_high", "to", "bootstrap", ""),
+    Column("ece_equal_mass", "ECE", "equal mass", "↓"),
+    Column("ece_class_wise", "ECE", "class-wise", "↓"),
+    Column("ece_debiased", "ECE", "debiased", "↓"),
+    Column("ece_if_calibrated", "Chance", "if calibrated", ""),
+)
 SINGLE, ENSEMBLE = "single runs", "ensembles of a method's runs"
 
 
-@dataclass(frozen=True)
-class Row:
-    """A subject's cells, as text and as figures; `best` are those that lead their column."""
-
-    name: Name
-    cells: list[str]
-    spreads: list[Spread]
-    best: set[int]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """`head` has each column's title and a word on it, `parts` a heading and its rows."""
-
-    head: list[tuple[str, str]]
-    parts: list[tuple[str, list[Row]]]
-
-
-def calibration_errors(comparison: Comparison) -> Grid:
+def calibration_errors(comparison: Comparison) -> ComparisonTable:
     """The ECE with its interval, and the other calibration errors, on the clean test set, x 100."""
-    columns = [ERRORS[name] for name in comparison.subjects[0].calibration_errors]
-    spreads = [[one.calibration_errors[c.measure] for c in columns] for one in comparison.subjects]
-    rows = _rows([one.name for one in comparison.subjects], columns, spreads)
-    for row in rows:  # the ends of an interval, and what chance gives, are no contest
-        row.best.difference_update(i for i, column in enumerate(columns) if not column.best)
-    return Grid([(c.title, f"{c.unit} {c.best}".strip()) for c in columns], [("×10⁻²", rows)])
+    rows = [one.calibration_errors for one in comparison.subjects]
+    columns = [column for column in ERRORS if column.measure in rows[0]]
+    return _by_measure(comparison, columns, [("×10⁻²", comparison.subjects, rows)])
 
 
-def under_shift(comparison: Comparison) -> Grid | None:
+def under_shift(comparison: Comparison) -> ComparisonTable | None:
     """ECE and accuracy by intensity and over all corrupted sets (Table 3); None without any."""
     first = comparison.subjects[0].means["ece"]
     if first.overall is None:
         return None
     parts = []
     for column in (ECE, ACCURACY):
-        heading = f"{column.title}, {column.unit} {column.best}"
-        single = [(one.name, one.means[column.measure]) for one in comparison.subjects]
-        together = [(one.name, one.ensemble_means[column.measure]) for one in comparison.several]
-        for kind, methods in ((SINGLE, single), (ENSEMBLE, together)):
-            if methods:
-                parts.append((f"{heading}: {kind}", _by_intensity(column, methods)))
-    return Grid(_intensities(first), parts)
+        single = [_evaluated(one.means[column.measure]) for one in comparison.subjects]
+        parts.append(_alike(comparison, column, comparison.subjects, single, f": {SINGLE}"))
+        several = comparison.several
+        if several:
+            together = [_evaluated(one.ensemble_means[column.measure]) for one in several]
+            parts.append(_alike(comparison, column, several, together, f": {ENSEMBLE}"))
+    return ComparisonTable(columns=_intensities(first), parts=parts)
 
 
-def stability(comparison: Comparison) -> Grid | None:
+def stability(comparison: Comparison) -> ComparisonTable | None:
     """Variance and churn, clean and by intensity (Table 5); None if no method has two runs."""
-    if not comparison.several:
+    several = comparison.several
+    if not several:
         return None
     parts = []
     for column in STABILITY:
-        rows = [(one.name, one.stability[column.measure]) for one in comparison.several]
-        heading = f"{column.title}, {column.unit} {column.best}"
-        parts.append((heading, _by_intensity(column, rows)))
-    return Grid(_intensities(comparison.several[0].stability["churn"]), parts)
+        spreads = [_evaluated(one.stability[column.measure]) for one in several]
+        parts.append(_alike(comparison, column, several, spreads))
+    return ComparisonTable(columns=_intensities(several[0].stability["churn"]), parts=parts)
 
 
-def stability_by_level(comparison: Comparison) -> Grid:
+def stability_by_level(comparison: Comparison) -> ComparisonTable:
     """The three readings of the variance, and churn, on the clean set, by level 1 to R."""
-    names, parts = [one.name for one in comparison.several], []
+    parts = []
     for column in STABILITY:
-        spreads = [
-            [Spread((value,)) for value in one.levels.stability[column.measure]]
-            for one in comparison.several
-        ]
-        heading = f"{column.title}, {column.unit} {column.best}"
-        parts.append((heading, _rows(names, [column] * comparison.R, spreads)))
-    return Grid([(str(r + 1), "") for r in range(comparison.R)], parts)
+        by_level = [one.levels.stability[column.measure] for one in comparison.several]
+        spreads = [[Spread((value,)) for value in values] for values in by_level]
+        parts.append(_alike(comparison, column, comparison.several, spreads))
+    return ComparisonTable(
+        title="By robustness level, on the clean test set",
+        columns=[TableColumn(str(r + 1)) for r in range(comparison.R)],
+        parts=parts,
+    )
 
 
-def ensembles(comparison: Comparison) -> Grid | None:
+def ensembles(comparison: Comparison) -> ComparisonTable | None:
     """All measures on the clean set of single runs and ensembles; None if there are none."""
-    if not comparison.several:
+    several = comparison.several
+    if not several:
         return None
-    single = [one.measures[CLEAN] for one in comparison.several]
-    together = [one.ensemble for one in comparison.several]
-    return _compared(comparison, COLUMNS, comparison.several, single, together)
+    single = [one.measures[CLEAN] for one in several]
+    together = [one.ensemble for one in several]
+    parts = [(SINGLE.capitalize(), several, single), (ENSEMBLE.capitalize(), several, together)]
+    return _by_measure(comparison, COLUMNS, parts)
 
 
-def out_of_distribution(comparison: Comparison, i: int) -> Grid:
+def out_of_distribution(comparison: Comparison, i: int) -> ComparisonTable:
     """AUROC of confidence and entropy on the i-th other data set."""
     single = [separations(one.ood[i].runs) for one in comparison.subjects]
+    parts = [(SINGLE.capitalize(), comparison.subjects, single)]
     ensembles = [one.ood[i].ensemble for one in comparison.several]
-    together = [separations([one]) for one in ensembles if one is not None]
-    return _compared(comparison, SEPARATION, comparison.subjects, single, together)
+    if together := [separations([one]) for one in ensembles if one is not None]:
+        parts.append((ENSEMBLE.capitalize(), comparison.several, together))
+    return _by_measure(comparison, SEPARATION, parts)
 
 
-def _compared(
+def _by_measure(
     comparison: Comparison,
     columns: Sequence[Column],
-    subjects: list[Compared],
-    single: list[Rows],
-    together: list[Rows],
-) -> Grid:
-    """Measures of methods' single runs, and of the ensembles of those that have several."""
-    parts = []
-    for kind, these, rows in (
-        (SINGLE, subjects, single),
-        (ENSEMBLE, comparison.several, together),
-    ):
-        if rows:
-            spreads = [[row[column.measure] for column in columns] for row in rows]
-            parts.append((kind.capitalize(), _rows([one.name for one in these], columns, spreads)))
-    return Grid([(column.title, f"{column.unit} {column.best}") for column in columns], parts)
+    parts: Sequence[tuple[str, Sequence[Compared], Sequence[Rows]]],
+) -> ComparisonTable:
+    """A table with a column a measure; a part is its heading, subjects, and their measures."""
+    made = []
+    for heading, subjects, rows in parts:
+        spreads = [[row[column.measure] for column in columns] for row in rows]
+        made.append(_part(comparison, heading, subjects, columns, spreads))
+    return ComparisonTable(columns=[column.head for column in columns], parts=made)
 
 
-def _by_intensity(column: Column, methods: list[tuple[Name, Means]]) -> list[Row]:
-    spreads = [_evaluated(means) for _, means in methods]
-    return _rows([name for name, _ in methods], [column] * len(spreads[0]), spreads)
+def _alike(
+    comparison: Comparison,
+    column: Column,
+    subjects: Sequence[Compared],
+    spreads: Sequence[Sequence[Spread]],
+    kind: str = "",
+) -> TablePart:
+    """A part whose columns all have the same measure."""
+    heading = f"{column.title}, {column.words}{kind}"
+    return _part(comparison, heading, subjects, [column] * len(spreads[0]), spreads)
+
+
+def _part(
+    comparison: Comparison,
+    heading: str,
+    subjects: Sequence[Compared],
+    columns: Sequence[Column],
+    spreads: Sequence[Sequence[Spread]],
+) -> TablePart:
+    """A row a subject, with a spread a column; the best means lead, unless all are equal.
+
+    A column without an arrow, such as the end of an interval, is no contest.
+    """
+    lead = [
+        leaders(column, its_spreads) if column.best else set()
+        for column, its_spreads in zip(columns, zip(*spreads, strict=True), strict=True)
+    ]
+    rows = []
+    for n, (one, row) in enumerate(zip(subjects, spreads, strict=True)):
+        known = zip(columns, row, lead, strict=True)
+        cells = [column.cell(spread, n in best) for column, spread, best in known]
+        rows.append(TableRow(one.name.short, method=comparison.subjects.index(one), cells=cells))
+    return TablePart(heading, rows=rows)
 
 
 def _evaluated(means: Means) -> list[Spread]:
@@ -145,26 +152,16 @@ def _evaluated(means: Means) -> list[Spread]:
     return [spread for spread in spreads if spread is not None]
 
 
-def _intensities(means: Means) -> list[tuple[str, str]]:
+def _intensities(means: Means) -> list[TableColumn]:
     """The heads of what `_evaluated` returns."""
-    heads = [("Clean", "")]
-    heads += [(f"Intensity {i}", _count(n)) for i, n in enumerate(means.types, 1) if n]
+    heads = [TableColumn("Clean")]
+    heads += [TableColumn(f"Intensity {i}", _count(n)) for i, n in enumerate(means.types, 1) if n]
     if sum(means.types) > 1:
-        heads.append(("Mean", _count(len(means.by_type))))
+        heads.append(TableColumn("Mean", _count(len(means.by_type))))
     if means.standard is not None:
-        heads.append(("Mean", _count(len(without_extra(list(means.by_type))))))
+        heads.append(TableColumn("Mean", _count(len(without_extra(list(means.by_type))))))
     return heads
 
 
 def _count(types: int) -> str:
     return f"{types} type{'s' if types > 1 else ''}"
-
-
-def _rows(names: list[Name], columns: Sequence[Column], spreads: list[list[Spread]]) -> list[Row]:
-    """A row a name, with a spread a column; the best means are marked, unless all are equal."""
-    lead = [leaders(*pair) for pair in zip(columns, zip(*spreads, strict=True), strict=True)]
-    rows = []
-    for n, (name, row) in enumerate(zip(names, spreads, strict=True)):
-        cells = [c.show_spread(spread) for c, spread in zip(columns, row, strict=True)]
-        rows.append(Row(name, cells, row, {i for i, some in enumerate(lead) if n in some}))
-    return rows

@@ -1,37 +1,52 @@
 """What the page says of several subjects over their runs: pictures and tables, with their words."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from arcal.report import comparison_tables as tables
 from arcal.report import grids
+from arcal.report.captions import Words
 from arcal.report.comparison import BOXED, Comparison
-from arcal.report.comparison_types import ComparisonSection
+from arcal.report.comparison_types import ComparisonPicture, ComparisonSection
+from arcal.report.drawing import as_address
 from arcal.report.names import corruption_title
 from arcal.report.reliability_pictures import FEW
-from arcal.report.section import Words, picture_of, section_of
 from arcal.transforms.corruptions import EXTRA
 
 
 def sections(
     comparison: Comparison, drawn: Mapping[str, str], attacked: Mapping[str, Any] | None
 ) -> list[ComparisonSection]:
-    """All sections in the order of the page. `drawn` are SVG texts by name."""
+    """All sections in the order of the page. `drawn` are SVG texts by name.
+
+    A picture that was not drawn is left out, and a section of which nothing is left.
+    """
     words = Words(comparison)
     made = [
         _methods(comparison),
-        _reference(words, drawn),
-        _changes(words, drawn),
-        _under_shift(words, drawn),
-        *_from_run_to_run(words, drawn),
-        _ensembles(words, drawn),
-        _reliability(words, drawn),
-        *_out_of_distribution(words, drawn),
-        _soft_labels(comparison, drawn),
-        _attacked(comparison, drawn, attacked),
-        _levels(words, drawn),
+        _reference(words),
+        _changes(words),
+        _under_shift(words),
+        _from_run_to_run(words),
+        _ensembles(words),
+        _reliability(words),
+        *_out_of_distribution(words),
+        _soft_labels(comparison),
+        _attacked(comparison, attacked),
+        _levels(words),
     ]
-    return [section for section in made if section is not None]
+    shown = [_with_images(section, drawn) for section in made if section is not None]
+    return [section for section in shown if section.pictures or section.tables]
+
+
+def _with_images(section: ComparisonSection, drawn: Mapping[str, str]) -> ComparisonSection:
+    pictures = [
+        replace(picture, image=as_address(drawn[picture.name]))
+        for picture in section.pictures
+        if picture.name in drawn
+    ]
+    return replace(section, id=f"over-seeds-{section.id}", pictures=pictures)
 
 
 def _methods(comparison: Comparison) -> ComparisonSection:
@@ -39,10 +54,10 @@ def _methods(comparison: Comparison) -> ComparisonSection:
     if len(comparison.subjects) > 1:
         listed.append(tables.winners(comparison))
     listed.append(tables.by_seed(comparison))
-    return section_of("methods", "The methods compared", tables=listed)
+    return ComparisonSection("methods", "The methods compared", tables=listed)
 
 
-def _reference(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
+def _reference(words: Words) -> ComparisonSection:
     reference = words.comparison.reference
     ece = "Bottom: ECE; lower is better."
     variance = "There is no variance: it needs at least two runs."
@@ -52,61 +67,54 @@ def _reference(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
             f"{len(reference.seeds)} runs (summed over classes); lower is better."
         )
         variance = "For the variance the images have one ranking for all runs, by their mean rank."
-    picture = picture_of(
-        drawn,
-        "figure-1",
-        "Accuracy, confidence, ECE and variance by robustness level",
-        f"{reference.name.title} on the clean test set, level by level",
-        " (the paper's Figure 1). Top: accuracy and confidence; the space between them is orange "
-        f"where the model is over-confident and blue where it is under-confident. {ece} "
+    picture = ComparisonPicture(
+        name="figure-1",
+        alt="Accuracy, confidence, ECE and variance by robustness level",
+        lead=f"{reference.name.title} on the clean test set, level by level",
+        caption=" (the paper's Figure 1). Top: accuracy and confidence; the space between them is "
+        f"orange where the model is over-confident and blue where it is under-confident. {ece} "
         f"{words.ranking} {variance} {words.spread}",
         width="narrow",
     )
-    return section_of("by-level", "Calibration by robustness level", [picture])
+    return ComparisonSection("by-level", "Calibration by robustness level", [picture])
 
 
-def _changes(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
+def _changes(words: Words) -> ComparisonSection:
     others = "the other methods" if words.comparison.others else "the method"
-    picture = picture_of(
-        drawn,
-        "figure-2",
-        "Accuracy, confidence, ECE and variance by robustness level for all methods",
-        f"Accuracy and confidence of {others}, ECE and variance of all",
-        f" (the paper's Figure 2), on the clean test set. {words.ranking} Level r therefore holds "
-        "other images for each method and run. For the variance each method has one ranking, the "
-        f"mean rank over its runs. {words.spread}",
+    picture = ComparisonPicture(
+        name="figure-2",
+        alt="Accuracy, confidence, ECE and variance by robustness level for all methods",
+        lead=f"Accuracy and confidence of {others}, ECE and variance of all",
+        caption=f" (the paper's Figure 2), on the clean test set. {words.ranking} Level r "
+        "therefore holds other images for each method and run. For the variance each method has "
+        f"one ranking, the mean rank over its runs. {words.spread}",
     )
-    return section_of(
+    return ComparisonSection(
         "changes", "What the methods change", [picture], [tables.gaps(words.comparison)]
     )
 
 
-def _under_shift(words: Words, drawn: Mapping[str, str]) -> ComparisonSection | None:
+def _under_shift(words: Words) -> ComparisonSection | None:
     comparison = words.comparison
     grid = grids.under_shift(comparison)
     if grid is None:
         return None
     several = bool(comparison.several)
-    pictures = []
-    if "shift" in drawn:
-        sides = (
-            " At the left a type's value is the mean over a method's runs, at the right it is that "
-            "of their averaged probabilities."
-            if several
-            else ""
-        )
-        pictures.append(
-            picture_of(
-                drawn,
-                "shift",
-                "Box plots of accuracy and ECE by intensity of the shift for each method",
-                "Accuracy and ECE over types of corruption, by intensity",
-                " (the paper's Figure 6). A box spans the 25th to the 75th percentile of the "
-                "types, the line in it is the median, and the whiskers end at the least and the "
-                f"largest type, not at 1.5 times the box.{sides} Only intensities at which {BOXED} "
-                "types or more were evaluated are drawn. The marker is the clean test set.",
-            )
-        )
+    sides = (
+        " At the left a type's value is the mean over a method's runs, at the right it is that of "
+        "their averaged probabilities."
+        if several
+        else ""
+    )
+    picture = ComparisonPicture(
+        name="shift",
+        alt="Box plots of accuracy and ECE by intensity of the shift for each method",
+        lead="Accuracy and ECE over types of corruption, by intensity",
+        caption=" (the paper's Figure 6). A box spans the 25th to the 75th percentile of the "
+        "types, the line in it is the median, and the whiskers end at the least and the largest "
+        f"type, not at 1.5 times the box.{sides} Only intensities at which {BOXED} types or more "
+        "were evaluated are drawn. The marker is the clean test set.",
+    )
     types = list(comparison.subjects[0].means["ece"].by_type)
     extra = [type for type in types if type in EXTRA]
     note = (
@@ -114,7 +122,7 @@ def _under_shift(words: Words, drawn: Mapping[str, str]) -> ComparisonSection | 
         "over types of each set's figure, not the figure of their pool;"
     )
     note += " “a ± b” is its mean and deviation over runs." if several else ""
-    if any(title == "Mean" for title, _ in grid.head):
+    if any(column.title == "Mean" for column in grid.columns):
         table_3 = " (the paper's Table 3)" if several else ""
         note += (
             " The mean over all types and intensities is, for the ECE, the mean corruption ECE"
@@ -129,31 +137,23 @@ def _under_shift(words: Words, drawn: Mapping[str, str]) -> ComparisonSection | 
         note += f"{words.ensemble[:-1]}; there is one, so it has no deviation."
     note = note.replace("pool; The", "pool. The").removesuffix(";")
     note = f"{note}{words.bold('the best mean of a column')}"
-    return section_of(
-        "under-shift", "Under shift", pictures, [tables.from_grid(comparison, grid, note)]
-    )
+    return ComparisonSection("under-shift", "Under shift", [picture], [replace(grid, note=note)])
 
 
-def _from_run_to_run(words: Words, drawn: Mapping[str, str]) -> list[ComparisonSection]:
+def _from_run_to_run(words: Words) -> ComparisonSection | None:
     comparison = words.comparison
     grid = grids.stability(comparison)
     if grid is None:
-        return []
-    pictures = []
-    if "variance" in drawn:
-        pictures.append(
-            picture_of(
-                drawn,
-                "variance",
-                "Box plots of the variance over runs by intensity of the shift for each method",
-                "Variance over the runs, by intensity of the shift",
-                " (the paper's Figure 3): of all classes, a value a type of corruption. A box "
-                "spans the 25th to the 75th percentile of the types, the line in it is the median, "
-                "and the whiskers end at the least and the largest type. The marker is the clean "
-                "test set.",
-                width="narrow",
-            )
-        )
+        return None
+    picture = ComparisonPicture(
+        name="variance",
+        alt="Box plots of the variance over runs by intensity of the shift for each method",
+        lead="Variance over the runs, by intensity of the shift",
+        caption=" (the paper's Figure 3): of all classes, a value a type of corruption. A box "
+        "spans the 25th to the 75th percentile of the types, the line in it is the median, and the "
+        "whiskers end at the least and the largest type. The marker is the clean test set.",
+        width="narrow",
+    )
     shifted = grids.under_shift(comparison) is not None
     table_5 = ", Table 5" if shifted else ""
     note = (
@@ -166,39 +166,33 @@ def _from_run_to_run(words: Words, drawn: Mapping[str, str]) -> list[ComparisonS
         "a method's runs; level 1 is the least robust."
         f"{words.bold('the lowest of a column')}"
     )
-    by_level = tables.from_grid(
-        comparison,
-        grids.stability_by_level(comparison),
-        title="By robustness level, on the clean test set",
-    )
-    listed = [tables.from_grid(comparison, grid), by_level]
-    return [section_of("stability", "From run to run", pictures, listed, note)]
+    listed = [grid, grids.stability_by_level(comparison)]
+    return ComparisonSection("stability", "From run to run", [picture], listed, note)
 
 
-def _ensembles(words: Words, drawn: Mapping[str, str]) -> ComparisonSection | None:
+def _ensembles(words: Words) -> ComparisonSection | None:
     grid = grids.ensembles(words.comparison)
     if grid is None:
         return None
-    picture = picture_of(
-        drawn,
-        "ensembles",
-        "Accuracy and confidence of single models and ensembles for each method",
-        "Accuracy and mean confidence of the predicted class, alone and averaged",
-        " (the paper's Figure 7), on the clean test set. Above: the mean over a method's runs, "
-        "bars of error are one standard deviation. Below: the average of all runs' probabilities. "
-        "Where runs disagree it is less sure, which calibrates over-confident models and makes "
-        "calibrated ones under-confident. Orange is over-confident, blue under-confident.",
+    picture = ComparisonPicture(
+        name="ensembles",
+        alt="Accuracy and confidence of single models and ensembles for each method",
+        lead="Accuracy and mean confidence of the predicted class, alone and averaged",
+        caption=" (the paper's Figure 7), on the clean test set. Above: the mean over a method's "
+        "runs, bars of error are one standard deviation. Below: the average of all runs' "
+        "probabilities. Where runs disagree it is less sure, which calibrates over-confident "
+        "models and makes calibrated ones under-confident. Orange is over-confident, blue "
+        "under-confident.",
         width="narrow",
     )
     note = (
         "On the clean test set, of the methods with two runs or more."
         f"{words.bold('the best mean of a column')}"
     )
-    table = tables.from_grid(words.comparison, grid, note)
-    return section_of("ensembles", "Ensembles", [picture], [table])
+    return ComparisonSection("ensembles", "Ensembles", [picture], [replace(grid, note=note)])
 
 
-def _reliability(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
+def _reliability(words: Words) -> ComparisonSection:
     several = bool(words.comparison.several)
     figure_8 = " (the paper's Figure 8)" if several else ""
     runs = (
@@ -208,12 +202,11 @@ def _reliability(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
         if several
         else ""
     )
-    picture = picture_of(
-        drawn,
-        "reliability",
-        "Reliability diagrams and histograms of confidence for each method",
-        "How often a prediction is right, by how sure it is",
-        f"{figure_8}, on the clean test set. The "
+    picture = ComparisonPicture(
+        name="reliability",
+        alt="Reliability diagrams and histograms of confidence for each method",
+        lead="How often a prediction is right, by how sure it is",
+        caption=f"{figure_8}, on the clean test set. The "
         "black line on each of the 15 bins of confidence is its accuracy; the colour reaches from "
         "there to its mean confidence: orange is over-confident, blue under-confident. The "
         "vertical line is the bin's 95 % interval of accuracy (Clopper and Pearson). The dashed "
@@ -230,11 +223,11 @@ def _reliability(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
         f"{words.bold('the lowest of a column')}"
     )
     errors = grids.calibration_errors(words.comparison)
-    table = tables.from_grid(words.comparison, errors, note, "More than one calibration error")
-    return section_of("reliabilities", "Reliability", [picture], [table])
+    table = replace(errors, title="More than one calibration error", note=note)
+    return ComparisonSection("reliabilities", "Reliability", [picture], [table])
 
 
-def _out_of_distribution(words: Words, drawn: Mapping[str, str]) -> list[ComparisonSection]:
+def _out_of_distribution(words: Words) -> list[ComparisonSection]:
     comparison = words.comparison
     others = comparison.subjects[0].ood
     note = (
@@ -246,64 +239,59 @@ def _out_of_distribution(words: Words, drawn: Mapping[str, str]) -> list[Compari
     for i, other in enumerate(others):
         how = f", {other.how}" if other.how else ""
         means = " Shares of images are means over a method's runs." if comparison.several else ""
-        picture = picture_of(
-            drawn,
-            f"entropy-{i + 1}",
-            "Histograms of predictive entropy on the test set and on other data for each method",
-            f"Predictive entropy on {other.name}",
-            f", whose classes the models do not know (coloured line, {other.images} images{how}), "
-            "and on their own test set (grey area); the paper's Figure 4. Entropy goes from 0, "
-            "certain, to log Z nats, uniform: on other data it should be high."
+        picture = ComparisonPicture(
+            name=f"entropy-{i + 1}",
+            alt="Histograms of predictive entropy on the test set and on other data for each "
+            "method",
+            lead=f"Predictive entropy on {other.name}",
+            caption=f", whose classes the models do not know (coloured line, {other.images} "
+            f"images{how}), and on their own test set (grey area); the paper's Figure 4. Entropy "
+            "goes from 0, certain, to log Z nats, uniform: on other data it should be high."
             f"{means}",
         )
         title = "Out of distribution" + (f": {other.name}" if len(others) > 1 else "")
-        table = tables.from_grid(comparison, grids.out_of_distribution(comparison, i), note)
-        made.append(section_of(f"other-data-{i + 1}", title, [picture], [table]))
+        table = replace(grids.out_of_distribution(comparison, i), note=note)
+        made.append(ComparisonSection(f"other-data-{i + 1}", title, [picture], [table]))
     return made
 
 
-def _soft_labels(comparison: Comparison, drawn: Mapping[str, str]) -> ComparisonSection | None:
-    if "soft-labels" not in drawn:
-        return None
+def _soft_labels(comparison: Comparison) -> ComparisonSection:
     one = sum(subject.soft_labels is not None for subject in comparison.subjects) == 1
-    picture = picture_of(
-        drawn,
-        "soft-labels",
-        "Soft labels of each level over the epochs",
-        "The soft label of the correct class",
-        ", 1 − ε + ε/Z (Eq. 2), of each level of the training set after each epoch; mean over "
-        "runs. It starts at 1, the label as it is, and falls where the validation set shows "
+    picture = ComparisonPicture(
+        name="soft-labels",
+        alt="Soft labels of each level over the epochs",
+        lead="The soft label of the correct class",
+        caption=", 1 − ε + ε/Z (Eq. 2), of each level of the training set after each epoch; mean "
+        "over runs. It starts at 1, the label as it is, and falls where the validation set shows "
         "over-confidence. Levels are those the method was trained with, cut by the vanilla models "
         "of its seeds, and anew by its own model where it says on the fly; a black line is a "
         "method with one label for all.",
         width="narrow" if one else "wide",
     )
-    return section_of("labels", "How the labels adapt", [picture])
+    return ComparisonSection("labels", "How the labels adapt", [picture])
 
 
 def _attacked(
-    comparison: Comparison, drawn: Mapping[str, str], attacked: Mapping[str, Any] | None
+    comparison: Comparison, attacked: Mapping[str, Any] | None
 ) -> ComparisonSection | None:
     if attacked is None:
         return None
     images, failed = attacked["images"], attacked["failed"]
-    least = picture_of(
-        drawn,
-        "least-robust",
-        "The least robust images with their perturbations",
+    least = ComparisonPicture(
+        name="least-robust",
+        alt="The least robust images with their perturbations",
         title="From the least robust end",
     )
-    most = picture_of(
-        drawn,
-        "most-robust",
-        "The most robust images with their perturbations",
-        "What it takes to change a prediction",
-        f" of {attacked['model']}: the first and the last {attacked['shown']} of {images} images "
-        "spread evenly over its ranking of the clean test set, with the smallest perturbations "
-        "that the attack found. Under each image: its true class, the prediction (orange if "
-        "wrong), the prediction on the perturbed image, and the L2 distance between the two, for "
-        "pixels in 0 to 1. Perturbations are amplified by the factor at their left; in grey images "
-        "orange is brighter and purple darker.",
+    most = ComparisonPicture(
+        name="most-robust",
+        alt="The most robust images with their perturbations",
+        lead="What it takes to change a prediction",
+        caption=f" of {attacked['model']}: the first and the last {attacked['shown']} of {images} "
+        "images spread evenly over its ranking of the clean test set, with the smallest "
+        "perturbations that the attack found. Under each image: its true class, the prediction "
+        "(orange if wrong), the prediction on the perturbed image, and the L2 distance between the "
+        "two, for pixels in 0 to 1. Perturbations are amplified by the factor at their left; in "
+        "grey images orange is brighter and purple darker.",
         title="To the most robust end",
     )
     ranks = comparison.order == "attack"
@@ -326,19 +314,18 @@ def _attacked(
         else " The attack succeeded on all of them."
     )
     alt = "Scatter of the order's estimate against the attack's distance"
-    estimate = picture_of(drawn, "estimate", alt, lead, caption, width="half")
+    estimate = ComparisonPicture(name="estimate", alt=alt, lead=lead, caption=caption, width="half")
     title = "The least and the most robust images"
-    return section_of("attacked", title, [least, most, estimate])
+    return ComparisonSection("attacked", title, [least, most, estimate])
 
 
-def _levels(words: Words, drawn: Mapping[str, str]) -> ComparisonSection:
-    picture = picture_of(
-        drawn,
-        "levels",
-        "Classes of each level and share of misclassified images in each level",
-        "Levels have equal sizes, but not equal classes or errors.",
-        " (a) Share of each true class in a level, mean over the runs of "
+def _levels(words: Words) -> ComparisonSection:
+    picture = ComparisonPicture(
+        name="levels",
+        alt="Classes of each level and share of misclassified images in each level",
+        lead="Levels have equal sizes, but not equal classes or errors.",
+        caption=" (a) Share of each true class in a level, mean over the runs of "
         f"{words.comparison.reference.name.title}. (b) Where the misclassified images of each "
         f"method lie: the shares of all levels sum to 100 %. {words.spread}",
     )
-    return section_of("make-up", "What is in a level", [picture])
+    return ComparisonSection("make-up", "What is in a level", [picture])

@@ -16,6 +16,7 @@ from arcal.auditing import (
     Subject,
 )
 from arcal.errors import ArcalError
+from arcal.report.comparison_types import MeanCell, TableColumn
 
 Rows = Mapping[str, Spread]
 """A subject's measures on one set."""
@@ -35,6 +36,16 @@ class Column:
     scale: float = 100.0
     digits: int = 2
 
+    @property
+    def words(self) -> str:
+        """Its unit, and the arrow."""
+        return f"{self.unit} {self.best}".strip()
+
+    @property
+    def head(self) -> TableColumn:
+        """What a table has above it."""
+        return TableColumn(self.title, self.words)
+
     def show(self, value: float) -> str:
         """One value; a gap always has its sign, except a zero."""
         text = f"{abs(value) * self.scale:.{self.digits}f}"
@@ -48,10 +59,15 @@ class Column:
             return self.show(spread.mean)
         return f"{self.show(spread.mean)} ± {spread.deviation * self.scale:.{self.digits}f}"
 
+    def cell(self, spread: Spread, best: bool = False) -> MeanCell:
+        """The cell of a figure, and whether it leads."""
+        text = self.show_spread(spread)
+        return {"text": text, "mean": spread.mean, "deviation": spread.deviation, "best": best}
+
     def characters(self, rows: Sequence[Rows]) -> int:
         """Characters that the column takes: its two lines of heading and each subject's entry."""
-        heading = (self.title, f"{self.unit} {self.best}")
-        return max(map(len, (*heading, *(self.show_spread(row[self.measure]) for row in rows))))
+        entries = (self.show_spread(row[self.measure]) for row in rows)
+        return max(map(len, (self.title, self.words, *entries)))
 
     def badness(self, value: float) -> float:
         """How bad a value is: lower is better, whichever way the measure goes."""

@@ -71,7 +71,7 @@ def _print(
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("Method", min_width=NAME)
     for column in columns:
-        header = f"{column.title}\n{column.unit} {column.best}"
+        header = f"{column.title}\n{column.words}"
         table.add_column(header, justify="right", no_wrap=True)
     best = best_rows(rows, columns)
     for i, row in enumerate(rows):

@@ -4,6 +4,7 @@ import base64
 import io
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from arcal.errors import ArcalError
-from arcal.report.explorer import PerturbedPictures, Sheets
 from arcal.report.images import amplification
 
 SIDE = 64
@@ -26,7 +26,7 @@ BUDGET = 8_000_000
 
 def make_sheets(
     batches: Iterable[Tensor], N: int, *, side: int = SIDE, budget: int = BUDGET
-) -> Sheets:
+) -> dict[str, Any]:
     """Sheets of thumbnails of N images, which come in batches of uint8 `(B, C, H, W)`.
 
     C is 1 or 3, or 4 with an alpha channel, which is left out. Images are scaled down until no side
@@ -72,7 +72,7 @@ def make_sheets(
     return {"width": width, "height": height, "per_row": per_row, "rows": rows, "sheets": sheets}
 
 
-def perturbation_sheets(x: Tensor, adversarial: Tensor) -> PerturbedPictures:
+def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:
     """Pictures of perturbations, of the perturbed images, and of the images if they are large.
 
     `x` and `adversarial` are float `(n, C, H, W)` in [0, 1], all of them finite. A perturbation of
@@ -93,7 +93,7 @@ def perturbation_sheets(x: Tensor, adversarial: Tensor) -> PerturbedPictures:
     large = max(x.shape[2:]) > SIDE
     each = BUDGET // 4 // (3 if large else 2)
 
-    def sheets(images: Tensor) -> Sheets:
+    def sheets(images: Tensor) -> dict[str, Any]:
         stored = (255 * images.clamp(0, 1)).round().to(torch.uint8)
         return make_sheets([stored], len(x), side=2 * SIDE, budget=each)
 

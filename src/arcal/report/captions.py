@@ -1,17 +1,13 @@
-"""One section of the page of several subjects: its parts, and sentences that captions share."""
+"""Sentences that several captions of the page of several subjects share."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from arcal.report.comparison import Comparison
-from arcal.report.comparison_types import ComparisonPicture, ComparisonSection, ComparisonTable
-from arcal.report.drawing import as_address
 
 
 @dataclass(frozen=True)
 class Words:
-    """Sentences that several captions share."""
+    """What is said of a comparison in more than one caption."""
 
     comparison: Comparison
 
@@ -43,42 +39,3 @@ class Words:
         if not self.comparison.several:
             return ""
         return " An ensemble averages the probabilities of all of a method's runs."
-
-
-def picture_of(
-    drawn: Mapping[str, str],
-    name: str,
-    alt: str,
-    lead: str = "",
-    caption: str = "",
-    *,
-    title: str = "",
-    width: Literal["wide", "narrow", "half"] = "wide",
-) -> ComparisonPicture:
-    """A picture by its name, of those that are `drawn`."""
-    return {
-        "name": name,
-        "title": title,
-        "alt": alt,
-        "lead": lead,
-        "caption": caption,
-        "width": width,
-        "image": as_address(drawn[name]),
-    }
-
-
-def section_of(
-    id: str,
-    title: str,
-    pictures: list[ComparisonPicture] | None = None,
-    tables: list[ComparisonTable] | None = None,
-    note: str = "",
-) -> ComparisonSection:
-    """A section of these parts."""
-    return {
-        "id": f"over-seeds-{id}",
-        "title": title,
-        "pictures": pictures or [],
-        "tables": tables or [],
-        "note": note,
-    }
