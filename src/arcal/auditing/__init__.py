@@ -68,14 +68,7 @@ from arcal.auditing._sets import (
 from arcal.auditing._shift import Means, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._showcase import Showcase, attack_evenly
 from arcal.auditing._spread import Spread
-from arcal.auditing._subject import (
-    Method,
-    Provenance,
-    R,
-    Subject,
-    measure_set,
-    shared_levels,
-)
+from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
 from arcal.auditing._suspect_inputs import suspect_inputs
 from arcal.auditing._suspect_order import SuspectedOrder, suspect_order
 from arcal.auditing._suspect_scale import suspect_scale

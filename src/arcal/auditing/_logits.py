@@ -38,12 +38,17 @@ def logits_of(output: Any, classes: int | None = None) -> Tensor:
         )
     if logits.shape[1] == 1:
         logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    check_classes(logits, classes)
+    return logits
+
+
+def check_classes(logits: Tensor, classes: int | None) -> None:
+    """Refuse logits `(N, Z)` of another number of classes than the data's, if that is known."""
     if classes is not None and logits.shape[1] != classes:
         raise ArcalError(
             f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
             "give the model of this data"
         )
-    return logits
 
 
 def _tensor_in(output: Any) -> Tensor:

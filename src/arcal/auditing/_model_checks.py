@@ -10,6 +10,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.attacks.model import check_logits, coarsest, rounding_between_calls
+from arcal.auditing._logits import check_classes
 from arcal.auditing.labels import as_labels
 from arcal.errors import ArcalError, ModelInputError, first_line
 
@@ -128,11 +129,7 @@ def _check_output(logits: Tensor, x: Inputs, classes: int | None) -> None:
     check_logits(logits, len(x), returned if returned in floats else next(iter(floats), None))
     if not logits.is_floating_point():
         raise ArcalError(f"the model returns {logits.dtype}: logits, which are floats, are needed")
-    if classes is not None and logits.shape[1] != classes:
-        raise ArcalError(
-            f"the model returns logits of {logits.shape[1]} classes, and the data has {classes}: "
-            "give the model of this data"
-        )
+    check_classes(logits, classes)
     one_output = logits.shape[1] == 2 and bool((logits[:, 0] == 0).all())
     inside = ((logits[:, 1] >= 0) & (logits[:, 1] <= 1)).all()
     if one_output and inside and len(logits) >= PLENTY:

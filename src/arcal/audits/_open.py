@@ -30,15 +30,15 @@ LISTED = 10
 """Broken images that an error message lists."""
 
 OF_KINDS = {
-    "image": ("images",),
-    "text": ("texts",),
-    "columns": ("table",),
-    "size": ("images",),
-    "crop": ("images",),
-    "check": ("images",),
-    "skip_broken": ("images",),
+    "image": "images",
+    "text": "texts",
+    "columns": "table",
+    "size": "images",
+    "crop": "images",
+    "check": "images",
+    "skip_broken": "images",
 }
-"""The kinds of data that some ways of reading are of; the others are of all."""
+"""The kind of data that some ways of reading are of; the others are of all."""
 
 
 @dataclass(frozen=True)
@@ -229,11 +229,11 @@ def read_examples(
 def _refuse_other_flags(source: str, kind: str, reading: Reading) -> None:
     """Refuse what would be ignored: how other kinds of data are read."""
     usual = Reading()
-    for name, kinds in OF_KINDS.items():
-        if kind not in kinds and getattr(reading, name) != getattr(usual, name):
+    for name, its_kind in OF_KINDS.items():
+        if kind != its_kind and getattr(reading, name) != getattr(usual, name):
             raise ArcalError(
-                f"--{name.replace('_', '-')} is of {' and '.join(kinds)}, and {source} is read as "
-                f"{kind}: leave it out"
+                f"--{name.replace('_', '-')} is of {its_kind}, and {source} is read as {kind}: "
+                "leave it out"
             )
 
 

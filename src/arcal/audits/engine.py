@@ -18,14 +18,7 @@ from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Perturbed, check_model
 from arcal.auditing.labels import as_whole_numbers
 from arcal.audits._examples import Examples
-from arcal.audits.blocks import (
-    Advance,
-    Block,
-    Settings,
-    audit_block,
-    score_block,
-    usual_batch,
-)
+from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block, usual_batch
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
@@ -125,7 +118,15 @@ class AuditBlocks(Blocks[Block]):
         save_block(path, block, evidence_of(self.examples.part, positions))
 
     def load(self, path: Path, positions: Tensor) -> Block | None:
-        return _load(path, self.examples, positions)
+        tensors, header = load_tensors(path)
+        if not is_evidence_of(self.examples.part, header.get("files"), positions):
+            return None
+        panel = [EvaluationSet(**where) for where in header["panel"]]
+        shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
+        names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]
+        perturbed = {name: tensors.pop(f"perturbed-{name}") for name in names}
+        some = Perturbed(**perturbed) if perturbed else None
+        return Block(**tensors, shifted=shifted, perturbed=some)
 
 
 class ScoreBlocks(Blocks[Robustness]):
@@ -282,16 +283,3 @@ def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
     perturbed = {f"perturbed-{name}": t for name, t in some.items()}
     panel = [asdict(where) for where in block.shifted]
     save_tensors(path, tensors | shifted | perturbed, panel=panel, files=files)
-
-
-def _load(path: Path, examples: Examples, positions: Tensor) -> Block | None:
-    """A block that was done; None if a file of its images was replaced since."""
-    tensors, header = load_tensors(path)
-    if not is_evidence_of(examples.part, header.get("files"), positions):
-        return None
-    panel = [EvaluationSet(**where) for where in header["panel"]]
-    shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
-    names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]
-    perturbed = {name: tensors.pop(f"perturbed-{name}") for name in names}
-    some = Perturbed(**perturbed) if perturbed else None
-    return Block(**tensors, shifted=shifted, perturbed=some)

@@ -5,11 +5,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from arcal.auditing import (
-    CLEAN,
-    EvaluationSet,
-    Subject,
-)
+from arcal.auditing import CLEAN, EvaluationSet, Subject
 from arcal.calibration.posthoc import EVALUATED, check_posthoc
 from arcal.compute import Compute
 from arcal.data import Data, Part

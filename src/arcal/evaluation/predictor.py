@@ -103,11 +103,8 @@ class Predictor:
 
     def __call__(self, part: Part, name: str) -> Predictions:
         """Predictions on `part`, which are kept by this name."""
-        path = self.folder.predictions(name)
-        if path.exists():
-            return self._load(path, part)
         predict_together([self], part, name)
-        return self._load(path, part)
+        return self._load(self.folder.predictions(name), part)
 
     def save(self, part: Part, name: str, predictions: Predictions) -> None:
         """Keep predictions on `part` by this name, with what they are of."""

@@ -1,7 +1,6 @@
 """Attacked images of a run's test set, kept in its folder."""
 
 from collections.abc import Callable
-from dataclasses import fields
 from hashlib import sha256
 
 import torch
@@ -63,6 +62,5 @@ def showcase_of_run(
     progress(0, shown)
     showcase = attack_evenly(model_of(folder), part, robustness, attack, N)
     progress(shown, shown)
-    tensors = {field.name: getattr(showcase, field.name) for field in fields(showcase)}
-    save_tensors(path, tensors, **about)
+    save_tensors(path, vars(showcase), **about)
     return showcase

@@ -19,7 +19,8 @@ from arcal.report.drawing import render as render_picture
 from arcal.report.explorer import write_explorer
 from arcal.report.first_runs import attacked_run
 from arcal.report.names import shortened
-from arcal.report.numbers import as_json, plain
+from arcal.report.numbers import as_json
+from arcal.report.plain import plain
 
 __all__ = ["write_report"]
 

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from arcal.auditing import Candidate, Choice
 from arcal.calibration.posthoc import Today
-from arcal.report.audited import estimate, number
-from arcal.report.names import POSTHOC
+from arcal.report.audited import number
+from arcal.report.names import POSTHOC, listed
+from arcal.report.plain import plain
 from arcal.report.terminal import print_lines
 
 HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
@@ -78,8 +79,7 @@ def sentences(choice: Choice) -> list[str]:
         if not choice.why.endswith(line):
             alike.setdefault(line, []).append(name)
     for line, names in alike.items():
-        listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-        lines.append(f"{listed} {'is' if len(names) == 1 else 'are'} left out: {line}")
+        lines.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {line}")
     return lines
 
 
@@ -105,16 +105,7 @@ def choice_json(choice: Choice) -> dict[str, Any]:
         "inputs": choice.inputs,
         "picked": choice.picked,
         "why": choice.why,
-        "before": _json(choice.before),
-        "calibrators": [_json(one) for one in choice.candidates.values()],
+        "before": plain(choice.before),
+        "calibrators": plain(tuple(choice.candidates.values())),
         "refused": dict(choice.refused),
-    }
-
-
-def _json(one: Candidate) -> dict[str, Any]:
-    figures = ("nll", "ece", "brier", "accuracy", "change", "behind")
-    return {
-        "name": one.name,
-        "keeps_accuracy": one.keeps_accuracy,
-        **{figure: estimate(getattr(one, figure)) for figure in figures},
     }

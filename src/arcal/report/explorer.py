@@ -9,7 +9,6 @@ numbers.
 import base64
 import html
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ import numpy as np
 
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_whole
+from arcal.report.plain import plain
 
 FORMAT = 1
 """Increased when the page of an earlier format would draw a payload wrongly."""
@@ -62,12 +62,13 @@ def write_explorer(path: Path | str, payload: Mapping[str, Any]) -> Path:
     page = Path(__file__).with_name("explorer.html").read_text(encoding="utf-8")
     head, title, rest = _split(page, "<title>arcal audit</title>")
     before, _, after = _split(rest, '<script id="payload" type="application/json">null</script>')
-    title = f"<title>{html.escape(_clean(str(payload['title'])))}</title>"
+    title = f"<title>{html.escape(str(payload['title']))}</title>"
     data = f'<script id="payload" type="application/json">{_json(payload)}</script>'
     text = head + title + before + data + after
     path = Path(path)
     check_replaceable(path)
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
+    whole = text.encode("utf-8", "replace")  # a name may have lone surrogates
+    write_whole(path, lambda temporary: temporary.write_bytes(whole))
     return path
 
 
@@ -83,24 +84,5 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u20
 
 def _json(payload: Any) -> str:
     """JSON that ends no script element and starts no comment, whatever is in it."""
-    text = json.dumps(_finite(payload), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain(payload), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.translate(_ESCAPES)
-
-
-def _finite(value: Any) -> Any:
-    """The value with None for what is not finite, and without lone surrogates."""
-    if isinstance(value, Mapping):
-        return {_clean(str(key)): _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, str):
-        return _clean(value)
-    if isinstance(value, np.generic):
-        return _finite(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _clean(text: str) -> str:
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from arcal.auditing import CLEAN, OVER_SHIFT, WEAKEST, EvaluationSet
 from arcal.report.comparison import Compared, Comparison
-from arcal.report.names import Where, where_words
+from arcal.report.names import Where, listed, where_words
 from arcal.report.tables import COLUMNS, ECE, GAP, Column, Lead, lead
 
 
@@ -123,8 +123,7 @@ def _wins(comparison: Comparison) -> str:
 
 
 def _names(subjects: Sequence[Compared]) -> str:
-    words = [one.name.short for one in subjects]
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return listed([one.name.short for one in subjects])
 
 
 def _has(subjects: Sequence[Compared]) -> str:

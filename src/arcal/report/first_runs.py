@@ -6,16 +6,8 @@ from typing import Any
 
 import torch
 
-from arcal.auditing import (
-    Audited,
-    EvaluationSet,
-    Perturbed,
-    Predictions,
-    Showcase,
-    Subject,
-)
+from arcal.auditing import Audited, EvaluationSet, Perturbed, Showcase, Subject
 from arcal.report.comparison import Compared, Comparison
-from arcal.robustness import Robustness
 
 NO_INTERVAL = {"low": None, "high": None}
 
@@ -31,21 +23,21 @@ def first_runs(
     attacked = attacked_run(showcase, comparison) if showcase else None
     audited = []
     for i, one in enumerate(comparison.subjects):
-        predictions, robustness = _sorted(one.subject.clean[0], one.subject.robustness[0])
+        order = one.subject.clean[0].ids.argsort()
+        predictions = one.subject.clean[0].rows(order)
         shifted = {
-            where: _sorted(runs[0], None)[0]
+            where: runs[0].rows(runs[0].ids.argsort())
             for where, runs in one.subject.predictions.items()
             if where.is_shifted and torch.equal(runs[0].ids.sort().values, predictions.ids)
         }
-        mine = showcase is not None and attacked == (i, 0)
         model = Audited(
             name=_run_name(one),
             predictions=predictions,
             classes=classes,
-            robustness=robustness,
+            robustness=one.subject.robustness[0].rows(order),
             shifted=shifted,
             other=[replace(other, runs=other.runs[:1], ensemble=None) for other in one.ood],
-            perturbed=_perturbed(showcase) if showcase is not None and mine else None,
+            perturbed=_perturbed(showcase) if showcase and attacked == (i, 0) else None,
             R=comparison.R,
             calibrators=False,
             facts=_facts(one),
@@ -85,12 +77,6 @@ def attacked_run(showcase: Showcase, comparison: Comparison) -> tuple[int, int] 
                 same = int((scores.predicted[places] == showcase.predicted).sum())
                 agreement[i, run] = same
     return max(agreement, key=agreement.__getitem__)
-
-
-def _sorted(predictions: Predictions, robustness: Robustness | None) -> tuple[Predictions, Any]:
-    """Both in ascending order of their ids, which are the same."""
-    order = predictions.ids.argsort()
-    return predictions.rows(order), None if robustness is None else robustness.rows(order)
 
 
 def _perturbed(showcase: Showcase) -> Perturbed:

@@ -103,6 +103,15 @@ def shortened(text: str, length: int = 24) -> str:
     return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
+def listed(words: Sequence[str]) -> str:
+    """Words with commas, and "and" before the last.
+
+    >>> listed(["cat", "dog", "fox"])
+    'cat, dog and fox'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def _kind(subject: Subject) -> Kind:
     method = subject.method
     return (subject.name, None) if method is None else (method.name, method.posthoc)

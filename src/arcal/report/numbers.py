@@ -1,15 +1,12 @@
 """The numbers of the report's tables and pictures, as figures.json has them."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from arcal.auditing import Spread, accuracy_interval
+from arcal.auditing import accuracy_interval
 from arcal.calibration import Reliability
 from arcal.report.comparison import Compared
+from arcal.report.plain import plain
 
 
 def as_json(one: Compared) -> dict[str, Any]:
@@ -61,21 +58,3 @@ def _bins(diagrams: Reliability | Sequence[Reliability] | None) -> dict[str, Any
         "low": low,
         "high": high,
     }
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
-    if isinstance(value, Spread):
-        parts = {"mean": value.mean, "deviation": value.deviation, "values": value.values}
-        return plain(parts)
-    if is_dataclass(value):
-        return plain({field.name: getattr(value, field.name) for field in fields(value)})
-    if isinstance(value, torch.Tensor):
-        return plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {key: plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

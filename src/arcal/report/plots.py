@@ -85,14 +85,20 @@ def accuracy_and_confidence(axes: Axes, levels: LevelFigures) -> None:
     places = range(1, levels.R + 1)
     accuracy = levels.accuracy.mean(dim=0).numpy()
     confidence = levels.confidence.mean(dim=0).numpy()
-    for tint, where in ((OVER, confidence >= accuracy), (UNDER, confidence <= accuracy)):
-        axes.fill_between(
-            places, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14
-        )
+    tint_between(axes, accuracy, confidence)
     line(axes, places, levels.confidence, CONFIDENCE, "--")
     line(axes, places, levels.accuracy, ACCURACY)
     axes.set_ylim(0, 1.02)
     axes.grid(visible=False, axis="x")
+
+
+def tint_between(axes: Axes, accuracy: np.ndarray, confidence: np.ndarray) -> None:
+    """Tint the space between both, `(R,)` over levels 1 .. R, by which is the higher."""
+    places = range(1, len(accuracy) + 1)
+    for tint, where in ((OVER, confidence >= accuracy), (UNDER, confidence <= accuracy)):
+        axes.fill_between(
+            places, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14
+        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """What `arcal evaluate` prints: a table for each set, or a record for each run and set."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from arcal.auditing import Subject
 from arcal.report.names import name_subjects, set_titles
+from arcal.report.plain import plain
 from arcal.report.tables import (
     COLUMNS,
     SEPARATION,
@@ -41,8 +41,7 @@ def as_records(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
         )
     ]
     return [
-        {"method": subject.name, "seeds": list(seeds), "set": name}
-        | {m: value if math.isfinite(value) else None for m, value in figures.items()}
+        plain({"method": subject.name, "seeds": seeds, "set": name, **figures})
         for subject, name, runs in by_set
         for seeds, figures in zip(subject.seeds, runs, strict=True)
     ]

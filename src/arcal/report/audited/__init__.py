@@ -10,7 +10,7 @@ _notebook  what a notebook shows of an audit
 """
 
 from arcal.report.audited._figures import figure_names, figures
-from arcal.report.audited._json import as_json, estimate
+from arcal.report.audited._json import as_json
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import payload
 from arcal.report.audited._shown import Shown
@@ -29,7 +29,6 @@ __all__ = [
     "Shown",
     "as_json",
     "doubts",
-    "estimate",
     "figure_names",
     "figures",
     "headline",

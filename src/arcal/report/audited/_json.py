@@ -9,8 +9,7 @@ from arcal._version import __version__
 from arcal.auditing import Audited, Estimate, Group, Outcome, accuracy_interval, reliability
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
-
-_UNKNOWN: dict[str, float | int | None] = {"value": None, "low": None, "high": None}
+from arcal.report.plain import plain
 
 FORMAT = 1
 """Increased when a reader of an earlier format would read another wrongly."""
@@ -35,7 +34,7 @@ def as_json(
             "facts": dict(facts),
         },
         "done": {"inputs": len(first), "of": of or len(first)},
-        "models": [_model(model, facts) for model in models],
+        "models": [plain(_model(model, facts)) for model in models],
     }
 
 
@@ -47,15 +46,12 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
         "facts": {k: v for k, v in model.facts.items() if said.get(k) != v},
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
-        "figures": {name: finite(value) for name, value in figures(model).items()},
+        "figures": figures(model),
         "overall": {
             "n": over.n,
             "confidence": over.confidence.value,
-            "ece_if_calibrated": {
-                "value": finite(over.ece_if_calibrated.value),
-                "high": finite(over.ece_if_calibrated.high),
-            },
-            **_estimates(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier")),
+            "ece_if_calibrated": _named(over.ece_if_calibrated, ("value", "high")),
+            **_named(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier")),
         },
         "reliability": _bins(model),
         "levels": None if model.levels is None else _levels(model),
@@ -68,7 +64,7 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
         ],
         "shift": [
             {"type": where.corruption, "intensity": where.intensity}
-            | _estimates(one, ("accuracy", "ece", "gap"))
+            | _named(one, ("accuracy", "ece", "gap"))
             for where, one in (model.shift.by_set.items() if model.shift else ())
         ],
         "other": [
@@ -79,8 +75,8 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _estimates(figures: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: estimate(getattr(figures, name)) for name in names}
+def _named(figures: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(figures, name) for name in names}
 
 
 def _bins(model: Audited) -> list[dict[str, Any]]:
@@ -93,10 +89,10 @@ def _bins(model: Audited) -> list[dict[str, Any]]:
             "low": k / bins.bins,
             "high": (k + 1) / bins.bins,
             "count": int(counts[k]),
-            "accuracy": finite(float(bins.accuracy[k])),
-            "confidence": finite(float(bins.confidence[k])),
-            "accuracy_low": finite(float(low[k])),
-            "accuracy_high": finite(float(high[k])),
+            "accuracy": float(bins.accuracy[k]),
+            "confidence": float(bins.confidence[k]),
+            "accuracy_low": float(low[k]),
+            "accuracy_high": float(high[k]),
         }
         for k in range(bins.bins)
     ]
@@ -109,7 +105,7 @@ def _levels(model: Audited) -> list[dict[str, Any]]:
     distances = []
     for r in range(model.R):
         inside = model.robustness.robustness[model.level == r]
-        ends = [finite(float(inside.min())), finite(float(inside.max()))]
+        ends = [float(inside.min()), float(inside.max())]
         distances.append(ends if model.robustness.order == "attack" else None)
     return [
         {**group(one), "distance": distance}
@@ -118,22 +114,16 @@ def _levels(model: Audited) -> list[dict[str, Any]]:
 
 
 def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:
-    figures = {name: getattr(one, name) for name in ("ece", "smooth_ece", "nll")}
+    figures = _named(one, ("ece", "smooth_ece", "nll"))
     return {
         "name": one.name,
         "title": posthoc_title(one.name),
         "preserves_accuracy": one.keeps_accuracy,
-        **{f"{name}_before": estimate(figure.before) for name, figure in figures.items()},
-        **{f"{name}_after": estimate(figure.after) for name, figure in figures.items()},
-        "nll_difference": estimate(one.nll.change),
+        **{f"{name}_before": figure.before for name, figure in figures.items()},
+        **{f"{name}_after": figure.after for name, figure in figures.items()},
+        "nll_difference": one.nll.change,
         "recommended": one.name == model.posthoc.recommended,
     }
-
-
-def estimate(of: Estimate) -> dict[str, float | int | None]:
-    """A value with its 95 % interval, and the number of inputs it rests on."""
-    ends = {name: finite(getattr(of, name)) for name in ("value", "low", "high")}
-    return {**ends, "n": of.n}
 
 
 def group(of: Group) -> dict[str, Any]:
@@ -141,16 +131,11 @@ def group(of: Group) -> dict[str, Any]:
     return {
         "name": of.name,
         "n": of.n,
-        "accuracy": estimate(of.accuracy),
-        "confidence": finite(of.confidence),
-        "gap": estimate(of.gap),
-        "ece": estimate(of.ece) if of.ece else _UNKNOWN | {"n": of.n},
-        "error_share": finite(of.share_of_errors),
+        "accuracy": of.accuracy,
+        "confidence": of.confidence,
+        "gap": of.gap,
+        "ece": of.ece or Estimate(math.nan, math.nan, math.nan, of.n),
+        "error_share": of.share_of_errors,
         "few": of.few,
         "verdict": of.verdict,
     }
-
-
-def finite(value: float) -> float | None:
-    """The value, None where it is not finite: JSON has no NaN."""
-    return value if math.isfinite(value) else None

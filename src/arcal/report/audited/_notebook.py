@@ -3,13 +3,14 @@
 import html
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from arcal.auditing import Audited, Group, reliability
+from arcal.auditing import Audited, reliability
 from arcal.printable import printable
 from arcal.report.audited._words import headline
-from arcal.report.drawing import OVER, UNDER, as_address, as_svg
-from arcal.report.plots import ACCURACY, CONFIDENCE, level_axis
+from arcal.report.drawing import as_address, as_svg
+from arcal.report.plots import ACCURACY, CONFIDENCE, level_axis, tint_between
 from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogram
 
 
@@ -52,22 +53,12 @@ def _levels(model: Audited) -> Figure:
     assert model.levels is not None
     figure = Figure(figsize=(5, 4.6), layout="constrained")
     axes = figure.subplots()
-    groups: Sequence[Group] = model.levels
-    places = range(1, len(groups) + 1)
-    accuracy = [group.accuracy.value for group in groups]
-    confidence = [group.confidence for group in groups]
-    ends = [
-        [abs(group.accuracy.value - end) for group, end in zip(groups, side, strict=True)]
-        for side in (
-            [group.accuracy.low for group in groups],
-            [group.accuracy.high for group in groups],
-        )
-    ]
-    for tint, above in ((OVER, True), (UNDER, False)):
-        where = [(c >= a) == above for c, a in zip(confidence, accuracy, strict=True)]
-        axes.fill_between(
-            places, accuracy, confidence, where=where, interpolate=True, color=tint, alpha=0.14
-        )
+    places = range(1, len(model.levels) + 1)
+    shares = [level.accuracy for level in model.levels]
+    accuracy = np.array([share.value for share in shares])
+    confidence = np.array([level.confidence for level in model.levels])
+    ends = [[abs(one.value - getattr(one, end)) for one in shares] for end in ("low", "high")]
+    tint_between(axes, accuracy, confidence)
     axes.plot(places, confidence, "--", color=CONFIDENCE.colour, marker=CONFIDENCE.marker)
     axes.errorbar(
         places, accuracy, ends, color=ACCURACY.colour, marker=ACCURACY.marker, capsize=2.5
@@ -75,5 +66,5 @@ def _levels(model: Audited) -> Figure:
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("accuracy (with its 95 % interval), confidence (dashed)")
     axes.set_title(printable(model.name))
-    level_axis(axes, len(groups))
+    level_axis(axes, len(model.levels))
     return figure

@@ -6,12 +6,7 @@ from shlex import quote
 from torch import Tensor
 
 from arcal._version import __version__
-from arcal.auditing import (
-    Audited,
-    Estimate,
-    suspect_inputs,
-    suspect_order,
-)
+from arcal.auditing import Audited, Estimate, suspect_inputs, suspect_order
 from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC
 
