@@ -270,7 +270,7 @@ def audit(
     if data is None:
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
     order = None if order == "none" else order  # as the command has it
-    examples, loader = _examples(data, classes, bounds, weights, "data", order)
+    examples, loader = _examples(data, "data", bounds, order, classes, weights)
     settings = Settings(
         order=order,
         attack=attack or BoundaryProjection(),
@@ -299,11 +299,11 @@ def audit(
 
 def _examples(
     data: Any,
-    classes: Sequence[str] | None,
-    bounds: Bounds,
-    weights: Any,
     name: str,
+    bounds: Bounds,
     order: str | None,
+    classes: Sequence[str] | None = None,
+    weights: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
     if isinstance(data, Examples):
         return data, ()
@@ -336,7 +336,7 @@ def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
 
 
 def _known(data: Any, name: str, bounds: Bounds, order: str | None) -> Examples:
-    examples, _ = _examples(data, None, bounds, None, name, order)
+    examples, _ = _examples(data, name, bounds, order)
     if examples is None:
         raise ArcalError(f"{name} is a loader: give a part or a pair (x, y)")
     return replace(examples, name=name)

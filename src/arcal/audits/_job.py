@@ -64,8 +64,7 @@ class Job:
     reopen: Reopen | None = None
 
     def __len__(self) -> int:
-        rest = sum(map(len, (self.validation or (), *self.other)))
-        return rest + (len(self.examples) if self.examples else 0)
+        return sum(map(len, (self.examples or (), self.validation or (), *self.other)))
 
     def checked(self) -> "Job":
         """The job, once its model has answered a few inputs; what cannot be audited is refused.

@@ -69,7 +69,8 @@ def run_jobs(
         predictions = partial(job.predictions, work=work, sharing=sharing)
         validation = None if job.validation is None else predictions(job.validation)
         other = [(one.name, predictions(one)) for one in job.other]
-        done += sum(map(len, (job.validation or (), *job.other)))
+        N = len(job.examples or ())
+        done += len(job) - N
         blocks: list[Block] = []
         seen, written = 0, 0
         skipped(done, total)
@@ -79,10 +80,10 @@ def run_jobs(
             seen, done = seen + len(block.ids), done + len(block.ids)
             told(done, total)
             run = told is progress  # a page of what was read would be written again at once
-            if run and seen >= max(FIRST, AGAIN * written) and seen < _length(job):
+            if run and max(FIRST, AGAIN * written) <= seen < N:
                 written = seen
                 so_far = audited(job, joined(blocks), validation, other)
-                page([*finished, so_far], seen, _length(job))
+                page([*finished, so_far], seen, N)
         if not blocks:
             raise ArcalError("there is nothing to audit: the data is empty")
         finished.append(audited(job, joined(blocks), validation, other))
@@ -127,10 +128,6 @@ def _check_classes(first: Job, job: Job) -> None:
             f"{first.name} and {job.name} name their classes differently: give both the same names "
             "in the same order"
         )
-
-
-def _length(job: Job) -> int:
-    return len(job.examples) if job.examples is not None else 0
 
 
 def audited(

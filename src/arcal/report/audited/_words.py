@@ -7,6 +7,7 @@ from torch import Tensor
 
 from arcal._version import __version__
 from arcal.auditing import Audited, Estimate, suspect_inputs, suspect_order
+from arcal.auditing._estimate import effective_number
 from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC
 
@@ -87,8 +88,7 @@ def doubts(model: Audited) -> list[str]:
         words.format(model.facts[title]) for title, words in known.items() if title in model.facts
     ]
     if model.weights is not None:
-        w = model.weights.double()
-        worth = (w.sum().square() / w.square().sum()).item()
+        worth = effective_number(model.weights.double())
         lines.append(
             f"every figure counts inputs by their weights: the {len(model):,} say as much as "
             f"{worth:,.0f} that weigh alike"
