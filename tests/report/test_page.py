@@ -124,7 +124,7 @@ def test_every_word_of_every_section_is_there(said, maker):
     """No caption ends in the middle of a sentence, whatever was evaluated."""
     options = {"sets": shift_sets(["fog-1", "snow-1", "spatter-1", "fog-2", "snow-2", "frost-2"])}
     subjects = [maker.subject(ood=["other"], **options) for _ in range(2)]
-    drawn = dict.fromkeys((*PICTURES, "shift", "variance", "entropy-1"), "")
+    drawn: dict[str, str] = dict.fromkeys((*PICTURES, "shift", "variance", "entropy-1"), "")
     page = several_subjects(compare(subjects, 10, 4), drawn, None)
     pictures = [picture for section in page["sections"] for picture in section["pictures"]]
     assert {picture["name"] for picture in pictures} == drawn.keys()
