@@ -30,10 +30,8 @@ class TemperatureNetwork(Calibrator):
     scale: Tensor
 
     def __init__(self, mean: Tensor, scale: Tensor, *layers: tuple[Tensor, Tensor]):
-        super().__init__()
         mean, scale = as_standard(mean, scale)
-        self.register_buffer("mean", mean)
-        self.register_buffer("scale", scale)
+        super().__init__(mean=mean, scale=scale)
         self.outputs, self.depth = len(mean), len(layers)
         for i, layer in enumerate(layers, start=1):
             weight, bias = as_layer(*layer, str(i), inputs=self.outputs)

@@ -33,9 +33,7 @@ class EnsembleTemperature(Calibrator):
     weights: Tensor
 
     def __init__(self, T: float | Tensor, weights: tuple[float, float, float] | Tensor):
-        super().__init__()
-        self.register_buffer("T", as_temperature(T))
-        self.register_buffer("weights", _as_weights(weights))
+        super().__init__(T=as_temperature(T), weights=_as_weights(weights))
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         parts = _parts(log_p, self.T)
@@ -47,19 +45,13 @@ class EnsembleTemperature(Calibrator):
         return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"
 
 
-def fit_ensemble_temperature(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> EnsembleTemperature:
+def fit_ensemble_temperature(log_p: TensorLike, labels: TensorLike) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
     score) for either; its demonstration takes squared error for both. Here T is that of temperature
     scaling, by NLL, which has one optimum; in the weights the squared error is convex, and they are
-    found exactly. Errors are those of `fit_temperature`. Robustness and energy are ignored.
+    found exactly. Errors are those of `fit_temperature`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fitted = fit_ensemble_temperature(log_p, torch.tensor([0, 0, 0, 1]))

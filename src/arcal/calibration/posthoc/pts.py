@@ -61,17 +61,11 @@ class ParameterizedTemperature(TemperatureNetwork):
         return f"classes={len(self.mean)}, {super().extra_repr()}"
 
 
-def fit_pts(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> ParameterizedTemperature:
+def fit_pts(log_p: TensorLike, labels: TensorLike) -> ParameterizedTemperature:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 
     The paper minimises the squared error; the log-loss is what calibrators are chosen by here.
-    Errors are those of `fit_temperature`. Robustness and energy are ignored.
+    Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)

@@ -1,7 +1,7 @@
 """Every post-hoc method by its name: how it is fitted, and what it is made of."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -46,21 +46,26 @@ class Fit(Protocol):
     ) -> Calibrator: ...
 
 
+def _alone(fit: Callable[[TensorLike, TensorLike], Calibrator]) -> Fit:
+    """What fits to log-probabilities and labels alone, called as all are."""
+    return lambda log_p, labels, /, *, robustness=None, energy=None: fit(log_p, labels)
+
+
 POSTHOC: dict[str, Fit] = {
-    "temperature": fit_temperature,
-    "ets": fit_ensemble_temperature,
-    "irm": fit_irm,
-    "irova-ts": fit_irova_ts,
-    "vector": fit_vector,
-    "dirichlet": fit_dirichlet,
-    "smart": fit_smart,
+    "temperature": _alone(fit_temperature),
+    "ets": _alone(fit_ensemble_temperature),
+    "irm": _alone(fit_irm),
+    "irova-ts": _alone(fit_irova_ts),
+    "vector": _alone(fit_vector),
+    "dirichlet": _alone(fit_dirichlet),
+    "smart": _alone(fit_smart),
     "ebs": fit_ebs,
-    "pts": fit_pts,
-    "spline": fit_spline,
+    "pts": _alone(fit_pts),
+    "spline": _alone(fit_spline),
 }
 """What fits a method, by the method's name."""
 
-EVALUATED: dict[str, Fit] = {**POSTHOC, "batch-temperature": fit_by_batch}
+EVALUATED: dict[str, Fit] = {**POSTHOC, "batch-temperature": _alone(fit_by_batch)}
 """Those of `POSTHOC`, and what can be evaluated but not put into a model, as it sees a batch."""
 
 CALIBRATORS: dict[str, type[Calibrator]] = {

@@ -53,17 +53,11 @@ class Smart(TemperatureNetwork):
         return self.divided(log_p, logit_gap(log_p))
 
 
-def fit_smart(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> Smart:
+def fit_smart(log_p: TensorLike, labels: TensorLike) -> Smart:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 
     The paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are
-    chosen by here. Errors are those of `fit_temperature`. Robustness and energy are ignored.
+    chosen by here. Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
