@@ -3,20 +3,13 @@
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc._temperature_network import (
-    TemperatureNetwork,
-    fit_network,
-    standardised,
-)
-from arcal.calibration.posthoc.calibrator import as_examples
-from arcal.calibration.posthoc.temperature import fit_temperature
+from arcal.calibration.posthoc._linear import bounded
+from arcal.calibration.posthoc._temperature_network import TemperatureNetwork, fit_network
 from arcal.errors import ArcalError
 
 TOP = 10
 """The most probable classes that the network sees, as in the paper."""
 HIDDEN = (5, 5)
-LOWEST = -50.0
-"""The smallest log-probability the network is shown, so that one of -inf is finite."""
 
 
 class ParameterizedTemperature(TemperatureNetwork):
@@ -73,19 +66,18 @@ def fit_pts(log_p: TensorLike, labels: TensorLike) -> ParameterizedTemperature:
     >>> bool((fit_pts(log_p, labels)(log_p) - log_p).abs().max() < 1)
     True
     """
-    T = fit_temperature(log_p, labels).T.item()
-    z, labels = as_examples(log_p, labels)
-    features = largest(z, min(TOP, z.shape[1]))
-    mean, scale = standardised(features)
-    first, second, third = fit_network((features - mean) / scale, z, labels, T, HIDDEN)
-    return ParameterizedTemperature(mean, scale, *first, *second, *third)
+
+    def features(z: Tensor) -> Tensor:
+        return largest(z, min(TOP, z.shape[1]))
+
+    return ParameterizedTemperature(*fit_network(log_p, labels, features, HIDDEN))
 
 
 def largest(log_p: Tensor, K: int) -> Tensor:
-    """The `K` largest log-probabilities of each row, descending, `(N, K)`, `LOWEST` at the least.
+    """The `K` largest log-probabilities of each row, descending, `(N, K)`, -50 at the least.
 
     >>> import torch
     >>> largest(torch.tensor([[-3.0, -torch.inf, -0.1]]), 3)
     tensor([[ -0.1000,  -3.0000, -50.0000]])
     """
-    return log_p.topk(K, dim=1).values.clamp(min=LOWEST)
+    return bounded(log_p.topk(K, dim=1).values)
