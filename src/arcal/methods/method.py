@@ -116,15 +116,19 @@ class Method(nn.Module):
         added to them and become the `loss`. The gradient of each loss is to be taken before the
         next is asked for, see `arcal.methods.perturbed`.
         """
-        views = [x]
-        if self.added.augmix is not None:
-            views = augmix_views(x, self.added.augmix, self._generator("augmix"))
+        weight, views = self.added.augmix, [x]
+        if weight is not None:
+            views = augmix_views(x, weight, self._generator("augmix"))
         if self.added.noise is not None:
             views = [noisy(x, self.added.noise, self._generator("noise")) for x in views]
         x, *others = views
 
         def loss(x: Tensor) -> Tensor:
-            return self._consistent_loss(model, ids, x, others, labels)
+            if not weight:  # of the consistency with other views
+                return self.loss(model, ids, x, labels)
+            beside = Beside(model, others)
+            loss = self.loss(beside, ids, x, labels)
+            return loss + weight * jensen_shannon(*beside.logits)
 
         if self.added.perturbed is None:
             yield loss(x)
@@ -158,17 +162,6 @@ class Method(nn.Module):
         if self.added.mbls is not None:
             loss = loss + LAMBDA * margin_penalty(logits, self.added.mbls)
         return loss
-
-    def _consistent_loss(
-        self, model: nn.Module, ids: Tensor, x: Tensor, others: list[Tensor], labels: Tensor
-    ) -> Tensor:
-        """The loss, and AugMix's consistency with other views of the batch, if there are any."""
-        if not others:
-            return self.loss(model, ids, x, labels)
-        beside = Beside(model, others)
-        loss = self.loss(beside, ids, x, labels)
-        assert self.added.augmix is not None
-        return loss + self.added.augmix * jensen_shannon(*beside.logits)
 
     def _distances(self) -> DistancesById | None:
         """Part of the method, and so of its checkpoints, only where `perturbed_by` was added."""
