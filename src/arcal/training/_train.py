@@ -70,9 +70,17 @@ def train(
     processes = run.devices if run.devices > 1 else min(compute.processes, len(run.seeds))
     compute = replace(compute, threads=run.threads, processes=processes)
     with compute.limited(), folder.locked():
-        if not is_done(folder):  # another process may have trained it meanwhile
-            keep_images(folder, data)
-            _train(run, Path(root), folder, method, data, compute)
+        if is_done(folder):  # another process has trained it meanwhile
+            return folder
+        keep_images(folder, data)
+        if of := bases_of(run):
+            bases = [train(base, root, data=data, compute=compute) for base in of]
+            _teach(method, run, bases, data, compute)
+        from arcal.compute.device import run_on  # takes seconds to import
+
+        fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
+        training = _Training(run, folder, method, data, compute)
+        run_on(fabric, training, elsewhere=replace(training, data=None))
     return folder
 
 
@@ -117,24 +125,6 @@ def check_devices(run: Run, root: Path, data: Data) -> None:
                 f"{path} is this run on {n} device{'s' * (n > 1)}, {done} of "
                 f"{run.recipe.epochs} epochs done: {advice}"
             )
-
-
-def _train(
-    run: Run,
-    root: Path,
-    folder: RunFolder,
-    method: Method,
-    data: Data,
-    compute: Compute,
-) -> None:
-    if of := bases_of(run):
-        bases = [train(base, root, data=data, compute=compute) for base in of]
-        _teach(method, run, bases, data, compute)
-    from arcal.compute.device import run_on  # takes seconds to import
-
-    fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
-    training = _Training(run, folder, method, data, compute)
-    run_on(fabric, training, elsewhere=replace(training, data=None))
 
 
 @dataclass(frozen=True)
