@@ -91,7 +91,6 @@ class PGD:
                 current = torch.where(_over(x, goes), there, current)
                 best = torch.where(_over(x, value > highest), current, best)
                 highest = value.maximum(highest)
-        assert best.shape == x.shape
         return best
 
     def _drawn_start(self, x: Tensor) -> Tensor:
@@ -106,7 +105,6 @@ class PGD:
         logits = model(current.clone())  # some models write into their input
         check_differentiable(logits)
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
-        assert value.shape == y.shape
         return value.detach(), torch.autograd.grad(value.sum(), current)[0]
 
 

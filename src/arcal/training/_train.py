@@ -54,7 +54,7 @@ def train(
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> folder = train(run, "runs")
     >>> [sorted(epoch) for epoch in folder.epochs()]
     [['accuracy', 'ece', 'epoch', 'loss', 'nll', 'rate', 'seconds']]

@@ -46,7 +46,7 @@ def train_all(
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> folders = train_all([run, replace(run, seeds=(1,))], "runs")
     >>> [folder.epochs_done() for folder in folders]
     [1, 1]

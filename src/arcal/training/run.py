@@ -246,10 +246,9 @@ def read_run(folder: RunFolder) -> Record:
     Its method need not be installed: what a run says can be evaluated without. A configuration that
     this version of arcal cannot read raises `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> record = read_run(train(run, "runs"))
     >>> record.run == run, record.data.shape
     (True, (1, 28, 28))
@@ -316,10 +315,9 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
 
     A run that is not finished, or a changed configuration, raises `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> (model,) = models_of(train(run, "runs"))
     >>> model(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 10])
@@ -348,10 +346,9 @@ def model_of(folder: RunFolder) -> nn.Module:
 
     Errors are those of `models_of`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> type(model_of(train(run, "runs"))).__name__
     'SmallResNet'
     """
@@ -374,10 +371,9 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
 
     Data that cannot be read, or that is not the data of the run, raises `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> len(data_of(train(run, "runs")).train)
     100
     """

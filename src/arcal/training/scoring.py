@@ -62,10 +62,9 @@ def score_run(
     data set or attack, and existing shards of another number of threads or type of device raise
     `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> folder = train(run, "runs")
     >>> scores = score_run(folder, data_of(folder).test, "test", "margin")
     >>> scores.robustness.shape, bool((scores.robustness >= 0).all())
