@@ -125,15 +125,11 @@ class ECEByLevel(_Calibration):
     def update(self, probabilities: TensorLike, labels: TensorLike, levels: TensorLike) -> None:
         confidence, correct = confidence_and_correct(probabilities, labels)
         levels = as_classes(levels, len(correct), self.levels, "levels")
-        batches = [
-            Reliability(self.bins).update(confidence[levels == r], correct[levels == r])
-            for r in range(self.levels)
-        ]
-        self._add(
-            torch.stack([batch.count for batch in batches]),
-            torch.stack([batch.confidence_sums for batch in batches]),
-            torch.stack([batch.correct_sums for batch in batches]),
-        )
+        sums = []
+        for r in range(self.levels):
+            one = Reliability(self.bins).update(confidence[levels == r], correct[levels == r])
+            sums.append((one.count, one.confidence_sums, one.correct_sums))
+        self._add(*map(torch.stack, zip(*sums, strict=True)))
 
     def compute(self) -> Tensor:
         return self._gaps(signed=self.figure == "gap")

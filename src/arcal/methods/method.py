@@ -65,7 +65,7 @@ class Method(nn.Module):
     added: Added = Added()
     """What was added to it, see `arcal.methods.additions`; nothing unless `add` was called."""
 
-    _draws: Callable[[str], torch.Generator] | None = None
+    _draws: Callable[[str], torch.Generator | None] = staticmethod(lambda name: None)
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         for setting in declared_by(cls):
@@ -118,9 +118,9 @@ class Method(nn.Module):
         """
         weight, views = self.added.augmix, [x]
         if weight is not None:
-            views = augmix_views(x, weight, self._generator("augmix"))
+            views = augmix_views(x, weight, self._draws("augmix"))
         if self.added.noise is not None:
-            views = [noisy(x, self.added.noise, self._generator("noise")) for x in views]
+            views = [noisy(x, self.added.noise, self._draws("noise")) for x in views]
         x, *others = views
 
         def loss(x: Tensor) -> Tensor:
@@ -150,7 +150,7 @@ class Method(nn.Module):
         if self.added.mixup is not None:
             return mixed_loss(self._regularised, self.added.mixup, model, ids, x, labels)
         if (alpha := self.added.regmixup) is not None:
-            generator = self._generator("regmixup")
+            generator = self._draws("regmixup")
             return regmixup_loss(self._regularised, alpha, model, ids, x, labels, generator)
         return self._regularised(model(x), ids, labels)
 
@@ -168,9 +168,6 @@ class Method(nn.Module):
         known = self._modules.get("distances_by_id")
         assert known is None or isinstance(known, DistancesById)
         return known
-
-    def _generator(self, name: str) -> torch.Generator | None:
-        return None if self._draws is None else self._draws(name)
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
         """Learn from the validation set after an epoch; return what is worth logging.

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from arcal.attacks import attack_named
 from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
@@ -187,8 +186,8 @@ def _scorer(run: Run, loaders: int) -> Scorer:
 
     Images are read once for all members, by `loaders` processes where they are files.
     """
-    order, attack = run.settings["order"], run.settings["attack"]
-    attack = None if attack is None else attack_named(attack)
+    ranking = for_levels(run)[0]  # of both parts by the same
+    order, attack = ranking.order, ranking.attacked()
 
     def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
         robustness = []

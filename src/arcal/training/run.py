@@ -230,14 +230,12 @@ class Record:
 
     def is_twin(self, other: "Record") -> bool:
         """Whether two runs differ only in their seeds and the place of their data."""
-        first, second = (
-            dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
-            for one in (self, other)
-        )
-        code = self.format, self.network_digest
-        return (first, code) == (second, (other.format, other.network_digest)) and (
-            self.data.is_same(other.data)
-        )
+
+        def without_these(one: Record) -> tuple[Run, int, str | None]:
+            run = dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
+            return run, one.format, one.network_digest
+
+        return without_these(self) == without_these(other) and self.data.is_same(other.data)
 
 
 def read_run(folder: RunFolder) -> Record:
@@ -245,13 +243,6 @@ def read_run(folder: RunFolder) -> Record:
 
     Its method need not be installed: what a run says can be evaluated without. A configuration that
     this version of arcal cannot read raises `ArcalError`.
-
-    >>> from arcal.training import train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
-    >>> record = read_run(train(run, "runs"))
-    >>> record.run == run, record.data.shape
-    (True, (1, 28, 28))
     """
     config = _from_json(folder.config_checked())
     try:

@@ -21,6 +21,7 @@ from arcal.compute.memory import keep_memory
 from arcal.compute.watch import watched
 from arcal.data import InMemory, Part, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
+from arcal.distributed import from_all
 from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
@@ -226,10 +227,8 @@ class _Scoring:
             if isinstance(missing, Exception):
                 return missing
             share = missing[fabric.global_rank :: fabric.world_size]
-            errors: list[Any] = [_result_or_error(self.score, share, fabric.device)]
-            if fabric.world_size > 1:
-                own, errors = errors[0], [None] * fabric.world_size
-                torch.distributed.all_gather_object(errors, own)
+            own = _result_or_error(self.score, share, fabric.device)
+            errors = from_all(own) if fabric.world_size > 1 else [own]
             error = next(filter(None, errors), None)
             if first and error is None:
                 error = _result_or_error(self.merge)

@@ -37,8 +37,14 @@ class TemperatureNetwork(Calibrator):
             raise ArcalError("mean and scale must be of one length, and scale above 0")
         super().__init__(mean=mean, scale=scale)
         self.outputs, self.depth = len(mean), len(layers)
-        for i, layer in enumerate(layers, start=1):
-            weight, bias = as_layer(*layer, str(i), inputs=self.outputs)
+        for i, (weight, bias) in enumerate(layers, start=1):
+            weight = fitted(weight, f"weight_{i}", ndim=2)
+            bias = fitted(bias, f"bias_{i}", ndim=1)
+            if weight.shape != (len(bias), self.outputs):
+                raise ArcalError(
+                    f"weight_{i} is of shape {tuple(weight.shape)}, and {len(bias)} x "
+                    f"{self.outputs} is needed: pass what was fitted"
+                )
             self.register_buffer(f"weight_{i}", weight)
             self.register_buffer(f"bias_{i}", bias)
             self.outputs = len(bias)
@@ -136,14 +142,3 @@ def fit_network(
 
     optimizer.step(closure)
     return [mean, scale, *(tensor.detach() for tensor in parameters)]
-
-
-def as_layer(weight: Tensor, bias: Tensor, name: str, inputs: int) -> tuple[Tensor, Tensor]:
-    """A layer for buffers; weights and biases that do not fit each other raise `ArcalError`."""
-    weight, bias = fitted(weight, f"weight_{name}", ndim=2), fitted(bias, f"bias_{name}", ndim=1)
-    if weight.shape != (len(bias), inputs):
-        raise ArcalError(
-            f"weight_{name} is of shape {tuple(weight.shape)}, and {len(bias)} x {inputs} is "
-            "needed: pass what was fitted"
-        )
-    return weight, bias

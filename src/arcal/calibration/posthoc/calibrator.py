@@ -147,13 +147,8 @@ def as_robustness(robustness: TensorLike | None, N: int, kind: str) -> Tensor:
     Traceback (most recent call last):
     arcal.errors.ArcalError: halfway needs the robustness of each input: pass robustness=
     """
-    robustness = _one_each(
-        robustness,
-        N,
-        "robustness",
-        f"{kind} needs the robustness of each input",
-        "score the same inputs",
-    )
+    needs = f"{kind} needs the robustness of each input"
+    robustness = _one_each(robustness, N, "robustness", needs, "score the same inputs")
     if not torch.compiler.is_compiling() and robustness.isnan().any():
         raise ArcalError(
             f"robustness of input {int(robustness.isnan().nonzero()[0])} is nan: a failed attack "
