@@ -1,6 +1,5 @@
 """Residual networks of 79k and 309k parameters that train on one processor core."""
 
-from functools import partialmethod
 from itertools import pairwise
 
 import torch
@@ -61,7 +60,14 @@ class MediumResNet(SmallResNet):
     309290
     """
 
-    __init__ = partialmethod(SmallResNet.__init__, widths=(32, 32, 64, 128), stride=1)
+    def __init__(self, *, classes: int, shape: tuple[int, int, int], generator: torch.Generator):
+        super().__init__(
+            classes=classes,
+            shape=shape,
+            generator=generator,
+            widths=(32, 32, 64, 128),
+            stride=1,
+        )
 
 
 class BasicBlock(nn.Module):

@@ -100,7 +100,8 @@ def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
     if unknown := next((key for key in table if key not in hints), None):
         keys = ", ".join(["like", *hints])
         raise ArcalError(f"{path}: {unknown}: {near(unknown, hints, f'the keys are {keys}')}")
-    values = ({} if like is None else vars(RECIPES[like])) | {"name": path.stem}
+    values: dict[str, Any] = {} if like is None else vars(RECIPES[like]).copy()
+    values["name"] = path.stem
     for key, value in table.items():
         values[key] = _typed(path, key, value, hints[key])
     if like is None and (missing := [f.name for f in fields(Recipe)[:5] if f.name not in values]):
