@@ -4,6 +4,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -94,7 +95,11 @@ class Files:
         # references to them would copy those into every worker process.
         self._names = np.array([os.fsencode(name) for name in names])
         self.folder, self.rows = folder, rows
-        self.contents = Contents(self.path, len(self._names))
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What the files hold, as far as it is known."""
+        return Contents(self.path, len(self))
 
     def __len__(self) -> int:
         return len(self._names)

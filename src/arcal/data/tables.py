@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from arcal.data.columns import (
     read_weights,
 )
 from arcal.data.open_columns import open_columns
-from arcal.data.part import check_rows, fingerprint_of, subset_of
+from arcal.data.part import Labelled, check_rows, fingerprint_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -31,7 +32,7 @@ INDEX = "__index_level_"  # pandas writes its index as such a column
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(Labelled):
     r"""One part of a table: N rows of D numbers with stable ids.
 
     `rows` are float32 `(N, D)` and finite, `columns` the D names, `ids` unique int64 `(N,)`,
@@ -47,10 +48,8 @@ class Table:
     tensor([[1., 0.]])
     """
 
-    name: str
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    BY_ROW: ClassVar = (*Labelled.BY_ROW, "rows")
+
     columns: tuple[str, ...]
     rows: Tensor
     weights: Tensor | None = None
@@ -76,19 +75,12 @@ class Table:
         """The shape (D,) of a row."""
         return (len(self.columns),)
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     @cached_property
     def bounds(self) -> tuple[Tensor, Tensor]:
         """The least and the greatest number in each column of this part, float32 `(D,)` each."""
         if not len(self):
             raise ArcalError(f"{self.name} has no rows, and so no bounds: give at least one")
         return self.rows.amin(0), self.rows.amax(0)
-
-    def subset(self, ids: Tensor) -> "Table":
-        """The table with only these ids, in their order; an unknown id raises `ArcalError`."""
-        return subset_of(self, ids, "rows")
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, columns, rows and weights."""
