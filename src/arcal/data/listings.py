@@ -17,9 +17,7 @@ from arcal.data.columns import (
     encoded_images,
     image_column,
     label_column,
-    read_ids,
     read_labels,
-    read_weights,
 )
 from arcal.data.encoded import Encoded
 from arcal.data.image_files import list_images
@@ -57,11 +55,8 @@ def list_part(
     columns = open_columns(format, paths)
     image = image_column(columns, names.image)
     label = label_column(columns, LABELS, names.label, names.labelled)
-    if not len(columns.rows):
-        raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    labels, classes = read_labels(columns, label, names.classes, names.labelled)
-    images = encoded_images(columns, image)
-    return Listing(read_ids(columns), labels, classes, read_weights(columns, names.weight), images)
+    ids, labels, classes, weights = read_labels(columns, label, names)
+    return Listing(ids, labels, classes, weights, encoded_images(columns, image))
 
 
 def _folder(root: Path, names: Names) -> Listing:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
@@ -101,11 +102,9 @@ class OnDemand(Labelled):
     @cached_property
     def _fingerprint(self) -> str:
         view = f"{self.view.resize} {self.view.interpolation}".encode()
-        blocks = self.rows.split(BLOCK)
-        content = (piece for rows in blocks for piece in self.encoded.content(rows.tolist()))
-        return fingerprint_of(
-            self, (piece for pieces in ([view], content) for piece in pieces), self.weights
-        )
+        blocks = (self.encoded.content(rows.tolist()) for rows in self.rows.split(BLOCK))
+        content = chain.from_iterable(blocks)
+        return fingerprint_of(self, chain([view], content), self.weights)
 
 
 def read_headers(

@@ -4,12 +4,13 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from arcal.arrays import places_of
+from arcal.arrays import bytes_of, places_of
 from arcal.errors import ArcalError
 
 
@@ -166,7 +167,7 @@ class InMemory(Labelled):
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, shape, pixels and weights."""
-        return fingerprint_of(self, [self.pixels.contiguous().numpy().data], self.weights)
+        return fingerprint_of(self, [bytes_of(self.pixels)], self.weights)
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:
@@ -242,11 +243,7 @@ def fingerprint_of(
 ) -> str:
     """16 hexadecimal digits of the SHA-256 of shape, ids, labels, content and weights, if any."""
     digest = hashlib.sha256(repr(part.shape).encode())
-    for tensor in (part.ids, part.labels):
-        digest.update(tensor.contiguous().numpy().data)
-    for piece in content:
+    weighted = () if weights is None else (b"weights", bytes_of(weights))
+    for piece in chain((bytes_of(part.ids), bytes_of(part.labels)), content, weighted):
         digest.update(piece)
-    if weights is not None:
-        digest.update(b"weights")
-        digest.update(weights.contiguous().numpy().data)
     return digest.hexdigest()[:16]

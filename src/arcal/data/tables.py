@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from arcal.arrays import bytes_of
 from arcal.data.columns import (
     ID,
     Columns,
+    Names,
     label_column,
     numbers,
     pick,
-    read_ids,
     read_labels,
-    read_weights,
 )
 from arcal.data.open_columns import open_columns
 from arcal.data.part import Labelled, check_rows, fingerprint_of
@@ -85,7 +85,7 @@ class Table(Labelled):
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, columns, rows and weights."""
         columns = "\0".join(self.columns).encode()
-        return fingerprint_of(self, [columns, self.rows.contiguous().numpy().data], self.weights)
+        return fingerprint_of(self, [columns, bytes_of(self.rows)], self.weights)
 
 
 def load_table(
@@ -120,11 +120,9 @@ def load_table(
     data = open_columns(there.format, paths)
     label = _label(data, label, labelled)
     features = _features(data, label, columns, weight)
-    N = len(data.rows)
-    if not N:
-        raise ArcalError(f"{data.path} has no rows: give a part with data")
-    labels, names = read_labels(data, label, classes, labelled)
-    rows = np.empty((N, len(features)), np.float32)
+    names = Names(None, label, weight, classes, labelled)
+    ids, labels, known, weights = read_labels(data, label, names)
+    rows = np.empty((len(ids), len(features)), np.float32)
     for d, feature in enumerate(features):
         values = numbers(data.read(feature), feature, data.rows.where)
         with np.errstate(over="ignore"):
@@ -135,10 +133,8 @@ def load_table(
                 f"{data.rows.where(int(wrong[0]))}: {feature} is {values[wrong[0]]:g}, too large "
                 "for float32: rescale the column"
             )
-    weights = read_weights(data, weight)
-    ids = read_ids(data)
-    log.info(f"read {name} from {source}: {N:,} rows of {len(features)} columns")
-    return Table(name, ids, labels, names, tuple(features), torch.from_numpy(rows), weights)
+    log.info(f"read {name} from {source}: {len(ids):,} rows of {len(features)} columns")
+    return Table(name, ids, labels, known, tuple(features), torch.from_numpy(rows), weights)
 
 
 def _label(data: Columns, label: str | None, labelled: bool) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from arcal.data.columns import Names
+from arcal.data.encoded import Encoded
 from arcal.data.folder import SUFFIXES
 from arcal.errors import ArcalError
 from arcal.files import parse_json
@@ -17,7 +18,7 @@ CLASS, RECORD = "cls", "json"
 RECORD_LABELS = ("label", "labels", "cls", "class", "target")
 
 
-class Members:
+class Members(Encoded):
     """Images that are members of tar files; each is read by its place, so any order is as fast."""
 
     def __init__(
@@ -31,15 +32,12 @@ class Members:
         return len(self._keys)
 
     def key(self, position: int) -> str:
-        """The name of the sample, without its ending."""
         return self._keys[position].decode()
 
     def where(self, position: int) -> str:
-        """The shard and the name of the sample."""
         return f"{self.shards[self._places[position, 0]]}, {self.key(position)}"
 
     def read(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes at these positions."""
         for position in positions:
             shard, offset, size = self._places[position].tolist()
             try:
@@ -50,10 +48,6 @@ class Members:
                 raise ArcalError(
                     f"{self.shards[shard]} cannot be read ({error.strerror})"
                 ) from error
-
-    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes of the images."""
-        return self.read(positions)
 
 
 class Shards:

@@ -8,8 +8,7 @@ from typing import Any, NoReturn
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from arcal.data.columns import check_one_schema
-from arcal.data.encoded import Rows
+from arcal.data.columns import InTables
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
@@ -17,32 +16,19 @@ DELIMITERS = (",", "\t", ";")
 BLOCK = 64 * 2**20  # bytes: the longest row
 
 
-class TextTable:
+class TextTable(InTables):
     """The columns of a part in text files, which must have the same columns.
 
     Those of CSV are all of text; those of JSON lines have the types of JSON.
     """
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
-        tables = [read(file) for file in files]
-        self.path, self.schema = files[0], tables[0].schema
-        check_one_schema(files, [table.schema for table in tables])
+        super().__init__(files, read)
         names = self.schema.names
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ArcalError(f"{self.path} has {names.count(twice)} columns {twice}: leave one")
-        self._table = pa.concat_tables(tables)
-        self.rows = Rows(files, tuple(table.num_rows for table in tables))
-
-    def read(self, name: str) -> pa.ChunkedArray:
-        """A whole column."""
-        return self._table.column(name)
-
-    def class_names(self, name: str) -> tuple[str, ...]:
-        """Nothing: text files have no metadata."""
-        return ()
 
     def encoded(self, name: str) -> NoReturn:
-        """Text files hold no encoded images."""
         raise ArcalError(f"{self.path}: column {name} holds no images: name their files instead")
 
 

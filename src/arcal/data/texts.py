@@ -10,11 +10,10 @@ from torch import Tensor
 from arcal.data.columns import (
     LABELS,
     TEXTS,
+    Names,
     label_column,
     pick,
-    read_ids,
     read_labels,
-    read_weights,
 )
 from arcal.data.labels import is_text, refuse_missing
 from arcal.data.open_columns import open_columns
@@ -86,9 +85,8 @@ def load_texts(
     columns = open_columns(there.format, paths)
     text = pick(columns, TEXTS, text, "--text")
     label = label_column(columns, LABELS, label, labelled)
-    if not len(columns.rows):
-        raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    labels, names = read_labels(columns, label, classes, labelled)
+    names = Names(None, label, weight, classes, labelled)
+    ids, labels, known, weights = read_labels(columns, label, names)
     column = columns.read(text)
     where = columns.rows.where
     if not is_text(column):
@@ -98,5 +96,5 @@ def load_texts(
         )
     refuse_missing(column, text, where)
     texts = tuple(column.to_pylist())
-    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(names)} classes")
-    return Texts(name, read_ids(columns), labels, names, texts, read_weights(columns, weight))
+    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
+    return Texts(name, ids, labels, known, texts, weights)

@@ -6,11 +6,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from arcal.arrays import bytes_of
 from arcal.errors import ArcalError
 from arcal.files import parse_json, write_whole
 
@@ -106,5 +106,5 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
     digest = blake2b(digest_size=16)
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(bytes_of(tensor))
     return digest.hexdigest()
