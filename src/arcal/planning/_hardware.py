@@ -75,26 +75,18 @@ class Hardware:
         """
         if self.card is not None:
             card, name = CARDS[self.card], f"published peak in {precision}"
+            peak, share = getattr(card, precision), self.utilisation or 0
             return [
-                Line(name, getattr(card, precision), "FLOP/s", f"{card.title}, data sheet"),
-                Line("utilisation", self.utilisation or 0, "", "given"),
-                Line(
-                    "rate of a device",
-                    getattr(card, precision) * (self.utilisation or 0),
-                    "FLOP/s",
-                    f"{name} x utilisation",
-                ),
+                Line(name, peak, "FLOP/s", f"{card.title}, data sheet"),
+                Line("utilisation", share, "", "given"),
+                Line("rate of a device", peak * share, "FLOP/s", f"{name} x utilisation"),
             ]
         if self.flops is not None:
             return [Line("rate of a device", self.flops, "FLOP/s", "given")]
         done, seconds = measure(self.seconds)
+        formula = "operations tried here / seconds of them"
         return [
             Line("operations tried here", done, "FLOP", "a part of the job, run on this machine"),
             Line("seconds of them", seconds, "s", "measured"),
-            Line(
-                "rate of a device",
-                done / seconds,
-                "FLOP/s",
-                "operations tried here / seconds of them",
-            ),
+            Line("rate of a device", done / seconds, "FLOP/s", formula),
         ]
