@@ -50,7 +50,7 @@ def kind_of(
         pictures = {field.name for field in data.schema if is_image(field)} | words & set(IMAGES)
         kinds = [*(["images"] if pictures else []), *(["texts"] if words & set(TEXTS) else [])]
         features = set(data.schema.names) - {ID, label, *LABELS, *TABLE_LABELS}
-        labelled = label is not None or len(features - {ID}) < len(set(data.schema.names) - {ID})
+        labelled = label is not None or len(features) < len(set(data.schema.names) - {ID})
         if not kinds and labelled and features - words:
             kinds = ["table"]
     if len(kinds) == 1:
