@@ -139,6 +139,6 @@ class Loaded(OpenedClassifier):
     library: str = ""
 
     def opened(self, **changed: Any) -> OpenedClassifier:
-        """What it is once it is opened, which has `changed` some of it."""
+        """The classifier once it is opened, which has `changed` some fields."""
         known = {one.name: getattr(self, one.name) for one in fields(OpenedClassifier)}
         return OpenedClassifier(**known | changed)

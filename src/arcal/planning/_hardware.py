@@ -9,7 +9,7 @@ from arcal.planning._plan import Line
 
 @dataclass(frozen=True)
 class Card:
-    """A device by its maker's data sheet: operations a second by precision, and bytes of memory.
+    """A device by its maker's data sheet: operations a second by precision.
 
     `float32` is without tensor cores, as attacks run, `bf16` with them and without sparsity.
     """
@@ -17,13 +17,12 @@ class Card:
     title: str
     float32: float
     bf16: float
-    memory: float
 
 
 CARDS = {
-    "a100": Card("NVIDIA A100 SXM, 80 GB", 19.5e12, 312e12, 80e9),
-    "h100": Card("NVIDIA H100 SXM, 80 GB", 67e12, 989e12, 80e9),
-    "l4": Card("NVIDIA L4, 24 GB", 30.3e12, 121e12, 24e9),
+    "a100": Card("NVIDIA A100 SXM, 80 GB", 19.5e12, 312e12),
+    "h100": Card("NVIDIA H100 SXM, 80 GB", 67e12, 989e12),
+    "l4": Card("NVIDIA L4, 24 GB", 30.3e12, 121e12),
 }
 """As their data sheets give them."""
 
