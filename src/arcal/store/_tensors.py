@@ -23,6 +23,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> 
 
     Equal tensors and metadata give equal bytes.
 
+    >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_tensors(Path("labels.safetensors"))
     ({'labels': tensor([1, 0])}, {'model': 'tiny'})
@@ -64,6 +65,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_header(path: Path) -> dict[str, Any]:
     """Read only the metadata of a file that `save_tensors` wrote.
 
+    >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_header(Path("labels.safetensors"))
     {'model': 'tiny'}
@@ -74,6 +76,7 @@ def load_header(path: Path) -> dict[str, Any]:
 def load_digest(path: Path) -> str | None:
     """The digest of the tensors in a file, from its header; None of one written before there was.
 
+    >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_digest(Path("labels.safetensors")) == digest_of({"labels": torch.tensor([1, 0])})
     True
