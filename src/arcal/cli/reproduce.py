@@ -71,7 +71,8 @@ class Reproduce:
         from arcal.compute import Compute
         from arcal.console import bar
         from arcal.paper import items_named
-        from arcal.paper.reproduce import Reproduction, results_as_json
+        from arcal.paper.reproduce import Reproduction
+        from arcal.paper.result import as_json
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
@@ -113,7 +114,7 @@ class Reproduce:
         with compute.limited(), time_limit(self.minutes):
             results = reproduction.run()
         if self.json:
-            print_json(results_as_json(results))
+            print_json([*map(as_json, results)])
         for result in results:
             for claim in result.claims:
                 say(f"{result.name}: {claim.text}: {claim.verdict} ({claim.because})")
