@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import torch
@@ -19,6 +20,7 @@ from arcal.auditing import Predictions, as_predictions
 from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one, numbered
 from arcal.calibration.checks import as_weights
 from arcal.data.npz import class_names
+from arcal.data.text_tables import csv_header
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -33,6 +35,7 @@ SHOWN = 8
 NO_PICKLES = (
     "an array of it holds Python objects; save names as text, by `numpy.asarray(names, dtype='U')`"
 )
+DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$"
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
 PREDICTED = ("predicted", "prediction", "pred")
 
@@ -109,8 +112,7 @@ def _names(path: Path) -> Sequence[str]:
                 return [name.removesuffix(".npy") for name in archive.namelist()]
         if path.suffix == ".parquet":
             return pq.read_schema(path).names
-        with csv.open_csv(path) as reader:
-            return reader.schema.names
+        return [name.strip() for name in csv_header(path)[1]]
     except (*NO_ARRAY, pa.ArrowException):
         return []
 
@@ -123,7 +125,7 @@ def _entries(path: Path) -> dict[str, Any]:
         if any(isinstance(array, bytes) for array in arrays.values()):
             raise ArcalError("a member of it is no array: write it by numpy.savez")
         return arrays
-    table = pq.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path)
+    table = pq.read_table(path) if path.suffix == ".parquet" else _csv(path)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     entries: dict[str, Any] = {}
@@ -146,6 +148,34 @@ def _entries(path: Path) -> dict[str, Any]:
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
     return entries
+
+
+def _csv(path: Path) -> pa.Table:
+    """The columns of a CSV file; where no commas separate them, they may be decimal commas."""
+    try:
+        delimiter, _ = csv_header(path)
+        table = csv.read_csv(
+            path, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        )
+        table = table.rename_columns([name.strip() for name in table.column_names])
+        utf8 = not any(pa.types.is_binary(kind) for kind in table.schema.types)
+    except UnicodeDecodeError:
+        utf8 = False
+    if not utf8:
+        raise ArcalError("it is not UTF-8: save it as UTF-8")
+    if delimiter == ",":
+        return table
+    for i, name in enumerate(table.column_names):
+        expected = name in WEIGHTS or any(_belongs(name, names) for names in OUTPUTS.values())
+        column = table.column(i)
+        if (
+            expected
+            and pa.types.is_string(column.type)
+            and pc.all(pc.match_substring_regex(column, DECIMAL_COMMA)).as_py()
+        ):
+            numbers = pc.replace_substring(column, ",", ".").cast(pa.float64())
+            table = table.set_column(i, name, numbers)
+    return table
 
 
 def _two_classes(
@@ -195,11 +225,10 @@ def _saved(
     only = ", ".join(there[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
-        semicolons = len(there) == 1 and ";" in only
         remedy = (
-            "separate the columns by commas, and write decimal points"
-            if semicolons
-            else "name a column a class, such as probabilities_cat or logits_cat"
+            "give each class a column, such as probabilities_cat or logits_cat"
+            if by_column
+            else "name their array `logits` or `probabilities`"
         )
         raise ArcalError(
             f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
@@ -211,7 +240,7 @@ def _saved(
     if not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None:
-        raise ArcalError(f"there are no labels, only {only}: add them as `labels`")
+        raise ArcalError(f"there are no labels, only {only}: name them `labels`")
     classes = entries.get("classes")
     names = None if classes is None else class_names(np.asarray(classes))
     labels = numbered(np.asarray(labels), names, by_column=by_column)

@@ -1,6 +1,8 @@
 """The columns of CSV files and of files of JSON lines, read whole into memory."""
 
 import csv
+import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,11 +55,7 @@ def read_csv(file: Path) -> pa.Table:
     that is empty, is not UTF-8 or has rows of different lengths raises `ArcalError`.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            line = text.readline()
-            delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
-            text.seek(0)
-            header = next(csv.reader(text, delimiter=delimiter), [])
+        delimiter, header = csv_header(file)
         if not header:
             raise ArcalError(f"{file} is empty: give a CSV file with a header and rows")
         return arrow_csv.read_csv(
@@ -75,6 +73,22 @@ def read_csv(file: Path) -> pa.Table:
         raise ArcalError(f"{file} is not UTF-8: save it as UTF-8") from error
     except (pa.ArrowException, OSError, csv.Error) as error:
         raise ArcalError(f"{file} cannot be read as CSV ({first_line(error)})") from error
+
+
+def csv_header(file: Path) -> tuple[str, list[str]]:
+    """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
+
+    It is a comma, or a tab or a semicolon if the header has no comma. A header that is not UTF-8
+    raises `UnicodeDecodeError`.
+    """
+    with (
+        pa.input_stream(str(file), compression="detect") as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+    ):
+        line = text.readline()
+        delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
+        rows = csv.reader(itertools.chain([line], text), delimiter=delimiter)
+        return delimiter, next(rows, [])
 
 
 def read_json_lines(file: Path) -> pa.Table:
