@@ -61,7 +61,7 @@ def check_differentiable(logits: Tensor) -> None:
     if not logits.requires_grad:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "
-            "operations, outside torch.no_grad"
+            "operations, outside torch.no_grad; --order margin needs none"
         )
 
 
