@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import torch
@@ -20,7 +19,7 @@ from arcal.auditing import Predictions, as_predictions
 from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one, numbered
 from arcal.calibration.checks import as_weights
 from arcal.data.npz import class_names
-from arcal.data.text_tables import csv_header
+from arcal.data.text_tables import csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -35,7 +34,6 @@ SHOWN = 8
 NO_PICKLES = (
     "an array of it holds Python objects; save names as text, by `numpy.asarray(names, dtype='U')`"
 )
-DECIMAL_COMMA = r"^[+-]?\d+(,\d+)?([eE][+-]?\d+)?$"
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
 PREDICTED = ("predicted", "prediction", "pred")
 
@@ -151,7 +149,7 @@ def _entries(path: Path) -> dict[str, Any]:
 
 
 def _csv(path: Path) -> pa.Table:
-    """The columns of a CSV file; where no commas separate them, they may be decimal commas."""
+    """The columns of a CSV file; where semicolons separate them, commas may be decimal."""
     try:
         delimiter, _ = csv_header(path)
         table = csv.read_csv(
@@ -163,18 +161,11 @@ def _csv(path: Path) -> pa.Table:
         utf8 = False
     if not utf8:
         raise ArcalError("it is not UTF-8: save it as UTF-8")
-    if delimiter == ",":
-        return table
-    for i, name in enumerate(table.column_names):
+    for i, name in enumerate(table.column_names if delimiter == ";" else ()):
         expected = name in WEIGHTS or any(_belongs(name, names) for names in OUTPUTS.values())
         column = table.column(i)
-        if (
-            expected
-            and pa.types.is_string(column.type)
-            and pc.all(pc.match_substring_regex(column, DECIMAL_COMMA)).as_py()
-        ):
-            numbers = pc.replace_substring(column, ",", ".").cast(pa.float64())
-            table = table.set_column(i, name, numbers)
+        if expected and (pointed := with_points(column)) is not column:
+            table = table.set_column(i, name, pointed.cast(pa.float64()))
     return table
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from arcal.data.columns import check_one_schema
@@ -16,6 +17,7 @@ from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
 DELIMITERS = (",", "\t", ";")
+DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
 BLOCK = 64 * 2**20  # bytes: the longest row
 
 
@@ -51,14 +53,15 @@ class TextTable:
 def read_csv(file: Path) -> pa.Table:
     """A CSV file with a header, as columns of text; an empty field without quotes is missing.
 
-    The fields are separated by commas, or by tabs or semicolons if the header has no comma. A file
-    that is empty, is not UTF-8 or has rows of different lengths raises `ArcalError`.
+    The fields are separated by commas, or by tabs or semicolons if the header has no comma; beside
+    semicolons decimal commas become points. A file that is empty, is not UTF-8 or has rows of
+    different lengths raises `ArcalError`.
     """
     try:
         delimiter, header = csv_header(file)
         if not header:
             raise ArcalError(f"{file} is empty: give a CSV file with a header and rows")
-        return arrow_csv.read_csv(
+        table = arrow_csv.read_csv(
             file,
             read_options=arrow_csv.ReadOptions(block_size=BLOCK),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
@@ -69,6 +72,10 @@ def read_csv(file: Path) -> pa.Table:
                 quoted_strings_can_be_null=False,
             ),
         )
+        if delimiter == ";":
+            columns = [with_points(column) for column in table.columns]
+            table = pa.table(columns, names=table.column_names)
+        return table
     except UnicodeDecodeError as error:
         raise ArcalError(f"{file} is not UTF-8: save it as UTF-8") from error
     except (pa.ArrowException, OSError, csv.Error) as error:
@@ -89,6 +96,19 @@ def csv_header(file: Path) -> tuple[str, list[str]]:
         delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
         rows = csv.reader(itertools.chain([line], text), delimiter=delimiter)
         return delimiter, next(rows, [])
+
+
+def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text that is numbers with decimal commas, with points; any other as it is.
+
+    >>> with_points(pa.chunked_array([["0,5", None, "-2"]])).to_pylist()
+    ['0.5', None, '-2']
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    if pc.all(pc.match_substring_regex(column, DECIMAL_COMMA)).as_py():
+        return pc.replace_substring(column, ",", ".")
+    return column
 
 
 def read_json_lines(file: Path) -> pa.Table:
