@@ -226,7 +226,10 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             f"`logits.to({dtype})`"
         )
     if not torch.isfinite(logits).all():
-        raise ArcalError("the model returns logits that are not finite: check its inputs")
+        raise ArcalError(
+            "the model returns logits that are not finite: check its inputs, and clip "
+            "probabilities to 1e-7 before their logarithm"
+        )
     if are_probabilities(logits):
         raise ArcalError(
             "the model returns probabilities: give logits, without the softmax, or the logarithm"
