@@ -150,17 +150,17 @@ def _entries(path: Path) -> dict[str, Any]:
 
 def _csv(path: Path) -> pa.Table:
     """The columns of a CSV file; where semicolons separate them, commas may be decimal."""
+    refusal = "it is not UTF-8: save it as UTF-8"
     try:
         delimiter, _ = csv_header(path)
         table = csv.read_csv(
             path, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
         )
         table = table.rename_columns([name.strip() for name in table.column_names])
-        utf8 = not any(pa.types.is_binary(kind) for kind in table.schema.types)
-    except UnicodeDecodeError:
-        utf8 = False
-    if not utf8:
-        raise ArcalError("it is not UTF-8: save it as UTF-8")
+    except UnicodeDecodeError as error:
+        raise ArcalError(refusal) from error
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        raise ArcalError(refusal)
     for i, name in enumerate(table.column_names if delimiter == ";" else ()):
         expected = name in WEIGHTS or any(_belongs(name, names) for names in OUTPUTS.values())
         column = table.column(i)

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from pyarrow import csv as arrow_csv
 
 from arcal.data.columns import check_one_schema
 from arcal.data.encoded import Rows
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 DELIMITERS = (",", "\t", ";")
 DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
