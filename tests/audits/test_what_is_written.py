@@ -74,7 +74,7 @@ def test_the_schema_refuses_other_json(audit, schema, name, value):
 
 def test_conditions(audit):
     figures = audit.figures()
-    ece = figures["one"]["ece"]
+    ece = max(of["ece"] for of in figures.values())
     assert failures([Condition.parse(f"ece>{ece + 0.01}")], figures) == []
     assert [line.split(":")[0] for line in failures([Condition.parse("n>=240")], figures)] == [
         "one",
