@@ -1,6 +1,7 @@
 """What others read: JSON by its schema, conditions, Markdown, a model card."""
 
 import copy
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -44,6 +45,28 @@ def test_json_is_what_the_schema_says(audit, schema):
     schema.validate(json.loads(json.dumps(audit.as_json(), allow_nan=False)))
     bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 3, labels=[0, 0, 1]))
     schema.validate(json.loads(json.dumps(bare.as_json(), allow_nan=False)))
+
+
+def test_robust_accuracy_counts_what_is_right_and_farther_from_the_boundary(audit):
+    for model, found in zip(audit.models, audit.as_json()["models"], strict=True):
+        distance = model.robustness.robustness.double()
+        right = model.predictions.predicted == model.predictions.labels
+        curve = found["robust_accuracy"]
+        assert len(curve) == 101
+        assert curve[0]["radius"] == 0
+        assert curve[0]["accuracy"]["value"] == found["overall"]["accuracy"]["value"]
+        assert curve[-1]["radius"] == distance[right & distance.isfinite()].max()
+        for point in curve[1:]:
+            stays = (right & (distance > point["radius"])).double().mean()
+            assert point["accuracy"]["value"] == pytest.approx(float(stays))
+            assert point["accuracy"]["low"] <= stays <= point["accuracy"]["high"]
+
+
+def test_there_is_no_robust_accuracy_without_distances_or_with_weights(audit):
+    of_order = arcal.audit(tiny.Brightness(), tiny.part(60), order="gradient", R=3)
+    assert of_order.as_json()["models"][0]["robust_accuracy"] is None
+    weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
+    assert weighted.robust_accuracy is None
 
 
 def test_the_schema_knows_every_entry(audit, schema):

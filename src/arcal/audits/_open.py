@@ -35,6 +35,7 @@ OF_KINDS = {
     "columns": ("table",),
     "size": ("images",),
     "crop": ("images",),
+    "channels": ("images",),
     "check": ("images",),
     "skip_broken": ("images",),
 }
@@ -62,6 +63,7 @@ class Reading:
     weight: str | None = None
     size: int | None = None
     crop: str = "centre"
+    channels: int | None = None
     check: bool = False
     skip_broken: bool = False
     like: tuple[int, ...] | None = None
@@ -269,10 +271,10 @@ def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
 def _images(
     source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
 ) -> Part:
-    settings: dict[str, Any] = {"image": reading.image, **named}
+    settings: dict[str, Any] = {"image": reading.image, "channels": reading.channels, **named}
     shape = opened.input_shape or reading.like
-    if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
-        settings["channels"] = shape[0]
+    if settings["channels"] is None and shape is not None and len(shape) == 3:
+        settings["channels"] = shape[0] if shape[0] in (1, 3) else None
     how = opened.preprocessing
     view: dict[str, Any] = {"crop": reading.crop}
     size: Any = reading.size

@@ -70,6 +70,9 @@ class DataFlags:
     crop: Annotated[str, flag("HOW")] = "centre"
     """centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
     size itself, the middle cropped) or squash."""
+    channels: Annotated[int | None, flag("N")] = None
+    """1 turns images grey, 3 gives grey ones three equal channels. By default as the model's
+    configuration says, or else grey if all images are."""
     check: Annotated[bool, flag()] = False
     """Open every image first, and stop with a list if one is broken."""
     skip_broken: Annotated[bool, flag()] = False
@@ -181,7 +184,10 @@ def flags_named(job: "Job") -> Iterator[None]:
     except ModelInputError as error:
         if job.examples is None or job.examples.kind != "images":
             raise
-        raise ArcalError(f"{error}; --size PIXELS brings images to another size") from error
+        raise ArcalError(
+            f"{error}; --size PIXELS brings images to another size, --channels 3 or 1 makes them "
+            "colour or grey"
+        ) from error
 
 
 def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | None":

@@ -72,7 +72,8 @@ class Reproduce:
         from arcal.compute import Compute
         from arcal.console import bar
         from arcal.paper import items_named
-        from arcal.paper.reproduce import Reproduction, results_as_json
+        from arcal.paper.reproduce import Reproduction
+        from arcal.paper.result import as_json
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
@@ -114,7 +115,7 @@ class Reproduce:
         with compute.limited(), time_limit(self.minutes):
             results = reproduction.run()
         if self.json:
-            print(json.dumps(results_as_json(results), indent=2))
+            print(json.dumps([*map(as_json, results)], indent=2))
         for result in results:
             for claim in result.claims:
                 say(f"{result.name}: {claim.text}: {claim.verdict} ({claim.because})")
