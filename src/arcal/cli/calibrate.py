@@ -142,8 +142,8 @@ class Calibrate:
             )
         if formats:
             raise ArcalError(
-                f"--export needs a model, and {path} holds predictions: leave it out; the "
-                "calibrator is written"
+                f"--export needs a model, and {path} holds predictions: leave it out (the "
+                "calibrator is written anyway)"
             )
         saved = read_predictions(path)
         if saved.scaled:

@@ -16,6 +16,7 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 Kind = Literal["images", "table", "texts"]
 ROWS = 1000  # read to tell words from numbers
+SHOWN = 8  # names of columns in a message
 
 
 def kind_of(
@@ -57,8 +58,10 @@ def kind_of(
         return kinds[0]
     what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
     first = "" if kinds or label is not None else "the label with --label, "
+    names = data.schema.names
+    listed = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     raise ArcalError(
-        f"{data.path} {what} (its columns are {', '.join(data.schema.names)}): name {first}the "
+        f"{data.path} {what} (its columns are {listed}): name {first}the "
         "column of images with --image, that of texts with --text, or those of numbers with "
         "--columns"
     )
