@@ -72,7 +72,7 @@ def test_what_needs_a_model_is_refused_of_predictions(here, name):
 
 @pytest.mark.parametrize("name", [one.name for one in fields(OutputFlags)])
 def test_what_is_written_is_chosen_for_predictions_as_well(here, name):
-    values = {"out": ["there"], "names": ["mine"], "fail_if": ["ece>2"]}
+    values = {"out": ["there"], "names": ["mine"], "fail_if": ["ece>0.9"]}
     np.savez("some.npz", logits=9 * np.eye(3), labels=np.arange(3))
     succeeds("audit", "some.npz", typed(name), *values.get(name, []))
     assert Path("there" if name == "out" else "audit", "index.html").exists()

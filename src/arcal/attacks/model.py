@@ -61,7 +61,7 @@ def check_differentiable(logits: Tensor) -> None:
     if not logits.requires_grad:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "
-            "operations, outside torch.no_grad"
+            "operations, outside torch.no_grad; --order margin needs none"
         )
 
 
@@ -227,7 +227,10 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             f"`logits.to({dtype})`"
         )
     if not torch.isfinite(logits).all():
-        raise ArcalError("the model returns logits that are not finite: check its inputs")
+        raise ArcalError(
+            "the model returns logits that are not finite: check its inputs, and clip "
+            "probabilities to 1e-7 before their logarithm"
+        )
     if are_probabilities(logits):
         raise ArcalError(
             "the model returns probabilities: give logits, without the softmax, or the logarithm"

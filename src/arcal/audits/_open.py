@@ -136,6 +136,10 @@ def open_job(
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts)
     examples = read_examples(data, opened, reading)
+    if words and examples.kind == "table":
+        raise ArcalError(
+            f"--normalize is of images, and {data} is a table: normalise its columns in the model"
+        )
     whole = examples.content
     like = None if examples.part is None else examples.part.shape
     rest = replace(reading, part=None, weight=None, like=like)
@@ -259,8 +263,7 @@ def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
         weights=table.weights,
         facts={
             "Columns": ", ".join(table.columns),
-            "Distances": "in the columns' own units, each within the range it has in the data; "
-            "provisional for tables",
+            "Distances": "in the columns' own units, each within the range it has in the data",
         },
     )
 

@@ -112,8 +112,8 @@ class SharingFlags:
     """Extra processes that read and decode images ahead: worth it for a folder of images, or for
     encoded ones in many large files."""
 
-    def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
-        """What the command runs on; `threads` unless they are given."""
+    def begun(self, machine: MachineFlags, *needs: str, threads: int | None = None) -> "Compute":
+        """What the command runs on, getting ready with what it `needs`; `threads` unless given."""
         from arcal.compute import Compute
         from arcal.compute.launcher import joined
 
@@ -133,13 +133,16 @@ class SharingFlags:
                 f"--devices are of this machine: the Ray cluster at {self.ray} says how many it "
                 "has; leave them out"
             )
-        return Compute(
+        compute = Compute(
             machine.accelerator,
             processes=processes,
             threads=threads if machine.threads is None else machine.threads,
             ray=self.ray,
             loaders=self.loaders,
         )
+        compute.begin(*needs)
+        compute.log()
+        return compute
 
 
 def processes_for(devices: int, nodes: int) -> int:

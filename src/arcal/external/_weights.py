@@ -6,7 +6,6 @@ import pickle
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,8 @@ def read_weights(path: Path) -> Weights:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
-            with _trusted(argparse.Namespace), warnings.catch_warnings():
+            trusted = torch.serialization.safe_globals([argparse.Namespace])
+            with trusted, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of TorchScript, which is refused below
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -102,11 +102,6 @@ def read_weights(path: Path) -> Weights:
         )
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     return Weights(path, tensors, digest, tuple(changes))
-
-
-def _trusted(kind: type) -> AbstractContextManager[object]:
-    context = getattr(torch.serialization, "safe_globals", None)  # from torch 2.5 on
-    return nullcontext() if context is None else context([kind])
 
 
 def _why_not_unpickled(path: Path, message: str) -> str:
