@@ -27,7 +27,7 @@ from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
     Shown,
@@ -276,7 +276,7 @@ def audit(
         attack=attack or BoundaryProjection(),
         bounds=bounds if examples is None else examples.bounds,
         panel=panel_for(shift, examples),
-        device=torch.device(device),
+        device=_device(device),
     )
     known = partial(_known, bounds=bounds, order=order)
     models = model if isinstance(model, Mapping) else {name: model}
@@ -295,6 +295,16 @@ def audit(
         for title, one in models.items()
     ]
     return Audit.from_jobs(jobs, run_jobs(jobs, progress=progress))
+
+
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError) as error:  # the first is torch's without CUDA
+        raise ArcalError(
+            f"device {str(name)!r} cannot be used here ({first_line(error)}): leave it out for "
+            "the CPU"
+        ) from error
 
 
 def _examples(
