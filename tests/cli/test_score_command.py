@@ -55,10 +55,9 @@ def test_distances_of_a_model_of_ones_own(here):
 
 def test_scores_of_files_have_their_names_and_the_median_is_that_of_numpy(here):
     for i, pixels in enumerate(here.pixels[:6]):
-        folder = os.fsencode(f"photos/{here.labels[i]}")
-        os.makedirs(folder, exist_ok=True)
-        with open(folder + b"/\xff%d.png" % i, "wb") as file:  # no UTF-8
-            Image.fromarray(pixels[0].numpy()).save(file, "PNG")
+        file = Path(f"photos/{here.labels[i]}", os.fsdecode(b"\xff%d.png" % i))  # no UTF-8
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[0].numpy()).save(file)
     done = succeeds("score", "net.py:net", "photos", "--limit", "4", "--json")
     table = pq.read_table("scores.parquet").to_pydict()
     assert sorted(set(table["name"])) == sorted(table["name"])

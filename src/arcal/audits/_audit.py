@@ -323,9 +323,9 @@ def _examples(
         x, y = data
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
         more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
+        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
         if order is not None:
             _check_within(x, bounds, name)
-        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
         return examples, ()
     if weights is not None:
         raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")
