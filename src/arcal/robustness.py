@@ -192,9 +192,10 @@ def distance(
         try:
             Z = checked_logits(model, batch).shape[1]
         except RuntimeError as error:
+            shape = tuple(batch.shape[1:])
             raise ArcalError(
-                f"the model fails on one input of shape {tuple(x.shape)} ({first_line(error)}): "
-                "give x in the shape that the model takes, without that of a batch"
+                f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
+                "the shape that the model takes, without that of a batch"
             ) from error
     if y is not None and not 0 <= y < Z:
         raise ArcalError(f"y is {int(y)}: the model's classes are 0 to {Z - 1}")
