@@ -153,11 +153,6 @@ def _spoiled(run: Path) -> Path:
         (["score"], "0 names: give MODEL and DATA, or RUN"),
         (["trian"], "there is no command trian: did you mean train?; see `arcal --help`"),
         (["infer"], "there is no command infer: choose audit, calibrate"),
-        (
-            [],
-            "no command: Expected one of {audit, calibrate, demo, train, score, evaluate, report, "
-            "reproduce, plan}",
-        ),
         (["reproduce", "--seeds", "0", "table1"], "--seeds cannot be '0', 'table1'"),
         (["reproduce", "headline"], "choose another by --scale"),
         (["reproduce", "table1", "--scale", "cpu"], "no data at data/cifar10: say where by"),

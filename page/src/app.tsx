@@ -13,6 +13,7 @@ import { Opened } from "./opened";
 import { Mistakes } from "./mistakes";
 import { Overview } from "./overview";
 import { Reliability } from "./reliability";
+import { RobustAccuracy } from "./robust";
 import { OtherData, UnderShift } from "./shift";
 import { Worst } from "./worst";
 import { data, modelIndex, showModel, view } from "./state";
@@ -169,6 +170,7 @@ export function App() {
           <UnderShift />
           <Mistakes />
           <Calibrations />
+          <RobustAccuracy />
           <OtherData />
           <Compare />
         </div>

@@ -29,7 +29,7 @@ export function Figure({ id, title, words, table, controls, wide, hint, children
   const reads = useSignal(false);
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    reads.value = !!box.current?.querySelector("[data-mark]");
+    reads.value = !!box.current?.querySelector("[data-mark], [data-reads]");
   });
   const point = (event: Event) => {
     const mark = (event.target as Element).closest("[data-mark], [data-reads]");

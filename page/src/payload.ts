@@ -43,6 +43,12 @@ export interface Bin {
   accuracy_high: number | null;
 }
 
+/** The share of inputs that are right and that no change of at most `radius` flips. */
+export interface RobustAccuracyAt {
+  radius: number;
+  accuracy: Estimate;
+}
+
 /** A column of numbers: base64 of a little-endian array. "share" is uint16, 65535 being 1. */
 export interface Column {
   dtype: "int8" | "int16" | "int32" | "float32" | "float64" | "uint16" | "share";
@@ -145,6 +151,7 @@ export interface Model {
   overall: Overall;
   reliability: Bin[];
   levels: Level[] | null;
+  robust_accuracy?: RobustAccuracyAt[] | null;
   classes: Group[];
   cells: Cell[];
   shift: Shift[];

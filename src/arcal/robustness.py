@@ -122,11 +122,8 @@ def score(
         rowwise, x = bound(model, x)
         checked_bounds(x, bounds)
         if order == "attack":
-            attacked = (
-                attack(rowwise, x, bounds)
-                if start is None
-                else attack(rowwise, x, bounds, start=start(ids).to(x))
-            )
+            begin = {} if start is None else {"start": start(ids).to(x)}
+            attacked = attack(rowwise, x, bounds, **begin)
             if keep is not None:
                 keep(ids, attacked)
             row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)

@@ -12,6 +12,7 @@ from arcal.auditing._estimate import (
     accuracies,
     accuracy_from,
     effective_number,
+    effective_of,
     from_draws,
     gap_to,
 )
@@ -50,6 +51,14 @@ def test_the_gap_of_given_confidences_is_held_at_least_as_often_as_is_said(n):
         wrongly = [gap.sign != 0 for gap in gaps]
         if confidence == accuracy:
             assert binom.pmf(x, n, accuracy)[wrongly].sum() <= 0.05
+
+
+@pytest.mark.parametrize("unsure", [1, 100, 369])
+def test_inputs_that_weigh_alike_count_whole_however_sure_the_model_is(unsure):
+    """A mean of confidences of nearly 1 rounds to 1, as if the accuracy had no variance."""
+    confidence = torch.ones(369, dtype=torch.float64)
+    confidence[:unsure] = 1 - 2**-53
+    assert effective_of(torch.ones(369, dtype=torch.float64), confidence) == 369
 
 
 def test_a_gap_mirrors_the_accuracy():

@@ -91,6 +91,14 @@ def test_an_array_can_be_ranked_by_its_margin_but_not_attacked(net, x):
         score(model, batch)
 
 
+def test_a_function_of_numpy_can_be_ranked_by_its_margin_but_not_attacked(x):
+    model = as_model(lambda x: 3 * torch.from_numpy(x.flatten(1).numpy()[:, :3]))
+    batch = [(torch.arange(7), x, torch.zeros(7).long())]
+    assert len(score(model, batch, "margin").ids) == 7
+    with pytest.raises(ArcalError, match="into numpy, so that there are no gradients"):
+        score(model, batch)
+
+
 def test_what_transformers_gives(x):
     transformers = pytest.importorskip("transformers")
     config = transformers.BertConfig(

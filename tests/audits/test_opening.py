@@ -1,6 +1,7 @@
 """What a user types: which part validates, which images are resized."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -87,6 +88,21 @@ def test_a_table_of_too_many_columns_says_which_it_has(folder):
             name="two",
             panel=None,
         ).checked()
+
+
+def test_a_table_is_not_normalised(folder):
+    (folder / "rows.csv").write_text("a,b,label\n1,2,0\n4,5,1\n")
+    (folder / "two.py").write_text("import torch\ndef net(x): return x @ torch.eye(2)\n")
+    options: dict[str, Any] = {"weights": None, "name": "two", "panel": None}
+    with pytest.raises(ArcalError, match=r"--normalize is of images, and .*rows.csv is a table"):
+        open_job(
+            f"{folder / 'two.py'}:net",
+            str(folder / "rows.csv"),
+            Reading(),
+            Settings(order=None),
+            normalize=["0.5", "0.25"],
+            **options,
+        )
 
 
 def test_other_data_that_the_model_cannot_take_are_one_line(folder):

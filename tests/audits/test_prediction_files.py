@@ -79,6 +79,39 @@ def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(t
     assert "probabilities are 0, as if they were rounded" in audited.facts["Probabilities"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "note;label;probabilities_a;probabilities_b;weight\n1,5;a;0,75;0,25;1,5\n;b;1;0,0e0;2\n",
+        "label\tprobabilities_a\tprobabilities_b\tweight\na\t0.75\t0.25\t1.5\nb\t1\t0\t2\n",
+        "label, probabilities_a, probabilities_b, weight\na, 0.75, 0.25, 1.5\nb, 1, 0, 2\n",
+    ],
+    ids=["decimal commas", "tabs", "spaces"],
+)
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
+    path = tmp_path / f"mine.{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix == "csv.gz" else text.encode())
+    assert holds_predictions(path)
+    saved = read_predictions(path)
+    assert saved.classes == ("a", "b")
+    assert saved.weights is not None
+    assert saved.weights.tolist() == [1.5, 2]
+    assert saved.predictions.labels.tolist() == [0, 1]
+    p = saved.predictions.log_probabilities.exp()
+    assert p[0].tolist() == pytest.approx([0.75, 0.25])
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_file_that_is_not_utf_8_is_refused(tmp_path, encoding):
+    for rows in (1, 5000):
+        path = tmp_path / "mine.csv"
+        path.write_bytes((TWO.replace("label", "labels") + "0,1,2\n" * rows).encode(encoding))
+        path.write_bytes(path.read_bytes() + "caf\xe9,1,2\n".encode(encoding))
+        with pytest.raises(ArcalError, match="it is not UTF-8: save it as UTF-8"):
+            read_predictions(path)
+
+
 TWO = "label,logits_0,logits_1\n"
 
 
@@ -88,20 +121,21 @@ TWO = "label,logits_0,logits_1\n"
         ("", r"cannot be read \(Empty CSV file\)"),
         (TWO, "there are no rows"),
         ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
-        ("logits_0,logits_1\n1,2\n", "there are no labels, only logits_0, logits_1: add them"),
+        ("logits_0,logits_1\n1,2\n", "there are no labels, only logits_0, logits_1: name them"),
         (TWO + "0,1,2\n,1,2\n", "label is missing in row 1"),
         (TWO + "0,1,2\n1,,2\n", "logits_0 is missing in row 1"),
         (TWO + "0,1,x\n1,1,2\n", "logits_1 is no number in row 0 .'x'.: give numbers alone"),
         (TWO + "0,1,2\n2,1,2\n", "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (TWO + "0,.25,.75\n1,.5,.5\n", "give them as prob"),
         ("label,probability_0,probability_1\n0,.25,.85\n", "do not sum to 1 in row 0"),
-        ("label,cat,dog\n0,.5,.5\n", "only label, cat, dog: name a column a class"),
+        ("label,cat,dog\n0,.5,.5\n", "only label, cat, dog: give each class a column"),
         ("label,probability\n1,75\n", "in row 0: name logits `logits`, and divide per cent"),
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
         ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' is there twice"),
         ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 is there twice"),
-        ("label;logits_0;logits_1\n0;1.5;2\n", "separate the columns by commas"),
+        ("label;logits_0;logits_1\n0;1.200,5;2\n", "logits_0 is no number in row 0"),
+        ('label,logits_0,logits_1\n0,"1,5",2\n', "logits_0 is no number in row 0"),
         ("label,labels,logits_0,logits_1\n0,1,1,2\n", "columns label and labels: leave one"),
         ("label,probability_0\n0,.9\n", "every label is 0: add a column"),
         ("label,predicted,probability\n1,0,.9\n1,1,.8\n", "0.9 in row 0, where 0 is predicted"),
@@ -127,6 +161,9 @@ def test_other_files(tmp_path):
         with pytest.raises(ArcalError, match="cannot be read"):
             read_predictions(tmp_path / name)
         assert not holds_predictions(tmp_path / name)
+    np.savez(tmp_path / "probs.npz", probs=np.eye(2), y=[0, 1])
+    with pytest.raises(ArcalError, match="only probs, y: name their array `logits` or `prob"):
+        read_predictions(tmp_path / "probs.npz")
     np.savez(tmp_path / "objects.npz", logits=np.array([object()]), labels=[0])
     with pytest.raises(
         ArcalError, match=r"cannot be read .* save names as text, by `numpy.asarray"

@@ -72,7 +72,7 @@ def test_what_needs_a_model_is_refused_of_predictions(here, name):
 
 @pytest.mark.parametrize("name", [one.name for one in fields(OutputFlags)])
 def test_what_is_written_is_chosen_for_predictions_as_well(here, name):
-    values = {"out": ["there"], "names": ["mine"], "fail_if": ["ece>2"]}
+    values = {"out": ["there"], "names": ["mine"], "fail_if": ["ece>0.9"]}
     np.savez("some.npz", logits=9 * np.eye(3), labels=np.arange(3))
     succeeds("audit", "some.npz", typed(name), *values.get(name, []))
     assert Path("there" if name == "out" else "audit", "index.html").exists()
@@ -345,9 +345,22 @@ def test_what_must_be_known_is_said_aloud_and_written(files, options, says):
         ("audit", "double", ["data.npz"], False),
     ],
 )
-def test_the_flag_of_the_size_is_named_where_images_do_not_fit(files, command, model, data, named):
+def test_the_flags_that_change_images_are_named_where_they_do_not_fit(
+    files, command, model, data, named
+):
     line = arcal(command, f"net.py:{model}", *data, "--order", "margin").line
-    assert line.endswith("; --size PIXELS brings images to another size") == named
+    assert line.endswith("another size, --channels 3 or 1 makes them colour or grey") == named
+
+
+@pytest.mark.parametrize("command", ["audit", "score", "calibrate"])
+def test_a_network_of_colour_images_gets_grey_ones_by_a_flag(images, command):
+    code = (
+        "lambda x: x.mean((2, 3)) @ torch.tensor([[0, 9], [0, 0], [0, 0.0]]) - torch.tensor([0, 4])"
+    )
+    Path("colour.py").write_text(f"import torch\n\nlogits = {code}\n")
+    usual = ("--order", "margin") if command != "calibrate" else ()
+    assert "3" in arcal(command, "colour.py:logits", "data.npz", *usual).line
+    succeeds(command, "colour.py:logits", "data.npz", *usual, "--channels", 3)
 
 
 def test_opening_every_image_has_its_progress_where_there_is_no_terminal(files, monkeypatch):

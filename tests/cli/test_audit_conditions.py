@@ -39,7 +39,7 @@ def files(tmp_path, monkeypatch):
     ],
 )
 def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
-    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "ece>2", condition)
+    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "ece>0.9", condition)
     assert done.line.startswith(f"arcal: --fail-if {condition}: this audit has no figure")
     assert says in done.line
     assert not Path("audit").exists(), "no block was run"
@@ -53,3 +53,18 @@ def test_a_condition_on_what_predictions_cannot_have_is_refused_before_the_work(
     line = arcal("audit", "mine.npz", "--fail-if", f"{name}>0.1").line
     assert f"this audit has no figure {name!r}" in line
     assert not Path("audit").exists()
+
+
+@pytest.mark.parametrize("condition", ["ece>5", "ece.low>=1.1", "class.1.gap>1", "accuracy<70"])
+def test_a_condition_that_holds_always_or_never_is_refused(files, condition):
+    done = arcal("audit", "mine.npz", "--fail-if", condition)
+    assert "so this holds always or never; write points as hundredths" in done.line
+    assert not Path("audit").exists()
+
+
+def test_a_condition_on_what_is_unknown_is_an_error_after_the_work(files):
+    np.savez("first.npz", logits=[[9.0, 0, 0]] * 40, labels=np.arange(40) % 3)
+    done = arcal("audit", "first.npz", "--fail-if", "class.1.gap>0.1")
+    assert done.code == 2
+    assert "class.1.gap is unknown, as no input is of it: leave the condition out" in done.stderr
+    assert Path("audit", "index.html").exists()

@@ -89,7 +89,9 @@ def test_idle_defaults_are_left_out_and_others_said():
     assert "(default: 5000" not in text
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["audit", "-h"], ["audit", "a", "b", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["-q"], ["--help"], ["audit", "-h"], ["audit", "a", "b", "--help"]]
+)
 def test_help_needs_no_torch(arguments):
     program = (
         f"import sys; sys.argv = ['arcal', *{arguments!r}]\nfrom arcal.cli import main\n"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_wine
 
-from arcal.data import Table, load_part, load_table, load_texts
+from arcal.data import Table, kind_of, load_part, load_table, load_texts
 from arcal.errors import ArcalError
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -196,6 +196,18 @@ def test_text_that_is_not_utf8(tmp_path):
     (tmp_path / "rows.csv").write_bytes("a,label\n1,Käse\n".encode("latin-1"))
     with pytest.raises(ArcalError, match=r"rows\.csv is not UTF-8: save it as UTF-8"):
         load_table(str(tmp_path / "rows.csv"))
+
+
+def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("age;income;label\n31;2,5;yes\n58;-1;no\n")
+    assert kind_of(str(path)) == "table"
+    table = load_table(str(path))
+    assert table.rows.tolist() == [[31, 2.5], [58, -1]]
+    assert table.classes == ("no", "yes")
+    path.write_text("age\tincome\tlabel\n31\t2,500\tyes\n")  # perhaps of thousands
+    with pytest.raises(ArcalError, match="income"):
+        load_table(str(path))
 
 
 def test_images_are_no_table():

@@ -12,6 +12,7 @@ from PIL import Image
 
 from arcal.data import Folder, InMemory
 from arcal.data import overlap as overlap_module
+from arcal.data.contents import Contents
 from arcal.data.listings import Names
 from arcal.data.overlap import sentence_for, shared_images, shared_with_training
 
@@ -59,7 +60,7 @@ def test_files_are_compared_by_their_bytes_and_only_read_if_one_is_as_long(tmp_p
     again = Folder(tmp_path / "train")
     assert shared_images(a, again) == 2
     read = []
-    whole = type(again._known).read
+    whole = Contents.read
     monkeypatch.setattr(
         "arcal.data.contents.Contents.read", lambda self, i: (read.append(i), whole(self, i))[1]
     )

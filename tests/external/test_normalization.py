@@ -65,8 +65,8 @@ def test_none_adds_nothing():
         ("0.1,0.2 0.1,0.2,0.3", "2 channels and the deviation 3"),
         ("0.5 0", "deviations are positive"),
         ("nan 0.5", "out of range"),
-        ("127 128", r"of inputs in \[0, 255\]: divide both by 255"),
-        ("123.7,116.3,103.5 58.4,57.1,57.4", "divide both by 255"),
+        ("127 128", r"not of inputs in \[0, 1\]: divide those of images in \[0, 255\] by 255"),
+        ("123.7,116.3,103.5 58.4,57.1,57.4", "by 255"),
     ],
 )
 def test_what_is_no_normalisation_is_one_line(value, says):

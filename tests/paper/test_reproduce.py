@@ -15,8 +15,8 @@ from arcal.errors import ArcalError
 from arcal.evaluation import predict
 from arcal.paper import ITEMS
 from arcal.paper.item import Item
-from arcal.paper.reproduce import Reproduction, results_as_json
-from arcal.paper.result import Cell, Claim, Result, Table
+from arcal.paper.reproduce import Reproduction
+from arcal.paper.result import Cell, Claim, Result, Table, as_json
 from arcal.paper.scales import Setting
 from arcal.paper.spreads import clean, clean_ensemble
 from arcal.paper.variants import AR_ADALS, LS, OF_ENSEMBLE, VANILLA
@@ -117,7 +117,7 @@ def test_an_item_is_told_what_was_evaluated(results, reproduction, folder):
     summary = (folder / "out" / "README.md").read_text()
     assert "| [own](own.md) | ImageNet is run | **does not hold** |" in summary
     assert "2 seeds; chosen on validation, seed 0: epsilon 0." in summary
-    assert [result["name"] for result in results_as_json(results)] == ["table1", "table5", "own"]
+    assert [result["name"] for result in map(as_json, results)] == ["table1", "table5", "own"]
     table = pq.read_table(folder / "out" / f"{NAME}.parquet")
     assert json.loads(table.schema.metadata[b"arcal"])["about"] == "tiny images"
     assert set(table["intensity"].to_pylist()) == {None, 1, 3}

@@ -150,6 +150,12 @@ def _model(
         ]
         if R
         else None,
+        "robust_accuracy": [
+            {"radius": radius, "accuracy": _mean((right & (distance > radius)).astype(float))}
+            for radius in np.linspace(0, 1.2, 13).tolist()
+        ]
+        if R
+        else None,
         "classes": [group(classes[c], predicted == c) for c in range(Z)],
         "cells": [
             {"class": c, "level": r, **group("cell", chosen)}

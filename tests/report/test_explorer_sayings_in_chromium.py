@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
-from chromium import browser, reader
+from chromium import browser, expect, reader
 from explorer_payload import make_payload
 from test_explorer import numbers
 
@@ -210,3 +210,30 @@ def test_no_recommended_calibrator_is_said_and_pale_is_explained(reader):
         pale = page.locator(f"#{id} .few").count() > 0
         assert ("A pale bar" in page.locator(f"#{id} .words").inner_text()) == pale
     assert page.locator("#levels .few").count() == 1
+
+
+def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
+    payload = make_payload(models=2)
+    curve = payload["models"][0]["robust_accuracy"]
+    page = reader.open(payload)
+    strips = page.locator("#robust .strip")
+    box = strips.first.bounding_box()["width"]
+    for i in (0, 17, strips.count() - 1):
+        strips.nth(i).hover()
+        middle = curve[-1]["radius"] * (i + 0.5) / strips.count()
+        at = min(curve, key=lambda point: abs(point["radius"] - middle))
+        said = page.locator("#robust .readout").inner_text()
+        assert f"{100 * at['accuracy']['value']:.1f}" in said
+        assert ("Unchanged" in said) == (i == 0)
+    assert box > 5
+    page.locator("#compare select").select_option("model 2")
+    expect(page.locator("#robust polyline")).to_have_count(2)
+    page.get_by_label("How often it stays right when inputs change: as a table").click()
+    expect(page.locator("#robust tbody tr")).to_have_count(4)  # every fifth of 13, and the last
+    expect(page.locator("#robust tbody tr").last.locator("th")).to_have_text("1.20")
+
+
+def test_without_distances_there_is_no_robust_accuracy(reader):
+    page = reader.open(make_payload(R=None, kind="predictions"))
+    expect(page.locator("#reliability")).to_have_count(1)
+    expect(page.locator("#robust")).to_have_count(0)

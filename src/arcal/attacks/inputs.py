@@ -44,14 +44,14 @@ class Inputs:
                     f"input {name!r} is a {type(part).__name__}: give tensors (N, ...), and leave "
                     "what is the same for all of them to the model"
                 )
-        if len(rows := {name: len(t) if t.ndim else 0 for name, t in parts.items()}) > 1:
-            first, *others = rows
-            for name in others:
-                if rows[name] != rows[first]:
-                    raise ArcalError(
-                        f"input {first!r} has {rows[first]} rows and {name!r} has {rows[name]}: "
-                        "give one row of each for every input"
-                    )
+        rows = {name: len(t) if t.ndim else 0 for name, t in parts.items()}
+        first = next(iter(rows))
+        for name in rows:
+            if rows[name] != rows[first]:
+                raise ArcalError(
+                    f"input {first!r} has {rows[first]} rows and {name!r} has {rows[name]}: "
+                    "give one row of each for every input"
+                )
         floats = [name for name, part in parts.items() if part.is_floating_point()]
         if self.perturbed is None and len(floats) == 1:
             object.__setattr__(self, "perturbed", floats[0])

@@ -61,8 +61,14 @@ def check_differentiable(logits: Tensor) -> None:
     if not logits.requires_grad:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "
-            "operations, outside torch.no_grad"
+            "operations, outside torch.no_grad; --order margin needs none"
         )
+
+
+def _module(model: Model) -> nn.Module:
+    """What has a model's modes and weights; for a callable that is no module, one without any."""
+    whole = model.model if isinstance(model, RowwiseModel) else model
+    return whole if isinstance(whole, nn.Module) else nn.Module()
 
 
 @contextmanager
@@ -78,9 +84,7 @@ def frozen(model: Model) -> Iterator[None]:
     >>> model.training, model.weight.requires_grad
     (True, True)
     """
-    whole = model.model if isinstance(model, RowwiseModel) else model
-    modules = list(whole.modules()) if isinstance(whole, nn.Module) else []
-    parameters = list(whole.parameters()) if isinstance(whole, nn.Module) else []
+    modules, parameters = list(_module(model).modules()), list(_module(model).parameters())
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
     try:
@@ -136,8 +140,7 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
     try:
         logits = model(x.clone())
     except RuntimeError as error:
-        whole = model.model if isinstance(model, RowwiseModel) else model
-        weights = whole.parameters() if isinstance(whole, nn.Module) else ()
+        weights = _module(model).parameters()
         dtypes = sorted({str(weight.dtype) for weight in weights if weight.is_floating_point()})
         if not dtypes or str(x.dtype) in dtypes:
             raise
@@ -202,10 +205,8 @@ def rounding_between_calls(logits: Tensor, e: float) -> float:
 
 def coarsest(model: Model, *tensors: Tensor) -> float:
     """The precision of the coarsest floating dtype among the model's weights and tensors."""
-    whole = model.model if isinstance(model, RowwiseModel) else model
-    weights = list(whole.parameters()) if isinstance(whole, nn.Module) else []
-    dtypes = {tensor.dtype for tensor in (*weights, *tensors) if tensor.is_floating_point()}
-    return max(torch.finfo(dtype).eps for dtype in dtypes)
+    every = (*_module(model).parameters(), *tensors)
+    return max(torch.finfo(one.dtype).eps for one in every if one.is_floating_point())
 
 
 def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
@@ -226,7 +227,10 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             f"`logits.to({dtype})`"
         )
     if not torch.isfinite(logits).all():
-        raise ArcalError("the model returns logits that are not finite: check its inputs")
+        raise ArcalError(
+            "the model returns logits that are not finite: check its inputs, and clip "
+            "probabilities to 1e-7 before their logarithm"
+        )
     if are_probabilities(logits):
         raise ArcalError(
             "the model returns probabilities: give logits, without the softmax, or the logarithm"

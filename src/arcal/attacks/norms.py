@@ -1,7 +1,6 @@
 """The norms that a perturbation is measured in, and the shortest step onto a plane in each."""
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
@@ -32,7 +31,6 @@ class Norm(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class L2:
     """`sqrt(sum d_i^2)`, which is its own dual."""
 
@@ -48,7 +46,6 @@ class L2:
         return n
 
 
-@dataclass(frozen=True)
 class LInf:
     """`max |d_i|`; its dual is `sum |n_i|`.
 

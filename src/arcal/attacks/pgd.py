@@ -91,7 +91,6 @@ class PGD:
                 current = torch.where(_over(x, goes), there, current)
                 best = torch.where(_over(x, value > highest), current, best)
                 highest = value.maximum(highest)
-        assert best.shape == x.shape
         return best
 
     def _drawn_start(self, x: Tensor) -> Tensor:
@@ -106,21 +105,12 @@ class PGD:
         logits = model(current.clone())  # some models write into their input
         check_differentiable(logits)
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
-        assert value.shape == y.shape
         return value.detach(), torch.autograd.grad(value.sum(), current)[0]
 
 
-def _cross_entropy(log_f: Tensor, y: Tensor) -> Tensor:
-    return -log_f.gather(1, y.unsqueeze(1)).squeeze(1)
-
-
-def _wrong_confidence(log_f: Tensor, y: Tensor) -> Tensor:
-    return log_f.scatter(1, y.unsqueeze(1), -torch.inf).amax(dim=1)
-
-
 OBJECTIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "cross-entropy": _cross_entropy,
-    "wrong-confidence": _wrong_confidence,
+    "cross-entropy": lambda log_f, y: -log_f.gather(1, y.unsqueeze(1)).squeeze(1),
+    "wrong-confidence": lambda log_f, y: log_f.scatter(1, y.unsqueeze(1), -torch.inf).amax(dim=1),
 }
 """What is maximised, `(N,)`, from log-probabilities `(N, Z)` and true classes `(N,)`."""
 

@@ -31,7 +31,7 @@ Nothing here reads or writes a file.
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
-from arcal.auditing._estimate import Estimate
+from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
 from arcal.auditing._measures import (
@@ -90,6 +90,7 @@ __all__ = [
     "MEASURES",
     "OTHER_ECE",
     "OVER_SHIFT",
+    "RANGES",
     "STABILITY",
     "TYPES",
     "WEAKEST",

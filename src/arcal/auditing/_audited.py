@@ -18,6 +18,7 @@ from arcal.auditing._sets import EvaluationSet
 from arcal.auditing._subject import R
 from arcal.auditing._suspects import fragile, suspects
 from arcal.auditing._under_shift import Shift, under_shift
+from arcal.calibration import RobustAccuracy, robust_accuracy
 from arcal.errors import ArcalError
 from arcal.printable import printable
 from arcal.robustness import Robustness, levels
@@ -106,6 +107,19 @@ class Audited:
         if self.robustness is None:
             return None
         return by_level(self.predictions, self.robustness.robustness, self.R, self.weights)
+
+    @cached_property
+    def robust_accuracy(self) -> RobustAccuracy | None:
+        """How many inputs stay right under any change up to a size.
+
+        None without an attack's distances, and where inputs have weights, which it does not count.
+        """
+        if self.robustness is None or self.robustness.order != "attack" or self.weights is not None:
+            return None
+        predictions = self.predictions
+        return robust_accuracy(
+            self.robustness.robustness, predictions.predicted == predictions.labels
+        )
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:

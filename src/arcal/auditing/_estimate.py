@@ -145,7 +145,7 @@ def effective_numbers(weights: Tensor, confidence: Tensor, groups: Tensor, G: in
     confidence = confidence.clamp(max=1)  # which rounding may exceed
     whole, variance = sums(weights), sums(weights.square() * confidence * (1 - confidence))
     kish = whole.square() / sums(weights.square())
-    mean = sums(weights * confidence) / whole
-    telling = mean * (1 - mean) * whole.square() / variance
+    sure, unsure = sums(weights * confidence), sums(weights * (1 - confidence))
+    telling = sure * unsure / variance  # 1 - m would round to 0 where all are sure
     alike = ~(telling < (1 - 1e-9) * kish)  # as for equal weights, up to rounding, or no variance
     return torch.where(alike, kish, telling).nan_to_num(0)

@@ -70,7 +70,15 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
         )
 
     def model(x: InputsLike) -> Tensor:
-        return logits_of(_called(classifier, x), classes)
+        try:
+            return logits_of(_called(classifier, x), classes)
+        except RuntimeError as error:
+            if "requires grad" not in str(error):
+                raise
+            raise ArcalError(
+                "the function turns its inputs into numpy, so that there are no gradients: "
+                "compute the logits by torch operations, or rank by --order margin"
+            ) from error
 
     return model
 

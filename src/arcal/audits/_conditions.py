@@ -1,11 +1,13 @@
 """Conditions on an audit's figures, such as `ece>0.05`: when a build of somebody's should fail."""
 
 import difflib
+import math
 import operator
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from arcal.auditing import RANGES
 from arcal.errors import ArcalError
 
 _FORM = re.compile(r"^\s*([A-Za-z_][^<>=]*?)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
@@ -40,18 +42,34 @@ class Condition:
         return f"{self.figure}{self.sign}{self.number:g}"
 
     def holds(self, figures: Mapping[str, float]) -> bool:
-        """Whether the condition holds; a figure that is not there raises `ArcalError`."""
+        """Whether the condition holds; a figure that is not there, or unknown, raises `ArcalError`.
+
+        Unknown, nan, is the gap of a class that is never predicted.
+        """
         self.check(figures)
+        if math.isnan(figures[self.figure]):
+            raise ArcalError(
+                f"--fail-if {self}: {self.figure} is unknown, as no input is of it: leave the "
+                "condition out"
+            )
         return _SIGNS[self.sign](figures[self.figure], self.number)
 
     def check(self, figures: Collection[str]) -> None:
-        """Refuse a figure that is none of these, by name, with those that are near it."""
+        """Refuse a figure that is none of these, and a number that it is always above or below."""
         if self.figure not in figures:
             near = difflib.get_close_matches(self.figure, figures, n=3, cutoff=0.5)
             some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
             raise ArcalError(
                 f"--fail-if {self}: this audit has no figure {self.figure!r}; "
                 f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
+            )
+        name = re.sub(r"\.(low|high)$", "", self.figure).rpartition(".")[2]
+        low, high = RANGES.get(name, (-math.inf, math.inf))
+        never = {">": high, "<": low}.get(self.sign)
+        if not low <= self.number <= high or self.number == never:
+            raise ArcalError(
+                f"--fail-if {self}: {self.figure} lies between {low:g} and {high:g}, so this holds "
+                "always or never; write points as hundredths: 5 points are 0.05"
             )
 
 

@@ -35,6 +35,7 @@ OF_KINDS = {
     "columns": ("table",),
     "size": ("images",),
     "crop": ("images",),
+    "channels": ("images",),
     "check": ("images",),
     "skip_broken": ("images",),
 }
@@ -62,6 +63,7 @@ class Reading:
     weight: str | None = None
     size: int | None = None
     crop: str = "centre"
+    channels: int | None = None
     check: bool = False
     skip_broken: bool = False
     like: tuple[int, ...] | None = None
@@ -134,6 +136,10 @@ def open_job(
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts)
     examples = read_examples(data, opened, reading)
+    if words and examples.kind == "table":
+        raise ArcalError(
+            f"--normalize is of images, and {data} is a table: normalise its columns in the model"
+        )
     whole = examples.content
     like = None if examples.part is None else examples.part.shape
     rest = replace(reading, part=None, weight=None, like=like)
@@ -257,8 +263,7 @@ def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
         weights=table.weights,
         facts={
             "Columns": ", ".join(table.columns),
-            "Distances": "in the columns' own units, each within the range it has in the data; "
-            "provisional for tables",
+            "Distances": "in the columns' own units, each within the range it has in the data",
         },
     )
 
@@ -266,10 +271,10 @@ def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
 def _images(
     source: str, opened: OpenedClassifier, reading: Reading, named: Mapping[str, Any]
 ) -> Part:
-    settings: dict[str, Any] = {"image": reading.image, **named}
+    settings: dict[str, Any] = {"image": reading.image, "channels": reading.channels, **named}
     shape = opened.input_shape or reading.like
-    if shape is not None and len(shape) == 3 and shape[0] in (1, 3):
-        settings["channels"] = shape[0]
+    if settings["channels"] is None and shape is not None and len(shape) == 3:
+        settings["channels"] = shape[0] if shape[0] in (1, 3) else None
     how = opened.preprocessing
     view: dict[str, Any] = {"crop": reading.crop}
     size: Any = reading.size

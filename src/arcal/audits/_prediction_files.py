@@ -19,6 +19,7 @@ from arcal.auditing import Predictions, as_predictions
 from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one, numbered
 from arcal.calibration.checks import as_weights
 from arcal.data.npz import class_names
+from arcal.data.text_tables import csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -109,8 +110,7 @@ def _names(path: Path) -> Sequence[str]:
                 return [name.removesuffix(".npy") for name in archive.namelist()]
         if path.suffix == ".parquet":
             return pq.read_schema(path).names
-        with csv.open_csv(path) as reader:
-            return reader.schema.names
+        return [name.strip() for name in csv_header(path)[1]]
     except (*NO_ARRAY, pa.ArrowException):
         return []
 
@@ -123,7 +123,7 @@ def _entries(path: Path) -> dict[str, Any]:
         if any(isinstance(array, bytes) for array in arrays.values()):
             raise ArcalError("a member of it is no array: write it by numpy.savez")
         return arrays
-    table = pq.read_table(path) if path.suffix == ".parquet" else csv.read_csv(path)
+    table = pq.read_table(path) if path.suffix == ".parquet" else _csv(path)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     entries: dict[str, Any] = {}
@@ -146,6 +146,27 @@ def _entries(path: Path) -> dict[str, Any]:
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
     return entries
+
+
+def _csv(path: Path) -> pa.Table:
+    """The columns of a CSV file; where semicolons separate them, commas may be decimal."""
+    refusal = "it is not UTF-8: save it as UTF-8"
+    try:
+        delimiter, _ = csv_header(path)
+        table = csv.read_csv(
+            path, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        )
+        table = table.rename_columns([name.strip() for name in table.column_names])
+    except UnicodeDecodeError as error:
+        raise ArcalError(refusal) from error
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        raise ArcalError(refusal)
+    for i, name in enumerate(table.column_names if delimiter == ";" else ()):
+        expected = name in WEIGHTS or any(_belongs(name, names) for names in OUTPUTS.values())
+        column = table.column(i)
+        if expected and (pointed := with_points(column)) is not column:
+            table = table.set_column(i, name, pointed.cast(pa.float64()))
+    return table
 
 
 def _two_classes(
@@ -195,11 +216,10 @@ def _saved(
     only = ", ".join(there[:SHOWN]) + (", ..." if len(there) > SHOWN else "")
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
-        semicolons = len(there) == 1 and ";" in only
         remedy = (
-            "separate the columns by commas, and write decimal points"
-            if semicolons
-            else "name a column a class, such as probabilities_cat or logits_cat"
+            "give each class a column, such as probabilities_cat or logits_cat"
+            if by_column
+            else "name their array `logits` or `probabilities`"
         )
         raise ArcalError(
             f"there are no logits or probabilities, only {only or 'nothing'}: {remedy}"
@@ -211,7 +231,7 @@ def _saved(
     if not labelled:
         labels = np.zeros(len(next(iter(outputs.values()))), dtype=int)
     if labels is None:
-        raise ArcalError(f"there are no labels, only {only}: add them as `labels`")
+        raise ArcalError(f"there are no labels, only {only}: name them `labels`")
     classes = entries.get("classes")
     names = None if classes is None else class_names(np.asarray(classes))
     labels = numbered(np.asarray(labels), names, by_column=by_column)

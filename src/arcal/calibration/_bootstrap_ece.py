@@ -48,8 +48,7 @@ def bootstrap_ece(
         torch.from_numpy(abs(in_bin @ counts.numpy()).sum(axis=0)) / (w @ counts)
         for counts in drawn_counts(N, resamples, seed)
     )
-    samples = gathered((some[:, None] for some in samples), resamples, 1)[:, 0]
-    return Bootstrap(float(value), samples, 0.95)
+    return Bootstrap(float(value), gathered(samples, resamples), 0.95)
 
 
 def bootstrap_ece_by_group(

@@ -7,7 +7,7 @@ Whatever does not pass raises `ArcalError`.
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor
+from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -78,8 +78,7 @@ def as_classes(values: TensorLike, n: int, Z: int, name: str = "labels") -> Tens
 
 def as_counts(successes: TensorLike, count: TensorLike) -> tuple[Tensor, Tensor]:
     """Successes and trials as float64 of one shape, the former within 0 .. the latter."""
-    successes, count = as_tensor(successes, "successes"), as_tensor(count, "count")
-    x, n = successes.detach().cpu().double(), count.detach().cpu().double()
+    x, n = as_float64(successes, "successes"), as_float64(count, "count")
     if x.shape != n.shape:
         raise ArcalError(
             f"successes {tuple(x.shape)} and count {tuple(n.shape)} differ in shape: pass one of "

@@ -114,6 +114,5 @@ def class_wise_ece(probabilities: TensorLike, labels: TensorLike, bins: int = 15
     >>> class_wise_ece(torch.tensor([[0.75, 0.25], [0.75, 0.25]]), torch.tensor([0, 1]))
     0.25
     """
-    return (
-        ClassWise(as_probabilities(probabilities).shape[1], bins).update(probabilities, labels).ece
-    )
+    probabilities = as_probabilities(probabilities)
+    return ClassWise(probabilities.shape[1], bins).update(probabilities, labels).ece

@@ -57,13 +57,13 @@ def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
     return stored
 
 
-def gathered(blocks: Iterable[Tensor], resamples: int, G: int) -> Tensor:
-    """The rows of all blocks `(b, G)` as one float64 `(resamples, G)`.
+def gathered(blocks: Iterable[Tensor], resamples: int, *shape: int) -> Tensor:
+    """The rows of all blocks `(b, ...)`, each of this shape, as one float64 `(resamples, ...)`.
 
     Its memory is taken at once. Small results that are kept among large ones that are not leave
     holes in memory, which at many inputs come to many times of what is in use.
     """
-    rows, first = torch.empty(resamples, G, dtype=torch.float64), 0
+    rows, first = torch.empty(resamples, *shape, dtype=torch.float64), 0
     for block in blocks:
         rows[first : first + len(block)] = block
         first += len(block)

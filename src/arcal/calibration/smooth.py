@@ -74,7 +74,7 @@ def smooth_ece_by_chance(
     nodes = grid(confidence, weights / weights.sum())
     draws = (right - confidence[:, None] for right in chance(confidence, resamples, seed))
     errors = (torch.from_numpy(fixed_point(np.asarray(nodes @ draw.numpy()))) for draw in draws)
-    return gathered((some[:, None] for some in errors), resamples, 1)[:, 0]
+    return gathered(errors, resamples)
 
 
 def grid(confidence: Tensor, amounts: Tensor) -> csr_array:

@@ -15,6 +15,7 @@ from torch.export import Dim, ExportedProgram
 from arcal.calibration.posthoc import Calibrated
 from arcal.classifiers._exported_file import quietly
 from arcal.classifiers._onnx_calibrated import onnx_network, save_onnx_calibrated
+from arcal.classifiers._onnx_file import session_of
 from arcal.errors import ArcalError
 from arcal.external import library
 from arcal.files import write_whole
@@ -139,15 +140,8 @@ class _OfTokens(_Program):
 
 
 def run_onnx(path: Path, x: Tensor | Tokens) -> Tensor:
-    """What onnxruntime returns for inputs, or for what a tokenizer gives: `(N, Z)`.
-
-    onnxruntime that is not installed raises `ArcalError`.
-    """
-    onnxruntime: Any = library("onnxruntime", "running a .onnx file")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    """What onnxruntime returns for inputs, or for what a tokenizer gives: `(N, Z)`."""
+    session = session_of(str(path))
     named = {session.get_inputs()[0].name: x} if isinstance(x, Tensor) else x
     (log_p,) = session.run(None, {name: one.numpy() for name, one in named.items()})
     return torch.from_numpy(log_p)

@@ -41,14 +41,8 @@ class OnnxNetwork(nn.Module):
 
     def __init__(self, content: bytes, taken: Taken):
         super().__init__()
-        onnxruntime: Any = library("onnxruntime", "a .onnx file")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = torch.get_num_threads()
         self.content, self.taken = content, taken
-        self._session: Any = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session_of(content)
         (self._input,) = self._session.get_inputs()
         lengths = tuple(self._input.shape[1:])
         known = lengths and all(isinstance(length, int) for length in lengths)
@@ -106,6 +100,15 @@ class OnnxNetwork(nn.Module):
                 f"file takes {self.takes}"
             ) from error
         return torch.from_numpy(z)[:rows]
+
+
+def session_of(program: bytes | str) -> Any:
+    """A session with a graph or the path of its file, on the CPU with as many threads as torch."""
+    onnxruntime: Any = library("onnxruntime", "a .onnx file")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = torch.get_num_threads()
+    return onnxruntime.InferenceSession(program, options, providers=["CPUExecutionProvider"])
 
 
 def load_onnx(path: Path) -> Loaded:

@@ -78,9 +78,9 @@ def open_classifier(
         loaded = replace(loaded, input_shape=tuple(shape), kind="images", preprocessing=None)
     normalization = loaded.normalization if normalize is None else given
     _check_channels(spec, normalization, loaded.input_shape)
-    model = as_model(_normalized(loaded.network, normalization), classes=classes)
+    model = as_model(_normalized(loaded.model, normalization), classes=classes)
     if isinstance(model, nn.Module):
-        _set_evaluation(model, loaded.network)
+        _set_evaluation(model, loaded.model)
         model.to(device)
     normalized = AS_THEY_ARE if normalize is not None else loaded.normalized
     facts = {
@@ -89,15 +89,9 @@ def open_classifier(
     }
     if loaded.preprocessing:
         facts["Preprocessing"] = loaded.preprocessing.words
-    return OpenedClassifier(
-        name=loaded.name,
+    return loaded.opened(
         model=model,
-        kind=loaded.kind,
         classes=classes or loaded.classes,
-        class_names=loaded.class_names,
-        input_shape=loaded.input_shape,
-        preprocessing=loaded.preprocessing,
-        tokenize=loaded.tokenize,
         facts=facts | ({"Library": loaded.library} if loaded.library else {}),
         identity=f"{loaded.identity}\n{normalization.words if normalization else ''}",
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
@@ -126,23 +126,19 @@ def kind_of_shape(shape: tuple[int, ...] | None) -> Kind | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
-    """What a loader gives: a network as it came, and what its configuration says of it.
+class Loaded(OpenedClassifier):
+    """What a loader gives: `model` is the network as it came, of any type.
 
-    `normalization` is what its inputs need before it; where it is None, `normalized` says why. The
-    other fields are those of `OpenedClassifier`.
+    `normalization` is what its inputs need before it; where it is None, `normalized` says why.
+    `library` are the versions that it was made with.
     """
 
-    name: str
-    network: Any
-    identity: str
-    facts: Mapping[str, str]
+    model: Any
     normalization: Normalization | None = None
     normalized: str = AS_THEY_ARE
     library: str = ""
-    kind: Kind | None = None
-    classes: int | None = None
-    class_names: tuple[str, ...] | None = None
-    input_shape: tuple[int, ...] | None = None
-    preprocessing: Preprocessing | None = None
-    tokenize: Tokenize | None = None
+
+    def opened(self, **changed: Any) -> OpenedClassifier:
+        """The classifier once it is opened, which has `changed` some fields."""
+        known = {one.name: getattr(self, one.name) for one in fields(OpenedClassifier)}
+        return OpenedClassifier(**known | changed)

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -75,15 +74,14 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
         if images
         else transformers.AutoModelForSequenceClassification
     )
-    with _quietly(transformers, folder):
-        network, info = automatic.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=any(folder.glob("*.safetensors")),
-            weights_only=True,
-            output_loading_info=True,
-        )
+    network, info = _read(
+        transformers,
+        automatic,
+        folder,
+        use_safetensors=any(folder.glob("*.safetensors")),
+        weights_only=True,
+        output_loading_info=True,
+    )
     _check(folder, network.config, info)
     network = network.float().eval()
     Z = network.config.num_labels
@@ -131,7 +129,7 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
     size = getattr(network.config, "image_size", None)
     size = (size, size) if isinstance(size, int) else size
     inputs: dict[str, Any] = {
-        "network": PixelValues(network),
+        "model": PixelValues(network),
         "kind": "images",
         "input_shape": (channels, *size) if size else None,
     }
@@ -142,10 +140,7 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
             f"{folder} has no preprocessor_config.json, which says how images are normalised: save "
             "the processor there, too, or give the normalisation"
         )
-    with _quietly(transformers, folder):
-        processor = transformers.AutoImageProcessor.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
+    processor = _read(transformers, transformers.AutoImageProcessor, folder)
     normalization, preprocessing = measured(processor, channels, folder)
     inputs |= {"normalization": normalization, "preprocessing": preprocessing}
     if preprocessing is not None:
@@ -155,10 +150,7 @@ def _images(transformers: Any, folder: Path, network: Any, processed: bool) -> d
 
 def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     """What is known of the inputs of a sequence classifier."""
-    with _quietly(transformers, folder):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False
-        )
+    tokenizer = _read(transformers, transformers.AutoTokenizer, folder)
     if tokenizer.pad_token_id is None:
         raise ArcalError(
             f"the tokenizer of {folder} has no padding token, so texts cannot have one length: set "
@@ -171,23 +163,27 @@ def _texts(transformers: Any, folder: Path, network: Any) -> dict[str, Any]:
     tokenize = Tokenizer(tokenizer, network.get_input_embeddings(), length)
     check_embeddings(network, tokenize, folder)
     return {
-        "network": network,
+        "model": network,
         "kind": "texts",
         "tokenize": tokenize,
         "normalized": "none: the model takes embeddings of tokens as they are",
     }
 
 
-@contextmanager
-def _quietly(transformers: Any, folder: Path) -> Iterator[None]:
-    """No progress bars and no warnings; whatever transformers raises becomes one line."""
+def _read(transformers: Any, automatic: Any, folder: Path, **options: Any) -> Any:
+    """What one of transformers' classes reads from the folder alone.
+
+    No progress bars and no warnings; whatever it raises becomes one line.
+    """
     logging = transformers.utils.logging
     bars, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
         with torch.random.fork_rng(devices=[]):
-            yield
+            return automatic.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False, **options
+            )
     except Exception as error:  # of every kind: damaged files, unknown types, missing libraries
         raise ArcalError(
             f"{folder} cannot be opened by transformers ({first_line(error)})"

@@ -1,4 +1,4 @@
-"""The command line: arcal demo | train | score | evaluate | report | reproduce | plan.
+"""The command line, `arcal COMMAND`.
 
 A command is one file here. Nothing heavy is imported before it runs: torch takes seconds, and
 `--help` needs none of it.

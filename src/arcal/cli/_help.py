@@ -6,7 +6,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import tyro
 
@@ -82,7 +82,7 @@ def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             assert isinstance(kind, type)
             rows = [row for _, some in _sections(kind) for row in some]
             groups.append((f"{(inspect.getdoc(kind) or '').rstrip('.')}:", rows))
-        elif typed := get_type_hints(kind, include_extras=True) if _is_typed_dict(kind) else None:
+        elif typed := get_type_hints(kind, include_extras=True) if is_typeddict(kind) else None:
             rows = [_row(name, note.__metadata__, "", None) for name, note in typed.items()]
             groups.append(("Settings of the methods:", rows))
         elif tyro.conf.Positional in notes:
@@ -91,10 +91,6 @@ def _sections(command: type) -> Iterator[tuple[str, list[tuple[str, str]]]]:
             default = None if one.default is MISSING else one.default
             own.append(_row(one.name, notes, texts.get(one.name, ""), default))
     yield from (("", named), ("Options:", own), *groups)
-
-
-def _is_typed_dict(kind: Any) -> bool:
-    return isinstance(kind, type) and hasattr(kind, "__total__")
 
 
 def _row(name: str, notes: Iterable[Any], text: str, default: Any) -> tuple[str, str]:

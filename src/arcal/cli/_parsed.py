@@ -49,14 +49,14 @@ ABOUT = "Audit, calibrate and train classifiers that say how sure they are."
 def command(arguments: list[str]) -> Any:
     """The command that the arguments ask for. Bad ones raise one line, which tyro has a box for.
 
-    Where they ask for help it is printed, and the program ends.
+    Where they ask for help, or for nothing, it is printed, and the program ends.
     """
     commands: dict[str, Any] = dict(COMMANDS)
     if arguments and not arguments[0].startswith("-") and arguments[0] not in COMMANDS:
         close = get_close_matches(arguments[0], COMMANDS)
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"
         raise ArcalError(f"there is no command {arguments[0]}: {meant}; see `arcal --help`")
-    asks = bool({"-h", "--help"} & {*arguments})
+    asks = not arguments or bool({"-h", "--help"} & {*arguments})
     if arguments[:1] == ["train"] and not asks:
         refuse_missing_data(arguments)
     if arguments[:1] in (["train"], ["--tyro-write-completion"], ["--tyro-print-completion"]):
@@ -83,7 +83,7 @@ def command(arguments: list[str]) -> Any:
 
 
 def _help(arguments: list[str], commands: dict[str, Any]) -> str:
-    name, *rest = arguments
+    name, *rest = arguments or ["--help"]
     if name not in commands:
         return overview(ABOUT, commands)
     inner = subcommands(commands[name])
@@ -94,7 +94,7 @@ def _help(arguments: list[str], commands: dict[str, Any]) -> str:
 
 def _one_line(box: str, arguments: list[str]) -> str:
     """What stands in a box, of lines or of ASCII, before its rule; and where to read on."""
-    first, *lines = box.strip().splitlines() or [""]
+    _, *lines = box.strip().splitlines() or [""]
     words: list[str] = []
     for line in (line.strip("│| ") for line in lines):
         if line[:1] in {"─", "╰"} or line.startswith("---"):
@@ -116,8 +116,6 @@ def _one_line(box: str, arguments: list[str]) -> str:
             text += f" here: {instead[0]}"
         elif option not in meant and meant:  # else another command has it
             text += f": did you mean {' or '.join(dict.fromkeys(meant))}?"
-    if "Missing subcommand" in first:
-        text = f"no command: {text}"
     if match := re.match(r"Error parsing (\S+): .*(?:\[(.*)\]|('[^']*'))\.?$", text):
         text = f"{match[1]} cannot be {match[2] or match[3]}"
     named = [name for name in arguments[:1] if name in COMMANDS]

@@ -1,6 +1,5 @@
 """arcal audit"""
 
-import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from arcal.cli.model_and_data import (
     open_named,
     panel_named,
 )
-from arcal.cli.output import say, wrapped
+from arcal.cli.output import print_json, say, wrapped
 from arcal.cli.score import attack_with
 from arcal.errors import ArcalError
 
@@ -107,7 +106,7 @@ class Audit:
         audit = self._audit(conditions)
         page = audit.report(output.out, images=not output.no_images)
         if output.json:
-            print(json.dumps(audit.as_json(), indent=2))
+            print_json(audit.as_json())
         if output.markdown:
             print(audit.markdown())
         if not output.json and not output.markdown:
@@ -149,9 +148,7 @@ class Audit:
                     condition.check(figure_names(one.classes))
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
-        compute = self.sharing.compute(self.machine)
-        compute.begin("arcal.audits")
-        compute.log()
+        compute = self.sharing.begun(self.machine, "arcal.audits")
         settings, panel = self._settings(compute.device), panel_named(self.analysis.shift)
         jobs = [
             open_named(

@@ -1,6 +1,5 @@
 """arcal calibrate"""
 
-import json
 import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from arcal.cli.model_and_data import (
     open_named,
     say_doubt,
 )
-from arcal.cli.output import say, wrapped
+from arcal.cli.output import print_json, say, wrapped
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -143,8 +142,8 @@ class Calibrate:
             )
         if formats:
             raise ArcalError(
-                f"--export needs a model, and {path} holds predictions: leave it out; the "
-                "calibrator is written"
+                f"--export needs a model, and {path} holds predictions: leave it out (the "
+                "calibrator is written anyway)"
             )
         saved = read_predictions(path)
         if saved.scaled:
@@ -163,17 +162,16 @@ class Calibrate:
     def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
         from arcal.audits import Settings, names_of, with_perturbed, with_views
         from arcal.compute.sharing import shared
+        from arcal.data.sources import find_source
 
-        compute = self.sharing.compute(self.machine)
-        compute.begin("arcal.audits")
-        compute.log()
+        compute = self.sharing.begun(self.machine, "arcal.audits")
         batch, loaders = self.machine.batch, compute.loaders
         settings = Settings(order=None, batch=batch, device=compute.device, loaders=loaders)
         reading = self.data
         if reading.weight is not None:
             say(f"arcal: --weight {reading.weight}: {UNWEIGHTED}")
-        if reading.part is None and (usual := _validation_part(data)):
-            reading = replace(reading, part=usual)
+        if reading.part is None and "validation" in find_source(data).parts:
+            reading = replace(reading, part="validation")
         (name,) = names_of([spec], [])
         unlabelled = self.calibration.unlabelled
         if unlabelled == data:
@@ -272,7 +270,7 @@ class Calibrate:
 
         if self.output.json:
             more = {} if today is None else {"unlabelled": vars(today)}
-            print(json.dumps(choice_json(choice) | more, indent=2))
+            print_json(choice_json(choice) | more)
             return
         print_choice(choice)
         lines = sentences(choice) + list(self._conditions().values())
@@ -317,13 +315,6 @@ def _predicted(
     with bar(f"predicting {examples.name}", "inputs") as progress:
         told = lambda done: progress(done, len(examples))  # noqa: E731
         return job.predictions(examples, work, told, sharing)
-
-
-def _validation_part(data: str) -> str | None:
-    """`validation` where the data has such a part: calibrators are fitted on it."""
-    from arcal.data.sources import find_source
-
-    return "validation" if "validation" in find_source(data).parts else None
 
 
 def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -> list[Path]:

@@ -70,6 +70,9 @@ class DataFlags:
     crop: Annotated[str, flag("HOW")] = "centre"
     """centre (short side resized to 256/224 of the size, the middle cropped), short-side (to the
     size itself, the middle cropped) or squash."""
+    channels: Annotated[int | None, flag("N")] = None
+    """1 turns images grey, 3 gives grey ones three equal channels. By default as the model's
+    configuration says, or else grey if all images are."""
     check: Annotated[bool, flag()] = False
     """Open every image first, and stop with a list if one is broken."""
     skip_broken: Annotated[bool, flag()] = False
@@ -109,8 +112,8 @@ class SharingFlags:
     """Extra processes that read and decode images ahead: worth it for a folder of images, or for
     encoded ones in many large files."""
 
-    def compute(self, machine: MachineFlags, threads: int | None = None) -> "Compute":
-        """What the command runs on; `threads` unless they are given."""
+    def begun(self, machine: MachineFlags, *needs: str, threads: int | None = None) -> "Compute":
+        """What the command runs on, getting ready with what it `needs`; `threads` unless given."""
         from arcal.compute import Compute
         from arcal.compute.launcher import joined
 
@@ -130,13 +133,16 @@ class SharingFlags:
                 f"--devices are of this machine: the Ray cluster at {self.ray} says how many it "
                 "has; leave them out"
             )
-        return Compute(
+        compute = Compute(
             machine.accelerator,
             processes=processes,
             threads=threads if machine.threads is None else machine.threads,
             ray=self.ray,
             loaders=self.loaders,
         )
+        compute.begin(*needs)
+        compute.log()
+        return compute
 
 
 def processes_for(devices: int, nodes: int) -> int:
@@ -181,7 +187,10 @@ def flags_named(job: "Job") -> Iterator[None]:
     except ModelInputError as error:
         if job.examples is None or job.examples.kind != "images":
             raise
-        raise ArcalError(f"{error}; --size PIXELS brings images to another size") from error
+        raise ArcalError(
+            f"{error}; --size PIXELS brings images to another size, --channels 3 or 1 makes them "
+            "colour or grey"
+        ) from error
 
 
 def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | None":

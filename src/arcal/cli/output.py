@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arcal.printable import printable, printable_lines
 
@@ -17,9 +17,14 @@ def show(subjects: "list[Subject]", as_json: bool) -> None:
     from arcal.report.terminal import as_records, print_table
 
     if as_json:
-        print(json.dumps(as_records(subjects), indent=2))
+        print_json(as_records(subjects))
     else:
         print_table(subjects)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON, on standard output."""
+    print(json.dumps(value, indent=2))
 
 
 def wrapped(text: str) -> str:

@@ -1,6 +1,5 @@
 """arcal plan"""
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Union
@@ -17,12 +16,12 @@ from arcal.cli.model_and_data import (
     open_named,
     panel_named,
 )
+from arcal.cli.output import print_json
 from arcal.cli.score import RankingFlags, attack_of
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.audits import Settings
-    from arcal.compute import Compute
     from arcal.planning import Attacked, Hardware, Plan
     from arcal.training.run import Run
 
@@ -60,7 +59,7 @@ class HardwareFlags:
 
     def show(self, plan: "Plan") -> None:
         """Print the plan."""
-        print(json.dumps(plan.as_json(), indent=2) if self.json else plan.text())
+        print_json(plan.as_json()) if self.json else print(plan.text())
 
 
 @dataclass(frozen=True)
@@ -96,8 +95,100 @@ class PlanScore:
     machine: MachineFlags = field(default_factory=MachineFlags)
 
     def __call__(self) -> None:
-        settings, compute = _settings(self.ranking, self.machine)
-        _show(self, settings, compute, audit=False, panel=())
+        self._show(audit=False, panel=())
+
+    def _show(self, *, audit: bool, panel: Any) -> None:
+        """Open the model and the data, plan and print."""
+        from arcal.audits import Settings
+        from arcal.compute import Compute
+        from arcal.planning import plan_attacked
+        from arcal.robustness import check_order
+
+        order = None if self.ranking.order == "none" else self.ranking.order
+        if order is not None:
+            check_order(order)
+        compute = Compute(self.machine.accelerator, threads=self.machine.threads)
+        settings = Settings(
+            order=order,
+            attack=attack_of(self.ranking),
+            batch=self.machine.batch,
+            device=compute.device,
+        )
+        hardware = self.hardware.hardware_named()
+        with compute.limited():
+            job, inputs = self._attacked(settings, panel)
+            job = replace(job, passes=self.size.passes, audit=audit)
+            if inputs < 1:
+                raise ArcalError(f"--inputs {inputs}: at least 1 is needed")
+            word, by = "audit" if audit else "score", f" by {order}" if order else ""
+            title = f"{word} {inputs:,} inputs with {self.what[0]}{by}"
+            plan = plan_attacked(title, job, inputs, hardware, self.hardware.devices)
+        self.hardware.show(plan)
+
+    def _attacked(self, settings: "Settings", panel: Any) -> "tuple[Attacked, int]":
+        """What is attacked, and the number of inputs."""
+        from torch import Tensor
+
+        from arcal.attacks import Inputs
+        from arcal.planning import Attacked
+
+        size, what = self.size, self.what
+        if len(what) not in (1, 2):
+            raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
+        if len(what) == 1:
+            for name in given(self.data):
+                raise ArcalError(f"{name} is of DATA: leave it out, or name DATA after MODEL")
+            if size.inputs is None:
+                raise ArcalError("how many inputs? Give DATA after MODEL, or --inputs and --shape")
+            return self._without_data(settings, panel), size.inputs
+        if size.shape:
+            raise ArcalError("--shape is that of the inputs of DATA: leave it out")
+        spec, data = what
+        options = {"name": spec, "panel": panel}
+        job = open_named(spec, data, settings, self.model, self.data, **options).checked()
+        examples = job.examples
+        assert examples is not None
+        some = examples.order()[:SAMPLE]
+        x, labels, Z = examples.read(some), examples.labels[some], len(examples.classes)
+        x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
+        attacked = Attacked(job.model, x, labels, Z, job.settings, from_data=True)
+        return attacked, len(examples) if size.inputs is None else size.inputs
+
+    def _without_data(self, settings: "Settings", panel: Any) -> "Attacked":
+        """The model on drawn inputs of the shape that was given, or its own."""
+        import torch
+
+        from arcal.auditing import check_model
+        from arcal.audits import Examples, panel_for
+        from arcal.classifiers import open_classifier
+        from arcal.data import InMemory
+        from arcal.planning import Attacked
+
+        model = self.model
+        opened = open_classifier(
+            self.what[0],
+            weights=model.weights[0] if model.weights else None,
+            normalize=" ".join(model.normalize) or None,
+            device=settings.device,
+        )
+        shape = self.size.shape or opened.input_shape
+        if not shape or min(shape) < 1:
+            raise ArcalError("of which shape is an input? Give --shape, such as 3 224 224")
+        generator = torch.Generator().manual_seed(0)
+        few = min(SAMPLE, max(8, 10**8 // torch.Size(shape).numel()))
+        x = torch.rand(few, *shape, generator=generator)
+        check_model(opened.model, x[:2].to(settings.device))
+        with torch.no_grad():
+            Z = opened.model(x[:2].to(settings.device)).shape[1]
+        labels = torch.zeros(few, dtype=torch.long)
+        images = None
+        if len(shape) == 3:
+            pixels = (255 * x[:2]).to(torch.uint8)
+            names = tuple(map(str, range(Z)))
+            part = InMemory("drawn", torch.arange(2), labels[:2], names, pixels)
+            images = Examples.from_part(part)
+        settings = replace(settings, panel=panel_for(panel, images) if images else ())
+        return Attacked(opened.model, x, labels, Z, settings)
 
 
 @dataclass(frozen=True)
@@ -113,8 +204,7 @@ class PlanAudit(PlanScore):
     """Corruptions as for `arcal audit`: by default a small panel for images."""
 
     def __call__(self) -> None:
-        settings, compute = _settings(self.ranking, self.machine)
-        _show(self, settings, compute, audit=True, panel=panel_named(self.shift))
+        self._show(audit=True, panel=panel_named(self.shift))
 
 
 @dataclass(frozen=True)
@@ -234,124 +324,3 @@ class PlanJob:
 
     def __call__(self) -> None:
         self.job()
-
-
-def _settings(ranking: RankingFlags, machine: MachineFlags) -> "tuple[Settings, Compute]":
-    from arcal.audits import Settings
-    from arcal.compute import Compute
-    from arcal.robustness import check_order
-
-    order = ranking.order
-    if order != "none":
-        check_order(order)
-    compute = Compute(machine.accelerator, threads=machine.threads)
-    settings = Settings(
-        order=None if order == "none" else order,
-        attack=attack_of(ranking),
-        batch=machine.batch,
-        device=compute.device,
-    )
-    return settings, compute
-
-
-def _show(
-    command: PlanScore,
-    settings: "Settings",
-    compute: "Compute",
-    *,
-    audit: bool,
-    panel: Any,
-) -> None:
-    """Open the model and the data, plan and print."""
-    from arcal.planning import plan_attacked
-
-    hardware = command.hardware.hardware_named()
-    with compute.limited():
-        job, inputs = _attacked(command, settings, audit, panel)
-        if inputs < 1:
-            raise ArcalError(f"--inputs {inputs}: at least 1 is needed")
-        word = "audit" if audit else "score"
-        by = f" by {settings.order}" if settings.order else ""
-        title = f"{word} {inputs:,} inputs with {command.what[0]}{by}"
-        plan = plan_attacked(title, job, inputs, hardware, command.hardware.devices)
-    command.hardware.show(plan)
-
-
-def _attacked(
-    command: PlanScore, settings: "Settings", audit: bool, panel: Any
-) -> "tuple[Attacked, int]":
-    from torch import Tensor
-
-    from arcal.attacks import Inputs
-    from arcal.planning import Attacked
-
-    size, what = command.size, command.what
-    if len(what) not in (1, 2):
-        raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
-    options: dict[str, Any] = {"passes": size.passes, "audit": audit}
-    if len(what) == 2:
-        if size.shape:
-            raise ArcalError("--shape is that of the inputs of DATA: leave it out")
-        spec, data = what
-        job = open_named(
-            spec, data, settings, command.model, command.data, name=spec, panel=panel
-        ).checked()
-        examples = job.examples
-        assert examples is not None
-        some = examples.order()[:SAMPLE]
-        x = examples.read(some)
-        x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
-        settings = job.settings if audit else replace(job.settings, panel=())
-        attacked = Attacked(
-            job.model,
-            x,
-            examples.labels[some],
-            len(examples.classes),
-            settings,
-            from_data=True,
-            **options,
-        )
-        return attacked, len(examples) if size.inputs is None else size.inputs
-    for name in given(command.data):
-        raise ArcalError(f"{name} is of DATA: leave it out, or name DATA after MODEL")
-    if size.inputs is None:
-        raise ArcalError("how many inputs? Give DATA after MODEL, or --inputs and --shape")
-    return _without_data(command, settings, panel, options), size.inputs
-
-
-def _without_data(
-    command: PlanScore, settings: "Settings", panel: Any, options: dict[str, Any]
-) -> "Attacked":
-    """The model on drawn inputs of the shape that was given, or its own."""
-    import torch
-
-    from arcal.auditing import check_model
-    from arcal.audits import Examples, panel_for
-    from arcal.classifiers import open_classifier
-    from arcal.data import InMemory
-    from arcal.planning import Attacked
-
-    model = command.model
-    opened = open_classifier(
-        command.what[0],
-        weights=model.weights[0] if model.weights else None,
-        normalize=" ".join(model.normalize) or None,
-        device=settings.device,
-    )
-    shape = command.size.shape or opened.input_shape
-    if not shape or min(shape) < 1:
-        raise ArcalError("of which shape is an input? Give --shape, such as 3 224 224")
-    generator = torch.Generator().manual_seed(0)
-    few = min(SAMPLE, max(8, 10**8 // torch.Size(shape).numel()))
-    x = torch.rand(few, *shape, generator=generator)
-    check_model(opened.model, x[:2].to(settings.device))
-    with torch.no_grad():
-        Z = opened.model(x[:2].to(settings.device)).shape[1]
-    labels = torch.zeros(few, dtype=torch.long)
-    images = None
-    if len(shape) == 3:
-        pixels = (255 * x[:2]).to(torch.uint8)
-        names = tuple(map(str, range(Z)))
-        images = Examples.from_part(InMemory("drawn", torch.arange(2), labels[:2], names, pixels))
-    settings = replace(settings, panel=panel_for(panel, images) if images else ())
-    return Attacked(opened.model, x, labels, Z, settings, **options)

@@ -1,6 +1,5 @@
 """arcal reproduce"""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +8,7 @@ import tyro
 
 from arcal.cli._time_limit import time_limit
 from arcal.cli.model_and_data import check_folder, flag
-from arcal.cli.output import say
+from arcal.cli.output import print_json, say
 
 if TYPE_CHECKING:
     from arcal.paper.reproduce import Reproduction
@@ -72,7 +71,8 @@ class Reproduce:
         from arcal.compute import Compute
         from arcal.console import bar
         from arcal.paper import items_named
-        from arcal.paper.reproduce import Reproduction, results_as_json
+        from arcal.paper.reproduce import Reproduction
+        from arcal.paper.result import as_json
         from arcal.paper.scales import Sources, settings_of
         from arcal.training.many import train_all
 
@@ -109,12 +109,12 @@ class Reproduce:
         )
         if self.plan:
             plan = _plan(reproduction)
-            print(json.dumps(plan, indent=2)) if self.json else _print(plan)
+            print_json(plan) if self.json else _print(plan)
             return
         with compute.limited(), time_limit(self.minutes):
             results = reproduction.run()
         if self.json:
-            print(json.dumps(results_as_json(results), indent=2))
+            print_json([*map(as_json, results)])
         for result in results:
             for claim in result.claims:
                 say(f"{result.name}: {claim.text}: {claim.verdict} ({claim.because})")

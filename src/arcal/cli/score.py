@@ -1,6 +1,5 @@
 """arcal score"""
 
-import json
 import logging
 import shutil
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from arcal.cli.model_and_data import (
     open_named,
     say_doubt,
 )
-from arcal.cli.output import say
+from arcal.cli.output import print_json, say
 from arcal.errors import ArcalError
 from arcal.printable import printable
 
@@ -131,7 +130,7 @@ class Score:
         if self.output.curve is not None:
             self._draw_curve(scores)
         if self.output.json:
-            print(json.dumps(summary, indent=2))
+            print_json(summary)
         say(_sentence(summary))
         if scores.success is not None and not scores.success.all():
             failed = int((~scores.success).sum())
@@ -157,10 +156,9 @@ class Score:
                 raise ArcalError("--processes and --devices are the same: give --devices alone")
             check_count("processes", self.run.processes)
             sharing = replace(sharing, devices=self.run.processes)
-        compute = sharing.compute(self.machine, threads=1)
-        compute.log()
+        needs = "arcal.training", "arcal.compute.device"
+        compute = sharing.begun(self.machine, *needs, threads=1)
         attack = None if order != "attack" else attack_of(self.ranking)
-        compute.begin("arcal.training", "arcal.compute.device")
         fabric = compute.fabric_if_needed()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
@@ -184,9 +182,7 @@ class Score:
         check_order(order)
         out = self.output.out or Path("scores.parquet")
         check_folder(out.parent, name="--out")
-        compute, (spec, data) = self.sharing.compute(self.machine), self.what
-        compute.begin("arcal.audits")
-        compute.log()
+        compute, (spec, data) = self.sharing.begun(self.machine, "arcal.audits"), self.what
         settings = Settings(
             order=order,
             attack=attack_of(self.ranking),

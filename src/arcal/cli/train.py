@@ -1,6 +1,5 @@
 """arcal train"""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli.model_and_data import check_folder, flag, processes_for
-from arcal.cli.output import say
+from arcal.cli.output import print_json, say
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ class Train:
             for folder, epochs in zip(folders, records, strict=True)
         ]
         if self.json:
-            print(json.dumps([record | tried for record in last], indent=2))
+            print_json([record | tried for record in last])
         for line, epochs in zip(last, records, strict=True):
             say(
                 f"{line['run']}: validation accuracy {100 * line['accuracy']:.2f} %, "

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -128,7 +129,7 @@ class RayTasks:
         how: dict[str, Any] = {"num_cpus": self.threads, "num_gpus": gpus, "max_retries": RETRIES}
         how |= {"max_calls": 0}  # with a GPU it is 1, and each piece would open the model anew
         task = ray.remote(**how)(_do_there)
-        pickled = pickle.dumps(_InPlace(do, place))
+        pickled = pickle.dumps(partial(_do_in_place, do, place))
         whole = ray.put((pickled, self.threads, self.device))
         begun = set()
 
@@ -164,16 +165,10 @@ class RayTasks:
                 ray.cancel(job, force=True)
 
 
-@dataclass(frozen=True)
-class _InPlace:
+def _do_in_place(do: Do, place: _Place, item: Any, device: torch.device) -> None:
     """A piece of work, done where the command was given."""
-
-    do: Do
-    place: _Place
-
-    def __call__(self, item: Any, device: torch.device) -> None:
-        self.place.enter()
-        self.do(item, device)
+    place.enter()
+    do(item, device)
 
 
 def _do_there(whole: tuple[bytes, int, str], item: Any) -> Exception | None:

@@ -69,7 +69,7 @@ def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
         yield None
         return
     if joined() is not None:
-        yield _Launched(compute)
+        yield partial(_on_launched, compute)
         return
     devices = compute.devices()
     waiting = get_context(start_method(modules)).SimpleQueue()
@@ -77,38 +77,30 @@ def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
         waiting.put(str(device))
     threads = compute.threads or max(1, torch.get_num_threads() // len(devices))
     with process_pool(len(devices), modules, _begin, waiting, threads) as pool:
-        yield _Processes(pool, 2 * len(devices))
+        yield partial(_on_pool, pool, 2 * len(devices))
 
 
-class _Processes:
-    """The processes of this machine."""
+def _on_pool(
+    pool: ProcessPoolExecutor, most: int, do: Do, items: Iterable[Item], folder: Path
+) -> Iterator[Item]:
+    """`Sharing` by processes of this machine."""
+    pickled = pickle.dumps(do)
 
-    def __init__(self, pool: ProcessPoolExecutor, most: int) -> None:
-        self.pool, self.most = pool, most
+    def begin(item: Item) -> "Future[Exception | None]":
+        return pool.submit(_do_here, pickled, item)
 
-    def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
-        pickled = pickle.dumps(do)
-
-        def begin(item: Item) -> "Future[Exception | None]":
-            return self.pool.submit(_do_here, pickled, item)
-
-        for item, job in as_done(begin, _first_done, items, self.most):
-            if (error := job.result()) is not None:
-                raise error
-            yield item
+    for item, job in as_done(begin, _first_done, items, most):
+        if (error := job.result()) is not None:
+            raise error
+        yield item
 
 
-class _Launched:
-    """The processes of a launcher, this one among them: a piece each, and then the next ones."""
-
-    def __init__(self, compute: Compute) -> None:
-        self.compute = compute
-
-    def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
-        pickled, rest = pickle.dumps(do), iter(items)
-        while some := list(islice(rest, self.compute.processes)):
-            in_all(self.compute, partial(_do_own, pickled, some, torch.get_num_threads()))
-            yield from some
+def _on_launched(compute: Compute, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
+    """By those of a launcher, this one among them: a piece each, and then the next ones."""
+    pickled, rest = pickle.dumps(do), iter(items)
+    while some := list(islice(rest, compute.processes)):
+        in_all(compute, partial(_do_own, pickled, some, torch.get_num_threads()))
+        yield from some
 
 
 def _do_own(pickled: bytes, items: list[Any], threads: int, fabric: "Fabric") -> Exception | None:

@@ -16,6 +16,7 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 Kind = Literal["images", "table", "texts"]
 ROWS = 1000  # read to tell words from numbers
+SHOWN = 8  # names of columns in a message
 
 
 def kind_of(
@@ -50,15 +51,17 @@ def kind_of(
         pictures = {field.name for field in data.schema if is_image(field)} | words & set(IMAGES)
         kinds = [*(["images"] if pictures else []), *(["texts"] if words & set(TEXTS) else [])]
         features = set(data.schema.names) - {ID, label, *LABELS, *TABLE_LABELS}
-        labelled = label is not None or len(features - {ID}) < len(set(data.schema.names) - {ID})
+        labelled = label is not None or len(features) < len(set(data.schema.names) - {ID})
         if not kinds and labelled and features - words:
             kinds = ["table"]
     if len(kinds) == 1:
         return kinds[0]
     what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
     first = "" if kinds or label is not None else "the label with --label, "
+    names = data.schema.names
+    listed = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     raise ArcalError(
-        f"{data.path} {what} (its columns are {', '.join(data.schema.names)}): name {first}the "
+        f"{data.path} {what} (its columns are {listed}): name {first}the "
         "column of images with --image, that of texts with --text, or those of numbers with "
         "--columns"
     )

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -15,12 +14,12 @@ from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.data.remote import is_remote, listed
+from arcal.data.sources import EMBEDDED
 from arcal.errors import ArcalError
 from arcal.files import expanded
 
 log = logging.getLogger(__name__)
 
-EMBEDDED = Path(__file__).parent / "embedded"
 VALIDATION = {"fashion": 3000}
 PAPER_VALIDATION = 5000  # of CIFAR's 50,000 training images
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from arcal.data.columns import check_one_schema, image_bytes
+from arcal.data.columns import InTables, image_bytes
 from arcal.data.encoded import InRows, Rows
 from arcal.data.parquet_columns import names_of
 from arcal.errors import ArcalError, first_line
@@ -71,25 +71,14 @@ def _json(file: Path) -> dict[str, Any]:
     return value
 
 
-class ArrowColumns:
+class ArrowColumns(InTables):
     """The columns of a part in Arrow files, which are mapped, not read, into memory."""
 
     def __init__(self, files: tuple[Path, ...]) -> None:
-        tables = [mapped(file) for file in files]
-        self.path, self.schema, self._tables = files[0], tables[0].schema, tables
-        check_one_schema(files, [table.schema for table in tables])
-        self.rows = Rows(files, tuple(table.num_rows for table in tables))
-
-    def read(self, name: str) -> pa.ChunkedArray:
-        """A whole column."""
-        chunks = [chunk for table in self._tables for chunk in table.column(name).chunks]
-        return pa.chunked_array(chunks, self.schema.field(name).type)
+        super().__init__(files, mapped)
 
     def class_names(self, name: str) -> tuple[str, ...]:
-        """The names of the classes of a column of labels, () if there are none.
-
-        They are in dataset_info.json beside the files, or else in their metadata.
-        """
+        """As in dataset_info.json beside the files, or else in their metadata."""
         info = self.path.parent / INFO
         if info.is_file():
             feature = (_json(info).get("features") or {}).get(name)
@@ -98,7 +87,6 @@ class ArrowColumns:
         return names_of(self.schema.metadata or {}, name, self.path)
 
     def encoded(self, name: str) -> "MappedImages":
-        """A column of encoded images."""
         return MappedImages(self.rows, name)
 
 

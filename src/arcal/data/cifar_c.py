@@ -4,15 +4,16 @@ An array has 5 x 10,000 rows: for each intensity, the test images in their offic
 an id is a row. Only the rows of a batch are read.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.data.part import Part, check_ids_and_labels, fingerprint_of, positions_of
+from arcal.data.part import Labelled, Part, check_ids_and_labels, fingerprint_of
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -22,16 +23,14 @@ REMEDY = "unpack the official archive again"
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class Rows(Labelled):
     """A part read on demand: image `id` is row `first + id` of a `.npy` file.
 
     The file holds uint8 `(rows, H, W, C)`; ids and labels are int64 `(N,)`.
     """
 
-    name: str
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    BY_ROW: ClassVar = ("ids", "labels")
+
     shape: tuple[int, int, int]
     path: Path
     first: int
@@ -39,19 +38,11 @@ class Rows:
     def __post_init__(self) -> None:
         check_ids_and_labels(self.name, self.ids, self.labels, len(self.classes))
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`, read now."""
         # The file is mapped anew each time, so that no pixels are sent to worker processes.
         rows = mapped(self.path)[(self.first + self.ids[positions]).numpy()]
         return torch.from_numpy(np.asarray(rows)).permute(0, 3, 1, 2).contiguous()
-
-    def subset(self, ids: Tensor) -> "Rows":
-        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        positions = positions_of(ids, self)
-        return replace(self, ids=self.ids[positions], labels=self.labels[positions])
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, shape and pixels; computed once.

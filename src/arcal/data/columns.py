@@ -1,6 +1,6 @@
 """The columns of a part: of Parquet, CSV, JSON lines, and folders that `datasets` saved."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -59,11 +59,25 @@ class Columns(Protocol):
 
     def class_names(self, name: str) -> tuple[str, ...]:
         """The names of the classes of a column of labels in the metadata, () if there are none."""
-        ...
+        return ()
 
     def encoded(self, name: str) -> Encoded:
         """A column of encoded images, of a binary type or a struct with binary `bytes`."""
         ...
+
+
+class InTables(Columns):
+    """The columns of a part in files that are tables, all with the same columns."""
+
+    def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
+        tables = [read(file) for file in files]
+        self.path, self.schema = files[0], tables[0].schema
+        check_one_schema(files, [table.schema for table in tables])
+        self._table = pa.concat_tables(tables)
+        self.rows = Rows(files, tuple(table.num_rows for table in tables))
+
+    def read(self, name: str) -> pa.ChunkedArray:
+        return self._table.column(name)
 
 
 def pick(
@@ -107,22 +121,26 @@ def label_column(
 
 
 def read_labels(
-    columns: Columns, label: str | None, classes: Sequence[str] | None, labelled: bool = True
-) -> tuple[Tensor, tuple[str, ...]]:
-    """The labels int64 `(N,)` in a column, and the names of the classes.
+    columns: Columns, label: str | None, names: Names
+) -> tuple[Tensor, Tensor, tuple[str, ...], Tensor | None]:
+    """What inputs of any kind have: ids, labels from a column, the names of classes, and weights.
 
-    Without a column, and where data that need not be `labelled` miss a label, all are 0 of one
-    class.
+    Without a column, and where data that need not be `labelled` miss a label, all labels are 0 of
+    one class. Data without rows raise `ArcalError`.
     """
-    if label is None or (not labelled and columns.read(label).null_count):
-        return torch.zeros(len(columns.rows), dtype=torch.int64), (UNLABELLED,)
-    return encode_labels(
-        columns.read(label),
-        label,
-        columns.rows.where,
-        names=columns.class_names(label),
-        classes=classes,
-    )
+    if not len(columns.rows):
+        raise ArcalError(f"{columns.path} has no rows: give a part with data")
+    if label is None or (not names.labelled and columns.read(label).null_count):
+        labels, classes = torch.zeros(len(columns.rows), dtype=torch.int64), (UNLABELLED,)
+    else:
+        labels, classes = encode_labels(
+            columns.read(label),
+            label,
+            columns.rows.where,
+            names=columns.class_names(label),
+            classes=names.classes,
+        )
+    return read_ids(columns), labels, classes, _read_weights(columns, names.weight)
 
 
 def read_ids(columns: Columns) -> Tensor:
@@ -146,7 +164,7 @@ def read_ids(columns: Columns) -> Tensor:
     return torch.from_numpy(column.cast(pa.int64(), safe=False).to_numpy().copy())
 
 
-def read_weights(columns: Columns, weight: str | None) -> Tensor | None:
+def _read_weights(columns: Columns, weight: str | None) -> Tensor | None:
     """The weights float64 `(N,)` in a column, at least 0 and not all 0; None if none is named."""
     if weight is None:
         return None

@@ -8,7 +8,7 @@ it.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,20 +20,11 @@ from arcal.errors import ArcalError
 
 
 class Contents:
-    """The digests of N files, by position; `path` gives the path of each.
-
-    >>> for name in "ab":
-    ...     _ = Path(f"{name}.png").write_text(name)
-    >>> contents = Contents(lambda i: Path("ab"[i] + ".png"), 2)
-    >>> before = contents.digest([0, 1])
-    >>> _ = Path("b.png").write_text("c")  # as long as it was
-    >>> contents.digest([0, 1]) == before
-    False
-    """
+    """The stamps and digests of N files, by position; `path` gives the path of each."""
 
     def __init__(self, path: Callable[[int], Path], N: int) -> None:
         self.path = path
-        self._known = np.zeros((N, 32), np.uint8)  # a stamp and a digest of each; zeros are unknown
+        self.known = np.zeros((N, 32), np.uint8)  # a stamp and a digest of each; zeros are unknown
 
     def read(self, position: int) -> bytes:
         """The bytes of a file, whose digest is known from then on."""
@@ -46,39 +37,17 @@ class Contents:
                 f"{self.path(position)}: the image cannot be read ({error.strerror})"
             ) from error
         digest = blake2b(data, digest_size=16).digest()
-        self._known[position] = np.frombuffer(stamp + digest, np.uint8)
+        self.known[position] = np.frombuffer(stamp + digest, np.uint8)
         return data
 
-    def known(self, positions: Sequence[int]) -> np.ndarray:
-        """What is known of files, uint8 `(n, 32)`, for `learn` in another process."""
-        return self._known[list(positions)]
-
-    def learn(self, positions: Sequence[int], known: np.ndarray) -> None:
-        """Take over what another process knows of files."""
-        rows = known.any(axis=1)
-        self._known[np.array(positions, np.int64)[rows]] = known[rows]
-
-    def stamp(self, positions: Sequence[int]) -> str:
-        """32 hexadecimal digits of sizes, inodes, and times of modification and change."""
-        every = blake2b(digest_size=16)
-        for position in positions:
-            every.update(self._stamp(position))
-        return every.hexdigest()
-
-    def digest(self, positions: Sequence[int]) -> str:
-        """32 hexadecimal digits of what the files hold; only those touched since are read."""
-        every = blake2b(digest_size=16)
-        for position in positions:
-            every.update(self.of(position))
-        return every.hexdigest()
-
-    def of(self, position: int) -> bytes:
-        """The digest of one file, 16 bytes."""
-        if self._known[position, :16].tobytes() != self._stamp(position):
+    def digest(self, position: int) -> bytes:
+        """The digest of what a file holds, 16 bytes; only one touched since is read."""
+        if self.known[position, :16].tobytes() != self.stamp(position):
             self.read(position)
-        return self._known[position, 16:].tobytes()
+        return self.known[position, 16:].tobytes()
 
-    def _stamp(self, position: int) -> bytes:
+    def stamp(self, position: int) -> bytes:
+        """16 bytes of its size, its inode, and its times of modification and change."""
         try:
             return _stamp(self.path(position).stat())
         except OSError as error:
@@ -91,33 +60,49 @@ def _stamp(about: os.stat_result) -> bytes:
 
 
 class Files(NamedTuple):
-    """The files of some inputs: their contents, and which of them."""
+    """The files of some inputs: their contents, and which of them.
+
+    >>> for name in "ab":
+    ...     _ = Path(f"{name}.png").write_text(name)
+    >>> files = Files(Contents(lambda i: Path("ab"[i] + ".png"), 2), [0, 1])
+    >>> before = files.digest()
+    >>> _ = Path("b.png").write_text("c")  # as long as it was
+    >>> files.digest() == before
+    False
+    """
 
     contents: Contents
     positions: list[int]
 
     def known(self) -> np.ndarray:
-        """What this process knows of them."""
-        return self.contents.known(self.positions)
+        """What this process knows of them, uint8 `(n, 32)`, for `learn` in another one."""
+        return self.contents.known[self.positions]
 
     def learn(self, known: np.ndarray) -> None:
         """Take over what another process knows of them."""
-        self.contents.learn(self.positions, known)
+        rows = known.any(axis=1)
+        self.contents.known[np.array(self.positions, np.int64)[rows]] = known[rows]
+
+    def stamp(self) -> str:
+        """32 hexadecimal digits of their stamps."""
+        return self._joined(self.contents.stamp)
+
+    def digest(self) -> str:
+        """32 hexadecimal digits of what they hold."""
+        return self._joined(self.contents.digest)
+
+    def _joined(self, fact: Callable[[int], bytes]) -> str:
+        return blake2b(b"".join(map(fact, self.positions)), digest_size=16).hexdigest()
 
     def evidence(self) -> dict[str, str]:
         """What is kept with whatever was computed of them."""
-        return {
-            "stamp": self.contents.stamp(self.positions),
-            "digest": self.contents.digest(self.positions),
-        }
+        return {"stamp": self.stamp(), "digest": self.digest()}
 
     def are(self, evidence: Any) -> bool:
         """Whether they hold what they held then; True where nothing was kept, as once it was."""
         if not isinstance(evidence, dict) or not evidence:
             return True
-        return evidence.get("stamp") == self.contents.stamp(self.positions) or evidence.get(
-            "digest"
-        ) == self.contents.digest(self.positions)
+        return evidence.get("stamp") == self.stamp() or evidence.get("digest") == self.digest()
 
 
 def files_of(part: Any, positions: Tensor | None = None) -> Files | None:

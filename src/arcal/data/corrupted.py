@@ -111,7 +111,7 @@ class Corrupted:
         assert self.cache is not None
         name = self.fingerprint().replace(" ", "_")
         if (files := files_of(self.part)) is not None:
-            name += f"-{files.contents.digest(files.positions)}"
+            name += f"-{files.digest()}"
         path = self.cache / f"{name}.npy"
         mapped = self._in_cache(path)
         while mapped is None and not path.exists():  # another process needs the room, too

@@ -1,9 +1,9 @@
 """Encoded images that are read by position: the protocol, and images that are files."""
 
 import os
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,7 @@ class Encoded(Protocol):
 
     def key(self, position: int) -> str:
         """What the data calls the image, such as its file name; "" if it has no name for it."""
-        ...
+        return ""
 
     def where(self, position: int) -> str:
         """Where the image is, for messages."""
@@ -35,7 +35,7 @@ class Encoded(Protocol):
 
     def content(self, positions: Sequence[int]) -> Iterator[bytes]:
         """What tells these images from others: their bytes, or the names and sizes of files."""
-        ...
+        return (data for data in self.read(positions) if isinstance(data, bytes))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Rows:
         return f"{self.files[-1]}, row {self.counts[-1] + row}"
 
 
-class InRows(ABC):
+class InRows(Encoded):
     """Images whose bytes are in the rows of files, which have numbers and no names."""
 
     def __init__(self, rows: Rows) -> None:
@@ -66,24 +66,11 @@ class InRows(ABC):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def key(self, position: int) -> str:
-        """No name: a row is known by its number."""
-        return ""
-
     def where(self, position: int) -> str:
-        """The file and the row in it."""
         return self.rows.where(position)
 
-    @abstractmethod
-    def read(self, positions: Sequence[int]) -> Iterator[bytes | None]:
-        """The bytes at these positions."""
 
-    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes of the images."""
-        return (data or b"" for data in self.read(positions))
-
-
-class Files:
+class Files(Encoded):
     """Images that are files: `names` are their paths relative to `folder`, or absolute ones.
 
     `rows` are the rows of a table that named them, if one did.
@@ -94,13 +81,16 @@ class Files:
         # references to them would copy those into every worker process.
         self._names = np.array([os.fsencode(name) for name in names])
         self.folder, self.rows = folder, rows
-        self.contents = Contents(self.path, len(self._names))
+
+    @cached_property
+    def contents(self) -> Contents:
+        """What the files hold, as far as it is known."""
+        return Contents(self.path, len(self))
 
     def __len__(self) -> int:
         return len(self._names)
 
     def key(self, position: int) -> str:
-        """The name of the file, as it was given."""
         return os.fsdecode(self._names[position])
 
     def path(self, position: int) -> Path:
@@ -113,7 +103,6 @@ class Files:
         return f"{self.rows.where(position)} ({path})" if self.rows else path
 
     def read(self, positions: Sequence[int]) -> Iterator[Path]:
-        """The paths of the files at these positions."""
         return map(self.path, positions)
 
     def content(self, positions: Sequence[int]) -> Iterator[bytes]:

@@ -6,12 +6,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from arcal.data.contents import Contents, Files
+from arcal.data.contents import Files
+from arcal.data.encoded import Files as ImageFiles
 from arcal.data.images import pixels_of, read_image, resize_and_crop
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.errors import ArcalError
@@ -39,7 +39,6 @@ class Folder:
     torch.Size([1, 3, 28, 28])
     """
 
-    _contents: Contents | None = None
     _draws: Tensor | None = None
     """Random numbers `(5, N)` in [0, 1) for random views: four for the box, one for the flip."""
 
@@ -55,12 +54,11 @@ class Folder:
                 f"{self.root} has no class folders: give a folder that holds CLASS/IMAGE"
             )
         files = [image_files(self.root / folder) for folder in self.classes]
-        # One array of bytes: Python strings for a million files would take 100 MB, and counting
-        # references to them would copy those into every worker process.
-        self._files = np.concatenate(files)
         counts = torch.tensor([len(names) for names in files])
         self.labels = torch.arange(len(self.classes)).repeat_interleave(counts)
-        self.ids = torch.arange(len(self.labels))
+        self.ids = self._rows = torch.arange(len(self.labels))
+        pairs = zip(self.classes, files, strict=True)
+        self._files = ImageFiles(self.root, [f"{c}/{name}" for c, names in pairs for name in names])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -72,8 +70,7 @@ class Folder:
 
     def path(self, position: int) -> Path:
         """The path of the image at this position."""
-        label = int(self.labels[position])
-        return self.root / self.classes[label] / os.fsdecode(self._files[position])
+        return self._files.path(int(self._rows[position]))
 
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, 3, size, size)`, decoded now."""
@@ -88,7 +85,7 @@ class Folder:
         if self._draws is not None:
             image = read_image(path, str(path), rgb=True)
             return self._random_view(image, self._draws[:, position])
-        whole = BytesIO(self._known.read(position))
+        whole = BytesIO(self._files.contents.read(int(self._rows[position])))
         return resize_and_crop(read_image(whole, str(path), rgb=True), self.size)
 
     def at_random(self, generator: torch.Generator) -> "Folder":
@@ -99,7 +96,6 @@ class Folder:
         and flipped horizontally half the time.
         """
         part = copy.copy(self)
-        part._contents = None
         part._draws = torch.rand(5, len(self), generator=generator)
         return part
 
@@ -114,24 +110,17 @@ class Folder:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions = positions_of(ids, self)
         part = copy.copy(self)
-        part._contents = None
         part.name = name or self.name
         part.ids, part.labels = self.ids[positions], self.labels[positions]
-        part._files = self._files[positions.numpy()]
+        part._rows = self._rows[positions]
         part._draws = None if self._draws is None else self._draws[:, positions]
         check_ids_and_labels(part.name, part.ids, part.labels, len(part.classes))
         return part
 
-    @property
-    def _known(self) -> Contents:
-        if self._contents is None:
-            self._contents = Contents(self.path, len(self))
-        return self._contents
-
     def files(self, positions: Tensor | None = None) -> Files:
         """The files at these positions, or all, whose contents the fingerprint does not know."""
-        chosen = range(len(self)) if positions is None else positions.tolist()
-        return Files(self._known, list(chosen))
+        rows = self._rows if positions is None else self._rows[positions]
+        return Files(self._files.contents, rows.tolist())
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, image size, file names and sizes.
@@ -139,14 +128,7 @@ class Folder:
         Names are relative to the root, so a folder that is moved keeps its fingerprint. What the
         files hold is in `files`.
         """
-        return fingerprint_of(self, map(self._name_and_size, range(len(self))))
-
-    def _name_and_size(self, position: int) -> bytes:
-        path = self.path(position)
-        try:
-            return os.fsencode(f"{path.parent.name}/{path.name} {path.stat().st_size}\0")
-        except OSError as error:
-            raise ArcalError(f"{path} cannot be read ({error.strerror})") from error
+        return fingerprint_of(self, self._files.content(self._rows.tolist()))
 
 
 def class_folders(root: Path) -> tuple[str, ...]:
@@ -170,12 +152,12 @@ def is_image_file(entry: os.DirEntry[str]) -> bool:
     return entry.name[0] != "." and entry.name.lower().endswith(SUFFIXES) and entry.is_file()
 
 
-def image_files(folder: Path) -> np.ndarray:
-    """The sorted names of the image files in a folder, as bytes `(N,)`; N = 0 raises an error."""
+def image_files(folder: Path) -> list[str]:
+    """The sorted names of the image files in a folder; none raises an error."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if is_image_file(entry)]
     if not names:
         raise ArcalError(
             f"{folder} holds no image file ({', '.join(SUFFIXES)}): add images or remove the folder"
         )
-    return np.array([os.fsencode(name) for name in sorted(names)])
+    return sorted(names)

@@ -4,9 +4,10 @@ import os
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
+import torch
 from PIL import Image
 
+from arcal.data.encoded import Files
 from arcal.data.folder import Folder, image_files
 from arcal.data.images import read_image
 from arcal.data.part import Part, fingerprint_of
@@ -25,11 +26,14 @@ class Cropped(Folder):
 
     def __init__(self, root: Path, clean: Folder, name: str) -> None:
         self.root, self.name, self.size, self.classes = root, name, clean.size, clean.classes
-        self.ids, self.labels, self._files = clean.ids, clean.labels, clean._files
+        self.ids, self.labels = clean.ids, clean.labels
+        self._rows = torch.arange(len(clean))
+        self._files = Files(root, [clean._files.key(row) for row in clean._rows.tolist()])
 
     def _image(self, position: int) -> Image.Image:
         path = self.path(position)
-        image = read_image(BytesIO(self._known.read(position)), str(path), rgb=True)
+        data = self._files.contents.read(int(self._rows[position]))
+        image = read_image(BytesIO(data), str(path), rgb=True)
         if image.size != CROP:
             raise ArcalError(
                 f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "
@@ -40,7 +44,7 @@ class Cropped(Folder):
     def fingerprint(self) -> str:
         """Like that of `Folder`, but also of type and intensity, as file sizes might not differ."""
         which = os.fsencode(f"{self.root.parent.name}/{self.root.name}\0")
-        return fingerprint_of(self, [which, *map(self._name_and_size, range(len(self)))])
+        return fingerprint_of(self, [which, *self._files.content(self._rows.tolist())])
 
 
 def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
@@ -61,10 +65,11 @@ def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
                 f"{folder} is missing, but {clean.name} has images of that class: unpack the "
                 "official archive again"
             )
-        missing = np.setdiff1d(part._files[(part.labels == label).numpy()], image_files(folder))
-        if len(missing):
+        positions = (part.labels == label).nonzero()[:, 0].tolist()
+        names = {part.path(position).name for position in positions}
+        if missing := sorted(names - {*image_files(folder)}):
             raise ArcalError(
-                f"{folder / os.fsdecode(missing[0])} is missing, one of {len(missing)} images of "
+                f"{folder / missing[0]} is missing, one of {len(missing)} images of "
                 f"{clean.name}: unpack the official archive again"
             )
     return part

@@ -17,9 +17,7 @@ from arcal.data.columns import (
     encoded_images,
     image_column,
     label_column,
-    read_ids,
     read_labels,
-    read_weights,
 )
 from arcal.data.encoded import Encoded
 from arcal.data.image_files import list_images
@@ -27,7 +25,7 @@ from arcal.data.labels import encode_labels
 from arcal.data.npz import read_npz
 from arcal.data.open_columns import open_columns
 from arcal.data.sources import Format
-from arcal.data.tar_shards import Shards
+from arcal.data.tar_shards import read_shards
 from arcal.errors import ArcalError
 
 
@@ -51,17 +49,17 @@ def list_part(
     if format == "tar":
         return _tar(paths, names)
     if format == "npz":
-        return _npz(paths, part, names)
+        file, *others = paths
+        if others:
+            raise ArcalError(f"{file.parent} holds several .npz files: name one of them")
+        return Listing(*read_npz(file, part, names))
     if format == "cifar":
         return _cifar(paths[0], part, name, names)
     columns = open_columns(format, paths)
     image = image_column(columns, names.image)
     label = label_column(columns, LABELS, names.label, names.labelled)
-    if not len(columns.rows):
-        raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    labels, classes = read_labels(columns, label, names.classes, names.labelled)
-    images = encoded_images(columns, image)
-    return Listing(read_ids(columns), labels, classes, read_weights(columns, names.weight), images)
+    ids, labels, classes, weights = read_labels(columns, label, names)
+    return Listing(ids, labels, classes, weights, encoded_images(columns, image))
 
 
 def _folder(root: Path, names: Names) -> Listing:
@@ -80,40 +78,14 @@ def _folder(root: Path, names: Names) -> Listing:
 
 
 def _tar(paths: tuple[Path, ...], names: Names) -> Listing:
-    shards = Shards(paths, names)
-    if shards.labels.null_count:
-        labels, classes = torch.zeros(len(shards.labels), dtype=torch.int64), (UNLABELLED,)
+    images, column, counts = read_shards(paths, names)
+    if column.null_count:
+        labels, classes = torch.zeros(len(images), dtype=torch.int64), (UNLABELLED,)
     else:
         name = names.label or "label"
-        labels, classes = encode_labels(shards.labels, name, shards.where, classes=names.classes)
-    weights = None
-    if names.weight is not None and shards.weights is not None:
-        weights = as_weights(shards.weights, names.weight, shards.where)
-    return Listing(torch.arange(len(labels)), labels, classes, weights, shards.images)
-
-
-def _npz(paths: tuple[Path, ...], part: str, names: Names) -> Listing:
-    file, *others = paths
-    if others:
-        raise ArcalError(f"{file.parent} holds several .npz files: name one of them")
-    arrays = read_npz(file, part, names)
-
-    def where(row: int) -> str:
-        return f"{file}, row {row}"
-
-    labels, classes = encode_labels(
-        arrays.labels,
-        arrays.label_name,
-        where,
-        names=arrays.classes,
-        classes=names.classes,
-        numbers_are_names=True,
-    )
-    weights = None
-    if names.weight is not None:
-        values = pa.chunked_array([pa.array(arrays.weights)])
-        weights = as_weights(values, names.weight, where)
-    return Listing(arrays.ids, labels, classes, weights, arrays.images)
+        labels, classes = encode_labels(column, name, images.where, classes=names.classes)
+    weights = None if counts is None else as_weights(counts, str(names.weight), images.where)
+    return Listing(torch.arange(len(images)), labels, classes, weights, images)
 
 
 def _cifar(path: Path, part: str, name: str, names: Names) -> Listing:

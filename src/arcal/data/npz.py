@@ -1,31 +1,21 @@
 """Arrays of images and labels in a file of NumPy, `.npz`."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
 
-from arcal.data.columns import UNLABELLED, Names
+from arcal.data.columns import UNLABELLED, Names, as_weights
+from arcal.data.encoded import Rows
+from arcal.data.labels import encode_labels
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
 IMAGES = ("images", "image", "x")
 LABELS = ("labels", "label", "y")
 PARTS = {"test": "test", "val": "validation", "valid": "validation", "train": "train"}
-
-
-class Arrays(NamedTuple):
-    """The arrays of a part: images uint8 `(N, C, H, W)`, labels, and what else there is."""
-
-    images: np.ndarray
-    labels: pa.ChunkedArray
-    label_name: str
-    ids: Tensor
-    classes: tuple[str, ...]
-    weights: np.ndarray | None
 
 
 def parts_in(file: Path) -> tuple[str, ...]:
@@ -42,12 +32,14 @@ def parts_in(file: Path) -> tuple[str, ...]:
     return ("",) if _first(keys, IMAGES) is not None else parts or ("",)
 
 
-def read_npz(file: Path, part: str, names: Names) -> Arrays:
-    """The arrays of a part; `names` has the keys that cannot be guessed.
+def read_npz(
+    file: Path, part: str, names: Names
+) -> tuple[Tensor, Tensor, tuple[str, ...], Tensor | None, np.ndarray]:
+    """The ids, labels, classes, weights and images of a part, uint8 `(N, C, H, W)`.
 
-    Images are uint8 `(N, H, W)`, `(N, H, W, C)` or `(N, C, H, W)` with C = 1 or 3. Optional are
-    `ids`, integers, and `classes`, the names of the classes. Arrays that are missing, have another
-    type or do not fit together raise `ArcalError`.
+    `names` has the keys that cannot be guessed. Images are uint8 `(N, H, W)`, `(N, H, W, C)` or
+    `(N, C, H, W)` with C = 1 or 3. Optional are `ids`, integers, and `classes`, the names of the
+    classes. Arrays that are missing, have another type or do not fit together raise `ArcalError`.
     """
     keys = _keys(file)
     words = [word for word, name in PARTS.items() if name == part] if part else []
@@ -97,14 +89,20 @@ def read_npz(file: Path, part: str, names: Names) -> Arrays:
             )
     if not np.issubdtype(ids.dtype, np.integer):
         raise ArcalError(f"{file}: ids are of type {ids.dtype}: give integers")
-    return Arrays(
-        pixels,
-        pa.chunked_array([_column(labels.reshape(N), f"{file}: {label}")]),
+    rows = Rows((file,), (N,))
+    numbers, known = encode_labels(
+        _column(labels.reshape(N), f"{file}: {label}"),
         label,
-        torch.from_numpy(ids.reshape(N).astype(np.int64)),
-        class_names(classes),
-        None if weights is None else weights.reshape(N),
+        rows.where,
+        names=class_names(classes),
+        classes=names.classes,
+        numbers_are_names=True,
     )
+    counts = None
+    if weights is not None:
+        column = pa.chunked_array([pa.array(weights.reshape(N))])
+        counts = as_weights(column, str(weight), rows.where)
+    return torch.from_numpy(ids.reshape(N).astype(np.int64)), numbers, known, counts, pixels
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:
@@ -166,9 +164,9 @@ def _first(keys: list[str], names: tuple[str | None, ...]) -> str | None:
     return next((name for name in names if name in keys), None)
 
 
-def _column(labels: np.ndarray, where: str) -> pa.Array:
+def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
     try:
-        return pa.array(labels)
+        return pa.chunked_array([pa.array(labels)])
     except (pa.ArrowException, TypeError) as error:
         raise ArcalError(
             f"{where} is of type {labels.dtype}: labels are numbers or names of classes"

@@ -4,7 +4,9 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from arcal.data.contents import Files
 from arcal.data.encoded import Encoded
 from arcal.data.encoded import Files as ImageFiles
 from arcal.data.images import UnreadableImageError
-from arcal.data.part import Broken, InMemory, Part, check_rows, fingerprint_of, subset_of
+from arcal.data.part import Broken, InMemory, Labelled, Part, check_rows, fingerprint_of
 from arcal.data.upright import HEADER, Header, read_header
 from arcal.data.views import ADVICE, View
 
@@ -23,7 +25,7 @@ MISSING = "it has no bytes: embed the image in the file"
 
 
 @dataclass(frozen=True, eq=False)
-class OnDemand:
+class OnDemand(Labelled):
     """A part whose images are files, members of tar files or rows, decoded when they are read.
 
     `encoded` are the images of the whole data, `rows` int64 `(N,)` the places of this part's in it,
@@ -43,10 +45,8 @@ class OnDemand:
     'pets/dog/1.png'
     """
 
-    name: str
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    BY_ROW: ClassVar = (*Labelled.BY_ROW, "rows")
+
     encoded: Encoded
     rows: Tensor
     view: View
@@ -61,9 +61,6 @@ class OnDemand:
     def shape(self) -> tuple[int, int, int]:
         """The shape (C, H, W) of an image."""
         return self.view.shape
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
     def key(self, position: int) -> str:
         """What the data calls the image, such as "cat/1.png"; "" if it has no name for it."""
@@ -94,10 +91,6 @@ class OnDemand:
         rows = self.rows if positions is None else self.rows[positions]
         return Files(self.encoded.contents, rows.tolist())
 
-    def subset(self, ids: Tensor, name: str | None = None) -> "OnDemand":
-        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        return subset_of(self, ids, "rows", name=name or self.name)
-
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, view, weights and content.
 
@@ -109,11 +102,9 @@ class OnDemand:
     @cached_property
     def _fingerprint(self) -> str:
         view = f"{self.view.resize} {self.view.interpolation}".encode()
-        blocks = self.rows.split(BLOCK)
-        content = (piece for rows in blocks for piece in self.encoded.content(rows.tolist()))
-        return fingerprint_of(
-            self, (piece for pieces in ([view], content) for piece in pieces), self.weights
-        )
+        blocks = (self.encoded.content(rows.tolist()) for rows in self.rows.split(BLOCK))
+        content = chain.from_iterable(blocks)
+        return fingerprint_of(self, chain([view], content), self.weights)
 
 
 def read_headers(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _shared_files(first: Files, second: Files) -> int | None:
     if sum(int(size[mask].sum()) for size, mask in zip(sizes, same, strict=True)) > MOST_BYTES:
         return None
     digests = [
-        [files.contents.of(i) for i, chosen in zip(files.positions, mask, strict=True) if chosen]
+        list(map(files.contents.digest, compress(files.positions, mask)))
         for files, mask in zip((first, second), same, strict=True)
     ]
     known = set(digests[1])

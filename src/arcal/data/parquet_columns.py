@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from arcal.data.columns import check_one_schema, image_bytes
+from arcal.data.columns import Columns, check_one_schema, image_bytes
 from arcal.data.encoded import InRows, Rows
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
@@ -20,7 +20,7 @@ CACHE = 256 * 2**20
 """Bytes of row groups that are held, besides the one that is being read."""
 
 
-class ParquetColumns:
+class ParquetColumns(Columns):
     """The columns of a part's files, which must have the same names and types."""
 
     def __init__(self, files: tuple[Path, ...]) -> None:
@@ -35,7 +35,6 @@ class ParquetColumns:
         self.rows = Rows(files, tuple(map(sum, self._groups)))
 
     def read(self, name: str) -> pa.ChunkedArray:
-        """A whole column."""
         chunks = []
         for file in self.rows.files:
             with opened(file) as parquet:
@@ -43,15 +42,11 @@ class ParquetColumns:
         return pa.chunked_array(chunks, self.schema.field(name).type)
 
     def class_names(self, name: str) -> tuple[str, ...]:
-        """The names of the classes of a column of labels in the metadata, () if there are none.
-
-        Files that disagree raise `ArcalError`.
-        """
+        """As in the metadata of all files; those that disagree raise `ArcalError`."""
         pairs = zip(self.rows.files, self._schemas, strict=True)
         return agreed((names_of(schema.metadata or {}, name, file), file) for file, schema in pairs)
 
     def encoded(self, name: str) -> "RowGroups":
-        """A column of encoded images."""
         kind = self.schema.field(name).type
         path = f"{name}.bytes" if pa.types.is_struct(kind) else name
         return RowGroups(self.rows, self._groups, path)

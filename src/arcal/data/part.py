@@ -4,12 +4,13 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from itertools import chain
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from arcal.arrays import places_of
+from arcal.arrays import bytes_of, places_of
 from arcal.errors import ArcalError
 
 
@@ -66,27 +67,6 @@ class Part(Protocol):
         ...
 
 
-class Labelled(Protocol):
-    """Ids `(N,)` and labels `(N,)` of inputs of one shape, whatever they are."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def ids(self) -> Tensor: ...
-
-    @property
-    def labels(self) -> Tensor: ...
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    def __len__(self) -> int: ...
-
-
-P = TypeVar("P", bound=Labelled)
-
-
 @dataclass(frozen=True)
 class Broken:
     """An image that cannot be read: its id, where it is, and why.
@@ -104,7 +84,37 @@ class Broken:
 
 
 @dataclass(frozen=True, eq=False)
-class InMemory:
+class Labelled:
+    """A part whose inputs have ids and labels int64 `(N,)`, of Z `classes`, and other rows.
+
+    `BY_ROW` are the fields that have a row an input; of texts it is a tuple of N.
+    """
+
+    BY_ROW: ClassVar[tuple[str, ...]] = ("ids", "labels", "weights")
+
+    name: str
+    ids: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def subset(self, ids: Tensor, name: str | None = None) -> Self:
+        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
+        positions = positions_of(ids, self)
+        changed: dict[str, Any] = {"name": name or self.name}
+        for field in self.BY_ROW:
+            rows = getattr(self, field)
+            if isinstance(rows, tuple):
+                changed[field] = tuple(rows[position] for position in positions.tolist())
+            elif rows is not None:
+                changed[field] = rows[positions]
+        return dataclasses.replace(self, **changed)
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory(Labelled):
     """A part whose images are one tensor `pixels`, uint8 `(N, C, H, W)`, in memory.
 
     `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names.
@@ -122,10 +132,8 @@ class InMemory:
               [2, 2]]]], dtype=torch.uint8)
     """
 
-    name: str
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    BY_ROW: ClassVar = (*Labelled.BY_ROW, "pixels")
+
     pixels: Tensor
     weights: Tensor | None = None
     how: str = "as they are"
@@ -145,9 +153,6 @@ class InMemory:
         _, C, H, W = self.pixels.shape
         return C, H, W
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     def key(self, position: int) -> str:
         """Nothing: the images in memory have ids, but no names."""
         return ""
@@ -160,13 +165,9 @@ class InMemory:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]
 
-    def subset(self, ids: Tensor, name: str | None = None) -> Self:
-        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        return subset_of(self, ids, "pixels", name=name or self.name)
-
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, shape, pixels and weights."""
-        return fingerprint_of(self, [self.pixels.contiguous().numpy().data], self.weights)
+        return fingerprint_of(self, [bytes_of(self.pixels)], self.weights)
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:
@@ -220,7 +221,7 @@ def check_weights(name: str, weights: Tensor | None, N: int) -> None:
         )
 
 
-def positions_of(ids: Tensor, part: Labelled) -> Tensor:
+def positions_of(ids: Tensor, part: Any) -> Tensor:
     """The positions of these ids `(B,)` in a part, int64 `(B,)`; an unknown id raises an error."""
     if ids.dtype != torch.int64 or ids.ndim != 1:
         raise ArcalError(
@@ -237,31 +238,12 @@ def positions_of(ids: Tensor, part: Labelled) -> Tensor:
     return places
 
 
-def subset_of(part: P, ids: Tensor, *by_row: str, **changed: Any) -> P:
-    """A part with only these ids, in their order; an unknown id raises `ArcalError`.
-
-    `by_row` are the fields that have a row an input beside ids, labels and weights, and `changed`
-    what else is other than it was.
-    """
-    positions = positions_of(ids, part)
-    for name in ("ids", "labels", "weights", *by_row):
-        values = getattr(part, name)
-        changed[name] = None if values is None else values[positions]
-    return dataclasses.replace(part, **changed)  # pyright: ignore[reportArgumentType]
-
-
 def fingerprint_of(
-    part: Labelled,
-    content: Iterable[bytes | memoryview],
-    weights: Tensor | None = None,
+    part: Any, content: Iterable[bytes | memoryview], weights: Tensor | None = None
 ) -> str:
     """16 hexadecimal digits of the SHA-256 of shape, ids, labels, content and weights, if any."""
     digest = hashlib.sha256(repr(part.shape).encode())
-    for tensor in (part.ids, part.labels):
-        digest.update(tensor.contiguous().numpy().data)
-    for piece in content:
+    weighted = () if weights is None else (b"weights", bytes_of(weights))
+    for piece in chain((bytes_of(part.ids), bytes_of(part.labels)), content, weighted):
         digest.update(piece)
-    if weights is not None:
-        digest.update(b"weights")
-        digest.update(weights.contiguous().numpy().data)
     return digest.hexdigest()[:16]

@@ -4,23 +4,24 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from arcal.arrays import bytes_of
 from arcal.data.columns import (
     ID,
     Columns,
+    Names,
     label_column,
     numbers,
     pick,
-    read_ids,
     read_labels,
-    read_weights,
 )
 from arcal.data.open_columns import open_columns
-from arcal.data.part import check_rows, fingerprint_of, subset_of
+from arcal.data.part import Labelled, check_rows, fingerprint_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -31,7 +32,7 @@ INDEX = "__index_level_"  # pandas writes its index as such a column
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class Table(Labelled):
     r"""One part of a table: N rows of D numbers with stable ids.
 
     `rows` are float32 `(N, D)` and finite, `columns` the D names, `ids` unique int64 `(N,)`,
@@ -47,10 +48,8 @@ class Table:
     tensor([[1., 0.]])
     """
 
-    name: str
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    BY_ROW: ClassVar = (*Labelled.BY_ROW, "rows")
+
     columns: tuple[str, ...]
     rows: Tensor
     weights: Tensor | None = None
@@ -76,9 +75,6 @@ class Table:
         """The shape (D,) of a row."""
         return (len(self.columns),)
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
     @cached_property
     def bounds(self) -> tuple[Tensor, Tensor]:
         """The least and the greatest number in each column of this part, float32 `(D,)` each."""
@@ -86,14 +82,10 @@ class Table:
             raise ArcalError(f"{self.name} has no rows, and so no bounds: give at least one")
         return self.rows.amin(0), self.rows.amax(0)
 
-    def subset(self, ids: Tensor) -> "Table":
-        """The table with only these ids, in their order; an unknown id raises `ArcalError`."""
-        return subset_of(self, ids, "rows")
-
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, columns, rows and weights."""
         columns = "\0".join(self.columns).encode()
-        return fingerprint_of(self, [columns, self.rows.contiguous().numpy().data], self.weights)
+        return fingerprint_of(self, [columns, bytes_of(self.rows)], self.weights)
 
 
 def load_table(
@@ -128,11 +120,9 @@ def load_table(
     data = open_columns(there.format, paths)
     label = _label(data, label, labelled)
     features = _features(data, label, columns, weight)
-    N = len(data.rows)
-    if not N:
-        raise ArcalError(f"{data.path} has no rows: give a part with data")
-    labels, names = read_labels(data, label, classes, labelled)
-    rows = np.empty((N, len(features)), np.float32)
+    names = Names(None, label, weight, classes, labelled)
+    ids, labels, known, weights = read_labels(data, label, names)
+    rows = np.empty((len(ids), len(features)), np.float32)
     for d, feature in enumerate(features):
         values = numbers(data.read(feature), feature, data.rows.where)
         with np.errstate(over="ignore"):
@@ -143,10 +133,8 @@ def load_table(
                 f"{data.rows.where(int(wrong[0]))}: {feature} is {values[wrong[0]]:g}, too large "
                 "for float32: rescale the column"
             )
-    weights = read_weights(data, weight)
-    ids = read_ids(data)
-    log.info(f"read {name} from {source}: {N:,} rows of {len(features)} columns")
-    return Table(name, ids, labels, names, tuple(features), torch.from_numpy(rows), weights)
+    log.info(f"read {name} from {source}: {len(ids):,} rows of {len(features)} columns")
+    return Table(name, ids, labels, known, tuple(features), torch.from_numpy(rows), weights)
 
 
 def _label(data: Columns, label: str | None, labelled: bool) -> str | None:

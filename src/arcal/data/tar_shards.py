@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from arcal.data.columns import Names
+from arcal.data.encoded import Encoded
 from arcal.data.folder import SUFFIXES
 from arcal.errors import ArcalError
 from arcal.files import parse_json
@@ -17,7 +18,7 @@ CLASS, RECORD = "cls", "json"
 RECORD_LABELS = ("label", "labels", "cls", "class", "target")
 
 
-class Members:
+class Members(Encoded):
     """Images that are members of tar files; each is read by its place, so any order is as fast."""
 
     def __init__(
@@ -31,15 +32,12 @@ class Members:
         return len(self._keys)
 
     def key(self, position: int) -> str:
-        """The name of the sample, without its ending."""
         return self._keys[position].decode()
 
     def where(self, position: int) -> str:
-        """The shard and the name of the sample."""
         return f"{self.shards[self._places[position, 0]]}, {self.key(position)}"
 
     def read(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes at these positions."""
         for position in positions:
             shard, offset, size = self._places[position].tolist()
             try:
@@ -51,12 +49,10 @@ class Members:
                     f"{self.shards[shard]} cannot be read ({error.strerror})"
                 ) from error
 
-    def content(self, positions: Sequence[int]) -> Iterator[bytes]:
-        """The bytes of the images."""
-        return self.read(positions)
 
-
-class Shards:
+def read_shards(
+    files: tuple[Path, ...], names: Names
+) -> tuple[Members, pa.ChunkedArray, pa.ChunkedArray | None]:
     """The samples of tar files in their order: their images, labels, and weights if named.
 
     Names are of an ending or, for labels, a field of the JSON record; by default the image is the
@@ -64,58 +60,51 @@ class Shards:
     `label` of NAME.json. Unless the data need be `labelled`, a sample may lack one, null. A sample
     without image or label, or with two of them, and a file that is no tar file raise `ArcalError`.
     """
+    label, weight = names.label, names.weight
+    places, keys, labels, weights = [], [], [], []
+    for shard, file in enumerate(files):
+        for key, sample in samples(file, {CLASS, RECORD, label}):
+            places.append((shard, *_place(file, key, sample, names.image)))
+            keys.append(key)
+            fields = _record(file, key, sample)
+            labels.append(_label_in(file, key, sample, fields, names))
+            weights.append(fields.get(weight) if weight else None)
+    if not places:
+        raise ArcalError(f"{files[0]} has no images: give a part with data")
+    counts = _column(weights, weight, files) if weight else None
+    return Members(files, places, keys), _column(labels, label or "label", files), counts
 
-    def __init__(self, files: tuple[Path, ...], names: Names) -> None:
-        self._names, label, weight = names, names.label, names.weight
-        places, self.keys, labels, weights = [], [], [], []
-        for shard, file in enumerate(files):
-            for key, sample in samples(file, {CLASS, RECORD, label}):
-                place = self._place(file, key, sample)
-                places.append((shard, *place))
-                self.keys.append(key)
-                fields = _record(file, key, sample)
-                labels.append(self._label_in(file, key, sample, fields))
-                weights.append(fields.get(weight) if weight else None)
-        if not places:
-            raise ArcalError(f"{files[0]} has no images: give a part with data")
-        self.images = Members(files, places, self.keys)
-        self.labels = _column(labels, label or "label", files)
-        self.weights = _column(weights, weight, files) if weight else None
 
-    def where(self, position: int) -> str:
-        """The shard and the name of the sample."""
-        return self.images.where(position)
+def _place(file: Path, key: str, sample: dict[str, Any], image: str | None) -> tuple[int, int]:
+    if image is not None:
+        endings = [ending for ending in sample if ending == image.lower().lstrip(".")]
+    else:
+        endings = [ending for ending in sample if f".{ending}" in SUFFIXES]
+    if len(endings) != 1:
+        what = f"{len(endings)} images" if endings else f"no image (it has {', '.join(sample)})"
+        raise ArcalError(
+            f"{file}, {key} has {what}: give one each, or name the ending with --image"
+        )
+    return sample[endings[0]][:2]
 
-    def _place(self, file: Path, key: str, sample: dict[str, Any]) -> tuple[int, int]:
-        if self._names.image is not None:
-            image = self._names.image.lower().lstrip(".")
-            endings = [ending for ending in sample if ending == image]
-        else:
-            endings = [ending for ending in sample if f".{ending}" in SUFFIXES]
-        if len(endings) != 1:
-            what = f"{len(endings)} images" if endings else f"no image (it has {', '.join(sample)})"
-            raise ArcalError(
-                f"{file}, {key} has {what}: give one each, or name the ending with --image"
-            )
-        return sample[endings[0]][:2]
 
-    def _label_in(
-        self, file: Path, key: str, sample: dict[str, Any], fields: dict[str, Any]
-    ) -> int | float | str | None:
-        if (label := self._names.label) is not None:
-            value = fields.get(label, _text(file, key, sample, label))
-        else:
-            value = _text(file, key, sample, CLASS)
-            if value is None:
-                value = next((fields[name] for name in RECORD_LABELS if name in fields), None)
-        if value is None and not self._names.labelled:
-            return None
-        if value is None or isinstance(value, list | dict):
-            raise ArcalError(
-                f"{file}, {key} has no label: add {key}.cls or a field of {key}.json, and name "
-                "that with --label"
-            )
-        return value
+def _label_in(
+    file: Path, key: str, sample: dict[str, Any], fields: dict[str, Any], names: Names
+) -> int | float | str | None:
+    if names.label is not None:
+        value = fields.get(names.label, _text(file, key, sample, names.label))
+    else:
+        value = _text(file, key, sample, CLASS)
+        if value is None:
+            value = next((fields[name] for name in RECORD_LABELS if name in fields), None)
+    if value is None and not names.labelled:
+        return None
+    if value is None or isinstance(value, list | dict):
+        raise ArcalError(
+            f"{file}, {key} has no label: add {key}.cls or a field of {key}.json, and name "
+            "that with --label"
+        )
+    return value
 
 
 def samples(file: Path, texts: set[str | None]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -1,66 +1,55 @@
 """The columns of CSV files and of files of JSON lines, read whole into memory."""
 
 import csv
+import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pyarrow as pa
+import pyarrow.compute
 from pyarrow import csv as arrow_csv
 
-from arcal.data.columns import check_one_schema
-from arcal.data.encoded import Rows
+from arcal.data.columns import InTables
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json
 
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
 DELIMITERS = (",", "\t", ";")
+DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
 BLOCK = 64 * 2**20  # bytes: the longest row
 
 
-class TextTable:
+class TextTable(InTables):
     """The columns of a part in text files, which must have the same columns.
 
     Those of CSV are all of text; those of JSON lines have the types of JSON.
     """
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
-        tables = [read(file) for file in files]
-        self.path, self.schema = files[0], tables[0].schema
-        check_one_schema(files, [table.schema for table in tables])
+        super().__init__(files, read)
         names = self.schema.names
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ArcalError(f"{self.path} has {names.count(twice)} columns {twice}: leave one")
-        self._table = pa.concat_tables(tables)
-        self.rows = Rows(files, tuple(table.num_rows for table in tables))
-
-    def read(self, name: str) -> pa.ChunkedArray:
-        """A whole column."""
-        return self._table.column(name)
-
-    def class_names(self, name: str) -> tuple[str, ...]:
-        """Nothing: text files have no metadata."""
-        return ()
 
     def encoded(self, name: str) -> NoReturn:
-        """Text files hold no encoded images."""
         raise ArcalError(f"{self.path}: column {name} holds no images: name their files instead")
 
 
 def read_csv(file: Path) -> pa.Table:
     """A CSV file with a header, as columns of text; an empty field without quotes is missing.
 
-    The fields are separated by commas, or by tabs or semicolons if the header has no comma. A file
-    that is empty, is not UTF-8 or has rows of different lengths raises `ArcalError`.
+    The fields are separated by commas, or by tabs or semicolons if the header has no comma; beside
+    semicolons decimal commas become points. A file that is empty, is not UTF-8 or has rows of
+    different lengths raises `ArcalError`.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as text:
-            line = text.readline()
-            delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
-            text.seek(0)
-            header = next(csv.reader(text, delimiter=delimiter), [])
+        delimiter, header = csv_header(file)
         if not header:
             raise ArcalError(f"{file} is empty: give a CSV file with a header and rows")
-        return arrow_csv.read_csv(
+        table = arrow_csv.read_csv(
             file,
             read_options=arrow_csv.ReadOptions(block_size=BLOCK),
             parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
@@ -71,10 +60,43 @@ def read_csv(file: Path) -> pa.Table:
                 quoted_strings_can_be_null=False,
             ),
         )
+        if delimiter == ";":
+            columns = [with_points(column) for column in table.columns]
+            table = pa.table(columns, names=table.column_names)
+        return table
     except UnicodeDecodeError as error:
         raise ArcalError(f"{file} is not UTF-8: save it as UTF-8") from error
     except (pa.ArrowException, OSError, csv.Error) as error:
         raise ArcalError(f"{file} cannot be read as CSV ({first_line(error)})") from error
+
+
+def csv_header(file: Path) -> tuple[str, list[str]]:
+    """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
+
+    It is a comma, or a tab or a semicolon if the header has no comma. A header that is not UTF-8
+    raises `UnicodeDecodeError`.
+    """
+    with (
+        pa.input_stream(str(file), compression="detect") as raw,
+        io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
+    ):
+        line = text.readline()
+        delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
+        rows = csv.reader(itertools.chain([line], text), delimiter=delimiter)
+        return delimiter, next(rows, [])
+
+
+def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text that is numbers with decimal commas, with points; any other as it is.
+
+    >>> with_points(pa.chunked_array([["0,5", None, "-2"]])).to_pylist()
+    ['0.5', None, '-2']
+    """
+    if not pa.types.is_string(column.type):
+        return column
+    if pc.all(pc.match_substring_regex(column, DECIMAL_COMMA)).as_py():
+        return pc.replace_substring(column, ",", ".")
+    return column
 
 
 def read_json_lines(file: Path) -> pa.Table:

@@ -3,21 +3,21 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from arcal.data.columns import (
     LABELS,
     TEXTS,
+    Names,
     label_column,
     pick,
-    read_ids,
     read_labels,
-    read_weights,
 )
 from arcal.data.labels import is_text, refuse_missing
 from arcal.data.open_columns import open_columns
-from arcal.data.part import check_rows, fingerprint_of, positions_of, subset_of
+from arcal.data.part import Labelled, check_rows, fingerprint_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
+class Texts(Labelled):
     """One part of N texts with stable ids.
 
     `texts` are N strings, `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the
@@ -38,10 +38,8 @@ class Texts:
     ('Superb.',)
     """
 
-    name: str
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
+    BY_ROW: ClassVar = (*Labelled.BY_ROW, "texts")
+
     texts: tuple[str, ...]
     weights: Tensor | None = None
 
@@ -52,14 +50,6 @@ class Texts:
     def shape(self) -> tuple[()]:
         """The shape of a text: it has none."""
         return ()
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def subset(self, ids: Tensor) -> "Texts":
-        """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
-        texts = tuple(self.texts[position] for position in positions_of(ids, self).tolist())
-        return subset_of(self, ids, texts=texts)
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of ids, labels, texts and weights."""
@@ -95,9 +85,8 @@ def load_texts(
     columns = open_columns(there.format, paths)
     text = pick(columns, TEXTS, text, "--text")
     label = label_column(columns, LABELS, label, labelled)
-    if not len(columns.rows):
-        raise ArcalError(f"{columns.path} has no rows: give a part with data")
-    labels, names = read_labels(columns, label, classes, labelled)
+    names = Names(None, label, weight, classes, labelled)
+    ids, labels, known, weights = read_labels(columns, label, names)
     column = columns.read(text)
     where = columns.rows.where
     if not is_text(column):
@@ -107,5 +96,5 @@ def load_texts(
         )
     refuse_missing(column, text, where)
     texts = tuple(column.to_pylist())
-    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(names)} classes")
-    return Texts(name, read_ids(columns), labels, names, texts, read_weights(columns, weight))
+    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
+    return Texts(name, ids, labels, known, texts, weights)

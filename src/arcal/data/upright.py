@@ -1,7 +1,7 @@
 """Images as they are meant to be seen: turned as EXIF says, in 8 bits, grey or RGB."""
 
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, get_type_hints
 
 import numpy as np
 from PIL import Image
@@ -23,19 +23,6 @@ METADATA = ("exif", "Raw profile type exif", "xmp")
 """Where Pillow keeps what may hold an orientation."""
 
 
-HEADER = np.dtype(
-    [
-        ("height", np.int32),
-        ("width", np.int32),
-        ("grey", bool),
-        ("turned", bool),
-        ("sixteen_bits", bool),
-        ("transparent", bool),
-    ]
-)
-"""`Header` as the type of an array: a million tuples would take 200 MB."""
-
-
 class Header(NamedTuple):
     """What an image says of itself before it is decoded; the size is that of the upright image."""
 
@@ -45,6 +32,11 @@ class Header(NamedTuple):
     turned: bool
     sixteen_bits: bool
     transparent: bool
+
+
+KINDS = {int: np.int32, bool: bool}
+HEADER = np.dtype([(name, KINDS[kind]) for name, kind in get_type_hints(Header).items()])
+"""`Header` as the type of an array: a million tuples would take 200 MB."""
 
 
 def read_header(source: Path | BinaryIO, where: str) -> Header:

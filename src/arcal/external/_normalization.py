@@ -105,8 +105,8 @@ def as_normalization(value: str | Sequence[Any]) -> Normalization | None:
         raise ArcalError(f"mean {mean} or deviation {std} is out of range: deviations are positive")
     if max(map(abs, mean)) > 1 or max(std) > 2:
         raise ArcalError(
-            f"mean {mean} and deviation {std} are of inputs in [0, 255]: divide both by 255, "
-            "because inputs are in [0, 1] here"
+            f"mean {mean} and deviation {std} are not of inputs in [0, 1]: divide those of images "
+            "in [0, 255] by 255, and normalise the columns of a table in the model itself"
         )
     return Normalization(mean, std)
 

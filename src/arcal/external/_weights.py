@@ -6,7 +6,6 @@ import pickle
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,7 +81,8 @@ def read_weights(path: Path) -> Weights:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
-            with _trusted(argparse.Namespace, *NUMBERS), warnings.catch_warnings():
+            trusted = torch.serialization.safe_globals([argparse.Namespace, *NUMBERS])
+            with trusted, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of TorchScript, which is refused below
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -126,11 +126,6 @@ def _nested(checkpoint: Mapping[Any, Any]) -> str | None:
     full = [n for n, d in dicts.items() if d and all(isinstance(t, Tensor) for t in d.values())]
     beside = sum(isinstance(value, Tensor) for value in checkpoint.values())
     return full[0] if len(full) == 1 and len(dicts[full[0]]) > beside else None
-
-
-def _trusted(*kinds: object) -> AbstractContextManager[object]:
-    context = getattr(torch.serialization, "safe_globals", None)  # from torch 2.5 on
-    return nullcontext() if context is None else context([*kinds])
 
 
 def _why_not_unpickled(path: Path, message: str) -> str:

@@ -107,8 +107,9 @@ class Smoother:
             )
         if isinstance(batch, Sequence) and len(batch) == 3:
             return batch[0], batch[1], batch[2]
+        size = f" of {len(batch)}" if isinstance(batch, Sequence) else ""
         raise ArcalError(
-            f"a batch is {_described(batch)}: it has to be (ids, inputs, labels), which "
+            f"a batch is a {type(batch).__name__}{size}: it has to be (ids, inputs, labels), which "
             "arcal.data.WithIds makes of a data set of pairs, or a dict with ids"
         )
 
@@ -204,8 +205,3 @@ class Smoother:
                 f"the checkpoint has the soft labels of {R} levels, not {self.loss.R}: continue "
                 "with the settings it was trained with"
             ) from None
-
-
-def _described(batch: Any) -> str:
-    kind = type(batch).__name__
-    return f"a {kind} of {len(batch)}" if isinstance(batch, Sequence) else f"a {kind}"

@@ -42,14 +42,12 @@ class _Calibration(Metric):
         for name, values in zip(SUMS, sums, strict=True):
             setattr(self, name, getattr(self, name) + values.to(self.count.device))
 
-    def _gaps(self) -> Tensor:
-        """`sum_k |acc - conf|`, weighted by each bin's share, over the last dimension."""
-        N = self.count.sum(-1)
-        return (self.correct_sums - self.probability_sums).abs().sum(-1) / N
-
-    def _refuse_empty(self) -> None:
+    def _gaps(self, *, signed: bool = False) -> Tensor:
+        """`sum_k |conf - acc|`, or `signed`, each bin by its share; over the last dimension."""
         if not self.count.any():
             raise ArcalError("the ECE of no inputs is undefined: call update first")
+        gaps = self.probability_sums - self.correct_sums
+        return (gaps if signed else gaps.abs()).sum(-1) / self.count.sum(-1)
 
 
 class ECE(_Calibration):
@@ -73,7 +71,6 @@ class ECE(_Calibration):
         self._add(batch.count, batch.confidence_sums, batch.correct_sums)
 
     def compute(self) -> Tensor:
-        self._refuse_empty()
         return self._gaps()
 
     def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
@@ -128,21 +125,14 @@ class ECEByLevel(_Calibration):
     def update(self, probabilities: TensorLike, labels: TensorLike, levels: TensorLike) -> None:
         confidence, correct = confidence_and_correct(probabilities, labels)
         levels = as_classes(levels, len(correct), self.levels, "levels")
-        batches = [
-            Reliability(self.bins).update(confidence[levels == r], correct[levels == r])
-            for r in range(self.levels)
-        ]
-        self._add(
-            torch.stack([batch.count for batch in batches]),
-            torch.stack([batch.confidence_sums for batch in batches]),
-            torch.stack([batch.correct_sums for batch in batches]),
-        )
+        sums = []
+        for r in range(self.levels):
+            one = Reliability(self.bins).update(confidence[levels == r], correct[levels == r])
+            sums.append((one.count, one.confidence_sums, one.correct_sums))
+        self._add(*map(torch.stack, zip(*sums, strict=True)))
 
     def compute(self) -> Tensor:
-        self._refuse_empty()
-        if self.figure == "ece":
-            return self._gaps()
-        return (self.probability_sums - self.correct_sums).sum(-1) / self.count.sum(-1)
+        return self._gaps(signed=self.figure == "gap")
 
     def plot(self, val: Any = None, ax: Axes | None = None) -> tuple[Figure, Axes]:
         """A bar a level, of what was computed or of `val` `(R,)`."""
@@ -173,7 +163,6 @@ class ClassWiseECE(_Calibration):
 
     @property
     def per_class(self) -> Tensor:
-        self._refuse_empty()
         return self._gaps()
 
     def compute(self) -> Tensor:

@@ -75,7 +75,6 @@ class CCAT(Method):
         adversarial = self.attack(itself, x[half:], labels[half:])
         delta = adversarial - x[half:]
         epsilon = torch.cat([delta.new_zeros(half), 1 - self.transition(delta)])
-        assert epsilon.shape == labels.shape
         return smooth_cross_entropy(model(torch.cat([x[:half], adversarial])), labels, epsilon)
 
     def transition(self, delta: Tensor) -> Tensor:

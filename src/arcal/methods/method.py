@@ -65,7 +65,7 @@ class Method(nn.Module):
     added: Added = Added()
     """What was added to it, see `arcal.methods.additions`; nothing unless `add` was called."""
 
-    _draws: Callable[[str], torch.Generator] | None = None
+    _draws: Callable[[str], torch.Generator | None] = staticmethod(lambda name: None)
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
         for setting in declared_by(cls):
@@ -116,15 +116,19 @@ class Method(nn.Module):
         added to them and become the `loss`. The gradient of each loss is to be taken before the
         next is asked for, see `arcal.methods.perturbed`.
         """
-        views = [x]
-        if self.added.augmix is not None:
-            views = augmix_views(x, self.added.augmix, self._generator("augmix"))
+        weight, views = self.added.augmix, [x]
+        if weight is not None:
+            views = augmix_views(x, weight, self._draws("augmix"))
         if self.added.noise is not None:
-            views = [noisy(x, self.added.noise, self._generator("noise")) for x in views]
+            views = [noisy(x, self.added.noise, self._draws("noise")) for x in views]
         x, *others = views
 
         def loss(x: Tensor) -> Tensor:
-            return self._consistent_loss(model, ids, x, others, labels)
+            if not weight:  # of the consistency with other views
+                return self.loss(model, ids, x, labels)
+            beside = Beside(model, others)
+            loss = self.loss(beside, ids, x, labels)
+            return loss + weight * jensen_shannon(*beside.logits)
 
         if self.added.perturbed is None:
             yield loss(x)
@@ -146,7 +150,7 @@ class Method(nn.Module):
         if self.added.mixup is not None:
             return mixed_loss(self._regularised, self.added.mixup, model, ids, x, labels)
         if (alpha := self.added.regmixup) is not None:
-            generator = self._generator("regmixup")
+            generator = self._draws("regmixup")
             return regmixup_loss(self._regularised, alpha, model, ids, x, labels, generator)
         return self._regularised(model(x), ids, labels)
 
@@ -159,25 +163,11 @@ class Method(nn.Module):
             loss = loss + LAMBDA * margin_penalty(logits, self.added.mbls)
         return loss
 
-    def _consistent_loss(
-        self, model: nn.Module, ids: Tensor, x: Tensor, others: list[Tensor], labels: Tensor
-    ) -> Tensor:
-        """The loss, and AugMix's consistency with other views of the batch, if there are any."""
-        if not others:
-            return self.loss(model, ids, x, labels)
-        beside = Beside(model, others)
-        loss = self.loss(beside, ids, x, labels)
-        assert self.added.augmix is not None
-        return loss + self.added.augmix * jensen_shannon(*beside.logits)
-
     def _distances(self) -> DistancesById | None:
         """Part of the method, and so of its checkpoints, only where `perturbed_by` was added."""
         known = self._modules.get("distances_by_id")
         assert known is None or isinstance(known, DistancesById)
         return known
-
-    def _generator(self, name: str) -> torch.Generator | None:
-        return None if self._draws is None else self._draws(name)
 
     def learn(self, ids: Tensor, confidence: Tensor, correct: Tensor) -> dict[str, Any]:
         """Learn from the validation set after an epoch; return what is worth logging.

@@ -1,15 +1,15 @@
 """WRN-28-10, the paper's second network for CIFAR (appendix A), from uncertainty-baselines.
 
 The script is `wide_resnet.py`, version 2, in 2020 part of edward2's `baselines/cifar`: convolutions
-without biases, batch norm with epsilon 1e-5 and Keras momentum .9, He-normal initialisation, every
-parameter penalised (L2 of 2e-4).
+without biases, batch norm with epsilon 1e-5 and Keras momentum .9 (PyTorch's defaults), He-normal
+initialisation, every parameter penalised (L2 of 2e-4).
 """
 
 import torch
 from torch import Tensor, nn
 
 from arcal.errors import ArcalError
-from arcal.networks.layers import Normalize, constant, convolution, dense, truncated_normal
+from arcal.networks.layers import Normalize, convolution, dense, truncated_normal
 
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2023, 0.1994, 0.2010)
@@ -52,14 +52,10 @@ class WideResNet(nn.Module):
                 f"a wide ResNet of depth {depth} and width {width} does not exist: "
                 "choose a depth 6n + 4 and a width of at least 1"
             )
-        if shape[0] == 3:
-            mean, std = (
-                torch.tensor(CIFAR_MEAN)[:, None, None],
-                torch.tensor(CIFAR_STD)[:, None, None],
-            )
-        else:
-            mean, std = constant(0.5, (shape[0], 1, 1)), constant(0.25, (shape[0], 1, 1))
-        self.normalize = Normalize(mean, std)
+        mean, std = CIFAR_MEAN, CIFAR_STD
+        if shape[0] != 3:
+            mean, std = (0.5,) * shape[0], (0.25,) * shape[0]
+        self.normalize = Normalize(*(torch.tensor(one)[:, None, None] for one in (mean, std)))
         self.stem = convolution(shape[0], 16, 3)
         blocks: list[nn.Module] = []
         inputs = 16
@@ -68,7 +64,7 @@ class WideResNet(nn.Module):
                 blocks.append(PreActivation(inputs, outputs, 2 if group > 0 and block == 0 else 1))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
-        self.last = nn.Sequential(batch_norm(inputs), nn.ReLU())
+        self.last = nn.Sequential(nn.BatchNorm2d(inputs), nn.ReLU())
         self.classifier = dense(inputs, classes)
         truncated_normal(self, generator)
 
@@ -86,10 +82,10 @@ class PreActivation(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
         self.residual = nn.Sequential(
-            batch_norm(inputs),
+            nn.BatchNorm2d(inputs),
             nn.ReLU(),
             convolution(inputs, outputs, 3, stride),
-            batch_norm(outputs),
+            nn.BatchNorm2d(outputs),
             nn.ReLU(),
             convolution(outputs, outputs, 3),
         )
@@ -98,8 +94,3 @@ class PreActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.shortcut(x) + self.residual(x)
-
-
-def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch norm as in uncertainty-baselines, which is PyTorch's default."""
-    return nn.BatchNorm2d(channels, eps=1e-5, momentum=0.1)

@@ -1,9 +1,5 @@
 """Figures 1 and 2: what they show of a subject by level of robustness, as numbers."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
 from arcal.auditing import LevelFigures, Spread, Subject, figures_by_level
 from arcal.paper.result import Cell, Table
 
@@ -21,13 +17,9 @@ def ten_levels(subject: Subject) -> LevelFigures:
 
 def level_table(title: str, levels: LevelFigures) -> Table:
     """A row a quantity and a column a level, over the runs."""
-    rows: Mapping[str, Tensor] = {
-        "accuracy": levels.accuracy,
-        "confidence": levels.confidence,
-        "ECE": levels.ece,
-    }
+    rows = {"accuracy": levels.accuracy, "confidence": levels.confidence, "ECE": levels.ece}
     if levels.variance is not None:
-        rows = {**rows, "variance": levels.variance[None]}
+        rows["variance"] = levels.variance[None]
     columns = [f"level {r}" for r in range(1, R + 1)]
     cells = [
         (name, [Cell(None, Spread(tuple(level))) for level in values.T.tolist()])

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from arcal.paper.comparisons import Comparison, settled
 from arcal.paper.item import Evaluated, Item
-from arcal.paper.members import with_several_seeds
+from arcal.paper.members import SETTINGS, with_several_seeds
 from arcal.paper.notes import setting_notes
 from arcal.paper.over_types import READ, box_table, boxes
 from arcal.paper.result import Claim, Result
@@ -15,7 +15,6 @@ from arcal.paper.variants import AR_ADALS, LS, MARKS, VANILLA, Variant
 from arcal.report.drawing import WIDTH
 from arcal.report.plots import Boxes, box_legend, box_plots
 
-SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
 VARIANTS = (VANILLA, LS, AR_ADALS)
 
 Panel = Mapping[Variant, Boxes]

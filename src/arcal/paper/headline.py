@@ -7,6 +7,7 @@ shift, four; clean, two; on equal footing, all others.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from arcal.auditing import CLEAN, Spread, Subject, over_types, without_extra
 from arcal.paper.comparisons import each_lower, each_significantly_lower
@@ -161,11 +162,8 @@ def _significant(text: str, ours: Spread, others: Mapping[Variant, Spread]) -> l
 
 
 def _item(name: str, setting: str, title: str) -> Item:
-    def made(evaluated: Mapping[str, Evaluated]) -> Result:
-        return make(name, setting, title, evaluated)
-
-    variants = (*VARIANTS, *SCALED)
-    return Item(name, (setting,), variants, made, shift=True, from_summaries=True)
+    made = partial(make, name, setting, title)
+    return Item(name, (setting,), (*VARIANTS, *SCALED), made, shift=True, from_summaries=True)
 
 
 ITEM = _item(

@@ -175,8 +175,3 @@ class Reproduction:
     def _subjects(self, work: Work, runs: Runs) -> list[Subject]:
         with self.bar(f"evaluating {work.planned.setting.name}", "sets") as progress:
             return work.evaluate(runs, compute=self.compute, progress=progress)
-
-
-def results_as_json(results: list[Result]) -> list[dict[str, Any]]:
-    """All results as JSON holds them."""
-    return [as_json(result) for result in results]

@@ -82,10 +82,10 @@ class Setting:
     epsilons: tuple[float, ...]
     alphas: tuple[Alpha, ...]
     adals_alphas: tuple[Alpha, ...]
-    rescore: tuple[float, ...]
-    levels: tuple[int, ...]
-    shift: tuple[str, ...]
-    ood: str | None
+    rescore: tuple[float, ...] = ()
+    levels: tuple[int, ...] = ()
+    shift: tuple[str, ...] = ()
+    ood: str | None = None
     order: str = "attack"
     ood_classes: tuple[int, ...] | None = None
     attack: str | None = None
@@ -155,7 +155,6 @@ def _smoke(sources: Sources) -> list[Setting]:
         rescore=(0.3, 0.6),
         levels=(1, 2, 10, 16),
         shift=("gaussian_noise", "fog", "contrast"),
-        ood=None,
     )
     other = replace(
         first,
@@ -195,7 +194,6 @@ def _cpu(sources: Sources) -> list[Setting]:
         adals_alphas=(0.1, 0.2, 0.33, 0.5),
         rescore=(65 / 200, 130 / 200),
         levels=(1, 2, 4, 8, 10, 12, 16),
-        shift=(),
         ood=sources.cifar100,
         shift_images=2000,
     )
@@ -222,10 +220,6 @@ def _cpu(sources: Sources) -> list[Setting]:
         epsilons=(0.05,),
         alphas=("auto",),
         adals_alphas=("auto",),
-        rescore=(),
-        levels=(),
-        shift=(),
-        ood=None,
     )
     accurate = replace(
         headline,
@@ -257,8 +251,6 @@ def _paper(sources: Sources) -> list[Setting]:
         adals_alphas=(0.05,),
         rescore=(65, 130),
         levels=(1, 2, 4, 6, 8, 10, 12, 14, 16),
-        shift=(),
-        ood=None,
         attack="carlini-wagner",
     )
     wide = replace(

@@ -14,12 +14,11 @@ from arcal.auditing import (
     over_types,
 )
 from arcal.paper.item import Evaluated, Item
-from arcal.paper.members import with_several_seeds
+from arcal.paper.members import SETTINGS, with_several_seeds
 from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.variants import ADALS, AR_ADALS, LS, TEMPERATURE_SCALING, VANILLA
 
-SETTINGS = ("cifar10-resnet29", "imagenet-resnet101")
 PAPER = {
     VANILLA: (
         ("7.85", "9.69", "11.2", "13.1", "16.0", "11.6"),

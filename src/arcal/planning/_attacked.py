@@ -294,19 +294,20 @@ def _memory(job: Attacked) -> list[Line]:
 
 
 def _disk(job: Attacked, inputs: int) -> list[Line]:
+    block = job.block_bytes()
+    until = "" if job.audit else ": until it is done"
+    running = [
+        Line("a row while it runs", block, "B", "measured: a block written here"),
+        Line("blocks", inputs * block, "B", f"inputs x a row while it runs{until}"),
+    ]
     if job.audit:
-        block = job.block_bytes()
-        return [
-            Line("a row while it runs", block, "B", "measured: a block written here"),
-            Line("blocks", inputs * block, "B", "inputs x a row while it runs"),
-        ]
+        return running
     rows = min(inputs, ROWS)
-    row, block = job.row_bytes(rows), job.block_bytes()
+    row = job.row_bytes(rows)
     return [
         Line("a row", row, "B", f"measured: a table of {rows:,} scores written here"),
         Line("scores", inputs * row, "B", "inputs x a row: the file that stays"),
-        Line("a row while it runs", block, "B", "measured: a block written here"),
-        Line("blocks", inputs * block, "B", "inputs x a row while it runs: until it is done"),
+        *running,
     ]
 
 

@@ -9,7 +9,7 @@ from arcal.planning._plan import Line
 
 @dataclass(frozen=True)
 class Card:
-    """A device by its maker's data sheet: operations a second by precision, and bytes of memory.
+    """A device by its maker's data sheet: operations a second by precision.
 
     `float32` is without tensor cores, as attacks run, `bf16` with them and without sparsity.
     """
@@ -17,13 +17,12 @@ class Card:
     title: str
     float32: float
     bf16: float
-    memory: float
 
 
 CARDS = {
-    "a100": Card("NVIDIA A100 SXM, 80 GB", 19.5e12, 312e12, 80e9),
-    "h100": Card("NVIDIA H100 SXM, 80 GB", 67e12, 989e12, 80e9),
-    "l4": Card("NVIDIA L4, 24 GB", 30.3e12, 121e12, 24e9),
+    "a100": Card("NVIDIA A100 SXM, 80 GB", 19.5e12, 312e12),
+    "h100": Card("NVIDIA H100 SXM, 80 GB", 67e12, 989e12),
+    "l4": Card("NVIDIA L4, 24 GB", 30.3e12, 121e12),
 }
 """As their data sheets give them."""
 
@@ -75,26 +74,18 @@ class Hardware:
         """
         if self.card is not None:
             card, name = CARDS[self.card], f"published peak in {precision}"
+            peak, share = getattr(card, precision), self.utilisation or 0
             return [
-                Line(name, getattr(card, precision), "FLOP/s", f"{card.title}, data sheet"),
-                Line("utilisation", self.utilisation or 0, "", "given"),
-                Line(
-                    "rate of a device",
-                    getattr(card, precision) * (self.utilisation or 0),
-                    "FLOP/s",
-                    f"{name} x utilisation",
-                ),
+                Line(name, peak, "FLOP/s", f"{card.title}, data sheet"),
+                Line("utilisation", share, "", "given"),
+                Line("rate of a device", peak * share, "FLOP/s", f"{name} x utilisation"),
             ]
         if self.flops is not None:
             return [Line("rate of a device", self.flops, "FLOP/s", "given")]
         done, seconds = measure(self.seconds)
+        formula = "operations tried here / seconds of them"
         return [
             Line("operations tried here", done, "FLOP", "a part of the job, run on this machine"),
             Line("seconds of them", seconds, "s", "measured"),
-            Line(
-                "rate of a device",
-                done / seconds,
-                "FLOP/s",
-                "operations tried here / seconds of them",
-            ),
+            Line("rate of a device", done / seconds, "FLOP/s", formula),
         ]

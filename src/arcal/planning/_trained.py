@@ -65,7 +65,7 @@ class Training:
 
     def step(self, method: str | None = None) -> float:
         """Operations of training with an image once, by the run's method or another."""
-        run = self._run(method)
+        run = self.run if method is None else replace(self.run, method=method, settings={})
         n = max(2, method_named(run.method, self.classes, run.settings).R)
         counted = operations(lambda: self._fit(run, n, n))
         return counted / n - self.ranking.forward  # each validation image is one pass
@@ -97,11 +97,6 @@ class Training:
         """Images at a time when it is tried: as many as the recipe's, fewer of large ones."""
         x = torch.zeros(1, *self.shape)
         return min(self.run.recipe.batch_size, max(usual_batch(x, self.compute.device), 8))
-
-    def _run(self, method: str | None) -> Run:
-        if method is None:
-            return self.run
-        return replace(self.run, method=method, settings={})
 
     def _fit(self, run: Run, images: int, validation: int) -> None:
         """An epoch of so many drawn images."""

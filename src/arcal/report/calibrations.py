@@ -91,8 +91,8 @@ def today_sentences(today: Today, validation: float) -> list[str]:
     )
     lines = [
         f"the {today.n:,} unlabelled inputs: the model is right on about {right} % [{low}, {high}] "
-        f"(on the labelled ones {labelled} %); with their temperature its mean confidence is "
-        f"{sure} %; the temperature for these is T={today.T:.4g}",
+        f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its mean "
+        f"confidence on these is {sure} %; the temperature for these is T={today.T:.4g}",
         "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
         "inputs of the same classes)",
     ]

@@ -77,6 +77,13 @@ class Bin(TypedDict):
     accuracy_high: float | None
 
 
+class RobustAccuracyAt(TypedDict):
+    """The share of inputs that are right and that no change of at most `radius` flips."""
+
+    radius: float
+    accuracy: Estimate
+
+
 class Column(TypedDict):
     """Numbers, little-endian in base64, made by `column`. "share" is uint16, 65535 being 1."""
 
@@ -226,6 +233,7 @@ class Model(TypedDict):
     overall: Overall
     reliability: list[Bin]
     levels: list[Level] | None
+    robust_accuracy: NotRequired[list[RobustAccuracyAt] | None]
     classes: list[Group]
     cells: list[Cell]
     shift: list[Shift]

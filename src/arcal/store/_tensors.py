@@ -6,11 +6,11 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from arcal.arrays import bytes_of
 from arcal.errors import ArcalError
 from arcal.files import parse_json, write_whole
 
@@ -23,6 +23,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> 
 
     Equal tensors and metadata give equal bytes.
 
+    >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_tensors(Path("labels.safetensors"))
     ({'labels': tensor([1, 0])}, {'model': 'tiny'})
@@ -64,6 +65,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_header(path: Path) -> dict[str, Any]:
     """Read only the metadata of a file that `save_tensors` wrote.
 
+    >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_header(Path("labels.safetensors"))
     {'model': 'tiny'}
@@ -74,6 +76,7 @@ def load_header(path: Path) -> dict[str, Any]:
 def load_digest(path: Path) -> str | None:
     """The digest of the tensors in a file, from its header; None of one written before there was.
 
+    >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_digest(Path("labels.safetensors")) == digest_of({"labels": torch.tensor([1, 0])})
     True
@@ -106,5 +109,5 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
     digest = blake2b(digest_size=16)
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+        digest.update(bytes_of(tensor))
     return digest.hexdigest()

@@ -126,8 +126,10 @@ def fit(
                 raise ArcalError("the method re-scores during training: give fit a scorer")
             loop.save(folder, records)
             start = time.perf_counter()
+            rescoring = Rescoring(rescore, [one.model for one in members], fabric, folder)
             for part, name in ((training, "train"), (validation, "validation")):
-                method.assign(name, part.ids, loop.cut(part, name, rescore, folder))
+                mean = mean_rank(rescoring.robustness(part, name), part.ids)
+                method.assign(name, part.ids, levels(mean, part.ids, method.R))
             record["rescoring_seconds"] = round(time.perf_counter() - start, 3)
             loop.unscored = False
         loop.save(folder, records)
@@ -203,7 +205,8 @@ class _Loop:
         loss = self.train(epoch, training)
         measures, learned = self.validate(validation)
         seconds = round(time.perf_counter() - start, 3)
-        about = {"epoch": epoch, "rate": self.rate, "loss": loss}
+        rate = self.optimizers[self.sharing.mine[0]].param_groups[0]["lr"]  # of the last step
+        about = {"epoch": epoch, "rate": rate, "loss": loss}
         return about | measures | {"seconds": seconds} | learned
 
     def train(self, epoch: int, part: Part) -> float:
@@ -308,17 +311,6 @@ class _Loop:
             "nll": float(surprise.mean()),
         }
         return measures, self.method.learn(ids, confidence, correct)
-
-    def cut(self, part: Part, name: str, rescore: Scorer, folder: RunFolder | None) -> Tensor:
-        """A part's levels `(N,)` in the order of its ids, by the members' mean rank as they are."""
-        models = [member.model for member in self.members]
-        robustness = Rescoring(rescore, models, self.fabric, folder).robustness(part, name)
-        return levels(mean_rank(robustness, part.ids), part.ids, self.method.R)
-
-    @property
-    def rate(self) -> float:
-        """The learning rate of the last step."""
-        return self.optimizers[self.sharing.mine[0]].param_groups[0]["lr"]
 
     def save(self, folder: RunFolder | None, records: list[dict[str, Any]]) -> None:
         """All that is needed to continue after the last of these epochs, and their records.

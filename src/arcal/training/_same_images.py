@@ -39,7 +39,7 @@ def _parts(data: Data) -> dict[str, Part]:
 def _evidence(folder: RunFolder, name: str, part: Part) -> dict[str, str]:
     if (files := files_of(part)) is None:
         return {}
-    stamp = files.contents.stamp(files.positions)
+    stamp = files.stamp()
     for other in folder.path.parent.glob(f"*/{folder.files.name}"):
         noted = _noted(other).get(name)
         if isinstance(noted, dict) and noted.get("stamp") == stamp:

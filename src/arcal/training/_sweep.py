@@ -45,10 +45,9 @@ def sweep(
     within the setting's bounds, so that the choice is not limited by where the grid happens to end.
     `options` are those of `train_all`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(method="label-smoothing", recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(method="label-smoothing", recipe=RECIPES["small"].shortened(1), **size)
     >>> result = sweep(run, Path("runs"), "epsilon", [0.1, 0.2])
     >>> list(result.ece)
     [0.1, 0.2]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from arcal.attacks import attack_named
 from arcal.compute import Compute
 from arcal.compute.memory import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
@@ -54,7 +53,7 @@ def train(
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> folder = train(run, "runs")
     >>> [sorted(epoch) for epoch in folder.epochs()]
     [['accuracy', 'ece', 'epoch', 'loss', 'nll', 'rate', 'seconds']]
@@ -70,9 +69,17 @@ def train(
     processes = run.devices if run.devices > 1 else min(compute.processes, len(run.seeds))
     compute = replace(compute, threads=run.threads, processes=processes)
     with compute.limited(), folder.locked():
-        if not is_done(folder):  # another process may have trained it meanwhile
-            keep_images(folder, data)
-            _train(run, Path(root), folder, method, data, compute)
+        if is_done(folder):  # another process has trained it meanwhile
+            return folder
+        keep_images(folder, data)
+        if of := bases_of(run):
+            bases = [train(base, root, data=data, compute=compute) for base in of]
+            _teach(method, run, bases, data, compute)
+        from arcal.compute.device import run_on  # takes seconds to import
+
+        fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
+        training = _Training(run, folder, method, data, compute)
+        run_on(fabric, training, elsewhere=replace(training, data=None))
     return folder
 
 
@@ -117,24 +124,6 @@ def check_devices(run: Run, root: Path, data: Data) -> None:
                 f"{path} is this run on {n} device{'s' * (n > 1)}, {done} of "
                 f"{run.recipe.epochs} epochs done: {advice}"
             )
-
-
-def _train(
-    run: Run,
-    root: Path,
-    folder: RunFolder,
-    method: Method,
-    data: Data,
-    compute: Compute,
-) -> None:
-    if of := bases_of(run):
-        bases = [train(base, root, data=data, compute=compute) for base in of]
-        _teach(method, run, bases, data, compute)
-    from arcal.compute.device import run_on  # takes seconds to import
-
-    fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
-    training = _Training(run, folder, method, data, compute)
-    run_on(fabric, training, elsewhere=replace(training, data=None))
 
 
 @dataclass(frozen=True)
@@ -197,8 +186,8 @@ def _scorer(run: Run, loaders: int) -> Scorer:
 
     Images are read once for all members, by `loaders` processes where they are files.
     """
-    order, attack = run.settings["order"], run.settings["attack"]
-    attack = None if attack is None else attack_named(attack)
+    ranking = for_levels(run)[0]  # of both parts by the same
+    order, attack = ranking.order, ranking.attacked()
 
     def rescore(models: list[nn.Module], part: Part, positions: Tensor) -> Tensor:
         robustness = []

@@ -18,28 +18,28 @@ def check_types(kind: type, values: Mapping[str, Any]) -> None:
     """
     types = get_type_hints(kind)
     for field in dataclasses.fields(kind):
-        if field.name in values and not _has_type(values[field.name], types[field.name]):
+        if field.name in values and not has_type(values[field.name], types[field.name]):
             raise TypeError(f"{field.name} is {values[field.name]!r}"[:100])
     if unknown := values.keys() - types.keys():
         raise TypeError(f"{min(unknown)} is unknown")
 
 
-def _has_type(value: Any, kind: Any) -> bool:
+def has_type(value: Any, kind: Any) -> bool:
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
         return True
     if origin is Literal:
         return value in inner
     if origin in (Union, UnionType):
-        return any(_has_type(value, one) for one in inner)
+        return any(has_type(value, one) for one in inner)
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
         if inner[-1] is Ellipsis:
-            return all(_has_type(one, inner[0]) for one in value)
-        return len(value) == len(inner) and all(map(_has_type, value, inner))
+            return all(has_type(one, inner[0]) for one in value)
+        return len(value) == len(inner) and all(map(has_type, value, inner))
     if origin is not None and issubclass(origin, Mapping):
-        return isinstance(value, dict) and all(_has_type(one, inner[1]) for one in value.values())
+        return isinstance(value, dict) and all(has_type(one, inner[1]) for one in value.values())
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind is int:

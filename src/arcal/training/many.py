@@ -46,7 +46,7 @@ def train_all(
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> folders = train_all([run, replace(run, seeds=(1,))], "runs")
     >>> [folder.epochs_done() for folder in folders]
     [1, 1]
@@ -113,12 +113,9 @@ def _ahead_of_ensembles(
     ensembles = [run for run in todo if len(run.seeds) > 1]
     single = [run for run in todo if run not in ensembles]
     alone = replace(compute, processes=1)
-    runs, rankings = (
-        _waves(single, root, alone, data_of)[0],
-        shares(ensembles, data_of, root, alone),
-    )
-    if waves := [[job for _, job in wave] for wave in (runs, rankings) if wave]:
-        fan_out(waves, compute.processes, gpus=compute.gpus())
+    waves = _waves(single, root, alone, data_of)[0], shares(ensembles, data_of, root, alone)
+    if jobs := [[job for _, job in wave] for wave in waves if wave]:
+        fan_out(jobs, compute.processes, gpus=compute.gpus())
 
 
 def load_all(

@@ -230,14 +230,12 @@ class Record:
 
     def is_twin(self, other: "Record") -> bool:
         """Whether two runs differ only in their seeds and the place of their data."""
-        first, second = (
-            dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
-            for one in (self, other)
-        )
-        code = self.format, self.network_digest
-        return (first, code) == (second, (other.format, other.network_digest)) and (
-            self.data.is_same(other.data)
-        )
+
+        def without_these(one: Record) -> tuple[Run, int, str | None]:
+            run = dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
+            return run, one.format, one.network_digest
+
+        return without_these(self) == without_these(other) and self.data.is_same(other.data)
 
 
 def read_run(folder: RunFolder) -> Record:
@@ -245,14 +243,6 @@ def read_run(folder: RunFolder) -> Record:
 
     Its method need not be installed: what a run says can be evaluated without. A configuration that
     this version of arcal cannot read raises `ArcalError`.
-
-    >>> from dataclasses import replace
-    >>> from arcal.training import train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
-    >>> record = read_run(train(run, "runs"))
-    >>> record.run == run, record.data.shape
-    (True, (1, 28, 28))
     """
     config = _from_json(folder.config_checked())
     try:
@@ -316,10 +306,9 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
 
     A run that is not finished, or a changed configuration, raises `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> (model,) = models_of(train(run, "runs"))
     >>> model(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 10])
@@ -348,10 +337,9 @@ def model_of(folder: RunFolder) -> nn.Module:
 
     Errors are those of `models_of`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> type(model_of(train(run, "runs"))).__name__
     'SmallResNet'
     """
@@ -374,10 +362,9 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
 
     Data that cannot be read, or that is not the data of the run, raises `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> len(data_of(train(run, "runs")).train)
     100
     """

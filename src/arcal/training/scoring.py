@@ -21,6 +21,7 @@ from arcal.compute.memory import keep_memory
 from arcal.compute.watch import watched
 from arcal.data import InMemory, Part, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
+from arcal.distributed import from_all
 from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
@@ -62,18 +63,17 @@ def score_run(
     data set or attack, and existing shards of another number of threads or type of device raise
     `ArcalError`.
 
-    >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
+    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> folder = train(run, "runs")
     >>> scores = score_run(folder, data_of(folder).test, "test", "margin")
     >>> scores.robustness.shape, bool((scores.robustness >= 0).all())
     (torch.Size([100]), True)
     """
-    attack = attack or BoundaryProjection()
-    path, fingerprint = _file_and_fingerprint(folder, part, name, order, attack)
-    started = False
+    device = torch.device("cpu") if fabric is None else fabric.device
+    scoring = _scoring(folder, part, name, order, attack, device, loaders)
+    path, started = scoring.path, False
     if fabric is not None:
         from arcal.compute.device import all_call  # takes seconds to import
 
@@ -81,8 +81,6 @@ def score_run(
     if path.exists():
         log.info(f"{part.name} was scored before: {path}")
     if started or not path.exists():  # processes that run already must all take this branch
-        device = torch.device("cpu") if fabric is None else fabric.device
-        scoring = _scoring(folder, part, name, order, attack, device, loaders)
         if before := scoring.done():
             log.info(f"{before:,} of {len(part):,} images were scored before: {scoring.folder}")
         with watched(lambda: progress(scoring.done(), len(part))):
@@ -93,7 +91,7 @@ def score_run(
     elif (left := path.with_suffix(SHARDS)).exists():  # of a process killed once it had merged them
         with locked(_lock(path)):
             shutil.rmtree(left, ignore_errors=True)
-    scores = load_scores(path, fingerprint)
+    scores = load_scores(path, scoring.fingerprint)
     if not torch.equal(scores.ids.sort().values, part.ids.sort().values):
         raise ArcalError(f"{path} has other ids than {part.name}: delete it and score again")
     _check_files(path, part)
@@ -118,7 +116,6 @@ def score_share(
     For many workers that have nothing to do with each other: `score_run`, called afterwards, scores
     what is still missing and merges them all. Arguments and errors are otherwise as there.
     """
-    attack = attack or BoundaryProjection()
     scoring = _scoring(folder, part, name, order, attack, device, loaders)
     if scoring.path.exists():
         return
@@ -128,39 +125,29 @@ def score_share(
         scoring.score(scoring.missing(mine), device)
 
 
-def _file_and_fingerprint(
-    folder: RunFolder, part: Part, name: str, order: str, attack: Attack
-) -> tuple[Path, dict[str, Any]]:
-    """The path of the scores, and what they are of, whatever they are made on."""
+def _scoring(
+    folder: RunFolder,
+    part: Part,
+    name: str,
+    order: str,
+    attack: Attack | None,
+    device: torch.device,
+    loaders: int,
+) -> "_Scoring":
     check_order(order)
     check_done([folder])
+    attack = (attack or BoundaryProjection()) if order == "attack" else None
     fingerprint: dict[str, Any] = {
         "model": fingerprint_of(folder),
         "data": part.fingerprint(),
         "order": order,
         "format": FORMAT,
     }
-    if order == "attack":
+    if attack is not None:
         fingerprint["attack"] = settings_of(attack)
-    return score_file(folder, name, order, attack), fingerprint
-
-
-def _scoring(
-    folder: RunFolder,
-    part: Part,
-    name: str,
-    order: str,
-    attack: Attack,
-    device: torch.device,
-    loaders: int,
-) -> "_Scoring":
-    path, fingerprint = _file_and_fingerprint(folder, part, name, order, attack)
-    if not len(part):
-        raise ArcalError(f"there is nothing to score: {part.name} is empty")
-    seed = read_run(folder).run.seeds[0]  # so that the order `random` differs by run
     how = {"threads": torch.get_num_threads(), "device": device.type, "batch": BATCH}
-    model = model_of(folder)
-    return _Scoring(model, part, order, attack, seed, path, fingerprint | how, loaders)
+    path = score_file(folder, name, order, attack)
+    return _Scoring(folder, part, order, attack, path, fingerprint, how, loaders)
 
 
 def _check_files(path: Path, part: Part, positions: Tensor | None = None) -> None:
@@ -182,15 +169,18 @@ def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None =
 
 @dataclass(frozen=True)
 class _Scoring:
-    """One scoring: what every process needs to score its share."""
+    """One scoring: what every process needs to score its share with the model of `run`.
 
-    model: torch.nn.Module
+    `fingerprint` says what the scores are of, `how` what they are made on.
+    """
+
+    run: RunFolder
     part: Part
     order: str
-    attack: Attack
-    seed: int
+    attack: Attack | None
     path: Path
     fingerprint: dict[str, Any]
+    how: dict[str, Any]
     loaders: int
 
     @property
@@ -230,17 +220,15 @@ class _Scoring:
         If one process fails, all return its error, so that none waits for it.
         """
         keep_memory()
-        torch.set_num_threads(self.fingerprint["threads"])
+        torch.set_num_threads(self.how["threads"])
         first = fabric.is_global_zero
         with locked(_lock(self.path)) if first else nullcontext():
             missing: Any = fabric.broadcast(_result_or_error(self.missing) if first else None)
             if isinstance(missing, Exception):
                 return missing
             share = missing[fabric.global_rank :: fabric.world_size]
-            errors: list[Any] = [_result_or_error(self.score, share, fabric.device)]
-            if fabric.world_size > 1:
-                own, errors = errors[0], [None] * fabric.world_size
-                torch.distributed.all_gather_object(errors, own)
+            own = _result_or_error(self.score, share, fabric.device)
+            errors = from_all(own) if fabric.world_size > 1 else [own]
             error = next(filter(None, errors), None)
             if first and error is None:
                 error = _result_or_error(self.merge)
@@ -250,28 +238,31 @@ class _Scoring:
         """The shards still to be scored, of all or of these; another scoring's raise an error."""
         if self.path.exists():
             return []
+        if not len(self.part):
+            raise ArcalError(f"there is nothing to score: {self.part.name} is empty")
         missing, blocks = [], self.blocks()
         for number in range(len(blocks)) if numbers is None else numbers:
             shard, block = self.shard(number), blocks[number]
             if not shard.exists():
                 missing.append(number)
-            elif not torch.equal(load_scores(shard, self.fingerprint).ids, self.part.ids[block]):
+                continue
+            scores = load_scores(shard, self.fingerprint | self.how)
+            if not torch.equal(scores.ids, self.part.ids[block]):
                 raise ArcalError(f"{shard} has other ids: delete {self.folder} and score again")
-            else:
-                _check_files(shard, self.part, block)
+            _check_files(shard, self.part, block)
         return missing
 
     def score(self, numbers: list[int], device: torch.device) -> None:
         """Score the shards of these numbers and save each when it is done."""
-        model, blocks = self.model.to(device), self.blocks()
-        attack = self.attack if self.order == "attack" else None
+        model, blocks = model_of(self.run).to(device), self.blocks()
+        seed = read_run(self.run).run.seeds[0]  # so that the order `random` differs by run
         batches = [batch for number in numbers for batch in blocks[number].split(BATCH)]
         lazy = not isinstance(self.part, InMemory)
         ahead = ReadAhead(self.part, batches, self.loaders if lazy else 0)
         for number in numbers:
             inputs = self._inputs(ahead, blocks[number], device)
-            scores = score(model, inputs, self.order, attack=attack, seed=self.seed)
-            about = self.fingerprint | _files(self.part, blocks[number])
+            scores = score(model, inputs, self.order, attack=self.attack, seed=seed)
+            about = self.fingerprint | self.how | _files(self.part, blocks[number])
             save_scores(self.shard(number), scores, about)
 
     def _inputs(

@@ -65,28 +65,22 @@ def _mlflow(folder: RunFolder) -> Any:
     return MLFlowLogger(experiment_name="arcal", run_name=folder.name, tracking_uri=place)
 
 
-TRACKERS: dict[str, Callable[[RunFolder], Any]] = {
-    "csv": _csv,
-    "tensorboard": _tensorboard,
-    "wandb": _wandb,
-    "mlflow": _mlflow,
+TRACKERS: dict[str, tuple[Callable[[RunFolder], Any], tuple[str, ...]]] = {
+    "csv": (_csv, ()),
+    "tensorboard": (_tensorboard, ("tensorboard",)),
+    "wandb": (_wandb, ("wandb", "pytorch_lightning")),
+    "mlflow": (_mlflow, ("mlflow", "pytorch_lightning")),
 }
-"""The trackers by name: csv and tensorboard write into the run's folder, wandb and mlflow where
-they do by default, the working folder, or where their own settings say."""
-
-NEEDED = {
-    "csv": (),
-    "tensorboard": ("tensorboard",),
-    "wandb": ("wandb", "pytorch_lightning"),
-    "mlflow": ("mlflow", "pytorch_lightning"),
-}
-"""What each needs installed beside arcal."""
+"""The trackers by name, and what each needs installed beside arcal: csv and tensorboard write into
+the run's folder, wandb and mlflow where they do by default, the working folder, or where their own
+settings say."""
 
 
 def _tracker(name: str) -> Callable[[RunFolder], Any]:
     if name not in TRACKERS:
         names = f"choose from {', '.join(TRACKERS)}"
         raise ArcalError(f"tracker {name!r} is unknown: {near(name, TRACKERS, names)}")
-    for needed in NEEDED[name]:
-        library(needed, f"the tracker {name}")
-    return TRACKERS[name]
+    tracker, needed = TRACKERS[name]
+    for one in needed:
+        library(one, f"the tracker {name}")
+    return tracker

@@ -113,28 +113,24 @@ def rotate(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
 
 def shear_x(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
     """Move each row by `0.3 level` of its distance to the top, either way."""
-    one, none = torch.ones_like(level), torch.zeros_like(level)
-    return _affine(images, (one, 0.3 * level * sign, none), (none, one, none))
+    return _affine(images, (1, 0.3 * level * sign, 0), (0, 1, 0))
 
 
 def shear_y(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
     """Move each column by `0.3 level` of its distance to the left, either way."""
-    one, none = torch.ones_like(level), torch.zeros_like(level)
-    return _affine(images, (one, none, none), (0.3 * level * sign, one, none))
+    return _affine(images, (1, 0, 0), (0.3 * level * sign, 1, 0))
 
 
 def translate_x(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
     """Move by `int(level W / 3)` pixels, left or right."""
-    one, none = torch.ones_like(level), torch.zeros_like(level)
     pixels = (level * images.shape[3] / 3).floor() * sign
-    return _affine(images, (one, none, pixels), (none, one, none))
+    return _affine(images, (1, 0, pixels), (0, 1, 0))
 
 
 def translate_y(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:
     """Move by `int(level H / 3)` pixels, up or down."""
-    one, none = torch.ones_like(level), torch.zeros_like(level)
     pixels = (level * images.shape[2] / 3).floor() * sign
-    return _affine(images, (one, none, none), (none, one, pixels))
+    return _affine(images, (1, 0, 0), (0, 1, pixels))
 
 
 Operation = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -165,18 +161,22 @@ def _bytes(images: Tensor) -> Tensor:
     return (255 * images).round().long()
 
 
-def _affine(images: Tensor, x: tuple[Tensor, ...], y: tuple[Tensor, ...]) -> Tensor:
-    """The images read where rows `(N,)` of an affine map point to, in pixels; black outside.
+def _affine(images: Tensor, x: tuple[Tensor | int, ...], y: tuple[Tensor | int, ...]) -> Tensor:
+    """The images read where the rows of an affine map point to, in pixels; black outside.
+
+    Each of a row's three numbers is `(N,)`, or the same for all images.
 
     Interpolation is linear, and the edge's pixels reach to the edge, as in Pillow.
     """
     _, _, H, W = images.shape
     rows = torch.arange(H, device=images.device)[:, None] + 0.5
     columns = torch.arange(W, device=images.device) + 0.5
-    a, b, c = (one[:, None, None] for one in x)
-    source_x = a * columns + b * rows + c
-    a, b, c = (one[:, None, None] for one in y)
-    source_y = a * columns + b * rows + c
+
+    def source(row: tuple[Tensor | int, ...]) -> Tensor:
+        a, b, c = (one[:, None, None] if isinstance(one, Tensor) else one for one in row)
+        return a * columns + b * rows + c
+
+    source_x, source_y = torch.broadcast_tensors(source(x), source(y))
     grid = torch.stack([2 * source_x / W - 1, 2 * source_y / H - 1], dim=-1)
     read = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     inside = (source_x >= 0) & (source_x < W) & (source_y >= 0) & (source_y < H)

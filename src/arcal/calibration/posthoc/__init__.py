@@ -17,7 +17,7 @@ calibrated             a classifier and its calibrator as one module
 mirrored               a classifier that sees an image and its mirror image
 
 Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
-then measured. A new one is one file and a line in `POSTHOC` and in `CALIBRATORS`.
+then measured. A new one is one file and a line in the registry.
 """
 
 from arcal.calibration.posthoc.batch_temperature import (

@@ -1,14 +1,16 @@
 """A temperature that a small network gives for each input: what SMART and PTS share."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.calibration.posthoc.calibrator import Calibrator, fitted
+from arcal.arrays import TensorLike
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
+from arcal.calibration.posthoc.temperature import fit_temperature
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
@@ -30,13 +32,19 @@ class TemperatureNetwork(Calibrator):
     scale: Tensor
 
     def __init__(self, mean: Tensor, scale: Tensor, *layers: tuple[Tensor, Tensor]):
-        super().__init__()
-        mean, scale = as_standard(mean, scale)
-        self.register_buffer("mean", mean)
-        self.register_buffer("scale", scale)
+        mean, scale = fitted(mean, "mean", ndim=1), fitted(scale, "scale", ndim=1)
+        if mean.shape != scale.shape or scale.min() <= 0:
+            raise ArcalError("mean and scale must be of one length, and scale above 0")
+        super().__init__(mean=mean, scale=scale)
         self.outputs, self.depth = len(mean), len(layers)
-        for i, layer in enumerate(layers, start=1):
-            weight, bias = as_layer(*layer, str(i), inputs=self.outputs)
+        for i, (weight, bias) in enumerate(layers, start=1):
+            weight = fitted(weight, f"weight_{i}", ndim=2)
+            bias = fitted(bias, f"bias_{i}", ndim=1)
+            if weight.shape != (len(bias), self.outputs):
+                raise ArcalError(
+                    f"weight_{i} is of shape {tuple(weight.shape)}, and {len(bias)} x "
+                    f"{self.outputs} is needed: pass what was fitted"
+                )
             self.register_buffer(f"weight_{i}", weight)
             self.register_buffer(f"bias_{i}", bias)
             self.outputs = len(bias)
@@ -88,13 +96,24 @@ def softplus(x: Tensor) -> Tensor:
 
 
 def fit_network(
-    features: Tensor, z: Tensor, labels: Tensor, T: float, widths: Sequence[int]
-) -> list[tuple[Tensor, Tensor]]:
-    """The layers whose temperatures give the lowest log-loss, found by L-BFGS from a constant `T`.
+    log_p: TensorLike,
+    labels: TensorLike,
+    features_of: Callable[[Tensor], Tensor],
+    widths: Sequence[int],
+) -> list[Tensor]:
+    """The network whose temperatures give the lowest log-loss, found by L-BFGS from one for all.
 
-    `features` `(N, F)` are standardised, `z` `(N, Z)` log-probabilities, `widths` those of the
-    hidden layers. The first weights are drawn from a fixed seed, so equal inputs give equal layers.
+    `features_of` makes features `(N, F)` of log-probabilities `(N, Z)`; `widths` are those of the
+    hidden layers. Returned are their mean and scale `(F,)`, 1 where a feature is a constant, and
+    each layer's weights and biases. The first weights are drawn from a fixed seed, so equal inputs
+    give equal networks. Errors are those of `fit_temperature`.
     """
+    T = fit_temperature(log_p, labels).T.item()
+    z, labels = as_examples(log_p, labels)
+    features = features_of(z)
+    mean, scale = features.mean(0), features.std(0, correction=0)
+    scale = torch.where(scale > 1e-9, scale, 1)
+    features = (features - mean) / scale
     generator = torch.Generator().manual_seed(0)
     sizes = [features.shape[1], *widths]
     layers: list[tuple[Tensor, Tensor]] = []
@@ -122,29 +141,4 @@ def fit_network(
         return loss
 
     optimizer.step(closure)
-    return [(weight.detach(), bias.detach()) for weight, bias in layers]
-
-
-def standardised(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation `(F,)` of features `(N, F)`; 1 where a feature is a constant."""
-    mean, scale = features.mean(0), features.std(0, correction=0)
-    return mean, torch.where(scale > 1e-9, scale, 1)
-
-
-def as_layer(weight: Tensor, bias: Tensor, name: str, inputs: int) -> tuple[Tensor, Tensor]:
-    """A layer for buffers; weights and biases that do not fit each other raise `ArcalError`."""
-    weight, bias = fitted(weight, f"weight_{name}", ndim=2), fitted(bias, f"bias_{name}", ndim=1)
-    if weight.shape != (len(bias), inputs):
-        raise ArcalError(
-            f"weight_{name} is of shape {tuple(weight.shape)}, and {len(bias)} x {inputs} is "
-            "needed: pass what was fitted"
-        )
-    return weight, bias
-
-
-def as_standard(mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation for buffers; other lengths, and a scale not above 0, raise."""
-    mean, scale = fitted(mean, "mean", ndim=1), fitted(scale, "scale", ndim=1)
-    if mean.shape != scale.shape or scale.min() <= 0:
-        raise ArcalError("mean and scale must be of one length, and scale above 0")
-    return mean, scale
+    return [mean, scale, *(tensor.detach() for tensor in parameters)]

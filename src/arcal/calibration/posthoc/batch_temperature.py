@@ -29,6 +29,10 @@ one part in so many."""
 HALVINGS = 50
 TIE = 1e-9
 """Scores as near as this are one: those of equal rows differ by the rounding of their batch."""
+NOTHING_LIKE = (
+    "these inputs are nothing like the validation inputs: look at some, as they may be of other "
+    "classes altogether, and then neither figure means anything"
+)
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,8 @@ class BatchTemperature:
         low, high = self._interval(scores, share)
         target = (n * share + self.shrink * confidence) / (n + self.shrink)
         T = confident_at(log_p, target, self.T / FARTHEST, self.T * FARTHEST)
-        return Today(n, share, low, high, confidence, T, self._doubt(high, Z))
+        doubt = None if high >= max(self.accuracy / 2, 1 / Z) else NOTHING_LIKE
+        return Today(n, share, low, high, confidence, T, doubt)
 
     def __call__(self, log_p: TensorLike) -> Tensor:
         """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before."""
@@ -159,19 +164,10 @@ class BatchTemperature:
 
     def _interval(self, scores: Tensor, share: float) -> tuple[float, float]:
         """Of the share of a batch: the draw of the batch and that of the threshold, together."""
-        n = torch.tensor(float(len(scores)), dtype=torch.float64)
-        low, high = (end.item() for end in exact_interval(share * n, n))
+        low, high = (end.item() for end in exact_interval([share * len(scores)], [len(scores)]))
         most, least = (end.share(scores) for end in self.ends)
         below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
         return max(share - below, 0.0), min(share + above, 1.0)
-
-    def _doubt(self, high: float, Z: int) -> str | None:
-        if high >= max(self.accuracy / 2, 1 / Z):
-            return None
-        return (
-            "these inputs are nothing like the validation inputs: look at some, as they may be of "
-            "other classes altogether, and then neither figure means anything"
-        )
 
 
 def fit_batch_temperature(
@@ -192,8 +188,7 @@ def fit_batch_temperature(
     labels = as_classes(labels, N, Z)
     right = int((log_p.argmax(1) == labels).sum())
     ordered = score((log_p / T).log_softmax(1)).sort(descending=True).values
-    whole = torch.tensor(float(N), dtype=torch.float64)
-    low, high = (end.item() for end in exact_interval(whole * right / N, whole))
+    low, high = (end.item() for end in exact_interval([right], [N]))
 
     def reached_by(share: float) -> Threshold:
         """What this share of the validation inputs reach."""

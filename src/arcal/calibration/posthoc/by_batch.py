@@ -50,13 +50,7 @@ class TemperatureByBatch(Calibrator):
         return calibrated
 
 
-def fit_by_batch(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> TemperatureByBatch:
+def fit_by_batch(log_p: TensorLike, labels: TensorLike) -> TemperatureByBatch:
     """Fitted by `fit_batch_temperature`, to log-probabilities `(N, Z)` and labels `(N,)`.
 
     >>> fit_by_batch(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1]).batch

@@ -26,15 +26,14 @@ class Calibrator(nn.Module):
     probabilities, what `average` gives: the ensemble is calibrated, not its members.
 
     A subclass sets `kind`, and `needs_robustness` or `needs_energy` if its map is one of these,
-    too. Its constructor takes the fitted values by the names of the buffers that it makes of them
-    (by `fitted`), so that kind and `state_dict()` are all of a calibrator. `calibrate` is the map.
+    too. Its constructor takes the fitted values by the names of the buffers that this one makes of
+    them, so that kind and `state_dict()` are all of a calibrator. `calibrate` is the map.
 
     >>> class Halfway(Calibrator):
     ...     "Less sure within `scale` of another class: log q = log p r / (r + scale) + constant."
     ...     kind, needs_robustness = "halfway", True
     ...     def __init__(self, scale):
-    ...         super().__init__()
-    ...         self.register_buffer("scale", fitted(scale, "scale", ndim=0))
+    ...         super().__init__(scale=fitted(scale, "scale", ndim=0))
     ...     def calibrate(self, log_p, robustness):
     ...         return (log_p / (1 + self.scale / robustness)[:, None]).log_softmax(1)
     >>> log_p = torch.tensor([[0.9, 0.1], [0.9, 0.1]]).log()
@@ -54,6 +53,11 @@ class Calibrator(nn.Module):
 
     keeps_order: ClassVar[bool] = False
     """Whether no class overtakes another, so that predictions and accuracy stay as they are."""
+
+    def __init__(self, **values: Tensor):
+        super().__init__()
+        for name, value in values.items():
+            self.register_buffer(name, value)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -143,13 +147,8 @@ def as_robustness(robustness: TensorLike | None, N: int, kind: str) -> Tensor:
     Traceback (most recent call last):
     arcal.errors.ArcalError: halfway needs the robustness of each input: pass robustness=
     """
-    robustness = _one_each(
-        robustness,
-        N,
-        "robustness",
-        f"{kind} needs the robustness of each input",
-        "score the same inputs",
-    )
+    needs = f"{kind} needs the robustness of each input"
+    robustness = _one_each(robustness, N, "robustness", needs, "score the same inputs")
     if not torch.compiler.is_compiling() and robustness.isnan().any():
         raise ArcalError(
             f"robustness of input {int(robustness.isnan().nonzero()[0])} is nan: a failed attack "

@@ -33,12 +33,10 @@ class Dirichlet(Calibrator):
     b: Tensor
 
     def __init__(self, W: Tensor, b: Tensor):
-        super().__init__()
         W, b = fitted(W, "W", ndim=2), fitted(b, "b", ndim=1)
         if W.shape != (len(b), len(b)):
             raise ArcalError(f"W must be {len(b)} x {len(b)} as b, not {tuple(W.shape)}")
-        self.register_buffer("W", W)
-        self.register_buffer("b", b)
+        super().__init__(W=W, b=b)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         if log_p.shape[1] != len(self.b):
@@ -51,12 +49,7 @@ class Dirichlet(Calibrator):
 
 
 def fit_dirichlet(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-    strength: float | None = None,
+    log_p: TensorLike, labels: TensorLike, *, strength: float | None = None
 ) -> Dirichlet:
     """The W and b with the lowest NLL + ODIR, off-diagonal and intercept regularisation:
 
@@ -64,7 +57,7 @@ def fit_dirichlet(
 
     `strength` is lambda = mu. Unless it is given it is chosen from `STRENGTHS` by the log-loss of
     a third of each label's inputs, left out, and then all are fitted. Labels `(N,)` of a single
-    class raise `ArcalError`. Robustness and energy are ignored.
+    class raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_dirichlet(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=2)

@@ -49,16 +49,13 @@ class EnergyScaling(Calibrator):
         sd: tuple[float, float] | Tensor,
         theta: tuple[float, float] | Tensor,
     ):
-        super().__init__()
         pairs = {"mean": mean, "sd": sd, "theta": theta}
         values = {name: fitted(pair, name, ndim=1) for name, pair in pairs.items()}
         if any(len(value) != 2 for value in values.values()):
             raise ArcalError("mean, sd and theta must be 2 each: of right and of wrong inputs")
         if values["sd"].min() <= 0 or values["theta"].min() < 0:
             raise ArcalError("sd must be above 0 and theta not negative: pass what was fitted")
-        self.register_buffer("T", as_temperature(T))
-        for name, value in values.items():
-            self.register_buffer(name, value)
+        super().__init__(T=as_temperature(T), **values)
 
     def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:
         T, theta = self.T.to(log_p), self.theta.to(log_p)

@@ -33,9 +33,11 @@ class EnsembleTemperature(Calibrator):
     weights: Tensor
 
     def __init__(self, T: float | Tensor, weights: tuple[float, float, float] | Tensor):
-        super().__init__()
-        self.register_buffer("T", as_temperature(T))
-        self.register_buffer("weights", _as_weights(weights))
+        T, weights = as_temperature(T), fitted(weights, "weights", ndim=1)
+        rounding = max(ROUNDING, 4 * torch.finfo(weights.dtype).eps)
+        if len(weights) != 3 or weights.min() < 0 or abs(weights.double().sum() - 1) > rounding:
+            raise ArcalError(f"weights must be 3, none negative, of sum 1, not {weights.tolist()}")
+        super().__init__(T=T, weights=weights)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         parts = _parts(log_p, self.T)
@@ -47,19 +49,13 @@ class EnsembleTemperature(Calibrator):
         return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"
 
 
-def fit_ensemble_temperature(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> EnsembleTemperature:
+def fit_ensemble_temperature(log_p: TensorLike, labels: TensorLike) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
     score) for either; its demonstration takes squared error for both. Here T is that of temperature
     scaling, by NLL, which has one optimum; in the weights the squared error is convex, and they are
-    found exactly. Errors are those of `fit_temperature`. Robustness and energy are ignored.
+    found exactly. Errors are those of `fit_temperature`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fitted = fit_ensemble_temperature(log_p, torch.tensor([0, 0, 0, 1]))
@@ -83,15 +79,7 @@ def _parts(log_p: Tensor, T: Tensor) -> Tensor:
     return torch.stack([tempered, log_p, uniform])
 
 
-def _as_weights(weights: tuple[float, float, float] | Tensor) -> Tensor:
-    weights = fitted(weights, "weights", ndim=1)
-    rounding = max(ROUNDING, 4 * torch.finfo(weights.dtype).eps)
-    if len(weights) != 3 or weights.min() < 0 or abs(weights.double().sum() - 1) > rounding:
-        raise ArcalError(f"weights must be 3, none negative, of sum 1, not {weights.tolist()}")
-    return weights
-
-
-def _on_simplex(G: Tensor, c: Tensor) -> tuple[float, float, float]:
+def _on_simplex(G: Tensor, c: Tensor) -> Tensor:
     """The weights w >= 0 of sum 1 with the lowest wGw - 2cw: the best of all faces' optima."""
     best, lowest = torch.zeros(3, dtype=torch.float64), math.inf
     scale = G.diagonal().mean()
@@ -107,5 +95,4 @@ def _on_simplex(G: Tensor, c: Tensor) -> tuple[float, float, float]:
             value = (w @ G @ w - 2 * c @ w).item()
             if (w >= 0).all() and value < lowest:
                 best, lowest = w / w.sum(), value
-    first, second, third = best.tolist()
-    return first, second, third
+    return best

@@ -39,10 +39,8 @@ class MultiClassIsotonic(Calibrator):
     y: Tensor
 
     def __init__(self, x: Tensor, y: Tensor):
-        super().__init__()
         x, y = _as_knots(x, y, ndim=1)
-        self.register_buffer("x", x)
-        self.register_buffer("y", y)
+        super().__init__(x=x, y=y)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         p, x, y = log_p.exp(), self.x.to(log_p), self.y.to(log_p)
@@ -53,16 +51,10 @@ class MultiClassIsotonic(Calibrator):
         return f"knots={len(self.x)}"
 
 
-def fit_irm(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> MultiClassIsotonic:
+def fit_irm(log_p: TensorLike, labels: TensorLike) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
-    Labels `(N,)` of a single class raise `ArcalError`. Robustness and energy are ignored.
+    Labels `(N,)` of a single class raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
@@ -92,11 +84,8 @@ class OneVsAllIsotonic(Calibrator):
     y: Tensor
 
     def __init__(self, T: float | Tensor, x: Tensor, y: Tensor):
-        super().__init__()
         x, y = _as_knots(x, y, ndim=2)
-        self.register_buffer("T", as_temperature(T))
-        self.register_buffer("x", x)
-        self.register_buffer("y", y)
+        super().__init__(T=as_temperature(T), x=x, y=y)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         Z = len(self.x)
@@ -110,17 +99,10 @@ class OneVsAllIsotonic(Calibrator):
         return f"T={self.T:.4g}, classes={len(self.x)}"
 
 
-def fit_irova_ts(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> OneVsAllIsotonic:
+def fit_irova_ts(log_p: TensorLike, labels: TensorLike) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
     A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
-    Robustness and energy are ignored.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> fit_irova_ts(log_p, torch.tensor([0, 0, 0, 1])).y  # of class 0, of class 1

@@ -3,20 +3,13 @@
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc._temperature_network import (
-    TemperatureNetwork,
-    fit_network,
-    standardised,
-)
-from arcal.calibration.posthoc.calibrator import as_examples
-from arcal.calibration.posthoc.temperature import fit_temperature
+from arcal.calibration.posthoc._linear import bounded
+from arcal.calibration.posthoc._temperature_network import TemperatureNetwork, fit_network
 from arcal.errors import ArcalError
 
 TOP = 10
 """The most probable classes that the network sees, as in the paper."""
 HIDDEN = (5, 5)
-LOWEST = -50.0
-"""The smallest log-probability the network is shown, so that one of -inf is finite."""
 
 
 class ParameterizedTemperature(TemperatureNetwork):
@@ -61,17 +54,11 @@ class ParameterizedTemperature(TemperatureNetwork):
         return f"classes={len(self.mean)}, {super().extra_repr()}"
 
 
-def fit_pts(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> ParameterizedTemperature:
+def fit_pts(log_p: TensorLike, labels: TensorLike) -> ParameterizedTemperature:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 
     The paper minimises the squared error; the log-loss is what calibrators are chosen by here.
-    Errors are those of `fit_temperature`. Robustness and energy are ignored.
+    Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
@@ -79,19 +66,18 @@ def fit_pts(
     >>> bool((fit_pts(log_p, labels)(log_p) - log_p).abs().max() < 1)
     True
     """
-    T = fit_temperature(log_p, labels).T.item()
-    z, labels = as_examples(log_p, labels)
-    features = largest(z, min(TOP, z.shape[1]))
-    mean, scale = standardised(features)
-    first, second, third = fit_network((features - mean) / scale, z, labels, T, HIDDEN)
-    return ParameterizedTemperature(mean, scale, *first, *second, *third)
+
+    def features(z: Tensor) -> Tensor:
+        return largest(z, min(TOP, z.shape[1]))
+
+    return ParameterizedTemperature(*fit_network(log_p, labels, features, HIDDEN))
 
 
 def largest(log_p: Tensor, K: int) -> Tensor:
-    """The `K` largest log-probabilities of each row, descending, `(N, K)`, `LOWEST` at the least.
+    """The `K` largest log-probabilities of each row, descending, `(N, K)`, -50 at the least.
 
     >>> import torch
     >>> largest(torch.tensor([[-3.0, -torch.inf, -0.1]]), 3)
     tensor([[ -0.1000,  -3.0000, -50.0000]])
     """
-    return log_p.topk(K, dim=1).values.clamp(min=LOWEST)
+    return bounded(log_p.topk(K, dim=1).values)

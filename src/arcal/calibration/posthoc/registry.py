@@ -1,13 +1,13 @@
 """Every post-hoc method by its name: how it is fitted, and what it is made of."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.by_batch import fit_by_batch
+from arcal.calibration.posthoc.by_batch import TemperatureByBatch, fit_by_batch
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
@@ -46,38 +46,37 @@ class Fit(Protocol):
     ) -> Calibrator: ...
 
 
-POSTHOC: dict[str, Fit] = {
-    "temperature": fit_temperature,
-    "ets": fit_ensemble_temperature,
-    "irm": fit_irm,
-    "irova-ts": fit_irova_ts,
-    "vector": fit_vector,
-    "dirichlet": fit_dirichlet,
-    "smart": fit_smart,
-    "ebs": fit_ebs,
-    "pts": fit_pts,
-    "spline": fit_spline,
-}
+_EVERY: tuple[tuple[type[Calibrator], Callable[..., Calibrator]], ...] = (
+    (Temperature, fit_temperature),
+    (EnsembleTemperature, fit_ensemble_temperature),
+    (MultiClassIsotonic, fit_irm),
+    (OneVsAllIsotonic, fit_irova_ts),
+    (VectorScaling, fit_vector),
+    (Dirichlet, fit_dirichlet),
+    (Smart, fit_smart),
+    (EnergyScaling, fit_ebs),
+    (ParameterizedTemperature, fit_pts),
+    (Spline, fit_spline),
+)
+
+
+def _as_fit(kind: type[Calibrator], fit: Callable[..., Calibrator]) -> Fit:
+    """Called as all are; those that need no more see log-probabilities and labels alone."""
+    if kind.needs_energy or kind.needs_robustness:
+        return fit
+    return lambda log_p, labels, /, *, robustness=None, energy=None: fit(log_p, labels)
+
+
+POSTHOC: dict[str, Fit] = {kind.kind: _as_fit(kind, fit) for kind, fit in _EVERY}
 """What fits a method, by the method's name."""
 
-EVALUATED: dict[str, Fit] = {**POSTHOC, "batch-temperature": fit_by_batch}
+EVALUATED: dict[str, Fit] = {
+    **POSTHOC,
+    TemperatureByBatch.kind: _as_fit(TemperatureByBatch, fit_by_batch),
+}
 """Those of `POSTHOC`, and what can be evaluated but not put into a model, as it sees a batch."""
 
-CALIBRATORS: dict[str, type[Calibrator]] = {
-    calibrator.kind: calibrator
-    for calibrator in (
-        Temperature,
-        EnsembleTemperature,
-        MultiClassIsotonic,
-        OneVsAllIsotonic,
-        VectorScaling,
-        Dirichlet,
-        Smart,
-        EnergyScaling,
-        ParameterizedTemperature,
-        Spline,
-    )
-}
+CALIBRATORS: dict[str, type[Calibrator]] = {kind.kind: kind for kind, _ in _EVERY}
 """What a method fits, by the same name."""
 
 

@@ -3,13 +3,7 @@
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc._temperature_network import (
-    TemperatureNetwork,
-    fit_network,
-    standardised,
-)
-from arcal.calibration.posthoc.calibrator import as_examples
-from arcal.calibration.posthoc.temperature import fit_temperature
+from arcal.calibration.posthoc._temperature_network import TemperatureNetwork, fit_network
 from arcal.errors import ArcalError
 
 HIDDEN = 16
@@ -53,17 +47,11 @@ class Smart(TemperatureNetwork):
         return self.divided(log_p, logit_gap(log_p))
 
 
-def fit_smart(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> Smart:
+def fit_smart(log_p: TensorLike, labels: TensorLike) -> Smart:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 
     The paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are
-    chosen by here. Errors are those of `fit_temperature`. Robustness and energy are ignored.
+    chosen by here. Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)
@@ -71,12 +59,7 @@ def fit_smart(
     >>> bool((fit_smart(log_p, labels)(log_p) - log_p).abs().max() < 1)
     True
     """
-    T = fit_temperature(log_p, labels).T.item()
-    z, labels = as_examples(log_p, labels)
-    g = logit_gap(z)
-    mean, scale = standardised(g)
-    (first, second) = fit_network((g - mean) / scale, z, labels, T, [HIDDEN])
-    return Smart(mean, scale, *first, *second)
+    return Smart(*fit_network(log_p, labels, logit_gap, [HIDDEN]))
 
 
 def logit_gap(log_p: Tensor) -> Tensor:

@@ -39,15 +39,13 @@ class Spline(Calibrator):
     y: Tensor
 
     def __init__(self, x: Tensor, y: Tensor):
-        super().__init__()
         x, y = fitted(x, "x", ndim=1), fitted(y, "y", ndim=1)
         if x.shape != y.shape or x.dtype != y.dtype:
             raise ArcalError("x and y must be of one length and dtype: pass one value a knot")
         ascends = len(x) == 1 or x.diff().min() >= 0
         if not ascends or min(x.min(), y.min()) < 0 or max(x.max(), y.max()) > 1:
             raise ArcalError("knots must ascend within [0, 1] and their values lie there, too")
-        self.register_buffer("x", x)
-        self.register_buffer("y", y)
+        super().__init__(x=x, y=y)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         first = log_p.argmax(1, keepdim=True)
@@ -65,20 +63,13 @@ class Spline(Calibrator):
         return f"knots={len(self.x)}"
 
 
-def fit_spline(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> Spline:
+def fit_spline(log_p: TensorLike, labels: TensorLike) -> Spline:
     """gamma(s_i) = h'(t_i) at the scores s_i in ascending order, with t_i = i / N.
 
     h is the natural cubic spline with knots at equal distances that has the least squared distance
     to the cumulative accuracy h(t_i) = 1/N sum_{j <= i} [input j is right]: where scores are
     calibrated its slope is the score. There is an optimum for any labels, also where all inputs
-    are right. Fewer inputs than twice the knots raise `ArcalError`. Robustness and energy are
-    ignored.
+    are right. Fewer inputs than twice the knots raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(400, 2)
     >>> fit_spline(log_p, torch.tensor([0, 0, 0, 1] * 100))(log_p)[0].exp().round(decimals=2)

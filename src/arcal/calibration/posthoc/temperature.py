@@ -29,8 +29,7 @@ class Temperature(Calibrator):
     T: Tensor
 
     def __init__(self, T: float | Tensor):
-        super().__init__()
-        self.register_buffer("T", as_temperature(T))
+        super().__init__(T=as_temperature(T))
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         return (log_p / self.T).log_softmax(1)
@@ -47,13 +46,7 @@ def as_temperature(T: float | Tensor) -> Tensor:
     return scalar
 
 
-def fit_temperature(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> Temperature:
+def fit_temperature(log_p: TensorLike, labels: TensorLike) -> Temperature:
     """The temperature with the lowest NLL of `labels` `(N,)`, from log-probabilities `(N, Z)`.
 
     The NLL is convex in beta = 1/T: its slope is the mean over inputs of E_p[z] - z_label, and its
@@ -61,7 +54,6 @@ def fit_temperature(
     method within a bracket finds it, beta to a relative 1e-10. There is none, and `ArcalError` is
     raised, if no input has a class above its label (the NLL falls as T goes to 0), if all classes
     are equally probable everywhere, or if the uniform distribution is as good as any temperature.
-    Robustness and energy are ignored.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)

@@ -29,12 +29,10 @@ class VectorScaling(Calibrator):
     b: Tensor
 
     def __init__(self, w: tuple[float, ...] | Tensor, b: tuple[float, ...] | Tensor):
-        super().__init__()
         w, b = fitted(w, "w", ndim=1), fitted(b, "b", ndim=1)
         if w.shape != b.shape:
             raise ArcalError(f"w has {len(w)} classes and b {len(b)}: pass what was fitted")
-        self.register_buffer("w", w)
-        self.register_buffer("b", b)
+        super().__init__(w=w, b=b)
 
     def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
         if log_p.shape[1] != len(self.w):
@@ -46,18 +44,12 @@ class VectorScaling(Calibrator):
         return f"classes={len(self.w)}"
 
 
-def fit_vector(
-    log_p: TensorLike,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
-) -> VectorScaling:
+def fit_vector(log_p: TensorLike, labels: TensorLike) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 
     The penalty draws it towards temperature scaling, by as much as one input or two do; without
     one, a class that no input is of would have no optimum. Labels `(N,)` of a single class raise
-    `ArcalError`. Robustness and energy are ignored.
+    `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_vector(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=3)

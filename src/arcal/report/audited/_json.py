@@ -5,12 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from arcal._version import __version__
 from arcal.auditing import Audited, Estimate, Group, Outcome, accuracy_interval, reliability
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
 
 _UNKNOWN: dict[str, float | int | None] = {"value": None, "low": None, "high": None}
+
+RADII = 101
+"""The sizes of a change that robust accuracy is given for, at most."""
 
 FORMAT = 1
 """Increased when a reader of an earlier format would read another wrongly."""
@@ -59,6 +64,7 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
         },
         "reliability": _bins(model),
         "levels": None if model.levels is None else _levels(model),
+        "robust_accuracy": _robust_accuracy(model),
         "classes": [group(one) for one in model.by_class],
         "cells": [
             {"class": z, "level": r, **group(cell)}
@@ -114,6 +120,19 @@ def _levels(model: Audited) -> list[dict[str, Any]]:
     return [
         {**group(one), "distance": distance}
         for one, distance in zip(model.levels, distances, strict=True)
+    ]
+
+
+def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
+    """Points of the curve: radius 0, the greatest, and some between, after equally many steps."""
+    if (curve := model.robust_accuracy) is None:
+        return None
+    steps = torch.linspace(0, len(curve.radii) - 1, min(RADII, len(curve.radii))).round().long()
+    return [
+        {"radius": radius, "accuracy": {"value": value, "low": low, "high": high, "n": curve.N}}
+        for radius, value, low, high in torch.stack(
+            [curve.radii, curve.accuracy, curve.low, curve.high], dim=1
+        )[steps].tolist()
     ]
 
 

@@ -141,7 +141,8 @@ def suspicion(
             "if they are numbers, bring its outputs into theirs"
         )
     doubt = facts.get("Scale") or suspect_inputs(accuracy, len(classes), len(labels))
-    return f"{doubt[:-1]}, see --normalize?" if doubt and named else doubt
+    images = named and "as they are" not in facts["Normalisation"]  # tables and texts are taken so
+    return f"{doubt[:-1]}, see --normalize?" if doubt and images else doubt
 
 
 def summary(models: Sequence[Audited], data: str) -> str:

@@ -43,7 +43,7 @@ def glass_blur(x: Tensor, c: tuple[float, int, int], draws: Draws) -> Tensor:
     that moment.
     """
     sigma, reach, rounds = c
-    x = _to_8_bits(gaussian(x, sigma))
+    x = (gaussian(x, sigma) * 255).floor_() / 255  # the precision of uint8, truncated
     _, _, height, width = x.shape
     steps = draws.integers(-reach, reach, rounds, height - 2 * reach, width - 2 * reach, 2)
     # As in the official loops, only rows and columns reach + 1 .. size - reach move.
@@ -134,8 +134,3 @@ def _disk(radius: float, softness: float) -> np.ndarray:
     rim = half - min(half, math.ceil(radius) + taps)  # holds only zeros
     inside = slice(rim, len(disk) - rim)
     return disk[inside, inside].astype(np.float64)
-
-
-def _to_8_bits(x: Tensor) -> Tensor:
-    """Images in [0, 1] with the precision of uint8, truncated and not rounded."""
-    return (x * 255).floor_() / 255

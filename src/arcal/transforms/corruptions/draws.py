@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Array = np.ndarray
 Generator = np.random.Generator
 
 
@@ -59,5 +58,5 @@ class Draws:
             mean.dtype
         )
 
-    def _rows(self, draw: Callable[[Generator], Array | float]) -> Tensor:
+    def _rows(self, draw: Callable[[Generator], np.ndarray | float]) -> Tensor:
         return torch.from_numpy(np.stack([draw(generator) for generator in self.generators]))
