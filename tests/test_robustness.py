@@ -10,7 +10,7 @@ from torch import nn
 
 from arcal.attacks import CarliniWagner
 from arcal.errors import ArcalError
-from arcal.robustness import ORDERS, levels, mean_rank, rank, score
+from arcal.robustness import ORDERS, distance, levels, mean_rank, rank, score
 
 values = st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=60)
 
@@ -137,8 +137,13 @@ def test_gradient_order_where_the_gradient_vanishes():
     assert score(tied, batch, "gradient").robustness.tolist() == [0, 0]
 
 
+def test_the_distance_of_an_array_is_that_of_its_tensor(setting):
+    model, x, *_ = setting
+    assert distance(model, x[0].numpy()) == distance(model, x[0])
+
+
 def test_bad_input_is_one_line(setting):
-    model, *_, batches = setting
+    model, x, ids, labels, batches = setting
     cases = [
         (lambda: levels(tensor([1, math.nan]), torch.arange(2), 2), "NaN"),
         (lambda: levels(tensor([1.0]), torch.arange(1), 2), "1 inputs cannot be cut into 2"),
@@ -146,6 +151,15 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, batches, "margin", attack=CarliniWagner()), "leave out attack"),
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
         (lambda: score(model, [], "margin"), "nothing to score"),
+        (lambda: score(model, batches * 2, "margin"), "id 0 is there twice"),
+        (lambda: score(model, [(ids / 2, x, labels)], "margin"), "ids are torch.float32: give who"),
+        (lambda: score(model, batches, attack="carlini-wagner"), "give one itself, such as `Bou"),
+        (lambda: score(model, batches, attack=CarliniWagner), "give one itself, such as `Bou"),
+        (lambda: levels(tensor([1.0, 2.0, 3.0]), torch.tensor([7, 8, 7]), 2), "id 7 is there tw"),
+        (lambda: distance(model, x[:1, None]), "logits \\(N, Z\\) of at least 2"),
+        (lambda: distance(model, x[0, :5]), r"fails on one input of shape \(5,\) \(.*without"),
+        (lambda: distance(model, x[0], y=4), "y is 4: the model's classes are 0 to 3"),
+        (lambda: distance(model, x[0], y=-1), "y is -1"),
     ]
     for act, says in cases:
         with pytest.raises(ArcalError, match=says):

@@ -34,7 +34,7 @@ from arcal.attacks import (
 )
 from arcal.attacks.bounds import checked_bounds
 from arcal.attacks.model import check_differentiable, checked_logits
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
@@ -107,7 +107,7 @@ def score(
     check_order(order)
     if order != "attack" and (attack or start or keep):
         raise ArcalError(f"the order {order} attacks nothing: leave out attack, start and keep")
-    attack = attack or BoundaryProjection()
+    attack = _checked_attack(attack)
     if start and "start" not in inspect.signature(attack).parameters:
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
@@ -140,6 +140,7 @@ def score(
             f"ids {tuple(ids.shape)}, labels {tuple(labels.shape)}, {len(robustness)} inputs: "
             "give one id and one class number each"
         )
+    _check_ids(ids)
     if robustness.isnan().any():
         raise ArcalError(
             f"the order {order} is NaN for some inputs: the model's gradients are not finite"
@@ -158,7 +159,7 @@ def score(
 
 def distance(
     model: Model,
-    x: Tensor,
+    x: TensorLike,
     y: int | None = None,
     *,
     target: int | None = None,
@@ -182,16 +183,44 @@ def distance(
     >>> distance(torch.nn.Identity(), x, y=1)
     0.0
     """
-    attack = attack or BoundaryProjection()
+    attack, batch = _checked_attack(attack), as_tensor(x, "x").unsqueeze(0)
+    checked_bounds(batch, bounds)
+    with frozen(model):
+        try:
+            Z = checked_logits(model, batch).shape[1]
+        except RuntimeError as error:
+            shape = tuple(batch.shape[1:])
+            raise ArcalError(
+                f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
+                "the shape that the model takes, without that of a batch"
+            ) from error
+    if y is not None and not 0 <= y < Z:
+        raise ArcalError(f"y is {int(y)}: the model's classes are 0 to {Z - 1}")
     if target is None:
-        attacked = attack(model, x.unsqueeze(0), bounds)
+        attacked = attack(model, batch, bounds)
     elif "targets" in inspect.signature(attack).parameters:
-        attacked = attack(model, x.unsqueeze(0), bounds, targets=torch.tensor([target]))
+        attacked = attack(model, batch, bounds, targets=torch.tensor([target]))
     else:
         raise ArcalError(f"{attack} has no targets: leave out target, or give BoundaryProjection()")
     if y is not None and int(attacked.predicted) != y:
         return 0.0
     return float(attacked.distance)
+
+
+def _checked_attack(attack: Attack | None) -> Attack:
+    if isinstance(attack, str | type):  # a name, or the parentheses are missing
+        raise ArcalError(f"attack is {attack!r}: give one itself, such as `BoundaryProjection()`")
+    return attack or BoundaryProjection()
+
+
+def _check_ids(ids: Tensor) -> None:
+    """Refuse ids `(N,)` that are no whole numbers, or the same for two inputs."""
+    if ids.is_floating_point():
+        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
+    ascending = ids.sort().values
+    if (repeats := ascending[1:] == ascending[:-1]).any():
+        twice = int(ascending[1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
 
 
 def _rank_only(model, x, ids, order, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -275,6 +304,7 @@ def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
         )
     if robustness.isnan().any():
         raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
+    _check_ids(ids)
     by_id = ids.argsort()
     order = by_id[robustness[by_id].argsort(stable=True)]
     return torch.empty_like(order).scatter_(0, order, torch.arange(len(ids), device=ids.device))

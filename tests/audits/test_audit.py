@@ -199,6 +199,26 @@ def test_a_loader_that_does_not_fit_is_one_line(data, line):
     assert "--" not in str(error.value), "a flag is of the command line"
 
 
+@pytest.mark.parametrize(
+    ("data", "options", "line"),
+    [
+        ((X[:0], Y[:0]), {}, "data is empty"),
+        (
+            (X, Y),
+            {"shift": "none"},
+            r"shift is 'none': name corruptions by .*or give \(\) for none",
+        ),
+        ((X, Y), {"shift": ["fog-3"]}, "name corruptions by `arcal.auditing.shift_sets"),
+        ((X, Y), {"device": "nowhere"}, "device 'nowhere' cannot be used here"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    with pytest.raises(ArcalError, match=line) as error:
+        arcal.audit(model, data, **options)
+    assert "\n" not in str(error.value)
+
+
 def test_the_classes_named_are_those_of_the_model_of_a_loader():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
     with pytest.raises(ArcalError, match="logits of 2 classes, and the data has 3"):

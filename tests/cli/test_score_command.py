@@ -1,12 +1,14 @@
 """`arcal score MODEL DATA`: anybody's model on anybody's data."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from arcal.store import load_scores
 from tests.audits import tiny
@@ -49,6 +51,22 @@ def test_distances_of_a_model_of_ones_own(here):
     assert summary["kind"] == "distance"
     scores = load_scores(Path("scores.parquet"))
     assert torch.allclose(scores.robustness.double(), tiny.distance(here.pixels), atol=2e-3)
+
+
+def test_scores_of_files_have_their_names_and_the_median_is_that_of_numpy(here):
+    for i, pixels in enumerate(here.pixels[:6]):
+        file = Path(f"photos/{here.labels[i]}", os.fsdecode(b"\xff%d.png" % i))  # no UTF-8
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[0].numpy()).save(file)
+    done = succeeds("score", "net.py:net", "photos", "--limit", "4", "--json")
+    table = pq.read_table("scores.parquet").to_pydict()
+    assert sorted(set(table["name"])) == sorted(table["name"])
+    for name, distance in zip(table["name"], table["robustness"], strict=True):
+        row = int(name[-len("0.png")])
+        assert distance == pytest.approx(float(tiny.distance(here.pixels)[row]), abs=2e-3)
+    median = np.median(table["robustness"])
+    assert json.loads(done.stdout)["median"] == pytest.approx(median, rel=1e-6)
+    assert len(load_scores(Path("scores.parquet")).ids) == 4
 
 
 def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here):

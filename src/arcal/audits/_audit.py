@@ -27,7 +27,7 @@ from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
     Shown,
@@ -276,7 +276,7 @@ def audit(
         attack=attack or BoundaryProjection(),
         bounds=bounds if examples is None else examples.bounds,
         panel=panel_for(shift, examples),
-        device=torch.device(device),
+        device=_device(device),
     )
     known = partial(_known, bounds=bounds, order=order)
     models = model if isinstance(model, Mapping) else {name: model}
@@ -297,6 +297,16 @@ def audit(
     return Audit.from_jobs(jobs, run_jobs(jobs, progress=progress))
 
 
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError) as error:  # the first is torch's without CUDA
+        raise ArcalError(
+            f"device {str(name)!r} cannot be used here ({first_line(error)}): leave it out for "
+            "the CPU"
+        ) from error
+
+
 def _examples(
     data: Any,
     name: str,
@@ -313,9 +323,9 @@ def _examples(
         x, y = data
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
         more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
+        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
         if order is not None:
             _check_within(x, bounds, name)
-        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
         return examples, ()
     if weights is not None:
         raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")

@@ -101,6 +101,8 @@ class Examples:
         labels = torch.as_tensor(y)
         if len(labels) != len(inputs):
             raise ArcalError(f"{name}: {len(inputs)} inputs but {len(labels)} labels")
+        if not len(labels):
+            raise ArcalError(f"{name} is empty: there is nothing to audit")
         if classes is None:
             classes = tuple(map(str, range(int(labels.max()) + 1)))
         digest = sha256()

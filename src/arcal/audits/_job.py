@@ -192,6 +192,11 @@ def panel_for(
     >>> panel_for(None, Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2))
     ()
     """
+    if isinstance(given, str) or any(isinstance(one, str) for one in given or ()):
+        raise ArcalError(
+            f"shift is {given!r}: name corruptions by `arcal.auditing.shift_sets([...])`, or give "
+            "() for none"
+        )
     part = None if examples is None else examples.part
     fits = part is not None and part.shape[0] in (1, 3) and min(part.shape[1:]) >= SMALLEST
     if given is None:

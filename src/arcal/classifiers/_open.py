@@ -16,7 +16,7 @@ from arcal.classifiers._python_object import load_object
 from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
-from arcal.external import Normalization, as_normalization, names_in
+from arcal.external import Normalization, as_normalization, names_in, read_weights
 from arcal.files import expanded, parse_json
 
 FORMS = (
@@ -125,8 +125,10 @@ def _load(
         _check_run(path)
         return load_run(path)
     if path.suffix in WEIGHTS:
+        if path.exists():
+            read_weights(path)  # a whole network or a program is refused as what it is
         raise ArcalError(
-            f"{spec} is only weights: say which network they are of, as timm:NAME, "
+            f"{spec} is only weights: say which network they belong to, as timm:NAME, "
             f"torchvision:NAME or file.py:name, with weights {spec}"
         )
     if path.suffix == ".py":

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import tyro
 
 from arcal.cli.model_and_data import (
@@ -22,6 +23,7 @@ from arcal.cli.model_and_data import (
 )
 from arcal.cli.output import print_json, say
 from arcal.errors import ArcalError
+from arcal.printable import printable
 
 if TYPE_CHECKING:
     from arcal.robustness import Robustness
@@ -114,7 +116,7 @@ class Score:
             scores, file = self._model()
         else:
             raise ArcalError(f"{len(self.what)} names: give MODEL and DATA, or RUN")
-        median = float(scores.robustness.median())
+        median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
         summary: dict[str, Any] = {
             "file": str(file),
             "order": how.order,
@@ -214,7 +216,11 @@ class Score:
             scores = score_job(job, work=work, sharing=sharing, **tell)
         if files := evidence_of(part):
             about["files"] = files
-        save_scores(out, scores, about)
+        names = None
+        if job.examples and job.examples.names:
+            printed = map(printable, job.examples.names)  # Parquet has no names that are no UTF-8
+            names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
+        save_scores(out, scores, about, names)
         shutil.rmtree(work, ignore_errors=True)
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -22,6 +23,16 @@ NESTED = ("state_dict", "model", "model_state_dict")
 
 PREFIXES = ("module.", "model.", "_orig_mod.")
 """What DistributedDataParallel, Lightning and torch.compile put before every name."""
+
+ENTRIES = 5
+"""Entries of a checkpoint that a message names."""
+
+NUMBERS = (
+    np.float64(0).__reduce__()[0],  # `numpy._core.multiarray.scalar`, wherever this NumPy has it
+    np.dtype,
+    *(type(np.dtype(name)) for name in ("float64", "float32", "int64", "bool")),
+)
+"""What unpickles a number of NumPy, such as a best accuracy; without objects and structures."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +70,8 @@ def read_weights(path: Path) -> Weights:
     """Read a state dict from a safetensors file, or from what `torch.save` wrote.
 
     Nothing is unpickled but tensors and plain containers (`torch.load(weights_only=True)`), and the
-    command line arguments (`argparse.Namespace`) that many training scripts save beside them. A
-    file that is missing, damaged, or holds anything else raises `ArcalError`.
+    command line arguments (`argparse.Namespace`) and numbers of NumPy that many training scripts
+    save beside them. A file that is missing, damaged, or holds anything else raises `ArcalError`.
     """
     path = expanded(path)
     if not path.is_file():
@@ -70,7 +81,7 @@ def read_weights(path: Path) -> Weights:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
-            trusted = torch.serialization.safe_globals([argparse.Namespace])
+            trusted = torch.serialization.safe_globals([argparse.Namespace, *NUMBERS])
             with trusted, warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of TorchScript, which is refused below
                 content = torch.load(path, map_location="cpu", weights_only=True)
@@ -79,8 +90,8 @@ def read_weights(path: Path) -> Weights:
     except Exception as error:  # damaged bytes raise errors of every kind
         if "TorchScript" in str(error):
             raise ArcalError(
-                f"{path} is a program of TorchScript: its state dict is what is read, "
-                "`torch.save(torch.jit.load(...).state_dict(), FILE)`, or export it as .pt2"
+                f"{path} is a TorchScript program: name a function of a .py file that returns "
+                f"`torch.jit.load('{path}')` as the model, or save the program's `state_dict()`"
             ) from None
         raise ArcalError(
             f"{path} cannot be read as weights ({first_line(error).partition('. ')[0]}): it may "
@@ -90,18 +101,31 @@ def read_weights(path: Path) -> Weights:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     changes: list[str] = []
     while isinstance(content, Mapping) and not all(isinstance(v, Tensor) for v in content.values()):
-        name = next((n for n in NESTED if isinstance(content.get(n), Mapping)), None)
+        name = _nested(content)
         if name is None:
             break
         content = content[name]
         changes.append(f"its entry {name}")
     if not isinstance(content, Mapping) or not any(isinstance(v, Tensor) for v in content.values()):
+        entries = [str(name) for name in content] if isinstance(content, Mapping) else []
+        held = f" but {', '.join(entries[:ENTRIES])}" if entries else ""
         raise ArcalError(
-            f"{path} holds no state dict: save `model.state_dict()`, alone or as the entry "
+            f"{path} holds no state dict{held}: save `model.state_dict()`, alone or as the entry "
             "`state_dict` of a dict"
         )
     tensors = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     return Weights(path, tensors, digest, tuple(changes))
+
+
+def _nested(checkpoint: Mapping[Any, Any]) -> str | None:
+    """The entry that holds the state dict: one of the usual names, or the only one of tensors."""
+    for name in NESTED:
+        if isinstance(checkpoint.get(name), Mapping):
+            return name
+    dicts = {name: value for name, value in checkpoint.items() if isinstance(value, Mapping)}
+    full = [n for n, d in dicts.items() if d and all(isinstance(t, Tensor) for t in d.values())]
+    beside = sum(isinstance(value, Tensor) for value in checkpoint.values())
+    return full[0] if len(full) == 1 and len(dicts[full[0]]) > beside else None
 
 
 def _why_not_unpickled(path: Path, message: str) -> str:
@@ -111,7 +135,7 @@ def _why_not_unpickled(path: Path, message: str) -> str:
         what = "something else"
     return (
         f"{path} holds more than tensors ({what}), and is not unpickled: save "
-        "`model.state_dict()` instead, and name the network"
+        "`model.state_dict()` instead, and name the network, such as file.py:NAME"
     )
 
 

@@ -29,8 +29,15 @@ ROWS = 1_000_000
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")
 
 
-def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) -> None:
+def save_scores(
+    path: Path,
+    scores: Robustness,
+    fingerprint: Mapping[str, Any],
+    names: Mapping[int, str] | None = None,
+) -> None:
     """Write a score file with the fingerprint of the model, the data and the attack.
+
+    `names` by id, such as the files that the inputs are in, become a column to join by.
 
     >>> ids = torch.tensor([3, 8])
     >>> scores = Robustness(
@@ -52,6 +59,8 @@ def save_scores(path: Path, scores: Robustness, fingerprint: Mapping[str, Any]) 
             "passes": scores.passes.numpy(),
         }
     )
+    if names is not None:
+        table = table.append_column("name", pa.array([names[i] for i in scores.ids.tolist()]))
     about = {
         "order": scores.order,
         "kind": "distance" if scores.order == "attack" else "ranking, not a distance",

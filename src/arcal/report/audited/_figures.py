@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from arcal.auditing import Audited, Estimate, EvaluationSet, Group
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier")
@@ -38,7 +40,7 @@ def figures(model: Audited) -> dict[str, float]:
             for where, one in model.shift.by_set.items():
                 flat |= _ends(f"{_set_name(where)}.{name}", getattr(one, name))
     if model.robustness is not None and model.robustness.success is not None:
-        flat["distance.median"] = float(model.robustness.robustness.median())
+        flat["distance.median"] = float(np.median(model.robustness.robustness))
         flat["distance.none_found"] = float((~model.robustness.success).double().mean())
     for other in model.other:
         (one,) = other.runs
