@@ -1,6 +1,7 @@
 """Ranking and levels, and every order against what defines it."""
 
 import math
+from typing import Any, cast
 
 import pytest
 import torch
@@ -153,8 +154,10 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, [], "margin"), "nothing to score"),
         (lambda: score(model, batches * 2, "margin"), "id 0 is there twice"),
         (lambda: score(model, [(ids / 2, x, labels)], "margin"), "ids are torch.float32: give who"),
-        (lambda: score(model, batches, attack="carlini-wagner"), "give one itself, such as `Bou"),
-        (lambda: score(model, batches, attack=CarliniWagner), "give one itself, such as `Bou"),
+        *(
+            (lambda one=one: score(model, batches, attack=one), "give one itself, such as `Bou")
+            for one in cast(list[Any], ["carlini-wagner", CarliniWagner])
+        ),
         (lambda: levels(tensor([1.0, 2.0, 3.0]), torch.tensor([7, 8, 7]), 2), "id 7 is there tw"),
         (lambda: distance(model, x[:1, None]), "logits \\(N, Z\\) of at least 2"),
         (lambda: distance(model, x[0, :5]), r"fails on one input of shape \(5,\) \(.*without"),

@@ -78,7 +78,8 @@ def test_every_table_and_figure_of_the_paper_has_a_row():
 
     text = (ROOT / "docs" / "paper-to-code.md").read_text()
     for item in ITEMS.values():
-        module = item.make.__module__.removeprefix("arcal.")
+        make = getattr(item.make, "func", item.make)  # of a partial
+        module = make.__module__.removeprefix("arcal.")
         assert f"`{module.replace('.', '/')}.py`" in text
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import tyro
 
 from arcal.cli.model_and_data import (
@@ -106,6 +105,8 @@ class Score:
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
+        import numpy as np
+
         how = self.ranking
         how.check()
         if self.output.curve is not None:

@@ -81,8 +81,8 @@ def read_weights(path: Path) -> Weights:
         if path.suffix == ".safetensors":
             content: Any = load_file(path)
         else:
-            trusted = torch.serialization.safe_globals([argparse.Namespace, *NUMBERS])
-            with trusted, warnings.catch_warnings():
+            known: list[Any] = [argparse.Namespace, *NUMBERS]
+            with torch.serialization.safe_globals(known), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of TorchScript, which is refused below
                 content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
