@@ -1,5 +1,8 @@
 """A calibrated classifier in files: the same probabilities, and readable as MODEL."""
 
+import zipfile
+from importlib.util import find_spec
+
 import pytest
 import torch
 from torch import nn
@@ -48,6 +51,30 @@ def test_a_pt2_file_is_a_model_again(network, tmp_path):
             p = opened.model(images(N)).softmax(1)
         assert p.dtype == torch.float32
         torch.testing.assert_close(p.double(), expected, rtol=0, atol=1e-6)
+
+
+NAMES = ("owl", "cat", "emu", "ape", "dog")
+
+
+def test_programs_keep_the_names_of_the_classes(network, tmp_path):
+    classifier = Calibrated(network, Temperature(2.0))
+    formats = ["pt2"]
+    if all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))):
+        formats.append("onnx")
+    for path in export_calibrated(classifier, images(4), tmp_path, formats, class_names=NAMES):
+        opened = open_classifier(str(path))
+        assert opened.class_names == NAMES
+        assert opened.model(images(2)).shape == (2, 5)
+    with pytest.raises(ArcalError, match="2 class names for 5 classes"):
+        export_calibrated(classifier, images(4), tmp_path, ["pt2"], class_names=NAMES[:2])
+
+
+def test_names_that_are_none_are_left_out(network, tmp_path):
+    (path,) = export_calibrated(Calibrated(network, Temperature(2.0)), images(4), tmp_path, ["pt2"])
+    assert open_classifier(str(path)).class_names is None
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("archive/extra/class_names.json", '{"cat": 0}')
+    assert open_classifier(str(path)).class_names is None
 
 
 def test_a_pt2_file_is_calibrated_again(network, tmp_path):

@@ -104,6 +104,7 @@ def test_a_model_is_written_with_its_calibrator_inside(here):
     assert Path("exported/calibrated.pt2").exists()
     assert Path("exported/calibrated.safetensors").exists()
     plain, mended = (open_classifier(s) for s in ("net.py:network", "exported/calibrated.pt2"))
+    assert mended.class_names == load_part("fashion").classes
     calibrator, x = load_calibrator("exported/calibrator.safetensors"), torch.rand(5, 1, 28, 28)
     with torch.no_grad():
         expected = calibrator(plain.model(x).double().log_softmax(1)).exp()

@@ -4,9 +4,13 @@ import re
 from collections.abc import Sequence
 
 from arcal.errors import ArcalError
+from arcal.files import parse_json
 
 GENERIC = re.compile(r"(label|class)[ _-]?\d+", re.IGNORECASE)
 """A name that says only which number the class has."""
+
+CLASS_NAMES = "class_names.json"
+"""Where a program keeps the names of its classes: a list, in the order of its outputs."""
 
 SYNSET = re.compile(r"n\d{8}")
 """A folder name of ImageNet's: an entry of WordNet, to be looked up before it can be compared."""
@@ -92,3 +96,17 @@ def _comparable(*both: Sequence[str]) -> bool:
 def _forms(name: str) -> set[str]:
     """The whole name and each of its synonyms, without case, spaces, underscores and hyphens."""
     return {re.sub(r"[\s_-]+", "", form).lower() for form in (name, *name.split(","))} - {""}
+
+
+def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
+    """The names that a program keeps; None if it keeps none, or something else by that name.
+
+    >>> read_class_names('["cat", "dog"]'), read_class_names('{"cat": 0}')
+    (('cat', 'dog'), None)
+    """
+    try:
+        names = parse_json(text) if text else None
+    except ValueError:
+        return None
+    known = isinstance(names, list) and len(names) > 1 and all(isinstance(n, str) for n in names)
+    return tuple(names) if known else None

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
+from arcal.classifiers._class_names import CLASS_NAMES, read_class_names
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import versions
@@ -64,8 +65,15 @@ def load_exported(path: Path) -> Loaded:
         library=versions(),
         normalized="none added: what there is, is inside the program",
         kind=kind_of_shape(shape),
+        class_names=_class_names(content),
         input_shape=shape,
     )
+
+
+def _class_names(content: bytes) -> tuple[str, ...] | None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = [name for name in archive.namelist() if name.endswith(f"/{CLASS_NAMES}")]
+        return read_class_names(archive.read(entries[0])) if entries else None
 
 
 @contextmanager

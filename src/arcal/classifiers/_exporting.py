@@ -1,6 +1,7 @@
 """A calibrated classifier in files that need no arcal to run: `.pt2`, ONNX, safetensors."""
 
 import io
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated
+from arcal.classifiers._class_names import CLASS_NAMES
 from arcal.classifiers._exported_file import quietly
 from arcal.classifiers._onnx_calibrated import onnx_network, save_onnx_calibrated
 from arcal.classifiers._onnx_file import session_of
@@ -48,7 +50,12 @@ Tokens = Mapping[str, Tensor]
 
 
 def export_calibrated(
-    classifier: Calibrated, x: Tensor | Tokens, folder: Path, formats: Sequence[str]
+    classifier: Calibrated,
+    x: Tensor | Tokens,
+    folder: Path,
+    formats: Sequence[str],
+    *,
+    class_names: Sequence[str] = (),
 ) -> list[Path]:
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
@@ -56,6 +63,9 @@ def export_calibrated(
     log-probabilities `(N, Z)` of the dtype of `x`; inside, the calibrator is float64. With what a
     tokenizer gives for `x`, int64 `(N, length)` by name, they take the same names, texts of any
     length that the model has positions for, and return float32.
+
+    `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
+    reads them there.
 
     What is written is read again and run on `x`, and is refused if a probability is off by more
     than 1e-5. `.safetensors` has the weights of the module, whose names begin with `model.` and
@@ -89,6 +99,8 @@ def export_calibrated(
             )
     with torch.no_grad():
         expected = _called(module, x).exp()
+    if class_names and len(class_names) != (Z := expected.shape[1]):
+        raise ArcalError(f"{len(class_names)} class names for {Z} classes: give one each")
     written = []
     for name in formats:
         path = folder / f"calibrated.{name}"
@@ -98,14 +110,14 @@ def export_calibrated(
         elif name == "pt2":
             program = _program(module, x)
             buffer = io.BytesIO()
-            torch.export.save(program, buffer)
+            torch.export.save(program, buffer, extra_files=_kept(class_names))
             content = buffer.getvalue()
             write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
             with torch.no_grad(), quietly():
                 again = torch.export.load(io.BytesIO(content)).module()
                 _check(path, _called(again, x), expected)
         else:
-            write_whole(path, lambda temporary: _save_onnx(module, x, temporary))
+            write_whole(path, lambda temporary: _save_onnx(module, x, temporary, class_names))
             _check(path, run_onnx(path, x), expected)
         written.append(path)
     return written
@@ -147,14 +159,27 @@ def run_onnx(path: Path, x: Tensor | Tokens) -> Tensor:
     return torch.from_numpy(log_p)
 
 
-def _save_onnx(module: _Program, x: Tensor | Tokens, path: Path) -> None:
+def _save_onnx(
+    module: _Program, x: Tensor | Tokens, path: Path, class_names: Sequence[str]
+) -> None:
     network = onnx_network(module.classifier.model)
     if network is None:
         _save_module(module, x, path)
-        return
-    assert isinstance(x, Tensor)
-    with _exporting("to ONNX"):
-        save_onnx_calibrated(network, module.classifier.calibrator, path, _save_module, x)
+    else:
+        assert isinstance(x, Tensor)
+        with _exporting("to ONNX"):
+            save_onnx_calibrated(network, module.classifier.calibrator, path, _save_module, x)
+    if class_names:
+        onnx: Any = library("onnx", "the format onnx")
+        written = onnx.load(str(path), load_external_data=False)
+        kept = {one.key: one.value for one in written.metadata_props} | _kept(class_names)
+        onnx.helper.set_model_props(written, kept)
+        onnx.save(written, str(path))
+
+
+def _kept(class_names: Sequence[str]) -> dict[str, str]:
+    """What a program says of itself, beside its graph."""
+    return {CLASS_NAMES: json.dumps(list(class_names))} if class_names else {}
 
 
 def _save_module(module: nn.Module, x: Tensor | Tokens, path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcal.classifiers._class_names import CLASS_NAMES, read_class_names
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
@@ -137,6 +138,7 @@ def load_onnx(path: Path) -> Loaded:
         ) from error
     digest = hashlib.sha256(content).hexdigest()
     shape = network.input_shape
+    said = {one.key: one.value for one in graph.metadata_props}
     return Loaded(
         path.stem,
         network,
@@ -149,6 +151,7 @@ def load_onnx(path: Path) -> Loaded:
         library=versions("onnx", "onnxruntime"),
         normalized="none added: what there is, is inside the graph",
         kind=kind_of_shape(shape),
+        class_names=read_class_names(said.get(CLASS_NAMES)),
         input_shape=shape,
     )
 

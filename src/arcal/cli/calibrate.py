@@ -333,4 +333,7 @@ def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -
         )
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
-    return export_calibrated(Calibrated(job.model, choice.calibrator), x, out, formats)
+    numbers = tuple(map(str, range(len(examples.classes))))
+    names = job.classes or (() if examples.classes == numbers else examples.classes)
+    calibrated = Calibrated(job.model, choice.calibrator)
+    return export_calibrated(calibrated, x, out, formats, class_names=names)
