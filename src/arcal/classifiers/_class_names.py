@@ -108,5 +108,6 @@ def read_class_names(text: str | bytes | None) -> tuple[str, ...] | None:
         names = parse_json(text) if text else None
     except ValueError:
         return None
-    known = isinstance(names, list) and len(names) > 1 and all(isinstance(n, str) for n in names)
-    return tuple(names) if known else None
+    if not isinstance(names, list) or len(names) < 2:
+        return None
+    return tuple(names) if all(isinstance(name, str) for name in names) else None
