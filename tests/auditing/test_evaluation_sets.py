@@ -24,6 +24,7 @@ def test_a_set_says_what_it_is():
         (["fog"], 5),
         (["fog-2", "fog-2", "fog"], 5),
         (["fog-2", "snow-1"], 2),
+        (["gaussian-noise-3", "gaussian_noise-3", "jpeg-compression"], 6),
     ],
 )
 def test_named_shifts(names, count):

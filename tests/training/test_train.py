@@ -5,6 +5,7 @@ import torch
 
 from arcal.attacks import attack_named
 from arcal.data import load
+from arcal.errors import ArcalError
 from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
@@ -91,3 +92,11 @@ def test_data_in_the_home_folder_are_found_again_from_elsewhere(tmp_path, monkey
     monkeypatch.setenv("HOME", str(tmp_path / "moved"))
     found = data_of(folder)
     assert found.train.fingerprint() == data.train.fingerprint()
+
+
+def test_a_network_that_cannot_be_built_leaves_no_folder(tmp_path):
+    (file := tmp_path / "own.py").write_text("def make(classes):\n    return [1 / 0]\n")
+    run = Run(str(write_tiny(tmp_path / "data")), network=f"{file}:make", validation=40)
+    with pytest.raises(ArcalError, match=r"own\.py"):
+        train(run, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

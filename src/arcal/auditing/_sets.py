@@ -59,24 +59,25 @@ OVER_SHIFT = OverShift()
 def shift_sets(names: Sequence[str], part: str = "test") -> list[EvaluationSet]:
     """The corrupted sets that `names` stand for, each once; all 95 without a name.
 
-    A name is a key of `TYPES` or a type of corruption, at all five intensities, or TYPE-INTENSITY.
-    An unknown one raises `ArcalError`.
+    A name is a key of `TYPES` or a type of corruption, at all five intensities, or TYPE-INTENSITY;
+    hyphens and underscores are the same. An unknown one raises `ArcalError`.
 
     >>> [one.name for one in shift_sets(["fog-3", "contrast-1"])]
     ['test-fog-3', 'test-contrast-1']
     """
     sets: dict[EvaluationSet, None] = {}
     for name in names or ("all",):
-        type, _, intensity = name.rpartition("-")
+        spelled = name.replace("-", "_")
+        type, _, intensity = spelled.rpartition("_")
         if type in CORRUPTIONS and intensity in map(str, INTENSITIES):
             sets[EvaluationSet(part, type, int(intensity))] = None
             continue
-        if name not in TYPES and name not in CORRUPTIONS:
+        if spelled not in TYPES and spelled not in CORRUPTIONS:
             raise ArcalError(
                 f"shift {name!r} is unknown: write {', '.join(TYPES)}, a type ("
                 f"{', '.join(CORRUPTIONS)}), or TYPE-INTENSITY with an intensity from 1 to 5"
             )
-        for type in TYPES.get(name, (name,)):
+        for type in TYPES.get(spelled, (spelled,)):
             sets.update(dict.fromkeys(EvaluationSet(part, type, i) for i in INTENSITIES))
     return list(sets)
 

@@ -39,6 +39,9 @@ ANY_MODEL, OWN_RUNS = ("score", "audit", "calibrate"), ("evaluate", "report")
 INSTEAD = {
     ("--precision", *ANY_MODEL, *OWN_RUNS): "all is computed in float32; only `arcal train` has it",
     ("--workers", *ANY_MODEL): "--devices is the number of processes that share the work",
+    ("--ood", "audit"): "--other names other data",
+    ("--other", *OWN_RUNS): "--ood names other data",
+    ("--out", "evaluate"): "--table names the file of all figures",
     ("--ray", *OWN_RUNS): "--devices, torchrun or srun share the sets",
 }
 """Options that some commands lack although others have them: why, or what to use."""
