@@ -89,7 +89,7 @@ def _end_all():
 
 def start(name, folder, *more):
     command = [sys.executable, "-m", "arcal", *COMMANDS[name].split(), "--threads", "1", "--quiet"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     STARTED.append(subprocess.Popen([*command, *more], cwd=folder, **pipes))
     return STARTED[-1]
 
