@@ -110,7 +110,7 @@ def export_calibrated(
         elif name == "pt2":
             program = _program(module, x)
             buffer = io.BytesIO()
-            torch.export.save(program, buffer, extra_files=_kept(class_names))
+            torch.export.save(program, buffer, extra_files=_metadata(class_names))
             content = buffer.getvalue()
             write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
             with torch.no_grad(), quietly():
@@ -172,12 +172,12 @@ def _save_onnx(
     if class_names:
         onnx: Any = library("onnx", "the format onnx")
         written = onnx.load(str(path), load_external_data=False)
-        kept = {one.key: one.value for one in written.metadata_props} | _kept(class_names)
-        onnx.helper.set_model_props(written, kept)
+        metadata = {one.key: one.value for one in written.metadata_props} | _metadata(class_names)
+        onnx.helper.set_model_props(written, metadata)
         onnx.save(written, str(path))
 
 
-def _kept(class_names: Sequence[str]) -> dict[str, str]:
+def _metadata(class_names: Sequence[str]) -> dict[str, str]:
     """What a program says of itself, beside its graph."""
     return {CLASS_NAMES: json.dumps(list(class_names))} if class_names else {}
 
