@@ -1,6 +1,8 @@
 """Files of predictions: the same from every format, and one line for each that cannot be read."""
 
 import gzip
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -263,3 +265,65 @@ def test_a_zipped_csv_of_another_system(tmp_path):
     saved = read_predictions(tmp_path / "a.csv.gz")
     assert saved.classes == ("dog", "cat")
     assert saved.predictions.labels.tolist() == [1, 0]
+
+
+def test_capitals_and_names_of_ones_own(tmp_path):
+    text = "ID,Exposure,Churned,PROBABILITY_yes,note\n7,2,yes,.75,a\n9,1,no,.5,b\n"
+    (tmp_path / "a.csv").write_text(text)
+    saved = read_predictions(tmp_path / "a.csv", label="Churned", weight="Exposure")
+    assert saved.classes == ("no", "yes")
+    assert saved.predictions.ids.tolist() == [7, 9]
+    assert saved.predictions.labels.tolist() == [1, 0]
+    assert saved.weights is not None
+    assert saved.weights.tolist() == [2, 1]
+    assert saved.unused == ("note",)
+    (tmp_path / "b.csv").write_text(text.replace("Exposure", "Weight"))
+    assert (weights := read_predictions(tmp_path / "b.csv", label="Churned").weights) is not None
+    assert weights.tolist() == [2, 1]
+    with pytest.raises(ArcalError, match=r"there is no churned, only ID, Exposure, Churned"):
+        read_predictions(tmp_path / "a.csv", label="churned")
+
+
+def test_decimals_are_numbers_and_dates_are_names(tmp_path):
+    decimals = [Decimal("0.25"), Decimal("0.75")]
+    columns = {"id": [date(2026, 1, 1), date(2026, 1, 2)], "label": [Decimal(0), Decimal(1)]}
+    pq.write_table(pa.table(columns | {"probability": decimals, "weight": decimals}), "a.parquet")
+    saved = read_predictions(Path("a.parquet"))
+    assert saved.names == ("2026-01-01", "2026-01-02")
+    assert saved.predictions.labels.tolist() == [0, 1]
+    assert torch.allclose(
+        saved.predictions.logits.exp()[0, :, 1], torch.tensor([0.25, 0.75]).double()
+    )
+    assert saved.weights is not None
+    assert saved.weights.tolist() == [0.25, 0.75]
+
+
+def test_labels_that_are_not_asked_for_may_have_gaps(tmp_path):
+    (tmp_path / "a.csv").write_text("label,probability\n,.75\n1,.5\n")
+    assert read_predictions(tmp_path / "a.csv", labelled=False).predictions.labels.tolist() == [
+        0,
+        0,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'label,probability,weight\n1,.5,"1,200.5"\n',
+            r"weight .* row 0 \('1,200.5'\): .*thousands",
+        ),
+        ("label,probability\nyes,.5\n", "such as probability_yes"),
+        ("label,probability,probability\n1,.5,.5\n", "2 columns probability: leave one"),
+        (
+            "# exported\nlabel,probability\n1,.5\n",
+            "as many fields as the header, which comes first",
+        ),
+        ("label,pd\n1,.5\n", "the probability of class 1 `probability`"),
+        ("churned,probability\n1,.5\n", "by --label"),
+    ],
+)
+def test_what_spreadsheets_and_exports_do_is_named(tmp_path, text, message):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ArcalError, match=message):
+        read_predictions(tmp_path / "a.csv")

@@ -81,3 +81,25 @@ def test_a_name_with_markup_is_only_a_name(here):
     done = succeeds("audit", "some.npz", "--names", "</script><b>[red]mine")
     assert "</script><b>[red]mine is right" in done.stdout
     assert "</script><b>" not in Path("audit/index.html").read_text()
+
+
+def test_columns_by_name_and_those_that_are_not_used(here):
+    rows = "".join(f"{i},{i % 2},0.{3 + i % 5},north,2\n" for i in range(30))
+    Path("loans.csv").write_text("id,default,probability,region,exposure\n" + rows)
+    flags = ("--label", "default", "--weight", "exposure")
+    done = succeeds("audit", "loans.csv", *flags, "--json")
+    assert "arcal: loans.csv: not used: region\n" in done.stderr
+    (one,) = json.loads(done.stdout)["models"]
+    assert one["facts"]["Not used"] == "region"
+    wrong = sum((0.1 * (3 + i % 5) > 0.5) != i % 2 for i in range(30))
+    assert one["figures"]["accuracy"] == pytest.approx(1 - wrong / 30)
+    done = succeeds("calibrate", "loans.csv", *flags, "--calibrators", "temperature")
+    assert "arcal: loans.csv: not used: region\n" in done.stderr
+    assert "weights do not count" in done.stderr
+
+
+def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
+    Path("book.xlsx").touch()
+    assert (
+        "book.xlsx is no model, and predictions are read from" in arcal("audit", "book.xlsx").line
+    )

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from arcal.audits._prediction_files import holds_predictions, read_predictions
+from arcal.audits._prediction_files import SUFFIXES, holds_predictions, read_predictions
 from arcal.errors import ArcalError
+
+NOT_READ = (".xlsx", ".xls", ".tsv", ".txt", ".json", ".jsonl", ".feather", ".pkl")
+"""Files that may well be predictions."""
 
 
 def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
@@ -33,6 +36,11 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
         path = Path(what[0])
         if path.suffix in (".npz", ".parquet", ".csv"):
             read_predictions(path)  # says why this is no file of predictions
+        if path.suffix in NOT_READ and path.is_file():
+            raise ArcalError(
+                f"{path} is no model, and predictions are read from {', '.join(SUFFIXES)}: save "
+                "them as one of these"
+            )
         raise ArcalError(f"{what[0]} alone is not enough: give DATA after the model")
     return list(what[:-1]), what[-1]
 

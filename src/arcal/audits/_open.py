@@ -15,6 +15,7 @@ from arcal.auditing import Audited, EvaluationSet, without_zeros
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import overlap
+from arcal.audits._prediction_columns import listed
 from arcal.audits._prediction_files import read_predictions
 from arcal.audits.blocks import Settings
 from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_classifier
@@ -69,8 +70,17 @@ class Reading:
     like: tuple[int, ...] | None = None
 
 
-def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list[Audited]:
+def open_predictions(
+    paths: Sequence[str],
+    names: Sequence[str],
+    R: int,
+    *,
+    label: str | None = None,
+    weight: str | None = None,
+) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
+
+    `label` and `weight` are as for `read_predictions`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -79,9 +89,12 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
     """
     audited: list[Audited] = []
     for path, name in zip(paths, names, strict=True):
-        saved = read_predictions(Path(path))
+        saved = read_predictions(Path(path), label=label, weight=weight)
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
+        facts = {"Predictions": Path(path).name}
+        if saved.unused:
+            facts["Not used"] = listed(saved.unused)
         one = Audited(
             name=name,
             predictions=predictions,
@@ -89,7 +102,7 @@ def open_predictions(paths: Sequence[str], names: Sequence[str], R: int) -> list
             weights=saved.weights,
             names=saved.names,
             R=R,
-            facts={"Predictions": Path(path).name} | ({"Probabilities": said} if said else {}),
+            facts=facts | ({"Probabilities": said} if said else {}),
         )
         audited.append(one)
     return audited

@@ -29,9 +29,15 @@ def numbered(
     if classes is None:
         if labels.dtype.kind in "biuf":
             return labels
+        remedy = (
+            "put the class into the name of each column of outputs, such as probability_yes (one "
+            "is enough for two classes)"
+            if by_column
+            else "add `classes` in the order of the outputs"
+        )
         raise ArcalError(
-            "labels are names, and the classes are not named: add `classes` in the order of the "
-            "outputs, or number the labels from 0"
+            f"labels are names, and the classes are not named: {remedy}, or number the labels "
+            "from 0"
         )
     names = [name.casefold() for name in classes] if labels.dtype.kind == "b" else list(classes)
     numbers = {name: i for i, name in enumerate(names)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from arcal.cli.model_and_data import (
+    OF_PREDICTIONS,
     DataFlags,
     MachineFlags,
     ModelFlags,
@@ -138,11 +139,16 @@ class Audit:
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
         if data is None:
-            for name in given(self.model, self.data, self.analysis, self.machine, self.sharing):
+            groups = self.model, self.data, self.analysis, self.machine, self.sharing
+            for name in given(*groups, but=OF_PREDICTIONS):
                 raise ArcalError(
                     f"{name} is of a model and its data, and these are predictions: leave it out"
                 )
-            audited = open_predictions(models, names, self.analysis.levels)
+            columns = {"label": self.data.label, "weight": self.data.weight}
+            audited = open_predictions(models, names, self.analysis.levels, **columns)
+            for one in audited:
+                if unused := one.facts.get("Not used"):
+                    say(f"arcal: {one.name}: not used: {unused}")
             for condition in conditions:
                 for one in audited:
                     condition.check(figure_names(one.classes))

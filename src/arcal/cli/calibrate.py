@@ -9,6 +9,7 @@ import tyro
 
 from arcal._version import __version__
 from arcal.cli.model_and_data import (
+    OF_PREDICTIONS,
     DataFlags,
     MachineFlags,
     ModelFlags,
@@ -132,9 +133,9 @@ class Calibrate:
     def _from_file(
         self, path: Path, formats: tuple[str, ...]
     ) -> "tuple[Predictions, Predictions | None]":
-        from arcal.audits import read_predictions
+        from arcal.audits import listed, read_predictions
 
-        own = ("--calibrators", "--unlabelled")
+        own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
         groups = self.model, self.data, self.calibration, self.machine, self.sharing
         for name in given(*groups, but=own):
             raise ArcalError(
@@ -145,7 +146,9 @@ class Calibrate:
                 f"--export needs a model, and {path} holds predictions: leave it out (the "
                 "calibrator is written anyway)"
             )
-        saved = read_predictions(path)
+        saved = read_predictions(path, label=self.data.label, weight=self.data.weight)
+        if saved.unused:
+            say(f"arcal: {path}: not used: {listed(saved.unused)}")
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         if saved.weights is not None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from arcal.audits import Job, Settings
     from arcal.compute import Compute
 
+OF_PREDICTIONS = ("--label", "--weight")
+"""The flags of data that a file of predictions has as well."""
+
 
 def flag(metavar: str | None = None) -> Any:
     """How a flag is typed and explained: by its own name, and without idle defaults."""

@@ -1,0 +1,165 @@
+"""The columns of a file of predictions: which is which by its name, and their numbers."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one
+from arcal.data.text_tables import csv_header, with_points
+from arcal.errors import ArcalError, first_line
+
+OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
+LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
+PREDICTED = ("predicted", "prediction", "pred")
+SHOWN = 8
+"""So many names of columns are listed."""
+
+
+def columns(
+    path: Path, label: str | None, weight: str | None, labelled: bool = True
+) -> tuple[dict[str, Any], list[str]]:
+    """What the columns of a CSV or Parquet file say, and the names of those that are not read.
+
+    The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
+    there are no labels.
+    """
+    table = pq.read_table(path) if path.suffix == ".parquet" else _csv(path, weight)
+    if not table.num_rows:
+        raise ArcalError("there are no rows: give a file with predictions")
+    there, entries = table.column_names, {}
+    read = ["", *(name for name in there if name.casefold() in PREDICTED)]
+    for names, chosen in ((LABELS, label), (IDS, None), (WEIGHTS, weight))[not labelled :]:
+        if (name := named(there, names, chosen)) is not None:
+            entries[names[0]] = _values(table, name, names)
+            read.append(name)
+    for kind, names in OUTPUTS.items():
+        of = [name for name in there if belongs(name, names) and name not in read]
+        if twice := next((name for name in of if of.count(name) > 1), None):
+            raise ArcalError(f"there are {of.count(twice)} columns {twice}: leave one of them")
+        read += of
+        if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
+            rows = table.column(of[0]).to_pylist()
+            entries[kind] = np.array(rows) if len({len(row or ()) for row in rows}) == 1 else rows
+        elif of:
+            entries[kind] = np.column_stack([_numbers(table, name) for name in of])
+            titles = [
+                re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name, flags=re.I) for name in of
+            ]
+            if len(of) == 1:
+                titles = _two_classes(table, kind, of[0], titles[0], entries)
+            if titles and titles != [str(i) for i in range(len(titles))]:
+                entries["classes"] = np.array(titles)
+    return entries, [name for name in there if name not in read]
+
+
+def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
+    """The one that is `chosen`, or else the one of these `names`, perhaps in capitals.
+
+    >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
+    'ID'
+    """
+    if chosen is not None and chosen not in there:
+        raise ArcalError(f"there is no {chosen}, only {listed(there)}: name one of these")
+    several = [
+        name for name in there if (name.casefold() in names if chosen is None else name == chosen)
+    ]
+    if len(several) > 1:
+        raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
+    return several[0] if several else None
+
+
+def belongs(column: str, names: Sequence[str]) -> bool:
+    """Whether a column is one of these, or one class of it."""
+    return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of the names, and a sign that there are more."""
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def _csv(path: Path, weight: str | None) -> pa.Table:
+    """The columns of a CSV file; where semicolons separate them, commas may be decimal."""
+    refusal = "it is not UTF-8: save it as UTF-8"
+    try:
+        delimiter, _ = csv_header(path)
+        table = csv.read_csv(
+            path, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+        )
+        table = table.rename_columns([name.strip() for name in table.column_names])
+    except UnicodeDecodeError as error:
+        raise ArcalError(refusal) from error
+    except pa.ArrowInvalid as error:
+        if "Expected" not in str(error):
+            raise
+        raise ArcalError(
+            f"it cannot be read ({first_line(error)}): give every row as many fields as the "
+            "header, which comes first"
+        ) from error
+    if any(pa.types.is_binary(kind) for kind in table.schema.types):
+        raise ArcalError(refusal)
+    for i, name in enumerate(table.column_names if delimiter == ";" else ()):
+        expected = name == weight or any(belongs(name, of) for of in (WEIGHTS, *OUTPUTS.values()))
+        column = table.column(i)
+        if expected and (pointed := with_points(column)) is not column:
+            table = table.set_column(i, name, pointed.cast(pa.float64()))
+    return table
+
+
+def _two_classes(
+    table: pa.Table, kind: str, column: str, title: str, entries: dict[str, Any]
+) -> Sequence[str] | None:
+    """The classes of a binary classifier with one column of outputs, if their names are known."""
+    label = entries.get(LABELS[0])
+    classes = classes_of_one(column, title, label) if title and label is not None else None
+    for name in table.column_names if kind == "probabilities" else ():
+        if name.casefold() in PREDICTED and not table.column(name).null_count:
+            predicted = table.column(name).to_numpy()
+            check_not_of_the_predicted(column, entries[kind][:, 0], predicted, classes)
+    return classes
+
+
+def _values(table: pa.Table, name: str, names: Sequence[str]) -> np.ndarray:
+    """Labels, ids or weights: dates are names, and decimals numbers."""
+    if names is WEIGHTS:
+        return _numbers(table, name)
+    column = _without_gaps(table.column(name), name)
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.string())
+    elif pa.types.is_decimal(column.type):
+        column = column.cast(pa.float64() if column.type.scale > 0 else pa.int64())
+    return column.to_numpy()
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    column = _without_gaps(table.column(name), name)
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+        raise ArcalError(
+            f"{name} is no number{_first_text(column)}: give numbers alone, without per cent signs "
+            "or separators of thousands"
+        )
+    return column.to_numpy().astype(np.float64)
+
+
+def _without_gaps(column: Any, name: str) -> Any:
+    if column.null_count:
+        row = column.is_null().to_pylist().index(True)
+        raise ArcalError(f"{name} is missing in row {row}: fill it in or drop the row")
+    return column
+
+
+def _first_text(column: Any) -> str:
+    """Where a column has the first text that is no number."""
+    for row, value in enumerate(column.to_pylist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f" in row {row} ({value!r})"
+    return ""
