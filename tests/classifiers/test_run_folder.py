@@ -29,6 +29,7 @@ def test_the_members_are_one_model_whose_probabilities_are_their_mean(folder):
     assert opened.input_shape == test.shape
     assert opened.facts["Method"] == "vanilla"
     assert opened.facts["Seeds"] == "0 1"
+    assert opened.facts["Trained on"] == "fashion/train, validated on fashion/validation"
     assert "2 members" in opened.facts["Network"]
     check_model(opened.model, x, test.labels[:20], classes=10)
 

@@ -17,6 +17,7 @@ def load_run(path: Path) -> Loaded:
     folder = RunFolder.open(path)
     network, record = model_of(folder), read_run(folder)
     run, data = record.run, record.data
+    trained_on, validated_on, _ = data.parts
     members = f", {len(run.seeds)} members" if len(run.seeds) > 1 else ""
     return Loaded(
         folder.name,
@@ -27,7 +28,7 @@ def load_run(path: Path) -> Loaded:
             "Weights": f"{folder.checkpoint.name}, SHA-256 {fingerprint_of(folder)}",
             "Method": Method(run.method, run.settings).label,
             "Seeds": " ".join(map(str, run.seeds)),
-            "Trained on": ", ".join(data.parts),
+            "Trained on": f"{trained_on}, validated on {validated_on}",
         },
         library=versions(),
         normalized="none added: what there is, is inside the network",
