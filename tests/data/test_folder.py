@@ -10,7 +10,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 from toy_images import encode, random_images
 
-from arcal.data import Folder, batches, load, load_part
+from arcal.data import Folder, batches, load, load_part, load_test
 from arcal.data.images import read_image
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
@@ -226,3 +226,12 @@ def test_training_and_audits_see_the_same_files(tmp_path):
 
 def _save(path: Path) -> None:
     Image.new("RGB", (10, 8)).save(path)
+
+
+def test_a_test_set_needs_no_folder_to_train_on(root, tmp_path):
+    flat = load_test(str(root))
+    assert (flat.name, len(flat), flat.shape) == (root.name, 40, (3, 224, 224))
+    fill(tmp_path / "pets" / "test", 6, 2)
+    assert load_test(str(tmp_path / "pets")).name == "pets/test"
+    fill(tmp_path / "pets" / "train", 6, 2)
+    assert load_test(str(tmp_path / "pets")).name == "pets/test"

@@ -11,6 +11,7 @@ from arcal.data._split import split
 from arcal.data.archives import read_archives
 from arcal.data.fewer import drawn, only_classes
 from arcal.data.folder import Folder, class_folders
+from arcal.data.image_files import has_class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.data.remote import is_remote, listed
@@ -146,17 +147,31 @@ def load(
 def load_test(source: str) -> Part:
     """The whole test part of a data set, or val/ of a folder without test/.
 
-    `source` and errors are those of `load`.
+    `source` and errors are those of `load`. A folder of images needs no train/: test/CLASS/IMAGE
+    will do, and so will CLASS/IMAGE.
 
     >>> len(load_test("fashion"))
     5000
     """
-    _, _, test, official = _parts(source)
-    part = test if test is not None else official
+    part = _only_images(source)
+    if part is None:
+        _, _, test, official = _parts(source)
+        part = test if test is not None else official
     assert part is not None
     C, H, W = part.shape
     log.info(f"read {source}: {len(part):,} test images of {C} x {H} x {W}")
     return part
+
+
+def _only_images(source: str) -> Folder | None:
+    """A folder of images with nothing to train on; None for all else."""
+    if source in ("", "fashion") or is_remote(source) or (expanded(source) / "train").is_dir():
+        return None
+    path = expanded(source)
+    name = path.resolve().name
+    if has_class_folders(path / "test"):
+        return Folder(path / "test", name=f"{name}/test")
+    return Folder(path, name=name) if has_class_folders(path) else None
 
 
 def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
