@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from arcal._version import __version__
 from arcal.store import load_scores
 from tests.audits import tiny
 from tests.test_cli import arcal, succeeds
@@ -72,6 +73,8 @@ def test_scores_of_files_have_their_names_and_the_median_is_that_of_numpy(here):
 def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here):
     succeeds("score", "net.py:net", "data.npz", "--order", "margin", "--out", "m.parquet")
     before = pq.read_table("m.parquet")
+    about = json.loads((before.schema.metadata or {})[b"arcal"])
+    assert about["of"] == {"model": "net.py:net", "data": "data.npz", "arcal": __version__}
     succeeds("score", "net.py:net", "data.npz", "--order", "margin", "--out", "m.parquet")
     assert pq.read_table("m.parquet").equals(before)
     done = arcal("score", "net.py:net", "data.npz", "--order", "gradient", "--out", "m.parquet")

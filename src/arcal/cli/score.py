@@ -221,7 +221,7 @@ class Score:
         if job.examples and job.examples.names:
             printed = map(printable, job.examples.names)  # Parquet has no names that are no UTF-8
             names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
-        save_scores(out, scores, about, names)
+        save_scores(out, scores, about, names, {"model": spec, "data": data})
         shutil.rmtree(work, ignore_errors=True)
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out

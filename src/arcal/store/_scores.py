@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
+from arcal._version import __version__
 from arcal.errors import ArcalError, first_line
 from arcal.files import parse_json, write_whole
 from arcal.robustness import Robustness
@@ -34,10 +35,12 @@ def save_scores(
     scores: Robustness,
     fingerprint: Mapping[str, Any],
     names: Mapping[int, str] | None = None,
+    of: Mapping[str, str] | None = None,
 ) -> None:
     """Write a score file with the fingerprint of the model, the data and the attack.
 
-    `names` by id, such as the files that the inputs are in, become a column to join by.
+    `names` by id, such as the files that the inputs are in, become a column to join by. `of` are
+    names of the model and the data, for whoever finds the file: nothing is compared with them.
 
     >>> ids = torch.tensor([3, 8])
     >>> scores = Robustness(
@@ -64,6 +67,7 @@ def save_scores(
     about = {
         "order": scores.order,
         "kind": "distance" if scores.order == "attack" else "ranking, not a distance",
+        "of": {**(of or {}), "arcal": __version__},
         "fingerprint": dict(fingerprint),
     }
     if scores.reason:

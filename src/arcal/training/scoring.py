@@ -263,7 +263,8 @@ class _Scoring:
             inputs = self._inputs(ahead, blocks[number], device)
             scores = score(model, inputs, self.order, attack=self.attack, seed=seed)
             about = self.fingerprint | self.how | _files(self.part, blocks[number])
-            save_scores(self.shard(number), scores, about)
+            of = {"model": self.run.name, "data": self.part.name}
+            save_scores(self.shard(number), scores, about, of=of)
 
     def _inputs(
         self, ahead: ReadAhead, block: Tensor, device: torch.device
