@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
 import pytest
 
+from arcal.calibration.posthoc import Temperature
+from arcal.store import load_calibrator
 from tests.test_cli import arcal, succeeds
 
 
@@ -102,4 +107,38 @@ def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
     Path("book.xlsx").touch()
     assert (
         "book.xlsx is no model, and predictions are read from" in arcal("audit", "book.xlsx").line
+    )
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_calibrated_probabilities_are_written_back(here, suffix):
+    rng = np.random.default_rng(0)
+    z = 3 * rng.normal(size=400)
+    labels = rng.uniform(size=400) < 1 / (1 + np.exp(-z / 3))  # three times as sure as it should be
+    p = 1 / (1 + np.exp(-z))
+    table = pa.table({"label": labels.astype(int), "probability_1": p})
+    csv.write_csv(table, "jan.csv")
+    today = table.drop(["label"]).append_column("id", pa.array([f"C{i}" for i in range(400)]))
+    write = csv.write_csv if suffix == ".csv" else pq.write_table
+    write(today, "feb" + suffix)
+    flags = ("--calibrators", "temperature", "--apply", "feb" + suffix)
+    done = succeeds("calibrate", "jan.csv", *flags)
+    file = Path("calibrated") / f"calibrated{suffix}"
+    assert f"written: {file}\n" in done.stderr
+    read = csv.read_csv if suffix == ".csv" else pq.read_table
+    found = read(file).to_pydict()
+    calibrator = load_calibrator(Path("calibrated/calibrator.safetensors"))
+    assert isinstance(calibrator, Temperature)
+    T = float(calibrator.T)
+    assert T > 2
+    np.testing.assert_allclose(found["probabilities_1"], 1 / (1 + np.exp(-z / T)), atol=1e-6)
+    assert found["id"] == [f"C{i}" for i in range(400)]
+    assert [str(one) for one in found["predicted"]] == [str(int(one)) for one in p > 0.5]
+
+
+def test_predictions_of_other_classes_are_not_calibrated(here):
+    np.savez("two.npz", logits=9 * np.eye(2).repeat(20, 0), labels=np.arange(40) % 2)
+    np.savez("three.npz", logits=9 * np.eye(3))
+    assert (
+        "has 3 classes and two.npz 2" in arcal("calibrate", "two.npz", "--apply", "three.npz").line
     )

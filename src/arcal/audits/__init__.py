@@ -15,6 +15,7 @@ _open          and opened
 """
 
 from arcal.audits._audit import FILES, Audit, audit
+from arcal.audits._calibrated_file import write_calibrated
 from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
@@ -50,4 +51,5 @@ __all__ = [
     "split_names",
     "with_perturbed",
     "with_views",
+    "write_calibrated",
 ]

@@ -26,7 +26,7 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
-    from arcal.audits import Examples, Job
+    from arcal.audits import Examples, Job, SavedPredictions
     from arcal.calibration.posthoc import Today
     from arcal.compute.sharing import Sharing
 
@@ -38,7 +38,8 @@ FILES = (
     "unlabelled.safetensors",
     "calibrated.safetensors",
 )
-PROGRAMS = ("calibrated.pt2", "calibrated.onnx")
+UNMARKED = ("calibrated.pt2", "calibrated.onnx", "calibrated.csv", "calibrated.parquet")
+"""Files that do not say who wrote them: they are arcal's if its figures are beside them."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class OutputFlags:
     """Folder of the calibrator, its figures (calibration.json) and the exported model."""
     export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
     """Formats to write the calibrated model in: pt2, onnx, safetensors."""
+    apply: Annotated[Path | None, flag("FILE")] = None
+    """File of predictions, labelled or not, whose calibrated probabilities to write: in
+    calibrated.csv, or calibrated.parquet if FILE is no CSV."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 
@@ -113,11 +117,17 @@ class Calibrate:
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
         formats = _formats(output.export, models[0])
         _check_out(output.out)
+        applied = None if output.apply is None else _read_unlabelled(output.apply)
         job = None
         if data is None:
             predictions, unlabelled = self._from_file(Path(models[0]), formats)
         else:
             job, predictions, unlabelled = self._from_model(models[0], data)
+        if applied is not None and applied.predictions.classes != predictions.classes:
+            raise ArcalError(
+                f"--apply {output.apply} has {applied.predictions.classes} classes and "
+                f"{' '.join(self.what)} {predictions.classes}: give the same"
+            )
         predictions, line = without_zeros(predictions)
         if line:
             say(f"arcal: {line}")
@@ -127,6 +137,8 @@ class Calibrate:
             today = self._today(predictions, without_zeros(unlabelled)[0])
         written = self._write(choice, job, formats, today)
         self._print(choice, today)
+        if applied is not None:
+            written += self._applied(choice, applied)
         for path in written:
             say(f"written: {path}")
 
@@ -156,7 +168,7 @@ class Calibrate:
         unlabelled = self.calibration.unlabelled
         if unlabelled is None:
             return saved.predictions, None
-        other = read_predictions(Path(unlabelled), labelled=False)
+        other = _read_unlabelled(Path(unlabelled))
         Z, classes = other.predictions.classes, saved.predictions.classes
         if classes != Z:
             raise ArcalError(f"{unlabelled} has {Z} classes and {path} {classes}: give the same")
@@ -229,7 +241,7 @@ class Calibrate:
         from arcal.store import save_calibrator
 
         out = self.output.out
-        for name in (*FILES, *PROGRAMS):  # of an earlier calibration: none may be taken for this
+        for name in (*FILES, *UNMARKED):  # of an earlier calibration: none may be taken for this
             (out / name).unlink(missing_ok=True)
         about = ({} if job is None else dict(job.facts)) | self._conditions()
         facts = {
@@ -255,6 +267,19 @@ class Calibrate:
                 written += _export(job, choice, out, formats)
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
+
+    def _applied(self, choice: "Choice", applied: "SavedPredictions") -> list[Path]:
+        """The file of calibrated probabilities, if there is a calibrator."""
+        from arcal.audits import write_calibrated
+
+        assert self.output.apply is not None
+        if choice.calibrator is None:
+            say(f"arcal: nothing is written of {self.output.apply}: the model stays as it is")
+            return []
+        is_csv = ".csv" in self.output.apply.suffixes
+        path = self.output.out / ("calibrated.csv" if is_csv else "calibrated.parquet")
+        write_calibrated(path, applied, choice.calibrator)
+        return [path]
 
     def _conditions(self) -> dict[str, str]:
         """What every figure is of, even without calibration, where it is not the plain data."""
@@ -301,13 +326,16 @@ def _formats(words: tuple[str, ...], model: str) -> tuple[str, ...]:
 
 
 def _check_out(out: Path) -> None:
-    """Refuse a folder that cannot be written, or that has files of these names from elsewhere.
-
-    Programs say nothing of who wrote them: they are arcal's if its figures are beside them.
-    """
+    """Refuse a folder that cannot be written, or that has files of these names from elsewhere."""
     check_folder(out, FILES)
     if not (out / FILES[0]).exists():
-        check_folder(out, PROGRAMS)
+        check_folder(out, UNMARKED)
+
+
+def _read_unlabelled(path: Path) -> "SavedPredictions":
+    from arcal.audits import read_predictions
+
+    return read_predictions(path, labelled=False)
 
 
 def _predicted(

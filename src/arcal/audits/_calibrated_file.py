@@ -1,0 +1,44 @@
+"""Calibrated probabilities of a file of predictions, as a file."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+from arcal.auditing import calibrated, without_zeros
+from arcal.audits._prediction_files import SavedPredictions
+from arcal.calibration.posthoc import Calibrator
+from arcal.errors import ArcalError
+from arcal.files import write_whole
+
+
+def write_calibrated(path: Path, saved: SavedPredictions, calibrator: Calibrator) -> None:
+    """Write a row for each input, in the order of the file that was read: CSV, or Parquet.
+
+    The columns are `id`, `predicted`, the name of the most probable class, and a column for each
+    class such as `probabilities_cat`. A calibrator that needs logits refuses probabilities.
+
+    >>> from arcal.auditing import as_predictions
+    >>> from arcal.calibration.posthoc import Temperature
+    >>> two = as_predictions(probabilities=[[0.9, 0.1], [0.5, 0.5]], labels=[0, 0])
+    >>> write_calibrated(Path("a.csv"), SavedPredictions(two, ("cat", "dog")), Temperature(2.0))
+    >>> print(Path("a.csv").read_text().strip())
+    "id","predicted","probabilities_cat","probabilities_dog"
+    0,"cat",0.75,0.25
+    1,"cat",0.5,0.5
+    """
+    predictions, _ = without_zeros(saved.predictions)
+    if calibrator.needs_energy and not predictions.energy.any():
+        raise ArcalError(
+            f"{calibrator.kind} needs logits, and these are probabilities: give logits"
+        )
+    p = calibrated(calibrator, predictions).log_probabilities.exp()
+    ids = predictions.ids.tolist() if saved.names is None else list(saved.names)
+    predicted = [saved.classes[z] for z in p.argmax(dim=1).tolist()]
+    columns = {f"probabilities_{name}": p[:, z].numpy() for z, name in enumerate(saved.classes)}
+    table = pa.table({"id": ids, "predicted": predicted, **columns})
+    if path.suffix == ".csv":
+        write_whole(path, lambda temporary: csv.write_csv(table, temporary))
+    else:
+        write_whole(path, lambda temporary: pq.write_table(table, temporary))
