@@ -7,6 +7,7 @@ import pytest
 import tomli_w
 import torch
 
+from arcal._version import __version__
 from arcal.errors import ArcalError
 from arcal.training import train
 from arcal.training.recipe_files import as_table, open_recipe, write_command
@@ -132,6 +133,7 @@ def test_a_command_holds_all_that_is_not_as_usual(tmp_path):
     write_command(run, folder)
     text = (folder.path / "train.toml").read_text()
     assert open_recipe(str(folder.path / "train.toml")) == run.recipe
+    assert text.startswith(f"# written by arcal {__version__}\n")
     assert "weights" not in text
     assert "ensemble = true" in text
     assert "levels = 5" in text

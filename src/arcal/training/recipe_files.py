@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 import tomli_w
 
+from arcal._version import __version__
 from arcal.data.remote import absolute
 from arcal.errors import ArcalError
 from arcal.external import near
@@ -78,7 +79,8 @@ def write_command(run: Run, folder: RunFolder) -> None:
     }
     text = tomli_w.dumps(values)
     file = folder.path / "train.toml"
-    if not file.exists() or file.read_bytes() != text.encode():
+    if not file.exists() or not file.read_bytes().endswith(text.encode()):  # else of its version
+        text = f"# written by arcal {__version__}\n{text}"
         write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
 
 
