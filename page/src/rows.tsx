@@ -37,6 +37,8 @@ export interface Row {
 interface Props {
   rows: Row[];
   unit: string;
+  /** The axis shows values times this: shares in points unless said otherwise. */
+  times?: number;
   /** Where on the axis nothing is wrong, or what others are held against. */
   reference: number;
   /** The ends of the axis, where they are known beforehand. */
@@ -55,7 +57,7 @@ export function tint(gap: number | null): Record<string, string> | undefined {
   };
 }
 
-export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, label }: Props) {
+export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead, cellTitle, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
   );
@@ -77,7 +79,7 @@ export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, l
           <svg class="track axis" height="18" width="100%">
             {ticks.map((t) => (
               <text key={t} x={place(t)} y="13" text-anchor="middle">
-                {String(+(100 * t).toFixed(1)).replace("-", "−")}
+                {String(+(times * t).toFixed(1)).replace("-", "−")}
               </text>
             ))}
           </svg>

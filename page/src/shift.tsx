@@ -161,7 +161,8 @@ export function OtherData() {
           pressed: false,
           onChoose: null,
         }))}
-        unit="AUROC × 100"
+        unit="AUROC"
+        times={1}
         reference={0.5}
         ends={[Math.min(0.5, ...model.other.map((other) => other.auroc_confidence ?? 0.5)), 1]}
         label="AUROC by data set"

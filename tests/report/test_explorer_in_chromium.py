@@ -176,6 +176,13 @@ def test_export_holds_exactly_what_is_filtered(reader):
     ].tolist()
 
 
+def test_the_axis_of_other_data_is_in_the_unit_of_its_figures(reader):
+    page = reader.open(make_payload())
+    ticks = [float(tick) for tick in page.locator("#other .axis text").all_text_contents()]
+    assert (ticks[0], ticks[-1]) == (0.5, 1)
+    assert page.locator("#other .line .figures").last.inner_text() == "0.900"
+
+
 def test_two_models_side_by_side(reader):
     payload = make_payload(models=2)
     labels = numbers(payload["inputs"]["label"])
@@ -183,7 +190,7 @@ def test_two_models_side_by_side(reader):
     page = reader.open(payload)
     expect(page.locator(".readings")).to_have_count(2)
     page.locator("#compare select").select_option("model 2")
-    counts = [int(n) for n in page.locator(".quadrant b").all_inner_texts()]
+    counts = [int(n) for n in page.locator(".quadrant b").all_text_contents()]
     both = [first & second, first & ~second, ~first & second, ~first & ~second]
     assert counts == [group.sum() for group in both]
     page.locator(".quadrant.second").click()
@@ -199,7 +206,7 @@ def test_before_and_after_calibration_side_by_side(reader):
     payload = make_payload()
     page = reader.open(payload)
     page.locator("#compare select").select_option(index=1)
-    counts = [int(n) for n in page.locator(".quadrant b").all_inner_texts()]
+    counts = [int(n) for n in page.locator(".quadrant b").all_text_contents()]
     assert sum(counts) == 150  # the half that the calibrator was not fitted on
     assert counts[1] == counts[2] == 0
 
