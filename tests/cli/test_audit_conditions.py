@@ -29,7 +29,7 @@ def files(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "condition", "says"),
     [
-        (["--order", "none", "--shift", "none"], "least_robust.gap>0.1", "'least_robust.gap'"),
+        (["--order", "none", "--shift", "none"], "least_robust.gap>0.1", "no levels"),
         (["--order", "margin", "--shift", "none"], "distance.median<1", "'distance.median'"),
         (["--order", "none", "--shift", "none"], "shift.ece>0.1", "'shift.ece'"),
         (["--order", "none", "--shift", "fog-3"], "shift.fog-4.ece>0.1", "near it are shift.fog-3"),
@@ -67,4 +67,12 @@ def test_a_condition_on_what_is_unknown_is_an_error_after_the_work(files):
     done = arcal("audit", "first.npz", "--fail-if", "class.1.gap>0.1")
     assert done.code == 2
     assert "class.1.gap is unknown, as no input is of it: leave the condition out" in done.stderr
+    assert Path("audit", "index.html").exists()
+
+
+def test_a_level_of_few_inputs_is_named_after_the_work(files):
+    options = ("--order", "margin", "--shift", "none", "--levels", 4)
+    done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "level_1.ece.low>0.1")
+    assert done.code == 2
+    assert "no figure 'level_1.ece.low'; level_1 has too few inputs for it, 10" in done.stderr
     assert Path("audit", "index.html").exists()

@@ -134,7 +134,11 @@ def test_a_subset_and_the_fingerprint(tmp_path):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("a,label\n1,0\nx,1\n", {}, "rows.csv, row 1: a is 'x', not a number: leave the column"),
+        (
+            "a,label\n1,0\nx,1\n",
+            {},
+            "rows.csv, row 1: a is 'x', not a number: leave the column out .--columns",
+        ),
         ("a,label\n1,0\n,1\n", {}, "row 1: a is missing: fill it in"),
         ('a,label\n1,0\n" ",1\n', {}, "row 1: a is missing"),
         ("a,label\n1,0\nnan,1\n", {}, "row 1: a is nan: give a finite number"),

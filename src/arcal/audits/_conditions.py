@@ -11,6 +11,7 @@ from arcal.auditing import RANGES
 from arcal.errors import ArcalError
 
 _FORM = re.compile(r"^\s*([A-Za-z_][^<>=]*?)\s*(>=|<=|>|<)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*$")
+_LEVEL = re.compile(r"(level_\d+|least_robust|most_robust)\b")
 _SIGNS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
@@ -57,11 +58,9 @@ class Condition:
     def check(self, figures: Collection[str]) -> None:
         """Refuse a figure that is none of these, and a number that it is always above or below."""
         if self.figure not in figures:
-            near = difflib.get_close_matches(self.figure, figures, n=3, cutoff=0.5)
-            some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
             raise ArcalError(
                 f"--fail-if {self}: this audit has no figure {self.figure!r}; "
-                f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
+                f"{_why_not(self.figure, figures)}"
             )
         name = re.sub(r"\.(low|high)$", "", self.figure).rpartition(".")[2]
         low, high = RANGES.get(name, (-math.inf, math.inf))
@@ -71,6 +70,18 @@ class Condition:
                 f"--fail-if {self}: {self.figure} lies between {low:g} and {high:g}, so this holds "
                 "always or never; write points as hundredths: 5 points are 0.05"
             )
+
+
+def _why_not(figure: str, figures: Collection[str]) -> str:
+    """Why there is no such figure, or else what there is."""
+    group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
+    if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
+        return "there are no levels where inputs are not ranked by --order"
+    if isinstance(figures, Mapping) and (n := figures.get(f"{group}.n")) is not None:
+        return f"{group} has too few inputs for it, {n:g}"
+    near = difflib.get_close_matches(figure, figures, n=3, cutoff=0.5)
+    some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
+    return f"{'near it are' if near else 'there are'} {', '.join(near or some)}"
 
 
 def failures(

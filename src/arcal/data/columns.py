@@ -200,8 +200,8 @@ def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
         raise ArcalError(f"{where(0)}: {name} is True or False: write 1 and 0")
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         raise ArcalError(
-            f"{where(0)}: {name} is of type {kind}, not a number: leave the column out or turn it "
-            "into numbers"
+            f"{where(0)}: {name} is of type {kind}, not a number: leave the column out (--columns "
+            "names the others) or turn it into numbers"
         )
     values = column.cast(pa.float64(), safe=False).to_numpy().copy()
     wrong = np.flatnonzero(~np.isfinite(values))
@@ -231,7 +231,8 @@ def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray
             raise ArcalError(f"{where(low)}: {name} is {value}: write 1 and 0") from None
         what = f"is {value!r}, not a number" if value else "is missing"
         raise ArcalError(
-            f"{where(low)}: {name} {what}: leave the column out or turn it into numbers"
+            f"{where(low)}: {name} {what}: leave the column out (--columns names the others) or "
+            "turn it into numbers"
         ) from None
 
 
