@@ -214,8 +214,10 @@ def test_no_recommended_calibrator_is_said_and_pale_is_explained(reader):
 
 def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     payload = make_payload(models=2)
+    payload["models"][0]["norm"] = "linf"
     curve = payload["models"][0]["robust_accuracy"]
     page = reader.open(payload)
+    assert "size of the change (L-infinity norm)" in page.locator("#robust svg").text_content()
     strips = page.locator("#robust .strip")
     box = strips.first.bounding_box()["width"]
     for i in (0, 17, strips.count() - 1):
