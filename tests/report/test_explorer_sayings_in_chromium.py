@@ -239,3 +239,15 @@ def test_without_distances_there_is_no_robust_accuracy(reader):
     page = reader.open(make_payload(R=None, kind="predictions"))
     expect(page.locator("#reliability")).to_have_count(1)
     expect(page.locator("#robust")).to_have_count(0)
+
+
+def test_the_labels_of_an_axis_are_apart_on_a_phone(reader):
+    payload = make_payload(R=None)
+    for one in payload["models"][0]["classes"]:
+        one |= {"few": False, "gap": {"value": -0.8, "low": -1.0, "high": 0.15}}
+    page = reader.open(payload, size=(390, 844))
+    labels = page.locator("#classes .track.axis text").all()
+    boxes = [label.bounding_box() for label in labels]
+    assert len(boxes) >= 3
+    ends = [box["x"] + box["width"] for box in boxes]
+    assert all(end + 2 < box["x"] for end, box in zip(ends, boxes[1:], strict=False))
