@@ -57,6 +57,9 @@ export function tint(gap: number | null): Record<string, string> | undefined {
   };
 }
 
+/** Characters that the labels of the axis may have together: a phone has room for no more. */
+const MOST_DIGITS = 13;
+
 export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead, cellTitle, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
@@ -64,7 +67,9 @@ export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead,
   const known = [reference, ...ends.filter((v): v is number => v !== null && Number.isFinite(v))];
   const x = scaleLinear(axis ?? [Math.min(...known), Math.max(...known, reference + 1e-3)], [2, 98]).nice(5);
   x.clamp(true);
-  const ticks = x.ticks(4);
+  const tickLabel = (t: number) => String(+(times * t).toFixed(1)).replace("-", "−");
+  const every = [4, 3, 2, 1].map((n) => x.ticks(n));
+  const ticks = every.find((some) => some.map(tickLabel).join("").length <= MOST_DIGITS) ?? every[3];
   const place = (value: number) => `${x(value)}%`;
   return (
     <div
@@ -79,7 +84,7 @@ export function Rows({ rows, unit, times = 100, reference, ends: axis, cellHead,
           <svg class="track axis" height="18" width="100%">
             {ticks.map((t) => (
               <text key={t} x={place(t)} y="13" text-anchor="middle">
-                {String(+(times * t).toFixed(1)).replace("-", "−")}
+                {tickLabel(t)}
               </text>
             ))}
           </svg>

@@ -1,6 +1,6 @@
 """From models and data to what an audit found: the order of the work, and its progress."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -130,6 +130,12 @@ def _check_classes(first: Job, job: Job) -> None:
         )
 
 
+NORM_FACTS: Mapping[str | None, Mapping[str, str]] = {
+    "linf": {"Norm": "L-infinity: the greatest change of any number of an input"}
+}
+"""What the page says of the norm of distances, where it is not the usual one."""
+
+
 def audited(
     job: Job,
     block: Block,
@@ -163,7 +169,8 @@ def audited(
         weights=weights,
         names=names,
         R=job.R,
-        facts={**job.facts, **job.settings.shown},
+        norm=job.settings.norm,
+        facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {})},
     )
 
 

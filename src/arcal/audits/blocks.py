@@ -66,15 +66,13 @@ class Settings:
             raise ArcalError(f"{self.loaders} loaders: at least 0 are needed")
 
     @property
-    def shown(self) -> dict[str, str]:
-        """Facts for the page: by what distances are measured, where that is not L2.
+    def norm(self) -> str | None:
+        """What distances are measured in, "l2" or "linf"; None without distances.
 
-        >>> Settings(attack=BoundaryProjection(norm="linf")).shown
-        {'Distances': 'in L-infinity: the greatest change of any number of an input'}
+        >>> Settings().norm, Settings(attack=BoundaryProjection(norm="linf")).norm
+        ('l2', 'linf')
         """
-        if self.order != "attack" or getattr(self.attack, "norm", "l2") == "l2":
-            return {}
-        return {"Distances": "in L-infinity: the greatest change of any number of an input"}
+        return getattr(self.attack, "norm", "l2") if self.order == "attack" else None
 
     def facts(self) -> dict[str, Any]:
         """What the results depend on, beside the model and the data."""
