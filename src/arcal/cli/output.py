@@ -30,7 +30,7 @@ def print_json(value: Any) -> None:
 def wrapped(text: str) -> str:
     """Lines no longer than the terminal is wide, 80 columns where there is none.
 
-    What is carried over of an indented line is indented further.
+    What is carried over of an indented line is indented further. A number keeps its per cent sign.
     """
     width = shutil.get_terminal_size().columns
     lines = []
@@ -38,8 +38,8 @@ def wrapped(text: str) -> str:
         before = len(line) - len(line.lstrip())
         indent = " " * (before + 2 if before else 0)
         usual = {"subsequent_indent": indent, "break_on_hyphens": False, "break_long_words": False}
-        lines += textwrap.wrap(line, width, **usual) or [""]
-    return "\n".join(lines)
+        lines += textwrap.wrap(line.replace(" %", "\0%"), width, **usual) or [""]
+    return "\n".join(lines).replace("\0", " ")
 
 
 def say(line: str) -> None:
