@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from arcal.data.columns import UNLABELLED, Names, as_weights
 from arcal.data.encoded import Rows
 from arcal.data.labels import encode_labels
+from arcal.data.part import InMemory
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -32,10 +32,8 @@ def parts_in(file: Path) -> tuple[str, ...]:
     return ("",) if _first(keys, IMAGES) is not None else parts or ("",)
 
 
-def read_npz(
-    file: Path, part: str, names: Names
-) -> tuple[Tensor, Tensor, tuple[str, ...], Tensor | None, np.ndarray]:
-    """The ids, labels, classes, weights and images of a part, uint8 `(N, C, H, W)`.
+def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
+    """A part, which is to be called `title`.
 
     `names` has the keys that cannot be guessed. Images are uint8 `(N, H, W)`, `(N, H, W, C)` or
     `(N, C, H, W)` with C = 1 or 3. Optional are `ids`, integers, and `classes`, the names of the
@@ -102,7 +100,8 @@ def read_npz(
     if weights is not None:
         column = pa.chunked_array([pa.array(weights.reshape(N))])
         counts = as_weights(column, str(weight), rows.where)
-    return torch.from_numpy(ids.reshape(N).astype(np.int64)), numbers, known, counts, pixels
+    ids = torch.from_numpy(ids.reshape(N).astype(np.int64))
+    return InMemory(title, ids, numbers, known, torch.from_numpy(pixels), counts)
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:
