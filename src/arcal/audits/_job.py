@@ -135,8 +135,10 @@ class Job:
 
     def blocks(
         self, work: Path | None, advance: Advance, sharing: Sharing | None = None
-    ) -> Iterator[Block]:
-        """The blocks of the audited inputs; `advance` is told how many are done.
+    ) -> Iterator[tuple[Block, bool]]:
+        """The blocks of the audited inputs, each with whether it was run and not read.
+
+        `advance` is told how many are done.
 
         With a folder `work`, `sharing` has them done by other processes.
         """
@@ -149,8 +151,8 @@ class Job:
 
     def scores(
         self, work: Path | None, advance: Advance, sharing: Sharing | None = None
-    ) -> Iterator[Robustness]:
-        """The scores of the inputs, block by block, and nothing else of them."""
+    ) -> Iterator[tuple[Robustness, bool]]:
+        """The same of the scores of the inputs, and nothing else of them."""
         assert self.examples is not None
         blocks = ScoreBlocks(self.model, self.examples, self.settings)
         return self._in_order(blocks, work, advance, sharing)
@@ -168,7 +170,8 @@ class Job:
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
         blocks = AuditBlocks(self.model, examples, settings)
-        whole = by_id(joined(list(self._in_order(blocks, work, advance, sharing))))
+        parts = [block for block, _ in self._in_order(blocks, work, advance, sharing)]
+        whole = by_id(joined(parts))
         return Predictions(whole.ids, whole.labels, whole.logits[None])
 
     def _in_order(
@@ -177,7 +180,7 @@ class Job:
         work: Path | None,
         advance: Advance,
         sharing: Sharing | None,
-    ) -> Iterator[Given]:
+    ) -> Iterator[tuple[Given, bool]]:
         share = share_of(sharing, self.reopen, self.fingerprint, blocks)
         return in_order(blocks, work=work, spec=self.fingerprint, advance=advance, share=share)
 

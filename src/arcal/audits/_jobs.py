@@ -1,6 +1,6 @@
 """From models and data to what an audit found: the order of the work, and its progress."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,6 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
 from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
-from arcal.audits.engine import Given
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
@@ -74,12 +73,11 @@ def run_jobs(
         blocks: list[Block] = []
         seen, written = 0, 0
         skipped(done, total)
-        pieces = partial(job.blocks, work, sharing=sharing)
-        for block, told in _told(pieces, done, total, progress, skipped):
+        for block, run in job.blocks(work, partial(_told, progress, done, total), sharing):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
-            told(done, total)
-            run = told is progress  # a page of what was read would be written again at once
+            (progress if run else skipped)(done, total)
+            # a page of what was read would be written again at once
             if run and max(FIRST, AGAIN * written) <= seen < N:
                 written = seen
                 so_far = audited(job, joined(blocks), validation, other)
@@ -91,27 +89,8 @@ def run_jobs(
     return finished
 
 
-def _told(
-    blocks: Callable[..., Iterator[Given]],
-    before: int,
-    total: int,
-    progress: Progress,
-    skipped: Progress,
-) -> Iterator[tuple[Given, Progress]]:
-    """The blocks of a job, each with whom to tell that it is done: those read are skipped.
-
-    `progress` is told of every batch, after the `before` inputs that were done already.
-    """
-    run = False
-
-    def advance(n: int) -> None:
-        nonlocal run
-        run = True
-        progress(before + n, total)
-
-    for block in blocks(advance=advance):
-        yield block, progress if run else skipped
-        run = False
+def _told(progress: Progress, before: int, total: int, done: int) -> None:
+    progress(before + done, total)
 
 
 def _check_classes(first: Job, job: Job) -> None:
@@ -202,11 +181,11 @@ def score_job(
     """
     job = job.checked()
     parts: list[Robustness] = []
-    done, blocks = 0, partial(job.scores, work, sharing=sharing)
-    for block, told in _told(blocks, 0, len(job), progress, skipped or progress):
+    done, N = 0, len(job)
+    for block, run in job.scores(work, lambda n: progress(n, N), sharing):
         parts.append(block)
         done += len(block.ids)
-        told(done, len(job))
+        (progress if run else skipped or progress)(done, N)
     columns = {
         name: torch.cat([getattr(one, name) for one in parts])
         for name, value in vars(parts[0]).items()

@@ -159,8 +159,8 @@ def in_order(
     spec: str = "",
     advance: Advance = lambda done: None,
     share: Share | None = None,
-) -> Iterator[Given]:
-    """All blocks in their order.
+) -> Iterator[tuple[Given, bool]]:
+    """All blocks in their order, and of each whether it was run, rather than read.
 
     With a folder `work` each is kept there when it is done, and read instead of being done again by
     the same audit: the same model, data and settings. `spec` is what the model is called, and
@@ -187,14 +187,15 @@ def in_order(
         while path.name not in there and (done := next(elsewhere, None)) is not None:
             there.add(done[0].name)
         block = blocks.load(path, positions) if path.name in there else None
+        run = path.name not in before_this
         if block is None or not torch.equal(block.ids, blocks.examples.ids[positions]):
-            block = blocks.run(positions, partial(_further, advance, before))
+            block, run = blocks.run(positions, partial(_further, advance, before)), True
             if folder is not None:
                 blocks.save(path, block, positions)
-        elif path.name not in before_this:
+        elif run:
             advance(before + len(positions))
         before += len(positions)
-        yield block
+        yield block, run
 
 
 def _further(advance: Advance, before: int, done: int) -> None:
@@ -208,12 +209,13 @@ def from_loader(
     classes: int | None = None,
     meet: Callable[[Inputs], object] = lambda x: None,
     advance: Advance = lambda done: None,
-) -> Iterator[Block]:
-    """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
+) -> Iterator[tuple[Block, bool]]:
+    """The blocks of an audit, one for each batch of a loader, all of which are run.
 
-    Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
-    as `check_model` does, and must have so many `classes` if that is given; `meet` gets its inputs.
-    `advance` is told after each batch that is run how many inputs are done.
+    A batch is `(x, labels)` or `(ids, x, labels)`; without ids inputs are numbered in the loader's
+    order. The model is checked on the first batch, as `check_model` does, and must have so many
+    `classes` if that is given; `meet` gets its inputs. `advance` is told after each batch how many
+    inputs are done.
     """
     seen = 0
     for batch in loader:
@@ -224,7 +226,7 @@ def from_loader(
             meet(some)
         further = partial(_further, advance, seen)
         seen += len(ids)
-        yield audit_block(model, ids, x, labels, settings, advance=further)
+        yield audit_block(model, ids, x, labels, settings, advance=further), True
 
 
 def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
