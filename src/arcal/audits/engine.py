@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from arcal._version import __version__
 from arcal.arrays import bytes_of
 from arcal.attacks import Inputs, Model, frozen
-from arcal.auditing import EvaluationSet, Perturbed, check_model
+from arcal.auditing import EvaluationSet, check_model
 from arcal.auditing.labels import as_whole_numbers
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block, usual_batch
@@ -121,12 +121,7 @@ class AuditBlocks(Blocks[Block]):
         tensors, header = load_tensors(path)
         if not is_evidence_of(self.examples.part, header.get("files"), positions):
             return None
-        panel = [EvaluationSet(**where) for where in header["panel"]]
-        shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
-        names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]
-        perturbed = {name: tensors.pop(f"perturbed-{name}") for name in names}
-        some = Perturbed(**perturbed) if perturbed else None
-        return Block(**tensors, shifted=shifted, perturbed=some)
+        return Block.from_tensors(tensors, [EvaluationSet(**where) for where in header["panel"]])
 
 
 class ScoreBlocks(Blocks[Robustness]):
@@ -279,9 +274,5 @@ def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch
 
 def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
     """Write a block that is done, with what tells its files from replaced ones."""
-    tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
-    shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
-    some = vars(block.perturbed) if block.perturbed else {}
-    perturbed = {f"perturbed-{name}": t for name, t in some.items()}
     panel = [asdict(where) for where in block.shifted]
-    save_tensors(path, tensors | shifted | perturbed, panel=panel, files=files)
+    save_tensors(path, block.tensors(), panel=panel, files=files)
