@@ -1,7 +1,7 @@
 """arcal calibrate"""
 
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,12 +12,10 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    OnModels,
     SharingFlags,
     check_folder,
     flag,
-    flags_named,
-    given,
-    open_named,
     say_doubt,
 )
 from arcal.cli.output import print_json, say, wrapped
@@ -72,7 +70,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class Calibrate(OnModels):
     """Fit calibrators to a trained classifier, pick one, and write the model with it inside.
 
     `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, tests
@@ -135,8 +133,7 @@ class Calibrate:
         from arcal.audits import read_predictions
 
         own = ("--calibrators", "--unlabelled")
-        groups = self.model, self.data, self.calibration, self.machine, self.sharing
-        for name in given(*groups, but=own):
+        for name in self.given(self.calibration, but=own):
             raise ArcalError(
                 f"{name} is of a model and its data, and {path} holds predictions: leave it out"
             )
@@ -160,29 +157,25 @@ class Calibrate:
         return saved.predictions, other.predictions
 
     def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
-        from arcal.audits import Settings, names_of, with_perturbed, with_views
-        from arcal.compute.sharing import shared
+        from arcal.audits import names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
         compute = self.sharing.begun(self.machine, "arcal.audits")
-        batch, loaders = self.machine.batch, compute.loaders
-        settings = Settings(order=None, batch=batch, device=compute.device, loaders=loaders)
-        reading = self.data
-        if reading.weight is not None:
-            say(f"arcal: --weight {reading.weight}: {UNWEIGHTED}")
-        if reading.part is None and "validation" in find_source(data).parts:
-            reading = replace(reading, part="validation")
+        if self.data.weight is not None:
+            say(f"arcal: --weight {self.data.weight}: {UNWEIGHTED}")
+        part = self.data.part
+        if part is None and "validation" in find_source(data).parts:
+            part = "validation"
         (name,) = names_of([spec], [])
         unlabelled = self.calibration.unlabelled
         if unlabelled == data:
             raise ArcalError(f"--unlabelled {unlabelled} is DATA: give other inputs")
         other = () if unlabelled is None else (unlabelled,)
-        options: dict[str, Any] = {"name": name, "panel": (), "other": other}
-        job = open_named(spec, data, settings, self.model, reading, **options)
+        options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
+        job = self.opened(spec, data, self.settings(compute, None), **options)
         if self.calibration.views:
             job = with_views(job)
-        several = shared(compute, {"arcal.audits"})
-        with compute.limited(), flags_named(job), several as sharing:
+        with self.running(compute, job) as sharing:
             job = job.checked()
             seen = with_perturbed(job) if self.calibration.perturb else job
             work = self.output.out / ".work"

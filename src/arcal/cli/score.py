@@ -12,12 +12,11 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    OnModels,
     SharingFlags,
     check_folder,
     flag,
-    flags_named,
     given,
-    open_named,
     say_doubt,
 )
 from arcal.cli.output import print_json, say
@@ -80,7 +79,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(OnModels):
     """Score every input of a data set by its robustness, and write Parquet.
 
     `arcal score MODEL DATA` accepts the models and data that `arcal audit` does. `arcal score RUN`
@@ -147,8 +146,7 @@ class Score:
 
         own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--nodes"
         own += ("--loaders",)
-        groups = self.model, self.data, self.output, self.machine, self.sharing
-        for name in given(*groups, but=own):
+        for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
         sharing = self.sharing
@@ -170,8 +168,7 @@ class Score:
         return scores, score_file(folder, name, order, attack)
 
     def _model(self) -> "tuple[Robustness, Path]":
-        from arcal.audits import Settings, score_job
-        from arcal.compute.sharing import shared
+        from arcal.audits import score_job
         from arcal.console import bar
         from arcal.data.contents import evidence_of, is_evidence_of
         from arcal.robustness import check_order
@@ -184,14 +181,8 @@ class Score:
         out = self.output.out or Path("scores.parquet")
         check_folder(out.parent, name="--out")
         compute, (spec, data) = self.sharing.begun(self.machine, "arcal.audits"), self.what
-        settings = Settings(
-            order=order,
-            attack=attack_of(self.ranking),
-            batch=self.machine.batch,
-            device=compute.device,
-            loaders=compute.loaders,
-        )
-        job = open_named(spec, data, settings, self.model, self.data, name=spec, panel=())
+        settings = self.settings(compute, order, attack=attack_of(self.ranking))
+        job = self.opened(spec, data, settings, name=spec, panel=())
         about = {
             "model": job.fingerprint,
             "data": job.examples.content if job.examples else "",
@@ -210,8 +201,8 @@ class Score:
             shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
             say_doubt(job, scores.predicted, scores.labels)
             return scores, out
-        told, several = bar(f"scoring by {order}", "inputs"), shared(compute, {"arcal.audits"})
-        with compute.limited(), flags_named(job), told as progress, several as sharing:
+        told = bar(f"scoring by {order}", "inputs")
+        with self.running(compute, job) as sharing, told as progress:
             job = job.checked()
             tell: Any = {"progress": progress, "skipped": progress.skipped}
             scores = score_job(job, work=work, sharing=sharing, **tell)
