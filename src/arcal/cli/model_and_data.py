@@ -219,7 +219,7 @@ class OnModels:
         models: int = 1,
         **options: Any,
     ) -> "Job":
-        """One of several models on the data, by default its `part`; `options` are of `open_job`."""
+        """One of several models on the data, or another `part`; `options` are those of `open_job`."""
         from arcal.audits import Reading, open_job
 
         weights = self.model.weights
@@ -231,10 +231,11 @@ class OnModels:
         own = weights[number] if weights else None
         how = asdict(self.data)
         options["limit"] = how.pop("limit")
+        how["part"] = part or how["part"]
         return open_job(
             spec,
             data,
-            Reading(classes=self.model.classes, **how | {"part": self.data.part or part}),
+            Reading(classes=self.model.classes, **how),
             settings,
             weights=None if own in (None, Path("none")) else own,
             normalize=self.model.normalize or None,
