@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import EvaluationSet
-from arcal.audits import engine
+from arcal.audits import Job, engine
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import Settings, audit_block, joined
 from arcal.audits.engine import AuditBlocks, from_loader, in_order
@@ -26,8 +26,9 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(engine, "BLOCK", 20)
 
 
-def in_blocks(model, examples, settings, **options):
-    return (block for block, _ in in_order(AuditBlocks(model, examples, settings), **options))
+def in_blocks(model, examples, settings, work=None):
+    job = Job("tiny", model, examples, settings=settings, work=work)
+    return (block for block, _ in in_order(AuditBlocks(job, examples, settings)))
 
 
 def in_batches(model, loader, settings):
@@ -202,7 +203,7 @@ def test_large_inputs_are_run_a_few_at_a_time():
 
 
 def test_progress_is_told_batch_by_batch():
-    from arcal.audits import Job, run_jobs
+    from arcal.audits import run_jobs
 
     told = []
     settings = Settings(order="margin", batch=8)
@@ -215,7 +216,7 @@ def test_progress_is_told_batch_by_batch():
 
 
 def test_blocks_that_are_read_are_told_apart_from_those_that_are_run(tmp_path):
-    from arcal.audits import Job, run_jobs, score_job
+    from arcal.audits import run_jobs, score_job
 
     def told_by(run):
         ran, read = [], []
@@ -241,7 +242,7 @@ def test_blocks_that_are_read_are_told_apart_from_those_that_are_run(tmp_path):
 
 
 def test_a_scoring_reads_in_the_order_on_disk_and_keeps_numbers_only(tmp_path):
-    from arcal.audits import Job, score_job
+    from arcal.audits import score_job
 
     examples, read = tiny.examples(60), []
 

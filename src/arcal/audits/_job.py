@@ -13,15 +13,7 @@ from arcal.auditing.labels import as_labels
 from arcal.audits._elsewhere import Reopen, share_of
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined, usual_batch
-from arcal.audits.engine import (
-    PROBED,
-    AuditBlocks,
-    Blocks,
-    Given,
-    ScoreBlocks,
-    from_loader,
-    in_order,
-)
+from arcal.audits.engine import PROBED, AuditBlocks, ScoreBlocks, from_loader, in_order
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
@@ -41,8 +33,8 @@ class Job:
     model has for its classes, if it has any. `validation` is what calibrators are fitted on and
     `other` data of classes the model does not know. `fingerprint` tells the model from others of
     the same weights. `facts` are for the page; `Scale` is added once the model meets its first
-    inputs, if they seem to have another one than in training. `reopen` opens it once more in
-    another process, which is needed where several share it.
+    inputs, if they seem to have another one than in training. What is done is kept in the
+    folder `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -62,6 +54,8 @@ class Job:
     facts: dict[str, str] = field(default_factory=dict)
     R: int = 10
     reopen: Reopen | None = None
+    work: Path | None = None
+    sharing: Sharing | None = None
 
     def __len__(self) -> int:
         return sum(map(len, (self.examples or (), self.validation or (), *self.other)))
@@ -133,56 +127,33 @@ class Job:
         except ArcalError as error:
             raise type(error)(f"{examples.name}: {error}") from None
 
-    def blocks(
-        self, work: Path | None, advance: Advance, sharing: Sharing | None = None
-    ) -> Iterator[tuple[Block, bool]]:
+    def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:
         """The blocks of the audited inputs, each with whether it was run and not read.
 
         `advance` is told how many are done.
-
-        With a folder `work`, `sharing` has them done by other processes.
         """
         if self.examples is None:
             Z = None if self.classes is None else len(self.classes)
             meet = self._look_at_scale
             return from_loader(self.model, self.loader, self.settings, Z, meet, advance)
-        blocks = AuditBlocks(self.model, self.examples, self.settings)
-        return self._in_order(blocks, work, advance, sharing)
+        blocks = AuditBlocks(self, self.examples, self.settings)
+        return in_order(blocks, advance, share_of(blocks))
 
-    def scores(
-        self, work: Path | None, advance: Advance, sharing: Sharing | None = None
-    ) -> Iterator[tuple[Robustness, bool]]:
+    def scores(self, advance: Advance) -> Iterator[tuple[Robustness, bool]]:
         """The same of the scores of the inputs, and nothing else of them."""
         assert self.examples is not None
-        blocks = ScoreBlocks(self.model, self.examples, self.settings)
-        return self._in_order(blocks, work, advance, sharing)
+        blocks = ScoreBlocks(self, self.examples, self.settings)
+        return in_order(blocks, advance, share_of(blocks))
 
-    def predictions(
-        self,
-        examples: Examples,
-        work: Path | None,
-        advance: Advance = lambda done: None,
-        sharing: Sharing | None = None,
-    ) -> Predictions:
+    def predictions(self, examples: Examples, advance: Advance = lambda done: None) -> Predictions:
         """What the model says of other inputs, with nothing attacked or corrupted.
 
         `advance` is told how many are done.
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
-        blocks = AuditBlocks(self.model, examples, settings)
-        parts = [block for block, _ in self._in_order(blocks, work, advance, sharing)]
-        whole = by_id(joined(parts))
+        blocks = AuditBlocks(self, examples, settings)
+        whole = by_id(joined([block for block, _ in in_order(blocks, advance, share_of(blocks))]))
         return Predictions(whole.ids, whole.labels, whole.logits[None])
-
-    def _in_order(
-        self,
-        blocks: Blocks[Given],
-        work: Path | None,
-        advance: Advance,
-        sharing: Sharing | None,
-    ) -> Iterator[tuple[Given, bool]]:
-        share = share_of(sharing, self.reopen, self.fingerprint, blocks)
-        return in_order(blocks, work=work, spec=self.fingerprint, advance=advance, share=share)
 
 
 def panel_for(

@@ -48,7 +48,7 @@ def run_jobs(
     >>> found.overall.n
     60
     """
-    jobs = [job.checked() for job in jobs]
+    jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
     for job in jobs:
         _check_classes(jobs[0], job)
         if job.R < 1:
@@ -65,15 +65,14 @@ def run_jobs(
     skipped = skipped or progress
     finished: list[Audited] = []
     for job in jobs:
-        predictions = partial(job.predictions, work=work, sharing=sharing)
-        validation = None if job.validation is None else predictions(job.validation)
-        other = [(one.name, predictions(one)) for one in job.other]
+        validation = None if job.validation is None else job.predictions(job.validation)
+        other = [(one.name, job.predictions(one)) for one in job.other]
         N = len(job.examples or ())
         done += len(job) - N
         blocks: list[Block] = []
         seen, written = 0, 0
         skipped(done, total)
-        for block, run in job.blocks(work, partial(_told, progress, done, total), sharing):
+        for block, run in job.blocks(partial(_told, progress, done, total)):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
             (progress if run else skipped)(done, total)
@@ -179,10 +178,10 @@ def score_job(
     >>> score_job(job, progress=lambda done, total: None).robustness.shape
     torch.Size([60])
     """
-    job = job.checked()
+    job = replace(job.checked(), work=work, sharing=sharing)
     parts: list[Robustness] = []
     done, N = 0, len(job)
-    for block, run in job.scores(work, lambda n: progress(n, N), sharing):
+    for block, run in job.scores(lambda n: progress(n, N)):
         parts.append(block)
         done += len(block.ids)
         (progress if run else skipped or progress)(done, N)

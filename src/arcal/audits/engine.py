@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ from arcal.store import (
     save_tensors,
     score_facts,
 )
+
+if TYPE_CHECKING:
+    from arcal.audits._job import Job
 
 log = logging.getLogger(__name__)
 
@@ -57,8 +60,8 @@ class Blocks(ABC, Generic[Given]):
     suffix: str
     facts: Mapping[str, Any] = {}
 
-    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
-        self.model, self.examples, self.settings = model, examples, settings
+    def __init__(self, job: "Job", examples: Examples, settings: Settings) -> None:
+        self.job, self.model, self.examples, self.settings = job, job.model, examples, settings
         self._ahead: ReadAhead | None = None
 
     @abstractmethod
@@ -77,12 +80,15 @@ class Blocks(ABC, Generic[Given]):
     def load(self, path: Path, positions: Tensor) -> Given | None:
         """A block that was done; None if a file of its images was replaced since."""
 
-    def folder(self, work: Path, spec: str) -> Path:
-        """Where in `work` they are kept, by model, data and settings."""
+    def folder(self) -> Path | None:
+        """Where in the job's `work` they are kept, by model, data and settings."""
+        if self.job.work is None:
+            return None
         settings = {**self.settings.facts(), **self.facts}
-        model = model_fingerprint(self.model, spec, self.examples, self.settings.device)
+        spec, device = self.job.fingerprint, self.settings.device
+        model = model_fingerprint(self.model, spec, self.examples, device)
         about = {"format": FORMAT, "arcal": __version__, "model": model, "settings": settings}
-        return work / content_hash(about | {"data": self.examples.content})
+        return self.job.work / content_hash(about | {"data": self.examples.content})
 
     def read_ahead(self, blocks: Sequence[Tensor]) -> None:
         """Have these blocks read before they are run, if they are images that are not in memory."""
@@ -102,8 +108,8 @@ class AuditBlocks(Blocks[Block]):
 
     suffix = ".safetensors"
 
-    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
-        super().__init__(model, examples, settings)
+    def __init__(self, job: "Job", examples: Examples, settings: Settings) -> None:
+        super().__init__(job, examples, settings)
         self.facts = {} if settings.nearest else {"scores": True}
 
     def order(self) -> Tensor:
@@ -148,21 +154,16 @@ class ScoreBlocks(Blocks[Robustness]):
 
 
 def in_order(
-    blocks: Blocks[Given],
-    *,
-    work: Path | None = None,
-    spec: str = "",
-    advance: Advance = lambda done: None,
-    share: Share | None = None,
+    blocks: Blocks[Given], advance: Advance = lambda done: None, share: Share | None = None
 ) -> Iterator[tuple[Given, bool]]:
     """All blocks in their order, and of each whether it was run, rather than read.
 
-    With a folder `work` each is kept there when it is done, and read instead of being done again by
-    the same audit: the same model, data and settings. `spec` is what the model is called, and
-    `advance` is told after each batch how many inputs are done. `share` has those that are missing
-    done by other processes, after each of which `advance` is told.
+    Each is kept in the job's folder `work`, if it has one, when it is done, and read instead of
+    being done again by the same audit: the same model, data and settings. `advance` is told after
+    each batch how many inputs are done. `share` has those that are missing done by other processes,
+    after each of which `advance` is told.
     """
-    folder = None if work is None else blocks.folder(work, spec)
+    folder = blocks.folder()
     before_this: set[str] = set()
     if folder is not None:
         log.info(f"{blocks.examples.name}: what is done is kept in {folder}")

@@ -1,7 +1,7 @@
 """arcal calibrate"""
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Examples, Job
     from arcal.calibration.posthoc import Today
-    from arcal.compute.sharing import Sharing
 
 
 UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
@@ -176,13 +175,10 @@ class Calibrate(OnModels):
         if self.calibration.views:
             job = with_views(job)
         with self.running(compute, job) as sharing:
-            job = job.checked()
+            job = replace(job.checked(), work=self.output.out / ".work", sharing=sharing)
             seen = with_perturbed(job) if self.calibration.perturb else job
-            work = self.output.out / ".work"
             assert seen.examples is not None
-            predictions, *more = (
-                _predicted(seen, some, work, sharing) for some in (seen.examples, *seen.other)
-            )
+            predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
         say_doubt(job, predictions.predicted, predictions.labels)
         return job, predictions, more[0] if more else None
 
@@ -300,14 +296,11 @@ def _check_out(out: Path) -> None:
         check_folder(out, PROGRAMS)
 
 
-def _predicted(
-    job: "Job", examples: "Examples", work: Path, sharing: "Sharing | None"
-) -> "Predictions":
+def _predicted(job: "Job", examples: "Examples") -> "Predictions":
     from arcal.console import bar
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
-        told = lambda done: progress(done, len(examples))  # noqa: E731
-        return job.predictions(examples, work, told, sharing)
+        return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
 def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -> list[Path]:
