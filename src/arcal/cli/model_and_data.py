@@ -219,7 +219,7 @@ class OnModels:
         models: int = 1,
         **options: Any,
     ) -> "Job":
-        """One of several models on the data, or on this `part` of it, by `options` of `open_job`."""
+        """One of several models on the data, or on a `part` of it, by `options` of `open_job`."""
         from arcal.audits import Reading, open_job
 
         weights = self.model.weights
