@@ -46,11 +46,8 @@ class Candidate:
 
     `nll`, `ece`, `brier` and `accuracy` have intervals over draws of inputs; `change` is the
     log-loss minus that without calibration, on the same draws, and `behind` that of the candidate
-    minus the lowest one. `keeps_accuracy` says that it never changes a prediction.
-
-    >>> some = Estimate(0.3, 0.2, 0.4, 100)
-    >>> Candidate("none", True, some, some, some, some, some, some).keeps_accuracy
-    True
+    minus the lowest one. `keeps_accuracy` says that it never changes a prediction. Made by
+    `choose_calibrator`.
     """
 
     name: str

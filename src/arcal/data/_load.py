@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from arcal.data._split import split
-from arcal.data.archives import read_archives
+from arcal.data.archives import find_archive, read_part
 from arcal.data.fewer import drawn, only_classes
 from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
@@ -177,8 +177,11 @@ def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
     else:
         path = expanded(source)
         name = path.resolve().name
-    if pair := read_parquet(path, name) or read_archives(path, name):
+    if pair := read_parquet(path, name):
         return name, *pair, None
+    if archive := find_archive(path):
+        train = read_part(archive, f"{name}/train", train=True)
+        return name, train, read_part(archive, f"{name}/test", train=False), None
     if class_folders(path / "train"):
         train = Folder(path / "train", name=f"{name}/train")
         if class_folders(path / "test"):
