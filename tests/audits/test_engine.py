@@ -32,7 +32,8 @@ def in_blocks(model, examples, settings, work=None):
 
 
 def in_batches(model, loader, settings):
-    return [block for block, run in from_loader(model, loader, settings) if run]
+    job = Job("tiny", model, None, loader, settings=settings)
+    return [block for block, run in from_loader(job) if run]
 
 
 def by_id(block):

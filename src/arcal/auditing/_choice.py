@@ -140,16 +140,21 @@ model stays as it is; give more inputs, some of them misclassified'
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     best = min(safe, key=lambda name: figures[name]["nll"].estimate, default=None)
     reference = before if best is None else figures[best]
-    uncalibrated = _candidate("none", True, before, before, reference, N)
+
+    def candidate(name: str, keeps_accuracy: bool, some: Mapping[str, Bootstrap]) -> Candidate:
+        change, behind = (from_draws(some["nll"] - one["nll"], N) for one in (before, reference))
+        own = estimates(some, FIGURES, N)
+        return Candidate(name, keeps_accuracy, **own, change=change, behind=behind)
+
     candidates = {
-        name: _candidate(name, CALIBRATORS[name].keeps_order, some, before, reference, N)
-        for name, some in figures.items()
+        name: candidate(name, CALIBRATORS[name].keeps_order, some) for name, some in figures.items()
     }
     picked, why = _picked(candidates, best, refused)
     if predictions.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
+    uncalibrated = candidate("none", True, before)
     return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
 
 
@@ -170,23 +175,6 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
         calibrator = fit_posthoc(name, rest, "all inputs")
         log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
     return log_p
-
-
-def _candidate(
-    name: str,
-    keeps_accuracy: bool,
-    figures: Mapping[str, Bootstrap],
-    before: Mapping[str, Bootstrap],
-    best: Mapping[str, Bootstrap],
-    n: int,
-) -> Candidate:
-    return Candidate(
-        name,
-        keeps_accuracy,
-        **estimates(figures, FIGURES, n),
-        change=from_draws(figures["nll"] - before["nll"], n),
-        behind=from_draws(figures["nll"] - best["nll"], n),
-    )
 
 
 def _picked(

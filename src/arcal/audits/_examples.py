@@ -4,18 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from arcal.arrays import bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
-from arcal.data import Part, as_input
+from arcal.data import Kind, Part, as_input
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
-
-Kind = Literal["images", "table", "texts"]
 
 
 @dataclass(frozen=True, eq=False)

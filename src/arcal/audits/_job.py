@@ -99,14 +99,15 @@ class Job:
             if one is not None:
                 self._check_on(one)
         job = replace(self, examples=examples, facts=facts)
-        job._look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
+        job.look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
         return job
 
     def _read(self, examples: Examples, n: int) -> Inputs:
         """The first `n` inputs in their random order, on the device."""
         return Inputs.of(examples.read(examples.order()[:n])).to(self.settings.device)
 
-    def _look_at_scale(self, x: Inputs) -> None:
+    def look_at_scale(self, x: Inputs) -> None:
+        """Say in `facts` if these inputs seem to have another scale than in training."""
         if (doubt := suspect_scale(self.model, x)) is not None:
             self.facts["Scale"] = doubt
 
@@ -133,9 +134,7 @@ class Job:
         `advance` is told how many are done.
         """
         if self.examples is None:
-            Z = None if self.classes is None else len(self.classes)
-            meet = self._look_at_scale
-            return from_loader(self.model, self.loader, self.settings, Z, meet, advance)
+            return from_loader(self, advance)
         blocks = AuditBlocks(self, self.examples, self.settings)
         return in_order(blocks, advance, share_of(blocks))
 

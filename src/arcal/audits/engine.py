@@ -96,11 +96,12 @@ class Blocks(ABC, Generic[Given]):
         if part is not None and not isinstance(part, InMemory):
             self._ahead = ReadAhead(part, blocks, self.settings.loaders)
 
-    def inputs(self, positions: Tensor) -> tuple[Any, Tensor | None]:
-        """The model's inputs, and if they are images these as they are on disk."""
-        part = self.examples.part
+    def inputs(self, positions: Tensor) -> tuple[Tensor, Any, Tensor, Tensor | None]:
+        """Ids, the model's inputs and labels, and if they are images these as they are on disk."""
+        examples, part = self.examples, self.examples.part
         images = None if part is None else (self._ahead or part).images(positions)
-        return self.examples.read(positions) if images is None else as_input(images, "cpu"), images
+        x = examples.read(positions) if images is None else as_input(images, "cpu")
+        return examples.ids[positions], x, examples.labels[positions], images
 
 
 class AuditBlocks(Blocks[Block]):
@@ -116,8 +117,7 @@ class AuditBlocks(Blocks[Block]):
         return self.examples.order() if self.settings.nearest else torch.arange(len(self.examples))
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Block:
-        x, images = self.inputs(positions)
-        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        ids, x, labels, images = self.inputs(positions)
         return audit_block(self.model, ids, x, labels, self.settings, images, advance)
 
     def save(self, path: Path, block: Block, positions: Tensor) -> None:
@@ -140,8 +140,7 @@ class ScoreBlocks(Blocks[Robustness]):
         return torch.arange(len(self.examples))
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Robustness:
-        x, _ = self.inputs(positions)
-        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        ids, x, labels, _ = self.inputs(positions)
         return score_block(self.model, ids, x, labels, self.settings, advance)
 
     def save(self, path: Path, block: Robustness, positions: Tensor) -> None:
@@ -198,31 +197,24 @@ def _further(advance: Advance, before: int, done: int) -> None:
     advance(before + done)
 
 
-def from_loader(
-    model: Model,
-    loader: Iterable[Any],
-    settings: Settings,
-    classes: int | None = None,
-    meet: Callable[[Inputs], object] = lambda x: None,
-    advance: Advance = lambda done: None,
-) -> Iterator[tuple[Block, bool]]:
-    """The blocks of an audit, one for each batch of a loader, all of which are run.
+def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tuple[Block, bool]]:
+    """The blocks of an audit, one for each batch of the job's loader, all of which are run.
 
     A batch is `(x, labels)` or `(ids, x, labels)`; without ids inputs are numbered in the loader's
-    order. The model is checked on the first batch, as `check_model` does, and must have so many
-    `classes` if that is given; `meet` gets its inputs. `advance` is told after each batch how many
-    inputs are done.
+    order. The model is checked on the first batch, as `check_model` does, and must have as many
+    classes as the job has names. `advance` is told after each batch how many inputs are done.
     """
-    seen = 0
-    for batch in loader:
+    seen, settings = 0, job.settings
+    for batch in job.loader:
         ids, x, labels = _unpacked(batch, seen)
         if not seen:
             some = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
-            check_model(model, some.rows(slice(PROBED)), labels[:PROBED], classes)
-            meet(some)
+            Z = None if job.classes is None else len(job.classes)
+            check_model(job.model, some.rows(slice(PROBED)), labels[:PROBED], Z)
+            job.look_at_scale(some)
         further = partial(_further, advance, seen)
         seen += len(ids)
-        yield audit_block(model, ids, x, labels, settings, advance=further), True
+        yield audit_block(job.model, ids, x, labels, settings, advance=further), True
 
 
 def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
