@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from arcal._version import __version__
 from arcal.arrays import bytes_of
-from arcal.attacks import Inputs, Model, frozen
+from arcal.attacks import Inputs, frozen
 from arcal.auditing import EvaluationSet, check_model
 from arcal.auditing.labels import as_whole_numbers
 from arcal.audits._examples import Examples
@@ -85,10 +85,28 @@ class Blocks(ABC, Generic[Given]):
         if self.job.work is None:
             return None
         settings = {**self.settings.facts(), **self.facts}
-        spec, device = self.job.fingerprint, self.settings.device
-        model = model_fingerprint(self.model, spec, self.examples, device)
+        model, data = self.model_fingerprint(), self.examples.content
         about = {"format": FORMAT, "arcal": __version__, "model": model, "settings": settings}
-        return self.job.work / content_hash(about | {"data": self.examples.content})
+        return self.job.work / content_hash(about | {"data": data})
+
+    @torch.no_grad()
+    def model_fingerprint(self) -> str:
+        """What tells one model from another: its name, weights, and what it says of a few inputs.
+
+        Code is not read; what it computes of the inputs is, to two digits, so that the number of
+        threads does not matter.
+        """
+        digest = sha256(self.job.fingerprint.encode())
+        if isinstance(self.model, nn.Module):
+            for name, tensor in self.model.state_dict().items():
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(bytes_of(tensor))
+        with frozen(self.model):
+            few = self.examples.read(self.examples.order()[:8])
+            logits = self.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()
+        spread = (logits.max() - logits.min()).clamp(min=1e-12)
+        digest.update((100 * logits / spread).round().int().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def read_ahead(self, blocks: Sequence[Tensor]) -> None:
         """Have these blocks read before they are run, if they are images that are not in memory."""
@@ -243,26 +261,6 @@ def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     N = len(x)
     ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
     return ids, x, as_whole_numbers(labels, N, "labels")
-
-
-@torch.no_grad()
-def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch.device) -> str:
-    """What tells one model from another: its name, its weights, and what it says of a few inputs.
-
-    Code is not read; what it computes of the inputs is, to two digits, so that the number of
-    threads does not matter.
-    """
-    digest = sha256(spec.encode())
-    if isinstance(model, nn.Module):
-        for name, tensor in model.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(bytes_of(tensor))
-    with frozen(model):
-        x = Inputs.of(examples.read(examples.order()[:8])).to(device)
-        logits = model(x.parts).float().cpu()
-    spread = (logits.max() - logits.min()).clamp(min=1e-12)
-    digest.update((100 * logits / spread).round().int().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def save_block(path: Path, block: Block, files: dict[str, str]) -> None:

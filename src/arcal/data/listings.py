@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from arcal.data.archives import find_archive, read_part
 from arcal.data.columns import (
@@ -18,7 +17,6 @@ from arcal.data.columns import (
     label_column,
     read_labels,
 )
-from arcal.data.encoded import Encoded
 from arcal.data.image_files import list_images
 from arcal.data.labels import encode_labels
 from arcal.data.npz import read_npz
@@ -29,6 +27,9 @@ from arcal.data.sources import Format
 from arcal.data.tar_shards import read_shards
 from arcal.data.views import View
 from arcal.errors import ArcalError
+
+UNSEEN = View(3, 1, 1)
+"""Until the headers of images are read."""
 
 
 def list_part(
@@ -53,20 +54,8 @@ def list_part(
     image = image_column(columns, names.image)
     label = label_column(columns, LABELS, names.label, names.labelled)
     ids, labels, classes, weights = read_labels(columns, label, names)
-    return _unseen(name, ids, labels, classes, encoded_images(columns, image), weights)
-
-
-def _unseen(
-    name: str,
-    ids: Tensor,
-    labels: Tensor,
-    classes: tuple[str, ...],
-    images: Encoded,
-    weights: Tensor | None = None,
-    note: str = "",
-) -> OnDemand:
-    rows = torch.arange(len(labels))
-    return OnDemand(name, ids, labels, classes, images, rows, View(3, 1, 1), weights, note)
+    images, rows = encoded_images(columns, image), torch.arange(len(ids))
+    return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights)
 
 
 def _folder(root: Path, name: str, names: Names) -> OnDemand:
@@ -81,7 +70,8 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
     )
     no_images = "file that is no image by its name" if others == 1 else "files that are no images"
     note = f"{others} {no_images} left out" if others else ""
-    return _unseen(name, torch.arange(len(labels)), numbers, classes, files, note=note)
+    rows = torch.arange(len(labels))
+    return OnDemand(name, rows, numbers, classes, files, rows, UNSEEN, how=note)
 
 
 def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
@@ -93,7 +83,8 @@ def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
             column, names.label or "label", images.where, classes=names.classes
         )
     weights = None if counts is None else as_weights(counts, str(names.weight), images.where)
-    return _unseen(name, torch.arange(len(images)), labels, classes, images, weights)
+    rows = torch.arange(len(images))
+    return OnDemand(name, rows, labels, classes, images, rows, UNSEEN, weights)
 
 
 def _cifar(path: Path, part: str, name: str, names: Names) -> InMemory:
