@@ -198,22 +198,20 @@ class Score(OnModels):
                     f"{out} is of other images than {data} has now: a file was replaced; delete it "
                     "and score again"
                 )
-            shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
-            say_doubt(job, scores.predicted, scores.labels)
-            return scores, out
-        told = bar(f"scoring by {order}", "inputs")
-        with self.running(compute, job) as sharing, told as progress:
-            job = job.checked()
-            tell: Any = {"progress": progress, "skipped": progress.skipped}
-            scores = score_job(job, work=work, sharing=sharing, **tell)
-        if files := evidence_of(part):
-            about["files"] = files
-        names = None
-        if job.examples and job.examples.names:
-            printed = map(printable, job.examples.names)  # Parquet has no names that are no UTF-8
-            names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
-        save_scores(out, scores, about, names)
-        shutil.rmtree(work, ignore_errors=True)
+        else:
+            told = bar(f"scoring by {order}", "inputs")
+            with self.running(compute, job) as sharing, told as progress:
+                job = job.checked()
+                tell: Any = {"progress": progress, "skipped": progress.skipped}
+                scores = score_job(job, work=work, sharing=sharing, **tell)
+            if files := evidence_of(part):
+                about["files"] = files
+            names = None
+            if job.examples and job.examples.names:
+                printed = map(printable, job.examples.names)  # Parquet has UTF-8 alone
+                names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
+            save_scores(out, scores, about, names)
+        shutil.rmtree(work, ignore_errors=True)  # perhaps of a process killed once it was done
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 

@@ -124,15 +124,9 @@ def _seen(
     The headers of all are read. With `skip_broken` all are decoded, too, and the part is without
     those that cannot be read; otherwise the first one without a header raises `ArcalError`.
     """
-    headers, errors = read_headers(part.encoded, part.rows)
-    first = next(filter(None, errors), None)
-    if first is not None and not skip_broken:
-        raise UnreadableImageError(first.where, first.reason, ADVICE) from first
-    broken = [
-        Broken(int(part.ids[position]), error.where, error.reason)
-        for position, error in enumerate(errors)
-        if error is not None
-    ]
+    headers, broken = read_headers(part)
+    if broken and not skip_broken:
+        raise UnreadableImageError(broken[0].where, broken[0].reason, ADVICE)
     part, headers = _without(part, headers, broken)
     view = choose_view(part.name, headers, part.where, settings)
     part = dataclasses.replace(part, view=view)
