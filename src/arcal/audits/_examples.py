@@ -68,19 +68,23 @@ class Examples:
                 f"{len(skipped):,} of {whole:,} images that cannot be read, such as {first.where} "
                 f"({first.reason})"
             )
-        return cls(
-            name=part.name,
-            ids=part.ids,
-            labels=part.labels,
-            classes=part.classes,
-            read=lambda positions: as_input(part.images(positions), "cpu"),
-            content=part.fingerprint(),
+        return cls.labelled_as(
+            part,
+            lambda positions: as_input(part.images(positions), "cpu"),
             kind="images",
             part=part,
             names=names if all(names) else None,
-            weights=getattr(part, "weights", None),
             facts=facts,
         )
+
+    @classmethod
+    def labelled_as(
+        cls, part: Any, read: Callable[[Tensor], InputsLike], **more: Any
+    ) -> "Examples":
+        """The inputs of a part of any kind, from which `read` makes the model's."""
+        own = {name: getattr(part, name) for name in ("name", "ids", "labels", "classes")}
+        weights = getattr(part, "weights", None)
+        return cls(read=read, content=part.fingerprint(), weights=weights, **own, **more)
 
     @classmethod
     def from_tensors(

@@ -91,9 +91,10 @@ class Calibrate(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
-        from arcal.auditing import without_zeros
+        from arcal.auditing import choose_calibrator, without_zeros
         from arcal.audits import split_names
         from arcal.calibration.posthoc import check_posthoc
+        from arcal.console import bar
 
         output, how = self.output, self.calibration
         for name in how.calibrators:
@@ -117,7 +118,9 @@ class Calibrate(OnModels):
         predictions, line = without_zeros(predictions)
         if line:
             say(f"arcal: {line}")
-        choice = self._choice(predictions)
+        names = how.calibrators or None
+        with bar("fitting", "calibrators") as progress:
+            choice = choose_calibrator(predictions, names=names, progress=progress)
         today = None
         if unlabelled is not None:
             today = self._today(predictions, without_zeros(unlabelled)[0])
@@ -181,14 +184,6 @@ class Calibrate(OnModels):
             predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
         say_doubt(job, predictions.predicted, predictions.labels)
         return job, predictions, more[0] if more else None
-
-    def _choice(self, predictions: "Predictions") -> "Choice":
-        from arcal.auditing import choose_calibrator
-        from arcal.console import bar
-
-        names = self.calibration.calibrators or None
-        with bar("fitting", "calibrators") as progress:
-            return choose_calibrator(predictions, names=names, progress=progress)
 
     def _today(self, predictions: "Predictions", unlabelled: "Predictions") -> "Today | None":
         """What the unlabelled inputs say, all of them as one batch."""

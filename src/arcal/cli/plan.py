@@ -17,7 +17,7 @@ from arcal.cli.model_and_data import (
     panel_named,
 )
 from arcal.cli.output import print_json
-from arcal.cli.score import RankingFlags, attack_of
+from arcal.cli.score import RankingFlags
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class PlanScore(OnModels):
         if order is not None:
             check_order(order)
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
-        settings = self.settings(compute, order, attack=attack_of(self.ranking))
+        settings = self.settings(compute, order, attack=self.ranking.chosen_attack())
         hardware = self.hardware.hardware_named()
         with compute.limited():
             job, inputs = self._attacked(settings, panel)

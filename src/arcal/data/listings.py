@@ -55,7 +55,7 @@ def list_part(
     label = label_column(columns, LABELS, names.label, names.labelled)
     ids, labels, classes, weights = read_labels(columns, label, names)
     images, rows = encoded_images(columns, image), torch.arange(len(ids))
-    return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights)
+    return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
 def _folder(root: Path, name: str, names: Names) -> OnDemand:
@@ -84,7 +84,7 @@ def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
         )
     weights = None if counts is None else as_weights(counts, str(names.weight), images.where)
     rows = torch.arange(len(images))
-    return OnDemand(name, rows, labels, classes, images, rows, UNSEEN, weights)
+    return OnDemand(name, rows, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
 def _cifar(path: Path, part: str, name: str, names: Names) -> InMemory:
