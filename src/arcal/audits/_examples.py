@@ -79,12 +79,12 @@ class Examples:
 
     @classmethod
     def labelled_as(
-        cls, part: Any, read: Callable[[Tensor], InputsLike], **more: Any
+        cls, data: Any, read: Callable[[Tensor], InputsLike], **more: Any
     ) -> "Examples":
-        """The inputs of a part of any kind, from which `read` makes the model's."""
-        own = {name: getattr(part, name) for name in ("name", "ids", "labels", "classes")}
-        weights = getattr(part, "weights", None)
-        return cls(read=read, content=part.fingerprint(), weights=weights, **own, **more)
+        """The inputs of a part of any kind of `data`, from which `read` makes the model's."""
+        own = {name: getattr(data, name) for name in ("name", "ids", "labels", "classes")}
+        weights = getattr(data, "weights", None)
+        return cls(read=read, content=data.fingerprint(), weights=weights, **own, **more)
 
     @classmethod
     def from_tensors(
