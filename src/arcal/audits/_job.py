@@ -97,7 +97,10 @@ class Job:
         as_labels(examples.labels, len(examples), Z)
         for one in (self.validation, *self.other):
             if one is not None:
-                self._check_on(one)
+                try:
+                    check_model(self.model, self._read(one, PROBED))
+                except ArcalError as error:
+                    raise type(error)(f"{one.name}: {error}") from None
         job = replace(self, examples=examples, facts=facts)
         job.look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
         return job
@@ -121,12 +124,6 @@ class Job:
             panel=self.settings.panel,
             others=[one.name for one in self.other],
         )
-
-    def _check_on(self, examples: Examples) -> None:
-        try:
-            check_model(self.model, self._read(examples, PROBED))
-        except ArcalError as error:
-            raise type(error)(f"{examples.name}: {error}") from None
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:
         """The blocks of the audited inputs, each with whether it was run and not read.

@@ -64,9 +64,9 @@ class Blocks(ABC, Generic[Given]):
         self.job, self.model, self.examples, self.settings = job, job.model, examples, settings
         self._ahead: ReadAhead | None = None
 
-    @abstractmethod
     def order(self) -> Tensor:
-        """The positions of all inputs, in the order in which they are done."""
+        """The positions of all inputs, in the order in which they are done: that on disk."""
+        return torch.arange(len(self.examples))
 
     @abstractmethod
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
@@ -132,7 +132,7 @@ class AuditBlocks(Blocks[Block]):
         self.facts = {} if settings.nearest else {"scores": True}
 
     def order(self) -> Tensor:
-        return self.examples.order() if self.settings.nearest else torch.arange(len(self.examples))
+        return self.examples.order() if self.settings.nearest else super().order()
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Block:
         ids, x, labels, images = self.inputs(positions)
@@ -153,9 +153,6 @@ class ScoreBlocks(Blocks[Robustness]):
 
     suffix = ".parquet"
     facts: Mapping[str, Any] = {"scores": "alone"}
-
-    def order(self) -> Tensor:
-        return torch.arange(len(self.examples))
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Robustness:
         ids, x, labels, _ = self.inputs(positions)

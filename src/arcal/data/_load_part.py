@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import torch
@@ -96,20 +95,19 @@ def load_part(
     names = Names(image, label, weight, classes, labelled)
     whole = list_part(there.format, key, name, paths, names)
     if isinstance(whole, InMemory):
-        return _logged(drawn(_viewed(whole, settings), limit, split_seed=seed), source, started)
-    chosen = drawn(whole, limit, split_seed=seed)
-    seen = _seen(chosen, settings, skip_broken=skip_broken, progress=progress)
-    fits = isinstance(seen.encoded, InRows) and len(seen) * math.prod(seen.shape) <= IN_MEMORY
-    return _logged(_decoded(seen) if fits else seen, source, started)
-
-
-def _logged(part: Any, source: str, started: float) -> Any:
-    C, H, W = part.shape
+        chosen = drawn(_viewed(whole, settings), limit, split_seed=seed)
+    else:
+        chosen = drawn(whole, limit, split_seed=seed)
+        chosen = _seen(chosen, settings, skip_broken=skip_broken, progress=progress)
+        pixels = len(chosen) * math.prod(chosen.shape)
+        if isinstance(chosen.encoded, InRows) and pixels <= IN_MEMORY:
+            chosen = _decoded(chosen)
+    C, H, W = chosen.shape
     log.info(
-        f"read {part.name} from {source} in {monotonic() - started:.1f} s: {len(part):,} images of "
-        f"{C} x {H} x {W}, {part.how}"
+        f"read {name} from {source} in {monotonic() - started:.1f} s: {len(chosen):,} images of "
+        f"{C} x {H} x {W}, {chosen.how}"
     )
-    return part
+    return chosen
 
 
 def _seen(
