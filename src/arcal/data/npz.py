@@ -55,21 +55,20 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
             )
         return name
 
-    image, weight = key(IMAGES, names.image, "--image"), names.weight
+    image = key(IMAGES, names.image, "--image")
     known = names.labelled or there(LABELS, names.label) is not None
     label = key(LABELS, names.label, "--label") if known else UNLABELLED
+    weight = None if names.weight is None else key((), names.weight, "--weight")
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels = arrays[image]
             labels = arrays[label] if known else np.zeros(len(pixels), np.int64)
             ids = None if (name := there(("ids", "id"), None)) is None else arrays[name]
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
-            weights = None if weight is None else arrays[key((), weight, "--weight")]
+            weights = None if weight is None else arrays[weight]
             for array in (pixels, labels, ids, classes, weights):
                 if isinstance(array, bytes):  # what `np.load` makes of a member that is no array
                     raise ValueError("a member of it is no array")
-    except ArcalError:
-        raise
     except NO_ARRAY as error:
         raise ArcalError(
             f"{file} cannot be read as .npz without pickles ({first_line(error)})"
