@@ -33,8 +33,8 @@ class Job:
     model has for its classes, if it has any. `validation` is what calibrators are fitted on and
     `other` data of classes the model does not know. `fingerprint` tells the model from others of
     the same weights. `facts` are for the page; `Scale` is added once the model meets its first
-    inputs, if they seem to have another one than in training. What is done is kept in the
-    folder `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
+    inputs, if they seem to have another one than in training. What is done is kept in the folder
+    `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")

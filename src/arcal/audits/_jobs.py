@@ -13,6 +13,7 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
 from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
+from arcal.audits.engine import further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
@@ -72,7 +73,7 @@ def run_jobs(
         blocks: list[Block] = []
         seen, written = 0, 0
         skipped(done, total)
-        for block, run in job.blocks(partial(_told, progress, done, total)):
+        for block, run in job.blocks(partial(further, lambda n: progress(n, total), done)):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
             (progress if run else skipped)(done, total)
@@ -86,10 +87,6 @@ def run_jobs(
         finished.append(audited(job, joined(blocks), validation, other))
     progress(total, total)
     return finished
-
-
-def _told(progress: Progress, before: int, total: int, done: int) -> None:
-    progress(before + done, total)
 
 
 def _check_classes(first: Job, job: Job) -> None:

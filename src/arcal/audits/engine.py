@@ -199,7 +199,7 @@ def in_order(
         block = blocks.load(path, positions) if path.name in there else None
         run = path.name not in before_this
         if block is None or not torch.equal(block.ids, blocks.examples.ids[positions]):
-            block, run = blocks.run(positions, partial(_further, advance, before)), True
+            block, run = blocks.run(positions, partial(further, advance, before)), True
             if folder is not None:
                 blocks.save(path, block, positions)
         elif run:
@@ -208,7 +208,8 @@ def in_order(
         yield block, run
 
 
-def _further(advance: Advance, before: int, done: int) -> None:
+def further(advance: Advance, before: int, done: int) -> None:
+    """Tell that so many more are done than `before`."""
     advance(before + done)
 
 
@@ -227,9 +228,9 @@ def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tu
             Z = None if job.classes is None else len(job.classes)
             check_model(job.model, some.rows(slice(PROBED)), labels[:PROBED], Z)
             job.look_at_scale(some)
-        further = partial(_further, advance, seen)
+        told = partial(further, advance, seen)
         seen += len(ids)
-        yield audit_block(job.model, ids, x, labels, settings, advance=further), True
+        yield audit_block(job.model, ids, x, labels, settings, advance=told), True
 
 
 def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
