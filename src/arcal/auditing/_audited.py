@@ -117,10 +117,7 @@ class Audited:
         """
         if self.robustness is None or self.robustness.order != "attack" or self.weights is not None:
             return None
-        predictions = self.predictions
-        return robust_accuracy(
-            self.robustness.robustness, predictions.predicted == predictions.labels
-        )
+        return robust_accuracy(self.robustness.robustness, self.predictions.correct)
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:
