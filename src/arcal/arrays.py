@@ -25,9 +25,12 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
     tensor([0.2500, 0.5000], dtype=torch.float64)
     >>> as_tensor(["cat", "dog"], "labels")
     Traceback (most recent call last):
-    arcal.errors.ArcalError: labels must be numbers, not an array of <U3: pass a tensor, ...
+    arcal.errors.ArcalError: labels must be numbers, not text: pass numbers, of names of classes ...
     """
     if isinstance(values, Tensor):
+        if values.is_meta or values.is_complex() or values.layout != torch.strided:
+            kind = "on the meta device" if values.is_meta else f"{values.dtype}, {values.layout}"
+            raise ArcalError(f"{name} is a tensor {kind}: pass a dense one of real numbers")
         return values
     try:
         array = np.array(values) if copied else np.asarray(values)
@@ -41,6 +44,11 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
         array = array.astype(np.int64)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # numpy's longdouble
         array = array.astype(np.float64)
+    if array.dtype.kind in "US":
+        raise ArcalError(
+            f"{name} must be numbers, not text: pass numbers, of names of classes their places in "
+            "the list of classes"
+        )
     if array.dtype.kind not in "biuf":
         raise ArcalError(
             f"{name} must be numbers, not an array of {array.dtype}: pass a tensor, an array or a "

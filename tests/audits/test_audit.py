@@ -186,12 +186,16 @@ X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torc
         (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
         ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
-        ([(X, ["a"] * 40)], "labels must be numbers, not an array"),
+        ([(X, ["a"] * 40)], "labels must be numbers, not text"),
         ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
         ([(X * torch.nan, Y)], "NaN or infinity"),
+        ((X, Y + 0.5), "labels of data are whole numbers, and row 0 has 0.5"),
+        ((X, ["a"] * 40), "labels of data must be numbers, not text"),
+        ((X, Y[:30]), r"labels of data have shape \(30,\), and there are 40 inputs"),
+        ((X, torch.eye(2)[Y]), "of one-hot rows give argmax"),
     ],
 )
-def test_a_loader_that_does_not_fit_is_one_line(data, line):
+def test_data_that_do_not_fit_are_one_line(data, line):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
     with pytest.raises(ArcalError, match=line) as error:
         arcal.audit(model, data)

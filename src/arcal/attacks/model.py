@@ -61,7 +61,7 @@ def check_differentiable(logits: Tensor) -> None:
     if not logits.requires_grad:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "
-            "operations, outside torch.no_grad; --order margin needs none"
+            "operations, outside torch.no_grad; the order margin needs none"
         )
 
 
@@ -84,7 +84,8 @@ def frozen(model: Model) -> Iterator[None]:
     >>> model.training, model.weight.requires_grad
     (True, True)
     """
-    modules, parameters = list(_module(model).modules()), list(_module(model).parameters())
+    modules = list(_module(model).modules())
+    parameters = [one for one in _module(model).parameters() if not one.is_inference()]
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
     try:
@@ -93,7 +94,8 @@ def frozen(model: Model) -> Iterator[None]:
         for parameter in parameters:
             parameter.requires_grad_(False)
         off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
-        with _whole_float32(), off[0], off[1]:
+        gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # which leaving it switches on
+        with _whole_float32(), torch.inference_mode(False), gradients, off[0], off[1]:
             yield
     finally:
         for module, mode in zip(modules, training, strict=True):

@@ -77,7 +77,7 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
                 raise
             raise ArcalError(
                 "the function turns its inputs into numpy, so that there are no gradients: "
-                "compute the logits by torch operations, or rank by --order margin"
+                "compute the logits by torch operations, or rank by the order margin"
             ) from error
 
     return model
