@@ -53,6 +53,8 @@ def test_bad_settings_are_one_line(bad):
         (linear(3, 4), torch.zeros(0, 4), "input"),
         (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
         (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
+        ("resnet", torch.rand(5, 4), "the model is str: give a module"),
+        (nn.Identity, torch.rand(5, 4), "the model is the class Identity"),
         (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),
         (lambda x: x / 0, torch.rand(5, 4), "not finite"),
         (lambda x: linear(3, 4)(x).detach(), torch.rand(5, 4), "gradient"),

@@ -12,6 +12,7 @@ import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions
 from arcal.errors import ArcalError
+from arcal.report.audited import figure_names
 from tests.audits import tiny
 from tests.audits.numbers_of_a_page import payload_of
 
@@ -84,6 +85,25 @@ def test_predictions_alone_give_all_but_robustness(tmp_path):
     assert audit.report(tmp_path).exists()
     with pytest.raises(ArcalError, match="leave out the data"):
         arcal.audit(predictions, [])
+
+
+def test_predictions_of_several_models_and_classes_that_are_numbers():
+    labels = [0] * 200 + [1] * 100
+    sure, unsure = (as_predictions(logits=[[z, 0.0]] * 300, labels=labels) for z in (3.0, 2.0))
+    audit = arcal.audit({"sure": sure, "unsure": unsure}, classes=range(1, 3))  # pyright: ignore
+    assert audit.classes == ("1", "2")
+    for name, one in (("sure", sure), ("unsure", unsure)):
+        assert audit.figures()[name]["gap"] == arcal.audit(one).figures()["model"]["gap"]
+    with pytest.raises(ArcalError, match="there is no model"):
+        arcal.audit({}, (X, Y))
+
+
+def test_a_name_that_two_classes_have_loses_no_figure():
+    predictions = as_predictions(logits=3 * torch.eye(3).repeat(50, 1), labels=[0, 1, 2] * 50)
+    figures = arcal.audit(predictions, classes=["crane", "crane", "cat"]).figures()["model"]
+    for name in ("crane (0)", "crane (1)", "cat"):
+        assert figures[f"class.{name}.n"] == 50
+        assert f"class.{name}.gap" in figure_names(("crane", "crane", "cat"))
 
 
 def test_what_is_written_can_be_read_and_has_no_trace_of_pictures_if_not_wanted(audit, tmp_path):

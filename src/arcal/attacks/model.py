@@ -68,6 +68,9 @@ def check_differentiable(logits: Tensor) -> None:
 def _module(model: Model) -> nn.Module:
     """What has a model's modes and weights; for a callable that is no module, one without any."""
     whole = model.model if isinstance(model, RowwiseModel) else model
+    if isinstance(whole, type) or not callable(whole):
+        what = f"the class {whole.__name__}" if isinstance(whole, type) else type(whole).__name__
+        raise ArcalError(f"the model is {what}: give a module, or a function from inputs to logits")
     return whole if isinstance(whole, nn.Module) else nn.Module()
 
 

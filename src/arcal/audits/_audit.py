@@ -240,14 +240,15 @@ def audit(
     """Audit a classifier: how sure it should be, and where it is wrong about that.
 
     `model` is anything that `arcal.auditing.as_model` takes: a module in evaluation mode, or a
-    function from inputs to logits; a mapping from names to several; or `Predictions`, which need no
-    data. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a loader of
-    `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other inputs lie
-    within `bounds`.
+    function from inputs to logits; or `Predictions`, which need no data; or a mapping from names to
+    several of a kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
+    loader of `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other
+    inputs lie within `bounds`.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
     default `BoundaryProjection`, 20 to 30 passes each), the rankings "gradient" and "margin", or
-    None for no levels. `shift` are corruptions to show images under, by default a panel of four.
+    None for no levels. `shift` are corruptions to show the images of a part under, by default a
+    panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
     part or a pair counts. What cannot be audited raises `ArcalError`.
@@ -260,13 +261,15 @@ def audit(
     >>> len(audit.models[0].levels), audit.inputs().num_rows
     (10, 60)
     """
-    if isinstance(model, Predictions):
+    models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
+    classes = None if classes is None else tuple(map(str, classes))
+    if models and all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        model, zeros = without_zeros(model)
-        facts = {"Probabilities": zeros} if zeros else {}
-        one = Audited(name, model, _class_names(classes, model.classes), R=R, facts=facts)
-        return Audit("predictions", (one,))
+        audited = (_from_predictions(title, one, classes, R) for title, one in models.items())
+        return Audit("predictions", tuple(audited))
+    if not models:
+        raise ArcalError("there is no model: give one, or a mapping from names to several")
     if data is None:
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
     order = None if order == "none" else order  # as the command has it
@@ -279,14 +282,13 @@ def audit(
         device=_device(device),
     )
     known = partial(_known, bounds=bounds, order=order)
-    models = model if isinstance(model, Mapping) else {name: model}
     jobs = [
         Job(
             name=title,
             model=as_model(one),
             examples=examples,
             loader=loader,
-            classes=None if classes is None else tuple(classes),
+            classes=classes,
             validation=None if validation is None else known(validation, "validation"),
             other=[known(of, title) for title, of in (other or {}).items()],
             settings=settings,
@@ -295,6 +297,14 @@ def audit(
         for title, one in models.items()
     ]
     return Audit.from_jobs(jobs, run_jobs(jobs, progress=progress))
+
+
+def _from_predictions(
+    name: str, predictions: Predictions, classes: Sequence[str] | None, R: int
+) -> Audited:
+    predictions, zeros = without_zeros(predictions)
+    facts = {"Probabilities": zeros} if zeros else {}
+    return Audited(name, predictions, _class_names(classes, predictions.classes), R=R, facts=facts)
 
 
 def _device(name: str | torch.device) -> torch.device:
