@@ -28,8 +28,8 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
     arcal.errors.ArcalError: labels must be numbers, not text: pass numbers, ...
     """
     if isinstance(values, Tensor):
-        if values.is_meta or values.is_complex() or values.layout != torch.strided:
-            kind = "on the meta device" if values.is_meta else f"{values.dtype}, {values.layout}"
+        if values.is_complex() or values.layout != torch.strided:
+            kind = f"{values.dtype}, {values.layout}"
             raise ArcalError(f"{name} is a tensor {kind}: pass a dense one of real numbers")
         return values
     try:

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions
+from arcal.calibration.posthoc import Calibrated, Temperature
 from arcal.errors import ArcalError
 from arcal.report.audited import figure_names
 from tests.audits import tiny
@@ -96,6 +97,21 @@ def test_predictions_of_several_models_and_classes_that_are_numbers():
         assert audit.figures()[name]["gap"] == arcal.audit(one).figures()["model"]["gap"]
     with pytest.raises(ArcalError, match="there is no model"):
         arcal.audit({}, (X, Y))
+
+
+def test_a_calibrated_classifier_has_the_distances_of_its_model():
+    model, part = tiny.Brightness(), tiny.part(40)
+    calibrated = Calibrated(model, Temperature(2.0)).eval()
+    plain, other = (
+        arcal.audit(one, part, attack=QUICK, shift=[], R=2).inputs() for one in (model, calibrated)
+    )
+    plain, other = plain.sort_by("id"), other.sort_by("id")
+    distances = [table["robustness"].to_numpy() for table in (plain, other)]
+    np.testing.assert_allclose(distances[1], distances[0], rtol=1e-3)
+    odds = [
+        np.log(c / (1 - c)) for c in (table["confidence"].to_numpy() for table in (plain, other))
+    ]
+    np.testing.assert_allclose(2 * odds[1], odds[0], rtol=1e-4)
 
 
 def test_a_name_that_two_classes_have_loses_no_figure():
