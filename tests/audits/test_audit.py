@@ -160,9 +160,13 @@ def test_weights_count():
     with torch.no_grad():
         right = (model(x).argmax(1) == part.labels).double()
     weights = 1 + 4 * right
-    audit = arcal.audit(model, (x, part.labels), order=None, weights=weights)
     expected = float((weights * right).sum() / weights.sum())
-    assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
+    predictions = as_predictions(logits=model(x), labels=part.labels)
+    for data in ((model, (x, part.labels)), (model, part), (predictions,)):
+        audit = arcal.audit(*data, order=None, weights=weights.tolist())
+        assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
+        with pytest.raises(ArcalError, match="weights must be 100 numbers"):
+            arcal.audit(*data, weights=weights[1:])
 
 
 def test_other_data_and_validation():

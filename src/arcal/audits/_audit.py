@@ -27,6 +27,7 @@ from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
+from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
@@ -251,7 +252,7 @@ def audit(
     panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
-    part or a pair counts. What cannot be audited raises `ArcalError`.
+    part, a pair or predictions counts. What cannot be audited raises `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -266,7 +267,9 @@ def audit(
     if models and all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        audited = (_from_predictions(title, one, classes, R) for title, one in models.items())
+        audited = (
+            _from_predictions(title, one, classes, weights, R) for title, one in models.items()
+        )
         return Audit("predictions", tuple(audited))
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
@@ -300,11 +303,17 @@ def audit(
 
 
 def _from_predictions(
-    name: str, predictions: Predictions, classes: Sequence[str] | None, R: int
+    name: str, predictions: Predictions, classes: Sequence[str] | None, weights: Any, R: int
 ) -> Audited:
     predictions, zeros = without_zeros(predictions)
-    facts = {"Probabilities": zeros} if zeros else {}
-    return Audited(name, predictions, _class_names(classes, predictions.classes), R=R, facts=facts)
+    return Audited(
+        name,
+        predictions,
+        _class_names(classes, predictions.classes),
+        weights=None if weights is None else as_weights(weights, len(predictions.ids)),
+        R=R,
+        facts={"Probabilities": zeros} if zeros else {},
+    )
 
 
 def _device(name: str | torch.device) -> torch.device:
@@ -328,12 +337,13 @@ def _examples(
     if isinstance(data, Examples):
         return data, ()
     if hasattr(data, "images") and hasattr(data, "fingerprint"):
-        return Examples.from_part(data), ()
+        part = Examples.from_part(data)
+        return part if weights is None else part.weighted(weights), ()
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
-        more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
-        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
+        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
+        examples = examples if weights is None else examples.weighted(weights)
         if order is not None:
             _check_within(x, bounds, name)
         return examples, ()

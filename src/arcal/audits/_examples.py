@@ -9,9 +9,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from arcal.arrays import bytes_of
+from arcal.arrays import TensorLike, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.auditing.labels import as_whole_numbers
+from arcal.calibration.checks import as_weights
 from arcal.data import Part, as_input
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
@@ -117,6 +118,10 @@ class Examples:
             bounds=bounds,
             **more,
         )
+
+    def weighted(self, weights: TensorLike) -> "Examples":
+        """The same inputs, which count as much as these numbers `(N,)` say."""
+        return replace(self, weights=as_weights(weights, len(self)))
 
     def digests(self) -> list[bytes]:
         """What tells each input from others: the hash of its file, pixels, row or text."""
