@@ -171,8 +171,8 @@ class AdaptiveLabelSmoothing(nn.Module):
     ):
         super().__init__()
         _check_reduction(reduction)
-        if Z < 2:
-            raise ArcalError(f"Z is {Z}: give the number of classes, at least 2")
+        if not isinstance(Z, Integral) or Z < 2:
+            raise ArcalError(f"Z is {Z!r}: give the number of classes, at least 2")
         if not isinstance(R, Integral) or R < 1:
             raise ArcalError(f"R is {R!r}: give the number of levels, at least 1")
         if update not in ("own", "joint"):

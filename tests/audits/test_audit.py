@@ -254,6 +254,7 @@ def test_data_that_do_not_fit_are_one_line(data, line):
         ),
         ((X, Y), {"shift": ["fog-3"]}, "name corruptions by `arcal.auditing.shift_sets"),
         ((X, Y), {"device": "nowhere"}, "device 'nowhere' cannot be used here"),
+        ("photos", {}, "data is a path: give what `arcal.data.load_part` reads"),
     ],
 )
 def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
@@ -261,6 +262,12 @@ def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
     with pytest.raises(ArcalError, match=line) as error:
         arcal.audit(model, data, **options)
     assert "\n" not in str(error.value)
+
+
+def test_what_can_be_read_once_is_for_one_model():
+    models = {"a": tiny.Brightness(), "b": tiny.Brightness()}
+    with pytest.raises(ArcalError, match="can be read once, and there are several"):
+        arcal.audit(models, iter([(X, Y)]), order="margin")
 
 
 def test_the_classes_named_are_those_of_the_model_of_a_loader():

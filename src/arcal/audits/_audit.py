@@ -3,7 +3,7 @@
 import json
 import tempfile
 import webbrowser
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -275,6 +275,8 @@ def audit(
         raise ArcalError("there is no model: give one, or a mapping from names to several")
     if data is None:
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
+    if isinstance(data, Iterator) and len(models) > 1:
+        raise ArcalError("data can be read once, and there are several models: give a list of it")
     order = None if order == "none" else order  # as the command has it
     examples, loader = _examples(data, "data", bounds, order, classes, weights)
     settings = Settings(
@@ -334,6 +336,8 @@ def _examples(
     classes: Sequence[str] | None = None,
     weights: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
+    if isinstance(data, str | Path):
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
     if isinstance(data, Examples):
         return data, ()
     if hasattr(data, "images") and hasattr(data, "fingerprint"):
