@@ -26,7 +26,7 @@ def main(model: str, data: str, folder: Path, seed: int = 0) -> None:
     options = {"weights": None, "normalize": None, "name": model, "panel": ()}
     job = open_job(model, data, Reading(), settings, **options).checked()
     assert job.examples is not None
-    predictions = job.predictions(job.examples, None)
+    predictions = job.predictions(job.examples)
     rows = pq.read_table(folder / "inputs.parquet").sort_by("id")
     if rows["id"].to_pylist() != predictions.ids.tolist():
         raise ArcalError(f"{folder} has audited other inputs than {data}")

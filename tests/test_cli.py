@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from arcal.console import console
 from arcal.store import RunFolder, load_tensors
@@ -281,6 +282,16 @@ def test_other_data_of_one_name_are_told_apart_or_refused(trained, tiny, tmp_pat
     same = f"{other.parent}/../other/tiny"
     once = succeeds("evaluate", run, "--ood", other, same, "--json", "--table", table)
     assert len(json.loads(once.stdout)) == 2, "the clean test set, and the other data once"
+
+
+def test_logits_are_kept_in_half_precision(trained, tmp_path):
+    source = next(trained[0].glob("vanilla-s0-*"))
+    run = tmp_path / source.name
+    shutil.copytree(source, run)
+    shutil.rmtree(run / "predictions", ignore_errors=True)
+    succeeds("evaluate", run, "--half-precision", "--table", tmp_path / "table.parquet")
+    tensors, _ = load_tensors(run / "predictions" / "test.safetensors")
+    assert tensors["logits"].dtype == torch.float16
 
 
 def test_a_sweep_and_a_plan_can_be_read_by_programs(tiny, tmp_path):

@@ -260,7 +260,7 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1.5: 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(1), "at least 2"),
-        (lambda s: AdaptiveLabelSmoothing(2.5), "Z is 2.5"),
+        (lambda s: AdaptiveLabelSmoothing(2.5), "Z is 2.5"),  # pyright: ignore
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 5), "in [0, 1]"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), math.nan), "in [0, 1]"),

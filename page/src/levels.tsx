@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
 import { count, ends, gapWords, inputs, percent, plain, points, sideOf, signed } from "./format";
-import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
+import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Group, Level } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
@@ -118,14 +118,7 @@ function Diagram({ levels, width }: { levels: Level[]; width: number }) {
       onKeyDown={(event) => moveAmongMarks(event)}
     >
       <Patterns id="levels-stripes" />
-      {y.ticks(5).map((t) => (
-        <g key={t} class="axis" aria-hidden="true">
-          <line x1={PAD.left} x2={right} y1={y(t)} y2={y(t)} />
-          <text x={PAD.left - 6} y={y(t)} dy=".35em" text-anchor="end">
-            {Math.round(100 * t)}
-          </text>
-        </g>
-      ))}
+      <PercentAxis y={y} from={PAD.left} to={right} />
       <text class="unit" x={PAD.left + 4} y={base - SHARES - 6} aria-hidden="true">
         share of all errors, {percent(most, 0)} at most
       </text>

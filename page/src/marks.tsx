@@ -1,5 +1,6 @@
 // What the pictures share: their width in pixels, and marks that mouse, finger and keyboard reach.
 
+import type { ScaleLinear } from "d3-scale";
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -29,6 +30,22 @@ export function Picture({ children }: { children: (width: number) => ComponentCh
     <div class="picture" ref={ref}>
       {children(width)}
     </div>
+  );
+}
+
+/** Lines across a picture at parts of the whole, with their per cents. */
+export function PercentAxis({ y, from, to }: { y: ScaleLinear<number, number>; from: number; to: number }) {
+  return (
+    <g class="axis" aria-hidden="true">
+      {y.ticks(5).map((t) => (
+        <g key={t}>
+          <line x1={from} x2={to} y1={y(t)} y2={y(t)} />
+          <text x={from - 6} y={y(t)} dy=".35em" text-anchor="end">
+            {Math.round(100 * t)}
+          </text>
+        </g>
+      ))}
+    </g>
   );
 }
 

@@ -165,6 +165,8 @@ export interface Model {
   facts: Record<string, string>;
   sentence: string;
   order: "attack" | "gradient" | "margin" | "confidence" | "random" | null;
+  /** What distances are measured in. */
+  norm: "l2" | "linf" | null;
   /** Every figure by its name, as audit.json has them; the page reads none of these. */
   figures?: Record<string, number | null>;
   overall: Overall;

@@ -4,7 +4,7 @@ import { scaleLinear } from "d3-scale";
 import { binOf } from "./data";
 import { Figure } from "./figure";
 import { count, gapWords, inputs, percent, ends, sideOf } from "./format";
-import { Mark, moveAmongMarks, Patterns, Picture } from "./marks";
+import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Bin } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
@@ -90,16 +90,11 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
       onKeyDown={(event) => moveAmongMarks(event)}
     >
       <Patterns id="reliability-stripes" />
+      <PercentAxis y={y} from={x(0)} to={x(1)} />
       {ticks.map((t) => (
-        <g key={t} class="axis" aria-hidden="true">
-          <line x1={x(0)} x2={x(1)} y1={y(t)} y2={y(t)} />
-          <text x={x(0) - 6} y={y(t)} dy=".35em" text-anchor="end">
-            {100 * t}
-          </text>
-          <text x={x(t)} y={base + 16} text-anchor="middle">
-            {Math.round(100 * t)}
-          </text>
-        </g>
+        <text key={t} x={x(t)} y={base + 16} text-anchor="middle" aria-hidden="true">
+          {Math.round(100 * t)}
+        </text>
       ))}
       <text class="unit" x={x(0) + 4} y={y(1) + 12} aria-hidden="true">
         % right

@@ -3,7 +3,7 @@
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
 import { ends, percent, plain } from "./format";
-import { Picture } from "./marks";
+import { PercentAxis, Picture } from "./marks";
 import type { RobustAccuracyAt } from "./payload";
 import { data, second, view } from "./state";
 
@@ -32,6 +32,10 @@ const sentence = ({ radius, accuracy }: RobustAccuracyAt) =>
     ? `Unchanged: ${percent(accuracy.value)} are right (${ends(accuracy, percent)})`
     : `Right, and not flipped by a change of ${plain(radius)}: ${percent(accuracy.value)} (${ends(accuracy, percent)})`;
 
+const NORMS = { l2: "L2 norm", linf: "L-infinity norm" };
+
+const norm = () => NORMS[view.value.model.norm ?? "l2"];
+
 const nearest = (curve: Curve, radius: number) =>
   curve.reduce((best, point) => (Math.abs(point.radius - radius) < Math.abs(best.radius - radius) ? point : best));
 
@@ -49,7 +53,7 @@ function Drawn({ curve }: { curve: Curve }) {
       }
       hint="Point at the curve to read it."
       table={{
-        head: ["Size of the change", "Right and not flipped", "95 %"],
+        head: [`Size of the change (${norm()})`, "Right and not flipped", "95 %"],
         rows: curve
           .filter((_, i) => i % EVERY === 0 || i === curve.length - 1)
           .map(({ radius, accuracy }) => [plain(radius), percent(accuracy.value), ends(accuracy, percent)]),
@@ -87,14 +91,7 @@ function Diagram({ curve, other, width }: { curve: Curve; other: Curve | null; w
         curve.at(-1)!.accuracy.value,
       )} under changes of ${plain(curve.at(-1)!.radius)}; the table has the numbers`}
     >
-      {y.ticks(5).map((t) => (
-        <g key={t} class="axis" aria-hidden="true">
-          <line x1={PAD.left} x2={right} y1={y(t)} y2={y(t)} />
-          <text x={PAD.left - 6} y={y(t)} dy=".35em" text-anchor="end">
-            {Math.round(100 * t)}
-          </text>
-        </g>
-      ))}
+      <PercentAxis y={y} from={PAD.left} to={right} />
       {x.ticks(5).map((t) => (
         <text key={t} x={x(t)} y={base + 16} text-anchor="middle" aria-hidden="true">
           {t}
@@ -115,7 +112,7 @@ function Diagram({ curve, other, width }: { curve: Curve; other: Curve | null; w
         % right and not flipped
       </text>
       <text class="unit" x={right} y={base + 34} text-anchor="end" aria-hidden="true">
-        size of the change →
+        size of the change ({norm()}) →
       </text>
     </svg>
   );

@@ -55,6 +55,11 @@ export function tint(gap: number | null): Record<string, string> | undefined {
   };
 }
 
+/** Characters that the labels of the axis may have together: a phone has room for no more. */
+const MOST_DIGITS = 13;
+
+const tickLabel = (t: number) => String(+(100 * t).toFixed(1)).replace("-", "−");
+
 export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, label }: Props) {
   const ends = rows.flatMap((row) =>
     row.dots.flatMap((dot) => (dot.pale ? [dot.value] : [dot.value, dot.low, dot.high])),
@@ -62,7 +67,8 @@ export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, l
   const known = [reference, ...ends.filter((v): v is number => v !== null && Number.isFinite(v))];
   const x = scaleLinear(axis ?? [Math.min(...known), Math.max(...known, reference + 1e-3)], [2, 98]).nice(5);
   x.clamp(true);
-  const ticks = x.ticks(4);
+  const every = [4, 3, 2, 1].map((n) => x.ticks(n));
+  const ticks = every.find((some) => some.map(tickLabel).join("").length <= MOST_DIGITS) ?? every[3];
   const place = (value: number) => `${x(value)}%`;
   return (
     <div
@@ -77,7 +83,7 @@ export function Rows({ rows, unit, reference, ends: axis, cellHead, cellTitle, l
           <svg class="track axis" height="18" width="100%">
             {ticks.map((t) => (
               <text key={t} x={place(t)} y="13" text-anchor="middle">
-                {String(+(100 * t).toFixed(1)).replace("-", "−")}
+                {tickLabel(t)}
               </text>
             ))}
           </svg>

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import EvaluationSet
-from arcal.audits import engine
+from arcal.audits import Job, engine
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import Settings, audit_block, joined
 from arcal.audits.engine import AuditBlocks, from_loader, in_order
@@ -26,8 +26,14 @@ def _small_blocks(monkeypatch):
     monkeypatch.setattr(engine, "BLOCK", 20)
 
 
-def in_blocks(model, examples, settings, **options):
-    return in_order(AuditBlocks(model, examples, settings), **options)
+def in_blocks(model, examples, settings, work=None):
+    job = Job("tiny", model, examples, settings=settings, work=work)
+    return (block for block, _ in in_order(AuditBlocks(job, examples, settings)))
+
+
+def in_batches(model, loader, settings):
+    job = Job("tiny", model, None, loader, settings=settings)
+    return [block for block, run in from_loader(job) if run]
 
 
 def by_id(block):
@@ -131,14 +137,14 @@ def test_a_loader_gives_the_same_as_positions():
     plain = Settings(attack=BoundaryProjection(budget=16))
     expected = by_id(joined([audit_block(model, part.ids, x, part.labels, plain)]))
     loader = DataLoader(TensorDataset(part.ids, x, part.labels), batch_size=25)
-    for name, value in by_id(joined(list(from_loader(model, loader, plain)))).items():
+    for name, value in by_id(joined(in_batches(model, loader, plain))).items():
         assert torch.allclose(value.double(), expected[name].double(), rtol=1e-3), name
     pairs = DataLoader(TensorDataset(x, part.labels), batch_size=25)
-    assert joined(list(from_loader(model, pairs, plain))).ids.tolist() == list(range(60))
+    assert joined(in_batches(model, pairs, plain)).ids.tolist() == list(range(60))
     dicts = [{"pixel_values": x[:9], "labels": part.labels[:9]}]
-    assert joined(list(from_loader(model, dicts, plain))).logits.shape == (9, 2)
+    assert joined(in_batches(model, dicts, plain)).logits.shape == (9, 2)
     with pytest.raises(ArcalError, match="a batch is a Tensor: give"):
-        list(from_loader(model, [x], plain))
+        in_batches(model, [x], plain)
 
 
 def test_inputs_of_several_tensors_keep_their_rows():
@@ -198,7 +204,7 @@ def test_large_inputs_are_run_a_few_at_a_time():
 
 
 def test_progress_is_told_batch_by_batch():
-    from arcal.audits import Job, run_jobs
+    from arcal.audits import run_jobs
 
     told = []
     settings = Settings(order="margin", batch=8)
@@ -211,7 +217,7 @@ def test_progress_is_told_batch_by_batch():
 
 
 def test_blocks_that_are_read_are_told_apart_from_those_that_are_run(tmp_path):
-    from arcal.audits import Job, run_jobs, score_job
+    from arcal.audits import run_jobs, score_job
 
     def told_by(run):
         ran, read = [], []
@@ -237,7 +243,7 @@ def test_blocks_that_are_read_are_told_apart_from_those_that_are_run(tmp_path):
 
 
 def test_a_scoring_reads_in_the_order_on_disk_and_keeps_numbers_only(tmp_path):
-    from arcal.audits import Job, score_job
+    from arcal.audits import score_job
 
     examples, read = tiny.examples(60), []
 

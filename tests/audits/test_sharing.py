@@ -123,9 +123,9 @@ def test_an_audit_is_the_same_with_all_that_belongs_to_it():
 def test_views_and_perturbed_images_are_made_by_the_others_as_well(change):
     changed = change(job(limit=50))
     assert changed.examples is not None
-    alone = changed.predictions(changed.examples, None)
+    alone = changed.predictions(changed.examples)
     sharing = Backwards()
-    ours = changed.predictions(changed.examples, Path("work"), sharing=sharing)
+    ours = replace(changed, work=Path("work"), sharing=sharing).predictions(changed.examples)
     assert len(sharing.done) == 3
     assert torch.equal(ours.logits, alone.logits)
 

@@ -55,9 +55,10 @@ def test_another_norm_is_said_on_the_page(images):
     for norm in ("l2", "linf"):
         done = succeeds(*usual, "--norm", norm, "--out", norm, "--json")
         (model,) = json.loads(done.stdout)["models"]
+        assert model["norm"] == norm
         facts[norm] = model["facts"], model["figures"]["distance.median"]
-    assert "Distances" not in facts["l2"][0]
-    assert "L-infinity" in facts["linf"][0]["Distances"]
+    assert "Norm" not in facts["l2"][0]
+    assert "L-infinity" in facts["linf"][0]["Norm"]
     assert facts["linf"][1] < facts["l2"][1] / 2
 
 

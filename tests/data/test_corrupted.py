@@ -10,7 +10,7 @@ import torch
 from toy_images import random_images
 
 from arcal.data import InMemory
-from arcal.data.corrupted import Corrupted, CorruptedImages
+from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
 from arcal.transforms import corrupt
 
@@ -59,7 +59,7 @@ class OnDisk:
 
 def test_images_that_are_not_in_memory_are_corrupted_as_they_are_read(part, expected):
     lazy: Any = OnDisk(part)
-    assert torch.equal(Corrupted(lazy, *NOISE).images(CHOSEN), expected[CHOSEN])
+    assert torch.equal(CorruptedImages().part(lazy, *NOISE).images(CHOSEN), expected[CHOSEN])
     assert lazy.read == 3
 
 

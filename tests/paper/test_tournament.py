@@ -8,10 +8,11 @@ import torch
 from made_up import SEEDS, changed, evaluated, shifts, subject
 
 from arcal.auditing import CLEAN
-from arcal.paper import tournament
+from arcal.paper import headline, tournament
+from arcal.paper.plan import plan_runs
 from arcal.paper.result import as_markdown
 from arcal.paper.scales import Chosen, Sources, settings_of
-from arcal.paper.tournament import SETTINGS, TRAINED, VARIANTS
+from arcal.paper.tournament import TRAINED
 from arcal.paper.variants import ADDED, AR_ADALS, FOCAL, LS, VANILLA
 
 FOG, CONTRAST, SPATTER = shifts("fog 1", "contrast 1", "spatter 3")
@@ -23,11 +24,11 @@ GAPS = dict.fromkeys(TRAINED, 0.4) | {AUGMIX: 0.05, NOISE: 0.3, AR_ADALS.adding(
 def subjects():
     torch.set_num_threads(1)
     made = {gap: subject(gap, sets=(CLEAN, FOG, CONTRAST, SPATTER)) for gap in set(GAPS.values())}
-    return {variant: made[GAPS[replace(variant, posthoc=None)]] for variant in VARIANTS}
+    return {one: made[GAPS[replace(one, posthoc=None)]] for one in tournament.ITEM.variants}
 
 
 def make(subjects):
-    return tournament.make(evaluated({SETTINGS[0]: subjects}, scale="cpu"))
+    return tournament.ITEM.make(evaluated({"cifar10-tournament": subjects}, scale="cpu"))
 
 
 def claim(result, *words):
@@ -89,8 +90,27 @@ def test_its_page_says_what_it_is_of(subjects):
     assert "CIFAR-100, training for shift: not run" in page
 
 
+def test_augmix_beside_the_methods_of_the_headline(subjects):
+    item = tournament.BESIDE_HEADLINE
+    result = item.make(
+        evaluated({"cifar10-headline": {one: subjects[one] for one in item.variants}}, scale="cpu")
+    )
+    titles = ["Vanilla", "Label Smoothing", "AR-AdaLS (pre-compute)", "Vanilla with AugMix"]
+    assert [[name for name, _ in table.rows] for table in result.tables] == [titles, titles]
+    assert claim(result, f"{AUGMIX.title} + temperature has at most half").holds
+    assert claim(result, f", temperature: {AR_ADALS.title}", f"than {AUGMIX.title},").holds is False
+
+
+def test_it_shares_the_runs_of_the_headline():
+    setting, chosen = settings_of("cpu", Sources())["cifar10-headline"], Chosen(0.05, 0.1, 0.1)
+    ours = plan_runs([tournament.BESIDE_HEADLINE], {"cifar10-headline": setting})[0].runs(chosen)
+    theirs = plan_runs([headline.ITEM], {"cifar10-headline": setting})[0].runs(chosen)
+    assert {one for one in ours if one not in theirs} == {AUGMIX}
+    assert all(ours[one] == theirs[one] for one in ours if one in theirs)
+
+
 def test_what_is_added_is_a_setting_of_the_run():
-    setting = settings_of("cpu", Sources())[SETTINGS[0]]
+    setting = settings_of("cpu", Sources())["cifar10-tournament"]
     chosen = Chosen(0.05, "auto", "auto")
     settings = {
         variant: setting.runs(variant, chosen)[0]

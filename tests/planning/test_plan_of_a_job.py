@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.audits import Settings
+from arcal.audits import Job, Settings
 from arcal.audits._examples import Examples
 from arcal.audits.engine import AuditBlocks, ScoreBlocks, in_order
 from arcal.compute import Compute
@@ -182,7 +182,8 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     examples = Examples.from_part(part.subset(part.ids[:200]))
     settings = Settings(order="attack", batch=100)
     model = job.ranking.model
-    list(in_order(AuditBlocks(model, examples, settings), work=tmp_path))
+    stored = Job("drawn", model, examples, settings=settings, work=tmp_path)
+    list(in_order(AuditBlocks(stored, examples, settings)))
     x = examples.read(torch.arange(100))
     assert isinstance(x, torch.Tensor)
     audit = Attacked(model, x, examples.labels[:100], 3, settings, audit=True)
@@ -190,7 +191,7 @@ def test_bytes_are_those_of_files_that_are_then_written(trained, tmp_path):
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.safetensors"))
     assert written == pytest.approx(planned, rel=0.05)
 
-    list(in_order(ScoreBlocks(model, examples, settings), work=tmp_path))
+    list(in_order(ScoreBlocks(stored, examples, settings)))
     scoring = replace(audit, audit=False)
     planned = plan_attacked("score", scoring, 200, Hardware(flops=1e9))["blocks"]
     written = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))

@@ -133,6 +133,7 @@ def _model(
         "facts": {"Made": "up"},
         "sentence": f"{name} says it is surer than it is.",
         "order": "attack" if R else None,
+        "norm": "l2" if R else None,
         "overall": {
             **{key: figures[key] for key in ("n", "accuracy", "confidence", "gap", "ece")},
             "ece_if_calibrated": {"value": 0.02, "high": 0.04},

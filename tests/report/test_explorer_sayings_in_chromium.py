@@ -214,8 +214,10 @@ def test_no_recommended_calibrator_is_said_and_pale_is_explained(reader):
 
 def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     payload = make_payload(models=2)
+    payload["models"][0]["norm"] = "linf"
     curve = payload["models"][0]["robust_accuracy"]
     page = reader.open(payload)
+    assert "size of the change (L-infinity norm)" in page.locator("#robust svg").text_content()
     strips = page.locator("#robust .strip")
     box = strips.first.bounding_box()["width"]
     for i in (0, 17, strips.count() - 1):
@@ -237,3 +239,15 @@ def test_without_distances_there_is_no_robust_accuracy(reader):
     page = reader.open(make_payload(R=None, kind="predictions"))
     expect(page.locator("#reliability")).to_have_count(1)
     expect(page.locator("#robust")).to_have_count(0)
+
+
+def test_the_labels_of_an_axis_are_apart_on_a_phone(reader):
+    payload = make_payload(R=None)
+    for one in payload["models"][0]["classes"]:
+        one |= {"few": False, "gap": {"value": -0.8, "low": -1.0, "high": 0.15}}
+    page = reader.open(payload, size=(390, 844))
+    labels = page.locator("#classes .track.axis text").all()
+    boxes = [label.bounding_box() for label in labels]
+    assert len(boxes) >= 3
+    ends = [box["x"] + box["width"] for box in boxes]
+    assert all(end + 2 < box["x"] for end, box in zip(ends, boxes[1:], strict=False))

@@ -49,10 +49,10 @@ class Audited:
 
     Everything is in the order of `predictions.ids`. `robustness`, `nearest` int64 `(N,)` (the class
     on the other side of the nearest boundary, -1 where there is none known), `weights` float64
-    `(N,)` and `names` of the inputs are None where they are unknown; `shifted` and `other` may be
-    empty. Calibrators are fitted on `validation`, or without it on halves of the inputs, unless
-    `calibrators` is False. `facts` are for the page. Findings are computed when they are first
-    wanted.
+    `(N,)` and `names` of the inputs are None where they are unknown, as is the `norm` of distances,
+    "l2" or "linf"; `shifted` and `other` may be empty. Calibrators are fitted on `validation`, or
+    without it on halves of the inputs, unless `calibrators` is False. `facts` are for the page.
+    Findings are computed when they are first wanted.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -65,6 +65,7 @@ class Audited:
     predictions: Predictions
     classes: tuple[str, ...]
     robustness: Robustness | None = None
+    norm: str | None = None
     nearest: Tensor | None = None
     shifted: Mapping[EvaluationSet, Predictions] = field(default_factory=dict)
     other: Sequence[OutOfDistribution] = ()
@@ -116,10 +117,7 @@ class Audited:
         """
         if self.robustness is None or self.robustness.order != "attack" or self.weights is not None:
             return None
-        predictions = self.predictions
-        return robust_accuracy(
-            self.robustness.robustness, predictions.predicted == predictions.labels
-        )
+        return robust_accuracy(self.robustness.robustness, self.predictions.correct)
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:

@@ -46,11 +46,8 @@ class Candidate:
 
     `nll`, `ece`, `brier` and `accuracy` have intervals over draws of inputs; `change` is the
     log-loss minus that without calibration, on the same draws, and `behind` that of the candidate
-    minus the lowest one. `keeps_accuracy` says that it never changes a prediction.
-
-    >>> some = Estimate(0.3, 0.2, 0.4, 100)
-    >>> Candidate("none", True, some, some, some, some, some, some).keeps_accuracy
-    True
+    minus the lowest one. `keeps_accuracy` says that it never changes a prediction. Made by
+    `choose_calibrator`.
     """
 
     name: str
@@ -143,16 +140,21 @@ model stays as it is; give more inputs, some of them misclassified'
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     best = min(safe, key=lambda name: figures[name]["nll"].estimate, default=None)
     reference = before if best is None else figures[best]
-    uncalibrated = _candidate("none", True, before, before, reference, N)
+
+    def candidate(name: str, keeps_accuracy: bool, some: Mapping[str, Bootstrap]) -> Candidate:
+        change, behind = (from_draws(some["nll"] - one["nll"], N) for one in (before, reference))
+        own = estimates(some, FIGURES, N)
+        return Candidate(name, keeps_accuracy, **own, change=change, behind=behind)
+
     candidates = {
-        name: _candidate(name, CALIBRATORS[name].keeps_order, some, before, reference, N)
-        for name, some in figures.items()
+        name: candidate(name, CALIBRATORS[name].keeps_order, some) for name, some in figures.items()
     }
     picked, why = _picked(candidates, best, refused)
     if predictions.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
+    uncalibrated = candidate("none", True, before)
     return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
 
 
@@ -173,23 +175,6 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
         calibrator = fit_posthoc(name, rest, "all inputs")
         log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
     return log_p
-
-
-def _candidate(
-    name: str,
-    keeps_accuracy: bool,
-    figures: Mapping[str, Bootstrap],
-    before: Mapping[str, Bootstrap],
-    best: Mapping[str, Bootstrap],
-    n: int,
-) -> Candidate:
-    return Candidate(
-        name,
-        keeps_accuracy,
-        **estimates(figures, FIGURES, n),
-        change=from_draws(figures["nll"] - before["nll"], n),
-        behind=from_draws(figures["nll"] - best["nll"], n),
-    )
 
 
 def _picked(

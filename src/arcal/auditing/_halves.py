@@ -28,11 +28,8 @@ FIGURES = ("ece", "smooth_ece", "nll", "accuracy")
 class BeforeAndAfter:
     """A figure `before` and `after` a calibrator, and the `change`, after minus before.
 
-    The change has the interval of paired draws: the same inputs before and after.
-
-    >>> worse, better = Estimate(0.3, 0.2, 0.4, 100), Estimate(0.2, 0.1, 0.3, 100)
-    >>> BeforeAndAfter(worse, better, change=Estimate(-0.1, -0.15, -0.05, 100)).change.sign
-    -1
+    The change has the interval of paired draws: the same inputs before and after. Made by
+    `posthoc_on_halves`.
     """
 
     before: Estimate

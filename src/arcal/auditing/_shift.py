@@ -6,7 +6,7 @@ of `MEASURES`, with a value for each of n runs, or for their `ensemble`, then n 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -151,25 +151,21 @@ def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | 
     if len(clean) == 0:
         return None
     types = over_types(subject, measure, ensemble=ensemble)
-    only_clean = Means(
-        clean=Spread.from_tensor(clean),
-        by_intensity=[None] * len(INTENSITIES),
-        overall=None,
-        standard=None,
-        by_type={type: values.mean(dim=0) for type, values in types.items()},
-    )
-    if not types:
-        return only_clean
     standard = without_extra(list(types))
-    tells = 0 < len(standard) < len(types)
-    by_strength = by_intensity(subject, measure, ensemble=ensemble)
-    return replace(
-        only_clean,
+    nothing = torch.full((1, len(INTENSITIES)), torch.nan)
+    strengths = by_intensity(subject, measure, ensemble=ensemble) if types else nothing
+
+    def over(some: Sequence[str]) -> Spread | None:
+        if not some:
+            return None
+        return Spread.from_tensor(over_shift(subject, measure, some, ensemble=ensemble))
+
+    return Means(
+        clean=Spread.from_tensor(clean),
         by_intensity=[
-            None if one.isnan().any() else Spread.from_tensor(one) for one in by_strength.T
+            None if one.isnan().any() else Spread.from_tensor(one) for one in strengths.T
         ],
-        overall=Spread.from_tensor(over_shift(subject, measure, ensemble=ensemble)),
-        standard=Spread.from_tensor(over_shift(subject, measure, standard, ensemble=ensemble))
-        if tells
-        else None,
+        overall=over(list(types)),
+        standard=over(standard if len(standard) < len(types) else ()),
+        by_type={type: values.mean(dim=0) for type, values in types.items()},
     )

@@ -20,10 +20,7 @@ class SuspectedOrder:
     """Why another order of the model's classes is suspected, and what it would be.
 
     `order[z]` is the class of the data that the model's class z seems to be; it is None if not all
-    of them are known.
-
-    >>> SuspectedOrder("the model's cat and dog seem to be swapped", order=(1, 0)).order[0]
-    1
+    of them are known. Made by `suspect_order`.
     """
 
     sentence: str

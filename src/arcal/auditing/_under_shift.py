@@ -30,11 +30,7 @@ class ShiftFigures:
 
     Of one set the intervals are those of `Overall`. Of a mean or a change they are bootstrapped:
     percentile, and of the ECE basic. No interval of an ECE is held against chance here, as in
-    `Overall`: of a calibrated model it is too high.
-
-    >>> one = Estimate(0.5, low=0.4, high=0.6, n=100)
-    >>> ShiftFigures(one, one, one, one, one, one).ece.n
-    100
+    `Overall`: of a calibrated model it is too high. Made by `under_shift`.
     """
 
     accuracy: Estimate

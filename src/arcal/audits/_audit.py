@@ -5,7 +5,6 @@ import tempfile
 import webbrowser
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -286,7 +285,13 @@ def audit(
         panel=panel_for(shift, examples),
         device=_device(device),
     )
-    known = partial(_known, bounds=bounds, order=order)
+
+    def known(more: Any, title: str) -> Examples:
+        examples, _ = _examples(more, title, bounds, order)
+        if examples is None:
+            raise ArcalError(f"{title} is a loader: give a part or a pair (x, y)")
+        return replace(examples, name=title)
+
     jobs = [
         Job(
             name=title,
@@ -367,13 +372,6 @@ def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
             checked_bounds(perturbed, bounds)
         except ArcalError as error:
             raise ArcalError(f"{name}: {error}") from None
-
-
-def _known(data: Any, name: str, bounds: Bounds, order: str | None) -> Examples:
-    examples, _ = _examples(data, name, bounds, order)
-    if examples is None:
-        raise ArcalError(f"{name} is a loader: give a part or a pair (x, y)")
-    return replace(examples, name=name)
 
 
 def _class_names(classes: Sequence[str] | None, Z: int) -> tuple[str, ...]:

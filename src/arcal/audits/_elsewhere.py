@@ -10,7 +10,6 @@ import torch
 
 from arcal.audits.blocks import Settings
 from arcal.audits.engine import Blocks, Piece, Share
-from arcal.compute.sharing import Sharing
 from arcal.console import console
 from arcal.errors import ArcalError
 
@@ -45,7 +44,7 @@ class BlocksElsewhere:
         if examples is None or job.fingerprint != self.model:
             what = "the data" if examples is None else job.name
             raise ArcalError(f"{what} was changed in the meantime: run the command again")
-        return self.kind(job.model, examples, replace(self.settings, device=device))
+        return self.kind(job, examples, replace(self.settings, device=device))
 
 
 _latest: dict[bytes, Any] = {}
@@ -64,11 +63,10 @@ def _opened(reopen: Reopen, device: torch.device) -> Any:
     return _latest[key]
 
 
-def share_of(
-    sharing: Sharing | None, reopen: Reopen | None, fingerprint: str, blocks: Blocks[Any]
-) -> Share | None:
+def share_of(blocks: Blocks[Any]) -> Share | None:
     """What has blocks of a job done by other processes; None where nothing shares them."""
-    if sharing is None or reopen is None:
+    job, data = blocks.job, blocks.examples.content
+    if job.sharing is None or job.reopen is None:
         return None
-    data, settings = blocks.examples.content, blocks.settings
-    return partial(sharing, BlocksElsewhere(reopen, type(blocks), fingerprint, data, settings))
+    elsewhere = BlocksElsewhere(job.reopen, type(blocks), job.fingerprint, data, blocks.settings)
+    return partial(job.sharing, elsewhere)

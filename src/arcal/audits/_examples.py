@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +13,9 @@ from arcal.arrays import TensorLike, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.auditing.labels import as_whole_numbers
 from arcal.calibration.checks import as_weights
-from arcal.data import Part, as_input
+from arcal.data import Kind, Part, as_input
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
-
-Kind = Literal["images", "table", "texts"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,19 +70,23 @@ class Examples:
                 f"{len(skipped):,} of {whole:,} images that cannot be read, such as {first.where} "
                 f"({first.reason})"
             )
-        return cls(
-            name=part.name,
-            ids=part.ids,
-            labels=part.labels,
-            classes=part.classes,
-            read=lambda positions: as_input(part.images(positions), "cpu"),
-            content=part.fingerprint(),
+        return cls.labelled_as(
+            part,
+            lambda positions: as_input(part.images(positions), "cpu"),
             kind="images",
             part=part,
             names=names if all(names) else None,
-            weights=getattr(part, "weights", None),
             facts=facts,
         )
+
+    @classmethod
+    def labelled_as(
+        cls, data: Any, read: Callable[[Tensor], InputsLike], **more: Any
+    ) -> "Examples":
+        """The inputs of a part of any kind of `data`, from which `read` makes the model's."""
+        own = {name: getattr(data, name) for name in ("name", "ids", "labels", "classes")}
+        weights = getattr(data, "weights", None)
+        return cls(read=read, content=data.fingerprint(), weights=weights, **own, **more)
 
     @classmethod
     def from_tensors(

@@ -13,15 +13,7 @@ from arcal.auditing.labels import as_labels
 from arcal.audits._elsewhere import Reopen, share_of
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined, usual_batch
-from arcal.audits.engine import (
-    PROBED,
-    AuditBlocks,
-    Blocks,
-    Given,
-    ScoreBlocks,
-    from_loader,
-    in_order,
-)
+from arcal.audits.engine import PROBED, AuditBlocks, ScoreBlocks, from_loader, in_order
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
@@ -41,8 +33,8 @@ class Job:
     model has for its classes, if it has any. `validation` is what calibrators are fitted on and
     `other` data of classes the model does not know. `fingerprint` tells the model from others of
     the same weights. `facts` are for the page; `Scale` is added once the model meets its first
-    inputs, if they seem to have another one than in training. `reopen` opens it once more in
-    another process, which is needed where several share it.
+    inputs, if they seem to have another one than in training. What is done is kept in the folder
+    `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -62,6 +54,8 @@ class Job:
     facts: dict[str, str] = field(default_factory=dict)
     R: int = 10
     reopen: Reopen | None = None
+    work: Path | None = None
+    sharing: Sharing | None = None
 
     def __len__(self) -> int:
         return sum(map(len, (self.examples or (), self.validation or (), *self.other)))
@@ -103,16 +97,20 @@ class Job:
         as_labels(examples.labels, len(examples), Z)
         for one in (self.validation, *self.other):
             if one is not None:
-                self._check_on(one)
+                try:
+                    check_model(self.model, self._read(one, PROBED))
+                except ArcalError as error:
+                    raise type(error)(f"{one.name}: {error}") from None
         job = replace(self, examples=examples, facts=facts)
-        job._look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
+        job.look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
         return job
 
     def _read(self, examples: Examples, n: int) -> Inputs:
         """The first `n` inputs in their random order, on the device."""
         return Inputs.of(examples.read(examples.order()[:n])).to(self.settings.device)
 
-    def _look_at_scale(self, x: Inputs) -> None:
+    def look_at_scale(self, x: Inputs) -> None:
+        """Say in `facts` if these inputs seem to have another scale than in training."""
         if (doubt := suspect_scale(self.model, x)) is not None:
             self.facts["Scale"] = doubt
 
@@ -127,59 +125,31 @@ class Job:
             others=[one.name for one in self.other],
         )
 
-    def _check_on(self, examples: Examples) -> None:
-        try:
-            check_model(self.model, self._read(examples, PROBED))
-        except ArcalError as error:
-            raise type(error)(f"{examples.name}: {error}") from None
+    def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:
+        """The blocks of the audited inputs, each with whether it was run and not read.
 
-    def blocks(
-        self, work: Path | None, advance: Advance, sharing: Sharing | None = None
-    ) -> Iterator[Block]:
-        """The blocks of the audited inputs; `advance` is told how many are done.
-
-        With a folder `work`, `sharing` has them done by other processes.
+        `advance` is told how many are done.
         """
         if self.examples is None:
-            Z = None if self.classes is None else len(self.classes)
-            meet = self._look_at_scale
-            return from_loader(self.model, self.loader, self.settings, Z, meet, advance)
-        blocks = AuditBlocks(self.model, self.examples, self.settings)
-        return self._in_order(blocks, work, advance, sharing)
+            return from_loader(self, advance)
+        blocks = AuditBlocks(self, self.examples, self.settings)
+        return in_order(blocks, advance, share_of(blocks))
 
-    def scores(
-        self, work: Path | None, advance: Advance, sharing: Sharing | None = None
-    ) -> Iterator[Robustness]:
-        """The scores of the inputs, block by block, and nothing else of them."""
+    def scores(self, advance: Advance) -> Iterator[tuple[Robustness, bool]]:
+        """The same of the scores of the inputs, and nothing else of them."""
         assert self.examples is not None
-        blocks = ScoreBlocks(self.model, self.examples, self.settings)
-        return self._in_order(blocks, work, advance, sharing)
+        blocks = ScoreBlocks(self, self.examples, self.settings)
+        return in_order(blocks, advance, share_of(blocks))
 
-    def predictions(
-        self,
-        examples: Examples,
-        work: Path | None,
-        advance: Advance = lambda done: None,
-        sharing: Sharing | None = None,
-    ) -> Predictions:
+    def predictions(self, examples: Examples, advance: Advance = lambda done: None) -> Predictions:
         """What the model says of other inputs, with nothing attacked or corrupted.
 
         `advance` is told how many are done.
         """
         settings = replace(self.settings, order=None, panel=(), nearest=False)
-        blocks = AuditBlocks(self.model, examples, settings)
-        whole = by_id(joined(list(self._in_order(blocks, work, advance, sharing))))
+        blocks = AuditBlocks(self, examples, settings)
+        whole = by_id(joined([block for block, _ in in_order(blocks, advance, share_of(blocks))]))
         return Predictions(whole.ids, whole.labels, whole.logits[None])
-
-    def _in_order(
-        self,
-        blocks: Blocks[Given],
-        work: Path | None,
-        advance: Advance,
-        sharing: Sharing | None,
-    ) -> Iterator[Given]:
-        share = share_of(sharing, self.reopen, self.fingerprint, blocks)
-        return in_order(blocks, work=work, spec=self.fingerprint, advance=advance, share=share)
 
 
 def panel_for(

@@ -1,6 +1,6 @@
 """From models and data to what an audit found: the order of the work, and its progress."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
 from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
-from arcal.audits.engine import Given
+from arcal.audits.engine import further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
@@ -49,7 +49,7 @@ def run_jobs(
     >>> found.overall.n
     60
     """
-    jobs = [job.checked() for job in jobs]
+    jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
     for job in jobs:
         _check_classes(jobs[0], job)
         if job.R < 1:
@@ -66,20 +66,18 @@ def run_jobs(
     skipped = skipped or progress
     finished: list[Audited] = []
     for job in jobs:
-        predictions = partial(job.predictions, work=work, sharing=sharing)
-        validation = None if job.validation is None else predictions(job.validation)
-        other = [(one.name, predictions(one)) for one in job.other]
+        validation = None if job.validation is None else job.predictions(job.validation)
+        other = [(one.name, job.predictions(one)) for one in job.other]
         N = len(job.examples or ())
         done += len(job) - N
         blocks: list[Block] = []
         seen, written = 0, 0
         skipped(done, total)
-        pieces = partial(job.blocks, work, sharing=sharing)
-        for block, told in _told(pieces, done, total, progress, skipped):
+        for block, run in job.blocks(partial(further, lambda n: progress(n, total), done)):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
-            told(done, total)
-            run = told is progress  # a page of what was read would be written again at once
+            (progress if run else skipped)(done, total)
+            # a page of what was read would be written again at once
             if run and max(FIRST, AGAIN * written) <= seen < N:
                 written = seen
                 so_far = audited(job, joined(blocks), validation, other)
@@ -89,29 +87,6 @@ def run_jobs(
         finished.append(audited(job, joined(blocks), validation, other))
     progress(total, total)
     return finished
-
-
-def _told(
-    blocks: Callable[..., Iterator[Given]],
-    before: int,
-    total: int,
-    progress: Progress,
-    skipped: Progress,
-) -> Iterator[tuple[Given, Progress]]:
-    """The blocks of a job, each with whom to tell that it is done: those read are skipped.
-
-    `progress` is told of every batch, after the `before` inputs that were done already.
-    """
-    run = False
-
-    def advance(n: int) -> None:
-        nonlocal run
-        run = True
-        progress(before + n, total)
-
-    for block in blocks(advance=advance):
-        yield block, progress if run else skipped
-        run = False
 
 
 def _check_classes(first: Job, job: Job) -> None:
@@ -128,6 +103,12 @@ def _check_classes(first: Job, job: Job) -> None:
             f"{first.name} and {job.name} name their classes differently: give both the same names "
             "in the same order"
         )
+
+
+NORM_FACTS: Mapping[str | None, Mapping[str, str]] = {
+    "linf": {"Norm": "L-infinity: the greatest change of any number of an input"}
+}
+"""What the page says of the norm of distances, where it is not the usual one."""
 
 
 def audited(
@@ -163,7 +144,8 @@ def audited(
         weights=weights,
         names=names,
         R=job.R,
-        facts={**job.facts, **job.settings.shown},
+        norm=job.settings.norm,
+        facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {})},
     )
 
 
@@ -200,13 +182,13 @@ def score_job(
     >>> score_job(job, progress=lambda done, total: None).robustness.shape
     torch.Size([60])
     """
-    job = job.checked()
+    job = replace(job.checked(), work=work, sharing=sharing)
     parts: list[Robustness] = []
-    done, blocks = 0, partial(job.scores, work, sharing=sharing)
-    for block, told in _told(blocks, 0, len(job), progress, skipped or progress):
+    done, N = 0, len(job)
+    for block, run in job.scores(lambda n: progress(n, N)):
         parts.append(block)
         done += len(block.ids)
-        told(done, len(job))
+        (progress if run else skipped or progress)(done, N)
     columns = {
         name: torch.cat([getattr(one, name) for one in parts])
         for name, value in vars(parts[0]).items()

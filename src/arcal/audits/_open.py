@@ -251,16 +251,11 @@ def _known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
 
 def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
     table = load_table(source, columns=reading.columns or None, **named)
-    return Examples(
-        name=table.name,
-        ids=table.ids,
-        labels=table.labels,
-        classes=table.classes,
-        read=lambda positions: table.rows[positions],
-        content=table.fingerprint(),
+    return Examples.labelled_as(
+        table,
+        lambda positions: table.rows[positions],
         bounds=table.bounds,
         columns=table.columns,
-        weights=table.weights,
         facts={
             "Columns": ", ".join(table.columns),
             "Distances": "in the columns' own units, each within the range it has in the data",
@@ -325,18 +320,13 @@ def _texts(
     def chosen(positions: Tensor) -> list[str]:
         return [texts.texts[i] for i in positions.tolist()]
 
-    return Examples(
-        name=texts.name,
-        ids=texts.ids,
-        labels=texts.labels,
-        classes=texts.classes,
-        read=lambda positions: tokenize(chosen(positions)),
+    return Examples.labelled_as(
+        texts,
+        lambda positions: tokenize(chosen(positions)),
         token_ids=lambda positions: tokenize.token_ids(chosen(positions)),
-        content=texts.fingerprint(),
         kind="texts",
         bounds=None,
         texts=texts.texts,
-        weights=texts.weights,
         facts={
             "Texts": f"cut or padded to {tokenize.length} tokens",
             "Distances": "between embeddings: a perturbed one is no word's",

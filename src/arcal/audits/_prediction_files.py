@@ -44,11 +44,8 @@ class SavedPredictions:
 
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
     of the inputs, where ids are no numbers, are None unless they are in the file. `scaled` says by
-    how much rows of probabilities were off their sum of 1, if it is more than rounding.
-
-    >>> two = as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1])
-    >>> SavedPredictions(two, classes=("cat", "dog")).weights is None
-    True
+    how much rows of probabilities were off their sum of 1, if it is more than rounding. Made by
+    `read_predictions`.
     """
 
     predictions: Predictions

@@ -1,6 +1,6 @@
 """A block of inputs: everything a model is asked of them, in one visit."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -66,15 +66,13 @@ class Settings:
             raise ArcalError(f"{self.loaders} loaders: at least 0 are needed")
 
     @property
-    def shown(self) -> dict[str, str]:
-        """Facts for the page: by what distances are measured, where that is not L2.
+    def norm(self) -> str | None:
+        """What distances are measured in, "l2" or "linf"; None without distances.
 
-        >>> Settings(attack=BoundaryProjection(norm="linf")).shown
-        {'Distances': 'in L-infinity: the greatest change of any number of an input'}
+        >>> Settings().norm, Settings(attack=BoundaryProjection(norm="linf")).norm
+        ('l2', 'linf')
         """
-        if self.order != "attack" or getattr(self.attack, "norm", "l2") == "l2":
-            return {}
-        return {"Distances": "in L-infinity: the greatest change of any number of an input"}
+        return getattr(self.attack, "norm", "l2") if self.order == "attack" else None
 
     def facts(self) -> dict[str, Any]:
         """What the results depend on, beside the model and the data."""
@@ -106,6 +104,9 @@ def usual_batch(x: InputsLike, device: torch.device) -> int:
 SHOWN = 8
 """One of so many images of a block is work as it is when perturbed: the least robust ones."""
 
+SHIFTED, PERTURBED = "shifted-", "perturbed-"
+"""What the names of these tensors begin with."""
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
@@ -125,6 +126,23 @@ class Block:
     nearest: Tensor | None = None
     passes: Tensor | None = None
     perturbed: Perturbed | None = None
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name, without the names of the corruptions."""
+        own = {name: one for name, one in vars(self).items() if isinstance(one, Tensor)}
+        shifted = {f"{SHIFTED}{i}": z for i, z in enumerate(self.shifted.values())}
+        some = vars(self.perturbed) if self.perturbed else {}
+        return own | shifted | {f"{PERTURBED}{name}": one for name, one in some.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], panel: Iterable[EvaluationSet]) -> "Block":
+        """The block that these are of, whose corruptions are those of `panel`."""
+        shifted = {where: tensors[f"{SHIFTED}{i}"] for i, where in enumerate(panel)}
+        some = {
+            name.removeprefix(PERTURBED): one for name, one in tensors.items() if PERTURBED in name
+        }
+        own = {name: one for name, one in tensors.items() if name in cls.__annotations__}
+        return cls(**own, shifted=shifted, perturbed=Perturbed(**some) if some else None)
 
 
 def audit_block(
@@ -197,35 +215,17 @@ def _batches(x: InputsLike, settings: Settings) -> Iterator[tuple[Tensor, Inputs
 
 def joined(blocks: Sequence[Block]) -> Block:
     """Several blocks as one, in their order."""
-    first = blocks[0]
-
-    def together(name: str) -> Any:
-        if getattr(first, name) is None:
-            return None
-        return torch.cat([getattr(block, name) for block in blocks])
-
-    names = ("ids", "labels", "logits", "robustness", "nearest", "passes")
-    shifted = {
-        where: torch.cat([block.shifted[where] for block in blocks]) for where in first.shifted
-    }
-    some = [vars(block.perturbed) for block in blocks if block.perturbed is not None]
-    perturbed = {name: torch.cat([one[name] for one in some]) for name in some[0]} if some else None
-    return Block(
-        **{name: together(name) for name in names},
-        shifted=shifted,
-        perturbed=Perturbed(**perturbed) if perturbed else None,
-    )
+    parts = [block.tensors() for block in blocks]
+    names = dict.fromkeys(name for part in parts for name in part)
+    whole = {name: torch.cat([part[name] for part in parts if name in part]) for name in names}
+    return Block.from_tensors(whole, blocks[0].shifted)
 
 
 def by_id(block: Block) -> Block:
     """The block in ascending order of its ids."""
     order = ascending(block.ids)
-    tensors = {
-        name: value[order] for name, value in vars(block).items() if isinstance(value, Tensor)
-    }
-    return replace(
-        block, **tensors, shifted={where: z[order] for where, z in block.shifted.items()}
-    )
+    rows = {name: rows[order] for name, rows in block.tensors().items() if PERTURBED not in name}
+    return replace(Block.from_tensors(rows, block.shifted), perturbed=block.perturbed)
 
 
 def ascending(ids: Tensor) -> Tensor:

@@ -3,19 +3,19 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from arcal._version import __version__
 from arcal.arrays import bytes_of
-from arcal.attacks import Inputs, Model, frozen
-from arcal.auditing import EvaluationSet, Perturbed, check_model
+from arcal.attacks import Inputs, frozen
+from arcal.auditing import EvaluationSet, check_model
 from arcal.auditing.labels import as_whole_numbers
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block, usual_batch
@@ -31,6 +31,9 @@ from arcal.store import (
     save_tensors,
     score_facts,
 )
+
+if TYPE_CHECKING:
+    from arcal.audits._job import Job
 
 log = logging.getLogger(__name__)
 
@@ -57,13 +60,13 @@ class Blocks(ABC, Generic[Given]):
     suffix: str
     facts: Mapping[str, Any] = {}
 
-    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
-        self.model, self.examples, self.settings = model, examples, settings
+    def __init__(self, job: "Job", examples: Examples, settings: Settings) -> None:
+        self.job, self.model, self.examples, self.settings = job, job.model, examples, settings
         self._ahead: ReadAhead | None = None
 
-    @abstractmethod
     def order(self) -> Tensor:
-        """The positions of all inputs, in the order in which they are done."""
+        """The positions of all inputs, in the order in which they are done: that on disk."""
+        return torch.arange(len(self.examples))
 
     @abstractmethod
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
@@ -77,12 +80,33 @@ class Blocks(ABC, Generic[Given]):
     def load(self, path: Path, positions: Tensor) -> Given | None:
         """A block that was done; None if a file of its images was replaced since."""
 
-    def folder(self, work: Path, spec: str) -> Path:
-        """Where in `work` they are kept, by model, data and settings."""
+    def folder(self) -> Path | None:
+        """Where in the job's `work` they are kept, by model, data and settings."""
+        if self.job.work is None:
+            return None
         settings = {**self.settings.facts(), **self.facts}
-        model = model_fingerprint(self.model, spec, self.examples, self.settings.device)
+        model, data = self.model_fingerprint(), self.examples.content
         about = {"format": FORMAT, "arcal": __version__, "model": model, "settings": settings}
-        return work / content_hash(about | {"data": self.examples.content})
+        return self.job.work / content_hash(about | {"data": data})
+
+    @torch.no_grad()
+    def model_fingerprint(self) -> str:
+        """What tells one model from another: its name, weights, and what it says of a few inputs.
+
+        Code is not read; what it computes of the inputs is, to two digits, so that the number of
+        threads does not matter.
+        """
+        digest = sha256(self.job.fingerprint.encode())
+        if isinstance(self.model, nn.Module):
+            for name, tensor in self.model.state_dict().items():
+                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+                digest.update(bytes_of(tensor))
+        with frozen(self.model):
+            few = self.examples.read(self.examples.order()[:8])
+            logits = self.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()
+        spread = (logits.max() - logits.min()).clamp(min=1e-12)
+        digest.update((100 * logits / spread).round().int().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     def read_ahead(self, blocks: Sequence[Tensor]) -> None:
         """Have these blocks read before they are run, if they are images that are not in memory."""
@@ -90,11 +114,12 @@ class Blocks(ABC, Generic[Given]):
         if part is not None and not isinstance(part, InMemory):
             self._ahead = ReadAhead(part, blocks, self.settings.loaders)
 
-    def inputs(self, positions: Tensor) -> tuple[Any, Tensor | None]:
-        """The model's inputs, and if they are images these as they are on disk."""
-        part = self.examples.part
+    def inputs(self, positions: Tensor) -> tuple[Tensor, Any, Tensor, Tensor | None]:
+        """Ids, the model's inputs and labels, and if they are images these as they are on disk."""
+        examples, part = self.examples, self.examples.part
         images = None if part is None else (self._ahead or part).images(positions)
-        return self.examples.read(positions) if images is None else as_input(images, "cpu"), images
+        x = examples.read(positions) if images is None else as_input(images, "cpu")
+        return examples.ids[positions], x, examples.labels[positions], images
 
 
 class AuditBlocks(Blocks[Block]):
@@ -102,16 +127,15 @@ class AuditBlocks(Blocks[Block]):
 
     suffix = ".safetensors"
 
-    def __init__(self, model: Model, examples: Examples, settings: Settings) -> None:
-        super().__init__(model, examples, settings)
+    def __init__(self, job: "Job", examples: Examples, settings: Settings) -> None:
+        super().__init__(job, examples, settings)
         self.facts = {} if settings.nearest else {"scores": True}
 
     def order(self) -> Tensor:
-        return self.examples.order() if self.settings.nearest else torch.arange(len(self.examples))
+        return self.examples.order() if self.settings.nearest else super().order()
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Block:
-        x, images = self.inputs(positions)
-        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        ids, x, labels, images = self.inputs(positions)
         return audit_block(self.model, ids, x, labels, self.settings, images, advance)
 
     def save(self, path: Path, block: Block, positions: Tensor) -> None:
@@ -121,12 +145,7 @@ class AuditBlocks(Blocks[Block]):
         tensors, header = load_tensors(path)
         if not is_evidence_of(self.examples.part, header.get("files"), positions):
             return None
-        panel = [EvaluationSet(**where) for where in header["panel"]]
-        shifted = {where: tensors.pop(f"shifted-{i}") for i, where in enumerate(panel)}
-        names = [field.name for field in fields(Perturbed) if f"perturbed-{field.name}" in tensors]
-        perturbed = {name: tensors.pop(f"perturbed-{name}") for name in names}
-        some = Perturbed(**perturbed) if perturbed else None
-        return Block(**tensors, shifted=shifted, perturbed=some)
+        return Block.from_tensors(tensors, [EvaluationSet(**where) for where in header["panel"]])
 
 
 class ScoreBlocks(Blocks[Robustness]):
@@ -135,12 +154,8 @@ class ScoreBlocks(Blocks[Robustness]):
     suffix = ".parquet"
     facts: Mapping[str, Any] = {"scores": "alone"}
 
-    def order(self) -> Tensor:
-        return torch.arange(len(self.examples))
-
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Robustness:
-        x, _ = self.inputs(positions)
-        ids, labels = self.examples.ids[positions], self.examples.labels[positions]
+        ids, x, labels, _ = self.inputs(positions)
         return score_block(self.model, ids, x, labels, self.settings, advance)
 
     def save(self, path: Path, block: Robustness, positions: Tensor) -> None:
@@ -153,21 +168,16 @@ class ScoreBlocks(Blocks[Robustness]):
 
 
 def in_order(
-    blocks: Blocks[Given],
-    *,
-    work: Path | None = None,
-    spec: str = "",
-    advance: Advance = lambda done: None,
-    share: Share | None = None,
-) -> Iterator[Given]:
-    """All blocks in their order.
+    blocks: Blocks[Given], advance: Advance = lambda done: None, share: Share | None = None
+) -> Iterator[tuple[Given, bool]]:
+    """All blocks in their order, and of each whether it was run, rather than read.
 
-    With a folder `work` each is kept there when it is done, and read instead of being done again by
-    the same audit: the same model, data and settings. `spec` is what the model is called, and
-    `advance` is told after each batch how many inputs are done. `share` has those that are missing
-    done by other processes, after each of which `advance` is told.
+    Each is kept in the job's folder `work`, if it has one, when it is done, and read instead of
+    being done again by the same audit: the same model, data and settings. `advance` is told after
+    each batch how many inputs are done. `share` has those that are missing done by other processes,
+    after each of which `advance` is told.
     """
-    folder = None if work is None else blocks.folder(work, spec)
+    folder = blocks.folder()
     before_this: set[str] = set()
     if folder is not None:
         log.info(f"{blocks.examples.name}: what is done is kept in {folder}")
@@ -187,44 +197,40 @@ def in_order(
         while path.name not in there and (done := next(elsewhere, None)) is not None:
             there.add(done[0].name)
         block = blocks.load(path, positions) if path.name in there else None
+        run = path.name not in before_this
         if block is None or not torch.equal(block.ids, blocks.examples.ids[positions]):
-            block = blocks.run(positions, partial(_further, advance, before))
+            block, run = blocks.run(positions, partial(further, advance, before)), True
             if folder is not None:
                 blocks.save(path, block, positions)
-        elif path.name not in before_this:
+        elif run:
             advance(before + len(positions))
         before += len(positions)
-        yield block
+        yield block, run
 
 
-def _further(advance: Advance, before: int, done: int) -> None:
+def further(advance: Advance, before: int, done: int) -> None:
+    """Tell that so many more are done than `before`."""
     advance(before + done)
 
 
-def from_loader(
-    model: Model,
-    loader: Iterable[Any],
-    settings: Settings,
-    classes: int | None = None,
-    meet: Callable[[Inputs], object] = lambda x: None,
-    advance: Advance = lambda done: None,
-) -> Iterator[Block]:
-    """The blocks of an audit, one for each batch of a loader: `(x, labels)` or `(ids, x, labels)`.
+def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tuple[Block, bool]]:
+    """The blocks of an audit, one for each batch of the job's loader, all of which are run.
 
-    Without ids inputs are numbered in the loader's order. The model is checked on the first batch,
-    as `check_model` does, and must have so many `classes` if that is given; `meet` gets its inputs.
-    `advance` is told after each batch that is run how many inputs are done.
+    A batch is `(x, labels)` or `(ids, x, labels)`; without ids inputs are numbered in the loader's
+    order. The model is checked on the first batch, as `check_model` does, and must have as many
+    classes as the job has names. `advance` is told after each batch how many inputs are done.
     """
-    seen = 0
-    for batch in loader:
+    seen, settings = 0, job.settings
+    for batch in job.loader:
         ids, x, labels = _unpacked(batch, seen)
         if not seen:
             some = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
-            check_model(model, some.rows(slice(PROBED)), labels[:PROBED], classes)
-            meet(some)
-        further = partial(_further, advance, seen)
+            Z = None if job.classes is None else len(job.classes)
+            check_model(job.model, some.rows(slice(PROBED)), labels[:PROBED], Z)
+            job.look_at_scale(some)
+        told = partial(further, advance, seen)
         seen += len(ids)
-        yield audit_block(model, ids, x, labels, settings, advance=further)
+        yield audit_block(job.model, ids, x, labels, settings, advance=told), True
 
 
 def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
@@ -255,31 +261,7 @@ def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     return ids, x, as_whole_numbers(labels, N, "labels")
 
 
-@torch.no_grad()
-def model_fingerprint(model: Model, spec: str, examples: Examples, device: torch.device) -> str:
-    """What tells one model from another: its name, its weights, and what it says of a few inputs.
-
-    Code is not read; what it computes of the inputs is, to two digits, so that the number of
-    threads does not matter.
-    """
-    digest = sha256(spec.encode())
-    if isinstance(model, nn.Module):
-        for name, tensor in model.state_dict().items():
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(bytes_of(tensor))
-    with frozen(model):
-        x = Inputs.of(examples.read(examples.order()[:8])).to(device)
-        logits = model(x.parts).float().cpu()
-    spread = (logits.max() - logits.min()).clamp(min=1e-12)
-    digest.update((100 * logits / spread).round().int().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
 def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
     """Write a block that is done, with what tells its files from replaced ones."""
-    tensors = {name: value for name, value in vars(block).items() if isinstance(value, Tensor)}
-    shifted = {f"shifted-{i}": z for i, z in enumerate(block.shifted.values())}
-    some = vars(block.perturbed) if block.perturbed else {}
-    perturbed = {f"perturbed-{name}": t for name, t in some.items()}
     panel = [asdict(where) for where in block.shifted]
-    save_tensors(path, tensors | shifted | perturbed, panel=panel, files=files)
+    save_tensors(path, block.tensors(), panel=panel, files=files)

@@ -3,15 +3,14 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from arcal.arrays import bytes_of
 from arcal.attacks import Model
+from arcal.data import Kind
 from arcal.external import Normalization
-
-Kind = Literal["images", "texts", "table"]
 
 AS_THEY_ARE = "none added: the model takes inputs as they are"
 """The normalisation of a network that has none before it."""

@@ -11,12 +11,10 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    OnModels,
     SharingFlags,
     check_folder,
     flag,
-    flags_named,
-    given,
-    open_named,
     panel_named,
 )
 from arcal.cli.output import print_json, say, wrapped
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from arcal.audits import Audit as Finished
     from arcal.audits import Condition, Settings
+    from arcal.compute import Compute
 
 ORDERS = ("attack", "gradient", "margin", "none")
 
@@ -77,7 +76,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(OnModels):
     """Show how sure a classifier should be, where it is wrong, and whether calibration helps.
 
     `arcal audit MODEL DATA` runs the model on the data, finds the smallest change of each input
@@ -129,7 +128,6 @@ class Audit:
             run_jobs,
             split_names,
         )
-        from arcal.compute.sharing import shared
         from arcal.console import bar
         from arcal.report.audited import figure_names
 
@@ -138,7 +136,7 @@ class Audit:
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
         if data is None:
-            for name in given(self.model, self.data, self.analysis, self.machine, self.sharing):
+            for name in self.given(self.analysis):
                 raise ArcalError(
                     f"{name} is of a model and its data, and these are predictions: leave it out"
                 )
@@ -149,14 +147,12 @@ class Audit:
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
         compute = self.sharing.begun(self.machine, "arcal.audits")
-        settings, panel = self._settings(compute.device), panel_named(self.analysis.shift)
+        settings, panel = self._settings(compute), panel_named(self.analysis.shift)
         jobs = [
-            open_named(
+            self.opened(
                 spec,
                 data,
                 settings,
-                self.model,
-                self.data,
                 number=i,
                 models=len(models),
                 name=name,
@@ -167,8 +163,7 @@ class Audit:
             )
             for i, (spec, name) in enumerate(zip(models, names, strict=True))
         ]
-        several, told = shared(compute, {"arcal.audits"}), bar("auditing", "inputs")
-        with compute.limited(), flags_named(jobs[0]), told as progress, several as sharing:
+        with self.running(compute, jobs[0]) as sharing, bar("auditing", "inputs") as progress:
 
             def page(audited: Any, done: int, total: int) -> None:
                 Audit.from_jobs(jobs, audited, of=total).report(out, images=images)
@@ -185,19 +180,12 @@ class Audit:
             )
         return Audit.from_jobs(jobs, audited)
 
-    def _settings(self, device: Any) -> "Settings":
-        from arcal.audits import Settings
-
+    def _settings(self, compute: "Compute") -> "Settings":
         order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm
         if order not in ORDERS:
             raise ArcalError(f"--order {order}: choose from {', '.join(ORDERS)}")
         if (attack, norm) != (None, None) and order != "attack":
             flag = "--norm" if attack is None else "--attack"
             raise ArcalError(f"{flag} is of the order attack: leave it out with {order}")
-        return Settings(
-            order=None if order == "none" else order,
-            attack=attack_with(attack, norm=norm),
-            batch=self.machine.batch,
-            device=device,
-            loaders=self.sharing.loaders,
-        )
+        order = None if order == "none" else order
+        return self.settings(compute, order, attack=attack_with(attack, norm=norm))

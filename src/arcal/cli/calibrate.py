@@ -12,12 +12,10 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    OnModels,
     SharingFlags,
     check_folder,
     flag,
-    flags_named,
-    given,
-    open_named,
     say_doubt,
 )
 from arcal.cli.output import print_json, say, wrapped
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
     from arcal.audits import Examples, Job
     from arcal.calibration.posthoc import Today
-    from arcal.compute.sharing import Sharing
 
 
 UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
@@ -72,7 +69,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class Calibrate(OnModels):
     """Fit calibrators to a trained classifier, pick one, and write the model with it inside.
 
     `arcal calibrate MODEL DATA` runs the model on labelled data that it was not trained on, tests
@@ -94,9 +91,10 @@ class Calibrate:
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
-        from arcal.auditing import without_zeros
+        from arcal.auditing import choose_calibrator, without_zeros
         from arcal.audits import split_names
         from arcal.calibration.posthoc import check_posthoc
+        from arcal.console import bar
 
         output, how = self.output, self.calibration
         for name in how.calibrators:
@@ -120,7 +118,9 @@ class Calibrate:
         predictions, line = without_zeros(predictions)
         if line:
             say(f"arcal: {line}")
-        choice = self._choice(predictions)
+        names = how.calibrators or None
+        with bar("fitting", "calibrators") as progress:
+            choice = choose_calibrator(predictions, names=names, progress=progress)
         today = None
         if unlabelled is not None:
             today = self._today(predictions, without_zeros(unlabelled)[0])
@@ -135,8 +135,7 @@ class Calibrate:
         from arcal.audits import read_predictions
 
         own = ("--calibrators", "--unlabelled")
-        groups = self.model, self.data, self.calibration, self.machine, self.sharing
-        for name in given(*groups, but=own):
+        for name in self.given(self.calibration, but=own):
             raise ArcalError(
                 f"{name} is of a model and its data, and {path} holds predictions: leave it out"
             )
@@ -160,46 +159,31 @@ class Calibrate:
         return saved.predictions, other.predictions
 
     def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
-        from arcal.audits import Settings, names_of, with_perturbed, with_views
-        from arcal.compute.sharing import shared
+        from arcal.audits import names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
         compute = self.sharing.begun(self.machine, "arcal.audits")
-        batch, loaders = self.machine.batch, compute.loaders
-        settings = Settings(order=None, batch=batch, device=compute.device, loaders=loaders)
-        reading = self.data
-        if reading.weight is not None:
-            say(f"arcal: --weight {reading.weight}: {UNWEIGHTED}")
-        if reading.part is None and "validation" in find_source(data).parts:
-            reading = replace(reading, part="validation")
+        if self.data.weight is not None:
+            say(f"arcal: --weight {self.data.weight}: {UNWEIGHTED}")
+        part = self.data.part
+        if part is None and "validation" in find_source(data).parts:
+            part = "validation"
         (name,) = names_of([spec], [])
         unlabelled = self.calibration.unlabelled
         if unlabelled == data:
             raise ArcalError(f"--unlabelled {unlabelled} is DATA: give other inputs")
         other = () if unlabelled is None else (unlabelled,)
-        options: dict[str, Any] = {"name": name, "panel": (), "other": other}
-        job = open_named(spec, data, settings, self.model, reading, **options)
+        options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
+        job = self.opened(spec, data, self.settings(compute, None), **options)
         if self.calibration.views:
             job = with_views(job)
-        several = shared(compute, {"arcal.audits"})
-        with compute.limited(), flags_named(job), several as sharing:
-            job = job.checked()
+        with self.running(compute, job) as sharing:
+            job = replace(job.checked(), work=self.output.out / ".work", sharing=sharing)
             seen = with_perturbed(job) if self.calibration.perturb else job
-            work = self.output.out / ".work"
             assert seen.examples is not None
-            predictions, *more = (
-                _predicted(seen, some, work, sharing) for some in (seen.examples, *seen.other)
-            )
+            predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
         say_doubt(job, predictions.predicted, predictions.labels)
         return job, predictions, more[0] if more else None
-
-    def _choice(self, predictions: "Predictions") -> "Choice":
-        from arcal.auditing import choose_calibrator
-        from arcal.console import bar
-
-        names = self.calibration.calibrators or None
-        with bar("fitting", "calibrators") as progress:
-            return choose_calibrator(predictions, names=names, progress=progress)
 
     def _today(self, predictions: "Predictions", unlabelled: "Predictions") -> "Today | None":
         """What the unlabelled inputs say, all of them as one batch."""
@@ -307,14 +291,11 @@ def _check_out(out: Path) -> None:
         check_folder(out, PROGRAMS)
 
 
-def _predicted(
-    job: "Job", examples: "Examples", work: Path, sharing: "Sharing | None"
-) -> "Predictions":
+def _predicted(job: "Job", examples: "Examples") -> "Predictions":
     from arcal.console import bar
 
     with bar(f"predicting {examples.name}", "inputs") as progress:
-        told = lambda done: progress(done, len(examples))  # noqa: E731
-        return job.predictions(examples, work, told, sharing)
+        return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
 def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -> list[Path]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from arcal.auditing import EvaluationSet
     from arcal.audits import Job, Settings
     from arcal.compute import Compute
+    from arcal.compute.sharing import Sharing
 
 
 def flag(metavar: str | None = None) -> Any:
@@ -179,20 +180,6 @@ def given(*groups: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
                 yield name
 
 
-@contextmanager
-def flags_named(job: "Job") -> Iterator[None]:
-    """Where a model fails on the images it is given, say which flag gives it others."""
-    try:
-        yield
-    except ModelInputError as error:
-        if job.examples is None or job.examples.kind != "images":
-            raise
-        raise ArcalError(
-            f"{error}; --size PIXELS brings images to another size, --channels 3 or 1 makes them "
-            "colour or grey"
-        ) from error
-
-
 def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | None":
     """The corruptions that --shift names: none of `none`, and None, the usual ones, without it."""
     from arcal.auditing import shift_sets
@@ -202,38 +189,77 @@ def panel_named(shift: tuple[str, ...] | None) -> "Sequence[EvaluationSet] | Non
     return [] if shift == ("none",) else shift_sets(shift)
 
 
-def open_named(
-    spec: str,
-    data: str,
-    settings: "Settings",
-    model: ModelFlags,
-    reading: DataFlags,
-    *,
-    number: int = 0,
-    models: int = 1,
-    **options: Any,
-) -> "Job":
-    """One of several models on the data, opened; `options` are those of `open_job`."""
-    from arcal.audits import Reading, open_job
+class OnModels:
+    """What commands on any model do with the flags that they share."""
 
-    if model.weights and len(model.weights) != models:
-        raise ArcalError(
-            f"{len(model.weights)} --weights for {models} model{'s' * (models > 1)}: give one "
-            "each, `none` for a model that has its own"
+    model: ModelFlags
+    data: DataFlags
+    machine: MachineFlags
+    sharing: SharingFlags
+
+    def given(self, *more: Any, but: tuple[str, ...] = ()) -> Iterator[str]:
+        """The flags that are given of these groups, and of `more`."""
+        return given(self.model, self.data, *more, self.machine, self.sharing, but=but)
+
+    def settings(self, compute: "Compute", order: str | None, **more: Any) -> "Settings":
+        """What is asked of the model; `more` as in `Settings`."""
+        from arcal.audits import Settings
+
+        how: dict[str, Any] = {"batch": self.machine.batch, "device": compute.device}
+        return Settings(order=order, loaders=compute.loaders, **how, **more)
+
+    def opened(
+        self,
+        spec: str,
+        data: str,
+        settings: "Settings",
+        *,
+        part: str | None = None,
+        number: int = 0,
+        models: int = 1,
+        **options: Any,
+    ) -> "Job":
+        """One of several models on the data, or on a `part` of it, by `options` of `open_job`."""
+        from arcal.audits import Reading, open_job
+
+        weights = self.model.weights
+        if weights and len(weights) != models:
+            raise ArcalError(
+                f"{len(weights)} --weights for {models} model{'s' * (models > 1)}: give one "
+                "each, `none` for a model that has its own"
+            )
+        own = weights[number] if weights else None
+        how = asdict(self.data)
+        options["limit"] = how.pop("limit")
+        how["part"] = part or how["part"]
+        return open_job(
+            spec,
+            data,
+            Reading(classes=self.model.classes, **how),
+            settings,
+            weights=None if own in (None, Path("none")) else own,
+            normalize=self.model.normalize or None,
+            **options,
         )
-    weights = model.weights[number] if model.weights else None
-    how = asdict(reading)
-    limit = how.pop("limit")
-    return open_job(
-        spec,
-        data,
-        Reading(classes=model.classes, **how),
-        settings,
-        weights=None if weights in (None, Path("none")) else weights,
-        normalize=model.normalize or None,
-        limit=limit,
-        **options,
-    )
+
+    @contextmanager
+    def running(self, compute: "Compute", job: "Job") -> "Iterator[Sharing | None]":
+        """What shares the work, in a block in which the job is run within the limits that hold.
+
+        Where its model fails on the images it is given, it is said which flag gives it others.
+        """
+        from arcal.compute.sharing import shared
+
+        with compute.limited(), shared(compute, {"arcal.audits"}) as sharing:
+            try:
+                yield sharing
+            except ModelInputError as error:
+                if job.examples is None or job.examples.kind != "images":
+                    raise
+                raise ArcalError(
+                    f"{error}; --size PIXELS brings images to another size, --channels 3 or 1 "
+                    "makes them colour or grey"
+                ) from error
 
 
 def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:

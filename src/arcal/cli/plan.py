@@ -11,13 +11,13 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    OnModels,
     flag,
     given,
-    open_named,
     panel_named,
 )
 from arcal.cli.output import print_json
-from arcal.cli.score import RankingFlags, attack_of
+from arcal.cli.score import RankingFlags
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class SizeFlags:
 
 
 @dataclass(frozen=True)
-class PlanScore:
+class PlanScore(OnModels):
     """Estimate a scoring: `arcal plan score MODEL DATA`, or MODEL alone with --inputs and --shape.
 
     Operations are counted on the model itself; a part of the job is tried on this machine, unless
@@ -99,7 +99,6 @@ class PlanScore:
 
     def _show(self, *, audit: bool, panel: Any) -> None:
         """Open the model and the data, plan and print."""
-        from arcal.audits import Settings
         from arcal.compute import Compute
         from arcal.planning import plan_attacked
         from arcal.robustness import check_order
@@ -108,12 +107,7 @@ class PlanScore:
         if order is not None:
             check_order(order)
         compute = Compute(self.machine.accelerator, threads=self.machine.threads)
-        settings = Settings(
-            order=order,
-            attack=attack_of(self.ranking),
-            batch=self.machine.batch,
-            device=compute.device,
-        )
+        settings = self.settings(compute, order, attack=self.ranking.chosen_attack())
         hardware = self.hardware.hardware_named()
         with compute.limited():
             job, inputs = self._attacked(settings, panel)
@@ -144,8 +138,7 @@ class PlanScore:
         if size.shape:
             raise ArcalError("--shape is that of the inputs of DATA: leave it out")
         spec, data = what
-        options = {"name": spec, "panel": panel}
-        job = open_named(spec, data, settings, self.model, self.data, **options).checked()
+        job = self.opened(spec, data, settings, name=spec, panel=panel).checked()
         examples = job.examples
         assert examples is not None
         some = examples.order()[:SAMPLE]

@@ -26,8 +26,8 @@ class Reproduce:
     items: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("ITEM ...")]
     """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all of these;
     headline (few methods on all training images, at the scale cpu), headline-fast (the same with
-    the fast network); tournament (methods that train for shift, each with the same calibration
-    after it)."""
+    the fast network), headline-augmix (with AugMix); tournament (methods that train for shift, each
+    with the same calibration after it)."""
     scale: Annotated[str, flag("NAME")] = "smoke"
     """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
     GPUs)."""

@@ -12,12 +12,11 @@ from arcal.cli.model_and_data import (
     DataFlags,
     MachineFlags,
     ModelFlags,
+    OnModels,
     SharingFlags,
     check_folder,
     flag,
-    flags_named,
     given,
-    open_named,
     say_doubt,
 )
 from arcal.cli.output import print_json, say
@@ -47,13 +46,14 @@ class RankingFlags:
     """With boundary-projection: the norm of a distance, l2 (the default) or linf, the greatest
     change of any number of an input."""
 
-    def check(self) -> None:
-        """Refuse settings of an attack where nothing is attacked."""
+    def chosen_attack(self) -> Any:
+        """The attack; its settings are refused where nothing is attacked."""
         if (self.attack, self.budget, self.norm) != (None, None, None) and self.order != "attack":
             raise ArcalError(
                 "--attack, --budget and --norm are of the order attack: leave them out with "
                 f"{self.order}"
             )
+        return attack_with(self.attack, budget=self.budget, norm=self.norm)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class OutputFlags:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(OnModels):
     """Score every input of a data set by its robustness, and write Parquet.
 
     `arcal score MODEL DATA` accepts the models and data that `arcal audit` does. `arcal score RUN`
@@ -108,13 +108,13 @@ class Score:
         import numpy as np
 
         how = self.ranking
-        how.check()
-        if self.output.curve is not None:
-            self._check_curve()
+        attack = how.chosen_attack()
+        if (curve := self.output.curve) is not None:
+            self._check_curve(curve)
         if len(self.what) == 1:
-            scores, file = self._run()
+            scores, file = self._run(attack if how.order == "attack" else None)
         elif len(self.what) == 2:
-            scores, file = self._model()
+            scores, file = self._model(attack)
         else:
             raise ArcalError(f"{len(self.what)} names: give MODEL and DATA, or RUN")
         median = float(np.median(scores.robustness.numpy()))  # torch's is the lower of two
@@ -128,8 +128,8 @@ class Score:
             "median": median if median < float("inf") else None,
             "passes": float(scores.passes.double().mean()),
         }
-        if self.output.curve is not None:
-            self._draw_curve(scores)
+        if curve is not None:
+            self._draw_curve(curve, scores)
         if self.output.json:
             print_json(summary)
         say(_sentence(summary))
@@ -138,7 +138,7 @@ class Score:
             why = f" ({scores.reason})" if scores.reason else ""
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
 
-    def _run(self) -> "tuple[Robustness, Path]":
+    def _run(self, attack: Any) -> "tuple[Robustness, Path]":
         from arcal.compute import check_count
         from arcal.console import bar
         from arcal.store import RunFolder
@@ -147,8 +147,7 @@ class Score:
 
         own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--nodes"
         own += ("--loaders",)
-        groups = self.model, self.data, self.output, self.machine, self.sharing
-        for name in given(*groups, but=own):
+        for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
         sharing = self.sharing
@@ -159,7 +158,6 @@ class Score:
             sharing = replace(sharing, devices=self.run.processes)
         needs = "arcal.training", "arcal.compute.device"
         compute = sharing.begun(self.machine, *needs, threads=1)
-        attack = None if order != "attack" else attack_of(self.ranking)
         fabric = compute.fabric_if_needed()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
@@ -169,9 +167,8 @@ class Score:
             scores = score_run(folder, part, name, order, **options)
         return scores, score_file(folder, name, order, attack)
 
-    def _model(self) -> "tuple[Robustness, Path]":
-        from arcal.audits import Settings, score_job
-        from arcal.compute.sharing import shared
+    def _model(self, attack: Any) -> "tuple[Robustness, Path]":
+        from arcal.audits import score_job
         from arcal.console import bar
         from arcal.data.contents import evidence_of, is_evidence_of
         from arcal.robustness import check_order
@@ -184,14 +181,8 @@ class Score:
         out = self.output.out or Path("scores.parquet")
         check_folder(out.parent, name="--out")
         compute, (spec, data) = self.sharing.begun(self.machine, "arcal.audits"), self.what
-        settings = Settings(
-            order=order,
-            attack=attack_of(self.ranking),
-            batch=self.machine.batch,
-            device=compute.device,
-            loaders=compute.loaders,
-        )
-        job = open_named(spec, data, settings, self.model, self.data, name=spec, panel=())
+        settings = self.settings(compute, order, attack=attack)
+        job = self.opened(spec, data, settings, name=spec, panel=())
         about = {
             "model": job.fingerprint,
             "data": job.examples.content if job.examples else "",
@@ -207,42 +198,38 @@ class Score:
                     f"{out} is of other images than {data} has now: a file was replaced; delete it "
                     "and score again"
                 )
-            shutil.rmtree(work, ignore_errors=True)  # of a process killed once it was done
-            say_doubt(job, scores.predicted, scores.labels)
-            return scores, out
-        told, several = bar(f"scoring by {order}", "inputs"), shared(compute, {"arcal.audits"})
-        with compute.limited(), flags_named(job), told as progress, several as sharing:
-            job = job.checked()
-            tell: Any = {"progress": progress, "skipped": progress.skipped}
-            scores = score_job(job, work=work, sharing=sharing, **tell)
-        if files := evidence_of(part):
-            about["files"] = files
-        names = None
-        if job.examples and job.examples.names:
-            printed = map(printable, job.examples.names)  # Parquet has no names that are no UTF-8
-            names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
-        save_scores(out, scores, about, names)
-        shutil.rmtree(work, ignore_errors=True)
+        else:
+            told = bar(f"scoring by {order}", "inputs")
+            with self.running(compute, job) as sharing, told as progress:
+                job = job.checked()
+                tell: Any = {"progress": progress, "skipped": progress.skipped}
+                scores = score_job(job, work=work, sharing=sharing, **tell)
+            if files := evidence_of(part):
+                about["files"] = files
+            names = None
+            if job.examples and job.examples.names:
+                printed = map(printable, job.examples.names)  # Parquet has UTF-8 alone
+                names = dict(zip(job.examples.ids.tolist(), printed, strict=True))
+            save_scores(out, scores, about, names)
+        shutil.rmtree(work, ignore_errors=True)  # perhaps of a process killed once it was done
         say_doubt(job, scores.predicted, scores.labels)
         return scores, out
 
-    def _check_curve(self) -> None:
+    def _check_curve(self, curve: Path) -> None:
         """Before the work rather than after it."""
-        assert self.output.curve is not None
         if self.ranking.order != "attack":
             raise ArcalError("--curve is of the order attack: rankings have no radius")
-        if self.output.curve.suffix.lower() != ".svg":
-            raise ArcalError(f"--curve {self.output.curve}: give a file that ends in .svg")
-        check_folder(self.output.curve.parent, name="--curve")
+        if curve.suffix.lower() != ".svg":
+            raise ArcalError(f"--curve {curve}: give a file that ends in .svg")
+        check_folder(curve.parent, name="--curve")
 
-    def _draw_curve(self, scores: "Robustness") -> None:
+    def _draw_curve(self, path: Path, scores: "Robustness") -> None:
         from arcal.calibration import robust_accuracy
         from arcal.report.robust_accuracy_picture import write_robust_accuracy
 
-        assert self.output.curve is not None
         curve = robust_accuracy(scores.robustness, scores.predicted == scores.labels)
-        curves = {self.what[0]: curve}
-        say(f"curve: {write_robust_accuracy(self.output.curve, curves, self.ranking.norm or 'l2')}")
+        norm = self.ranking.norm or "l2"
+        say(f"curve: {write_robust_accuracy(path, {self.what[0]: curve}, norm)}")
 
 
 def _sentence(summary: dict[str, Any]) -> str:
@@ -254,12 +241,6 @@ def _sentence(summary: dict[str, Any]) -> str:
     median = "+inf" if summary["median"] is None else f"{summary['median']:.4g}"
     norm = "L2" if summary["norm"] == "l2" else "L-infinity"
     return f"{inputs}, median distance {median} in {norm}{cost}"
-
-
-def attack_of(how: RankingFlags) -> Any:
-    """The attack that these flags name."""
-    how.check()
-    return attack_with(how.attack, budget=how.budget, norm=how.norm)
 
 
 def attack_with(name: str | None, **settings: Any) -> Any:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from arcal.data.columns import ID, IMAGES, LABELS, TEXTS, Columns, is_image
-from arcal.data.open_columns import has_columns, open_columns
+from arcal.data.open_columns import READERS, open_columns
 from arcal.data.sources import find_source
 from arcal.data.tables import LABELS as TABLE_LABELS
 from arcal.errors import ArcalError
@@ -43,7 +43,7 @@ def kind_of(
     kinds: list[Kind] = [kind for kind, value in named.items() if value is not None]
     there = find_source(source)
     _, _, paths = there.choose(part)
-    if not has_columns(there.format):
+    if there.format not in READERS:
         return "images"
     data = open_columns(there.format, paths)
     if not kinds:

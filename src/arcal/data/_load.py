@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from arcal.data._split import split
-from arcal.data.archives import read_archives
+from arcal.data.archives import find_archive, read_part
 from arcal.data.fewer import drawn, only_classes
 from arcal.data.folder import Folder, class_folders
 from arcal.data.parquet import read_parquet
@@ -120,15 +120,13 @@ def load(
     (100, 3000, 5000, (1, 28, 28))
     """
     started = monotonic()
-    name, train, test, official = _parts(source)
-    train = only_classes(train, classes)
-    if test is None:
-        official = only_classes(official, classes)
-        size = len(official) // 2 if validation is None else validation
+    name, *parts, has_test = _parts(source)
+    train, test = (only_classes(part, classes) for part in parts)
+    if not has_test:
+        size = len(test) // 2 if validation is None else validation
         names = (f"{name}/validation", f"{name}/test")
-        held_out, test = split(official, size, split_seed=split_seed, names=names)
+        held_out, test = split(test, size, split_seed=split_seed, names=names)
     else:
-        test = only_classes(test, classes)
         size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
         names = (f"{name}/validation", f"{name}/train")
         held_out, train = split(train, size, split_seed=split_seed, names=names)
@@ -151,16 +149,14 @@ def load_test(source: str) -> Part:
     >>> len(load_test("fashion"))
     5000
     """
-    _, _, test, official = _parts(source)
-    part = test if test is not None else official
-    assert part is not None
+    _, _, part, _ = _parts(source)
     C, H, W = part.shape
     log.info(f"read {source}: {len(part):,} test images of {C} x {H} x {W}")
     return part
 
 
-def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
-    """The name, the training part, the test part or None, and otherwise the part in val/."""
+def _parts(source: str) -> tuple[str, Any, Any, bool]:
+    """The name, the training part, and the test part (True) or else the part in val/ (False)."""
     if not source:
         raise ArcalError("no data is named: give a path, or fashion for the embedded images")
     if is_remote(source):
@@ -171,20 +167,23 @@ def _parts(source: str) -> tuple[str, Any, Part | None, Any]:
                     f"{source} is no data set to train on: give Parquet, *train*.parquet and "
                     "*test*.parquet, or copy it first"
                 )
-        return name, *pair, None
+        return name, *pair, True
     if source == "fashion":
         name, path = source, EMBEDDED / "fashion"
     else:
         path = expanded(source)
         name = path.resolve().name
-    if pair := read_parquet(path, name) or read_archives(path, name):
-        return name, *pair, None
+    if pair := read_parquet(path, name):
+        return name, *pair, True
+    if archive := find_archive(path):
+        train = read_part(archive, f"{name}/train", train=True)
+        return name, train, read_part(archive, f"{name}/test", train=False), True
     if class_folders(path / "train"):
         train = Folder(path / "train", name=f"{name}/train")
-        if class_folders(path / "test"):
-            return name, train, Folder(path / "test", name=f"{name}/test"), None
-        if class_folders(path / "val"):
-            return name, train, None, Folder(path / "val", name=f"{name}/val")
+        for folder in ("test", "val"):
+            if class_folders(path / folder):
+                part = Folder(path / folder, name=f"{name}/{folder}")
+                return name, train, part, folder == "test"
     raise ArcalError(
         f"{source} is not a data set: give 'fashion', or a path with *train*.parquet and "
         f"*test*.parquet (in the folder, in a subfolder, or as {path.name}-train*.parquet), with "

@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ import torch
 from arcal.data.encoded import InRows
 from arcal.data.fewer import drawn
 from arcal.data.images import UnreadableImageError
-from arcal.data.listings import Listing, Names, list_part
+from arcal.data.listings import Names, list_part
 from arcal.data.on_demand import BLOCK, OnDemand, check_images, read_headers
 from arcal.data.part import Broken, InMemory
 from arcal.data.sources import find_source
@@ -94,39 +93,26 @@ def load_part(
     there = find_source(source)
     key, name, paths = there.choose(part)
     names = Names(image, label, weight, classes, labelled)
-    listing = list_part(there.format, key, name, paths, names)
-    if isinstance(listing.images, np.ndarray):
-        whole = _from_pixels(name, listing, listing.images, settings)
-        return _logged(drawn(whole, limit, split_seed=seed), source, started)
-    whole = OnDemand(
-        name,
-        listing.ids,
-        listing.labels,
-        listing.classes,
-        listing.images,
-        torch.arange(len(listing.ids)),
-        View(3, 1, 1),  # until the headers of the images are known
-        listing.weights,
-    )
-    chosen = drawn(whole, limit, split_seed=seed)
-    seen = _seen(chosen, settings, listing.note, skip_broken=skip_broken, progress=progress)
-    fits = isinstance(seen.encoded, InRows) and len(seen) * math.prod(seen.shape) <= IN_MEMORY
-    return _logged(_decoded(seen) if fits else seen, source, started)
-
-
-def _logged(part: Any, source: str, started: float) -> Any:
-    C, H, W = part.shape
+    whole = list_part(there.format, key, name, paths, names)
+    if isinstance(whole, InMemory):
+        chosen = drawn(_viewed(whole, settings), limit, split_seed=seed)
+    else:
+        chosen = drawn(whole, limit, split_seed=seed)
+        chosen = _seen(chosen, settings, skip_broken=skip_broken, progress=progress)
+        pixels = len(chosen) * math.prod(chosen.shape)
+        if isinstance(chosen.encoded, InRows) and pixels <= IN_MEMORY:
+            chosen = _decoded(chosen)
+    C, H, W = chosen.shape
     log.info(
-        f"read {part.name} from {source} in {monotonic() - started:.1f} s: {len(part):,} images of "
-        f"{C} x {H} x {W}, {part.how}"
+        f"read {name} from {source} in {monotonic() - started:.1f} s: {len(chosen):,} images of "
+        f"{C} x {H} x {W}, {chosen.how}"
     )
-    return part
+    return chosen
 
 
 def _seen(
     part: OnDemand,
     settings: Settings,
-    note: str,
     *,
     skip_broken: bool,
     progress: Callable[[int, int], object],
@@ -136,15 +122,9 @@ def _seen(
     The headers of all are read. With `skip_broken` all are decoded, too, and the part is without
     those that cannot be read; otherwise the first one without a header raises `ArcalError`.
     """
-    headers, errors = read_headers(part.encoded, part.rows)
-    first = next(filter(None, errors), None)
-    if first is not None and not skip_broken:
-        raise UnreadableImageError(first.where, first.reason, ADVICE) from first
-    broken = [
-        Broken(int(part.ids[position]), error.where, error.reason)
-        for position, error in enumerate(errors)
-        if error is not None
-    ]
+    headers, broken = read_headers(part)
+    if broken and not skip_broken:
+        raise UnreadableImageError(broken[0].where, broken[0].reason, ADVICE)
     part, headers = _without(part, headers, broken)
     view = choose_view(part.name, headers, part.where, settings)
     part = dataclasses.replace(part, view=view)
@@ -152,7 +132,7 @@ def _seen(
         undecodable = check_images(part, progress)
         part, headers = _without(part, headers, undecodable)
         broken += undecodable
-    how = "; ".join(filter(None, (describe(view, headers), note)))
+    how = "; ".join(filter(None, (describe(view, headers), part.how)))
     skipped = tuple(sorted(broken, key=lambda image: image.id))
     return dataclasses.replace(part, how=how, skipped=skipped)
 
@@ -188,22 +168,14 @@ def _decoded(part: OnDemand) -> InMemory:
     )
 
 
-def _from_pixels(name: str, listing: Listing, pixels: np.ndarray, settings: Settings) -> InMemory:
-    """A part of decoded images, uint8 `(N, C, H, W)` with C = 1 or 3."""
-    N, C, H, W = pixels.shape
+def _viewed(part: InMemory, settings: Settings) -> InMemory:
+    """A part of decoded images, of C = 1 or 3, in the view that is wanted of them."""
+    N, C, H, W = part.pixels.shape
     header = np.zeros(N, HEADER)
     header["height"], header["width"], header["grey"] = H, W, C == 1
-    view = choose_view(name, header, str, settings)
+    view, pixels = choose_view(part.name, header, str, settings), part.pixels
     if view != View(C, H, W):
-        source, pixels = pixels, np.empty((N, *view.shape), np.uint8)
-        for position in range(N):
-            pixels[position] = view.array(source[position])
-    return InMemory(
-        name,
-        listing.ids,
-        listing.labels,
-        listing.classes,
-        torch.from_numpy(pixels),
-        listing.weights,
-        describe(view, header),
-    )
+        pixels = torch.empty((N, *view.shape), dtype=torch.uint8)
+        for place, image in zip(pixels.numpy(), part.pixels.numpy(), strict=True):
+            place[:] = view.array(image)
+    return dataclasses.replace(part, pixels=pixels, how=describe(view, header))

@@ -11,24 +11,8 @@ FOLDERS = {"cifar-10-batches-py": "CIFAR10", "cifar-100-python": "CIFAR100"}
 """The folders of the archives, with torchvision's names of what reads them."""
 
 
-def read_archives(source: Path, name: str) -> tuple[InMemory, InMemory] | None:
-    """The training and the test part, or None if `source` is not, and does not hold, an archive.
-
-    The archives are pickles. torchvision loads a file only after checking that its md5 is that of
-    the official file, so nothing else is ever unpickled. A folder with both archives, or a missing
-    or changed file, raises `ArcalError`.
-    """
-    archive = find_archive(source)
-    if archive is None:
-        return None
-    return (
-        read_part(archive, f"{name}/train", train=True),
-        read_part(archive, f"{name}/test", train=False),
-    )
-
-
 def find_archive(source: Path) -> Path | None:
-    """The folder of the archive that `source` is or holds, or None."""
+    """The folder of the archive that `source` is or holds, or None; two raise `ArcalError`."""
     if source.name in FOLDERS and source.is_dir():
         return source
     held = [source / folder for folder in FOLDERS if (source / folder).is_dir()]
@@ -39,7 +23,11 @@ def find_archive(source: Path) -> Path | None:
 
 
 def read_part(archive: Path, name: str, *, train: bool) -> InMemory:
-    """One part of an archive's folder; its ids are the positions in the official order."""
+    """One part of an archive's folder; its ids are the positions in the official order.
+
+    The archives are pickles. torchvision loads a file only after checking that its md5 is that of
+    the official file, so nothing else is ever unpickled: other files raise `ArcalError`.
+    """
     from torchvision import datasets  # takes seconds to import
 
     reader = getattr(datasets, FOLDERS[archive.name])

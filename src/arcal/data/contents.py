@@ -94,16 +94,6 @@ class Files(NamedTuple):
     def _joined(self, fact: Callable[[int], bytes]) -> str:
         return blake2b(b"".join(map(fact, self.positions)), digest_size=16).hexdigest()
 
-    def evidence(self) -> dict[str, str]:
-        """What is kept with whatever was computed of them."""
-        return {"stamp": self.stamp(), "digest": self.digest()}
-
-    def are(self, evidence: Any) -> bool:
-        """Whether they hold what they held then; True where nothing was kept, as once it was."""
-        if not isinstance(evidence, dict) or not evidence:
-            return True
-        return evidence.get("stamp") == self.stamp() or evidence.get("digest") == self.digest()
-
 
 def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
     """The files of a part, or of some positions; None where its fingerprint knows every byte.
@@ -122,10 +112,15 @@ def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
 def evidence_of(part: Any, positions: Tensor | None = None) -> dict[str, str]:
     """What is kept with whatever is computed of a part: nothing where its fingerprint is enough."""
     files = files_of(part, positions)
-    return {} if files is None else files.evidence()
+    return {} if files is None else {"stamp": files.stamp(), "digest": files.digest()}
 
 
 def is_evidence_of(part: Any, evidence: Any, positions: Tensor | None = None) -> bool:
-    """Whether the files of a part hold what they held when this was kept."""
+    """Whether the files of a part hold what they held when this was kept.
+
+    True where nothing was kept, as once it was.
+    """
     files = files_of(part, positions)
-    return files is None or files.are(evidence)
+    if files is None or not isinstance(evidence, dict) or not evidence:
+        return True
+    return evidence.get("stamp") == files.stamp() or evidence.get("digest") == files.digest()

@@ -40,16 +40,15 @@ class CorruptedImages:
         """The part under one corruption, whose images are made or read on demand."""
         if self.official is not None:
             return open_official(self.official, type, intensity, part)
-        return Corrupted(part, type, intensity, self.cache, self.most)
+        return Corrupted(part, type, intensity, self)
 
 
 class Corrupted:
     """A `Part` under one corruption. Its random numbers depend only on the id of each image.
 
     If the part is in memory, all its images are corrupted when the first is read; otherwise each is
-    corrupted when it is read. With a folder `cache` all are corrupted once and stored in a file,
-    which later calls map into memory; of all such files there those used longest ago are deleted
-    until they have `most` bytes, if that is given.
+    corrupted when it is read. With a `cache` of the `source` all are corrupted once and stored in a
+    file there, which later calls map into memory.
 
     >>> ids, pixels = torch.arange(2), torch.full((2, 3, 32, 32), 100, dtype=torch.uint8)
     >>> clean = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
@@ -58,16 +57,8 @@ class Corrupted:
     ('toy/test under fog, intensity 3', torch.Size([1, 3, 32, 32]))
     """
 
-    def __init__(
-        self,
-        part: Part,
-        type: str,
-        intensity: int,
-        cache: Path | None = None,
-        most: int | None = None,
-    ):
-        self.part, self.type, self.intensity = part, type, intensity
-        self.cache, self.most = cache, most
+    def __init__(self, part: Part, type: str, intensity: int, source: CorruptedImages) -> None:
+        self.part, self.type, self.intensity, self.source = part, type, intensity, source
         self.name = f"{part.name} under {type}, intensity {intensity}"
         self.ids, self.labels = part.ids, part.labels
         self.classes, self.shape = part.classes, part.shape
@@ -77,7 +68,7 @@ class Corrupted:
 
     def images(self, positions: Tensor) -> Tensor:
         """The corrupted images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
-        if self.cache is not None:
+        if self.source.cache is not None:
             return torch.from_numpy(self._mapped[positions.numpy()])
         if isinstance(self.part, InMemory):
             return self._whole[positions]
@@ -86,8 +77,7 @@ class Corrupted:
     def subset(self, ids: Tensor) -> "Corrupted":
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions_of(ids, self)
-        some = self.part.subset(ids)
-        return Corrupted(some, self.type, self.intensity, self.cache, self.most)
+        return Corrupted(self.part.subset(ids), self.type, self.intensity, self.source)
 
     def fingerprint(self) -> str:
         """The fingerprint of the part, followed by the corruption and its version."""
@@ -108,11 +98,11 @@ class Corrupted:
 
     @cached_property
     def _mapped(self) -> np.ndarray:
-        assert self.cache is not None
+        assert self.source.cache is not None
         name = self.fingerprint().replace(" ", "_")
         if (files := files_of(self.part)) is not None:
             name += f"-{files.digest()}"
-        path = self.cache / f"{name}.npy"
+        path = self.source.cache / f"{name}.npy"
         mapped = self._in_cache(path)
         while mapped is None and not path.exists():  # another process needs the room, too
             mapped = self._in_cache(path)
@@ -127,10 +117,10 @@ class Corrupted:
         if not path.exists():
             write_whole(path, self._write)
         mapped = read_mapped(path)
-        if self.most is not None:
+        if self.source.most is not None:
             with suppress(OSError):  # of a file that is not ours, or is gone
                 os.utime(path)
-            delete_oldest(path.parent, f"*-v{FORMAT}*.npy", self.most)
+            delete_oldest(path.parent, f"*-v{FORMAT}*.npy", self.source.most)
         return mapped
 
     def _write(self, path: Path) -> None:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from arcal.data.contents import Files
 from arcal.data.encoded import Files as ImageFiles
-from arcal.data.images import pixels_of, read_image, resize_and_crop
+from arcal.data.images import pixels_of, read_image
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
+from arcal.data.views import View, before_crop
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
 
@@ -86,7 +87,8 @@ class Folder:
             image = read_image(path, str(path), rgb=True)
             return self._random_view(image, self._draws[:, position])
         whole = BytesIO(self._files.contents.read(int(self._rows[position])))
-        return resize_and_crop(read_image(whole, str(path), rgb=True), self.size)
+        view = View(3, self.size, self.size, before_crop(self.size))
+        return view.resized(read_image(whole, str(path), rgb=True))
 
     def at_random(self, generator: torch.Generator) -> "Folder":
         """The part with a random view of each image, the same every time it is read.

@@ -69,16 +69,6 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def resize_and_crop(image: Image.Image, size: int) -> Image.Image:
-    """Resize the short side to 256 * size / 224 and crop the central `size` x `size` square.
-
-    For size 224 this is the usual preprocessing for evaluation on ImageNet: bilinear with
-    antialiasing and the long side rounded down, like torchvision's Resize and CenterCrop.
-    """
-    resized = resize_short(image, round(256 * size / 224), Image.Resampling.BILINEAR)
-    return crop_centre(resized, size, size)
-
-
 def resize_short(image: Image.Image, short: int, resampling: Image.Resampling) -> Image.Image:
     """Resize the short side to a length; the long side keeps its ratio and is rounded down."""
     width, height = image.size

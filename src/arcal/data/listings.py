@@ -1,12 +1,10 @@
-"""What the files of a part say of its images before any is opened: ids, labels and the like."""
+"""Parts as their files say they are before an image is opened: ids, labels and the like."""
 
+import dataclasses
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from arcal.data.archives import find_archive, read_part
 from arcal.data.columns import (
@@ -19,50 +17,48 @@ from arcal.data.columns import (
     label_column,
     read_labels,
 )
-from arcal.data.encoded import Encoded
 from arcal.data.image_files import list_images
 from arcal.data.labels import encode_labels
 from arcal.data.npz import read_npz
+from arcal.data.on_demand import OnDemand
 from arcal.data.open_columns import open_columns
+from arcal.data.part import InMemory
 from arcal.data.sources import Format
 from arcal.data.tar_shards import read_shards
+from arcal.data.views import View
 from arcal.errors import ArcalError
 
-
-class Listing(NamedTuple):
-    """What is known of a part before an image is opened; `note` is for its `how`."""
-
-    ids: Tensor
-    labels: Tensor
-    classes: tuple[str, ...]
-    weights: Tensor | None
-    images: Encoded | np.ndarray
-    note: str = ""
+UNSEEN = View(3, 1, 1)
+"""Until the headers of images are read."""
 
 
 def list_part(
     format: Format, part: str, name: str, paths: tuple[Path, ...], names: Names
-) -> Listing:
-    """What the files of a part say of its images; what does not fit raises `ArcalError`."""
+) -> InMemory | OnDemand:
+    """A part as its files say it is, before an image is opened; what does not fit raises an error.
+
+    What is on demand has no view of its images yet, and its `how` is what was left out.
+    """
     if format == "folder":
-        return _folder(paths[0], names)
+        return _folder(paths[0], name, names)
     if format == "tar":
-        return _tar(paths, names)
+        return _tar(paths, name, names)
     if format == "npz":
         file, *others = paths
         if others:
             raise ArcalError(f"{file.parent} holds several .npz files: name one of them")
-        return Listing(*read_npz(file, part, names))
+        return read_npz(file, part, name, names)
     if format == "cifar":
         return _cifar(paths[0], part, name, names)
     columns = open_columns(format, paths)
     image = image_column(columns, names.image)
     label = label_column(columns, LABELS, names.label, names.labelled)
     ids, labels, classes, weights = read_labels(columns, label, names)
-    return Listing(ids, labels, classes, weights, encoded_images(columns, image))
+    images, rows = encoded_images(columns, image), torch.arange(len(ids))
+    return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
-def _folder(root: Path, names: Names) -> Listing:
+def _folder(root: Path, name: str, names: Names) -> OnDemand:
     _refuse(root, names, "a folder of images has no columns")
     files, labels, others = list_images(root)
     numbers, classes = encode_labels(
@@ -74,21 +70,24 @@ def _folder(root: Path, names: Names) -> Listing:
     )
     no_images = "file that is no image by its name" if others == 1 else "files that are no images"
     note = f"{others} {no_images} left out" if others else ""
-    return Listing(torch.arange(len(labels)), numbers, classes, None, files, note)
+    rows = torch.arange(len(labels))
+    return OnDemand(name, rows, numbers, classes, files, rows, UNSEEN, how=note)
 
 
-def _tar(paths: tuple[Path, ...], names: Names) -> Listing:
+def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
     images, column, counts = read_shards(paths, names)
     if column.null_count:
         labels, classes = torch.zeros(len(images), dtype=torch.int64), (UNLABELLED,)
     else:
-        name = names.label or "label"
-        labels, classes = encode_labels(column, name, images.where, classes=names.classes)
+        labels, classes = encode_labels(
+            column, names.label or "label", images.where, classes=names.classes
+        )
     weights = None if counts is None else as_weights(counts, str(names.weight), images.where)
-    return Listing(torch.arange(len(images)), labels, classes, weights, images)
+    rows = torch.arange(len(images))
+    return OnDemand(name, rows, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
-def _cifar(path: Path, part: str, name: str, names: Names) -> Listing:
+def _cifar(path: Path, part: str, name: str, names: Names) -> InMemory:
     _refuse(path, names, "the archive has no columns")
     archive = find_archive(path)
     assert archive is not None  # or the format would be another
@@ -100,7 +99,7 @@ def _cifar(path: Path, part: str, name: str, names: Names) -> Listing:
         names=official.classes,
         classes=names.classes,
     )
-    return Listing(official.ids, labels, classes, None, official.pixels.numpy())
+    return dataclasses.replace(official, labels=labels, classes=classes)
 
 
 def _refuse(path: Path, names: Names, why: str) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor
 
 from arcal.data.columns import UNLABELLED, Names, as_weights
 from arcal.data.encoded import Rows
 from arcal.data.labels import encode_labels
+from arcal.data.part import InMemory
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 
@@ -32,10 +32,8 @@ def parts_in(file: Path) -> tuple[str, ...]:
     return ("",) if _first(keys, IMAGES) is not None else parts or ("",)
 
 
-def read_npz(
-    file: Path, part: str, names: Names
-) -> tuple[Tensor, Tensor, tuple[str, ...], Tensor | None, np.ndarray]:
-    """The ids, labels, classes, weights and images of a part, uint8 `(N, C, H, W)`.
+def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
+    """A part, which is to be called `title`.
 
     `names` has the keys that cannot be guessed. Images are uint8 `(N, H, W)`, `(N, H, W, C)` or
     `(N, C, H, W)` with C = 1 or 3. Optional are `ids`, integers, and `classes`, the names of the
@@ -57,21 +55,20 @@ def read_npz(
             )
         return name
 
-    image, weight = key(IMAGES, names.image, "--image"), names.weight
+    image = key(IMAGES, names.image, "--image")
     known = names.labelled or there(LABELS, names.label) is not None
     label = key(LABELS, names.label, "--label") if known else UNLABELLED
+    weight = None if names.weight is None else key((), names.weight, "--weight")
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels = arrays[image]
             labels = arrays[label] if known else np.zeros(len(pixels), np.int64)
             ids = None if (name := there(("ids", "id"), None)) is None else arrays[name]
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
-            weights = None if weight is None else arrays[key((), weight, "--weight")]
+            weights = None if weight is None else arrays[weight]
             for array in (pixels, labels, ids, classes, weights):
                 if isinstance(array, bytes):  # what `np.load` makes of a member that is no array
                     raise ValueError("a member of it is no array")
-    except ArcalError:
-        raise
     except NO_ARRAY as error:
         raise ArcalError(
             f"{file} cannot be read as .npz without pickles ({first_line(error)})"
@@ -102,7 +99,8 @@ def read_npz(
     if weights is not None:
         column = pa.chunked_array([pa.array(weights.reshape(N))])
         counts = as_weights(column, str(weight), rows.where)
-    return torch.from_numpy(ids.reshape(N).astype(np.int64)), numbers, known, counts, pixels
+    ids = torch.from_numpy(ids.reshape(N).astype(np.int64))
+    return InMemory(title, ids, numbers, known, torch.from_numpy(pixels), counts)
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:

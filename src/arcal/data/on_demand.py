@@ -107,25 +107,21 @@ class OnDemand(Labelled):
         return fingerprint_of(self, chain([view], content), self.weights)
 
 
-def read_headers(
-    encoded: Encoded, rows: Tensor
-) -> tuple[np.ndarray, list[UnreadableImageError | None]]:
-    """The headers of the images at these rows `(N,)`, and for each the error if it has none.
+def read_headers(part: OnDemand) -> tuple[np.ndarray, list[Broken]]:
+    """The headers of a part's images `(N,)`, and the images that have none.
 
     Nothing is decoded, apart from TIFF files.
     """
-    headers = np.zeros(len(rows), HEADER)
-    errors: list[UnreadableImageError | None] = [None] * len(rows)
-    place = 0
-    for block in rows.split(BLOCK):
-        numbers = block.tolist()
-        for row, data in zip(numbers, encoded.read(numbers), strict=True):
+    headers, broken = np.zeros(len(part), HEADER), []
+    for positions in torch.arange(len(part)).split(BLOCK):
+        rows = part.rows[positions].tolist()
+        read = zip(positions.tolist(), rows, part.encoded.read(rows), strict=True)
+        for position, row, data in read:
             try:
-                headers[place] = _header(data, encoded.where(row))
+                headers[position] = _header(data, part.encoded.where(row))
             except UnreadableImageError as error:
-                errors[place] = error
-            place += 1
-    return headers, errors
+                broken.append(Broken(int(part.ids[position]), error.where, error.reason))
+    return headers, broken
 
 
 def _header(data: bytes | Path | None, where: str) -> Header:

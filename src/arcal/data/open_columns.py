@@ -16,16 +16,12 @@ READERS = {
     "csv": partial(TextTable, read=read_csv),
     "jsonl": partial(TextTable, read=read_json_lines),
 }
-
-
-def has_columns(format: Format) -> bool:
-    """Whether files of this format are tables."""
-    return format in READERS
+"""What reads the columns of a part, by the formats that are tables."""
 
 
 def open_columns(format: Format, files: tuple[Path, ...]) -> Columns:
     """The columns of a part; a format without any, or files that cannot be read, raise an error."""
-    if not has_columns(format):
+    if format not in READERS:
         raise ArcalError(
             f"{files[0]} holds images, not columns of numbers or text: give Parquet, CSV, JSON "
             "lines or a folder saved by `datasets`"

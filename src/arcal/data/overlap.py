@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from arcal.data.contents import Files, files_of
-from arcal.data.encoded import Encoded
-from arcal.data.encoded import Files as ImageFiles
+from arcal.data.contents import files_of
 from arcal.data.listings import Names, list_part
+from arcal.data.on_demand import OnDemand
 from arcal.data.part import InMemory, Part
 from arcal.data.remote import is_remote
 from arcal.data.sources import find_source
@@ -30,7 +29,14 @@ def shared_images(first: Part, second: Part) -> int | None:
     >>> shared_images(data.test, data.train)
     0
     """
-    return _shared(_images(first), _images(second))
+    if max(len(first), len(second)) > MOST_IMAGES:
+        return None
+    files = files_of(first), files_of(second)
+    one, other = _digests_of_files(*files) if all(files) else map(_digests, (first, second))
+    if one is None or other is None:
+        return None
+    known = {*other}
+    return sum(digest in known for digest in one)
 
 
 def shared_with_training(source: str, part: str | None, names: Names) -> str | None:
@@ -48,73 +54,43 @@ def shared_with_training(source: str, part: str | None, names: Names) -> str | N
             return None
         test = list_part(there.format, key, title, paths, names)
         train = list_part(there.format, *there.choose("train"), names)
-        both = _shared(test.images, train.images)
+        return sentence_for(test, train)
     except ArcalError:  # the audited part was read: whatever is wrong is with the training images
         return None
-    return _sentence(both, len(test.images))
 
 
 def sentence_for(test: Part, train: Part) -> str | None:
     """The same of two parts that are loaded."""
-    return _sentence(shared_images(test, train), len(test))
-
-
-def _sentence(both: int | None, whole: int) -> str | None:
+    both = shared_images(test, train)
     if not both:
         return None
     are = "is" if both == 1 else "are"
     return (
-        f"{both:,} of the {whole:,} test images {are} among the training images, byte by byte: "
+        f"{both:,} of the {len(test):,} test images {are} among the training images, byte by byte: "
         "what is said of them was learnt by heart"
     )
 
 
-def _images(part: Part) -> np.ndarray | Files | None:
-    return part.pixels.numpy() if isinstance(part, InMemory) else files_of(part)
-
-
-def _shared(first: Any, second: Any) -> int | None:
-    first, second = map(_as_files, (first, second))
-    if first is None or second is None or max(_length(first), _length(second)) > MOST_IMAGES:
-        return None
-    if isinstance(first, Files) != isinstance(second, Files):
-        return None
-    if isinstance(first, Files):
-        return _shared_files(first, second)
-    known = set(_digests(second))
-    return sum(digest in known for digest in _digests(first))
-
-
-def _as_files(images: Any) -> Any:
-    if not isinstance(images, ImageFiles):
-        return images
-    return Files(images.contents, list(range(len(images))))
-
-
-def _length(images: Any) -> int:
-    return len(images.positions) if isinstance(images, Files) else len(images)
-
-
-def _digests(images: np.ndarray | Encoded) -> Sequence[bytes]:
-    if isinstance(images, np.ndarray):
-        rows = (np.ascontiguousarray(image).data for image in images)
+def _digests(part: Part) -> list[bytes] | None:
+    """A digest of each image, of its pixels or its bytes; None of files, and where it is costly."""
+    if isinstance(part, InMemory):
+        images = (np.ascontiguousarray(image).data for image in part.pixels.numpy())
+    elif isinstance(part, OnDemand) and part.files() is None:
+        images = part.encoded.content(part.rows.tolist())
     else:
-        rows = (data for data in images.read(range(len(images))) if isinstance(data, bytes))
-    return [blake2b(row, digest_size=16).digest() for row in rows]
+        return None
+    return [blake2b(image, digest_size=16).digest() for image in images]
 
 
-def _shared_files(first: Files, second: Files) -> int | None:
-    """Files are read only if one of the other part is as long."""
+def _digests_of_files(*both: Any) -> Sequence[list[bytes] | None]:
+    """The digests of those files alone that are as long as one of the other part."""
     sizes = [
-        np.array([files.contents.path(i).stat().st_size for i in files.positions])
-        for files in (first, second)
+        np.array([files.contents.path(i).stat().st_size for i in files.positions]) for files in both
     ]
     same = [np.isin(one, other) for one, other in (sizes, sizes[::-1])]
     if sum(int(size[mask].sum()) for size, mask in zip(sizes, same, strict=True)) > MOST_BYTES:
-        return None
-    digests = [
+        return None, None
+    return [
         list(map(files.contents.digest, compress(files.positions, mask)))
-        for files, mask in zip((first, second), same, strict=True)
+        for files, mask in zip(both, same, strict=True)
     ]
-    known = set(digests[1])
-    return sum(digest in known for digest in digests[0])

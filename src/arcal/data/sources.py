@@ -45,7 +45,7 @@ READABLE = (
 
 @dataclass(frozen=True)
 class Source:
-    """A data set on disk: `parts` are the paths of each part, by name.
+    """A data set on disk, or behind a URL: `parts` are the paths of each part, by name.
 
     The names are "test", "validation" and "train", or what `datasets` calls a split; a part that
     nothing names is "". In the format "folder" a part is the one folder that holds the class
@@ -56,14 +56,22 @@ class Source:
     name: str
     format: Format
     parts: dict[str, tuple[Path, ...]]
+    remote: Listed | None = None
 
     def choose(self, part: str | None) -> tuple[str, str, tuple[Path, ...]]:
         """A part as its name, such as "test", its title, such as "pets/test", and its paths.
 
         Without one being named it is test, otherwise validation, otherwise the only part there is.
         A part that is missing, several that nothing chooses among, or an incomplete set of files
-        raises `ArcalError`.
+        raises `ArcalError`. What is behind a URL is copied, and the paths are those of the copies.
         """
+        if self.remote is None:
+            return self._chosen(part)
+        with self.remote.told():
+            name, title, paths = self._chosen(part)
+            return name, title, self.remote.fetch(paths)
+
+    def _chosen(self, part: str | None) -> tuple[str, str, tuple[Path, ...]]:
         names = ", ".join(filter(None, self.parts))
         if part is not None:
             name = WORDS.get(part.lower(), part)
@@ -83,19 +91,6 @@ class Source:
         return name, f"{self.name}/{name}" if name else self.name, paths
 
 
-@dataclass(frozen=True)
-class RemoteSource(Source):
-    """A data set behind a URL, of which the chosen part alone is copied."""
-
-    remote: Listed
-
-    def choose(self, part: str | None) -> tuple[str, str, tuple[Path, ...]]:
-        """As of any other source, but with the paths of copies."""
-        with self.remote.told():
-            name, title, paths = super().choose(part)
-            return name, title, self.remote.fetch(paths)
-
-
 def find_source(source: str) -> Source:
     """What there is at a path, behind a URL, or under the name "fashion".
 
@@ -107,8 +102,7 @@ def find_source(source: str) -> Source:
         return Source(Path(source), source, "parquet", part_files(EMBEDDED / source, "parquet"))
     if is_remote(source):
         with listed(source) as remote:
-            there = _at_path(source, remote.path)
-            return RemoteSource(there.path, there.name, there.format, there.parts, remote)
+            return replace(_at_path(source, remote.path), remote=remote)
     return _at_path(source, expanded(source))
 
 

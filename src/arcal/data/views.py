@@ -81,6 +81,11 @@ class View:
         return resized if self.interpolation == "bilinear" else f"{resized} ({self.interpolation})"
 
 
+def before_crop(size: int) -> int:
+    """The short side of images whose centre is cropped: 256 for 224, as is usual for ImageNet."""
+    return round(256 * size / 224)
+
+
 LONGEST = 16_384
 """The longest side, in pixels, that images are brought to."""
 
@@ -134,7 +139,7 @@ class Settings:
         if resize is None:
             long = max(self.height_and_width)
             resize = {
-                "centre": round(256 * long / 224),
+                "centre": before_crop(long),
                 "short-side": long,
                 "squash": self.height_and_width,
             }[self.crop]

@@ -13,7 +13,7 @@ from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
 from arcal.evaluation.ahead import measure_ahead, score_ahead
 from arcal.evaluation.grouping import Group, group_runs
-from arcal.evaluation.predictor import Predictor, predict_together
+from arcal.evaluation.predictor import predict_together
 from arcal.evaluation.row import Row
 from arcal.evaluation.workload import Workload
 from arcal.robustness import Attack
@@ -36,6 +36,7 @@ def evaluate(
     shifted: Part | None = None,
     scored: Sequence[RunFolder] | None = None,
     compute: Compute | None = None,
+    half_precision: bool = False,
     progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> list[Subject]:
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
@@ -54,7 +55,8 @@ def evaluate(
     are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
     `compute` share the sets, or the runs where there are fewer sets, each with as many threads as
     this process. Its loaders are processes of each that read, decode and corrupt images ahead where
-    they are files.
+    they are files. With `half_precision` logits take half the space in the run folders, see
+    `arcal.evaluation.half_precision`.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
@@ -68,7 +70,7 @@ def evaluate(
     """
     compute = compute or Compute()
     images = corrupted or CorruptedImages()
-    work = Workload(data, sets, order, attack, ood, images, shifted, compute)
+    work = Workload(data, sets, order, attack, ood, images, shifted, compute, half_precision)
     folders = list({folder.path.resolve(): folder for folder in folders}.values())
     to_score = _paths(folders if scored is None else scored)
     if not isinstance(posthoc, Mapping):
@@ -95,7 +97,7 @@ def evaluate(
     rows = []
     for group in groups:
         paths = _paths(group.folders)
-        row = Row(group, [Predictor(run, compute) for run in group.folders])
+        row = Row(group, [work.predictor(run) for run in group.folders])
         for folder in group.folders:
             if paths <= to_score:
                 row.robustness.append(work.score(folder))

@@ -11,7 +11,7 @@ import torch
 from arcal.auditing import CLEAN
 from arcal.compute.sharing import in_shares
 from arcal.compute.watch import watched
-from arcal.evaluation.predictor import Predictor, predict_together
+from arcal.evaluation.predictor import predict_together
 from arcal.evaluation.row import VALIDATION, Row
 from arcal.evaluation.workload import Workload
 from arcal.store import RunFolder
@@ -84,7 +84,7 @@ def score_share_of(
     for folder in scored:
         score_share(folder, work.data.test, CLEAN.part, work.order, attack=work.attack, **how)
     for folder in to_predict[share::of]:
-        Predictor(folder, work.compute)(work.data.validation, VALIDATION)
+        work.predictor(folder)(work.data.validation, VALIDATION)
 
 
 def measure_share_of(

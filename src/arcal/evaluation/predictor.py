@@ -13,6 +13,7 @@ from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
 from arcal.data.contents import evidence_of, files_of, is_evidence_of
 from arcal.errors import ArcalError
+from arcal.evaluation.half_precision import halved, restored
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
 from arcal.training.run import fingerprint_of, models_of
@@ -83,7 +84,8 @@ def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -
 class Predictor:
     """A run's predictions on any part, read from its folder or made and kept there.
 
-    The models are loaded when they are first needed, and stay.
+    The models are loaded when they are first needed, and stay. With `half_precision` logits take
+    half the space in the folder, see `halved`; figures follow from what is kept.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train
@@ -95,11 +97,12 @@ class Predictor:
     torch.Size([1, 100, 10])
     """
 
-    def __init__(self, folder: RunFolder, compute: Compute = CPU):
-        self.folder, self.compute = folder, compute
+    def __init__(self, folder: RunFolder, compute: Compute = CPU, half_precision: bool = False):
+        self.folder, self.compute, self.half_precision = folder, compute, half_precision
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Predictor, (self.folder, self.compute)  # another process loads the models itself
+        how = self.folder, self.compute, self.half_precision
+        return Predictor, how  # another process loads the models itself
 
     def __call__(self, part: Part, name: str) -> Predictions:
         """Predictions on `part`, which are kept by this name."""
@@ -108,11 +111,9 @@ class Predictor:
 
     def save(self, part: Part, name: str, predictions: Predictions) -> None:
         """Keep predictions on `part` by this name, with what they are of."""
-        tensors = {
-            "ids": predictions.ids,
-            "labels": predictions.labels,
-            "logits": predictions.logits,
-        }
+        logits = predictions.logits
+        tensors = {"ids": predictions.ids, "labels": predictions.labels}
+        tensors |= halved(logits) if self.half_precision else {"logits": logits}
         about: dict[str, Any] = {"data": part.fingerprint(), "model": self._fingerprint}
         if files := evidence_of(part):
             about["files"] = files
@@ -158,7 +159,7 @@ class Predictor:
                 raise ArcalError(
                     f"{path} has other {name} than {part.name}: delete it and evaluate again"
                 )
-        return Predictions(tensors["ids"], tensors["labels"], tensors["logits"])
+        return Predictions(tensors["ids"], tensors["labels"], restored(tensors))
 
 
 def predict(folder: RunFolder, part: Part, name: str, compute: Compute = CPU) -> Predictions:

@@ -8,6 +8,7 @@ from arcal.compute import Compute
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.resized import Resized
+from arcal.evaluation.predictor import Predictor
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
 from arcal.training.scoring import score_run
@@ -45,6 +46,11 @@ class Workload:
     corrupted: CorruptedImages
     shifted: Part | None
     compute: Compute
+    half_precision: bool = False
+
+    def predictor(self, folder: RunFolder) -> Predictor:
+        """What makes and keeps a run's predictions."""
+        return Predictor(folder, self.compute, self.half_precision)
 
     def score(self, folder: RunFolder) -> Robustness:
         """A run's scores of the test images, kept in its folder."""

@@ -39,9 +39,10 @@ _EVERY = (
     *(module.ITEM for module in (*_TABLES, *_FIGURES, methods, headline)),
     headline.FAST,
     tournament.ITEM,
+    tournament.BESIDE_HEADLINE,
 )
 ITEMS: dict[str, Item] = {item.name: item for item in _EVERY}
-BY_NAME = ("headline", "headline-fast", "tournament")
+BY_NAME = ("headline", "headline-fast", "tournament", "headline-augmix")
 """What `all` leaves out: each would take longer than all the rest."""
 
 

@@ -28,13 +28,13 @@ def figure_1(comparison: Comparison) -> Figure:
     levels = comparison.reference.levels
     accuracy_and_confidence(top, levels)
     top.set_ylabel("accuracy, confidence")
-    top.legend(loc="lower right")
+    top.legend()
     top.set_title(comparison.reference.name.title)
     line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
     if levels.variance is not None:
         variance = Mark("variance over the runs", "#009E73", "s")
         line_by_level(bottom, levels.variance[None], variance, "--")
-    bottom.legend(loc="upper right")
+    bottom.legend()
     bottom.set_ylabel("ECE" if levels.variance is None else "ECE, variance")
     level_axis(bottom, comparison.R)
     return figure
@@ -54,7 +54,7 @@ def figure_2(comparison: Comparison) -> Figure:
         accuracy_and_confidence(axes, one.levels)
         if i == 0:
             axes.set_ylabel("accuracy, confidence")
-            axes.legend(loc="lower right")
+            axes.legend()
         axes.set_title(f"({next(letters)}) {one.name.on_lines}")
         level_axis(axes, comparison.R, narrow=columns > 2)
     ece = figure.add_subplot(grid[above, :columns])

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import chain
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import ClassVar, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -135,9 +135,9 @@ def with_gradients(fit: Callable[Given, Fitted]) -> Callable[Given, Fitted]:
     @wraps(fit)
     def with_them(*args: Given.args, **named: Given.kwargs) -> Fitted:
         with torch.inference_mode(False), torch.enable_grad():
-            values: Any = [_usable(value) for value in args]
-            more: Any = {name: _usable(value) for name, value in named.items()}
-            return fit(*values, **more)
+            values = [_usable(value) for value in args]
+            more = {name: _usable(value) for name, value in named.items()}
+            return cast(Callable[..., Fitted], fit)(*values, **more)
 
     return with_them
 

@@ -51,6 +51,7 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
         "facts": {k: v for k, v in model.facts.items() if said.get(k) != v},
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
+        "norm": model.norm,
         "figures": figures(model),
         "overall": {
             "n": over.n,

@@ -1,0 +1,80 @@
+"""What a temperature for each batch of unlabelled inputs is worth, by the size of the batch.
+
+    python -m benchmarks.batch_temperature
+
+Others' ResNet-20; everything is fitted on half of CIFAR-10's test images and shown on some of the
+others, clean and under eight corruptions that nothing was fitted on.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import tyro
+from torch import Tensor
+
+from arcal.auditing import Predictions
+from arcal.calibration import confidence_and_correct, ece
+from arcal.calibration.posthoc import fit_batch_temperature, fit_temperature
+from arcal.calibration.posthoc.by_batch import TemperatureByBatch
+from arcal.compute.memory import keep_memory
+from arcal.data import load
+from arcal.data.corrupted import CorruptedImages
+from arcal.errors import ArcalError
+from arcal.evaluation import predict_part
+from benchmarks.networks import resnet20
+from benchmarks.settings import shared
+
+CORRUPTIONS = (
+    ("gaussian_noise", 2),
+    ("gaussian_noise", 4),
+    ("fog", 4),
+    ("jpeg_compression", 3),
+    ("defocus_blur", 4),
+    ("snow", 3),
+    ("contrast", 4),
+    ("pixelate", 5),
+)
+BATCHES = (10, 25, 50, 100, 400)
+
+
+def table(fit: Predictions, clean: Predictions, shifted: list[Predictions]) -> str:
+    """The ECE on clean inputs and the mean one on shifted inputs, a row for each calibration."""
+    log_p, labels = fit.log_probabilities, fit.labels
+    rows: dict[str, Callable[[Tensor], Tensor]] = {
+        "as it is": lambda log_p: log_p,
+        "one temperature": fit_temperature(log_p, labels),
+    }
+    for shrink in (25, 0):
+        today = fit_batch_temperature(log_p, labels, shrink=shrink)
+        for batch in BATCHES:
+            rows[f"batches of {batch}, shrink {shrink}"] = TemperatureByBatch(today, batch)
+    lines = ["| | ECE, clean | ECE, shifted |", "|---|---|---|"]
+    for name, calibrate in rows.items():
+        eces = [
+            100 * ece(*confidence_and_correct(calibrate(one.log_probabilities).exp(), one.labels))
+            for one in (clean, *shifted)
+        ]
+        lines.append(f"| {name} | {eces[0]:.1f} | {sum(eces[1:]) / len(shifted):.1f} |")
+    return "\n".join(lines)
+
+
+def main(data: str | None = None, weights: Path | None = None, images: int = 2000) -> None:
+    """Predict, fit and print the table; `images` are shown."""
+    keep_memory()
+    torch.set_num_threads(1)
+    test = load(data or str(shared() / "data" / "cifar10")).test
+    model = resnet20(weights or shared() / "models" / "cifar10-resnet20.safetensors").eval()
+    draw = torch.randperm(len(test), generator=torch.Generator().manual_seed(0))
+    fitted, others = draw.chunk(2)
+    fit, shown = (test.subset(test.ids[some.sort().values]) for some in (fitted, others[:images]))
+    parts = [fit, shown, *(CorruptedImages().part(shown, *one) for one in CORRUPTIONS)]
+    first, clean, *shifted = (predict_part([model], part) for part in parts)
+    print(table(first, clean, shifted))
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main)
+    except ArcalError as error:
+        raise SystemExit(f"batch_temperature: {error}") from None
