@@ -116,8 +116,12 @@ def test_an_array_in_a_mapped_file_is_not_read_unless_copied(tmp_path):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        (["cat"], "must be numbers"),
+        (["cat"], "must be numbers, not text"),
+        (torch.ones(1).to_sparse(), "a tensor torch.float32, torch.sparse_coo"),
+        (torch.ones(1).to(torch.complex64), "a tensor torch.complex64"),
         ([[1], [1, 2]], "is no array"),
+        (np.array(["cat"], dtype=object), "must be numbers, not text"),
+        ([torch.ones((), dtype=torch.bfloat16)], "is no array"),
         ([None], "must be numbers"),
         ({"a": 1}, "must be numbers"),
     ],

@@ -148,6 +148,7 @@ def test_bad_input_is_one_line(setting):
     cases = [
         (lambda: levels(tensor([1, math.nan]), torch.arange(2), 2), "NaN"),
         (lambda: levels(tensor([1.0]), torch.arange(1), 2), "1 inputs cannot be cut into 2"),
+        (lambda: levels(torch.rand(3), torch.arange(3), 1.5), "cut into 1.5"),  # pyright: ignore
         (lambda: levels(tensor([3.0, 1.0, 2.0]), torch.arange(2), 2), "give \\(N,\\) of each"),
         (lambda: score(model, batches, "margin", attack=CarliniWagner()), "leave out attack"),
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
@@ -163,7 +164,15 @@ def test_bad_input_is_one_line(setting):
         (lambda: distance(model, x[0, :5]), r"fails on one input of shape \(5,\) \(.*without"),
         (lambda: distance(model, x[0], y=4), "y is 4: the model's classes are 0 to 3"),
         (lambda: distance(model, x[0], y=-1), "y is -1"),
+        (lambda: distance(model, x[0], y=1.5), "y is 1.5"),  # pyright: ignore[reportArgumentType]
     ]
     for act, says in cases:
         with pytest.raises(ArcalError, match=says):
             act()
+
+
+def test_what_holds_tensors_is_compared_as_a_whole():
+    batch = torch.arange(3), torch.rand(3, 4), torch.zeros(3).long()
+    one, other = (score(torch.nn.Identity(), [batch], "margin") for _ in range(2))
+    assert one == one
+    assert one != other

@@ -25,13 +25,16 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
     tensor([0.2500, 0.5000], dtype=torch.float64)
     >>> as_tensor(["cat", "dog"], "labels")
     Traceback (most recent call last):
-    arcal.errors.ArcalError: labels must be numbers, not an array of <U3: pass a tensor, ...
+    arcal.errors.ArcalError: labels must be numbers, not text: pass numbers, ...
     """
     if isinstance(values, Tensor):
+        if values.is_complex() or values.layout != torch.strided:
+            kind = f"{values.dtype}, {values.layout}"
+            raise ArcalError(f"{name} is a tensor {kind}: pass a dense one of real numbers")
         return values
     try:
         array = np.array(values) if copied else np.asarray(values)
-    except ValueError as error:  # rows of different lengths
+    except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or tensors
         raise ArcalError(
             f"{name} is no array ({first_line(error)}): pass a tensor or an array"
         ) from None
@@ -41,6 +44,10 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
         array = array.astype(np.int64)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # numpy's longdouble
         array = array.astype(np.float64)
+    if array.dtype.kind in "US" or any(isinstance(one, str) for one in array.flat[:1]):
+        raise ArcalError(
+            f"{name} must be numbers, not text: pass numbers, such as each name's place in a list"
+        )
     if array.dtype.kind not in "biuf":
         raise ArcalError(
             f"{name} must be numbers, not an array of {array.dtype}: pass a tensor, an array or a "

@@ -17,6 +17,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ Attack = Callable[..., Adversarial]
 some of its inputs calls `rows(model, index)(x[index])`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Robustness:
     """The robustness of N inputs of one data set by one order.
 
@@ -194,8 +195,8 @@ def distance(
                 f"the model fails on one input of shape {shape} ({first_line(error)}): give x in "
                 "the shape that the model takes, without that of a batch"
             ) from error
-    if y is not None and not 0 <= y < Z:
-        raise ArcalError(f"y is {int(y)}: the model's classes are 0 to {Z - 1}")
+    if y is not None and y not in range(Z):
+        raise ArcalError(f"y is {y}: the model's classes are 0 to {Z - 1}")
     if target is None:
         attacked = attack(model, batch, bounds)
     elif "targets" in inspect.signature(attack).parameters:
@@ -319,7 +320,7 @@ def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
     tensor([1, 1, 0, 0])
     """
     N = len(ids)
-    if not 1 <= R <= N:
+    if not isinstance(R, Integral) or not 1 <= R <= N:
         raise ArcalError(f"{N} inputs cannot be cut into {R} levels: choose R from 1 to {N}")
     return rank(robustness, ids) * R // N
 

@@ -37,17 +37,20 @@ def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
     """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, float `(N, Z)`, each row summing to 1.
 
     `labels` is int64 `(N,)` in [0, Z), `epsilon` a number or a tensor `(N,)` in [0, 1].
-    Another epsilon raises `ArcalError`. `smooth_cross_entropy` is the loss with these targets and
-    does not build them.
+    Another epsilon, or what are no class numbers, raises `ArcalError`. `smooth_cross_entropy` is
+    the loss with these targets and does not build them.
 
     >>> soften(torch.tensor([2, 0]), torch.tensor([0.0, 0.3]), Z=3)
     tensor([[0.0000, 0.0000, 1.0000],
             [0.8000, 0.1000, 0.1000]])
     """
+    _check_labels(labels, len(labels))
+    _check_epsilon(epsilon, labels)
     epsilon = torch.as_tensor(epsilon, device=labels.device).unsqueeze(-1)
     if not ((epsilon >= 0) & (epsilon <= 1)).all():  # true for nan
         raise ArcalError("an epsilon is not in [0, 1]: it is the share of a label that is spread")
-    return F.one_hot(labels, Z) * (1 - epsilon) + epsilon / Z
+    _check_classes(labels, Z)
+    return F.one_hot(labels.long(), Z) * (1 - epsilon) + epsilon / Z
 
 
 def soft_label_of(epsilon: Tensor, Z: int) -> Tensor:
@@ -82,8 +85,8 @@ def smooth_cross_entropy(
     number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each class, and the
     mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
-    returns `(N,)`. Another reduction, an epsilon of another shape, or a number outside [0, 1]
-    raises `ArcalError`.
+    returns `(N,)`. Another reduction, an epsilon of another shape, a number outside [0, 1], or, on
+    the CPU, a label that is no class raises `ArcalError`.
 
     >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
@@ -93,11 +96,7 @@ def smooth_cross_entropy(
     """
     _check_reduction(reduction)
     _check_labels(labels, len(logits))
-    if isinstance(epsilon, Tensor) and epsilon.ndim and epsilon.shape != labels.shape:
-        raise ArcalError(
-            f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
-            f"example {tuple(labels.shape)}"
-        )
+    _check_epsilon(epsilon, labels)
     if not isinstance(epsilon, Tensor) and not 0 <= epsilon <= 1:
         raise ArcalError(f"epsilon is {epsilon}: give the share of a label to spread, in [0, 1]")
     labels = labels.long()
@@ -105,7 +104,11 @@ def smooth_cross_entropy(
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
     if weight is not None:
         class_losses = class_losses * weight
-    correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
+    try:
+        correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
+    except RuntimeError:  # torch's own check, which costs nothing more; a GPU has another
+        _check_classes(labels, logits.shape[1])
+        raise
     uniform = epsilon * class_losses.mean(dim=1)
     # Without smoothing a class masked by a logit of -inf must not add 0 x inf = nan.
     smoothed = torch.as_tensor(epsilon, device=uniform.device) > 0
@@ -168,8 +171,8 @@ class AdaptiveLabelSmoothing(nn.Module):
     ):
         super().__init__()
         _check_reduction(reduction)
-        if Z < 2:
-            raise ArcalError(f"Z is {Z}: give the number of classes, at least 2")
+        if not isinstance(Z, Integral) or Z < 2:
+            raise ArcalError(f"Z is {Z!r}: give the number of classes, at least 2")
         if not isinstance(R, Integral) or R < 1:
             raise ArcalError(f"R is {R!r}: give the number of levels, at least 1")
         if update not in ("own", "joint"):
@@ -213,8 +216,8 @@ class AdaptiveLabelSmoothing(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor, ids: TensorLike | None = None) -> Tensor:
         """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`.
 
-        `ids` may be left out when `R = 1`. A wrong shape, an unknown id, or probabilities in the
-        first batch raise `ArcalError`.
+        `ids` may be left out when `R = 1`. A wrong shape, an unknown id, probabilities in the first
+        batch or, on the CPU, a label that is no class raise `ArcalError`.
         """
         if logits.ndim != 2 or logits.shape[1] != self.Z:
             raise ArcalError(
@@ -325,6 +328,23 @@ def _check_labels(labels: Tensor, n: int) -> None:
         raise ArcalError(
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}: give {n} class numbers, "
             "one for each row of logits; of one-hot labels, labels.argmax(dim=1)"
+        )
+
+
+def _check_classes(labels: Tensor, Z: int) -> None:
+    wrong = labels[(labels < 0) | (labels >= Z)]
+    if len(wrong):
+        raise ArcalError(
+            f"a label is {int(wrong[0])}, and the {Z} classes are 0 .. {Z - 1}: number them from "
+            "0, and leave out rows that have no label"
+        )
+
+
+def _check_epsilon(epsilon: Tensor | float, labels: Tensor) -> None:
+    if isinstance(epsilon, Tensor) and epsilon.ndim and epsilon.shape != labels.shape:
+        raise ArcalError(
+            f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
+            f"example {tuple(labels.shape)}"
         )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from arcal.attacks import BoundaryProjection, CarliniWagner
+from arcal.attacks import BoundaryProjection, CarliniWagner, frozen
 from arcal.errors import ArcalError
 
 
@@ -53,6 +53,8 @@ def test_bad_settings_are_one_line(bad):
         (linear(3, 4), torch.zeros(0, 4), "input"),
         (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
         (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
+        ("resnet", torch.rand(5, 4), "the model is str: give a module"),
+        (nn.Identity, torch.rand(5, 4), "the model is the class Identity"),
         (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),
         (lambda x: x / 0, torch.rand(5, 4), "not finite"),
         (lambda x: linear(3, 4)(x).detach(), torch.rand(5, 4), "gradient"),
@@ -83,3 +85,36 @@ def test_half_precision_is_refused_and_double_is_not(attack):
     found = attack(model.double(), x.double())
     assert found.success.all()
     assert found.distance.dtype == torch.float32
+
+
+@pytest.fixture
+def float64_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("attack", [BoundaryProjection(), CarliniWagner(iterations=50)])
+@pytest.mark.parametrize("width", [3, 80])  # few entries are searched from elsewhere as well
+def test_the_default_dtype_changes_nothing(attack, width, request):
+    model, x = linear(4, width), torch.rand(5, width, generator=seeded(31))
+    expected = attack(model, x)
+    request.getfixturevalue("float64_by_default")
+    assert torch.equal(attack(model, x).distance, expected.distance)
+
+
+@pytest.mark.parametrize("attack", [BoundaryProjection(), CarliniWagner(iterations=50)])
+def test_inference_mode_changes_nothing(attack):
+    model, x = linear(4, 80), torch.rand(5, 80, generator=seeded(32))
+    expected = attack(model, x)
+    with torch.inference_mode():
+        made_there = x.clone()
+        assert torch.equal(attack(model, x).distance, expected.distance)
+        assert torch.is_inference_mode_enabled()
+    assert torch.equal(attack(model, made_there).distance, expected.distance)
+
+
+def test_frozen_leaves_gradients_on_or_off():
+    for on in (True, False):
+        with torch.set_grad_enabled(on), frozen(linear(4, 3)):
+            assert torch.is_grad_enabled() is on

@@ -148,6 +148,17 @@ def test_a_module_stays_one_is_folded_and_its_distances_are_the_same_bits(net, x
     assert list(model.parameters()) == list(net.parameters())
 
 
+def test_logits_are_no_finer_than_the_inputs(net, x):
+    for one in (nn.Sequential(net, Double()), lambda x: net(x).double()):
+        assert as_model(one)(x).dtype == torch.float32
+    assert as_model(net.double())(x.double()).dtype == torch.float64
+
+
+class Double(nn.Module):
+    def forward(self, z):
+        return z.double()
+
+
 def test_what_is_a_model_already_is_not_wrapped_again(net):
     model = as_model(net)
     assert as_model(model) is model

@@ -11,7 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions
+from arcal.calibration.posthoc import Calibrated, Temperature
 from arcal.errors import ArcalError
+from arcal.report.audited import figure_names
 from tests.audits import tiny
 from tests.audits.numbers_of_a_page import payload_of
 
@@ -86,6 +88,40 @@ def test_predictions_alone_give_all_but_robustness(tmp_path):
         arcal.audit(predictions, [])
 
 
+def test_predictions_of_several_models_and_classes_that_are_numbers():
+    labels = [0] * 200 + [1] * 100
+    sure, unsure = (as_predictions(logits=[[z, 0.0]] * 300, labels=labels) for z in (3.0, 2.0))
+    audit = arcal.audit({"sure": sure, "unsure": unsure}, classes=range(1, 3))  # pyright: ignore
+    assert audit.classes == ("1", "2")
+    for name, one in (("sure", sure), ("unsure", unsure)):
+        assert audit.figures()[name]["gap"] == arcal.audit(one).figures()["model"]["gap"]
+    with pytest.raises(ArcalError, match="there is no model"):
+        arcal.audit({}, (X, Y))
+
+
+def test_a_calibrated_classifier_has_the_distances_of_its_model():
+    model, part = tiny.Brightness(), tiny.part(40)
+    calibrated = Calibrated(model, Temperature(2.0)).eval()
+    plain, other = (
+        arcal.audit(one, part, attack=QUICK, shift=[], R=2).inputs() for one in (model, calibrated)
+    )
+    plain, other = plain.sort_by("id"), other.sort_by("id")
+    distances = [table["robustness"].to_numpy() for table in (plain, other)]
+    np.testing.assert_allclose(distances[1], distances[0], rtol=1e-3)
+    odds = [
+        np.log(c / (1 - c)) for c in (table["confidence"].to_numpy() for table in (plain, other))
+    ]
+    np.testing.assert_allclose(2 * odds[1], odds[0], rtol=1e-4)
+
+
+def test_a_name_that_two_classes_have_loses_no_figure():
+    predictions = as_predictions(logits=3 * torch.eye(3).repeat(50, 1), labels=[0, 1, 2] * 50)
+    figures = arcal.audit(predictions, classes=["crane", "crane", "cat"]).figures()["model"]
+    for name in ("crane (0)", "crane (1)", "cat"):
+        assert figures[f"class.{name}.n"] == 50
+        assert f"class.{name}.gap" in figure_names(("crane", "crane", "cat"))
+
+
 def test_what_is_written_can_be_read_and_has_no_trace_of_pictures_if_not_wanted(audit, tmp_path):
     page = audit.report(tmp_path / "with")
     assert page == tmp_path / "with" / "index.html"
@@ -124,9 +160,13 @@ def test_weights_count():
     with torch.no_grad():
         right = (model(x).argmax(1) == part.labels).double()
     weights = 1 + 4 * right
-    audit = arcal.audit(model, (x, part.labels), order=None, weights=weights)
     expected = float((weights * right).sum() / weights.sum())
-    assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
+    predictions = as_predictions(logits=model(x), labels=part.labels)
+    for data in ((model, (x, part.labels)), (model, part), (predictions,)):
+        audit = arcal.audit(*data, order=None, weights=weights.tolist())
+        assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
+        with pytest.raises(ArcalError, match="weights must be 100 numbers"):
+            arcal.audit(*data, weights=weights[1:])
 
 
 def test_other_data_and_validation():
@@ -186,12 +226,16 @@ X, Y = torch.rand(40, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torc
         (batches(X, Y + 1), "the label of row 1 is 2, and the 2 classes are 0 .. 1"),
         (batches(X, Y / 2), "labels are whole numbers, and row 1 has 0.5"),
         ([(X, Y[:30])], r"labels have shape \(30,\), and there are 40 inputs"),
-        ([(X, ["a"] * 40)], "labels must be numbers, not an array"),
+        ([(X, ["a"] * 40)], "labels must be numbers, not text"),
         ([(X.numpy(), Y)], "the inputs of a batch are a ndarray: give a tensor"),
         ([(X * torch.nan, Y)], "NaN or infinity"),
+        ((X, Y + 0.5), "labels of data are whole numbers, and row 0 has 0.5"),
+        ((X, ["a"] * 40), "labels of data must be numbers, not text"),
+        ((X, Y[:30]), r"labels of data have shape \(30,\), and there are 40 inputs"),
+        ((X, torch.eye(2)[Y]), "of one-hot rows give argmax"),
     ],
 )
-def test_a_loader_that_does_not_fit_is_one_line(data, line):
+def test_data_that_do_not_fit_are_one_line(data, line):
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
     with pytest.raises(ArcalError, match=line) as error:
         arcal.audit(model, data)
@@ -210,6 +254,7 @@ def test_a_loader_that_does_not_fit_is_one_line(data, line):
         ),
         ((X, Y), {"shift": ["fog-3"]}, "name corruptions by `arcal.auditing.shift_sets"),
         ((X, Y), {"device": "nowhere"}, "device 'nowhere' cannot be used here"),
+        ("photos", {}, "data is a path: give what `arcal.data.load_part` reads"),
     ],
 )
 def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
@@ -217,6 +262,12 @@ def test_an_argument_that_does_not_fit_is_one_line(data, options, line):
     with pytest.raises(ArcalError, match=line) as error:
         arcal.audit(model, data, **options)
     assert "\n" not in str(error.value)
+
+
+def test_what_can_be_read_once_is_for_one_model():
+    models = {"a": tiny.Brightness(), "b": tiny.Brightness()}
+    with pytest.raises(ArcalError, match="can be read once, and there are several"):
+        arcal.audit(models, iter([(X, Y)]), order="margin")
 
 
 def test_the_classes_named_are_those_of_the_model_of_a_loader():

@@ -118,6 +118,11 @@ def test_float32_and_float64_of_the_same_values_agree_to_the_bit():
     assert ece(confidence, correct) == ece(confidence.double(), correct)
 
 
+def test_a_column_of_a_table_is_taken_without_a_warning():
+    confidence = torch.tensor([[0.25, 9.0], [0.75, 9.0]]).double()[:, 0]
+    assert ece(confidence, torch.tensor([False, True])) == 0.25
+
+
 def test_small_cases_by_hand():
     def of(confidence, correct, bins=15):
         return ece(torch.tensor(confidence), torch.tensor(correct), bins)

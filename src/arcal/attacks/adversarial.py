@@ -15,7 +15,7 @@ NEARBY = 1e-3
 """How far from an input its logits are looked at where no attack succeeds, in each number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adversarial:
     """The smallest perturbations an attack found for N inputs.
 

@@ -61,13 +61,16 @@ def check_differentiable(logits: Tensor) -> None:
     if not logits.requires_grad:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "
-            "operations, outside torch.no_grad; --order margin needs none"
+            "operations, outside torch.no_grad; the order margin needs none"
         )
 
 
 def _module(model: Model) -> nn.Module:
     """What has a model's modes and weights; for a callable that is no module, one without any."""
     whole = model.model if isinstance(model, RowwiseModel) else model
+    if isinstance(whole, type) or not callable(whole):
+        what = f"the class {whole.__name__}" if isinstance(whole, type) else type(whole).__name__
+        raise ArcalError(f"the model is {what}: give a module, or a function from inputs to logits")
     return whole if isinstance(whole, nn.Module) else nn.Module()
 
 
@@ -84,7 +87,8 @@ def frozen(model: Model) -> Iterator[None]:
     >>> model.training, model.weight.requires_grad
     (True, True)
     """
-    modules, parameters = list(_module(model).modules()), list(_module(model).parameters())
+    modules = list(_module(model).modules())
+    parameters = [one for one in _module(model).parameters() if not one.is_inference()]
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
     try:
@@ -93,7 +97,8 @@ def frozen(model: Model) -> Iterator[None]:
         for parameter in parameters:
             parameter.requires_grad_(False)
         off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
-        with _whole_float32(), off[0], off[1]:
+        gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # which leaving it switches on
+        with _whole_float32(), torch.inference_mode(False), gradients, off[0], off[1]:
             yield
     finally:
         for module, mode in zip(modules, training, strict=True):

@@ -81,5 +81,6 @@ class Steps:
         waited = self.waited[active] + self.best[active].isfinite()
         self.waited[active] = torch.where(gained, 0, waited)
         beyond = self.beyond[active]
-        changed = (beyond * torch.where(crossed, 0.6, 1.5)).clamp(1e-4, 0.2)
+        factor = torch.where(crossed, 0.6, 1.5).to(beyond)  # by itself of torch's default dtype
+        changed = (beyond * factor).clamp(1e-4, 0.2)
         self.beyond[active] = torch.where(self.deep[active], beyond, changed)

@@ -38,7 +38,7 @@ def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
     numbers = as_tensor(values, name)
     if numbers.shape != (N,):
         shape = tuple(numbers.shape)
-        one_hot = name == "labels" and len(shape) == 2 and shape[0] == N and shape[1] > 1
+        one_hot = name.startswith("labels") and len(shape) == 2 and shape[0] == N and shape[1] > 1
         more = "; of one-hot rows give argmax(axis=1)" if one_hot else ""
         raise ArcalError(
             f"{name} have shape {shape}, and there are {N} inputs: give one for each{more}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
@@ -15,7 +16,8 @@ from arcal.errors import ArcalError
 
 __all__ = ["Classifier", "as_model", "as_predictions", "check_model"]
 
-fx.wrap("logits_of")  # a leaf where a classifier is traced, as `attacks.model.folded` does
+for leaf in ("logits_of", "_no_finer"):  # where a classifier is traced, as `folded` does
+    fx.wrap(leaf)
 
 
 class Classifier(nn.Module):
@@ -33,7 +35,7 @@ class Classifier(nn.Module):
         self.training = classifier.training
 
     def forward(self, x: InputsLike) -> Tensor:
-        return logits_of(_called(self.classifier, x), self.classes)
+        return _no_finer(logits_of(_called(self.classifier, x), self.classes), x)
 
 
 def as_model(classifier: Any, *, classes: int | None = None) -> Model:
@@ -43,7 +45,8 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
     logits, or a `ModelOutput`, dict or tuple with logits; one logit of a binary classifier becomes
     the two logits (0, z), whose softmax has the sigmoid of z as its second entry. Inputs that are a
     dict are given to it as keywords, a tuple as arguments one after another. A program exported for
-    one batch size takes any: batches are filled up with a copy of their last row.
+    one batch size takes any: batches are filled up with a copy of their last row. Logits of float64
+    for inputs of float32, as `Calibrated` returns them, become float32.
 
     A module stays one: `.eval()`, `.to()` and its weights are those of the classifier. `classes`,
     if given, is how many every output must have. What is none of these raises `ArcalError`; what
@@ -71,13 +74,13 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
 
     def model(x: InputsLike) -> Tensor:
         try:
-            return logits_of(_called(classifier, x), classes)
+            return _no_finer(logits_of(_called(classifier, x), classes), x)
         except RuntimeError as error:
             if "requires grad" not in str(error):
                 raise
             raise ArcalError(
                 "the function turns its inputs into numpy, so that there are no gradients: "
-                "compute the logits by torch operations, or rank by --order margin"
+                "compute the logits by torch operations, or rank by the order margin"
             ) from error
 
     return model
@@ -88,3 +91,9 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
     if isinstance(parts, Mapping):
         return classifier(**parts)
     return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
+
+
+def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:
+    """Logits of float64 in float32, unless the inputs are float64 as well: attacks need one."""
+    double = any(part.dtype == torch.float64 for part in Inputs.of(x).named.values())
+    return logits if double or logits.dtype != torch.float64 else logits.float()

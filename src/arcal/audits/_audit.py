@@ -3,7 +3,7 @@
 import json
 import tempfile
 import webbrowser
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
+from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
@@ -239,17 +240,18 @@ def audit(
     """Audit a classifier: how sure it should be, and where it is wrong about that.
 
     `model` is anything that `arcal.auditing.as_model` takes: a module in evaluation mode, or a
-    function from inputs to logits; a mapping from names to several; or `Predictions`, which need no
-    data. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a loader of
-    `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other inputs lie
-    within `bounds`.
+    function from inputs to logits; or `Predictions`, which need no data; or a mapping from names to
+    several of a kind. `data` is a part of `arcal.data`, a pair `(x, y)` of tensors or arrays, a
+    loader of `(x, y)` or `(ids, x, y)`, or a data set for one. Images are floats in [0, 1]; other
+    inputs lie within `bounds`.
 
     `order` is what the robustness levels are cut by: "attack", a distance found by `attack` (by
     default `BoundaryProjection`, 20 to 30 passes each), the rankings "gradient" and "margin", or
-    None for no levels. `shift` are corruptions to show images under, by default a panel of four.
+    None for no levels. `shift` are corruptions to show the images of a part under, by default a
+    panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
-    part or a pair counts. What cannot be audited raises `ArcalError`.
+    part, a pair or predictions counts. What cannot be audited raises `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -259,15 +261,21 @@ def audit(
     >>> len(audit.models[0].levels), audit.inputs().num_rows
     (10, 60)
     """
-    if isinstance(model, Predictions):
+    models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
+    classes = None if classes is None else tuple(map(str, classes))
+    if models and all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
-        model, zeros = without_zeros(model)
-        facts = {"Probabilities": zeros} if zeros else {}
-        one = Audited(name, model, _class_names(classes, model.classes), R=R, facts=facts)
-        return Audit("predictions", (one,))
+        audited = (
+            _from_predictions(title, one, classes, weights, R) for title, one in models.items()
+        )
+        return Audit("predictions", tuple(audited))
+    if not models:
+        raise ArcalError("there is no model: give one, or a mapping from names to several")
     if data is None:
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
+    if isinstance(data, Iterator) and len(models) > 1:
+        raise ArcalError("data can be read once, and there are several models: give a list of it")
     order = None if order == "none" else order  # as the command has it
     examples, loader = _examples(data, "data", bounds, order, classes, weights)
     settings = Settings(
@@ -284,14 +292,13 @@ def audit(
             raise ArcalError(f"{title} is a loader: give a part or a pair (x, y)")
         return replace(examples, name=title)
 
-    models = model if isinstance(model, Mapping) else {name: model}
     jobs = [
         Job(
             name=title,
             model=as_model(one),
             examples=examples,
             loader=loader,
-            classes=None if classes is None else tuple(classes),
+            classes=classes,
             validation=None if validation is None else known(validation, "validation"),
             other=[known(of, title) for title, of in (other or {}).items()],
             settings=settings,
@@ -300,6 +307,20 @@ def audit(
         for title, one in models.items()
     ]
     return Audit.from_jobs(jobs, run_jobs(jobs, progress=progress))
+
+
+def _from_predictions(
+    name: str, predictions: Predictions, classes: Sequence[str] | None, weights: Any, R: int
+) -> Audited:
+    predictions, zeros = without_zeros(predictions)
+    return Audited(
+        name,
+        predictions,
+        _class_names(classes, predictions.classes),
+        weights=None if weights is None else as_weights(weights, len(predictions.ids)),
+        R=R,
+        facts={"Probabilities": zeros} if zeros else {},
+    )
 
 
 def _device(name: str | torch.device) -> torch.device:
@@ -320,15 +341,18 @@ def _examples(
     classes: Sequence[str] | None = None,
     weights: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
+    if isinstance(data, str | Path):
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
     if isinstance(data, Examples):
         return data, ()
     if hasattr(data, "images") and hasattr(data, "fingerprint"):
-        return Examples.from_part(data), ()
+        part = Examples.from_part(data)
+        return part if weights is None else part.weighted(weights), ()
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
-        more = {} if weights is None else {"weights": torch.as_tensor(weights).double()}
-        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds, **more)
+        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
+        examples = examples if weights is None else examples.weighted(weights)
         if order is not None:
             _check_within(x, bounds, name)
         return examples, ()

@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.arrays import bytes_of
+from arcal.arrays import TensorLike, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
+from arcal.auditing.labels import as_whole_numbers
+from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, as_input
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
@@ -93,18 +95,15 @@ class Examples:
         y: Any,
         *,
         name: str = "data",
-        ids: Any = None,
         classes: Sequence[str] | None = None,
         bounds: Bounds = (0.0, 1.0),
         **more: Any,
     ) -> "Examples":
         """Inputs that are in memory: a tensor `(N, ...)`, or a dict or tuple of several."""
         inputs = Inputs.of(x)
-        labels = torch.as_tensor(y)
-        if len(labels) != len(inputs):
-            raise ArcalError(f"{name}: {len(inputs)} inputs but {len(labels)} labels")
-        if not len(labels):
+        if not len(inputs):
             raise ArcalError(f"{name} is empty: there is nothing to audit")
+        labels = as_whole_numbers(y, len(inputs), f"labels of {name}")
         if classes is None:
             classes = tuple(map(str, range(int(labels.max()) + 1)))
         digest = sha256()
@@ -113,14 +112,18 @@ class Examples:
             digest.update(bytes_of(tensor))
         return cls(
             name=name,
-            ids=torch.arange(len(labels)) if ids is None else torch.as_tensor(ids).long(),
-            labels=labels.long(),
+            ids=torch.arange(len(labels)),
+            labels=labels,
             classes=tuple(classes),
             read=lambda i: x[i] if isinstance(x, Tensor) else inputs.rows(i),
             content=digest.hexdigest()[:16],
             bounds=bounds,
             **more,
         )
+
+    def weighted(self, weights: TensorLike) -> "Examples":
+        """The same inputs, which count as much as these numbers `(N,)` say."""
+        return replace(self, weights=as_weights(weights, len(self)))
 
     def digests(self) -> list[bytes]:
         """What tells each input from others: the hash of its file, pixels, row or text."""

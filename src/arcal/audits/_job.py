@@ -174,8 +174,9 @@ def panel_for(
     if given and not fits:
         name = "a loader" if examples is None else examples.name
         raise ArcalError(
-            f"{name} cannot be corrupted: a part of grey or RGB images of at least {SMALLEST} x "
-            f"{SMALLEST} pixels is needed; leave out the corruptions"
+            f"{name} cannot be corrupted: a part of `arcal.data`, such as `InMemory`, of grey or "
+            f"RGB images of at least {SMALLEST} x {SMALLEST} pixels is needed; leave out the "
+            "corruptions"
         )
     return given
 

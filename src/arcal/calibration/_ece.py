@@ -36,7 +36,8 @@ def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tup
 def bin_of(confidence: Tensor, bins: int) -> Tensor:
     """The bin, 0 .. bins-1, of float64 confidences: (k/bins, (k+1)/bins] is bin k, 0 in bin 0."""
     inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
-    return torch.bucketize(confidence, inner_edges, right=False)  # an edge is in the bin below it
+    # an edge is in the bin below it; torch warns of what is not contiguous
+    return torch.bucketize(confidence.contiguous(), inner_edges, right=False)
 
 
 @dataclass(eq=False)

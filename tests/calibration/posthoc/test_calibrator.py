@@ -215,3 +215,18 @@ def test_a_calibrator_without_a_map_says_so():
     log_p, _ = draw(N=4)
     with pytest.raises(NotImplementedError, match="Calibrator does not say how it calibrates"):
         Calibrator()(log_p)
+
+
+@every_kind
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_is_fitted_without_gradients_as_with_them(kind, mode, calibrators):
+    with mode():
+        log_p, labels = draw(N=500)
+        there = POSTHOC[kind](log_p, labels, energy=energy_of(log_p))
+    after = POSTHOC[kind](log_p, labels, energy=energy_of(log_p))
+    for calibrator in (there, after):
+        for one, expected in zip(calibrator.buffers(), calibrators[kind].buffers(), strict=True):
+            assert torch.equal(one, expected)
+    log_p = draw(N=5, seed=1)[0].requires_grad_()
+    (slope,) = torch.autograd.grad(applied(there, log_p)[:, 0].sum(), log_p)
+    assert slope.any()

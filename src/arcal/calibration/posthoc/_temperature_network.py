@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
+from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted, with_gradients
 from arcal.calibration.posthoc.temperature import fit_temperature
 from arcal.errors import ArcalError
 
@@ -95,6 +95,7 @@ def softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros_like(x))
 
 
+@with_gradients
 def fit_network(
     log_p: TensorLike,
     labels: TensorLike,

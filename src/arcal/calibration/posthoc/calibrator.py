@@ -2,9 +2,10 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import chain
-from typing import ClassVar
+from typing import ClassVar, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,9 @@ from torch import Tensor, nn
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.checks import UNNORMALISED, as_classes, as_probabilities
 from arcal.errors import ArcalError
+
+Given = ParamSpec("Given")
+Fitted = TypeVar("Fitted")
 
 FLOATING = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 """What fitted values can be; what is calculated with them is float32 or float64."""
@@ -117,6 +121,32 @@ class Calibrator(nn.Module):
             )
 
 
+def with_gradients(fit: Callable[Given, Fitted]) -> Callable[Given, Fitted]:
+    """A fit that follows gradients wherever it is called, as it may be under `torch.no_grad`.
+
+    >>> @with_gradients
+    ... def fit(log_p):
+    ...     return torch.is_grad_enabled(), log_p.is_inference()
+    >>> with torch.inference_mode():
+    ...     fit(torch.zeros(1, 2))
+    (True, False)
+    """
+
+    @wraps(fit)
+    def with_them(*args: Given.args, **named: Given.kwargs) -> Fitted:
+        with torch.inference_mode(False), torch.enable_grad():
+            values = [_usable(value) for value in args]
+            more = {name: _usable(value) for name, value in named.items()}
+            return cast(Callable[..., Fitted], fit)(*values, **more)
+
+    return with_them
+
+
+def _usable(value: object) -> object:
+    """What a gradient can be taken with: of a tensor of inference mode, a copy."""
+    return value.clone() if isinstance(value, Tensor) and value.is_inference() else value
+
+
 def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Tensor:
     """A fitted value for a buffer: a copy, of floating point and finite, of `ndim` dimensions.
 
@@ -125,11 +155,12 @@ def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Ten
     >>> fitted(2.5, "T", ndim=0)
     tensor(2.5000, dtype=torch.float64)
     """
-    tensor = (
-        value.detach().clone()
-        if isinstance(value, Tensor)
-        else torch.tensor(value, dtype=torch.float64)
-    )
+    with torch.inference_mode(False):  # for gradients that are to flow through the calibrator
+        tensor = (
+            value.detach().clone()
+            if isinstance(value, Tensor)
+            else torch.tensor(value, dtype=torch.float64)
+        )
     if tensor.dtype not in FLOATING or tensor.ndim != ndim or not tensor.numel():
         raise ArcalError(
             f"{name} must be floating-point numbers of {ndim} dimensions, not {tensor.dtype} of "

@@ -7,7 +7,12 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_classes
 from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
-from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
+from arcal.calibration.posthoc.calibrator import (
+    Calibrator,
+    as_log_probabilities,
+    fitted,
+    with_gradients,
+)
 from arcal.errors import ArcalError
 
 LEFT_OUT = 3
@@ -48,6 +53,7 @@ class Dirichlet(Calibrator):
         return f"classes={len(self.b)}"
 
 
+@with_gradients
 def fit_dirichlet(
     log_p: TensorLike, labels: TensorLike, *, strength: float | None = None
 ) -> Dirichlet:

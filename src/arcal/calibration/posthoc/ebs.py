@@ -8,7 +8,13 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.calibrator import Calibrator, as_energy, as_examples, fitted
+from arcal.calibration.posthoc.calibrator import (
+    Calibrator,
+    as_energy,
+    as_examples,
+    fitted,
+    with_gradients,
+)
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
 from arcal.errors import ArcalError
 
@@ -67,6 +73,7 @@ class EnergyScaling(Calibrator):
         return f"T={self.T:.4g}, theta=({self.theta[0]:.4g}, {self.theta[1]:.4g})"
 
 
+@with_gradients
 def fit_ebs(
     log_p: TensorLike,
     labels: TensorLike,

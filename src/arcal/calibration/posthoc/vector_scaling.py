@@ -5,7 +5,12 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
-from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
+from arcal.calibration.posthoc.calibrator import (
+    Calibrator,
+    as_log_probabilities,
+    fitted,
+    with_gradients,
+)
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
@@ -44,6 +49,7 @@ class VectorScaling(Calibrator):
         return f"classes={len(self.w)}"
 
 
+@with_gradients
 def fit_vector(log_p: TensorLike, labels: TensorLike) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 

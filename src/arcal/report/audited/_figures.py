@@ -1,5 +1,6 @@
 """An audit's figures by name: what conditions and JSON readers ask for."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -16,7 +17,8 @@ def figures(model: Audited) -> dict[str, float]:
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier
     level_1 .. level_R (1 is the least robust), least_robust, most_robust, class.NAME,
-    worst_class: each .n, .accuracy, .confidence, .gap, .ece
+    worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
+    as ImageNet's crane, is followed by the class's number: class.crane (134)
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
     distance.median, distance.none_found (the share of inputs)
     other.NAME.auroc_confidence, other.NAME.auroc_entropy
@@ -30,8 +32,8 @@ def figures(model: Audited) -> dict[str, float]:
         flat |= _group(f"level_{r}", level)
     if model.levels:
         flat |= _group("least_robust", model.levels[0]) | _group("most_robust", model.levels[-1])
-    for one in model.by_class:
-        flat |= _group(f"class.{one.name}", one)
+    for name, one in zip(_class_groups(model.classes), model.by_class, strict=True):
+        flat |= _group(name, one)
     if worst := worst_group(model.by_class):
         flat |= _group("worst_class", worst)
     if model.shift is not None:
@@ -66,7 +68,7 @@ def figure_names(
     >>> "least_robust.gap" in figure_names(("cat", "dog"))
     False
     """
-    groups = [f"level_{r}" for r in range(1, levels + 1)] + [f"class.{name}" for name in classes]
+    groups = [f"level_{r}" for r in range(1, levels + 1)] + _class_groups(classes)
     groups += ["worst_class", *(("least_robust", "most_robust") if levels else ())]
     sets = ["shift", *map(_set_name, panel)] if panel else []
     estimates = [*OVERALL]
@@ -85,6 +87,12 @@ def worst_group(groups: Iterable[Group]) -> Group | None:
     """The group whose gap is surely the largest: the one that 0 is farthest from its interval."""
     said = [group for group in groups if not group.few]
     return max(said, key=lambda group: max(group.gap.low, -group.gap.high), default=None)
+
+
+def _class_groups(classes: Sequence[str]) -> list[str]:
+    count = Counter(classes)
+    numbers = (f" ({z})" if count[name] > 1 else "" for z, name in enumerate(classes))
+    return [f"class.{name}{number}" for name, number in zip(classes, numbers, strict=True)]
 
 
 def _set_name(where: EvaluationSet) -> str:
