@@ -21,12 +21,11 @@ def write_calibrated(path: Path, saved: SavedPredictions, calibrator: Calibrator
 
     >>> from arcal.auditing import as_predictions
     >>> from arcal.calibration.posthoc import Temperature
-    >>> two = as_predictions(probabilities=[[0.9, 0.1], [0.5, 0.5]], labels=[0, 0])
-    >>> write_calibrated(Path("a.csv"), SavedPredictions(two, ("cat", "dog")), Temperature(2.0))
+    >>> one = as_predictions(probabilities=[[0.5, 0.5]], labels=[1])
+    >>> write_calibrated(Path("a.csv"), SavedPredictions(one, ("cat", "dog")), Temperature(2.0))
     >>> print(Path("a.csv").read_text().strip())
     "id","predicted","probabilities_cat","probabilities_dog"
-    0,"cat",0.75,0.25
-    1,"cat",0.5,0.5
+    0,"cat",0.5,0.5
     """
     predictions, _ = without_zeros(saved.predictions)
     if calibrator.needs_energy and not predictions.energy.any():
