@@ -1,6 +1,7 @@
 """Text that came with data, without what a terminal or a page would take for an order."""
 
 import unicodedata
+from collections.abc import Sequence
 
 ORDERS = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Control characters, halves of characters, what stands for nothing, and breaks of lines."""
@@ -21,6 +22,15 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_escaped, text))
+
+
+def first_few(names: Sequence[str], most: int = 8) -> str:
+    """The first of many names for a message, with dots where there are more.
+
+    >>> first_few(["cat", "dog", "fox"], most=2)
+    'cat, dog, ...'
+    """
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _escaped(character: str) -> str:

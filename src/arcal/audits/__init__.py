@@ -23,7 +23,6 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import names_of, split_names
 from arcal.audits._open import Reading, open_job, open_predictions
-from arcal.audits._prediction_columns import listed
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import PANEL, Settings
 
@@ -39,7 +38,6 @@ __all__ = [
     "Settings",
     "audit",
     "failures",
-    "listed",
     "names_of",
     "open_job",
     "open_predictions",

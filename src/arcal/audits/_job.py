@@ -17,12 +17,10 @@ from arcal.audits.engine import PROBED, AuditBlocks, ScoreBlocks, from_loader, i
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import SMALLEST
-
-SHOWN = 8
-"""So many names of columns are listed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +72,7 @@ class Job:
         except ArcalError as error:
             if examples.columns is None:
                 raise
-            columns = ", ".join(examples.columns[:SHOWN]) + ", ..." * (
-                len(examples.columns) > SHOWN
-            )
+            columns = first_few(examples.columns)
             raise ArcalError(
                 f"{error}; it was given the {len(examples.columns)} columns {columns}"
             ) from error

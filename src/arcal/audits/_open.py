@@ -15,7 +15,6 @@ from arcal.auditing import Audited, EvaluationSet, without_zeros
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import overlap
-from arcal.audits._prediction_columns import listed
 from arcal.audits._prediction_files import read_predictions
 from arcal.audits.blocks import Settings
 from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_classifier
@@ -24,6 +23,7 @@ from arcal.data import Part, kind_of, load_part, load_table, load_texts
 from arcal.data.listings import Names
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def open_predictions(
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         facts = {"Predictions": Path(path).name}
         if saved.unused:
-            facts["Not used"] = listed(saved.unused)
+            facts["Not used"] = first_few(saved.unused)
         one = Audited(
             name=name,
             predictions=predictions,

@@ -13,12 +13,11 @@ import pyarrow.parquet as pq
 from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_one
 from arcal.data.text_tables import csv_header, with_points
 from arcal.errors import ArcalError, first_line
+from arcal.printable import first_few
 
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
 PREDICTED = ("predicted", "prediction", "pred")
-SHOWN = 8
-"""So many names of columns are listed."""
 
 
 def columns(
@@ -65,7 +64,7 @@ def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str
     'ID'
     """
     if chosen is not None and chosen not in there:
-        raise ArcalError(f"there is no {chosen}, only {listed(there)}: name one of these")
+        raise ArcalError(f"there is no {chosen}, only {first_few(there)}: name one of these")
     several = [
         name for name in there if (name.casefold() in names if chosen is None else name == chosen)
     ]
@@ -77,11 +76,6 @@ def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str
 def belongs(column: str, names: Sequence[str]) -> bool:
     """Whether a column is one of these, or one class of it."""
     return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of the names, and a sign that there are more."""
-    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def _csv(path: Path, weight: str | None) -> pa.Table:

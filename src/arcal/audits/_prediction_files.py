@@ -21,7 +21,6 @@ from arcal.audits._prediction_columns import (
     WEIGHTS,
     belongs,
     columns,
-    listed,
     named,
 )
 from arcal.audits._saved_labels import numbered
@@ -30,6 +29,7 @@ from arcal.data.npz import class_names
 from arcal.data.text_tables import csv_header
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
+from arcal.printable import first_few
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ def _arrays(
 def _saved(
     entries: dict[str, Any], there: Sequence[str], labelled: bool, by_column: bool
 ) -> SavedPredictions:
-    only = listed(there)
+    only = first_few(there)
     outputs = {kind: entries[kind] for kind in OUTPUTS if kind in entries}
     if not outputs:
         remedy = (

@@ -145,7 +145,8 @@ class Calibrate(OnModels):
     def _from_file(
         self, path: Path, formats: tuple[str, ...]
     ) -> "tuple[Predictions, Predictions | None]":
-        from arcal.audits import listed, read_predictions
+        from arcal.audits import read_predictions
+        from arcal.printable import first_few
 
         own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
         for name in self.given(self.calibration, but=own):
@@ -159,7 +160,7 @@ class Calibrate(OnModels):
             )
         saved = read_predictions(path, label=self.data.label, weight=self.data.weight)
         if saved.unused:
-            say(f"arcal: {path}: not used: {listed(saved.unused)}")
+            say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
             say(f"arcal: {path}: {saved.scaled}")
         if saved.weights is not None:

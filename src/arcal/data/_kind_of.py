@@ -11,12 +11,12 @@ from arcal.data.open_columns import READERS, open_columns
 from arcal.data.sources import find_source
 from arcal.data.tables import LABELS as TABLE_LABELS
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 Kind = Literal["images", "table", "texts"]
 ROWS = 1000  # read to tell words from numbers
-SHOWN = 8  # names of columns in a message
 
 
 def kind_of(
@@ -59,7 +59,7 @@ def kind_of(
     what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
     first = "" if kinds or label is not None else "the label with --label, "
     names = data.schema.names
-    listed = ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    listed = first_few(names)
     raise ArcalError(
         f"{data.path} {what} (its columns are {listed}): name {first}the "
         "column of images with --image, that of texts with --text, or those of numbers with "

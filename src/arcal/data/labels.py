@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
@@ -94,8 +95,8 @@ def _by_name(
         return column
     if not either and pc.min(whole).as_py() >= 0 and pc.max(whole).as_py() < len(known):
         raise ArcalError(
-            f"{where(0)}: {name} is a number, and so are the classes ({_some(known)}), in another "
-            "order than 0, 1, 2: save the labels as text, if they are these names"
+            f"{where(0)}: {name} is a number, and so are the classes ({first_few(known)}), in "
+            "another order than 0, 1, 2: save the labels as text, if they are these names"
         )
     return text
 
@@ -128,7 +129,7 @@ def _look_up(column: pa.ChunkedArray, names: Sequence[str], name: str, where: Wh
         row = first(indices.is_null())
         raise ArcalError(
             f"{where(row)}: {name} is {column[row].as_py()!r}, which is none of the "
-            f"{len(names)} classes ({_some(names)}): correct it, or name all classes"
+            f"{len(names)} classes ({first_few(names)}): correct it, or name all classes"
         )
     return indices.to_numpy().astype(np.int64)
 
@@ -181,14 +182,11 @@ def _renumber(
         row = int(np.flatnonzero(renumbered < 0)[0])
         raise ArcalError(
             f"{where(row)}: the class {names[labels[row]]!r} is none of the {len(classes)} classes "
-            f"given ({_some(classes)}): give the data's own names, in the model's order, as classes"
+            f"given ({first_few(classes)}): give the data's own names, in the model's order, as "
+            "classes"
         )
     return renumbered
 
 
 def _plain(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

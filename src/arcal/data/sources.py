@@ -15,6 +15,7 @@ from arcal.data.parquet_files import SHARD
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
 from arcal.files import expanded
+from arcal.printable import first_few
 
 Format = Literal["parquet", "arrow", "csv", "jsonl", "npz", "tar", "cifar", "folder"]
 SUFFIXES: dict[Format, tuple[str, ...]] = {
@@ -244,7 +245,7 @@ def check_one_set(source: Path, part: str, files: tuple[Path, ...]) -> None:
     sets = {NUMBER.sub("", SHARD.sub("", stem)) for stem in stems}
     numbers = [int(shard[1]) for shard in shards if shard]
     totals = {int(shard[2]) for shard in shards if shard}
-    listed = ", ".join(file.name for file in files[:3]) + (", ..." if len(files) > 3 else "")
+    listed = first_few([file.name for file in files], most=3)
     if not numbers:
         numbers = [int(number[0]) for stem in stems if (number := NUMBER.search(stem))]
     if len(sets) > 1 or len(totals) > 1 or (len(files) > 1 and len(numbers) < len(files)):
