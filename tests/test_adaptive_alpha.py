@@ -199,6 +199,9 @@ def test_a_level_without_validation_examples_keeps_its_label():
 def test_what_is_missing_or_unknown_is_said():
     with pytest.raises(ArcalError, match="call begin"):
         AdaptiveLabelSmoothing(4, alpha="auto").update(torch.tensor([0.5]), torch.tensor([True]))
+    for length in ((5, 9), (5, -1)):
+        with pytest.raises(ArcalError, match="epochs with the full learning rate"):
+            AdaptiveLabelSmoothing(4, alpha="auto").begin(*length)
     with pytest.raises(ArcalError, match="update is 'all'"):
         AdaptiveLabelSmoothing(4, update="all")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ArcalError, match="alpha is fast"):

@@ -238,8 +238,14 @@ class AdaptiveLabelSmoothing(nn.Module):
     def begin(self, epochs: int, full_rate: int) -> None:
         """Set the number of epochs, and how many of them have the full learning rate.
 
-        Only alpha "auto" needs it, before the first `update`.
+        Only alpha "auto" needs it, before the first `update`. More epochs at the full rate than
+        there are, or fewer than none, raise `ArcalError`.
         """
+        if not 0 <= full_rate <= epochs:
+            raise ArcalError(
+                f"{full_rate} of {epochs} epochs with the full learning rate: give the number of "
+                "epochs, and how many of them come before the learning rate first falls"
+            )
         self.length = epochs, full_rate
 
     @torch.no_grad()

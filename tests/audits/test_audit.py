@@ -181,6 +181,8 @@ def test_other_data_and_validation():
     assert one.posthoc.fitted_on == 120
     assert one.posthoc.shown_on == 120
     assert audit.figures()["model"]["other.noise.auroc_confidence"] > 0.9
+    with pytest.raises(ArcalError, match="other is a list: give a mapping from names"):
+        arcal.audit(model, part, order=None, other=[grey])  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

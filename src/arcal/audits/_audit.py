@@ -276,6 +276,10 @@ def audit(
         raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, Iterator) and len(models) > 1:
         raise ArcalError("data can be read once, and there are several models: give a list of it")
+    if not isinstance(other or {}, Mapping):
+        raise ArcalError(
+            f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
+        )
     order = None if order == "none" else order  # as the command has it
     examples, loader = _examples(data, "data", bounds, order, classes, weights)
     settings = Settings(
