@@ -149,7 +149,7 @@ ONE = torch.ones(1)
             r"scores_in must be real numbers of shape \(N,\), not .*2, 3",
         ),
         (lambda: auroc(ONE, torch.tensor(1.0)), "scores_out must be real numbers of shape"),
-        (lambda: auroc(ONE, torch.tensor([1j])), "scores_out must be real"),
+        (lambda: auroc(ONE, torch.tensor([1j])), "scores_out is .* of real numbers"),
         (lambda: entropy(torch.zeros(3)), "shape"),
         (lambda: entropy(torch.zeros(1, 3)), "pass a log-softmax"),
         (lambda: entropy(torch.full((1, 2), 0.5)), "pass a log-softmax"),

@@ -20,7 +20,9 @@ from tests.audits import tiny
 from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
-NEED_A_MODEL = [*SHARED, *(one.name for one in fields(AnalysisFlags))]
+COLUMNS = {"label", "weight"}
+"""Flags of data that files of predictions have as well."""
+NEED_A_MODEL = [*sorted({*SHARED} - COLUMNS), *(one.name for one in fields(AnalysisFlags))]
 
 
 def typed(name):

@@ -98,10 +98,10 @@ def written(monkeypatch):
 
     written, save = Written(), scoring.save_scores
 
-    def saved(path, *rest):
+    def saved(path, *rest, **how):
         if len(written) >= written.limit:
             raise OSError("disk full")
-        save(path, *rest)
+        save(path, *rest, **how)
         written.append(path)
 
     monkeypatch.setattr(scoring, "save_scores", saved)

@@ -95,5 +95,9 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
 
 def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:
     """Logits of float64 in float32, unless the inputs are float64 as well: attacks need one."""
-    double = any(part.dtype == torch.float64 for part in Inputs.of(x).named.values())
+    parts = x.parts if isinstance(x, Inputs) else x  # not looked at more: it may be traced
+    if isinstance(parts, Tensor):
+        parts = (parts,)
+    tensors = parts.values() if isinstance(parts, Mapping) else parts
+    double = any(part.dtype == torch.float64 for part in tensors)
     return logits if double or logits.dtype != torch.float64 else logits.float()
