@@ -82,9 +82,8 @@ STARTED = []
 def _end_all():
     yield
     while STARTED:
-        process = STARTED.pop()
-        process.kill()
-        process.communicate()
+        with STARTED.pop() as process:
+            process.kill()
 
 
 def start(name, folder, *more):
