@@ -54,8 +54,8 @@ class Evaluate:
     """What ranks the test set, for the variance by level and, in a report, for all figures by
     level: gradient, attack, margin, confidence or random."""
     half_precision: Annotated[bool, flag()] = False
-    """Keep logits in half precision, which takes half the space in the run folders: predicted
-    classes stay the same, and figures agree to about four digits."""
+    """Keep logits in half precision, which takes half the space in the run folders: a network's
+    predicted classes stay the same, and figures agree to about four digits."""
     table: Annotated[Path | None, flag("FILE")] = None
     """File for every figure, with a row for each run, set, type, intensity and measure; by default
     evaluation.parquet, which a report puts into its own folder."""
