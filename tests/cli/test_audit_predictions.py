@@ -142,3 +142,14 @@ def test_predictions_of_other_classes_are_not_calibrated(here):
     assert (
         "has 3 classes and two.npz 2" in arcal("calibrate", "two.npz", "--apply", "three.npz").line
     )
+
+
+def test_predictions_in_another_order_of_classes_are_not_calibrated(here):
+    p = np.random.default_rng(0).uniform(size=60)
+    table = pa.table({"probability_cat": p, "probability_dog": 1 - p})
+    labels = pa.array(["cat" if one > 0.4 else "dog" for one in p])
+    csv.write_csv(table.append_column("label", labels), "jan.csv")
+    csv.write_csv(table.select([1, 0]), "feb.csv")
+    line = arcal("calibrate", "jan.csv", "--apply", "feb.csv").line
+    assert "has the classes dog, cat, and jan.csv cat, dog" in line
+    assert not Path("calibrated").exists()

@@ -118,7 +118,7 @@ class Calibrate(OnModels):
         applied = None if output.apply is None else _read_unlabelled(output.apply)
         job = None
         if data is None:
-            predictions, unlabelled = self._from_file(Path(models[0]), formats)
+            predictions, unlabelled = self._from_file(Path(models[0]), formats, applied)
         else:
             job, predictions, unlabelled = self._from_model(models[0], data)
         if applied is not None and applied.predictions.classes != predictions.classes:
@@ -143,7 +143,7 @@ class Calibrate(OnModels):
             say(f"written: {path}")
 
     def _from_file(
-        self, path: Path, formats: tuple[str, ...]
+        self, path: Path, formats: tuple[str, ...], applied: "SavedPredictions | None"
     ) -> "tuple[Predictions, Predictions | None]":
         from arcal.audits import read_predictions
         from arcal.printable import first_few
@@ -159,6 +159,13 @@ class Calibrate(OnModels):
                 "calibrator is written anyway)"
             )
         saved = read_predictions(path, label=self.data.label, weight=self.data.weight)
+        numbered = tuple(map(str, range(saved.predictions.classes)))  # of a file without names
+        named = {saved.classes, *([] if applied is None else [applied.classes])}
+        if applied is not None and len(named) > 1 and numbered not in named:
+            raise ArcalError(
+                f"--apply {self.output.apply} has the classes {first_few(applied.classes)}, "
+                f"and {path} {first_few(saved.classes)}: give the same, in the same order"
+            )
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
