@@ -6,8 +6,9 @@ prediction, see where the model is miscalibrated, and train better calibrated mo
 Robustness", NeurIPS 2021).
 
 This file is the table of contents; what it names is imported when it is first used, since torch
-takes seconds. All but `audit` works on tensors and knows nothing about data sets, run folders or
-the command line: for those see `arcal.data`, `arcal.training` and `arcal.evaluation`.
+takes seconds. All but `audit` and `calibrate` works on tensors and knows nothing about data sets,
+run folders or the command line: for those see `arcal.data`, `arcal.training` and
+`arcal.evaluation`.
 
 Is a classifier more over-confident where it is less robust? From the confidences, the robustness
 and the correctness of its predictions:
@@ -30,8 +31,8 @@ from arcal._version import __version__
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
-    # Any classifier, any data: where is it wrong about how sure it is?
-    from arcal.audits import Audit, audit  # isort: skip
+    # Any classifier, any data: where is it wrong about how sure it is, and how to mend it
+    from arcal.audits import Audit, Calibration, audit, calibrate  # isort: skip
 
     # Section 4: label smoothing by adversarial robustness
     from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy, soften  # isort: skip
@@ -63,6 +64,7 @@ __all__ = [
     "Audit",
     "BoundaryProjection",
     "ByLevel",
+    "Calibration",
     "CarliniWagner",
     "Reliability",
     "Robustness",
@@ -72,6 +74,7 @@ __all__ = [
     "average",
     "brier",
     "by_level",
+    "calibrate",
     "churn",
     "confidence_and_correct",
     "distance",
@@ -91,7 +94,7 @@ __all__ = [
 _ROOM_OF = {
     name: room
     for room, names in {
-        "audits": "Audit audit",
+        "audits": "Audit Calibration audit calibrate",
         "smoothing": "AdaptiveLabelSmoothing smooth_cross_entropy soften",
         "attacks": "Adversarial BoundaryProjection CarliniWagner margin",
         "robustness": "Robustness distance levels mean_rank rank score",

@@ -1,6 +1,8 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
 _audit         `arcal.audit`, and the value it returns
+_calibrate     `arcal.calibrate`, the same
+_given         what these two are given
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again
@@ -15,6 +17,7 @@ _open          and opened
 """
 
 from arcal.audits._audit import FILES, Audit, audit
+from arcal.audits._calibrate import CALIBRATION_FILES, Calibration, calibrate, calibration_of
 from arcal.audits._calibrated_file import write_calibrated
 from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
@@ -27,9 +30,11 @@ from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import PANEL, Settings
 
 __all__ = [
+    "CALIBRATION_FILES",
     "FILES",
     "PANEL",
     "Audit",
+    "Calibration",
     "Condition",
     "Examples",
     "Job",
@@ -37,6 +42,8 @@ __all__ = [
     "SavedPredictions",
     "Settings",
     "audit",
+    "calibrate",
+    "calibration_of",
     "failures",
     "names_of",
     "open_job",

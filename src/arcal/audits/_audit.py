@@ -3,31 +3,27 @@
 import json
 import tempfile
 import webbrowser
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from arcal._version import __version__
-from arcal.arrays import as_tensor
-from arcal.attacks import BoundaryProjection, Bounds, Inputs, InputsLike
-from arcal.attacks.bounds import checked_bounds
+from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, without_zeros
 from arcal.audits._examples import Examples
+from arcal.audits._given import examples_or_loader, usable_device
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
     Shown,
@@ -272,8 +268,6 @@ def audit(
         return Audit("predictions", tuple(audited))
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
-    if data is None:
-        raise ArcalError("data is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, Iterator) and len(models) > 1:
         raise ArcalError("data can be read once, and there are several models: give a list of it")
     if not isinstance(other or {}, Mapping):
@@ -281,17 +275,17 @@ def audit(
             f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
         )
     order = None if order == "none" else order  # as the command has it
-    examples, loader = _examples(data, "data", bounds, order, classes, weights)
+    examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights)
     settings = Settings(
         order=order,
         attack=attack or BoundaryProjection(),
         bounds=bounds if examples is None else examples.bounds,
         panel=panel_for(shift, examples),
-        device=_device(device),
+        device=usable_device(device),
     )
 
     def known(more: Any, title: str) -> Examples:
-        examples, _ = _examples(more, title, bounds, order)
+        examples, _ = examples_or_loader(more, title, bounds, order)
         if examples is None:
             raise ArcalError(f"{title} is a loader: give a part or a pair (x, y)")
         return replace(examples, name=title)
@@ -325,57 +319,6 @@ def _from_predictions(
         R=R,
         facts={"Probabilities": zeros} if zeros else {},
     )
-
-
-def _device(name: str | torch.device) -> torch.device:
-    try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError) as error:  # the first is torch's without CUDA
-        raise ArcalError(
-            f"device {str(name)!r} cannot be used here ({first_line(error)}): leave it out for "
-            "the CPU"
-        ) from error
-
-
-def _examples(
-    data: Any,
-    name: str,
-    bounds: Bounds,
-    order: str | None,
-    classes: Sequence[str] | None = None,
-    weights: Any = None,
-) -> tuple[Examples | None, Iterable[Any]]:
-    if isinstance(data, str | Path):
-        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
-    if isinstance(data, Examples):
-        return data, ()
-    if hasattr(data, "images") and hasattr(data, "fingerprint"):
-        part = Examples.from_part(data)
-        return part if weights is None else part.weighted(weights), ()
-    if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
-        x, y = data
-        x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
-        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
-        examples = examples if weights is None else examples.weighted(weights)
-        if order is not None:
-            _check_within(x, bounds, name)
-        return examples, ()
-    if weights is not None:
-        raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")
-    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
-        data = DataLoader(data, batch_size=100)
-    return None, data
-
-
-def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
-    """Refuse inputs outside their bounds, all of them before the first is attacked or ranked."""
-    inputs = Inputs.of(x)
-    perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
-    if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
-        try:
-            checked_bounds(perturbed, bounds)
-        except ArcalError as error:
-            raise ArcalError(f"{name}: {error}") from None
 
 
 def _class_names(classes: Sequence[str] | None, Z: int) -> tuple[str, ...]:

@@ -82,8 +82,7 @@ def export_calibrated(
     network = onnx_network(classifier.model)
     if network is not None and set(formats) != {"onnx"}:
         raise ArcalError(
-            "what comes from a .onnx file is exported as onnx only: leave the other formats out; "
-            "the calibrator is written"
+            "what comes from a .onnx file is exported as onnx only: leave the other formats out"
         )
     for inner in classifier.modules():  # an exported program inside refuses `.eval()`
         inner.training = False
@@ -94,8 +93,8 @@ def export_calibrated(
         module, x = _OfTokens(classifier), {name: ids.cpu() for name, ids in x.items()}
         if other := x.keys() - signature(module.forward).parameters.keys():
             raise ArcalError(
-                f"the tokenizer gives {min(other)}, which no program here takes: leave --export "
-                "out; the calibrator is written"
+                f"the tokenizer gives {min(other)}, which no program here takes: the model cannot "
+                "be exported"
             )
     with torch.no_grad():
         expected = _called(module, x).exp()
@@ -233,7 +232,7 @@ def _exporting(how: str) -> Iterator[None]:
         reason = lines[0].strip() if lines else type(error).__name__
         raise ArcalError(
             f"the model cannot be exported {how} ({type(error).__name__}: {reason[:200]}): leave "
-            "the format out; the calibrator is written without it"
+            "the format out"
         ) from error
 
 

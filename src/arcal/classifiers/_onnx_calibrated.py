@@ -21,10 +21,7 @@ def onnx_network(model: nn.Module) -> OnnxNetwork | None:
     inner = model.classifier if isinstance(model, Classifier) else model
     if not isinstance(inner, OnnxNetwork) or inner.taken.binary:
         what = "a single logit" if isinstance(inner, OnnxNetwork) else "its own normalisation"
-        raise ArcalError(
-            f"a .onnx file with {what} cannot be exported: leave --export out; the calibrator is "
-            "written"
-        )
+        raise ArcalError(f"a .onnx file with {what} cannot be exported")
     return inner
 
 

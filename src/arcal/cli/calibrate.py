@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal._version import __version__
 from arcal.cli.model_and_data import (
     OF_PREDICTIONS,
     DataFlags,
@@ -24,19 +23,19 @@ from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
     from arcal.auditing import Choice, Predictions
-    from arcal.audits import Examples, Job, SavedPredictions
-    from arcal.calibration.posthoc import Today
+    from arcal.audits import Calibration, Examples, Job, SavedPredictions
 
 
 UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
-FILES = (
-    "calibration.json",
-    "calibrator.safetensors",
-    "unlabelled.safetensors",
+EXPORTED = (
     "calibrated.safetensors",
+    "calibrated.pt2",
+    "calibrated.onnx",
+    "calibrated.csv",
+    "calibrated.parquet",
 )
-UNMARKED = ("calibrated.pt2", "calibrated.onnx", "calibrated.csv", "calibrated.parquet")
-"""Files that do not say who wrote them: they are arcal's if its figures are beside them."""
+"""What may be beside the files of `Calibration.save`. Only the first says who wrote it: the others
+are arcal's if its figures are beside them."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +95,10 @@ class Calibrate(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
-        from arcal.auditing import choose_calibrator, without_zeros
-        from arcal.audits import split_names
+        from arcal.audits import calibration_of, split_names
         from arcal.calibration.posthoc import check_posthoc
         from arcal.console import bar
+        from arcal.report.calibrations import print_choice
 
         output, how = self.output, self.calibration
         for name in how.calibrators:
@@ -126,19 +125,29 @@ class Calibrate(OnModels):
                 f"--apply {output.apply} has {applied.predictions.classes} classes and "
                 f"{' '.join(self.what)} {predictions.classes}: give the same"
             )
-        predictions, line = without_zeros(predictions)
-        if line:
-            say(f"arcal: {line}")
-        names = how.calibrators or None
+        conditions = self._conditions()
         with bar("fitting", "calibrators") as progress:
-            choice = choose_calibrator(predictions, names=names, progress=progress)
-        today = None
-        if unlabelled is not None:
-            today = self._today(predictions, without_zeros(unlabelled)[0])
-        written = self._write(choice, job, formats, today)
-        self._print(choice, today)
+            calibration = calibration_of(
+                predictions,
+                unlabelled,
+                names=how.calibrators or None,
+                of=" ".join(self.what),
+                facts=({} if job is None else dict(job.facts)) | conditions,
+                conditions=list(conditions.values()),
+                model=None if job is None else job.model,
+                progress=progress,
+            )
+        for line in calibration.doubts:
+            say(f"arcal: {line}")
+        written = self._write(calibration, job, formats)
+        if output.json:
+            print_json(calibration.figures())
+        else:
+            print_choice(calibration.choice)
+            for line in calibration.sentences():
+                print(wrapped(line))
         if applied is not None:
-            written += self._applied(choice, applied)
+            written += self._applied(calibration.choice, applied)
         for path in written:
             say(f"written: {path}")
 
@@ -208,55 +217,22 @@ class Calibrate(OnModels):
         say_doubt(job, predictions.predicted, predictions.labels)
         return job, predictions, more[0] if more else None
 
-    def _today(self, predictions: "Predictions", unlabelled: "Predictions") -> "Today | None":
-        """What the unlabelled inputs say, all of them as one batch."""
-        from arcal.calibration.posthoc import fit_batch_temperature
-
-        try:
-            batch = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
-        except ArcalError as error:
-            say(f"arcal: nothing is said of --unlabelled {self.calibration.unlabelled}: {error}")
-            return None
-        return batch.estimate(unlabelled.log_probabilities)
-
     def _write(
-        self,
-        choice: "Choice",
-        job: "Job | None",
-        formats: tuple[str, ...],
-        today: "Today | None",
+        self, calibration: "Calibration", job: "Job | None", formats: tuple[str, ...]
     ) -> list[Path]:
         """The calibrator first, so that it is there if the model cannot be exported."""
-        from arcal.calibration.posthoc import Temperature
-        from arcal.files import write_json
-        from arcal.report.calibrations import choice_json
-        from arcal.store import save_calibrator
-
         out = self.output.out
-        for name in (*FILES, *UNMARKED):  # of an earlier calibration: none may be taken for this
+        for name in EXPORTED:  # of an earlier calibration: none may be taken for this
             (out / name).unlink(missing_ok=True)
-        about = ({} if job is None else dict(job.facts)) | self._conditions()
-        facts = {
-            "arcal": __version__,
-            "of": " ".join(self.what),
-            "facts": about,
-            **choice_json(choice),
-        }
-        if today is not None:
-            facts["unlabelled"] = vars(today)
-        written = [out / "calibration.json"]
-        write_json(written[0], facts)
-        if today is not None:
-            written.append(out / "unlabelled.safetensors")
-            save_calibrator(Temperature(today.T), written[-1])
-        if choice.calibrator is None:
-            if formats:
+        written = calibration.save(out)
+        if job is not None and formats:
+            if calibration.choice.calibrator is None:
                 say("arcal: nothing is exported: the model stays as it is")
-        else:
-            written.append(out / "calibrator.safetensors")
-            save_calibrator(choice.calibrator, written[-1])
-            if job is not None and formats:
-                written += _export(job, choice, out, formats)
+            else:
+                try:
+                    written += _export(job, calibration, out, formats)
+                except ArcalError as error:
+                    raise ArcalError(f"{error}; the calibrator is written") from error
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
 
@@ -285,20 +261,6 @@ class Calibrate(OnModels):
             )
         return conditions
 
-    def _print(self, choice: "Choice", today: "Today | None") -> None:
-        from arcal.report.calibrations import choice_json, print_choice, sentences, today_sentences
-
-        if self.output.json:
-            more = {} if today is None else {"unlabelled": vars(today)}
-            print_json(choice_json(choice) | more)
-            return
-        print_choice(choice)
-        lines = sentences(choice) + list(self._conditions().values())
-        if today is not None:
-            lines += today_sentences(today, choice.before.accuracy.value)
-        for line in lines:
-            print(wrapped(line))
-
 
 def _formats(words: tuple[str, ...], model: str) -> tuple[str, ...]:
     """The formats that these words name; refused are those that the model cannot have."""
@@ -319,9 +281,11 @@ def _formats(words: tuple[str, ...], model: str) -> tuple[str, ...]:
 
 def _check_out(out: Path) -> None:
     """Refuse a folder that cannot be written, or that has files of these names from elsewhere."""
-    check_folder(out, FILES)
-    if not (out / FILES[0]).exists():
-        check_folder(out, UNMARKED)
+    from arcal.audits import CALIBRATION_FILES
+
+    check_folder(out, (*CALIBRATION_FILES, EXPORTED[0]))
+    if not (out / CALIBRATION_FILES[0]).exists():
+        check_folder(out, EXPORTED)
 
 
 def _read_unlabelled(path: Path) -> "SavedPredictions":
@@ -337,23 +301,21 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
         return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
-def _export(job: "Job", choice: "Choice", out: Path, formats: tuple[str, ...]) -> list[Path]:
+def _export(
+    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
+) -> list[Path]:
     from torch import nn
 
-    from arcal.calibration.posthoc import Calibrated
     from arcal.classifiers import export_calibrated
 
     examples = job.examples
     assert examples is not None
-    assert choice.calibrator is not None
     if not isinstance(job.model, nn.Module):
         raise ArcalError(
-            f"{job.name} is a function, and --export is of a torch module: leave it out; the "
-            "calibrator is written"
+            f"{job.name} is a function, and --export is of a torch module: leave it out"
         )
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     numbers = tuple(map(str, range(len(examples.classes))))
     names = job.classes or (() if examples.classes == numbers else examples.classes)
-    calibrated = Calibrated(job.model, choice.calibrator)
-    return export_calibrated(calibrated, x, out, formats, class_names=names)
+    return export_calibrated(calibration.classifier, x, out, formats, class_names=names)

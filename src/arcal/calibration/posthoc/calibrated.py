@@ -1,6 +1,7 @@
 """A classifier and its calibrator as one module."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -11,10 +12,11 @@ from arcal.errors import ArcalError
 class Calibrated(nn.Module):
     """Images in, calibrated log-probabilities out: q = c(log softmax f(x)).
 
-    A logarithm of probabilities serves as logits, so this is a classifier like `model`, which takes
-    `x` `(N, ...)` and returns logits `(N, Z)`. It returns the calibrator's dtype, float64 as
-    fitted, so that confident probabilities do not all become 1; `.to(torch.float32)` makes both
-    modules float32, which is what an attack wants of float32 images.
+    A logarithm of probabilities serves as logits, so this is a classifier like `model`, a module or
+    a function, which takes `x` `(N, ...)` and returns logits `(N, Z)`. It returns the calibrator's
+    dtype, float64 as fitted, so that confident probabilities do not all become 1;
+    `.to(torch.float32)` makes both modules float32, which is what an attack wants of float32
+    images.
 
     `torch.export.export` exports it as one program, which needs no arcal to run:
 
@@ -31,7 +33,7 @@ class Calibrated(nn.Module):
     tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
 
-    def __init__(self, model: nn.Module, calibrator: Calibrator):
+    def __init__(self, model: nn.Module | Callable[[Any], Tensor], calibrator: Calibrator):
         super().__init__()
         self.model, self.calibrator = model, calibrator
 

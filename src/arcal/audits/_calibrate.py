@@ -1,0 +1,263 @@
+"""`arcal.calibrate`: a classifier and labelled data in, the same classifier calibrated out."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from arcal._version import __version__
+from arcal.attacks import Inputs, Model
+from arcal.auditing import (
+    Choice,
+    Predictions,
+    as_model,
+    as_predictions,
+    choose_calibrator,
+    without_zeros,
+)
+from arcal.audits._given import examples_or_loader, usable_device
+from arcal.audits._job import Job
+from arcal.audits.blocks import Settings, joined
+from arcal.calibration.posthoc import (
+    Calibrated,
+    Calibrator,
+    Temperature,
+    Today,
+    check_posthoc,
+    fit_batch_temperature,
+)
+from arcal.errors import ArcalError
+from arcal.files import check_replaceable, write_json
+from arcal.report.audited import suspicion
+from arcal.report.calibrations import choice_json, print_choice, sentences, today_sentences
+from arcal.store import save_calibrator
+
+CALIBRATION_FILES = ("calibration.json", "calibrator.safetensors", "unlabelled.safetensors")
+"""What `Calibration.save` writes."""
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    """What `arcal.calibrate` found: every calibrator that was tried, and the one to take.
+
+    `choice` has the figures of each, with intervals, and the calibrator that was picked. `model`
+    is the classifier, None where there are only predictions. `today` is what was estimated of
+    unlabelled inputs, if there were any. `of` names the model and `facts` are more to know of it.
+    `doubts` are what to mend before anything else is believed, and `conditions` what every figure
+    is of where it is not the plain data; mostly both are empty.
+
+    >>> import arcal
+    >>> _ = torch.manual_seed(0)
+    >>> x = torch.randn(400, 2)
+    >>> y = (x[:, 0] + torch.randn(400) > 0).long()
+    >>> sure = torch.nn.Linear(2, 2).eval()
+    >>> _ = sure.weight.data.copy_(torch.tensor([[-5.0, 0.0], [5.0, 0.0]]))
+    >>> calibration = arcal.calibrate(sure, (x, y), calibrators=["temperature"])
+    >>> calibration
+    <Calibration: temperature picked of 1; 400 inputs>
+    >>> calibration.choice.picked, calibration.classifier.probabilities(x).shape
+    ('temperature', torch.Size([400, 2]))
+    """
+
+    choice: Choice
+    model: Model | None = None
+    today: Today | None = None
+    of: str = "model"
+    facts: Mapping[str, str] = field(default_factory=dict)
+    doubts: Sequence[str] = ()
+    conditions: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        tried, picked = len(self.choice.candidates), self.choice.picked or "none"
+        return f"<Calibration: {picked} picked of {tried}; {self.choice.inputs:,} inputs>"
+
+    @property
+    def calibrator(self) -> Calibrator:
+        """The calibrator that was picked, fitted on all inputs; T = 1 if the model stays as it is.
+
+        It takes and returns log-probabilities `(N, Z)`.
+        """
+        return self.choice.calibrator or Temperature(1.0)
+
+    @property
+    def classifier(self) -> Calibrated:
+        """The model with this calibrator inside: inputs in, log-probabilities `(N, Z)` out.
+
+        `.probabilities(x)` are their exponentials. Predictions have no model, and raise
+        `ArcalError`.
+        """
+        if self.model is None:
+            raise ArcalError("there is no model, only its predictions: call `calibrator` on others")
+        return Calibrated(self.model, self.calibrator)
+
+    def summary(self) -> str:
+        """The table of calibrators, what was picked and why, and what the unlabelled inputs say."""
+        console = Console(file=StringIO(), width=80, force_terminal=False)
+        with console.capture() as table:
+            print_choice(self.choice, console)
+        return "\n".join([*self.doubts, table.get().strip("\n"), "", *self.sentences()])
+
+    def sentences(self) -> list[str]:
+        """The summary without its table."""
+        lines = [*sentences(self.choice), *self.conditions]
+        if self.today is not None:
+            lines += today_sentences(self.today, self.choice.before.accuracy.value)
+        return lines
+
+    def figures(self) -> dict[str, Any]:
+        """Every figure as JSON values."""
+        more = {} if self.today is None else {"unlabelled": vars(self.today)}
+        return choice_json(self.choice) | more
+
+    def save(self, out: Path | str) -> list[Path]:
+        """Write the figures, the picked calibrator if there is one, and the unlabelled inputs' own.
+
+        They are `calibration.json`, `calibrator.safetensors` and `unlabelled.safetensors` in the
+        folder `out`; those of an earlier calibration are removed. Returns what was written.
+        `arcal.store.load_calibrator` reads the calibrators.
+        """
+        paths = [Path(out, name) for name in CALIBRATION_FILES]
+        for path in paths:
+            check_replaceable(path)
+        for path in paths:
+            path.unlink(missing_ok=True)
+        figures, calibrator, unlabelled = paths
+        about = {"arcal": __version__, "of": self.of, "facts": dict(self.facts)}
+        write_json(figures, about | self.figures())
+        if self.today is not None:
+            save_calibrator(Temperature(self.today.T), unlabelled)
+        if self.choice.calibrator is not None:
+            save_calibrator(self.choice.calibrator, calibrator)
+        return [path for path in (figures, unlabelled, calibrator) if path.exists()]
+
+
+def calibrate(
+    model: Any,
+    data: Any = None,
+    *,
+    name: str = "model",
+    calibrators: Sequence[str] | None = None,
+    unlabelled: Any = None,
+    classes: Sequence[str] | None = None,
+    device: str | torch.device = "cpu",
+    progress: Progress = lambda done, total: None,
+) -> Calibration:
+    """Calibrate a classifier: try calibrators by cross-validation, and pick the best safe one.
+
+    `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
+    inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
+    or `Predictions` and no data. The weights of data do not count.
+
+    `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
+    calibration only up to 30 classes. One is picked of those that keep every prediction and lower
+    the log-loss beyond chance: the simplest that is not shown to be worse than the best. If there
+    is none, the model stays as it is. `unlabelled` inputs, such as today's, are a tensor, a part or
+    a pair, whose labels are not looked at, or `Predictions`: how often the model is right on them,
+    and how sure it should be, is estimated. `progress` is told how many calibrators of all have
+    been fitted. What cannot be calibrated raises `ArcalError`.
+
+    >>> import arcal
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> arcal.calibrate(sure, calibrators=["temperature"]).calibrator
+    Temperature(T=2.731)
+    """
+    for one in calibrators or ():
+        check_posthoc(one)
+    if isinstance(model, Predictions):
+        if data is not None:
+            raise ArcalError("predictions come with their labels: leave out the data")
+        if not isinstance(unlabelled, Predictions | None):
+            raise ArcalError("unlabelled inputs of predictions are predictions too")
+        return calibration_of(model, unlabelled, of=name, names=calibrators, progress=progress)
+    known = None if classes is None else tuple(map(str, classes))
+    settings = Settings(order=None, nearest=False, device=usable_device(device))
+    opened = as_model(model)
+
+    examples, loader = examples_or_loader(data, "data", settings.bounds, None, known)
+    job = Job(name, opened, examples, loader, known, settings=settings)
+    if unlabelled is not None and not isinstance(unlabelled, Predictions):
+        inputs, _ = examples_or_loader(
+            _without_labels(unlabelled), "unlabelled", settings.bounds, None
+        )
+        if inputs is None:
+            raise ArcalError("unlabelled is a loader: give a tensor, a part or a pair (x, y)")
+        job = replace(job, other=[inputs])
+    job, predictions = _predicted(job)
+    others = unlabelled if isinstance(unlabelled, Predictions) else None
+    for inputs in job.other:
+        others = job.predictions(inputs)
+    names = known or tuple(map(str, range(predictions.classes)))
+    right = float(predictions.correct.double().mean())
+    doubt = suspicion(predictions.predicted, predictions.labels, names, right, job.facts)
+    return calibration_of(
+        predictions,
+        others,
+        model=opened,
+        of=name,
+        facts=job.facts,
+        doubts=[] if doubt is None else [doubt],
+        names=calibrators,
+        progress=progress,
+    )
+
+
+def calibration_of(
+    predictions: Predictions,
+    unlabelled: Predictions | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    doubts: Iterable[str] = (),
+    progress: Progress = lambda done, total: None,
+    **more: Any,
+) -> Calibration:
+    """The calibration of what a model says of labelled inputs, and of unlabelled ones.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
+    >>> calibration_of(sure, names=["temperature"], of="mine").of
+    'mine'
+    """
+    doubts = list(doubts)
+    predictions, line = without_zeros(predictions)
+    doubts += [line] if line else []
+    choice = choose_calibrator(predictions, names=names, progress=progress)
+    today = None
+    if unlabelled is not None:
+        if unlabelled.classes != (Z := predictions.classes):
+            raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
+        try:
+            batch = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
+            today = batch.estimate(without_zeros(unlabelled)[0].log_probabilities)
+        except ArcalError as error:
+            doubts.append(f"nothing is said of the unlabelled inputs: {error}")
+    return Calibration(choice, today=today, doubts=doubts, **more)
+
+
+def _predicted(job: Job) -> tuple[Job, Predictions]:
+    """What the model says of the job's inputs, and the job with what was noticed of it."""
+    if job.examples is not None:
+        job = job.checked()
+        assert job.examples is not None
+        return job, job.predictions(job.examples)
+    blocks = [block for block, _ in job.blocks(lambda done: None)]
+    if not blocks:
+        raise ArcalError("there is nothing to calibrate on: the data is empty")
+    whole = joined(blocks)
+    return job, as_predictions(ids=whole.ids, labels=whole.labels, logits=whole.logits)
+
+
+def _without_labels(inputs: Any) -> Any:
+    """Inputs alone as a pair with labels that are not looked at; anything else as it is."""
+    if isinstance(inputs, Tensor | Inputs) or (
+        isinstance(inputs, Mapping) and all(isinstance(one, Tensor) for one in inputs.values())
+    ):
+        return inputs, torch.zeros(len(Inputs.of(inputs)), dtype=torch.int64)
+    return inputs

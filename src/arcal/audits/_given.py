@@ -1,0 +1,71 @@
+"""What `arcal.audit` and `arcal.calibrate` are given, as a job takes it."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from arcal.arrays import as_tensor
+from arcal.attacks import Bounds, Inputs, InputsLike
+from arcal.attacks.bounds import checked_bounds
+from arcal.audits._examples import Examples
+from arcal.errors import ArcalError, first_line
+
+
+def usable_device(name: str | torch.device) -> torch.device:
+    """The device of this name, refused if there is none here."""
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError) as error:  # the first is torch's without CUDA
+        raise ArcalError(
+            f"device {str(name)!r} cannot be used here ({first_line(error)}): leave it out for "
+            "the CPU"
+        ) from error
+
+
+def examples_or_loader(
+    data: Any,
+    name: str,
+    bounds: Bounds,
+    order: str | None,
+    classes: Sequence[str] | None = None,
+    weights: Any = None,
+) -> tuple[Examples | None, Iterable[Any]]:
+    """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader."""
+    if data is None:
+        raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
+    if isinstance(data, str | Path):
+        raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
+    if isinstance(data, Examples):
+        return data, ()
+    if hasattr(data, "images") and hasattr(data, "fingerprint"):
+        part = Examples.from_part(data)
+        return part if weights is None else part.weighted(weights), ()
+    if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
+        x, y = data
+        x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
+        examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
+        examples = examples if weights is None else examples.weighted(weights)
+        if order is not None:
+            _check_within(x, bounds, name)
+        return examples, ()
+    if weights is not None:
+        raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+        data = DataLoader(data, batch_size=100)
+    return None, data
+
+
+def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:
+    """Refuse inputs outside their bounds, all of them before the first is attacked or ranked."""
+    inputs = Inputs.of(x)
+    perturbed = inputs.parts if isinstance(inputs.parts, Tensor) else inputs.x
+    if perturbed.dtype in (torch.float32, torch.float64):  # of others the model's check says more
+        try:
+            checked_bounds(perturbed, bounds)
+        except ArcalError as error:
+            raise ArcalError(f"{name}: {error}") from None

@@ -1,0 +1,151 @@
+"""`arcal.calibrate` and what it returns."""
+
+import json
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+import arcal
+from arcal.auditing import as_predictions, choose_calibrator
+from arcal.calibration.posthoc import Temperature, fit_temperature
+from arcal.store import load_calibrator
+
+TRIED = ["temperature", "ets"]
+
+
+@pytest.fixture
+def overconfident() -> tuple[torch.nn.Module, torch.Tensor, torch.Tensor]:
+    """Logits four times those of the labels' true probabilities."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(600, 3, generator=generator)
+    y = torch.multinomial(x.softmax(1), 1, generator=generator).squeeze(1)
+    model = torch.nn.Linear(3, 3, bias=False).eval()
+    model.weight.data = 4 * torch.eye(3)
+    return model, x, y
+
+
+def test_the_classifier_is_the_model_at_the_temperature_of_all_inputs(overconfident):
+    model, x, y = overconfident
+    calibration = arcal.calibrate(model, (x, y), calibrators=TRIED)
+    T = fit_temperature((4 * x).double().log_softmax(1), y).T
+    assert calibration.choice.picked == "temperature"
+    expected = (4 * x).double().div(T).softmax(1)
+    torch.testing.assert_close(calibration.classifier.probabilities(x), expected)
+    assert abs(T - 4) < 0.8, "the truth"
+
+
+def test_a_loader_a_pair_and_predictions_say_the_same(overconfident):
+    model, x, y = overconfident
+    loader = DataLoader(TensorDataset(x, y), batch_size=64)
+    logits = model(x).detach()
+    by_hand = choose_calibrator(as_predictions(logits=logits, labels=y), names=TRIED)
+    for calibration in (
+        arcal.calibrate(model, (x, y), calibrators=TRIED),
+        arcal.calibrate(model, loader, calibrators=TRIED),
+        arcal.calibrate(lambda x: 4 * x, (x, y), calibrators=TRIED),
+        arcal.calibrate(as_predictions(logits=logits, labels=y), calibrators=TRIED),
+    ):
+        for name, one in by_hand.candidates.items():
+            assert calibration.choice.candidates[name].nll.value == pytest.approx(one.nll.value)
+        assert calibration.choice.picked == by_hand.picked
+
+
+def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
+    model, x, y = overconfident
+    today, wrong = x[:300], torch.zeros(300, dtype=torch.int64)
+    kinds = (today, (today, wrong), as_predictions(logits=model(today).detach(), labels=wrong))
+    found = [
+        arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=some).today for some in kinds
+    ]
+    accuracy = today.softmax(1).amax(1).mean().item()
+    for one in found:
+        assert one is not None
+        assert one.n == 300
+        assert one.accuracy == found[0].accuracy
+        assert one.low < accuracy < one.high, "of labels drawn by the true probabilities"
+    calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=today)
+    assert "the 300 unlabelled inputs" in calibration.summary()
+
+
+def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfident, tmp_path):
+    model, x, y = overconfident
+    before = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=x, name="before")
+    assert len(before.save(tmp_path)) == 3
+    calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, name="after")
+    calibration.save(tmp_path)
+    assert not (tmp_path / "unlabelled.safetensors").exists()
+    saved = json.loads((tmp_path / "calibration.json").read_text())
+    assert saved["of"] == "after"
+    assert saved["before"]["ece"]["value"] == calibration.choice.before.ece.value
+    again = load_calibrator(tmp_path / "calibrator.safetensors")
+    log_p = x.log_softmax(1).double()
+    torch.testing.assert_close(again(log_p), calibration.calibrator(log_p), rtol=0, atol=0)
+
+
+def test_files_of_others_are_not_replaced(overconfident, tmp_path):
+    model, x, y = overconfident
+    (tmp_path / "calibration.json").write_text("{}")
+    with pytest.raises(arcal.ArcalError, match="arcal did not write it"):
+        arcal.calibrate(model, (x, y), calibrators=["temperature"]).save(tmp_path)
+
+
+def test_a_model_that_is_calibrated_stays_as_it_is():
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(400, 3, generator=generator)
+    y = torch.multinomial(x.softmax(1), 1, generator=generator).squeeze(1)
+    calibration = arcal.calibrate(torch.nn.Identity().eval(), (x, y), calibrators=TRIED)
+    assert calibration.choice.picked is None
+    assert isinstance(calibration.calibrator, Temperature)
+    assert calibration.calibrator.T == 1
+    torch.testing.assert_close(calibration.classifier(x).exp(), x.double().softmax(1))
+    assert "picked: none" in calibration.summary()
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"calibrators": ["plat"]}, "plat"),
+        ({"unlabelled": [1, 2, 3]}, "unlabelled is a loader"),
+        ({"unlabelled": torch.zeros(0, 3)}, "unlabelled is empty"),
+        ({"classes": ["a", "b"]}, "2"),
+        ({"device": "tpu9"}, "tpu9"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_refused(overconfident, options, line):
+    model, x, y = overconfident
+    with pytest.raises(arcal.ArcalError, match=line):
+        arcal.calibrate(model, (x, y), **options)
+
+
+def test_a_model_in_training_mode_and_no_data_are_refused(overconfident):
+    model, x, y = overconfident
+    network = torch.nn.Sequential(torch.nn.Dropout(), model).train()
+    with pytest.raises(arcal.ArcalError, match="training mode"):
+        arcal.calibrate(network, (x, y))
+    with pytest.raises(arcal.ArcalError, match="data is missing"):
+        arcal.calibrate(model)
+
+
+def test_predictions_have_no_classifier(overconfident):
+    model, x, y = overconfident
+    predictions = as_predictions(logits=model(x).detach(), labels=y)
+    calibration = arcal.calibrate(predictions, calibrators=["temperature"])
+    with pytest.raises(arcal.ArcalError, match="only its predictions"):
+        _ = calibration.classifier
+    with pytest.raises(arcal.ArcalError, match="leave out the data"):
+        arcal.calibrate(predictions, (x, y))
+
+
+def test_inputs_of_another_scale_than_in_training_are_doubted():
+    images = torch.rand(200, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    bn = torch.nn.BatchNorm2d(3).eval()
+    assert bn.running_mean is not None
+    assert bn.running_var is not None
+    bn.running_mean.fill_(120.0)
+    bn.running_var.fill_(60.0**2)
+    model = torch.nn.Sequential(bn, torch.nn.Flatten(), torch.nn.Linear(192, 3)).eval()
+    y = torch.arange(200) % 3
+    calibration = arcal.calibrate(model, (images, y), calibrators=["temperature"])
+    (doubt,) = calibration.doubts
+    assert calibration.summary().startswith(doubt)
