@@ -17,7 +17,7 @@ import {
   type SortKey,
 } from "./state";
 
-const NUMBERS = ["label", "predicted", "level", "bin", "shift"] as const;
+const NUMBERS = ["label", "predicted", "level", "bin", "shift", "group"] as const;
 
 function written(): string {
   const words = new URLSearchParams();
@@ -58,6 +58,7 @@ function follow(): void {
       level: one.model.levels?.length ?? 0,
       bin: one.model.reliability.length,
       shift: one.shift.length,
+      group: data.groups.length,
     };
     const next: Filter = { ...NOTHING };
     for (const key of NUMBERS) next[key] = within(words.get(key), ends[key]);

@@ -7,6 +7,7 @@ import { Classes } from "./classes";
 import { Compare } from "./compare";
 import { Comparison, overRuns, Remarks } from "./comparison";
 import { count } from "./format";
+import { Groupings } from "./groupings";
 import { Inputs } from "./inputs";
 import { Levels } from "./levels";
 import { Opened } from "./opened";
@@ -167,6 +168,7 @@ export function App() {
           <Levels />
           <Worst />
           <Classes />
+          <Groupings />
           <UnderShift />
           <Mistakes />
           <Calibrations />

@@ -22,7 +22,7 @@ const SHOWN = 20;
 const MANY_FEW = 10;
 
 /** How far the interval of a gap stays away from 0; below 0 where it does not. */
-const sureness = (group: Group) =>
+export const sureness = (group: Group) =>
   group.few ? -2 : Math.max(group.gap.low ?? -1, -(group.gap.high ?? 1));
 
 const sizeOf = (group: Group) => (group.few ? -1 : Math.abs(group.gap.value ?? 0));

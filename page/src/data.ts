@@ -74,6 +74,10 @@ export interface Data {
   label: Numbers;
   names: string[] | null;
   weight: Numbers | null;
+  /** The group of each input, by grouping. */
+  groupings: { name: string; groups: string[]; number: Numbers }[];
+  /** The groups of all groupings, one after another. */
+  groups: { grouping: number; number: number; words: string }[];
   rowOfId: Map<number, number>;
   views: View[];
   table: { columns: string[]; values: Numbers } | null;
@@ -156,13 +160,18 @@ function named(payload: Payload): Payload {
       classes: payload.data.classes.map((name) => harmless(name) || "(no name)"),
       facts: facts(payload.data.facts),
     },
-    inputs: { ...payload.inputs, name: payload.inputs.name?.map(harmless) },
+    inputs: {
+      ...payload.inputs,
+      name: payload.inputs.name?.map(harmless),
+      groupings: payload.inputs.groupings.map((one) => ({ ...one, groups: one.groups.map(harmless) })),
+    },
     models: payload.models.map((model) => ({
       ...group(model),
       sentence: harmless(model.sentence),
       facts: facts(model.facts),
       levels: model.levels?.map(group) ?? null,
       classes: model.classes.map(group),
+      groupings: model.groupings.map((one) => ({ ...group(one), groups: one.groups.map(group) })),
       shift: model.shift.map((shift) => ({ ...shift, type: harmless(shift.type) })),
       other: model.other.map(group),
     })),
@@ -180,6 +189,11 @@ export function read(given: Payload): Data {
     throw new Error(`this page reads format 1, and what it was given is of format ${given.format}`);
   const payload = named(given);
   const id = decode(payload.inputs.id);
+  const groupings = payload.inputs.groupings.map(({ groups, number }, k) => ({
+    name: payload.models[0].groupings[k].name,
+    groups,
+    number: decode(number),
+  }));
   return {
     payload,
     classes: payload.data.classes,
@@ -188,6 +202,10 @@ export function read(given: Payload): Data {
     label: decode(payload.inputs.label),
     names: payload.inputs.name ?? null,
     weight: optional(payload.inputs.weight),
+    groupings,
+    groups: groupings.flatMap(({ name, groups }, grouping) =>
+      groups.map((group, number) => ({ grouping, number, words: `${name} ${group}` })),
+    ),
     rowOfId: new Map(Array.from(id, (value, row) => [value, row])),
     views: payload.models.map(view),
     table: payload.table

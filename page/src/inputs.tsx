@@ -92,6 +92,14 @@ export function Inputs() {
               onSelect={(v) => refine({ level: chosenNumber(v) })}
             />
           )}
+          {data.groups.length > 0 && (
+            <Select
+              label="Group"
+              value={text(f.group)}
+              options={numbered(data.groups.map(({ words }) => words))}
+              onSelect={(v) => refine({ group: chosenNumber(v) })}
+            />
+          )}
           <Select
             label="Right or wrong"
             value={f.right === null ? ANY : String(f.right)}

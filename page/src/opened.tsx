@@ -271,6 +271,7 @@ function facts(row: number): [string, string[]][] {
   const of = (cell: (view: (typeof data.views)[number]) => string) => data.views.map(cell);
   const all: [string, string[]][] = [
     ["Label", of(() => data.classes[data.label[row]])],
+    ...data.groupings.map(({ name, groups, number }): [string, string[]] => [name, of(() => groups[number[row]])]),
     ["Predicted", of((one) => `${isRight(one.predicted, row) ? "" : "✕ "}${data.classes[one.predicted[row]]}`)],
     ["Confidence", of((one) => percent(one.confidence[row]))],
     [

@@ -11,7 +11,7 @@ export interface Estimate {
   n: number;
 }
 
-/** The figures of a level, a class or a cell of both. `gap` is confidence minus accuracy. */
+/** The figures of a level, a class, a cell of both or a group of inputs. `gap` is confidence minus accuracy. */
 export interface Group {
   name: string;
   n: number;
@@ -33,6 +33,12 @@ export interface Level extends Group {
 export interface Cell extends Group {
   class: number;
   level: number;
+}
+
+/** The groups of the inputs by one column of the data. */
+export interface Grouping {
+  name: string;
+  groups: Group[];
 }
 
 /** One bin (low, high] of a reliability diagram, with the interval of its accuracy. */
@@ -174,6 +180,7 @@ export interface Model {
   levels: Level[] | null;
   robust_accuracy?: RobustAccuracyAt[] | null;
   classes: Group[];
+  groupings: Grouping[];
   cells: Cell[];
   shift: Shift[];
   other: Other[];
@@ -304,6 +311,8 @@ export interface Payload {
     label: Column;
     name?: string[] | null;
     weight?: Column | null;
+    /** The group of each input, by grouping. */
+    groupings: { groups: string[]; number: Column }[];
   };
   models: Model[];
   /** A tile for each input; null where there are none, as of the texts and rows below. */

@@ -17,6 +17,8 @@ export interface Filter {
   pair: "both" | "first" | "second" | "neither" | null;
   /** A shift: right without it, wrong under it. */
   shift: number | null;
+  /** One of the groups of all groupings. */
+  group: number | null;
   search: string;
 }
 
@@ -29,6 +31,7 @@ export const NOTHING: Filter = {
   list: null,
   pair: null,
   shift: null,
+  group: null,
   search: "",
 };
 
@@ -154,6 +157,10 @@ function matches(f: Filter, one: View, two: Second | null): (i: number) => boole
   if (f.shift !== null && one.shift[f.shift]?.predicted) {
     const under = one.shift[f.shift].predicted!;
     tests.push((i) => isRight(one.predicted, i) && !isRight(under, i));
+  }
+  if (f.group !== null) {
+    const { grouping, number } = data.groups[f.group];
+    tests.push((i) => data.groupings[grouping].number[i] === number);
   }
   if (words)
     tests.push(

@@ -68,6 +68,9 @@ def make_payload(
             "id": column(np.arange(N) + 100, "int32"),
             "label": column(labels, "int16"),
             "name": None if kind == "images" else names,
+            "groupings": [
+                {"groups": ["north", classes[-1], "empty"], "number": column(region(N), "int16")}
+            ],
         },
         "models": made,
         "images": make_sheets([torch.from_numpy(images)], N) if kind == "images" else None,
@@ -78,6 +81,11 @@ def make_payload(
         if kind == "table"
         else None,
     }
+
+
+def region(N: int) -> np.ndarray:
+    """The group of each input."""
+    return (np.arange(N) % 5 > 1).astype(int)
 
 
 def _model(
@@ -158,6 +166,15 @@ def _model(
         if R
         else None,
         "classes": [group(classes[c], predicted == c) for c in range(Z)],
+        "groupings": [
+            {
+                "name": classes[0],
+                "groups": [
+                    group(name, region(N) == g) for g, name in enumerate(("north", classes[-1]))
+                ]
+                + [_group("empty", np.zeros(0), np.zeros(0, bool), errors)],
+            }
+        ],
         "cells": [
             {"class": c, "level": r, **group("cell", chosen)}
             for c, r in places

@@ -43,6 +43,30 @@ def test_a_bin_shows_its_inputs_and_their_exact_interval(reader):
     expect(page.locator(".chosen")).to_have_count(0)
 
 
+def test_a_group_shows_its_inputs_is_filtered_and_exported(reader):
+    payload = make_payload(kind="predictions")
+    page = reader.open(payload)
+    (grouping,) = payload["models"][0]["groupings"]
+    rows = page.locator("#by-1 .row .line[data-mark]")
+    assert rows.count() == 2, "the empty group is left out"
+    rows.first.click()
+    north = grouping["groups"][0]
+    assert selected(page) == north["n"] == 120
+    assert page.locator("#by-1 .chosen b").first.inner_text() == "Cat north"
+    link = page.url
+    page.locator("#inputs").get_by_label("Group").select_option("cat ship")
+    assert selected(page) == 180
+    page.goto("about:blank")
+    page.goto(link)
+    assert selected(page) == 120
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    exported = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text())))
+    assert {row["cat"] for row in exported} == {"north"}
+    page.locator(".list .line-input").first.click()
+    expect(page.locator(".facts").first).to_contain_text("north")
+
+
 def test_a_level_a_class_and_a_cell_show_their_inputs(reader):
     payload = make_payload(N=900)
     page = reader.open(payload)

@@ -10,6 +10,7 @@ _ood           images of another data set
 _reliability   the bins of the reliability diagrams
 _estimate      a figure with its interval
 _overall       all figures of a set
+_grouping      inputs grouped by a column of values
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _posthoc       the same subject, calibrated after training
@@ -32,6 +33,7 @@ from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._estimate import RANGES, Estimate
+from arcal.auditing._grouping import Grouping, grouping, groupings
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
 from arcal.auditing._measures import (
@@ -94,6 +96,7 @@ __all__ = [
     "Estimate",
     "EvaluationSet",
     "Group",
+    "Grouping",
     "Halves",
     "LevelFigures",
     "Means",
@@ -134,6 +137,8 @@ __all__ = [
     "figures_by_level",
     "fit_posthoc",
     "fragile",
+    "grouping",
+    "groupings",
     "halves",
     "means",
     "measure",

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcal.auditing._groups import Group, by_class, by_class_and_level, by_level
+from arcal.auditing._grouping import Grouping
+from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import Halves, halves, posthoc_on_halves
 from arcal.auditing._ood import OutOfDistribution
 from arcal.auditing._overall import Overall, overall
@@ -50,7 +51,8 @@ class Audited:
     Everything is in the order of `predictions.ids`. `robustness`, `nearest` int64 `(N,)` (the class
     on the other side of the nearest boundary, -1 where there is none known), `weights` float64
     `(N,)` and `names` of the inputs are None where they are unknown, as is the `norm` of distances,
-    "l2" or "linf"; `shifted` and `other` may be empty. Calibrators are fitted on `validation`, or
+    "l2" or "linf"; `shifted`, `other` and the `groupings` of inputs may be
+    empty. Calibrators are fitted on `validation`, or
     without it on halves of the inputs, unless `calibrators` is False. `facts` are for the page.
     Findings are computed when they are first wanted.
 
@@ -73,6 +75,7 @@ class Audited:
     validation: Predictions | None = None
     weights: Tensor | None = None
     names: tuple[str, ...] | None = None
+    groupings: Sequence[Grouping] = ()
     R: int = R
     calibrators: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -123,6 +126,14 @@ class Audited:
     def by_class(self) -> tuple[Group, ...]:
         """The figures of each predicted class."""
         return by_class(self.predictions, self.classes, self.weights)
+
+    @cached_property
+    def by_grouping(self) -> tuple[tuple[Group, ...], ...]:
+        """The figures of the groups of each of the `groupings`."""
+        return tuple(
+            by_group(self.predictions, one.number, one.groups, self.weights)
+            for one in self.groupings
+        )
 
     @cached_property
     def cells(self) -> tuple[tuple[Group, ...], ...]:

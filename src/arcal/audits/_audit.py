@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import torch
 
 from arcal._version import __version__
+from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
-from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, without_zeros
+from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, groupings, without_zeros
 from arcal.audits._examples import Examples
 from arcal.audits._given import examples_or_loader, usable_device
 from arcal.audits._job import Job, panel_for
@@ -93,6 +94,13 @@ class Audit:
                 raise ArcalError(
                     f"{first.name} and {other.name} are of other inputs or labels, and cannot "
                     "stand side by side: audit them one by one"
+                )
+            if [(g.name, g.groups, g.number.tolist()) for g in other.groupings] != [
+                (g.name, g.groups, g.number.tolist()) for g in first.groupings
+            ]:
+                raise ArcalError(
+                    f"{first.name} and {other.name} group their inputs differently: give both the "
+                    "same values"
                 )
             if other.classes != first.classes:
                 raise ArcalError(
@@ -210,6 +218,12 @@ def _table(model: Audited) -> pa.Table:
             numbers = table.column(column)
             known = pc.if_else(pc.greater_equal(numbers, 0), numbers, None)
             table = table.append_column(f"{column}_name", pc.take(classes, known))
+    by_id = torch.from_numpy(model.inputs["id"])
+    rows = places_of(by_id, model.predictions.ids)
+    for one in model.groupings:
+        title = f"by_{one.name}" if one.name in table.column_names else one.name
+        numbers = pa.array(one.number[rows].numpy())
+        table = table.append_column(title, pc.take(pa.array(one.groups), numbers))
     if model.names is not None:
         names = dict(zip(model.predictions.ids.tolist(), model.names, strict=True))
         table = table.append_column("name", pa.array([names[i] for i in table["id"].to_pylist()]))
@@ -229,6 +243,7 @@ def audit(
     validation: Any = None,
     other: Mapping[str, Any] | None = None,
     weights: Any = None,
+    by: Mapping[str, Any] | None = None,
     R: int = 10,
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total: None,
@@ -247,7 +262,9 @@ def audit(
     panel of four; a pair or a loader has none.
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
-    part, a pair or predictions counts. What cannot be audited raises `ArcalError`.
+    part, a pair or predictions counts, and `by` has values `(N,)` to group them by, such as
+    `{"hospital": hospitals, "age": ages}`: texts, or numbers, which are cut into ranges. What
+    cannot be audited raises `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -263,7 +280,7 @@ def audit(
         if data is not None:
             raise ArcalError("predictions come with their labels: leave out the data")
         audited = (
-            _from_predictions(title, one, classes, weights, R) for title, one in models.items()
+            _from_predictions(title, one, classes, weights, by, R) for title, one in models.items()
         )
         return Audit("predictions", tuple(audited))
     if not models:
@@ -275,7 +292,7 @@ def audit(
             f"other is a {type(other).__name__}: give a mapping from names to parts or pairs (x, y)"
         )
     order = None if order == "none" else order  # as the command has it
-    examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights)
+    examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
     settings = Settings(
         order=order,
         attack=attack or BoundaryProjection(),
@@ -308,7 +325,12 @@ def audit(
 
 
 def _from_predictions(
-    name: str, predictions: Predictions, classes: Sequence[str] | None, weights: Any, R: int
+    name: str,
+    predictions: Predictions,
+    classes: Sequence[str] | None,
+    weights: Any,
+    by: Any,
+    R: int,
 ) -> Audited:
     predictions, zeros = without_zeros(predictions)
     return Audited(
@@ -316,6 +338,7 @@ def _from_predictions(
         predictions,
         _class_names(classes, predictions.classes),
         weights=None if weights is None else as_weights(weights, len(predictions.ids)),
+        groupings=groupings(by or {}, len(predictions.ids)),
         R=R,
         facts={"Probabilities": zeros} if zeros else {},
     )

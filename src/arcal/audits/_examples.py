@@ -11,6 +11,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
+from arcal.auditing import Grouping, groupings
 from arcal.auditing.labels import as_whole_numbers
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, as_input
@@ -28,7 +29,7 @@ class Examples:
     and to show, and is None for what is no image; `texts` are those of text data, and `token_ids`
     reads them as what their tokenizer makes of them, int64 `(B, length)`; `columns` are the names
     of a table's columns, `names` what the inputs are called, such as their files. `weights`
-    float64 `(N,)` say how much each one counts.
+    float64 `(N,)` say how much each one counts, and `groupings` which groups they are in.
     `facts` are for the page, by title; `content` is a fingerprint.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
@@ -51,6 +52,7 @@ class Examples:
     columns: Sequence[str] | None = None
     names: Sequence[str] | None = None
     weights: Tensor | None = None
+    groupings: Sequence[Grouping] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -125,6 +127,10 @@ class Examples:
         """The same inputs, which count as much as these numbers `(N,)` say."""
         return replace(self, weights=as_weights(weights, len(self)))
 
+    def grouped(self, by: Mapping[str, Any]) -> "Examples":
+        """The same inputs, grouped by the values `(N,)` of each name."""
+        return replace(self, groupings=groupings(by, len(self)))
+
     def digests(self) -> list[bytes]:
         """What tells each input from others: the hash of its file, pixels, row or text."""
         encoded, rows = getattr(self.part, "encoded", None), getattr(self.part, "rows", None)
@@ -156,6 +162,7 @@ class Examples:
             token_ids=None if token_ids is None else lambda some: token_ids(chosen[some]),
             names=None if self.names is None else [self.names[i] for i in chosen.tolist()],
             weights=None if self.weights is None else self.weights[chosen],
+            groupings=[one.rows(chosen) for one in self.groupings],
             content=sha256(f"{self.content} {N}".encode()).hexdigest()[:16],
         )
 

@@ -34,30 +34,41 @@ def examples_or_loader(
     order: str | None,
     classes: Sequence[str] | None = None,
     weights: Any = None,
+    by: Any = None,
 ) -> tuple[Examples | None, Iterable[Any]]:
     """A part of `arcal.data` or a pair `(x, y)` as `Examples`; anything else is a loader."""
     if data is None:
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
+    examples = _examples(data, name, bounds, order, classes)
+    if examples is not None:
+        examples = examples if weights is None else examples.weighted(weights)
+        return examples if by is None else examples.grouped(by), ()
+    for title, given in (("weights", weights), ("by", by)):
+        if given is not None:
+            raise ArcalError(f"{title} is of a part or a pair (x, y), and {name} is a loader")
+    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
+        data = DataLoader(data, batch_size=100)
+    return None, data
+
+
+def _examples(
+    data: Any, name: str, bounds: Bounds, order: str | None, classes: Sequence[str] | None
+) -> Examples | None:
+    """The inputs of a part or a pair; None of anything else."""
     if isinstance(data, Examples):
-        return data, ()
+        return data
     if hasattr(data, "images") and hasattr(data, "fingerprint"):
-        part = Examples.from_part(data)
-        return part if weights is None else part.weighted(weights), ()
+        return Examples.from_part(data)
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x
         examples = Examples.from_tensors(x, y, name=name, classes=classes, bounds=bounds)
-        examples = examples if weights is None else examples.weighted(weights)
         if order is not None:
             _check_within(x, bounds, name)
-        return examples, ()
-    if weights is not None:
-        raise ArcalError("weights are of a part or a pair (x, y): a loader's inputs count alike")
-    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
-        data = DataLoader(data, batch_size=100)
-    return None, data
+        return examples
+    return None
 
 
 def _check_within(x: InputsLike, bounds: Bounds, name: str) -> None:

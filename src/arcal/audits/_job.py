@@ -119,6 +119,7 @@ class Job:
             distances=order == "attack",
             panel=self.settings.panel,
             others=[one.name for one in self.other],
+            groupings=() if self.examples is None else self.examples.groupings,
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:

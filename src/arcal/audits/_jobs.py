@@ -122,10 +122,11 @@ def audited(
     predictions = as_predictions(ids=block.ids, labels=block.labels, logits=block.logits)
     Z = predictions.classes
     classes = job.examples.classes if job.examples else job.classes
-    weights, names = None, None
+    weights, names, groupings = None, None, ()
     if job.examples is not None:
         rows = places_of(block.ids, job.examples.ids)
         weights = None if job.examples.weights is None else job.examples.weights[rows]
+        groupings = tuple(one.rows(rows) for one in job.examples.groupings)
         if (known := job.examples.names) is not None:
             names = tuple(str(known[i]) for i in rows.tolist())
     return Audited(
@@ -143,6 +144,7 @@ def audited(
         perturbed=block.perturbed,
         weights=weights,
         names=names,
+        groupings=groupings,
         R=job.R,
         norm=job.settings.norm,
         facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {})},

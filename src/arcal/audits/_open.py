@@ -11,15 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.auditing import Audited, EvaluationSet, without_zeros
+from arcal.arrays import places_of
+from arcal.auditing import Audited, EvaluationSet, Grouping, groupings, without_zeros
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._overlap import overlap
-from arcal.audits._prediction_files import read_predictions
+from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import Settings
 from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_classifier
 from arcal.console import bar
-from arcal.data import Part, kind_of, load_part, load_table, load_texts
+from arcal.data import Part, kind_of, load_columns, load_part, load_table, load_texts
 from arcal.data.listings import Names
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
@@ -77,10 +78,11 @@ def open_predictions(
     *,
     label: str | None = None,
     weight: str | None = None,
+    by: Sequence[str] = (),
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label` and `weight` are as for `read_predictions`.
+    `label`, `weight` and `by` are as for `read_predictions`.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -89,7 +91,7 @@ def open_predictions(
     """
     audited: list[Audited] = []
     for path, name in zip(paths, names, strict=True):
-        saved = read_predictions(Path(path), label=label, weight=weight)
+        saved = read_predictions(Path(path), label=label, weight=weight, by=by)
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         facts = {"Predictions": Path(path).name}
@@ -101,11 +103,19 @@ def open_predictions(
             classes=saved.classes,
             weights=saved.weights,
             names=saved.names,
+            groupings=_groupings(path, saved),
             R=R,
             facts=facts | ({"Probabilities": said} if said else {}),
         )
         audited.append(one)
     return audited
+
+
+def _groupings(path: str, saved: SavedPredictions) -> Sequence[Grouping]:
+    try:
+        return groupings(saved.by, len(saved.predictions.ids))
+    except ArcalError as error:
+        raise ArcalError(f"{path}: {error}") from error
 
 
 def open_job(
@@ -121,6 +131,7 @@ def open_job(
     validation: str | None = None,
     other: Sequence[str] = (),
     limit: int | None = None,
+    by: Sequence[str] = (),
     R: int = 10,
     device: torch.device | None = None,
 ) -> Job:
@@ -139,7 +150,14 @@ def open_job(
     (50, 4)
     """
     options: dict[str, Any] = {"weights": weights, "normalize": normalize, "name": name}
-    options |= {"panel": panel, "validation": validation, "other": other, "limit": limit, "R": R}
+    options |= {
+        "panel": panel,
+        "validation": validation,
+        "other": other,
+        "limit": limit,
+        "by": by,
+        "R": R,
+    }
     again = replace(reading, check=False)  # of images that have been opened by then
     reopen = partial(open_job, spec, data, again, settings, **options)
     settings = replace(settings, device=device or settings.device)
@@ -148,7 +166,7 @@ def open_job(
     if reading.size is not None:  # the model's own preprocessing is not used, nor is it said
         facts = {k: v for k, v in opened.facts.items() if k != "Preprocessing"}
         opened = replace(opened, facts=facts)
-    examples = read_examples(data, opened, reading)
+    examples = read_examples(data, opened, reading, by=by)
     if words and examples.kind == "table":
         raise ArcalError(
             f"--normalize is of images, and {data} is a table: normalise its columns in the model"
@@ -219,9 +237,33 @@ def _validation(
 
 
 def read_examples(
-    source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool = False
+    source: str,
+    opened: OpenedClassifier,
+    reading: Reading,
+    *,
+    foreign: bool = False,
+    by: Sequence[str] = (),
 ) -> Examples:
-    """The inputs at a path, as this model takes them; `foreign` ones of any classes, or of none."""
+    """The inputs at a path, as this model takes them, grouped `by` columns.
+
+    `foreign` ones are of any classes, or of none.
+    """
+    examples = _ungrouped(source, opened, reading, foreign=foreign, by=by)
+    if not by:
+        return examples
+    try:
+        ids, columns = load_columns(source, by, part=reading.part)
+        rows = places_of(examples.ids, ids)
+        return examples.grouped(
+            {name: column.take(rows.numpy()) for name, column in columns.items()}
+        )
+    except ArcalError as error:
+        raise ArcalError(f"--by {' '.join(by)}: {error}") from error
+
+
+def _ungrouped(
+    source: str, opened: OpenedClassifier, reading: Reading, *, foreign: bool, by: Sequence[str]
+) -> Examples:
     kind = opened.kind or kind_of(
         source,
         part=reading.part,
@@ -241,7 +283,7 @@ def read_examples(
     if kind == "texts":
         return _texts(source, opened, reading, named)
     if kind == "table":
-        return _table(source, reading, named)
+        return _table(source, reading, named | {"by": by})
     return Examples.from_part(_images(source, opened, reading, named))
 
 

@@ -21,12 +21,16 @@ PREDICTED = ("predicted", "prediction", "pred")
 
 
 def columns(
-    path: Path, label: str | None, weight: str | None, labelled: bool = True
+    path: Path,
+    label: str | None,
+    weight: str | None,
+    labelled: bool = True,
+    by: Sequence[str] = (),
 ) -> tuple[dict[str, Any], list[str]]:
     """What the columns of a CSV or Parquet file say, and the names of those that are not read.
 
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
-    there are no labels.
+    there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
     """
     table = pq.read_table(path) if path.suffix == ".parquet" else _csv(path, weight)
     if not table.num_rows:
@@ -54,7 +58,8 @@ def columns(
                 titles = _two_classes(table, kind, of[0], titles[0], entries)
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
-    return entries, [name for name in there if name not in read]
+    entries["by"] = {name: table.column(known(there, name)) for name in by}
+    return entries, [name for name in there if name not in (*read, *by)]
 
 
 def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
@@ -63,14 +68,21 @@ def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str
     >>> named(["ID", "churned", "probability"], ("ids", "id"), None)
     'ID'
     """
-    if chosen is not None and chosen not in there:
-        raise ArcalError(f"there is no {chosen}, only {first_few(there)}: name one of these")
+    if chosen is not None:
+        known(there, chosen)
     several = [
         name for name in there if (name.casefold() in names if chosen is None else name == chosen)
     ]
     if len(several) > 1:
         raise ArcalError(f"there are columns {' and '.join(several)}: leave one of them")
     return several[0] if several else None
+
+
+def known(there: Sequence[str], name: str) -> str:
+    """The name, if it is one of these."""
+    if name not in there:
+        raise ArcalError(f"there is no {name}, only {first_few(there)}: name one of these")
+    return name
 
 
 def belongs(column: str, names: Sequence[str]) -> bool:

@@ -2,8 +2,8 @@
 
 import logging
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from arcal.audits._prediction_columns import (
     belongs,
     columns,
     named,
+)
+from arcal.audits._prediction_columns import (
+    known as known_of,
 )
 from arcal.audits._saved_labels import numbered
 from arcal.calibration.checks import as_weights
@@ -46,7 +49,8 @@ class SavedPredictions:
     """Predictions with what their file says beside them.
 
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
-    of the inputs, where ids are no numbers, are None unless they are in the file. `scaled` says by
+    of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
+    of N values to group the inputs by. `scaled` says by
     how much rows of probabilities were off their sum of 1, if it is more than rounding. Made by
     `read_predictions`.
     """
@@ -55,6 +59,7 @@ class SavedPredictions:
     classes: tuple[str, ...]
     weights: Tensor | None = None
     names: tuple[str, ...] | None = None
+    by: Mapping[str, Any] = field(default_factory=dict)
     scaled: str | None = None
     unused: tuple[str, ...] = ()
 
@@ -72,7 +77,12 @@ def holds_predictions(path: Path) -> bool:
 
 
 def read_predictions(
-    path: Path, *, labelled: bool = True, label: str | None = None, weight: str | None = None
+    path: Path,
+    *,
+    labelled: bool = True,
+    label: str | None = None,
+    weight: str | None = None,
+    by: Sequence[str] = (),
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet` or `.csv` file of predictions.
 
@@ -80,9 +90,9 @@ def read_predictions(
     `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or in a
     column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
     what follows is the class. Names of columns may be in capitals, and `label` and `weight` name
-    columns that are called otherwise. Labels are numbers from 0, or names of classes; unless
-    `labelled` they do not count, and all are 0. What is missing, or does not fit, raises
-    `ArcalError`; so does what `as_predictions` refuses.
+    columns that are called otherwise; `by` names more, to group the inputs by. Labels are numbers
+    from 0, or names of classes; unless `labelled` they do not count, and all are 0. What is
+    missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
     ...          classes=["cat", "dog"])
@@ -95,7 +105,7 @@ def read_predictions(
     try:
         by_column = path.suffix != ".npz"
         read = columns if by_column else _arrays
-        entries, unused = read(path, label, weight, labelled)
+        entries, unused = read(path, label, weight, labelled, by)
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
@@ -123,7 +133,7 @@ def _names(path: Path) -> Sequence[str]:
 
 
 def _arrays(
-    path: Path, label: str | None, weight: str | None, labelled: bool
+    path: Path, label: str | None, weight: str | None, labelled: bool, by: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
     """The arrays of a `.npz` file, labels, ids and weights under the first of their names."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -136,7 +146,8 @@ def _arrays(
         if (name := named(list(arrays), names, chosen)) is not None:
             entries[names[0]] = arrays[name]
             known.append(name)
-    return entries, [name for name in arrays if name not in known]
+    entries["by"] = {name: arrays[known_of(list(arrays), name)] for name in by}
+    return entries, [name for name in arrays if name not in (*known, *by)]
 
 
 def _saved(
@@ -180,6 +191,7 @@ def _saved(
         names or tuple(map(str, range(Z))),
         weights=None if weights is None else _weights(weights, len(predictions.ids)),
         names=titles,
+        by=entries["by"],
         scaled=_scaled(outputs.get("probabilities")),
     )
 

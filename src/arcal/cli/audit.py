@@ -47,6 +47,9 @@ class AnalysisFlags:
     change of any number of an input."""
     levels: Annotated[int, flag("R")] = 10
     """Robustness levels of equal size."""
+    by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
+    """Columns to group the inputs by, such as region and age: each group has figures of its own. A
+    column of many numbers is cut into five ranges."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions to test images under: by default a small panel; `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""
@@ -137,18 +140,24 @@ class Audit(OnModels):
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
         if data is None:
-            for name in self.given(self.analysis, but=OF_PREDICTIONS):
+            for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--by")):
                 raise ArcalError(
                     f"{name} is of a model and its data, and these are predictions: leave it out"
                 )
-            columns = {"label": self.data.label, "weight": self.data.weight}
-            audited = open_predictions(models, names, self.analysis.levels, **columns)
+            audited = open_predictions(
+                models,
+                names,
+                self.analysis.levels,
+                label=self.data.label,
+                weight=self.data.weight,
+                by=self.analysis.by,
+            )
             for one in audited:
                 if unused := one.facts.get("Not used"):
                     say(f"arcal: {one.name}: not used: {unused}")
             for condition in conditions:
                 for one in audited:
-                    condition.check(figure_names(one.classes))
+                    condition.check(figure_names(one.classes, groupings=one.groupings))
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
         compute = self.sharing.begun(self.machine, "arcal.audits")
@@ -164,6 +173,7 @@ class Audit(OnModels):
                 panel=panel,
                 validation=self.analysis.validation,
                 other=self.analysis.other,
+                by=self.analysis.by,
                 R=self.analysis.levels,
             )
             for i, (spec, name) in enumerate(zip(models, names, strict=True))

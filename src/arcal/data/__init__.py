@@ -15,6 +15,7 @@ from arcal.data._load_part import load_part
 from arcal.data.folder import Folder
 from arcal.data.official_corruptions import open_official
 from arcal.data.on_demand import OnDemand, check_images
+from arcal.data.open_columns import load_columns
 from arcal.data.part import Broken, InMemory, Part
 from arcal.data.resized import Resized
 from arcal.data.tables import Table, load_table
@@ -42,6 +43,7 @@ __all__ = [
     "check_images",
     "kind_of",
     "load",
+    "load_columns",
     "load_part",
     "load_table",
     "load_test",

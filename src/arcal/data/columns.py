@@ -213,6 +213,21 @@ def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
     return values
 
 
+def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text as numbers, if all of it is numbers; any other as it is.
+
+    >>> typed(pa.chunked_array([["31", None, "58"]])).type
+    DataType(int64)
+    """
+    if is_text(column):
+        for kind in (pa.int64(), pa.float64()):
+            try:
+                return pc.utf8_trim_whitespace(column).cast(kind)
+            except pa.ArrowInvalid:
+                continue
+    return column
+
+
 def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray:
     """Text as float64; the first value that is no number raises `ArcalError`."""
     try:

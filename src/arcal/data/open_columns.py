@@ -1,12 +1,16 @@
 """The columns of files, whichever of the formats of tables they are in."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+from torch import Tensor
+
 from arcal.data.arrow_folder import ArrowColumns
-from arcal.data.columns import Columns
+from arcal.data.columns import Columns, pick, read_ids, typed
 from arcal.data.parquet_columns import ParquetColumns
-from arcal.data.sources import Format
+from arcal.data.sources import Format, find_source
 from arcal.data.text_tables import TextTable, read_csv, read_json_lines
 from arcal.errors import ArcalError
 
@@ -27,3 +31,25 @@ def open_columns(format: Format, files: tuple[Path, ...]) -> Columns:
             "lines or a folder saved by `datasets`"
         )
     return READERS[format](files)
+
+
+def load_columns(
+    source: str, names: Sequence[str], *, part: str | None = None
+) -> tuple[Tensor, dict[str, pa.ChunkedArray]]:
+    r"""The ids int64 `(N,)` of a part's inputs, and columns of it by name, in the same order.
+
+    They are what is known of the inputs beside what a model takes, such as where each is from.
+    Text that is all numbers becomes numbers.
+    `source` and `part` are as for `load_part` and `load_table`; what has no columns, and a column
+    that is not there, raise `ArcalError`.
+
+    >>> _ = Path("loans.csv").write_text("age,region,label\n31,north,1\n58,south,0")
+    >>> ids, columns = load_columns("loans.csv", ["region"])
+    >>> ids, columns["region"].to_pylist()
+    (tensor([0, 1]), ['north', 'south'])
+    """
+    there = find_source(source)
+    _, _, paths = there.choose(part)
+    columns = open_columns(there.format, paths)
+    values = {name: typed(columns.read(pick(columns, (), name))) for name in names}
+    return read_ids(columns), values

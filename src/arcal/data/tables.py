@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from arcal.data.columns import (
     numbers,
     pick,
     read_labels,
+    typed,
 )
 from arcal.data.open_columns import open_columns
 from arcal.data.part import Labelled, check_rows, fingerprint_of
@@ -97,12 +99,14 @@ def load_table(
     weight: str | None = None,
     classes: Sequence[str] | None = None,
     labelled: bool = True,
+    by: Sequence[str] = (),
 ) -> Table:
     r"""One part of a table of numbers: CSV, Parquet, JSON lines, or a folder `datasets` saved.
 
     The label is the column `label`, or that of "label", "labels", "target", "class" and "y" which
     there is; text becomes classes sorted by name, or as in `classes`, the model's own. `columns`
-    are the features in the model's order, by default all but label, `weight` and `id`. A column
+    are the features in the model's order, by default all but label, `weight`, `id` and columns
+    of text that are named in `by`, to group the rows by. A column
     `id` of integers gives the ids, which are otherwise row numbers. Unless the data need be
     `labelled`, all labels are 0 where there are none. `part` is chosen as by
     `load_part`. Text, booleans, missing values and NaN among the features, and whatever else cannot
@@ -119,7 +123,7 @@ def load_table(
     _, name, paths = there.choose(part)
     data = open_columns(there.format, paths)
     label = _label(data, label, labelled)
-    features = _features(data, label, columns, weight)
+    features = _features(data, label, columns, weight, by)
     names = Names(None, label, weight, classes, labelled)
     ids, labels, known, weights = read_labels(data, label, names)
     rows = np.empty((len(ids), len(features)), np.float32)
@@ -148,10 +152,18 @@ def _label(data: Columns, label: str | None, labelled: bool) -> str | None:
 
 
 def _features(
-    data: Columns, label: str | None, columns: Sequence[str] | None, weight: str | None
+    data: Columns,
+    label: str | None,
+    columns: Sequence[str] | None,
+    weight: str | None,
+    by: Sequence[str],
 ) -> list[str]:
     if columns is None:
         others = {ID, label, weight}
+        for name in by:
+            kind = typed(data.read(pick(data, (), name, "--by"))).type
+            if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+                others.add(name)
         columns = [
             name for name in data.schema.names if name not in others and not name.startswith(INDEX)
         ]

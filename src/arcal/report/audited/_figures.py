@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from arcal.auditing import Audited, Estimate, EvaluationSet, Group
+from arcal.auditing import Audited, Estimate, EvaluationSet, Group, Grouping
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier")
 OF_GROUP = ("accuracy", "gap", "ece")
@@ -19,6 +19,7 @@ def figures(model: Audited) -> dict[str, float]:
     level_1 .. level_R (1 is the least robust), least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
     as ImageNet's crane, is followed by the class's number: class.crane (134)
+    by.COLUMN.GROUP, worst_group: the same of inputs grouped by a column
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
     distance.median, distance.none_found (the share of inputs)
     other.NAME.auroc_confidence, other.NAME.auroc_entropy
@@ -36,6 +37,11 @@ def figures(model: Audited) -> dict[str, float]:
         flat |= _group(name, one)
     if worst := worst_group(model.by_class):
         flat |= _group("worst_class", worst)
+    grouped = [one for groups in model.by_grouping for one in groups]
+    for name, one in zip(_by_groups(model.groupings), grouped, strict=True):
+        flat |= _group(name, one)
+    if worst := worst_group(grouped):
+        flat |= _group("worst_group", worst)
     if model.shift is not None:
         for name in OF_SHIFT:
             flat |= _ends(f"shift.{name}", getattr(model.shift.mean, name))
@@ -59,6 +65,7 @@ def figure_names(
     distances: bool = False,
     panel: Sequence[EvaluationSet] = (),
     others: Sequence[str] = (),
+    groupings: Sequence[Grouping] = (),
 ) -> set[str]:
     """The names of all figures that there can be of an audit that has not run yet.
 
@@ -70,6 +77,7 @@ def figure_names(
     """
     groups = [f"level_{r}" for r in range(1, levels + 1)] + _class_groups(classes)
     groups += ["worst_class", *(("least_robust", "most_robust") if levels else ())]
+    groups += [*_by_groups(groupings), *(["worst_group"] if groupings else [])]
     sets = ["shift", *map(_set_name, panel)] if panel else []
     estimates = [*OVERALL]
     estimates += [f"{group}.{figure}" for group in groups for figure in OF_GROUP]
@@ -93,6 +101,10 @@ def _class_groups(classes: Sequence[str]) -> list[str]:
     count = Counter(classes)
     numbers = (f" ({z})" if count[name] > 1 else "" for z, name in enumerate(classes))
     return [f"class.{name}{number}" for name, number in zip(classes, numbers, strict=True)]
+
+
+def _by_groups(groupings: Sequence[Grouping]) -> list[str]:
+    return [f"by.{one.name}.{group}" for one in groupings for group in one.groups]
 
 
 def _set_name(where: EvaluationSet) -> str:

@@ -63,6 +63,10 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),
         "classes": [group(one) for one in model.by_class],
+        "groupings": [
+            {"name": one.name, "groups": [group(of) for of in groups]}
+            for one, groups in zip(model.groupings, model.by_grouping, strict=True)
+        ],
         "cells": [
             {"class": z, "level": r, **group(cell)}
             for z, row in enumerate(model.cells)

@@ -61,6 +61,10 @@ def payload(
             "label": column(first.predictions.labels[rows], "int32"),
             "name": None if names is None else [names[i] for i in rows.tolist()],
             "weight": None if first.weights is None else column(first.weights[rows], "float32"),
+            "groupings": [
+                {"groups": list(one.groups), "number": column(one.number[rows], "int16")}
+                for one in first.groupings
+            ],
         },
         "models": [
             {**one, **_model(model, rows, part, table is not None, one["shift"])}

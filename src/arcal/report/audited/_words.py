@@ -164,6 +164,12 @@ def stands_out(model: Audited) -> list[str]:
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
             f"({worst.n:,} inputs)"
         )
+    for grouping, groups in zip(model.groupings, model.by_grouping, strict=True):
+        if (worst := worst_group(groups)) and worst.verdict.endswith("confident"):
+            lines.append(
+                f"where {grouping.name} is {worst.name}, it is {worst.verdict} by "
+                f"{points(worst.gap)} ({worst.n:,} inputs)"
+            )
     if model.shift is not None:
         mean = model.shift.mean
         lines.append(

@@ -1,0 +1,138 @@
+"""Groups of inputs by what is known of them, such as the hospital or the age of a patient."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import torch
+from torch import Tensor
+
+from arcal.errors import ArcalError, first_line
+from arcal.printable import printable
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+MOST_NUMBERS, RANGES_OF_NUMBERS = 12, 5
+"""A column of more different numbers than the first is cut into so many ranges."""
+MOST_GROUPS = 1000
+"""More different texts than these are taken for names of the inputs."""
+NONE = "(none)"
+"""The group of inputs without a value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """N inputs in groups: `number` int64 `(N,)` has the place of each input's in `groups`.
+
+    `name` says what the inputs are grouped by. Made by `grouping`.
+    """
+
+    name: str
+    groups: tuple[str, ...]
+    number: Tensor
+
+    def rows(self, chosen: Tensor) -> "Grouping":
+        """The same of some of the inputs, by position int64 `(n,)`."""
+        return Grouping(self.name, self.groups, self.number[chosen])
+
+
+def grouping(name: str, values: Any) -> Grouping:
+    """Inputs grouped by a value `(N,)` each: a list, an array, a tensor, or a column of a table.
+
+    Texts, dates, booleans and up to 12 different numbers are groups of their own, in order. More
+    numbers are cut into five ranges that hold about as many inputs each. Inputs without a value,
+    and nan, are the last group. Values of mixed types, and texts that are almost all different,
+    raise `ArcalError`.
+
+    >>> grouping("hospital", ["north", "south", None, "north"]).groups
+    ('north', 'south', '(none)')
+    >>> ages = grouping("age", range(20, 70))
+    >>> ages.groups, ages.number.bincount().tolist()
+    (('20 to 29', '30 to 39', '40 to 49', '50 to 59', '60 to 69'), [10, 10, 10, 10, 10])
+    """
+    column = _column(name, values)
+    known = column.drop_null()
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        numbers = known.to_numpy(zero_copy_only=False)
+        groups, place = _of_numbers(numbers)
+    else:
+        texts = known.cast(pa.string()).dictionary_encode()
+        different = np.array(texts.dictionary.to_pylist(), dtype=object)
+        if len(different) > MOST_GROUPS:
+            raise ArcalError(
+                f"{name} has {len(different):,} different values, more than {MOST_GROUPS:,}: does "
+                "it name the inputs? Give a column with fewer"
+            )
+        order = different.argsort()
+        groups = [printable(text) for text in different[order]]
+        place = order.argsort()[texts.indices.to_numpy(zero_copy_only=False)]
+    number = torch.full((len(column),), len(groups))
+    has_value = column.is_valid().to_numpy(zero_copy_only=False)
+    number[torch.from_numpy(has_value.copy())] = torch.from_numpy(place.astype(np.int64))
+    rest = [] if has_value.all() else [NONE]
+    return Grouping(printable(name), (*groups, *rest), number)
+
+
+def groupings(by: Mapping[str, Any], N: int) -> tuple[Grouping, ...]:
+    """A `grouping` of N inputs for each name; another number of values raises `ArcalError`.
+
+    >>> [one.name for one in groupings({"sex": ["f", "m"], "age": [30, 40]}, 2)]
+    ['sex', 'age']
+    """
+    if not isinstance(by, Mapping):
+        raise ArcalError(
+            f"by is a {type(by).__name__}: give a mapping from names to a value for each input"
+        )
+    made = tuple(grouping(str(name), values) for name, values in by.items())
+    for one in made:
+        if len(one.number) != N:
+            raise ArcalError(f"{one.name} has {len(one.number):,} values for {N:,} inputs")
+    return made
+
+
+def _column(name: str, values: Any) -> pa.Array:
+    """The values as one Arrow array, in which nan is no value."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    elif isinstance(values, Tensor):
+        values = values.tolist()
+    elif not isinstance(values, pa.Array):
+        values = values if hasattr(values, "dtype") else list(values)
+    try:
+        column = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if pa.types.is_floating(column.type):
+            column = pc.if_else(pc.is_nan(column), None, column)
+        if pa.types.is_null(column.type):
+            column = column.cast(pa.string())
+        if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            raise ArcalError(f"{name} holds {column.type}: give texts, numbers or dates")
+        return column
+    except (pa.ArrowException, TypeError) as error:
+        raise ArcalError(
+            f"{name} cannot be read ({first_line(error)}): give texts, numbers or dates"
+        ) from error
+
+
+def _of_numbers(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
+    """The groups of numbers, and the place of each."""
+    different, place = np.unique(values, return_inverse=True)
+    if len(different) <= MOST_NUMBERS:
+        return [_in_words(value) for value in different], place
+    shares = np.arange(1, RANGES_OF_NUMBERS) / RANGES_OF_NUMBERS
+    ends = np.unique(np.quantile(values, shares, method="inverted_cdf"))
+    place = np.searchsorted(ends[ends < different[-1]], values)
+    inside = [values[place == r] for r in range(place.max() + 1)]
+    return [_range_in_words(some.min(), some.max()) for some in inside], place
+
+
+def _range_in_words(low: Any, high: Any) -> str:
+    return _in_words(low) if low == high else f"{_in_words(low)} to {_in_words(high)}"
+
+
+def _in_words(value: Any) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"

@@ -1,0 +1,91 @@
+"""Inputs grouped by a column of values."""
+
+import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arcal.auditing import grouping, groupings
+from arcal.errors import ArcalError
+
+
+def members(made, group: str) -> list[int]:
+    return (made.number == made.groups.index(group)).nonzero()[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["b", "a", None, "b"],
+        np.array(["b", "a", None, "b"], dtype=object),
+        pa.array(["b", "a", None, "b"]),
+        pa.chunked_array([["b", "a"], [None, "b"]]).dictionary_encode(),
+    ],
+)
+def test_texts_of_any_container(values):
+    made = grouping("region", values)
+    assert made.groups == ("a", "b", "(none)")
+    assert made.number.tolist() == [1, 0, 2, 1]
+
+
+def test_few_numbers_are_groups_in_their_order():
+    made = grouping("grade", [10, 2, 10, 1])
+    assert made.groups == ("1", "2", "10")
+    assert made.number.tolist() == [2, 1, 2, 0]
+    assert grouping("x", torch.tensor([0.5, 2.0])).groups == ("0.5", "2")
+    assert grouping("x", [np.nan, 2.0]).groups == ("2", "(none)")
+    assert grouping("x", [True, False]).groups == ("false", "true")
+    assert grouping("day", [datetime.date(2026, 3, 1)]).groups == ("2026-03-01",)
+    assert grouping("nothing", [None, None]).groups == ("(none)",)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
+def test_each_number_is_in_the_range_that_its_group_names(values):
+    made = grouping("n", values)
+    assert sum(len(members(made, group)) for group in made.groups) == len(values)
+    last = None
+    for group in made.groups:
+        inside = [values[i] for i in members(made, group)]
+        ends = [int(end) for end in group.split(" to ")]
+        assert [min(inside), max(inside)] == [ends[0], ends[-1]]
+        assert last is None or min(inside) > last
+        last = max(inside)
+    assert len(made.groups) <= 12
+
+
+def test_ranges_hold_equally_many_where_there_are_no_ties():
+    values = np.random.default_rng(0).permutation(1003) / 7
+    made = grouping("n", values)
+    assert made.number.bincount().tolist() == [201, 201, 200, 201, 200]
+    assert torch.equal(grouping("n", values[::-1]).number.flip(0), made.number)
+
+
+def test_many_ties_make_fewer_ranges():
+    values = [0] * 90 + list(range(1, 21))
+    made = grouping("n", values)
+    assert made.groups[0] == "0"
+    assert len(members(made, "0")) == 90
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ([str(i) for i in range(1001)], "1,001 different values"),
+        ([1, "a"], "give texts, numbers or dates"),
+        ([[1], [2]], "give texts, numbers or dates"),
+    ],
+)
+def test_what_is_no_grouping_is_refused(values, line):
+    with pytest.raises(ArcalError, match=line):
+        grouping("mine", values)
+
+
+def test_groupings_have_a_value_for_each_input():
+    with pytest.raises(ArcalError, match="region has 2 values for 3 inputs"):
+        groupings({"region": ["a", "b"]}, 3)
+    with pytest.raises(ArcalError, match="by is a list"):
+        groupings(["region"], 3)  # pyright: ignore[reportArgumentType]
