@@ -11,7 +11,6 @@ from arcal.data.archives import find_archive
 from arcal.data.arrow_folder import is_saved, saved_parts
 from arcal.data.image_files import has_class_folders
 from arcal.data.npz import parts_in
-from arcal.data.parquet_files import SHARD
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
 from arcal.files import expanded
@@ -36,6 +35,8 @@ WORDS = {
 }
 """The words in names of files and folders, and the parts they stand for."""
 WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)
+SHARD = re.compile(r"-(\d{5})-of-(\d{5})(-[0-9a-f]+)?$")
+"""As in train-00000-of-00002.parquet; older files of the hub also have a hash at the end."""
 NUMBER = re.compile(r"(?:^|(?<=[-_.]))\d+$")
 EMBEDDED = Path(__file__).parent / "embedded"
 READABLE = (
@@ -205,6 +206,8 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
         if (parts := _by_part(_files(folder, format)))
     }
     sets = {source: own, **others} if own else others
+    if own.keys() - {""}:  # their names say what they are: what names no part is not beside them
+        sets = {folder: parts for folder, parts in sets.items() if parts.keys() - {""}}
     if len(sets) > 1:
         if own and format != "parquet":
             return own  # what lies deeper belongs to something else, such as annotations
