@@ -16,9 +16,8 @@ _posthoc       the same subject, calibrated after training
 _choice        every calibrator by cross-validation, and the one to take
 _zeros         probabilities that were rounded to 0
 _halves        what calibration after training would do, seen on inputs it was not fitted on
-_suspect_inputs  an accuracy near chance
 _suspect_scale  inputs on another scale than in training
-_suspect_order  predictions that are right but for the order of the classes
+_suspect_order  an accuracy near chance, and one that is right but for the order of the classes
 _suspects      labels to doubt, and right answers that hang by a thread
 _per_input     a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
@@ -69,8 +68,7 @@ from arcal.auditing._shift import Means, by_intensity, means, on_set, over_shift
 from arcal.auditing._showcase import Showcase, attack_evenly
 from arcal.auditing._spread import Spread
 from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
-from arcal.auditing._suspect_inputs import suspect_inputs
-from arcal.auditing._suspect_order import SuspectedOrder, suspect_order
+from arcal.auditing._suspect_order import SuspectedOrder, suspect_inputs, suspect_order
 from arcal.auditing._suspect_scale import suspect_scale
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift

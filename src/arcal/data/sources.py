@@ -9,7 +9,7 @@ from typing import Literal
 
 from arcal.data.archives import find_archive
 from arcal.data.arrow_folder import is_saved, saved_parts
-from arcal.data.image_files import has_class_folders
+from arcal.data.folder import has_class_folders
 from arcal.data.npz import parts_in
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
