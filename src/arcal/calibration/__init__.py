@@ -19,7 +19,7 @@ from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
 from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
 from arcal.calibration.ensemble import average
-from arcal.calibration.intervals import clopper_pearson, exact_interval
+from arcal.calibration.intervals import binomial_p, clopper_pearson, exact_interval, holm
 from arcal.calibration.ood import (
     EntropyHistogram,
     auroc,
@@ -29,7 +29,6 @@ from arcal.calibration.ood import (
 )
 from arcal.calibration.proper_scores import brier, nll
 from arcal.calibration.resampled import resampled
-from arcal.calibration.significance import binomial_p, holm
 from arcal.calibration.smooth import smooth_ece
 from arcal.calibration.stability import Variance, churn, churn_per_input, variance
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from arcal.compute import Compute, on_ray
 from arcal.compute.launcher import joined
-from arcal.compute.processes import fan_out
-from arcal.compute.watch import watched
+from arcal.compute.processes import fan_out, watched
 from arcal.data import Data
 from arcal.store import RunFolder
 from arcal.training._same_images import check_images
