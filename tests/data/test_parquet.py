@@ -105,6 +105,13 @@ def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
         find(tmp_path)
 
 
+def test_a_word_may_end_in_set(tmp_path):
+    paths = [tmp_path / f"{name}.parquet" for name in ("trainset", "my_testset")]
+    for path in paths:
+        path.touch()
+    assert find(tmp_path) == ((paths[0],), (paths[1],))
+
+
 def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
     paths = [tmp_path / f"{name}.parquet" for name in ("train", "test", "annotations/boxes")]
     paths[2].parent.mkdir()

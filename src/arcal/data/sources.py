@@ -34,7 +34,7 @@ WORDS = {
     "train": "train",
 }
 """The words in names of files and folders, and the parts they stand for."""
-WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)
+WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?:set)?(?![a-z])", re.IGNORECASE)
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})(-[0-9a-f]+)?$")
 """As in train-00000-of-00002.parquet; older files of the hub also have a hash at the end."""
 NUMBER = re.compile(r"(?:^|(?<=[-_.]))\d+$")
@@ -131,7 +131,7 @@ def _file(path: Path) -> Source:
     name = name or path.resolve().parent.name
     parts = parts_in(path) if format == "npz" else ("",)
     if word and parts == ("",):
-        parts = (WORDS[word[0].lower()],)
+        parts = (WORDS[word[1].lower()],)
     return Source(path, name, format, {part: (path,) for part in parts})
 
 
@@ -232,7 +232,7 @@ def _by_part(files: Iterator[Path]) -> dict[str, tuple[Path, ...]]:
     parts: dict[str, tuple[Path, ...]] = {}
     for path in files:
         word = _last_word(path)
-        part = WORDS[word[0].lower()] if word else ""
+        part = WORDS[word[1].lower()] if word else ""
         parts[part] = (*parts.get(part, ()), path)
     return parts
 
