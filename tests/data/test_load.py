@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toy_images import encode, random_images
 
 from arcal.data import Data, InMemory, load, load_test
-from arcal.data._split import split
+from arcal.data.fewer import split
 from arcal.errors import ArcalError
 from tiny_files import write_tiny
 

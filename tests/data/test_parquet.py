@@ -12,9 +12,8 @@ from toy_images import SHARED, encode, random_images
 
 from arcal.data import load_table
 from arcal.data.columns import pick
-from arcal.data.parquet import LABEL, read_parquet, read_pixels
+from arcal.data.parquet import LABEL, find, read_parquet, read_pixels
 from arcal.data.parquet_columns import ParquetColumns
-from arcal.data.parquet_files import find
 from arcal.errors import ArcalError
 
 GREY = [encode(image) for image in random_images(6, 5, 7)]
@@ -70,7 +69,7 @@ def test_shards_are_read_in_order_with_running_ids(tmp_path, write_parquet):
     assert train.ids.tolist() == list(range(6))
     assert train.labels.tolist() == [0, 0, 1, 0, 2, 0]
     (tmp_path / "data" / "train-00001-of-00003-a09b74b3ef9c3b51.parquet").unlink()
-    with pytest.raises(ArcalError, match="2 shards of train do not make one complete set of 3"):
+    with pytest.raises(ArcalError, match="files of train are incomplete"):
         find(tmp_path)
 
 
@@ -87,11 +86,11 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
     for name in names:
         (tmp_path / f"{name}.parquet").touch()
     paths = [tmp_path / f"{name}.parquet" for name in names]
-    assert find(tmp_path / "cifar10") == (paths[:1], paths[1:2])
-    assert find(tmp_path / "cifar100") == (paths[2:3], paths[3:])
+    assert find(tmp_path / "cifar10") == ((paths[0],), (paths[1],))
+    assert find(tmp_path / "cifar100") == ((paths[2],), (paths[3],))
     assert find(tmp_path / "cifar") is None
     assert find(tmp_path / "missing" / "cifar10") is None
-    with pytest.raises(ArcalError, match=r"several train sets \(cifar10-train, cifar100-train-"):
+    with pytest.raises(ArcalError, match=r"several files that are train \(cifar10-train\.parquet"):
         find(tmp_path)
 
 
@@ -104,6 +103,21 @@ def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
     (tmp_path / "b" / "test.parquet").touch()
     with pytest.raises(ArcalError, match="in more than one folder"):
         find(tmp_path)
+
+
+def test_a_word_may_end_in_set(tmp_path):
+    paths = [tmp_path / f"{name}.parquet" for name in ("trainset", "my_testset")]
+    for path in paths:
+        path.touch()
+    assert find(tmp_path) == ((paths[0],), (paths[1],))
+
+
+def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
+    paths = [tmp_path / f"{name}.parquet" for name in ("train", "test", "annotations/boxes")]
+    paths[2].parent.mkdir()
+    for path in paths:
+        path.touch()
+    assert find(tmp_path) == ((paths[0],), (paths[1],))
 
 
 @pytest.mark.parametrize(

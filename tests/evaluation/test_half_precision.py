@@ -12,8 +12,7 @@ from tiny_runs import NOISE
 
 from arcal.auditing import CLEAN
 from arcal.evaluation import evaluate
-from arcal.evaluation.half_precision import halved, restored
-from arcal.evaluation.predictor import Predictor
+from arcal.evaluation.predictor import Predictor, halved, restored
 from arcal.store import load_tensors
 
 LOGITS = arrays(

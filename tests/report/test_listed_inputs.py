@@ -6,7 +6,7 @@ import torch
 from test_explorer import numbers
 
 from arcal.auditing import Audited, Perturbed, as_predictions
-from arcal.report.audited import Shown, _listed, as_json, payload
+from arcal.report.audited import Shown, _payload, as_json, payload
 from arcal.robustness import Robustness
 
 N = 900
@@ -42,8 +42,8 @@ def model():
 
 @pytest.fixture
 def few(monkeypatch):
-    monkeypatch.setattr(_listed, "LISTED", 300)
-    monkeypatch.setattr(_listed, "WORST", 20)
+    monkeypatch.setattr(_payload, "LISTED", 300)
+    monkeypatch.setattr(_payload, "WORST", 20)
 
 
 def drawn(model):

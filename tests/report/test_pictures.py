@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import PathPatch, StepPatch
 
 from arcal.auditing import CLEAN, accuracy_interval, reliability, shift_sets
-from arcal.report import ood_pictures, pictures, reliability_pictures, shift_pictures
+from arcal.report import pictures, reliability_pictures
 from arcal.report.comparison import compare
 from arcal.report.numbers import as_json
 
@@ -128,7 +128,7 @@ def boxes(axes):
 
 
 def test_a_box_is_the_quartiles_of_means_over_runs_and_whiskers_are_the_ends(compared, subjects):
-    figure = shift_pictures.shift(compared)
+    figure = pictures.shift(compared)
     ece = figure.axes[2]
     assert ece.get_title() == "ECE, single runs"
     assert [label.get_text() for label in ece.get_xticklabels()] == ["clean", "2", "5"]
@@ -147,7 +147,7 @@ def test_a_box_is_the_quartiles_of_means_over_runs_and_whiskers_are_the_ends(com
 
 
 def test_the_variance_is_of_methods_with_several_runs(compared, subjects):
-    (axes,) = shift_pictures.variance(compared).axes
+    (axes,) = pictures.variance(compared).axes
     vanilla = subjects[0].measures
     by_type = [vanilla[SETS[type, 5]].stability["variance_all_classes"] for type in TYPES]
     assert boxes(axes)[1] == pytest.approx(np.percentile(by_type, [25, 75]))
@@ -157,7 +157,7 @@ def test_the_variance_is_of_methods_with_several_runs(compared, subjects):
 
 
 def test_under_shift_single_runs_only_have_two_panels(single):
-    figure = shift_pictures.shift(single)
+    figure = pictures.shift(single)
     assert [axes.get_title() for axes in figure.axes] == ["Accuracy", "ECE"]
 
 
@@ -199,7 +199,7 @@ def test_confidence_and_accuracy_of_single_runs_and_ensembles(compared, subjects
 
 
 def test_histograms_of_entropy_are_means_over_runs_and_share_their_axes(compared, subjects, maker):
-    figure = ood_pictures.entropy(compared, 1, maker.Z)
+    figure = pictures.entropy(compared, 1, maker.Z)
     assert titles(figure) == ["Vanilla", "AR-AdaLS", "Label smoothing"]
     drawn = [
         [patch.get_data() for patch in axes.patches if isinstance(patch, StepPatch)]

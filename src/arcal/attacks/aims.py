@@ -1,7 +1,6 @@
 """What an attack is after: any class but the prediction, or one class."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,52 +9,33 @@ from arcal.attacks.model import margin
 from arcal.errors import ArcalError
 
 
-class Aim(Protocol):
-    """Of N inputs, where their perturbed versions are to end; `y` `(N,)` are their predictions."""
+@dataclass(frozen=True, eq=False)
+class Untargeted:
+    """Any class but the predictions `y` `(N,)`: across the nearest boundary `z_y = z_k`."""
 
-    @property
-    def y(self) -> Tensor: ...
+    y: Tensor
 
-    def rows(self, index: Tensor) -> "Aim":
+    def rows(self, index: Tensor) -> "Untargeted":
         """The aim of these inputs."""
-        ...
+        return Untargeted(self.y[index])
 
     def lead(self, z: Tensor, k: Tensor | None = None) -> Tensor:
         """How far logits `(N, Z)` are from there, `(N,)`, or from class `k` `(N,)` of `rivals`.
 
         Negative once it is reached.
         """
-        ...
-
-    def rivals(self, z: Tensor, T: int) -> Tensor:
-        """The T nearest classes by which it may be reached, `(N, T)`; fewer if there are fewer."""
-        ...
-
-    def reached(self, predicted: Tensor) -> Tensor:
-        """Whether inputs of these predictions are there, bool `(N,)`."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Untargeted:
-    """Any class but `y`: across the nearest of the boundaries `z_y = z_k`."""
-
-    y: Tensor
-
-    def rows(self, index: Tensor) -> "Untargeted":
-        return Untargeted(self.y[index])
-
-    def lead(self, z: Tensor, k: Tensor | None = None) -> Tensor:
         if k is None:
             return margin(z, self.y)
         y = self.y.unsqueeze(1)
         return (z.gather(1, y) - z.gather(1, k.unsqueeze(1))).squeeze(1)
 
     def rivals(self, z: Tensor, T: int) -> Tensor:
+        """The T nearest classes by which it may be reached, `(N, T)`; fewer if there are fewer."""
         T = min(T, z.shape[1] - 1)
         return z.scatter(1, self.y.unsqueeze(1), -torch.inf).topk(T, dim=1).indices
 
     def reached(self, predicted: Tensor) -> Tensor:
+        """Whether inputs of these predictions are there, bool `(N,)`."""
         return predicted != self.y
 
 
@@ -77,6 +57,9 @@ class Targeted:
 
     def reached(self, predicted: Tensor) -> Tensor:
         return predicted == self.target
+
+
+Aim = Untargeted | Targeted
 
 
 def aim_of(z: Tensor, targets: Tensor | None) -> Aim:

@@ -1,7 +1,7 @@
 """The norms that a perturbation is measured in, and the shortest step onto a plane in each."""
 
 import math
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -9,40 +9,25 @@ from torch import Tensor
 from arcal.attacks.bounds import Bounds
 
 
-class Norm(Protocol):
-    """A norm of vectors `(..., D)`, by what a search asks of it."""
+class L2:
+    """`sqrt(sum d_i^2)`, which is its own dual."""
 
-    spread: ClassVar[bool]
+    spread: ClassVar[bool] = False
     """Whether `steepest` asks how far gradients were apart."""
 
     def length(self, d: Tensor) -> Tensor:
-        """The norm `(...)`."""
-        ...
+        """The norm `(...)` of vectors `(..., D)`."""
+        return d.norm(dim=-1)
 
     def dual(self, n: Tensor) -> Tensor:
         """How much `n.d` can change over a step d of length 1, `(...)`."""
-        ...
+        return n.norm(dim=-1)
 
     def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
         """The direction `(..., D)`, of any length, in which `n.d` grows most for its length.
 
         Where n is an average of gradients, `square` is that of their squares.
         """
-        ...
-
-
-class L2:
-    """`sqrt(sum d_i^2)`, which is its own dual."""
-
-    spread: ClassVar[bool] = False
-
-    def length(self, d: Tensor) -> Tensor:
-        return d.norm(dim=-1)
-
-    def dual(self, n: Tensor) -> Tensor:
-        return n.norm(dim=-1)
-
-    def steepest(self, n: Tensor, square: Tensor | None = None) -> Tensor:
         return n
 
 
@@ -71,6 +56,7 @@ class LInf:
         return (c * n / square.sqrt().clamp(min=torch.finfo(n.dtype).tiny)).clamp(-1, 1)
 
 
+Norm = L2 | LInf
 NORMS: dict[str, Norm] = {"l2": L2(), "linf": LInf()}
 """By the names that a user gives."""
 
@@ -95,7 +81,7 @@ def project(
     `offset + normal.d` falls with t, is convex and piecewise linear, so that Newton's iteration
     from the left reaches its root in finitely many steps: one without bounds, three or four for
     most images. Where the box holds no solution, or the normal is zero, `d` comes as near to one
-    as it can. With `square`, see `Norm.steepest`, it is as short as its direction allows.
+    as it can. With `square`, see `L2.steepest`, it is as short as its direction allows.
 
     >>> x, n = torch.zeros(1, 2), torch.tensor([[-3.0, 1.0]])
     >>> project(x, torch.tensor([2.0]), n, None, NORMS["linf"])

@@ -13,13 +13,11 @@ _overall       all figures of a set
 _grouping      inputs grouped by a column of values
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
-_posthoc       the same subject, calibrated after training
+_posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
-_zeros         probabilities that were rounded to 0
 _halves        what calibration after training would do, seen on inputs it was not fitted on
-_suspect_inputs  an accuracy near chance
 _suspect_scale  inputs on another scale than in training
-_suspect_order  predictions that are right but for the order of the classes
+_suspect_order  an accuracy near chance, and one that is right but for the order of the classes
 _suspects      labels to doubt, and right answers that hang by a thread
 _per_input     a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
@@ -49,7 +47,7 @@ from arcal.auditing._measures import (
 from arcal.auditing._ood import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import Overall, overall
 from arcal.auditing._per_input import per_input
-from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc
+from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc, without_zeros
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
     accuracy_interval,
@@ -71,12 +69,10 @@ from arcal.auditing._shift import Means, by_intensity, means, on_set, over_shift
 from arcal.auditing._showcase import Showcase, attack_evenly
 from arcal.auditing._spread import Spread
 from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
-from arcal.auditing._suspect_inputs import suspect_inputs
-from arcal.auditing._suspect_order import SuspectedOrder, suspect_order
+from arcal.auditing._suspect_order import SuspectedOrder, suspect_inputs, suspect_order
 from arcal.auditing._suspect_scale import suspect_scale
 from arcal.auditing._suspects import fragile, suspects, suspicion
 from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
-from arcal.auditing._zeros import without_zeros
 from arcal.auditing.models import as_model, as_predictions, check_model
 
 __all__ = [

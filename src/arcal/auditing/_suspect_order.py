@@ -1,4 +1,4 @@
-"""Classes in another order than the data's: a confusion matrix that looks like a permutation."""
+"""Accuracies to suspect: one near chance, and one that is high but for the order of the classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,36 @@ import torch
 from scipy.special import bdtrc
 from torch import Tensor
 
-from arcal.auditing._suspect_inputs import FEWEST, SIGNIFICANCE
-
+FEWEST = 30
+"""Inputs below which nothing is said: a good model of two classes could look the same."""
+SIGNIFICANCE = 1e-3
 HIGH = 2 / 3
 """The share that is right in the other order, at least, before it is suspected."""
 NAMED = 3
 """Classes that the sentence names."""
+
+
+def suspect_inputs(accuracy: float, Z: int, N: int) -> str | None:
+    """A sentence if the accuracy on N inputs of Z classes is not clearly above 1/Z, otherwise None.
+
+    Clearly is: guessing each class with probability 1/Z would be right as often or more often in
+    less than one case of a thousand (binomial, one-sided). A model whose classes are in another
+    order is as low, or lower. Nothing is said of fewer than 30 inputs, nor does it allow for
+    classes of unequal size, where always naming the largest is better than 1/Z.
+
+    >>> suspect_inputs(0.102, Z=10, N=1000)
+    'the model is right on 10.2 % of 1,000 inputs, hardly more than chance (10 %): wrong \
+normalisation or class order?'
+    >>> suspect_inputs(0.6, Z=10, N=1000) is None
+    True
+    """
+    right = round(accuracy * N)
+    if N < FEWEST or bdtrc(right - 1, N, 1 / Z) < SIGNIFICANCE:
+        return None
+    return (
+        f"the model is right on {100 * accuracy:.3g} % of {N:,} inputs, hardly more than chance "
+        f"({100 / Z:.3g} %): wrong normalisation or class order?"
+    )
 
 
 @dataclass(frozen=True)

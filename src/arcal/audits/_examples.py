@@ -1,4 +1,4 @@
-"""What an audit runs on: labelled inputs of any kind, each with an id."""
+"""What an audit runs on: labelled inputs of any kind, each with an id; and those met before."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +15,8 @@ from arcal.auditing import Grouping, groupings
 from arcal.auditing.labels import as_whole_numbers
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, as_input
+from arcal.data.listings import Names
+from arcal.data.overlap import shared_with_training
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
 
@@ -173,3 +175,31 @@ def _content(x: InputsLike) -> bytes:
         repr(tuple(one.shape)).encode() + one.contiguous().cpu().numpy().tobytes()
         for one in Inputs.of(x).named.values()
     )
+
+
+def overlap(
+    audited: Examples, validation: Examples | None, source: str, part: str | None, names: Names
+) -> dict[str, str]:
+    """What is to be said of inputs that calibrators or the model may have been fitted on, if any.
+
+    >>> import torch
+    >>> first, second = (
+    ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
+    ... )
+    >>> names = Names(None, None, None, None)
+    >>> overlap(first, second, "fashion", None, names)["Overlap"]
+    '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
+    """
+    facts = {}
+    if validation is not None:
+        both = len({*audited.digests()} & {*validation.digests()})
+        if both:
+            facts["Overlap"] = (
+                f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
+                "calibrators look better than they are"
+            )
+    if audited.kind == "images":
+        trained_on = shared_with_training(source, part, names)
+        if trained_on is not None:
+            facts["Training images"] = trained_on
+    return facts

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from arcal.arrays import places_of
 from arcal.auditing import Audited, EvaluationSet, Grouping, groupings, without_zeros
-from arcal.audits._examples import Examples
+from arcal.audits._examples import Examples, overlap
 from arcal.audits._job import Job, panel_for
-from arcal.audits._overlap import overlap
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import Settings
 from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_classifier

@@ -13,14 +13,13 @@ from arcal.calibration._bootstrap_ece import (
     ece_by_chance,
 )
 from arcal.calibration._by_level import ByLevel, by_level, mean_by_level
-from arcal.calibration._ece import Reliability, confidence_and_correct, ece
+from arcal.calibration._ece import Reliability, confidence_and_correct, ece, equal_mass_ece
 from arcal.calibration._robust_accuracy import RobustAccuracy, robust_accuracy
 from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
 from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
 from arcal.calibration.ensemble import average
-from arcal.calibration.equal_mass import equal_mass_ece
-from arcal.calibration.intervals import clopper_pearson, exact_interval
+from arcal.calibration.intervals import binomial_p, clopper_pearson, exact_interval, holm
 from arcal.calibration.ood import (
     EntropyHistogram,
     auroc,
@@ -30,7 +29,6 @@ from arcal.calibration.ood import (
 )
 from arcal.calibration.proper_scores import brier, nll
 from arcal.calibration.resampled import resampled
-from arcal.calibration.significance import binomial_p, holm
 from arcal.calibration.smooth import smooth_ece
 from arcal.calibration.stability import Variance, churn, churn_per_input, variance
 

@@ -1,14 +1,15 @@
 """An opened classifier: its model, and what its configuration says of inputs and classes."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 
 from arcal.arrays import bytes_of
 from arcal.attacks import Model
+from arcal.classifiers._tokenizer import Tokenizer
 from arcal.data import Kind
 from arcal.external import Normalization
 
@@ -45,28 +46,6 @@ class Preprocessing:
         return resized if self.resize == self.size else f"{resized}, then the central {size}"
 
 
-class Tokenize(Protocol):
-    """From texts to what a sequence classifier is called with: tensors `(N, length, ...)`."""
-
-    length: int
-
-    def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """The inputs of these texts, each by itself: cut or padded to `length` tokens."""
-        ...
-
-    def token_ids(self, texts: Sequence[str]) -> dict[str, Tensor]:
-        """The same before embedding: `input_ids` int64 `(N, length)` and others."""
-        ...
-
-    def lengths(self, texts: Sequence[str]) -> Tensor:
-        """The number of tokens of each text before it is cut, int64 `(N,)`."""
-        ...
-
-    def shortened(self, texts: Sequence[str]) -> "Tokenize":
-        """The same with the length of the longest of these texts, if that is less."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class OpenedClassifier:
     """A classifier that was named, as a model in evaluation mode.
@@ -98,7 +77,7 @@ class OpenedClassifier:
     class_names: tuple[str, ...] | None = None
     input_shape: tuple[int, ...] | None = None
     preprocessing: Preprocessing | None = None
-    tokenize: Tokenize | None = None
+    tokenize: Tokenizer | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     identity: str = field(default="", repr=False)
 

@@ -25,6 +25,7 @@ class Tokenizer:
     length: int
 
     def __call__(self, texts: Sequence[str]) -> dict[str, Tensor]:
+        """The inputs of these texts, each by itself: cut or padded to `length` tokens."""
         batch = self.token_ids(texts)
         return {"inputs_embeds": self._embedded(batch.pop("input_ids")), **batch}
 

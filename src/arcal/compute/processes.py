@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -99,3 +100,27 @@ def begin_worker() -> None:
 def _begin_on(dealt: Any) -> None:
     begin_worker()
     os.environ["CUDA_VISIBLE_DEVICES"] = dealt.get()  # before CUDA is asked for anything
+
+
+@contextmanager
+def watched(report: Callable[[], object]) -> Iterator[None]:
+    """Call `report` every second while the block runs, and once after it.
+
+    >>> with watched(lambda: print("nothing left to do")):
+    ...     pass
+    nothing left to do
+    """
+    finished = threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(1.0):
+            report()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+        report()

@@ -7,11 +7,9 @@ from itertools import zip_longest
 from time import monotonic
 from typing import Any
 
-from arcal.data._split import split
 from arcal.data.archives import find_archive, read_part
-from arcal.data.fewer import drawn, only_classes
-from arcal.data.folder import Folder, class_folders
-from arcal.data.image_files import has_class_folders
+from arcal.data.fewer import drawn, only_classes, split
+from arcal.data.folder import Folder, class_folders, has_class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.data.remote import is_remote, listed

@@ -17,7 +17,7 @@ from arcal.data.columns import (
     label_column,
     read_labels,
 )
-from arcal.data.image_files import list_images
+from arcal.data.folder import list_images
 from arcal.data.labels import encode_labels
 from arcal.data.npz import read_npz
 from arcal.data.on_demand import OnDemand

@@ -14,8 +14,8 @@ from arcal.data.decoded import decoded
 from arcal.data.images import pixels_of, read_image
 from arcal.data.labels import check_range, refuse_missing, whole_numbers
 from arcal.data.parquet_columns import ParquetColumns, agreed
-from arcal.data.parquet_files import find
 from arcal.data.part import InMemory
+from arcal.data.sources import check_one_set, part_files
 from arcal.errors import ArcalError
 
 IMAGE = ("image", "img")
@@ -24,6 +24,23 @@ ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
 Fetch = Callable[[Sequence[Path]], Sequence[Path]]
+
+
+def find(source: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
+    """The files of the training and of the test set in a folder or of a prefix; None of neither.
+
+    Only one of the two, several sets, or an incomplete one raises `ArcalError`.
+    """
+    there = part_files(source, "parquet")
+    if not {"train", "test"} & there.keys():
+        return None
+    for part in ("train", "test"):
+        if part not in there:
+            raise ArcalError(
+                f"{source}: there is no *{part}*.parquet: a training and a test set are needed"
+            )
+        check_one_set(source, part, there[part])
+    return there["train"], there["test"]
 
 
 def read_parquet(source: Path, name: str, fetch: Fetch = list) -> tuple[InMemory, InMemory] | None:

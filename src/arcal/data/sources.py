@@ -9,9 +9,8 @@ from typing import Literal
 
 from arcal.data.archives import find_archive
 from arcal.data.arrow_folder import is_saved, saved_parts
-from arcal.data.image_files import has_class_folders
+from arcal.data.folder import has_class_folders
 from arcal.data.npz import parts_in
-from arcal.data.parquet_files import SHARD
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
 from arcal.files import expanded
@@ -35,7 +34,9 @@ WORDS = {
     "train": "train",
 }
 """The words in names of files and folders, and the parts they stand for."""
-WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?![a-z])", re.IGNORECASE)
+WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?:set)?(?![a-z])", re.IGNORECASE)
+SHARD = re.compile(r"-(\d{5})-of-(\d{5})(-[0-9a-f]+)?$")
+"""As in train-00000-of-00002.parquet; older files of the hub also have a hash at the end."""
 NUMBER = re.compile(r"(?:^|(?<=[-_.]))\d+$")
 EMBEDDED = Path(__file__).parent / "embedded"
 READABLE = (
@@ -130,7 +131,7 @@ def _file(path: Path) -> Source:
     name = name or path.resolve().parent.name
     parts = parts_in(path) if format == "npz" else ("",)
     if word and parts == ("",):
-        parts = (WORDS[word[0].lower()],)
+        parts = (WORDS[word[1].lower()],)
     return Source(path, name, format, {part: (path,) for part in parts})
 
 
@@ -205,6 +206,8 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
         if (parts := _by_part(_files(folder, format)))
     }
     sets = {source: own, **others} if own else others
+    if own.keys() - {""}:  # their names say what they are: what names no part is not beside them
+        sets = {folder: parts for folder, parts in sets.items() if parts.keys() - {""}}
     if len(sets) > 1:
         if own and format != "parquet":
             return own  # what lies deeper belongs to something else, such as annotations
@@ -229,7 +232,7 @@ def _by_part(files: Iterator[Path]) -> dict[str, tuple[Path, ...]]:
     parts: dict[str, tuple[Path, ...]] = {}
     for path in files:
         word = _last_word(path)
-        part = WORDS[word[0].lower()] if word else ""
+        part = WORDS[word[1].lower()] if word else ""
         parts[part] = (*parts.get(part, ()), path)
     return parts
 

@@ -7,7 +7,6 @@ workload     what every run is evaluated on
 ahead        processes that share the work
 predictor    a run's predictions on a set, kept in its folder
 figures      what was measured on a set, kept in a run's folder
-half_precision  logits in two bytes each
 showcase     attacked images, kept in its folder
 summaries    a small file of each run, for tables over seeds when the folders are gone
 table        every figure as a row of a Parquet file

@@ -56,7 +56,7 @@ def evaluate(
     `compute` share the sets, or the runs where there are fewer sets, each with as many threads as
     this process. Its loaders are processes of each that read, decode and corrupt images ahead where
     they are files. With `half_precision` logits take half the space in the run folders, see
-    `arcal.evaluation.half_precision`.
+    `arcal.evaluation.predictor.halved`.
 
     >>> from dataclasses import replace
     >>> from arcal.training import RECIPES, Run, data_of, train

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from arcal.auditing import CLEAN
+from arcal.compute.processes import watched
 from arcal.compute.sharing import in_shares
-from arcal.compute.watch import watched
 from arcal.evaluation.predictor import predict_together
 from arcal.evaluation.row import VALIDATION, Row
 from arcal.evaluation.workload import Workload

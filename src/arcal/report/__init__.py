@@ -12,7 +12,7 @@ from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.printable import printable
-from arcal.report import images, ood_pictures, pictures, reliability_pictures, shift_pictures
+from arcal.report import images, pictures, reliability_pictures
 from arcal.report.comparison import Comparison, compare
 from arcal.report.comparison_payload import comparison_payload
 from arcal.report.drawing import render as render_picture
@@ -94,11 +94,11 @@ def _pictures(
     if compared.several:
         draw["ensembles"] = lambda: reliability_pictures.ensembles(compared)
     if compared.boxed:
-        draw["shift"] = lambda: shift_pictures.shift(compared)
+        draw["shift"] = lambda: pictures.shift(compared)
         if compared.several:
-            draw["variance"] = lambda: shift_pictures.variance(compared)
+            draw["variance"] = lambda: pictures.variance(compared)
     for i in range(len(compared.subjects[0].ood)):
-        draw[f"entropy-{i + 1}"] = lambda i=i: ood_pictures.entropy(compared, i, len(classes))
+        draw[f"entropy-{i + 1}"] = lambda i=i: pictures.entropy(compared, i, len(classes))
     if any(one.soft_labels is not None for one in compared.subjects):
         draw["soft-labels"] = lambda: pictures.soft_labels(compared)
     if showcase:

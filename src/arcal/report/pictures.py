@@ -1,4 +1,4 @@
-"""The pictures of calibration by level: one function a picture, each returns a matplotlib `Figure`.
+"""Pictures by level, under shift and of other data: a function a picture, returning its `Figure`.
 
 Levels are shown as 1 (least robust) .. R. Bars of error are one standard deviation over the seeds;
 a single run has none.
@@ -10,15 +10,29 @@ from string import ascii_lowercase
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from arcal.printable import printable
 from arcal.report.comparison import Comparison
 from arcal.report.drawing import FAINT, INK, WIDTH
-from arcal.report.plots import Mark, accuracy_and_confidence, level_axis, line_by_level
+from arcal.report.plots import (
+    Boxes,
+    Mark,
+    accuracy_and_confidence,
+    box_legend,
+    box_plots,
+    entropies,
+    level_axis,
+    line_by_level,
+)
+
+MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
 
 
 def figure_1(comparison: Comparison) -> Figure:
@@ -143,6 +157,85 @@ def make_up(comparison: Comparison, classes: tuple[str, ...]) -> Figure:
     shares.set_title("(b) Share of all misclassified images, %")
     drawn = shares.get_legend_handles_labels()
     figure.legend(*drawn, loc="outside lower right", ncols=min(4, len(comparison.subjects)))
+    return figure
+
+
+def shift(comparison: Comparison) -> Figure:
+    """Accuracy above ECE; single runs at the left, where there are several, ensembles beside them.
+
+    A value is the mean over runs of one type at one intensity.
+    """
+    columns = 2 if comparison.several else 1
+    figure = Figure(figsize=(WIDTH, 6.4), layout=ConstrainedLayoutEngine(h_pad=0.09))
+    panels = figure.subplots(2, columns, sharex=True, sharey="row", squeeze=False)
+    for row, (measure, title) in zip(panels, MEASURES, strict=True):
+        single = [Boxes(one.name.mark, one.means[measure]) for one in comparison.subjects]
+        box_plots(row[0], single, comparison.boxed)
+        row[0].set_title(f"{title}, single runs" if columns > 1 else title)
+        if columns > 1:
+            together = [
+                Boxes(one.name.mark, one.ensemble_means[measure]) for one in comparison.several
+            ]
+            box_plots(row[1], together, comparison.boxed)
+            row[1].set_title(f"{title}, ensembles of a method's runs")
+    for axes in panels[1]:
+        axes.set_xlabel("intensity of the shift")
+        axes.set_ylim(bottom=0)
+    boxes = [
+        (one.name.short, Boxes(one.name.mark, one.means["ece"])) for one in comparison.subjects
+    ]
+    box_legend(figure, boxes)
+    return figure
+
+
+def variance(comparison: Comparison) -> Figure:
+    """The variance over a subject's runs, all classes, as `shift`."""
+    figure = Figure(figsize=(WIDTH * 0.72, 3.7), layout="constrained")
+    axes = figure.subplots()
+    boxes = [
+        (one.name.short, Boxes(one.name.mark, one.stability["variance_all_classes"]))
+        for one in comparison.several
+    ]
+    box_plots(axes, [one for _, one in boxes], comparison.boxed)
+    axes.set_ylabel("variance over the runs")
+    axes.set_xlabel("intensity of the shift")
+    axes.set_ylim(bottom=0)
+    box_legend(figure, boxes)
+    return figure
+
+
+def entropy(comparison: Comparison, i: int, Z: int) -> Figure:
+    """Predictive entropy on the test set and on the i-th other data set, a panel a subject.
+
+    The share of images in each bin is the mean over the subject's runs.
+    """
+    subjects = comparison.subjects
+    columns = min(4, max(2, len(subjects)))
+    rows = math.ceil(len(subjects) / columns)
+    figure = Figure(figsize=(WIDTH, 2.9 * rows + 0.5), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    end = math.log(Z)
+    drawn: list[Artist] = []
+    for n, (axes, one) in enumerate(zip(panels.flat, subjects, strict=False)):
+        other = one.ood[i]
+        artists = entropies(axes, other.inside, other.outside, end, one.name.mark.colour)
+        drawn = drawn or artists
+        axes.set_title(one.name.on_lines)
+        axes.set_ylabel("" if n % columns else "% of images")
+        if n + columns >= len(subjects):
+            axes.set_xlabel("entropy, nats")
+            axes.tick_params(labelbottom=True)
+    for axes in panels.flat[len(subjects) :]:
+        axes.set_visible(False)
+    highest = max(
+        float(shares.mean(dim=0).max())
+        for one in subjects
+        for shares in (one.ood[i].inside, one.ood[i].outside)
+    )
+    panels[0, 0].set_xlim(-0.02 * end, 1.02 * end)
+    panels[0, 0].set_ylim(0, 105 * highest)
+    names = ["the models' own test set", printable(subjects[0].ood[i].name)]
+    figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure
 
 

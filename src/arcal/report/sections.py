@@ -6,7 +6,6 @@ from typing import Any
 
 from arcal.report import comparison_tables as tables
 from arcal.report import grids
-from arcal.report.captions import Words
 from arcal.report.comparison import BOXED, Comparison
 from arcal.report.comparison_types import ComparisonPicture, ComparisonSection
 from arcal.report.drawing import as_address
@@ -22,19 +21,18 @@ def sections(
 
     A picture that was not drawn is left out, and a section of which nothing is left.
     """
-    words = Words(comparison)
     made = [
         _methods(comparison),
-        _reference(words),
-        _changes(words),
-        _under_shift(words),
-        _from_run_to_run(words),
-        _ensembles(words),
-        _reliability(words),
-        *_out_of_distribution(words),
+        _reference(comparison),
+        _changes(comparison),
+        _under_shift(comparison),
+        _from_run_to_run(comparison),
+        _ensembles(comparison),
+        _reliability(comparison),
+        *_out_of_distribution(comparison),
         _soft_labels(comparison),
         _attacked(comparison, attacked),
-        _levels(words),
+        _levels(comparison),
     ]
     shown = [_with_images(section, drawn) for section in made if section is not None]
     return [section for section in shown if section.pictures or section.tables]
@@ -57,8 +55,8 @@ def _methods(comparison: Comparison) -> ComparisonSection:
     return ComparisonSection("methods", "The methods compared", tables=listed)
 
 
-def _reference(words: Words) -> ComparisonSection:
-    reference = words.comparison.reference
+def _reference(comparison: Comparison) -> ComparisonSection:
+    reference = comparison.reference
     ece = "Bottom: ECE; lower is better."
     variance = "There is no variance: it needs at least two runs."
     if reference.levels.variance is not None:
@@ -73,29 +71,28 @@ def _reference(words: Words) -> ComparisonSection:
         lead=f"{reference.name.title} on the clean test set, level by level",
         caption=" (the paper's Figure 1). Top: accuracy and confidence; the space between them is "
         f"orange where the model is over-confident and blue where it is under-confident. {ece} "
-        f"{words.ranking} {variance} {words.spread}",
+        f"{_ranking(comparison)} {variance} {_spread(comparison)}",
         width="narrow",
     )
     return ComparisonSection("by-level", "Calibration by robustness level", [picture])
 
 
-def _changes(words: Words) -> ComparisonSection:
-    others = "the other methods" if words.comparison.others else "the method"
+def _changes(comparison: Comparison) -> ComparisonSection:
+    others = "the other methods" if comparison.others else "the method"
     picture = ComparisonPicture(
         name="figure-2",
         alt="Accuracy, confidence, ECE and variance by robustness level for all methods",
         lead=f"Accuracy and confidence of {others}, ECE and variance of all",
-        caption=f" (the paper's Figure 2), on the clean test set. {words.ranking} Level r "
+        caption=f" (the paper's Figure 2), on the clean test set. {_ranking(comparison)} Level r "
         "therefore holds other images for each method and run. For the variance each method has "
-        f"one ranking, the mean rank over its runs. {words.spread}",
+        f"one ranking, the mean rank over its runs. {_spread(comparison)}",
     )
     return ComparisonSection(
-        "changes", "What the methods change", [picture], [tables.gaps(words.comparison)]
+        "changes", "What the methods change", [picture], [tables.gaps(comparison)]
     )
 
 
-def _under_shift(words: Words) -> ComparisonSection | None:
-    comparison = words.comparison
+def _under_shift(comparison: Comparison) -> ComparisonSection | None:
     grid = grids.under_shift(comparison)
     if grid is None:
         return None
@@ -134,14 +131,13 @@ def _under_shift(words: Words) -> ComparisonSection | None:
             f"on validation images: {', '.join(map(corruption_title, extra))}."
         )
     if several:
-        note += f"{words.ensemble[:-1]}; there is one, so it has no deviation."
+        note += f"{_averaged(comparison)[:-1]}; there is one, so it has no deviation."
     note = note.replace("pool; The", "pool. The").removesuffix(";")
-    note = f"{note}{words.bold('the best mean of a column')}"
+    note = f"{note}{_bold(comparison, 'the best mean of a column')}"
     return ComparisonSection("under-shift", "Under shift", [picture], [replace(grid, note=note)])
 
 
-def _from_run_to_run(words: Words) -> ComparisonSection | None:
-    comparison = words.comparison
+def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
     grid = grids.stability(comparison)
     if grid is None:
         return None
@@ -164,14 +160,14 @@ def _from_run_to_run(words: Words) -> ComparisonSection | None:
         "which does not see runs that disagree. Churn is the share of images on which two runs "
         "predict different classes, the mean over all pairs. Levels are cut by the mean rank over "
         "a method's runs; level 1 is the least robust."
-        f"{words.bold('the lowest of a column')}"
+        f"{_bold(comparison, 'the lowest of a column')}"
     )
     listed = [grid, grids.stability_by_level(comparison)]
     return ComparisonSection("stability", "From run to run", [picture], listed, note)
 
 
-def _ensembles(words: Words) -> ComparisonSection | None:
-    grid = grids.ensembles(words.comparison)
+def _ensembles(comparison: Comparison) -> ComparisonSection | None:
+    grid = grids.ensembles(comparison)
     if grid is None:
         return None
     picture = ComparisonPicture(
@@ -187,13 +183,13 @@ def _ensembles(words: Words) -> ComparisonSection | None:
     )
     note = (
         "On the clean test set, of the methods with two runs or more."
-        f"{words.bold('the best mean of a column')}"
+        f"{_bold(comparison, 'the best mean of a column')}"
     )
     return ComparisonSection("ensembles", "Ensembles", [picture], [replace(grid, note=note)])
 
 
-def _reliability(words: Words) -> ComparisonSection:
-    several = bool(words.comparison.several)
+def _reliability(comparison: Comparison) -> ComparisonSection:
+    several = bool(comparison.several)
     figure_8 = " (the paper's Figure 8)" if several else ""
     runs = (
         " Of single runs the first is shown; points are the accuracies of its other runs. Runs are "
@@ -220,20 +216,19 @@ def _reliability(words: Words) -> ComparisonSection:
         "probabilities of all classes, predicted or not, a mean over classes. Debiased: without "
         "part of the bias of few images; it can be below 0. Chance: the ECE to expect of a "
         "calibrated model with these confidences and as many images."
-        f"{words.bold('the lowest of a column')}"
+        f"{_bold(comparison, 'the lowest of a column')}"
     )
-    errors = grids.calibration_errors(words.comparison)
+    errors = grids.calibration_errors(comparison)
     table = replace(errors, title="More than one calibration error", note=note)
     return ComparisonSection("reliabilities", "Reliability", [picture], [table])
 
 
-def _out_of_distribution(words: Words) -> list[ComparisonSection]:
-    comparison = words.comparison
+def _out_of_distribution(comparison: Comparison) -> list[ComparisonSection]:
     others = comparison.subjects[0].ood
     note = (
         "AUROC: how often, in a random pair of a test image and an image of the other data, the "
         "test image has the higher confidence or the lower entropy; 0.5 is chance, 1 is perfect."
-        f"{words.ensemble}{words.bold('the highest of a column')}"
+        f"{_averaged(comparison)}{_bold(comparison, 'the highest of a column')}"
     )
     made = []
     for i, other in enumerate(others):
@@ -319,13 +314,43 @@ def _attacked(
     return ComparisonSection("attacked", title, [least, most, estimate])
 
 
-def _levels(words: Words) -> ComparisonSection:
+def _levels(comparison: Comparison) -> ComparisonSection:
     picture = ComparisonPicture(
         name="levels",
         alt="Classes of each level and share of misclassified images in each level",
         lead="Levels have equal sizes, but not equal classes or errors.",
         caption=" (a) Share of each true class in a level, mean over the runs of "
-        f"{words.comparison.reference.name.title}. (b) Where the misclassified images of each "
-        f"method lie: the shares of all levels sum to 100 %. {words.spread}",
+        f"{comparison.reference.name.title}. (b) Where the misclassified images of each "
+        f"method lie: the shares of all levels sum to 100 %. {_spread(comparison)}",
     )
     return ComparisonSection("make-up", "What is in a level", [picture])
+
+
+def _spread(comparison: Comparison) -> str:
+    """What the bars of error are."""
+    if comparison.several:
+        return "Bars of error are one standard deviation over the runs."
+    return "There is one run, so no deviation is shown."
+
+
+def _ranking(comparison: Comparison) -> str:
+    """What the levels are cut by."""
+    order, R = comparison.order, comparison.R
+    ranked = (
+        "Images are ranked by chance"
+        if order == "random"
+        else f"Each run's images are ranked by its own model ({order} order)"
+    )
+    return f"{ranked} and cut into {R} levels of equal size."
+
+
+def _bold(comparison: Comparison, what: str) -> str:
+    """What leads a column, where there are several subjects."""
+    return f" Bold: {what}." if len(comparison.subjects) > 1 else ""
+
+
+def _averaged(comparison: Comparison) -> str:
+    """What an ensemble is, where there is one."""
+    if not comparison.several:
+        return ""
+    return " An ensemble averages the probabilities of all of a method's runs."

@@ -4,7 +4,6 @@ run       the configuration of a run, and what can be read back from its folder
 recipes   optimisers and schedules by name, those of appendix A among them
 scoring   robustness of a part of the data by the model of a run
 draws     named random draws
-on_ray    many runs on a Ray cluster
 """
 
 from arcal.training._fit import Member, Scorer, fit

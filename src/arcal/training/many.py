@@ -7,13 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from arcal.compute import Compute
+from arcal.compute import Compute, on_ray
 from arcal.compute.launcher import joined
-from arcal.compute.processes import fan_out
-from arcal.compute.watch import watched
+from arcal.compute.processes import fan_out, watched
 from arcal.data import Data
 from arcal.store import RunFolder
-from arcal.training import on_ray
 from arcal.training._same_images import check_images
 from arcal.training._train import check_devices, checked_method, train
 from arcal.training.rankings import bases_of, shares

@@ -13,8 +13,7 @@ spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
 batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated
 by_batch               the same for a set, batch by batch, to evaluate it
-calibrated             a classifier and its calibrator as one module
-mirrored               a classifier that sees an image and its mirror image
+calibrated             a classifier and its calibrator as one module, and an image seen twice
 
 Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
 then measured. A new one is one file and a line in the registry.
@@ -26,7 +25,7 @@ from arcal.calibration.posthoc.batch_temperature import (
     fit_batch_temperature,
 )
 from arcal.calibration.posthoc.by_batch import TemperatureByBatch, fit_by_batch
-from arcal.calibration.posthoc.calibrated import Calibrated
+from arcal.calibration.posthoc.calibrated import Calibrated, Mirrored
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
@@ -40,7 +39,6 @@ from arcal.calibration.posthoc.isotonic import (
     fit_irm,
     fit_irova_ts,
 )
-from arcal.calibration.posthoc.mirrored import Mirrored
 from arcal.calibration.posthoc.pts import ParameterizedTemperature, fit_pts
 from arcal.calibration.posthoc.registry import (
     CALIBRATORS,

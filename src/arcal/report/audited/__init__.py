@@ -3,17 +3,14 @@
 _figures   findings by name
 _words     findings in sentences
 _json      findings as JSON
-_payload   findings with every input, which is what the page draws
-_shown     what there is to see of the inputs
-_listed    which inputs the page lists where there are too many
+_payload   findings with the inputs, or a sample of too many, which is what the page draws
 _notebook  what a notebook shows of an audit
 """
 
 from arcal.report.audited._figures import figure_names, figures
 from arcal.report.audited._json import as_json
 from arcal.report.audited._notebook import notebook_html
-from arcal.report.audited._payload import payload
-from arcal.report.audited._shown import Shown
+from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
     doubts,
     headline,

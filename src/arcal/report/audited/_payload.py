@@ -1,6 +1,7 @@
 """What the page is drawn from: the findings, every input, and the pictures of inputs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,11 +10,14 @@ from torch import Tensor
 from arcal.arrays import places_of
 from arcal.auditing import Audited, Predictions, calibrated
 from arcal.data import Part, as_input
-from arcal.report.audited._listed import in_words, listed_inputs
-from arcal.report.audited._shown import Shown
 from arcal.report.explorer import column
 from arcal.report.thumbnails import make_sheets, perturbation_sheets
+from arcal.robustness import random_order
 
+LISTED = 50_000
+"""Inputs that a page lists at most: each takes some 130 bytes a model, and its picture."""
+WORST = 100
+"""Of the most suspect, and of the most fragile, that are listed in any case."""
 TOP = 5
 """The classes of an input whose probabilities the page has."""
 PERTURBED = 500
@@ -23,6 +27,30 @@ MOST_VALUES = 2_000_000
 MOST_SHIFTED = 2_000_000
 """The inputs under all corruptions together, of which the page says what becomes of each."""
 BATCH = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """N inputs by their `ids` int64 `(N,)`, as images, texts or rows of numbers.
+
+    `part` has the images, `texts` the texts, and `read`, given positions `(B,)`, returns rows
+    `(B, C)` of these `columns`; what there is not is None.
+
+    >>> import torch
+    >>> shown = Shown(torch.tensor([7, 3]), texts=["dear", "yours"])
+    >>> shown.positions(torch.tensor([3, 7]))
+    tensor([1, 0])
+    """
+
+    ids: Tensor
+    part: Part | None = None
+    texts: Sequence[str] | None = None
+    columns: Sequence[str] | None = None
+    read: Callable[[Tensor], Any] | None = None
+
+    def positions(self, ids: Tensor) -> Tensor:
+        """The positions `(n,)` of the inputs with these ids `(n,)`."""
+        return places_of(ids, self.ids)
 
 
 def payload(
@@ -41,7 +69,7 @@ def payload(
     ([60], None)
     """
     first = models[0]
-    rows = listed_inputs(models)
+    rows = _listed_inputs(models)
     ids = first.predictions.ids[rows]
     places = None if shown is None else shown.positions(ids)
     part = None if shown is None else shown.part
@@ -55,7 +83,7 @@ def payload(
     names = first.names
     return {
         **findings,
-        "listed": in_words(len(rows), len(first)),
+        "listed": _in_words(len(rows), len(first)),
         "inputs": {
             "id": column(ids, "int32" if int(ids.abs().max()) < 2**31 else "float64"),
             "label": column(first.predictions.labels[rows], "int32"),
@@ -186,3 +214,30 @@ def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str,
         return {**known, "values": column(perturbed, "float32")}
     clean = as_input(part.images(places_of(ids[positions], part.ids)), "cpu")
     return {**known, **perturbation_sheets(clean, perturbed)}
+
+
+def _listed_inputs(models: Sequence[Audited]) -> Tensor:
+    """The positions int64 `(n,)` of the inputs to list, ascending: all, or `LISTED` of them.
+
+    They are the worst of each model, and others drawn at random by their ids.
+    """
+    ids = models[0].predictions.ids
+    if len(ids) <= LISTED:
+        return torch.arange(len(ids))
+    worst = [rows[:WORST] for one in models for rows in (one.suspects, one.fragile)]
+    chosen = torch.zeros(len(ids), dtype=torch.bool)
+    chosen[torch.cat(worst)] = True
+    others = random_order(ids, seed=0).argsort()
+    others = others[~chosen[others]]
+    chosen[others[: LISTED - int(chosen.sum())]] = True
+    return chosen.nonzero()[:, 0]
+
+
+def _in_words(n: int, N: int) -> str | None:
+    """Which inputs are listed if not all N are."""
+    if n == N:
+        return None
+    return (
+        f"They are the {WORST} labels that each model contradicts the most, the {WORST} inputs "
+        "that it is right on and least robust, and others drawn at random."
+    )
