@@ -147,6 +147,17 @@ def test_a_method_that_ranks_takes_its_vanilla_run_and_its_rankings():
     assert plan["operations"] == pytest.approx(sum(plan[part] for part in parts))
 
 
+@pytest.mark.parametrize(("by", "passes"), [("attack", 16), ("gradient", 1)])
+def test_images_perturbed_by_their_distance_are_ranked_by_that(by, passes):
+    run = Run(settings={"perturbed": 0.5, "perturbed_by": by})
+    job = Training(run, 1000, 500, (1, 28, 28), 10, Compute())
+    plan = plan_training("train", job, Hardware(flops=1e9))
+    assert plan["passes"] == passes
+    beside = (1 if by == "gradient" else 2) * plan["forward pass"]
+    whole = 1000 * (passes * plan["pass"] + beside)
+    assert plan["ranking"] == pytest.approx(whole), "of training images alone"
+
+
 def test_only_training_is_in_bf16():
     run = Run(recipe=replace(RECIPES["fast"], epochs=2, warmup=0), seeds=(0, 1))
     job = Training(run, 1000, 500, (1, 28, 28), 10, Compute())

@@ -15,7 +15,7 @@ from arcal.audits.blocks import usual_batch
 from arcal.compute import Compute
 from arcal.compute.operations import operations, saved_bytes
 from arcal.data import InMemory
-from arcal.methods import method_named, needs_vanilla
+from arcal.methods import method_class, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.planning._attacked import Attacked
 from arcal.planning._hardware import Hardware
@@ -50,11 +50,14 @@ class Training:
 
     @cached_property
     def ranking(self) -> Attacked:
-        """The ranking of images, and passes through the network as it is evaluated."""
-        order = self.run.settings.get("order") or "margin"
+        """The ranking of images, and passes through the network as it is evaluated.
+
+        If levels are cut by one order and images perturbed by another, it is by the dearer one.
+        """
+        orders = {self.run.settings.get(name) for name in ("order", "perturbed_by")}
         attack = self.run.settings.get("attack") or ATTACK
         settings = Settings(
-            order=order if order in ("attack", "gradient") else "margin",
+            order=next((one for one in ("attack", "gradient") if one in orders), "margin"),
             attack=attack_named(attack),
             device=self.compute.device,
         )
@@ -211,8 +214,10 @@ def _ranking(job: Training) -> list[Line]:
         each += lines[-1].value * ranking.both
         formula = f"(passes x pass + {formula})"
     lines.append(Line("rankings", job.rankings, "", "before training, and on the fly"))
-    whole = job.rankings * (job.images + job.validation) * each
-    formula = f"rankings x (images + validation) x {formula}"
+    levels = method_class(job.run.method).ranks  # images alone are perturbed
+    number = job.images + job.validation * levels
+    whole = job.rankings * number * each
+    formula = f"rankings x {'(images + validation)' if levels else 'images'} x {formula}"
     return [*lines, Line("ranking", whole, "FLOP", formula)]
 
 
