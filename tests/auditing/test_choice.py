@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Predictions, as_predictions, choose_calibrator, without_zeros
-from arcal.auditing import _choice
+from arcal.auditing import Predictions, _choice, as_predictions, choose_calibrator, without_zeros
 from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated
 from arcal.auditing._halves import folds_of
 from arcal.calibration import nll
