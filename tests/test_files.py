@@ -12,7 +12,7 @@ import torch
 from arcal.auditing import CLEAN, Provenance, Subject, as_predictions
 from arcal.errors import ArcalError
 from arcal.evaluation import write_table
-from arcal.files import check_replaceable, locked
+from arcal.files import check_replaceable, locked, write_json
 
 MINE = {
     "notes.md": b"# What arcal says of my network\n",
@@ -60,6 +60,18 @@ def test_an_audit_replaces_its_own_files_only(tmp_path):
             audit.report(other)
         assert [path.name for path in other.iterdir()] == [name]
         assert json.loads((other / name).read_text()) == {"mine": name}
+
+
+def test_what_is_flushed_is_open_for_writing_as_windows_wants_it(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def fsync(file: int) -> None:
+        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_json(tmp_path / "seeds.json", [0, 1])
+    assert (tmp_path / "seeds.json").read_text() == "[\n  0,\n  1\n]\n"
 
 
 def test_a_lock_empties_no_file(tmp_path):

@@ -61,7 +61,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         mode = temporary.stat().st_mode
         write(temporary)
         temporary.chmod(mode)  # some writers replace the file with one only its owner can read
-        with temporary.open("rb") as file:
+        with temporary.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:

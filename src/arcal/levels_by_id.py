@@ -51,6 +51,11 @@ class LevelsById(ById):
                 f"{self.part} ids have shape {tuple(ids.shape)}, levels {tuple(levels.shape)}: "
                 "give one level for each id"
             )
+        if ids.is_floating_point() or levels.is_floating_point():
+            raise ArcalError(
+                f"{self.part} ids are {ids.dtype}, levels {levels.dtype}: give whole numbers; of a "
+                "robustness, what `arcal.levels` makes of it"
+            )
         if len(levels) and (levels.min() < 0 or levels.max() >= self.R):
             raise ArcalError(
                 f"{self.part} levels run from {int(levels.min())} to {int(levels.max())}: "

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Predictions, as_predictions, choose_calibrator, without_zeros
+from arcal.auditing import Predictions, _choice, as_predictions, choose_calibrator, without_zeros
 from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated
 from arcal.auditing._halves import folds_of
 from arcal.calibration import nll
-from arcal.calibration.posthoc import POSTHOC
+from arcal.calibration.posthoc import POSTHOC, Temperature
 from arcal.errors import ArcalError
 
 
@@ -66,6 +66,26 @@ def test_what_is_calibrated_stays_as_it_is():
     assert choice.picked is None
     assert choice.calibrator is None
     assert "no calibrator is shown to lower the log-loss" in choice.why
+
+
+def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(monkeypatch):
+    losses = {"temperature": torch.full((40,), 0.6), "spline": torch.tensor([0.01, 1.15] * 20)}
+
+    def said(name: str, predictions: Predictions, fold: torch.Tensor) -> torch.Tensor:
+        own = losses[name].double()
+        return torch.stack([-own, torch.log1p(-(-own).exp())], dim=1)
+
+    monkeypatch.setattr(_choice, "cross_validated", said)
+    monkeypatch.setattr(_choice, "fit_posthoc", lambda *given: Temperature(2.0))
+    p = torch.tensor(0.7).neg().exp()
+    before = as_predictions(probabilities=torch.stack([p, 1 - p]).expand(40, 2), labels=[0] * 40)
+    choice = choose_calibrator(before, names=["spline", "temperature"], resamples=300)
+    temperature, spline = choice.candidates["temperature"], choice.candidates["spline"]
+    assert temperature.change.sign == -1
+    assert spline.change.sign == 0
+    assert spline.nll.value < temperature.nll.value
+    assert choice.picked == "temperature"
+    assert choice.why.endswith("of those that keep every prediction and are shown to lower it")
 
 
 def test_accuracy_is_not_given_away():

@@ -1,10 +1,12 @@
 """Calibrators on halves: what they are fitted on, what they are shown on, and that it is paired."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Predictions, halves, posthoc_on_halves
+from arcal.auditing import Estimate, Predictions, halves, posthoc_on_halves
 from arcal.auditing._halves import SHOWN
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
@@ -106,6 +108,16 @@ def test_planted_over_confidence_is_mended_and_the_best_of_those_that_keep_accur
     safe = {name: one for name, one in found.outcomes.items() if one.keeps_accuracy}
     assert set(safe) < set(found.outcomes)
     assert found.recommended == min(safe, key=lambda name: safe[name].nll.after.value)
+
+
+def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(found):
+    lucky = replace(found.outcomes["temperature"].nll, after=Estimate(0.0, 0.0, 9.0, 200),
+                    change=Estimate(-1.0, -2.0, 0.5, 200))  # fmt: skip
+    irm = replace(found.outcomes["irm"], nll=lucky)
+    outcomes = {name: found.outcomes[name] for name in ("temperature", "irova-ts")}
+    assert irm.keeps_accuracy
+    assert replace(found, outcomes={"irm": irm} | outcomes).recommended == "temperature"
+    assert replace(found, outcomes={"irm": irm}).recommended is None
 
 
 def test_a_calibrated_model_is_left_as_it_is():

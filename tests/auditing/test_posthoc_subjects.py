@@ -25,8 +25,8 @@ N, Z = 60, 3
 
 
 def drawn(seed, members=1):
-    draw = torch.Generator().manual_seed(seed)
-    labels = torch.randint(Z, (N,), generator=draw)
+    labels = torch.randint(Z, (N,), generator=torch.Generator().manual_seed(0))
+    draw = torch.Generator().manual_seed(seed + 1)
     logits = 3 * torch.randn(members, N, Z, generator=draw) + 2 * torch.eye(Z)[labels]
     return Predictions(torch.arange(N), labels, logits)
 

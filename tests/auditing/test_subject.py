@@ -5,10 +5,12 @@ import torch
 
 from arcal.auditing import (
     CLEAN,
+    Audited,
     EvaluationSet,
     Method,
     Predictions,
     Subject,
+    ensemble,
     figures,
     measure_set,
     shared_levels,
@@ -44,6 +46,26 @@ def test_a_subject_of_predictions_has_the_figures_of_every_set():
     shifted = {FOG: runs[FOG]}
     named = Subject.from_predictions("mine", shifted, seeds=[(7,), (3, 4)], method=Method("mine"))
     assert (named.seeds, named.method) == ([(7,), (3, 4)], Method("mine"))
+
+
+@pytest.mark.parametrize(("wrong", "what"), [("order", "ids"), ("labels", "labels")])
+def test_runs_on_other_inputs_are_not_averaged(wrong, what):
+    one, other = predictions(0), predictions(1)
+    if wrong == "order":
+        other = other.rows(torch.arange(29, -1, -1))
+    else:
+        other = Predictions(other.ids, 2 - other.labels, other.logits)
+    for make in (ensemble, lambda runs: Subject.from_predictions("mine", {CLEAN: runs})):
+        with pytest.raises(ArcalError, match=f"the {what} of these runs differ"):
+            make([one, other])
+
+
+def test_robustness_in_another_order_is_not_taken_for_that_of_the_predictions():
+    sure, classes = predictions(0), ("a", "b", "c")
+    robustness = scores(torch.rand(30).tolist(), range(30))
+    assert Audited("mine", sure, classes, robustness=robustness).level is not None
+    with pytest.raises(ArcalError, match="mine: the robustness is of other inputs"):
+        Audited("mine", sure, classes, robustness=robustness.rows(torch.arange(29, -1, -1)))
 
 
 def test_predictions_of_the_clean_set_need_not_be_there():

@@ -136,6 +136,22 @@ def test_training_is_counted_by_the_method_itself():
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "settings", "views"),
+    [
+        ("label-smoothing", {"augmix": 12.0}, 3),
+        ("ar-adals", {"augmix": 12.0, "regmixup": 20.0}, 4),
+        ("ccat", {}, 1),
+        ("vanilla", {"perturbed": 0.1, "mixup": 0.2}, 1),
+    ],
+)
+def test_images_that_go_through_at_once_are_counted_in_memory(method, settings, views):
+    job = Training(Run(method=method, settings=settings), 1000, 500, (1, 28, 28), 10, Compute())
+    plan = plan_training("train", job, Hardware(flops=1e9))
+    memory = 4 * plan["weights"] + views * 128 * plan["kept for the gradient"]
+    assert plan["memory of each of 1"] == pytest.approx(memory)
+
+
 def test_a_method_that_ranks_takes_its_vanilla_run_and_its_rankings():
     settings = {"order": "gradient", "rescore": [10, 20]}
     job = Training(Run(method="ar-adals", settings=settings), 1000, 500, (1, 28, 28), 10, Compute())
@@ -145,6 +161,17 @@ def test_a_method_that_ranks_takes_its_vanilla_run_and_its_rankings():
     assert plan["evaluation"] == 2 * 30 * 500 * plan["forward pass"]
     parts = ("training", "vanilla", "evaluation", "ranking")
     assert plan["operations"] == pytest.approx(sum(plan[part] for part in parts))
+
+
+@pytest.mark.parametrize(("by", "passes"), [("attack", 16), ("gradient", 1)])
+def test_images_perturbed_by_their_distance_are_ranked_by_that(by, passes):
+    run = Run(settings={"perturbed": 0.5, "perturbed_by": by})
+    job = Training(run, 1000, 500, (1, 28, 28), 10, Compute())
+    plan = plan_training("train", job, Hardware(flops=1e9))
+    assert plan["passes"] == passes
+    beside = (1 if by == "gradient" else 2) * plan["forward pass"]
+    whole = 1000 * (passes * plan["pass"] + beside)
+    assert plan["ranking"] == pytest.approx(whole), "of training images alone"
 
 
 def test_only_training_is_in_bf16():

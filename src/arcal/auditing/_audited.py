@@ -48,11 +48,11 @@ class Perturbed:
 class Audited:
     """A classifier on N labelled inputs of Z `classes`, and what an audit finds there.
 
-    Everything is in the order of `predictions.ids`. `robustness`, `nearest` int64 `(N,)` (the class
-    on the other side of the nearest boundary, -1 where there is none known), `weights` float64
-    `(N,)` and `names` of the inputs are None where they are unknown, as is the `norm` of distances,
-    "l2" or "linf"; `shifted`, `other` and the `groupings` of inputs may be
-    empty. Calibrators are fitted on `validation`, or
+    Everything is in the order of `predictions.ids`; a `robustness` with other ids, or in another
+    order, raises `ArcalError`. `robustness`, `nearest` int64 `(N,)` (the class on the other side of
+    the nearest boundary, -1 where there is none known), `weights` float64 `(N,)` and `names` of the
+    inputs are None where they are unknown, as is the `norm` of distances, "l2" or "linf"; `shifted`,
+    `other` and the `groupings` of inputs may be empty. Calibrators are fitted on `validation`, or
     without it on halves of the inputs, unless `calibrators` is False. `facts` are for the page.
     Findings are computed when they are first wanted.
 
@@ -81,6 +81,12 @@ class Audited:
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        known = self.robustness
+        if known is not None and not torch.equal(known.ids, self.predictions.ids):
+            raise ArcalError(
+                f"{self.name}: the robustness is of other inputs than the predictions, or in "
+                "another order: give it in the order of theirs"
+            )
         object.__setattr__(self, "name", printable(self.name))
         object.__setattr__(self, "classes", tuple(map(printable, self.classes)))
         if self.names is not None:

@@ -46,8 +46,9 @@ class Candidate:
 
     `nll`, `ece`, `brier` and `accuracy` have intervals over draws of inputs; `change` is the
     log-loss minus that without calibration, on the same draws, and `behind` that of the candidate
-    minus the lowest one. `keeps_accuracy` says that it never changes a prediction. Made by
-    `choose_calibrator`.
+    minus that of the best: of those that keep the accuracy and lower the log-loss beyond chance, or
+    else that keep the accuracy, the one with the lowest. `keeps_accuracy` says that it never
+    changes a prediction. Made by `choose_calibrator`.
     """
 
     name: str
@@ -138,7 +139,8 @@ model stays as it is; give more inputs, some of them misclassified'
         figures[name] = resampled(log_p, predictions.labels, draws, smooth=False)
     progress(len(names), len(names))
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
-    best = min(safe, key=lambda name: figures[name]["nll"].estimate, default=None)
+    helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]
+    best = min(helps or safe, key=lambda name: figures[name]["nll"].estimate, default=None)
     reference = before if best is None else figures[best]
 
     def candidate(name: str, keeps_accuracy: bool, some: Mapping[str, Bootstrap]) -> Candidate:
@@ -201,7 +203,9 @@ def _picked(
     ]
     name = min(equal, key=SIMPLEST_FIRST.index)
     if name == best:
-        return name, "it has the lowest log-loss of those that keep every prediction"
+        lower = any(one.keeps_accuracy and one.behind.value < 0 for one in candidates.values())
+        shown = " and are shown to lower it" * lower
+        return name, f"it has the lowest log-loss of those that keep every prediction{shown}"
     return name, (
         "it is the simplest of those that keep every prediction and are not shown to be worse than "
         f"the best ({best}, whose log-loss is lower by {candidates[name].behind.value:.4f}: chance "

@@ -63,9 +63,9 @@ class Halves:
 
     `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
-    then the rest is empty. `recommended` is, of the methods that keep the accuracy, the one with
-    the lowest log-loss on the inputs shown, if the interval of its change is all below 0; otherwise
-    None: leave it. Made by `posthoc_on_halves`.
+    then the rest is empty. `recommended` is, of the methods that keep the accuracy and whose change
+    of the log-loss on the inputs shown has its whole interval below 0, the one with the lowest;
+    None if there is none: leave it. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int
@@ -77,9 +77,10 @@ class Halves:
     @property
     def recommended(self) -> str | None:
         """See the class."""
-        safe = [one for one in self.outcomes.values() if one.keeps_accuracy]
-        best = min(safe, key=lambda one: one.nll.after.value, default=None)
-        return best.name if best and best.nll.change.sign < 0 else None
+        every = self.outcomes.values()
+        helps = [one for one in every if one.keeps_accuracy and one.nll.change.sign < 0]
+        best = min(helps, key=lambda one: one.nll.after.value, default=None)
+        return best.name if best else None
 
 
 def posthoc_on_halves(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._predictions import Predictions, ensemble
+from arcal.auditing._predictions import Predictions, check_same_inputs, ensemble
 from arcal.calibration import (
     Reliability,
     bootstrap_ece,
@@ -45,7 +45,8 @@ class Measures:
 def measure(runs: Sequence[Predictions], levels: Tensor | None = None, R: int = 10) -> Measures:
     """All figures of n runs on the same inputs.
 
-    `levels` int64 `(N,)` cut the inputs into `R`, for the stability by level.
+    `levels` int64 `(N,)` cut the inputs into `R`, for the stability by level. Errors are those of
+    `ensemble`.
 
     >>> from arcal.auditing import as_predictions
     >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -109,7 +110,7 @@ def stability(
     """How much two or more runs differ on a set (section 5.4): overall, and by level.
 
     The variance in its three readings, and churn. `levels` int64 `(N,)` cut the inputs into `R`; by
-    level there is a list of R of each, or nothing without levels.
+    level there is a list of R of each, or nothing without levels. Errors are those of `ensemble`.
 
     >>> from arcal.auditing import as_predictions
     >>> one = as_predictions(probabilities=[[0.75, 0.25], [0.75, 0.25]], labels=[0, 1])
@@ -118,6 +119,7 @@ def stability(
     >>> whole["churn"], by_level["churn"]
     (0.5, [1.0, 0.0])
     """
+    check_same_inputs(runs)
     probabilities = torch.stack([run.log_probabilities.exp() for run in runs])
     readings, differ = variance(probabilities), churn_per_input(probabilities.argmax(dim=2))
     whole = {

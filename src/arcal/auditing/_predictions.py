@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.calibration import average
+from arcal.errors import ArcalError
 
 PROBABILITIES = 1.02e-2
 """How far from 0 the energies of probabilities may be, whose sums are off by 0.01."""
@@ -72,9 +73,23 @@ class Predictions:
 def ensemble(runs: Sequence[Predictions]) -> Predictions:
     """The ensemble of all members of runs on the same inputs: their probabilities averaged.
 
+    Other inputs, another order of them, or other labels raise `ArcalError`.
+
     >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> ensemble([one, one]).logits.shape
     torch.Size([2, 2, 4])
     """
+    check_same_inputs(runs)
     first = runs[0]
     return Predictions(first.ids, first.labels, torch.cat([run.logits for run in runs]))
+
+
+def check_same_inputs(runs: Sequence[Predictions]) -> None:
+    """Refuse runs that are not all on the same inputs in the same order."""
+    for name in ("ids", "labels"):
+        first, *others = (getattr(run, name) for run in runs)
+        if not all(torch.equal(one, first) for one in others):
+            raise ArcalError(
+                f"the {name} of these runs differ: give predictions of the same inputs, in the "
+                "same order"
+            )

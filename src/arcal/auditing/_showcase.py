@@ -7,6 +7,7 @@ from torch import Tensor
 
 from arcal.attacks import Model, frozen
 from arcal.data import Part, as_input
+from arcal.errors import ArcalError
 from arcal.robustness import Attack, Robustness, rank
 
 
@@ -36,7 +37,8 @@ def attack_evenly(
 ) -> Showcase:
     """Attack `N` images of a part spread evenly over the ranking by `robustness`.
 
-    `robustness` is of `part`, by this model. The first and the last are the ends of the ranking.
+    `robustness` is of `part`, by this model; that of other images, or in another order, raises
+    `ArcalError`. The first and the last are the ends of the ranking.
 
     >>> from arcal.attacks import BoundaryProjection
     >>> from arcal.data import InMemory
@@ -50,6 +52,8 @@ def attack_evenly(
     >>> showcase.ids
     tensor([0, 1])
     """
+    if not torch.equal(robustness.ids, part.ids):
+        raise ArcalError(f"the scores are not of {part.name}: score that part")
     ranking = rank(robustness.robustness, robustness.ids).argsort()
     chosen = ranking[torch.linspace(0, len(part) - 1, min(N, len(part))).round().long()]
     x = as_input(part.images(chosen), "cpu")

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from hashlib import sha256
 
-import torch
-
 from arcal.attacks import BoundaryProjection, settings_of
 from arcal.auditing import Showcase, attack_evenly
 from arcal.data import Part
-from arcal.errors import ArcalError
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training.run import fingerprint_of, model_of
@@ -42,8 +39,6 @@ def showcase_of_run(
     >>> showcase.x.shape, bool((showcase.estimate.diff() >= 0).all())
     (torch.Size([2, 1, 28, 28]), True)
     """
-    if not torch.equal(robustness.ids, part.ids):
-        raise ArcalError(f"the scores are not of {part.name}: score that part")
     attack = attack or BoundaryProjection()
     about = {
         "format": FORMAT,

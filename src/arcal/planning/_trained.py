@@ -15,7 +15,7 @@ from arcal.audits.blocks import usual_batch
 from arcal.compute import Compute
 from arcal.compute.operations import operations, saved_bytes
 from arcal.data import InMemory
-from arcal.methods import method_named, needs_vanilla
+from arcal.methods import method_class, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.planning._attacked import Attacked
 from arcal.planning._hardware import Hardware
@@ -50,11 +50,14 @@ class Training:
 
     @cached_property
     def ranking(self) -> Attacked:
-        """The ranking of images, and passes through the network as it is evaluated."""
-        order = self.run.settings.get("order") or "margin"
+        """The ranking of images, and passes through the network as it is evaluated.
+
+        If levels are cut by one order and images perturbed by another, it is by the dearer one.
+        """
+        orders = {self.run.settings.get(name) for name in ("order", "perturbed_by")}
         attack = self.run.settings.get("attack") or ATTACK
         settings = Settings(
-            order=order if order in ("attack", "gradient") else "margin",
+            order=next((one for one in ("attack", "gradient") if one in orders), "margin"),
             attack=attack_named(attack),
             device=self.compute.device,
         )
@@ -66,9 +69,14 @@ class Training:
     def step(self, method: str | None = None) -> float:
         """Operations of training with an image once, by the run's method or another."""
         run = self.run if method is None else replace(self.run, method=method, settings={})
-        n = max(2, method_named(run.method, self.classes, run.settings).R)
+        n = self._few(run)
         counted = operations(lambda: self._fit(run, n, n))
         return counted / n - self.ranking.forward  # each validation image is one pass
+
+    @cached_property
+    def views(self) -> float:
+        """Images that go through the network at once for each of a batch, such as 3 with AugMix."""
+        return self._fit(self.run, n := self._few(self.run), n)
 
     @property
     def rankings(self) -> int:
@@ -98,8 +106,12 @@ class Training:
         x = torch.zeros(1, *self.shape)
         return min(self.run.recipe.batch_size, max(usual_batch(x, self.compute.device), 8))
 
-    def _fit(self, run: Run, images: int, validation: int) -> None:
-        """An epoch of so many drawn images."""
+    def _few(self, run: Run) -> int:
+        """As few images as a run can be tried with."""
+        return max(2, method_named(run.method, self.classes, run.settings).R)
+
+    def _fit(self, run: Run, images: int, validation: int) -> float:
+        """An epoch of so many drawn images; returns the `views` of each."""
         settings = {k: v for k, v in run.settings.items() if k != "rescore"}
         method = method_named(run.method, self.classes, settings)
         parts = [self._part(images, method.R), self._part(validation, method.R)]
@@ -114,9 +126,11 @@ class Training:
             core_batch=None,
             learning_rate=1e-9,  # noise teaches nothing, and must not lead to infinite logits
         )
-        model = self.run.build(self.classes, self.shape, run.seeds[0])
+        model, seen = self.run.build(self.classes, self.shape, run.seeds[0]), [0]
+        model.register_forward_pre_hook(lambda model, x: seen.append(len(x[0]) * model.training))
         fabric = self.compute.fabric(recipe.precision)
         fit([Member(model, run.seeds[0])], method, recipe, *parts, fabric=fabric)
+        return max(seen) / recipe.batch_size
 
     def _part(self, n: int, R: int) -> InMemory:
         generator = torch.Generator().manual_seed(n)
@@ -211,8 +225,10 @@ def _ranking(job: Training) -> list[Line]:
         each += lines[-1].value * ranking.both
         formula = f"(passes x pass + {formula})"
     lines.append(Line("rankings", job.rankings, "", "before training, and on the fly"))
-    whole = job.rankings * (job.images + job.validation) * each
-    formula = f"rankings x (images + validation) x {formula}"
+    levels = method_class(job.run.method).ranks  # images alone are perturbed
+    number = job.images + job.validation * levels
+    whole = job.rankings * number * each
+    formula = f"rankings x {'(images + validation)' if levels else 'images'} x {formula}"
     return [*lines, Line("ranking", whole, "FLOP", formula)]
 
 
@@ -227,16 +243,19 @@ def _memory(job: Training, devices: tuple[int, ...]) -> list[Line]:
     saved = saved_bytes(lambda: network(x), chain(network.parameters(), network.buffers())) / 2
     network.eval()
     states = STATES[recipe.optimizer]
+    each = f", {job.views:g} for each of a batch" if job.views != 1 else ""
     lines = [
         Line("weights", weights, "B", f"counted: {count:,} of them"),
         Line("kept for the gradient", saved, "B", "counted: tensors of a pass, an image"),
     ]
     for n in devices:
         some = min(recipe.core_batch or recipe.batch_size, math.ceil(recipe.batch_size / n))
+        some = round(some * job.views)
         memory = (2 + states) * weights + some * saved
         formula = (
             f"{2 + states} x weights + {some:,} x kept for the gradient: weights, gradients, "
-            f"{recipe.optimizer}'s {states}, and images at a time; kernels' workspace is not in it"
+            f"{recipe.optimizer}'s {states}, and images at a time{each}; kernels' workspace is not "
+            "in it"
         )
         lines.append(Line(f"memory of each of {n:,}", memory, "B", formula))
     for n in devices:
