@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Predictions, as_predictions, choose_calibrator, without_zeros
-from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated
+from arcal.auditing import (
+    Candidate,
+    Estimate,
+    Predictions,
+    as_predictions,
+    choose_calibrator,
+    without_zeros,
+)
+from arcal.auditing._choice import SIMPLEST_FIRST, _picked, cross_validated
 from arcal.auditing._halves import folds_of
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC
@@ -68,6 +75,32 @@ def test_what_is_calibrated_stays_as_it_is():
     assert "no calibrator is shown to lower the log-loss" in choice.why
 
 
+def test_a_sure_gain_is_taken_where_the_best_is_a_lucky_one():
+    def candidate(name, change, behind):
+        of = Estimate(1.0, 0.9, 1.1, n=100)
+        return Candidate(name, True, of, of, of, of, Estimate(*change, n=100), behind)
+
+    nothing, little = Estimate(0.0, 0.0, 0.0, n=100), Estimate(0.01, -0.02, 0.05, n=100)
+    lucky = candidate("pts", (-0.03, -0.08, 0.01), nothing)
+    sure = candidate("temperature", (-0.02, -0.03, -0.01), little)
+    picked, why = _picked({"temperature": sure, "pts": lucky}, "pts", {})
+    assert picked == "temperature"
+    assert "not shown to be worse than the best (pts, whose log-loss is lower by 0.0100" in why
+    picked, why = _picked({"pts": lucky}, "pts", {})
+    assert picked is None
+    assert "no calibrator is shown to lower the log-loss (the best, pts" in why
+
+
+def test_what_only_some_folds_refuse_is_said_of_them():
+    z = drawn(100).logits[0]
+    labels = z.argmax(1)
+    labels[7] = (labels[7] + 1) % 4
+    one_wrong = as_predictions(logits=z, labels=labels)
+    choice = choose_calibrator(one_wrong, names=["temperature"], resamples=100)
+    said = "in four of the five folds, all 80 validation inputs are classified correctly"
+    assert choice.refused["temperature"].startswith(said)
+
+
 def test_accuracy_is_not_given_away():
     choice = choose_calibrator(drawn(), names=["vector"], resamples=100)
     assert choice.picked is None
@@ -123,6 +156,23 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
     whole = as_predictions(probabilities=masked, labels=[0, 1])
     assert without_zeros(whole) == (whole, None)
+
+
+def test_a_row_with_zeros_comes_out_the_same_among_any_others():
+    p = drawn(300).log_probabilities.exp().numpy().round(2)
+    fitted_to = as_predictions(probabilities=p, labels=[0] * 300)
+    whole = without_zeros(fitted_to)[0].log_probabilities
+    for row in np.flatnonzero((p == 0).any(axis=1))[:5]:
+        alone = as_predictions(probabilities=p[row : row + 1], labels=[0])
+        mended, _ = without_zeros(alone, like=fitted_to)
+        assert torch.equal(mended.log_probabilities[0], whole[row])
+    masked = as_predictions(probabilities=[[0.75, 0.25, 0.0]] * 2, labels=[0, 1])
+    other = as_predictions(probabilities=[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]], labels=[0, 0])
+    mended, _ = without_zeros(other, like=masked)
+    assert mended.log_probabilities[0].exp().tolist() == pytest.approx(
+        [1 / 1.005, 0.005 / 1.005, 0]
+    )
+    assert mended.log_probabilities[1, 2] > -1
 
 
 @pytest.mark.parametrize(("classes", "decimals"), [(10, 1), (10, 3), (1000, 4)])

@@ -107,7 +107,7 @@ def choose_calibrator(
     The inputs are dealt out to the folds by id, each label's in turn. `names` are keys of
     `POSTHOC`, `usual_names` unless given; calibrators that need robustness are none of them.
     `resamples` as in `overall`. Fewer than 20 inputs and an unknown name raise `ArcalError`; what
-    a calibrator refuses is in `refused`.
+    a calibrator refuses, of all inputs or of four folds, is in `refused`.
 
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
@@ -133,7 +133,8 @@ model stays as it is; give more inputs, some of them misclassified'
             fit_posthoc(name, predictions, "all inputs")
             log_p = cross_validated(name, predictions, fold)
         except ArcalError as error:
-            refused[name] = str(error).removeprefix(f"{name} of all inputs: ")
+            line = str(error).removeprefix(f"{name} of all inputs: ")
+            refused[name] = line.replace(f"{name} of four folds: ", "in four of the five folds, ")
             continue
         figures[name] = resampled(log_p, predictions.labels, draws, smooth=False)
     progress(len(names), len(names))
@@ -172,7 +173,7 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
     log_p = torch.empty_like(predictions.log_probabilities)
     for number in fold.unique().tolist():
         rest, out = predictions.rows(fold != number), predictions.rows(fold == number)
-        calibrator = fit_posthoc(name, rest, "all inputs")
+        calibrator = fit_posthoc(name, rest, "four folds")
         log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
     return log_p
 
@@ -187,18 +188,18 @@ def _picked(
             lines = f"{safe[0]}: {refused[safe[0]]}"
             return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
         return None, "none of those named keeps the accuracy: the model stays as it is"
-    change = candidates[best].change
-    if change.sign >= 0:
-        return None, (
-            f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
-            f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
-            "is"
-        )
     equal = [
         name
         for name, one in candidates.items()
         if one.keeps_accuracy and one.change.sign < 0 and one.behind.sign <= 0
     ]
+    if not equal:
+        change = candidates[best].change
+        return None, (
+            f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
+            f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
+            "is"
+        )
     name = min(equal, key=SIMPLEST_FIRST.index)
     if name == best:
         return name, "it has the lowest log-loss of those that keep every prediction"
