@@ -135,6 +135,16 @@ def test_folds_do_not_depend_on_the_order_of_rows():
     assert fold.bincount().tolist() == [20] * 5
 
 
+def test_figures_do_not_depend_on_the_order_of_rows():
+    def chosen(predictions):
+        names = ["temperature", "dirichlet"]
+        return choose_calibrator(predictions, names=names, resamples=50)
+
+    predictions = drawn(200)
+    turned = predictions.rows(torch.arange(199, -1, -1))
+    assert chosen(turned).candidates == chosen(predictions).candidates
+
+
 def test_bad_input_is_one_line():
     with pytest.raises(ArcalError, match="12 inputs are too few to choose"):
         choose_calibrator(drawn(12))

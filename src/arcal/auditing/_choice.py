@@ -118,6 +118,8 @@ model stays as it is; give more inputs, some of them misclassified'
     N = len(predictions.ids)
     if N < FEWEST:
         raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
+    if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
+        predictions = predictions.rows(predictions.ids.argsort())
     names = usual_names(predictions.classes) if names is None else list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
