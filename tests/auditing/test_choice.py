@@ -10,6 +10,7 @@ from arcal.auditing import (
     Predictions,
     as_predictions,
     choose_calibrator,
+    overall,
     without_zeros,
 )
 from arcal.auditing._choice import SIMPLEST_FIRST, _picked, cross_validated
@@ -133,6 +134,16 @@ def test_folds_do_not_depend_on_the_order_of_rows():
     order = torch.randperm(100, generator=torch.Generator().manual_seed(0))
     assert torch.equal(folds_of(ids[order], labels[order], 5), fold[order])
     assert fold.bincount().tolist() == [20] * 5
+
+
+def test_intervals_are_those_of_an_audit():
+    predictions = drawn(400, T=1.0)
+    choice = choose_calibrator(predictions, names=["temperature"], resamples=200)
+    whole = overall(predictions, resamples=200)
+    assert choice.before.ece == whole.ece
+    assert choice.before.ece.low == 0  # it is chance
+    assert (choice.before.nll, choice.before.brier) == (whole.nll, whole.brier)
+    assert choice.before.accuracy.low == pytest.approx(whole.accuracy.low, abs=1e-3)
 
 
 def test_figures_do_not_depend_on_the_order_of_rows():

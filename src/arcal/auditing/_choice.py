@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, estimates, from_draws
+from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_draws
 from arcal.auditing._halves import folds_of
 from arcal.auditing._posthoc import fit_posthoc
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
+from arcal.calibration import (
+    Bootstrap,
+    ece_by_chance,
+    resampled,
+    stored_counts,
+    usual_resamples,
+)
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
 from arcal.errors import ArcalError
 
@@ -37,16 +43,15 @@ ALL_RIGHT = (
     "all {} inputs are classified correctly, which does not say how often others are wrong: the "
     "model stays as it is; give more inputs, some of them misclassified"
 )
-FIGURES = ("ece", "nll", "brier", "accuracy")
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A calibrator, or none, and what it says of inputs that it was not fitted on.
 
-    `nll`, `ece`, `brier` and `accuracy` have intervals over draws of inputs; `change` is the
-    log-loss minus that without calibration, on the same draws, and `behind` that of the candidate
-    minus the lowest one. `keeps_accuracy` says that it never changes a prediction. Made by
+    `nll`, `ece`, `brier` and `accuracy` have the intervals of `Overall`; `change` is the log-loss
+    minus that without calibration, on the same draws, and `behind` that of the candidate minus the
+    lowest one. `keeps_accuracy` says that it never changes a prediction. Made by
     `choose_calibrator`.
     """
 
@@ -126,7 +131,15 @@ model stays as it is; give more inputs, some of them misclassified'
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    before = resampled(predictions.log_probabilities, predictions.labels, draws, smooth=False)
+    everything = torch.zeros(N, dtype=torch.int64)
+    chances: dict[str, float] = {}
+
+    def drawn(name: str, log_p: Tensor) -> dict[str, Bootstrap]:
+        by_chance = ece_by_chance(log_p.exp().amax(1), everything, 1, resamples=resamples)
+        chances[name] = by_chance.quantile(0.95).item()
+        return resampled(log_p, predictions.labels, draws, smooth=False)
+
+    before = drawn("none", predictions.log_probabilities)
     figures: dict[str, dict[str, Bootstrap]] = {}
     refused: dict[str, str] = {}
     for done, name in enumerate(names):
@@ -138,7 +151,7 @@ model stays as it is; give more inputs, some of them misclassified'
             line = str(error).removeprefix(f"{name} of all inputs: ")
             refused[name] = line.replace(f"{name} of four folds: ", "in four of the five folds, ")
             continue
-        figures[name] = resampled(log_p, predictions.labels, draws, smooth=False)
+        figures[name] = drawn(name, log_p)
     progress(len(names), len(names))
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     best = min(safe, key=lambda name: figures[name]["nll"].estimate, default=None)
@@ -146,8 +159,16 @@ model stays as it is; give more inputs, some of them misclassified'
 
     def candidate(name: str, keeps_accuracy: bool, some: Mapping[str, Bootstrap]) -> Candidate:
         change, behind = (from_draws(some["nll"] - one["nll"], N) for one in (before, reference))
-        own = estimates(some, FIGURES, N)
-        return Candidate(name, keeps_accuracy, **own, change=change, behind=behind)
+        return Candidate(
+            name,
+            keeps_accuracy,
+            nll=from_draws(some["nll"], N),
+            ece=ece_from(some["ece"], N, chances[name]),
+            brier=from_draws(some["brier"], N),
+            accuracy=accuracy_from(some["accuracy"].estimate, N),
+            change=change,
+            behind=behind,
+        )
 
     candidates = {
         name: candidate(name, CALIBRATORS[name].keeps_order, some) for name, some in figures.items()
