@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Predictions, _choice, as_predictions, choose_calibrator, without_zeros
+from arcal.auditing import (
+    Predictions,
+    _choice,
+    as_predictions,
+    choose_calibrator,
+    overall,
+    without_zeros,
+)
 from arcal.auditing._choice import SIMPLEST_FIRST, cross_validated
 from arcal.auditing._halves import folds_of
 from arcal.calibration import nll
@@ -88,6 +95,16 @@ def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(monkeypatch):
     assert choice.why.endswith("of those that keep every prediction and are shown to lower it")
 
 
+def test_what_only_some_folds_refuse_is_said_of_them():
+    z = drawn(100).logits[0]
+    labels = z.argmax(1)
+    labels[7] = (labels[7] + 1) % 4
+    one_wrong = as_predictions(logits=z, labels=labels)
+    choice = choose_calibrator(one_wrong, names=["temperature"], resamples=100)
+    said = "in four of the five folds, all 80 validation inputs are classified correctly"
+    assert choice.refused["temperature"].startswith(said)
+
+
 def test_accuracy_is_not_given_away():
     choice = choose_calibrator(drawn(), names=["vector"], resamples=100)
     assert choice.picked is None
@@ -122,6 +139,26 @@ def test_folds_do_not_depend_on_the_order_of_rows():
     assert fold.bincount().tolist() == [20] * 5
 
 
+def test_intervals_are_those_of_an_audit():
+    predictions = drawn(400, T=1.0)
+    choice = choose_calibrator(predictions, names=["temperature"], resamples=200)
+    whole = overall(predictions, resamples=200)
+    assert choice.before.ece == whole.ece
+    assert choice.before.ece.low == 0  # it is chance
+    assert (choice.before.nll, choice.before.brier) == (whole.nll, whole.brier)
+    assert choice.before.accuracy.low == pytest.approx(whole.accuracy.low, abs=1e-3)
+
+
+def test_figures_do_not_depend_on_the_order_of_rows():
+    def chosen(predictions):
+        names = ["temperature", "dirichlet"]
+        return choose_calibrator(predictions, names=names, resamples=50)
+
+    predictions = drawn(200)
+    turned = predictions.rows(torch.arange(199, -1, -1))
+    assert chosen(turned).candidates == chosen(predictions).candidates
+
+
 def test_bad_input_is_one_line():
     with pytest.raises(ArcalError, match="12 inputs are too few to choose"):
         choose_calibrator(drawn(12))
@@ -143,6 +180,23 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
     whole = as_predictions(probabilities=masked, labels=[0, 1])
     assert without_zeros(whole) == (whole, None)
+
+
+def test_a_row_with_zeros_comes_out_the_same_among_any_others():
+    p = drawn(300).log_probabilities.exp().numpy().round(2)
+    fitted_to = as_predictions(probabilities=p, labels=[0] * 300)
+    whole = without_zeros(fitted_to)[0].log_probabilities
+    for row in np.flatnonzero((p == 0).any(axis=1))[:5]:
+        alone = as_predictions(probabilities=p[row : row + 1], labels=[0])
+        mended, _ = without_zeros(alone, like=fitted_to)
+        assert torch.equal(mended.log_probabilities[0], whole[row])
+    masked = as_predictions(probabilities=[[0.75, 0.25, 0.0]] * 2, labels=[0, 1])
+    other = as_predictions(probabilities=[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5]], labels=[0, 0])
+    mended, _ = without_zeros(other, like=masked)
+    assert mended.log_probabilities[0].exp().tolist() == pytest.approx(
+        [1 / 1.005, 0.005 / 1.005, 0]
+    )
+    assert mended.log_probabilities[1, 2] > -1
 
 
 @pytest.mark.parametrize(("classes", "decimals"), [(10, 1), (10, 3), (1000, 4)])

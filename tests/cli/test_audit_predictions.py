@@ -136,6 +136,21 @@ def test_calibrated_probabilities_are_written_back(here, suffix):
     assert [str(one) for one in found["predicted"]] == [str(int(one)) for one in p > 0.5]
 
 
+def test_a_rounded_row_is_calibrated_as_among_those_that_were_fitted(here):
+    rng = np.random.default_rng(0)
+    p = (1 / (1 + np.exp(-4 * rng.normal(size=400)))).round(2)
+    labels = (rng.uniform(size=400) < 0.25 + p / 2).astype(int)
+    sure = int(np.flatnonzero(p == 1)[0])
+    csv.write_csv(pa.table({"label": labels, "probability": p}), "jan.csv")
+    csv.write_csv(pa.table({"probability": p[[sure]]}), "one.csv")
+    found = []
+    for file in ("jan.csv", "one.csv"):
+        succeeds("calibrate", "jan.csv", "--calibrators", "temperature", "--apply", file)
+        found.append(csv.read_csv("calibrated/calibrated.csv").column("probabilities_1"))
+    assert found[0][sure] == found[1][0]
+    assert found[1][0].as_py() < 0.95
+
+
 def test_predictions_of_other_classes_are_not_calibrated(here):
     np.savez("two.npz", logits=9 * np.eye(2).repeat(20, 0), labels=np.arange(40) % 2)
     np.savez("three.npz", logits=9 * np.eye(3))

@@ -80,6 +80,19 @@ def test_a_fitted_classifier_stays_as_it_is():
     assert classifier.predict(others).tolist() == forest.predict(others).tolist()
 
 
+@pytest.mark.parametrize("missing", NAMES)
+def test_a_fitted_classifier_may_have_classes_that_no_row_is_of(missing):
+    X, y, others, labels = rows()
+    fitted = FrozenEstimator(GaussianNB().fit(X, y))
+    some = labels != missing
+    classifier = CalibratedClassifier(fitted).fit(others[some], labels[some])
+    assert classifier.classes_.tolist() == NAMES.tolist()
+    assert classifier.predict(others).tolist() == fitted.predict(others).tolist()
+    fewer = FrozenEstimator(GaussianNB().fit(X[y != missing], y[y != missing]))
+    with pytest.raises(ArcalError, match=f"{missing} is no class that the estimator"):
+        CalibratedClassifier(fewer).fit(others, labels)
+
+
 def test_methods_are_chosen_by_a_grid():
     X, y, *_ = rows()
     search = GridSearchCV(

@@ -51,10 +51,10 @@ class Audited:
     Everything is in the order of `predictions.ids`; a `robustness` with other ids, or in another
     order, raises `ArcalError`. `robustness`, `nearest` int64 `(N,)` (the class on the other side of
     the nearest boundary, -1 where there is none known), `weights` float64 `(N,)` and `names` of the
-    inputs are None where they are unknown, as is the `norm` of distances, "l2" or "linf"; `shifted`,
-    `other` and the `groupings` of inputs may be empty. Calibrators are fitted on `validation`, or
-    without it on halves of the inputs, unless `calibrators` is False. `facts` are for the page.
-    Findings are computed when they are first wanted.
+    inputs are None where they are unknown, as is the `norm` of distances, "l2" or "linf";
+    `shifted`, `other` and the `groupings` of inputs may be empty. Calibrators are fitted on
+    `validation`, or without it on halves of the inputs, unless `calibrators` is False. `facts` are
+    for the page. Findings are computed when they are first wanted.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)

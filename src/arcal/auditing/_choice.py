@@ -6,11 +6,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, estimates, from_draws
+from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_draws
 from arcal.auditing._halves import folds_of
 from arcal.auditing._posthoc import fit_posthoc
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
+from arcal.calibration import (
+    Bootstrap,
+    ece_by_chance,
+    resampled,
+    stored_counts,
+    usual_resamples,
+)
 from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
 from arcal.errors import ArcalError
 
@@ -37,18 +43,17 @@ ALL_RIGHT = (
     "all {} inputs are classified correctly, which does not say how often others are wrong: the "
     "model stays as it is; give more inputs, some of them misclassified"
 )
-FIGURES = ("ece", "nll", "brier", "accuracy")
 
 
 @dataclass(frozen=True)
 class Candidate:
     """A calibrator, or none, and what it says of inputs that it was not fitted on.
 
-    `nll`, `ece`, `brier` and `accuracy` have intervals over draws of inputs; `change` is the
-    log-loss minus that without calibration, on the same draws, and `behind` that of the candidate
-    minus that of the best: of those that keep the accuracy and lower the log-loss beyond chance, or
-    else that keep the accuracy, the one with the lowest. `keeps_accuracy` says that it never
-    changes a prediction. Made by `choose_calibrator`.
+    `nll`, `ece`, `brier` and `accuracy` have the intervals of `Overall`; `change` is the log-loss
+    minus that without calibration, on the same draws, and `behind` that of the candidate minus that
+    of the best: of those that keep the accuracy and lower the log-loss beyond chance, or else that
+    keep the accuracy, the one with the lowest. `keeps_accuracy` says that it never changes a
+    prediction. Made by `choose_calibrator`.
     """
 
     name: str
@@ -108,7 +113,7 @@ def choose_calibrator(
     The inputs are dealt out to the folds by id, each label's in turn. `names` are keys of
     `POSTHOC`, `usual_names` unless given; calibrators that need robustness are none of them.
     `resamples` as in `overall`. Fewer than 20 inputs and an unknown name raise `ArcalError`; what
-    a calibrator refuses is in `refused`.
+    a calibrator refuses, of all inputs or of four folds, is in `refused`.
 
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)
@@ -119,13 +124,23 @@ model stays as it is; give more inputs, some of them misclassified'
     N = len(predictions.ids)
     if N < FEWEST:
         raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
+    if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
+        predictions = predictions.rows(predictions.ids.argsort())
     names = usual_names(predictions.classes) if names is None else list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    before = resampled(predictions.log_probabilities, predictions.labels, draws, smooth=False)
+    everything = torch.zeros(N, dtype=torch.int64)
+    chances: dict[str, float] = {}
+
+    def drawn(name: str, log_p: Tensor) -> dict[str, Bootstrap]:
+        by_chance = ece_by_chance(log_p.exp().amax(1), everything, 1, resamples=resamples)
+        chances[name] = by_chance.quantile(0.95).item()
+        return resampled(log_p, predictions.labels, draws, smooth=False)
+
+    before = drawn("none", predictions.log_probabilities)
     figures: dict[str, dict[str, Bootstrap]] = {}
     refused: dict[str, str] = {}
     for done, name in enumerate(names):
@@ -134,9 +149,10 @@ model stays as it is; give more inputs, some of them misclassified'
             fit_posthoc(name, predictions, "all inputs")
             log_p = cross_validated(name, predictions, fold)
         except ArcalError as error:
-            refused[name] = str(error).removeprefix(f"{name} of all inputs: ")
+            line = str(error).removeprefix(f"{name} of all inputs: ")
+            refused[name] = line.replace(f"{name} of four folds: ", "in four of the five folds, ")
             continue
-        figures[name] = resampled(log_p, predictions.labels, draws, smooth=False)
+        figures[name] = drawn(name, log_p)
     progress(len(names), len(names))
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]
@@ -145,8 +161,16 @@ model stays as it is; give more inputs, some of them misclassified'
 
     def candidate(name: str, keeps_accuracy: bool, some: Mapping[str, Bootstrap]) -> Candidate:
         change, behind = (from_draws(some["nll"] - one["nll"], N) for one in (before, reference))
-        own = estimates(some, FIGURES, N)
-        return Candidate(name, keeps_accuracy, **own, change=change, behind=behind)
+        return Candidate(
+            name,
+            keeps_accuracy,
+            nll=from_draws(some["nll"], N),
+            ece=ece_from(some["ece"], N, chances[name]),
+            brier=from_draws(some["brier"], N),
+            accuracy=accuracy_from(some["accuracy"].estimate, N),
+            change=change,
+            behind=behind,
+        )
 
     candidates = {
         name: candidate(name, CALIBRATORS[name].keeps_order, some) for name, some in figures.items()
@@ -174,7 +198,7 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
     log_p = torch.empty_like(predictions.log_probabilities)
     for number in fold.unique().tolist():
         rest, out = predictions.rows(fold != number), predictions.rows(fold == number)
-        calibrator = fit_posthoc(name, rest, "all inputs")
+        calibrator = fit_posthoc(name, rest, "four folds")
         log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
     return log_p
 
@@ -189,18 +213,18 @@ def _picked(
             lines = f"{safe[0]}: {refused[safe[0]]}"
             return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
         return None, "none of those named keeps the accuracy: the model stays as it is"
-    change = candidates[best].change
-    if change.sign >= 0:
-        return None, (
-            f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
-            f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
-            "is"
-        )
     equal = [
         name
         for name, one in candidates.items()
         if one.keeps_accuracy and one.change.sign < 0 and one.behind.sign <= 0
     ]
+    if not equal:
+        change = candidates[best].change
+        return None, (
+            f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
+            f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
+            "is"
+        )
     name = min(equal, key=SIMPLEST_FIRST.index)
     if name == best:
         lower = any(one.keeps_accuracy and one.behind.value < 0 for one in candidates.values())

@@ -76,14 +76,18 @@ def calibrated_subject(
     )
 
 
-def without_zeros(predictions: Predictions) -> tuple[Predictions, str | None]:
+def without_zeros(
+    predictions: Predictions, *, like: Predictions | None = None
+) -> tuple[Predictions, str | None]:
     """Predictions whose zeros are small, and what was done.
 
     A probability of exactly 0 in a file is one that was rounded: if it happened, the log-loss would
     be infinite. The zeros of a row share half the smallest probability there is, which is how far
     rounding moves one, and at most 0.005. So confidences stay what they were, however many classes
     there are. A class that is 0 in every row is masked, and stays so. The line is None where
-    nothing was changed.
+    nothing was changed. What a 0 stands for, and which classes are masked, `like` says where it is
+    given: the predictions that a calibrator was fitted to, so that a row comes out the same among
+    any others.
 
     >>> from arcal.auditing import as_predictions
     >>> p = [[0.99, 0.01, 0], [1, 0, 0], [0, 0, 1]]
@@ -96,11 +100,12 @@ def without_zeros(predictions: Predictions) -> tuple[Predictions, str | None]:
     """
     log_p = predictions.log_probabilities
     zero = log_p.isneginf()
-    rounded = zero & ~zero.all(0)
+    known = log_p if like is None else like.log_probabilities
+    rounded = zero & ~known.isneginf().all(0)
     n = int(rounded.sum())
     if not n:
         return predictions, None
-    share = (log_p[~zero].min().exp() / 2).clamp(max=MOST)
+    share = (known[known.isfinite()].min().exp() / 2).clamp(max=MOST)
     each = share / rounded.sum(1, keepdim=True).clamp(min=1)
     logits = torch.where(rounded, each.log(), log_p).log_softmax(1)[None]
     mended = Predictions(predictions.ids, predictions.labels, logits)

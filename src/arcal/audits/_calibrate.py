@@ -226,7 +226,8 @@ def calibration_of(
     'mine'
     """
     doubts = list(doubts)
-    predictions, line = without_zeros(predictions)
+    as_given = predictions
+    predictions, line = without_zeros(as_given)
     doubts += [line] if line else []
     choice = choose_calibrator(predictions, names=names, progress=progress)
     today = None
@@ -235,7 +236,7 @@ def calibration_of(
             raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
         try:
             batch = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
-            today = batch.estimate(without_zeros(unlabelled)[0].log_probabilities)
+            today = batch.estimate(without_zeros(unlabelled, like=as_given)[0].log_probabilities)
         except ArcalError as error:
             doubts.append(f"nothing is said of the unlabelled inputs: {error}")
     return Calibration(choice, today=today, doubts=doubts, **more)

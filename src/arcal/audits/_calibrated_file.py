@@ -6,28 +6,33 @@ import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from arcal.auditing import calibrated, without_zeros
+from arcal.auditing import Predictions, calibrated, without_zeros
 from arcal.audits._prediction_files import SavedPredictions
 from arcal.calibration.posthoc import Calibrator
 from arcal.errors import ArcalError
 from arcal.files import write_whole
 
 
-def write_calibrated(path: Path, saved: SavedPredictions, calibrator: Calibrator) -> None:
+def write_calibrated(
+    path: Path, saved: SavedPredictions, calibrator: Calibrator, fitted_to: Predictions
+) -> None:
     """Write a row for each input, in the order of the file that was read: CSV, or Parquet.
 
     The columns are `id`, `predicted`, the name of the most probable class, and a column for each
-    class such as `probabilities_cat`. A calibrator that needs logits refuses probabilities.
+    class such as `probabilities_cat`. Probabilities of 0 are taken for what they are in the
+    predictions that the calibrator was `fitted_to`. A calibrator that needs logits refuses
+    probabilities.
 
     >>> from arcal.auditing import as_predictions
     >>> from arcal.calibration.posthoc import Temperature
     >>> one = as_predictions(probabilities=[[0.5, 0.5]], labels=[1])
-    >>> write_calibrated(Path("a.csv"), SavedPredictions(one, ("cat", "dog")), Temperature(2.0))
+    >>> saved = SavedPredictions(one, ("cat", "dog"))
+    >>> write_calibrated(Path("a.csv"), saved, Temperature(2.0), fitted_to=one)
     >>> print(Path("a.csv").read_text().strip())
     "id","predicted","probabilities_cat","probabilities_dog"
     0,"cat",0.5,0.5
     """
-    predictions, _ = without_zeros(saved.predictions)
+    predictions, _ = without_zeros(saved.predictions, like=fitted_to)
     if calibrator.needs_energy and not predictions.energy.any():
         raise ArcalError(
             f"{calibrator.kind} needs logits, and these are probabilities: give logits"

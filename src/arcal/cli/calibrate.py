@@ -117,18 +117,18 @@ class Calibrate(OnModels):
         applied = None if output.apply is None else _read_unlabelled(output.apply)
         job = None
         if data is None:
-            predictions, unlabelled = self._from_file(Path(models[0]), formats, applied)
+            as_given, unlabelled = self._from_file(Path(models[0]), formats, applied)
         else:
-            job, predictions, unlabelled = self._from_model(models[0], data)
-        if applied is not None and applied.predictions.classes != predictions.classes:
+            job, as_given, unlabelled = self._from_model(models[0], data)
+        if applied is not None and applied.predictions.classes != as_given.classes:
             raise ArcalError(
                 f"--apply {output.apply} has {applied.predictions.classes} classes and "
-                f"{' '.join(self.what)} {predictions.classes}: give the same"
+                f"{' '.join(self.what)} {as_given.classes}: give the same"
             )
         conditions = self._conditions()
         with bar("fitting", "calibrators") as progress:
             calibration = calibration_of(
-                predictions,
+                as_given,
                 unlabelled,
                 names=how.calibrators or None,
                 of=" ".join(self.what),
@@ -147,7 +147,7 @@ class Calibrate(OnModels):
             for line in calibration.sentences():
                 print(wrapped(line))
         if applied is not None:
-            written += self._applied(calibration.choice, applied)
+            written += self._applied(calibration.choice, applied, as_given)
         for path in written:
             say(f"written: {path}")
 
@@ -236,7 +236,9 @@ class Calibrate(OnModels):
         shutil.rmtree(out / ".work", ignore_errors=True)
         return written
 
-    def _applied(self, choice: "Choice", applied: "SavedPredictions") -> list[Path]:
+    def _applied(
+        self, choice: "Choice", applied: "SavedPredictions", fitted_to: "Predictions"
+    ) -> list[Path]:
         """The file of calibrated probabilities, if there is a calibrator."""
         from arcal.audits import write_calibrated
 
@@ -246,7 +248,7 @@ class Calibrate(OnModels):
             return []
         is_csv = ".csv" in self.output.apply.suffixes
         path = self.output.out / ("calibrated.csv" if is_csv else "calibrated.parquet")
-        write_calibrated(path, applied, choice.calibrator)
+        write_calibrated(path, applied, choice.calibrator, fitted_to)
         return [path]
 
     def _conditions(self) -> dict[str, str]:

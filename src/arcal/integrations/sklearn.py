@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import check_cv, cross_val_predict
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags, indexable
@@ -27,7 +28,8 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     scikit-learn's classifiers do not give. `fit` has every row predicted by an estimator of the
     other folds of `cv` (a number or a splitter, as for `cross_val_predict`), fits the calibrator on
     these predictions, and the estimator on all rows. A classifier that is fitted already is given
-    as `sklearn.frozen.FrozenEstimator`, and the rows to `fit` must then be others.
+    as `sklearn.frozen.FrozenEstimator`, and the rows to `fit` must then be others; some of its
+    classes may be missing among these.
 
     Where predictions cannot be calibrated, such as if all rows are right, a warning says so and
     probabilities are the estimator's own. Fitted are `estimator_`, `calibrator_` (None then) and
@@ -62,12 +64,17 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         assert_all_finite(y)
         check_classification_targets(y)
         X, y = indexable(X, y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        splits = check_cv(self.cv, y, classifier=True)
         estimator: Any = self._estimator()
-        p: Any = cross_val_predict(clone(estimator), X, y, cv=splits, method="predict_proba")
-        trained: Any = clone(estimator)
-        self.estimator_ = trained.fit(X, y)
+        if isinstance(estimator, FrozenEstimator):
+            self.estimator_, self.classes_ = estimator, estimator.classes_
+            labels = _places(y, self.classes_)
+            p: Any = estimator.predict_proba(X)
+        else:
+            self.classes_, labels = np.unique(y, return_inverse=True)
+            splits = check_cv(self.cv, y, classifier=True)
+            p = cross_val_predict(clone(estimator), X, y, cv=splits, method="predict_proba")
+            trained: Any = clone(estimator)
+            self.estimator_ = trained.fit(X, y)
         for name in ("n_features_in_", "feature_names_in_"):
             if hasattr(self.estimator_, name):
                 setattr(self, name, getattr(self.estimator_, name))
@@ -102,6 +109,16 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = get_tags(self._estimator()).input_tags.sparse
         return tags
+
+
+def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """The place of each `y` among the sorted `classes`."""
+    unknown = y[~np.isin(y, classes)]
+    if len(unknown):
+        raise ArcalError(
+            f"{unknown[0]!s} is no class that the estimator was fitted to: leave such rows out"
+        )
+    return np.searchsorted(classes, y)
 
 
 def _log(p: np.ndarray) -> np.ndarray:

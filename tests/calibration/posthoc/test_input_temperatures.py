@@ -51,6 +51,14 @@ def test_where_one_temperature_is_the_truth_it_stays_near_it(fit):
     assert nll(found(fresh), its_labels) < nll(one(fresh), its_labels) + 0.005
 
 
+@pytest.mark.parametrize("fit", [fit_smart, fit_pts])
+def test_logits_may_be_huge(fit):
+    log_p, labels = draw(N=300)
+    huge = (1e6 * log_p).log_softmax(1)
+    one = fit_temperature(huge, labels)
+    assert nll(fit(huge, labels)(huge), labels) <= nll(one(huge), labels) + 1e-6
+
+
 def softplus(x):
     return np.log1p(np.exp(x))
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from arcal.calibration import nll
 from arcal.calibration.posthoc import Dirichlet, VectorScaling, fit_dirichlet, fit_vector
 from arcal.calibration.posthoc.dirichlet import STRENGTHS
+from arcal.errors import ArcalError
 
 
 def skewed(N: int = 3000, seed: int = 0):
@@ -96,3 +97,11 @@ def test_a_class_without_inputs_has_finite_values():
         found = fit(log_p[some], labels[some])
         assert all(value.isfinite().all() for value in found.buffers())
         assert found(log_p)[:, 4].exp().mean() < log_p[:, 4].exp().mean()
+
+
+@pytest.mark.parametrize("fit", [fit_vector, fit_dirichlet])
+def test_a_label_that_cannot_be_is_one_line(fit):
+    log_p, labels = draw(N=100)
+    log_p[7, labels[7]] = -torch.inf
+    with pytest.raises(ArcalError, match=f"the label {labels[7]} of input 7 has a log-probability"):
+        fit(log_p.log_softmax(1), labels)

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_classes
+from arcal.calibration.posthoc.calibrator import as_log_probabilities
 from arcal.errors import ArcalError
 
 LOWEST = -50.0
@@ -32,6 +34,20 @@ def bounded(log_p: Tensor) -> Tensor:
     return log_p.clamp(min=LOWEST)
 
 
+def as_linear_examples(log_p: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
+    """Logarithms `(N, Z)` that may be -inf, but not of a label, and labels `(N,)`."""
+    log_p = as_log_probabilities(log_p)
+    labels = as_classes(labels, *log_p.shape)
+    impossible = log_p.gather(1, labels[:, None]).isneginf()[:, 0]
+    if impossible.any():
+        row = int(impossible.nonzero()[0])
+        raise ArcalError(
+            f"the label {int(labels[row])} of input {row} has a log-probability of -inf: leave "
+            "such inputs out"
+        )
+    return log_p, labels
+
+
 def fit_linear(
     log_p: Tensor,
     labels: Tensor,
@@ -43,10 +59,9 @@ def fit_linear(
 
     `scores` makes logits `(N, Z)` of log-probabilities `(N, Z)` and is linear in the parameters, so
     with a convex penalty there is one optimum; L-BFGS finds it. No inputs, and labels `(N,)` of a
-    single class, raise `ArcalError`.
+    single class raise `ArcalError`.
     """
     N, Z = log_p.shape
-    labels = as_classes(labels, N, Z)
     if len(labels.unique()) < 2:
         raise ArcalError(
             f"{N} validation inputs of fewer than two classes say nothing of each class: pass more"

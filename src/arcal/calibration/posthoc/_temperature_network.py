@@ -122,7 +122,8 @@ def fit_network(
         drawn = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64)
         bias = torch.randn(outputs, generator=generator, dtype=torch.float64)
         layers.append((drawn / math.sqrt(inputs), bias))
-    start = math.log(math.expm1(T / (1 + LEAST)))  # whose softplus, with LEAST of it, is T
+    least = T / (1 + LEAST)
+    start = least + math.log(-math.expm1(-least))  # whose softplus, with LEAST of it, is T
     last = torch.zeros(1, sizes[-1], dtype=torch.float64)
     layers.append((last, torch.tensor([start], dtype=torch.float64)))
     parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]

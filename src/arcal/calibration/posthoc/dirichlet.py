@@ -5,14 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.checks import as_classes
-from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
-from arcal.calibration.posthoc.calibrator import (
-    Calibrator,
-    as_log_probabilities,
-    fitted,
-    with_gradients,
+from arcal.calibration.posthoc._linear import (
+    Parameters,
+    as_linear_examples,
+    bounded,
+    fit_linear,
 )
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradients
 from arcal.errors import ArcalError
 
 LEFT_OUT = 3
@@ -63,20 +62,18 @@ def fit_dirichlet(
 
     `strength` is lambda = mu. Unless it is given it is chosen from `STRENGTHS` by the log-loss of
     a third of each label's inputs, left out, and then all are fitted. Labels `(N,)` of a single
-    class raise `ArcalError`.
+    class, and one whose log-probability is -inf, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_dirichlet(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=2)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p = as_log_probabilities(log_p)
-    N, Z = log_p.shape
-    labels = as_classes(labels, N, Z)
+    log_p, labels = as_linear_examples(log_p, labels)
     if strength is None:
         strength = _strength(log_p, labels)
     elif not strength > 0:
         raise ArcalError(f"strength must be above 0, not {strength:g}")
-    return Dirichlet(*_fit(log_p, labels, strength, _identity(Z)))
+    return Dirichlet(*_fit(log_p, labels, strength, _identity(log_p.shape[1])))
 
 
 def _identity(Z: int) -> Parameters:

@@ -110,16 +110,21 @@ def fit_irova_ts(log_p: TensorLike, labels: TensorLike) -> OneVsAllIsotonic:
             [0.2500]], dtype=torch.float64)
     """
     temperature = fit_temperature(log_p, labels)
-    log_p, labels = as_examples(temperature(log_p), labels)
+    scaled = temperature(log_p)
+    possible = (~scaled.isneginf().all(0)).nonzero()[:, 0].tolist()
+    log_p, labels = as_examples(scaled, labels)
     hit = F.one_hot(labels, log_p.shape[1])
     absent = (hit.sum(0) == 0).nonzero()
     if len(absent):
         raise ArcalError(
-            f"no validation input is of class {int(absent[0])}: one-vs-all isotonic regression "
-            "needs some of every class, `irm` does not"
+            f"no validation input is of class {possible[int(absent[0])]}: one-vs-all isotonic "
+            "regression needs some of every class, `irm` does not"
         )
-    columns = zip(log_p.exp().unbind(1), hit.unbind(1), strict=True)
-    x, y = zip(*(fit_isotonic(*column) for column in columns), strict=True)
+    zero = torch.zeros(1, dtype=torch.float64)
+    functions = [(zero, zero)] * scaled.shape[1]  # of a masked class
+    for z, p, one in zip(possible, log_p.exp().unbind(1), hit.unbind(1), strict=True):
+        functions[z] = fit_isotonic(p, one)
+    x, y = zip(*functions, strict=True)
     return OneVsAllIsotonic(temperature.T, _as_rows(x), _as_rows(y))
 
 

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor
-from arcal.calibration.posthoc._linear import Parameters, bounded, fit_linear
-from arcal.calibration.posthoc.calibrator import (
-    Calibrator,
-    as_log_probabilities,
-    fitted,
-    with_gradients,
+from arcal.arrays import TensorLike
+from arcal.calibration.posthoc._linear import (
+    Parameters,
+    as_linear_examples,
+    bounded,
+    fit_linear,
 )
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradients
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
@@ -54,14 +54,14 @@ def fit_vector(log_p: TensorLike, labels: TensorLike) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 
     The penalty draws it towards temperature scaling, by as much as one input or two do; without
-    one, a class that no input is of would have no optimum. Labels `(N,)` of a single class raise
-    `ArcalError`.
+    one, a class that no input is of would have no optimum. Labels `(N,)` of a single class, and
+    one whose log-probability is -inf, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4000, 2)
     >>> fit_vector(log_p, torch.tensor([0, 0, 0, 1] * 1000))(log_p)[0].exp().round(decimals=3)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p, labels = as_log_probabilities(log_p), as_tensor(labels, "labels")
+    log_p, labels = as_linear_examples(log_p, labels)
     start = Parameters(torch.ones(log_p.shape[1]).double(), torch.zeros(log_p.shape[1]).double())
 
     def penalty(of: Parameters) -> Tensor:
