@@ -287,8 +287,9 @@ def test_capitals_and_names_of_ones_own(tmp_path):
 def test_decimals_are_numbers_and_dates_are_names(tmp_path):
     decimals = [Decimal("0.25"), Decimal("0.75")]
     columns = {"id": [date(2026, 1, 1), date(2026, 1, 2)], "label": [Decimal(0), Decimal(1)]}
-    pq.write_table(pa.table(columns | {"probability": decimals, "weight": decimals}), "a.parquet")
-    saved = read_predictions(Path("a.parquet"))
+    table = pa.table(columns | {"probability": decimals, "weight": decimals})
+    pq.write_table(table, tmp_path / "a.parquet")
+    saved = read_predictions(tmp_path / "a.parquet")
     assert saved.names == ("2026-01-01", "2026-01-02")
     assert saved.predictions.labels.tolist() == [0, 1]
     assert torch.allclose(

@@ -37,7 +37,8 @@ def bounded(log_p: Tensor) -> Tensor:
 def as_linear_examples(log_p: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
     """Logarithms `(N, Z)` that may be -inf, but not of a label, and labels `(N,)`."""
     log_p = as_log_probabilities(log_p)
-    labels = as_classes(labels, *log_p.shape)
+    N, Z = log_p.shape
+    labels = as_classes(labels, N, Z)
     impossible = log_p.gather(1, labels[:, None]).isneginf()[:, 0]
     if impossible.any():
         row = int(impossible.nonzero()[0])
