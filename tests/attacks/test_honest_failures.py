@@ -119,17 +119,20 @@ def test_a_boundary_out_of_reach_is_said_to_be_the_reason():
     assert BoundaryProjection(3)(linear(3, 6), X).reason == ""
 
 
+@pytest.mark.parametrize("mask", [-torch.inf, torch.finfo(torch.float32).min, -1e9, -1e4])
 @each_attack
-def test_a_class_at_minus_infinity_is_as_if_it_were_not_there(attack):
+def test_a_masked_class_is_as_if_it_were_not_there(attack, mask):
     model = linear(5, 6)
 
     def masked(x):
-        return torch.cat([torch.full((len(x), 1), -torch.inf), model(x)], dim=1)
+        return torch.cat([torch.full((len(x), 1), mask), model(x)], dim=1)
 
     found, plain = attack(masked, X), attack(model, X)
     assert torch.equal(found.success, plain.success)
     assert found.success.any()
     torch.testing.assert_close(found.distance, plain.distance, rtol=1e-3, atol=0)
+    with pytest.raises(ArcalError, match="drawn at random"):
+        attack(lambda x: masked(F.dropout(x, 0.1)), X)
 
 
 def test_twenty_thousand_classes():

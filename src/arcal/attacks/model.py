@@ -27,14 +27,31 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
     return logits.gather(1, y.unsqueeze(1)).squeeze(1) - others.amax(dim=1)
 
 
+MASKED = 100
+"""A class is masked if it is so many times as far below the leading one as the first two from 0."""
+
+
+def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The spread of each row of logits `(N, Z)`, and the largest of them, both `(N,)`.
+
+    Masked classes do not count: those at -inf, or at a number in its place such as -1e9.
+
+    >>> extent(torch.tensor([[3.0, -4.0, 1.0], [3.0, -1e9, 1.0]]))
+    (tensor([7., 2.]), tensor([4., 3.]))
+    """
+    leading = logits.topk(2, dim=1).values
+    lowest = leading[:, :1] - MASKED * leading.abs().amax(dim=1, keepdim=True)
+    kept = torch.where(logits < lowest, leading[:, 1:], logits)
+    return kept.amax(dim=1) - kept.amin(dim=1), kept.abs().amax(dim=1)
+
+
 def rounding(logits: Tensor) -> Tensor:
     """The lead, `(N,)`, below which rounding may decide which class is ahead.
 
     It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: sums of float32
-    differ by so much from one layout or batch size to the next. Classes at -inf do not count.
+    differ by so much from one layout or batch size to the next.
     """
-    spread = logits.amax(dim=1) - logits.masked_fill(logits.isinf(), torch.inf).amin(dim=1)
-    largest = logits.masked_fill(logits.isinf(), 0).abs().amax(dim=1)
+    spread, largest = extent(logits)
     return (1e-5 * spread).maximum(1e-6 * largest)
 
 
@@ -202,10 +219,8 @@ def rounding_between_calls(logits: Tensor, e: float) -> float:
     of the digits, or `10 e` of the largest logit if that is more. It is of the batch, not the row:
     a row whose classes tie has no spread, and rounding all the same.
     """
-    masked = logits.isinf()
-    spread = logits.amax(dim=1) - logits.masked_fill(masked, torch.inf).amin(dim=1)
-    largest = logits.masked_fill(masked, 0).abs().max()
-    return max(e**0.5 * float(spread.max()), 10 * e * float(largest))
+    spread, largest = extent(logits)
+    return max(e**0.5 * float(spread.max()), 10 * e * float(largest.max()))
 
 
 def coarsest(model: Model, *tensors: Tensor) -> float:
