@@ -1,6 +1,7 @@
 """The nearest point of the decision boundary, by projection onto averaged linearisations of it."""
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
@@ -119,12 +120,13 @@ class BoundaryProjection:
     norm: Literal["l2", "linf"] = "l2"
 
     def __post_init__(self) -> None:
-        small = self.budget < 3 or self.classes < 1 or not self.reach >= 1 or self.starts < 0
-        if small or self.budget > MOST_PASSES:
+        whole = all(isinstance(n, Integral) for n in (self.budget, self.classes, self.starts))
+        small = not whole or self.budget < 3 or self.classes < 1 or self.starts < 0
+        if small or self.budget > MOST_PASSES or not self.reach >= 1:
             raise ArcalError(
                 f"budget {self.budget}, classes {self.classes}, reach {self.reach}, starts "
                 f"{self.starts}: 3 to {MOST_PASSES:,} passes, at least 1 class, a reach of 1 and "
-                "0 starts are needed"
+                "0 starts are needed, whole numbers but for the reach"
             )
         if self.norm not in NORMS:
             raise ArcalError(f"norm {self.norm!r} is unknown: choose from {', '.join(NORMS)}")

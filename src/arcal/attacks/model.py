@@ -96,6 +96,7 @@ def frozen(model: Model) -> Iterator[None]:
     """Evaluation mode, no weight gradients, whole float32; all restored on leaving.
 
     A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
+    Recurrent layers run without cuDNN, which gives them no gradients in evaluation mode.
 
     >>> model = nn.Linear(2, 2)
     >>> with frozen(model):
@@ -108,7 +109,11 @@ def frozen(model: Model) -> Iterator[None]:
     parameters = [one for one in _module(model).parameters() if not one.is_inference()]
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
+    recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
+    cudnn = torch.backends.cudnn.enabled
     try:
+        if recurrent:
+            torch.backends.cudnn.enabled = False
         for module in modules:
             module.training = False
         for parameter in parameters:
@@ -118,6 +123,8 @@ def frozen(model: Model) -> Iterator[None]:
         with _whole_float32(), torch.inference_mode(False), gradients, off[0], off[1]:
             yield
     finally:
+        if recurrent:
+            torch.backends.cudnn.enabled = cudnn
         for module, mode in zip(modules, training, strict=True):
             module.training = mode
         for parameter, mode in zip(parameters, required, strict=True):
@@ -237,19 +244,24 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             "`arcal.auditing.as_model` takes them out"
         )
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
+        one = logits.shape in ((N,), (N, 1))
         raise ArcalError(
             f"the model returns shape {tuple(logits.shape)} for {N} inputs: "
             "logits (N, Z) of at least 2 classes are needed"
+            + one
+            * "; `arcal.auditing.as_model` makes two of one logit"
         )
     if dtype not in (None, logits.dtype):
         raise ArcalError(
             f"the model returns {logits.dtype} for {dtype} inputs: both must be one; let it return "
             f"`logits.to({dtype})`"
         )
-    if not torch.isfinite(logits).all():
+    if not (good := torch.isfinite(logits).all(dim=1)).all():
+        wrong = (~good).nonzero().squeeze(1)
         raise ArcalError(
-            "the model returns logits that are not finite: check its inputs, and clip "
-            "probabilities to 1e-7 before their logarithm"
+            f"the model returns logits that are not finite for {len(wrong)} of {N} inputs, first "
+            f"in row {int(wrong[0])}: check these, and clip probabilities to 1e-7 before their "
+            "logarithm"
         )
     if are_probabilities(logits):
         raise ArcalError(
