@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.adversarial import Adversarial, verified
 from arcal.attacks.aims import Aim, aim_of
 from arcal.attacks.bounds import Bounds, checked_bounds, clamped, flattened
@@ -136,8 +137,8 @@ class BoundaryProjection:
         model: Model,
         x: InputsLike,
         bounds: Bounds = (0.0, 1.0),
-        start: Tensor | None = None,
-        targets: Tensor | None = None,
+        start: TensorLike | None = None,
+        targets: TensorLike | None = None,
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
@@ -152,6 +153,7 @@ class BoundaryProjection:
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
+        start = None if start is None else as_tensor(start, "start").to(x)
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):

@@ -24,7 +24,10 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: float32 (N, ...) is needed")
+        pixels = "; divide pixels of 0 to 255 by 255" if x.dtype == torch.uint8 else ""
+        raise ArcalError(
+            f"inputs are {x.dtype} {tuple(x.shape)}: float32 or float64 (N, ...) is needed{pixels}"
+        )
     if len(x) == 0:
         raise ArcalError("there is no input to attack: the batch is empty")
     bounds = _ends(bounds)
