@@ -67,7 +67,7 @@ def test_bad_settings_are_one_line(bad):
         (nn.Identity, torch.rand(5, 4), "the model is the class Identity"),
         (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),
         (lambda x: x / 0, torch.rand(5, 4), "not finite"),
-        (lambda x: x / x, torch.tensor([[1.0, 1], [0, 1], [0, 1]]), "2 of 3 inputs, .* in row 1"),
+        (lambda x: x / x, torch.tensor([[1.0, 1], [0, 1], [0, 1]]), "2 of a batch of 3 .* row 1"),
         (lambda x: linear(3, 4)(x).detach(), torch.rand(5, 4), "gradient"),
     ],
 )

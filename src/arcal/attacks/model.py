@@ -155,12 +155,6 @@ def _whole_float32() -> Iterator[None]:
 
 
 @torch.no_grad()
-def predicted_class(model: Model, x: Tensor) -> Tensor:
-    """The predicted class of each input, int64 `(N,)`, after checking that these are logits."""
-    return checked_logits(model, x).argmax(dim=1)
-
-
-@torch.no_grad()
 def checked_logits(model: Model, x: Tensor) -> Tensor:
     """Logits `(N, Z)`, or one line that says why what the model returns is none.
 
@@ -259,9 +253,9 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
     if not (good := torch.isfinite(logits).all(dim=1)).all():
         wrong = (~good).nonzero().squeeze(1)
         raise ArcalError(
-            f"the model returns logits that are not finite for {len(wrong)} of {N} inputs, first "
-            f"in row {int(wrong[0])}: check these, and clip probabilities to 1e-7 before their "
-            "logarithm"
+            f"the model returns logits that are not finite for {len(wrong)} of a batch of {N} "
+            f"inputs, first in its row {int(wrong[0])}: check these, and clip probabilities to "
+            "1e-7 before their logarithm"
         )
     if are_probabilities(logits):
         raise ArcalError(
