@@ -41,8 +41,8 @@ def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
     """
     leading = logits.topk(2, dim=1).values
     lowest = leading[:, :1] - MASKED * leading.abs().amax(dim=1, keepdim=True)
-    kept = torch.where(logits < lowest, leading[:, 1:], logits)
-    return kept.amax(dim=1) - kept.amin(dim=1), kept.abs().amax(dim=1)
+    unmasked = torch.where(logits < lowest, leading[:, 1:], logits)
+    return unmasked.amax(dim=1) - unmasked.amin(dim=1), unmasked.abs().amax(dim=1)
 
 
 def rounding(logits: Tensor) -> Tensor:
