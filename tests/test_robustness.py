@@ -138,6 +138,15 @@ def test_gradient_order_where_the_gradient_vanishes():
     assert score(tied, batch, "gradient").robustness.tolist() == [0, 0]
 
 
+def test_gradient_order_where_the_gradient_is_infinite_ranks_nothing():
+    """All inputs with a black pixel would tie as the least robust."""
+    x = torch.tensor([[0.25, 0.5], [0.0, 0.5]])
+    batch = [(torch.tensor([7, 8]), x, torch.zeros(2).long())]
+    with pytest.raises(ArcalError, match=r"1 of 2 inputs by NaN, first that of id 8: .* margin"):
+        score(torch.sqrt, batch, "gradient")
+    assert score(torch.sqrt, batch, "margin").robustness.isfinite().all()
+
+
 def test_the_distance_of_an_array_is_that_of_its_tensor(setting):
     model, x, *_ = setting
     assert distance(model, x[0].numpy()) == distance(model, x[0])

@@ -144,7 +144,9 @@ def score(
     _check_ids(ids)
     if robustness.isnan().any():
         raise ArcalError(
-            f"the order {order} is NaN for some inputs: the model's gradients are not finite"
+            f"the order {order} ranks {int(robustness.isnan().sum())} of {len(ids)} inputs by NaN, "
+            f"first that of id {int(ids[robustness.isnan()][0])}: the model's gradients are not "
+            "finite there, as of a root or a logarithm at 0; choose the order attack or margin"
         )
     return Robustness(
         order=order,
@@ -252,7 +254,8 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
     """The distance to the boundary with the runner-up class if the margin were linear, `(N,)`.
 
     `(z_y - z_k) / |grad_x (z_y - z_k)|` with k the class with the next greatest logit: one forward
-    and one backward pass. A zero gradient gives `+inf`, but 0 where the margin is 0 as well.
+    and one backward pass. A zero gradient gives `+inf`, but 0 where the margin is 0 as well; an
+    infinite one gives NaN.
 
     >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
     >>> gradient_order(torch.nn.Identity(), x, torch.tensor([0, 1]))
@@ -264,6 +267,7 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
     lead = margin(logits, y)
     (gradient,) = torch.autograd.grad(lead.sum(), x)
     lead, norm = lead.detach(), gradient.flatten(1).norm(dim=1)
+    norm = torch.where(norm.isinf(), torch.nan, norm)  # else all these would tie at 0
     return torch.where(lead > 0, lead / norm, 0.0)
 
 

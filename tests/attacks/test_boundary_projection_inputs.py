@@ -36,7 +36,16 @@ def test_any_shape_and_bounds(Z, shape, bounds, N, at_bounds):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"budget": 2}, {"classes": 0}, {"reach": 0.5}, {"reach": float("nan")}]
+    "bad",
+    [
+        {"budget": 2},
+        {"budget": 48.5},
+        {"budget": "48"},
+        {"classes": 0},
+        {"starts": 2.5},
+        {"reach": 0.5},
+        {"reach": float("nan")},
+    ],
 )
 def test_bad_settings_are_one_line(bad):
     with pytest.raises(ArcalError, match=next(iter(bad))) as caught:
@@ -50,13 +59,15 @@ def test_bad_settings_are_one_line(bad):
         (linear(3, 4), torch.full((1, 4), 1.5), "outside the bounds"),
         (linear(3, 4), torch.full((1, 4), torch.nan), "NaN"),
         (linear(3, 4), torch.zeros(1, 4).long(), "float32"),
+        (linear(3, 4), torch.zeros(1, 4).byte(), "float32 .* by 255"),
         (linear(3, 4), torch.zeros(0, 4), "input"),
         (nn.Sequential(linear(3, 4), nn.Softmax(1)), torch.rand(5, 4), "probabilities"),
-        (linear(1, 4), torch.rand(5, 4), "at least 2 classes"),
+        (linear(1, 4), torch.rand(5, 4), "at least 2 classes are needed; .*as_model.* makes two"),
         ("resnet", torch.rand(5, 4), "the model is str: give a module"),
         (nn.Identity, torch.rand(5, 4), "the model is the class Identity"),
         (lambda x: x.sum(dim=1), torch.rand(5, 4), "logits"),
         (lambda x: x / 0, torch.rand(5, 4), "not finite"),
+        (lambda x: x / x, torch.tensor([[1.0, 1], [0, 1], [0, 1]]), "2 of a batch of 3 .* row 1"),
         (lambda x: linear(3, 4)(x).detach(), torch.rand(5, 4), "gradient"),
     ],
 )

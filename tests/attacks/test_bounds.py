@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
@@ -27,11 +28,14 @@ def table(N: int = 12) -> tuple[torch.nn.Linear, torch.Tensor, tuple[torch.Tenso
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: type(a).__name__)
-def test_tensors_that_say_the_same_as_numbers_change_nothing(attack):
+def test_tensors_and_arrays_that_say_the_same_as_numbers_change_nothing(attack):
     model, x, _ = table()
     x = (x - x.amin(0)) / (x.amax(0) - x.amin(0))
-    ends = torch.zeros(1), torch.ones(3)
-    assert torch.equal(attack(model, x, ends).distance, attack(model, x).distance)
+    expected = attack(model, x).distance
+    each: list[Any] = [(torch.zeros(1), torch.ones(3)), torch.tensor([0, 1]), np.array([0.0, 1.0])]
+    each += [(np.zeros(3), np.ones(3, dtype=np.float32)), ([0, 0, 0], [1, 1, 1]), (0, np.ones(3))]
+    for ends in each:
+        assert torch.equal(attack(model, x, ends).distance, expected)
 
 
 def test_each_column_stays_within_its_own_bounds_at_the_least_distance():
@@ -77,6 +81,11 @@ def test_what_does_not_fit_is_told_in_a_line():
         BoundaryProjection()(model, x, (low.clamp(max=0), torch.tensor([1.0, 3.0, 1.0])))
     with pytest.raises(ArcalError, match="finite bounds"):
         CarliniWagner()(model, x, (low, torch.tensor(torch.inf)))
+    with pytest.raises(ArcalError, match="outside its bounds nan to 30"):
+        BoundaryProjection()(model, x, (low * torch.nan, 30.0))
+    for ends, says in (((0, 1, 2), "not two"), (1.0, "not two"), ((None, 1), "must be numbers")):
+        with pytest.raises(ArcalError, match=says):
+            BoundaryProjection()(model, x, ends)  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The attack against closed forms, which no attack may undercut, and against foolbox's."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -258,4 +260,22 @@ def test_any_shape_and_bounds(Z, shape, bounds, N):
 def test_bad_input_is_one_line(model, x, says):
     with pytest.raises(ArcalError, match=says) as caught:
         CarliniWagner(iterations=2)(model, x)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"initial_c": math.inf},
+        {"initial_c": "grad"},
+        {"iterations": 50.5},
+        {"search_steps": 0},
+        {"learning_rate": math.nan},
+        {"kappa": -1.0},
+        {"kappa": math.nan},
+    ],
+)
+def test_bad_settings_are_one_line(bad):
+    with pytest.raises(ArcalError, match=next(iter(bad))) as caught:
+        CarliniWagner(**bad)
     assert "\n" not in str(caught.value)

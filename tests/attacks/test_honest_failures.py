@@ -10,6 +10,8 @@ from closed_forms import assert_honest, linear, seeded
 from torch import nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
+from arcal.attacks.adversarial import verified
+from arcal.attacks.aims import Untargeted
 from arcal.attacks.model import folded, frozen
 from arcal.errors import ArcalError
 from arcal.robustness import score
@@ -50,6 +52,32 @@ def test_a_point_without_logits_is_stepped_back_from():
     curved = lambda x: torch.cat([model(x)[:, :1].exp() - 1, torch.zeros(len(x), 1)], dim=1)  # noqa: E731
     for function in (model, curved):
         assert BoundaryProjection()(function, x).distance.tolist() == pytest.approx([0.4] * 2, 1e-2)
+
+
+@each_attack
+def test_logits_that_sum_to_1_as_those_of_least_squares_do_are_attacked(attack):
+    """They lie in [0, 1] near the boundary, at x_0 = 0.5, and some elsewhere do not."""
+
+    def least_squares(x):
+        return torch.stack([2 - 3 * x[:, 0], 3 * x[:, 0] - 1], dim=1)
+
+    found = attack(least_squares, X)
+    near = (X[:, 0] - 0.5).abs() < 0.2
+    assert found.success[near].all()
+    assert_honest(found, least_squares, X, (0.0, 1.0))
+    exact = (X[near, 0] - 0.5).abs()
+    torch.testing.assert_close(found.distance[near], exact, rtol=0.1, atol=1e-3)
+
+
+def test_a_point_without_logits_flips_nothing():
+    def model(x):  # NaN beyond x_0 = 0.6, where the prediction would change
+        return torch.stack([0.6 - x[:, 0] + 0 * (0.6 - x[:, 0]).sqrt(), 0 * x[:, 0]], dim=1)
+
+    x = torch.full((2, 3), 0.2)
+    aim = Untargeted(torch.tensor([0, 0]))
+    found = verified(model, x, x + 0.5, aim, None, torch.zeros(2).long())
+    assert not found.success.any()
+    assert found.distance.isposinf().all()
 
 
 def dropping(x):
@@ -119,17 +147,20 @@ def test_a_boundary_out_of_reach_is_said_to_be_the_reason():
     assert BoundaryProjection(3)(linear(3, 6), X).reason == ""
 
 
+@pytest.mark.parametrize("mask", [-torch.inf, torch.finfo(torch.float32).min, -1e9, -1e4])
 @each_attack
-def test_a_class_at_minus_infinity_is_as_if_it_were_not_there(attack):
+def test_a_masked_class_is_as_if_it_were_not_there(attack, mask):
     model = linear(5, 6)
 
     def masked(x):
-        return torch.cat([torch.full((len(x), 1), -torch.inf), model(x)], dim=1)
+        return torch.cat([torch.full((len(x), 1), mask), model(x)], dim=1)
 
     found, plain = attack(masked, X), attack(model, X)
     assert torch.equal(found.success, plain.success)
     assert found.success.any()
     torch.testing.assert_close(found.distance, plain.distance, rtol=1e-3, atol=0)
+    with pytest.raises(ArcalError, match="drawn at random"):
+        attack(lambda x: masked(F.dropout(x, 0.1)), X)
 
 
 def test_twenty_thousand_classes():

@@ -62,6 +62,16 @@ def test_margin():
     assert margin(logits, torch.tensor([0, 2])).tolist() == [0.5, -3.0]
 
 
+def test_recurrent_layers_run_without_cudnn_and_it_is_restored():
+    """In evaluation mode it refuses their backward pass."""
+    before = torch.backends.cudnn.enabled
+    with frozen(nn.Linear(2, 2)):
+        assert torch.backends.cudnn.enabled == before
+    with frozen(nn.Sequential(nn.GRU(2, 2))):
+        assert not torch.backends.cudnn.enabled
+    assert torch.backends.cudnn.enabled == before
+
+
 PRECISIONS = """
 import torch
 from arcal.attacks import frozen

@@ -129,6 +129,9 @@ def test_a_start_is_taken_for_a_target_too():
     cold = BoundaryProjection(starts=0)(model, x, targets=targets)
     warm = BoundaryProjection(budget=13, starts=0)(model, x, start=cold.x, targets=targets)
     assert (warm.distance <= 1.05 * cold.distance).float().mean() >= 0.9
+    attack = BoundaryProjection(budget=13, starts=0)
+    arrays = attack(model, x, start=cold.x.double().numpy(), targets=targets.tolist())
+    assert torch.equal(arrays.distance, warm.distance)
 
 
 def test_a_class_that_is_nowhere_is_a_failure_and_inf():

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.model import margin
 from arcal.errors import ArcalError
 
@@ -62,7 +63,7 @@ class Targeted:
 Aim = Untargeted | Targeted
 
 
-def aim_of(z: Tensor, targets: Tensor | None) -> Aim:
+def aim_of(z: Tensor, targets: TensorLike | None) -> Aim:
     """The aim for inputs of clean logits `(N, Z)`, after checking that there are such targets.
 
     >>> aim_of(torch.tensor([[2.0, 1.0, 0.0]]), None).reached(torch.tensor([2]))
@@ -76,6 +77,7 @@ def aim_of(z: Tensor, targets: Tensor | None) -> Aim:
     (N, Z), y = z.shape, z.argmax(dim=1)
     if targets is None:
         return Untargeted(y)
+    targets = as_tensor(targets, "targets")
     if targets.shape != (N,) or targets.is_floating_point() or targets.dtype == torch.bool:
         raise ArcalError(
             f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "

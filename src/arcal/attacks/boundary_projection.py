@@ -1,11 +1,13 @@
 """The nearest point of the decision boundary, by projection onto averaged linearisations of it."""
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.adversarial import Adversarial, verified
 from arcal.attacks.aims import Aim, aim_of
 from arcal.attacks.bounds import Bounds, checked_bounds, clamped, flattened
@@ -119,12 +121,13 @@ class BoundaryProjection:
     norm: Literal["l2", "linf"] = "l2"
 
     def __post_init__(self) -> None:
-        small = self.budget < 3 or self.classes < 1 or not self.reach >= 1 or self.starts < 0
-        if small or self.budget > MOST_PASSES:
+        whole = all(isinstance(n, Integral) for n in (self.budget, self.classes, self.starts))
+        small = not whole or self.budget < 3 or self.classes < 1 or self.starts < 0
+        if small or self.budget > MOST_PASSES or not self.reach >= 1:
             raise ArcalError(
                 f"budget {self.budget}, classes {self.classes}, reach {self.reach}, starts "
                 f"{self.starts}: 3 to {MOST_PASSES:,} passes, at least 1 class, a reach of 1 and "
-                "0 starts are needed"
+                "0 starts are needed, whole numbers but for the reach"
             )
         if self.norm not in NORMS:
             raise ArcalError(f"norm {self.norm!r} is unknown: choose from {', '.join(NORMS)}")
@@ -134,8 +137,8 @@ class BoundaryProjection:
         model: Model,
         x: InputsLike,
         bounds: Bounds = (0.0, 1.0),
-        start: Tensor | None = None,
-        targets: Tensor | None = None,
+        start: TensorLike | None = None,
+        targets: TensorLike | None = None,
     ) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.
 
@@ -150,6 +153,7 @@ class BoundaryProjection:
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
+        start = None if start is None else as_tensor(start, "start").to(x)
         if start is not None and start.shape != x.shape:
             raise ArcalError(f"start is {tuple(start.shape)}, the inputs are {tuple(x.shape)}")
         with frozen(model):

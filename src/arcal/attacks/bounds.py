@@ -1,8 +1,12 @@
 """The box that inputs lie in."""
 
+from numbers import Real
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from arcal.arrays import as_tensor
 from arcal.errors import ArcalError
 
 Bounds = tuple[float | Tensor, float | Tensor] | None
@@ -13,16 +17,20 @@ one input, so each column of a table may have an interval of its own."""
 def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     """Refuse inputs `(N, ...)` that are not finite floats within their bounds.
 
-    Numbers come back as they are, tensors in the shape, dtype and place of one input.
+    Numbers come back as they are, tensors and arrays in the shape, dtype and place of one input.
 
     >>> x = torch.tensor([[0.5, 20.0], [0.25, 40.0]])
     >>> checked_bounds(x, (0.0, torch.tensor([1.0, 50.0])))
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: float32 (N, ...) is needed")
+        pixels = "; divide pixels of 0 to 255 by 255" if x.dtype == torch.uint8 else ""
+        raise ArcalError(
+            f"inputs are {x.dtype} {tuple(x.shape)}: float32 or float64 (N, ...) is needed{pixels}"
+        )
     if len(x) == 0:
         raise ArcalError("there is no input to attack: the batch is empty")
+    bounds = _ends(bounds)
     numbers = bounds is not None and not any(isinstance(end, Tensor) for end in bounds)
     if bounds and numbers and ((x >= bounds[0]) & (x <= bounds[1])).all():  # waits once
         return bounds
@@ -44,7 +52,7 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
             f"bounds of shapes {shapes[0]} and {shapes[1]} do not fit inputs {tuple(x.shape)}: "
             "give what broadcasts against one input"
         ) from error
-    outside = ((x < low) | (x > high)).flatten(1).nonzero()
+    outside = (~((x >= low) & (x <= high))).flatten(1).nonzero()  # as if an end is NaN
     if len(outside):
         row, entry = outside[0].tolist()
         raise ArcalError(
@@ -53,6 +61,21 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
             "give the bounds the inputs have"
         )
     return low, high
+
+
+def _ends(bounds: Any) -> Bounds:
+    """The two ends, each a number or a tensor."""
+    if bounds is None:
+        return None
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise ArcalError(
+            "bounds are not two: give (low, high), each a number or what broadcasts against one "
+            "input, or None"
+        ) from None
+    low, high = (end if isinstance(end, Real) else as_tensor(end, "bounds") for end in (low, high))
+    return low, high  # pyright: ignore[reportReturnType]
 
 
 def _remedy(x: Tensor, bounds: tuple[float, float]) -> str:

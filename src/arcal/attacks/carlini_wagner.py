@@ -1,6 +1,8 @@
 """The attack of Carlini and Wagner (2017b) for the L2 norm, as the paper sets it (appendix A.4)."""
 
+import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -64,11 +66,14 @@ class CarliniWagner:
 
     def __post_init__(self) -> None:
         if self.initial_c != "gradient" and not (
-            isinstance(self.initial_c, int | float) and self.initial_c > 0
+            isinstance(self.initial_c, int | float) and 0 < self.initial_c < math.inf
         ):
             raise ArcalError(f"initial_c is {self.initial_c!r}: a number above 0, or 'gradient'")
-        if min(self.search_steps, self.iterations) < 1 or not self.learning_rate > 0:
-            raise ArcalError("search_steps, iterations and learning_rate must be above 0")
+        whole = isinstance(self.search_steps, Integral) and isinstance(self.iterations, Integral)
+        if not whole or min(self.search_steps, self.iterations) < 1:
+            raise ArcalError("search_steps and iterations must be whole numbers above 0")
+        if not (0 < self.learning_rate < math.inf and 0 <= self.kappa < math.inf):
+            raise ArcalError("learning_rate must be above 0, and kappa at least 0")
 
     def __call__(self, model: Model, x: InputsLike, bounds: Bounds = (0.0, 1.0)) -> Adversarial:
         """Attack inputs `(N, ...)` within `bounds`; see `Adversarial` for what comes back.

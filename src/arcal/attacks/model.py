@@ -27,14 +27,31 @@ def margin(logits: Tensor, y: Tensor) -> Tensor:
     return logits.gather(1, y.unsqueeze(1)).squeeze(1) - others.amax(dim=1)
 
 
+MASKED = 100
+"""A class is masked if it is so many times as far below the leading one as the first two from 0."""
+
+
+def extent(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """The spread of each row of logits `(N, Z)`, and the largest of them, both `(N,)`.
+
+    Masked classes do not count: those at -inf, or at a number in its place such as -1e9.
+
+    >>> extent(torch.tensor([[3.0, -4.0, 1.0], [3.0, -1e9, 1.0]]))
+    (tensor([7., 2.]), tensor([4., 3.]))
+    """
+    leading = logits.topk(2, dim=1).values
+    lowest = leading[:, :1] - MASKED * leading.abs().amax(dim=1, keepdim=True)
+    unmasked = torch.where(logits < lowest, leading[:, 1:], logits)
+    return unmasked.amax(dim=1) - unmasked.amin(dim=1), unmasked.abs().amax(dim=1)
+
+
 def rounding(logits: Tensor) -> Tensor:
     """The lead, `(N,)`, below which rounding may decide which class is ahead.
 
     It is 1e-5 of the spread of the logits, or 1e-6 of the largest if that is more: sums of float32
-    differ by so much from one layout or batch size to the next. Classes at -inf do not count.
+    differ by so much from one layout or batch size to the next.
     """
-    spread = logits.amax(dim=1) - logits.masked_fill(logits.isinf(), torch.inf).amin(dim=1)
-    largest = logits.masked_fill(logits.isinf(), 0).abs().amax(dim=1)
+    spread, largest = extent(logits)
     return (1e-5 * spread).maximum(1e-6 * largest)
 
 
@@ -79,6 +96,7 @@ def frozen(model: Model) -> Iterator[None]:
     """Evaluation mode, no weight gradients, whole float32; all restored on leaving.
 
     A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
+    Recurrent layers run without cuDNN, which gives them no gradients in evaluation mode.
 
     >>> model = nn.Linear(2, 2)
     >>> with frozen(model):
@@ -91,7 +109,11 @@ def frozen(model: Model) -> Iterator[None]:
     parameters = [one for one in _module(model).parameters() if not one.is_inference()]
     training = [module.training for module in modules]
     required = [parameter.requires_grad for parameter in parameters]
+    recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
+    cudnn = torch.backends.cudnn.enabled
     try:
+        if recurrent:
+            torch.backends.cudnn.enabled = False
         for module in modules:
             module.training = False
         for parameter in parameters:
@@ -101,6 +123,8 @@ def frozen(model: Model) -> Iterator[None]:
         with _whole_float32(), torch.inference_mode(False), gradients, off[0], off[1]:
             yield
     finally:
+        if recurrent:
+            torch.backends.cudnn.enabled = cudnn
         for module, mode in zip(modules, training, strict=True):
             module.training = mode
         for parameter, mode in zip(parameters, required, strict=True):
@@ -128,12 +152,6 @@ def _whole_float32() -> Iterator[None]:
     finally:
         for place, value in zip(places, before, strict=True):
             setattr(place, name, value)
-
-
-@torch.no_grad()
-def predicted_class(model: Model, x: Tensor) -> Tensor:
-    """The predicted class of each input, int64 `(N,)`, after checking that these are logits."""
-    return checked_logits(model, x).argmax(dim=1)
 
 
 @torch.no_grad()
@@ -202,10 +220,8 @@ def rounding_between_calls(logits: Tensor, e: float) -> float:
     of the digits, or `10 e` of the largest logit if that is more. It is of the batch, not the row:
     a row whose classes tie has no spread, and rounding all the same.
     """
-    masked = logits.isinf()
-    spread = logits.amax(dim=1) - logits.masked_fill(masked, torch.inf).amin(dim=1)
-    largest = logits.masked_fill(masked, 0).abs().max()
-    return max(e**0.5 * float(spread.max()), 10 * e * float(largest))
+    spread, largest = extent(logits)
+    return max(e**0.5 * float(spread.max()), 10 * e * float(largest.max()))
 
 
 def coarsest(model: Model, *tensors: Tensor) -> float:
@@ -222,19 +238,24 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             "`arcal.auditing.as_model` takes them out"
         )
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
+        one = logits.shape in ((N,), (N, 1))
         raise ArcalError(
             f"the model returns shape {tuple(logits.shape)} for {N} inputs: "
             "logits (N, Z) of at least 2 classes are needed"
+            + one
+            * "; `arcal.auditing.as_model` makes two of one logit"
         )
     if dtype not in (None, logits.dtype):
         raise ArcalError(
             f"the model returns {logits.dtype} for {dtype} inputs: both must be one; let it return "
             f"`logits.to({dtype})`"
         )
-    if not torch.isfinite(logits).all():
+    if not (good := torch.isfinite(logits).all(dim=1)).all():
+        wrong = (~good).nonzero().squeeze(1)
         raise ArcalError(
-            "the model returns logits that are not finite: check its inputs, and clip "
-            "probabilities to 1e-7 before their logarithm"
+            f"the model returns logits that are not finite for {len(wrong)} of a batch of {N} "
+            f"inputs, first in its row {int(wrong[0])}: check these, and clip probabilities to "
+            "1e-7 before their logarithm"
         )
     if are_probabilities(logits):
         raise ArcalError(
