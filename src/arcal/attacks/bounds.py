@@ -20,7 +20,10 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        raise ArcalError(f"inputs are {x.dtype} {tuple(x.shape)}: float32 (N, ...) is needed")
+        raise ArcalError(
+            f"inputs are {x.dtype} {tuple(x.shape)}: give float32 (N, ...), images in [0, 1] and "
+            "of token ids their embeddings, with bounds=None"
+        )
     if len(x) == 0:
         raise ArcalError("there is no input to attack: the batch is empty")
     numbers = bounds is not None and not any(isinstance(end, Tensor) for end in bounds)
