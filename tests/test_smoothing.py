@@ -3,6 +3,7 @@
 import math
 import re
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from arcal.arrays import as_tensor
 from arcal.errors import ArcalError
 from arcal.smoothing import (
     MARGIN,
@@ -257,6 +259,9 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         ),
         (lambda s: s.assign("train", [1.0], [0]), "train ids are torch.float64"),
         (lambda s: s.assign("train", torch.tensor([1]), torch.tensor([0, 1])), "one level"),
+        (lambda s: s.assign("train", [1, 2], [0.3, 1.2]), "float64: give `arcal.levels(robustness"),
+        (lambda s: s.assign("train", [1.5, 2.5], [0, 1]), "ids are torch.float64: give whole"),
+        (lambda s: s(torch.zeros(1, 10), torch.zeros(1).long(), [1.0]), "ids are torch.float64"),
         (lambda s: s.update(torch.ones(1), torch.ones(1).long(), torch.tensor([1])), "booleans"),
         (lambda s: s.update(torch.ones(0), torch.ones(0) > 0, torch.arange(0)), "at least 1"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=0.0), "positive"),
@@ -312,7 +317,18 @@ def test_ids_and_weight_may_be_lists_and_labels_of_any_integer_type():
     torch.testing.assert_close(loss.float(), expected)
 
 
-@pytest.mark.parametrize("weight", [[1.0, 2.0], [1.0, -1.0, 1.0], [1.0, math.nan, 1.0]])
+def test_a_share_without_rows_may_be_lists():
+    smoothing = AdaptiveLabelSmoothing(3, 2, alpha=0.5)
+    smoothing.assign("validation", [3, 7], [0, 1])
+    rows = [0.5, 1.0], np.array([False, True]), [3, 7]
+    shares = [([], np.array([], dtype=bool), []), rows]
+    with patch(
+        "arcal.smoothing.from_all", lambda _: [[*map(as_tensor, share)] for share in shares]
+    ):
+        assert smoothing.update(*rows).tolist() == [0.5, 0.0]
+
+
+@pytest.mark.parametrize("weight", [[1, 2], [1, -1, 1], [1, math.nan, 1], [1, math.inf, 1]])
 def test_a_weight_that_is_none(weight):
     with pytest.raises(ArcalError, match="weight has to be 3 numbers of at least 0"):
         AdaptiveLabelSmoothing(3, weight=weight)

@@ -27,6 +27,12 @@ class ById(nn.Module):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
+def _check_whole(numbers: Tensor, name: str, give: str = "whole numbers") -> None:
+    """Refuse floats and booleans; where there is nothing, its type is by chance."""
+    if len(numbers) and (numbers.is_floating_point() or numbers.dtype == torch.bool):
+        raise ArcalError(f"{name} are {numbers.dtype}: give {give}")
+
+
 class LevelsById(ById):
     """A table from example id to level; ids may be sparse. An unknown id raises `ArcalError`.
 
@@ -51,11 +57,8 @@ class LevelsById(ById):
                 f"{self.part} ids have shape {tuple(ids.shape)}, levels {tuple(levels.shape)}: "
                 "give one level for each id"
             )
-        if ids.is_floating_point() or levels.is_floating_point():
-            raise ArcalError(
-                f"{self.part} ids are {ids.dtype}, levels {levels.dtype}: give whole numbers; of a "
-                "robustness, what `arcal.levels` makes of it"
-            )
+        _check_whole(ids, f"{self.part} ids")
+        _check_whole(levels, f"{self.part} levels", "`arcal.levels(robustness, ids, R)`")
         if len(levels) and (levels.min() < 0 or levels.max() >= self.R):
             raise ArcalError(
                 f"{self.part} levels run from {int(levels.min())} to {int(levels.max())}: "
@@ -69,6 +72,7 @@ class LevelsById(ById):
 
     def forward(self, ids: Tensor) -> Tensor:
         """The levels int64 `(N,)` of the examples with these ids."""
+        _check_whole(ids, f"{self.part} ids")
         if len(self.ids) == 0:
             raise ArcalError(
                 f"there are no {self.part} levels: call assign({self.part!r}, ids, levels) first"

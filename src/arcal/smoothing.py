@@ -184,7 +184,9 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         weight = None if weight is None else as_tensor(weight, "weight")
-        if weight is not None and (weight.shape != (Z,) or not (weight >= 0).all()):
+        if weight is not None and not (
+            weight.shape == (Z,) and weight.isfinite().all() and (weight >= 0).all()
+        ):
             raise ArcalError(f"weight has to be {Z} numbers of at least 0, one for each class")
         self.register_buffer("weight", weight)
         self.train_levels = LevelsById(R, "train")
@@ -376,7 +378,8 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
     confidence, correct = torch.cat(columns[0]), torch.cat(columns[1])
     if any(ids is None for ids in columns[2]):
         return confidence, correct, None
-    ids, confidence, correct = each_id_once(torch.cat(columns[2]), confidence, correct)
+    ids = torch.cat([some for some in columns[2] if len(some)])  # an empty list is of floats
+    ids, confidence, correct = each_id_once(ids, confidence, correct)
     return confidence, correct, ids
 
 

@@ -131,3 +131,12 @@ def test_the_test_part_alone_needs_no_split(tmp_path):
     assert part.fingerprint() == load(str(prefix), validation=40).test.fingerprint()
     with pytest.raises(ArcalError, match="is not a data set"):
         load_test(str(tmp_path / "nowhere"))
+
+
+def test_a_test_set_needs_nothing_to_train_on_and_no_labels(tmp_path, write_parquet):
+    images = random_images(3, 4, 4)
+    write_parquet("toy-test.parquet", [encode(image) for image in images], [0, 1, 1])
+    np.savez(tmp_path / "drawn.npz", x_test=images)
+    for name in ("toy-test.parquet", "toy", "drawn.npz"):
+        part = load_test(str(tmp_path / name))
+        assert torch.equal(part.images(torch.arange(3))[:, 0], torch.from_numpy(images)), name

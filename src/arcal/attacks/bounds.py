@@ -24,9 +24,13 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
     (tensor([0., 0.]), tensor([ 1., 50.]))
     """
     if x.dtype not in (torch.float32, torch.float64) or x.ndim < 2:
-        pixels = "; divide pixels of 0 to 255 by 255" if x.dtype == torch.uint8 else ""
+        how = (
+            "divide pixels of 0 to 255 by 255"
+            if x.dtype == torch.uint8
+            else "of token ids give their embeddings, with bounds=None"
+        )
         raise ArcalError(
-            f"inputs are {x.dtype} {tuple(x.shape)}: float32 or float64 (N, ...) is needed{pixels}"
+            f"inputs are {x.dtype} {tuple(x.shape)}: float32 or float64 (N, ...) is needed; {how}"
         )
     if len(x) == 0:
         raise ArcalError("there is no input to attack: the batch is empty")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from arcal.auditing._estimate import ece_from
 from arcal.auditing._predictions import Predictions, check_same_inputs, ensemble
 from arcal.calibration import (
     Reliability,
@@ -14,10 +15,12 @@ from arcal.calibration import (
     churn_per_input,
     class_wise_ece,
     debiased_ece,
+    ece_by_chance,
     ece_if_calibrated,
     equal_mass_ece,
     mean_by_level,
     nll,
+    usual_resamples,
     variance,
 )
 
@@ -91,7 +94,7 @@ def figures(predictions: Predictions) -> dict[str, float]:
 
 
 def ece_interval(predictions: Predictions) -> dict[str, float]:
-    """The ends of the ECE's 95 % interval over inputs, of the basic bootstrap.
+    """The ends of the ECE's 95 % interval over inputs: those that `overall` gives.
 
     >>> from arcal.auditing import as_predictions
     >>> probabilities = torch.tensor([0.75, 0.25]).repeat(100, 1)
@@ -100,8 +103,13 @@ def ece_interval(predictions: Predictions) -> dict[str, float]:
     >>> ends["ece_low"] < figures(sure)["ece"] < ends["ece_high"]
     True
     """
-    low, high = bootstrap_ece(predictions.confidence, predictions.correct).basic
-    return {"ece_low": low, "ece_high": high}
+    confidence, N = predictions.confidence, len(predictions.labels)
+    resamples = usual_resamples(N)
+    draws = bootstrap_ece(confidence, predictions.correct, resamples=resamples)
+    everything = torch.zeros(N, dtype=torch.int64)
+    by_chance = ece_by_chance(confidence, everything, 1, resamples=resamples)
+    ece = ece_from(draws, N, by_chance.quantile(0.95).item())
+    return {"ece_low": ece.low, "ece_high": ece.high}
 
 
 def stability(

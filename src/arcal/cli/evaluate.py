@@ -44,8 +44,8 @@ class Evaluate:
     cache_limit: Annotated[float | None, flag("GIB")] = None
     """Size limit of --cache: the sets used longest ago are deleted for new ones."""
     ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, written as for `arcal train --data`, or folders CLASS/IMAGE; their test
-    sets are out of distribution. Images of another size are resized, and the output says so."""
+    """Other data sets, written as for `arcal train --data` or `arcal audit`; their test sets are
+    out of distribution. Images of another size are resized, and the output says so."""
     posthoc: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Post-hoc methods, fitted on each run's own validation images; each adds a row for every
     method: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from time import monotonic
 from typing import Any
 
+from arcal.data._load_part import load_part
 from arcal.data.archives import find_archive, read_part
 from arcal.data.fewer import drawn, only_classes, split
 from arcal.data.folder import Folder, class_folders, has_class_folders
@@ -143,15 +144,21 @@ def load(
 def load_test(source: str) -> Part:
     """The whole test part of a data set, or val/ of a folder without test/.
 
-    `source` and errors are those of `load`. A folder of images needs no train/: test/CLASS/IMAGE
-    will do, and so will CLASS/IMAGE.
+    `source` and errors are those of `load`. What has nothing to train on will do as well: a folder
+    of test/CLASS/IMAGE or CLASS/IMAGE, and all that `load_part` reads, without labels too.
 
     >>> len(load_test("fashion"))
     5000
     """
     part = _only_images(source)
     if part is None:
-        _, _, part, _ = _parts(source)
+        try:
+            _, _, part, _ = _parts(source)
+        except ArcalError as refused:
+            try:
+                part = load_part(source, labelled=False)
+            except ArcalError:
+                raise refused from None
     C, H, W = part.shape
     log.info(f"read {source}: {len(part):,} test images of {C} x {H} x {W}")
     return part

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 Basis = dict[str, Any] | None
 """What figures follow from, as JSON; None of figures that are not kept."""
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a change of the code changes the figures; those of another one are made anew."""
 
 
