@@ -48,12 +48,12 @@ function Drawn({ curve }: { curve: Curve }) {
       words={
         <>
           The share of inputs that the model gets right, and that no change up to a given size flips, with its
-          95 % interval. A flip that the attack missed would lower it.
+          95&nbsp;% interval. A flip that the attack missed would lower it.
         </>
       }
       hint="Point at the curve to read it."
       table={{
-        head: [`Size of the change (${norm()})`, "Right and not flipped", "95 %"],
+        head: [`Size of the change (${norm()})`, "Right and not flipped", "95\u00a0%"],
         rows: curve
           .filter((_, i) => i % EVERY === 0 || i === curve.length - 1)
           .map(({ radius, accuracy }) => [plain(radius), percent(accuracy.value), ends(accuracy, percent)]),
