@@ -17,6 +17,7 @@ export function csv(): string {
   const columns: [string, (i: number) => string | number][] = [["id", (i) => data.id[i]]];
   const add = (name: string, cell: (i: number) => string | number) => columns.push([name, cell]);
   if (data.names) add("name", (i) => data.names![i]);
+  if (data.weight) add("weight", (i) => digits(data.weight![i]));
   add("label", (i) => data.classes[data.label[i]]);
   add("predicted", (i) => data.classes[one.predicted[i]]);
   add("right", (i) => Number(one.predicted[i] === data.label[i]));

@@ -5,7 +5,7 @@ import type { Estimate } from "./payload";
 type Maybe = number | null | undefined;
 
 const known = (value: Maybe): value is number => value != null && Number.isFinite(value);
-const minus = (text: string) => text.replace("-", "−");
+const minus = (text: string) => text.replaceAll("-", "−");
 
 /** With so many digits; a tie goes to the even digit, as in the sentences that come with the page. */
 export function fixed(value: number, digits: number): string {

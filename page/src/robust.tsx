@@ -8,7 +8,7 @@ import type { RobustAccuracyAt } from "./payload";
 import { data, second, view } from "./state";
 
 const HEIGHT = 250;
-const PAD = { left: 40, right: 12, top: 14, bottom: 40 };
+const PAD = { left: 40, right: 12, top: 24, bottom: 40 };
 /** Of the points, those that are in the table. */
 const EVERY = 5;
 /** The parts of the picture that are read one by one. */
@@ -108,7 +108,7 @@ function Diagram({ curve, other, width }: { curve: Curve; other: Curve | null; w
           <rect key={i} class="strip" x={from} width={wide} y={PAD.top} height={HEIGHT} data-reads={sentence(point)} />
         );
       })}
-      <text class="unit" x={PAD.left + 4} y={PAD.top + HEIGHT - 8} aria-hidden="true">
+      <text class="unit" x={PAD.left} y={PAD.top - 12} aria-hidden="true">
         % right and not flipped
       </text>
       <text class="unit" x={right} y={base + 34} text-anchor="end" aria-hidden="true">

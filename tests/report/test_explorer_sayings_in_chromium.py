@@ -1,5 +1,6 @@
 """What the page says in a real browser: nothing is cut, nothing is said beyond the figures."""
 
+import csv
 import re
 
 import numpy as np
@@ -220,6 +221,8 @@ def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     assert "size of the change (L-infinity norm)" in page.locator("#robust svg").text_content()
     strips = page.locator("#robust .strip")
     box = strips.first.bounding_box()["width"]
+    title = page.locator("#robust .unit").first.bounding_box()
+    assert title["y"] + title["height"] <= strips.first.bounding_box()["y"]  # no curve runs there
     for i in (0, 17, strips.count() - 1):
         strips.nth(i).hover()
         middle = curve[-1]["radius"] * (i + 0.5) / strips.count()
@@ -295,6 +298,19 @@ def test_mistakes_and_who_is_right_count_inputs_by_their_weights(reader):
     n = payload["models"][0]["calibrations"][0]["ece_after"]["n"]
     calibrator = page.locator("#calibrations [data-mark]").first.get_attribute("aria-label")
     assert f"worth {n} inputs of equal weight" in calibrator
+    with page.expect_download() as download:
+        page.get_by_role("button", name="as CSV").click()
+    with open(download.value.path(), newline="") as file:
+        weights = {int(row["id"]): float(row["weight"]) for row in csv.DictReader(file)}
+    assert list(weights.values()) == pytest.approx([w[i - 100] for i in weights], rel=1e-6)
+
+
+def test_a_small_negative_number_has_the_same_sign_twice(reader):
+    payload = make_payload(60)
+    payload["models"][0]["calibrations"][0]["nll_difference"] |= {"value": -0.00052, "low": -0.03}
+    page = reader.open(payload)
+    calibrator = page.locator("#calibrations [data-mark]").first
+    assert "by −5.2e−4 (−0.030" in calibrator.get_attribute("aria-label")
 
 
 def test_what_is_counted_among_the_listed_inputs_says_so(reader):
