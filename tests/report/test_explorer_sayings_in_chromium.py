@@ -340,7 +340,9 @@ def test_both_names_of_a_mistake_are_seen_however_long(reader, width):
     page = reader.open(payload, size=(width, 800))
     row = page.locator("#mistakes .row:not(.head)").first
     box = row.locator(".name").bounding_box()
-    for name in row.locator(".name > span > span").all():
+    names = row.locator(".name > span > span")
+    assert names.count() == 2
+    for name in names.all():
         inside = name.bounding_box()
         assert inside["height"] > 10
         assert inside["y"] + inside["height"] <= box["y"] + box["height"] + 1
