@@ -2,6 +2,7 @@
 
 import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -300,7 +301,7 @@ def test_mistakes_and_who_is_right_count_inputs_by_their_weights(reader):
     assert f"worth {n} inputs of equal weight" in calibrator
     with page.expect_download() as download:
         page.get_by_role("button", name="as CSV").click()
-    with open(download.value.path(), newline="") as file:
+    with Path(download.value.path()).open(newline="") as file:
         weights = {int(row["id"]): float(row["weight"]) for row in csv.DictReader(file)}
     assert list(weights.values()) == pytest.approx([w[i - 100] for i in weights], rel=1e-6)
 
