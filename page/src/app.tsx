@@ -139,8 +139,8 @@ export function App() {
           )}
           {payload.listed && (
             <p class="first-page">
-              The figures are of all {count(payload.data.n)} inputs; {count(data.N)} of them are listed
-              and counted by a click. {payload.listed}
+              The figures are of all {count(payload.data.n)} inputs; {count(data.N)} of them are
+              listed, and only these are counted where the page says so. {payload.listed}
             </p>
           )}
           {payload.notes.length > 0 && (

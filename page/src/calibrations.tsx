@@ -1,6 +1,7 @@
 // What calibrators would do.
 
 import { Figure } from "./figure";
+import { restsOn } from "./figures";
 import { ends, plain, points, withInterval } from "./format";
 import type { Calibration } from "./payload";
 import { Rows } from "./rows";
@@ -24,7 +25,7 @@ export function Calibrations() {
       title="Would calibration help?"
       words={
         <>
-          ECE in points before (hollow) and after (filled) each calibrator, with 95 % intervals.{" "}
+          ECE in points before (hollow) and after (filled) each calibrator, with 95&nbsp;% intervals.{" "}
           {calibrations.some((c) => c.recommended) ? (
             "The recommended one lowers the log-loss beyond chance, and lowers it the most."
           ) : (
@@ -62,7 +63,7 @@ export function Calibrations() {
           ),
           label:
             `${c.title}${c.recommended ? ", recommended" : ""}: ECE ${withInterval(c.ece_before, points)} points before, ` +
-            `${withInterval(c.ece_after, points)} after, ${c.ece_after.n} inputs; log-loss ${CHANGES(c)}, by ${withInterval(c.nll_difference, plain)}`,
+            `${withInterval(c.ece_after, points)} after, ${restsOn(c.ece_after.n)}; log-loss ${CHANGES(c)}, by ${withInterval(c.nll_difference, plain)}`,
           dots: [
             { ...c.ece_before, hollow: true },
             { ...c.ece_after },

@@ -90,7 +90,7 @@ export function Classes() {
       title={R ? "By predicted class and robustness" : "By predicted class"}
       words={
         <>
-          Confidence minus accuracy, in points, for each predicted class, with its 95 % interval. At 0 the
+          Confidence minus accuracy, in points, for each predicted class, with its 95&nbsp;% interval. At 0 the
           model is calibrated; to the right it is over-confident.
           {R > 0 && " The squares split each class by robustness level, 1 being the least robust; a dot means too few inputs to tell."}
           {said.some(({ group }) => group.few) && !mostAreFew && " A pale dot is a class with too few inputs."}

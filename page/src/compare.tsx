@@ -2,7 +2,8 @@
 
 import { batch } from "@preact/signals";
 import { Figure } from "./figure";
-import { count, percent } from "./format";
+import { amongListed, figuresOf, shareOf, type Interval } from "./figures";
+import { count, ends, percent } from "./format";
 import { Select } from "./inputs";
 import {
   choose,
@@ -17,7 +18,6 @@ import {
   type Filter,
   type Rival,
 } from "./state";
-import { clopperPearson } from "./statistics";
 
 const NO = "no";
 
@@ -37,7 +37,6 @@ export function Compare() {
     compareWith(other);
   };
   const groups = two ? quadrants() : [];
-  const total = groups.reduce((sum, group) => sum + group.n, 0);
   return (
     <Figure
       id="compare"
@@ -45,7 +44,7 @@ export function Compare() {
       title="Side by side, input by input"
       words={
         two
-          ? `${one.model.name} and ${two.name} on the same inputs. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
+          ? `${one.model.name} and ${two.name} on the same inputs${amongListed()}. The list below shows both predictions, sorted by how far their probabilities are apart (half the sum of absolute differences, 0 to 1).`
           : "Choose what to compare with, on the same inputs: which one is right, how sure, and how far they differ."
       }
       controls={
@@ -57,12 +56,12 @@ export function Compare() {
         />
       }
       table={{
-        head: ["Who is right", "Inputs", "Share", "95 %", "Mean confidence, first", "Mean confidence, second"],
+        head: ["Who is right", "Inputs", "Share", "95\u00a0%", "Mean confidence, first", "Mean confidence, second"],
         rows: groups.map((g) => [
           g.title,
           count(g.n),
-          percent(g.n / total),
-          interval(g.n, total),
+          percent(g.share.value),
+          ends(g.share, percent),
           percent(g.first),
           percent(g.second),
         ]),
@@ -84,7 +83,7 @@ export function Compare() {
               <span class="what">{g.title}</span>
               <b>{count(g.n)}</b>
               <small>
-                {percent(g.n / total)} ({interval(g.n, total)})
+                {percent(g.share.value)} ({ends(g.share, percent)})
               </small>
               {g.n > 0 && (
                 <small>
@@ -99,15 +98,11 @@ export function Compare() {
   );
 }
 
-function interval(n: number, total: number): string {
-  const [low, high] = clopperPearson(n, total);
-  return `${percent(low).replace("\u00a0%", "")} to ${percent(high)}`;
-}
-
 interface Quadrant {
   pair: NonNullable<Filter["pair"]>;
   title: string;
   n: number;
+  share: Interval;
   first: number;
   second: number;
 }
@@ -121,19 +116,20 @@ function quadrants(): Quadrant[] {
     ["second", `Only ${two.name}`],
     ["neither", "Neither"],
   ];
-  const result = titles.map(([pair, title]) => ({ pair, title, n: 0, first: 0, second: 0 }));
+  const rows = titles.map((): number[] => []);
   for (let i = 0; i < data.N; i++) {
     if (Number.isNaN(two.confidence[i])) continue;
     const a = isRight(one.predicted, i);
     const b = isRight(two.predicted, i);
-    const group = result[a ? (b ? 0 : 1) : b ? 2 : 3];
-    group.n += 1;
-    group.first += one.confidence[i];
-    group.second += two.confidence[i];
+    rows[a ? (b ? 0 : 1) : b ? 2 : 3].push(i);
   }
-  for (const group of result) {
-    group.first /= group.n;
-    group.second /= group.n;
-  }
-  return result;
+  const all = rows.flat();
+  return titles.map(([pair, title], k) => ({
+    pair,
+    title,
+    n: rows[k].length,
+    share: shareOf(rows[k], all, one.confidence),
+    first: figuresOf(rows[k], one.predicted, one.confidence).confidence,
+    second: figuresOf(rows[k], two.predicted, two.confidence).confidence,
+  }));
 }

@@ -18,6 +18,7 @@ export function csv(): string {
   const add = (name: string, cell: (i: number) => string | number) => columns.push([name, cell]);
   if (data.names) add("name", (i) => data.names![i]);
   for (const { name, groups, number } of data.groupings) add(name, (i) => groups[number[i]]);
+  if (data.weight) add("weight", (i) => digits(data.weight![i]));
   add("label", (i) => data.classes[data.label[i]]);
   add("predicted", (i) => data.classes[one.predicted[i]]);
   add("right", (i) => Number(one.predicted[i] === data.label[i]));

@@ -131,6 +131,9 @@ function view(model: Model): View {
 export const harmless = (text: string) =>
   text.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, "\ufffd");
 
+/** A sentence, whose numbers stay with their sign of per cent. */
+const sentence = (text: string) => harmless(text).replace(/(\d) %/g, "$1\u00a0%");
+
 /** The same for what may have several lines. */
 const harmlessText = (text: string) => text.split(/\r\n|[\r\n]/).map(harmless).join("\n");
 
@@ -152,8 +155,8 @@ function named(payload: Payload): Payload {
   return {
     ...payload,
     title: harmless(payload.title),
-    sentence: harmless(payload.sentence),
-    notes: payload.notes.map(harmless),
+    sentence: sentence(payload.sentence),
+    notes: payload.notes.map(sentence),
     data: {
       ...payload.data,
       name: harmless(payload.data.name),
@@ -167,7 +170,7 @@ function named(payload: Payload): Payload {
     },
     models: payload.models.map((model) => ({
       ...group(model),
-      sentence: harmless(model.sentence),
+      sentence: sentence(model.sentence),
       facts: facts(model.facts),
       levels: model.levels?.map(group) ?? null,
       classes: model.classes.map(group),

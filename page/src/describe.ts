@@ -1,6 +1,6 @@
 // A filter in words.
 
-import { percent, words } from "./format";
+import { percent, within } from "./format";
 import { data, second, view, type Filter } from "./state";
 
 export function parts(f: Filter): { key: keyof Filter; text: string }[] {
@@ -31,7 +31,7 @@ export function parts(f: Filter): { key: keyof Filter; text: string }[] {
   }
   if (f.shift !== null) {
     const { shift } = one.shift[f.shift];
-    add("shift", `right, but wrong under ${words(shift.type).toLowerCase()} ${shift.intensity ?? ""}`.trim());
+    add("shift", `right, but wrong under ${within(shift.type)} ${shift.intensity ?? ""}`.trim());
   }
   if (f.search) add("search", `“${f.search}”`);
   return listed;

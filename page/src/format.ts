@@ -5,7 +5,7 @@ import type { Estimate } from "./payload";
 type Maybe = number | null | undefined;
 
 const known = (value: Maybe): value is number => value != null && Number.isFinite(value);
-const minus = (text: string) => text.replace("-", "−");
+const minus = (text: string) => text.replaceAll("-", "−");
 
 /** With so many digits; a tie goes to the even digit, as in the sentences that come with the page. */
 export function fixed(value: number, digits: number): string {
@@ -94,5 +94,7 @@ export function gapWords(gap: Pick<Estimate, "value" | "low" | "high">): string 
 export const sideOf = (gap: Maybe) =>
   !known(gap) || Math.abs(gap) < 0.0005 ? "none" : gap > 0 ? "over" : "under";
 
-export const words = (name: string) =>
-  name.replaceAll("_", " ").replace("jpeg", "JPEG").replace(/^./, (c) => c.toUpperCase());
+/** The name of a corruption within a sentence, and at its start. */
+export const within = (name: string) =>
+  name.replaceAll("_", " ").replace("jpeg", "JPEG").replace("gaussian", "Gaussian");
+export const words = (name: string) => within(name).replace(/^./, (c) => c.toUpperCase());

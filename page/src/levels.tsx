@@ -49,7 +49,7 @@ export const VERDICTS = {
   "too few": "too few inputs",
 };
 
-export const groupHead = ["Inputs", "Right", "95 %", "Confidence", "Gap, points", "95 %", "ECE, points", "95 %", "Verdict"];
+export const groupHead = ["Inputs", "Right", "95\u00a0%", "Confidence", "Gap, points", "95\u00a0%", "ECE, points", "95\u00a0%", "Verdict"];
 export const groupCells = (group: Level) => [
   count(group.n),
   percent(group.accuracy.value),
@@ -82,7 +82,7 @@ function Drawn({ levels }: { levels: Level[] }) {
         <>
           Inputs ranked by {model.order ? ORDERS[model.order] : "robustness"} and cut into {R} levels
           of equal size; level 1 is the least robust. The line is how often the model is right there, with
-          its 95 % interval; the bar reaches to its mean confidence. Below: each level's share of all errors.
+          its 95&nbsp;% interval; the bar reaches to its mean confidence. Below: each level's share of all errors.
           {levels.some((level) => level.few && level.n > 0) && " A pale bar has too few inputs to tell."}
         </>
       }

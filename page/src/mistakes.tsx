@@ -2,41 +2,39 @@
 
 import { useComputed, useSignal } from "@preact/signals";
 import { Figure } from "./figure";
+import { amongListed, figuresOf, shareOf, weightOf } from "./figures";
 import { count, ends, inputs, percent } from "./format";
 import { Rows } from "./rows";
 import { choose, data, filter, view } from "./state";
-import { clopperPearson, FEW } from "./statistics";
+import { FEW } from "./statistics";
 
 const SHOWN = 8;
 
 interface Mistake {
   label: number;
   predicted: number;
-  n: number;
-  of: number;
-  confidence: number;
+  rows: number[];
+  /** All inputs with this label. */
+  of: number[];
 }
 
 function mistakes(): Mistake[] {
   const one = view.value;
-  const of = new Map<number, number>();
+  const of = data.classes.map((): number[] => []);
   const pairs = new Map<string, Mistake>();
   for (let i = 0; i < data.N; i++) {
     const label = data.label[i];
     const predicted = one.predicted[i];
-    of.set(label, (of.get(label) ?? 0) + 1);
+    of[label].push(i);
     if (label === predicted) continue;
     const key = `${label} ${predicted}`;
-    const pair = pairs.get(key) ?? { label, predicted, n: 0, of: 0, confidence: 0 };
-    pair.n += 1;
-    pair.confidence += one.confidence[i];
-    pairs.set(key, pair);
+    if (!pairs.has(key)) pairs.set(key, { label, predicted, rows: [], of: of[label] });
+    pairs.get(key)!.rows.push(i);
   }
-  for (const pair of pairs.values()) {
-    pair.of = of.get(pair.label)!;
-    pair.confidence /= pair.n;
-  }
-  return [...pairs.values()].sort((a, b) => b.n - a.n || a.label - b.label || a.predicted - b.predicted);
+  return [...pairs.values()]
+    .map((pair) => ({ ...pair, weight: weightOf(pair.rows) }))
+    .filter(({ weight }) => weight > 0)
+    .sort((a, b) => b.weight - a.weight || a.label - b.label || a.predicted - b.predicted);
 }
 
 export function Mistakes() {
@@ -44,10 +42,12 @@ export function Mistakes() {
   const all = useComputed(mistakes).value;
   if (!all.length) return null;
   const listed = all.slice(0, shown.value).map((mistake) => {
-    const [low, high] = clopperPearson(mistake.n, mistake.of);
-    const share = { value: mistake.n / mistake.of, low, high };
+    const { predicted, confidence } = view.value;
+    const share = shareOf(mistake.rows, mistake.of, confidence);
+    const said = figuresOf(mistake.rows, predicted, confidence);
+    const [n, of] = [said.n, mistake.of.length];
     const names = [data.classes[mistake.label], data.classes[mistake.predicted]];
-    return { ...mistake, share, names };
+    return { ...mistake, n, of, share, names, confidence: said.confidence };
   });
   const left = all.length - listed.length;
   return (
@@ -55,11 +55,11 @@ export function Mistakes() {
       id="mistakes"
       title="Most common mistakes"
       words={
-        "Label → predicted class: the percentage of the label's inputs that are predicted so, with its 95 % interval, and the mean confidence of these predictions." +
+        `Label → predicted class${amongListed()}: the percentage of the label's inputs that are predicted so, with its 95\u00a0% interval, and the mean confidence of these predictions.` +
         (listed.some((m) => m.of < FEW) ? ` Pale: a label of fewer than ${FEW} inputs.` : "")
       }
       table={{
-        head: ["Label", "Predicted", "Inputs", "Share of the label", "95 %", "Mean confidence"],
+        head: ["Label", "Predicted", "Inputs", "Share of the label", "95\u00a0%", "Mean confidence"],
         rows: listed.map((m) => [
           m.names[0],
           m.names[1],
@@ -77,7 +77,7 @@ export function Mistakes() {
         rows={listed.map((m) => ({
           name: (
             <>
-              {m.names[0]} <small class="arrow">→ {m.names[1]}</small>
+              <span>{m.names[0]}</span> <span class="arrow">→ {m.names[1]}</span>
             </>
           ),
           label:

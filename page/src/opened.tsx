@@ -1,8 +1,8 @@
 // One input opened: what it is, what it takes to change the prediction, all that is said of it.
 
 import { useEffect, useRef } from "preact/hooks";
-import type { Top } from "./data";
-import { percent, plain } from "./format";
+import type { Numbers, Top } from "./data";
+import { percent, plain, within } from "./format";
 import { data, isRight, opened, ordered, second, view } from "./state";
 import { nameOf, Tile, wordsOf } from "./thumbnail";
 
@@ -173,27 +173,35 @@ function TableRow({ row }: { row: number }) {
   );
 }
 
-const lookup = (top: Top, row: number): Map<number, number> =>
-  new Map(
+interface Said {
+  predicted: Numbers;
+  confidence: Numbers;
+}
+
+/** Probabilities by class; that of the predicted one is known without rounding. */
+const lookup = (top: Top, row: number, said?: Said): Map<number, number> => {
+  const listed = new Map(
     Array.from({ length: top.width }, (_, k): [number, number] => [
       top.classes[row * top.width + k],
       top.probabilities[row * top.width + k],
     ]).filter(([index]) => index >= 0),
   );
+  return said ? listed.set(said.predicted[row], said.confidence[row]) : listed;
+};
 
 function Probabilities({ row }: { row: number }) {
   const one = view.value;
   const two = second.value;
   const at = one.changed?.row.get(row);
   const sources: { name: string; about: string; of: Map<number, number>; tone: string }[] = [
-    { name: "as it is", about: "the input as it is", of: lookup(one.top, row), tone: "before" },
+    { name: "as it is", about: "the input as it is", of: lookup(one.top, row, one), tone: "before" },
   ];
   if (one.calibrated?.top && !Number.isNaN(one.calibrated.confidence[row]))
-    sources.push({ name: "calibrated", about: `after ${one.calibrated.by}`, of: lookup(one.calibrated.top, row), tone: "calibrated" });
+    sources.push({ name: "calibrated", about: `after ${one.calibrated.by}`, of: lookup(one.calibrated.top, row, one.calibrated), tone: "calibrated" });
   if (at !== undefined)
     sources.push({ name: "perturbed", about: "the perturbed input", of: lookup(one.changed!.top, at), tone: "perturbed" });
   if (two?.top && !two.name.startsWith("after "))
-    sources.push({ name: two.name, about: two.name, of: lookup(two.top, row), tone: "other" });
+    sources.push({ name: two.name, about: two.name, of: lookup(two.top, row, two), tone: "other" });
   const classes = [...new Set(sources.flatMap((source) => [...source.of.keys()].slice(0, 5)))].slice(0, 8);
   return (
     <section>
@@ -300,7 +308,7 @@ function facts(row: number): [string, string[]][] {
       predicted
         ? [
             [
-              `Under ${shift.type.replaceAll("_", " ")} ${shift.intensity ?? ""}`,
+              `Under ${within(shift.type)} ${shift.intensity ?? ""}`,
               of((one) => {
                 const under = one.shift[s];
                 if (!under?.predicted) return "–";

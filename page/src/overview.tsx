@@ -1,6 +1,7 @@
 // The figures over all inputs, of every model.
 
-import { count, ends, percent, plain, points, signed, type Show } from "./format";
+import { restsOn } from "./figures";
+import { ends, inputs, percent, plain, points, signed, type Show } from "./format";
 import type { Estimate, Model, Overall } from "./payload";
 import { data, modelIndex, showModel } from "./state";
 
@@ -17,7 +18,7 @@ const READINGS: Reading[] = [
   {
     name: "Confidence",
     about: "the mean probability of the predicted class",
-    of: (o) => ({ value: o.confidence, low: null, high: null, n: o.n }),
+    of: (o) => ({ value: o.confidence, low: null, high: null, n: o.accuracy.n }),
     show: percent,
     unit: "",
   },
@@ -83,14 +84,14 @@ function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
   const calm = reading.name === "ECE" ? model.overall.ece_if_calibrated : null;
   if (estimate.value === null || estimate.value === undefined) return null;
   return (
-    <div class="reading" title={`${reading.about}; ${count(estimate.n)} inputs`}>
+    <div class="reading" title={`${reading.about}; ${restsOn(estimate.n)}`}>
       <span class="what">{reading.name}</span>
       <b>
         {reading.show(estimate.value)}
         {reading.unit && <small> {reading.unit}</small>}
       </b>
       {interval && <Interval estimate={estimate} domain={domainOf(reading)} />}
-      <small>{interval ? interval : `of ${count(estimate.n)} inputs`}</small>
+      <small>{interval ? interval : `of ${inputs(model.overall.n)}`}</small>
       {calm && (
         <small>
           if calibrated: {points(calm.value)}, up to {points(calm.high)}

@@ -3,11 +3,13 @@
 import { scaleLinear } from "d3-scale";
 import { binOf } from "./data";
 import { Figure } from "./figure";
+import { effective } from "./figures";
 import { count, gapWords, inputs, percent, ends, sideOf } from "./format";
 import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Bin } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
-import { choose, filter, view } from "./state";
+import { choose, data, filter, view } from "./state";
+import { FEW, tooFew } from "./statistics";
 
 const HEIGHT = 330;
 const HISTOGRAM = 64;
@@ -23,6 +25,16 @@ const gapOf = (bin: Bin) => ({
   high: minus(bin.confidence, bin.accuracy_low),
 });
 
+/** Whether each bin has too few inputs to say more, by the rule for whatever is chosen. */
+function fewInBins(bins: Bin[]): boolean[] {
+  const { confidence } = view.value;
+  const rows = bins.map((): number[] => []);
+  if (data.weight) for (let i = 0; i < data.N; i++) rows[binOf(confidence[i], bins.length)].push(i);
+  return bins.map((bin, k) =>
+    tooFew(bin.confidence ?? 0, data.weight ? effective(rows[k], confidence) : bin.count),
+  );
+}
+
 function sentence(bin: Bin, few: boolean): string {
   if (!bin.count) return `Confidence ${range(bin)}: no inputs`;
   const interval = ends({ low: bin.accuracy_low, high: bin.accuracy_high }, percent);
@@ -33,11 +45,10 @@ function sentence(bin: Bin, few: boolean): string {
   );
 }
 
-export const FEW_IN_A_BIN = 20;
-
 export function Reliability() {
   const { model } = view.value;
   const bins = model.reliability;
+  const few = fewInBins(bins);
   return (
     <Figure
       id="reliability"
@@ -45,34 +56,34 @@ export function Reliability() {
       words={
         <>
           Each bar is one of {bins.length} ranges of confidence. The solid line is how often its
-          predictions are right, with its 95 % interval; the colour reaches from there to the mean
-          confidence: <b class="over">▲ orange</b> where it is over-confident,{" "}
-          <b class="under">▼ blue</b> where under-confident. On the dashed line the model would be
+          predictions are right, with its 95&nbsp;% interval; the colour reaches from there to the mean
+          confidence: <b class="over">▲&nbsp;orange</b> where it is over-confident,{" "}
+          <b class="under">▼&nbsp;blue</b> where under-confident. On the dashed line the model would be
           calibrated.
-          {bins.some((bin) => bin.count > 0 && bin.count < FEW_IN_A_BIN) &&
-            ` A pale bar has fewer than ${FEW_IN_A_BIN} inputs, too few to tell.`}
+          {bins.some((bin) => bin.count > 0 && bin.count < FEW) &&
+            ` A pale bar has fewer than ${FEW} inputs.`}
         </>
       }
       hint="Point at a bar to read it, choose it to see its inputs; with Shift, among those chosen before."
       table={{
-        head: ["Confidence", "Inputs", "Mean confidence", "Right", "95 % interval", "Gap"],
-        rows: bins.map((bin) => [
+        head: ["Confidence", "Inputs", "Mean confidence", "Right", "95\u00a0% interval", "Gap"],
+        rows: bins.map((bin, k) => [
           range(bin),
           count(bin.count),
           percent(bin.confidence),
           percent(bin.accuracy),
           bin.count ? ends({ low: bin.accuracy_low, high: bin.accuracy_high }, percent) : "–",
-          bin.count ? (bin.count < FEW_IN_A_BIN ? "too few inputs" : gapWords(gapOf(bin))) : "–",
+          bin.count ? (few[k] ? "too few inputs" : gapWords(gapOf(bin))) : "–",
         ]),
       }}
     >
-      <Picture>{(width) => <Diagram bins={bins} width={width} />}</Picture>
+      <Picture>{(width) => <Diagram bins={bins} few={few} width={width} />}</Picture>
       <Legend words="how often it is right, at its mean confidence, in the same ranges" />
     </Figure>
   );
 }
 
-function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
+function Diagram({ bins, few, width }: { bins: Bin[]; few: boolean[]; width: number }) {
   const right = Math.min(width, 620) - PAD.right;
   const x = scaleLinear([0, 1], [PAD.left, right]);
   const y = scaleLinear([0, 1], [PAD.top + HEIGHT, PAD.top]);
@@ -104,7 +115,6 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
       </text>
       <line class="calibrated" x1={x(0)} y1={y(0)} x2={x(1)} y2={y(1)} />
       {bins.map((bin, i) => {
-        const few = bin.count < FEW_IN_A_BIN;
         const gap = gapOf(bin).value;
         const left = x(bin.low) + 1;
         const wide = x(bin.high) - x(bin.low) - 2;
@@ -114,7 +124,7 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
           <>
             <rect class="hit" x={x(bin.low)} width={wide + 2} y={PAD.top} height={base - PAD.top} />
             {drawn && (
-              <g class={few ? "few" : undefined}>
+              <g class={bin.count < FEW ? "few" : undefined}>
                 <rect
                   x={left}
                   width={wide}
@@ -132,7 +142,7 @@ function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
         return bin.count ? (
           <Mark
             key={i}
-            label={sentence(bin, few)}
+            label={sentence(bin, few[i])}
             first={i === first}
             pressed={filter.value.bin === i}
             onChoose={(more) => choose("reliability", { bin: i }, more)}

@@ -8,7 +8,7 @@ import type { RobustAccuracyAt } from "./payload";
 import { data, second, view } from "./state";
 
 const HEIGHT = 250;
-const PAD = { left: 40, right: 12, top: 14, bottom: 40 };
+const PAD = { left: 40, right: 12, top: 24, bottom: 40 };
 /** Of the points, those that are in the table. */
 const EVERY = 5;
 /** The parts of the picture that are read one by one. */
@@ -48,12 +48,12 @@ function Drawn({ curve }: { curve: Curve }) {
       words={
         <>
           The share of inputs that the model gets right, and that no change up to a given size flips, with its
-          95 % interval. A flip that the attack missed would lower it.
+          95&nbsp;% interval. A flip that the attack missed would lower it.
         </>
       }
       hint="Point at the curve to read it."
       table={{
-        head: [`Size of the change (${norm()})`, "Right and not flipped", "95 %"],
+        head: [`Size of the change (${norm()})`, "Right and not flipped", "95\u00a0%"],
         rows: curve
           .filter((_, i) => i % EVERY === 0 || i === curve.length - 1)
           .map(({ radius, accuracy }) => [plain(radius), percent(accuracy.value), ends(accuracy, percent)]),
@@ -108,7 +108,7 @@ function Diagram({ curve, other, width }: { curve: Curve; other: Curve | null; w
           <rect key={i} class="strip" x={from} width={wide} y={PAD.top} height={HEIGHT} data-reads={sentence(point)} />
         );
       })}
-      <text class="unit" x={PAD.left + 4} y={PAD.top + HEIGHT - 8} aria-hidden="true">
+      <text class="unit" x={PAD.left} y={PAD.top - 12} aria-hidden="true">
         % right and not flipped
       </text>
       <text class="unit" x={right} y={base + 34} text-anchor="end" aria-hidden="true">

@@ -1,37 +1,21 @@
 // What is compared, drawn into the pictures of the model: open circles with their intervals.
 
-import { data, isRight, second, type Second } from "./state";
-import { clopperPearson, FEW } from "./statistics";
+import { amongListed, figuresOf, type Figures } from "./figures";
+import { data, second, type Second } from "./state";
+import { FEW } from "./statistics";
 
-export interface Point {
-  n: number;
-  accuracy: number;
-  low: number;
-  high: number;
-  confidence: number;
-}
-
-/** Accuracy and confidence of what the model is compared with, in each of some groups of inputs. */
-export function pointsOfSecond(groups: number, groupOf: (two: Second, i: number) => number): Point[] {
+/** The figures of what the model is compared with, in each of some groups of inputs. */
+export function pointsOfSecond(groups: number, groupOf: (two: Second, i: number) => number): Figures[] {
   const two = second.value;
   if (!two) return [];
-  const sums = Array.from({ length: groups }, () => ({ n: 0, right: 0, confidence: 0 }));
-  for (let i = 0; i < data.N; i++) {
-    const sum = sums[groupOf(two, i)];
-    if (!sum || Number.isNaN(two.confidence[i])) continue;
-    sum.n += 1;
-    sum.right += Number(isRight(two.predicted, i));
-    sum.confidence += two.confidence[i];
-  }
-  return sums.map(({ n, right, confidence }) => {
-    const [low, high] = clopperPearson(right, n);
-    return { n, accuracy: right / n, low, high, confidence: confidence / n };
-  });
+  const rows = Array.from({ length: groups }, (): number[] => []);
+  for (let i = 0; i < data.N; i++) rows[groupOf(two, i)]?.push(i);
+  return rows.map((some) => figuresOf(some, two.predicted, two.confidence));
 }
 
 interface Props {
-  points: Point[];
-  x: (point: Point, i: number) => number;
+  points: Figures[];
+  x: (point: Figures, i: number) => number;
   y: (share: number) => number;
   /** Whether the circle is at the confidence, beside a dash at the accuracy. */
   atConfidence?: boolean;
@@ -45,11 +29,11 @@ export function Seconds({ points, x, y, atConfidence }: Props) {
         const place = x(point, i);
         return (
           <g key={i}>
-            <line class="whisker" x1={place} x2={place} y1={y(point.low)} y2={y(point.high)} />
+            <line class="whisker" x1={place} x2={place} y1={y(point.accuracy.low!)} y2={y(point.accuracy.high!)} />
             {atConfidence && (
-              <line class="dash" x1={place - 7} x2={place + 7} y1={y(point.accuracy)} y2={y(point.accuracy)} />
+              <line class="dash" x1={place - 7} x2={place + 7} y1={y(point.accuracy.value!)} y2={y(point.accuracy.value!)} />
             )}
-            <circle cx={place} cy={y(atConfidence ? point.confidence : point.accuracy)} r="4.5" />
+            <circle cx={place} cy={y(atConfidence ? point.confidence : point.accuracy.value!)} r="4.5" />
           </g>
         );
       })}
@@ -65,6 +49,7 @@ export function Legend({ words }: { words: string }) {
         <circle cx="7" cy="7" r="4.5" />
       </svg>
       {second.value.name}: {words}
+      {amongListed()}
     </p>
   );
 }

@@ -2,10 +2,11 @@
 
 import { useSignal } from "@preact/signals";
 import { Figure } from "./figure";
-import { ends, gapWords, percent, points, sideOf, signed, whole, withInterval, words, type Show } from "./format";
+import { restsOn } from "./figures";
+import { count, ends, gapWords, inputs, percent, points, sideOf, signed, whole, withInterval, words, type Show } from "./format";
 import type { Shift } from "./payload";
 import { Rows, type Row } from "./rows";
-import { choose, filter, view } from "./state";
+import { choose, data, filter, view } from "./state";
 
 type Measure = "ece" | "accuracy" | "gap";
 const MEASURES: Record<Measure, { title: string; show: Show }> = {
@@ -21,7 +22,7 @@ function sentence(shift: Shift): string {
   return (
     `${title(shift)}: ${withInterval(shift.accuracy, percent)} right, ` +
     `ECE ${withInterval(shift.ece, points)} points, ${gapWords(shift.gap)}, ` +
-    `${shift.accuracy.n} inputs`
+    restsOn(shift.accuracy.n)
   );
 }
 
@@ -83,7 +84,7 @@ export function UnderShift() {
       words={
         <>
           The same inputs under corruptions, in {measure.value === "accuracy" ? "per cent right" : "points"}
-          {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95 % intervals"}; the vertical
+          {one.shift.some(({ shift }) => shift.ece.low !== null) && ", with 95\u00a0% intervals"}; the vertical
           line is without corruption.{" "}
           {several && "The dot is the intensity with the largest ECE; the squares are all intensities, tinted by the gap. "}
           {one.shift.some((s) => s.predicted)
@@ -108,10 +109,10 @@ export function UnderShift() {
         </label>
       }
       table={{
-        head: ["Corruption", "Inputs", "Right", "95 %", "ECE, points", "95 %", "Gap, points", "95 %"],
+        head: ["Corruption", data.weight ? "Inputs of equal weight" : "Inputs", "Right", "95\u00a0%", "ECE, points", "95\u00a0%", "Gap, points", "95\u00a0%"],
         rows: one.shift.map(({ shift }) => [
           title(shift),
-          shift.accuracy.n,
+          count(shift.accuracy.n),
           percent(shift.accuracy.value),
           ends(shift.accuracy, percent),
           points(shift.ece.value),
@@ -146,7 +147,7 @@ export function OtherData() {
         head: ["Data", "Inputs", "AUROC of confidence", "AUROC of entropy"],
         rows: model.other.map((other) => [
           other.name,
-          other.n,
+          count(other.n),
           (other.auroc_confidence ?? NaN).toFixed(3),
           (other.auroc_entropy ?? NaN).toFixed(3),
         ]),
@@ -155,7 +156,7 @@ export function OtherData() {
       <Rows
         rows={model.other.map((other) => ({
           name: other.name,
-          label: `${other.name}: ${other.n} inputs, AUROC ${other.auroc_confidence?.toFixed(3)} by confidence, ${other.auroc_entropy?.toFixed(3)} by entropy`,
+          label: `${other.name}: ${inputs(other.n)}, AUROC ${other.auroc_confidence?.toFixed(3)} by confidence, ${other.auroc_entropy?.toFixed(3)} by entropy`,
           dots: [{ value: other.auroc_confidence, low: null, high: null }],
           figures: <>{(other.auroc_confidence ?? NaN).toFixed(3)}</>,
           pressed: false,

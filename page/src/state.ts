@@ -219,9 +219,10 @@ export const ordered = computed<Int32Array>(() => {
   return Int32Array.from(order, (i) => selected.value[i]);
 });
 
-/** Chosen by whether they are right: how often they are says nothing then. */
+/** Chosen by whether they are right, or by label and prediction: how often they are says nothing. */
 export const byOutcome = computed(() => {
-  const { right, list, pair, shift } = filter.value;
+  const { right, list, pair, shift, label, predicted } = filter.value;
+  if (label !== null && predicted !== null) return true;
   return right !== null || list !== null || pair !== null || shift !== null;
 });
 

@@ -1,38 +1,10 @@
 // Accuracy, confidence and gap of the inputs that are selected, with their intervals.
 
-import type { Numbers } from "./data";
+import { figuresOf, type Figures } from "./figures";
 import { count, ends, gapWords, inputs, percent } from "./format";
-import type { Estimate, Model } from "./payload";
-import { byOutcome, data, isFiltered, isRight, second, view } from "./state";
-import { clopperPearson, effectiveNumber, meanOf, tooFew } from "./statistics";
-
-type Interval = Pick<Estimate, "value" | "low" | "high">;
-
-interface Figures {
-  n: number;
-  accuracy: Interval;
-  confidence: number;
-  gap: Interval;
-  few: boolean;
-}
-
-/** The figures of some inputs, whose intervals are as those of an audit's groups. */
-export function figuresOf(rows: Int32Array, predicted: Numbers, confidence: Numbers): Figures {
-  const known = Array.from(rows).filter((i) => !Number.isNaN(confidence[i]));
-  const weights = data.weight && known.map((i) => data.weight![i]);
-  const sure = known.map((i) => confidence[i]);
-  const value = meanOf(known.map((i) => Number(isRight(predicted, i))), weights);
-  const mean = meanOf(sure, weights);
-  const n = effectiveNumber(sure, weights);
-  const [low, high] = clopperPearson(Math.min(1, value) * n, n);
-  return {
-    n: known.length,
-    accuracy: { value, low, high },
-    confidence: mean,
-    gap: { value: mean - value, low: mean - high, high: mean - low },
-    few: tooFew(mean, n),
-  };
-}
+import type { Model } from "./payload";
+import { byOutcome, data, isFiltered, second, view } from "./state";
+import { tooFew } from "./statistics";
 
 /** What the audit says of all inputs, where all are listed. */
 function figuresOfAll({ overall }: Model): Figures | null {

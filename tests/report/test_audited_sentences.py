@@ -80,7 +80,8 @@ def test_weights_are_said_where_the_figures_are():
     weighted, plain = (Audited("a", said, ("0", "1"), weights=one) for one in (weights, None))
     assert doubts(weighted) == [line]
     assert doubts(plain) == []
-    assert notes([weighted])[0] == f"a: {line}"
+    other = Audited("b", said, ("0", "1"), weights=weights)
+    assert notes([weighted, other])[:2] == [f"a: {line}", f"b: {line}"]
 
 
 def test_an_interval_without_0_does_not_seem_to_begin_there():

@@ -386,6 +386,7 @@ def test_print_leaves_out_what_is_for_clicking(reader):
     page.emulate_media(media="print")
     expect(page.locator(".bar-top")).to_be_hidden()
     expect(page.locator("#reliability svg")).to_be_visible()
+    expect(page.locator(".list")).to_have_css("break-inside", "avoid")  # its rows would overlap
 
 
 def test_ten_thousand_images_are_usable_soon(reader):

@@ -1,6 +1,8 @@
 """What the page says in a real browser: nothing is cut, nothing is said beyond the figures."""
 
+import csv
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,9 +98,9 @@ def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader)
     payload = make_payload(10)
     assert "too few to say more" in summary(reader.open(payload))
     bins = payload["models"][0]["reliability"]
-    low, high = clopper_pearson(torch.tensor([24]), torch.tensor([30]))
+    low, high = clopper_pearson(torch.tensor([80]), torch.tensor([100]))
     bins[-1] |= {
-        "count": 30, "accuracy": 0.8, "confidence": 0.85,
+        "count": 100, "accuracy": 0.8, "confidence": 0.85,
         "accuracy_low": float(low), "accuracy_high": float(high),
     }  # fmt: skip
     page = reader.open(payload)
@@ -220,6 +222,8 @@ def test_robust_accuracy_is_read_from_its_curve_and_from_its_table(reader):
     assert "size of the change (L-infinity norm)" in page.locator("#robust svg").text_content()
     strips = page.locator("#robust .strip")
     box = strips.first.bounding_box()["width"]
+    title = page.locator("#robust .unit").first.bounding_box()
+    assert title["y"] + title["height"] <= strips.first.bounding_box()["y"]  # no curve runs there
     for i in (0, 17, strips.count() - 1):
         strips.nth(i).hover()
         middle = curve[-1]["radius"] * (i + 0.5) / strips.count()
@@ -251,3 +255,111 @@ def test_the_labels_of_an_axis_are_apart_on_a_phone(reader):
     assert len(boxes) >= 3
     ends = [box["x"] + box["width"] for box in boxes]
     assert all(end + 2 < box["x"] for end, box in zip(ends, boxes[1:], strict=False))
+
+
+def test_a_bar_says_of_its_inputs_what_they_say_when_it_is_chosen(reader):
+    """Of 40 inputs that are half sure, a verdict would say too much."""
+    payload = make_payload(900, classes=("cat", "dog"), R=None, kind="predictions")
+    page = reader.open(payload)
+    said = set()
+    for bar in page.locator("#reliability .mark").all():
+        words = bar.get_attribute("aria-label").rpartition("mean confidence")[2]
+        bar.click()
+        chosen = page.locator("#reliability .chosen .summary").inner_text()
+        assert re.split("[:,] ", words, maxsplit=1)[1] == chosen.rpartition(": ")[2]
+        said.add("too few" in words)
+    assert said == {True, False}
+
+
+def test_mistakes_and_who_is_right_count_inputs_by_their_weights(reader):
+    payload = make_payload(900, models=2)
+    w = np.random.default_rng(5).lognormal(0, 1, 900).astype(np.float32)
+    payload["inputs"]["weight"] = column(w, "float32")
+    labels = numbers(payload["inputs"]["label"])
+    one, other = (numbers(model["inputs"]["predicted"]) for model in payload["models"])
+    sure = numbers(payload["models"][0]["inputs"]["confidence"])
+    pairs = [(w[(labels == z) & (one == k)].sum(), z, k) for z in range(4) for k in range(4)]
+    _, label, said = max(pair for pair in pairs if pair[1] != pair[2])
+    rows, all_rows = (labels == label) & (one == said), labels == label
+    page = reader.open(payload)
+    mistake = page.locator("#mistakes .line[data-mark]").first
+    words = mistake.get_attribute("aria-label")
+    assert f" {rows.sum()} inputs of {all_rows.sum()}, " in words
+    found = re.findall(r"([\d.]+)\u00a0%", words)
+    expected = (w[rows].sum() / w[all_rows].sum(), np.average(sure[rows], weights=w[rows]))
+    assert [float(v) for v in found] == pytest.approx([100 * v for v in expected], abs=0.051)
+    mistake.click()
+    chosen = page.locator("#mistakes .chosen").inner_text()
+    assert f"mean confidence {found[1]}" in chosen  # the same of the same inputs
+    assert "% right" not in chosen
+    page.locator("#compare select").select_option("model 2")
+    both = (one == labels) & (other == labels)
+    share = page.locator(".quadrant.both small").first.inner_text().split()[0]
+    assert float(share) == pytest.approx(100 * w[both].sum() / w.sum(), abs=0.051)
+    n = payload["models"][0]["calibrations"][0]["ece_after"]["n"]
+    calibrator = page.locator("#calibrations [data-mark]").first.get_attribute("aria-label")
+    assert f"worth {n} inputs of equal weight" in calibrator
+    with page.expect_download() as download:
+        page.get_by_role("button", name="as CSV").click()
+    with Path(download.value.path()).open(newline="") as file:
+        weights = {int(row["id"]): float(row["weight"]) for row in csv.DictReader(file)}
+    assert list(weights.values()) == pytest.approx([w[i - 100] for i in weights], rel=1e-6)
+
+
+def test_a_small_negative_number_has_the_same_sign_twice(reader):
+    payload = make_payload(60)
+    payload["models"][0]["calibrations"][0]["nll_difference"] |= {"value": -0.00052, "low": -0.03}
+    page = reader.open(payload)
+    calibrator = page.locator("#calibrations [data-mark]").first
+    assert "by −5.2e−4 (−0.030" in calibrator.get_attribute("aria-label")
+
+
+def test_what_is_counted_among_the_listed_inputs_says_so(reader):
+    payload = make_payload(200, models=2)
+    payload["listed"] = "They are drawn at random."
+    page = reader.open(payload, "#with=2")
+    for figure in ("mistakes", "compare"):
+        words = page.locator(f"#{figure} .words").inner_text()
+        assert "among the 200 inputs that are listed" in words
+    expect(page.locator("#levels .legend")).to_contain_text("that are listed")
+
+
+def test_a_number_is_on_one_line_with_its_sign_of_per_cent(reader):
+    payload = make_payload(60)
+    payload["sentence"] = "It is right on 88.7 % of 60 inputs."
+    payload["notes"] = ["Intervals are 95 %."]
+    page = reader.open(payload)
+    for place in ("h1", ".notes"):
+        assert " %" not in page.locator(place).text_content()
+    assert "88.7\u00a0%" in page.locator("h1").text_content()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_both_names_of_a_mistake_are_seen_however_long(reader, width):
+    long = "a class whose name is as long as eighty characters, as those of taxonomies are"
+    payload = make_payload(200, classes=(f"1 {long}", f"2 {long}", f"3 {long}"))
+    page = reader.open(payload, size=(width, 800))
+    row = page.locator("#mistakes .row:not(.head)").first
+    box = row.locator(".name").bounding_box()
+    names = row.locator(".name > span > span")
+    assert names.count() == 2
+    for name in names.all():
+        inside = name.bounding_box()
+        assert inside["height"] > 10
+        assert inside["y"] + inside["height"] <= box["y"] + box["height"] + 1
+
+
+def test_one_input_is_described_in_whole_words_and_one_figure(reader):
+    payload = make_payload(300)
+    one = payload["models"][0]
+    one["shift"][1]["type"] = "gaussian_noise"
+    one["inputs"]["confidence"] = column(np.full(300, 0.50951), "float32")
+    page = reader.open(payload, "#shift=2&sort=id&input=399", size=(375, 800))
+    caption = page.locator("dialog figcaption").first  # its perturbation is not in the page
+    assert caption.evaluate("e => e.getClientRects()[0].height") < 30
+    assert "51.0" in page.locator(".opened header").inner_text()
+    cell = page.locator(".probabilities tbody tr").first.locator("td").first
+    assert "51.0" in cell.inner_text()
+    assert "Under Gaussian noise 3" in page.locator(".opened .facts").inner_text()
+    page.keyboard.press("Escape")
+    assert "wrong under Gaussian noise 3" in page.locator(".chips").inner_text()

@@ -40,13 +40,13 @@ def headline(model: Audited) -> str:
 def notes(models: Sequence[Audited]) -> list[str]:
     """What a reader must know to read the page rightly."""
     first = models[0]
-    lines = [
+    lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
+    lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
-        "are in percentage points.",
-    ]
+        "are in percentage points."
+    )
     for model in models:
-        lines = [*(f"{model.name}: {doubt}" for doubt in doubts(model)), *lines]
         if model.robustness and model.robustness.success is not None:
             failed = int((~model.robustness.success).sum())
             if failed:
