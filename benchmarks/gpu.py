@@ -23,7 +23,7 @@ import tyro
 from torch import Tensor, nn
 
 from arcal.attacks import BoundaryProjection
-from arcal.attacks.model import frozen, predicted_class
+from arcal.attacks.model import checked_logits, frozen
 from arcal.auditing import figures
 from arcal.compute import Compute
 from arcal.compute.device import fabric_on
@@ -196,7 +196,9 @@ def check_trained(folder: Path, device: torch.device, options: Options, report: 
     x = as_input(test.images(torch.arange(min(len(test), 200))), CPU)
     attack = BoundaryProjection()
     found, mine = attack(there, x.to(device)), attack(here, x)
-    wrong = predicted_class(here, found.x.cpu()) == predicted_class(here, x)
+    with torch.no_grad():
+        z, found_z = checked_logits(here, x), checked_logits(here, found.x.cpu())
+    wrong = found_z.argmax(1) == z.argmax(1)
     report.check("adversarial inputs that the processor does not confirm", float(wrong.sum()), 0)
     ratio = (found.distance.cpu() / mine.distance).log().abs()
     report.check(

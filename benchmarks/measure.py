@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import Model
-from arcal.attacks.model import folded, frozen, margin, predicted_class
+from arcal.attacks.model import checked_logits, folded, frozen, margin
 from arcal.attacks.norms import NORMS
 from arcal.errors import ArcalError
 from arcal.store import load_tensors, save_tensors
@@ -73,7 +73,8 @@ def measure(who: Contestant, model: nn.Module, x: Tensor, *, count: bool, run: s
     more on a wrapper that it cannot look into when `count` is set. An attack that leaves the model
     changed, its mode or its weights, raises: those after it would attack another one.
     """
-    y = predicted_class(model, x)
+    with torch.no_grad():
+        y = checked_logits(model, x).argmax(dim=1)
     logits = model(x)
     before = _passes(who, model, x, y)
     torch.manual_seed(0)
@@ -118,7 +119,9 @@ def distance_of(model: Model, x: Tensor, found: Tensor, y: Tensor, norm: str = "
     it found nothing.
     """
     found = found.nan_to_num(0).clamp(0, 1)
-    success = (predicted_class(model, found) != y) & (found != 0).flatten(1).any(dim=1)
+    with torch.no_grad():
+        flipped = checked_logits(model, found).argmax(dim=1) != y
+    success = flipped & (found != 0).flatten(1).any(dim=1)
     return torch.where(success, NORMS[norm].length((found - x).flatten(1)), torch.inf)
 
 

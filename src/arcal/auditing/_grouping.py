@@ -57,7 +57,7 @@ def grouping(name: str, values: Any) -> Grouping:
     known = column.drop_null()
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
         numbers = known.to_numpy(zero_copy_only=False)
-        groups, place = _of_numbers(numbers)
+        groups, place = _number_groups(numbers)
     else:
         texts = known.cast(pa.string()).dictionary_encode()
         different = np.array(texts.dictionary.to_pylist(), dtype=object)
@@ -118,7 +118,7 @@ def _column(name: str, values: Any) -> pa.Array:
         ) from error
 
 
-def _of_numbers(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
+def _number_groups(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     """The groups of numbers, and the place of each."""
     different, place = np.unique(values, return_inverse=True)
     if len(different) <= MOST_NUMBERS:

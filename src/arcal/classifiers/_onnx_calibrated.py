@@ -14,9 +14,11 @@ from arcal.errors import ArcalError
 from arcal.external import library
 
 
-def onnx_network(model: nn.Module) -> OnnxNetwork | None:
+def onnx_network(model: nn.Module | Callable[[Any], Tensor]) -> OnnxNetwork | None:
     """The network of a `.onnx` file in an opened classifier, None if it is another."""
-    if not any(isinstance(module, OnnxNetwork) for module in model.modules()):
+    if not isinstance(model, nn.Module) or not any(
+        isinstance(module, OnnxNetwork) for module in model.modules()
+    ):
         return None
     inner = model.classifier if isinstance(model, Classifier) else model
     if not isinstance(inner, OnnxNetwork) or inner.taken.binary:
