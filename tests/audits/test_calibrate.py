@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.auditing import as_predictions, choose_calibrator
+from arcal.audits import UNWEIGHTED, Examples
 from arcal.calibration.posthoc import Temperature, fit_temperature
 from arcal.store import load_calibrator
 
@@ -135,6 +136,13 @@ def test_predictions_have_no_classifier(overconfident):
         _ = calibration.classifier
     with pytest.raises(arcal.ArcalError, match="leave out the data"):
         arcal.calibrate(predictions, (x, y))
+
+
+def test_weights_that_do_not_count_are_said(overconfident):
+    model, x, y = overconfident
+    weighted = Examples.from_tensors(x, y).weighted(torch.ones(600))
+    calibration = arcal.calibrate(model, weighted, calibrators=["temperature"])
+    assert calibration.doubts == [UNWEIGHTED]
 
 
 def test_inputs_of_another_scale_than_in_training_are_doubted():

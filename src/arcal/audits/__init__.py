@@ -17,7 +17,13 @@ _open          and opened
 """
 
 from arcal.audits._audit import FILES, Audit, audit
-from arcal.audits._calibrate import CALIBRATION_FILES, Calibration, calibrate, calibration_of
+from arcal.audits._calibrate import (
+    CALIBRATION_FILES,
+    UNWEIGHTED,
+    Calibration,
+    calibrate,
+    calibration_of,
+)
 from arcal.audits._calibrated_file import write_calibrated
 from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
@@ -33,6 +39,7 @@ __all__ = [
     "CALIBRATION_FILES",
     "FILES",
     "PANEL",
+    "UNWEIGHTED",
     "Audit",
     "Calibration",
     "Condition",

@@ -40,6 +40,8 @@ from arcal.store import save_calibrator
 CALIBRATION_FILES = ("calibration.json", "calibrator.safetensors", "unlabelled.safetensors")
 """What `Calibration.save` writes."""
 
+UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
+
 Progress = Callable[[int, int], object]
 
 
@@ -153,7 +155,7 @@ def calibrate(
 
     `model` and `data` are as for `arcal.audit`: a module in evaluation mode, or a function from
     inputs to logits, and labelled data that it was not trained on, a few hundred inputs or more;
-    or `Predictions` and no data. The weights of data do not count.
+    or `Predictions` and no data. Weights of data do not count, which `doubts` says.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes. One is picked of those that keep every prediction and lower
@@ -191,6 +193,7 @@ def calibrate(
             raise ArcalError("unlabelled is a loader: give a tensor, a part or a pair (x, y)")
         job = replace(job, other=[inputs])
     job, predictions = _predicted(job)
+    doubts = [] if examples is None or examples.weights is None else [UNWEIGHTED]
     others = unlabelled if isinstance(unlabelled, Predictions) else None
     for inputs in job.other:
         others = job.predictions(inputs)
@@ -203,7 +206,7 @@ def calibrate(
         model=opened,
         of=name,
         facts=job.facts,
-        doubts=[] if doubt is None else [doubt],
+        doubts=[*([] if doubt is None else [doubt]), *doubts],
         names=calibrators,
         progress=progress,
     )

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from arcal.audits import Calibration, Examples, Job, SavedPredictions
 
 
-UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
 EXPORTED = (
     "calibrated.safetensors",
     "calibrated.pt2",
@@ -154,7 +153,7 @@ class Calibrate(OnModels):
     def _from_file(
         self, path: Path, formats: tuple[str, ...], applied: "SavedPredictions | None"
     ) -> "tuple[Predictions, Predictions | None]":
-        from arcal.audits import read_predictions
+        from arcal.audits import UNWEIGHTED, read_predictions
         from arcal.printable import first_few
 
         own = (*OF_PREDICTIONS, "--calibrators", "--unlabelled")
@@ -191,7 +190,7 @@ class Calibrate(OnModels):
         return saved.predictions, other.predictions
 
     def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
-        from arcal.audits import names_of, with_perturbed, with_views
+        from arcal.audits import UNWEIGHTED, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
         compute = self.sharing.begun(self.machine, "arcal.audits")
