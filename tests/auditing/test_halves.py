@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Estimate, Predictions, halves, posthoc_on_halves
+from arcal.auditing import (
+    Estimate,
+    Predictions,
+    calibrated,
+    halves,
+    overall,
+    posthoc_on_halves,
+)
 from arcal.auditing._halves import SHOWN
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
@@ -64,6 +71,20 @@ def test_a_fit_never_sees_the_half_it_is_shown_on(sharp, found):
     assert states(other) == states(found)
     for name, outcome in found.outcomes.items():
         assert other.outcomes[name].nll.before.value > outcome.nll.before.value
+
+
+def test_the_intervals_of_an_ece_are_those_of_an_audit(sharp, found):
+    first = halves(sharp.ids, sharp.labels)
+    shown = sharp.rows(~first)
+    for outcome in found.outcomes.values():
+        after = overall(calibrated(outcome.calibrator, shown), resamples=60)
+        before = overall(shown, resamples=60)
+        for name in ("ece", "smooth_ece"):
+            both = getattr(outcome, name)
+            assert vars(both.before) == pytest.approx(vars(getattr(before, name)))
+            assert vars(both.after) == pytest.approx(vars(getattr(after, name)))
+    assert found.outcomes["temperature"].ece.after.low == 0, "chance explains what is left"
+    assert found.outcomes["temperature"].ece.before.low > 0
 
 
 def test_what_is_shown_is_the_other_half(sharp, found):

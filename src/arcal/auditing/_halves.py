@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, effective_number, estimates
+from arcal.auditing._estimate import Estimate, ece_from, effective_number, estimates
+from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import resampled, stored_counts, usual_resamples
+from arcal.calibration import Bootstrap, ece_by_chance, resampled, stored_counts, usual_resamples
 from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import POSTHOC, Calibrator
+from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
 
@@ -41,10 +43,10 @@ class BeforeAndAfter:
 class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
-    Of `ece` and `smooth_ece` the intervals are basic, and too high near calibration; of `nll` and
-    `accuracy` they are percentile.
-    `keeps_accuracy` says that the method never changes a prediction; `changed` is the number of
-    predictions that it did change. Made by `posthoc_on_halves`.
+    Of `ece` and `smooth_ece` the intervals are basic, before and after from 0 on if they may be
+    chance; of `nll` and `accuracy` they are percentile. `keeps_accuracy` says that the method never
+    changes a prediction; `changed` is the number of predictions that it did change. Made by
+    `posthoc_on_halves`.
     """
 
     name: str
@@ -124,11 +126,26 @@ def posthoc_on_halves(
         too_small = "all inputs of the half to show them on weigh 0: weigh more of them"
     if too_small is not None:
         return Halves(fitted_on, shown_on, too_small=too_small)
-    draws = stored_counts(
-        shown_on, usual_resamples(shown_on) if resamples is None else resamples, seed=0
-    )
+    resamples = usual_resamples(shown_on) if resamples is None else resamples
+    draws = stored_counts(shown_on, resamples, seed=0)
     n = round(effective_number(w))
-    before = resampled(shown.log_probabilities, shown.labels, draws, weights=w)
+
+    def drawn(said: Predictions) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
+        some = resampled(said.log_probabilities, said.labels, draws, weights=w)
+        everything = torch.zeros(shown_on, dtype=torch.int64)
+        by_chance = {
+            "ece": ece_by_chance(said.confidence, everything, 1, weights=w, resamples=resamples),
+            "smooth_ece": smooth_ece_by_chance(
+                said.confidence, weights=w, resamples=min(resamples, SMOOTH)
+            ),
+        }
+        eces = {
+            name: ece_from(some[name], n, chance.quantile(0.95).item())
+            for name, chance in by_chance.items()
+        }
+        return some, {**estimates(some, FIGURES, n), **eces}
+
+    before, of_before = drawn(shown)
     outcomes, refused = {}, {}
     for name in SHOWN:
         try:
@@ -137,10 +154,9 @@ def posthoc_on_halves(
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after = resampled(better.log_probabilities, better.labels, draws, weights=w)
+        after, of_after = drawn(better)
         change = {figure: after[figure] - before[figure] for figure in FIGURES}
-        columns = [estimates(some, FIGURES, n) for some in (before, after)]
-        columns.append(estimates(change, FIGURES, n, cut=False))
+        columns = (of_before, of_after, estimates(change, FIGURES, n, cut=False))
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
