@@ -253,11 +253,6 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: s.update(torch.ones(1), torch.tensor([True]), torch.tensor([1])), "assign"),
         (lambda s: s.assign("train", torch.tensor([1, 1]), torch.tensor([0, 1])), "twice"),
         (lambda s: s.assign("train", torch.tensor([1]), torch.tensor([2])), "0 to 1"),
-        (
-            lambda s: s.assign("train", torch.tensor([1]), torch.tensor([0.7])),
-            "levels torch.float32: give whole",
-        ),
-        (lambda s: s.assign("train", [1.0], [0]), "train ids are torch.float64"),
         (lambda s: s.assign("train", torch.tensor([1]), torch.tensor([0, 1])), "one level"),
         (lambda s: s.assign("train", [1, 2], [0.3, 1.2]), "float64: give `arcal.levels(robustness"),
         (lambda s: s.assign("train", [1.5, 2.5], [0, 1]), "ids are torch.float64: give whole"),

@@ -20,9 +20,10 @@ from tests.audits import tiny
 from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
-COLUMNS = {"label", "weight"}
+COLUMNS = {"label", "weight", "by"}
 """Flags of data that files of predictions have as well."""
-NEED_A_MODEL = [*sorted({*SHARED} - COLUMNS), *(one.name for one in fields(AnalysisFlags))]
+ANALYSIS = {one.name for one in fields(AnalysisFlags)}
+NEED_A_MODEL = sorted({*SHARED, *ANALYSIS} - COLUMNS)
 
 
 def typed(name):

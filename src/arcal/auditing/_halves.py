@@ -145,7 +145,7 @@ def posthoc_on_halves(
         }
         return some, {**estimates(some, FIGURES, n), **eces}
 
-    before, of_before = drawn(shown)
+    before, said_before = drawn(shown)
     outcomes, refused = {}, {}
     for name in SHOWN:
         try:
@@ -154,9 +154,9 @@ def posthoc_on_halves(
         except ArcalError as error:
             refused[name] = str(error)
             continue
-        after, of_after = drawn(better)
+        after, said_after = drawn(better)
         change = {figure: after[figure] - before[figure] for figure in FIGURES}
-        columns = (of_before, of_after, estimates(change, FIGURES, n, cut=False))
+        columns = (said_before, said_after, estimates(change, FIGURES, n, cut=False))
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
