@@ -43,6 +43,14 @@ def test_few_numbers_are_groups_in_their_order():
     assert grouping("nothing", [None, None]).groups == ("(none)",)
 
 
+def test_no_two_groups_have_one_name():
+    made = grouping("x", ["(none)", None, "a\x00", "a\\x00"])
+    assert len(set(made.groups)) == len(made.groups) == 2
+    assert made.number[0] == made.number[1]
+    assert made.number[2] == made.number[3]
+    assert len(set(grouping("x", [0.12345671, 0.12345672]).groups)) == 2
+
+
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
 def test_each_number_is_in_the_range_that_its_group_names(values):
     made = grouping("n", values)

@@ -66,13 +66,14 @@ def grouping(name: str, values: Any) -> Grouping:
                 f"{name} has {len(different):,} different values, more than {MOST_GROUPS:,}: does "
                 "it name the inputs? Give a column with fewer"
             )
-        order = different.argsort()
-        groups = [printable(text) for text in different[order]]
-        place = order.argsort()[texts.indices.to_numpy(zero_copy_only=False)]
-    number = torch.full((len(column),), len(groups))
+        shown = np.array([printable(text) for text in different], dtype=object)
+        names, group = np.unique(shown, return_inverse=True)  # one group where they read alike
+        groups, place = names.tolist(), group[texts.indices.to_numpy(zero_copy_only=False)]
+    without = groups.index(NONE) if NONE in groups else len(groups)
+    number = torch.full((len(column),), without)
     has_value = column.is_valid().to_numpy(zero_copy_only=False)
     number[torch.from_numpy(has_value.copy())] = torch.from_numpy(place.astype(np.int64))
-    rest = [] if has_value.all() else [NONE]
+    rest = [] if has_value.all() or without < len(groups) else [NONE]
     return Grouping(printable(name), (*groups, *rest), number)
 
 
@@ -122,7 +123,8 @@ def _number_groups(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     """The groups of numbers, and the place of each."""
     different, place = np.unique(values, return_inverse=True)
     if len(different) <= MOST_NUMBERS:
-        return [_in_words(value) for value in different], place
+        words = [_in_words(value) for value in different]
+        return words if len({*words}) == len(words) else [repr(float(v)) for v in different], place
     shares = np.arange(1, RANGES_OF_NUMBERS) / RANGES_OF_NUMBERS
     ends = np.unique(np.quantile(values, shares, method="inverted_cdf"))
     place = np.searchsorted(ends[ends < different[-1]], values)
