@@ -31,8 +31,8 @@ def acting(predictions: Predictions) -> Acting:
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 59 + [1])
-    >>> found = acting(predictions).thresholds[0.9]
-    >>> round(found.confidence, 3), found.coverage
+    >>> threshold = acting(predictions).thresholds[0.9]
+    >>> round(threshold.confidence, 3), threshold.coverage
     (0.953, 1.0)
     """
     sure, right = predictions.confidence.clamp(max=1), predictions.correct

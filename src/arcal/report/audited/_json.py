@@ -155,8 +155,8 @@ def _acting(model: Audited) -> dict[str, Any] | None:
             for confidence, coverage, value, low, high in points
         ],
         "thresholds": [
-            {"accuracy": target} | ({"confidence": None} if found is None else asdict(found))
-            for target, found in model.acting.thresholds.items()
+            {"accuracy": target} | ({"confidence": None} if one is None else asdict(one))
+            for target, one in model.acting.thresholds.items()
         ],
     }
 
