@@ -140,7 +140,7 @@ def act_above(
     Act on an input like these N, drawn from where they were, if its confidence is at least the
     threshold: the chance is at least `level` that the model is right on a share of `accuracy` or
     more of the inputs it then acts on. None if no threshold was shown to be one; to show it takes,
-    at an accuracy of 0.99 and a `level` of 0.95, more than 450 inputs that are all right.
+    at an accuracy of 0.99 and a `level` of 0.95, at least 459 inputs, all of them right.
 
     Thresholds are tested from the top down. Of the n inputs that reach one, e are predicted wrong,
     and it passes if so few are unlikely at a lower accuracy,
