@@ -13,7 +13,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration._bootstrap import Bootstrap
-from arcal.calibration.checks import as_confidence, as_correct, as_weights
+from arcal.calibration.checks import as_correct, as_scores, as_weights
 from arcal.calibration.intervals import clopper_pearson
 from arcal.errors import ArcalError
 
@@ -50,11 +50,11 @@ def selective_accuracy(
 ) -> SelectiveAccuracy:
     """The curve of accuracy over coverage: the complement of the risk-coverage curve.
 
-    `confidence` `(N,)` in [0, 1] may be any score by which inputs are accepted, and `correct` bool
-    `(N,)` says which predictions are right. The thresholds are all different confidences, or with
-    `points` only as many, at coverages with about equal steps between them, the last one 1. Inputs
-    of equal confidence are accepted together. No inputs, and other shapes or types, raise
-    `ArcalError`.
+    `confidence` `(N,)` may be any score that is larger where the model is surer, such as a distance
+    to the boundary, infinite too; `correct` bool `(N,)` says which predictions are right. The
+    thresholds are all different confidences, or with `points` only as many, at coverages with about
+    equal steps between them, the last one 1. Inputs of equal confidence are accepted together. No
+    inputs, nan, and other shapes or types raise `ArcalError`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 101), torch.arange(101) > 50
     >>> curve = selective_accuracy(confidence, correct, points=2)
@@ -188,13 +188,13 @@ def _by_confidence(
     confidence: TensorLike, correct: TensorLike
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The descending order int64 `(N,)`, both in it, and where each different confidence ends."""
-    confidence = as_confidence(confidence)
+    confidence = as_scores(confidence, "confidence")
     right = as_correct(correct, len(confidence))
     if not len(confidence):
         raise ArcalError("selective accuracy of no inputs is undefined: pass at least one")
     order = confidence.argsort(descending=True, stable=True)
     confidence = confidence[order]
-    ends = torch.cat([confidence.diff() != 0, torch.tensor([True])])
+    ends = torch.cat([confidence[1:] != confidence[:-1], torch.tensor([True])])
     return order, confidence, right[order], ends.nonzero()[:, 0]
 
 
