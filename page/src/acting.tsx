@@ -67,7 +67,7 @@ function Drawn({ found }: { found: Found }) {
         points={points}
         other={other}
         across={[0, 1]}
-        up={[Math.floor(10 * Math.max(0, least - 0.02)) / 10, 1]}
+        up={[Math.floor(20 * Math.max(0, least - 0.01)) / 20, 1]}
         unit="% right"
         of="% of the inputs, the surest first"
         tick={(share) => String(Math.round(100 * share))}
