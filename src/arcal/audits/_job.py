@@ -20,7 +20,7 @@ from arcal.errors import ArcalError
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
-from arcal.transforms.corruptions import SMALLEST
+from arcal.transforms.corruptions import check_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,17 +165,18 @@ def panel_for(
             "() for none"
         )
     part = None if examples is None else examples.part
-    fits = part is not None and part.shape[0] in (1, 3) and min(part.shape[1:]) >= SMALLEST
-    if given is None:
-        return PANEL if fits else ()
-    if given and not fits:
-        name = "a loader" if examples is None else examples.name
-        raise ArcalError(
-            f"{name} cannot be corrupted: a part of `arcal.data`, such as `InMemory`, of grey or "
-            f"RGB images of at least {SMALLEST} x {SMALLEST} pixels is needed; leave out the "
-            "corruptions"
-        )
-    return given
+    try:
+        if part is None:
+            raise ArcalError("a part of `arcal.data`, such as `InMemory`, of images is needed")
+        check_shape(*part.shape)
+    except ArcalError as error:
+        if given:
+            name = "a loader" if examples is None else examples.name
+            raise ArcalError(
+                f"{name} cannot be corrupted: {error}; leave out the corruptions"
+            ) from None
+        return ()
+    return PANEL if given is None else given
 
 
 def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:

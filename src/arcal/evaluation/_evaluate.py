@@ -84,6 +84,7 @@ def evaluate(
 
     check_done(folders)
     groups = group_runs(folders)
+    work.check()
     for some in (to_score, *to_calibrate.values()):
         _check_whole(groups, some)
     to_fit = set().union(*to_calibrate.values())
