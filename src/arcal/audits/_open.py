@@ -251,7 +251,7 @@ def read_examples(
     if not by:
         return examples
     try:
-        ids, columns = load_columns(source, by, part=reading.part)
+        ids, columns = load_columns(source, by, part=reading.part, image=reading.image)
         rows = places_of(examples.ids, ids)
         return examples.grouped(
             {name: column.take(rows.numpy()) for name, column in columns.items()}
