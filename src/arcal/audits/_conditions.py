@@ -77,8 +77,9 @@ def _why_not(figure: str, figures: Collection[str]) -> str:
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
         return "there are no levels where inputs are not ranked by --order"
-    if isinstance(figures, Mapping) and (n := figures.get(f"{group}.n")) is not None:
-        return f"{group} has too few inputs for it, {n:g}"
+    if f"{group}.n" in figures and ".ece" in figure.removeprefix(group):
+        n = f", {figures[f'{group}.n']:g}" if isinstance(figures, Mapping) else ""
+        return f"{group} has too few inputs for it{n}"
     near = difflib.get_close_matches(figure, figures, n=3, cutoff=0.5)
     some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
     return f"{'near it are' if near else 'there are'} {', '.join(near or some)}"

@@ -115,6 +115,7 @@ class Job:
         order = self.settings.order
         return figure_names(
             classes,
+            inputs=len(self.examples or ()),
             levels=0 if order is None else self.R,
             distances=order == "attack",
             panel=self.settings.panel,
