@@ -19,7 +19,7 @@ from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, groupings, without_zeros
 from arcal.audits._examples import Examples
-from arcal.audits._given import examples_or_loader, usable_device
+from arcal.audits._given import check_one_order, examples_or_loader, usable_device
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
@@ -293,6 +293,8 @@ def audit(
         )
     order = None if order == "none" else order  # as the command has it
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
+    if len(models) > 1:
+        check_one_order(loader)
     settings = Settings(
         order=order,
         attack=attack or BoundaryProjection(),
