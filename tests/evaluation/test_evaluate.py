@@ -193,6 +193,21 @@ def test_only_the_named_runs_are_scored_and_calibrated(trained):
             evaluate(folders, trained.data, [], "margin", **some)
 
 
+def test_a_calibrator_that_cannot_be_fitted_is_named_and_the_others_stay(trained, copied):
+    (run,) = copied([trained.pair])
+    validation = trained.data.validation
+    said = predict(run, validation, "said").predicted
+    data = replace(trained.data, validation=replace(validation, labels=(said + 1) % 3))
+    wrong: list[str] = []
+    names = ["temperature", "vector"]
+    subjects = evaluate([run], data, [NOISE], "margin", posthoc=names, refused=wrong.append)
+    assert [one.name for one in subjects] == ["vanilla (2 members)", "vanilla (2 members) + vector"]
+    (line,) = wrong
+    assert line.startswith(f"temperature of {run.name}: no temperature is better")
+    with pytest.raises(ArcalError, match="no temperature is better"):
+        evaluate([run], data, [], "margin", posthoc=names)
+
+
 def test_too_few_images_for_levels_have_none(trained, copied):
     few = replace(trained.data, test=trained.data.test.subset(trained.data.test.ids[:8]))
     (subject,) = evaluate(copied(trained.vanilla), few, [], "margin")

@@ -165,6 +165,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     check_replaceable(table)
     check_folder(table.parent, name=f"--table {table}: the folder")
     check_folder(command.cache, name="--cache")
+    refused: list[str] = []
     with compute.limited(), bar("evaluating", "sets") as progress:
         subjects = evaluate(
             folders,
@@ -181,12 +182,18 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
             compute=compute,
             half_precision=command.half_precision,
             progress=progress,
+            refused=refused.append,
         )
+    for line in refused:
+        say(f"arcal: left out: {line}")
     about: dict[str, Any] = {"data": data.name, "order": command.order}
     about["official"] = command.official is not None
     if left:
         about["left_out"] = [folder.name for folder in left]
+    if refused:
+        about["not_fitted"] = refused
     write_table(table, subjects, **about)
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    return data, subjects, [f"Left out, not fully trained: {folder.name}." for folder in left]
+    notes = [f"Left out, not fully trained: {folder.name}." for folder in left]
+    return data, subjects, [*notes, *(f"Left out: {line}." for line in refused)]
