@@ -50,8 +50,8 @@ class Condition:
         self.check(figures)
         if math.isnan(figures[self.figure]):
             raise ArcalError(
-                f"--fail-if {self}: {self.figure} is unknown, as no input is of it: leave the "
-                "condition out"
+                f"--fail-if {self}: {self.figure} is unknown, as no input is of it, or the "
+                "log-loss is infinite: leave the condition out"
             )
         return _SIGNS[self.sign](figures[self.figure], self.number)
 
