@@ -282,6 +282,11 @@ def test_other_data_of_one_name_are_told_apart_or_refused(trained, tiny, tmp_pat
     same = f"{other.parent}/../other/tiny"
     once = succeeds("evaluate", run, "--ood", other, same, "--json", "--table", table)
     assert len(json.loads(once.stdout)) == 2, "the clean test set, and the other data once"
+    (tmp_path / "some").mkdir()
+    some = pq.read_table(tiny.parent / "tiny-test.parquet").slice(10, 20)
+    pq.write_table(some, tmp_path / "some" / "some-test.parquet")
+    said = succeeds("evaluate", run, "--ood", tmp_path / "some", "--table", table).stderr
+    assert "20 of the 20 images of some/test are test images of the runs as well" in said
 
 
 def test_logits_are_kept_in_half_precision(trained, tmp_path):

@@ -55,6 +55,25 @@ def test_the_validation_part_of_a_data_set_validates(folder):
     assert len(validation) == 20
 
 
+def test_other_images_need_no_folders_of_classes_and_are_not_the_audited_ones(folder):
+    generator = np.random.default_rng(1)
+    (folder / "flat").mkdir()
+    for i in range(6):
+        image = Image.fromarray(generator.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+        image.save(folder / "flat" / f"{i}.png")
+        (folder / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        image.save(folder / "photos" / "ab"[i % 2] / f"{i}.png")
+    (other,) = job(folder, size=28, other=["flat"]).other
+    assert (len(other), other.read(torch.arange(6)).shape) == (6, (6, 1, 28, 28))
+    with pytest.raises(ArcalError, match="all inputs of flat are among the audited ones"):
+        job(folder, "photos", other=["flat"])
+    (folder / "flat" / "2.png").write_bytes((folder / "flat" / "3.png").read_bytes()[:-1] + b"x")
+    said = job(folder, "photos", other=["flat"]).facts["Other data"]
+    assert said.startswith("5 of the 6 inputs of flat are audited as well")
+    with pytest.raises(ArcalError, match="flat holds images and no folders of classes, so they"):
+        job(folder, "flat")
+
+
 def test_the_audited_inputs_do_not(folder):
     with pytest.raises(ArcalError, match="is data/test, the audited data: give other inputs"):
         job(folder, validation="data-test.parquet")

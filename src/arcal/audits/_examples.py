@@ -178,28 +178,41 @@ def _content(x: InputsLike) -> bytes:
 
 
 def overlap(
-    audited: Examples, validation: Examples | None, source: str, part: str | None, names: Names
+    audited: Examples, validation: Examples | None, other: Sequence[Examples] = ()
 ) -> dict[str, str]:
-    """What is to be said of inputs that calibrators or the model may have been fitted on, if any.
+    """What is to be said of validation and other inputs that are audited as well, if any.
+
+    Other images of which all are raise `ArcalError`.
 
     >>> import torch
     >>> first, second = (
     ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
     ... )
-    >>> names = Names(None, None, None, None)
-    >>> overlap(first, second, "fashion", None, names)["Overlap"]
+    >>> overlap(first, second)["Overlap"]
     '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
     """
-    facts = {}
-    if validation is not None:
-        both = len({*audited.digests()} & {*validation.digests()})
+    if validation is None and not other:
+        return {}
+    facts, mine = {}, {*audited.digests()}
+    if validation is not None and (both := len(mine & {*validation.digests()})):
+        facts["Overlap"] = (
+            f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
+            "calibrators look better than they are"
+        )
+    said = []
+    for one in other:
+        both = sum(digest in mine for digest in one.digests())
+        if both == len(one) and one.kind == "images":
+            raise ArcalError(f"all inputs of {one.name} are among the audited ones: give others")
         if both:
-            facts["Overlap"] = (
-                f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
-                "calibrators look better than they are"
+            said.append(
+                f"{both:,} of the {len(one):,} inputs of {one.name} are audited as well, and "
+                "cannot be told from themselves"
             )
-    if audited.kind == "images":
-        trained_on = shared_with_training(source, part, names)
-        if trained_on is not None:
-            facts["Training images"] = trained_on
-    return facts
+    return facts | ({"Other data": "; ".join(said)} if said else {})
+
+
+def trained_on(audited: Examples, source: str, part: str | None, names: Names) -> dict[str, str]:
+    """What is to be said of audited images that are training images as well, if any."""
+    shared = shared_with_training(source, part, names) if audited.kind == "images" else None
+    return {} if shared is None else {"Training images": shared}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from arcal.arrays import places_of
 from arcal.auditing import Audited, EvaluationSet, Grouping, groupings, without_zeros
-from arcal.audits._examples import Examples, overlap
+from arcal.audits._examples import Examples, overlap, trained_on
 from arcal.audits._job import Job, panel_for
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import Settings
@@ -188,7 +188,9 @@ def open_job(
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
-    twice = {} if device else overlap(examples, known, data, reading.part, names)
+    twice: dict[str, str] = {}
+    if device is None:
+        twice = overlap(examples, known, others) | trained_on(examples, data, reading.part, names)
     return Job(
         name=name,
         model=opened.model,

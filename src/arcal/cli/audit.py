@@ -58,7 +58,8 @@ class AnalysisFlags:
     """Data to fit calibrators on, written like DATA; its validation part is used if it has one.
     Without it, calibrators are fitted on one half of the inputs and tested on the other."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, of classes the model does not know: is it less sure of them?"""
+    """Other data sets, of classes the model does not know: is it less sure of them? Labels are not
+    needed, and a folder of images alone will do."""
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,9 @@ class Evaluate:
     cache_limit: Annotated[float | None, flag("GIB")] = None
     """Size limit of --cache: the sets used longest ago are deleted for new ones."""
     ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, written as for `arcal train --data` or `arcal audit`; their test sets are
-    out of distribution. Images of another size are resized, and the output says so."""
+    """Other data sets, written as for `arcal train --data` or `arcal audit`, or folders of images
+    alone; their test sets are out of distribution. Images of another size are resized, and the
+    output says so."""
     posthoc: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Post-hoc methods, fitted on each run's own validation images; each adds a row for every
     method: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or
@@ -128,7 +129,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
-    from arcal.data.overlap import sentence_for
+    from arcal.data.overlap import sentence_for, shared_images
     from arcal.evaluation import evaluate, write_table
     from arcal.evaluation.grouping import same_data
     from arcal.robustness import check_order
@@ -160,6 +161,11 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     for other in others:
         if other.fingerprint() == data.test.fingerprint():
             say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
+        elif both := shared_images(other, data.test):
+            say(
+                f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
+                "the runs as well, which cannot be told from themselves"
+            )
     if table.is_dir():
         raise ArcalError(f"--table {table} is a folder: name a file in it")
     check_replaceable(table)

@@ -84,6 +84,7 @@ def doubts(model: Audited) -> list[str]:
         "Labels": "the labels are {}",
         "Left out": "left out: {}",
         "Overlap": "{}",
+        "Other data": "{}",
         "Training images": "{}",
         "Probabilities": "{}",
     }
