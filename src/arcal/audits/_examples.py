@@ -60,6 +60,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def numbered(self) -> bool:
+        """Whether the classes have no names, but 0, 1 and so on."""
+        return self.classes == tuple(map(str, range(len(self.classes))))
+
     @classmethod
     def from_part(cls, part: Part) -> "Examples":
         """The images of a part, as float32 in [0, 1]."""

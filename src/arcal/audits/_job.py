@@ -78,7 +78,7 @@ class Job:
             ) from error
         with frozen(self.model), torch.no_grad():
             Z = self.model(x.parts).shape[1]
-        numbered = examples.classes == tuple(map(str, range(len(examples.classes))))
+        numbered = examples.numbered
         from_one = numbered and int(examples.labels.min()) == 1
         if numbered and len(examples.classes) < Z:
             names = self.classes or tuple(map(str, range(Z)))
@@ -91,6 +91,15 @@ class Job:
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
         as_labels(examples.labels, len(examples), Z)
+        if self.validation is not None and not self.validation.numbered:
+            try:
+                check_class_names(self.validation.classes, examples.classes)
+            except ArcalError as error:
+                have, need = (first_few(of.classes) for of in (self.validation, examples))
+                raise ArcalError(
+                    f"{self.validation.name} has the classes {have}, and {examples.name} {need}: "
+                    "load both with the same `classes`"
+                ) from error
         for one in (self.validation, *self.other):
             if one is not None:
                 try:

@@ -228,6 +228,8 @@ def _validation(
     on.
     """
     part = "validation" if "validation" in find_source(source).parts else None
+    if not reading.classes and _known_classes(opened) is None and not audited.numbered:
+        reading = replace(reading, classes=audited.classes)  # of which it may lack some
     examples = read_examples(source, opened, replace(reading, part=part))
     if examples.content == audited.content:
         raise ArcalError(
