@@ -261,6 +261,7 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["few.npz"], "12 inputs are too few to choose a calibrator by"),
         (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
         (["net.py:plain", "fashion", "--views", "mirror"], "is a function, and --views"),
+        (["net.py:plain", "fashion", "--export", "pt2"], "is a function, and --export"),
         (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
         (
             ["table.py:net", "names.csv", "--apply", "swapped.npz"],

@@ -118,7 +118,7 @@ class Calibrate(OnModels):
         if data is None:
             as_given, unlabelled = self._from_file(Path(models[0]), formats, applied)
         else:
-            job, as_given, unlabelled = self._from_model(models[0], data, applied)
+            job, as_given, unlabelled = self._from_model(models[0], data, formats, applied)
         conditions = self._conditions()
         with bar("fitting", "calibrators") as progress:
             calibration = calibration_of(
@@ -180,6 +180,7 @@ class Calibrate(OnModels):
 
     def _check_applied(self, applied: "SavedPredictions | None", classes: tuple[str, ...]) -> None:
         """Refuse to apply the calibrator to predictions of other classes, as far as is known."""
+        from arcal.classifiers import check_class_names
         from arcal.printable import first_few
 
         if applied is None:
@@ -190,15 +191,20 @@ class Calibrate(OnModels):
                 f"{what} has {applied.predictions.classes} classes and {' '.join(self.what)} {Z}: "
                 "give the same"
             )
-        numbered = tuple(map(str, range(Z)))  # where there are no names
-        if len({classes, applied.classes}) > 1 and numbered not in (classes, applied.classes):
+        try:
+            check_class_names(classes, applied.classes)
+        except ArcalError:
             raise ArcalError(
                 f"{what} has the classes {first_few(applied.classes)}, and {' '.join(self.what)} "
                 f"{first_few(classes)}: give the same model's, by the same names in the same order"
-            )
+            ) from None
 
     def _from_model(
-        self, spec: str, data: str, applied: "SavedPredictions | None"
+        self,
+        spec: str,
+        data: str,
+        formats: tuple[str, ...],
+        applied: "SavedPredictions | None",
     ) -> "tuple[Job, Predictions, Predictions | None]":
         from arcal.audits import UNWEIGHTED, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
@@ -216,6 +222,8 @@ class Calibrate(OnModels):
         other = () if unlabelled is None else (unlabelled,)
         options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
         job = self.opened(spec, data, self.settings(compute, None), **options)
+        if formats:
+            _check_exportable(job)
         if self.calibration.views:
             job = with_views(job)
         with self.running(compute, job) as sharing:
@@ -314,19 +322,22 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
         return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
-def _export(
-    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
-) -> list[Path]:
+def _check_exportable(job: "Job") -> None:
     from torch import nn
 
-    from arcal.classifiers import export_calibrated
-
-    examples = job.examples
-    assert examples is not None
     if not isinstance(job.model, nn.Module):
         raise ArcalError(
             f"{job.name} is a function, and --export is of a torch module: leave it out"
         )
+
+
+def _export(
+    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
+) -> list[Path]:
+    from arcal.classifiers import export_calibrated
+
+    examples = job.examples
+    assert examples is not None
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     numbers = tuple(map(str, range(len(examples.classes))))
