@@ -195,6 +195,10 @@ def test_bad_runs_are_one_line_and_exit_2(trained):
         (["evaluate", run, "--order", "size"], "order 'size' is unknown"),
         (["evaluate", run, "--cache", "here"], "add --shift"),
         (["evaluate", run, "--table", root], "is a folder"),
+        (
+            ["evaluate", run, "--table", "figures.csv"],
+            "is written as Parquet: name it figures.parq",
+        ),
         (["evaluate", run, "--table", run / "config.json" / "table.parquet"], "config.json"),
         (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),
         (["evaluate", run, "--ood", "nowhere"], "nowhere is not a data set"),

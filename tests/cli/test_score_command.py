@@ -85,6 +85,15 @@ def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here)
     assert pq.read_table("m.parquet").equals(before)
 
 
+def test_a_file_of_another_format_is_refused_before_the_work(here):
+    for out, says in (
+        ("scores.csv", "is written as Parquet: name it scores.parquet"),
+        (".", "is a folder"),
+    ):
+        assert says in arcal("score", "net.py:net", "data.npz", "--out", out).line
+    assert not Path("scores.csv").exists()
+
+
 def test_another_norm_is_another_scoring(here):
     """The lead is 8 (mean - 1/2): its distance is |mean - 1/2|, and sqrt(D) times that in L2."""
     done = succeeds("score", "net.py:net", "data.npz", "--norm", "linf", "--json")

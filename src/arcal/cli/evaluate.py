@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder, flag, processes_for
+from arcal.cli.model_and_data import check_file, check_folder, flag, processes_for
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable
@@ -166,8 +166,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
                 f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
                 "the runs as well, which cannot be told from themselves"
             )
-    if table.is_dir():
-        raise ArcalError(f"--table {table} is a folder: name a file in it")
+    check_file(table, "--table")
     check_replaceable(table)
     check_folder(table.parent, name=f"--table {table}: the folder")
     check_folder(command.cache, name="--cache")
