@@ -110,3 +110,38 @@ def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several()
         arcal.audit({"a": refuse, "b": refuse}, shuffled)
     both = arcal.audit({"a": model, "b": model}, numbered, order="margin")
     assert all(of == expected for of in both.figures().values())
+
+
+def test_a_model_that_cannot_be_audited_is_refused_before_another_is_run():
+    X, Y = torch.rand(40, 16), torch.arange(40) % 2
+    loader = DataLoader(TensorDataset(X, Y), batch_size=20)
+    shown = []
+
+    def first(x):
+        shown.append(len(x))
+        return x[:, :2]
+
+    dropping = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(16, 2)).train()
+    for second, says in ((dropping, "b: the model is in training"), (lambda x: x, "and b 16: aud")):
+        with pytest.raises(ArcalError, match=says):
+            arcal.audit({"a": first, "b": second}, loader, order="margin")
+    assert max(shown) <= 8, "only the inputs that a model is checked on"
+
+
+@pytest.mark.parametrize("run", [arcal.audit, arcal.score])
+def test_a_batch_of_ids_that_were_there_or_of_labels_that_are_none_is_not_run(run):
+    ids, x, labels = torch.arange(16), torch.rand(16, 4), torch.arange(16) % 2
+    shown = []
+
+    def model(x):
+        shown.append(x.detach().clone())
+        return 2 * x[:, :2]
+
+    wrong = [(ids, labels, "id 0 is there twice")]
+    if run is arcal.audit:
+        wrong.append((ids + 16, labels - 1, "the label of row 0 is -1"))
+    for its_ids, its_labels, says in wrong:
+        marked = torch.full_like(x, 0.75)
+        with pytest.raises(ArcalError, match=says):
+            run(model, [(ids, x, labels), (its_ids, marked, its_labels)], order="margin")
+    assert not any((one == 0.75).any() for one in shown)
