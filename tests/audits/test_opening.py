@@ -82,11 +82,13 @@ def test_other_images_need_no_folders_of_classes_and_are_not_the_audited_ones(fo
         image.save(folder / "photos" / "ab"[i % 2] / f"{i}.png")
     (other,) = job(folder, size=28, other=["flat"]).other
     assert (len(other), other.read(torch.arange(6)).shape) == (6, (6, 1, 28, 28))
-    with pytest.raises(ArcalError, match="all inputs of flat are among the audited ones"):
+    with pytest.raises(
+        ArcalError, match="all inputs of flat are among those of photos: give others"
+    ):
         job(folder, "photos", other=["flat"])
     (folder / "flat" / "2.png").write_bytes((folder / "flat" / "3.png").read_bytes()[:-1] + b"x")
     said = job(folder, "photos", other=["flat"]).facts["Other data"]
-    assert said.startswith("5 of the 6 inputs of flat are audited as well")
+    assert said.startswith("5 of the 6 inputs of flat are in photos as well")
     with pytest.raises(ArcalError, match="flat holds images and no folders of classes, so they"):
         job(folder, "flat")
 

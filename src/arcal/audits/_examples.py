@@ -208,11 +208,13 @@ def overlap(
     for one in other:
         both = sum(digest in mine for digest in one.digests())
         if both == len(one) and one.kind == "images":
-            raise ArcalError(f"all inputs of {one.name} are among the audited ones: give others")
+            raise ArcalError(
+                f"all inputs of {one.name} are among those of {audited.name}: give others"
+            )
         if both:
             said.append(
-                f"{both:,} of the {len(one):,} inputs of {one.name} are audited as well, and "
-                "cannot be told from themselves"
+                f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
+                "and cannot be told from themselves"
             )
     return facts | ({"Other data": "; ".join(said)} if said else {})
 

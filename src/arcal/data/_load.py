@@ -157,7 +157,7 @@ def load_test(source: str) -> Part:
             _, _, part, _ = _parts(source)
         except ArcalError as refused:
             try:
-                part = _of_any_kind(source)
+                part = _unlabelled(source)
             except ArcalError:
                 raise refused from None
     C, H, W = part.shape
@@ -165,7 +165,7 @@ def load_test(source: str) -> Part:
     return part
 
 
-def _of_any_kind(source: str) -> Part:
+def _unlabelled(source: str) -> Part:
     """Images with or without labels, as they are if they have one size."""
     try:
         return load_part(source, labelled=False)
