@@ -211,8 +211,8 @@ def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
     """The differences of two fingerprints as phrases: `attack iterations is 500, not 100`."""
     if isinstance(actual, dict) and isinstance(expected, dict):
         for key in expected | actual:
-            both = (of.get(key, UNSAID.get(key)) for of in (actual, expected))
-            yield from _changes(*both, f"{name} {key}".strip())
+            was, is_now = (of.get(key, UNSAID.get(key)) for of in (actual, expected))
+            yield from _changes(was, is_now, f"{name} {key}".strip())
     elif actual != expected:
         yield f"{name} is {_said(actual)}, not {_said(expected)}"
 
