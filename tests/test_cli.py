@@ -195,6 +195,10 @@ def test_bad_runs_are_one_line_and_exit_2(trained):
         (["evaluate", run, "--order", "size"], "order 'size' is unknown"),
         (["evaluate", run, "--cache", "here"], "add --shift"),
         (["evaluate", run, "--table", root], "is a folder"),
+        (
+            ["evaluate", run, "--table", "figures.csv"],
+            "is written as Parquet: name it figures.parq",
+        ),
         (["evaluate", run, "--table", run / "config.json" / "table.parquet"], "config.json"),
         (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),
         (["evaluate", run, "--ood", "nowhere"], "nowhere is not a data set"),
@@ -282,6 +286,11 @@ def test_other_data_of_one_name_are_told_apart_or_refused(trained, tiny, tmp_pat
     same = f"{other.parent}/../other/tiny"
     once = succeeds("evaluate", run, "--ood", other, same, "--json", "--table", table)
     assert len(json.loads(once.stdout)) == 2, "the clean test set, and the other data once"
+    (tmp_path / "some").mkdir()
+    some = pq.read_table(tiny.parent / "tiny-test.parquet").slice(10, 20)
+    pq.write_table(some, tmp_path / "some" / "some-test.parquet")
+    said = succeeds("evaluate", run, "--ood", tmp_path / "some", "--table", table).stderr
+    assert "20 of the 20 images of some/test are test images of the runs as well" in said
 
 
 def test_logits_are_kept_in_half_precision(trained, tmp_path):

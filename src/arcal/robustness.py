@@ -112,7 +112,7 @@ def score(
     if start and "start" not in inspect.signature(attack).parameters:
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
-    reason = ""
+    reason, known = "", set[int]()
     for batch in batches:
         if not isinstance(batch, tuple | list) or len(batch) != 3:
             raise ArcalError(
@@ -122,6 +122,7 @@ def score(
         ids, x, labels = as_tensor(batch[0], "ids"), batch[1], as_tensor(batch[2], "labels")
         rowwise, x = bound(model, x)
         checked_bounds(x, bounds)
+        refuse_repeats(ids.reshape(-1), known)
         if order == "attack":
             begin = {} if start is None else {"start": start(ids).to(x)}
             attacked = attack(rowwise, x, bounds, **begin)
@@ -214,6 +215,17 @@ def _checked_attack(attack: Attack | None) -> Attack:
     if isinstance(attack, str | type):  # a name, or the parentheses are missing
         raise ArcalError(f"attack is {attack!r}: give one itself, such as `BoundaryProjection()`")
     return attack or BoundaryProjection()
+
+
+def refuse_repeats(ids: Tensor, known: set[int]) -> None:
+    """Add ids `(B,)` to those that are known already; one that is there twice raises an error.
+
+    >>> refuse_repeats(torch.tensor([7, 8]), known=set())
+    """
+    for i in ids.tolist():
+        if i in known:
+            raise ArcalError(f"id {i} is there twice: every input has its own")
+        known.add(i)
 
 
 def _check_ids(ids: Tensor) -> None:

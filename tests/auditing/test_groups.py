@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import beta, binom, binomtest
 
-from arcal.auditing import Predictions, by_class, by_class_and_level, by_group, by_level
+from arcal.auditing import LEAST, Predictions, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._estimate import effective_numbers
 from arcal.errors import ArcalError
 from arcal.robustness import levels
@@ -187,6 +187,12 @@ def test_a_group_is_few_by_its_confidences_and_its_size_alone():
                 )
                 assert one.few == (width > 0.21)
                 assert (one.verdict == "too few") == one.few
+
+
+def test_the_fewest_inputs_of_a_group_are_known_whatever_is_said_of_them():
+    for n in (LEAST - 1, LEAST):
+        (one,) = by_group(of_confidence([1.0] * n, [True] * n), torch.zeros(n).long(), ["a"])
+        assert one.few == (n < LEAST)
 
 
 def test_a_group_without_inputs_says_so():

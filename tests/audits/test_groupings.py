@@ -1,6 +1,8 @@
 """Audits by groups of the inputs: the figures of each, wherever its column comes from."""
 
+import io
 import json
+import tarfile
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
@@ -129,9 +132,43 @@ def test_the_command_groups_the_rows_of_a_table(said, tmp_path, monkeypatch):
     assert "no column sex" in done.stderr
 
 
-def test_a_folder_of_images_has_no_columns(tmp_path, monkeypatch):
-    from PIL import Image
+def test_arrays_and_fields_beside_the_images_group_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()\n"
+    )
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 8, 8, 3), dtype=np.uint8)
+    labels, site = np.arange(40) % 2, REGIONS[np.arange(40) // 4 % 3]
+    arrays = {"test_images": pixels, "test_labels": labels, "ids": np.arange(40)[::-1] + 7}
+    np.savez("pets.npz", **arrays, site=site, few=site[:9])
+    with tarfile.open("pets.tar", "w") as tar:
+        for i, image in enumerate(pixels):
+            file = io.BytesIO()
+            Image.fromarray(image).save(file, "PNG")
+            record = {"label": int(labels[i])} | ({"site": str(site[i])} if i else {})
+            for ending, data in (("png", file.getvalue()), ("json", json.dumps(record).encode())):
+                member = tarfile.TarInfo(f"{i:03}.{ending}")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
 
+    def run(data, *by):
+        options = ("--order", "none", "--limit", 30, "--out", "out", "-q")
+        return run_arcal("audit", "net.py:network", data, *options, "--by", *by)
+
+    for data, of, first in (("pets.npz", lambda i: 46 - i, site[0]), ("pets.tar", int, "(none)")):
+        done = run(data, "site")
+        assert done.code == 0, done.stderr
+        table = pq.read_table("out/inputs.parquet")
+        rows = [of(i) for i in table["id"].to_pylist()]
+        assert table["site"].to_pylist() == [site[i] if i else first for i in rows]
+    assert "no array place: its arrays are" in run("pets.npz", "place").line
+    assert "few has the shape (9,) but there are 40 images" in run("pets.npz", "few").line
+    assert (
+        "no sample has a field place in its JSON, only label, site" in run("pets.tar", "place").line
+    )
+
+
+def test_a_folder_of_images_has_no_columns(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "net.py").write_text(
         "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()\n"

@@ -1,14 +1,17 @@
-"""Processes that decode ahead change no byte of what is written, and no error."""
+"""Loaders of data: processes that decode ahead change no byte of what is written, and no error."""
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.utils.data import DataLoader, TensorDataset
 
+import arcal
 from arcal.audits import Settings
 from arcal.audits._examples import Examples
-from arcal.data import load_part
+from arcal.data import WithIds, load_part
 from arcal.errors import ArcalError
-from command_line import arcal
+from command_line import arcal as run_arcal
 
 NET = """import torch
 from torch import nn
@@ -30,7 +33,7 @@ def photos(tmp_path, monkeypatch):
 
 
 def written(command, out, *options):
-    done = arcal(command, "net.py:net", "photos", "--size", 28, "--out", out, "-q", *options)
+    done = run_arcal(command, "net.py:net", "photos", "--size", 28, "--out", out, "-q", *options)
     assert done.code == 0, done.stderr
     return out
 
@@ -64,17 +67,81 @@ def test_a_damaged_image_is_the_same_line_and_what_was_done_is_kept(photos, tmp_
     broken.write_bytes(whole[:-300])
     out = tmp_path / "scores.parquet"
     command = ["score", "net.py:net", "photos", "--size", 16, "--out", out, "--order", "margin"]
-    lines = [arcal(*command, "-q", "--loaders", loaders).line for loaders in (0, 2)]
+    lines = [run_arcal(*command, "-q", "--loaders", loaders).line for loaders in (0, 2)]
     assert lines[0] == lines[1]
     assert broken.name in lines[0]
     assert len(list(tmp_path.glob(".scores.work/*/*.parquet"))) == 2
     broken.write_bytes(whole)
-    done = arcal(*command, "-q", "--loaders", 2)
+    done = run_arcal(*command, "-q", "--loaders", 2)
     assert done.code == 0, done.stderr
 
 
 def test_what_does_not_go_together_is_refused(photos):
-    line = arcal("score", "net.py:net", "photos", "--loaders", 2, "--devices", 2).line
+    line = run_arcal("score", "net.py:net", "photos", "--loaders", 2, "--devices", 2).line
     assert "--loaders read ahead for one process" in line
     with pytest.raises(ArcalError, match="-1 loaders"):
         Settings(loaders=-1)
+
+
+def test_a_loader_that_shuffles_is_right_for_one_model_and_refused_for_several():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 2)).eval()
+    X, Y = torch.rand(40, 16), torch.arange(40) % 3 % 2
+    data = TensorDataset(X, Y)
+    shuffled = DataLoader(data, batch_size=16, shuffle=True)
+    numbered = DataLoader(WithIds(data), batch_size=16, shuffle=True)
+    plain, one, same = (
+        arcal.audit(model, of, order="margin") for of in ((X, Y), shuffled, numbered)
+    )
+    assert one.models[0].overall.nll.value == pytest.approx(plain.models[0].overall.nll.value)
+    expected = pytest.approx(plain.figures()["model"], rel=1e-4, nan_ok=True)
+    assert same.figures()["model"] == expected
+    scores, in_order = (
+        arcal.score(model, of, order="margin") for of in (numbered, [(torch.arange(40), X, Y)])
+    )
+    torch.testing.assert_close(scores.robustness, in_order.robustness[scores.ids])
+    before = [arcal.calibrate(model, of, calibrators=[]).choice.before for of in (shuffled, data)]
+    assert before[0].nll.value == pytest.approx(before[1].nll.value)
+
+    def refuse(x):
+        raise AssertionError("a model ran")
+
+    with pytest.raises(ArcalError, match="shuffles, which gives each of the models another order"):
+        arcal.audit({"a": refuse, "b": refuse}, shuffled)
+    both = arcal.audit({"a": model, "b": model}, numbered, order="margin")
+    assert all(of == expected for of in both.figures().values())
+
+
+def test_a_model_that_cannot_be_audited_is_refused_before_another_is_run():
+    X, Y = torch.rand(40, 16), torch.arange(40) % 2
+    loader = DataLoader(TensorDataset(X, Y), batch_size=20)
+    shown = []
+
+    def first(x):
+        shown.append(len(x))
+        return x[:, :2]
+
+    dropping = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Linear(16, 2)).train()
+    for second, says in ((dropping, "b: the model is in training"), (lambda x: x, "and b 16: aud")):
+        with pytest.raises(ArcalError, match=says):
+            arcal.audit({"a": first, "b": second}, loader, order="margin")
+    assert max(shown) <= 8, "only the inputs that a model is checked on"
+
+
+@pytest.mark.parametrize("run", [arcal.audit, arcal.score])
+def test_a_batch_of_ids_that_were_there_or_of_labels_that_are_none_is_not_run(run):
+    ids, x, labels = torch.arange(16), torch.rand(16, 4), torch.arange(16) % 2
+    shown = []
+
+    def model(x):
+        shown.append(x.detach().clone())
+        return 2 * x[:, :2]
+
+    wrong = [(ids, labels, "id 0 is there twice")]
+    if run is arcal.audit:
+        wrong.append((ids + 16, labels - 1, "the label of row 0 is -1"))
+    for its_ids, its_labels, says in wrong:
+        marked = torch.full_like(x, 0.75)
+        with pytest.raises(ArcalError, match=says):
+            run(model, [(ids, x, labels), (its_ids, marked, its_labels)], order="margin")
+    assert not any((one == 0.75).any() for one in shown)

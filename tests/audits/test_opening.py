@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
-from arcal.audits import Reading, Settings, open_job, run_jobs
+from arcal.audits import Examples, Job, Reading, Settings, open_job, run_jobs
 from arcal.errors import ArcalError
 
 MODEL = """
@@ -53,6 +53,43 @@ def test_the_validation_part_of_a_data_set_validates(folder):
     assert validation is not None
     assert validation.name == "data/validation"
     assert len(validation) == 20
+
+
+def test_validation_data_that_lacks_a_class_has_the_numbers_of_the_audited(folder):
+    for place, names in (("photos", "abc"), ("more", "bc"), ("wrong", "bd")):
+        for i, name in enumerate(names * 3):
+            (folder / place / name).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (28, 28), (i, len(place), 0)).save(folder / place / name / f"{i}.png")
+    validation = job(folder, "photos", "more").validation
+    assert validation is not None
+    assert validation.labels.unique().tolist() == [1, 2]
+    with pytest.raises(ArcalError, match="'d'"):
+        job(folder, "photos", "wrong")
+    x, y = torch.rand(60, 2), torch.arange(60) % 2
+    several = [Examples.from_tensors(x, y, name=n, classes=n) for n in ("ab", "bc")]
+    swapped = Job("linear", torch.nn.Linear(2, 2).eval(), several[0], validation=several[1])
+    with pytest.raises(ArcalError, match="bc has the classes b, c, and ab a, b: load both"):
+        swapped.checked()
+
+
+def test_other_images_need_no_folders_of_classes_and_are_not_the_audited_ones(folder):
+    generator = np.random.default_rng(1)
+    (folder / "flat").mkdir()
+    for i in range(6):
+        image = Image.fromarray(generator.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+        image.save(folder / "flat" / f"{i}.png")
+        (folder / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        image.save(folder / "photos" / "ab"[i % 2] / f"{i}.png")
+    (other,) = job(folder, size=28, other=["flat"]).other
+    assert other.part is not None
+    assert (len(other), other.part.shape) == (6, (1, 28, 28))
+    said = job(folder, "photos", other=["flat"]).facts["Other data"]
+    assert said.startswith("6 of the 6 inputs of flat are in photos as well")
+    (folder / "flat" / "2.png").write_bytes((folder / "flat" / "3.png").read_bytes()[:-1] + b"x")
+    said = job(folder, "photos", other=["flat"]).facts["Other data"]
+    assert said.startswith("5 of the 6 inputs of flat are in photos as well")
+    with pytest.raises(ArcalError, match="flat holds images and no folders of classes, so they"):
+        job(folder, "flat")
 
 
 def test_the_audited_inputs_do_not(folder):

@@ -17,12 +17,16 @@ def net(x):
 """
 
 
+FEW = "has too few inputs for it"
+
+
 @pytest.fixture
 def files(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("net.py").write_text(CODE)
     part = tiny.part(40)
-    np.savez("data.npz", images=part.pixels.numpy(), labels=part.labels.numpy())
+    more = {"labels": part.labels.numpy(), "site": list("abcd" * 10)}
+    np.savez("data.npz", images=part.pixels.numpy(), **more)
     np.savez("mine.npz", logits=9 * np.eye(3), labels=np.arange(3))
 
 
@@ -36,6 +40,8 @@ def files(tmp_path, monkeypatch):
         (["--order", "margin", "--shift", "none", "--levels", 3], "level_4.ece>0.1", "'level_4"),
         (["--order", "none", "--shift", "none"], "class.cat.gap>0", "no figure 'class.cat.gap'"),
         (["--order", "none", "--shift", "none"], "eec>0.1", "near it are ece"),
+        (["--order", "margin", "--shift", "none", "--levels", 4], "least_robust.ece>0.1", FEW),
+        (["--order", "none", "--shift", "none", "--by", "site"], "by.site.c.ece.low>0.1", FEW),
     ],
 )
 def test_a_condition_on_no_figure_is_refused_before_the_work(files, options, condition, says):
@@ -66,13 +72,13 @@ def test_a_condition_on_what_is_unknown_is_an_error_after_the_work(files):
     np.savez("first.npz", logits=[[9.0, 0, 0]] * 40, labels=np.arange(40) % 3)
     done = arcal("audit", "first.npz", "--fail-if", "class.1.gap>0.1")
     assert done.code == 2
-    assert "class.1.gap is unknown, as no input is of it: leave the condition out" in done.stderr
+    assert "class.1.gap is unknown, as no input is of it, or the log-loss is inf" in done.stderr
     assert Path("audit", "index.html").exists()
 
 
 def test_a_level_of_few_inputs_is_named_after_the_work(files):
-    options = ("--order", "margin", "--shift", "none", "--levels", 4)
+    options = ("--order", "margin", "--shift", "none", "--levels", 2)
     done = arcal("audit", "net.py:net", "data.npz", *options, "--fail-if", "level_1.ece.low>0.1")
     assert done.code == 2
-    assert "no figure 'level_1.ece.low'; level_1 has too few inputs for it, 10" in done.stderr
+    assert "no figure 'level_1.ece.low'; level_1 has too few inputs for it, 20" in done.stderr
     assert Path("audit", "index.html").exists()

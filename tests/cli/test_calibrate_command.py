@@ -261,7 +261,13 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["few.npz"], "12 inputs are too few to choose a calibrator by"),
         (["mine.npz", "--out", "net.py"], "is a file: name a folder"),
         (["net.py:plain", "fashion", "--views", "mirror"], "is a function, and --views"),
+        (["net.py:plain", "fashion", "--export", "pt2"], "is a function, and --export"),
         (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
+        (
+            ["table.py:net", "names.csv", "--apply", "swapped.npz"],
+            "by the same names in the same order",
+        ),
+        (["table.py:net", "names.csv", "--apply", "mine.npz"], "has 3 classes and table.py:net"),
     ],
 )
 def test_bad_input_is_one_line(here, arguments, says):
@@ -270,8 +276,10 @@ def test_bad_input_is_one_line(here, arguments, says):
     np.savez("few.npz", logits=z[:12], labels=labels[:12])
     Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2)\n")
     Path("table.csv").write_text("a,b,label\n" + "0.1,0.2,0\n0.3,0.4,1\n" * 20)
+    Path("names.csv").write_text("a,b,label\n" + "0.1,0.2,cat\n0.3,0.4,dog\n" * 20)
+    np.savez("swapped.npz", logits=9 * np.eye(2), classes=["dog", "cat"])
     assert says in arcal("calibrate", *arguments).line
-    assert not Path("calibrated").exists() or not any(Path("calibrated").glob("*.json"))
+    assert not Path("calibrated").exists(), "no block was run"
 
 
 def test_only_what_arcal_wrote_is_replaced(here):

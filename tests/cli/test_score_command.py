@@ -80,7 +80,18 @@ def test_what_is_scored_is_not_scored_again_and_another_scoring_is_refused(here)
     done = arcal("score", "net.py:net", "data.npz", "--order", "gradient", "--out", "m.parquet")
     assert done.code == 2
     assert "m.parquet is stale: its order" in done.line
+    line = arcal("score", "net.py:net", "data.npz", "--out", "m.parquet").line
+    assert "attack is none, not BoundaryProjection; delete it" in line
     assert pq.read_table("m.parquet").equals(before)
+
+
+def test_a_file_of_another_format_is_refused_before_the_work(here):
+    for out, says in (
+        ("scores.csv", "is written as Parquet: name it scores.parquet"),
+        (".", "is a folder"),
+    ):
+        assert says in arcal("score", "net.py:net", "data.npz", "--out", out).line
+    assert not Path("scores.csv").exists()
 
 
 def test_another_norm_is_another_scoring(here):
@@ -100,7 +111,7 @@ def test_another_norm_is_another_scoring(here):
     columns = [pq.read_table(name).schema.names for name in ("scores.parquet", "l2.parquet")]
     assert columns[0] == columns[1]
     refused = arcal("score", "net.py:net", "data.npz", "--out", "l2.parquet", "--norm", "linf")
-    assert "l2.parquet is stale: its attack norm is" in refused.line
+    assert "l2.parquet is stale: its attack norm is l2, not linf" in refused.line
     again = succeeds("score", "net.py:net", "data.npz", "--out", "l2.parquet", "--norm", "l2")
     assert " in L2, " in again.stderr
 

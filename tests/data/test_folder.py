@@ -228,6 +228,15 @@ def _save(path: Path) -> None:
     Image.new("RGB", (10, 8)).save(path)
 
 
+def test_images_alone_are_other_data_whatever_their_sizes(tmp_path):
+    for i, size in enumerate([(40, 30), (40, 30), (50, 30)]):
+        Image.new("RGB", size, (i, 0, 0)).save(tmp_path / f"{i}.png")
+    part = load_test(str(tmp_path))
+    assert (len(part), part.shape, part.labels.tolist()) == (3, (3, 224, 224), [0, 0, 0])
+    (tmp_path / "2.png").unlink()
+    assert load_test(str(tmp_path)).shape == (3, 30, 40)
+
+
 def test_a_test_set_needs_no_folder_to_train_on(root, tmp_path):
     flat = load_test(str(root))
     assert (flat.name, len(flat), flat.shape) == (root.name, 40, (3, 224, 224))

@@ -111,7 +111,7 @@ def test_parts_in_the_keys(tmp_path):
         ({"x": GREY, "y": np.zeros(5), "ids": np.zeros(5)}, "ids are of type float64"),
         ({"x": GREY, "y": np.zeros(5), "ids": np.zeros(5, int)}, "id 0 occurs more than once"),
         ({"x": GREY, "y": np.array([0, 0, 0, -3, 0])}, r"row 3: y -3 is not in \[0, 1\)"),
-        ({"x": GREY, "y": np.zeros(5, complex)}, "y is of type complex128: labels are"),
+        ({"x": GREY, "y": np.zeros(5, complex)}, "y is of type complex128: give numbers"),
         ({"x": GREY, "y": np.array([{}] * 5)}, "cannot be read as .npz without pickles"),
         ({"x": GREY[:0], "y": np.zeros(0)}, "has no images: give a part with data"),
     ],

@@ -23,6 +23,7 @@ from arcal.auditing import (
     stability,
 )
 from arcal.compute import Compute
+from arcal.data import Data, InMemory
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn
 from arcal.data.resized import Resized
@@ -192,6 +193,21 @@ def test_only_the_named_runs_are_scored_and_calibrated(trained):
             evaluate(folders, trained.data, [], "margin", **some)
 
 
+def test_a_calibrator_that_cannot_be_fitted_is_named_and_the_others_stay(trained, copied):
+    (run,) = copied([trained.pair])
+    validation = trained.data.validation
+    said = predict(run, validation, "said").predicted
+    data = replace(trained.data, validation=replace(validation, labels=(said + 1) % 3))
+    wrong: list[str] = []
+    names = ["temperature", "vector"]
+    subjects = evaluate([run], data, [NOISE], "margin", posthoc=names, refused=wrong.append)
+    assert [one.name for one in subjects] == ["vanilla (2 members)", "vanilla (2 members) + vector"]
+    (line,) = wrong
+    assert line.startswith(f"temperature of {run.name}: no temperature is better")
+    with pytest.raises(ArcalError, match="no temperature is better"):
+        evaluate([run], data, [], "margin", posthoc=names)
+
+
 def test_too_few_images_for_levels_have_none(trained, copied):
     few = replace(trained.data, test=trained.data.test.subset(trained.data.test.ids[:8]))
     (subject,) = evaluate(copied(trained.vanilla), few, [], "margin")
@@ -259,6 +275,27 @@ def test_other_data_of_one_name_are_told_apart_by_content(evaluated, trained):
         (subject,) = evaluate([trained.pair], trained.data, [], "margin", ood=[other])
         assert subject.ood[0].images == len(other)
         assert subject.ood[0].outside.sum().item() == pytest.approx(1)
+
+
+def test_a_set_that_cannot_be_is_refused_before_the_first_pass(trained, copied, tmp_path):
+    (run,) = copied([trained.pair])
+    data = trained.data
+    parts = (data.train, data.validation, data.test)
+    small = Data("small", *(Resized(part, (1, 20, 20)) for part in parts))
+    pixels = torch.zeros(1, 2, 9, 9, dtype=torch.uint8)
+    two = InMemory("two", torch.arange(1), torch.zeros(1).long(), ("x",), pixels)
+    (tmp_path / "contrast").mkdir()
+    official = CorruptedImages(official=tmp_path)
+    refused: list[tuple[str, Data, dict[str, Any]]] = [
+        ("tiny/test: images of 20 x 20 pixels are too small", small, {}),
+        ("no corruption 'gaussian_noise'", data, {"corrupted": official}),
+        ("two has 2 channels", data, {"ood": [two]}),
+    ]
+    for says, of, options in refused:
+        with pytest.raises(ArcalError, match=says):
+            evaluate([run], of, [NOISE], "margin", **options)
+        assert not (run.path / "predictions").exists()
+        assert not (run.path / "scores").exists()
 
 
 def test_what_cannot_be_evaluated_is_refused_in_one_line(trained, tmp_path):

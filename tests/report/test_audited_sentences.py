@@ -1,5 +1,6 @@
 """Sentences on top of a page: they say what stands out, and nothing that does not."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,18 @@ from arcal.auditing import (
     choose_calibrator,
 )
 from arcal.report.audited import headline
-from arcal.report.audited._words import acts_above, doubts, ece, mends, notes, points, signed
+from arcal.report.audited._words import (
+    acts_above,
+    doubts,
+    ece,
+    markdown,
+    mends,
+    notes,
+    number,
+    points,
+    signed,
+    summary,
+)
 from arcal.report.calibrations import print_choice, sentences
 from arcal.robustness import Robustness
 
@@ -63,6 +75,21 @@ def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs(
     assert some.overall.gap.sign > 0
     object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))  # nothing helps
     assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
+
+
+def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
+    masked = sure(400, 3.0).predictions.logits[0].clone()
+    masked[:, 2] = -torch.inf
+    labels = masked.argmax(1)
+    labels[5] = 2
+    some = Audited("mine", as_predictions(logits=masked, labels=labels), ("a", "b", "c"))
+    assert some.overall.nll.value == math.inf
+    (line,) = doubts(some)
+    assert line.startswith("1 of 400 labels, first c of id 5, has a probability of exactly 0")
+    said = summary([some], "data")
+    assert "log-loss infinite" in said
+    assert "nan" not in said + markdown([some], "data")
+    assert number(Estimate(math.nan, math.nan, math.nan, 400), "+") == "unknown"
 
 
 def test_calibrators_that_are_left_out_for_one_reason_are_one_line():

@@ -34,7 +34,7 @@ from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
-from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
+from arcal.auditing._groups import LEAST, Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
 from arcal.auditing._measures import (
     MEASURES,
@@ -80,6 +80,7 @@ from arcal.auditing.models import as_model, as_predictions, check_model
 __all__ = [
     "CLEAN",
     "INTENSITIES",
+    "LEAST",
     "MEASURES",
     "OTHER_ECE",
     "OVER_SHIFT",

@@ -29,6 +29,9 @@ Verdict = Literal["over-confident", "under-confident", "not shown", "too few"]
 FEW = 0.21
 """A group is too few if, were it calibrated, its accuracy's interval would be wider than this."""
 
+LEAST = 16
+"""A group of fewer inputs is too few however sure the model is of them."""
+
 SIGNIFICANCE = 0.05
 
 

@@ -18,8 +18,8 @@ from arcal._version import __version__
 from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, groupings, without_zeros
-from arcal.audits._examples import Examples
-from arcal.audits._given import examples_or_loader, usable_device
+from arcal.audits._examples import Examples, overlap
+from arcal.audits._given import check_one_order, examples_or_loader, usable_device
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings
@@ -293,6 +293,8 @@ def audit(
         )
     order = None if order == "none" else order  # as the command has it
     examples, loader = examples_or_loader(data, "data", bounds, order, classes, weights, by)
+    if len(models) > 1:
+        check_one_order(loader)
     settings = Settings(
         order=order,
         attack=attack or BoundaryProjection(),
@@ -307,6 +309,9 @@ def audit(
             raise ArcalError(f"{title} is a loader: give a part or a pair (x, y)")
         return replace(examples, name=title)
 
+    fitted_on = None if validation is None else known(validation, "validation")
+    others = [known(of, title) for title, of in (other or {}).items()]
+    twice = {} if examples is None else overlap(examples, fitted_on, others)
     jobs = [
         Job(
             name=title,
@@ -314,9 +319,10 @@ def audit(
             examples=examples,
             loader=loader,
             classes=classes,
-            validation=None if validation is None else known(validation, "validation"),
-            other=[known(of, title) for title, of in (other or {}).items()],
+            validation=fitted_on,
+            other=others,
             settings=settings,
+            facts={**twice},
             R=R,
         )
         for title, one in models.items()

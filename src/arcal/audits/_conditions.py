@@ -50,8 +50,8 @@ class Condition:
         self.check(figures)
         if math.isnan(figures[self.figure]):
             raise ArcalError(
-                f"--fail-if {self}: {self.figure} is unknown, as no input is of it: leave the "
-                "condition out"
+                f"--fail-if {self}: {self.figure} is unknown, as no input is of it, or the "
+                "log-loss is infinite: leave the condition out"
             )
         return _SIGNS[self.sign](figures[self.figure], self.number)
 
@@ -78,8 +78,9 @@ def _why_not(figure: str, figures: Collection[str]) -> str:
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
         return "there are no levels where inputs are not ranked by --order"
-    if isinstance(figures, Mapping) and (n := figures.get(f"{group}.n")) is not None:
-        return f"{group} has too few inputs for it, {n:g}"
+    if f"{group}.n" in figures and ".ece" in figure.removeprefix(group):
+        n = f", {figures[f'{group}.n']:g}" if isinstance(figures, Mapping) else ""
+        return f"{group} has too few inputs for it{n}"
     near = difflib.get_close_matches(figure, figures, n=3, cutoff=0.5)
     some = [name for name in sorted(figures) if "." not in name]  # not the class.NAME.ece
     return f"{'near it are' if near else 'there are'} {', '.join(near or some)}"

@@ -60,6 +60,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def numbered(self) -> bool:
+        """Whether the classes have no names, but 0, 1 and so on."""
+        return self.classes == tuple(map(str, range(len(self.classes))))
+
     @classmethod
     def from_part(cls, part: Part) -> "Examples":
         """The images of a part, as float32 in [0, 1]."""
@@ -178,28 +183,37 @@ def _content(x: InputsLike) -> bytes:
 
 
 def overlap(
-    audited: Examples, validation: Examples | None, source: str, part: str | None, names: Names
+    audited: Examples, validation: Examples | None, other: Sequence[Examples] = ()
 ) -> dict[str, str]:
-    """What is to be said of inputs that calibrators or the model may have been fitted on, if any.
+    """What is to be said of validation and other inputs that are audited as well, if any.
 
     >>> import torch
     >>> first, second = (
     ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
     ... )
-    >>> names = Names(None, None, None, None)
-    >>> overlap(first, second, "fashion", None, names)["Overlap"]
+    >>> overlap(first, second)["Overlap"]
     '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
     """
-    facts = {}
-    if validation is not None:
-        both = len({*audited.digests()} & {*validation.digests()})
+    if validation is None and not other:
+        return {}
+    facts, mine = {}, {*audited.digests()}
+    if validation is not None and (both := len(mine & {*validation.digests()})):
+        facts["Overlap"] = (
+            f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
+            "calibrators look better than they are"
+        )
+    said = []
+    for one in other:
+        both = sum(digest in mine for digest in one.digests())
         if both:
-            facts["Overlap"] = (
-                f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
-                "calibrators look better than they are"
+            said.append(
+                f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
+                "and cannot be told from themselves"
             )
-    if audited.kind == "images":
-        trained_on = shared_with_training(source, part, names)
-        if trained_on is not None:
-            facts["Training images"] = trained_on
-    return facts
+    return facts | ({"Other data": "; ".join(said)} if said else {})
+
+
+def trained_on(audited: Examples, source: str, part: str | None, names: Names) -> dict[str, str]:
+    """What is to be said of audited images that are training images as well, if any."""
+    shared = shared_with_training(source, part, names) if audited.kind == "images" else None
+    return {} if shared is None else {"Training images": shared}

@@ -7,13 +7,23 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.bounds import checked_bounds
 from arcal.audits._examples import Examples
 from arcal.errors import ArcalError, first_line
+
+DRAWN = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+"""Samplers whose order is another one each time."""
 
 
 def usable_device(name: str | torch.device) -> torch.device:
@@ -51,6 +61,19 @@ def examples_or_loader(
     if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
         data = DataLoader(data, batch_size=100)
     return None, data
+
+
+def check_one_order(loader: Any) -> None:
+    """Refuse a loader for several models that draws a new order for each, unless it gives ids."""
+    batches = getattr(loader, "batch_sampler", None)
+    if not any(isinstance(getattr(one, "sampler", None), DRAWN) for one in (loader, batches)):
+        return
+    batch = next(iter(loader), ())
+    if "ids" not in batch if isinstance(batch, dict) else len(batch) != 3:
+        raise ArcalError(
+            "data is a loader that shuffles, which gives each of the models another order of the "
+            "inputs: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"
+        )
 
 
 def _examples(

@@ -20,7 +20,7 @@ from arcal.errors import ArcalError
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
-from arcal.transforms.corruptions import SMALLEST
+from arcal.transforms.corruptions import check_shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class Job:
             ) from error
         with frozen(self.model), torch.no_grad():
             Z = self.model(x.parts).shape[1]
-        numbered = examples.classes == tuple(map(str, range(len(examples.classes))))
+        numbered = examples.numbered
         from_one = numbered and int(examples.labels.min()) == 1
         if numbered and len(examples.classes) < Z:
             names = self.classes or tuple(map(str, range(Z)))
@@ -91,6 +91,15 @@ class Job:
         if self.classes is not None:
             check_class_names(self.classes, examples.classes)
         as_labels(examples.labels, len(examples), Z)
+        if self.validation is not None and not self.validation.numbered:
+            try:
+                check_class_names(self.validation.classes, examples.classes)
+            except ArcalError as error:
+                have, need = (first_few(of.classes) for of in (self.validation, examples))
+                raise ArcalError(
+                    f"{self.validation.name} has the classes {have}, and {examples.name} {need}: "
+                    "load both with the same `classes`"
+                ) from error
         for one in (self.validation, *self.other):
             if one is not None:
                 try:
@@ -115,6 +124,7 @@ class Job:
         order = self.settings.order
         return figure_names(
             classes,
+            inputs=len(self.examples or ()),
             levels=0 if order is None else self.R,
             distances=order == "attack",
             panel=self.settings.panel,
@@ -165,17 +175,18 @@ def panel_for(
             "() for none"
         )
     part = None if examples is None else examples.part
-    fits = part is not None and part.shape[0] in (1, 3) and min(part.shape[1:]) >= SMALLEST
-    if given is None:
-        return PANEL if fits else ()
-    if given and not fits:
-        name = "a loader" if examples is None else examples.name
-        raise ArcalError(
-            f"{name} cannot be corrupted: a part of `arcal.data`, such as `InMemory`, of grey or "
-            f"RGB images of at least {SMALLEST} x {SMALLEST} pixels is needed; leave out the "
-            "corruptions"
-        )
-    return given
+    try:
+        if part is None:
+            raise ArcalError("a part of `arcal.data`, such as `InMemory`, of images is needed")
+        check_shape(*part.shape)
+    except ArcalError as error:
+        if given:
+            name = "a loader" if examples is None else examples.name
+            raise ArcalError(
+                f"{name} cannot be corrupted: {error}; leave out the corruptions"
+            ) from None
+        return ()
+    return PANEL if given is None else given
 
 
 def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:

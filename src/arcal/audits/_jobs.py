@@ -13,7 +13,7 @@ from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribu
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
 from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
-from arcal.audits.engine import further
+from arcal.audits.engine import check_same_classes, check_together, further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
@@ -50,6 +50,8 @@ def run_jobs(
     60
     """
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
+    if len(jobs) > 1 and jobs[0].examples is None:
+        check_together(jobs)
     for job in jobs:
         _check_classes(jobs[0], job)
         if job.R < 1:
@@ -93,11 +95,9 @@ def _check_classes(first: Job, job: Job) -> None:
     """Refuse models that cannot stand side by side before either has run."""
     if first.examples is None or job.examples is None:
         return
-    Z, other = len(first.examples.classes), len(job.examples.classes)
-    if other != Z:
-        raise ArcalError(
-            f"{first.name} has {Z:,} classes and {job.name} {other:,}: audit them one by one"
-        )
+    check_same_classes(
+        {one.name: len(one.examples.classes) for one in (first, job) if one.examples}
+    )
     if first.examples.classes != job.examples.classes:
         raise ArcalError(
             f"{first.name} and {job.name} name their classes differently: give both the same names "

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from arcal.arrays import places_of
 from arcal.auditing import Audited, EvaluationSet, Grouping, groupings, without_zeros
-from arcal.audits._examples import Examples, overlap
+from arcal.audits._examples import Examples, overlap, trained_on
 from arcal.audits._job import Job, panel_for
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import Settings
@@ -188,7 +188,9 @@ def open_job(
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
-    twice = {} if device else overlap(examples, known, data, reading.part, names)
+    twice: dict[str, str] = {}
+    if device is None:
+        twice = overlap(examples, known, others) | trained_on(examples, data, reading.part, names)
     return Job(
         name=name,
         model=opened.model,
@@ -226,6 +228,8 @@ def _validation(
     on.
     """
     part = "validation" if "validation" in find_source(source).parts else None
+    if not reading.classes and _known_classes(opened) is None and not audited.numbered:
+        reading = replace(reading, classes=audited.classes)  # of which it may lack some
     examples = read_examples(source, opened, replace(reading, part=part))
     if examples.content == audited.content:
         raise ArcalError(
@@ -251,7 +255,7 @@ def read_examples(
     if not by:
         return examples
     try:
-        ids, columns = load_columns(source, by, part=reading.part)
+        ids, columns = load_columns(source, by, part=reading.part, image=reading.image)
         rows = places_of(examples.ids, ids)
         return examples.grouped(
             {name: column.take(rows.numpy()) for name, column in columns.items()}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,13 +17,13 @@ from arcal._version import __version__
 from arcal.arrays import bytes_of
 from arcal.attacks import Inputs, frozen
 from arcal.auditing import EvaluationSet, check_model
-from arcal.auditing.labels import as_whole_numbers
+from arcal.auditing.labels import as_labels, as_whole_numbers
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block, usual_batch
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.robustness import Robustness
+from arcal.robustness import Robustness, refuse_repeats
 from arcal.store import (
     content_hash,
     load_scores,
@@ -217,20 +218,59 @@ def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tu
     """The blocks of an audit, one for each batch of the job's loader, all of which are run.
 
     A batch is `(x, labels)` or `(ids, x, labels)`; without ids inputs are numbered in the loader's
-    order. The model is checked on the first batch, as `check_model` does, and must have as many
-    classes as the job has names. `advance` is told after each batch how many inputs are done.
+    order. The model is checked on the first batch, as by `checked_classes`, and labels and ids are
+    before each is run. `advance` is told after each batch how many inputs are done.
     """
     seen, settings = 0, job.settings
+    known: set[int] = set()
+    Z = 0
     for batch in job.loader:
         ids, x, labels = _unpacked(batch, seen)
         if not seen:
-            some = x.rows(slice(usual_batch(x, settings.device))).to(settings.device)
-            Z = None if job.classes is None else len(job.classes)
-            check_model(job.model, some.rows(slice(PROBED)), labels[:PROBED], Z)
-            job.look_at_scale(some)
+            Z = checked_classes(job, x, labels)
+            job.look_at_scale(x.rows(slice(usual_batch(x, settings.device))).to(settings.device))
+        as_labels(labels, len(ids), Z)
+        refuse_repeats(ids, known)
         told = partial(further, advance, seen)
         seen += len(ids)
         yield audit_block(job.model, ids, x, labels, settings, advance=told), True
+
+
+def check_together(jobs: "Sequence[Job]") -> None:
+    """Check the models of several jobs of one loader on its first batch, before any is run."""
+    for batch in islice(jobs[0].loader, 1):
+        _, x, labels = _unpacked(batch, 0)
+        classes = {}
+        for job in jobs:
+            try:
+                classes[job.name] = checked_classes(job, x, labels)
+            except ArcalError as error:
+                raise type(error)(f"{job.name}: {error}") from error
+        check_same_classes(classes)
+
+
+def check_same_classes(classes: Mapping[str, int]) -> None:
+    """Refuse models, by name, that have other numbers of classes than the first."""
+    (first, Z), *others = classes.items()
+    for name, other in others:
+        if other != Z:
+            raise ArcalError(
+                f"{first} has {Z:,} classes and {name} {other:,}: audit them one by one"
+            )
+
+
+@torch.no_grad()
+def checked_classes(job: "Job", x: Inputs, labels: Tensor) -> int:
+    """The number of classes of the job's model, which a few inputs have been shown.
+
+    What `check_model` refuses, and another number of classes than the job has names, raise
+    `ArcalError`.
+    """
+    few = x.rows(slice(PROBED)).to(job.settings.device)
+    Z = None if job.classes is None else len(job.classes)
+    check_model(job.model, few, labels[:PROBED], Z)
+    with frozen(job.model):
+        return job.model(few.parts).shape[1]
 
 
 def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:

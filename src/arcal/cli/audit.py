@@ -49,7 +49,8 @@ class AnalysisFlags:
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()
     """Columns to group the inputs by, such as region and age: each group has figures of its own. A
-    column of many numbers is cut into five ranges."""
+    column of many numbers is cut into five ranges. Of .npz it is an array, of WebDataset a field of
+    the JSON."""
     shift: Annotated[tuple[str, ...] | None, flag("TYPE ...")] = None
     """Corruptions to test images under: by default a small panel; `none`, `all`, a type such as
     fog, or TYPE-INTENSITY such as fog-3."""
@@ -57,7 +58,8 @@ class AnalysisFlags:
     """Data to fit calibrators on, written like DATA; its validation part is used if it has one.
     Without it, calibrators are fitted on one half of the inputs and tested on the other."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, of classes the model does not know: is it less sure of them?"""
+    """Other data sets, of classes the model does not know: is it less sure of them? Labels are not
+    needed, and a folder of images alone will do."""
 
 
 @dataclass(frozen=True)

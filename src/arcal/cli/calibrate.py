@@ -65,8 +65,8 @@ class OutputFlags:
     export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
     """Formats to write the calibrated model in: pt2, onnx, safetensors."""
     apply: Annotated[Path | None, flag("FILE")] = None
-    """File of predictions, labelled or not, whose calibrated probabilities to write: in
-    calibrated.csv, or calibrated.parquet if FILE is no CSV."""
+    """File of predictions by the same model, labelled or not, whose calibrated probabilities to
+    write: in calibrated.csv, or calibrated.parquet if FILE is no CSV."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 
@@ -118,12 +118,7 @@ class Calibrate(OnModels):
         if data is None:
             as_given, unlabelled = self._from_file(Path(models[0]), formats, applied)
         else:
-            job, as_given, unlabelled = self._from_model(models[0], data)
-        if applied is not None and applied.predictions.classes != as_given.classes:
-            raise ArcalError(
-                f"--apply {output.apply} has {applied.predictions.classes} classes and "
-                f"{' '.join(self.what)} {as_given.classes}: give the same"
-            )
+            job, as_given, unlabelled = self._from_model(models[0], data, formats, applied)
         conditions = self._conditions()
         with bar("fitting", "calibrators") as progress:
             calibration = calibration_of(
@@ -167,13 +162,7 @@ class Calibrate(OnModels):
                 "calibrator is written anyway)"
             )
         saved = read_predictions(path, label=self.data.label, weight=self.data.weight)
-        numbered = tuple(map(str, range(saved.predictions.classes)))  # of a file without names
-        named = {saved.classes, *([] if applied is None else [applied.classes])}
-        if applied is not None and len(named) > 1 and numbered not in named:
-            raise ArcalError(
-                f"--apply {self.output.apply} has the classes {first_few(applied.classes)}, "
-                f"and {path} {first_few(saved.classes)}: give the same, in the same order"
-            )
+        self._check_applied(applied, saved.classes)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
@@ -189,7 +178,34 @@ class Calibrate(OnModels):
             raise ArcalError(f"{unlabelled} has {Z} classes and {path} {classes}: give the same")
         return saved.predictions, other.predictions
 
-    def _from_model(self, spec: str, data: str) -> "tuple[Job, Predictions, Predictions | None]":
+    def _check_applied(self, applied: "SavedPredictions | None", classes: tuple[str, ...]) -> None:
+        """Refuse to apply the calibrator to predictions of other classes, as far as is known."""
+        from arcal.classifiers import check_class_names
+        from arcal.printable import first_few
+
+        if applied is None:
+            return
+        Z, what = len(classes), f"--apply {self.output.apply}"
+        if applied.predictions.classes != Z:
+            raise ArcalError(
+                f"{what} has {applied.predictions.classes} classes and {' '.join(self.what)} {Z}: "
+                "give the same"
+            )
+        try:
+            check_class_names(classes, applied.classes)
+        except ArcalError:
+            raise ArcalError(
+                f"{what} has the classes {first_few(applied.classes)}, and {' '.join(self.what)} "
+                f"{first_few(classes)}: give the same model's, by the same names in the same order"
+            ) from None
+
+    def _from_model(
+        self,
+        spec: str,
+        data: str,
+        formats: tuple[str, ...],
+        applied: "SavedPredictions | None",
+    ) -> "tuple[Job, Predictions, Predictions | None]":
         from arcal.audits import UNWEIGHTED, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
@@ -206,10 +222,14 @@ class Calibrate(OnModels):
         other = () if unlabelled is None else (unlabelled,)
         options: dict[str, Any] = {"name": name, "panel": (), "other": other, "part": part}
         job = self.opened(spec, data, self.settings(compute, None), **options)
+        if formats:
+            _check_exportable(job)
         if self.calibration.views:
             job = with_views(job)
         with self.running(compute, job) as sharing:
             job = replace(job.checked(), work=self.output.out / ".work", sharing=sharing)
+            assert job.examples is not None
+            self._check_applied(applied, job.examples.classes)
             seen = with_perturbed(job) if self.calibration.perturb else job
             assert seen.examples is not None
             predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
@@ -302,19 +322,22 @@ def _predicted(job: "Job", examples: "Examples") -> "Predictions":
         return job.predictions(examples, lambda done: progress(done, len(examples)))
 
 
-def _export(
-    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
-) -> list[Path]:
+def _check_exportable(job: "Job") -> None:
     from torch import nn
 
-    from arcal.classifiers import export_calibrated
-
-    examples = job.examples
-    assert examples is not None
     if not isinstance(job.model, nn.Module):
         raise ArcalError(
             f"{job.name} is a function, and --export is of a torch module: leave it out"
         )
+
+
+def _export(
+    job: "Job", calibration: "Calibration", out: Path, formats: tuple[str, ...]
+) -> list[Path]:
+    from arcal.classifiers import export_calibrated
+
+    examples = job.examples
+    assert examples is not None
     some = examples.order()[:4]
     x: Any = examples.read(some) if examples.token_ids is None else examples.token_ids(some)
     numbers = tuple(map(str, range(len(examples.classes))))

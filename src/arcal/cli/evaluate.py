@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli.model_and_data import check_folder, flag, processes_for
+from arcal.cli.model_and_data import check_file, check_folder, flag, processes_for
 from arcal.cli.output import say, show
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable
@@ -44,8 +44,9 @@ class Evaluate:
     cache_limit: Annotated[float | None, flag("GIB")] = None
     """Size limit of --cache: the sets used longest ago are deleted for new ones."""
     ood: Annotated[tuple[str, ...], flag("DATA ...")] = ()
-    """Other data sets, written as for `arcal train --data` or `arcal audit`; their test sets are
-    out of distribution. Images of another size are resized, and the output says so."""
+    """Other data sets, written as for `arcal train --data` or `arcal audit`, or folders of images
+    alone; their test sets are out of distribution. Images of another size are resized, and the
+    output says so."""
     posthoc: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Post-hoc methods, fitted on each run's own validation images; each adds a row for every
     method: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts or spline; or
@@ -128,7 +129,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     from arcal.console import bar
     from arcal.data import load_test
     from arcal.data.corrupted import CorruptedImages
-    from arcal.data.overlap import sentence_for
+    from arcal.data.overlap import sentence_for, shared_images
     from arcal.evaluation import evaluate, write_table
     from arcal.evaluation.grouping import same_data
     from arcal.robustness import check_order
@@ -160,11 +161,16 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     for other in others:
         if other.fingerprint() == data.test.fingerprint():
             say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
-    if table.is_dir():
-        raise ArcalError(f"--table {table} is a folder: name a file in it")
+        elif both := shared_images(other, data.test):
+            say(
+                f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
+                "the runs as well, which cannot be told from themselves"
+            )
+    check_file(table, "--table")
     check_replaceable(table)
     check_folder(table.parent, name=f"--table {table}: the folder")
     check_folder(command.cache, name="--cache")
+    refused: list[str] = []
     with compute.limited(), bar("evaluating", "sets") as progress:
         subjects = evaluate(
             folders,
@@ -181,12 +187,18 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
             compute=compute,
             half_precision=command.half_precision,
             progress=progress,
+            refused=refused.append,
         )
+    for line in refused:
+        say(f"arcal: left out: {line}")
     about: dict[str, Any] = {"data": data.name, "order": command.order}
     about["official"] = command.official is not None
     if left:
         about["left_out"] = [folder.name for folder in left]
+    if refused:
+        about["not_fitted"] = refused
     write_table(table, subjects, **about)
     for other in subjects[0].ood:
         say(f"{other.name}: {other.images} images{', ' * bool(other.how)}{other.how}")
-    return data, subjects, [f"Left out, not fully trained: {folder.name}." for folder in left]
+    notes = [f"Left out, not fully trained: {folder.name}." for folder in left]
+    return data, subjects, [*notes, *(f"Left out: {line}." for line in refused)]

@@ -279,6 +279,16 @@ def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
         say(f"arcal: {job.name}: {line}")
 
 
+def check_file(path: Path, name: str) -> None:
+    """Refuse a folder, or a name that says that the file has another format than Parquet."""
+    if path.is_dir():
+        raise ArcalError(f"{name} {path} is a folder: name a file in it")
+    if path.suffix.lower() in (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npz", ".xlsx"):
+        raise ArcalError(
+            f"{name} {path}: it is written as Parquet: name it {path.with_suffix('.parquet').name}"
+        )
+
+
 def check_folder(out: Path | None, files: Sequence[str] = (), name: str = "--out") -> None:
     """Refuse a folder that cannot be written, or files there that arcal did not write.
 

@@ -14,6 +14,7 @@ from arcal.cli.model_and_data import (
     ModelFlags,
     OnModels,
     SharingFlags,
+    check_file,
     check_folder,
     flag,
     given,
@@ -179,6 +180,7 @@ class Score(OnModels):
         order = self.ranking.order
         check_order(order)
         out = self.output.out or Path("scores.parquet")
+        check_file(out, "--out")
         check_folder(out.parent, name="--out")
         compute, (spec, data) = self.sharing.begun(self.machine, "arcal.audits"), self.what
         settings = self.settings(compute, order, attack=attack)

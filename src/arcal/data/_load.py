@@ -145,7 +145,8 @@ def load_test(source: str) -> Part:
     """The whole test part of a data set, or val/ of a folder without test/.
 
     `source` and errors are those of `load`. What has nothing to train on will do as well: a folder
-    of test/CLASS/IMAGE or CLASS/IMAGE, and all that `load_part` reads, without labels too.
+    of test/CLASS/IMAGE or CLASS/IMAGE, and all that `load_part` reads, without labels too; if its
+    images have several sizes, the middle of each is brought to 224 x 224 pixels.
 
     >>> len(load_test("fashion"))
     5000
@@ -156,12 +157,20 @@ def load_test(source: str) -> Part:
             _, _, part, _ = _parts(source)
         except ArcalError as refused:
             try:
-                part = load_part(source, labelled=False)
+                part = _unlabelled(source)
             except ArcalError:
                 raise refused from None
     C, H, W = part.shape
     log.info(f"read {source}: {len(part):,} test images of {C} x {H} x {W}")
     return part
+
+
+def _unlabelled(source: str) -> Part:
+    """Images with or without labels, as they are if they have one size."""
+    try:
+        return load_part(source, labelled=False)
+    except ArcalError:
+        return load_part(source, labelled=False, size=224, channels=3)
 
 
 def _only_images(source: str) -> Folder | None:

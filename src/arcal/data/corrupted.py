@@ -16,7 +16,7 @@ from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError
 from arcal.files import write_whole
-from arcal.transforms.corruptions import corrupt, frost_source
+from arcal.transforms.corruptions import check_shape, corrupt, frost_source
 
 CHUNK = 500
 FORMAT = 1
@@ -58,6 +58,10 @@ class Corrupted:
     """
 
     def __init__(self, part: Part, type: str, intensity: int, source: CorruptedImages) -> None:
+        try:
+            check_shape(*part.shape)
+        except ArcalError as error:
+            raise ArcalError(f"{part.name}: {error}") from None
         self.part, self.type, self.intensity, self.source = part, type, intensity, source
         self.name = f"{part.name} under {type}, intensity {intensity}"
         self.ids, self.labels = part.ids, part.labels

@@ -165,11 +165,16 @@ def image_files(folder: Path) -> list[str]:
     return sorted(names)
 
 
+def has_images(folder: Path) -> bool:
+    """Whether there is an image in the folder itself."""
+    return any(map(is_image_file, _entries(folder)))
+
+
 def has_class_folders(folder: Path, minimum: int = 1) -> bool:
     """Whether at least so many of the subfolders hold an image."""
     classes = 0
     for name in class_folders(folder):
-        classes += any(map(is_image_file, _entries(folder / name)))
+        classes += has_images(folder / name)
         if classes >= minimum:
             return True
     return False

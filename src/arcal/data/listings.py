@@ -17,7 +17,8 @@ from arcal.data.columns import (
     label_column,
     read_labels,
 )
-from arcal.data.folder import list_images
+from arcal.data.encoded import Files
+from arcal.data.folder import has_class_folders, image_files, list_images
 from arcal.data.labels import encode_labels
 from arcal.data.npz import read_npz
 from arcal.data.on_demand import OnDemand
@@ -60,6 +61,15 @@ def list_part(
 
 def _folder(root: Path, name: str, names: Names) -> OnDemand:
     _refuse(root, names, "a folder of images has no columns")
+    if not has_class_folders(root):
+        if names.labelled:
+            raise ArcalError(
+                f"{root} holds images and no folders of classes, so they have no labels: give "
+                "CLASS/IMAGE"
+            )
+        alone = Files(root, image_files(root))
+        rows, zeros = torch.arange(len(alone)), torch.zeros(len(alone), dtype=torch.int64)
+        return OnDemand(name, rows, zeros, (UNLABELLED,), alone, rows, UNSEEN, how="")
     files, labels, others = list_images(root)
     numbers, classes = encode_labels(
         pa.chunked_array([pa.array(labels).dictionary_encode()]),

@@ -1,5 +1,6 @@
 """Arrays of images and labels in a file of NumPy, `.npz`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from arcal.data.labels import encode_labels
 from arcal.data.part import InMemory
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
+from arcal.printable import first_few
 
 IMAGES = ("images", "image", "x")
 LABELS = ("labels", "label", "y")
+IDS = ("ids", "id")
 PARTS = {"test": "test", "val": "validation", "valid": "validation", "train": "train"}
 
 
@@ -40,11 +43,9 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     classes. Arrays that are missing, have another type or do not fit together raise `ArcalError`.
     """
     keys = _keys(file)
-    words = [word for word, name in PARTS.items() if name == part] if part else []
 
     def there(candidates: tuple[str, ...], given: str | None) -> str | None:
-        spelt = [name for word in words for name in _spelt(candidates, word)]
-        return _first(keys, (given,)) if given else _first(keys, (*spelt, *candidates))
+        return _first(keys, (given,)) if given else _there(keys, part, candidates)
 
     def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
         name = there(candidates, given)
@@ -63,7 +64,7 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             pixels = arrays[image]
             labels = arrays[label] if known else np.zeros(len(pixels), np.int64)
-            ids = None if (name := there(("ids", "id"), None)) is None else arrays[name]
+            ids = None if (name := there(IDS, None)) is None else arrays[name]
             classes = arrays["classes"] if "classes" in keys else np.array([], str)
             weights = None if weight is None else arrays[weight]
             for array in (pixels, labels, ids, classes, weights):
@@ -101,6 +102,31 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
         counts = as_weights(column, str(weight), rows.where)
     ids = torch.from_numpy(ids.reshape(N).astype(np.int64))
     return InMemory(title, ids, numbers, known, torch.from_numpy(pixels), counts)
+
+
+def npz_columns(
+    file: Path, part: str, names: Sequence[str], image: str | None = None
+) -> tuple[torch.Tensor, dict[str, pa.ChunkedArray]]:
+    """The ids int64 `(N,)` of a part, and arrays `(N,)` by name, or as `test_NAME` and the like.
+
+    The part was read by `read_npz`, its images by the name `image`.
+    """
+    keys = _keys(file)
+    values: dict[str, pa.ChunkedArray] = {}
+    with np.load(file, allow_pickle=False) as arrays:
+        N = len(arrays[image or _there(keys, part, IMAGES)])
+        ids = _there(keys, part, IDS)
+        numbers = np.arange(N) if ids is None else arrays[ids]
+        for name in names:
+            if (key := _there(keys, part, (name,))) is None:
+                raise ArcalError(f"{file} has no array {name}: its arrays are {first_few(keys)}")
+            if arrays[key].shape not in ((N,), (N, 1)):
+                raise ArcalError(
+                    f"{file}: {key} has the shape {arrays[key].shape} but there are {N} images: "
+                    "give one each"
+                )
+            values[name] = _column(arrays[key].reshape(N), f"{file}: {key}")
+    return torch.from_numpy(numbers.reshape(N).astype(np.int64)), values
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:
@@ -158,6 +184,12 @@ def _spelt(names: tuple[str, ...], word: str) -> tuple[str, ...]:
     return tuple(spelt for name in names for spelt in (f"{word}_{name}", f"{name}_{word}"))
 
 
+def _there(keys: list[str], part: str, names: tuple[str, ...]) -> str | None:
+    """The first of these names that is there, and before all of them those that name the part."""
+    words = [word for word, name in PARTS.items() if name == part] if part else []
+    return _first(keys, (*(spelt for word in words for spelt in _spelt(names, word)), *names))
+
+
 def _first(keys: list[str], names: tuple[str | None, ...]) -> str | None:
     return next((name for name in names if name in keys), None)
 
@@ -166,6 +198,4 @@ def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
     try:
         return pa.chunked_array([pa.array(labels)])
     except (pa.ArrowException, TypeError) as error:
-        raise ArcalError(
-            f"{where} is of type {labels.dtype}: labels are numbers or names of classes"
-        ) from error
+        raise ArcalError(f"{where} is of type {labels.dtype}: give numbers or text") from error

@@ -9,7 +9,7 @@ from typing import Literal
 
 from arcal.data.archives import find_archive
 from arcal.data.arrow_folder import is_saved, saved_parts
-from arcal.data.folder import has_class_folders
+from arcal.data.folder import has_class_folders, has_images
 from arcal.data.npz import parts_in
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError
@@ -51,7 +51,7 @@ class Source:
 
     The names are "test", "validation" and "train", or what `datasets` calls a split; a part that
     nothing names is "". In the format "folder" a part is the one folder that holds the class
-    folders, in the format "cifar" it is the folder that holds the archive.
+    folders, or images alone; in the format "cifar" it is the folder that holds the archive.
     """
 
     path: Path
@@ -177,6 +177,8 @@ def _special_folder(path: Path) -> Source | None:
         return Source(path, name, "folder", {part: (folder,) for part, folder in named})
     tables = any(part_files(path, format) for format in SUFFIXES)
     if has_class_folders(path, minimum=2 if tables else 1):  # one beside a table is its images
+        return Source(path, name, "folder", {"": (path,)})
+    if not tables and has_images(path):  # which have no labels
         return Source(path, name, "folder", {"": (path,)})
     return None
 

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
+from torch import Tensor
 
 from arcal.data.columns import Names
 from arcal.data.encoded import Encoded
 from arcal.data.folder import SUFFIXES
 from arcal.errors import ArcalError
 from arcal.files import parse_json
+from arcal.printable import first_few
 
 CLASS, RECORD = "cls", "json"
 RECORD_LABELS = ("label", "labels", "cls", "class", "target")
@@ -73,6 +76,26 @@ def read_shards(
         raise ArcalError(f"{files[0]} has no images: give a part with data")
     counts = _column(weights, weight, files) if weight else None
     return Members(files, places, keys), _column(labels, label or "label", files), counts
+
+
+def json_fields(
+    files: tuple[Path, ...], names: Sequence[str]
+) -> tuple[Tensor, dict[str, pa.ChunkedArray]]:
+    """The ids int64 `(N,)` of the samples, as `read_shards` orders them, and fields of their JSON.
+
+    A sample may lack one, which is then null; a field that all lack raises `ArcalError`.
+    """
+    records = [
+        _record(file, key, sample) for file in files for key, sample in samples(file, {RECORD})
+    ]
+    values = {name: [fields.get(name) for fields in records] for name in names}
+    for name, column in values.items():
+        if all(value is None for value in column):
+            there = first_few(sorted({field for fields in records for field in fields}))
+            only = f"only {there}" if there else "as there is no NAME.json"
+            raise ArcalError(f"{files[0]}: no sample has a field {name} in its JSON, {only}")
+    columns = {name: _column(column, name, files) for name, column in values.items()}
+    return torch.arange(len(records)), columns
 
 
 def _place(file: Path, key: str, sample: dict[str, Any], image: str | None) -> tuple[int, int]:

@@ -38,6 +38,7 @@ def evaluate(
     compute: Compute | None = None,
     half_precision: bool = False,
     progress: Callable[[int, int], object] = lambda done, total: None,
+    refused: Callable[[str], object] | None = None,
 ) -> list[Subject]:
     """Evaluate runs on the clean test set, on `sets` and on parts of other data, `ood`.
 
@@ -49,7 +50,9 @@ def evaluate(
     Each name of `posthoc`, a key of `EVALUATED`, adds to every method the same runs calibrated
     after training, a subject of its own: each run by its own calibrator, fitted once on its clean
     validation predictions and applied to every set. With a mapping from names, that is added to the
-    methods of these runs only.
+    methods of these runs only. Where one cannot be fitted to a run, such as a temperature to one
+    that has learnt nothing, `refused` is told so, and its method has no such subject; without
+    `refused`, that raises `ArcalError`.
 
     Two things make a large evaluation cheaper: `shifted`, fewer test images that the corrupted sets
     are made of; and `scored`, the runs whose test images are scored. None is all. The workers of
@@ -84,6 +87,7 @@ def evaluate(
 
     check_done(folders)
     groups = group_runs(folders)
+    work.check()
     for some in (to_score, *to_calibrate.values()):
         _check_whole(groups, some)
     to_fit = set().union(*to_calibrate.values())
@@ -103,7 +107,7 @@ def evaluate(
                 row.robustness.append(work.score(folder))
             counter.more(1)
         posthoc = [name for name, of in to_calibrate.items() if paths <= of]
-        row.calibrate(posthoc, work.data.validation)
+        row.calibrate(posthoc, work.data.validation, refused)
         counter.more(len(row.predictors) * bool(posthoc))
         rows.append(row)
 

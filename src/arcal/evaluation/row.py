@@ -1,6 +1,6 @@
 """The runs of one method with their models, and the subjects that they become, set by set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from arcal.auditing import (
 )
 from arcal.calibration.posthoc import Calibrator
 from arcal.data import Part
+from arcal.errors import ArcalError
 from arcal.evaluation.figures import Basis, basis_of, read_figures, write_figures
 from arcal.evaluation.grouping import Group
 from arcal.evaluation.predictor import Predictor
@@ -59,18 +60,32 @@ class Row:
     evaluated: list[Evaluated] = field(default_factory=lambda: [Evaluated()])
     fitted_on: list[str | None] = field(default_factory=list)
 
-    def calibrate(self, names: Sequence[str], validation: Part) -> None:
-        """Fit the post-hoc methods of these names on the validation images, each run its own."""
+    def calibrate(
+        self,
+        names: Sequence[str],
+        validation: Part,
+        refused: Callable[[str], object] | None = None,
+    ) -> None:
+        """Fit the post-hoc methods of these names on the validation images, each run its own.
+
+        One that cannot be fitted is left out, and `refused` is told why; without it, that raises.
+        """
         if not names:
             return
         runs = self._predict(validation, VALIDATION)
         self.fitted_on = [one.digest(validation, VALIDATION) for one in self.predictors]
         for name in names:
-            calibrators = [
-                fit_posthoc(name, predictions, folder.path.name)
-                for predictions, folder in zip(runs, self.group.folders, strict=True)
-            ]
-            self.evaluated.append(Evaluated(name, calibrators))
+            try:
+                calibrators = [
+                    fit_posthoc(name, predictions, folder.path.name)
+                    for predictions, folder in zip(runs, self.group.folders, strict=True)
+                ]
+            except ArcalError as error:
+                if refused is None:
+                    raise
+                refused(str(error))
+            else:
+                self.evaluated.append(Evaluated(name, calibrators))
 
     def measure(self, where: EvaluationSet, part: Part, name: str) -> None:
         """Measure all subjects on one set, or read the figures kept; only clean predictions stay.

@@ -1,7 +1,9 @@
 """What every run is evaluated on: its test images' scores, and predictions on every set."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from arcal.auditing import CLEAN, EvaluationSet
 from arcal.compute import Compute
@@ -78,6 +80,10 @@ class Workload:
         for other in self.ood:
             part = Resized(other, self.data.shape)  # by its content as well: names are shared
             yield part, f"ood-{other.name.replace('/', '-')}-{part.fingerprint()[:8]}"
+
+    def check(self) -> None:
+        """Open every set once, before anything runs: one that cannot be raises `ArcalError`."""
+        deque(chain(self.parts(), self.others()), maxlen=0)
 
     def sent(self) -> "Workload":
         """The same for other processes, without the training images that they do not read."""

@@ -27,6 +27,9 @@ DIGEST = "arcal digest"
 ROWS = 1_000_000
 """Rows of a row group: 37 MB, which is what is in memory at a time where shards are merged."""
 
+UNSAID = {"norm": "l2"}
+"""Settings that are not written where they are as usual."""
+
 _NUMBERS = ("id", "robustness", "predicted", "label", "passes")
 
 
@@ -208,6 +211,14 @@ def _changes(actual: Any, expected: Any, name: str = "") -> Iterator[str]:
     """The differences of two fingerprints as phrases: `attack iterations is 500, not 100`."""
     if isinstance(actual, dict) and isinstance(expected, dict):
         for key in expected | actual:
-            yield from _changes(actual.get(key), expected.get(key), f"{name} {key}".strip())
+            was, is_now = (of.get(key, UNSAID.get(key)) for of in (actual, expected))
+            yield from _changes(was, is_now, f"{name} {key}".strip())
     elif actual != expected:
-        yield f"{name} is {actual}, not {expected}"
+        yield f"{name} is {_said(actual)}, not {_said(expected)}"
+
+
+def _said(value: Any) -> Any:
+    """A value of a fingerprint in a word."""
+    if isinstance(value, dict):
+        return value.get("kind", value)
+    return "none" if value is None else value

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from arcal.auditing import TARGETS, Audited, Estimate, EvaluationSet, Group, Grouping
+from arcal.auditing import LEAST, TARGETS, Audited, Estimate, EvaluationSet, Group, Grouping
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
@@ -65,6 +65,7 @@ def figures(model: Audited) -> dict[str, float]:
 def figure_names(
     classes: Sequence[str],
     *,
+    inputs: int = 0,
     levels: int = 0,
     distances: bool = False,
     panel: Sequence[EvaluationSet] = (),
@@ -74,17 +75,27 @@ def figure_names(
     """The names of all figures that there can be of an audit that has not run yet.
 
     `levels` is 0 where nothing is ranked, and `distances` says whether there is an attack. Groups
-    of few inputs have no `ece`, and where all classes are few there is no `worst_class`.
+    of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
+    ranked, and of `groupings`. Where all classes are few there is no `worst_class`.
 
     >>> "least_robust.gap" in figure_names(("cat", "dog"))
     False
     """
-    groups = [f"level_{r}" for r in range(1, levels + 1)] + _class_groups(classes)
-    groups += ["worst_class", *(("least_robust", "most_robust") if levels else ())]
+    ranked = [f"level_{r}" for r in range(1, levels + 1)]
+    ranked += ["least_robust", "most_robust"] if levels else []
+    groups = [*ranked, *_class_groups(classes), "worst_class"]
     groups += [*_by_groups(groupings), *(["worst_group"] if groupings else [])]
+    few = {*ranked} if levels and 0 < -(-inputs // levels) < LEAST else set()
+    sizes = [n for one in groupings for n in one.number.bincount(minlength=len(one.groups))]
+    few |= {name for name, n in zip(_by_groups(groupings), sizes, strict=True) if n < LEAST}
     sets = ["shift", *map(_set_name, panel)] if panel else []
     estimates = [*OVERALL]
-    estimates += [f"{group}.{figure}" for group in groups for figure in OF_GROUP]
+    estimates += [
+        f"{group}.{figure}"
+        for group in groups
+        for figure in OF_GROUP
+        if figure != "ece" or group not in few
+    ]
     estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
     return {
         *("n", "ece_if_calibrated", "suspects", *map(_coverage, TARGETS)),

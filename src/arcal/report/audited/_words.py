@@ -73,6 +73,8 @@ def doubts(model: Audited) -> list[str]:
     lines = [] if line is None else [line]
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
+    if math.isinf(model.overall.nll.value):
+        lines.append(_impossible(model))
     labels = model.predictions.labels.unique()
     if len(labels) == 1 and len(model) > 1:
         lines.append(
@@ -82,6 +84,7 @@ def doubts(model: Audited) -> list[str]:
         "Labels": "the labels are {}",
         "Left out": "left out: {}",
         "Overlap": "{}",
+        "Other data": "{}",
         "Training images": "{}",
         "Probabilities": "{}",
     }
@@ -109,6 +112,19 @@ def _unbounded(model: Audited) -> str | None:
         f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
         "their distance is infinite, and levels among them are cut by ids alone; is the model "
         "constant there, or does it round what it computes?"
+    )
+
+
+def _impossible(model: Audited) -> str:
+    """What is said of labels whose probability is exactly 0, as that of a masked class is."""
+    said = model.predictions
+    log_p = said.log_probabilities.gather(1, said.labels[:, None])[:, 0]
+    impossible = log_p.isneginf().nonzero()[:, 0]
+    n, first = len(impossible), int(impossible[0])
+    return (
+        f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} of id "
+        f"{int(said.ids[first])}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
+        "log-loss is infinite: leave such inputs out, or do not mask their class"
     )
 
 
@@ -324,6 +340,8 @@ def _points(value: float) -> str:
 
 def number(of: Estimate, sign: str = "") -> str:
     """A figure with its interval, and with its `sign` where that is "+"."""
+    if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
+        return "unknown" if math.isnan(of.value) else "infinite"
     return f"{of.value:{sign}.4f} [{of.low:{sign}.4f}, {of.high:{sign}.4f}]"
 
 

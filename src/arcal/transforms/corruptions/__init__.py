@@ -11,7 +11,7 @@ the rest of the batch. Each type is one function `(x, c, draws)` that returns im
     _corrupt    `corrupt`, which calls them: checks, chunks, clipping
 """
 
-from arcal.transforms.corruptions._corrupt import SMALLEST, corrupt
+from arcal.transforms.corruptions._corrupt import SMALLEST, check_shape, corrupt
 from arcal.transforms.corruptions.constants import (
     CIFAR100_C_PAPER,
     CORRUPTIONS,
@@ -26,6 +26,7 @@ __all__ = [
     "EXTRA",
     "IMAGENET_C",
     "SMALLEST",
+    "check_shape",
     "corrupt",
     "frost_source",
 ]

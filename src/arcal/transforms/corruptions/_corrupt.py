@@ -100,18 +100,28 @@ def corrupt(
     return corrupted
 
 
+def check_shape(C: int, H: int, W: int) -> None:
+    """Refuse images that cannot be corrupted, by their shape.
+
+    >>> check_shape(3, 28, 28)
+    """
+    if C not in (1, 3):
+        raise ArcalError(f"images have {C} channels: give grey or RGB images to corrupt")
+    if min(H, W) < SMALLEST:
+        raise ArcalError(
+            f"images of {H} x {W} pixels are too small: give images of at least {SMALLEST} x "
+            f"{SMALLEST} pixels to corrupt"
+        )
+
+
 def _check(images: Tensor, ids: Tensor) -> None:
     """Raise unless this is a batch of images in [0, 1] with one id each."""
     shape = tuple(images.shape)
-    if images.ndim != 4 or shape[1] not in (1, 3):
+    if images.ndim != 4:
         raise ArcalError(f"images have shape {shape}: give grey or RGB images (B, C, H, W)")
     if images.dtype != torch.uint8 and not images.is_floating_point():
         raise ArcalError(f"images are {images.dtype}: give uint8 or float images")
-    if min(shape[2:]) < SMALLEST:
-        raise ArcalError(
-            f"images of {shape[2]} x {shape[3]} pixels are too small: "
-            f"give images of at least {SMALLEST} x {SMALLEST} pixels"
-        )
+    check_shape(*shape[1:])
     if images.is_floating_point() and not ((images >= 0) & (images <= 1)).all():
         raise ArcalError("float images have values outside [0, 1] or nan: scale them to [0, 1]")
     if ids.shape != images.shape[:1]:
