@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from arcal.arrays import row_blocks
 from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_draws
 from arcal.auditing._halves import folds_of
-from arcal.auditing._posthoc import fit_posthoc
+from arcal.auditing._posthoc import calibrated_blocks, fit_posthoc
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import (
     Bootstrap,
+    Scores,
     ece_by_chance,
-    resampled,
+    resampled_scores,
+    scores_of,
     stored_counts,
     usual_resamples,
 )
@@ -135,24 +138,26 @@ model stays as it is; give more inputs, some of them misclassified'
     everything = torch.zeros(N, dtype=torch.int64)
     chances: dict[str, float] = {}
 
-    def drawn(name: str, log_p: Tensor) -> dict[str, Bootstrap]:
-        by_chance = ece_by_chance(log_p.exp().amax(1), everything, 1, resamples=resamples)
+    def drawn(name: str, scores: Scores) -> dict[str, Bootstrap]:
+        by_chance = ece_by_chance(scores.confidence, everything, 1, resamples=resamples)
         chances[name] = by_chance.quantile(0.95).item()
-        return resampled(log_p, predictions.labels, draws, smooth=False)
+        return resampled_scores(scores, draws, smooth=False)
 
-    before = drawn("none", predictions.log_probabilities)
+    before = drawn("none", predictions.scores)
+    calibrators: dict[str, Calibrator] = {}
     figures: dict[str, dict[str, Bootstrap]] = {}
     refused: dict[str, str] = {}
     for done, name in enumerate(names):
         progress(done, len(names))
         try:
-            fit_posthoc(name, predictions, "all inputs")
+            calibrators[name] = fit_posthoc(name, predictions, "all inputs")
             log_p = cross_validated(name, predictions, fold)
         except ArcalError as error:
             line = str(error).removeprefix(f"{name} of all inputs: ")
             refused[name] = line.replace(f"{name} of four folds: ", "in four of the five folds, ")
             continue
-        figures[name] = drawn(name, log_p)
+        blocks = (log_p[some] for some in row_blocks(*log_p.shape))
+        figures[name] = drawn(name, scores_of(blocks, predictions.labels))
     progress(len(names), len(names))
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]
@@ -179,7 +184,7 @@ model stays as it is; give more inputs, some of them misclassified'
     if predictions.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
-    calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
+    calibrator = None if picked is None else calibrators[picked]
     uncalibrated = candidate("none", True, before)
     return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
 
@@ -199,7 +204,7 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
     for number in fold.unique().tolist():
         rest, out = predictions.rows(fold != number), predictions.rows(fold == number)
         calibrator = fit_posthoc(name, rest, "four folds")
-        log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
+        log_p[fold == number] = torch.cat(list(calibrated_blocks(calibrator, out)))
     return log_p
 
 

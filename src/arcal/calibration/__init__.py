@@ -28,7 +28,7 @@ from arcal.calibration.ood import (
     fpr_at_95_tpr,
 )
 from arcal.calibration.proper_scores import brier, nll
-from arcal.calibration.resampled import resampled
+from arcal.calibration.resampled import Scores, resampled, resampled_scores, scores_of
 from arcal.calibration.smooth import smooth_ece
 from arcal.calibration.stability import Variance, churn, churn_per_input, variance
 
@@ -39,6 +39,7 @@ __all__ = [
     "EntropyHistogram",
     "Reliability",
     "RobustAccuracy",
+    "Scores",
     "Variance",
     "auroc",
     "average",
@@ -68,7 +69,9 @@ __all__ = [
     "mean_by_level",
     "nll",
     "resampled",
+    "resampled_scores",
     "robust_accuracy",
+    "scores_of",
     "smooth_ece",
     "stored_counts",
     "usual_resamples",

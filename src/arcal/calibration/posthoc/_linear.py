@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.checks import as_classes
 from arcal.calibration.posthoc.calibrator import as_log_probabilities
 from arcal.errors import ArcalError
@@ -75,9 +75,13 @@ def fit_linear(
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
         flat = torch.from_numpy(values).clone().requires_grad_()
         of = unflat(flat)
-        loss = F.cross_entropy(scores(z, of), labels) + penalty(of) / N
-        (slope,) = torch.autograd.grad(loss, flat)
-        return loss.item(), slope.numpy()
+        loss = penalty(of) / N
+        value, (slope,) = loss.item(), torch.autograd.grad(loss, flat, retain_graph=True)
+        for some in row_blocks(N, Z):
+            loss = F.cross_entropy(scores(z[some], of), labels[some], reduction="sum") / N
+            value += loss.item()
+            slope += torch.autograd.grad(loss, flat, retain_graph=True)[0]
+        return value, slope.numpy()
 
     first = torch.cat([start.W.flatten(), start.b]).numpy()
     options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}
