@@ -13,9 +13,9 @@ from arcal.errors import ArcalError, first_line
 TensorLike = Tensor | np.ndarray | Sequence[Any]
 """A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
 
-BLOCK = 2**20
+BLOCK = 2**17
 """Numbers of a large matrix that are worked on at a time: they stay in a processor's cache, and no
-second matrix is ever in memory."""
+second matrix is ever in memory. Larger ones took three times as long, most of it for new memory."""
 
 
 def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) -> Tensor:
@@ -66,8 +66,8 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
 def row_blocks(N: int, width: int) -> Iterator[slice]:
     """Slices of N rows of this width, some `BLOCK` numbers each.
 
-    >>> [(some.start, some.stop) for some in row_blocks(N=3000, width=1000)]
-    [(0, 1048), (1048, 2096), (2096, 3000)]
+    >>> [(some.start, some.stop) for some in row_blocks(N=300, width=1000)]
+    [(0, 131), (131, 262), (262, 300)]
     """
     step = max(1, BLOCK // max(1, width))
     return (slice(first, min(first + step, N)) for first in range(0, N, step))

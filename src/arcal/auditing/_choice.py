@@ -41,6 +41,9 @@ SIMPLEST_FIRST = (
 """Of calibrators that are not told apart, the one to take: it has the least to be wrong about."""
 DIRICHLET_CLASSES = 30
 """Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
+VECTOR_NUMBERS = 2**25
+"""Inputs times classes up to which vector scaling is tried unless it is named: it is fitted six
+times by a hundred passes or more, and never picked, as it changes predictions."""
 
 ALL_RIGHT = (
     "all {} inputs are classified correctly, which does not say how often others are wrong: the "
@@ -129,7 +132,14 @@ model stays as it is; give more inputs, some of them misclassified'
         raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
     if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
         predictions = predictions.rows(predictions.ids.argsort())
-    names = usual_names(predictions.classes) if names is None else list(dict.fromkeys(names))
+    refused: dict[str, str] = {}
+    if names is None:
+        names = usual_names(predictions.classes)
+        if predictions.logits[0].numel() > VECTOR_NUMBERS:
+            names.remove("vector")
+            size = f"{N:,} x {predictions.classes:,}"
+            refused["vector"] = f"it takes long on {size} probabilities; name it to have it tried"
+    names = list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
     resamples = usual_resamples(N) if resamples is None else resamples
@@ -146,7 +156,6 @@ model stays as it is; give more inputs, some of them misclassified'
     before = drawn("none", predictions.scores)
     calibrators: dict[str, Calibrator] = {}
     figures: dict[str, dict[str, Bootstrap]] = {}
-    refused: dict[str, str] = {}
     for done, name in enumerate(names):
         progress(done, len(names))
         try:

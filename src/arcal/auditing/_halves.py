@@ -75,9 +75,9 @@ class Halves:
     `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
     then the rest is empty. `first` bool `(N,)` says which of all inputs are in the half fitted on,
-    None if there are no halves. `recommended` is, of the methods that keep the accuracy and whose change
-    of the log-loss on the inputs shown has its whole interval below 0, the one with the lowest;
-    None if there is none: leave it. Made by `posthoc_on_halves`.
+    None if there are no halves. `recommended` is, of the methods that keep the accuracy and whose
+    change of the log-loss on the inputs shown has its whole interval below 0, the one with the
+    lowest; None if there is none: leave it. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int

@@ -108,7 +108,7 @@ def ece_by_chance(
     error = _GroupedError(confidence, groups, G, weights, bins)
     one = torch.ones(1, dtype=torch.float64)
     right = chance(confidence, resamples, seed)
-    draws = (error(draw - confidence[:, None], one) for draw in right)
+    draws = (error(draw.sub_(confidence[:, None]), one) for draw in right)
     return gathered(draws, resamples, G)
 
 
@@ -129,7 +129,7 @@ class _GroupedError:
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
     def __call__(self, residuals: Tensor, counts: Tensor) -> Tensor:
-        sums = self.joined @ abs(self.cells @ (residuals * counts).numpy())
+        sums = self.joined @ abs(self.cells @ residuals.mul(counts).numpy())
         whole = self.sizes  # which all draws leave as they are
         if whole is None:
             whole = self.whole @ counts.expand(len(residuals), counts.shape[-1]).numpy()

@@ -13,7 +13,7 @@ from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration._ece import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, as_weights
-from arcal.calibration.smooth import fixed_point, grid
+from arcal.calibration.smooth import FixedPoints, grid
 from arcal.errors import ArcalError
 
 BINS = 15
@@ -57,7 +57,7 @@ def scores_of(log_probabilities: Iterable[Tensor], labels: TensorLike) -> Scores
         N += n
     if N == 0:
         raise ArcalError("the figures of no inputs are undefined: pass at least one")
-    if N < len(labels):
+    if len(labels) > N:
         raise ArcalError(f"there are {len(labels)} labels for {N} inputs: pass one per input")
     return Scores(*map(torch.cat, zip(*parts, strict=True)))
 
@@ -114,9 +114,12 @@ def resampled_scores(
     nodes = grid(confidence, residual) if smooth else None
 
     samples: dict[str, list[float]] = {}
+    smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64)
     everything = torch.ones(N, 1)  # all inputs once: the figures
-    for counts in chain([everything], draws):
-        counts = counts.double()
+    for block in chain([everything], draws):
+        if memory.shape != block.shape:
+            memory = torch.empty(block.shape, dtype=torch.float64)
+        counts = memory.copy_(block)
         whole, right, sure, squares, losses, infinite = means @ counts
         figures = {
             "accuracy": right / whole,
@@ -128,10 +131,11 @@ def resampled_scores(
         }
         if nodes is not None:
             with np.errstate(invalid="ignore"):  # a draw of inputs without weight
-                scattered = nodes @ counts.numpy() / whole.numpy()
-            figures["smooth_ece"] = torch.from_numpy(fixed_point(np.asarray(scattered)))
+                smooth_errors.add(np.asarray(nodes @ counts.numpy() / whole.numpy()))
         for name, some in figures.items():  # as numbers: see `gathered`
             samples.setdefault(name, []).extend(some.tolist())
+    if nodes is not None:
+        samples["smooth_ece"] = smooth_errors.values()
     return {
         name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64), 0.95)
         for name, (value, *rest) in samples.items()
