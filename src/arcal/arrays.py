@@ -1,6 +1,6 @@
 """Arrays of other libraries, taken wherever tensors are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
@@ -12,6 +12,10 @@ from arcal.errors import ArcalError, first_line
 
 TensorLike = Tensor | np.ndarray | Sequence[Any]
 """A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
+
+BLOCK = 2**17
+"""Numbers of a large matrix that are worked on at a time: they stay in a processor's cache, and no
+second matrix is ever in memory. Larger ones took three times as long, most of it for new memory."""
 
 
 def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) -> Tensor:
@@ -57,6 +61,16 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
     with catch_warnings():  # what is shared is read, and not written to
         filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(np.ascontiguousarray(native).reshape(native.shape))
+
+
+def row_blocks(N: int, width: int) -> Iterator[slice]:
+    """Slices of N rows of this width, some `BLOCK` numbers each.
+
+    >>> [(some.start, some.stop) for some in row_blocks(N=300, width=1000)]
+    [(0, 131), (131, 262), (262, 300)]
+    """
+    step = max(1, BLOCK // max(1, width))
+    return (slice(first, min(first + step, N)) for first in range(0, N, step))
 
 
 def bytes_of(tensor: Tensor) -> memoryview:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from numbers import Integral
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -291,9 +292,8 @@ def random_order(ids: Tensor, seed: int) -> Tensor:
     >>> random_order(torch.tensor([8]), seed=0)
     tensor([0.7663], dtype=torch.float64)
     """
-    digests = [sha256(f"{seed}/{int(i)}".encode()).digest() for i in ids.tolist()]
-    draws = [int.from_bytes(digest[:8]) / 2**64 for digest in digests]
-    return torch.tensor(draws, dtype=torch.float64)
+    digests = b"".join([sha256(b"%d/%d" % (seed, i)).digest()[:8] for i in ids.tolist()])
+    return torch.from_numpy(np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2**64)
 
 
 def check_order(order: str) -> None:

@@ -49,7 +49,13 @@ from arcal.auditing._measures import (
 from arcal.auditing._ood import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import Overall, overall
 from arcal.auditing._per_input import per_input
-from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc, without_zeros
+from arcal.auditing._posthoc import (
+    calibrated,
+    calibrated_blocks,
+    calibrated_subject,
+    fit_posthoc,
+    without_zeros,
+)
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
     accuracy_interval,
@@ -129,6 +135,7 @@ __all__ = [
     "by_intensity",
     "by_level",
     "calibrated",
+    "calibrated_blocks",
     "calibrated_subject",
     "check_model",
     "choose_calibrator",

@@ -11,7 +11,7 @@ from torch import Tensor
 from arcal.auditing._acting import Acting, acting
 from arcal.auditing._grouping import Grouping
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
-from arcal.auditing._halves import Halves, halves, posthoc_on_halves
+from arcal.auditing._halves import Halves, posthoc_on_halves
 from arcal.auditing._ood import OutOfDistribution
 from arcal.auditing._overall import Overall, overall
 from arcal.auditing._per_input import per_input
@@ -175,9 +175,8 @@ class Audited:
     @cached_property
     def fitted_on(self) -> Tensor:
         """Whether calibrators are fitted on each input, bool `(N,)`: on the first of two halves."""
-        if self.validation is not None or not self.calibrators or self.posthoc.too_small:
-            return torch.zeros(len(self), dtype=torch.bool)
-        return halves(self.predictions.ids, self.predictions.labels)
+        first = self.posthoc.first
+        return torch.zeros(len(self), dtype=torch.bool) if first is None else first
 
     @cached_property
     def inputs(self) -> Mapping[str, NDArray]:

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from arcal.arrays import row_blocks
 from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_draws
 from arcal.auditing._halves import folds_of
-from arcal.auditing._posthoc import fit_posthoc
+from arcal.auditing._posthoc import calibrated_blocks, fit_posthoc
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import (
     Bootstrap,
+    Scores,
     ece_by_chance,
-    resampled,
+    resampled_scores,
+    scores_of,
     stored_counts,
     usual_resamples,
 )
@@ -38,6 +41,9 @@ SIMPLEST_FIRST = (
 """Of calibrators that are not told apart, the one to take: it has the least to be wrong about."""
 DIRICHLET_CLASSES = 30
 """Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
+VECTOR_NUMBERS = 2**25
+"""Inputs times classes up to which vector scaling is tried unless it is named: it is fitted six
+times by a hundred passes or more, and never picked, as it changes predictions."""
 
 ALL_RIGHT = (
     "all {} inputs are classified correctly, which does not say how often others are wrong: the "
@@ -126,7 +132,14 @@ model stays as it is; give more inputs, some of them misclassified'
         raise ArcalError(f"{N} inputs are too few to choose a calibrator by: give {FEWEST} or more")
     if (predictions.ids.diff() < 0).any():  # the same figures in any order of the rows
         predictions = predictions.rows(predictions.ids.argsort())
-    names = usual_names(predictions.classes) if names is None else list(dict.fromkeys(names))
+    refused: dict[str, str] = {}
+    if names is None:
+        names = usual_names(predictions.classes)
+        if predictions.logits[0].numel() > VECTOR_NUMBERS:
+            names.remove("vector")
+            size = f"{N:,} x {predictions.classes:,}"
+            refused["vector"] = f"it takes long on {size} probabilities; name it to have it tried"
+    names = list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
     resamples = usual_resamples(N) if resamples is None else resamples
@@ -135,24 +148,25 @@ model stays as it is; give more inputs, some of them misclassified'
     everything = torch.zeros(N, dtype=torch.int64)
     chances: dict[str, float] = {}
 
-    def drawn(name: str, log_p: Tensor) -> dict[str, Bootstrap]:
-        by_chance = ece_by_chance(log_p.exp().amax(1), everything, 1, resamples=resamples)
+    def drawn(name: str, scores: Scores) -> dict[str, Bootstrap]:
+        by_chance = ece_by_chance(scores.confidence, everything, 1, resamples=resamples)
         chances[name] = by_chance.quantile(0.95).item()
-        return resampled(log_p, predictions.labels, draws, smooth=False)
+        return resampled_scores(scores, draws, smooth=False)
 
-    before = drawn("none", predictions.log_probabilities)
+    before = drawn("none", predictions.scores)
+    calibrators: dict[str, Calibrator] = {}
     figures: dict[str, dict[str, Bootstrap]] = {}
-    refused: dict[str, str] = {}
     for done, name in enumerate(names):
         progress(done, len(names))
         try:
-            fit_posthoc(name, predictions, "all inputs")
+            calibrators[name] = fit_posthoc(name, predictions, "all inputs")
             log_p = cross_validated(name, predictions, fold)
         except ArcalError as error:
             line = str(error).removeprefix(f"{name} of all inputs: ")
             refused[name] = line.replace(f"{name} of four folds: ", "in four of the five folds, ")
             continue
-        figures[name] = drawn(name, log_p)
+        blocks = (log_p[some] for some in row_blocks(*log_p.shape))
+        figures[name] = drawn(name, scores_of(blocks, predictions.labels))
     progress(len(names), len(names))
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]
@@ -179,7 +193,7 @@ model stays as it is; give more inputs, some of them misclassified'
     if predictions.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
-    calibrator = None if picked is None else fit_posthoc(picked, predictions, "all inputs")
+    calibrator = None if picked is None else calibrators[picked]
     uncalibrated = candidate("none", True, before)
     return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
 
@@ -199,7 +213,7 @@ def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor
     for number in fold.unique().tolist():
         rest, out = predictions.rows(fold != number), predictions.rows(fold == number)
         calibrator = fit_posthoc(name, rest, "four folds")
-        log_p[fold == number] = calibrator(out.log_probabilities, energy=out.energy)
+        log_p[fold == number] = torch.cat(list(calibrated_blocks(calibrator, out)))
     return log_p
 
 

@@ -8,9 +8,18 @@ from torch import Tensor
 
 from arcal.auditing._estimate import Estimate, ece_from, effective_number, estimates
 from arcal.auditing._overall import SMOOTH
-from arcal.auditing._posthoc import calibrated
+from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, ece_by_chance, resampled, stored_counts, usual_resamples
+from arcal.calibration import (
+    Bootstrap,
+    Scores,
+    average,
+    ece_by_chance,
+    resampled_scores,
+    scores_of,
+    stored_counts,
+    usual_resamples,
+)
 from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import POSTHOC, Calibrator
 from arcal.calibration.smooth import smooth_ece_by_chance
@@ -65,9 +74,10 @@ class Halves:
 
     `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
-    then the rest is empty. `recommended` is, of the methods that keep the accuracy and whose change
-    of the log-loss on the inputs shown has its whole interval below 0, the one with the lowest;
-    None if there is none: leave it. Made by `posthoc_on_halves`.
+    then the rest is empty. `first` bool `(N,)` says which of all inputs are in the half fitted on,
+    None if there are no halves. `recommended` is, of the methods that keep the accuracy and whose
+    change of the log-loss on the inputs shown has its whole interval below 0, the one with the
+    lowest; None if there is none: leave it. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int
@@ -75,6 +85,7 @@ class Halves:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     too_small: str | None = None
+    first: Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
     def recommended(self) -> str | None:
@@ -107,9 +118,9 @@ def posthoc_on_halves(
     >>> posthoc_on_halves(other, validation=sure, resamples=200).outcomes["irm"].nll.change.sign
     -1
     """
-    w = as_weights(weights, len(predictions.ids))
+    w, first = as_weights(weights, len(predictions.ids)), None
     if validation is None:
-        first = halves(predictions.ids, predictions.labels)
+        first = _dealt_out(predictions.order, predictions.labels, 2) == 0
         fit, shown, w = predictions.rows(first), predictions.rows(~first), w[~first]
     else:
         fit, shown = validation, predictions
@@ -130,8 +141,8 @@ def posthoc_on_halves(
     draws = stored_counts(shown_on, resamples, seed=0)
     n = round(effective_number(w))
 
-    def drawn(said: Predictions) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
-        some = resampled(said.log_probabilities, said.labels, draws, weights=w)
+    def drawn(said: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
+        some = resampled_scores(said, draws, weights=w)
         everything = torch.zeros(shown_on, dtype=torch.int64)
         by_chance = {
             "ece": ece_by_chance(said.confidence, everything, 1, weights=w, resamples=resamples),
@@ -145,12 +156,13 @@ def posthoc_on_halves(
         }
         return some, {**estimates(some, FIGURES, n), **eces}
 
-    before, said_before = drawn(shown)
+    before, said_before = drawn(shown.scores)
     outcomes, refused = {}, {}
+    log_p = average(fit.logits)
     for name in SHOWN:
         try:
-            calibrator = POSTHOC[name](fit.log_probabilities, fit.labels)
-            better = calibrated(calibrator, shown)
+            calibrator = POSTHOC[name](log_p, fit.labels)
+            better = scores_of(calibrated_blocks(calibrator, shown), shown.labels)
         except ArcalError as error:
             refused[name] = str(error)
             continue
@@ -158,9 +170,9 @@ def posthoc_on_halves(
         change = {figure: after[figure] - before[figure] for figure in FIGURES}
         columns = (said_before, said_after, estimates(change, FIGURES, n, cut=False))
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
-        changed = int((better.predicted != shown.predicted).sum())
+        changed = int((better.predicted != shown.scores.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
-    return Halves(fitted_on, shown_on, outcomes, refused)
+    return Halves(fitted_on, shown_on, outcomes, refused, first=first)
 
 
 def halves(ids: Tensor, labels: Tensor, seed: int = 0) -> Tensor:
@@ -182,8 +194,11 @@ def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
     >>> folds_of(torch.arange(6), torch.tensor([0, 0, 0, 1, 1, 1]), 3).bincount()
     tensor([2, 2, 2])
     """
-    by_hash = random_order(ids, seed).argsort()
+    return _dealt_out(random_order(ids, seed).argsort(), labels, folds)
+
+
+def _dealt_out(by_hash: Tensor, labels: Tensor, folds: int) -> Tensor:
     order = by_hash[labels[by_hash].argsort(stable=True)]
-    fold = torch.empty_like(ids)
-    fold[order] = torch.arange(len(ids)) % folds
+    fold = torch.empty_like(order)
+    fold[order] = torch.arange(len(order)) % folds
     return fold

@@ -20,7 +20,7 @@ from arcal.calibration import (
     drawn_counts,
     ece_by_chance,
     ece_if_calibrated,
-    resampled,
+    resampled_scores,
     usual_resamples,
 )
 from arcal.calibration.checks import as_weights
@@ -77,11 +77,10 @@ def overall(
     >>> overall(predictions, torch.tensor([2.0] * 60 + [1.0] * 40)).accuracy.value
     0.75
     """
-    log_p, labels = predictions.log_probabilities, predictions.labels
-    N = len(labels)
+    N = len(predictions.labels)
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = drawn_counts(N, resamples, seed=0)
-    figures = resampled(log_p, labels, draws, weights=weights)
+    figures = resampled_scores(predictions.scores, draws, weights=weights)
     confidence = predictions.confidence
     draws = drawn_counts(N, resamples, seed=0)
     aurc = bootstrap_aurc(confidence, predictions.correct, draws, weights)

@@ -55,7 +55,7 @@ def per_input(
         "label": predictions.labels,
         "predicted": predictions.predicted,
         "correct": correct,
-        "confidence": predictions.log_probabilities.amax(dim=1).exp(),
+        "confidence": predictions.confidence,
         "label_probability": own.exp(),
         "loss": -own,
         "suspect_rank": (place + 1) * ~correct,

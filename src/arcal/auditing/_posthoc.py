@@ -1,9 +1,10 @@
 """Predictions calibrated after training, and what is done to zeros before something is fitted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R, Subject
@@ -46,6 +47,22 @@ def calibrated(calibrator: Calibrator, predictions: Predictions) -> Predictions:
     """
     log_probabilities = calibrator(predictions.log_probabilities, energy=predictions.energy)
     return Predictions(predictions.ids, predictions.labels, log_probabilities[None])
+
+
+def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Iterator[Tensor]:
+    """The calibrated log-probabilities of some rows after others, float64 `(n, Z)`.
+
+    Of a calibrator that sees one row at a time, as all of `CALIBRATORS` do.
+
+    >>> from arcal.auditing import as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 4, labels=[0, 0, 0, 1])
+    >>> (block,) = calibrated_blocks(fit_posthoc("temperature", sure, "my run"), sure)
+    >>> block.shape
+    torch.Size([4, 2])
+    """
+    energy = predictions.energy
+    for some, log_p in predictions.blocks():
+        yield calibrator(log_p, energy=energy[some])
 
 
 def calibrated_subject(
@@ -98,16 +115,23 @@ def without_zeros(
     >>> mended.log_probabilities[1].exp().round(decimals=4)
     tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
     """
-    log_p = predictions.log_probabilities
-    zero = log_p.isneginf()
-    known = log_p if like is None else like.log_probabilities
-    rounded = zero & ~known.isneginf().all(0)
-    n = int(rounded.sum())
+    if not predictions.logits.numel() or predictions.logits.amin() > -torch.inf:
+        return predictions, None
+    known = predictions if like is None else like
+    masked = torch.ones(predictions.classes, dtype=torch.bool)
+    least = torch.tensor(torch.inf, dtype=torch.float64)
+    for _, log_p in known.blocks():
+        masked &= log_p.isneginf().all(0)
+        least = torch.minimum(least, log_p.where(log_p.isfinite(), torch.inf).min())
+    share, n = (least.exp() / 2).clamp(max=MOST), 0
+    logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64)
+    for some, log_p in predictions.blocks():
+        rounded = log_p.isneginf() & ~masked
+        each = share / rounded.sum(1, keepdim=True).clamp(min=1)
+        logits[0, some] = torch.where(rounded, each.log(), log_p).log_softmax(1)
+        n += int(rounded.sum())
     if not n:
         return predictions, None
-    share = (known[known.isfinite()].min().exp() / 2).clamp(max=MOST)
-    each = share / rounded.sum(1, keepdim=True).clamp(min=1)
-    logits = torch.where(rounded, each.log(), log_p).log_softmax(1)[None]
     mended = Predictions(predictions.ids, predictions.labels, logits)
     line = (
         f"1 probability is 0, as if it were rounded: {share:.2g} is taken"

@@ -1,14 +1,18 @@
 """What a classifier says of the inputs of one set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from arcal.calibration import average
+from arcal.arrays import row_blocks
+from arcal.calibration import Scores, average, scores_of
+from arcal.calibration.ensemble import averaged
 from arcal.errors import ArcalError
+from arcal.logits import refuse_probabilities
+from arcal.robustness import random_order
 
 PROBABILITIES = 1.02e-2
 """How far from 0 the energies of probabilities may be, whose sums are off by 0.01."""
@@ -33,8 +37,37 @@ class Predictions:
 
     @cached_property
     def log_probabilities(self) -> Tensor:
-        """Log of the averaged probabilities, float64 `(N, Z)`."""
+        """Log of the averaged probabilities, float64 `(N, Z)`: twice as large as the logits."""
         return average(self.logits)
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Some of the rows at a time and their log-probabilities, without all in memory."""
+        known: Tensor | None = self.__dict__.get("log_probabilities")
+        if known is None:
+            refuse_probabilities(self.logits)
+        M, N, Z = self.logits.shape
+        for some in row_blocks(N, M * Z):
+            yield some, averaged(self.logits[:, some]) if known is None else known[some]
+
+    @cached_property
+    def _top(self) -> tuple[Tensor, Tensor, Tensor]:
+        predicted = torch.empty(self.logits.shape[1], dtype=torch.int64)
+        confidence, logarithm = torch.empty(2, len(predicted), dtype=torch.float64)
+        for some, log_p in self.blocks():
+            p = log_p.exp()
+            predicted[some], confidence[some] = p.argmax(dim=1), p.amax(dim=1)
+            logarithm[some] = log_p.amax(dim=1)
+        return predicted, confidence, logarithm
+
+    @cached_property
+    def scores(self) -> Scores:
+        """What the figures need of the log-probabilities."""
+        return scores_of((log_p for _, log_p in self.blocks()), self.labels)
+
+    @cached_property
+    def order(self) -> Tensor:
+        """The positions int64 `(N,)` of the inputs in an order drawn by their ids."""
+        return random_order(self.ids, seed=0).argsort()
 
     @cached_property
     def energy(self) -> Tensor:
@@ -42,18 +75,26 @@ class Predictions:
 
         These are recognised by rows that all sum to 1, as nearly as `as_predictions` wants it.
         """
-        energy = -self.logits.double().logsumexp(2).mean(0)
+        M, N, Z = self.logits.shape
+        energy = torch.empty(N, dtype=torch.float64)
+        for some in row_blocks(N, M * Z):
+            energy[some] = -self.logits[:, some].double().logsumexp(2).mean(0)
         return torch.zeros_like(energy) if (energy.abs() < PROBABILITIES).all() else energy
 
     @property
     def predicted(self) -> Tensor:
         """The most probable class, the first of equal ones, int64 `(N,)`."""
-        return self.log_probabilities.exp().argmax(dim=1)
+        return self._top[0]
 
     @property
     def confidence(self) -> Tensor:
         """The probability of that class, float64 `(N,)`."""
-        return self.log_probabilities.exp().amax(dim=1)
+        return self._top[1]
+
+    @property
+    def log_confidence(self) -> Tensor:
+        """Its logarithm, for the digits near 1, float64 `(N,)`."""
+        return self._top[2]
 
     @property
     def correct(self) -> Tensor:

@@ -67,7 +67,7 @@ def as_predictions(
 
 def _rows(values: Any, name: str) -> Tensor:
     """Floats `(N, Z)`, `(M, N, Z)` or, of one column, `(N, 1)`."""
-    rows = as_tensor(values, name)
+    rows = as_tensor(values, name, copied=False)
     if rows.is_complex() or rows.dtype == torch.bool:
         raise ArcalError(f"{name} are {rows.dtype}: give floats")
     if rows.ndim == 1:
@@ -77,14 +77,16 @@ def _rows(values: Any, name: str) -> Tensor:
             f"{name} have shape {tuple(rows.shape)}: give (N, Z), a row for each of at least one "
             "input and a column for each class"
         )
-    return rows if rows.dtype == torch.float64 else rows.float()
+    floats = rows if rows.dtype == torch.float64 else rows.float()
+    given = isinstance(values, Tensor | list | tuple) or floats.data_ptr() != rows.data_ptr()
+    return floats if given else floats.clone()
 
 
 def _from_logits(z: Tensor) -> Tensor:
-    none = (z == -torch.inf).all(dim=-1)
-    _refuse(z.isnan().any(dim=-1), "the logits hold NaN")
-    _refuse((z == torch.inf).any(dim=-1) | none, "the logits are infinite")
-    inside = _in_unit_interval(z).all()
+    low, high = z.aminmax(dim=-1)  # nan if one of them is
+    _refuse(high.isnan(), "the logits hold NaN")
+    _refuse(high.isinf(), "the logits are infinite")
+    inside = low.min() >= 0 and high.max() <= 1
     if z.shape[-1] == 1:
         if inside:
             raise ArcalError(
@@ -98,8 +100,9 @@ def _from_logits(z: Tensor) -> Tensor:
 
 
 def _from_probabilities(p: Tensor) -> Tensor:
-    _refuse(p.isnan().any(dim=-1), "the probabilities hold NaN")
-    outside = ~_in_unit_interval(p, OUTSIDE).all(dim=-1)
+    low, high = p.aminmax(dim=-1)  # nan if one of them is
+    _refuse(high.isnan(), "the probabilities hold NaN")
+    outside = (low < -OUTSIDE) | (high > 1 + OUTSIDE)
     remedy = "name logits `logits`, and divide per cent by 100"
     _refuse(outside, "the probabilities leave [0, 1]", remedy)
     p = p.clamp(0, 1)
@@ -107,11 +110,8 @@ def _from_probabilities(p: Tensor) -> Tensor:
         p = torch.cat([1 - p, p], dim=-1)
     off = (p.sum(dim=-1) - 1).abs() > SUM + OUTSIDE
     _refuse(off, "the probabilities do not sum to 1", "give all classes, or name logits `logits`")
-    return p.log() if p.ndim == 3 else p.log().unsqueeze(0)
-
-
-def _in_unit_interval(values: Tensor, slack: float = 0.0) -> Tensor:
-    return (values >= -slack) & (values <= 1 + slack)
+    p = p.log_()  # of the copy that was clamped
+    return p if p.ndim == 3 else p.unsqueeze(0)
 
 
 def _refuse(wrong: Tensor, what: str, remedy: str = "leave such inputs out, or mend the model"):

@@ -18,7 +18,7 @@ def own_probability(predictions: Predictions) -> Tensor:
     >>> own_probability(as_predictions(probabilities=[[0.75, 0.25]], labels=[1])).exp()
     tensor([0.2500], dtype=torch.float64)
     """
-    return predictions.log_probabilities.gather(1, predictions.labels[:, None])[:, 0]
+    return -predictions.scores.loss
 
 
 def suspects(predictions: Predictions) -> Tensor:
@@ -66,6 +66,5 @@ def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:
     """
     weakest = levels(robustness, predictions.ids, R) == 0
     chosen = weakest & predictions.correct
-    confidence = predictions.log_probabilities.amax(dim=1)
-    order = rank(-confidence, predictions.ids).argsort()
+    order = rank(-predictions.log_confidence, predictions.ids).argsort()
     return order[chosen[order]]

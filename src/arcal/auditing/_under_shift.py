@@ -17,7 +17,7 @@ from arcal.auditing._estimate import (
 )
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._sets import EvaluationSet
-from arcal.calibration import Bootstrap, resampled, stored_counts, usual_resamples
+from arcal.calibration import Bootstrap, resampled_scores, stored_counts, usual_resamples
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 
@@ -84,7 +84,7 @@ def under_shift(
     N = len(clean.ids)
     draws = stored_counts(N, usual_resamples(N) if resamples is None else resamples, seed=0)
     all_sets = [
-        resampled(one.log_probabilities, one.labels, draws, weights=weights, smooth=False)
+        resampled_scores(one.scores, draws, weights=weights, smooth=False)
         for one in chain([clean], shifted.values())
     ]
     first, *rest = all_sets

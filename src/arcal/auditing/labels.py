@@ -12,11 +12,11 @@ UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 """What torch compares with nothing."""
 
 
-def as_tensor(values: Any, name: str) -> Tensor:
+def as_tensor(values: Any, name: str, *, copied: bool = True) -> Tensor:
     """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
-    tensor = arrays.as_tensor(values, name).detach().cpu()
+    tensor = arrays.as_tensor(values, name, copied=copied).detach().cpu()
     return tensor.long() if tensor.dtype in UNSIGNED else tensor
 
 

@@ -148,10 +148,14 @@ class Audit:
 
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
-        out = Path(out)
+        self._save(Path(out))
+        return Path(out)
+
+    def _save(self, out: Path) -> Mapping[str, Any]:
         for name in FILES:
             check_replaceable(out / name)
-        write_json(out / "audit.json", self.as_json())
+        findings = self.as_json()
+        write_json(out / "audit.json", findings)
         tables = [_table(model) for model in self.models]
         if len(tables) > 1:
             tables = [
@@ -163,15 +167,15 @@ class Audit:
         write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
         card = model_card(self.models, self.data)
         write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))
-        return out
+        return findings
 
     def report(self, out: Path | str, *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.
 
         Without `images` no picture of an input is in it.
         """
-        self.save(out)
-        page = payload(self.as_json(), self.models, self._shown() if images else None)
+        findings = self._save(Path(out))
+        page = payload(findings, self.models, self._shown() if images else None)
         self._pages.append(write_explorer(Path(out) / "index.html", page))
         return self._pages[-1]
 

@@ -158,12 +158,13 @@ def calibrate(
     or `Predictions` and no data. Weights of data do not count, which `doubts` says.
 
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
-    calibration only up to 30 classes. One is picked of those that keep every prediction and lower
-    the log-loss beyond chance: the simplest that is not shown to be worse than the best. If there
-    is none, the model stays as it is. `unlabelled` inputs, such as today's, are a tensor, a part or
-    a pair, whose labels are not looked at, or `Predictions`: how often the model is right on them,
-    and how sure it should be, is estimated. `progress` is told how many calibrators of all have
-    been fitted. What cannot be calibrated raises `ArcalError`.
+    calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
+    picked of those that keep every prediction and lower the log-loss beyond chance: the simplest
+    that is not shown to be worse than the best. If there is none, the model stays as it is.
+    `unlabelled` inputs, such as today's, are a tensor, a part or a pair, whose labels are not
+    looked at, or `Predictions`: how often the model is right on them, and how sure it should be, is
+    estimated. `progress` is told how many calibrators of all have been fitted. What cannot be
+    calibrated raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
@@ -14,6 +15,8 @@ from arcal.audits._saved_labels import check_not_of_the_predicted, classes_of_on
 from arcal.data.text_tables import csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
@@ -47,8 +50,7 @@ def columns(
             raise ArcalError(f"there are {of.count(twice)} columns {twice}: leave one of them")
         read += of
         if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
-            rows = table.column(of[0]).to_pylist()
-            entries[kind] = np.array(rows) if len({len(row or ()) for row in rows}) == 1 else rows
+            entries[kind] = _rows(table.column(of[0]))
         elif of:
             entries[kind] = np.column_stack([_numbers(table, name) for name in of])
             titles = [
@@ -116,6 +118,18 @@ def _csv(path: Path, weight: str | None) -> pa.Table:
         if expected and (pointed := with_points(column)) is not column:
             table = table.set_column(i, name, pointed.cast(pa.float64()))
     return table
+
+
+def _rows(column: pa.ChunkedArray) -> Any:
+    """Lists of numbers as an array, if they are all of one length."""
+    chunks = [chunk.flatten() for chunk in column.chunks]
+    lengths = pc.unique(pc.list_value_length(column))
+    whole = not column.null_count and not any(chunk.null_count for chunk in chunks)
+    if len(lengths) == 1 and whole and not pa.types.is_nested(chunks[0].type):
+        numbers = [chunk.to_numpy(zero_copy_only=False) for chunk in chunks]
+        return np.concatenate(numbers).reshape(len(column), -1)
+    rows = column.to_pylist()
+    return np.array(rows) if len({len(row or ()) for row in rows}) == 1 else rows
 
 
 def _two_classes(

@@ -198,10 +198,10 @@ def _saved(
 
 def _scaled(probabilities: Any) -> str | None:
     """What is said of rows whose sum is not 1, which `as_predictions` scales to it."""
-    sums = np.asarray(0 if probabilities is None else probabilities, dtype=np.float64)
-    if sums.ndim < 2 or sums.shape[-1] < 2:
+    rows = np.asarray(0 if probabilities is None else probabilities)
+    if rows.ndim < 2 or rows.shape[-1] < 2:
         return None
-    sums = sums.sum(axis=-1)
+    sums = rows.sum(axis=-1, dtype=np.float64)
     off = int((np.abs(sums - 1) > ROUNDED).sum())
     if not off:
         return None

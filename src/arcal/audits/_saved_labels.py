@@ -23,12 +23,12 @@ def numbered(
     >>> numbered(np.array([2, 0, 1]), ("cat", "dog", "fox"))
     array([2, 0, 1])
     """
+    if classes is None and labels.dtype.kind in "biuf":
+        return labels
     text = as_text(labels)
     if text is None or labels.ndim != 1 or not len(labels):
         return labels
     if classes is None:
-        if labels.dtype.kind in "biuf":
-            return labels
         remedy = (
             "put the class into the name of each column of outputs, such as probability_yes (one "
             "is enough for two classes)"

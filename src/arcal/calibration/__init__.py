@@ -28,7 +28,7 @@ from arcal.calibration.ood import (
     fpr_at_95_tpr,
 )
 from arcal.calibration.proper_scores import brier, nll
-from arcal.calibration.resampled import resampled
+from arcal.calibration.resampled import Scores, resampled, resampled_scores, scores_of
 from arcal.calibration.selective import (
     SelectiveAccuracy,
     Threshold,
@@ -47,6 +47,7 @@ __all__ = [
     "EntropyHistogram",
     "Reliability",
     "RobustAccuracy",
+    "Scores",
     "SelectiveAccuracy",
     "Threshold",
     "Variance",
@@ -81,7 +82,9 @@ __all__ = [
     "mean_by_level",
     "nll",
     "resampled",
+    "resampled_scores",
     "robust_accuracy",
+    "scores_of",
     "selective_accuracy",
     "smooth_ece",
     "stored_counts",

@@ -108,7 +108,7 @@ def ece_by_chance(
     error = _GroupedError(confidence, groups, G, weights, bins)
     one = torch.ones(1, dtype=torch.float64)
     right = chance(confidence, resamples, seed)
-    draws = (error(draw - confidence[:, None], one) for draw in right)
+    draws = (error(draw.sub_(confidence[:, None]), one) for draw in right)
     return gathered(draws, resamples, G)
 
 
@@ -125,13 +125,16 @@ class _GroupedError:
         rows, C = np.arange(N), len(cells)
         self.cells = csr_array((w, (cell, rows)), shape=(C, N))
         self.whole = csr_array((w, (self.groups.numpy(), rows)), shape=(G, N))
-        self.sizes = self.whole.sum(axis=1)[:, None] if weights is None else None
+        self.sizes = self.whole.sum(axis=1)[:, None]
+        self.weighted = weights is not None
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
     def __call__(self, residuals: Tensor, counts: Tensor) -> Tensor:
-        sums = self.joined @ abs(self.cells @ (residuals * counts).numpy())
-        whole = self.sizes  # which all draws leave as they are
-        if whole is None:
-            whole = self.whole @ counts.expand(len(residuals), counts.shape[-1]).numpy()
+        once = len(counts) == 1
+        drawn = residuals if once else residuals * counts
+        sums = self.joined @ abs(self.cells @ drawn.numpy())
+        whole = self.sizes  # which draws leave as they are, unless inputs of other weights come in
+        if self.weighted and not once:
+            whole = self.whole @ counts.numpy()
         with np.errstate(invalid="ignore"):  # an empty group
             return torch.from_numpy((sums / whole).T)

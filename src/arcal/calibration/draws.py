@@ -85,11 +85,15 @@ def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator
     generator = torch.Generator().manual_seed(seed)
     for b in _blocks(N, resamples):
         draw = torch.rand(b, N, dtype=torch.float64, generator=generator)
-        yield _counts(order[first + (draw * size).long()])
+        counts = torch.empty(N, b, dtype=torch.float64)
+        counts[order] = _counts(draw.mul_(size).long().add_(first))
+        yield counts
 
 
 def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
     """Whether each row is right where its confidence is the chance of it: `(N, b)` 0 or 1.
+
+    A block lies where the one before it did, and may be written to.
 
     >>> (right,) = chance(torch.tensor([0.0, 1.0]), resamples=3, seed=0)
     >>> right
@@ -97,9 +101,11 @@ def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
             [1., 1., 1.]], dtype=torch.float64)
     """
     N, generator = len(confidence), torch.Generator().manual_seed(seed)
+    memory = torch.empty(0, dtype=torch.float64)  # to get some more each time takes longest of all
     for b in _blocks(N, resamples):
-        draw = torch.rand(N, b, dtype=torch.float64, generator=generator)
-        yield (draw < confidence[:, None]).double()
+        if memory.shape != (N, b):
+            memory = torch.empty(N, b, dtype=torch.float64)
+        yield memory.uniform_(generator=generator).lt_(confidence[:, None])
 
 
 def _blocks(N: int, resamples: int) -> Iterator[int]:

@@ -2,9 +2,10 @@
 
 import math
 
+import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor
+from arcal.arrays import TensorLike, as_tensor, row_blocks
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
@@ -29,6 +30,20 @@ def average(logits: TensorLike) -> Tensor:
             "stack the logits of the members"
         )
     refuse_probabilities(logits)
+    M, N, Z = logits.shape
+    log_p = torch.empty(N, Z, dtype=torch.float64)
+    for some in row_blocks(N, M * Z):
+        log_p[some] = averaged(logits[:, some])
+    return log_p
+
+
+def averaged(logits: Tensor) -> Tensor:
+    """`average` of some of the rows, of a shape that is known to be right.
+
+    >>> import torch
+    >>> averaged(torch.zeros(1, 1, 2)).exp()
+    tensor([[0.5000, 0.5000]], dtype=torch.float64)
+    """
     log_softmax = logits.detach().cpu().double().log_softmax(-1)
     if log_softmax.isnan().any():
         raise ArcalError("logits hold nan or +inf: look for a member whose training diverged")

@@ -1,6 +1,7 @@
 """All figures of a set of predictions at once, each with its bootstrap samples."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -10,12 +11,55 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
-from arcal.calibration._ece import bin_of, confidence_and_correct
-from arcal.calibration.checks import as_weights
-from arcal.calibration.smooth import fixed_point, grid
+from arcal.calibration._ece import bin_of
+from arcal.calibration.checks import as_classes, as_probabilities, as_weights
+from arcal.calibration.smooth import FixedPoints, grid
 from arcal.errors import ArcalError
 
 BINS = 15
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """All that figures need of N inputs' probabilities, whatever the number of classes.
+
+    `predicted` int64, `correct` bool, and float64 `confidence`, `loss` (the log-loss in nats, inf
+    of a label of probability 0) and `brier` (in [0, 2]), all `(N,)`. Made by `scores_of`.
+    """
+
+    predicted: Tensor
+    correct: Tensor
+    confidence: Tensor
+    loss: Tensor
+    brier: Tensor
+
+
+def scores_of(log_probabilities: Iterable[Tensor], labels: TensorLike) -> Scores:
+    """The scores of N inputs, whose log-probabilities come as blocks of rows `(n, Z)`, in order.
+
+    `labels` are `(N,)`. What `nll` refuses raises `ArcalError`.
+
+    >>> scores_of([torch.tensor([[0.75, 0.25]]).log()], [1]).brier  # 0.75^2 + 0.75^2
+    tensor([1.1250], dtype=torch.float64)
+    """
+    labels, N = as_tensor(labels, "labels"), 0
+    parts: list[tuple[Tensor, ...]] = []
+    for log_p in log_probabilities:
+        p = as_probabilities(log_p.exp())
+        n, Z = p.shape
+        own = as_classes(labels[N : N + n], n, Z)[:, None]
+        predicted = p.argmax(1)
+        confidence = p.gather(1, predicted[:, None])[:, 0]
+        brier = p.square().sum(1) - 2 * p.gather(1, own)[:, 0] + 1
+        parts.append(
+            (predicted, predicted == own[:, 0], confidence, -log_p.gather(1, own)[:, 0], brier)
+        )
+        N += n
+    if N == 0:
+        raise ArcalError("the figures of no inputs are undefined: pass at least one")
+    if len(labels) > N:
+        raise ArcalError(f"there are {len(labels)} labels for {N} inputs: pass one per input")
+    return Scores(*map(torch.cat, zip(*parts, strict=True)))
 
 
 def resampled(
@@ -43,27 +87,39 @@ def resampled(
     (0.15, torch.Size([1000]))
     """
     log_p = as_float64(log_probabilities, "log_probabilities")
-    p = log_p.exp()
-    confidence, correct = confidence_and_correct(p, labels)
-    N = len(confidence)
-    if N == 0:
-        raise ArcalError("the figures of no inputs are undefined: pass at least one")
-    labels = as_tensor(labels, "labels").detach().cpu().long()[:, None]
-    w = as_weights(weights, N)
-    loss = -log_p.gather(1, labels)[:, 0]
-    impossible = loss.isinf()
-    brier = p.square().sum(1) - 2 * p.gather(1, labels)[:, 0] + 1
-    columns = [torch.ones_like(w), correct.double(), confidence, brier]
-    columns += [torch.where(impossible, 0, loss), impossible.double()]
-    means, residual = w * torch.stack(columns), w * (correct.double() - confidence)
+    return resampled_scores(scores_of([log_p], labels), draws, weights=weights, smooth=smooth)
+
+
+def resampled_scores(
+    scores: Scores,
+    draws: Iterable[Tensor],
+    *,
+    weights: TensorLike | None = None,
+    smooth: bool = True,
+) -> dict[str, Bootstrap]:
+    """`resampled` of what the figures need of the probabilities, with the same arguments.
+
+    >>> from arcal.calibration.draws import drawn_counts
+    >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])
+    >>> resampled_scores(scores, drawn_counts(1, resamples=2, seed=0))["confidence"].estimate
+    0.75
+    """
+    confidence, right, N = scores.confidence, scores.correct.double(), len(scores.confidence)
+    w, impossible = as_weights(weights, N), scores.loss.isinf()
+    columns = [torch.ones_like(w), right, confidence, scores.brier]
+    columns += [torch.where(impossible, 0, scores.loss), impossible.double()]
+    means, residual = w * torch.stack(columns), w * (right - confidence)
     cell = bin_of(confidence, BINS).numpy(), np.arange(N)
     bins = csr_array((residual.numpy(), cell), shape=(BINS, N))
     nodes = grid(confidence, residual) if smooth else None
 
     samples: dict[str, list[float]] = {}
+    smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64)
     everything = torch.ones(N, 1)  # all inputs once: the figures
-    for counts in chain([everything], draws):
-        counts = counts.double()
+    for block in chain([everything], draws):
+        if memory.shape != block.shape:
+            memory = torch.empty(block.shape, dtype=torch.float64)
+        counts = memory.copy_(block)
         whole, right, sure, squares, losses, infinite = means @ counts
         figures = {
             "accuracy": right / whole,
@@ -75,10 +131,11 @@ def resampled(
         }
         if nodes is not None:
             with np.errstate(invalid="ignore"):  # a draw of inputs without weight
-                scattered = nodes @ counts.numpy() / whole.numpy()
-            figures["smooth_ece"] = torch.from_numpy(fixed_point(np.asarray(scattered)))
+                smooth_errors.add(np.asarray(nodes @ counts.numpy() / whole.numpy()))
         for name, some in figures.items():  # as numbers: see `gathered`
             samples.setdefault(name, []).extend(some.tolist())
+    if nodes is not None:
+        samples["smooth_ece"] = smooth_errors.values()
     return {
         name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64), 0.95)
         for name, (value, *rest) in samples.items()

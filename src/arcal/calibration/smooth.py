@@ -11,12 +11,14 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_confidence, as_correct, as_weights
-from arcal.calibration.draws import chance, gathered
+from arcal.calibration.draws import chance
 from arcal.errors import ArcalError
 
 CELLS = 4096
 """Cells of the grid on [0, 1]: confidences are divided between the two nodes beside them."""
 
+TOGETHER = 64
+"""Columns whose fixed points are found together."""
 TOLERANCE = 1e-8
 NOTHING = 1e-12
 STEPS = 60
@@ -72,9 +74,10 @@ def smooth_ece_by_chance(
     confidence = as_confidence(confidence)
     weights = as_weights(weights, len(confidence))
     nodes = grid(confidence, weights / weights.sum())
-    draws = (right - confidence[:, None] for right in chance(confidence, resamples, seed))
-    errors = (torch.from_numpy(fixed_point(np.asarray(nodes @ draw.numpy()))) for draw in draws)
-    return gathered(errors, resamples)
+    errors = FixedPoints()
+    for right in chance(confidence, resamples, seed):
+        errors.add(np.asarray(nodes @ right.sub_(confidence[:, None]).numpy()))
+    return torch.tensor(errors.values(), dtype=torch.float64)
 
 
 def grid(confidence: Tensor, amounts: Tensor) -> csr_array:
@@ -88,6 +91,33 @@ def grid(confidence: Tensor, amounts: Tensor) -> csr_array:
     entries = np.concatenate([(1 - beyond) * amounts.numpy(), beyond * amounts.numpy()])
     where = np.concatenate([left, left + 1]), np.concatenate([rows, rows])
     return csr_array((entries, where), shape=(CELLS + 1, len(position)))
+
+
+class FixedPoints:
+    """The `fixed_point` of columns that come a few at a time: it is found of many together."""
+
+    def __init__(self) -> None:
+        self._waiting, self._n = np.empty((CELLS + 1, TOGETHER)), 0
+        self._values: list[float] = []  # as numbers: see `gathered`
+
+    def add(self, columns: Array) -> None:
+        b = columns.shape[1]
+        if self._n + b > TOGETHER:
+            self._find()
+        if b > TOGETHER:
+            self._values += fixed_point(columns).tolist()
+        else:
+            self._waiting[:, self._n : self._n + b] = columns
+            self._n += b
+
+    def values(self) -> list[float]:
+        self._find()
+        return self._values
+
+    def _find(self) -> None:
+        if self._n:
+            self._values += fixed_point(self._waiting[:, : self._n]).tolist()
+        self._n = 0
 
 
 def fixed_point(residuals: Array) -> Array:

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.checks import as_classes
 from arcal.calibration.posthoc.calibrator import as_log_probabilities
 from arcal.errors import ArcalError
@@ -54,12 +53,14 @@ def fit_linear(
     labels: Tensor,
     start: Parameters,
     scores: Callable[[Tensor, Parameters], Tensor],
+    slopes: Callable[[Tensor, Tensor], Tensor],
     penalty: Callable[[Parameters], Tensor],
 ) -> Parameters:
     """The parameters with the lowest sum over inputs of the NLL, plus the penalty, from `start` on.
 
-    `scores` makes logits `(N, Z)` of log-probabilities `(N, Z)` and is linear in the parameters, so
-    with a convex penalty there is one optimum; L-BFGS finds it. No inputs, and labels `(N,)` of a
+    `scores` makes logits `(n, Z)` of log-probabilities `(n, Z)`, the products with W plus b, so
+    with a convex penalty there is one optimum; L-BFGS finds it. `slopes` makes the gradient in W of
+    that in the logits `(n, Z)` and of the log-probabilities. No inputs, and labels `(N,)` of a
     single class raise `ArcalError`.
     """
     N, Z = log_p.shape
@@ -74,10 +75,22 @@ def fit_linear(
 
     def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
         flat = torch.from_numpy(values).clone().requires_grad_()
-        of = unflat(flat)
-        loss = F.cross_entropy(scores(z, of), labels) + penalty(of) / N
+        loss = penalty(unflat(flat))
         (slope,) = torch.autograd.grad(loss, flat)
-        return loss.item(), slope.numpy()
+        of, total = unflat(flat.detach()), loss.detach()
+        in_W, in_b = unflat(slope)
+        for some in row_blocks(N, Z):
+            q, own = scores(z[some], of), labels[some, None]
+            q -= q.amax(1, keepdim=True)
+            right = q.gather(1, own)
+            p = q.exp_()
+            whole = p.sum(1, keepdim=True)
+            total += (whole.log() - right).sum()
+            p /= whole
+            p.scatter_add_(1, own, torch.full_like(right, -1))
+            in_W += slopes(p, z[some])
+            in_b += p.sum(0)
+        return total.item() / N, slope.numpy() / N
 
     first = torch.cat([start.W.flatten(), start.b]).numpy()
     options = {"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7}

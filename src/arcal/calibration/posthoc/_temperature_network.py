@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration.posthoc._scaled import log_loss
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted, with_gradients
 from arcal.calibration.posthoc.temperature import fit_temperature
 from arcal.errors import ArcalError
@@ -137,7 +137,7 @@ def fit_network(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = F.cross_entropy(z / temperatures(features, layers), labels)
+        loss = log_loss(temperatures(features, layers)[:, 0], z, labels).mean()
         loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / len(z)
         loss.backward()
         return loss

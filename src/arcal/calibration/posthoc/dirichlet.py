@@ -88,7 +88,13 @@ def _fit(log_p: Tensor, labels: Tensor, strength: float, start: Parameters) -> P
         odir = (of.W * off).square().sum() / max(Z * (Z - 1), 1) + of.b.square().sum() / Z
         return N * strength * odir
 
-    return fit_linear(log_p, labels, start, lambda z, of: z @ of.W.T + of.b, penalty)
+    def scores(z: Tensor, of: Parameters) -> Tensor:
+        return z @ of.W.T + of.b
+
+    def slopes(in_scores: Tensor, z: Tensor) -> Tensor:
+        return in_scores.T @ z
+
+    return fit_linear(log_p, labels, start, scores, slopes, penalty)
 
 
 def _strength(log_p: Tensor, labels: Tensor) -> float:

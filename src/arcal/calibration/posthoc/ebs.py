@@ -3,11 +3,11 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration.posthoc._scaled import squared_error
 from arcal.calibration.posthoc.calibrator import (
     Calibrator,
     as_energy,
@@ -108,21 +108,20 @@ def fit_ebs(
     spread = torch.stack([group.std(correction=0) for group in groups])
     sd = spread.maximum(0.1 * E.std(correction=0))  # a group of one has a density, too
     right, wrong = densities(E, mean, sd)
-    target = F.one_hot(labels, z.shape[1]).double()
 
     # What is searched for is theta times the densities' heights, which is in temperatures whatever
     # the units of the energies: in theta itself the slope is so small that a search stops at once.
     height = 1 / (sd * math.sqrt(2 * math.pi))
 
-    def squared_error(change: object) -> tuple[float, object]:
+    def objective(change: object) -> tuple[float, object]:
         each = torch.as_tensor(change).requires_grad_()
         scale = (T - each[0] * right / height[0] + each[1] * wrong / height[1]).maximum(LEAST * T)
-        loss = ((z / scale[:, None]).softmax(1) - target).square().sum(1).mean()
+        loss = squared_error(scale, z, labels).mean()
         (slope,) = torch.autograd.grad(loss, each)
         return loss.item(), slope.numpy()
 
     best = minimize(
-        squared_error,
+        objective,
         torch.zeros(2).double().numpy(),
         jac=True,
         bounds=[(0.0, LARGEST)] * 2,

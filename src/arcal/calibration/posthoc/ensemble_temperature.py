@@ -4,10 +4,9 @@ import math
 from itertools import combinations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.checks import ROUNDING
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
@@ -64,9 +63,12 @@ def fit_ensemble_temperature(log_p: TensorLike, labels: TensorLike) -> EnsembleT
     """
     T = fit_temperature(log_p, labels).T
     log_p, labels = as_examples(log_p, labels)
-    parts = _parts(log_p, T).exp().flatten(1)
-    target = F.one_hot(labels, log_p.shape[1]).double().flatten()
-    return EnsembleTemperature(T, _on_simplex(parts @ parts.T, parts @ target))
+    G, c = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    for some in row_blocks(*log_p.shape):
+        parts = _parts(log_p[some], T).exp()
+        G += parts.flatten(1) @ parts.flatten(1).T
+        c += parts[:, torch.arange(len(parts[0])), labels[some]].sum(1)
+    return EnsembleTemperature(T, _on_simplex(G, c))
 
 
 def _parts(log_p: Tensor, T: Tensor) -> Tensor:

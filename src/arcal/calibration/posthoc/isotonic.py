@@ -1,14 +1,14 @@
 """Isotonic regression for many classes: IRM and IROvA-TS (Zhang, Kailkhura, Han: Mix-n-Match)."""
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy.optimize import isotonic_regression
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
 from arcal.errors import ArcalError
@@ -61,8 +61,10 @@ def fit_irm(log_p: TensorLike, labels: TensorLike) -> MultiClassIsotonic:
     tensor([0.2500, 0.7500], dtype=torch.float64)
     """
     log_p, labels = as_examples(log_p, labels)
-    hit = F.one_hot(labels, log_p.shape[1])
-    return MultiClassIsotonic(*fit_isotonic(log_p.exp().flatten(), hit.flatten()))
+    blocks = list(row_blocks(*log_p.shape))
+    hits = [log_p[some].exp().gather(1, labels[some, None]) for some in blocks]
+    every = (log_p[some].exp().flatten() for some in blocks)
+    return MultiClassIsotonic(*fit_isotonic(every, torch.cat(hits)[:, 0]))
 
 
 class OneVsAllIsotonic(Calibrator):
@@ -113,8 +115,8 @@ def fit_irova_ts(log_p: TensorLike, labels: TensorLike) -> OneVsAllIsotonic:
     scaled = temperature(log_p)
     possible = (~scaled.isneginf().all(0)).nonzero()[:, 0].tolist()
     log_p, labels = as_examples(scaled, labels)
-    hit = F.one_hot(labels, log_p.shape[1])
-    absent = (hit.sum(0) == 0).nonzero()
+    N, Z = log_p.shape
+    absent = (labels.bincount(minlength=Z) == 0).nonzero()
     if len(absent):
         raise ArcalError(
             f"no validation input is of class {possible[int(absent[0])]}: one-vs-all isotonic "
@@ -122,28 +124,51 @@ def fit_irova_ts(log_p: TensorLike, labels: TensorLike) -> OneVsAllIsotonic:
         )
     zero = torch.zeros(1, dtype=torch.float64)
     functions = [(zero, zero)] * scaled.shape[1]  # of a masked class
-    for z, p, one in zip(possible, log_p.exp().unbind(1), hit.unbind(1), strict=True):
-        functions[z] = fit_isotonic(p, one)
+    for some in row_blocks(Z, N):  # rows of a copy are columns that lie together
+        columns = log_p[:, some].T.contiguous().exp()
+        for z, p in enumerate(columns, start=some.start):
+            functions[possible[z]] = fit_isotonic([p], p[labels == z])
     x, y = zip(*functions, strict=True)
     return OneVsAllIsotonic(temperature.T, _as_rows(x), _as_rows(y))
 
 
-def fit_isotonic(p: Tensor, hit: Tensor) -> tuple[Tensor, Tensor]:
-    """The non-decreasing function of `p` `(n,)` with the least squared error to `hit` `(n,)`.
+def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
+    """The non-decreasing function of p with the least squared error to 1 at `hits`, else to 0.
 
-    Equal `p` are one point; then pool adjacent violators. Returned are knots and their values, both
-    float64 `(K,)`: the ends of what was pooled.
+    `p` are blocks `(n,)`, of which `hits` `(m,)` are some, all of [0, 1]. Equal p are one point;
+    then pool adjacent violators. Returned are knots and their values, both float64 `(K,)`: the ends
+    of what was pooled.
 
-    >>> p, hit = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 1, 0, 1])
-    >>> _, y = fit_isotonic(p, hit)
+    >>> p = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    >>> _, y = fit_isotonic([p], p[[1, 3]])
     >>> y
     tensor([0.0000, 0.5000, 0.5000, 1.0000], dtype=torch.float64)
     """
-    x, inverse, count = np.unique(p.double().numpy(), return_inverse=True, return_counts=True)
-    share = np.bincount(inverse, weights=hit.numpy()) / count
-    pooled = isotonic_regression(share, weights=count)
-    ends = np.union1d(pooled.blocks[:-1], pooled.blocks[1:] - 1)
-    return torch.from_numpy(x[ends]), torch.from_numpy(pooled.x[ends])
+    x, right = np.unique(hits.double().numpy(), return_counts=True)
+    # Points without a hit, between two with one, are pooled in any case: their number and ends do.
+    m = len(x)
+    count, between = np.zeros(m, dtype=np.int64), np.zeros(m + 1, dtype=np.int64)
+    first, last = np.full(m + 1, np.inf), np.full(m + 1, -np.inf)
+    for block in p:
+        ascending = np.sort(block.double().numpy())
+        low, high = np.searchsorted(ascending, x), np.searchsorted(ascending, x, side="right")
+        begin, end = np.append(0, high), np.append(low, len(ascending))
+        some = end > begin
+        count += high - low
+        between += end - begin
+        first[some] = np.minimum(first[some], ascending[begin[some]])
+        last[some] = np.maximum(last[some], ascending[end[some] - 1])
+    n, share = np.zeros(2 * m + 1, dtype=np.int64), np.zeros(2 * m + 1)
+    n[::2], n[1::2], share[1::2] = between, count, right / count
+    ends = np.empty((2, 2 * m + 1))
+    ends[:, ::2], ends[:, 1::2] = (first, last), x
+    there = n > 0
+    pooled = isotonic_regression(share[there], weights=n[there])
+    begin, end = pooled.blocks[:-1], pooled.blocks[1:] - 1
+    knots = np.column_stack([ends[0, there][begin], ends[1, there][end]])
+    two = np.column_stack([np.full(len(knots), True), knots[:, 0] < knots[:, 1]])
+    values = np.repeat(pooled.x[begin][:, None], 2, axis=1)
+    return torch.from_numpy(knots[two]), torch.from_numpy(values[two])
 
 
 def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Temperature scaling (Guo, Pleiss, Sun, Weinberger: On Calibration of Modern Neural Networks)."""
 
+import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
 from arcal.errors import ArcalError
 
@@ -62,12 +63,13 @@ def fit_temperature(log_p: TensorLike, labels: TensorLike) -> Temperature:
     """
     z, labels = as_examples(log_p, labels)
     labelled, N = z.gather(1, labels[:, None])[:, 0], len(labels)
-    if (z.amax(1) - z.amin(1)).max() < CONSTANT:
+    highest = z.amax(1)
+    if (highest - z.amin(1)).max() < CONSTANT:
         raise ArcalError(
             f"all classes are equally probable for each of {N} validation inputs, so that no "
             "temperature changes anything: look at the model"
         )
-    if (labelled == z.amax(1)).all():
+    if (labelled == highest).all():
         right = int((z.argmax(1) == labels).sum())
         which = f"all {N}" if right == N else f"{right} of {N}"
         ties = "" if right == N else " and the others are ties with their label"
@@ -81,10 +83,13 @@ def fit_temperature(log_p: TensorLike, labels: TensorLike) -> Temperature:
             "inputs: train longer, or check that the labels are theirs"
         )
 
+    mean, variance = torch.empty(2, N, dtype=torch.float64)
+
     def derivatives(beta: float) -> tuple[Tensor, Tensor]:
-        p = (beta * z).softmax(1)
-        mean = (p * z).sum(1)
-        variance = (p * (z - mean[:, None]).square()).sum(1)
+        for some in row_blocks(*z.shape):
+            p = (beta * z[some]).softmax(1)
+            mean[some] = (p * z[some]).sum(1)
+            variance[some] = (p * (z[some] - mean[some, None]).square()).sum(1)
         return (mean - labelled).mean(), variance.mean()
 
     low, beta = 0.0, 1.0

@@ -67,5 +67,11 @@ def fit_vector(log_p: TensorLike, labels: TensorLike) -> VectorScaling:
     def penalty(of: Parameters) -> Tensor:
         return PRIOR / 2 * ((of.W - of.W.mean()).square().sum() + of.b.square().sum())
 
-    w, b = fit_linear(log_p, labels, start, lambda z, of: of.W * z + of.b, penalty)
+    def scores(z: Tensor, of: Parameters) -> Tensor:
+        return torch.addcmul(of.b, of.W, z)
+
+    def slopes(in_scores: Tensor, z: Tensor) -> Tensor:
+        return (in_scores * z).sum(0)
+
+    w, b = fit_linear(log_p, labels, start, scores, slopes, penalty)
     return VectorScaling(w, b)

@@ -1,6 +1,6 @@
 """What the page is drawn from: the findings, every input, and the pictures of inputs."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import places_of
-from arcal.auditing import Audited, Predictions, calibrated
+from arcal.auditing import Audited, calibrated_blocks
 from arcal.data import Part, as_input
 from arcal.report.explorer import column
 from arcal.report.thumbnails import make_sheets, perturbation_sheets
-from arcal.robustness import random_order
 
 LISTED = 50_000
 """Inputs that a page lists at most: each takes some 130 bytes a model, and its picture."""
@@ -125,11 +124,12 @@ def _model(
 ) -> dict[str, Any]:
     by_id = torch.from_numpy(model.inputs["id"]).argsort()[rows]
     values = {name: values[by_id.numpy()] for name, values in model.inputs.items()}
+    listed = model.predictions.rows(rows)
     inputs = {
         "loss": column(values["loss"], "float32"),
         "label_probability": column(values["label_probability"], "float32"),
         "suspect_rank": column(values["suspect_rank"] - 1, "int32"),
-        **_said(model.predictions, rows, ""),
+        **_said((log_p for _, log_p in listed.blocks()), ""),
     }
     if model.robustness is not None:
         place = torch.full((len(model),), -1).scatter(
@@ -143,8 +143,8 @@ def _model(
     best = model.posthoc.recommended
     if best is not None:
         calibrator = model.posthoc.outcomes[best].calibrator
-        after = calibrated(calibrator, model.predictions)
-        inputs |= _said(after, rows, "calibrated_", model.fitted_on)
+        after = calibrated_blocks(calibrator, listed)
+        inputs |= _said(after, "calibrated_", model.fitted_on[rows])
     return {
         "inputs": inputs,
         "calibrated_by": best,
@@ -172,20 +172,21 @@ def _classes(Z: int) -> Any:
     return "int16" if Z <= 2**15 else "int32"
 
 
-def _said(
-    predictions: Predictions, rows: Tensor, prefix: str, fitted: Tensor | None = None
-) -> dict[str, Any]:
+def _said(blocks: Iterable[Tensor], prefix: str, fitted: Tensor | None = None) -> dict[str, Any]:
     """The most probable classes of each input; nothing of inputs that were `fitted` on."""
-    probabilities = predictions.log_probabilities[rows].exp()
-    Z = probabilities.shape[1]
-    top = probabilities.topk(min(TOP, Z), dim=1)
-    unknown = torch.zeros(len(rows), dtype=torch.bool) if fitted is None else fitted[rows]
-    predicted = predictions.predicted[rows]
+    parts, Z = [], 0
+    for log_p in blocks:
+        p, Z = log_p.exp(), log_p.shape[1]
+        parts.append((p.argmax(dim=1), *p.topk(min(TOP, Z), dim=1)))
+    predicted, values, classes = map(torch.cat, zip(*parts, strict=True))
+    confidence = values[:, 0]
+    if fitted is not None:
+        predicted, confidence = predicted.where(~fitted, -1), confidence.where(~fitted, torch.nan)
     return {
-        f"{prefix}predicted": column(predicted.where(~unknown, -1), _classes(Z)),
-        f"{prefix}confidence": column(top.values[:, 0].where(~unknown, torch.nan), "float32"),
-        f"{prefix}top_class": column(top.indices, _classes(Z)),
-        f"{prefix}top_probability": column(top.values, "share"),
+        f"{prefix}predicted": column(predicted, _classes(Z)),
+        f"{prefix}confidence": column(confidence, "float32"),
+        f"{prefix}top_class": column(classes, _classes(Z)),
+        f"{prefix}top_probability": column(values, "share"),
     }
 
 
@@ -227,7 +228,7 @@ def _listed_inputs(models: Sequence[Audited]) -> Tensor:
     worst = [rows[:WORST] for one in models for rows in (one.suspects, one.fragile)]
     chosen = torch.zeros(len(ids), dtype=torch.bool)
     chosen[torch.cat(worst)] = True
-    others = random_order(ids, seed=0).argsort()
+    others = models[0].predictions.order
     others = others[~chosen[others]]
     chosen[others[: LISTED - int(chosen.sum())]] = True
     return chosen.nonzero()[:, 0]
