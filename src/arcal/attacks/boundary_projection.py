@@ -23,8 +23,7 @@ from arcal.attacks.model import (
 )
 from arcal.attacks.norms import NORMS, Norm
 from arcal.attacks.planes import Planes
-from arcal.attacks.starts import FEW, GROUP, around, promising
-from arcal.attacks.steps import Steps
+from arcal.attacks.steps import FEW, GROUP, Steps, around, promising
 from arcal.errors import ArcalError
 
 DEEP = 0.5

@@ -5,7 +5,7 @@ _predictions   what it says of a set, and the ensemble of several
 _measures      accuracy, ECE and the like of a set, and how much runs differ
 _subject       a classifier, or the runs of a training method, with all that is known of it
 _by_level      its calibration by robustness level
-_shift         means over corrupted sets
+_shift         a figure of several runs; means over corrupted sets
 _ood           images of another data set
 _reliability   the bins of the reliability diagrams
 _estimate      a figure with its interval
@@ -16,10 +16,9 @@ _under_shift   the same inputs under several shifts
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
 _halves        what calibration after training would do, seen on inputs it was not fitted on
-_suspect_scale  inputs on another scale than in training
-_suspect_order  an accuracy near chance, and one that is right but for the order of the classes
-_suspects      labels to doubt, and right answers that hang by a thread
-_per_input     a row for every input
+_suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
+               inputs on another scale than in training
+_suspects      labels to doubt, right answers that hang by a thread, and a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
 _showcase      images with the perturbations that change a prediction
 models         anything that gives logits becomes a model; saved predictions are checked
@@ -46,7 +45,6 @@ from arcal.auditing._measures import (
 )
 from arcal.auditing._ood import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import Overall, overall
-from arcal.auditing._per_input import per_input
 from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc, without_zeros
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
@@ -65,13 +63,16 @@ from arcal.auditing._sets import (
     shift_sets,
     without_extra,
 )
-from arcal.auditing._shift import Means, by_intensity, means, on_set, over_shift, over_types
+from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._showcase import Showcase, attack_evenly
-from arcal.auditing._spread import Spread
 from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
-from arcal.auditing._suspect_order import SuspectedOrder, suspect_inputs, suspect_order
-from arcal.auditing._suspect_scale import suspect_scale
-from arcal.auditing._suspects import fragile, suspects, suspicion
+from arcal.auditing._suspect_order import (
+    SuspectedOrder,
+    suspect_inputs,
+    suspect_order,
+    suspect_scale,
+)
+from arcal.auditing._suspects import fragile, per_input, suspects, suspicion
 from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
 from arcal.auditing.models import as_model, as_predictions, check_model
 

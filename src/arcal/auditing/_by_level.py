@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._measures import stability
-from arcal.auditing._spread import Spread
+from arcal.auditing._shift import Spread
 from arcal.auditing._subject import Subject, shared_levels
 from arcal.calibration import by_level
 from arcal.errors import ArcalError

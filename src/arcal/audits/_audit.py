@@ -18,8 +18,7 @@ from arcal._version import __version__
 from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, groupings, without_zeros
-from arcal.audits._examples import Examples
-from arcal.audits._given import examples_or_loader, usable_device
+from arcal.audits._examples import Examples, examples_or_loader, usable_device
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, run_jobs
 from arcal.audits.blocks import Settings

@@ -20,7 +20,7 @@ from arcal.auditing import (
     choose_calibrator,
     without_zeros,
 )
-from arcal.audits._given import examples_or_loader, usable_device
+from arcal.audits._examples import examples_or_loader, usable_device
 from arcal.audits._job import Job
 from arcal.audits.blocks import Settings, joined
 from arcal.calibration.posthoc import (

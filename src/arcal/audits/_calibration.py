@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from arcal.auditing import EvaluationSet
-from arcal.audits._elsewhere import Reopen
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
+from arcal.audits.engine import Reopen
 from arcal.calibration.posthoc import Mirrored
 from arcal.data import as_input
 from arcal.errors import ArcalError

@@ -16,8 +16,7 @@ from torch.export import Dim, ExportedProgram
 from arcal.calibration.posthoc import Calibrated
 from arcal.classifiers._class_names import CLASS_NAMES
 from arcal.classifiers._exported_file import quietly
-from arcal.classifiers._onnx_calibrated import onnx_network, save_onnx_calibrated
-from arcal.classifiers._onnx_file import session_of
+from arcal.classifiers._onnx_file import onnx_network, save_onnx_calibrated, session_of
 from arcal.errors import ArcalError
 from arcal.external import library
 from arcal.files import write_whole

@@ -9,15 +9,23 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from arcal.auditing import as_model
+from arcal.auditing import Method, as_model
 from arcal.classifiers._exported_file import load_exported
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
 from arcal.classifiers._python_object import load_object
-from arcal.classifiers._run_folder import load_run
 from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
-from arcal.external import Normalization, as_normalization, names_in, read_weights
+from arcal.external import (
+    Normalization,
+    as_normalization,
+    names_in,
+    parameters,
+    read_weights,
+    versions,
+)
 from arcal.files import expanded, parse_json
+from arcal.store import RunFolder
+from arcal.training.run import fingerprint_of, model_of, read_run
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 or .onnx "
@@ -185,3 +193,33 @@ def _normalized(network: Any, normalization: Normalization | None) -> Any:
         return network(layer.to(x.device)(x))
 
     return normalized
+
+
+def load_run(path: Path) -> Loaded:
+    """The model of a finished run, its only member or their ensemble, and what the run says of it.
+
+    A folder that is no run, or a run that is not finished, raises `ArcalError`.
+    """
+    folder = RunFolder.open(path)
+    network, record = model_of(folder), read_run(folder)
+    run, data = record.run, record.data
+    trained_on, validated_on, _ = data.parts
+    members = f", {len(run.seeds)} members" if len(run.seeds) > 1 else ""
+    return Loaded(
+        folder.name,
+        network,
+        identity=f"run {folder.digest}",
+        facts={
+            "Network": f"{run.network_name}{members}, {parameters(network)}",
+            "Weights": f"{folder.checkpoint.name}, SHA-256 {fingerprint_of(folder)}",
+            "Method": Method(run.method, run.settings).label,
+            "Seeds": " ".join(map(str, run.seeds)),
+            "Trained on": f"{trained_on}, validated on {validated_on}",
+        },
+        library=versions(),
+        normalized="none added: what there is, is inside the network",
+        kind="images",
+        classes=len(data.classes),
+        class_names=data.classes,
+        input_shape=data.shape,
+    )

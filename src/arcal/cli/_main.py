@@ -61,7 +61,7 @@ def _run(arguments: list[str]) -> None:
     from arcal.cli._parsed import command
 
     called = command([one for one in arguments if one not in QUIET | VERBOSE])
-    from arcal.compute.memory import keep_memory
+    from arcal.compute.processes import keep_memory
     from arcal.console import say_less_or_more
 
     keep_memory()

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from arcal.data.columns import ID, IMAGES, LABELS, TEXTS, Columns, is_image
-from arcal.data.open_columns import READERS, open_columns
+from arcal.data.listings import READERS, open_columns
 from arcal.data.sources import find_source
 from arcal.data.tables import LABELS as TABLE_LABELS
 from arcal.errors import ArcalError

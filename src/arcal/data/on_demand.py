@@ -15,9 +15,8 @@ from torch import Tensor
 from arcal.data.contents import Files
 from arcal.data.encoded import Encoded
 from arcal.data.encoded import Files as ImageFiles
-from arcal.data.images import UnreadableImageError
+from arcal.data.images import HEADER, Header, UnreadableImageError, read_header
 from arcal.data.part import Broken, InMemory, Labelled, Part, check_rows, fingerprint_of
-from arcal.data.upright import HEADER, Header, read_header
 from arcal.data.views import ADVICE, View
 
 BLOCK = 256  # images read at a time when all are

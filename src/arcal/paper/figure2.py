@@ -7,11 +7,10 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from arcal.auditing import WEAKEST, LevelFigures, Spread
-from arcal.paper.by_level import RANKED, level_table, ten_levels
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Claim, Result
+from arcal.paper.spreads import RANKED, level_table, ten_levels
 from arcal.paper.variants import AR_ADALS, LS, MARKS, VANILLA, Variant
 from arcal.report.drawing import WIDTH
 from arcal.report.plots import accuracy_and_confidence, level_axis, line_by_level

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import Spread
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import AR_ADALS, MARKS

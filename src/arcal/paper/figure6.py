@@ -6,11 +6,10 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
-from arcal.paper.notes import setting_notes
-from arcal.paper.over_types import READ, box_table, boxes
 from arcal.paper.result import Claim, Result
+from arcal.paper.spreads import READ, box_table, boxes
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 from arcal.report.drawing import WIDTH
 from arcal.report.plots import Boxes, box_legend, box_plots

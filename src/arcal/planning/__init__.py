@@ -1,7 +1,7 @@
 """What a job takes before it runs: operations, hours, memory and bytes, each with its formula.
 
 _plan       lines of a plan, as text and as JSON
-_hardware   how many operations a device does a second
+_hardware   how many operations a device does a second, and a computation takes
 _attacked   scoring and auditing inputs
 _trained    training a run
 """

@@ -6,15 +6,22 @@ from dataclasses import replace
 from arcal.auditing import WEAKEST, Spread
 from arcal.report import findings
 from arcal.report.comparison import Comparison
-from arcal.report.comparison_types import (
+from arcal.report.names import Where, set_titles
+from arcal.report.tables import (
+    COLUMNS,
+    GAP,
+    Column,
     ComparisonTable,
+    Lead,
     MeanCell,
+    Rows,
     TableColumn,
     TablePart,
     TableRow,
+    best_rows,
+    leaders,
+    paired,
 )
-from arcal.report.names import Where, set_titles
-from arcal.report.tables import COLUMNS, GAP, Column, Lead, Rows, best_rows, leaders, paired
 
 MANY = 6
 """With more sets than this, the table folds single corrupted sets away."""

@@ -4,8 +4,19 @@ from collections.abc import Sequence
 
 from arcal.auditing import CLEAN, Means, Spread, without_extra
 from arcal.report.comparison import Compared, Comparison
-from arcal.report.comparison_types import ComparisonTable, TableColumn, TablePart, TableRow
-from arcal.report.tables import COLUMNS, ECE, SEPARATION, Column, Rows, leaders, separations
+from arcal.report.tables import (
+    COLUMNS,
+    ECE,
+    SEPARATION,
+    Column,
+    ComparisonTable,
+    Rows,
+    TableColumn,
+    TablePart,
+    TableRow,
+    leaders,
+    separations,
+)
 
 ACCURACY = COLUMNS[0]
 STABILITY = (

@@ -5,8 +5,10 @@ a single run has none.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import count, product
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -18,10 +20,12 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from arcal.auditing import INTENSITIES, LevelFigures, OutOfDistribution
 from arcal.printable import printable
 from arcal.report.comparison import Comparison
 from arcal.report.drawing import FAINT, INK, WIDTH
 from arcal.report.plots import (
+    SPARE_MARKS,
     Boxes,
     Mark,
     accuracy_and_confidence,
@@ -36,21 +40,28 @@ MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
 
 
 def figure_1(comparison: Comparison) -> Figure:
-    """Accuracy and confidence by level, above ECE and variance by level, of the reference."""
-    figure = Figure(figsize=(WIDTH * 0.72, 6.0), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    levels = comparison.reference.levels
-    accuracy_and_confidence(top, levels)
-    top.set_ylabel("accuracy, confidence")
-    top.legend()
-    top.set_title(comparison.reference.name.title)
-    line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
-    if levels.variance is not None:
-        variance = Mark("variance over the runs", "#009E73", "s")
-        line_by_level(bottom, levels.variance[None], variance, "--")
-    bottom.legend()
-    bottom.set_ylabel("ECE" if levels.variance is None else "ECE, variance")
-    level_axis(bottom, comparison.R)
+    """What `by_level` shows of the reference."""
+    return by_level({comparison.reference.name.title: comparison.reference.levels})
+
+
+def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
+    """A column a title: accuracy and confidence by level, above ECE and variance by level."""
+    width = WIDTH * min(1.0, max(0.72, 0.36 * len(shown)))
+    figure = Figure(figsize=(width, 6.0), layout="constrained")
+    how: dict[str, Any] = {"sharex": True, "sharey": "row", "height_ratios": (3, 2)}
+    panels = figure.subplots(2, len(shown), squeeze=False, **how)
+    for (top, bottom), (title, levels) in zip(panels.T, shown.items(), strict=True):
+        accuracy_and_confidence(top, levels)
+        top.set_title(title)
+        line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
+        if levels.variance is not None:
+            variance = Mark("variance over the runs", SPARE_MARKS[0][0], "s")
+            line_by_level(bottom, levels.variance[None], variance, "--")
+        level_axis(bottom, levels.R, narrow=len(shown) > 1)
+    varies = any(levels.variance is not None for levels in shown.values())
+    for row, label in zip(panels, ("accuracy, confidence", "ECE, variance"), strict=True):
+        row[0].set_ylabel(label if varies else label.removesuffix(", variance"))
+        row[0].legend()
     return figure
 
 
@@ -190,51 +201,62 @@ def shift(comparison: Comparison) -> Figure:
 
 def variance(comparison: Comparison) -> Figure:
     """The variance over a subject's runs, all classes, as `shift`."""
-    figure = Figure(figsize=(WIDTH * 0.72, 3.7), layout="constrained")
-    axes = figure.subplots()
     boxes = [
         (one.name.short, Boxes(one.name.mark, one.stability["variance_all_classes"]))
         for one in comparison.several
     ]
-    box_plots(axes, [one for _, one in boxes], comparison.boxed)
-    axes.set_ylabel("variance over the runs")
-    axes.set_xlabel("intensity of the shift")
-    axes.set_ylim(bottom=0)
-    box_legend(figure, boxes)
+    return variances({"": boxes}, comparison.boxed)
+
+
+def variances(
+    shown: Mapping[str, Sequence[tuple[str, Boxes]]], intensities: Sequence[int] = INTENSITIES
+) -> Figure:
+    """A panel a title: the variance over the runs of each subject, by its name."""
+    width = WIDTH * (0.72 if len(shown) == 1 else 1.2)
+    figure = Figure(figsize=(width, 3.7), layout="constrained")
+    panels = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (title, boxes) in zip(panels, shown.items(), strict=True):
+        box_plots(axes, [one for _, one in boxes], intensities)
+        axes.set_title(title)
+        axes.set_xlabel("intensity of the shift")
+        axes.set_ylim(bottom=0)
+    panels[0].set_ylabel("variance over the runs")
+    box_legend(figure, next(iter(shown.values())))
     return figure
 
 
 def entropy(comparison: Comparison, i: int, Z: int) -> Figure:
-    """Predictive entropy on the test set and on the i-th other data set, a panel a subject.
+    """What `entropies_on` shows of all subjects on the i-th other data set."""
+    shown = [(one.name.on_lines, one.name.mark.colour, one.ood[i]) for one in comparison.subjects]
+    return entropies_on(shown, Z, printable(shown[0][2].name))
 
-    The share of images in each bin is the mean over the subject's runs.
+
+def entropies_on(shown: Sequence[tuple[str, str, OutOfDistribution]], Z: int, words: str) -> Figure:
+    """Predictive entropy on the test set and on other data, a panel a title, each in its colour.
+
+    The share of images in each bin is the mean over a subject's runs. `words` are the other data.
     """
-    subjects = comparison.subjects
-    columns = min(4, max(2, len(subjects)))
-    rows = math.ceil(len(subjects) / columns)
+    columns = min(4, max(2, len(shown)))
+    rows = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 2.9 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     end = math.log(Z)
     drawn: list[Artist] = []
-    for n, (axes, one) in enumerate(zip(panels.flat, subjects, strict=False)):
-        other = one.ood[i]
-        artists = entropies(axes, other.inside, other.outside, end, one.name.mark.colour)
+    for n, (axes, (title, colour, other)) in enumerate(zip(panels.flat, shown, strict=False)):
+        artists = entropies(axes, other.inside, other.outside, end, colour)
         drawn = drawn or artists
-        axes.set_title(one.name.on_lines)
+        axes.set_title(title)
         axes.set_ylabel("" if n % columns else "% of images")
-        if n + columns >= len(subjects):
+        if n + columns >= len(shown):
             axes.set_xlabel("entropy, nats")
             axes.tick_params(labelbottom=True)
-    for axes in panels.flat[len(subjects) :]:
+    for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
-    highest = max(
-        float(shares.mean(dim=0).max())
-        for one in subjects
-        for shares in (one.ood[i].inside, one.ood[i].outside)
-    )
+    every = (shares for *_, other in shown for shares in (other.inside, other.outside))
+    highest = max(float(shares.mean(dim=0).max()) for shares in every)
     panels[0, 0].set_xlim(-0.02 * end, 1.02 * end)
     panels[0, 0].set_ylim(0, 105 * highest)
-    names = ["the models' own test set", printable(subjects[0].ood[i].name)]
+    names = ["the models' own test set", words]
     figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure
 

@@ -190,23 +190,15 @@ def entropies(
     ]
 
 
-def pair(
-    axes: Axes, place: float, accuracy: Spread, confidence: Spread, *, upright: bool, labelled: bool
-) -> None:
-    """Accuracy and confidence as two markers joined by a bar, with one deviation to either side.
-
-    On a vertical line at x = `place` if `upright`, else on a horizontal one at y = `place`.
-    """
+def pair(axes: Axes, y: float, accuracy: Spread, confidence: Spread, *, labelled: bool) -> None:
+    """Accuracy and confidence as two markers joined by a bar, with one deviation to either side."""
     tint = OVER if confidence.mean > accuracy.mean else UNDER
-    x, y = [place, place], [accuracy.mean, confidence.mean]
-    axes.plot(*((x, y) if upright else (y, x)), color=tint, lw=6, alpha=0.3)
+    axes.plot([accuracy.mean, confidence.mean], [y, y], color=tint, lw=6, alpha=0.3)
     for spread, mark in ((confidence, CONFIDENCE), (accuracy, ACCURACY)):
-        x, y = ([place], [spread.mean]) if upright else ([spread.mean], [place])
-        bar: dict[str, Any] = {"yerr" if upright else "xerr": spread.deviation}
         axes.errorbar(
-            x,
-            y,
-            **bar,
+            [spread.mean],
+            [y],
+            xerr=spread.deviation,
             color=mark.colour,
             marker=mark.marker,
             ls="",

@@ -7,10 +7,10 @@ from typing import Any
 from arcal.report import comparison_tables as tables
 from arcal.report import grids
 from arcal.report.comparison import BOXED, Comparison
-from arcal.report.comparison_types import ComparisonPicture, ComparisonSection
 from arcal.report.drawing import as_address
 from arcal.report.names import corruption_title
 from arcal.report.reliability_pictures import FEW
+from arcal.report.tables import ComparisonPicture, ComparisonSection
 from arcal.transforms.corruptions import EXTRA
 
 
