@@ -16,7 +16,7 @@ from arcal.auditing import (
 )
 from arcal.report.audited import headline
 from arcal.report.audited._words import doubts, ece, mends, notes, points, signed
-from arcal.report.calibrations import print_choice, sentences
+from arcal.report.terminal import print_choice, sentences
 from arcal.robustness import Robustness
 
 

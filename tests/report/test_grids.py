@@ -6,7 +6,7 @@ import pytest
 
 from arcal.auditing import CLEAN, Spread, shift_sets
 from arcal.report.comparison import compare
-from arcal.report.grids import (
+from arcal.report.comparison_tables import (
     calibration_errors,
     ensembles,
     out_of_distribution,

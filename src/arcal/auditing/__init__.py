@@ -4,10 +4,9 @@ _sets          what it is evaluated on: the test set, clean or corrupted
 _predictions   what it says of a set, and the ensemble of several
 _measures      accuracy, ECE and the like of a set, and how much runs differ
 _subject       a classifier, or the runs of a training method, with all that is known of it
-_by_level      its calibration by robustness level
 _shift         a figure of several runs; means over corrupted sets
 _ood           images of another data set
-_reliability   the bins of the reliability diagrams
+_reliability   its calibration by robustness level; the bins of the reliability diagrams
 _estimate      a figure with its interval
 _overall       all figures of a set
 _grouping      inputs grouped by a column of values
@@ -27,7 +26,6 @@ Nothing here reads or writes a file.
 """
 
 from arcal.auditing._audited import Audited, Perturbed
-from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
@@ -48,8 +46,11 @@ from arcal.auditing._overall import Overall, overall
 from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc, without_zeros
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
+    WEAKEST,
+    LevelFigures,
     accuracy_interval,
     ensemble_reliability,
+    figures_by_level,
     reliability,
     reliability_by_run,
 )

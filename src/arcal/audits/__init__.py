@@ -1,7 +1,7 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
 _audit         `arcal.audit`, and the value it returns
-_calibrate     `arcal.calibrate`, the same
+_calibrate     `arcal.calibrate`, the same; what calibrators are fitted on
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
@@ -9,7 +9,6 @@ blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _conditions    when a build should fail
 _prediction_files   predictions that somebody saved
-_calibration   what calibrators are fitted on
 _names         what a user types, told apart
 _open          and opened
 """
@@ -21,8 +20,10 @@ from arcal.audits._calibrate import (
     Calibration,
     calibrate,
     calibration_of,
+    perturbed,
+    with_perturbed,
+    with_views,
 )
-from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from arcal.arrays import TensorLike, as_tensor, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
-from arcal.attacks.bounds import checked_bounds
+from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Grouping, groupings
 from arcal.auditing.labels import as_whole_numbers
 from arcal.calibration.checks import as_weights

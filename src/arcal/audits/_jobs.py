@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from arcal.arrays import places_of
+from arcal.arrays import ascending, places_of
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
-from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
+from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
@@ -50,8 +50,10 @@ def run_jobs(
     60
     """
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
+    first = jobs[0].examples
     for job in jobs:
-        _check_classes(jobs[0], job)
+        if first is not None and job.examples is not None:
+            check_classes(jobs[0].name, first.classes, job.name, job.examples.classes)
         if job.R < 1:
             raise ArcalError(f"{job.R} levels: at least 1 is needed")
         if job.settings.order is not None and job.examples and len(job.examples) < job.R:
@@ -89,18 +91,16 @@ def run_jobs(
     return finished
 
 
-def _check_classes(first: Job, job: Job) -> None:
-    """Refuse models that cannot stand side by side before either has run."""
-    if first.examples is None or job.examples is None:
-        return
-    Z, other = len(first.examples.classes), len(job.examples.classes)
-    if other != Z:
+def check_classes(
+    first: str, classes: Sequence[str], other: str, other_classes: Sequence[str]
+) -> None:
+    """Refuse models that cannot stand side by side, each with its name and its classes."""
+    Z, others = len(classes), len(other_classes)
+    if others != Z:
+        raise ArcalError(f"{first} has {Z:,} classes and {other} {others:,}: audit them one by one")
+    if tuple(other_classes) != tuple(classes):
         raise ArcalError(
-            f"{first.name} has {Z:,} classes and {job.name} {other:,}: audit them one by one"
-        )
-    if first.examples.classes != job.examples.classes:
-        raise ArcalError(
-            f"{first.name} and {job.name} name their classes differently: give both the same names "
+            f"{first} and {other} name their classes differently: give both the same names "
             "in the same order"
         )
 

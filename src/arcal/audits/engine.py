@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcal._version import __version__
-from arcal.arrays import bytes_of
+from arcal.arrays import digest_state
 from arcal.attacks import Inputs, frozen
 from arcal.auditing import EvaluationSet, check_model
 from arcal.auditing.labels import as_whole_numbers
@@ -99,10 +99,7 @@ class Blocks(ABC, Generic[Given]):
         threads does not matter.
         """
         digest = sha256(self.job.fingerprint.encode())
-        if isinstance(self.model, nn.Module):
-            for name, tensor in self.model.state_dict().items():
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(bytes_of(tensor))
+        digest_state(digest, self.model)
         with frozen(self.model):
             few = self.examples.read(self.examples.order()[:8])
             logits = self.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()

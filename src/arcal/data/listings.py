@@ -22,10 +22,9 @@ from arcal.data.columns import (
     pick,
     read_ids,
     read_labels,
-    typed,
 )
 from arcal.data.folder import list_images
-from arcal.data.labels import encode_labels
+from arcal.data.labels import encode_labels, typed
 from arcal.data.npz import read_npz
 from arcal.data.on_demand import OnDemand
 from arcal.data.parquet_columns import ParquetColumns

@@ -1,10 +1,13 @@
-"""Tables of numbers, whose columns are a classifier's features; and texts with labels."""
+"""Tables of numbers, whose columns are a classifier's features; and texts with labels.
+
+`kind_of` says which of these, or images, data are.
+"""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,21 +17,23 @@ from torch import Tensor
 from arcal.arrays import bytes_of
 from arcal.data.columns import (
     ID,
+    IMAGES,
     TEXTS,
     Columns,
     Names,
+    is_image,
     label_column,
     numbers,
     pick,
     read_labels,
-    typed,
 )
 from arcal.data.columns import LABELS as TEXT_LABELS
-from arcal.data.labels import is_text, refuse_missing
-from arcal.data.listings import open_columns
+from arcal.data.labels import is_text, refuse_missing, typed
+from arcal.data.listings import READERS, open_columns
 from arcal.data.part import Labelled, check_rows, fingerprint_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 log = logging.getLogger(__name__)
 
@@ -262,3 +267,62 @@ def load_texts(
     texts = tuple(column.to_pylist())
     log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
     return Texts(name, ids, labels, known, texts, weights)
+
+
+Kind = Literal["images", "table", "texts"]
+ROWS = 1000  # read to tell words from numbers
+
+
+def kind_of(
+    source: str,
+    *,
+    part: str | None = None,
+    image: str | None = None,
+    text: str | None = None,
+    columns: Sequence[str] | None = None,
+    label: str | None = None,
+) -> Kind:
+    """Whether a source is of images, a table of numbers, or texts, by what there is.
+
+    Naming the column `image`, the column `text` or the feature `columns` says it. Otherwise files
+    with a column of images (encoded, or paths in a column such as "image" or "file_name") are
+    images, those with a text column ("text", "sentence", "content") are texts, and those with a
+    label and other columns are a table. Everything that has no columns is images. Data that are
+    several of these, or none, raise `ArcalError`.
+
+    >>> kind_of("fashion")
+    'images'
+    """
+    named: dict[Kind, object] = {"images": image, "texts": text, "table": columns}
+    kinds: list[Kind] = [kind for kind, value in named.items() if value is not None]
+    there = find_source(source)
+    _, _, paths = there.choose(part)
+    if there.format not in READERS:
+        return "images"
+    data = open_columns(there.format, paths)
+    if not kinds:
+        words = {field.name for field in data.schema if is_words(data, field)}
+        pictures = {field.name for field in data.schema if is_image(field)} | words & set(IMAGES)
+        kinds = [*(["images"] if pictures else []), *(["texts"] if words & set(TEXTS) else [])]
+        features = set(data.schema.names) - {ID, label, *LABELS, *TEXT_LABELS}
+        labelled = label is not None or len(features) < len(set(data.schema.names) - {ID})
+        if not kinds and labelled and features - words:
+            kinds = ["table"]
+    if len(kinds) == 1:
+        return kinds[0]
+    what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
+    first = "" if kinds or label is not None else "the label with --label, "
+    names = data.schema.names
+    listed = first_few(names)
+    raise ArcalError(
+        f"{data.path} {what} (its columns are {listed}): name {first}the "
+        "column of images with --image, that of texts with --text, or those of numbers with "
+        "--columns"
+    )
+
+
+def is_words(data: Columns, field: pa.Field) -> bool:
+    """Whether a column is of text that is not numbers throughout, judged by its first rows."""
+    if not is_text(field):
+        return pa.types.is_dictionary(field.type)
+    return is_text(typed(data.read(field.name).slice(0, ROWS)))

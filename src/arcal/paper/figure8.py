@@ -12,8 +12,7 @@ from arcal.paper.item import Evaluated, Item
 from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
-from arcal.report.drawing import FAINT, INK, WIDTH
-from arcal.report.plots import Mark
+from arcal.report.plots import FAINT, INK, WIDTH, Mark
 
 FEW = 10
 """A bin with fewer images of one model is not drawn."""

@@ -17,7 +17,7 @@ from arcal.paper.item import Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left
 from arcal.paper.result import Claim, Result, as_json, as_markdown
 from arcal.paper.scales import Chosen, Setting, check_there
-from arcal.report.drawing import render
+from arcal.report.plots import render
 from arcal.store import RunFolder
 from arcal.training.run import Run
 

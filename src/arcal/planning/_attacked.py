@@ -17,8 +17,7 @@ from arcal.audits import Settings
 from arcal.audits.blocks import SHOWN, Block, audit_block, score_block, usual_batch
 from arcal.audits.engine import BLOCK, save_block
 from arcal.errors import ArcalError
-from arcal.planning._hardware import Hardware, operations, saved_bytes
-from arcal.planning._plan import HOUR, Line, Plan
+from arcal.planning._hardware import HOUR, Hardware, Line, Plan, operations, saved_bytes
 from arcal.robustness import Robustness
 from arcal.store import save_scores
 from arcal.transforms import corrupt

@@ -15,11 +15,10 @@ from arcal.printable import printable
 from arcal.report import images, pictures, reliability_pictures
 from arcal.report.comparison import Comparison, compare
 from arcal.report.comparison_payload import attacked_run, comparison_payload
-from arcal.report.drawing import render as render_picture
 from arcal.report.explorer import write_explorer
 from arcal.report.names import shortened
-from arcal.report.numbers import as_json
-from arcal.report.plain import plain
+from arcal.report.numbers import as_json, plain
+from arcal.report.plots import render as render_picture
 
 __all__ = ["write_report"]
 

@@ -23,9 +23,11 @@ from matplotlib.ticker import MaxNLocator
 from arcal.auditing import INTENSITIES, LevelFigures, OutOfDistribution
 from arcal.printable import printable
 from arcal.report.comparison import Comparison
-from arcal.report.drawing import FAINT, INK, WIDTH
 from arcal.report.plots import (
+    FAINT,
+    INK,
     SPARE_MARKS,
+    WIDTH,
     Boxes,
     Mark,
     accuracy_and_confidence,
@@ -66,32 +68,42 @@ def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
 
 
 def figure_2(comparison: Comparison) -> Figure:
-    """Accuracy and confidence of each other subject, above ECE and variance of all subjects."""
+    """What `each_by_level` shows: each other subject, and all subjects."""
     shown = comparison.others or comparison.subjects
+    return each_by_level(
+        [(one.name.on_lines, one.levels) for one in shown],
+        [(one.name.mark, one.levels) for one in comparison.subjects],
+    )
+
+
+def each_by_level(
+    shown: Sequence[tuple[str, LevelFigures]], every: Sequence[tuple[Mark, LevelFigures]]
+) -> Figure:
+    """Accuracy and confidence of each shown by its title, above ECE and variance of every one."""
     columns = 4 if len(shown) > 6 else min(3, max(2, len(shown)))
     above = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 3.2 * above + 3.4), layout="constrained")
     grid = figure.add_gridspec(above + 1, 2 * columns, hspace=0.06)
     letters = ("".join(some) for n in count(1) for some in product(ascii_lowercase, repeat=n))
-    for i, one in enumerate(shown):
+    for i, (title, levels) in enumerate(shown):
         row, column = divmod(i, columns)
         axes = figure.add_subplot(grid[row, 2 * column : 2 * column + 2])
-        accuracy_and_confidence(axes, one.levels)
+        accuracy_and_confidence(axes, levels)
         if i == 0:
             axes.set_ylabel("accuracy, confidence")
             axes.legend()
-        axes.set_title(f"({next(letters)}) {one.name.on_lines}")
-        level_axis(axes, comparison.R, narrow=columns > 2)
+        axes.set_title(f"({next(letters)}) {title}")
+        level_axis(axes, levels.R, narrow=columns > 2)
     ece = figure.add_subplot(grid[above, :columns])
     variance = figure.add_subplot(grid[above, columns:])
-    for one in comparison.subjects:
-        line_by_level(ece, one.levels.ece, one.name.mark)
-        if one.levels.variance is not None:
-            line_by_level(variance, one.levels.variance[None], one.name.mark)
+    for mark, levels in every:
+        line_by_level(ece, levels.ece, mark)
+        if levels.variance is not None:
+            line_by_level(variance, levels.variance[None], mark)
     ece.set_title(f"({next(letters)}) ECE")
     variance.set_title(f"({next(letters)}) Variance over the runs")
     for axes in (ece, variance):
-        level_axis(axes, comparison.R)
+        level_axis(axes, every[0][1].R)
         axes.set_ylim(bottom=0)
     figure.legend(*ece.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     if not variance.lines:
@@ -176,26 +188,46 @@ def shift(comparison: Comparison) -> Figure:
 
     A value is the mean over runs of one type at one intensity.
     """
-    columns = 2 if comparison.several else 1
-    figure = Figure(figsize=(WIDTH, 6.4), layout=ConstrainedLayoutEngine(h_pad=0.09))
-    panels = figure.subplots(2, columns, sharex=True, sharey="row", squeeze=False)
-    for row, (measure, title) in zip(panels, MEASURES, strict=True):
-        single = [Boxes(one.name.mark, one.means[measure]) for one in comparison.subjects]
-        box_plots(row[0], single, comparison.boxed)
-        row[0].set_title(f"{title}, single runs" if columns > 1 else title)
-        if columns > 1:
-            together = [
-                Boxes(one.name.mark, one.ensemble_means[measure]) for one in comparison.several
-            ]
-            box_plots(row[1], together, comparison.boxed)
-            row[1].set_title(f"{title}, ensembles of a method's runs")
-    for axes in panels[1]:
+    rows = []
+    for measure, title in MEASURES:
+        single = [
+            (one.name.short, Boxes(one.name.mark, one.means[measure]))
+            for one in comparison.subjects
+        ]
+        together = [
+            (one.name.short, Boxes(one.name.mark, one.ensemble_means[measure]))
+            for one in comparison.several
+        ]
+        several = (
+            (f"{title}, single runs", single),
+            (f"{title}, ensembles of a method's runs", together),
+        )
+        rows.append((measure, several if together else [(title, single)]))
+    return boxes_by_intensity(rows, (WIDTH, 6.4), comparison.boxed)
+
+
+def boxes_by_intensity(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Sequence[tuple[str, Boxes]]]]]],
+    size: tuple[float, float],
+    intensities: Sequence[int] = INTENSITIES,
+    columns: int = 4,
+) -> Figure:
+    """A row a measure, by its name, of titled panels: boxes of each subject, by its name.
+
+    The legend below is of the first panel, in so many columns. All but accuracies begin at 0.
+    """
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.09))
+    alike = "row" if len(rows) > 1 else "none"
+    panels = figure.subplots(len(rows), len(rows[0][1]), sharex=True, sharey=alike, squeeze=False)
+    for row, (measure, shown) in zip(panels, rows, strict=True):
+        for axes, (title, boxes) in zip(row, shown, strict=True):
+            box_plots(axes, [one for _, one in boxes], intensities)
+            axes.set_title(title)
+            if measure != "accuracy":
+                axes.set_ylim(bottom=0)
+    for axes in panels[-1]:
         axes.set_xlabel("intensity of the shift")
-        axes.set_ylim(bottom=0)
-    boxes = [
-        (one.name.short, Boxes(one.name.mark, one.means["ece"])) for one in comparison.subjects
-    ]
-    box_legend(figure, boxes)
+    box_legend(figure, rows[0][1][0][1], columns)
     return figure
 
 
@@ -212,16 +244,9 @@ def variances(
     shown: Mapping[str, Sequence[tuple[str, Boxes]]], intensities: Sequence[int] = INTENSITIES
 ) -> Figure:
     """A panel a title: the variance over the runs of each subject, by its name."""
-    width = WIDTH * (0.72 if len(shown) == 1 else 1.2)
-    figure = Figure(figsize=(width, 3.7), layout="constrained")
-    panels = figure.subplots(1, len(shown), squeeze=False)[0]
-    for axes, (title, boxes) in zip(panels, shown.items(), strict=True):
-        box_plots(axes, [one for _, one in boxes], intensities)
-        axes.set_title(title)
-        axes.set_xlabel("intensity of the shift")
-        axes.set_ylim(bottom=0)
-    panels[0].set_ylabel("variance over the runs")
-    box_legend(figure, next(iter(shown.values())))
+    size = WIDTH * (0.72 if len(shown) == 1 else 1.2), 3.7
+    figure = boxes_by_intensity([("variance", list(shown.items()))], size, intensities)
+    figure.axes[0].set_ylabel("variance over the runs")
     return figure
 
 

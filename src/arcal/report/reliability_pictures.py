@@ -12,8 +12,7 @@ from matplotlib.figure import Figure
 from arcal.auditing import CLEAN, accuracy_interval
 from arcal.calibration import Reliability
 from arcal.report.comparison import Comparison
-from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH
-from arcal.report.plots import pair
+from arcal.report.plots import FAINT, INK, OVER, UNDER, WIDTH, pair
 from arcal.report.tables import Rows
 
 FEW = 10

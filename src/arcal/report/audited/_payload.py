@@ -11,7 +11,7 @@ from arcal.arrays import places_of
 from arcal.auditing import Audited, Predictions, calibrated
 from arcal.data import Part, as_input
 from arcal.report.explorer import column
-from arcal.report.thumbnails import make_sheets, perturbation_sheets
+from arcal.report.images import make_sheets, perturbation_sheets
 from arcal.robustness import random_order
 
 LISTED = 50_000
