@@ -1,11 +1,10 @@
 """Auditing: what can be said of any classifier, whoever trained it, from its predictions.
 
-_sets          what it is evaluated on: the test set, clean or corrupted
 _predictions   what it says of a set, and the ensemble of several
-_measures      accuracy, ECE and the like of a set, and how much runs differ
+_measures      a set that it is evaluated on, clean or corrupted; accuracy, ECE and the like of
+               it, how much runs differ, and images of another data set
 _subject       a classifier, or the runs of a training method, with all that is known of it
 _shift         a figure of several runs; means over corrupted sets
-_ood           images of another data set
 _reliability   its calibration by robustness level; the bins of the reliability diagrams
 _estimate      a figure with its interval
 _overall       all figures of a set
@@ -32,16 +31,26 @@ from arcal.auditing._grouping import Grouping, grouping, groupings
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
 from arcal.auditing._measures import (
+    CLEAN,
+    INTENSITIES,
     MEASURES,
     OTHER_ECE,
+    OVER_SHIFT,
     STABILITY,
+    TYPES,
+    EvaluationSet,
     Measures,
+    OutOfDistribution,
+    OverShift,
+    Separation,
     ece_interval,
     figures,
     measure,
+    out_of_distribution,
+    shift_sets,
     stability,
+    without_extra,
 )
-from arcal.auditing._ood import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import Overall, overall
 from arcal.auditing._posthoc import calibrated, calibrated_subject, fit_posthoc, without_zeros
 from arcal.auditing._predictions import Predictions, ensemble
@@ -53,16 +62,6 @@ from arcal.auditing._reliability import (
     figures_by_level,
     reliability,
     reliability_by_run,
-)
-from arcal.auditing._sets import (
-    CLEAN,
-    INTENSITIES,
-    OVER_SHIFT,
-    TYPES,
-    EvaluationSet,
-    OverShift,
-    shift_sets,
-    without_extra,
 )
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._showcase import Showcase, attack_evenly

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.auditing._measures import STABILITY
-from arcal.auditing._sets import CLEAN, INTENSITIES, EvaluationSet, without_extra
+from arcal.auditing._measures import CLEAN, INTENSITIES, STABILITY, EvaluationSet, without_extra
 from arcal.auditing._subject import Subject
 from arcal.errors import ArcalError
 

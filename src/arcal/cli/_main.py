@@ -6,8 +6,7 @@ import traceback
 
 from arcal._version import __version__
 from arcal.cli import _launched
-from arcal.cli._failures import KEPT, line_for
-from arcal.cli._time_limit import TimeIsUp
+from arcal.cli._failures import KEPT, TimeIsUp, line_for
 from arcal.cli.output import say
 
 QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}

@@ -15,8 +15,7 @@ from arcal.data.folder import Folder
 from arcal.data.listings import load_columns
 from arcal.data.official_corruptions import open_official
 from arcal.data.on_demand import OnDemand, check_images
-from arcal.data.part import Broken, InMemory, Part
-from arcal.data.resized import Resized
+from arcal.data.part import Broken, InMemory, Part, Resized
 from arcal.data.tables import Kind, Table, Texts, kind_of, load_table, load_texts
 from arcal.data.views import Crop, Interpolation
 

@@ -10,8 +10,8 @@ import pyarrow.compute
 import torch
 from torch import Tensor
 
-from arcal.data.encoded import Encoded, Files, Rows
 from arcal.data.labels import Where, encode_labels, is_text, refuse_missing
+from arcal.data.on_demand import Encoded, ImageFiles, Rows
 from arcal.errors import ArcalError
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
@@ -242,7 +242,7 @@ def encoded_images(columns: Columns, image: str) -> Encoded:
     if is_text(field):
         column = columns.read(image)
         refuse_missing(column, image, columns.rows.where)
-        return Files(columns.rows.files[0].parent, column.to_pylist(), columns.rows)
+        return ImageFiles(columns.rows.files[0].parent, column.to_pylist(), columns.rows)
     if is_image(field):
         return columns.encoded(image)
     raise ArcalError(

@@ -9,7 +9,6 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from arcal.data.arrow_folder import ArrowColumns
 from arcal.data.columns import (
     LABELS,
     UNLABELLED,
@@ -27,7 +26,7 @@ from arcal.data.folder import list_images
 from arcal.data.labels import encode_labels, typed
 from arcal.data.npz import read_npz
 from arcal.data.on_demand import OnDemand
-from arcal.data.parquet_columns import ParquetColumns
+from arcal.data.parquet_columns import ArrowColumns, ParquetColumns
 from arcal.data.part import InMemory
 from arcal.data.sources import Format, find_archive, find_source, read_part
 from arcal.data.tar_shards import read_shards

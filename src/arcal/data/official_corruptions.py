@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from arcal.data.encoded import Files
 from arcal.data.folder import Folder, image_files
 from arcal.data.images import read_image
+from arcal.data.on_demand import ImageFiles
 from arcal.data.part import Labelled, Part, check_ids_and_labels, fingerprint_of
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
@@ -83,7 +83,7 @@ class Cropped(Folder):
         self.root, self.name, self.size, self.classes = root, name, clean.size, clean.classes
         self.ids, self.labels = clean.ids, clean.labels
         self._rows = torch.arange(len(clean))
-        self._files = Files(root, [clean._files.key(row) for row in clean._rows.tolist()])
+        self._files = ImageFiles(root, [clean._files.key(row) for row in clean._rows.tolist()])
 
     def _image(self, position: int) -> Image.Image:
         path = self.path(position)

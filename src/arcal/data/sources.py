@@ -9,9 +9,9 @@ from typing import Literal
 
 import torch
 
-from arcal.data.arrow_folder import is_saved, saved_parts
 from arcal.data.folder import has_class_folders
 from arcal.data.npz import parts_in
+from arcal.data.parquet_columns import is_saved, saved_parts
 from arcal.data.part import InMemory
 from arcal.data.remote import Listed, is_remote, listed
 from arcal.errors import ArcalError

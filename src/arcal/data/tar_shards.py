@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from arcal.data.columns import Names
-from arcal.data.encoded import Encoded
 from arcal.data.folder import SUFFIXES
+from arcal.data.on_demand import Encoded
 from arcal.errors import ArcalError
 from arcal.files import parse_json
 

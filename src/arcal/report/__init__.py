@@ -13,10 +13,9 @@ from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.printable import printable
 from arcal.report import images, pictures, reliability_pictures
-from arcal.report.comparison import Comparison, compare
 from arcal.report.comparison_payload import attacked_run, comparison_payload
 from arcal.report.explorer import write_explorer
-from arcal.report.names import shortened
+from arcal.report.names import Comparison, compare, shortened
 from arcal.report.numbers import as_json, plain
 from arcal.report.plots import render as render_picture
 

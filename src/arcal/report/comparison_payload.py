@@ -11,7 +11,7 @@ from arcal.data import Part
 from arcal.report import findings
 from arcal.report.audited import Shown, as_json, payload
 from arcal.report.audited import notes as notes_of
-from arcal.report.comparison import Compared, Comparison
+from arcal.report.names import Compared, Comparison
 from arcal.report.sections import sections
 
 ORDERS = {

@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from arcal.auditing import CLEAN, WEAKEST, Means, Spread, without_extra
 from arcal.report import findings
-from arcal.report.comparison import Compared, Comparison
-from arcal.report.names import Where, set_titles
+from arcal.report.names import Compared, Comparison, Where, set_titles
 from arcal.report.tables import (
     COLUMNS,
     ECE,

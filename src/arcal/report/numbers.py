@@ -10,7 +10,7 @@ import torch
 
 from arcal.auditing import Spread, accuracy_interval
 from arcal.calibration import Reliability
-from arcal.report.comparison import Compared
+from arcal.report.names import Compared
 
 
 def as_json(one: Compared) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from matplotlib.ticker import MaxNLocator
 
 from arcal.auditing import INTENSITIES, LevelFigures, OutOfDistribution
 from arcal.printable import printable
-from arcal.report.comparison import Comparison
+from arcal.report.names import Comparison
 from arcal.report.plots import (
     FAINT,
     INK,

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import CLEAN, accuracy_interval
 from arcal.calibration import Reliability
-from arcal.report.comparison import Comparison
+from arcal.report.names import Comparison
 from arcal.report.plots import FAINT, INK, OVER, UNDER, WIDTH, pair
 from arcal.report.tables import Rows
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from arcal.report import comparison_tables as tables
-from arcal.report.comparison import BOXED, Comparison
-from arcal.report.names import corruption_title
+from arcal.report.names import BOXED, Comparison, corruption_title
 from arcal.report.plots import as_address
 from arcal.report.reliability_pictures import FEW
 from arcal.report.tables import ComparisonPicture, ComparisonSection
