@@ -2,6 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
+import { Acting } from "./acting";
 import { Calibrations } from "./calibrations";
 import { Classes } from "./classes";
 import { Compare } from "./compare";
@@ -166,6 +167,7 @@ export function App() {
         <div class="figures-grid">
           <Reliability />
           <Levels />
+          <Acting />
           <Worst />
           <Classes />
           <Groupings />

@@ -58,6 +58,28 @@ export interface RobustAccuracyAt {
   accuracy: Estimate;
 }
 
+/** The accuracy on the share `coverage` of inputs whose confidence is at least this one. */
+export interface SureOf {
+  confidence: number;
+  coverage: number;
+  accuracy: Estimate;
+}
+
+/** From which confidence on it is shown to be right so often, on `n` inputs; null: from none. */
+export interface Threshold {
+  accuracy: number;
+  confidence: number | null;
+  coverage?: number;
+  n?: number;
+  share_right?: number;
+}
+
+/** How often it is right on the inputs that it is sure of. */
+export interface Acting {
+  curve: SureOf[];
+  thresholds: Threshold[];
+}
+
 /** Numbers `(N,)` or `(N, k)`: a little-endian array in base64. "share" is uint16, 65535 being 1. */
 export interface Column {
   dtype: "int8" | "int16" | "int32" | "float32" | "float64" | "uint16" | "share";
@@ -77,6 +99,7 @@ export interface Overall {
   smooth_ece: Estimate;
   nll: Estimate;
   brier: Estimate;
+  aurc: Estimate;
 }
 
 /** The figures under one corruption. */
@@ -179,6 +202,7 @@ export interface Model {
   reliability: Bin[];
   levels: Level[] | null;
   robust_accuracy?: RobustAccuracyAt[] | null;
+  acting?: Acting | null;
   classes: Group[];
   groupings: Grouping[];
   cells: Cell[];

@@ -20,7 +20,7 @@ from arcal.calibration import smooth_ece
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
 
-FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier")
+FIGURES = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 
 
 def by_hand(predictions, counts=None):
@@ -37,6 +37,8 @@ def by_hand(predictions, counts=None):
 
     ece = sum(abs((w * (right - confidence))[k == i].sum()) for i in range(1, 16)) / w.sum()
     weights = torch.tensor(w)
+    as_sure = (confidence[None, :] >= confidence[:, None]) * w
+    risk = (as_sure * ~right).sum(1) / np.maximum(as_sure.sum(1), 1e-300)
     smooth = smooth_ece(torch.tensor(confidence), torch.tensor(right), weights=weights)
     return {
         "accuracy": mean(right),
@@ -46,6 +48,7 @@ def by_hand(predictions, counts=None):
         "smooth_ece": smooth,
         "nll": mean(-np.log(own)),
         "brier": mean((p**2).sum(1) - 2 * own + 1),
+        "aurc": mean(risk),
     }
 
 

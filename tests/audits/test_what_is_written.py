@@ -17,7 +17,7 @@ from arcal.auditing import as_predictions
 from arcal.audits import Condition, failures
 from arcal.classifiers import AS_THEY_ARE
 from arcal.errors import ArcalError
-from arcal.report.audited import figure_names, suspicion
+from arcal.report.audited import figure_names, figures, suspicion
 from tests.audits import tiny
 
 SCHEMA = json.loads((Path(arcal.__file__).parent / "audits" / "audit.schema.json").read_text())
@@ -67,6 +67,24 @@ def test_there_is_no_robust_accuracy_without_distances_or_with_weights(audit):
     assert of_order.as_json()["models"][0]["robust_accuracy"] is None
     weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
     assert weighted.robust_accuracy is None
+
+
+def test_where_it_may_act_alone_is_written_but_for_weighted_inputs(audit):
+    for model, found in zip(audit.models, audit.as_json()["models"], strict=True):
+        sure, right = model.predictions.confidence, model.predictions.correct
+        for point in found["acting"]["curve"]:
+            reached = sure >= point["confidence"]
+            assert point["coverage"] == pytest.approx(float(reached.double().mean()))
+            assert point["accuracy"]["value"] == pytest.approx(
+                float(right[reached].double().mean())
+            )
+        for one in found["acting"]["thresholds"]:
+            name = f"coverage_at_{100 * one['accuracy']:g}"
+            assert found["figures"][name] == one.get("coverage", 0)
+            assert (one["confidence"] is None) == (found["figures"][name] == 0)
+    weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
+    assert weighted.acting is None
+    assert not any(name.startswith("coverage") for name in figures(weighted))
 
 
 def test_the_schema_knows_every_entry(audit, schema):
@@ -131,9 +149,9 @@ def test_documented_figures_are_there(audit):
 def test_the_names_known_before_an_audit_are_those_of_its_figures(audit):
     panel = list(audit.models[0].shifted)
     names = figure_names(tiny.CLASSES, levels=3, distances=True, panel=panel, others=["itself"])
-    for figures in audit.figures().values():
-        assert set(figures) <= names
-        assert {name.rpartition(".ece")[0] for name in names - set(figures)} <= {
+    for of_model in audit.figures().values():
+        assert set(of_model) <= names
+        assert {name.rpartition(".ece")[0] for name in names - set(of_model)} <= {
             f"class.{name}" for name in tiny.CLASSES
         } | {f"level_{r}" for r in (1, 2, 3)} | {"least_robust", "most_robust"}, "few inputs"
     bare = arcal.audit(as_predictions(logits=[[3.0, 0.0]] * 600, labels=[0, 0, 1] * 200))

@@ -22,6 +22,7 @@ PAGES += (
     "docs/audit.md",
     "docs/calibrate.md",
     "docs/methods.md",
+    "docs/predictions.md",
     "docs/score-a-million.md",
     "docs/scoring.md",
     "docs/the-method.md",

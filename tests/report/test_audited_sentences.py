@@ -15,7 +15,7 @@ from arcal.auditing import (
     choose_calibrator,
 )
 from arcal.report.audited import headline
-from arcal.report.audited._words import doubts, ece, mends, notes, points, signed
+from arcal.report.audited._words import acts_above, doubts, ece, mends, notes, points, signed
 from arcal.report.terminal import print_choice, sentences
 from arcal.robustness import Robustness
 
@@ -112,3 +112,17 @@ def test_the_table_of_calibrators_fits_into_a_terminal(columns, intervals, capsy
     print_choice(choice, Console(width=columns))
     piped = capsys.readouterr().out.splitlines()
     assert piped == [line.rstrip() for line in piped]
+
+
+def test_the_first_threshold_above_the_accuracy_is_named_and_rounded_up():
+    """Of 2,000 inputs that are .97001 sure all are right, of as many that are .6 sure half."""
+    p = torch.tensor([0.97001, 0.6]).repeat_interleave(2000)
+    labels = torch.cat([torch.zeros(3000), torch.ones(1000)]).long()
+    predictions = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
+    model = Audited("mine", predictions, ("no", "yes"))
+    assert acts_above(model) == (
+        "right on at least 90 % where it is 97.1 % confident or more: 50.0 % of the inputs"
+    )
+    assert acts_above(replace(model, weights=torch.ones(4000).double())) is None
+    few = Audited("mine", predictions.rows(torch.arange(20)), ("no", "yes"))
+    assert acts_above(few) is None  # right on all, and too few to show more

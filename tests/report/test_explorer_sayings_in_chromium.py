@@ -245,6 +245,30 @@ def test_without_distances_there_is_no_robust_accuracy(reader):
     expect(page.locator("#robust")).to_have_count(0)
 
 
+def test_accuracy_by_coverage_is_read_from_its_curve_and_its_thresholds(reader):
+    payload = make_payload(models=2)
+    curve = payload["models"][0]["acting"]["curve"]
+    page = reader.open(payload)
+    strips = page.locator("#acting .strip")
+    for i in (0, 17, strips.count() - 1):
+        strips.nth(i).hover()
+        middle = (i + 0.5) / strips.count()
+        at = min(curve, key=lambda point: abs(point["coverage"] - middle))
+        said = page.locator("#acting .readout").inner_text()
+        assert f"{100 * at['coverage']:.1f}" in said
+        assert f"{100 * at['accuracy']['value']:.1f}" in said
+    rows = page.locator("#acting tbody tr")  # the accuracy of all inputs is above the first target
+    assert [row.inner_text().split("\t") for row in rows.all()] == [
+        ["99.5\u00a0% or more", "99.987\u00a0%", "40.0\u00a0% (3)"],
+        ["99.9\u00a0% or more", "not shown", "–"],
+    ]
+    page.locator("#compare select").select_option("model 2")
+    expect(page.locator("#acting polyline")).to_have_count(2)
+    page.get_by_label("If it only acts when it is sure: as a table").click()
+    expect(page.locator("#acting tbody tr")).to_have_count(4)  # every fifth of 20
+    expect(page.locator("#acting tbody tr").last.locator("th")).to_have_text("100.0\u00a0%")
+
+
 def test_the_labels_of_an_axis_are_apart_on_a_phone(reader):
     payload = make_payload(R=None)
     for one in payload["models"][0]["classes"]:

@@ -11,6 +11,7 @@ _overall       all figures of a set
 _grouping      inputs grouped by a column of values
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
+_acting        where it may act alone: accuracy by coverage, and thresholds
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
 _halves        what calibration after training would do, seen on inputs it was not fitted on
@@ -24,6 +25,7 @@ models         anything that gives logits becomes a model; saved predictions are
 Nothing here reads or writes a file.
 """
 
+from arcal.auditing._acting import TARGETS, Acting, acting
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._estimate import RANGES, Estimate
@@ -84,8 +86,10 @@ __all__ = [
     "OVER_SHIFT",
     "RANGES",
     "STABILITY",
+    "TARGETS",
     "TYPES",
     "WEAKEST",
+    "Acting",
     "Audited",
     "BeforeAndAfter",
     "Candidate",
@@ -115,6 +119,7 @@ __all__ = [
     "Subject",
     "SuspectedOrder",
     "accuracy_interval",
+    "acting",
     "as_model",
     "as_predictions",
     "attack_evenly",

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arcal.auditing._acting import Acting, acting
 from arcal.auditing._grouping import Grouping
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import Halves, halves, posthoc_on_halves
@@ -125,6 +126,14 @@ class Audited:
         if self.robustness is None or self.robustness.order != "attack" or self.weights is not None:
             return None
         return robust_accuracy(self.robustness.robustness, self.predictions.correct)
+
+    @cached_property
+    def acting(self) -> Acting | None:
+        """Where it may act alone: how often it is right where it is sure.
+
+        None where inputs have weights, of which a threshold is not shown to be one.
+        """
+        return acting(self.predictions) if self.weights is None else None
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:

@@ -17,6 +17,8 @@ RANGES = {
     "smooth_ece": (0.0, 1.0),
     "nll": (0.0, math.inf),
     "brier": (0.0, 2.0),
+    "aurc": (0.0, 1.0),
+    **{f"coverage_at_{target}": (0.0, 1.0) for target in ("90", "95", "99", "99.9")},
 }
 """What each figure can be."""
 

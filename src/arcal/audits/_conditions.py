@@ -62,7 +62,8 @@ class Condition:
                 f"--fail-if {self}: this audit has no figure {self.figure!r}; "
                 f"{_why_not(self.figure, figures)}"
             )
-        name = re.sub(r"\.(low|high)$", "", self.figure).rpartition(".")[2]
+        name = re.sub(r"\.(low|high)$", "", self.figure)
+        name = name if name in RANGES else name.rpartition(".")[2]
         low, high = RANGES.get(name, (-math.inf, math.inf))
         never = {">": high, "<": low}.get(self.sign)
         if not low <= self.number <= high or self.number == never:

@@ -29,6 +29,14 @@ from arcal.calibration.ood import (
 )
 from arcal.calibration.proper_scores import brier, nll
 from arcal.calibration.resampled import resampled
+from arcal.calibration.selective import (
+    SelectiveAccuracy,
+    Threshold,
+    act_above,
+    aurc,
+    bootstrap_aurc,
+    selective_accuracy,
+)
 from arcal.calibration.smooth import smooth_ece
 from arcal.calibration.stability import Variance, churn, churn_per_input, variance
 
@@ -39,11 +47,16 @@ __all__ = [
     "EntropyHistogram",
     "Reliability",
     "RobustAccuracy",
+    "SelectiveAccuracy",
+    "Threshold",
     "Variance",
+    "act_above",
+    "aurc",
     "auroc",
     "average",
     "binomial_p",
     "bootstrap",
+    "bootstrap_aurc",
     "bootstrap_ece",
     "bootstrap_ece_by_group",
     "brier",
@@ -69,6 +82,7 @@ __all__ = [
     "nll",
     "resampled",
     "robust_accuracy",
+    "selective_accuracy",
     "smooth_ece",
     "stored_counts",
     "usual_resamples",

@@ -30,6 +30,21 @@ def as_confidence(confidence: TensorLike) -> Tensor:
     return as_unit(confidence, "confidence")
 
 
+def as_scores(values: TensorLike, name: str) -> Tensor:
+    """`(N,)` real numbers as float64, infinite too, but not nan."""
+    values = as_tensor(values, name)
+    if values.ndim != 1 or values.is_complex():
+        raise ArcalError(
+            f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "
+            f"{tuple(values.shape)}: flatten it"
+        )
+    values = values.detach().cpu().double()
+    if values.isnan().any():
+        position = int(values.isnan().nonzero()[0])
+        raise ArcalError(f"{name} is nan at {position}: look for predictions that are nan")
+    return values
+
+
 def as_correct(correct: TensorLike, n: int) -> Tensor:
     """`(N,)` booleans, so that labels or predictions passed by mistake are refused."""
     correct = as_tensor(correct, "correct")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_float64, as_tensor
-from arcal.calibration.checks import as_probabilities
+from arcal.calibration.checks import as_probabilities, as_scores
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -111,7 +111,7 @@ def entropy_histogram(entropy: TensorLike, Z: int, bins: int = 50) -> EntropyHis
     if Z < 2 or bins < 1:
         raise ArcalError(f"a histogram needs Z >= 2 classes and bins >= 1, not {Z} and {bins}")
     largest = math.log(Z)
-    values = _as_vector(entropy, "entropy")
+    values = as_scores(entropy, "entropy")
     wrong = (values < -ROUNDING * largest) | (values > (1 + ROUNDING) * largest)
     if wrong.any():
         raise ArcalError(
@@ -127,19 +127,4 @@ def _as_scores(scores: TensorLike, name: str) -> Tensor:
     scores = as_tensor(scores, name)
     if scores.numel() == 0:
         raise ArcalError(f"{name} is empty: pass at least one score")
-    return _as_vector(scores, name)
-
-
-def _as_vector(values: TensorLike, name: str) -> Tensor:
-    """`(N,)` without nan, as float64."""
-    values = as_tensor(values, name)
-    if values.ndim != 1 or values.is_complex():
-        raise ArcalError(
-            f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "
-            f"{tuple(values.shape)}: flatten it"
-        )
-    values = values.detach().cpu().double()
-    if values.isnan().any():
-        position = int(values.isnan().nonzero()[0])
-        raise ArcalError(f"{name} is nan at {position}: look for predictions that are nan")
-    return values
+    return as_scores(scores, name)

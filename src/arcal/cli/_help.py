@@ -63,7 +63,7 @@ def help_for(name: str, command: type) -> str:
     named = sections.pop("", [])
     usage = " ".join(["usage: arcal", name, *(row[0] for row in named), "[options]"])
     lines = [*_wrapped(usage, ""), "", *_paragraphs(inspect.getdoc(command) or "")]
-    for title, rows in {"": named, **sections, "Of every command:": [*COMMON]}.items():
+    for title, rows in {"": named, **sections, "Options of every command:": [*COMMON]}.items():
         if rows:
             lines += ["", *_wrapped(title, "")] if title else [""]
             lines += _explained(rows)

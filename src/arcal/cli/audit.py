@@ -43,8 +43,8 @@ class AnalysisFlags:
     """With --order attack: boundary-projection (the default), boundary-projection-quick or
     carlini-wagner."""
     norm: Annotated[str | None, flag("NORM")] = None
-    """With boundary-projection: the norm of a distance, l2 (the default) or linf, the greatest
-    change of any number of an input."""
+    """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
+    change of a single number in an input."""
     levels: Annotated[int, flag("R")] = 10
     """Robustness levels of equal size."""
     by: Annotated[tuple[str, ...], flag("COLUMN ...")] = ()

@@ -14,17 +14,17 @@ class Demo:
     """Train vanilla, label smoothing and AR-AdaLS on embedded images, report and audit.
 
     Three seeds each on a subset of Fashion-MNIST that comes with the package; then vanilla and
-    AR-AdaLS of the first seed are audited. Some minutes on two cores. Finished work is not
-    repeated.
+    AR-AdaLS of the first seed are audited. It takes a few minutes on two cores. Finished work is
+    not repeated.
     """
 
     out: Annotated[Path, flag("FOLDER")] = Path("arcal-demo")
     """Folder for the runs and the report."""
     seeds: Annotated[tuple[int, ...], flag("N ...")] = (0, 1, 2)
-    """One run of each method a seed; epsilon is chosen with the first."""
+    """One run of each method for each seed; epsilon is chosen with the first."""
     workers: Annotated[int, flag("N")] = 3
-    """Processes that train at the same time, one thread each; one more than two cores, so that
-    neither is idle while an odd number of runs ends."""
+    """Processes that train at the same time, one thread each: one more than the cores keeps all of
+    them busy."""
     json: Annotated[bool, flag()] = False
     """Print the figures as JSON on standard output."""
 

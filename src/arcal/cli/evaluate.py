@@ -68,8 +68,8 @@ class Evaluate:
     """The same, one process for each of N devices; more GPUs than there are is an error."""
     nodes: Annotated[int, flag("N")] = 1
     """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
-    them, and all see the folders of the runs. It may be left out, as may --devices: then what was
-    started counts."""
+    them, and all see the folders of the runs. Without it and --devices, the number of
+    processes started counts."""
     loaders: Annotated[int, flag("N")] = 0
     """Extra processes of each worker that read, decode and corrupt images ahead; worth it for a
     folder of images."""

@@ -26,8 +26,8 @@ def train_command() -> type[Train]:
     )
     networks = (
         f"{_list(NETWORKS, 'or')}; or somebody else's: file.py:name or package.module:name, a "
-        "function that returns a new one (told classes=, shape= and channels= as far as it takes "
-        "them), timm:NAME or torchvision:NAME."
+        "function that returns a new one (called with classes=, shape= and channels= as far as "
+        "it takes them), timm:NAME or torchvision:NAME."
     )
     flags = {name: _flag(takers, methods) for name, takers in _takers(methods).items()}
     settings = TypedDict("Settings", flags, total=False)  # pyright: ignore

@@ -100,14 +100,14 @@ class MachineFlags:
 
 @dataclass(frozen=True)
 class SharingFlags:
-    """Who shares the work. The files are the same, to the byte with the same --threads."""
+    """Sharing the work. The files are the same, to the byte with the same --threads."""
 
     devices: Annotated[int, flag("N")] = 1
     """Devices, one process each: GPUs, or CPU processes with --accelerator cpu."""
     nodes: Annotated[int, flag("N")] = 1
     """Machines, with --devices on each: `torchrun` or `srun` starts the same command on all of
-    them, and all see the folder that it is run in. It may be left out, as may --devices: then
-    what was started counts."""
+    them, and all see the folder that it is run in. Without it and --devices, the number of processes
+    started counts."""
     ray: Annotated[str | None, flag("ADDRESS")] = None
     """Address of a Ray cluster whose machines share the folder that the command is run in, or
     `local`, which runs --devices processes at a time; needs the package ray."""

@@ -24,23 +24,23 @@ class Reproduce:
     """
 
     items: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("ITEM ...")]
-    """table1 .. table5, figure1 .. figure8, methods (every method side by side), or all of these;
-    headline (few methods on all training images, at the scale cpu), headline-fast (the same with
-    the fast network), headline-augmix (with AugMix); tournament (methods that train for shift, each
+    """table1 .. table5, figure1 .. figure8, methods (every method side by side), or `all` of these.
+    By name alone: headline (few methods on all training images), headline-fast (the same with the
+    fast network), headline-augmix (with AugMix), tournament (methods that train for shift, each
     with the same calibration after it)."""
     scale: Annotated[str, flag("NAME")] = "smoke"
     """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
     GPUs)."""
     seeds: Annotated[tuple[int, ...], flag("N ...")] = ()
-    """Other seeds than the scale's; settings are chosen on validation with the first."""
+    """Seeds, instead of the scale's; settings are chosen on validation with the first."""
     plan: Annotated[bool, flag()] = False
     """Train nothing: print the runs, how far they are, and an estimate of the time left."""
     cifar10: Annotated[str, flag("PATH")] = "data/cifar10"
-    """Where CIFAR-10 lies, written as for `arcal train --data`."""
+    """Where CIFAR-10 is, written as for `arcal train --data`."""
     cifar100: Annotated[str, flag("PATH")] = "data/cifar100"
-    """Where CIFAR-100 lies."""
+    """Where CIFAR-100 is."""
     imagenet: Annotated[str, flag("PATH")] = "data/imagenet"
-    """Where ImageNet lies."""
+    """Where ImageNet is."""
     runs: Annotated[Path, flag("FOLDER")] = Path("runs")
     """Folder of the run folders."""
     out: Annotated[Path, flag("FOLDER")] = Path("results")
@@ -51,7 +51,7 @@ class Reproduce:
     """Folder that keeps a small file for every evaluated run, with its figures and clean
     predictions. A run that has one is not trained again, so you may delete run folders."""
     workers: Annotated[int, flag("N")] = 1
-    """Processes that train, a run each at the same time, and then share the evaluation."""
+    """Processes, each of which trains a run of its own; then they share the evaluation."""
     loaders: Annotated[int, flag("N")] = 0
     """Processes that read images ahead for each run; worth it for a folder of images."""
     ray: Annotated[str | None, flag("ADDRESS")] = None

@@ -43,8 +43,8 @@ class RankingFlags:
     """With boundary-projection: the most forward and backward passes spent on an input, by default
     48 (16 for the quick one); it stops sooner on an input that improves no more."""
     norm: Annotated[str | None, flag("NORM")] = None
-    """With boundary-projection: the norm of a distance, l2 (the default) or linf, the greatest
-    change of any number of an input."""
+    """With boundary-projection: the norm of a distance, l2 (the default) or linf, the largest
+    change of a single number in an input."""
 
     def chosen_attack(self) -> Any:
         """The attack; its settings are refused where nothing is attacked."""
@@ -84,7 +84,7 @@ class Score(OnModels):
     """Score every input of a data set by its robustness, and write Parquet.
 
     `arcal score MODEL DATA` accepts the models and data that `arcal audit` does. `arcal score RUN`
-    scores the own data of a run folder, and writes the file there. With the order
+    scores a run folder's own data, and writes the file there. With the order
     `attack` the robustness is the norm (L2, or that of --norm) of the smallest perturbation found
     that changes the model's prediction, and +inf if none was found. The other orders are rankings.
     A killed scoring continues with what is missing, and its file is the same as if it had not been

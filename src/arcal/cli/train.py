@@ -70,14 +70,14 @@ class Train:
     lr: Annotated[float | None, flag("NUMBER")] = None
     """Learning rate, instead of the recipe's."""
     batch_size: Annotated[int | None, flag("N")] = None
-    """Number of images a batch, instead of the recipe's."""
+    """Number of images in a batch, instead of the recipe's."""
     optimizer: Annotated[str | None, flag("NAME")] = None
     """Optimizer, instead of the recipe's: adam or sgd."""
     precision: Annotated[str | None, flag("NAME")] = None
     """Precision, instead of the recipe's: 32-true, or bf16-mixed, in which convolutions are in
     bf16. Everything but training is in float32."""
     seeds: Annotated[tuple[int, ...], flag("N ...")] = (0,)
-    """One run a seed."""
+    """Seeds: one run for each."""
     sweep: Annotated[bool, flag()] = False
     """With label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by
     0.01, and further while the last tried is the best."""

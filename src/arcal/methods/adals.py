@@ -26,9 +26,9 @@ def _rescore_in_words(value: Any) -> str:
 Alpha = Annotated[
     float | Mapping[int, float] | Literal["auto"],
     Setting(
-        "learning rate of the soft labels. auto goes by the epochs that are left; the paper's for "
-        "AR-AdaLS on CIFAR is 0.005, for 200. A schedule is first epochs and values in turn, such "
-        "as 0 0.001 60 0.05, the paper's for ImageNet",
+        "learning rate of the soft labels. auto sets it by the epochs that are left; the paper has "
+        "0.005 for AR-AdaLS on CIFAR, for 200 epochs. A schedule is first epochs and values in "
+        "turn, such as 0 0.001 60 0.05, the paper's for ImageNet",
         words=_alpha_in_words,
     ),
 ]

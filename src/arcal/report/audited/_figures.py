@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from arcal.auditing import Audited, Estimate, EvaluationSet, Group, Grouping
+from arcal.auditing import TARGETS, Audited, Estimate, EvaluationSet, Group, Grouping
 
-OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier")
+OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
 OF_SHIFT = ("accuracy", "ece", "gap")
 
@@ -15,7 +15,9 @@ OF_SHIFT = ("accuracy", "ece", "gap")
 def figures(model: Audited) -> dict[str, float]:
     """Every figure of one model by a dotted name; an interval's ends are NAME.low and NAME.high.
 
-    n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier
+    n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
+    coverage_at_90, _95, _99, _99.9: the share of inputs above the confidence from which on it is
+    shown to be right on so many per cent; 0 if on none is shown; not with weights
     level_1 .. level_R (1 is the least robust), least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
     as ImageNet's crane, is followed by the class's number: class.crane (134)
@@ -29,6 +31,8 @@ def figures(model: Audited) -> dict[str, float]:
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
     for name in OVERALL:
         flat |= _ends(name, getattr(over, name))
+    for target, threshold in model.acting.thresholds.items() if model.acting else ():
+        flat[_coverage(target)] = threshold.coverage if threshold else 0.0
     for r, level in enumerate(model.levels or (), 1):
         flat |= _group(f"level_{r}", level)
     if model.levels:
@@ -83,7 +87,7 @@ def figure_names(
     estimates += [f"{group}.{figure}" for group in groups for figure in OF_GROUP]
     estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
     return {
-        *("n", "ece_if_calibrated", "suspects"),
+        *("n", "ece_if_calibrated", "suspects", *map(_coverage, TARGETS)),
         *(f"{name}{end}" for name in estimates for end in ("", ".low", ".high")),
         *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
         *(("distance.median", "distance.none_found") if distances else ()),
@@ -95,6 +99,10 @@ def worst_group(groups: Iterable[Group]) -> Group | None:
     """The group whose gap is surely the largest: the one that 0 is farthest from its interval."""
     said = [group for group in groups if not group.few]
     return max(said, key=lambda group: max(group.gap.low, -group.gap.high), default=None)
+
+
+def _coverage(target: float) -> str:
+    return f"coverage_at_{100 * target:g}"
 
 
 def _class_groups(classes: Sequence[str]) -> list[str]:

@@ -57,11 +57,12 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
             "n": over.n,
             "confidence": over.confidence.value,
             "ece_if_calibrated": _named(over.ece_if_calibrated, ("value", "high")),
-            **_named(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier")),
+            **_named(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")),
         },
         "reliability": _bins(model),
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),
+        "acting": _acting(model),
         "classes": [group(one) for one in model.by_class],
         "groupings": [
             {"name": one.name, "groups": [group(of) for of in groups]}
@@ -135,6 +136,29 @@ def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
             [curve.radii, curve.accuracy, curve.low, curve.high], dim=1
         )[steps].tolist()
     ]
+
+
+def _acting(model: Audited) -> dict[str, Any] | None:
+    """The curve by coverage, and the thresholds."""
+    if model.acting is None:
+        return None
+    curve = model.acting.curve
+    columns = [curve.threshold, curve.coverage, curve.accuracy, curve.low, curve.high]
+    points = torch.stack(columns, dim=1).tolist()
+    return {
+        "curve": [
+            {
+                "confidence": confidence,
+                "coverage": coverage,
+                "accuracy": Estimate(value, low, high, round(coverage * curve.N)),
+            }
+            for confidence, coverage, value, low, high in points
+        ],
+        "thresholds": [
+            {"accuracy": target} | ({"confidence": None} if one is None else asdict(one))
+            for target, one in model.acting.thresholds.items()
+        ],
+    }
 
 
 def _calibration(one: Outcome, model: Audited) -> dict[str, Any]:

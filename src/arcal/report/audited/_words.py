@@ -1,5 +1,6 @@
 """What an audit found, in sentences that say no more than the figures, and as Markdown."""
 
+import math
 from collections.abc import Mapping, Sequence
 from shlex import quote
 
@@ -170,6 +171,8 @@ def stands_out(model: Audited) -> list[str]:
                 f"where {grouping.name} is {worst.name}, it is {worst.verdict} by "
                 f"{points(worst.gap)} ({worst.n:,} inputs)"
             )
+    if (line := acts_above(model)) is not None:
+        lines.append(line)
     if model.shift is not None:
         mean = model.shift.mean
         lines.append(
@@ -184,6 +187,18 @@ def stands_out(model: Audited) -> list[str]:
     n = len(model.suspects)
     lines.append(f"the model contradicts {n:,} {'label' if n == 1 else 'labels'}")
     return lines
+
+
+def acts_above(model: Audited) -> str | None:
+    """From which confidence on it is right more often than on all inputs, if one is shown."""
+    right = model.overall.accuracy.value
+    for target, one in model.acting.thresholds.items() if model.acting else ():
+        if target > right and one is not None:
+            return (
+                f"right on at least {100 * target:g} % where it is {_sure(one.confidence)} "
+                f"confident or more: {percent(one.coverage)} of the inputs"
+            )
+    return None
 
 
 def mends(model: Audited) -> str:
@@ -271,6 +286,13 @@ def model_card(models: Sequence[Audited], data: str) -> str:
 def percent(value: float) -> str:
     """A share as a percentage."""
     return f"{100 * value:.1f} %"
+
+
+def _sure(confidence: float) -> str:
+    """A confidence as a percentage, rounded up, with the digits that tell it from 100."""
+    digits = 1 if confidence < 0.99 else 3 if confidence < 0.9999 else 6
+    steps = math.ceil(round(confidence * 10 ** (2 + digits), 6))
+    return f"{min(steps / 10**digits, 100):.{digits}f} %"
 
 
 def points(gap: Estimate) -> str:

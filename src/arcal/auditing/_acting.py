@@ -1,0 +1,42 @@
+"""Where a model may act alone: how often it is right where it is sure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from arcal.auditing._predictions import Predictions
+from arcal.calibration import SelectiveAccuracy, Threshold, act_above, selective_accuracy
+
+TARGETS = (0.9, 0.95, 0.99, 0.999)
+"""How often a model may have to be right where it acts alone."""
+
+POINTS = 100
+"""The coverages at which the curve is given, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Acting:
+    """How often a model is right on the inputs that it is sure of, and how sure that must be.
+
+    The `curve` of accuracy over the share of inputs that it acts on, and for each of `TARGETS` the
+    confidence from which on it is shown to be right so often (`arcal.calibration.act_above`), or
+    None.
+    """
+
+    curve: SelectiveAccuracy
+    thresholds: Mapping[float, Threshold | None]
+
+
+def acting(predictions: Predictions) -> Acting:
+    """Where the model of these predictions may act alone.
+
+    >>> from arcal.auditing import as_predictions
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 59 + [1])
+    >>> threshold = acting(predictions).thresholds[0.9]
+    >>> round(threshold.confidence, 3), threshold.coverage
+    (0.953, 1.0)
+    """
+    sure, right = predictions.confidence.clamp(max=1), predictions.correct
+    return Acting(
+        selective_accuracy(sure, right, POINTS),
+        {target: act_above(sure, right, target) for target in TARGETS},
+    )

@@ -1,0 +1,214 @@
+"""Selective prediction: how often a model is right where it is sure, and how sure that must be.
+
+A model that *acts* only on inputs of at least some confidence leaves the others to somebody else.
+Its coverage is the share of inputs that it acts on.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from scipy.special import betainc
+from torch import Tensor
+
+from arcal.arrays import TensorLike
+from arcal.calibration._bootstrap import Bootstrap
+from arcal.calibration.checks import as_correct, as_scores, as_weights
+from arcal.calibration.intervals import clopper_pearson
+from arcal.errors import ArcalError
+
+STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
+"""The coverages at which `act_above` begins to test thresholds."""
+
+TESTED = 1000
+"""Thresholds that `act_above` tests at most, at coverages with about equal steps between them."""
+
+
+@dataclass(frozen=True)
+class SelectiveAccuracy:
+    """The accuracy on those of N inputs whose confidence is at least each of T thresholds.
+
+    `threshold` descends; `coverage` is the share of inputs that reach it; `accuracy` is that on
+    them, and `low` and `high` are the ends of its exact 95 % interval. All are float64 `(T,)`.
+
+    >>> confidence = torch.tensor([0.5, 0.75, 0.75, 1.0])
+    >>> curve = selective_accuracy(confidence, torch.tensor([False, True, False, True]))
+    >>> curve.threshold.tolist(), curve.coverage.tolist(), curve.accuracy[0].item()
+    ([1.0, 0.75, 0.5], [0.25, 0.75, 1.0], 1.0)
+    """
+
+    threshold: Tensor
+    coverage: Tensor
+    accuracy: Tensor
+    low: Tensor
+    high: Tensor
+    N: int
+
+
+def selective_accuracy(
+    confidence: TensorLike, correct: TensorLike, points: int | None = None
+) -> SelectiveAccuracy:
+    """The curve of accuracy over coverage: the complement of the risk-coverage curve.
+
+    `confidence` `(N,)` may be any score that is larger where the model is surer, such as a distance
+    to the boundary, infinite too; `correct` bool `(N,)` says which predictions are right. The
+    thresholds are all different confidences, or with `points` only as many, at coverages with about
+    equal steps between them, the last one 1. Inputs of equal confidence are accepted together. No
+    inputs, nan, and other shapes or types raise `ArcalError`.
+
+    >>> confidence, correct = torch.linspace(0.5, 1, 101), torch.arange(101) > 50
+    >>> curve = selective_accuracy(confidence, correct, points=2)
+    >>> curve.coverage, curve.accuracy
+    (tensor([0.5050, 1.0000], dtype=torch.float64), tensor([0.9804, 0.4950], dtype=torch.float64))
+    """
+    _, confidence, right, last = _by_confidence(confidence, correct)
+    N = len(confidence)
+    if points is not None:
+        last = last[_evenly(last + 1, N, points)]
+    count, hits = last + 1, right.cumsum(0)[last]
+    low, high = clopper_pearson(hits, count)
+    share = hits.double() / count
+    return SelectiveAccuracy(confidence[last], count.double() / N, share, low, high, N)
+
+
+def aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | None = None) -> float:
+    """Area under the risk-coverage curve (Geifman and El-Yaniv, 2017), in [0, 1]; lower is better.
+
+        AURC = sum_i w_i r(c_i) / sum_i w_i,   r(t) = sum_{c_j >= t} w_j e_j / sum_{c_j >= t} w_j
+
+    with the errors e, 1 where a prediction is wrong: the share of errors among the inputs at least
+    as sure as each, on average. It is 0 if all are right and 1 if all are wrong, and falls as the
+    model becomes more accurate and as its confidence orders its errors better; a confidence that
+    orders them by chance has the error rate. Arguments as `selective_accuracy`; with `weights`
+    `(N,)`, 0 or more, each input counts as much.
+
+    >>> aurc([0.9, 0.8, 0.7, 0.6], torch.tensor([True, True, True, False]))
+    0.0625
+    """
+    order, confidence, right, last = _by_confidence(confidence, correct)
+    w = as_weights(weights, len(confidence))[order]
+    return _aurc(w[:, None], right, last).item()
+
+
+def bootstrap_aurc(
+    confidence: TensorLike,
+    correct: TensorLike,
+    draws: Iterable[Tensor],
+    weights: TensorLike | None = None,
+) -> Bootstrap:
+    """`aurc` with what it is on draws of the inputs.
+
+    `draws` are blocks `(N, b)` of how often each input is drawn, as `drawn_counts` gives them.
+
+    >>> from arcal.calibration.draws import drawn_counts
+    >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
+    >>> bootstrap_aurc(confidence, correct, drawn_counts(100, 1000, seed=0)).samples.shape
+    torch.Size([1000])
+    """
+    order, confidence, right, last = _by_confidence(confidence, correct)
+    w = as_weights(weights, len(confidence))[order][:, None]
+    samples: list[float] = []
+    for counts in draws:  # as numbers: see `gathered`
+        samples += _aurc(w * counts[order], right, last).tolist()
+    estimate = _aurc(w, right, last).item()
+    return Bootstrap(estimate, torch.tensor(samples, dtype=torch.float64), 0.95)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A confidence from which on a model is right at least so often: see `act_above`.
+
+    `coverage` is the share of inputs that reach it, `n` their number, and `share_right` how many of
+    these are right.
+
+    >>> act_above(torch.ones(1000), torch.arange(1000) > 0, accuracy=0.99).share_right
+    0.999
+    """
+
+    accuracy: float
+    confidence: float
+    coverage: float
+    n: int
+    share_right: float
+
+
+def act_above(
+    confidence: TensorLike, correct: TensorLike, accuracy: float, level: float = 0.95
+) -> Threshold | None:
+    """The lowest confidence above which predictions are shown to be right often enough.
+
+    Act on an input like these N, drawn from where they were, if its confidence is at least the
+    threshold: the chance is at least `level` that the model is right on a share of `accuracy` or
+    more of the inputs it then acts on. None if no threshold was shown to be one; to show it takes,
+    at an accuracy of 0.99 and a `level` of 0.95, at least 459 inputs, all of them right.
+
+    Thresholds are tested from the top down. Of the n inputs that reach one, e are predicted wrong,
+    and it passes if so few are unlikely at a lower accuracy,
+
+        P(X <= e) <= (1 - level) / 5    for X ~ Binomial(n, 1 - accuracy).
+
+    Tests begin at coverages of 5, 10, 20, 40 and 80 % and go on from each until one fails: fixed
+    sequences with several starts, as in Learn then Test (Angelopoulos, Bates, Candès, Jordan and
+    Lei, 2021), whose error is that of the five together however many thresholds there are. Given
+    the confidences, errors of unequal chances are less spread than X (Hoeffding, 1956), so the test
+    errs on the safe side.
+
+    Arguments as `selective_accuracy`; `accuracy` and `level` lie within (0, 1). Anything else, and
+    no inputs, raise `ArcalError`.
+
+    >>> confidence = torch.linspace(0, 1, 5000)
+    >>> correct = torch.rand(5000, generator=torch.Generator().manual_seed(0)) < confidence.sqrt()
+    >>> threshold = act_above(confidence, correct, accuracy=0.9)
+    >>> 0.6 < threshold.confidence < 0.8, threshold.share_right > 0.9
+    (True, True)
+    """
+    if not 0 < accuracy < 1 or not 0 < level < 1:
+        raise ArcalError(
+            f"accuracy and level must lie within (0, 1), not {accuracy} and {level}: 0.99 and 0.95 "
+            "are usual"
+        )
+    _, confidence, right, last = _by_confidence(confidence, correct)
+    N = len(confidence)
+    last = last[_evenly(last + 1, N, TESTED)]
+    n, hits = (last + 1).double(), right.cumsum(0)[last].double()
+    p = torch.as_tensor(betainc(hits.clamp(min=1).numpy(), (n - hits + 1).numpy(), accuracy))
+    passes = (p <= (1 - level) / len(STARTS)) & (hits > 0)
+    lowest = -1
+    for start in STARTS:
+        first = int((n < start * N).sum())
+        run = int(passes[first:].long().cumprod(0).sum())  # until one fails
+        lowest = max(lowest, first + run - 1) if run else lowest
+    if lowest < 0:
+        return None
+    share, reached = (hits / n)[lowest].item(), int(n[lowest])
+    return Threshold(accuracy, confidence[last[lowest]].item(), reached / N, reached, share)
+
+
+def _by_confidence(
+    confidence: TensorLike, correct: TensorLike
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The descending order int64 `(N,)`, both in it, and where each different confidence ends."""
+    confidence = as_scores(confidence, "confidence")
+    right = as_correct(correct, len(confidence))
+    if not len(confidence):
+        raise ArcalError("selective accuracy of no inputs is undefined: pass at least one")
+    order = confidence.argsort(descending=True, stable=True)
+    confidence = confidence[order]
+    ends = torch.cat([confidence[1:] != confidence[:-1], torch.tensor([True])])
+    return order, confidence, right[order], ends.nonzero()[:, 0]
+
+
+def _evenly(count: Tensor, N: int, points: int) -> Tensor:
+    """Positions in ascending `count` `(T,)` of the first to reach each of `points` shares of N."""
+    if points < 1:
+        raise ArcalError(f"points must be 1 or more, not {points}")
+    wanted = torch.arange(1, points + 1, dtype=torch.float64) / points * N
+    return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
+
+
+def _aurc(w: Tensor, right: Tensor, last: Tensor) -> Tensor:
+    """AURC `(b,)` of inputs in descending confidence, counted `w` `(N, b)` times."""
+    total, wrong = w.cumsum(0), (w * (~right[:, None])).cumsum(0)
+    risk = (wrong[last] / total[last]).nan_to_num(0)  # before the first that is counted
+    within = total[last].diff(dim=0, prepend=torch.zeros(1, w.shape[1], dtype=w.dtype))
+    return (within * risk).sum(0) / total[-1]

@@ -1,0 +1,160 @@
+"""Accuracy by coverage, its area and its thresholds, against definitions, scipy and populations."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from arcal.calibration import (
+    act_above,
+    aurc,
+    bootstrap_aurc,
+    clopper_pearson,
+    drawn_counts,
+    selective_accuracy,
+)
+from arcal.errors import ArcalError
+
+CONFIDENCE = torch.tensor([0.5, 0.9, 0.7, 0.9, 0.5, 0.6])
+CORRECT = torch.tensor([False, True, True, False, True, True])
+
+rows = st.lists(
+    st.tuples(st.sampled_from([0.3, 0.5, 0.6, 0.8, 1.0]), st.booleans(), st.integers(1, 3)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def test_each_threshold_has_the_accuracy_of_those_that_reach_it():
+    curve = selective_accuracy(CONFIDENCE, CORRECT)
+    assert curve.threshold.tolist() == pytest.approx([0.9, 0.7, 0.6, 0.5])
+    assert curve.coverage.tolist() == pytest.approx([2 / 6, 3 / 6, 4 / 6, 1])
+    assert curve.accuracy.tolist() == pytest.approx([1 / 2, 2 / 3, 3 / 4, 4 / 6])
+    low, high = clopper_pearson(torch.tensor([1, 2, 3, 4]), torch.tensor([2, 3, 4, 6]))
+    assert torch.equal(curve.low, low)
+    assert torch.equal(curve.high, high)
+    assert curve.N == 6
+
+
+@given(rows, st.integers(1, 5))
+def test_a_few_points_are_some_of_all_and_end_at_every_input(drawn, points):
+    confidence = torch.tensor([c for c, _, _ in drawn])
+    correct = torch.tensor([right for _, right, _ in drawn])
+    whole, few = (selective_accuracy(confidence, correct, p) for p in (None, points))
+    assert 1 <= len(few.coverage) <= points
+    assert few.coverage[-1] == 1
+    for i, threshold in enumerate(few.threshold):
+        (at,) = (whole.threshold == threshold).nonzero()[0].tolist()
+        assert whole.accuracy[at] == few.accuracy[i]
+        assert whole.coverage[at] == few.coverage[i]
+
+
+@given(rows)
+def test_aurc_is_the_mean_risk_of_those_at_least_as_sure(drawn):
+    c, right, w = zip(*drawn, strict=True)
+    expected = 0.0
+    for i in range(len(c)):
+        surer = [j for j in range(len(c)) if c[j] >= c[i]]
+        risk = sum(w[j] for j in surer if not right[j]) / sum(w[j] for j in surer)
+        expected += w[i] * risk / sum(w)
+    weighted = aurc(torch.tensor(c), torch.tensor(right), torch.tensor(w))
+    assert weighted == pytest.approx(expected)
+    often = torch.tensor(w)
+    repeated = (torch.tensor(one).repeat_interleave(often) for one in (c, right))
+    assert aurc(*repeated) == pytest.approx(weighted)
+
+
+def test_any_score_orders_the_inputs():
+    distance = torch.where(CONFIDENCE == 0.9, torch.inf, 10 * CONFIDENCE)
+    assert aurc(distance, CORRECT) == aurc(CONFIDENCE, CORRECT)
+    curves = [selective_accuracy(some, CORRECT) for some in (distance, CONFIDENCE)]
+    assert torch.equal(curves[0].accuracy, curves[1].accuracy)
+    assert curves[0].threshold[0] == torch.inf
+
+
+def test_aurc_of_a_perfect_order_is_known():
+    """Of 100 inputs, the last 20 wrong: the sum over n = 81 .. 100 of (n - 80) / n / 100."""
+    correct = torch.arange(100) < 80
+    confidence = torch.linspace(1, 0, 100)
+    assert aurc(confidence, correct) == pytest.approx(
+        sum((n - 80) / n for n in range(81, 101)) / 100
+    )
+    assert aurc(torch.ones(100), correct) == pytest.approx(0.2)  # no order: the error rate
+
+
+def test_its_draws_are_figures_of_the_drawn_rows():
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(50, generator=generator).round(decimals=1)
+    correct = torch.rand(50, generator=generator) < confidence
+    weights = torch.rand(50, generator=generator)
+    drawn = bootstrap_aurc(confidence, correct, drawn_counts(50, 7, seed=1), weights)
+    assert drawn.estimate == aurc(confidence, correct, weights)
+    counts = torch.cat(list(drawn_counts(50, 7, seed=1)), dim=1)
+    for sample, count in zip(drawn.samples.tolist(), counts.unbind(1), strict=True):
+        assert sample == pytest.approx(aurc(confidence, correct, weights * count))
+
+
+def test_a_threshold_passes_the_test_that_its_docstring_gives():
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(600, generator=generator)
+    correct = torch.rand(600, generator=generator) < confidence.sqrt()
+    found = act_above(confidence, correct, 0.85)
+    assert found is not None
+    reached = confidence >= found.confidence
+    wrong = int((reached & ~correct).sum())
+    assert found.n == int(reached.sum()) == round(found.coverage * 600)
+    assert found.share_right == pytest.approx(1 - wrong / found.n)
+    assert binom.cdf(wrong, found.n, 0.15) <= 0.01
+    (lower,) = confidence[confidence < found.confidence].sort(descending=True).values[:1]
+    wrong = int(((confidence >= lower) & ~correct).sum())
+    assert binom.cdf(wrong, found.n + 1, 0.15) > 0.01  # the next one does not
+
+
+@pytest.mark.parametrize("accuracy", [0.8, 0.9])
+def test_a_threshold_is_too_low_no_more_often_than_it_may_be(accuracy):
+    """Of confidences c uniform on [0, 1] that are right with the chance sqrt c, accuracy above t is
+
+    (1 - t**1.5) / 1.5 / (1 - t).
+    """
+    generator, wrong, some = torch.Generator().manual_seed(0), 0, 0
+    for _ in range(400):
+        confidence = torch.rand(1000, generator=generator, dtype=torch.float64)
+        correct = torch.rand(1000, generator=generator) < confidence.sqrt()
+        if (found := act_above(confidence, correct, accuracy)) is not None:
+            t, some = found.confidence, some + 1
+            wrong += (1 - t**1.5) / 1.5 / (1 - t) < accuracy
+    assert some > 200
+    assert wrong <= 28  # of 400 trials of chance .05, P(X > 28) = .03
+
+
+def test_what_cannot_be_shown_is_no_threshold():
+    assert act_above(torch.ones(458), torch.ones(458, dtype=torch.bool), 0.99) is None
+    found = act_above(torch.ones(459), torch.ones(459, dtype=torch.bool), 0.99)
+    assert found is not None
+    assert found.coverage == 1
+    assert act_above(torch.rand(5000), torch.zeros(5000, dtype=torch.bool), 0.5) is None
+
+
+@pytest.mark.parametrize("call", [selective_accuracy, aurc, lambda c, r: act_above(c, r, 0.9)])
+@pytest.mark.parametrize(
+    ("confidence", "correct"),
+    [
+        (CONFIDENCE[:3], CORRECT),
+        (CONFIDENCE, CORRECT.long()),
+        (CONFIDENCE[:0], CORRECT[:0]),
+        (CONFIDENCE * torch.nan, CORRECT),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(call, confidence, correct):
+    with pytest.raises(ArcalError) as caught:
+        call(confidence, correct)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", [(0.0,), (1.0,), (0.9, 1.0), (float("nan"),)])
+def test_an_accuracy_is_within_0_and_1(arguments):
+    with pytest.raises(ArcalError, match="within"):
+        act_above(CONFIDENCE, CORRECT, *arguments)
+    with pytest.raises(ArcalError, match="points"):
+        selective_accuracy(CONFIDENCE, CORRECT, points=0)
