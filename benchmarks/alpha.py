@@ -26,7 +26,7 @@ from torch import Tensor
 
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import fit_temperature
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, load
 from arcal.robustness import levels, score
 from arcal.training._train import train

@@ -21,7 +21,7 @@ from typing import Literal
 import torch
 import tyro
 
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.errors import ArcalError
 from benchmarks.measure import Cache
 from benchmarks.peers import Contestant, ours, peers

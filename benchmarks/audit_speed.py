@@ -19,7 +19,7 @@ from torch import nn
 from arcal import score
 from arcal.attacks import frozen
 from arcal.audits import PANEL, Audit, Examples, Job, Settings, run_jobs
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import as_input, load_test
 from benchmarks.networks import resnet20
 

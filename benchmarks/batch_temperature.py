@@ -16,8 +16,8 @@ from torch import Tensor
 from arcal.auditing import Predictions
 from arcal.calibration import confidence_and_correct, ece
 from arcal.calibration.posthoc import fit_batch_temperature, fit_temperature
-from arcal.calibration.posthoc.by_batch import TemperatureByBatch
-from arcal.compute.memory import keep_memory
+from arcal.calibration.posthoc.batch_temperature import TemperatureByBatch
+from arcal.compute.processes import keep_memory
 from arcal.data import load
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError

@@ -19,7 +19,7 @@ import torch
 import tyro
 from torch import Tensor, nn
 
-from arcal.compute.precision import Bf16Convolutions
+from arcal.compute.device import Bf16Convolutions
 from arcal.data import as_input, batches
 from arcal.smoothing import smooth_cross_entropy
 from arcal.store import RunFolder

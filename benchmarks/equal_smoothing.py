@@ -21,7 +21,7 @@ from torch import Tensor
 
 from arcal.auditing import Spread, Subject, shift_sets
 from arcal.compute import Compute
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.console import bar
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError

@@ -27,12 +27,12 @@ from arcal.attacks.model import checked_logits, frozen
 from arcal.auditing import figures
 from arcal.compute import Compute
 from arcal.compute.device import fabric_on
-from arcal.compute.operations import operations
 from arcal.data import as_input, load
 from arcal.errors import ArcalError
 from arcal.evaluation import predict_part
 from arcal.methods import Vanilla
 from arcal.networks import build
+from arcal.planning._hardware import operations
 from arcal.training import RECIPES, Run, train
 from arcal.training.draws import draw
 from arcal.training.recipes import Precision

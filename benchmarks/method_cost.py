@@ -13,7 +13,7 @@ import torch
 import tyro
 
 from arcal.compute.device import fabric_on
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Data, load
 from arcal.methods import ARAdaLS, Method, Vanilla
 from arcal.networks import build

@@ -13,7 +13,7 @@ import torch
 import tyro
 
 from arcal.attacks import ATTACKS, BoundaryProjection
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import as_input, batches, load
 from arcal.robustness import ORDERS, levels, score
 from arcal.training._train import train

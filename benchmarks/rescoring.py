@@ -15,7 +15,7 @@ import tyro
 from torch import Tensor
 
 from arcal.attacks import Adversarial, BoundaryProjection
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import as_input, batches, load
 from arcal.robustness import Robustness, levels, score
 from arcal.training._train import train

@@ -16,7 +16,7 @@ import tyro
 from torch import Tensor, nn
 
 from arcal.calibration import auroc, confidence_and_correct, ece, nll
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Part, as_input, batches, load
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError

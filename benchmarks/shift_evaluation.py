@@ -16,7 +16,7 @@ import torch
 import tyro
 
 from arcal.auditing import shift_sets
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Data, as_input, load
 from arcal.data.corrupted import CorruptedImages
 from arcal.evaluation import evaluate, evaluated_part

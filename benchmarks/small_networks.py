@@ -18,8 +18,7 @@ import tyro
 from torch import Tensor, nn
 
 from arcal.attacks import ATTACKS, Adversarial, BoundaryProjection, Bounds, CarliniWagner
-from arcal.attacks.bounds import clamped
-from arcal.attacks.norms import NORMS
+from arcal.attacks.norms import NORMS, clamped
 from arcal.errors import ArcalError
 from arcal.robustness import Attack
 

@@ -30,7 +30,7 @@ from arcal.attacks import attack_named
 from arcal.auditing import Predictions
 from arcal.audits import Examples, Job, Settings, run_jobs
 from arcal.calibration import auroc, entropy
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Part, load, load_test
 from arcal.report.images import spearman
 from arcal.robustness import levels, rank

@@ -13,7 +13,7 @@ import torch
 import tyro
 
 from arcal.compute.device import fabric_on
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.methods import Vanilla
 from arcal.networks import build
 from arcal.training.draws import draw

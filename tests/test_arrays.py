@@ -1,5 +1,7 @@
 """Arrays and lists in the place of tensors give what tensors give."""
 
+from hashlib import sha256
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 import arcal
 from arcal import AdaptiveLabelSmoothing, ArcalError
 from arcal import calibration as c
-from arcal.arrays import as_tensor
+from arcal.arrays import as_tensor, digest_state
 from arcal.calibration.posthoc import POSTHOC
 
 N, Z, R = 60, 3, 4
@@ -130,3 +132,23 @@ def test_what_is_no_array_is_one_line(values, says):
     with pytest.raises(ArcalError, match=says) as caught:
         c.ece(values, np.array([True]))
     assert "\n" not in str(caught.value)
+
+
+class Stateful(torch.nn.Linear):
+    def get_extra_state(self):
+        return {"steps": 3}
+
+
+def test_the_digest_of_a_state_is_of_its_tensors():
+    def digest(model):
+        found = sha256()
+        digest_state(found, model)
+        return found.hexdigest()
+
+    torch.manual_seed(0)
+    model = Stateful(2, 2)
+    before = digest(model)
+    assert before != sha256().hexdigest() == digest(lambda x: x)
+    with torch.no_grad():
+        model.bias += 1
+    assert digest(model) != before

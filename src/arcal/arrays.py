@@ -1,12 +1,13 @@
 """Arrays of other libraries, taken wherever tensors are."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from arcal.errors import ArcalError, first_line
 
@@ -76,6 +77,24 @@ def row_blocks(N: int, width: int) -> Iterator[slice]:
 def bytes_of(tensor: Tensor) -> memoryview:
     """The bytes of a tensor's values, row after row, for a digest."""
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def digest_state(digest: "hashlib._Hash", model: object) -> None:
+    """Add to a digest what a module's state holds of tensors; of another callable, nothing."""
+    for name, tensor in sorted(model.state_dict().items()) if isinstance(model, nn.Module) else ():
+        if isinstance(tensor, Tensor):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(bytes_of(tensor))
+
+
+def ascending(ids: Tensor) -> Tensor:
+    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
+    order = ids.argsort(stable=True)
+    repeats = ids[order].diff() == 0
+    if repeats.any():
+        twice = int(ids[order][1:][repeats][0])
+        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    return order
 
 
 def places_of(ids: Tensor, known: Tensor) -> Tensor:

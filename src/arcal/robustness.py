@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_tensor
+from arcal.arrays import TensorLike, as_tensor, ascending
 from arcal.attacks import (
     Adversarial,
     BoundaryProjection,
@@ -34,8 +34,8 @@ from arcal.attacks import (
     frozen,
     margin,
 )
-from arcal.attacks.bounds import checked_bounds
 from arcal.attacks.model import check_differentiable, checked_logits
+from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
@@ -233,10 +233,7 @@ def _check_ids(ids: Tensor) -> None:
     """Refuse ids `(N,)` that are no whole numbers, or the same for two inputs."""
     if ids.is_floating_point():
         raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
-    ascending = ids.sort().values
-    if (repeats := ascending[1:] == ascending[:-1]).any():
-        twice = int(ascending[1:][repeats][0])
-        raise ArcalError(f"id {twice} is there twice: every input has its own")
+    ascending(ids)
 
 
 def _rank_only(model, x, ids, order, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:

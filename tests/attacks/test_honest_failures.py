@@ -10,8 +10,7 @@ from closed_forms import assert_honest, linear, seeded
 from torch import nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner
-from arcal.attacks.adversarial import verified
-from arcal.attacks.aims import Untargeted
+from arcal.attacks.adversarial import Untargeted, verified
 from arcal.attacks.model import folded, frozen
 from arcal.errors import ArcalError
 from arcal.robustness import score

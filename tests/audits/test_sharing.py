@@ -13,7 +13,6 @@ from arcal.audits import (
     Job,
     Reading,
     Settings,
-    _elsewhere,
     engine,
     open_job,
     run_jobs,
@@ -42,8 +41,8 @@ SETTINGS = Settings(attack=BoundaryProjection(budget=16), batch=7)
 def _here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(engine, "BLOCK", 20)
-    monkeypatch.setattr(_elsewhere.console, "quiet", False)  # restored at the end
-    _elsewhere._latest.clear()
+    monkeypatch.setattr(engine.console, "quiet", False)  # restored at the end
+    engine._latest.clear()
     (tmp_path / "net.py").write_text(CODE)
     write("data.npz", tiny.part(90))
     write("other.npz", tiny.part(40, noise=0.3))

@@ -100,7 +100,7 @@ def test_weights_of_another_network_or_without_a_head_are_one_line(tmp_path):
 @pytest.mark.slow
 def test_every_configuration_names_a_head_and_a_crop_that_can_be_read():
     """Of some 1,300 networks: those without are few, and three add a border."""
-    from arcal.classifiers._timm import _preprocessing
+    from arcal.classifiers._library_networks import _preprocessing
 
     names = timm.list_models()
     configs = [timm.get_pretrained_cfg(name) for name in names]

@@ -9,7 +9,7 @@ from torchvision import models
 
 from arcal.auditing import check_model
 from arcal.classifiers import open_classifier
-from arcal.classifiers._torchvision import HEAD, edition_of
+from arcal.classifiers._library_networks import HEAD, edition_of
 from arcal.errors import ArcalError
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from arcal.cli._time_limit import TimeIsUp, time_limit
+from arcal.cli._failures import TimeIsUp, time_limit
 from arcal.errors import ArcalError
 from command_line import arcal
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from arcal.data import copies, load, load_part, load_table, load_test
+from arcal.data import load, load_part, load_table, load_test, remote
 from arcal.data.remote import READABLE, listed
 from arcal.errors import ArcalError
 from command_line import arcal
@@ -165,8 +165,8 @@ def named(cache):
 
 
 def released():
-    copies._held.close()
-    copies._folders.clear()
+    remote._held.close()
+    remote._folders.clear()
 
 
 def test_copies_used_longest_ago_make_room(pets, cache, monkeypatch):
@@ -201,7 +201,7 @@ def test_copies_that_another_process_deletes_meanwhile_are_gone(tmp_path, monkey
         return about
 
     monkeypatch.setattr(Path, "stat", once)
-    copies.delete_unused(tmp_path, 3)
+    remote.delete_unused(tmp_path, 3)
     monkeypatch.undo()
     assert (tmp_path / "two").exists()
 

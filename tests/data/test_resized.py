@@ -7,7 +7,7 @@ from torchvision.transforms.v2 import functional as v2f
 from toy_images import random_images
 
 from arcal.data import InMemory, batches
-from arcal.data.resized import Resized
+from arcal.data.part import Resized
 from arcal.errors import ArcalError
 
 

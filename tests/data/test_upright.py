@@ -9,8 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 from toy_images import encode, random_images
 
-from arcal.data.images import UnreadableImageError, read_image
-from arcal.data.upright import TURNS, read_header, read_upright
+from arcal.data.images import TURNS, UnreadableImageError, read_header, read_image, read_upright
 
 COLOUR = random_images(1, 6, 9, 3)[0]
 GREY = random_images(1, 6, 9)[0]

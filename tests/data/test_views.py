@@ -10,7 +10,7 @@ from PIL import Image
 from torchvision.transforms import v2
 from toy_images import encode, random_images
 
-from arcal.data.upright import HEADER
+from arcal.data.images import HEADER
 from arcal.data.views import Settings, View, choose_view, describe
 from arcal.errors import ArcalError
 

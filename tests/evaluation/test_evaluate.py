@@ -26,7 +26,7 @@ from arcal.compute import Compute
 from arcal.data import Data, InMemory
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn
-from arcal.data.resized import Resized
+from arcal.data.part import Resized
 from arcal.errors import ArcalError
 from arcal.evaluation import evaluate, evaluated_part, predict
 from arcal.store import RunFolder, load_tensors, save_tensors

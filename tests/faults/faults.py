@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
-from bad_files import NETWORKS
+from bad_networks import NETWORKS
 
 from arcal.training import RECIPES, Run, train
 from command_line import Done, arcal

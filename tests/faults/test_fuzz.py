@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import open_classifier
 from arcal.data import kind_of, load, load_part, load_table, load_texts
-from arcal.data.cifar_c import mapped
 from arcal.data.images import read_image
+from arcal.data.official_corruptions import mapped
 from arcal.errors import ArcalError
 from arcal.external import read_weights
 from arcal.files import check_replaceable, parse_json

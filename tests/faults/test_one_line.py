@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from bad_files import NETWORKS, encoded, picture
+from bad_files import encoded, picture
+from bad_networks import NETWORKS
 
 from arcal.cli._failures import line_for
 from command_line import arcal

@@ -19,7 +19,7 @@ from arcal.errors import ArcalError
 from arcal.evaluation.predictor import Predictor
 from arcal.store import RunFolder
 from arcal.training import RECIPES, Run, data_of, score_run, train
-from arcal.training._same_images import check_images, keep_images
+from arcal.training._train import check_images, keep_images
 from arcal.training.many import train_all
 from arcal.training.run import read_run
 from command_line import arcal

@@ -7,8 +7,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from arcal.methods import AdaLS, method_named
-from arcal.methods.entropy import mean_entropy
-from arcal.methods.mbls import margin_penalty
+from arcal.methods.penalties import margin_penalty, mean_entropy
 
 LOGITS = 4 * torch.randn(12, 5, generator=torch.Generator().manual_seed(0))
 IDS, LABELS = torch.arange(12), torch.arange(12) % 5

@@ -36,7 +36,7 @@ from arcal.paper.variants import (
     ON_THE_FLY,
     VANILLA,
 )
-from arcal.report.drawing import STYLE
+from arcal.report.plots import STYLE
 
 FIGURES = [f"figure{n}" for n in range(1, 9)]
 TYPES = ("gaussian_noise", "fog", "contrast")

@@ -1,7 +1,7 @@
 """The page over all results that lie in a folder."""
 
 from arcal.files import write_json
-from arcal.paper.overview import overview_page
+from arcal.paper.reproduce import overview_page
 from arcal.paper.result import Claim, Result, as_json
 
 

@@ -22,7 +22,7 @@ from made_up import (
 
 from arcal.auditing import CLEAN, INTENSITIES, STABILITY
 from arcal.paper import ITEMS, table1, table2, table3, table4, table5
-from arcal.paper.notes import shift_words
+from arcal.paper.item import shift_words
 from arcal.paper.result import as_json, as_markdown
 from arcal.paper.scales import Sources, settings_of
 from arcal.paper.variants import (

@@ -11,10 +11,10 @@ from arcal.audits import Job, Settings
 from arcal.audits._examples import Examples
 from arcal.audits.engine import AuditBlocks, ScoreBlocks, in_order
 from arcal.compute import Compute
-from arcal.compute.operations import operations, saved_bytes
 from arcal.data import InMemory, load
 from arcal.errors import ArcalError
 from arcal.planning import Attacked, Hardware, Line, Plan, Training, plan_attacked, plan_training
+from arcal.planning._hardware import operations, saved_bytes
 from arcal.training import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run, data_of

@@ -8,7 +8,7 @@ import torch
 
 from arcal.calibration import clopper_pearson
 from arcal.report.explorer import column
-from arcal.report.thumbnails import make_sheets, perturbation_sheets
+from arcal.report.images import make_sheets, perturbation_sheets
 
 HOSTILE = (
     "</script><img src=x onerror=alert(1)>",

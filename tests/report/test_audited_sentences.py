@@ -28,7 +28,7 @@ from arcal.report.audited._words import (
     signed,
     summary,
 )
-from arcal.report.calibrations import print_choice, sentences
+from arcal.report.terminal import print_choice, sentences
 from arcal.robustness import Robustness
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from arcal.auditing import shift_sets
 from arcal.errors import ArcalError
-from arcal.report.comparison import compare
+from arcal.report.names import compare
 
 
 def test_the_reference_is_vanilla_as_it_is(maker):

@@ -6,7 +6,7 @@ import pytest
 
 from arcal.auditing import CLEAN, OVER_SHIFT, shift_sets
 from arcal.report import findings
-from arcal.report.comparison import compare
+from arcal.report.names import compare
 from made_up_subjects import with_figures
 
 

@@ -5,8 +5,7 @@ import statistics
 import pytest
 
 from arcal.auditing import CLEAN, Spread, shift_sets
-from arcal.report.comparison import compare
-from arcal.report.grids import (
+from arcal.report.comparison_tables import (
     calibration_errors,
     ensembles,
     out_of_distribution,
@@ -14,6 +13,7 @@ from arcal.report.grids import (
     stability_by_level,
     under_shift,
 )
+from arcal.report.names import compare
 from arcal.report.tables import ECE
 from made_up_subjects import with_figures
 

@@ -3,8 +3,8 @@
 import pytest
 
 from arcal.auditing import shift_sets
-from arcal.report.comparison import compare
 from arcal.report.comparison_payload import several_subjects
+from arcal.report.names import compare
 from arcal.report.tables import COLUMNS
 from made_up_subjects import Maker
 

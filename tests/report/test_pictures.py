@@ -11,7 +11,7 @@ from matplotlib.patches import PathPatch, StepPatch
 
 from arcal.auditing import CLEAN, accuracy_interval, reliability, shift_sets
 from arcal.report import pictures, reliability_pictures
-from arcal.report.comparison import compare
+from arcal.report.names import compare
 from arcal.report.numbers import as_json
 
 CLASSES = ("shirt", "coat", "$bag", "<boot>")

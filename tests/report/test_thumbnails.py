@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from arcal.errors import ArcalError
-from arcal.report.thumbnails import make_sheets, perturbation_sheets
+from arcal.report.images import make_sheets, perturbation_sheets
 
 
 def tiles(sheets):

@@ -17,9 +17,9 @@ from arcal.auditing import CLEAN, Spread, Subject, shift_sets
 from arcal.data import InMemory
 from arcal.errors import ArcalError
 from arcal.report import _attacked_model, images, write_report
-from arcal.report.comparison import compare
-from arcal.report.drawing import FONTS, render
-from arcal.report.first_runs import attacked_run
+from arcal.report.comparison_payload import attacked_run
+from arcal.report.names import compare
+from arcal.report.plots import FONTS, render
 from made_up_subjects import Maker
 from page_types import mistakes
 

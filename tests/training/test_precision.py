@@ -9,8 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from arcal.compute.device import fabric_on
-from arcal.compute.precision import Bf16Convolutions
+from arcal.compute.device import Bf16Convolutions, fabric_on
 from arcal.data import as_input
 from arcal.methods import Vanilla
 from arcal.networks import build

@@ -2,8 +2,8 @@
 
 import pytest
 
-from arcal.training import _sweep as module
-from arcal.training._sweep import sweep, tries
+from arcal.training import many as module
+from arcal.training.many import sweep, tries
 from arcal.training.run import Run
 
 RUN = Run(method="label-smoothing")

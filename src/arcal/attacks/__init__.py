@@ -10,10 +10,10 @@ from typing import Any
 
 from arcal.attacks.adversarial import Adversarial
 from arcal.attacks.boundary_projection import BoundaryProjection
-from arcal.attacks.bounds import Bounds
 from arcal.attacks.carlini_wagner import CarliniWagner
 from arcal.attacks.inputs import Inputs, InputsLike, Model, bound, rows
 from arcal.attacks.model import frozen, margin
+from arcal.attacks.norms import Bounds
 from arcal.errors import ArcalError
 
 ATTACKS: dict[str, Any] = {

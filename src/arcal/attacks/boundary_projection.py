@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
-from arcal.attacks.adversarial import Adversarial, verified
-from arcal.attacks.aims import Aim, aim_of
-from arcal.attacks.bounds import Bounds, checked_bounds, clamped, flattened
+from arcal.attacks.adversarial import Adversarial, Aim, aim_of, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
@@ -21,10 +19,8 @@ from arcal.attacks.model import (
     frozen,
     rounding,
 )
-from arcal.attacks.norms import NORMS, Norm
-from arcal.attacks.planes import Planes
-from arcal.attacks.starts import FEW, GROUP, around, promising
-from arcal.attacks.steps import Steps
+from arcal.attacks.norms import NORMS, Bounds, Norm, checked_bounds, clamped, flattened
+from arcal.attacks.steps import FEW, GROUP, Planes, Steps, around, promising
 from arcal.errors import ArcalError
 
 DEEP = 0.5

@@ -8,9 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from arcal.attacks.adversarial import Adversarial, verified
-from arcal.attacks.aims import Untargeted
-from arcal.attacks.bounds import Bounds, checked_bounds, flattened
+from arcal.attacks.adversarial import Adversarial, Untargeted, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
     check_differentiable,
@@ -22,6 +20,7 @@ from arcal.attacks.model import (
     margin,
     rounding,
 )
+from arcal.attacks.norms import Bounds, checked_bounds, flattened
 from arcal.errors import ArcalError
 
 

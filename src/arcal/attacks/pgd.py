@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from arcal.attacks.bounds import Bounds, checked_bounds, clamped
 from arcal.attacks.inputs import InputsLike, Model, bound
 from arcal.attacks.model import check_differentiable, frozen
+from arcal.attacks.norms import Bounds, checked_bounds, clamped
 from arcal.errors import ArcalError
 
 

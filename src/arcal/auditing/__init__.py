@@ -1,13 +1,11 @@
 """Auditing: what can be said of any classifier, whoever trained it, from its predictions.
 
-_sets          what it is evaluated on: the test set, clean or corrupted
 _predictions   what it says of a set, and the ensemble of several
-_measures      accuracy, ECE and the like of a set, and how much runs differ
+_measures      a set that it is evaluated on, clean or corrupted; accuracy, ECE and the like of
+               it, how much runs differ, and images of another data set
 _subject       a classifier, or the runs of a training method, with all that is known of it
-_by_level      its calibration by robustness level
-_shift         means over corrupted sets
-_ood           images of another data set
-_reliability   the bins of the reliability diagrams
+_shift         a figure of several runs; means over corrupted sets
+_reliability   its calibration by robustness level; the bins of the reliability diagrams
 _estimate      a figure with its interval
 _overall       all figures of a set
 _grouping      inputs grouped by a column of values
@@ -17,10 +15,9 @@ _acting        where it may act alone: accuracy by coverage, and thresholds
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
 _halves        what calibration after training would do, seen on inputs it was not fitted on
-_suspect_scale  inputs on another scale than in training
-_suspect_order  an accuracy near chance, and one that is right but for the order of the classes
-_suspects      labels to doubt, and right answers that hang by a thread
-_per_input     a row for every input
+_suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
+               inputs on another scale than in training
+_suspects      labels to doubt, right answers that hang by a thread, and a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
 _showcase      images with the perturbations that change a prediction
 models         anything that gives logits becomes a model; saved predictions are checked
@@ -30,25 +27,33 @@ Nothing here reads or writes a file.
 
 from arcal.auditing._acting import TARGETS, Acting, acting
 from arcal.auditing._audited import Audited, Perturbed
-from arcal.auditing._by_level import WEAKEST, LevelFigures, figures_by_level
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
 from arcal.auditing._groups import LEAST, Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
 from arcal.auditing._measures import (
+    CLEAN,
+    INTENSITIES,
     MEASURES,
     OTHER_ECE,
+    OVER_SHIFT,
     STABILITY,
+    TYPES,
+    EvaluationSet,
     Measures,
+    OutOfDistribution,
+    OverShift,
+    Separation,
     ece_interval,
     figures,
     measure,
+    out_of_distribution,
+    shift_sets,
     stability,
+    without_extra,
 )
-from arcal.auditing._ood import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import Overall, overall
-from arcal.auditing._per_input import per_input
 from arcal.auditing._posthoc import (
     calibrated,
     calibrated_blocks,
@@ -58,28 +63,24 @@ from arcal.auditing._posthoc import (
 )
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._reliability import (
+    WEAKEST,
+    LevelFigures,
     accuracy_interval,
     ensemble_reliability,
+    figures_by_level,
     reliability,
     reliability_by_run,
 )
-from arcal.auditing._sets import (
-    CLEAN,
-    INTENSITIES,
-    OVER_SHIFT,
-    TYPES,
-    EvaluationSet,
-    OverShift,
-    shift_sets,
-    without_extra,
-)
-from arcal.auditing._shift import Means, by_intensity, means, on_set, over_shift, over_types
+from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
 from arcal.auditing._showcase import Showcase, attack_evenly
-from arcal.auditing._spread import Spread
 from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
-from arcal.auditing._suspect_order import SuspectedOrder, suspect_inputs, suspect_order
-from arcal.auditing._suspect_scale import suspect_scale
-from arcal.auditing._suspects import fragile, suspects, suspicion
+from arcal.auditing._suspect_order import (
+    SuspectedOrder,
+    suspect_inputs,
+    suspect_order,
+    suspect_scale,
+)
+from arcal.auditing._suspects import fragile, per_input, suspects, suspicion
 from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
 from arcal.auditing.models import as_model, as_predictions, check_model
 

@@ -12,13 +12,11 @@ from arcal.auditing._acting import Acting, acting
 from arcal.auditing._grouping import Grouping
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import Halves, posthoc_on_halves
-from arcal.auditing._ood import OutOfDistribution
+from arcal.auditing._measures import EvaluationSet, OutOfDistribution
 from arcal.auditing._overall import Overall, overall
-from arcal.auditing._per_input import per_input
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._sets import EvaluationSet
 from arcal.auditing._subject import R
-from arcal.auditing._suspects import fragile, suspects
+from arcal.auditing._suspects import fragile, per_input, suspects
 from arcal.auditing._under_shift import Shift, under_shift
 from arcal.calibration import RobustAccuracy, robust_accuracy
 from arcal.errors import ArcalError

@@ -1,4 +1,4 @@
-"""From predictions on one set to figures: of every run, of their ensemble, and how they differ."""
+"""From predictions on a set to figures: of every run and their ensemble, and how they differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from arcal.auditing._estimate import ece_from
 from arcal.auditing._predictions import Predictions, check_same_inputs, ensemble
 from arcal.calibration import (
     Reliability,
+    auroc,
     bootstrap_ece,
     brier,
     churn_per_input,
@@ -17,12 +18,101 @@ from arcal.calibration import (
     debiased_ece,
     ece_by_chance,
     ece_if_calibrated,
+    entropy,
+    entropy_histogram,
     equal_mass_ece,
     mean_by_level,
     nll,
     usual_resamples,
     variance,
 )
+from arcal.errors import ArcalError
+from arcal.transforms.corruptions import CIFAR100_C_PAPER, CORRUPTIONS, EXTRA, IMAGENET_C
+
+INTENSITIES = (1, 2, 3, 4, 5)
+TYPES = {"all": CORRUPTIONS, "standard": IMAGENET_C, "extra": EXTRA, "cifar100": CIFAR100_C_PAPER}
+"""Named sets of types: all 19; the 15 of ImageNet-C; the 4 left for choosing on validation; the 17
+of the paper's CIFAR-100-C."""
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """A part of the data (`test`, `validation` or `train`), clean or under one corruption.
+
+    `corruption` is one of `CORRUPTIONS` with an `intensity` from 1 to 5, or None and 0.
+
+    >>> EvaluationSet(corruption="fog", intensity=3).name
+    'test-fog-3'
+    """
+
+    part: str = "test"
+    corruption: str | None = None
+    intensity: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called in files, such as `test` or `test-gaussian_noise-3`."""
+        corruption = f"-{self.corruption}-{self.intensity}" if self.corruption else ""
+        return self.part + corruption
+
+    @property
+    def is_shifted(self) -> bool:
+        """Whether it is a corrupted test set: what a mean over shift is taken over."""
+        return self.part == "test" and self.corruption is not None
+
+
+CLEAN = EvaluationSet()
+"""The test set as it is."""
+
+
+@dataclass(frozen=True)
+class OverShift:
+    """The mean over all corrupted test sets: each set alike, and not the figure of their pool.
+
+    >>> OVER_SHIFT == OverShift(), OVER_SHIFT.name
+    (True, 'shifted')
+    """
+
+    name: str = "shifted"
+
+
+OVER_SHIFT = OverShift()
+
+
+def shift_sets(names: Sequence[str], part: str = "test") -> list[EvaluationSet]:
+    """The corrupted sets that `names` stand for, each once; all 95 without a name.
+
+    A name is a key of `TYPES` or a type of corruption, at all five intensities, or TYPE-INTENSITY;
+    hyphens and underscores are the same. An unknown one raises `ArcalError`.
+
+    >>> [one.name for one in shift_sets(["fog-3", "contrast-1"])]
+    ['test-fog-3', 'test-contrast-1']
+    """
+    sets: dict[EvaluationSet, None] = {}
+    for name in names or ("all",):
+        spelled = name.replace("-", "_")
+        type, _, intensity = spelled.rpartition("_")
+        if type in CORRUPTIONS and intensity in map(str, INTENSITIES):
+            sets[EvaluationSet(part, type, int(intensity))] = None
+            continue
+        if spelled not in TYPES and spelled not in CORRUPTIONS:
+            raise ArcalError(
+                f"shift {name!r} is unknown: write {', '.join(TYPES)}, a type ("
+                f"{', '.join(CORRUPTIONS)}), or TYPE-INTENSITY with an intensity from 1 to 5"
+            )
+        for type in TYPES.get(spelled, (spelled,)):
+            sets.update(dict.fromkeys(EvaluationSet(part, type, i) for i in INTENSITIES))
+    return list(sets)
+
+
+def without_extra(types: Sequence[str]) -> list[str]:
+    """The types without the four that settings are chosen with, on validation images.
+
+    >>> without_extra(["fog", "spatter", "contrast"])
+    ['fog', 'contrast']
+    """
+    return [type for type in types if type not in EXTRA]
+
 
 MEASURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
 OTHER_ECE = ("ece_equal_mass", "ece_class_wise", "ece_debiased", "ece_if_calibrated")
@@ -147,3 +237,74 @@ def stability(
     return whole, {
         name: mean_by_level(values, levels, R).tolist() for name, values in per_input.items()
     }
+
+
+BINS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """How well one model tells the two data sets apart, in [0, 1]: 0.5 is chance.
+
+    The probability that an image of the model's own data is the more confident, or has the lower
+    entropy, of a random pair; a tie counts half. Made by `out_of_distribution`.
+    """
+
+    auroc_confidence: float
+    auroc_entropy: float
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfDistribution:
+    """Runs of a subject on the images of another data set, beside their own test set.
+
+    `how` says what was done to the images, empty if nothing. `inside` and `outside` `(n, BINS)` are
+    each run's shares of images by predictive entropy, from 0 to log Z nats (Figure 4). `runs` has
+    one entry a run, and `ensemble` is all of them averaged, None for a single run. Made by
+    `out_of_distribution`.
+    """
+
+    name: str
+    how: str
+    images: int
+    inside: Tensor
+    outside: Tensor
+    runs: list[Separation]
+    ensemble: Separation | None
+
+
+def out_of_distribution(
+    name: str, inside: Sequence[Predictions], outside: Sequence[Predictions], *, how: str = ""
+) -> OutOfDistribution:
+    """Compare each run's predictions on its own test set with those on other data, `name`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
+    >>> outside = as_predictions(probabilities=[[0.5, 0.5], [0.4, 0.6]], labels=[0, 1])
+    >>> out_of_distribution("others", [inside], [outside]).runs[0].auroc_confidence
+    1.0
+    """
+    several = len(inside) > 1
+    return OutOfDistribution(
+        name=name,
+        how=how,
+        images=len(outside[0].ids),
+        inside=torch.stack([_shares(predictions) for predictions in inside]),
+        outside=torch.stack([_shares(predictions) for predictions in outside]),
+        runs=[separation(*pair) for pair in zip(inside, outside, strict=True)],
+        ensemble=separation(ensemble(inside), ensemble(outside)) if several else None,
+    )
+
+
+def separation(inside: Predictions, outside: Predictions) -> Separation:
+    """AUROC of confidence and of entropy, of one model on two data sets."""
+    entropies = entropy(inside.log_probabilities), entropy(outside.log_probabilities)
+    return Separation(
+        auroc_confidence=auroc(inside.confidence, outside.confidence),
+        auroc_entropy=auroc(-entropies[0], -entropies[1]),
+    )
+
+
+def _shares(predictions: Predictions) -> Tensor:
+    values = entropy(predictions.log_probabilities)
+    return entropy_histogram(values, predictions.classes, BINS).share

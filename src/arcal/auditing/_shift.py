@@ -1,4 +1,4 @@
-"""Under shift: means over types of corruption, by intensity and over all (Tables 3 and 5).
+"""Figures of several runs; under shift, means over types of corruption (Tables 3 and 5).
 
 A figure is of one set, and the mean is over sets: never the figure of their pool. `measure` is one
 of `MEASURES`, with a value for each of n runs, or for their `ensemble`, then n is 1; or one of
@@ -11,11 +11,36 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.auditing._measures import STABILITY
-from arcal.auditing._sets import CLEAN, INTENSITIES, EvaluationSet, without_extra
-from arcal.auditing._spread import Spread
+from arcal.auditing._measures import CLEAN, INTENSITIES, STABILITY, EvaluationSet, without_extra
 from arcal.auditing._subject import Subject
 from arcal.errors import ArcalError
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure of n runs, in the order of their seeds.
+
+    >>> Spread((1.0, 3.0)).mean
+    2.0
+    """
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def from_tensor(cls, values: Tensor) -> "Spread":
+        """The figures of a tensor `(n,)`."""
+        return cls(tuple(values.tolist()))
+
+    @property
+    def mean(self) -> float:
+        return torch.tensor(self.values, dtype=torch.float64).mean().item()
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation over runs, with n - 1; one run has none."""
+        if len(self.values) < 2:
+            return None
+        return torch.tensor(self.values, dtype=torch.float64).std(correction=1).item()
 
 
 def on_set(

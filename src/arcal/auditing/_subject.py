@@ -8,10 +8,15 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import places_of
-from arcal.auditing._measures import Measures, ece_interval, measure
-from arcal.auditing._ood import OutOfDistribution
+from arcal.auditing._measures import (
+    CLEAN,
+    EvaluationSet,
+    Measures,
+    OutOfDistribution,
+    ece_interval,
+    measure,
+)
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._sets import CLEAN, EvaluationSet
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness, levels, mean_rank
 

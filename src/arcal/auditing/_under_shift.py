@@ -15,8 +15,8 @@ from arcal.auditing._estimate import (
     estimates,
     gap_to,
 )
+from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._predictions import Predictions
-from arcal.auditing._sets import EvaluationSet
 from arcal.calibration import Bootstrap, resampled_scores, stored_counts, usual_resamples
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError

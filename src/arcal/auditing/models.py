@@ -8,8 +8,7 @@ from torch import Tensor, fx, nn
 from torch.export import ExportedProgram
 
 from arcal.attacks import Inputs, InputsLike, Model
-from arcal.auditing._exported import exported_module
-from arcal.auditing._logits import logits_of
+from arcal.auditing._logits import exported_module, logits_of
 from arcal.auditing._model_checks import check_model
 from arcal.auditing._saved_predictions import as_predictions
 from arcal.errors import ArcalError

@@ -1,17 +1,14 @@
 """Audits: classifiers and their data in; findings, a page and files out.
 
 _audit         `arcal.audit`, and the value it returns
-_calibrate     `arcal.calibrate`, the same
-_given         what these two are given
+_calibrate     `arcal.calibrate`, the same; what calibrators are fitted on
 _job           one model on one data set
 _jobs          audits and scorings of them: the order of the work
-engine         block by block, kept and read again
-_elsewhere     blocks that other processes do
+engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _conditions    when a build should fail
 _prediction_files   predictions that somebody saved
-_calibration   what calibrators are fitted on
 _names         what a user types, told apart
 _open          and opened
 """
@@ -23,16 +20,17 @@ from arcal.audits._calibrate import (
     Calibration,
     calibrate,
     calibration_of,
+    perturbed,
+    with_perturbed,
+    with_views,
 )
-from arcal.audits._calibrated_file import write_calibrated
-from arcal.audits._calibration import perturbed, with_perturbed, with_views
 from arcal.audits._conditions import Condition, failures
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
 from arcal.audits._names import names_of, split_names
 from arcal.audits._open import Reading, open_job, open_predictions
-from arcal.audits._prediction_files import SavedPredictions, read_predictions
+from arcal.audits._prediction_files import SavedPredictions, read_predictions, write_calibrated
 from arcal.audits.blocks import PANEL, Settings
 
 __all__ = [

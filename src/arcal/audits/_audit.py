@@ -18,10 +18,15 @@ from arcal._version import __version__
 from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, groupings, without_zeros
-from arcal.audits._examples import Examples, overlap
-from arcal.audits._given import check_one_order, examples_or_loader, usable_device
+from arcal.audits._examples import (
+    Examples,
+    check_one_order,
+    examples_or_loader,
+    overlap,
+    usable_device,
+)
 from arcal.audits._job import Job, panel_for
-from arcal.audits._jobs import Progress, run_jobs
+from arcal.audits._jobs import Progress, check_classes, run_jobs
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
@@ -102,11 +107,7 @@ class Audit:
                     f"{first.name} and {other.name} group their inputs differently: give both the "
                     "same values"
                 )
-            if other.classes != first.classes:
-                raise ArcalError(
-                    f"{first.name} and {other.name} name their classes differently: give both the "
-                    "same names in the same order"
-                )
+            check_classes(first.name, first.classes, other.name, other.classes)
 
     def __repr__(self) -> str:
         names = ", ".join(model.name for model in self.models)

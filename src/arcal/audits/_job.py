@@ -10,10 +10,17 @@ import torch
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Predictions, check_model, suspect_scale
 from arcal.auditing.labels import as_labels
-from arcal.audits._elsewhere import Reopen, share_of
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined, usual_batch
-from arcal.audits.engine import PROBED, AuditBlocks, ScoreBlocks, from_loader, in_order
+from arcal.audits.engine import (
+    PROBED,
+    AuditBlocks,
+    Reopen,
+    ScoreBlocks,
+    from_loader,
+    in_order,
+    share_of,
+)
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError

@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from arcal.arrays import places_of
+from arcal.arrays import ascending, places_of
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
 from arcal.audits._job import Job
-from arcal.audits.blocks import Block, Settings, ascending, by_id, joined
+from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import check_same_classes, check_together, further
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
@@ -52,8 +52,10 @@ def run_jobs(
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
     if len(jobs) > 1 and jobs[0].examples is None:
         check_together(jobs)
+    first = jobs[0].examples
     for job in jobs:
-        _check_classes(jobs[0], job)
+        if first is not None and job.examples is not None:
+            check_classes(jobs[0].name, first.classes, job.name, job.examples.classes)
         if job.R < 1:
             raise ArcalError(f"{job.R} levels: at least 1 is needed")
         if job.settings.order is not None and job.examples and len(job.examples) < job.R:
@@ -91,16 +93,14 @@ def run_jobs(
     return finished
 
 
-def _check_classes(first: Job, job: Job) -> None:
-    """Refuse models that cannot stand side by side before either has run."""
-    if first.examples is None or job.examples is None:
-        return
-    check_same_classes(
-        {one.name: len(one.examples.classes) for one in (first, job) if one.examples}
-    )
-    if first.examples.classes != job.examples.classes:
+def check_classes(
+    first: str, classes: Sequence[str], other: str, other_classes: Sequence[str]
+) -> None:
+    """Refuse models that cannot stand side by side, each with its name and its classes."""
+    check_same_classes({first: len(classes), other: len(other_classes)})
+    if tuple(other_classes) != tuple(classes):
         raise ArcalError(
-            f"{first.name} and {job.name} name their classes differently: give both the same names "
+            f"{first} and {other} name their classes differently: give both the same names "
             "in the same order"
         )
 

@@ -1,4 +1,4 @@
-"""Predictions that somebody saved: a file of logits or probabilities with labels."""
+"""Files of predictions: those that somebody saved, and the same calibrated."""
 
 import logging
 import zipfile
@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 
-from arcal.auditing import Predictions, as_predictions
+from arcal.auditing import Predictions, as_predictions, calibrated, without_zeros
 from arcal.audits._prediction_columns import (
     IDS,
     LABELS,
@@ -22,16 +23,17 @@ from arcal.audits._prediction_columns import (
     belongs,
     columns,
     named,
+    numbered,
 )
 from arcal.audits._prediction_columns import (
     known as known_of,
 )
-from arcal.audits._saved_labels import numbered
 from arcal.calibration.checks import as_weights
+from arcal.calibration.posthoc import Calibrator
 from arcal.data.npz import class_names
 from arcal.data.text_tables import csv_header
 from arcal.errors import ArcalError, first_line
-from arcal.files import NO_ARRAY
+from arcal.files import NO_ARRAY, write_whole
 from arcal.printable import first_few
 
 log = logging.getLogger(__name__)
@@ -216,3 +218,38 @@ def _weights(values: Any, N: int) -> Tensor:
     if values.dtype.kind not in "iuf":
         raise ArcalError(f"weights are of {values.dtype}: give numbers")
     return as_weights(torch.tensor(values), N)
+
+
+def write_calibrated(
+    path: Path, saved: SavedPredictions, calibrator: Calibrator, fitted_to: Predictions
+) -> None:
+    """Write a row for each input, in the order of the file that was read: CSV, or Parquet.
+
+    The columns are `id`, `predicted`, the name of the most probable class, and a column for each
+    class such as `probabilities_cat`. Probabilities of 0 are taken for what they are in the
+    predictions that the calibrator was `fitted_to`. A calibrator that needs logits refuses
+    probabilities.
+
+    >>> from arcal.auditing import as_predictions
+    >>> from arcal.calibration.posthoc import Temperature
+    >>> one = as_predictions(probabilities=[[0.5, 0.5]], labels=[1])
+    >>> saved = SavedPredictions(one, ("cat", "dog"))
+    >>> write_calibrated(Path("a.csv"), saved, Temperature(2.0), fitted_to=one)
+    >>> print(Path("a.csv").read_text().strip())
+    "id","predicted","probabilities_cat","probabilities_dog"
+    0,"cat",0.5,0.5
+    """
+    predictions, _ = without_zeros(saved.predictions, like=fitted_to)
+    if calibrator.needs_energy and not predictions.energy.any():
+        raise ArcalError(
+            f"{calibrator.kind} needs logits, and these are probabilities: give logits"
+        )
+    p = calibrated(calibrator, predictions).log_probabilities.exp()
+    ids = predictions.ids.tolist() if saved.names is None else list(saved.names)
+    predicted = [saved.classes[z] for z in p.argmax(dim=1).tolist()]
+    columns = {f"probabilities_{name}": p[:, z].numpy() for z, name in enumerate(saved.classes)}
+    table = pa.table({"id": ids, "predicted": predicted, **columns})
+    if path.suffix == ".csv":
+        write_whole(path, lambda temporary: csv.write_csv(table, temporary))
+    else:
+        write_whole(path, lambda temporary: pq.write_table(table, temporary))

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from arcal.arrays import ascending
 from arcal.attacks import (
     Adversarial,
     BoundaryProjection,
@@ -226,16 +227,6 @@ def by_id(block: Block) -> Block:
     order = ascending(block.ids)
     rows = {name: rows[order] for name, rows in block.tensors().items() if PERTURBED not in name}
     return replace(Block.from_tensors(rows, block.shifted), perturbed=block.perturbed)
-
-
-def ascending(ids: Tensor) -> Tensor:
-    """The positions of ids in ascending order; an id that is there twice raises `ArcalError`."""
-    order = ids.argsort(stable=True)
-    repeats = ids[order].diff() == 0
-    if repeats.any():
-        twice = int(ids[order][1:][repeats][0])
-        raise ArcalError(f"id {twice} is there twice: every input has its own")
-    return order
 
 
 def _batch(

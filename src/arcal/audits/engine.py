@@ -1,9 +1,10 @@
-"""Auditing block by block: what is done is kept, and a first answer comes before the last input."""
+"""Auditing block by block, here or in other processes: what is done is kept, block by block."""
 
 import logging
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from hashlib import sha256
 from itertools import islice
@@ -11,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from arcal._version import __version__
-from arcal.arrays import bytes_of
+from arcal.arrays import digest_state
 from arcal.attacks import Inputs, frozen
 from arcal.auditing import EvaluationSet, check_model
 from arcal.auditing.labels import as_labels, as_whole_numbers
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block, usual_batch
+from arcal.console import console
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
@@ -98,10 +100,7 @@ class Blocks(ABC, Generic[Given]):
         threads does not matter.
         """
         digest = sha256(self.job.fingerprint.encode())
-        if isinstance(self.model, nn.Module):
-            for name, tensor in self.model.state_dict().items():
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(bytes_of(tensor))
+        digest_state(digest, self.model)
         with frozen(self.model):
             few = self.examples.read(self.examples.order()[:8])
             logits = self.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()
@@ -305,3 +304,62 @@ def save_block(path: Path, block: Block, files: dict[str, str]) -> None:
     """Write a block that is done, with what tells its files from replaced ones."""
     panel = [asdict(where) for where in block.shifted]
     save_tensors(path, block.tensors(), panel=panel, files=files)
+
+
+Reopen = Callable[..., Any]
+"""Called with `device=`, opens a job with its model there; can be pickled."""
+
+
+@dataclass(frozen=True)
+class BlocksElsewhere:
+    """Does blocks of one job in a process that has to open it first, once.
+
+    `model` and `data` are the fingerprints of what the job has here: where it has something else by
+    then, `ArcalError` is raised.
+    """
+
+    reopen: Reopen
+    kind: type[Blocks[Any]]
+    model: str
+    data: str
+    settings: Settings
+
+    def __call__(self, piece: Piece, device: torch.device) -> None:
+        """Run a block on a device and keep it."""
+        path, positions = piece[0], torch.tensor(piece[1])
+        blocks = self._blocks(device)
+        blocks.save(path, blocks.run(positions), positions)
+
+    def _blocks(self, device: torch.device) -> Blocks[Any]:
+        job = _opened(self.reopen, device)
+        every = (job.examples, job.validation, *job.other)
+        examples = next((one for one in every if one and one.content == self.data), None)
+        if examples is None or job.fingerprint != self.model:
+            what = "the data" if examples is None else job.name
+            raise ArcalError(f"{what} was changed in the meantime: run the command again")
+        return self.kind(job, examples, replace(self.settings, device=device))
+
+
+_latest: dict[bytes, Any] = {}
+"""The job that was opened last in this process, by how it is opened."""
+
+
+def _opened(reopen: Reopen, device: torch.device) -> Any:
+    key = pickle.dumps((reopen, device))
+    if key not in _latest:
+        _latest.clear()
+        quiet, console.quiet = console.quiet, True  # the command itself shows what it opens
+        try:
+            _latest[key] = reopen(device=device)
+        finally:
+            console.quiet = quiet
+    return _latest[key]
+
+
+def share_of(blocks: Blocks[Any]) -> Share | None:
+    """What has blocks of a job done by other processes; None where nothing shares them."""
+    job, data = blocks.job, blocks.examples.content
+    if job.sharing is None or job.reopen is None:
+        return None
+    elsewhere = BlocksElsewhere(job.reopen, type(blocks), job.fingerprint, data, blocks.settings)
+    return partial(job.sharing, elsewhere)

@@ -1,13 +1,12 @@
 """Classifiers by name: whatever a user has on disk or in an installed package becomes a model.
 
-_open               the door: what a name stands for
+_open               the door: what a name stands for, a run of arcal's own and a user's code
+                    among it
 _opened_classifier  what comes back: the model, and what is known of its inputs and classes
-_python_object      a module or function in a user's code
-_timm, _torchvision a network of a library with a file of weights
-_transformers       a folder of transformers, with _processor for images and _tokenizer for texts
-_exported_file      a program of torch.export
-_run_folder         a run of arcal's own
-_exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file
+_library_networks   a network of timm or torchvision with a file of weights
+_transformers       a folder of transformers, with _tokenizer for texts
+_exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file; a program of
+                    torch.export, opened
 _class_names        a model's class names against the data's
 """
 

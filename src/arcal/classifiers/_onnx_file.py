@@ -1,6 +1,7 @@
-"""A `.onnx` file, run by onnxruntime: probabilities without gradients."""
+"""A `.onnx` file, run by onnxruntime without gradients; and one with a calibrator behind it."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcal.auditing.models import Classifier
+from arcal.calibration.posthoc import Calibrated, Calibrator
 from arcal.classifiers._class_names import CLASS_NAMES, read_class_names
 from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
@@ -201,3 +204,65 @@ def _logarithms(name: str) -> str:
 def _add_output(graph: Any, name: str, onnx: Any) -> None:
     if all(one.name != name for one in graph.graph.output):
         graph.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+
+
+def onnx_network(model: nn.Module | Callable[[Any], Tensor]) -> OnnxNetwork | None:
+    """The network of a `.onnx` file in an opened classifier, None if it is another."""
+    if not isinstance(model, nn.Module) or not any(
+        isinstance(module, OnnxNetwork) for module in model.modules()
+    ):
+        return None
+    inner = model.classifier if isinstance(model, Classifier) else model
+    if not isinstance(inner, OnnxNetwork) or inner.taken.binary:
+        what = "a single logit" if isinstance(inner, OnnxNetwork) else "its own normalisation"
+        raise ArcalError(f"a .onnx file with {what} cannot be exported")
+    return inner
+
+
+class _Behind(nn.Module):
+    """What the graph gives `(N, Z)` to calibrated log-probabilities, of the same dtype."""
+
+    def __init__(self, network: OnnxNetwork, calibrator: Calibrator):
+        super().__init__()
+        self.probabilities = network.taken.probabilities
+        self.calibrated = Calibrated(nn.Identity(), calibrator)
+        self.training = False
+
+    def forward(self, z: Tensor) -> Tensor:
+        logits = z.clamp(min=FLOOR).log() if self.probabilities else z
+        return self.calibrated(logits).to(z.dtype)
+
+
+def save_onnx_calibrated(
+    network: OnnxNetwork,
+    calibrator: Calibrator,
+    path: Path,
+    save: Callable[[nn.Module, Tensor, Path], None],
+    x: Tensor,
+) -> None:
+    """Write the graph with the calibrator behind it, which takes what the graph takes.
+
+    `save` writes a module as ONNX, for inputs like those it is given. The output is
+    `log_probabilities` `(N, Z)`. A graph whose version of the format does not go with the
+    calibrator's raises what onnx raises.
+    """
+    onnx: Any = library("onnx", "a .onnx file")
+    with torch.no_grad():
+        logits = network(x)
+    save(
+        _Behind(network, calibrator), logits.exp() if network.taken.probabilities else logits, path
+    )
+    graph, behind = onnx.load_model_from_string(network.content), onnx.load(str(path))
+    version = next(one.version for one in graph.opset_import if one.domain in ("", "ai.onnx"))
+    behind = onnx.version_converter.convert_version(behind, version)
+    behind.ir_version = graph.ir_version = max(behind.ir_version, graph.ir_version)
+    (source,), (result,) = behind.graph.input, behind.graph.output
+    merged = onnx.compose.merge_models(
+        graph,
+        behind,
+        io_map=[(network.taken.name, source.name)],
+        outputs=[f"calibrated/{result.name}"],
+        prefix2="calibrated/",
+    )
+    onnx.checker.check_model(merged)
+    onnx.save(merged, str(path))

@@ -1,4 +1,4 @@
-"""One door: a classifier by its name, whatever it is stored as."""
+"""One door: a classifier by its name, whatever it is stored as, a user's own code among it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,15 +9,25 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from arcal.auditing import as_model
-from arcal.classifiers._exported_file import load_exported
+from arcal.auditing import Method, as_model
+from arcal.classifiers._exporting import load_exported
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
-from arcal.classifiers._python_object import load_object
-from arcal.classifiers._run_folder import load_run
-from arcal.classifiers._timm import load_timm
 from arcal.errors import ArcalError
-from arcal.external import Normalization, as_normalization, names_in, read_weights
+from arcal.external import (
+    Normalization,
+    as_normalization,
+    load_into,
+    named_in_code,
+    names_in,
+    needed_arguments,
+    one_line,
+    parameters,
+    read_weights,
+    versions,
+)
 from arcal.files import expanded, parse_json
+from arcal.store import RunFolder
+from arcal.training.run import fingerprint_of, model_of, read_run
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 or .onnx "
@@ -101,12 +111,11 @@ def _load(
     spec: str, weights: Path | None, shape: tuple[int, int, int] | None, *, processed: bool
 ) -> Loaded:
     prefix, colon, name = spec.partition(":")
-    if colon and prefix == "timm":
-        return load_timm(name, weights, shape)
-    if colon and prefix == "torchvision":
-        from arcal.classifiers._torchvision import load_torchvision  # it takes seconds to import
+    if colon and prefix in ("timm", "torchvision"):
+        from arcal.classifiers import _library_networks as of  # torchvision takes seconds to import
 
-        return load_torchvision(name, weights)
+        timm = prefix == "timm"
+        return of.load_timm(name, weights, shape) if timm else of.load_torchvision(name, weights)
     path = expanded(spec or "?")
     alone = (colon and prefix == "hf") or path.is_dir() or path.suffix in (".pt2", ".onnx")
     if alone and weights is not None:
@@ -185,3 +194,99 @@ def _normalized(network: Any, normalization: Normalization | None) -> Any:
         return network(layer.to(x.device)(x))
 
     return normalized
+
+
+def load_run(path: Path) -> Loaded:
+    """The model of a finished run, its only member or their ensemble, and what the run says of it.
+
+    A folder that is no run, or a run that is not finished, raises `ArcalError`.
+    """
+    folder = RunFolder.open(path)
+    network, record = model_of(folder), read_run(folder)
+    run, data = record.run, record.data
+    trained_on, validated_on, _ = data.parts
+    members = f", {len(run.seeds)} members" if len(run.seeds) > 1 else ""
+    return Loaded(
+        folder.name,
+        network,
+        identity=f"run {folder.digest}",
+        facts={
+            "Network": f"{run.network_name}{members}, {parameters(network)}",
+            "Weights": f"{folder.checkpoint.name}, SHA-256 {fingerprint_of(folder)}",
+            "Method": Method(run.method, run.settings).label,
+            "Seeds": " ".join(map(str, run.seeds)),
+            "Trained on": f"{trained_on}, validated on {validated_on}",
+        },
+        library=versions(),
+        normalized="none added: what there is, is inside the network",
+        kind="images",
+        classes=len(data.classes),
+        class_names=data.classes,
+        input_shape=data.shape,
+    )
+
+
+def load_object(spec: str, weights: Path | None = None) -> Loaded:
+    """The classifier that a name in Python code stands for.
+
+    The name is a module, an exported program, a class or function that gives one when it is called
+    without arguments, or a function from inputs to logits. Code runs because it is named here, with
+    the working folder and the file's own folder importable; whatever it raises becomes one line
+    with the file and line where it happened. `weights`, if given, are loaded into the module.
+
+    An attribute `class_names` of the module, a tuple or list of strings, names its classes.
+    """
+    named = named_in_code(spec)
+    name = named.name
+    classifier = _build(spec, named.value, name)
+    facts = {"Network": name}
+    if isinstance(classifier, nn.Module):
+        facts["Network"] = f"{type(classifier).__name__} of {spec}, {parameters(classifier)}"
+        if weights is not None:
+            fitted = load_into(classifier, read_weights(weights), name)
+            facts["Weights"] = fitted.words
+    elif weights is not None:
+        raise ArcalError(f"{spec} is no torch module, and cannot be given {weights}: leave it out")
+    names = getattr(classifier, "class_names", None)
+    text = isinstance(names, tuple | list) and all(isinstance(one, str) for one in names)
+    return Loaded(
+        name,
+        classifier,
+        identity=f"{name}\n{named.source}",
+        facts=facts,
+        library=versions(),
+        class_names=tuple(names) if text else None,  # pyright: ignore[reportArgumentType]
+        classes=len(names) if text else None,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _build(spec: str, value: Any, name: str) -> Any:
+    """The classifier itself: what is called without arguments is called."""
+    if isinstance(value, nn.Module | ExportedProgram):
+        return value
+    if not callable(value):
+        raise ArcalError(
+            f"{spec} is a {type(value).__name__}: name a module, a function that returns one, or a "
+            "function from inputs to logits"
+        )
+    needed = needed_arguments(value)
+    if needed and isinstance(value, type):
+        raise ArcalError(
+            f"{spec} needs {', '.join(needed)}: write a function without arguments that returns "
+            f"{name}({', '.join(needed)}), and name that"
+        )
+    if needed and len(needed) > 1:
+        raise ArcalError(
+            f"{spec} needs {' and '.join(needed)}: name a function without arguments that returns "
+            "the network, or one from inputs alone to logits"
+        )
+    if needed or needed is None:
+        return value
+    with one_line(spec, f"in {name}()"):
+        built = value()
+    if not isinstance(built, nn.Module | ExportedProgram) and not callable(built):
+        raise ArcalError(
+            f"{spec} returns {type(built).__name__}: it must return a torch module, or take inputs "
+            "and return logits"
+        )
+    return built

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from torch import Tensor, nn
-
-from arcal.arrays import bytes_of
+from arcal.arrays import digest_state
 from arcal.attacks import Model
 from arcal.classifiers._tokenizer import Tokenizer
 from arcal.data import Kind
@@ -89,11 +87,7 @@ class OpenedClassifier:
         plain callable has no state dict: only its code is seen, not the tensors it reads.
         """
         digest = hashlib.sha256(self.identity.encode())
-        state = self.model.state_dict() if isinstance(self.model, nn.Module) else {}
-        for name, tensor in sorted(state.items()):
-            if isinstance(tensor, Tensor):
-                digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-                digest.update(bytes_of(tensor))
+        digest_state(digest, self.model)
         return digest.hexdigest()[:16]
 
 

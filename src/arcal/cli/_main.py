@@ -6,8 +6,7 @@ import traceback
 
 from arcal._version import __version__
 from arcal.cli import _launched
-from arcal.cli._failures import KEPT, line_for
-from arcal.cli._time_limit import TimeIsUp
+from arcal.cli._failures import KEPT, TimeIsUp, line_for
 from arcal.cli.output import say
 
 QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
@@ -61,7 +60,7 @@ def _run(arguments: list[str]) -> None:
     from arcal.cli._parsed import command
 
     called = command([one for one in arguments if one not in QUIET | VERBOSE])
-    from arcal.compute.memory import keep_memory
+    from arcal.compute.processes import keep_memory
     from arcal.console import say_less_or_more
 
     keep_memory()

@@ -98,7 +98,7 @@ class Calibrate(OnModels):
         from arcal.audits import calibration_of, split_names
         from arcal.calibration.posthoc import check_posthoc
         from arcal.console import bar
-        from arcal.report.calibrations import print_choice
+        from arcal.report.terminal import print_choice
 
         output, how = self.output, self.calibration
         for name in how.calibrators:

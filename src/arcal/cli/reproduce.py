@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from arcal.cli._time_limit import time_limit
+from arcal.cli._failures import time_limit
 from arcal.cli.model_and_data import check_folder, flag
 from arcal.cli.output import print_json, say
 

@@ -17,8 +17,7 @@ import torch
 from arcal._version import __version__
 from arcal.compute import ray_watch
 from arcal.compute._compute import Compute
-from arcal.compute.memory import keep_memory
-from arcal.compute.processes import KILLED
+from arcal.compute.processes import KILLED, keep_memory
 from arcal.compute.sharing import Do, Item, as_done, error_of
 from arcal.errors import ArcalError, first_line
 from arcal.files import write_whole

@@ -20,8 +20,7 @@ import torch
 
 from arcal.compute._compute import Compute
 from arcal.compute.launcher import joined
-from arcal.compute.memory import keep_memory
-from arcal.compute.processes import begin_worker, fan_out, process_pool, start_method
+from arcal.compute.processes import begin_worker, fan_out, keep_memory, process_pool, start_method
 from arcal.distributed import from_all
 
 if TYPE_CHECKING:

@@ -8,20 +8,16 @@ which of the three there is. `WithIds` adds ids to any other data set, `open_off
 official corrupted test sets, and `Resized` changes the size of images.
 """
 
-from arcal.data._batches import ReadAhead, as_input, batches
-from arcal.data._kind_of import Kind, kind_of
+from arcal.data._batches import ReadAhead, WithIds, as_input, batches
 from arcal.data._load import Data, load, load_test
 from arcal.data._load_part import load_part
 from arcal.data.folder import Folder
+from arcal.data.listings import load_columns
 from arcal.data.official_corruptions import open_official
 from arcal.data.on_demand import OnDemand, check_images
-from arcal.data.open_columns import load_columns
-from arcal.data.part import Broken, InMemory, Part
-from arcal.data.resized import Resized
-from arcal.data.tables import Table, load_table
-from arcal.data.texts import Texts, load_texts
+from arcal.data.part import Broken, InMemory, Part, Resized
+from arcal.data.tables import Kind, Table, Texts, kind_of, load_table, load_texts
 from arcal.data.views import Crop, Interpolation
-from arcal.data.with_ids import WithIds
 
 __all__ = [
     "Broken",

@@ -8,13 +8,12 @@ from time import monotonic
 from typing import Any
 
 from arcal.data._load_part import load_part
-from arcal.data.archives import find_archive, read_part
 from arcal.data.fewer import drawn, only_classes, split
 from arcal.data.folder import Folder, class_folders, has_class_folders
 from arcal.data.parquet import read_parquet
 from arcal.data.part import Part
 from arcal.data.remote import is_remote, listed
-from arcal.data.sources import EMBEDDED
+from arcal.data.sources import EMBEDDED, find_archive, read_part
 from arcal.errors import ArcalError
 from arcal.files import expanded
 

@@ -9,14 +9,12 @@ from time import monotonic
 import numpy as np
 import torch
 
-from arcal.data.encoded import InRows
 from arcal.data.fewer import drawn
-from arcal.data.images import UnreadableImageError
+from arcal.data.images import HEADER, UnreadableImageError
 from arcal.data.listings import Names, list_part
-from arcal.data.on_demand import BLOCK, OnDemand, check_images, read_headers
+from arcal.data.on_demand import BLOCK, InRows, OnDemand, check_images, read_headers
 from arcal.data.part import Broken, InMemory
 from arcal.data.sources import find_source
-from arcal.data.upright import HEADER
 from arcal.data.views import (
     ADVICE,
     Crop,

@@ -10,8 +10,8 @@ import pyarrow.compute
 import torch
 from torch import Tensor
 
-from arcal.data.encoded import Encoded, Files, Rows
 from arcal.data.labels import Where, encode_labels, is_text, refuse_missing
+from arcal.data.on_demand import Encoded, ImageFiles, Rows
 from arcal.errors import ArcalError
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
@@ -213,21 +213,6 @@ def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
     return values
 
 
-def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of text as numbers, if all of it is numbers; any other as it is.
-
-    >>> typed(pa.chunked_array([["31", None, "58"]])).type
-    DataType(int64)
-    """
-    if is_text(column):
-        for kind in (pa.int64(), pa.float64()):
-            try:
-                return pc.utf8_trim_whitespace(column).cast(kind)
-            except pa.ArrowInvalid:
-                continue
-    return column
-
-
 def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray:
     """Text as float64; the first value that is no number raises `ArcalError`."""
     try:
@@ -253,15 +238,15 @@ def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray
 
 def encoded_images(columns: Columns, image: str) -> Encoded:
     """The images of a column: encoded bytes, or paths relative to the file that names them."""
-    kind = columns.schema.field(image).type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    field = columns.schema.field(image)
+    if is_text(field):
         column = columns.read(image)
         refuse_missing(column, image, columns.rows.where)
-        return Files(columns.rows.files[0].parent, column.to_pylist(), columns.rows)
-    if is_image(columns.schema.field(image)):
+        return ImageFiles(columns.rows.files[0].parent, column.to_pylist(), columns.rows)
+    if is_image(field):
         return columns.encoded(image)
     raise ArcalError(
-        f"{columns.path}: column {image} is of type {kind}: give encoded images (bytes, or a "
+        f"{columns.path}: column {image} is of type {field.type}: give encoded images (bytes, or a "
         "struct with binary `bytes`) or paths of image files"
     )
 

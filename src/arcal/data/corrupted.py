@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from arcal.data.contents import files_of
-from arcal.data.mapped import delete_oldest, read_mapped, write_mapped
+from arcal.data.decoded import delete_oldest, read_mapped, write_mapped
 from arcal.data.official_corruptions import open_official
 from arcal.data.part import InMemory, Part, positions_of
 from arcal.errors import ArcalError

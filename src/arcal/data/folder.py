@@ -12,8 +12,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from arcal.data.contents import Files
-from arcal.data.encoded import Files as ImageFiles
 from arcal.data.images import pixels_of, read_image
+from arcal.data.on_demand import ImageFiles
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
 from arcal.data.views import View, before_crop
 from arcal.errors import ArcalError

@@ -1,9 +1,9 @@
-"""Decoding image files and image bytes to uint8."""
+"""Decoding image files and image bytes to uint8: as they are, or turned upright as EXIF says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple, get_type_hints
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -83,3 +83,98 @@ def crop_centre(image: Image.Image, height: int, width: int) -> Image.Image:
     """The centre of an image that is no smaller."""
     left, top = round((image.width - width) / 2), round((image.height - height) / 2)
     return image.crop((left, top, left + width, top + height))
+
+
+ORIENTATION = 0x0112  # the tag of EXIF
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
+METADATA = ("exif", "Raw profile type exif", "xmp")
+"""Where Pillow keeps what may hold an orientation."""
+
+
+class Header(NamedTuple):
+    """What an image says of itself before it is decoded; the size is that of the upright image."""
+
+    height: int
+    width: int
+    grey: bool
+    turned: bool
+    sixteen_bits: bool
+    transparent: bool
+
+
+KINDS = {int: np.int32, bool: bool}
+HEADER = np.dtype([(name, KINDS[kind]) for name, kind in get_type_hints(Header).items()])
+"""`Header` as the type of an array: a million tuples would take 200 MB."""
+
+
+def read_header(source: Path | BinaryIO, where: str) -> Header:
+    """The header of an image; one that has none raises `ArcalError`, in which `where` names it."""
+    with opened_image(source, where) as image:
+        _check_depth(image)
+        if image.format == "PNG" and not any(key in image.info for key in METADATA):
+            turn = 1  # asking Pillow would decode the whole image
+        else:
+            turn = _orientation(image)
+        codec = str(getattr(image, "tile", ""))  # such as RGB;16B, which Pillow cuts to 8 bits
+        header = (
+            image.mode in GREY or image.mode.startswith("I"),
+            turn in TURNS,
+            image.mode.startswith("I") or ";16" in codec,
+            image.mode in TRANSPARENT or "transparency" in image.info,
+        )
+        if image.format == "TIFF":
+            image.load()  # Pillow turns a TIFF itself, and forgets its orientation
+            turn = _orientation(image)
+        width, height = image.size if turn < 5 else image.size[::-1]
+        return Header(height, width, *header)
+
+
+def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool) -> Image.Image:
+    """Decode an image to RGB or, with `rgb` off, to grey (mode L), turned as its EXIF says.
+
+    Transparency is dropped, 16 bits are scaled to 8, and of an animation the first frame is read.
+    An image that is damaged, missing, or of 32 bits or floats raises `ArcalError`, in which `where`
+    names it.
+    """
+    with opened_image(source, where) as image:
+        _check_depth(image)
+        image.load()
+        turn = _orientation(image)
+        image = eight_bits(image)
+        if image.mode not in GREY:
+            image = as_rgb(image)
+        image = image.convert("L") if not rgb else image.convert("RGB")
+        return image.transpose(TURNS[turn]) if turn in TURNS else image
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """A grey image of 16 bits scaled to 8, by 255 / 65535 and rounded; others as they are."""
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("it has 32 bits a channel; 8 or 16 can be read")
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _check_depth(image: Image.Image) -> None:
+    if image.mode.startswith("F"):
+        raise ValueError("its pixels are floats; 8 or 16 bits a channel can be read")
+
+
+def _orientation(image: Image.Image) -> int:
+    """The orientation in the EXIF data, 1 to 8; 1 (upright) where there is none to read."""
+    try:
+        orientation = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # damaged EXIF data is no reason to refuse the image
+        return 1
+    return orientation if orientation in TURNS else 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def encode_labels(
         raise ArcalError(f"the classes given for {name} are not distinct: name each class once")
     known = tuple(names or classes or ())
     if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
-        column = _as_numbers(column)
+        column = typed(column)
     numerals = known and known != tuple(map(str, range(len(known))))
     if numerals and (numbers_are_names or not names) and not is_text(column):
         column = _by_name(column, known, name, where, either=not names)
@@ -68,14 +69,15 @@ def encode_labels(
     return torch.from_numpy(labels), tuple(names)
 
 
-def _as_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text as numbers if it is numbers throughout, or else as it is."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            return trimmed.cast(kind)
-        except pa.ArrowInvalid:
-            pass
+def typed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of text as numbers, if it is numbers throughout; any other as it is.
+
+    >>> typed(pa.chunked_array([["31", None, "58"]])).type
+    DataType(int64)
+    """
+    for kind in (pa.int64(), pa.float64()) if is_text(column) else ():
+        with suppress(pa.ArrowInvalid):
+            return pc.utf8_trim_whitespace(column).cast(kind)
     return column
 
 
@@ -101,8 +103,8 @@ def _by_name(
     return text
 
 
-def is_text(column: pa.ChunkedArray) -> bool:
-    """Whether a column is of text."""
+def is_text(column: pa.ChunkedArray | pa.Field) -> bool:
+    """Whether a column, or one of which no more is known than its type, is of text."""
     return pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
 
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import torch
 
 from arcal.data.columns import UNLABELLED, Names, as_weights
-from arcal.data.encoded import Rows
 from arcal.data.labels import encode_labels
+from arcal.data.on_demand import Rows
 from arcal.data.part import InMemory
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY

@@ -2,7 +2,9 @@
 
 The names alone, as empty files in a folder for a moment, are read by the rules of local names. The
 files of the part that is read then lie in the user's cache under their own names, and are copied
-again once the store says that they have changed, or once they had to make room (`copies`).
+again once the store says that they have changed. Those used longest ago make room for others; but
+readers open a file whenever they need some of it, so a process holds a shared lock on each folder
+that it has copies in, until it ends, and nothing is deleted in a folder that is locked.
 """
 
 import contextlib
@@ -10,14 +12,15 @@ import errno
 import logging
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Any
 
-from arcal.data.copies import cache_limit, delete_unused, facts_of, lock_of, use
 from arcal.data.decoded import cache_folder
 from arcal.errors import ArcalError
 from arcal.files import expanded, locked, parse_json, write_json, write_whole
@@ -231,3 +234,73 @@ def _refusals(url: str) -> Iterator[None]:
         else:
             advice = f"cannot be read ({kind}: {reason}): try again, or copy it first"
         raise ArcalError(f"{_bare(url)} {advice}") from None
+
+
+USUAL = 100.0
+"""GiB that all copies have together, unless ARCAL_CACHE_LIMIT says otherwise."""
+IN_USE = ".in-use"
+
+_held = ExitStack()
+_folders: set[Path] = set()
+
+
+def cache_limit() -> float:
+    """The bytes that all copies may have: `ARCAL_CACHE_LIMIT` in GiB, or `USUAL`."""
+    given = os.environ.get("ARCAL_CACHE_LIMIT") or USUAL
+    try:
+        GiB = float(given)
+    except ValueError:
+        GiB = -1.0
+    if not GiB > 0:
+        raise ArcalError(f"ARCAL_CACHE_LIMIT={given}: give GiB above 0, or inf for no limit")
+    return GiB * 2**30
+
+
+def use(folder: Path) -> None:
+    """Keep what is in a folder from being deleted until this process ends."""
+    if folder not in _folders:
+        _held.enter_context(locked(folder / IN_USE, shared=True))
+        _folders.add(folder)
+
+
+def facts_of(copy: Path) -> Path:
+    """The file that says what a copy is of; its time is when the copy was last used."""
+    return copy.with_name(f".{copy.name}.json")
+
+
+def lock_of(copy: Path) -> Path:
+    """The lock of who makes a copy."""
+    return copy.with_name(f".{copy.name}.lock")
+
+
+def delete_unused(root: Path, most: float) -> None:
+    """Delete the copies in `root` that were used longest ago, until all have at most `most` bytes.
+
+    Those in a folder that this or another process uses stay, and so may be more than that.
+    """
+    sizes: dict[Path, int] = {}
+    for path in root.rglob("*"):
+        with suppress(FileNotFoundError):  # another process may delete some meanwhile
+            if path.name[:1] != "." and stat.S_ISREG((about := path.stat()).st_mode):
+                sizes[path] = about.st_size
+    left = sum(sizes.values())
+    for copy in sorted(sizes, key=_last_used):
+        if left <= most:
+            return
+        if copy.parent in _folders:
+            continue
+        with locked(copy.parent / IN_USE, wait=False) as alone:
+            if alone:
+                for path in (copy, facts_of(copy), lock_of(copy)):
+                    path.unlink(missing_ok=True)
+                left -= sizes[copy]
+                log.info(f"deleted {copy}, which was used longest ago")
+    if left > most:
+        log.info(f"{root} has {left / 2**30:.3g} GiB, all of it in use: more than its limit")
+
+
+def _last_used(copy: Path) -> int:
+    for path in (facts_of(copy), copy):
+        with suppress(OSError):
+            return path.stat().st_mtime_ns
+    return 0

@@ -1,10 +1,13 @@
-"""Tables of numbers: rows whose columns are a classifier's features."""
+"""Tables of numbers, whose columns are a classifier's features; and texts with labels.
+
+`kind_of` says which of these, or images, data are.
+"""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,18 +17,23 @@ from torch import Tensor
 from arcal.arrays import bytes_of
 from arcal.data.columns import (
     ID,
+    IMAGES,
+    TEXTS,
     Columns,
     Names,
+    is_image,
     label_column,
     numbers,
     pick,
     read_labels,
-    typed,
 )
-from arcal.data.open_columns import open_columns
+from arcal.data.columns import LABELS as TEXT_LABELS
+from arcal.data.labels import is_text, refuse_missing, typed
+from arcal.data.listings import READERS, open_columns
 from arcal.data.part import Labelled, check_rows, fingerprint_of
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 log = logging.getLogger(__name__)
 
@@ -183,3 +191,138 @@ def _features(
     if not columns:
         raise ArcalError(f"{data.path} has no columns besides {label}: give a table with features")
     return list(columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Texts(Labelled):
+    """One part of N texts with stable ids.
+
+    `texts` are N strings, `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the
+    Z names, and `weights` float64 `(N,)`, at least 0, or None. Other values raise `ArcalError`.
+
+    >>> import torch
+    >>> ids, labels = torch.tensor([3, 5]), torch.tensor([0, 1])
+    >>> part = Texts("toy/test", ids, labels, ("bad", "good"), ("Never again.", "Superb."))
+    >>> part.subset(torch.tensor([5])).texts
+    ('Superb.',)
+    """
+
+    BY_ROW: ClassVar = (*Labelled.BY_ROW, "texts")
+
+    texts: tuple[str, ...]
+    weights: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        check_rows(self, self.texts, "texts")
+
+    @property
+    def shape(self) -> tuple[()]:
+        """The shape of a text: it has none."""
+        return ()
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of ids, labels, texts and weights."""
+        encoded = (text.encode("utf-8", "surrogatepass") for text in self.texts)
+        return fingerprint_of(self, (b"%d " % len(text) + text for text in encoded), self.weights)
+
+
+def load_texts(
+    source: str,
+    *,
+    part: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    weight: str | None = None,
+    classes: Sequence[str] | None = None,
+    labelled: bool = True,
+) -> Texts:
+    r"""One part of texts: CSV, Parquet, JSON lines, or a folder that `datasets` saved.
+
+    The text is the column `text`, or the first of "text", "sentence" and "content"; the label is
+    the column `label`, or the first of "label", "fine_label", "labels", "coarse_label", "target"
+    and "class". `part`, `weight`, `classes`, `labelled` and ids are as for `load_table`. A text
+    that is missing, and whatever else cannot be read, raises `ArcalError`; an empty text is a text.
+
+    >>> from pathlib import Path
+    >>> _ = Path("reviews.csv").write_text("text,label\nNever again.,bad\nSuperb.,good\n")
+    >>> part = load_texts("reviews.csv")
+    >>> part.texts, part.classes
+    (('Never again.', 'Superb.'), ('bad', 'good'))
+    """
+    there = find_source(source)
+    _, name, paths = there.choose(part)
+    columns = open_columns(there.format, paths)
+    text = pick(columns, TEXTS, text, "--text")
+    label = label_column(columns, TEXT_LABELS, label, labelled)
+    names = Names(None, label, weight, classes, labelled)
+    ids, labels, known, weights = read_labels(columns, label, names)
+    column = columns.read(text)
+    where = columns.rows.where
+    if not is_text(column):
+        raise ArcalError(
+            f"{where(0)}: {text} is of type {column.type}, not text: name another column with "
+            "--text"
+        )
+    refuse_missing(column, text, where)
+    texts = tuple(column.to_pylist())
+    log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
+    return Texts(name, ids, labels, known, texts, weights)
+
+
+Kind = Literal["images", "table", "texts"]
+ROWS = 1000  # read to tell words from numbers
+
+
+def kind_of(
+    source: str,
+    *,
+    part: str | None = None,
+    image: str | None = None,
+    text: str | None = None,
+    columns: Sequence[str] | None = None,
+    label: str | None = None,
+) -> Kind:
+    """Whether a source is of images, a table of numbers, or texts, by what there is.
+
+    Naming the column `image`, the column `text` or the feature `columns` says it. Otherwise files
+    with a column of images (encoded, or paths in a column such as "image" or "file_name") are
+    images, those with a text column ("text", "sentence", "content") are texts, and those with a
+    label and other columns are a table. Everything that has no columns is images. Data that are
+    several of these, or none, raise `ArcalError`.
+
+    >>> kind_of("fashion")
+    'images'
+    """
+    named: dict[Kind, object] = {"images": image, "texts": text, "table": columns}
+    kinds: list[Kind] = [kind for kind, value in named.items() if value is not None]
+    there = find_source(source)
+    _, _, paths = there.choose(part)
+    if there.format not in READERS:
+        return "images"
+    data = open_columns(there.format, paths)
+    if not kinds:
+        words = {field.name for field in data.schema if is_words(data, field)}
+        pictures = {field.name for field in data.schema if is_image(field)} | words & set(IMAGES)
+        kinds = [*(["images"] if pictures else []), *(["texts"] if words & set(TEXTS) else [])]
+        features = set(data.schema.names) - {ID, label, *LABELS, *TEXT_LABELS}
+        labelled = label is not None or len(features) < len(set(data.schema.names) - {ID})
+        if not kinds and labelled and features - words:
+            kinds = ["table"]
+    if len(kinds) == 1:
+        return kinds[0]
+    what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
+    first = "" if kinds or label is not None else "the label with --label, "
+    names = data.schema.names
+    listed = first_few(names)
+    raise ArcalError(
+        f"{data.path} {what} (its columns are {listed}): name {first}the "
+        "column of images with --image, that of texts with --text, or those of numbers with "
+        "--columns"
+    )
+
+
+def is_words(data: Columns, field: pa.Field) -> bool:
+    """Whether a column is of text that is not numbers throughout, judged by its first rows."""
+    if not is_text(field):
+        return pa.types.is_dictionary(field.type)
+    return is_text(typed(data.read(field.name).slice(0, ROWS)))

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from arcal.data.columns import Names
-from arcal.data.encoded import Encoded
 from arcal.data.folder import SUFFIXES
+from arcal.data.on_demand import Encoded
 from arcal.errors import ArcalError
 from arcal.files import parse_json
 from arcal.printable import first_few

@@ -8,8 +8,13 @@ from typing import BinaryIO, Literal, get_args
 import numpy as np
 from PIL import Image
 
-from arcal.data.images import UnreadableImageError, crop_centre, pixels_of, resize_short
-from arcal.data.upright import read_upright
+from arcal.data.images import (
+    UnreadableImageError,
+    crop_centre,
+    pixels_of,
+    read_upright,
+    resize_short,
+)
 from arcal.errors import ArcalError
 
 Crop = Literal["centre", "short-side", "squash"]

@@ -9,7 +9,7 @@ from arcal.auditing import CLEAN, EvaluationSet
 from arcal.compute import Compute
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
-from arcal.data.resized import Resized
+from arcal.data.part import Resized
 from arcal.evaluation.predictor import Predictor
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder

@@ -9,12 +9,10 @@ from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.methods.augmix import AUGMIX
-from arcal.methods.entropy import ENTROPY
-from arcal.methods.mbls import MBLS
-from arcal.methods.mixup import MIXUP
+from arcal.methods.mixup import MIXUP, REGMIXUP
 from arcal.methods.noise import NOISE
+from arcal.methods.penalties import ENTROPY, MBLS
 from arcal.methods.perturbed import PERTURBED, PERTURBED_BY, check_distances
-from arcal.methods.regmixup import REGMIXUP
 from arcal.methods.setting import Setting
 
 ADDITIONS = (MIXUP, REGMIXUP, NOISE, AUGMIX, PERTURBED, PERTURBED_BY, ENTROPY, MBLS)

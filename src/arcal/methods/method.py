@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from arcal.errors import ArcalError
 from arcal.methods.additions import Added, additions_to, checked
 from arcal.methods.augmix import Beside, augmix_views, jensen_shannon
-from arcal.methods.entropy import mean_entropy
-from arcal.methods.mbls import LAMBDA, margin_penalty
-from arcal.methods.mixup import mixed_loss
+from arcal.methods.mixup import mixed_loss, regmixup_loss
 from arcal.methods.noise import noisy
+from arcal.methods.penalties import LAMBDA, margin_penalty, mean_entropy
 from arcal.methods.perturbed import DistancesById, losses_at_both
-from arcal.methods.regmixup import regmixup_loss
 from arcal.methods.setting import Setting, declared_by
 
 

@@ -1,4 +1,7 @@
-"""Mixup (Zhang et al. 2018; for calibration Thulasidasan et al. 2019), under any criterion."""
+"""Mixup (Zhang et al. 2018; for calibration Thulasidasan et al. 2019), under any criterion.
+
+RegMixup (Pinto et al., NeurIPS 2022) is mixup as a regulariser beside the clean batch.
+"""
 
 from collections.abc import Callable
 
@@ -43,3 +46,53 @@ def mixed_loss(
     loss_i = criterion(logits, ids, labels)
     loss_j = criterion(logits, ids[j], labels[on_device])
     return share * loss_i + (1 - share) * loss_j
+
+
+REGMIXUP = Setting(
+    "train on each batch and on mixtures of its images and labels, in shares drawn from "
+    "Beta(regmixup, regmixup); 20 in the authors' code for CIFAR",
+    at_least=1e-3,
+    at_most=1e3,
+    name="regmixup",
+    type=float | None,
+)
+"""The setting that all methods with a criterion have."""
+
+
+def regmixup_loss(
+    criterion: Criterion,
+    alpha: float,
+    model: nn.Module,
+    ids: Tensor,
+    x: Tensor,
+    labels: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The mean of the loss of a batch and of that of its mixtures.
+
+        x- = lambda x_i + (1 - lambda) x_j,   lambda ~ Beta(alpha, alpha)
+        L  = (CE(f(x_i), y_i) + eta [lambda CE(f(x-), y_i) + (1 - lambda) CE(f(x-), y_j)]) / 2
+
+    with eta = 1, j a permutation of the batch, and any method's criterion for the cross-entropy CE,
+    which gives each example the soft label of its own id. The paper has the sum; the authors' code
+    takes the mean over both halves of one pass, as here, so that a learning rate stays what it was.
+    A large alpha draws shares close to a half, where mixup's small one draws them close to 0 or 1.
+    One share a batch.
+    """
+    share = _beta(alpha, generator)
+    j = torch.randperm(len(x), generator=generator)
+    on_device = j.to(x.device)
+    mixed = share * x + (1 - share) * x[on_device]
+    logits, mixed_logits = model(torch.cat([x, mixed])).chunk(2)
+    loss_i = criterion(mixed_logits, ids, labels)
+    loss_j = criterion(mixed_logits, ids[j], labels[on_device])
+    return (criterion(logits, ids, labels) + share * loss_i + (1 - share) * loss_j) / 2
+
+
+def _beta(alpha: float, generator: torch.Generator | None) -> float:
+    """A draw of Beta(alpha, alpha) from a generator, which torch's distributions do not take."""
+    if generator is None:
+        return float(Beta(alpha, alpha).sample())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        return float(Beta(alpha, alpha).sample())

@@ -6,13 +6,10 @@ import torch
 from torch import nn
 
 from arcal.errors import ArcalError
-from arcal.networks.ensemble import Ensemble
-from arcal.networks.fast import FastNetwork
-from arcal.networks.layers import Normalize
-from arcal.networks.parameters import decayed, kernels
+from arcal.networks.layers import Ensemble, Normalize, decayed, kernels
 from arcal.networks.resnet101 import ResNet101
 from arcal.networks.resnet_v2 import ResNetV2
-from arcal.networks.small import MediumResNet, SmallResNet
+from arcal.networks.small import FastNetwork, MediumResNet, SmallResNet
 from arcal.networks.wide_resnet import WideResNet
 
 __all__ = [

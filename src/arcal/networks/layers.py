@@ -1,7 +1,7 @@
-"""Layers that the networks share, with their initialisation, and normalisation of the input."""
+"""What networks share: layers, initialisation, normalisation, weight decay; several as one."""
 
 import math
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -100,3 +100,55 @@ def truncated_normal(network: nn.Module, generator: torch.Generator, *, gain: fl
             )
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+class Ensemble(nn.Module):
+    """The log of the mean probability of M networks, as logits: `(N, C, H, W)` to `(N, Z)`.
+
+    log 1/M sum_m softmax(member_m(x)). The softmax of these logits is the mean probability.
+
+    >>> ensemble = Ensemble([nn.Flatten(), nn.Flatten()])  # whose logits are the pixels
+    >>> ensemble(torch.zeros(1, 1, 1, 4)).exp()
+    tensor([[0.2500, 0.2500, 0.2500, 0.2500]])
+    """
+
+    def __init__(self, members: list[nn.Module]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Tensor:
+        members = torch.stack([member(x).float().log_softmax(dim=1) for member in self.members])
+        return members.logsumexp(dim=0) - math.log(len(self.members))
+
+
+def kernels(network: nn.Module) -> list[nn.Parameter]:
+    """The kernels of all convolutions: no biases, no batch norm, no dense layers.
+
+    >>> [tuple(weight.shape) for weight in kernels(nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU()))]
+    [(8, 3, 5, 5)]
+    """
+    return [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, nn.Conv2d)]
+
+
+def decayed(network: nn.Module, which: Literal["kernels", "weights", "all"]) -> list[nn.Parameter]:
+    """The parameters that an L2 penalty acts on.
+
+    "kernels" are those of the convolutions, as in ResNet-29's script; "weights" are convolutions
+    and dense layers with their biases, all but batch norm, as in ImageNet's script; "all" are all
+    parameters, as in WRN-28-10's script. Another `which` raises `ArcalError`.
+
+    Keras' `l2(c)` adds `c * sum(w**2)` to the loss, whose gradient is `2 c w`; PyTorch's weight
+    decay `c` adds `c w` to the gradient. So Keras' 1e-4 is a weight decay of 2e-4.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 8, 5), nn.BatchNorm2d(8), nn.Linear(8, 2))
+    >>> [len(decayed(network, which)) for which in ("kernels", "weights", "all")]
+    [1, 4, 6]
+    """
+    if which == "kernels":
+        return kernels(network)
+    if which == "weights":
+        layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+        return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]
+    if which == "all":
+        return list(network.parameters())
+    raise ArcalError(f"weight decay on {which!r} is unknown: choose 'kernels', 'weights' or 'all'")

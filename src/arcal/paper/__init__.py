@@ -5,11 +5,10 @@ scales       what stands in for the paper's data sets and networks
 methods, headline, tournament   all methods side by side, the few on all training images, and
              training for shift: not in the paper
 variants     what is compared: methods as they are trained, and perhaps calibrated afterwards
-plan, work   the runs that all items need together, and one setting's share of them
-reproduce    training, evaluating, writing
-overview     the page over all results
-item, result, spreads, comparisons, notes   what the items are written in
-by_level, over_types, members   what several figures share
+plan         the runs that all items need together, and one setting's share of them
+reproduce    training, evaluating, writing; the page over all results
+item, result, spreads, comparisons   what the items are written in
+members      single models beside their ensemble
 """
 
 from arcal.errors import ArcalError

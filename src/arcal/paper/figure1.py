@@ -3,28 +3,18 @@
 from collections.abc import Mapping
 from functools import partial
 
-from matplotlib.figure import Figure
 from scipy import stats
 from torch import Tensor
 
 from arcal.auditing import LevelFigures
-from arcal.paper.by_level import RANKED, level_table, ten_levels
 from arcal.paper.comparisons import p_text
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Claim, Result
+from arcal.paper.spreads import RANKED, level_table, ten_levels
 from arcal.paper.variants import VANILLA
-from arcal.report.drawing import INK, WIDTH
-from arcal.report.plots import (
-    SPARE_MARKS,
-    Mark,
-    accuracy_and_confidence,
-    level_axis,
-    line_by_level,
-)
+from arcal.report.pictures import by_level
 
 SETTINGS = ("cifar10-resnet29", "cifar100-wrn", "imagenet-resnet101")
-ECE, VARIANCE = Mark("ECE", INK, "o"), Mark("variance over the runs", SPARE_MARKS[0][0], "s")
 CORRELATED = (
     "A quantity rises or falls with the level if Spearman's rank correlation of its mean over runs "
     "with the level has that sign, with p < 0.05, two-sided."
@@ -43,28 +33,8 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         [*setting_notes(evaluated, SETTINGS), RANKED, CORRELATED],
         [level_table(title, levels) for title, levels in shown.items()],
         [claim for title, levels in shown.items() for claim in _claims(title, levels)],
-        partial(draw, shown) if shown else None,
+        partial(by_level, shown) if shown else None,
     )
-
-
-def draw(shown: Mapping[str, LevelFigures]) -> Figure:
-    """A column a setting: accuracy and confidence above ECE and variance."""
-    figure = Figure(figsize=(min(1.0, 0.36 * len(shown)) * WIDTH, 5.6), layout="constrained")
-    panels = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
-    for (top, bottom), (title, levels) in zip(panels.T, shown.items(), strict=True):
-        accuracy_and_confidence(top, levels)
-        line_by_level(bottom, levels.ece, ECE)
-        if levels.variance is not None:
-            line_by_level(bottom, levels.variance[None], VARIANCE, "--")
-        top.set_title(title)
-        for axes in (top, bottom):
-            level_axis(axes, levels.R, narrow=True)
-        top.set_xlabel("")
-    labels = ("accuracy, confidence", "ECE, variance")
-    for row, label, place in zip(panels, labels, ("lower right", "best"), strict=True):
-        row[0].set_ylabel(label)
-        row[0].legend(loc=place)
-    return figure
 
 
 def _claims(title: str, levels: LevelFigures) -> list[Claim]:

@@ -7,14 +7,12 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from arcal.auditing import WEAKEST, LevelFigures, Spread
-from arcal.paper.by_level import RANKED, level_table, ten_levels
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Claim, Result
+from arcal.paper.spreads import RANKED, level_table, ten_levels
 from arcal.paper.variants import AR_ADALS, LS, MARKS, VANILLA, Variant
-from arcal.report.drawing import WIDTH
-from arcal.report.plots import accuracy_and_confidence, level_axis, line_by_level
+from arcal.report.pictures import each_by_level
 
 SETTING = "cifar10-resnet29"
 VARIANTS = (VANILLA, LS, AR_ADALS)
@@ -37,21 +35,8 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 def draw(shown: Mapping[Variant, LevelFigures]) -> Figure:
     """(a) LS and (b) AR-AdaLS: accuracy and confidence; all three: (c) ECE, (d) variance."""
-    figure = Figure(figsize=(WIDTH * 1.2, 3.3), layout="constrained")
-    smoothed, ours, ece, variance = figure.subplots(1, 4)
-    accuracy_and_confidence(smoothed, shown[LS])
-    accuracy_and_confidence(ours, shown[AR_ADALS])
-    for variant, levels in shown.items():
-        line_by_level(ece, levels.ece, MARKS[variant])
-        if levels.variance is not None:
-            line_by_level(variance, levels.variance[None], MARKS[variant])
-    titles = ("(a) LS", "(b) AR-AdaLS", "(c) ECE", "(d) Variance over the runs")
-    for axes, title in zip(figure.axes, titles, strict=True):
-        axes.set_title(title)
-        level_axis(axes, shown[LS].R, narrow=True)
-    smoothed.legend(loc="lower right")
-    ece.legend(loc="best")
-    return figure
+    apart = [(MARKS[variant].name, shown[variant]) for variant in (LS, AR_ADALS)]
+    return each_by_level(apart, [(MARKS[variant], levels) for variant, levels in shown.items()])
 
 
 def _claims(shown: Mapping[Variant, LevelFigures]) -> list[Claim | Comparison]:

@@ -1,6 +1,5 @@
 """Figure 4 and section 5.5: predictive entropy on other data, and how well it is told apart."""
 
-import math
 from collections.abc import Mapping
 from functools import partial
 
@@ -8,12 +7,10 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import OutOfDistribution, Spread
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.variants import LS, MARKS, MIXUP, ON_THE_FLY, VANILLA, Variant
-from arcal.report.drawing import WIDTH
-from arcal.report.plots import entropies
+from arcal.report.pictures import entropies_on
 
 SETTING = "cifar10-wrn"
 DRAWN = (VANILLA, LS, ON_THE_FLY)
@@ -38,14 +35,14 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
         return Result("figure4", title, [*notes, "No other data is evaluated at this scale."])
     one = evaluated[SETTING]
     shown = {variant: one.subject(variant).ood[0] for variant in PAPER}
-    highest = math.log(one.subject(VANILLA).clean[0].classes)
+    Z = one.subject(VANILLA).clean[0].classes
     return Result(
         "figure4",
         title,
         [*notes, _about(one, shown[VANILLA]), READ],
         [_table(shown)],
         settled(_claims(shown)),
-        partial(draw, {variant: shown[variant] for variant in DRAWN}, highest),
+        partial(draw, {variant: shown[variant] for variant in DRAWN}, Z),
     )
 
 
@@ -57,21 +54,12 @@ def _about(evaluated: Evaluated, other: OutOfDistribution) -> str:
     return f"Other data: {other.images:,} images of {other.name}{which}{how}."
 
 
-def draw(shown: Shown, highest: float) -> Figure:
+def draw(shown: Shown, Z: int) -> Figure:
     """A panel a variant: the other data in its colour, the models' own test set in grey."""
-    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
-    panels = figure.subplots(1, len(shown), sharex=True, sharey=True)
-    drawn = []
-    for axes, (variant, other) in zip(panels, shown.items(), strict=True):
-        colour = MARKS[variant].colour
-        drawn = entropies(axes, other.inside, other.outside, highest, colour)
-        axes.set_title(MARKS[variant].name)
-        axes.set_xlabel("predictive entropy, nats")
-    panels[0].set_ylabel("% of images")
+    panels = [(MARKS[v].name, MARKS[v].colour, other) for v, other in shown.items()]
+    figure = entropies_on(panels, Z, "the other data, in the method's colour")
     most = max(float(other.outside.mean(dim=0).max()) for other in shown.values())
-    panels[0].set_ylim(0, 110 * most)  # the grey area may end above
-    names = ["the models' own test set", "the other data, in the method's colour"]
-    figure.legend(drawn, names, loc="outside lower center", ncols=2)
+    figure.axes[0].set_ylim(0, 110 * most)  # the grey area may end above
     return figure
 
 

@@ -8,13 +8,11 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import Spread
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import AR_ADALS, MARKS
-from arcal.report.drawing import WIDTH
-from arcal.report.plots import line
+from arcal.report.plots import WIDTH, line
 
 SETTING = "cifar10-resnet29"
 USUAL, HIGHEST = 10, 16

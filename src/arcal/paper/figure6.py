@@ -6,14 +6,13 @@ from functools import partial
 from matplotlib.figure import Figure
 
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated, Item
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
-from arcal.paper.notes import setting_notes
-from arcal.paper.over_types import READ, box_table, boxes
 from arcal.paper.result import Claim, Result
+from arcal.paper.spreads import READ, box_table, boxes
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
-from arcal.report.drawing import WIDTH
-from arcal.report.plots import Boxes, box_legend, box_plots
+from arcal.report.pictures import boxes_by_intensity
+from arcal.report.plots import WIDTH, Boxes
 
 SINGLE = (VANILLA, LS, ADALS, AR_ADALS)
 MEASURES = {"ece": "ECE", "accuracy": "Accuracy"}
@@ -57,20 +56,11 @@ def _ensemble(variant: Variant) -> str:
 def draw(shown: Mapping[str, Mapping[str, Panel]]) -> Figure:
     """A panel a setting and measure, ECE above accuracy."""
     rows = [
-        (f"{MEASURES[measure]}, {title}", measure, panel)
+        (measure, [(f"{MEASURES[measure]}, {title}", list(panel.items()))])
         for title, panels in shown.items()
         for measure, panel in panels.items()
     ]
-    figure = Figure(figsize=(WIDTH * 1.2, 3.4 * len(rows) + 0.6), layout="constrained")
-    panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
-    for axes, (title, measure, panel) in zip(panels, rows, strict=True):
-        box_plots(axes, list(panel.values()))
-        axes.set_title(title)
-        if measure == "ece":
-            axes.set_ylim(bottom=0)
-    panels[-1].set_xlabel("intensity of the shift")
-    box_legend(figure, list(rows[0][2].items()), columns=5)
-    return figure
+    return boxes_by_intensity(rows, (WIDTH * 1.2, 3.4 * len(rows) + 0.6), columns=5)
 
 
 def _claims(title: str, panels: Mapping[str, Panel]) -> list[Claim | Comparison]:

@@ -12,8 +12,7 @@ from arcal.paper.item import Evaluated, Item
 from arcal.paper.members import SETTINGS, VARIANTS, Members, member_result
 from arcal.paper.result import Claim, Result
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
-from arcal.report.drawing import FAINT, INK, WIDTH
-from arcal.report.plots import Mark
+from arcal.report.plots import FAINT, INK, WIDTH, Mark, line
 
 FEW = 10
 """A bin with fewer images of one model is not drawn."""
@@ -55,15 +54,7 @@ def draw(shown: Mapping[str, Mapping[Variant, Members]]) -> Figure:
 
 def _curve(axes: Axes, bins: Reliability, mark: Mark, few: int) -> None:
     accuracy = bins.accuracy.where(bins.count >= few, torch.nan)  # the line has a gap there
-    axes.plot(
-        bins.confidence.numpy(),
-        accuracy.numpy(),
-        color=mark.colour,
-        marker=mark.marker,
-        label=mark.name,
-        mec="white",
-        mew=0.6,
-    )
+    line(axes, bins.confidence.tolist(), accuracy[None], mark)
 
 
 def _claims(title: str, by_variant: Mapping[Variant, Members]) -> list[Claim | Comparison]:

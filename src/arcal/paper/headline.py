@@ -11,8 +11,7 @@ from functools import partial
 
 from arcal.auditing import CLEAN, Spread, Subject, over_types, without_extra
 from arcal.paper.comparisons import each_lower, each_significantly_lower
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean, clean_ensemble, shifted
 from arcal.paper.variants import (

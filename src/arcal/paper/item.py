@@ -1,15 +1,16 @@
-"""What a table or figure of the paper is: what it needs, and what it makes of that."""
+"""A table or figure of the paper: what it needs, what it makes of that and was measured on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from arcal.auditing import Subject
+from arcal.auditing import INTENSITIES, Subject, over_types
 from arcal.data import Data
 from arcal.errors import ArcalError
 from arcal.paper.result import Result
-from arcal.paper.scales import Chosen, Setting
+from arcal.paper.scales import TITLES, Chosen, Setting
 from arcal.paper.variants import AR_ADALS, Variant
 from arcal.store import RunFolder
+from arcal.transforms.corruptions import CORRUPTIONS
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +65,77 @@ class Item:
         """All that it needs on a setting."""
         levels = setting.levels if self.vary_levels else ()
         return (*self.variants, *map(AR_ADALS.with_levels, levels))
+
+
+def setting_notes(
+    evaluated: Mapping[str, Evaluated], names: Sequence[str], *, shift: bool = False
+) -> list[str]:
+    """A line for each of these settings: what stands for it, or that it is not run."""
+    lines = []
+    for name in names:
+        if name not in evaluated:
+            lines.append(f"{TITLES[name]}: not run at this scale.")
+            continue
+        one = evaluated[name]
+        line = setting_words(one)
+        if shift:
+            line += f"; under shift: {shift_words(next(iter(one.subjects.values())))}"
+            if one.setting.shift_images is not None:
+                line += f", of {one.setting.shift_images:,} test images"
+        lines.append(line + ".")
+    return lines
+
+
+def setting_words(evaluated: Evaluated) -> str:
+    """What a setting is, and how many seeds it has."""
+    seeds = len(evaluated.setting.seeds)
+    words = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    return f"{titled(evaluated)}: {evaluated.setting.about}; {words}"
+
+
+def titled(evaluated: Evaluated) -> str:
+    """A setting's title, with the data set and network of the paper that it stands for."""
+    printed = TITLES[evaluated.setting.name]
+    return (
+        evaluated.title if printed == evaluated.title else f"{evaluated.title} (paper: {printed})"
+    )
+
+
+def alpha_notes(evaluated: Mapping[str, Evaluated], names: Sequence[str]) -> list[str]:
+    """What is to be said of the alpha of AR-AdaLS where it is chosen in one of these settings."""
+    if not any(len(evaluated[name].setting.alphas) > 1 for name in names if name in evaluated):
+        return []
+    return [
+        "The α of AR-AdaLS is chosen on validation for the attack order, pre-computed; on the fly "
+        "and the other orders have the same."
+    ]
+
+
+def shift_words(subject: Subject) -> str:
+    """Which types of corruption a subject was evaluated under, and at which intensities."""
+    by_type = over_types(subject, "ece")
+    if not by_type:
+        return "nothing"
+    intensities = {
+        type: tuple(i for i in INTENSITIES if not values[0, i - 1].isnan())
+        for type, values in by_type.items()
+    }
+    words, different = _type_words(list(by_type)), set(intensities.values())
+    if different == {INTENSITIES}:
+        return f"{words}, all five intensities"
+    if len(different) == 1:
+        return f"{words}, intensities {_joined(different.pop())}"
+    each = "; ".join(f"{type} {_joined(some)}" for type, some in intensities.items())
+    return f"{len(by_type)} of {len(CORRUPTIONS)} types with intensities ({each})"
+
+
+def _type_words(types: list[str]) -> str:
+    missing = [type for type in CORRUPTIONS if type not in types]
+    if not missing:
+        return f"all {len(CORRUPTIONS)} types"
+    which = f"all but {', '.join(missing)}" if len(missing) < len(types) else ", ".join(types)
+    return f"{len(types)} of {len(CORRUPTIONS)} types ({which})"
+
+
+def _joined(intensities: tuple[int, ...]) -> str:
+    return ", ".join(map(str, intensities))

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from arcal.auditing import Predictions, Spread, Subject, ensemble, figures, reliability
 from arcal.calibration import Reliability
 from arcal.paper.comparisons import Comparison, settled
-from arcal.paper.item import Evaluated
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.variants import ADALS, AR_ADALS, LS, MARKS, OF_ENSEMBLE, VANILLA, Variant
 

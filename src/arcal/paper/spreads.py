@@ -1,8 +1,21 @@
-"""Figures of evaluated runs as the tables show them: a value a run, or one of their ensemble."""
+"""Figures of runs as the items show them: on a set, by level, over types of corruption."""
 
 from collections.abc import Sequence
 
-from arcal.auditing import CLEAN, Spread, Subject, on_set, over_shift
+from arcal.auditing import (
+    CLEAN,
+    INTENSITIES,
+    LevelFigures,
+    Spread,
+    Subject,
+    figures_by_level,
+    means,
+    on_set,
+    over_shift,
+)
+from arcal.errors import ArcalError
+from arcal.paper.result import Cell, Table
+from arcal.report.plots import Boxes, Mark
 
 NO_ENSEMBLE = "one seed has no ensemble"
 
@@ -36,3 +49,53 @@ def shifted_ensemble(
 def is_single(subject: Subject) -> bool:
     """Whether there is no more than one model, of which nothing can be averaged."""
     return len(subject.seeds) == 1 and len(subject.seeds[0]) == 1
+
+
+R = 10
+RANKED = (
+    "Each run's images are cut into ten levels by its own model's robustness; the variance over "
+    "runs is by one ranking for all, the mean of their ranks, and sums over the classes."
+)
+
+
+def ten_levels(subject: Subject) -> LevelFigures:
+    """The subject's figures on the clean test set in ten levels."""
+    return figures_by_level(subject, R, subject.clean[0].classes)
+
+
+def level_table(title: str, levels: LevelFigures) -> Table:
+    """A row a quantity and a column a level, over the runs."""
+    rows = {"accuracy": levels.accuracy, "confidence": levels.confidence, "ECE": levels.ece}
+    if levels.variance is not None:
+        rows["variance"] = levels.variance[None]
+    columns = [f"level {r}" for r in range(1, R + 1)]
+    cells = [
+        (name, [Cell(None, Spread(tuple(level))) for level in values.T.tolist()])
+        for name, values in rows.items()
+    ]
+    return Table(f"{title}, ×10⁻², level 1 is the least robust", columns, cells)
+
+
+READ = (
+    "A box spans the quartiles over types of corruption, its line is the median, its whiskers end "
+    "at the least and the greatest; the clean test set is one value, a marker. The tables have the "
+    "mean ± standard deviation over types; the JSON file has every type's value."
+)
+
+
+def boxes(subject: Subject, measure: str, mark: Mark, *, ensemble: bool = False) -> Boxes:
+    """Means over the runs, or of the runs' averaged predictions: of a lockstep run its own."""
+    values = means(subject, measure, ensemble=ensemble and len(subject.seeds) > 1)
+    if values is None:
+        raise ArcalError(f"{subject.name} has one run, and so no {measure}: train several seeds")
+    return Boxes(mark, values, strong=ensemble)
+
+
+def box_table(title: str, subjects: Sequence[tuple[str, Boxes]]) -> Table:
+    """A row a subject; the clean test set over its runs, each intensity over types."""
+    columns = ["clean", *(f"intensity {intensity}" for intensity in INTENSITIES)]
+    rows = []
+    for name, one in subjects:
+        spreads = [one.means.clean, *map(one.over_types, INTENSITIES)]
+        rows.append((name, [Cell(None, spread) for spread in spreads]))
+    return Table(f"{title}, ×10⁻²", columns, rows)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 
 from arcal.auditing import Spread
 from arcal.evaluation import predict
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes, titled
+from arcal.paper.item import Evaluated, Item, setting_notes, titled
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean
 from arcal.paper.variants import VANILLA

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from arcal.auditing import Spread
 from arcal.paper.comparisons import Comparison, settled, unchanged
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import alpha_notes, setting_notes
+from arcal.paper.item import Evaluated, Item, alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import NO_ENSEMBLE, clean, clean_ensemble
 from arcal.paper.variants import (

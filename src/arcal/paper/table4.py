@@ -6,8 +6,7 @@ The paper prints CIFAR-100 and says that CIFAR-10 is similar.
 from collections.abc import Mapping
 
 from arcal.paper.comparisons import each_lower
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import alpha_notes, setting_notes
+from arcal.paper.item import Evaluated, Item, alpha_notes, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import AR_ADALS, LS, ON_THE_FLY, TEMPERATURE_SCALING, VANILLA

@@ -13,9 +13,8 @@ from arcal.auditing import (
     over_shift,
     over_types,
 )
-from arcal.paper.item import Evaluated, Item
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.members import SETTINGS, with_several_seeds
-from arcal.paper.notes import setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.variants import ADALS, AR_ADALS, LS, TEMPERATURE_SCALING, VANILLA
 

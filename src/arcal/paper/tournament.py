@@ -14,8 +14,7 @@ from functools import partial
 
 from arcal.auditing import Spread, Subject, over_types, without_extra
 from arcal.paper.comparisons import each_significantly_lower
-from arcal.paper.item import Evaluated, Item
-from arcal.paper.notes import setting_notes
+from arcal.paper.item import Evaluated, Item, setting_notes
 from arcal.paper.result import Cell, Claim, Result, Table
 from arcal.paper.spreads import clean, shifted
 from arcal.paper.variants import ADDED, AR_ADALS, FOCAL, LS, VANILLA, Variant

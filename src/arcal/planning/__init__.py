@@ -1,14 +1,12 @@
 """What a job takes before it runs: operations, hours, memory and bytes, each with its formula.
 
-_plan       lines of a plan, as text and as JSON
-_hardware   how many operations a device does a second
+_hardware   lines of a plan; how many operations a device does a second, and a computation takes
 _attacked   scoring and auditing inputs
 _trained    training a run
 """
 
 from arcal.planning._attacked import Attacked, plan_attacked
-from arcal.planning._hardware import CARDS, Hardware
-from arcal.planning._plan import Line, Plan
+from arcal.planning._hardware import CARDS, Hardware, Line, Plan
 from arcal.planning._trained import Training, plan_training
 
 __all__ = [

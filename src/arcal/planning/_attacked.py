@@ -11,15 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, bound, frozen
-from arcal.attacks.starts import FEW
+from arcal.attacks.steps import FEW
 from arcal.auditing import Perturbed
 from arcal.audits import Settings
 from arcal.audits.blocks import SHOWN, Block, audit_block, score_block, usual_batch
 from arcal.audits.engine import BLOCK, save_block
-from arcal.compute.operations import operations, saved_bytes
 from arcal.errors import ArcalError
-from arcal.planning._hardware import Hardware
-from arcal.planning._plan import HOUR, Line, Plan
+from arcal.planning._hardware import HOUR, Hardware, Line, Plan, operations, saved_bytes
 from arcal.robustness import Robustness
 from arcal.store import save_scores
 from arcal.transforms import corrupt

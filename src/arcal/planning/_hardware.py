@@ -1,10 +1,106 @@
-"""How many operations a device does a second: measured here, given, or a share of a peak."""
+"""A plan, line by line with each formula; what a device does a second, and computations take."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from arcal.errors import ArcalError
-from arcal.planning._plan import Line
+
+HOUR = 3600
+
+PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One quantity: its value in `unit`, and the formula, in the names of other lines, or what
+    says so.
+
+    Units are FLOP, FLOP/s, B, h, s, or nothing for a number.
+
+    >>> Line("operations", 4.1e18, "FLOP", "inputs x pass").shown
+    '4.10 EFLOP'
+    >>> [Line("", value, unit, "").shown for value, unit in ((0.5, "h"), (26.25, ""), (1e6, ""))]
+    ['30.0 min', '26.2', '1,000,000']
+    """
+
+    name: str
+    value: float
+    unit: str
+    formula: str
+
+    @property
+    def shown(self) -> str:
+        """The value as people read it: three digits, and whole numbers whole."""
+        if self.unit == "h":
+            return _time(self.value * HOUR)
+        if self.unit == "s":
+            return _time(self.value)
+        if not self.unit:
+            whole = self.value >= 1000 or self.value == int(self.value)
+            return f"{self.value:,.0f}" if whole else f"{self.value:.3g}"
+        power = int(math.log10(self.value) / 3 + 1e-12) if self.value >= 1 else 0
+        power = min(power, len(PREFIXES) - 1)
+        return f"{_three(self.value / 1000**power)} {PREFIXES[power]}{self.unit}"
+
+
+def _time(seconds: float) -> str:
+    if seconds >= HOUR:
+        return f"{_three(seconds / HOUR)} h"
+    return f"{_three(seconds / 60)} min" if seconds >= 60 else f"{_three(seconds)} s"
+
+
+def _three(value: float) -> str:
+    """Three digits, or all that are before the point."""
+    if not value:
+        return "0"
+    after = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{after}f}" if after < 6 else f"{value:.3g}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job takes, line by line.
+
+    >>> plan = Plan("score net", [Line("inputs", 1000, "", "given")])
+    >>> plan["inputs"]
+    1000
+    >>> print(plan.text(60))
+    score net
+    <BLANKLINE>
+      inputs  1,000    given
+    """
+
+    title: str
+    lines: Sequence[Line]
+
+    def __getitem__(self, name: str) -> float:
+        """The value of the line of this name."""
+        return next(line.value for line in self.lines if line.name == name)
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, with values as they are."""
+        return {"title": self.title, "lines": [asdict(line) for line in self.lines]}
+
+    def text(self, width: int | None = None) -> str:
+        """A table of plain text: name, value and formula, which is continued below itself."""
+        width = width or shutil.get_terminal_size().columns
+        names = max(len(line.name) for line in self.lines)
+        values = max(len(line.shown) for line in self.lines)
+        indent = 2 + names + 2 + values + 4
+        rows = [self.title, ""]
+        for line in self.lines:
+            first = f"  {line.name:<{names}}  {line.shown:>{values}}    "
+            formula = textwrap.wrap(line.formula, max(20, width - indent)) or [""]
+            rows += [f"{first}{formula[0]}", *(" " * indent + more for more in formula[1:])]
+        return "\n".join(row.rstrip() for row in rows)
 
 
 @dataclass(frozen=True)
@@ -89,3 +185,48 @@ class Hardware:
             Line("seconds of them", seconds, "s", "measured"),
             Line("rate of a device", done / seconds, "FLOP/s", formula),
         ]
+
+
+def operations(function: Callable[[], object]) -> int:
+    """The floating-point operations of the matrix products and convolutions in a call.
+
+    A multiply-add is two. What is done entry by entry, such as batch norm, is not counted: it is a
+    percent or less of a network's operations.
+
+    >>> import torch
+    >>> layer = torch.nn.Linear(5, 3)
+    >>> operations(lambda: layer(torch.zeros(7, 5)))  # 2 x 7 x 5 x 3
+    210
+    """
+    from torch.utils.flop_counter import FlopCounterMode  # takes a while to import
+
+    # Attention in one kernel is not known to the counter on a CPU: in products it is.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        function()
+    return counter.get_total_flops()
+
+
+def saved_bytes(function: Callable[[], Any], but: Iterable[Tensor] = ()) -> int:
+    """The bytes of the tensors that a forward pass keeps for its gradient, each storage once.
+
+    `function` runs the forward pass and returns what it gives. Tensors in `but` do not count, such
+    as the weights.
+
+    >>> import torch
+    >>> x = torch.zeros(10, requires_grad=True)
+    >>> saved_bytes(lambda: x.exp())  # the gradient of exp needs its result: 10 floats
+    40
+    """
+    known = {one.untyped_storage().data_ptr() for one in but}
+    sizes: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor.detach()
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = function()  # as long as it lives, no storage is used twice
+    del result
+    return sum(sizes.values())

@@ -13,13 +13,11 @@ from arcal.attacks import attack_named
 from arcal.audits import Settings
 from arcal.audits.blocks import usual_batch
 from arcal.compute import Compute
-from arcal.compute.operations import operations, saved_bytes
 from arcal.data import InMemory
 from arcal.methods import method_class, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.planning._attacked import Attacked
-from arcal.planning._hardware import Hardware
-from arcal.planning._plan import HOUR, Line, Plan
+from arcal.planning._hardware import HOUR, Hardware, Line, Plan, operations, saved_bytes
 from arcal.training import Member, fit
 from arcal.training.run import Run
 

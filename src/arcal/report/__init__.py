@@ -13,14 +13,11 @@ from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.printable import printable
 from arcal.report import images, pictures, reliability_pictures
-from arcal.report.comparison import Comparison, compare
-from arcal.report.comparison_payload import comparison_payload
-from arcal.report.drawing import render as render_picture
+from arcal.report.comparison_payload import attacked_run, comparison_payload
 from arcal.report.explorer import write_explorer
-from arcal.report.first_runs import attacked_run
-from arcal.report.names import shortened
-from arcal.report.numbers import as_json
-from arcal.report.plain import plain
+from arcal.report.names import Comparison, compare, shortened
+from arcal.report.numbers import as_json, plain
+from arcal.report.plots import render as render_picture
 
 __all__ = ["write_report"]
 

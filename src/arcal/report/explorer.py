@@ -17,7 +17,7 @@ import numpy as np
 
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_whole
-from arcal.report.plain import plain
+from arcal.report.numbers import plain
 
 FORMAT = 1
 """Increased when the page of an earlier format would draw a payload wrongly."""

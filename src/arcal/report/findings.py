@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from arcal.auditing import CLEAN, OVER_SHIFT, WEAKEST, EvaluationSet
-from arcal.report.comparison import Compared, Comparison
-from arcal.report.names import Where, listed, where_words
+from arcal.report.names import Compared, Comparison, Where, listed, where_words
 from arcal.report.tables import COLUMNS, ECE, GAP, Column, Lead, lead
 
 

@@ -1,12 +1,16 @@
-"""The numbers of the report's tables and pictures, as figures.json has them."""
+"""The numbers of the report's tables and pictures, as figures.json has them; values for JSON."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
-from arcal.auditing import accuracy_interval
+import numpy as np
+import torch
+
+from arcal.auditing import Spread, accuracy_interval
 from arcal.calibration import Reliability
-from arcal.report.comparison import Compared
-from arcal.report.plain import plain
+from arcal.report.names import Compared
 
 
 def as_json(one: Compared) -> dict[str, Any]:
@@ -58,3 +62,22 @@ def _bins(diagrams: Reliability | Sequence[Reliability] | None) -> dict[str, Any
         "low": low,
         "high": high,
     }
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it: what is not finite is None, and figures are by their names.
+
+    >>> plain({"gap": Spread((0.25, math.nan)).values, "levels": torch.arange(2)})
+    {'gap': [0.25, None], 'levels': [0, 1]}
+    """
+    if isinstance(value, Spread):
+        value = {"mean": value.mean, "deviation": value.deviation, "values": value.values}
+    elif is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    elif isinstance(value, torch.Tensor | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

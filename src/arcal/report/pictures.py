@@ -5,8 +5,10 @@ a single run has none.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from itertools import count, product
 from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -18,10 +20,14 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from arcal.auditing import INTENSITIES, LevelFigures, OutOfDistribution
 from arcal.printable import printable
-from arcal.report.comparison import Comparison
-from arcal.report.drawing import FAINT, INK, WIDTH
+from arcal.report.names import Comparison
 from arcal.report.plots import (
+    FAINT,
+    INK,
+    SPARE_MARKS,
+    WIDTH,
     Boxes,
     Mark,
     accuracy_and_confidence,
@@ -36,51 +42,68 @@ MEASURES = (("accuracy", "Accuracy"), ("ece", "ECE"))
 
 
 def figure_1(comparison: Comparison) -> Figure:
-    """Accuracy and confidence by level, above ECE and variance by level, of the reference."""
-    figure = Figure(figsize=(WIDTH * 0.72, 6.0), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    levels = comparison.reference.levels
-    accuracy_and_confidence(top, levels)
-    top.set_ylabel("accuracy, confidence")
-    top.legend()
-    top.set_title(comparison.reference.name.title)
-    line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
-    if levels.variance is not None:
-        variance = Mark("variance over the runs", "#009E73", "s")
-        line_by_level(bottom, levels.variance[None], variance, "--")
-    bottom.legend()
-    bottom.set_ylabel("ECE" if levels.variance is None else "ECE, variance")
-    level_axis(bottom, comparison.R)
+    """What `by_level` shows of the reference."""
+    return by_level({comparison.reference.name.title: comparison.reference.levels})
+
+
+def by_level(shown: Mapping[str, LevelFigures]) -> Figure:
+    """A column a title: accuracy and confidence by level, above ECE and variance by level."""
+    width = WIDTH * min(1.0, max(0.72, 0.36 * len(shown)))
+    figure = Figure(figsize=(width, 6.0), layout="constrained")
+    how: dict[str, Any] = {"sharex": True, "sharey": "row", "height_ratios": (3, 2)}
+    panels = figure.subplots(2, len(shown), squeeze=False, **how)
+    for (top, bottom), (title, levels) in zip(panels.T, shown.items(), strict=True):
+        accuracy_and_confidence(top, levels)
+        top.set_title(title)
+        line_by_level(bottom, levels.ece, Mark("ECE", INK, "o"))
+        if levels.variance is not None:
+            variance = Mark("variance over the runs", SPARE_MARKS[0][0], "s")
+            line_by_level(bottom, levels.variance[None], variance, "--")
+        level_axis(bottom, levels.R, narrow=len(shown) > 1)
+    varies = any(levels.variance is not None for levels in shown.values())
+    for row, label in zip(panels, ("accuracy, confidence", "ECE, variance"), strict=True):
+        row[0].set_ylabel(label if varies else label.removesuffix(", variance"))
+        row[0].legend()
     return figure
 
 
 def figure_2(comparison: Comparison) -> Figure:
-    """Accuracy and confidence of each other subject, above ECE and variance of all subjects."""
+    """What `each_by_level` shows: each other subject, and all subjects."""
     shown = comparison.others or comparison.subjects
+    return each_by_level(
+        [(one.name.on_lines, one.levels) for one in shown],
+        [(one.name.mark, one.levels) for one in comparison.subjects],
+    )
+
+
+def each_by_level(
+    shown: Sequence[tuple[str, LevelFigures]], every: Sequence[tuple[Mark, LevelFigures]]
+) -> Figure:
+    """Accuracy and confidence of each shown by its title, above ECE and variance of every one."""
     columns = 4 if len(shown) > 6 else min(3, max(2, len(shown)))
     above = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 3.2 * above + 3.4), layout="constrained")
     grid = figure.add_gridspec(above + 1, 2 * columns, hspace=0.06)
     letters = ("".join(some) for n in count(1) for some in product(ascii_lowercase, repeat=n))
-    for i, one in enumerate(shown):
+    for i, (title, levels) in enumerate(shown):
         row, column = divmod(i, columns)
         axes = figure.add_subplot(grid[row, 2 * column : 2 * column + 2])
-        accuracy_and_confidence(axes, one.levels)
+        accuracy_and_confidence(axes, levels)
         if i == 0:
             axes.set_ylabel("accuracy, confidence")
             axes.legend()
-        axes.set_title(f"({next(letters)}) {one.name.on_lines}")
-        level_axis(axes, comparison.R, narrow=columns > 2)
+        axes.set_title(f"({next(letters)}) {title}")
+        level_axis(axes, levels.R, narrow=columns > 2)
     ece = figure.add_subplot(grid[above, :columns])
     variance = figure.add_subplot(grid[above, columns:])
-    for one in comparison.subjects:
-        line_by_level(ece, one.levels.ece, one.name.mark)
-        if one.levels.variance is not None:
-            line_by_level(variance, one.levels.variance[None], one.name.mark)
+    for mark, levels in every:
+        line_by_level(ece, levels.ece, mark)
+        if levels.variance is not None:
+            line_by_level(variance, levels.variance[None], mark)
     ece.set_title(f"({next(letters)}) ECE")
     variance.set_title(f"({next(letters)}) Variance over the runs")
     for axes in (ece, variance):
-        level_axis(axes, comparison.R)
+        level_axis(axes, every[0][1].R)
         axes.set_ylim(bottom=0)
     figure.legend(*ece.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     if not variance.lines:
@@ -165,76 +188,100 @@ def shift(comparison: Comparison) -> Figure:
 
     A value is the mean over runs of one type at one intensity.
     """
-    columns = 2 if comparison.several else 1
-    figure = Figure(figsize=(WIDTH, 6.4), layout=ConstrainedLayoutEngine(h_pad=0.09))
-    panels = figure.subplots(2, columns, sharex=True, sharey="row", squeeze=False)
-    for row, (measure, title) in zip(panels, MEASURES, strict=True):
-        single = [Boxes(one.name.mark, one.means[measure]) for one in comparison.subjects]
-        box_plots(row[0], single, comparison.boxed)
-        row[0].set_title(f"{title}, single runs" if columns > 1 else title)
-        if columns > 1:
-            together = [
-                Boxes(one.name.mark, one.ensemble_means[measure]) for one in comparison.several
-            ]
-            box_plots(row[1], together, comparison.boxed)
-            row[1].set_title(f"{title}, ensembles of a method's runs")
-    for axes in panels[1]:
+    rows = []
+    for measure, title in MEASURES:
+        single = [
+            (one.name.short, Boxes(one.name.mark, one.means[measure]))
+            for one in comparison.subjects
+        ]
+        together = [
+            (one.name.short, Boxes(one.name.mark, one.ensemble_means[measure]))
+            for one in comparison.several
+        ]
+        several = (
+            (f"{title}, single runs", single),
+            (f"{title}, ensembles of a method's runs", together),
+        )
+        rows.append((measure, several if together else [(title, single)]))
+    return boxes_by_intensity(rows, (WIDTH, 6.4), comparison.boxed)
+
+
+def boxes_by_intensity(
+    rows: Sequence[tuple[str, Sequence[tuple[str, Sequence[tuple[str, Boxes]]]]]],
+    size: tuple[float, float],
+    intensities: Sequence[int] = INTENSITIES,
+    columns: int = 4,
+) -> Figure:
+    """A row a measure, by its name, of titled panels: boxes of each subject, by its name.
+
+    The legend below is of the first panel, in so many columns. All but accuracies begin at 0.
+    """
+    figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.09))
+    alike = "row" if len(rows) > 1 else "none"
+    panels = figure.subplots(len(rows), len(rows[0][1]), sharex=True, sharey=alike, squeeze=False)
+    for row, (measure, shown) in zip(panels, rows, strict=True):
+        for axes, (title, boxes) in zip(row, shown, strict=True):
+            box_plots(axes, [one for _, one in boxes], intensities)
+            axes.set_title(title)
+            if measure != "accuracy":
+                axes.set_ylim(bottom=0)
+    for axes in panels[-1]:
         axes.set_xlabel("intensity of the shift")
-        axes.set_ylim(bottom=0)
-    boxes = [
-        (one.name.short, Boxes(one.name.mark, one.means["ece"])) for one in comparison.subjects
-    ]
-    box_legend(figure, boxes)
+    box_legend(figure, rows[0][1][0][1], columns)
     return figure
 
 
 def variance(comparison: Comparison) -> Figure:
     """The variance over a subject's runs, all classes, as `shift`."""
-    figure = Figure(figsize=(WIDTH * 0.72, 3.7), layout="constrained")
-    axes = figure.subplots()
     boxes = [
         (one.name.short, Boxes(one.name.mark, one.stability["variance_all_classes"]))
         for one in comparison.several
     ]
-    box_plots(axes, [one for _, one in boxes], comparison.boxed)
-    axes.set_ylabel("variance over the runs")
-    axes.set_xlabel("intensity of the shift")
-    axes.set_ylim(bottom=0)
-    box_legend(figure, boxes)
+    return variances({"": boxes}, comparison.boxed)
+
+
+def variances(
+    shown: Mapping[str, Sequence[tuple[str, Boxes]]], intensities: Sequence[int] = INTENSITIES
+) -> Figure:
+    """A panel a title: the variance over the runs of each subject, by its name."""
+    size = WIDTH * (0.72 if len(shown) == 1 else 1.2), 3.7
+    figure = boxes_by_intensity([("variance", list(shown.items()))], size, intensities)
+    figure.axes[0].set_ylabel("variance over the runs")
     return figure
 
 
 def entropy(comparison: Comparison, i: int, Z: int) -> Figure:
-    """Predictive entropy on the test set and on the i-th other data set, a panel a subject.
+    """What `entropies_on` shows of all subjects on the i-th other data set."""
+    shown = [(one.name.on_lines, one.name.mark.colour, one.ood[i]) for one in comparison.subjects]
+    return entropies_on(shown, Z, printable(shown[0][2].name))
 
-    The share of images in each bin is the mean over the subject's runs.
+
+def entropies_on(shown: Sequence[tuple[str, str, OutOfDistribution]], Z: int, words: str) -> Figure:
+    """Predictive entropy on the test set and on other data, a panel a title, each in its colour.
+
+    The share of images in each bin is the mean over a subject's runs. `words` are the other data.
     """
-    subjects = comparison.subjects
-    columns = min(4, max(2, len(subjects)))
-    rows = math.ceil(len(subjects) / columns)
+    columns = min(4, max(2, len(shown)))
+    rows = math.ceil(len(shown) / columns)
     figure = Figure(figsize=(WIDTH, 2.9 * rows + 0.5), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     end = math.log(Z)
     drawn: list[Artist] = []
-    for n, (axes, one) in enumerate(zip(panels.flat, subjects, strict=False)):
-        other = one.ood[i]
-        artists = entropies(axes, other.inside, other.outside, end, one.name.mark.colour)
+    for n, (axes, (title, colour, other)) in enumerate(zip(panels.flat, shown, strict=False)):
+        artists = entropies(axes, other.inside, other.outside, end, colour)
         drawn = drawn or artists
-        axes.set_title(one.name.on_lines)
+        axes.set_title(title)
         axes.set_ylabel("" if n % columns else "% of images")
-        if n + columns >= len(subjects):
+        if n + columns >= len(shown):
             axes.set_xlabel("entropy, nats")
             axes.tick_params(labelbottom=True)
-    for axes in panels.flat[len(subjects) :]:
+    for axes in panels.flat[len(shown) :]:
         axes.set_visible(False)
-    highest = max(
-        float(shares.mean(dim=0).max())
-        for one in subjects
-        for shares in (one.ood[i].inside, one.ood[i].outside)
-    )
+    every = (shares for *_, other in shown for shares in (other.inside, other.outside))
+    highest = max(float(shares.mean(dim=0).max()) for shares in every)
     panels[0, 0].set_xlim(-0.02 * end, 1.02 * end)
     panels[0, 0].set_ylim(0, 105 * highest)
-    names = ["the models' own test set", printable(subjects[0].ood[i].name)]
+    names = ["the models' own test set", words]
     figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure
 

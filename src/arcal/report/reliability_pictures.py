@@ -1,7 +1,7 @@
 """The pictures of confidence against accuracy: by bin (Figure 8) and as a whole (Figure 7)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from arcal.auditing import CLEAN, accuracy_interval
 from arcal.calibration import Reliability
-from arcal.report.comparison import Comparison
-from arcal.report.drawing import FAINT, INK, OVER, UNDER, WIDTH
-from arcal.report.plots import pair
+from arcal.report.names import Comparison
+from arcal.report.plots import FAINT, INK, OVER, UNDER, WIDTH, pair
+from arcal.report.tables import Rows
 
 FEW = 10
 """A bin of a reliability diagram with fewer images is drawn pale."""
@@ -120,23 +120,36 @@ def _middles(bins: int) -> np.ndarray:
 
 
 def ensembles(comparison: Comparison) -> Figure:
-    """Accuracy and confidence of single runs, above those of all of them averaged, by one."""
-    shown = comparison.several
-    figure = Figure(figsize=(WIDTH * 0.72, 0.85 + 0.72 * len(shown)), layout="constrained")
-    axes = figure.subplots()
-    ticks: dict[float, str] = {}
-    for i, one in enumerate(shown):
-        ticks[i - 0.17] = f"{one.name.short}: single"
-        ticks[i + 0.17] = "ensemble"
-        for y, row in ((i - 0.17, one.measures[CLEAN]), (i + 0.17, one.ensemble)):
-            first = i == 0 and y < i
-            pair(axes, y, row["accuracy"], row["confidence"], upright=False, labelled=first)
-    axes.set_yticks(list(ticks), labels=list(ticks.values()))
-    axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel("accuracy, confidence")
-    axes.margins(x=0.04)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    """What `alone_and_together` shows of the subjects of several runs."""
+    several = comparison.several
+    return alone_and_together(
+        {"": [(one.name.short, one.measures[CLEAN], one.ensemble) for one in several]}
+    )
+
+
+def alone_and_together(shown: Mapping[str, Sequence[tuple[str, Rows, Rows]]]) -> Figure:
+    """Accuracy and confidence of single runs, above those of all averaged, by one; a panel a title.
+
+    Each subject has its name, what its single runs say, and what their ensemble says.
+    """
+    most = max(map(len, shown.values()))
+    size = WIDTH * 0.72, 0.85 + (0.72 * most + 0.1) * len(shown)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(len(shown), 1, squeeze=False)[:, 0]
+    for axes, (title, subjects) in zip(panels, shown.items(), strict=True):
+        ticks: dict[float, str] = {}
+        for i, (name, single, together) in enumerate(subjects):
+            ticks |= {i - 0.17: f"{name}: single", i + 0.17: "ensemble"}
+            for y, row in ((i - 0.17, single), (i + 0.17, together)):
+                pair(axes, y, row["accuracy"], row["confidence"], labelled=i == 0 and y < i)
+        axes.set_title(title)
+        axes.set_yticks(list(ticks), labels=list(ticks.values()))
+        axes.set_ylim(len(subjects) - 0.5, -0.5)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.set_xlabel("accuracy, confidence")
+        axes.margins(x=0.04)
+    drawn = panels[0].get_legend_handles_labels()
+    figure.legend(*drawn, loc="outside upper right", ncols=2)
     return figure

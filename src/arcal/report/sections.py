@@ -5,12 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from arcal.report import comparison_tables as tables
-from arcal.report import grids
-from arcal.report.comparison import BOXED, Comparison
-from arcal.report.comparison_types import ComparisonPicture, ComparisonSection
-from arcal.report.drawing import as_address
-from arcal.report.names import corruption_title
+from arcal.report.names import BOXED, Comparison, corruption_title
+from arcal.report.plots import as_address
 from arcal.report.reliability_pictures import FEW
+from arcal.report.tables import ComparisonPicture, ComparisonSection
 from arcal.transforms.corruptions import EXTRA
 
 
@@ -93,7 +91,7 @@ def _changes(comparison: Comparison) -> ComparisonSection:
 
 
 def _under_shift(comparison: Comparison) -> ComparisonSection | None:
-    grid = grids.under_shift(comparison)
+    grid = tables.under_shift(comparison)
     if grid is None:
         return None
     several = bool(comparison.several)
@@ -138,7 +136,7 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
 
 
 def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
-    grid = grids.stability(comparison)
+    grid = tables.stability(comparison)
     if grid is None:
         return None
     picture = ComparisonPicture(
@@ -150,7 +148,7 @@ def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
         "whiskers end at the least and the largest type. The marker is the clean test set.",
         width="narrow",
     )
-    shifted = grids.under_shift(comparison) is not None
+    shifted = tables.under_shift(comparison) is not None
     table_5 = ", Table 5" if shifted else ""
     note = (
         "Of the methods with two runs or more: how much their predictions differ, the mean over "
@@ -162,12 +160,12 @@ def _from_run_to_run(comparison: Comparison) -> ComparisonSection | None:
         "a method's runs; level 1 is the least robust."
         f"{_bold(comparison, 'the lowest of a column')}"
     )
-    listed = [grid, grids.stability_by_level(comparison)]
+    listed = [grid, tables.stability_by_level(comparison)]
     return ComparisonSection("stability", "From run to run", [picture], listed, note)
 
 
 def _ensembles(comparison: Comparison) -> ComparisonSection | None:
-    grid = grids.ensembles(comparison)
+    grid = tables.ensembles(comparison)
     if grid is None:
         return None
     picture = ComparisonPicture(
@@ -218,7 +216,7 @@ def _reliability(comparison: Comparison) -> ComparisonSection:
         "calibrated model with these confidences and as many images."
         f"{_bold(comparison, 'the lowest of a column')}"
     )
-    errors = grids.calibration_errors(comparison)
+    errors = tables.calibration_errors(comparison)
     table = replace(errors, title="More than one calibration error", note=note)
     return ComparisonSection("reliabilities", "Reliability", [picture], [table])
 
@@ -245,7 +243,7 @@ def _out_of_distribution(comparison: Comparison) -> list[ComparisonSection]:
             f"{means}",
         )
         title = "Out of distribution" + (f": {other.name}" if len(others) > 1 else "")
-        table = replace(grids.out_of_distribution(comparison, i), note=note)
+        table = replace(tables.out_of_distribution(comparison, i), note=note)
         made.append(ComparisonSection(f"other-data-{i + 1}", title, [picture], [table]))
     return made
 

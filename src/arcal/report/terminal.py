@@ -1,4 +1,7 @@
-"""What `arcal evaluate` prints: a table for each set, or a record for each run and set."""
+"""What `arcal evaluate` prints, a table for each set, or a record for each run and set.
+
+And what `arcal calibrate` prints and writes: a table of calibrators, and the same as JSON.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from arcal.auditing import Subject
-from arcal.report.names import name_subjects, set_titles
-from arcal.report.plain import plain
+from arcal.auditing import Candidate, Choice, Subject
+from arcal.calibration.posthoc import Today
+from arcal.report.audited import number
+from arcal.report.names import POSTHOC, listed, name_subjects, set_titles
+from arcal.report.numbers import plain
 from arcal.report.tables import (
     COLUMNS,
     SEPARATION,
@@ -93,3 +98,100 @@ def print_lines(table: Table, console: Console) -> None:
         console.print(table)
     for line in lines.get().splitlines():
         console.out(line.rstrip(), highlight=False)
+
+
+HEADERS = ("Calibrator", "log-loss", "change of log-loss", "ECE, ×10⁻²", "accuracy, %")
+WIDEST = 200
+
+
+def print_choice(choice: Choice, console: Console | None = None) -> None:
+    """Print a row a calibrator, with intervals; the one that was picked is bold.
+
+    A terminal that is too narrow for all intervals gets those of the change and of the ECE.
+    """
+    console = console or Console()
+    table = _table(choice)
+    if console.is_terminal and _width(table, console) > console.width:
+        table = _table(choice, short=True)
+    console.width = max(console.width, _width(table, console))  # or numbers would be cut
+    print_lines(table, console)
+
+
+def _width(table: Table, console: Console) -> int:
+    return console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+
+
+def _table(choice: Choice, *, short: bool = False) -> Table:
+    title = f"{choice.inputs:,} inputs, each judged by calibrators fitted without it"
+    title += "; 95 % intervals"
+    padding = 0 if short else (0, 1, 0, 0)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=padding)
+    table.show_edge = not short
+    for i, header in enumerate(HEADERS):
+        table.add_column(header, justify="right" if i else "left", no_wrap=True)
+    rows = sorted(choice.candidates.values(), key=lambda one: one.nll.value)
+    for one in (choice.before, *rows):
+        style = "bold" if one.name == choice.picked else ""
+        name, loss, *rest = _cells(one, one is choice.before)
+        loss = loss.partition(" ")[0] if short else loss
+        table.add_row(*(Text(cell, style) for cell in (name, loss, *rest)))
+    return table
+
+
+def _cells(one: Candidate, uncalibrated: bool) -> list[str]:
+    accuracy = f"{100 * one.accuracy.value:.2f}"
+    return [
+        "as it is" if uncalibrated else one.name,
+        number(one.nll),
+        "" if uncalibrated else number(one.change, "+"),
+        f"{100 * one.ece.value:.2f} [{100 * one.ece.low:.2f}, {100 * one.ece.high:.2f}]",
+        f"{accuracy}{'' if one.keeps_accuracy else ' *'}",
+    ]
+
+
+def sentences(choice: Choice) -> list[str]:
+    """What was picked and why, and what the table does not say."""
+    lines = []
+    if choice.picked is None:
+        lines.append(f"picked: none; {choice.why}")
+    else:
+        words = POSTHOC[choice.picked][1]
+        lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
+        lines.append(str(choice.calibrator))
+    if any(not one.keeps_accuracy for one in choice.candidates.values()):
+        lines.append("* can change predictions, and is not picked")
+    alike: dict[str, list[str]] = {}
+    for name, line in choice.refused.items():
+        if not choice.why.endswith(line):
+            alike.setdefault(line, []).append(name)
+    for line, names in alike.items():
+        lines.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {line}")
+    return lines
+
+
+def today_sentences(today: Today, validation: float) -> list[str]:
+    """How often the model is right on unlabelled inputs, and how sure it should be."""
+    right, low, high, labelled, sure = (
+        f"{100 * share:.1f}"
+        for share in (today.accuracy, today.low, today.high, validation, today.confidence)
+    )
+    lines = [
+        f"the {today.n:,} unlabelled inputs: the model is right on about {right} % [{low}, {high}] "
+        f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its mean "
+        f"confidence on these is {sure} %; the temperature for these is T={today.T:.4g}",
+        "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
+        "inputs of the same classes)",
+    ]
+    return lines if today.doubt is None else [*lines, today.doubt]
+
+
+def choice_json(choice: Choice) -> dict[str, Any]:
+    """The findings as JSON values."""
+    return {
+        "inputs": choice.inputs,
+        "picked": choice.picked,
+        "why": choice.why,
+        "before": plain(choice.before),
+        "calibrators": plain(tuple(choice.candidates.values())),
+        "refused": dict(choice.refused),
+    }

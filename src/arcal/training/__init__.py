@@ -7,9 +7,8 @@ draws     named random draws
 """
 
 from arcal.training._fit import Member, Scorer, fit
-from arcal.training._sweep import Sweep, sweep, tries
 from arcal.training._train import train
-from arcal.training.many import train_all
+from arcal.training.many import Sweep, sweep, train_all, tries
 from arcal.training.recipes import RECIPES, Recipe, recipe_named
 from arcal.training.run import Run, data_of, model_of, models_of
 from arcal.training.scoring import score_run

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from arcal.compute import Compute
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
+from arcal.data.contents import evidence_of, files_of, is_evidence_of
 from arcal.errors import ArcalError
+from arcal.files import parse_json, write_json
 from arcal.methods import Method, method_named
 from arcal.networks import ResNetV2
 from arcal.robustness import levels, mean_rank, score
 from arcal.store import RunFolder, content_hash
 from arcal.training._fit import Member, fit
 from arcal.training._rescoring import Scorer
-from arcal.training._same_images import check_images, keep_images
 from arcal.training.rankings import Ranking, bases_of, for_distances, for_levels
 from arcal.training.run import Run, is_done, load_once
 from arcal.training.scoring import BATCH
@@ -210,3 +211,50 @@ def _network(run: Run, data: Data, seed: int) -> nn.Module:
     if isinstance(model, ResNetV2) and isinstance(data.train, InMemory):
         model.normalize.set_mean(data.train.pixels)  # as in the paper's script
     return model
+
+
+def keep_images(folder: RunFolder, data: Data) -> None:
+    """Note in files.json what the files of a run's images hold, before it begins.
+
+    Where a fingerprint knows every byte, as of Parquet, nothing is noted. Files that were not read
+    yet are read for it, unless another run of the same folder has noted the same ones.
+    """
+    evidence = {name: _evidence(folder, name, part) for name, part in _parts(data).items()}
+    if any(evidence.values()) and not folder.files.exists():
+        write_json(folder.files, evidence)
+
+
+def check_images(folder: RunFolder, data: Data) -> None:
+    """Raise `ArcalError` if images of a run that has begun were replaced since."""
+    noted = _noted(folder.files)
+    for name, part in _parts(data).items():
+        if not is_evidence_of(part, noted.get(name)):
+            raise ArcalError(
+                f"{folder.path} is of other {name} images than {part.name} has now: a file was "
+                "replaced; put it back, delete the run, or train in another folder of runs"
+            )
+
+
+def _parts(data: Data) -> dict[str, Part]:
+    return {"train": data.train, "validation": data.validation}
+
+
+def _evidence(folder: RunFolder, name: str, part: Part) -> dict[str, str]:
+    if (files := files_of(part)) is None:
+        return {}
+    stamp = files.stamp()
+    for other in folder.path.parent.glob(f"*/{folder.files.name}"):
+        noted = _noted(other).get(name)
+        if isinstance(noted, dict) and noted.get("stamp") == stamp:
+            return noted
+    return evidence_of(part)
+
+
+def _noted(path: Path) -> dict[str, Any]:
+    try:
+        noted = parse_json(path.read_text()) if path.exists() else {}
+    except ValueError:
+        noted = None
+    if not isinstance(noted, dict):
+        raise ArcalError(f"{path} is damaged: delete it, and the run if its images may be others")
+    return noted

@@ -8,7 +8,7 @@ from typing import Literal
 
 from arcal.attacks import attack_named
 from arcal.compute import Compute
-from arcal.compute.memory import keep_memory
+from arcal.compute.processes import keep_memory
 from arcal.data import Data, Part
 from arcal.methods import method_class, needs_vanilla
 from arcal.methods.perturbed import ATTACK

@@ -15,8 +15,7 @@ from arcal.external import near
 from arcal.files import expanded, write_whole
 from arcal.methods import METHODS
 from arcal.store import RunFolder
-from arcal.training._typed import has_type
-from arcal.training.recipes import RECIPES, Recipe, recipe_named
+from arcal.training.recipes import RECIPES, Recipe, has_type, recipe_named
 from arcal.training.run import CHOICE, Run
 
 

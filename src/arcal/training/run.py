@@ -20,9 +20,8 @@ from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
 from arcal.training._fit import load_members
-from arcal.training._typed import check_types
 from arcal.training.draws import draw, draw_seed
-from arcal.training.recipes import RECIPES, Recipe
+from arcal.training.recipes import RECIPES, Recipe, check_types
 
 FORMAT = {"32-true": 1, "bf16-mixed": 2}
 """By precision, increased when a change of the code changes the model that a configuration gives.

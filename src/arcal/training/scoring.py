@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from arcal.attacks import BoundaryProjection, name_of, settings_of
-from arcal.compute.memory import keep_memory
-from arcal.compute.processes import watched
+from arcal.compute.processes import keep_memory, watched
 from arcal.data import InMemory, Part, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.distributed import from_all

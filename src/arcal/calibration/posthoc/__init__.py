@@ -11,8 +11,7 @@ ebs                    a temperature by the energy of the logits
 pts                    a temperature by the largest log-probabilities
 spline                 the confidence by a spline, the prediction as it was
 registry               all of them by name
-batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated
-by_batch               the same for a set, batch by batch, to evaluate it
+batch_temperature      a temperature by unlabelled inputs, and their accuracy estimated; of a set
 calibrated             a classifier and its calibrator as one module, and an image seen twice
 
 Each is a module whose buffers hold what was fitted; `arcal.store` saves it. Never fit on what is
@@ -21,10 +20,11 @@ then measured. A new one is one file and a line in the registry.
 
 from arcal.calibration.posthoc.batch_temperature import (
     BatchTemperature,
+    TemperatureByBatch,
     Today,
     fit_batch_temperature,
+    fit_by_batch,
 )
-from arcal.calibration.posthoc.by_batch import TemperatureByBatch, fit_by_batch
 from arcal.calibration.posthoc.calibrated import Calibrated, Mirrored
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet

@@ -7,7 +7,7 @@ from typing import Protocol
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.by_batch import TemperatureByBatch, fit_by_batch
+from arcal.calibration.posthoc.batch_temperature import TemperatureByBatch, fit_by_batch
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs

@@ -11,7 +11,7 @@ from arcal._version import __version__
 from arcal.auditing import Audited, Estimate, Group, Outcome, accuracy_interval, reliability
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
-from arcal.report.plain import plain
+from arcal.report.numbers import plain
 
 RADII = 101
 """The sizes of a change that robust accuracy is given for, at most."""

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from arcal.auditing import Audited, reliability
 from arcal.printable import printable
 from arcal.report.audited._words import headline
-from arcal.report.drawing import as_address, as_svg
-from arcal.report.plots import ACCURACY, CONFIDENCE, level_axis, tint_between
+from arcal.report.plots import ACCURACY, CONFIDENCE, as_address, as_svg, level_axis, tint_between
 from arcal.report.reliability_pictures import Panel, draw_diagram, draw_histogram
 
 

@@ -11,7 +11,7 @@ from arcal.arrays import places_of
 from arcal.auditing import Audited, calibrated_blocks
 from arcal.data import Part, as_input
 from arcal.report.explorer import column
-from arcal.report.thumbnails import make_sheets, perturbation_sheets
+from arcal.report.images import make_sheets, perturbation_sheets
 
 LISTED = 50_000
 """Inputs that a page lists at most: each takes some 130 bytes a model, and its picture."""

@@ -1,4 +1,8 @@
-"""Margin-based label smoothing, MbLS (Liu et al., CVPR 2022): a limit on logit distances."""
+"""Penalties on predictions that are too sure: by their entropy, and by how far logits lie apart.
+
+The confidence penalty (Pereyra et al. 2017), also known as entropy regularisation, and margin-based
+label smoothing, MbLS (Liu et al., CVPR 2022), a limit on logit distances.
+"""
 
 import torch
 from torch import Tensor
@@ -35,3 +39,31 @@ def margin_penalty(logits: Tensor, m: float) -> Tensor:
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     distance = logits.amax(dim=1, keepdim=True) - logits
     return (distance - m).clamp(min=0).mean()
+
+
+ENTROPY = Setting(
+    "the weight β of the confidence penalty, which rewards the entropy of predictions; 0.1 is a "
+    "start",
+    above=0,
+    at_most=1e6,
+    name="entropy",
+    type=float | None,
+)
+"""The setting that all methods with a criterion have."""
+
+
+def mean_entropy(logits: Tensor) -> Tensor:
+    """The mean entropy of predictions, in nats, of logits `(B, Z)`, in float32 or better.
+
+        H(p(y|x)) = - sum_i p(y_i|x) log p(y_i|x)
+        L = CE - beta H(p(y|x))
+
+    The loss L has any method's criterion for the cross-entropy CE. Up to a constant, - H is the KL
+    divergence KL[p || u] from the uniform distribution, where label smoothing has KL[u || p].
+
+    >>> mean_entropy(torch.tensor([[0.0, 0.0], [200.0, 0.0]])) * 2  # log 2 and 0
+    tensor(0.6931)
+    """
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_p = logits.log_softmax(dim=1, dtype=dtype)
+    return -(log_p.exp() * log_p).sum(dim=1).mean()
