@@ -22,11 +22,10 @@ from arcal.data.columns import (
     read_ids,
     read_labels,
 )
-from arcal.data.contents import Files
 from arcal.data.folder import has_class_folders, image_files, list_images
 from arcal.data.labels import encode_labels, typed
 from arcal.data.npz import npz_columns, read_npz
-from arcal.data.on_demand import OnDemand
+from arcal.data.on_demand import ImageFiles, OnDemand
 from arcal.data.parquet_columns import ArrowColumns, ParquetColumns
 from arcal.data.part import InMemory
 from arcal.data.sources import Format, find_archive, find_source, read_part
@@ -73,7 +72,7 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
                 f"{root} holds images and no folders of classes, so they have no labels: give "
                 "CLASS/IMAGE"
             )
-        alone = Files(root, image_files(root))
+        alone = ImageFiles(root, image_files(root))
         rows, zeros = torch.arange(len(alone)), torch.zeros(len(alone), dtype=torch.int64)
         return OnDemand(name, rows, zeros, (UNLABELLED,), alone, rows, UNSEEN, how="")
     files, labels, others = list_images(root)
