@@ -19,7 +19,7 @@ class Acting:
 
     The `curve` of accuracy over the share of inputs that it acts on, and for each of `TARGETS` the
     confidence from which on it is shown to be right so often (`arcal.calibration.act_above`), or
-    None.
+    None. Made by `acting`.
     """
 
     curve: SelectiveAccuracy
@@ -30,7 +30,7 @@ def acting(predictions: Predictions) -> Acting:
     """Where the model of these predictions may act alone.
 
     >>> from arcal.auditing import as_predictions
-    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 59 + [1])
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 99 + [1])
     >>> threshold = acting(predictions).thresholds[0.9]
     >>> round(threshold.confidence, 3), threshold.coverage
     (0.953, 1.0)

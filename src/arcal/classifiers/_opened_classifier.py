@@ -59,8 +59,9 @@ class OpenedClassifier:
     facts          by title, for a page: Network, Weights, Normalisation, Preprocessing, Library
     identity       what beside the weights decides the logits, for `fingerprint`
 
+    >>> import torch
     >>> from arcal.auditing import as_model
-    >>> layer = nn.Linear(3, 2)
+    >>> layer = torch.nn.Linear(3, 2)
     >>> opened = OpenedClassifier("linear", as_model(layer), kind="table", identity="linear")
     >>> before = opened.fingerprint()
     >>> layer.bias.data += 1
