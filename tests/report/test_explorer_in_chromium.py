@@ -258,8 +258,8 @@ def test_everything_by_the_keyboard(reader):
     assert "level" in page.evaluate(focused)
     page.locator(".list button").first.focus()
     page.keyboard.press("End")
-    place = "document.activeElement.closest('[data-place]').dataset.place"
-    page.wait_for_function(f"{place} === '{selected(page) - 1}'")
+    last = f"[data-place='{selected(page) - 1}']"
+    expect(page.locator(f"{last}:focus, {last} :focus")).to_have_count(1)
     assert page.evaluate(focused).startswith("Input")
     page.keyboard.press("Enter")
     expect(page.locator("dialog[open]")).to_be_visible()
