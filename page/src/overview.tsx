@@ -2,19 +2,20 @@
 
 import { restsOn } from "./figures";
 import { ends, inputs, percent, plain, points, signed, type Show } from "./format";
-import type { Estimate, Model, Overall } from "./payload";
+import type { Difference, Estimate, Model, Overall } from "./payload";
 import { data, modelIndex, showModel } from "./state";
 
 interface Reading {
   name: string;
   about: string;
   of: (overall: Overall) => Estimate;
+  differs?: (difference: Difference) => Estimate;
   show: Show;
   unit: string;
 }
 
 const READINGS: Reading[] = [
-  { name: "Accuracy", about: "how often it is right", of: (o) => o.accuracy, show: percent, unit: "" },
+  { name: "Accuracy", about: "how often it is right", of: (o) => o.accuracy, differs: (d) => d.accuracy, show: percent, unit: "" },
   {
     name: "Confidence",
     about: "the mean probability of the predicted class",
@@ -22,16 +23,18 @@ const READINGS: Reading[] = [
     show: percent,
     unit: "",
   },
-  { name: "Gap", about: "confidence minus accuracy", of: (o) => o.gap, show: signed, unit: "points" },
+  { name: "Gap", about: "confidence minus accuracy", of: (o) => o.gap, differs: (d) => d.gap, show: signed, unit: "points" },
   { name: "ECE", about: "how far the two are apart over the range of confidence", of: (o) => o.ece, show: points, unit: "points" },
   { name: "Smooth ECE", about: "the same without bins", of: (o) => o.smooth_ece, show: points, unit: "points" },
-  { name: "Log-loss", about: "scores all probabilities; lower is better", of: (o) => o.nll, show: plain, unit: "" },
-  { name: "Brier", about: "scores all probabilities; lower is better", of: (o) => o.brier, show: plain, unit: "" },
+  { name: "Log-loss", about: "scores all probabilities; lower is better", of: (o) => o.nll, differs: (d) => d.nll, show: plain, unit: "" },
+  { name: "Brier", about: "scores all probabilities; lower is better", of: (o) => o.brier, differs: (d) => d.brier, show: plain, unit: "" },
 ];
 
 export function Overview() {
   const several = data.views.length > 1;
+  const differences = data.views.flatMap(({ model }) => model.difference ?? []);
   return (
+    <>
     <div class={several ? "overview several" : "overview"}>
       {data.views.map(({ model }, i) => (
         <div class="readings" key={i} role="group" aria-label={model.name}>
@@ -51,7 +54,23 @@ export function Overview() {
         </div>
       ))}
     </div>
+    {differences.length > 0 && (
+      <p class="words">
+        “Against the first” is the difference from {differences[0].than} on the same inputs, with its 95&nbsp;%
+        interval: one that leaves out 0 is more than chance.
+      </p>
+    )}
+    </>
   );
+}
+
+/** A difference with its sign and interval, in points or as it is. */
+function against(estimate: Estimate, show: Show): string {
+  if (estimate.value === null) return "unknown";
+  const inPoints = show !== plain;
+  const interval = ends(estimate, inPoints ? undefined : show);
+  const sign = estimate.value > 0 && !inPoints ? "+" : "";
+  return `${sign}${(inPoints ? signed : show)(estimate.value)} (${interval})`;
 }
 
 /** What the intervals of all models span, with the ends that mean something. */
@@ -95,6 +114,11 @@ function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
       {calm && (
         <small>
           if calibrated: {points(calm.value)}, up to {points(calm.high)}
+        </small>
+      )}
+      {model.difference && reading.differs && (
+        <small class="against">
+          against the first: {against(reading.differs(model.difference), reading.show)}
         </small>
       )}
     </div>

@@ -102,6 +102,19 @@ export interface Overall {
   aurc: Estimate;
 }
 
+/** The figures minus those of the first model on the same inputs, and shares of the inputs. */
+export interface Difference {
+  than: string;
+  accuracy: Estimate;
+  gap: Estimate;
+  nll: Estimate;
+  brier: Estimate;
+  aurc: Estimate;
+  churn: number;
+  negative_flips: number;
+  positive_flips: number;
+}
+
 /** The figures under one corruption. */
 export interface Shift {
   type: string;
@@ -200,6 +213,7 @@ export interface Model {
   figures?: Record<string, number | null>;
   overall: Overall;
   reliability: Bin[];
+  difference?: Difference | null;
   levels: Level[] | null;
   robust_accuracy?: RobustAccuracyAt[] | null;
   acting?: Acting | null;

@@ -82,3 +82,18 @@ def test_a_level_of_few_inputs_is_named_after_the_work(files):
     assert done.code == 2
     assert "no figure 'level_1.ece.low'; level_1 has too few inputs for it, 20" in done.stderr
     assert Path("audit", "index.html").exists()
+
+
+def test_a_difference_is_from_the_first_model_and_needs_two(files):
+    labels = np.arange(60) % 3
+    for name, lead in (("old", 2.0), ("new", 4.0)):
+        np.savez(f"{name}.npz", logits=lead * np.eye(3)[labels], labels=labels)
+    condition = ("--fail-if", "difference.nll<0")
+    done = arcal("audit", "old.npz", "new.npz", *condition)
+    assert done.code == 1
+    assert "new.npz: difference.nll is -0.2" in done.stderr
+    assert "old.npz: difference" not in done.stderr
+    assert "against old.npz, on the same inputs: accuracy +0.0 points" in done.stdout
+    assert "difference is that of two models" in arcal("audit", "old.npz", *condition).line
+    twice = arcal("audit", "old.npz", "new.npz", "--fail-if", "difference.accuracy<-2")
+    assert "lies between -1 and 1" in twice.line

@@ -69,6 +69,7 @@ def names():
         "arcal": arcal,
         "Path": Path,
         "model": model,
+        "old_model": nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).eval(),
         "vanilla": model,
         "ids": ids,
         "labels": labels,

@@ -50,6 +50,8 @@ def make_payload(
         )
         for m in range(models)
     ]
+    for other in made[1:]:
+        other["difference"] = _difference()
     return {
         "format": 1,
         "arcal": "0",
@@ -80,6 +82,17 @@ def make_payload(
         "table": {"columns": ["age", classes[0], "width"], "values": column(rows, "float32")}
         if kind == "table"
         else None,
+    }
+
+
+def _difference() -> dict[str, Any]:
+    """How a model differs from the first."""
+    better = {"value": 0.031, "low": 0.012, "high": 0.05, "n": 300}
+    lower = {"value": -0.25, "low": -0.3, "high": -0.2, "n": 300}
+    return {
+        "than": "model 1",
+        **{"accuracy": better, "gap": lower, "nll": lower, "brier": lower, "aurc": lower},
+        **{"churn": 0.2, "negative_flips": 0.05, "positive_flips": 0.081},
     }
 
 

@@ -11,6 +11,7 @@ _overall       all figures of a set
 _grouping      inputs grouped by a column of values
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
+_difference    how two models differ on the same inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
@@ -28,6 +29,7 @@ Nothing here reads or writes a file.
 from arcal.auditing._acting import TARGETS, Acting, acting
 from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
+from arcal.auditing._difference import Difference, difference
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
 from arcal.auditing._groups import LEAST, Group, by_class, by_class_and_level, by_group, by_level
@@ -101,6 +103,7 @@ __all__ = [
     "BeforeAndAfter",
     "Candidate",
     "Choice",
+    "Difference",
     "Estimate",
     "EvaluationSet",
     "Group",
@@ -140,6 +143,7 @@ __all__ = [
     "calibrated_subject",
     "check_model",
     "choose_calibrator",
+    "difference",
     "ece_interval",
     "ensemble",
     "ensemble_reliability",

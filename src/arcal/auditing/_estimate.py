@@ -19,6 +19,14 @@ RANGES = {
     "brier": (0.0, 2.0),
     "aurc": (0.0, 1.0),
     **{f"coverage_at_{target}": (0.0, 1.0) for target in ("90", "95", "99", "99.9")},
+    "difference.accuracy": (-1.0, 1.0),
+    "difference.gap": (-2.0, 2.0),
+    "difference.nll": (-math.inf, math.inf),
+    "difference.brier": (-2.0, 2.0),
+    "difference.aurc": (-1.0, 1.0),
+    "difference.churn": (0.0, 1.0),
+    "difference.negative_flips": (0.0, 1.0),
+    "difference.positive_flips": (0.0, 1.0),
 }
 """What each figure can be."""
 

@@ -5,6 +5,7 @@ import tempfile
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +18,16 @@ import torch
 from arcal._version import __version__
 from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
-from arcal.auditing import Audited, EvaluationSet, Predictions, as_model, groupings, without_zeros
+from arcal.auditing import (
+    Audited,
+    Difference,
+    EvaluationSet,
+    Predictions,
+    as_model,
+    difference,
+    groupings,
+    without_zeros,
+)
 from arcal.audits._examples import (
     Examples,
     check_one_order,
@@ -113,9 +123,21 @@ class Audit:
         names = ", ".join(model.name for model in self.models)
         return f"<Audit of {self.data}: {names}; {len(self.models[0].predictions.ids):,} inputs>"
 
+    @cached_property
+    def differences(self) -> tuple[Difference, ...]:
+        """How each model but the first differs from the first, in the order of `models[1:]`."""
+        first, *others = self.models
+        return tuple(
+            difference(one.predictions, first.predictions, first.name, first.weights)
+            for one in others
+        )
+
     def figures(self) -> dict[str, dict[str, float]]:
         """Every figure of each model, by the model's name and the figure's."""
-        return {model.name: figures(model) for model in self.models}
+        return {
+            model.name: figures(model, one)
+            for model, one in zip(self.models, (None, *self.differences), strict=True)
+        }
 
     def inputs(self, model: str | None = None) -> pa.Table:
         """A row an input, suspects first, then by loss: what a model says of each, and how far.
@@ -131,7 +153,7 @@ class Audit:
 
     def summary(self) -> str:
         """What matters, in some lines of text."""
-        return summary(self.models, self.data)
+        return summary(self.models, self.data, self.differences)
 
     def doubts(self) -> list[str]:
         """What must be mended before anything else is believed, mostly nothing."""
@@ -139,13 +161,13 @@ class Audit:
 
     def markdown(self) -> str:
         """The summary as Markdown, for a build's summary or a pull request."""
-        return markdown(self.models, self.data)
+        return markdown(self.models, self.data, self.differences)
 
     def as_json(self) -> dict[str, Any]:
         """The findings as JSON values; the schema is `audit.schema.json` of the package."""
         facts = self.examples.facts if self.examples else {}
         kind = self.examples.kind if self.examples else "predictions"
-        return as_json(self.models, self.data, self.of, facts, kind)
+        return as_json(self.models, self.data, self.of, facts, kind, self.differences)
 
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
@@ -166,7 +188,7 @@ class Audit:
         table = pa.concat_tables(tables, promote_options="default")
         table = table.replace_schema_metadata({"arcal": json.dumps({"version": __version__})})
         write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
-        card = model_card(self.models, self.data)
+        card = model_card(self.models, self.data, self.differences)
         write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))
         return findings
 

@@ -75,6 +75,8 @@ class Condition:
 
 def _why_not(figure: str, figures: Collection[str]) -> str:
     """Why there is no such figure, or else what there is."""
+    if figure.startswith("difference.") and not any(n.startswith("difference.") for n in figures):
+        return "a difference is that of two models: name the one to compare with first"
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
         return "there are no levels where inputs are not ranked by --order"
@@ -91,12 +93,15 @@ def failures(
 ) -> list[str]:
     """A line for each condition that holds of a model: `figures` are by the models' names.
 
+    A difference is one from the first model, which has none itself.
+
     >>> failures([Condition("ece", ">", 0.05)], {"mine": {"ece": 0.0625}, "other": {"ece": 0.01}})
     ['mine: ece is 0.0625, and ece>0.05 fails']
     """
     return [
         f"{name}: {condition.figure} is {of[condition.figure]:.4g}, and {condition} fails"
-        for name, of in figures.items()
+        for i, (name, of) in enumerate(figures.items())
         for condition in conditions
-        if condition.holds(of)
+        if (i or len(figures) == 1 or not condition.figure.startswith("difference."))
+        and condition.holds(of)
     ]

@@ -126,8 +126,8 @@ class Job:
         if (doubt := suspect_scale(self.model, x)) is not None:
             self.facts["Scale"] = doubt
 
-    def figure_names(self, classes: Sequence[str]) -> set[str]:
-        """The names of all figures that there can be once it has run."""
+    def figure_names(self, classes: Sequence[str], several: bool) -> set[str]:
+        """The names of all figures that there can be once it, or `several`, have run."""
         order = self.settings.order
         return figure_names(
             classes,
@@ -137,6 +137,7 @@ class Job:
             panel=self.settings.panel,
             others=[one.name for one in self.other],
             groupings=() if self.examples is None else self.examples.groupings,
+            several=several,
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:

@@ -65,7 +65,7 @@ def run_jobs(
             )
         if job.examples is not None:
             for condition in conditions:
-                condition.check(job.figure_names(job.examples.classes))
+                condition.check(job.figure_names(job.examples.classes, len(jobs) > 1))
     total, done = sum(map(len, jobs)), 0
     skipped = skipped or progress
     finished: list[Audited] = []

@@ -19,7 +19,7 @@ from arcal.calibration.class_wise import ClassWise, class_wise_ece
 from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_calibrated
 from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
 from arcal.calibration.ensemble import average
-from arcal.calibration.intervals import binomial_p, clopper_pearson, exact_interval, holm
+from arcal.calibration.intervals import binomial_p, clopper_pearson, exact_interval, holm, tango
 from arcal.calibration.ood import (
     EntropyHistogram,
     auroc,
@@ -88,6 +88,7 @@ __all__ = [
     "selective_accuracy",
     "smooth_ece",
     "stored_counts",
+    "tango",
     "usual_resamples",
     "variance",
 ]

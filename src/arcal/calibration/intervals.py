@@ -1,9 +1,10 @@
 """Intervals and tests of a probability, such as the accuracy in a bin, and of many at once."""
 
+import math
 from collections.abc import Sequence
 
 import torch
-from scipy.special import betainc, betaincc, betaincinv
+from scipy.special import betainc, betaincc, betaincinv, ndtri
 from torch import Tensor
 
 from arcal.arrays import TensorLike
@@ -49,6 +50,54 @@ def exact_interval(
     low = torch.as_tensor(betaincinv(x.where(x > 0, 1).numpy(), (n - x + 1).numpy(), tail))
     high = torch.as_tensor(betaincinv((x + 1).numpy(), (n - x).where(x < n, 1).numpy(), 1 - tail))
     return low.where(x > 0, 0), high.where(x < n, 1)
+
+
+def tango(
+    only_first: int, only_second: int, N: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """The score interval of the difference of two accuracies on the same N inputs (Tango, 1998).
+
+    Of the N inputs, `only_first` are those that only the first model predicts rightly, c, and
+    `only_second` those that only the second does, b; the difference, second minus first, is
+    (b - c) / N. Returns the ends, in [-1, 1], of all differences d that are not rejected by
+
+        |b - c - N d| <= z sqrt(N (2 q + d (1 - d)))
+
+    with z the normal quantile of the `confidence`, within (0, 1), and q the likeliest share of
+    inputs that only the first predicts rightly if the difference is d. At d = 0 the test is
+    McNemar's. The interval is not a point if the two are right on the same inputs: it is then
+    [-z^2, z^2] / (N + z^2). Counts that are negative or more than N, and no inputs, raise
+    `ArcalError`.
+
+    >>> low, high = tango(only_first=20, only_second=40, N=1000)
+    >>> round(low, 4), round(high, 4)
+    (0.005, 0.036)
+    """
+    if min(only_first, only_second) < 0 or only_first + only_second > N or N < 1:
+        raise ArcalError(
+            f"{only_first} and {only_second} of {N} inputs cannot be those that only the first and "
+            "only the second model predicts rightly"
+        )
+    if not 0 < confidence < 1:
+        raise ArcalError(
+            f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
+        )
+    z = float(ndtri((1 + confidence) / 2))
+    high = -_lowest_difference(only_second, only_first, N, z)
+    return _lowest_difference(only_first, only_second, N, z), high
+
+
+def _lowest_difference(c: int, b: int, N: int, z: float) -> float:
+    """The lower end of `tango`, by bisection between -1 and the difference itself."""
+    low, high = -1.0, (b - c) / N
+    while low < (d := (low + high) / 2) < high:
+        B, C = (2 * N - b + c) * d - b - c, -c * d * (1 - d)
+        q = (math.sqrt(max(B * B - 8 * N * C, 0)) - B) / (4 * N)
+        if b - c - N * d > z * math.sqrt(max(N * (2 * q + d * (1 - d)), 0)):
+            low = d
+        else:
+            high = d
+    return low
 
 
 def binomial_p(successes: TensorLike, count: TensorLike, probability: TensorLike) -> Tensor:

@@ -159,7 +159,10 @@ class Audit(OnModels):
                     say(f"arcal: {one.name}: not used: {unused}")
             for condition in conditions:
                 for one in audited:
-                    condition.check(figure_names(one.classes, groupings=one.groupings))
+                    names = figure_names(
+                        one.classes, groupings=one.groupings, several=len(audited) > 1
+                    )
+                    condition.check(names)
             title = Path(models[0]).name if len(models) == 1 else "predictions"
             return Audit(title, tuple(audited))
         compute = self.sharing.begun(self.machine, "arcal.audits")

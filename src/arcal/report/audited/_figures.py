@@ -5,14 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from arcal.auditing import LEAST, TARGETS, Audited, Estimate, EvaluationSet, Group, Grouping
+from arcal.auditing import (
+    LEAST,
+    TARGETS,
+    Audited,
+    Difference,
+    Estimate,
+    EvaluationSet,
+    Group,
+    Grouping,
+)
 
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
 OF_SHIFT = ("accuracy", "ece", "gap")
+DIFFERENCES = ("accuracy", "gap", "nll", "brier", "aurc")
+FLIPS = ("churn", "negative_flips", "positive_flips")
 
 
-def figures(model: Audited) -> dict[str, float]:
+def figures(model: Audited, difference: Difference | None = None) -> dict[str, float]:
     """Every figure of one model by a dotted name; an interval's ends are NAME.low and NAME.high.
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
@@ -26,6 +37,8 @@ def figures(model: Audited) -> dict[str, float]:
     distance.median, distance.none_found (the share of inputs)
     other.NAME.auroc_confidence, other.NAME.auroc_entropy
     suspects (how many)
+    difference.accuracy, .gap, .nll, .brier, .aurc: those of this model minus those of the first;
+    difference.churn, .negative_flips, .positive_flips: shares of inputs; not of the first model
     """
     over = model.overall
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
@@ -59,6 +72,10 @@ def figures(model: Audited) -> dict[str, float]:
         flat[f"other.{other.name}.auroc_confidence"] = one.auroc_confidence
         flat[f"other.{other.name}.auroc_entropy"] = one.auroc_entropy
     flat["suspects"] = len(model.suspects)
+    if difference is not None:
+        for name in DIFFERENCES:
+            flat |= _ends(f"difference.{name}", getattr(difference, name))
+        flat |= {f"difference.{name}": getattr(difference, name) for name in FLIPS}
     return flat
 
 
@@ -71,12 +88,14 @@ def figure_names(
     panel: Sequence[EvaluationSet] = (),
     others: Sequence[str] = (),
     groupings: Sequence[Grouping] = (),
+    several: bool = False,
 ) -> set[str]:
     """The names of all figures that there can be of an audit that has not run yet.
 
     `levels` is 0 where nothing is ranked, and `distances` says whether there is an attack. Groups
     of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
-    ranked, and of `groupings`. Where all classes are few there is no `worst_class`.
+    ranked, and of `groupings`. Where all classes are few there is no `worst_class`. Of `several`
+    models there are differences from the first.
 
     >>> "least_robust.gap" in figure_names(("cat", "dog"))
     False
@@ -97,12 +116,14 @@ def figure_names(
         if figure != "ece" or group not in few
     ]
     estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
+    estimates += [f"difference.{figure}" for figure in DIFFERENCES if several]
     return {
         *("n", "ece_if_calibrated", "suspects", *map(_coverage, TARGETS)),
         *(f"{name}{end}" for name in estimates for end in ("", ".low", ".high")),
         *(f"{group}.{figure}" for group in groups for figure in ("n", "confidence")),
         *(("distance.median", "distance.none_found") if distances else ()),
         *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
+        *(f"difference.{name}" for name in FLIPS if several),
     }
 
 

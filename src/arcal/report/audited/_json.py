@@ -3,12 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import zip_longest
 from typing import Any
 
 import torch
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Estimate, Group, Outcome, accuracy_interval, reliability
+from arcal.auditing import (
+    Audited,
+    Difference,
+    Estimate,
+    Group,
+    Outcome,
+    accuracy_interval,
+    reliability,
+)
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
 from arcal.report.numbers import plain
@@ -21,7 +30,12 @@ FORMAT = 1
 
 
 def as_json(
-    models: Sequence[Audited], data: str, of: int | None, facts: Mapping[str, str], kind: str
+    models: Sequence[Audited],
+    data: str,
+    of: int | None,
+    facts: Mapping[str, str],
+    kind: str,
+    differences: Sequence[Difference] = (),
 ) -> dict[str, Any]:
     """The findings of all models; what is not finite is null."""
     first, names = models[0], ", ".join(model.name for model in models)
@@ -39,11 +53,16 @@ def as_json(
             "facts": dict(facts),
         },
         "done": {"inputs": len(first), "of": of or len(first)},
-        "models": [plain(_model(model, facts)) for model in models],
+        "models": [
+            plain(_model(model, facts, one))
+            for model, one in zip_longest(models, (None, *differences))
+        ],
     }
 
 
-def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
+def _model(
+    model: Audited, said: Mapping[str, str], difference: Difference | None
+) -> dict[str, Any]:
     """The findings of one model; facts that are `said` of the data already are left out."""
     over = model.overall
     return {
@@ -52,13 +71,14 @@ def _model(model: Audited, said: Mapping[str, str]) -> dict[str, Any]:
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "norm": model.norm,
-        "figures": figures(model),
+        "figures": figures(model, difference),
         "overall": {
             "n": over.n,
             "confidence": over.confidence.value,
             "ece_if_calibrated": _named(over.ece_if_calibrated, ("value", "high")),
             **_named(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")),
         },
+        "difference": None if difference is None else asdict(difference),
         "reliability": _bins(model),
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),

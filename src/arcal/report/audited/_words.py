@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from shlex import quote
 
 from torch import Tensor
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Estimate, suspect_inputs, suspect_order
+from arcal.auditing import Audited, Difference, Estimate, suspect_inputs, suspect_order
 from arcal.auditing._estimate import effective_number
 from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC
@@ -157,16 +158,17 @@ def suspicion(
     return f"{doubt[:-1]}, see --normalize?" if doubt and images else doubt
 
 
-def summary(models: Sequence[Audited], data: str) -> str:
+def summary(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
     """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
     paragraphs = []
-    for model in models:
+    for model, difference in zip_longest(models, (None, *differences)):
         over = model.overall
         calibrated = f"{_points(over.ece_if_calibrated.value)} if it were calibrated"
         details = [
             *doubts(model),
             f"on {data}: ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
+            *([] if difference is None else [differs(difference)]),
             *stands_out(model),
         ]
         paragraphs.append("\n  ".join([headline(model), *details]))
@@ -203,6 +205,17 @@ def stands_out(model: Audited) -> list[str]:
     n = len(model.suspects)
     lines.append(f"the model contradicts {n:,} {'label' if n == 1 else 'labels'}")
     return lines
+
+
+def differs(from_first: Difference) -> str:
+    """How it differs from the first model."""
+    than = from_first.than
+    return (
+        f"against {than}, on the same inputs: accuracy {signed(from_first.accuracy)}, log-loss "
+        f"{number(from_first.nll, '+')}; right where {than} is wrong on "
+        f"{percent(from_first.positive_flips)}, wrong where it is right on "
+        f"{percent(from_first.negative_flips)}"
+    )
 
 
 def acts_above(model: Audited) -> str | None:
@@ -244,7 +257,7 @@ def posthoc_title(name: str) -> str:
     return POSTHOC[name][1] if name in POSTHOC else name
 
 
-def markdown(models: Sequence[Audited], data: str) -> str:
+def markdown(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
     """The summary as Markdown: a table of all models, then what stands out of each."""
     rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
     cells = [
@@ -267,13 +280,14 @@ def markdown(models: Sequence[Audited], data: str) -> str:
     for i, row in enumerate(rows):
         table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
     lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
-    for model in models:
+    for model, difference in zip_longest(models, (None, *differences)):
         lines += [_escaped(headline(model)), ""]
+        lines += [] if difference is None else [f"- {_escaped(differs(difference))}"]
         lines += [f"- {_escaped(line)}" for line in stands_out(model)] + [""]
     return "\n".join(lines)
 
 
-def model_card(models: Sequence[Audited], data: str) -> str:
+def model_card(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
     """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
     metadata = ["---", "model-index:"]
     for model in models:
@@ -296,7 +310,7 @@ def model_card(models: Sequence[Audited], data: str) -> str:
             metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
             metadata += [f"      name: {_quoted(name)}", "      verified: false"]
     audited = f"Audited with arcal {__version__}; intervals are 95 %."
-    return "\n".join([*metadata, "---", "", markdown(models, data), audited, ""])
+    return "\n".join([*metadata, "---", "", markdown(models, data, differences), audited, ""])
 
 
 def percent(value: float) -> str:
