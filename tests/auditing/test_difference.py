@@ -56,8 +56,11 @@ def test_intervals_hold_the_difference_of_a_large_world():
     generator = torch.Generator().manual_seed(2)
     for _ in range(worlds):
         rows = torch.randint(N, (n,), generator=generator)
-        some = [Predictions(torch.arange(n), one.labels[rows], one.logits[:, rows]) for one in pair]
-        between = difference(*some, resamples=100)
+        one, other = (
+            Predictions(torch.arange(n), all_of.labels[rows], all_of.logits[:, rows])
+            for all_of in pair
+        )
+        between = difference(one, other, resamples=100)
         for name in FIGURES:
             estimate = getattr(between, name)
             held[name] += estimate.low <= getattr(true, name).value <= estimate.high

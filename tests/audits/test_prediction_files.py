@@ -90,7 +90,7 @@ def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(t
     ],
     ids=["decimal commas", "tabs", "spaces"],
 )
-@pytest.mark.parametrize("suffix", ["csv", "csv.gz"])
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv", "CSV"])
 def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
     path = tmp_path / f"mine.{suffix}"
     path.write_bytes(gzip.compress(text.encode()) if suffix == "csv.gz" else text.encode())

@@ -6,7 +6,7 @@ from pathlib import Path
 from arcal.audits._prediction_files import SUFFIXES, holds_predictions, read_predictions
 from arcal.errors import ArcalError
 
-NOT_READ = (".xlsx", ".xls", ".tsv", ".txt", ".json", ".jsonl", ".feather", ".pkl")
+NOT_READ = (".xlsx", ".xls", ".txt", ".json", ".jsonl", ".feather", ".pkl")
 """Files that may well be predictions."""
 
 
@@ -34,7 +34,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
         )
     if len(what) == 1:
         path = Path(what[0])
-        if path.suffix in (".npz", ".parquet", ".csv"):
+        if path.suffix.lower() in (".npz", ".parquet", ".csv", ".tsv"):
             read_predictions(path)  # says why this is no file of predictions
         if path.suffix in NOT_READ and path.is_file():
             raise ArcalError(

@@ -34,7 +34,7 @@ def columns(
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
     """
-    table = pq.read_table(path) if path.suffix == ".parquet" else _csv(path, weight)
+    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, weight)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     there, entries = table.column_names, {}

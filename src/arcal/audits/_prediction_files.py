@@ -38,7 +38,7 @@ from arcal.printable import first_few
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".npz", ".parquet", ".csv", ".csv.gz")
+SUFFIXES = (".npz", ".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
 NO_PICKLES = (
@@ -73,7 +73,7 @@ def holds_predictions(path: Path) -> bool:
     >>> holds_predictions(Path("mine.npz"))
     True
     """
-    if not path.name.endswith(SUFFIXES) or not path.is_file():
+    if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
         return False
     return any(belongs(name, outputs) for name in _names(path) for outputs in OUTPUTS.values())
 
@@ -86,7 +86,7 @@ def read_predictions(
     weight: str | None = None,
     by: Sequence[str] = (),
 ) -> SavedPredictions:
-    """Read a `.npz`, `.parquet` or `.csv` file of predictions.
+    """Read a `.npz`, `.parquet`, `.csv` or `.tsv` file of predictions.
 
     Entries, or columns, are `logits` or `probabilities`, `labels`, and, if there are any, `ids`,
     `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or in a
@@ -102,10 +102,10 @@ def read_predictions(
     >>> saved.classes, saved.predictions.labels
     (('cat', 'dog'), tensor([1, 0]))
     """
-    if not path.name.endswith(SUFFIXES):
+    if not path.name.lower().endswith(SUFFIXES):
         raise ArcalError(f"{path}: predictions are read from {', '.join(SUFFIXES)}")
     try:
-        by_column = path.suffix != ".npz"
+        by_column = path.suffix.lower() != ".npz"
         read = columns if by_column else _arrays
         entries, unused = read(path, label, weight, labelled, by)
         saved = _saved(entries, _names(path), labelled, by_column)
@@ -124,10 +124,10 @@ def read_predictions(
 
 def _names(path: Path) -> Sequence[str]:
     try:
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             with zipfile.ZipFile(path) as archive:
                 return [name.removesuffix(".npy") for name in archive.namelist()]
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             return pq.read_schema(path).names
         return [name.strip() for name in csv_header(path)[1]]
     except (*NO_ARRAY, pa.ArrowException):

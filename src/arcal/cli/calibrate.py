@@ -266,8 +266,8 @@ class Calibrate(OnModels):
         if choice.calibrator is None:
             say(f"arcal: nothing is written of {self.output.apply}: the model stays as it is")
             return []
-        is_csv = ".csv" in self.output.apply.suffixes
-        path = self.output.out / ("calibrated.csv" if is_csv else "calibrated.parquet")
+        is_text = {".csv", ".tsv"} & {part.lower() for part in self.output.apply.suffixes}
+        path = self.output.out / ("calibrated.csv" if is_text else "calibrated.parquet")
         write_calibrated(path, applied, choice.calibrator, fitted_to)
         return [path]
 

@@ -41,8 +41,8 @@ class ModelFlags:
     """What the model itself does not say."""
 
     weights: Annotated[tuple[Path, ...], flag("FILE ...")] = ()
-    """File of weights, safetensors or from `torch.save`. For several models give one each, in
-    order, and `none` for a model that has its own."""
+    """File of weights, safetensors or from `torch.save`. An audit of several models takes one each,
+    in order, and `none` for a model that has its own."""
     normalize: Annotated[tuple[str, ...], flag("HOW")] = ()
     """Normalisation of inputs in [0, 1] before the model: imagenet, cifar, none, or MEAN STD. By
     default that of the model's own configuration."""
