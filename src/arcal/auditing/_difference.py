@@ -8,9 +8,10 @@ from torch import Tensor
 from arcal.auditing._estimate import RANGES, Estimate, effective_of, from_draws
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import (
+    Bootstrap,
     bootstrap_aurc,
-    drawn_counts,
     resampled_scores,
+    stored_counts,
     tango,
     usual_resamples,
 )
@@ -75,13 +76,13 @@ def difference(
     w = as_weights(weights, N)
     n = round(effective_of(w, predictions.confidence))
 
-    def draws(one: Predictions):
-        counts = drawn_counts(N, resamples, seed=0)
-        figures = resampled_scores(one.scores, counts, weights=weights, smooth=False)
-        counts = drawn_counts(N, resamples, seed=0)
-        return figures | {"aurc": bootstrap_aurc(one.confidence, one.correct, counts, weights)}
+    draws = stored_counts(N, resamples, seed=0)
 
-    first, second = draws(other), draws(predictions)
+    def drawn(one: Predictions) -> dict[str, Bootstrap]:
+        figures = resampled_scores(one.scores, draws, weights=weights, smooth=False)
+        return figures | {"aurc": bootstrap_aurc(one.confidence, one.correct, draws, weights)}
+
+    first, second = drawn(other), drawn(predictions)
     figures = {
         name: from_draws(second[name] - first[name], n, RANGES[f"difference.{name}"])
         for name in ("accuracy", "gap", "nll", "brier", "aurc")
