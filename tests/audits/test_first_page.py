@@ -3,7 +3,31 @@
 import torch
 from torch import nn
 
-from arcal.audits import Examples, Job, Settings, run_jobs
+from arcal.audits import Audit, Examples, Job, Settings, run_jobs
+
+
+def test_several_models_are_on_a_page_only_with_the_same_inputs(tmp_path):
+    """A page of 1,500 inputs of one model beside 1,200 of another was refused, and so the audit."""
+    x = torch.rand(1500, 4, generator=torch.Generator().manual_seed(0))
+    examples = Examples.from_tensors(x, torch.arange(1500) % 2, name="mine")
+    settings = Settings(order="margin", panel=())
+    jobs = [
+        Job(name, nn.Linear(4, 2).eval().requires_grad_(False), examples, settings=settings)
+        for name in ("old", "new")
+    ]
+    seen: list[tuple[int, int]] = []
+
+    def page(audited, done, total):
+        Audit.from_jobs(jobs, audited, of=total).report(tmp_path / "page", images=False)
+        seen.append((len(audited), done))
+
+    both = run_jobs(jobs, work=tmp_path / "work", page=page)
+    assert [len(one) for one in both] == [1500, 1500]
+    assert [models for models, _ in seen] == [1, 1]
+    assert 1000 <= seen[0][1] < seen[1][1] == 1500
+    seen.clear()
+    run_jobs(jobs, work=tmp_path / "work", page=page)
+    assert seen == [], "what is read gets no page"
 
 
 def test_what_is_read_gets_no_page_before_the_last(tmp_path):

@@ -39,8 +39,9 @@ def run_jobs(
 
     `progress` gets the inputs done and all there are, or `skipped` does, if it is given, where the
     last of them were read from `work` or only predicted: so many say nothing of the time that the
-    others take. `page` gets what is known after the first inputs
-    of each job, and again when there are more by far. `conditions` on figures that no such audit
+    others take. `page` gets what is known of the first job after its first inputs, and again when
+    there are more by far; of several jobs it gets all that are done after each but the last, as
+    models stand side by side on the same inputs only. `conditions` on figures that no such audit
     has raise `ArcalError` before anything is run, as does all else that cannot be audited.
 
     >>> from arcal.audits import Examples
@@ -75,20 +76,22 @@ def run_jobs(
         N = len(job.examples or ())
         done += len(job) - N
         blocks: list[Block] = []
-        seen, written = 0, 0
+        seen, written, anything_run = 0, 0, False
         skipped(done, total)
         for block, run in job.blocks(partial(further, lambda n: progress(n, total), done)):
             blocks.append(block)
             seen, done = seen + len(block.ids), done + len(block.ids)
             (progress if run else skipped)(done, total)
+            anything_run = anything_run or run
             # a page of what was read would be written again at once
-            if run and max(FIRST, AGAIN * written) <= seen < N:
+            if run and not finished and max(FIRST, AGAIN * written) <= seen < N:
                 written = seen
-                so_far = audited(job, joined(blocks), validation, other)
-                page([*finished, so_far], seen, N)
+                page([audited(job, joined(blocks), validation, other)], seen, N)
         if not blocks:
             raise ArcalError("there is nothing to audit: the data is empty")
         finished.append(audited(job, joined(blocks), validation, other))
+        if anything_run and FIRST <= N and len(finished) < len(jobs):
+            page(finished, N, N)
     progress(total, total)
     return finished
 

@@ -187,7 +187,10 @@ class Audit(OnModels):
 
             def page(audited: Any, done: int, total: int) -> None:
                 Audit.from_jobs(jobs, audited, of=total).report(out, images=images)
-                say(f"a first page, of {done:,} of {total:,} inputs: {out / 'index.html'}")
+                what = f"of {done:,} of {total:,} inputs"
+                if done == total:
+                    what = f"with {len(audited)} of {len(jobs)} models"
+                say(f"a first page, {what}: {out / 'index.html'}")
 
             audited = run_jobs(
                 jobs,
