@@ -144,5 +144,13 @@ def test_refuses_bad_input_in_one_line(changed, message):
     with pytest.raises(ArcalError, match=message) as error:
         bootstrap_ece(*rows, **changed)
     assert "\n" not in str(error.value)
+    groups = torch.tensor([0, 1, 1])
+    for bins in (0, 1.5):  # 1.5 had the edges of no bins
+        with pytest.raises(ArcalError, match="bins must be"):
+            bootstrap_ece(*rows, bins)
+        with pytest.raises(ArcalError, match="bins must be"):
+            bootstrap_ece_by_group(*rows, groups, 2, bins=bins)
+        with pytest.raises(ArcalError, match="bins must be"):
+            ece_by_chance(rows[0], groups, 2, bins=bins)
     with pytest.raises(ArcalError, match="groups must be 0"):
         bootstrap_ece_by_group(*rows, torch.tensor([0, 1, 2]), 2)

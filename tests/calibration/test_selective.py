@@ -204,9 +204,12 @@ def test_bad_input_is_refused_in_one_line(call, confidence, correct):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("arguments", [(0.0,), (1.0,), (0.9, 1.0), (float("nan"),)])
-def test_an_accuracy_is_within_0_and_1(arguments):
+@pytest.mark.parametrize(
+    ("accuracy", "significance"), [(0.0, 0.05), (1.0, 0.05), (0.9, 1.0), (float("nan"), 0.05)]
+)
+def test_an_accuracy_is_within_0_and_1(accuracy, significance):
     with pytest.raises(ArcalError, match="within"):
-        act_above(CONFIDENCE, CORRECT, *arguments)
-    with pytest.raises(ArcalError, match="points"):
-        selective_accuracy(CONFIDENCE, CORRECT, points=0)
+        act_above(CONFIDENCE, CORRECT, accuracy, significance=significance)
+    for points in (0, 1.5):
+        with pytest.raises(ArcalError, match="points"):
+            selective_accuracy(CONFIDENCE, CORRECT, points=points)

@@ -105,7 +105,8 @@ def by_group(
     corrected = torch.full_like(raw, math.nan)
     corrected[tested] = torch.tensor(holm(raw[tested].tolist()), dtype=torch.float64)
     accuracy = accuracies(right, effective)
-    ece = _eces(confidence, correct, groups, tested, weights, [a.n for a in accuracy], resamples)
+    counted = None if weights is None else w
+    ece = _eces(confidence, correct, groups, tested, counted, [a.n for a in accuracy], resamples)
     wrong = _sums(w * ~correct, groups, G)
     share = (wrong / wrong.sum()).tolist()
     return tuple(
@@ -224,7 +225,7 @@ def _eces(
     rows = number[groups] >= 0
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples
-    weights = None if weights is None else weights.cpu()[rows]
+    weights = None if weights is None else weights[rows]
     options = {"weights": weights, "resamples": resamples}
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)

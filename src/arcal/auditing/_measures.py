@@ -278,12 +278,19 @@ def out_of_distribution(
 ) -> OutOfDistribution:
     """Compare each run's predictions on its own test set with those on other data, `name`.
 
+    As many of each, of the same classes; anything else raises `ArcalError`.
+
     >>> from arcal.auditing import as_predictions
     >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
     >>> outside = as_predictions(probabilities=[[0.5, 0.5], [0.4, 0.6]], labels=[0, 1])
     >>> out_of_distribution("others", [inside], [outside]).runs[0].auroc_confidence
     1.0
     """
+    if not len(inside) == len(outside) > 0 or len({p.classes for p in (*inside, *outside)}) > 1:
+        raise ArcalError(
+            f"{name}: {len(inside)} runs inside and {len(outside)} outside, or of several numbers "
+            "of classes: give each run's predictions on both, of the same classes"
+        )
     several = len(inside) > 1
     return OutOfDistribution(
         name=name,

@@ -117,6 +117,8 @@ def resampled_scores(
     smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64)
     everything = torch.ones(N, 1)  # all inputs once: the figures
     for block in chain([everything], draws):
+        if len(block) != N:
+            raise ArcalError(f"draws of {len(block)} inputs for {N}: pass `drawn_counts({N}, ...)`")
         if memory.shape != block.shape:
             memory = torch.empty(block.shape, dtype=torch.float64)
         counts = memory.copy_(block)

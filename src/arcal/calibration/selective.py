@@ -5,6 +5,7 @@ Its coverage is the share of inputs that it acts on.
 """
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -154,19 +155,20 @@ class Threshold:
 
 
 def act_above(
-    confidence: TensorLike, correct: TensorLike, accuracy: float, level: float = 0.95
+    confidence: TensorLike, correct: TensorLike, accuracy: float, *, significance: float = 0.05
 ) -> Threshold | None:
     """The lowest confidence above which predictions are shown to be right often enough.
 
     Act on an input like these N, drawn from where they were, if its confidence is at least the
-    threshold: the chance is at least `level` that the model is right on a share of `accuracy` or
-    more of the inputs it then acts on. None if no threshold was shown to be one; to show it takes,
-    at an accuracy of 0.99 and a `level` of 0.95, at least 459 inputs, all of them right.
+    threshold: the chance is at most `significance` that the model is right on less than a share of
+    `accuracy` of the inputs it then acts on. None if no threshold was shown to be one; to show it
+    takes, at an accuracy of 0.99 and a `significance` of 0.05, at least 459 inputs, all of them
+    right.
 
     Thresholds are tested from the top down. Of the n inputs that reach one, e are predicted wrong,
     and it passes if so few are unlikely at a lower accuracy,
 
-        P(X <= e) <= (1 - level) / 5    for X ~ Binomial(n, 1 - accuracy).
+        P(X <= e) <= significance / 5    for X ~ Binomial(n, 1 - accuracy).
 
     Tests begin at coverages of 5, 10, 20, 40 and 80 % and go on from each until one fails: fixed
     sequences with several starts, as in Learn then Test (Angelopoulos, Bates, Candès, Jordan and
@@ -174,8 +176,8 @@ def act_above(
     the confidences, errors of unequal chances are less spread than X (Hoeffding, 1956), so the test
     errs on the safe side.
 
-    Arguments as `selective_accuracy`; `accuracy` and `level` lie within (0, 1). Anything else, and
-    no inputs, raise `ArcalError`.
+    Arguments as `selective_accuracy`; `accuracy` and `significance` lie within (0, 1). Anything
+    else, and no inputs, raise `ArcalError`.
 
     >>> confidence = torch.linspace(0, 1, 5000)
     >>> correct = torch.rand(5000, generator=torch.Generator().manual_seed(0)) < confidence.sqrt()
@@ -183,17 +185,17 @@ def act_above(
     >>> 0.6 < threshold.confidence < 0.8, threshold.share_right > 0.9
     (True, True)
     """
-    if not 0 < accuracy < 1 or not 0 < level < 1:
+    if not 0 < accuracy < 1 or not 0 < significance < 1:
         raise ArcalError(
-            f"accuracy and level must lie within (0, 1), not {accuracy} and {level}: 0.99 and 0.95 "
-            "are usual"
+            f"accuracy and significance must lie within (0, 1), not {accuracy} and {significance}: "
+            "0.99 and 0.05 are usual"
         )
     _, confidence, right, last = _by_confidence(confidence, correct)
     N = len(confidence)
     last = last[_evenly(last + 1, N, TESTED)]
     n, hits = (last + 1).double(), right.cumsum(0)[last].double()
     p = torch.as_tensor(betainc(hits.clamp(min=1).numpy(), (n - hits + 1).numpy(), accuracy))
-    passes = (p <= (1 - level) / len(STARTS)) & (hits > 0)
+    passes = (p <= significance / len(STARTS)) & (hits > 0)
     lowest = -1
     for start in STARTS:
         first = int((n < start * N).sum())
@@ -221,8 +223,8 @@ def _by_confidence(
 
 def _evenly(count: Tensor, N: int, points: int) -> Tensor:
     """Positions in ascending `count` `(T,)` of the first to reach each of `points` shares of N."""
-    if points < 1:
-        raise ArcalError(f"points must be 1 or more, not {points}")
+    if not isinstance(points, Integral) or points < 1:
+        raise ArcalError(f"points must be a whole number, 1 or more, not {points}")
     wanted = torch.arange(1, points + 1, dtype=torch.float64) / points * N
     return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
 
