@@ -144,6 +144,8 @@ def score(
             "give one id and one class number each"
         )
     _check_ids(ids)
+    if (labels.long() != labels).any():
+        raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
     if robustness.isnan().any():
         raise ArcalError(
             f"the order {order} ranks {int(robustness.isnan().sum())} of {len(ids)} inputs by NaN, "
@@ -156,7 +158,7 @@ def score(
         robustness=robustness.float(),
         success=success if order == "attack" else None,
         predicted=predicted,
-        labels=labels,
+        labels=labels.long(),
         passes=passes,
         reason=reason,
     )
@@ -344,8 +346,7 @@ def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
     tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)
     """
-    return (
-        torch.stack([rank(run, ids) for run in as_tensor(robustness, "robustness")])
-        .double()
-        .mean(dim=0)
-    )
+    runs = as_tensor(robustness, "robustness")
+    if runs.ndim != 2 or len(runs) == 0:
+        raise ArcalError(f"robustness {tuple(runs.shape)}: give (M, N), a row for each model")
+    return torch.stack([rank(run, ids) for run in runs]).double().mean(dim=0)
