@@ -310,6 +310,9 @@ def check_order(order: str) -> None:
 def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     """Position of each input from the least to the most robust, int64 `(N,)`, ties by id.
 
+    `robustness` `(N,)` may be infinite; `ids` are int64 `(N,)`. NaN, another shape, or an id that
+    repeats raises `ArcalError`.
+
     >>> rank(torch.tensor([0.9, torch.inf, 0.1, 0.9]), torch.tensor([8, 2, 3, 5]))
     tensor([2, 3, 0, 1])
     """
@@ -329,7 +332,8 @@ def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
 def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
     """Cut the ranking into `R` levels of equal size, int64 `(N,)`: 0 is the least robust.
 
-    Sizes differ by at most 1. Section 3.1 uses R = 10. NaN, or fewer inputs than levels, raises.
+    Sizes differ by at most 1. Section 3.1 uses R = 10. Fewer inputs than levels, and what `rank`
+    refuses, raise `ArcalError`.
 
     >>> levels(torch.tensor([0.9, torch.inf, 0.1, 0.2]), torch.arange(4), R=2)
     tensor([1, 1, 0, 0])
@@ -342,6 +346,8 @@ def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
 
 def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`.
+
+    Ids are int64 `(N,)`. No models, another shape, NaN, or an id that repeats raises `ArcalError`.
 
     >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
     tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)

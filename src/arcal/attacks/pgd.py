@@ -66,6 +66,8 @@ class PGD:
     ) -> Tensor:
         """Perturbed inputs `(N, ...)` for inputs of that shape and true classes int64 `(N,)`.
 
+        Classes of another shape, and inputs outside the bounds, raise `ArcalError`.
+
         Of inputs of several tensors the one of floats is attacked, see `Inputs`.
         The model runs in evaluation mode and whole float32, without gradients to its weights, and
         is left as it was found. A forward and a backward pass an iteration, and one before.

@@ -131,9 +131,9 @@ def aurc_interval(
     if value in (0, 1):
         low, high = exact_interval([value * n], [n])
         return low.item(), high.item()
-    odds = torch.tensor(value, dtype=torch.float64).logit()
+    log_odds = torch.tensor(value, dtype=torch.float64).logit()
     reach = NORMAL * influence.square().sum().sqrt() / (value * (1 - value))
-    return (odds - reach).sigmoid().item(), (odds + reach).sigmoid().item()
+    return (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
 
 
 @dataclass(frozen=True)
