@@ -1,6 +1,7 @@
 """The table of inputs, against a loop over them."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,14 +91,15 @@ def test_what_is_not_known_is_no_column(known):
 
 def test_refuses_bad_input_in_one_line(known):
     predictions, distance, nearest = known
-    for options, line in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"nearest": nearest[:3]}, "give a class for each of 90 inputs"),
         ({"nearest": nearest.double()}, "nearest is torch.float64"),
         ({"robustness": distance, "R": 91}, "cannot be cut into 91 levels"),
         ({"robustness": distance[:5]}, "robustness .5,. and ids"),
         ({"weights": [1.0, 2.0]}, "weights must be 90 numbers"),
         ({"weights": -distance}, "weights must be 0 or more"),
-    ):
+    )
+    for options, line in cases:
         with pytest.raises(ArcalError, match=line) as error:
             per_input(predictions, **options)
         assert "\n" not in str(error.value)

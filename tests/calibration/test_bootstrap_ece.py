@@ -1,5 +1,7 @@
 """Draws of the ECE, all at once, against draws one by one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -168,7 +170,8 @@ def test_refuses_bad_input_in_one_line(changed, message):
         bootstrap_ece(*rows, **changed)
     assert "\n" not in str(error.value)
     groups = torch.tensor([0, 1, 1])
-    for bins in (0, 1.5):  # 1.5 had the edges of no bins
+    wrong: list[Any] = [0, 1.5]
+    for bins in wrong:  # 1.5 had the edges of no bins
         with pytest.raises(ArcalError, match="bins must be"):
             bootstrap_ece(*rows, bins)
         with pytest.raises(ArcalError, match="bins must be"):

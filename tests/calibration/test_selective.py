@@ -1,5 +1,7 @@
 """Accuracy by coverage, its area and its thresholds, against definitions, scipy and populations."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -210,6 +212,7 @@ def test_bad_input_is_refused_in_one_line(call, confidence, correct):
 def test_an_accuracy_is_within_0_and_1(accuracy, significance):
     with pytest.raises(ArcalError, match="within"):
         act_above(CONFIDENCE, CORRECT, accuracy, significance=significance)
-    for points in (0, 1.5):
+    wrong: list[Any] = [0, 1.5]
+    for points in wrong:
         with pytest.raises(ArcalError, match="points"):
             selective_accuracy(CONFIDENCE, CORRECT, points=points)

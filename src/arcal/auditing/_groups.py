@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
@@ -75,7 +76,7 @@ def by_group(
     predictions: Predictions,
     groups: Tensor,
     names: Sequence[str],
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -131,7 +132,7 @@ def by_level(
     predictions: Predictions,
     robustness: Tensor,
     R: int = R,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -154,7 +155,7 @@ def by_level(
 def by_class(
     predictions: Predictions,
     classes: Sequence[str],
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -185,7 +186,7 @@ def by_class_and_level(
     classes: Sequence[str],
     robustness: Tensor,
     R: int = R,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[tuple[Group, ...], ...]:

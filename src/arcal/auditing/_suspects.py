@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from arcal.arrays import as_tensor
+from arcal.arrays import TensorLike, as_tensor
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.calibration.checks import as_weights
@@ -77,10 +77,10 @@ def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:
 
 def per_input(
     predictions: Predictions,
-    robustness: Tensor | None = None,
+    robustness: TensorLike | None = None,
     R: int = R,
     nearest: Tensor | None = None,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
 ) -> dict[str, NDArray]:
     """Columns of one value for each of N inputs, the most suspect label first.
 
