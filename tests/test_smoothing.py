@@ -279,7 +279,7 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: soften(torch.arange(1, 3), 0.1, Z=2), "a label is 2, and the 2 classes"),
         (lambda s: soften(torch.zeros(2, 1).long(), 0.1, Z=2), "of shape (2, 1)"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.1]), Z=2), "epsilon has shape (1,)"),
-        (lambda s: soften(torch.arange(2), np.ones(3), Z=2), "epsilon has shape (3,)"),
+        (lambda s: soften(torch.arange(2), torch.ones(3), Z=2), "epsilon has shape (3,)"),
         (lambda s: soften(torch.arange(2), 2.0, Z=2), "in [0, 1]"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.5, math.nan]), Z=2), "in [0, 1]"),
         (lambda s: s(torch.eye(10)[:1], torch.zeros(1).long(), torch.tensor([1])), "softmax"),
