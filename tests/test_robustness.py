@@ -147,6 +147,11 @@ def test_gradient_order_where_the_gradient_is_infinite_ranks_nothing():
     assert score(torch.sqrt, batch, "margin").robustness.isfinite().all()
 
 
+def test_labels_of_a_table_are_class_numbers(setting):
+    model, x, ids, labels, _ = setting
+    assert torch.equal(score(model, [(ids, x, labels.double())], "margin").labels, labels)
+
+
 def test_the_distance_of_an_array_is_that_of_its_tensor(setting):
     model, x, *_ = setting
     assert distance(model, x[0].numpy()) == distance(model, x[0])
@@ -164,6 +169,9 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, [], "margin"), "nothing to score"),
         (lambda: score(model, batches * 2, "margin"), "id 0 is there twice"),
         (lambda: score(model, [(ids / 2, x, labels)], "margin"), "ids are torch.float32: give who"),
+        (lambda: score(model, [(ids, x, labels + 0.5)], "margin"), "give class numbers"),
+        (lambda: mean_rank(torch.zeros(0, 3), torch.arange(3)), r"give \(M, N\)"),
+        (lambda: mean_rank(torch.zeros(3), torch.arange(3)), r"give \(M, N\)"),
         *(
             (lambda one=one: score(model, batches, attack=one), "give one itself, such as `Bou")
             for one in cast(list[Any], ["carlini-wagner", CarliniWagner])

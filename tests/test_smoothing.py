@@ -43,6 +43,9 @@ def literal_algorithm_1(Z, R, alpha, epochs, validation):
     return history
 
 
+EPSILON = torch.tensor([0.5, 1.0])
+
+
 @pytest.mark.parametrize("R", [1, 4])
 def test_update_is_algorithm_1(R):
     Z, N, epochs, alpha = 5, 200, 30, 0.4
@@ -269,11 +272,14 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 0, None, "x"), "'x'"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 5), "in [0, 1]"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), math.nan), "in [0, 1]"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), 5 * EPSILON), "is 5"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(2), -EPSILON), "epsilon is -1"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.arange(1, 3), 0.1), "a label is 2"),
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.tensor([0, -100]), 0.1), "is -100"),
         (lambda s: soften(torch.arange(1, 3), 0.1, Z=2), "a label is 2, and the 2 classes"),
         (lambda s: soften(torch.zeros(2, 1).long(), 0.1, Z=2), "of shape (2, 1)"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.1]), Z=2), "epsilon has shape (1,)"),
+        (lambda s: soften(torch.arange(2), torch.ones(3), Z=2), "epsilon has shape (3,)"),
         (lambda s: soften(torch.arange(2), 2.0, Z=2), "in [0, 1]"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.5, math.nan]), Z=2), "in [0, 1]"),
         (lambda s: s(torch.eye(10)[:1], torch.zeros(1).long(), torch.tensor([1])), "softmax"),

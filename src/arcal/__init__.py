@@ -91,9 +91,9 @@ __all__ = [
     "variance",
 ]
 
-_ROOM_OF = {
-    name: room
-    for room, names in {
+_MODULE_OF = {
+    name: module
+    for module, names in {
         "audits": "Audit Calibration audit calibrate",
         "smoothing": "AdaptiveLabelSmoothing smooth_cross_entropy soften",
         "attacks": "Adversarial BoundaryProjection CarliniWagner margin",
@@ -103,7 +103,7 @@ _ROOM_OF = {
     }.items()
     for name in names.split()
 }
-_ROOMS = (
+_MODULES = (
     "adaptive_alpha",
     "attacks",
     "auditing",
@@ -126,14 +126,14 @@ _ROOMS = (
 
 
 def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
-    if name in _ROOMS:
+    if name in _MODULES:
         return import_module(f"arcal.{name}")
-    if name in _ROOM_OF:
-        value = getattr(import_module(f"arcal.{_ROOM_OF[name]}"), name)
+    if name in _MODULE_OF:
+        value = getattr(import_module(f"arcal.{_MODULE_OF[name]}"), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module 'arcal' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_ROOMS})
+    return sorted({*globals(), *__all__, *_MODULES})

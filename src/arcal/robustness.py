@@ -144,6 +144,8 @@ def score(
             "give one id and one class number each"
         )
     _check_ids(ids)
+    if (labels.long() != labels).any():
+        raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
     if robustness.isnan().any():
         raise ArcalError(
             f"the order {order} ranks {int(robustness.isnan().sum())} of {len(ids)} inputs by NaN, "
@@ -156,7 +158,7 @@ def score(
         robustness=robustness.float(),
         success=success if order == "attack" else None,
         predicted=predicted,
-        labels=labels,
+        labels=labels.long(),
         passes=passes,
         reason=reason,
     )
@@ -308,6 +310,9 @@ def check_order(order: str) -> None:
 def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     """Position of each input from the least to the most robust, int64 `(N,)`, ties by id.
 
+    `robustness` `(N,)` may be infinite; `ids` are int64 `(N,)`. NaN, another shape, or an id that
+    repeats raises `ArcalError`.
+
     >>> rank(torch.tensor([0.9, torch.inf, 0.1, 0.9]), torch.tensor([8, 2, 3, 5]))
     tensor([2, 3, 0, 1])
     """
@@ -327,7 +332,8 @@ def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
 def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
     """Cut the ranking into `R` levels of equal size, int64 `(N,)`: 0 is the least robust.
 
-    Sizes differ by at most 1. Section 3.1 uses R = 10. NaN, or fewer inputs than levels, raises.
+    Sizes differ by at most 1. Section 3.1 uses R = 10. Fewer inputs than levels, and what `rank`
+    refuses, raise `ArcalError`.
 
     >>> levels(torch.tensor([0.9, torch.inf, 0.1, 0.2]), torch.arange(4), R=2)
     tensor([1, 1, 0, 0])
@@ -341,11 +347,12 @@ def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
 def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     """One ranking for M models: each input's mean rank over robustness `(M, N)`, float64 `(N,)`.
 
+    Ids are int64 `(N,)`. No models, another shape, NaN, or an id that repeats raises `ArcalError`.
+
     >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
     tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)
     """
-    return (
-        torch.stack([rank(run, ids) for run in as_tensor(robustness, "robustness")])
-        .double()
-        .mean(dim=0)
-    )
+    runs = as_tensor(robustness, "robustness")
+    if runs.ndim != 2 or len(runs) == 0:
+        raise ArcalError(f"robustness {tuple(runs.shape)}: give (M, N), a row for each model")
+    return torch.stack([rank(run, ids) for run in runs]).double().mean(dim=0)

@@ -45,11 +45,10 @@ def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
             [0.8000, 0.1000, 0.1000]])
     """
     _check_labels(labels, len(labels))
+    epsilon = torch.as_tensor(epsilon, device=labels.device)
     _check_epsilon(epsilon, labels)
-    epsilon = torch.as_tensor(epsilon, device=labels.device).unsqueeze(-1)
-    if not ((epsilon >= 0) & (epsilon <= 1)).all():  # true for nan
-        raise ArcalError("an epsilon is not in [0, 1]: it is the share of a label that is spread")
     _check_classes(labels, Z)
+    epsilon = epsilon.unsqueeze(-1)
     return F.one_hot(labels.long(), Z) * (1 - epsilon) + epsilon / Z
 
 
@@ -85,8 +84,8 @@ def smooth_cross_entropy(
     number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each class, and the
     mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
-    returns `(N,)`. Another reduction, an epsilon of another shape, a number outside [0, 1], or, on
-    the CPU, a label that is no class raises `ArcalError`.
+    returns `(N,)`. Another reduction, an epsilon of another shape, or, on the CPU, one outside
+    [0, 1] or a label that is no class raises `ArcalError`.
 
     >>> logits, labels = torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.tensor([0, 1])
     >>> smooth_cross_entropy(logits, labels, epsilon=0.1)
@@ -97,8 +96,6 @@ def smooth_cross_entropy(
     _check_reduction(reduction)
     _check_labels(labels, len(logits))
     _check_epsilon(epsilon, labels)
-    if not isinstance(epsilon, Tensor) and not 0 <= epsilon <= 1:
-        raise ArcalError(f"epsilon is {epsilon}: give the share of a label to spread, in [0, 1]")
     labels = labels.long()
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
@@ -349,10 +346,20 @@ def _check_classes(labels: Tensor, Z: int) -> None:
 
 
 def _check_epsilon(epsilon: Tensor | float, labels: Tensor) -> None:
-    if isinstance(epsilon, Tensor) and epsilon.ndim and epsilon.shape != labels.shape:
+    low = high = epsilon
+    if isinstance(epsilon, Tensor):
+        if epsilon.ndim and epsilon.shape != labels.shape:
+            raise ArcalError(
+                f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
+                f"example {tuple(labels.shape)}"
+            )
+        if epsilon.device.type != "cpu" or not epsilon.numel():  # on a device to look is to wait
+            return
+        low, high = epsilon.aminmax()  # nan if one of them is
+    if not (low >= 0 and high <= 1):
         raise ArcalError(
-            f"epsilon has shape {tuple(epsilon.shape)}: give a number, or one value for each "
-            f"example {tuple(labels.shape)}"
+            f"epsilon is {float(low if low < 0 else high):g}: give the share of a label to spread, "
+            "in [0, 1]"
         )
 
 

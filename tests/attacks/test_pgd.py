@@ -188,6 +188,7 @@ def test_bad_settings_are_one_line():
     cases = [
         ({"radius": 0.0}, "radius 0.0, step 0.1, 10 iterations: positive numbers"),
         ({"iterations": 0}, "0 iterations"),
+        ({"iterations": 1.5}, "whole iterations"),
         ({"momentum": 1.0}, "momentum is 1.0"),
         ({"backtracking": 0.5}, "backtracking 0.5"),
         ({"objective": "fame"}, "objective is .*choose from cross-entropy, wrong-confidence"),
@@ -199,3 +200,6 @@ def test_bad_settings_are_one_line():
     x, y = inputs()
     with pytest.raises(ArcalError, match="outside the bounds"):
         PGD(0.1, 0.1)(network(), 2 * x, y)
+    for wrong in (y[:1], y.float()):
+        with pytest.raises(ArcalError, match="give the true class of each"):
+            PGD(0.1, 0.1)(network(), x, wrong)

@@ -286,6 +286,14 @@ def test_cells_are_the_predicted_class_in_each_level_of_all_inputs():
     assert sum(cell.share_of_errors for row in cells for cell in row) == pytest.approx(1)
 
 
+def test_weights_may_be_an_array_or_a_list():
+    predictions, weights = drawn(200), 1 + torch.arange(200) % 3
+    names, groups = NAMES[:3], predictions.labels
+    whole = by_group(predictions, groups, names, weights, resamples=2)
+    for some in (weights.numpy(), weights.tolist()):
+        assert by_group(predictions, groups, names, some, resamples=2) == whole
+
+
 def test_refuses_bad_input_in_one_line():
     predictions = drawn(20)
     for call, line in (

@@ -49,6 +49,8 @@ def test_no_two_groups_have_one_name():
     assert made.number[0] == made.number[1]
     assert made.number[2] == made.number[3]
     assert len(set(grouping("x", [0.12345671, 0.12345672]).groups)) == 2
+    long = [2**62, 2**62 + 1]  # as of a database: one float64
+    assert grouping("x", long).groups == tuple(map(str, long))
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))

@@ -32,6 +32,7 @@ from arcal.calibration import (
     ece_if_calibrated,
     equal_mass_ece,
 )
+from arcal.errors import ArcalError
 from arcal.robustness import Robustness, levels, mean_rank
 
 N, Z = 60, 4
@@ -108,6 +109,10 @@ def test_an_ensemble_has_the_members_of_all_runs():
     measures = measure([drawn(0), drawn(1)])
     assert measures.ensemble == figures(ensemble([drawn(0), drawn(1)]))
     assert measures.runs == (figures(drawn(0)), figures(drawn(1)))
+    first = drawn(0)
+    wider = Predictions(first.ids, first.labels, torch.randn(1, len(first.ids), first.classes + 1))
+    with pytest.raises(ArcalError, match="give runs of the same"):
+        ensemble([first, wider])
 
 
 def test_one_run_has_no_ensemble_and_no_stability():

@@ -7,6 +7,7 @@ from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 
 from arcal.auditing import Predictions, out_of_distribution
+from arcal.errors import ArcalError
 
 Z = 3
 
@@ -60,3 +61,11 @@ def test_the_same_images_cannot_be_told_apart_and_one_run_has_no_ensemble():
     assert (run.auroc_confidence, run.auroc_entropy) == (0.5, 0.5)
     assert torch.equal(other.inside, other.outside)
     assert other.ensemble is None
+
+
+def test_runs_of_other_numbers_or_classes_are_refused():
+    wider = Predictions(torch.arange(4), torch.zeros(4).long(), torch.randn(1, 4, Z + 1))
+    for inside, outside in ((INSIDE, OUTSIDE[:1]), ([], []), (INSIDE[:1], [wider])):
+        with pytest.raises(ArcalError, match="on both, of the same classes") as error:
+            out_of_distribution("cats", inside, outside)
+        assert "\n" not in str(error.value)

@@ -1,5 +1,7 @@
 """Draws of the ECE, all at once, against draws one by one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from arcal.calibration import (
     bootstrap,
     bootstrap_ece,
     bootstrap_ece_by_group,
+    confidence_and_correct,
     drawn_counts,
     ece,
     ece_by_chance,
@@ -129,6 +132,28 @@ def test_ece_by_chance_has_the_mean_in_closed_form():
     assert draws.mean().item() == pytest.approx(ece_if_calibrated(bins), rel=0.02)
 
 
+def test_how_often_the_basic_interval_holds_a_slight_miscalibration():
+    """Its upper end is too low: the document says so. The percentile one is too high."""
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(N: int):
+        z = 2 * torch.randn(N, 4, generator=generator, dtype=torch.float64)
+        labels = z.softmax(1).multinomial(1, generator=generator)[:, 0]
+        return confidence_and_correct((1.2 * z).softmax(1), labels)
+
+    truth = ece(*drawn(1_000_000))
+    assert truth == pytest.approx(0.043, abs=0.002)
+    held, percentile, below = 0, 0, 0
+    for seed in range(200):
+        draws = bootstrap_ece(*drawn(1000), resamples=200, seed=seed)
+        held += draws.basic[0] <= truth <= draws.basic[1]
+        percentile += draws.percentile[0] <= truth <= draws.percentile[1]
+        below += draws.basic[1] < truth
+    assert 0.78 <= held / 200 <= 0.93
+    assert below > 10
+    assert percentile < held
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -144,5 +169,14 @@ def test_refuses_bad_input_in_one_line(changed, message):
     with pytest.raises(ArcalError, match=message) as error:
         bootstrap_ece(*rows, **changed)
     assert "\n" not in str(error.value)
+    groups = torch.tensor([0, 1, 1])
+    wrong: list[Any] = [0, 1.5]
+    for bins in wrong:  # 1.5 had the edges of no bins
+        with pytest.raises(ArcalError, match="bins must be"):
+            bootstrap_ece(*rows, bins)
+        with pytest.raises(ArcalError, match="bins must be"):
+            bootstrap_ece_by_group(*rows, groups, 2, bins=bins)
+        with pytest.raises(ArcalError, match="bins must be"):
+            ece_by_chance(rows[0], groups, 2, bins=bins)
     with pytest.raises(ArcalError, match="groups must be 0"):
         bootstrap_ece_by_group(*rows, torch.tensor([0, 1, 2]), 2)

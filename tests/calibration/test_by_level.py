@@ -118,6 +118,8 @@ def test_refuses_bad_input(inputs):
         by_level(confidence, correct, levels, R, labels=labels, classes=2)
     with pytest.raises(ArcalError, match="labels must have shape"):
         by_level(confidence, correct, levels, R, labels=labels[1:])
+    with pytest.raises(ArcalError, match="labels must have shape"):
+        by_level(confidence, correct, levels, R, labels=labels[:0])
     with pytest.raises(ArcalError, match="nan"):
         by_level(confidence * math.nan, correct, levels, R)
     with pytest.raises(ArcalError, match="no inputs"):

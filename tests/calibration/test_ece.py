@@ -212,6 +212,7 @@ def test_rounding_beyond_the_ends_is_clipped():
         ([0.5], [True, False], 15, "booleans"),
         ([0.5], [1], 15, "booleans"),
         ([0.5], [True], 0, "bins"),
+        ([0.5], [True], 1.5, "bins"),
     ],
 )
 def test_refuses_bad_input_in_one_line(confidence, correct, bins, message):

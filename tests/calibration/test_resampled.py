@@ -75,6 +75,12 @@ def test_no_inputs_are_refused():
         resampled(torch.empty(0, 3), torch.empty(0, dtype=torch.int64), [])
 
 
+def test_draws_of_other_inputs_are_refused():
+    p, labels = drawn()
+    with pytest.raises(ArcalError, match="draws of 299 inputs for 300"):
+        resampled(p.log(), labels, drawn_counts(299, 5, seed=0))
+
+
 def test_one_block_of_draws_is_in_memory_at_a_time():
     """All 1,000 draws of a million inputs would be 8 GB."""
     p, labels = drawn(200)

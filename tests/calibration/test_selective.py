@@ -1,5 +1,7 @@
 """Accuracy by coverage, its area and its thresholds, against definitions, scipy and populations."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +11,8 @@ from scipy.stats import binom
 from arcal.calibration import (
     act_above,
     aurc,
-    bootstrap_aurc,
+    aurc_influence,
+    aurc_interval,
     clopper_pearson,
     drawn_counts,
     selective_accuracy,
@@ -58,7 +61,7 @@ def test_aurc_is_the_mean_risk_of_those_at_least_as_sure(drawn):
         surer = [j for j in range(len(c)) if c[j] >= c[i]]
         risk = sum(w[j] for j in surer if not right[j]) / sum(w[j] for j in surer)
         expected += w[i] * risk / sum(w)
-    weighted = aurc(torch.tensor(c), torch.tensor(right), torch.tensor(w))
+    weighted = aurc(torch.tensor(c), torch.tensor(right), weights=torch.tensor(w))
     assert weighted == pytest.approx(expected)
     often = torch.tensor(w)
     repeated = (torch.tensor(one).repeat_interleave(often) for one in (c, right))
@@ -83,16 +86,67 @@ def test_aurc_of_a_perfect_order_is_known():
     assert aurc(torch.ones(100), correct) == pytest.approx(0.2)  # no order: the error rate
 
 
-def test_its_draws_are_figures_of_the_drawn_rows():
+@given(rows)
+def test_influence_is_the_derivative_by_how_often_an_input_is_counted(drawn):
+    c, right, w = (torch.tensor(column) for column in zip(*drawn, strict=True))
+    influence = aurc_influence(c, right, weights=w)
+    assert influence.sum().item() == pytest.approx(0, abs=1e-12)
+    for k in range(len(c)):
+        more, less = w.double(), w.double()
+        more[k] *= 1 + 1e-5
+        less[k] *= 1 - 1e-5
+        slope = (aurc(c, right, weights=more) - aurc(c, right, weights=less)) / 2e-5
+        assert influence[k].item() == pytest.approx(slope, abs=1e-8)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_variance_is_that_of_a_bootstrap(weighted):
     generator = torch.Generator().manual_seed(0)
-    confidence = torch.rand(50, generator=generator).round(decimals=1)
-    correct = torch.rand(50, generator=generator) < confidence
-    weights = torch.rand(50, generator=generator)
-    drawn = bootstrap_aurc(confidence, correct, drawn_counts(50, 7, seed=1), weights)
-    assert drawn.estimate == aurc(confidence, correct, weights)
-    counts = torch.cat(list(drawn_counts(50, 7, seed=1)), dim=1)
-    for sample, count in zip(drawn.samples.tolist(), counts.unbind(1), strict=True):
-        assert sample == pytest.approx(aurc(confidence, correct, weights * count))
+    sure, other = torch.rand(2, 2000, generator=generator).round(decimals=2)
+    right = torch.rand(2000, generator=generator) < sure.sqrt()
+    w = torch.rand(2000, generator=generator) if weighted else torch.ones(2000)
+    samples = torch.tensor(
+        [
+            [aurc(c, right, weights=w * counts) for c in (sure, other)]
+            for counts in torch.cat(list(drawn_counts(2000, 400, seed=0)), dim=1).unbind(1)
+        ]
+    )
+    one, two = (aurc_influence(c, right, weights=w) for c in (sure, other))
+    for influence, drawn in ((one, samples[:, 0]), (one - two, samples[:, 0] - samples[:, 1])):
+        error = influence.square().sum().sqrt().item()
+        assert error == pytest.approx(drawn.std().item(), rel=0.12)  # 3 standard errors of it
+
+
+@pytest.mark.parametrize(("N", "chance"), [(100, 0.3), (100, 0.1), (1000, 0.02)])
+def test_the_interval_of_an_aurc_holds_it_about_as_often_as_is_said(N, chance):
+    """Where confidence c is uniform and wrong with chance p (1 - c), the AURC is p / 4:
+
+    of those above t the share p (1 - t) / 2 is wrong. A percentile bootstrap missed it in 6, 10 and
+    6 of 100 draws, and where errors are few nearly always to the same side.
+    """
+    generator, p = torch.Generator().manual_seed(0), 2 * chance
+    below, above = 0, 0
+    for _ in range(600):
+        confidence = torch.rand(N, generator=generator, dtype=torch.float64)
+        right = torch.rand(N, generator=generator) >= p * (1 - confidence)
+        low, high = aurc_interval(confidence, right)
+        below, above = below + (high < p / 4), above + (low > p / 4)
+    assert below + above <= 60
+    assert min(below, above) >= 6
+
+
+def test_the_interval_of_an_aurc_where_nothing_varies_is_that_of_the_error_rate():
+    right = torch.ones(30, dtype=torch.bool)
+    confidence, weights = torch.rand(30), torch.rand(30)
+    ends = [aurc_interval(confidence, some) for some in (right, ~right)]
+    low, high = clopper_pearson([0, 30], [30, 30])
+    assert ends == list(zip(low.tolist(), high.tolist(), strict=True))
+    few = weights.sum().square() / weights.square().sum()
+    assert aurc_interval(confidence, right, weights=weights)[1] > ends[0][1]
+    assert aurc_interval(confidence, ~right, weights=weights)[0] == pytest.approx(
+        0.025 ** (1 / few.item())
+    )
+    assert aurc_interval([0.5], [True]) == (0, pytest.approx(0.975))
 
 
 def test_a_threshold_passes_the_test_that_its_docstring_gives():
@@ -152,9 +206,13 @@ def test_bad_input_is_refused_in_one_line(call, confidence, correct):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("arguments", [(0.0,), (1.0,), (0.9, 1.0), (float("nan"),)])
-def test_an_accuracy_is_within_0_and_1(arguments):
+@pytest.mark.parametrize(
+    ("accuracy", "significance"), [(0.0, 0.05), (1.0, 0.05), (0.9, 1.0), (float("nan"), 0.05)]
+)
+def test_an_accuracy_is_within_0_and_1(accuracy, significance):
     with pytest.raises(ArcalError, match="within"):
-        act_above(CONFIDENCE, CORRECT, *arguments)
-    with pytest.raises(ArcalError, match="points"):
-        selective_accuracy(CONFIDENCE, CORRECT, points=0)
+        act_above(CONFIDENCE, CORRECT, accuracy, significance=significance)
+    wrong: list[Any] = [0, 1.5]
+    for points in wrong:
+        with pytest.raises(ArcalError, match="points"):
+            selective_accuracy(CONFIDENCE, CORRECT, points=points)

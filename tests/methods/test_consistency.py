@@ -34,6 +34,13 @@ def test_the_divergence_is_its_formula():
     assert apart.item() == pytest.approx(np.log(3), rel=1e-6)
     apart.backward()
     assert all(one.grad is not None and one.grad.isfinite().all() for one in sure)
+    masked = [F.pad(one.detach()[:, :2], (0, 1), value=-torch.inf) for one in logits]
+    for one in masked:
+        one.requires_grad_()
+    less = jensen_shannon(*masked)
+    assert less.item() == pytest.approx(divergence(*masked), rel=1e-5)
+    less.backward()
+    assert all(one.grad is not None and one.grad.isfinite().all() for one in masked)
 
 
 @pytest.mark.parametrize("name", ["vanilla", "label-smoothing", "adals", "focal"])

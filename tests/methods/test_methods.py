@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from arcal.errors import ArcalError
-from arcal.methods import METHODS, complete_settings, method_class
+from arcal.methods import METHODS, complete_settings, method_class, method_named
 from arcal.smoothing import AdaptiveLabelSmoothing, soften
 
 
@@ -15,6 +15,15 @@ def batch():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(12, 5, generator=generator)
     return nn.Identity(), torch.arange(12) * 2, x, torch.arange(12) % 5
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_loss_is_float64_where_the_network_is(name, batch):
+    model, ids, x, labels = batch
+    method = method_named(name, 5, {})
+    if method.ranks:
+        method.assign("train", ids, torch.zeros_like(ids))
+    assert method.loss(model, ids, x.double().sigmoid(), labels).dtype == torch.float64
 
 
 def test_vanilla_is_cross_entropy(batch):

@@ -86,3 +86,12 @@ def test_they_are_in_float32_or_better_and_finite():
     for logits in (LOGITS.bfloat16(), LOGITS.half()):
         assert mean_entropy(logits).dtype == margin_penalty(logits, 1.0).dtype == torch.float32
     assert mean_entropy(LOGITS.double()).dtype == torch.float64
+
+
+def test_a_masked_class_has_no_share_of_the_entropy():
+    logits = torch.tensor([[1.0, 0.0, -torch.inf]], requires_grad=True)
+    entropy = mean_entropy(logits)
+    entropy.backward()
+    assert entropy.item() == pytest.approx(mean_entropy(logits[:, :2]).item())
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()

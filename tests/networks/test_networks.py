@@ -10,9 +10,11 @@ from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from arcal.calibration import average
 from arcal.errors import ArcalError
 from arcal.networks import (
     NETWORKS,
+    Ensemble,
     FastNetwork,
     MediumResNet,
     Normalize,
@@ -72,6 +74,14 @@ def test_images_in_a_batch_do_not_touch_each_other_in_eval_mode(name, shake):
     network = shake(make(name)).eval()
     x = images(COLOUR)
     torch.testing.assert_close(network(x)[1:2], network(x[1:2]), rtol=1e-4, atol=1e-4)
+
+
+def test_an_ensemble_in_float64_stays_in_it():
+    members = [make("small").eval().double(), make("small").eval().double()]
+    x = images(COLOUR).double()
+    with torch.no_grad():
+        logits = torch.stack([member(x) for member in members])
+        torch.testing.assert_close(Ensemble(members)(x), average(logits))  # the dtype as well
 
 
 @every

@@ -7,6 +7,7 @@ from PIL import Image, ImageOps
 from scipy.stats import kstest
 from torch.nn import functional as F
 
+from arcal.errors import ArcalError
 from arcal.transforms import CORRUPTIONS, corrupt
 from arcal.transforms.augmix import DEPTH, LEFT_OUT, OPERATIONS, WIDTH, augmix
 
@@ -112,6 +113,17 @@ def test_a_seed_gives_the_same_bits_and_leaves_what_is_global():
     assert torch.equal(first, augmix(x)), "without a generator it is torch's own"
     assert first.min() >= 0
     assert first.max() <= 1 + 1e-6
+
+
+def test_images_of_any_float_type_come_back_as_such():
+    x = pictures(8)
+    single = augmix(x, seeded(1))
+    for dtype, within in ((torch.float64, 1e-5), (torch.float16, 2e-2), (torch.bfloat16, 5e-2)):
+        mixed = augmix(x.to(dtype), seeded(1))
+        assert mixed.dtype == dtype
+        assert (mixed.double() - single).abs().mean() < within  # equalize jumps with its input
+    with pytest.raises(ArcalError, match="give floats"):
+        augmix((255 * x).byte(), seeded(1))
 
 
 def test_shares_are_uniform_and_weights_dirichlet(monkeypatch):

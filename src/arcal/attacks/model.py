@@ -16,9 +16,10 @@ from arcal.logits import are_probabilities
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
-    """How far class `y` is ahead of every other: `z_y - max_{z != y} z`, `(N,)`.
+    """How far class `y` is ahead of every other: `z_y - max_{k != y} z_k`, `(N,)`.
 
-    Negative where the model no longer predicts `y`.
+    Of logits z, floats `(N, Z)`, and classes int64 `(N,)`. Negative where the model no longer
+    predicts `y`.
 
     >>> margin(torch.tensor([[3.0, 1.0, 2.5], [0.0, 1.0, 2.0]]), torch.tensor([0, 1]))
     tensor([ 0.5000, -1.0000])

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -44,10 +45,11 @@ class PGD:
     start: Sequence[str] = ("zero",)
 
     def __post_init__(self) -> None:
-        if not (0 < self.radius < math.inf and 0 < self.step < math.inf and self.iterations >= 1):
+        sizes = 0 < self.radius < math.inf and 0 < self.step < math.inf
+        if not sizes or not isinstance(self.iterations, Integral) or self.iterations < 1:
             raise ArcalError(
                 f"radius {self.radius}, step {self.step}, {self.iterations} iterations: "
-                "positive numbers are needed"
+                "positive numbers are needed, and whole iterations"
             )
         if not (0 <= self.momentum < 1 and self.backtracking >= 1):
             raise ArcalError(
@@ -64,13 +66,18 @@ class PGD:
     ) -> Tensor:
         """Perturbed inputs `(N, ...)` for inputs of that shape and true classes int64 `(N,)`.
 
+        Classes of another shape, and inputs outside the bounds, raise `ArcalError`.
+
         Of inputs of several tensors the one of floats is attacked, see `Inputs`.
         The model runs in evaluation mode and whole float32, without gradients to its weights, and
         is left as it was found. A forward and a backward pass an iteration, and one before.
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
-        assert y.shape == (len(x),)
+        if y.shape != (len(x),) or y.is_floating_point():
+            raise ArcalError(
+                f"y is {y.dtype} {tuple(y.shape)}: give the true class of each of {len(x)} inputs"
+            )
         low, high = x - self.radius, x + self.radius
         if bounds is not None:
             low, high = clamped(low, bounds), clamped(high, bounds)

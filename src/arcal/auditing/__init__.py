@@ -2,7 +2,8 @@
 
 _predictions   what it says of a set, and the ensemble of several
 _measures      a set that it is evaluated on, clean or corrupted; accuracy, ECE and the like of
-               it, how much runs differ, and images of another data set
+               it, and how much runs differ
+_other_data    images of another data set, and how well they are told from its own
 _subject       a classifier, or the runs of a training method, with all that is known of it
 _shift         a figure of several runs; means over corrupted sets
 _reliability   its calibration by robustness level; the bins of the reliability diagrams
@@ -44,17 +45,15 @@ from arcal.auditing._measures import (
     TYPES,
     EvaluationSet,
     Measures,
-    OutOfDistribution,
     OverShift,
-    Separation,
     ece_interval,
     figures,
     measure,
-    out_of_distribution,
     shift_sets,
     stability,
     without_extra,
 )
+from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import Overall, overall
 from arcal.auditing._posthoc import (
     calibrated,

@@ -12,7 +12,8 @@ from arcal.auditing._acting import Acting, acting
 from arcal.auditing._grouping import Grouping
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import Halves, posthoc_on_halves
-from arcal.auditing._measures import EvaluationSet, OutOfDistribution
+from arcal.auditing._measures import EvaluationSet
+from arcal.auditing._other_data import OutOfDistribution
 from arcal.auditing._overall import Overall, overall
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R

@@ -137,4 +137,5 @@ def _range_in_words(low: Any, high: Any) -> str:
 
 
 def _in_words(value: Any) -> str:
-    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+    whole = isinstance(value, np.integer) or (value.is_integer() and abs(value) < 1e15)
+    return str(int(value)) if whole else f"{value:.6g}"

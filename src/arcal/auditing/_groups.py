@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from arcal.arrays import TensorLike
 from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
@@ -75,7 +76,7 @@ def by_group(
     predictions: Predictions,
     groups: Tensor,
     names: Sequence[str],
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -105,7 +106,8 @@ def by_group(
     corrected = torch.full_like(raw, math.nan)
     corrected[tested] = torch.tensor(holm(raw[tested].tolist()), dtype=torch.float64)
     accuracy = accuracies(right, effective)
-    ece = _eces(confidence, correct, groups, tested, weights, [a.n for a in accuracy], resamples)
+    counted = None if weights is None else w
+    ece = _eces(confidence, correct, groups, tested, counted, [a.n for a in accuracy], resamples)
     wrong = _sums(w * ~correct, groups, G)
     share = (wrong / wrong.sum()).tolist()
     return tuple(
@@ -130,7 +132,7 @@ def by_level(
     predictions: Predictions,
     robustness: Tensor,
     R: int = R,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -153,7 +155,7 @@ def by_level(
 def by_class(
     predictions: Predictions,
     classes: Sequence[str],
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[Group, ...]:
@@ -184,7 +186,7 @@ def by_class_and_level(
     classes: Sequence[str],
     robustness: Tensor,
     R: int = R,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
     *,
     resamples: int | None = None,
 ) -> tuple[tuple[Group, ...], ...]:
@@ -224,7 +226,7 @@ def _eces(
     rows = number[groups] >= 0
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples
-    weights = None if weights is None else weights.cpu()[rows]
+    weights = None if weights is None else weights[rows]
     options = {"weights": weights, "resamples": resamples}
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)

@@ -16,7 +16,8 @@ from arcal.auditing._estimate import (
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
 from arcal.calibration import (
-    bootstrap_aurc,
+    aurc,
+    aurc_interval,
     drawn_counts,
     ece_by_chance,
     ece_if_calibrated,
@@ -38,8 +39,8 @@ class Overall:
     model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the basic bootstrap
     interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
-    `brier` (in [0, 2]) the percentile one, as has `aurc`, the area under the risk-coverage curve
-    (`arcal.calibration.aurc`).
+    `brier` (in [0, 2]) the percentile one. `aurc`, the area under the risk-coverage curve
+    (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
@@ -82,8 +83,7 @@ def overall(
     draws = drawn_counts(N, resamples, seed=0)
     figures = resampled_scores(predictions.scores, draws, weights=weights)
     confidence = predictions.confidence
-    draws = drawn_counts(N, resamples, seed=0)
-    aurc = bootstrap_aurc(confidence, predictions.correct, draws, weights)
+    correct = predictions.correct
     effective = effective_of(as_weights(weights, N), confidence)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     n = accuracy.n
@@ -102,5 +102,9 @@ def overall(
         smooth_ece=ece_from(figures["smooth_ece"], n, smooth.quantile(0.95).item()),
         nll=from_draws(figures["nll"], n),
         brier=from_draws(figures["brier"], n),
-        aurc=from_draws(aurc, n, (0, 1)),
+        aurc=Estimate(
+            aurc(confidence, correct, weights=weights),
+            *aurc_interval(confidence, correct, weights=weights),
+            n,
+        ),
     )

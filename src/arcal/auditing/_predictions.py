@@ -114,7 +114,7 @@ class Predictions:
 def ensemble(runs: Sequence[Predictions]) -> Predictions:
     """The ensemble of all members of runs on the same inputs: their probabilities averaged.
 
-    Other inputs, another order of them, or other labels raise `ArcalError`.
+    Other inputs, another order of them, or other labels or classes raise `ArcalError`.
 
     >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> ensemble([one, one]).logits.shape
@@ -134,3 +134,5 @@ def check_same_inputs(runs: Sequence[Predictions]) -> None:
                 f"the {name} of these runs differ: give predictions of the same inputs, in the "
                 "same order"
             )
+    if len(classes := {run.classes for run in runs}) > 1:
+        raise ArcalError(f"these runs have {sorted(classes)} classes: give runs of the same")

@@ -12,10 +12,10 @@ from arcal.auditing._measures import (
     CLEAN,
     EvaluationSet,
     Measures,
-    OutOfDistribution,
     ece_interval,
     measure,
 )
+from arcal.auditing._other_data import OutOfDistribution
 from arcal.auditing._predictions import Predictions
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness, levels, mean_rank

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
+from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 from arcal.robustness import levels, rank
 
@@ -75,10 +77,10 @@ def fragile(predictions: Predictions, robustness: Tensor, R: int = R) -> Tensor:
 
 def per_input(
     predictions: Predictions,
-    robustness: Tensor | None = None,
+    robustness: TensorLike | None = None,
     R: int = R,
     nearest: Tensor | None = None,
-    weights: Tensor | None = None,
+    weights: TensorLike | None = None,
 ) -> dict[str, NDArray]:
     """Columns of one value for each of N inputs, the most suspect label first.
 
@@ -123,7 +125,7 @@ def per_input(
         "suspect_rank": (place + 1) * ~correct,
     }
     if robustness is not None:
-        columns["robustness"] = robustness.float()
+        columns["robustness"] = as_tensor(robustness, "robustness").float()
         columns["level"] = levels(robustness, predictions.ids, R)
     if nearest is not None:
         if nearest.shape != correct.shape or nearest.is_floating_point():
@@ -133,5 +135,5 @@ def per_input(
             )
         columns["nearest"] = nearest.long()
     if weights is not None:
-        columns["weight"] = weights.double()
+        columns["weight"] = as_weights(weights, len(correct))
     return {name: np.asarray(column[rows].cpu()) for name, column in columns.items()}

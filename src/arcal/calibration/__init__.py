@@ -34,7 +34,8 @@ from arcal.calibration.selective import (
     Threshold,
     act_above,
     aurc,
-    bootstrap_aurc,
+    aurc_influence,
+    aurc_interval,
     selective_accuracy,
 )
 from arcal.calibration.smooth import smooth_ece
@@ -53,11 +54,12 @@ __all__ = [
     "Variance",
     "act_above",
     "aurc",
+    "aurc_influence",
+    "aurc_interval",
     "auroc",
     "average",
     "binomial_p",
     "bootstrap",
-    "bootstrap_aurc",
     "bootstrap_ece",
     "bootstrap_ece_by_group",
     "brier",

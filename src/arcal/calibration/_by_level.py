@@ -106,6 +106,7 @@ def mean_by_level(values: TensorLike, levels: TensorLike, R: int) -> Tensor:
 
 def _histogram(labels: TensorLike, classes: int | None, levels: Tensor, R: int) -> Tensor:
     labels = as_tensor(labels, "labels")
-    Z = int(labels.max()) + 1 if classes is None else classes
-    labels = as_classes(labels, len(levels), Z)
+    if classes is None:
+        classes = int(labels.max()) + 1 if labels.numel() else 0
+    Z, labels = classes, as_classes(labels, len(levels), classes)
     return torch.bincount(levels * Z + labels, minlength=R * Z).reshape(R, Z)

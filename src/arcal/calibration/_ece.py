@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_probabilities
+from arcal.calibration.checks import (
+    as_classes,
+    as_confidence,
+    as_correct,
+    as_probabilities,
+    check_bins,
+)
 from arcal.errors import ArcalError
 
 
@@ -37,6 +43,7 @@ def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tup
 
 def bin_of(confidence: Tensor, bins: int) -> Tensor:
     """The bin, 0 .. bins-1, of float64 confidences: (k/bins, (k+1)/bins] is bin k, 0 in bin 0."""
+    check_bins(bins)
     inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
     # an edge is in the bin below it; torch warns of what is not contiguous
     return torch.bucketize(confidence.contiguous(), inner_edges, right=False)
@@ -71,8 +78,7 @@ class Reliability:
     correct_sums: Tensor = field(init=False)
 
     def __post_init__(self):
-        if self.bins < 1:
-            raise ArcalError(f"bins must be at least 1, not {self.bins}: the usual number is 15")
+        check_bins(self.bins)
         self.count = torch.zeros(self.bins, dtype=torch.int64)
         self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64)
         self.correct_sums = torch.zeros(self.bins, dtype=torch.int64)
@@ -160,8 +166,7 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     correct = as_correct(correct, N)
     if N == 0:
         raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
-    if bins < 1:
-        raise ArcalError(f"bins must be at least 1, not {bins}: the usual number is 15")
+    check_bins(bins)
     confidence, order = confidence.sort()
     last = F.pad(confidence.diff() > 0, (0, 1), value=True)  # the last row of each block
     ends = F.pad(last.nonzero()[:, 0] + 1, (1, 0))

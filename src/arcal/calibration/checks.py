@@ -4,6 +4,8 @@ Each returns its input as a tensor, detached and on the CPU, for exact sums.
 Whatever does not pass raises `ArcalError`.
 """
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -108,6 +110,14 @@ def as_counts(successes: TensorLike, count: TensorLike) -> tuple[Tensor, Tensor]
     return x, n
 
 
+def check_bins(bins: int) -> None:
+    """Refuse what is no number of bins."""
+    if not isinstance(bins, Integral) or bins < 1:
+        raise ArcalError(
+            f"bins must be at least 1 and a whole number, not {bins}: the usual number is 15"
+        )
+
+
 def as_weights(weights: TensorLike | None, n: int) -> Tensor:
     """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0."""
     if weights is None:
@@ -122,7 +132,9 @@ def as_weights(weights: TensorLike | None, n: int) -> Tensor:
     wrong = ~((weights >= 0) & (weights < torch.inf))  # true for nan
     if wrong.any():
         row = int(wrong.nonzero()[0])
-        raise ArcalError(f"weights must be 0 or more, found {weights[row]:g} at {row}")
+        raise ArcalError(
+            f"weights must be 0 or more, found {weights[row]:g} at {row}: give finite numbers"
+        )
     if n and not weights.any():
         raise ArcalError("all weights are 0, so nothing counts: pass some above 0")
     return weights

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration._ece import bin_of
-from arcal.calibration.checks import as_classes, as_probabilities
+from arcal.calibration.checks import as_classes, as_probabilities, check_bins
 from arcal.errors import ArcalError
 
 GRID = 2.0**-30
@@ -40,9 +40,9 @@ class ClassWise:
     label_sums: Tensor = field(init=False)
 
     def __post_init__(self):
-        for name, value in (("classes", self.classes), ("bins", self.bins)):
-            if value < 1:
-                raise ArcalError(f"{name} must be at least 1, not {value}: pass a positive number")
+        if self.classes < 1:
+            raise ArcalError(f"classes must be at least 1, not {self.classes}: pass their number")
+        check_bins(self.bins)
         shape = (self.classes, self.bins)
         self.count = torch.zeros(shape, dtype=torch.int64)
         self.probability_sums = torch.zeros(shape, dtype=torch.float64)

@@ -76,8 +76,8 @@ def resampled(
     smooth_ece if `smooth`. `log_probabilities` `(N, Z)` and `labels` `(N,)` are those of `nll`, and
     `draws` blocks `(N, b)` of how often each input is drawn, as `drawn_counts` gives them: the same
     draws for two sets of predictions of the same inputs make their samples paired. With `weights`
-    `(N,)` each input counts as much in every sum and mean. No inputs, and what `nll` refuses, raise
-    `ArcalError`.
+    `(N,)` each input counts as much in every sum and mean. No inputs, draws of another number,
+    and what `nll` refuses raise `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> log_p = torch.tensor([[0.75, 0.25]]).log().expand(100, 2)
@@ -117,6 +117,8 @@ def resampled_scores(
     smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64)
     everything = torch.ones(N, 1)  # all inputs once: the figures
     for block in chain([everything], draws):
+        if len(block) != N:
+            raise ArcalError(f"draws of {len(block)} inputs for {N}: pass `drawn_counts({N}, ...)`")
         if memory.shape != block.shape:
             memory = torch.empty(block.shape, dtype=torch.float64)
         counts = memory.copy_(block)

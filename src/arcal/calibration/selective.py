@@ -4,17 +4,17 @@ A model that *acts* only on inputs of at least some confidence leaves the others
 Its coverage is the share of inputs that it acts on.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
+import torch.nn.functional as F
 from scipy.special import betainc
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration.checks import as_correct, as_scores, as_weights
-from arcal.calibration.intervals import clopper_pearson
+from arcal.calibration.intervals import clopper_pearson, exact_interval
 from arcal.errors import ArcalError
 
 STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
@@ -22,6 +22,9 @@ STARTS = (0.05, 0.1, 0.2, 0.4, 0.8)
 
 TESTED = 1000
 """Thresholds that `act_above` tests at most, at coverages with about equal steps between them."""
+
+NORMAL = 1.959964
+"""The normal distribution has 95 % within so many standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ def selective_accuracy(
     return SelectiveAccuracy(confidence[last], count.double() / N, share, low, high, N)
 
 
-def aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | None = None) -> float:
+def aurc(
+    confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
+) -> float:
     """Area under the risk-coverage curve (Geifman and El-Yaniv, 2017), in [0, 1]; lower is better.
 
         AURC = sum_i w_i r(c_i) / sum_i w_i,   r(t) = sum_{c_j >= t} w_j e_j / sum_{c_j >= t} w_j
@@ -85,33 +90,50 @@ def aurc(confidence: TensorLike, correct: TensorLike, weights: TensorLike | None
     >>> aurc([0.9, 0.8, 0.7, 0.6], torch.tensor([True, True, True, False]))
     0.0625
     """
-    order, confidence, right, last = _by_confidence(confidence, correct)
-    w = as_weights(weights, len(confidence))[order]
-    return _aurc(w[:, None], right, last).item()
+    return _aurc(confidence, correct, weights)[0]
 
 
-def bootstrap_aurc(
-    confidence: TensorLike,
-    correct: TensorLike,
-    draws: Iterable[Tensor],
-    weights: TensorLike | None = None,
-) -> Bootstrap:
-    """`aurc` with what it is on draws of the inputs.
+def aurc_influence(
+    confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
+) -> Tensor:
+    """By how much each input, counted more often, would raise the `aurc`: `(N,)` float64, sum 0.
 
-    `draws` are blocks `(N, b)` of how often each input is drawn, as `drawn_counts` gives them.
+    The derivative by how often input k is counted, with the symbols of `aurc`:
 
-    >>> from arcal.calibration.draws import drawn_counts
+        U_k = w_k / W [r(c_k) - AURC + sum_{c_i <= c_k} w_i (e_k - r(c_i)) / W(c_i)]
+
+    where `W(t) = sum_{c_j >= t} w_j` and W is the sum of all. By the infinitesimal jackknife
+    (Jaeckel, 1972) sum_k U_k^2 is the variance of the AURC over draws of inputs, and of two scores
+    of the same inputs sum_k (U_k - V_k)^2 that of the difference. Arguments are those of `aurc`.
+
     >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
-    >>> bootstrap_aurc(confidence, correct, drawn_counts(100, 1000, seed=0)).samples.shape
-    torch.Size([1000])
+    >>> aurc_influence(confidence, correct).square().sum().sqrt()  # the standard error
+    tensor(0.0335, dtype=torch.float64)
     """
-    order, confidence, right, last = _by_confidence(confidence, correct)
-    w = as_weights(weights, len(confidence))[order][:, None]
-    samples: list[float] = []
-    for counts in draws:  # as numbers: see `gathered`
-        samples += _aurc(w * counts[order], right, last).tolist()
-    estimate = _aurc(w, right, last).item()
-    return Bootstrap(estimate, torch.tensor(samples, dtype=torch.float64), 0.95)
+    return _aurc(confidence, correct, weights)[1]
+
+
+def aurc_interval(
+    confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
+) -> tuple[float, float]:
+    """The ends of a 95 % interval of the `aurc` over draws of inputs.
+
+    Normal in the logit of the AURC, with the variance that `aurc_influence` gives: it stays within
+    [0, 1], and reaches further up than down where errors are few. Where all inputs are right, or
+    all wrong, it is the exact interval of the error rate, which is the AURC of a confidence that
+    orders errors by chance. Arguments are those of `aurc`.
+
+    >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
+    >>> [round(end, 3) for end in aurc_interval(confidence, correct)], aurc(confidence, correct)
+    ([0.035, 0.176], 0.0811...)
+    """
+    value, influence, n = _aurc(confidence, correct, weights)
+    if value in (0, 1):
+        low, high = exact_interval([value * n], [n])
+        return low.item(), high.item()
+    log_odds = torch.tensor(value, dtype=torch.float64).logit()
+    reach = NORMAL * influence.square().sum().sqrt() / (value * (1 - value))
+    return (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
 
 
 @dataclass(frozen=True)
@@ -133,19 +155,20 @@ class Threshold:
 
 
 def act_above(
-    confidence: TensorLike, correct: TensorLike, accuracy: float, level: float = 0.95
+    confidence: TensorLike, correct: TensorLike, accuracy: float, *, significance: float = 0.05
 ) -> Threshold | None:
     """The lowest confidence above which predictions are shown to be right often enough.
 
     Act on an input like these N, drawn from where they were, if its confidence is at least the
-    threshold: the chance is at least `level` that the model is right on a share of `accuracy` or
-    more of the inputs it then acts on. None if no threshold was shown to be one; to show it takes,
-    at an accuracy of 0.99 and a `level` of 0.95, at least 459 inputs, all of them right.
+    threshold: the chance is at most `significance` that the model is right on less than a share of
+    `accuracy` of the inputs it then acts on. None if no threshold was shown to be one; to show it
+    takes, at an accuracy of 0.99 and a `significance` of 0.05, at least 459 inputs, all of them
+    right.
 
     Thresholds are tested from the top down. Of the n inputs that reach one, e are predicted wrong,
     and it passes if so few are unlikely at a lower accuracy,
 
-        P(X <= e) <= (1 - level) / 5    for X ~ Binomial(n, 1 - accuracy).
+        P(X <= e) <= significance / 5    for X ~ Binomial(n, 1 - accuracy).
 
     Tests begin at coverages of 5, 10, 20, 40 and 80 % and go on from each until one fails: fixed
     sequences with several starts, as in Learn then Test (Angelopoulos, Bates, Candès, Jordan and
@@ -153,8 +176,8 @@ def act_above(
     the confidences, errors of unequal chances are less spread than X (Hoeffding, 1956), so the test
     errs on the safe side.
 
-    Arguments as `selective_accuracy`; `accuracy` and `level` lie within (0, 1). Anything else, and
-    no inputs, raise `ArcalError`.
+    Arguments as `selective_accuracy`; `accuracy` and `significance` lie within (0, 1). Anything
+    else, and no inputs, raise `ArcalError`.
 
     >>> confidence = torch.linspace(0, 1, 5000)
     >>> correct = torch.rand(5000, generator=torch.Generator().manual_seed(0)) < confidence.sqrt()
@@ -162,17 +185,17 @@ def act_above(
     >>> 0.6 < threshold.confidence < 0.8, threshold.share_right > 0.9
     (True, True)
     """
-    if not 0 < accuracy < 1 or not 0 < level < 1:
+    if not 0 < accuracy < 1 or not 0 < significance < 1:
         raise ArcalError(
-            f"accuracy and level must lie within (0, 1), not {accuracy} and {level}: 0.99 and 0.95 "
-            "are usual"
+            f"accuracy and significance must lie within (0, 1), not {accuracy} and {significance}: "
+            "0.99 and 0.05 are usual"
         )
     _, confidence, right, last = _by_confidence(confidence, correct)
     N = len(confidence)
     last = last[_evenly(last + 1, N, TESTED)]
     n, hits = (last + 1).double(), right.cumsum(0)[last].double()
     p = torch.as_tensor(betainc(hits.clamp(min=1).numpy(), (n - hits + 1).numpy(), accuracy))
-    passes = (p <= (1 - level) / len(STARTS)) & (hits > 0)
+    passes = (p <= significance / len(STARTS)) & (hits > 0)
     lowest = -1
     for start in STARTS:
         first = int((n < start * N).sum())
@@ -200,15 +223,25 @@ def _by_confidence(
 
 def _evenly(count: Tensor, N: int, points: int) -> Tensor:
     """Positions in ascending `count` `(T,)` of the first to reach each of `points` shares of N."""
-    if points < 1:
-        raise ArcalError(f"points must be 1 or more, not {points}")
+    if not isinstance(points, Integral) or points < 1:
+        raise ArcalError(f"points must be a whole number, 1 or more, not {points}")
     wanted = torch.arange(1, points + 1, dtype=torch.float64) / points * N
     return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
 
 
-def _aurc(w: Tensor, right: Tensor, last: Tensor) -> Tensor:
-    """AURC `(b,)` of inputs in descending confidence, counted `w` `(N, b)` times."""
-    total, wrong = w.cumsum(0), (w * (~right[:, None])).cumsum(0)
-    risk = (wrong[last] / total[last]).nan_to_num(0)  # before the first that is counted
-    within = total[last].diff(dim=0, prepend=torch.zeros(1, w.shape[1], dtype=w.dtype))
-    return (within * risk).sum(0) / total[-1]
+def _aurc(
+    confidence: TensorLike, correct: TensorLike, weights: TensorLike | None
+) -> tuple[float, Tensor, float]:
+    """The AURC, the influence `(N,)` of each input on it, and their effective number."""
+    order, _, right, last = _by_confidence(confidence, correct)
+    w, e = as_weights(weights, len(order))[order], (~right).double()
+    block = torch.searchsorted(last, torch.arange(len(order)))  # of equal confidence
+    total, wrong = w.cumsum(0)[last][block], (w * e).cumsum(0)[last][block]
+    risk = (wrong / total).nan_to_num(0)  # before the first that weighs anything
+    value = (w * risk).sum() / w.sum()
+    first = F.pad(last[:-1] + 1, (1, 0))[block]
+    share = (w / total).nan_to_num(0)
+    below, below_risk = (one.flip(0).cumsum(0).flip(0)[first] for one in (share, share * risk))
+    influence = torch.empty_like(w)
+    influence[order] = w / w.sum() * (risk - value + e * below - below_risk)
+    return value.item(), influence, (w.sum().square() / w.square().sum()).item()

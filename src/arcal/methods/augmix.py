@@ -42,6 +42,7 @@ def jensen_shannon(*logits: Tensor) -> Tensor:
     """
     dtype = torch.promote_types(logits[0].dtype, torch.float32)
     log_p = torch.stack([one.log_softmax(dim=1, dtype=dtype) for one in logits])
+    log_p = log_p.clamp(min=torch.finfo(dtype).min)  # of a masked class: p log p is 0
     log_M = log_p.logsumexp(dim=0) - math.log(len(logits))
     return (log_p.exp() * (log_p - log_M)).sum(dim=2).mean()
 

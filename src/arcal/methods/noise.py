@@ -33,4 +33,4 @@ def noisy(x: Tensor, noise: float, generator: torch.Generator | None = None) -> 
     """
     sigma = noise * torch.rand(len(x), *(1,) * (x.ndim - 1), generator=generator)
     n = torch.randn(x.shape, generator=generator)
-    return (x + (sigma * n).to(x.device)).clamp(0, 1)
+    return (x + (sigma * n).to(x)).clamp(0, 1)

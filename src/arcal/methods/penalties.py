@@ -65,5 +65,5 @@ def mean_entropy(logits: Tensor) -> Tensor:
     tensor(0.6931)
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    log_p = logits.log_softmax(dim=1, dtype=dtype)
+    log_p = logits.log_softmax(dim=1, dtype=dtype).clamp(min=torch.finfo(dtype).min)  # 0 x inf: 0
     return -(log_p.exp() * log_p).sum(dim=1).mean()

@@ -1,5 +1,6 @@
 """Vanilla: cross-entropy with one-hot labels."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -9,7 +10,6 @@ from arcal.methods.method import Method
 class Vanilla(Method):
     """The paper's "Vanilla" (section 3.1).
 
-    >>> import torch
     >>> ids, labels = torch.tensor([7]), torch.tensor([0])
     >>> Vanilla(2).criterion(torch.tensor([[0.0, 0.0]]), ids, labels)  # log 2
     tensor(0.6931)
@@ -24,4 +24,4 @@ class Vanilla(Method):
         super().__init__()
 
     def criterion(self, logits: Tensor, ids: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), labels)
+        return F.cross_entropy(logits.to(torch.promote_types(logits.dtype, torch.float32)), labels)

@@ -105,7 +105,8 @@ def truncated_normal(network: nn.Module, generator: torch.Generator, *, gain: fl
 class Ensemble(nn.Module):
     """The log of the mean probability of M networks, as logits: `(N, C, H, W)` to `(N, Z)`.
 
-    log 1/M sum_m softmax(member_m(x)). The softmax of these logits is the mean probability.
+    log 1/M sum_m softmax(member_m(x)), in float32 or better. The softmax of these logits is the
+    mean probability.
 
     >>> ensemble = Ensemble([nn.Flatten(), nn.Flatten()])  # whose logits are the pixels
     >>> ensemble(torch.zeros(1, 1, 1, 4)).exp()
@@ -117,8 +118,9 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Tensor) -> Tensor:
-        members = torch.stack([member(x).float().log_softmax(dim=1) for member in self.members])
-        return members.logsumexp(dim=0) - math.log(len(self.members))
+        logits = torch.stack([member(x) for member in self.members])
+        dtype = torch.promote_types(logits.dtype, torch.float32)
+        return logits.log_softmax(dim=2, dtype=dtype).logsumexp(dim=0) - math.log(len(logits))
 
 
 def kernels(network: nn.Module) -> list[nn.Parameter]:

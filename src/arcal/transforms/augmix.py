@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from arcal.errors import ArcalError
+
 WIDTH = 3
 """Chains a mixture, the paper's k."""
 
@@ -36,33 +38,36 @@ def augmix(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
 
     with k = 3 chains, each of 1 to 3 of `OPERATIONS`, and of a strength drawn from U(0.1, 3) tenths
     of the strongest (Algorithm 1 with alpha = 1, and the severity of the authors' code for CIFAR).
-    Everything is drawn for each image by itself, from `generator` on the CPU, or from torch's own.
+    Everything is drawn for each image by itself, from `generator` on the CPU, or from torch's own,
+    and computed in float32 or better. What is no float raises `ArcalError`.
 
     >>> images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     >>> mixed = augmix(images, torch.Generator().manual_seed(1))
     >>> mixed.shape, bool(((mixed >= 0) & (mixed <= 1)).all())
     (torch.Size([2, 3, 8, 8]), True)
     """
-    B, device = len(images), images.device
+    if not images.is_floating_point():
+        raise ArcalError(f"images are {images.dtype}: give floats in [0, 1]")
+    B, x = len(images), images.to(torch.promote_types(images.dtype, torch.float32))
     length = torch.randint(1, DEPTH + 1, (B * WIDTH,), generator=generator)
     which = torch.randint(len(OPERATIONS), (DEPTH, B * WIDTH), generator=generator)
     level = (0.1 + (SEVERITY - 0.1) * torch.rand(DEPTH, B * WIDTH, generator=generator)) / 10
     sign = 2.0 * torch.randint(2, (DEPTH, B * WIDTH), generator=generator) - 1
     weights = torch.empty(B, WIDTH).exponential_(generator=generator)
-    weights = (weights / weights.sum(dim=1, keepdim=True)).to(device)  # Dirichlet(1, 1, 1)
-    m = torch.rand(B, 1, 1, 1, generator=generator).to(device)  # Beta(1, 1)
+    weights = (weights / weights.sum(dim=1, keepdim=True)).to(x)  # Dirichlet(1, 1, 1)
+    m = torch.rand(B, 1, 1, 1, generator=generator).to(x)  # Beta(1, 1)
 
-    chains = images.repeat_interleave(WIDTH, dim=0)
+    chains = x.repeat_interleave(WIDTH, dim=0)
     for step in range(DEPTH):
         for number, operation in enumerate(OPERATIONS.values()):
             rows = ((which[step] == number) & (length > step)).nonzero().squeeze(1)
             if len(rows):
-                strength = level[step, rows].to(device), sign[step, rows].to(device)
-                rows = rows.to(device)
+                strength = level[step, rows].to(x), sign[step, rows].to(x)
+                rows = rows.to(x.device)
                 chains[rows] = operation(chains[rows], *strength)
     chains = chains.unflatten(0, (B, WIDTH))
     mixture = (weights[:, :, None, None, None] * chains).sum(dim=1)
-    return (1 - m) * images + m * mixture
+    return ((1 - m) * x + m * mixture).to(images.dtype)
 
 
 def autocontrast(images: Tensor, level: Tensor, sign: Tensor) -> Tensor:

@@ -138,6 +138,14 @@ def test_bad_input_is_refused_in_one_line(images, ids, type, intensity, message)
     assert "\n" not in str(caught.value)
 
 
+def test_an_intensity_of_any_type_of_number_draws_the_same():
+    images, ids = pixels(2), torch.arange(2)
+    noisy = corrupt(images, ids, type="gaussian_noise", intensity=3)
+    for intensity in (3.0, torch.tensor(3), np.int64(3)):
+        same = corrupt(images, ids, type="gaussian_noise", intensity=intensity)  # pyright: ignore
+        assert torch.equal(same, noisy)
+
+
 def test_unknown_constants_are_refused():
     with pytest.raises(ArcalError, match="cifar or imagenet"):
         corrupt(pixels(1), torch.arange(1), type="contrast", intensity=1, constants="mnist")  # type: ignore[arg-type]

@@ -1,0 +1,88 @@
+"""Images of another data set: how well a model tells them from its own (section 5.5, Figure 4)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._predictions import Predictions, ensemble
+from arcal.calibration import auroc, entropy, entropy_histogram
+from arcal.errors import ArcalError
+
+BINS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Separation:
+    """How well one model tells the two data sets apart, in [0, 1]: 0.5 is chance.
+
+    The probability that an image of the model's own data is the more confident, or has the lower
+    entropy, of a random pair; a tie counts half. Made by `out_of_distribution`.
+    """
+
+    auroc_confidence: float
+    auroc_entropy: float
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfDistribution:
+    """Runs of a subject on the images of another data set, beside their own test set.
+
+    `how` says what was done to the images, empty if nothing. `inside` and `outside` `(n, BINS)` are
+    each run's shares of images by predictive entropy, from 0 to log Z nats (Figure 4). `runs` has
+    one entry a run, and `ensemble` is all of them averaged, None for a single run. Made by
+    `out_of_distribution`.
+    """
+
+    name: str
+    how: str
+    images: int
+    inside: Tensor
+    outside: Tensor
+    runs: list[Separation]
+    ensemble: Separation | None
+
+
+def out_of_distribution(
+    name: str, inside: Sequence[Predictions], outside: Sequence[Predictions], *, how: str = ""
+) -> OutOfDistribution:
+    """Compare each run's predictions on its own test set with those on other data, `name`.
+
+    As many of each, of the same classes; anything else raises `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> inside = as_predictions(probabilities=[[0.9, 0.1], [0.2, 0.8]], labels=[0, 1])
+    >>> outside = as_predictions(probabilities=[[0.5, 0.5], [0.4, 0.6]], labels=[0, 1])
+    >>> out_of_distribution("others", [inside], [outside]).runs[0].auroc_confidence
+    1.0
+    """
+    if not len(inside) == len(outside) > 0 or len({p.classes for p in (*inside, *outside)}) > 1:
+        raise ArcalError(
+            f"{name}: {len(inside)} runs inside and {len(outside)} outside, or of several numbers "
+            "of classes: give each run's predictions on both, of the same classes"
+        )
+    several = len(inside) > 1
+    return OutOfDistribution(
+        name=name,
+        how=how,
+        images=len(outside[0].ids),
+        inside=torch.stack([_shares(predictions) for predictions in inside]),
+        outside=torch.stack([_shares(predictions) for predictions in outside]),
+        runs=[separation(*pair) for pair in zip(inside, outside, strict=True)],
+        ensemble=separation(ensemble(inside), ensemble(outside)) if several else None,
+    )
+
+
+def separation(inside: Predictions, outside: Predictions) -> Separation:
+    """AUROC of confidence and of entropy, of one model on two data sets."""
+    entropies = entropy(inside.log_probabilities), entropy(outside.log_probabilities)
+    return Separation(
+        auroc_confidence=auroc(inside.confidence, outside.confidence),
+        auroc_entropy=auroc(-entropies[0], -entropies[1]),
+    )
+
+
+def _shares(predictions: Predictions) -> Tensor:
+    values = entropy(predictions.log_probabilities)
+    return entropy_histogram(values, predictions.classes, BINS).share
