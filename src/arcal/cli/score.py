@@ -63,8 +63,6 @@ class RunFlags:
 
     data: Annotated[str | None, flag("PATH")] = None
     """Where the run's data is now, if it has moved since the training."""
-    processes: Annotated[int | None, flag("N")] = None
-    """Old name of --devices."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,6 @@ class Score(OnModels):
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
 
     def _run(self, attack: Any) -> "tuple[Robustness, Path]":
-        from arcal.compute import check_count
         from arcal.console import bar
         from arcal.store import RunFolder
         from arcal.training.run import data_of
@@ -151,14 +148,8 @@ class Score(OnModels):
         for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
-        sharing = self.sharing
-        if self.run.processes is not None:
-            if sharing.devices > 1:
-                raise ArcalError("--processes and --devices are the same: give --devices alone")
-            check_count("processes", self.run.processes)
-            sharing = replace(sharing, devices=self.run.processes)
         needs = "arcal.training", "arcal.compute.device"
-        compute = sharing.begun(self.machine, *needs, threads=1)
+        compute = self.sharing.begun(self.machine, *needs, threads=1)
         fabric = compute.fabric_if_needed()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
