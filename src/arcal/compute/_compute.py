@@ -80,8 +80,6 @@ class Compute:
         """Get ready to start the workers or processes, if there are several, that need `modules`.
 
         They begin sooner where this comes before what they wait for, such as reading the data.
-
-        >>> Compute().begin("arcal.training")
         """
         if max(self.workers, self.processes) > 1 and self.ray is None and joined() is None:
             begin_server({*modules})
@@ -110,22 +108,14 @@ class Compute:
         return device
 
     def devices(self) -> list[torch.device]:
-        """The devices of all processes; more than there are raise `ArcalError`.
-
-        >>> Compute(processes=2).devices()
-        [device(type='cpu'), device(type='cpu')]
-        """
+        """The devices of all processes; more than there are raise `ArcalError`."""
         if self.accelerator == "cpu":
             return [torch.device("cpu")] * self.processes
         strategy: Any = self.fabric().strategy
         return list(strategy.parallel_devices) if self.processes > 1 else [self.device]
 
     def gpus(self) -> list[str]:
-        """What CUDA calls the GPUs that workers can be dealt; empty on another accelerator.
-
-        >>> Compute(workers=2).gpus()
-        []
-        """
+        """What CUDA calls the GPUs that workers can be dealt; empty on another accelerator."""
         if self.accelerator == "cpu":
             return []
         return gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES"), torch.cuda.device_count())

@@ -105,12 +105,7 @@ def _begin_on(dealt: Any) -> None:
 
 @contextmanager
 def watched(report: Callable[[], object]) -> Iterator[None]:
-    """Call `report` every second while the block runs, and once after it.
-
-    >>> with watched(lambda: print("nothing left to do")):
-    ...     pass
-    nothing left to do
-    """
+    """Call `report` every second while the block runs, and once after it."""
     finished = threading.Event()
 
     def watch() -> None:
@@ -132,8 +127,6 @@ def keep_memory() -> None:
 
     By default it returns the large blocks of activations to the system and requests them again in
     every step, which takes a sixth of the time of a small network on a CPU. Results do not change.
-
-    >>> keep_memory()
     """
     if not sys.platform.startswith("linux"):
         return

@@ -52,10 +52,6 @@ def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
     Where a launcher started this command those are its processes, as many as `compute` has. None
     where one process does it all. Local processes are started when there is work for them, and
     have imported `modules`. Threads are those of `compute`, or each process's share of them.
-
-    >>> with shared(Compute(), set()) as sharing:
-    ...     sharing is None
-    True
     """
     if compute.ray is not None:
         from arcal.compute.on_ray import RayTasks, connected
@@ -198,10 +194,6 @@ def error_of(pickled: bytes, item: Any, device: torch.device) -> Exception | Non
     """Do a piece of work, and return what it raises, as something that can be sent.
 
     `pickled` is a `Do`; one after another of the same work are one object.
-
-    >>> import operator
-    >>> error_of(pickle.dumps(operator.truediv), 1, 0)
-    ZeroDivisionError('division by zero')
     """
     try:
         _unpickled(pickled)(item, device)

@@ -96,12 +96,7 @@ class Files(NamedTuple):
 
 
 def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
-    """The files of a part, or of some positions; None where its fingerprint knows every byte.
-
-    >>> from arcal.data import load
-    >>> files_of(load("fashion").test) is None
-    True
-    """
+    """The files of a part, or of some positions; None where its fingerprint knows every byte."""
     files = getattr(part, "files", None)
     if files is not None:
         return files(positions)

@@ -12,21 +12,15 @@ table        every figure as a row of a Parquet file; those of a set, kept in a 
 
 from arcal.evaluation._evaluate import evaluate
 from arcal.evaluation.grouping import method_of_run
-from arcal.evaluation.predictor import Predictor, predict, predict_part
-from arcal.evaluation.summaries import has_summary, read_summaries, write_summaries
-from arcal.evaluation.table import rows, write_table
+from arcal.evaluation.predictor import predict, predict_part
+from arcal.evaluation.table import write_table
 from arcal.evaluation.workload import evaluated_part
 
 __all__ = [
-    "Predictor",
     "evaluate",
     "evaluated_part",
-    "has_summary",
     "method_of_run",
     "predict",
     "predict_part",
-    "read_summaries",
-    "rows",
-    "write_summaries",
     "write_table",
 ]

@@ -46,11 +46,7 @@ def halved(logits: Tensor) -> dict[str, Tensor]:
 
 
 def restored(tensors: Mapping[str, Tensor]) -> Tensor:
-    """The float32 logits of what `halved` gave, or logits that are float32 as they are.
-
-    >>> restored(halved(torch.tensor([[7.0, 2.0]])))
-    tensor([[7., 2.]])
-    """
+    """The float32 logits of what `halved` gave, or logits that are float32 as they are."""
     logits = tensors["logits"]
     return logits.float() + tensors["largest"] if "largest" in tensors else logits
 
@@ -116,15 +112,6 @@ class Predictor:
 
     The models are loaded when they are first needed, and stay. With `half_precision` logits take
     half the space in the folder, see `halved`; figures follow from what is kept.
-
-    >>> from dataclasses import replace
-    >>> from arcal.training import RECIPES, Run, data_of, train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
-    >>> folder = train(run, "runs")
-    >>> predictor = Predictor(folder)
-    >>> predictor(data_of(folder).test, "test").logits.shape
-    torch.Size([1, 100, 10])
     """
 
     def __init__(self, folder: RunFolder, compute: Compute = CPU, half_precision: bool = False):

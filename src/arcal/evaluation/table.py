@@ -73,16 +73,7 @@ def write_table(
 
 
 def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
-    """The rows of `SCHEMA`.
-
-    >>> from arcal.auditing import CLEAN, Provenance, as_predictions
-    >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
-    >>> runs = [Provenance("vanilla-s0")]
-    >>> subject = Subject.from_predictions("vanilla", {CLEAN: [sure]}, provenance=runs)
-    >>> first = next(rows([subject]))
-    >>> first["method"], first["run"], first["set"], first["measure"], first["value"]
-    ('vanilla', 'vanilla-s0', 'test', 'accuracy', 1.0)
-    """
+    """The rows of `SCHEMA`."""
     for subject in subjects:
         everyone = "+".join(str(seed) for seeds in subject.seeds for seed in seeds)
         runs = [
@@ -157,10 +148,6 @@ def basis_of(
     `predictions`, `scores` and, for a post-hoc method, `validation` are digests of what the runs
     said and were scored, an entry a run; `known` is what `measure_set` takes. None where a file of
     predictions has no digest.
-
-    >>> basis_of(["5f1d"], [], [])["predictions"]
-    ['5f1d']
-    >>> basis_of([None], [], [])
     """
     if None in predictions or (posthoc and None in validation):
         return None
@@ -179,12 +166,6 @@ def read_figures(path: Path, basis: Basis) -> Measures | None:
     """The figures in a file, if they follow from `basis`; None if not, or if there is no file.
 
     A damaged file raises `ArcalError`.
-
-    >>> measures = Measures(({"accuracy": 0.5},), stability_by_level={"churn": [0.25, 0.0]})
-    >>> write_figures(Path("test.json"), {"predictions": ["a"]}, measures)
-    >>> read_figures(Path("test.json"), {"predictions": ["a"]}) == measures
-    True
-    >>> read_figures(Path("test.json"), {"predictions": ["b"]})
     """
     if basis is None or not path.exists():
         return None

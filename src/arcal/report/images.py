@@ -50,10 +50,6 @@ def make_sheets(
     is longer than `side`. They are WebP of the best quality with which all sheets stay within
     `budget` bytes of the page, as far as the first sheet tells. Another number of images than N
     raises `ArcalError`.
-
-    >>> sheets = make_sheets([torch.zeros(3, 1, 28, 28, dtype=torch.uint8)], 3)
-    >>> sheets["width"], sheets["height"], sheets["per_row"], len(sheets["sheets"])
-    (28, 28, 3, 1)
     """
     tiles = _tiles(batches, side)
     first = next(tiles, None)
@@ -96,11 +92,6 @@ def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:
     a grey image is orange where it brightens and blue where it darkens; of a colour image it is
     added to a middle grey. Images no larger than `SIDE` are not shown again: their thumbnails are
     as good. The pictures take about a quarter of `BUDGET` bytes of the page.
-
-    >>> x = torch.full((2, 3, 8, 8), 0.5)
-    >>> pictures = perturbation_sheets(x, x + 0.01)
-    >>> pictures["perturbed"]["width"], pictures["amplification"], pictures["original"]
-    (8, 50.0, None)
     """
     if not adversarial.isfinite().all():
         raise ArcalError("a perturbed image is not finite: leave out what no attack has changed")

@@ -77,9 +77,6 @@ def figure_names(
     `levels` is 0 where nothing is ranked, and `distances` says whether there is an attack. Groups
     of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
     ranked, and of `groupings`. Where all classes are few there is no `worst_class`.
-
-    >>> "least_robust.gap" in figure_names(("cat", "dog"))
-    False
     """
     ranked = [f"level_{r}" for r in range(1, levels + 1)]
     ranked += ["least_robust", "most_robust"] if levels else []
