@@ -86,7 +86,7 @@ def command(arguments: list[str]) -> Any:
 def _help(arguments: list[str], commands: dict[str, Any]) -> str:
     name, *rest = arguments or ["--help"]
     if name not in commands:
-        return overview(ABOUT, commands)
+        return overview("arcal", ABOUT, commands)
     inner = subcommands(commands[name])
     if rest and rest[0] in inner:
         return help_for(f"{name} {rest[0]}", inner[rest[0]])

@@ -162,7 +162,7 @@ class Score(OnModels):
     def _model(self, attack: Any) -> "tuple[Robustness, Path]":
         from arcal.audits import score_job
         from arcal.console import bar
-        from arcal.data.contents import evidence_of, is_evidence_of
+        from arcal.data.contents import check_evidence, evidence_of
         from arcal.robustness import check_order
         from arcal.store import load_scores, save_scores, score_facts
 
@@ -186,11 +186,7 @@ class Score(OnModels):
         if out.exists():  # of this scoring, or it is refused
             scores = load_scores(out, about)
             log.info(f"scored before: {out}")
-            if not is_evidence_of(part, score_facts(out).get("files")):
-                raise ArcalError(
-                    f"{out} is of other images than {data} has now: a file was replaced; delete it "
-                    "and score again"
-                )
+            check_evidence(out, part, score_facts(out).get("files"), "delete it and score again")
         else:
             told = bar(f"scoring by {order}", "inputs")
             with self.running(compute, job) as sharing, told as progress:
@@ -226,7 +222,6 @@ class Score(OnModels):
 
 
 def _sentence(summary: dict[str, Any]) -> str:
-    """What was scored, how, and where it is."""
     inputs, passes = f"{summary['file']}: {summary['inputs']:,} inputs", summary["passes"]
     cost = f", {passes:.3g} passes each" if passes > 1 else ""
     if summary["kind"] == "ranking":

@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_context
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
@@ -84,12 +84,6 @@ def start_method(modules: set[str]) -> str:
     context = get_context("forkserver")
     context.set_forkserver_preload(sorted(modules - {"__main__"}))
     return "forkserver"
-
-
-def begin_server(modules: set[str]) -> None:
-    """Start what processes are forked from, so that it imports `modules` while this one goes on."""
-    if start_method(modules) == "forkserver":
-        forkserver.ensure_running()
 
 
 def begin_worker() -> None:

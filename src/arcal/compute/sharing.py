@@ -84,7 +84,10 @@ def _on_pool(
     def begin(item: Item) -> "Future[Exception | None]":
         return pool.submit(_do_here, pickled, item)
 
-    for item, job in as_done(begin, _first_done, items, most):
+    def first_done(jobs: "list[Future[Any]]") -> "Iterable[Future[Any]]":
+        return wait(jobs, return_when=FIRST_COMPLETED).done
+
+    for item, job in as_done(begin, first_done, items, most):
         if (error := job.result()) is not None:
             raise error
         yield item
@@ -143,10 +146,6 @@ def _do_share(pickled: bytes, threads: int, fabric: "Fabric") -> Exception | Non
     except Exception as error:
         return _sendable(error)
     return None
-
-
-def _first_done(jobs: list["Future[Any]"]) -> Iterable["Future[Any]"]:
-    return wait(jobs, return_when=FIRST_COMPLETED).done
 
 
 def as_done(

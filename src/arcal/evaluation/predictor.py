@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from arcal.auditing import Predictions
 from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
-from arcal.data.contents import evidence_of, files_of, is_evidence_of
+from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
@@ -155,18 +155,13 @@ class Predictor:
         return load_digest(path)
 
     def _check(self, path: Path, part: Part, header: Mapping[str, Any]) -> None:
-        """Refuse a predictions file of other data, or of another model."""
         if header.get("data") != part.fingerprint():
             raise ArcalError(
                 f"{path} is of other data than {part.name}: delete it and evaluate again"
             )
         if header.get("model") != self._fingerprint:
             raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
-        if not is_evidence_of(part, header.get("files")):
-            raise ArcalError(
-                f"{path} is of other images than {part.name} has now: a file was replaced; delete "
-                "it and evaluate again"
-            )
+        check_evidence(path, part, header.get("files"), "delete it and evaluate again")
 
     def _load(self, path: Path, part: Part) -> Predictions:
         tensors, header = load_tensors(path)

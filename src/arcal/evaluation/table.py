@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arcal._version import __version__
-from arcal.auditing import EvaluationSet, Measures, Subject
+from arcal.auditing import Measures, Subject
 from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, parse_json, write_json, write_whole
 
@@ -81,7 +81,9 @@ def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
             for run, seeds in zip(subject.provenance, subject.seeds, strict=True)
         ]
         for where, measures in subject.measures.items():
-            key = {"method": subject.name} | _columns(where)
+            intensity = None if where.corruption is None else where.intensity
+            key = {"method": subject.name, "set": where.part}
+            key |= {"type": where.corruption, "intensity": intensity}
             for (run, seeds), values in zip(runs, measures.runs, strict=True):
                 yield from _rows(key, run, seeds, values)
             yield from _rows(key, ENSEMBLE, everyone, measures.ensemble)
@@ -95,12 +97,6 @@ def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
                 yield from _rows(key, run, seeds, vars(separation))
             if other.ensemble is not None:
                 yield from _rows(key, ENSEMBLE, everyone, vars(other.ensemble))
-
-
-def _columns(where: EvaluationSet) -> dict[str, Any]:
-    corrupted = where.corruption is not None
-    intensity = where.intensity if corrupted else None
-    return {"set": where.part, "type": where.corruption, "intensity": intensity}
 
 
 def _others(path: Path, table: pa.Table) -> pa.Table:

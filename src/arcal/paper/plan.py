@@ -267,7 +267,6 @@ class Work:
 
     @property
     def _shifted(self) -> Part:
-        """The test images that are corrupted."""
         setting = self.planned.setting
         return drawn(self.data.test, setting.shift_images, split_seed=setting.run.split_seed)
 

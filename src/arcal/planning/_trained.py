@@ -225,7 +225,6 @@ def _ranking(job: Training) -> list[Line]:
 
 
 def _memory(job: Training, devices: tuple[int, ...]) -> list[Line]:
-    """Memory of a device, what processes exchange, and the checkpoint on disk."""
     recipe, network = job.run.recipe, job.network
     count = sum(one.numel() for one in network.parameters())
     weights = sum(one.nbytes for one in network.parameters())

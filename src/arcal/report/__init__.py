@@ -75,7 +75,6 @@ def write_report(
 
 
 def _pictures(compared: Comparison, classes: tuple[str, ...]) -> dict[str, Any]:
-    """What draws each picture, by its name."""
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),

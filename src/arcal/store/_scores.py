@@ -172,7 +172,6 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
 
 
 def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """The table of a score file, and its order and fingerprint."""
     try:
         table = pq.read_table(path)
         written = (pq.read_metadata(path).metadata or {}).get(DIGEST.encode())
