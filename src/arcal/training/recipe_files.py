@@ -15,7 +15,7 @@ from arcal.external import near
 from arcal.files import expanded, write_whole
 from arcal.methods import METHODS
 from arcal.store import RunFolder
-from arcal.training.recipes import RECIPES, Recipe, recipe_named
+from arcal.training.recipes import RECIPES, Recipe, has_type, recipe_named
 from arcal.training.run import CHOICE, Run
 
 
@@ -120,8 +120,10 @@ def _typed(path: Path, key: str, value: Any, hint: Any) -> Any:
     types = {hint, *get_args(hint)}
     if key == "steps":
         wanted = "pairs of an epoch and a factor, such as [[80, 0.1], [120, 0.01]]"
-        if isinstance(value, list) and all(map(_is_step, value)):
-            return tuple((done, float(factor)) for done, factor in value)
+        if isinstance(value, list) and all(isinstance(pair, list) for pair in value):
+            steps = tuple(map(tuple, value))
+            if has_type(steps, hint):
+                return tuple((done, float(factor)) for done, factor in steps)
     elif int in types:
         wanted = "a whole number"
         if type(value) is int:  # and no bool
@@ -135,9 +137,3 @@ def _typed(path: Path, key: str, value: Any, hint: Any) -> Any:
         if isinstance(value, str):
             return value
     raise ArcalError(f"{path}: {key} = {value!r}: it has to be {wanted}")
-
-
-def _is_step(pair: Any) -> bool:
-    if not isinstance(pair, list) or len(pair) != 2:
-        return False
-    return type(pair[0]) is int and type(pair[1]) in (int, float)

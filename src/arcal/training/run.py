@@ -21,7 +21,7 @@ from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
 from arcal.training._fit import load_members
 from arcal.training.draws import draw, draw_seed
-from arcal.training.recipes import RECIPES, Recipe
+from arcal.training.recipes import RECIPES, Recipe, check_types
 
 FORMAT = {"32-true": 1, "bf16-mixed": 2}
 """By precision, increased when a change of the code changes the model that a configuration gives.
@@ -248,10 +248,15 @@ def read_run(folder: RunFolder) -> Record:
         later = {"weights", "devices"}
         names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", *later}
         values = {name: config[name] for name in names}
+        check_types(Recipe, config["recipe"])
+        check_types(DataIdentity, config["data"])
         values["devices"] = config.get("devices", 1)
         values["network"] = config.get("network_source", values["network"])
         values["weights"] = config.get("weights_source")
         values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
+        check_types(Run, values)
+        if not values["seeds"]:
+            raise TypeError("there are no seeds")
         run = object.__new__(Run)  # it was checked when it was made
         for name, value in values.items():
             object.__setattr__(run, name, value)
