@@ -1,6 +1,5 @@
 """Subjects of made-up predictions, for what shows or sums up subjects."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,6 @@ from arcal.auditing import (
     Method,
     Predictions,
     Provenance,
-    Showcase,
     Subject,
     measure,
     out_of_distribution,
@@ -37,7 +35,6 @@ class Maker:
     N: int = 400
     Z: int = 4
     R: int = 10
-    shape: tuple[int, int, int] = (1, 8, 8)
     order: str = "gradient"
 
     def subject(
@@ -84,34 +81,6 @@ class Maker:
         wrong = torch.rand(self.N, generator=draw) > 0.5 + 0.5 * own.clamp(max=1)
         predicted = torch.where(wrong, (labels + 1 + seed) % self.Z, labels)
         return Robustness(self.order, ids, own, None, predicted, labels, torch.ones_like(ids))
-
-    def showcase(self, subject: Subject, n: int = 64, failed: int = 2) -> Showcase:
-        """Attacked images of a subject's first run; of the last the attack failed."""
-        scores = subject.robustness[0]
-        ranking = scores.robustness.argsort()
-        chosen = ranking[torch.linspace(0, self.N - 1, n).round().long()]
-        draw = torch.Generator().manual_seed(5)
-        x = torch.rand(n, *self.shape, generator=draw) ** 3
-        estimate = scores.robustness[chosen]
-        noise = torch.randn(n, *self.shape, generator=draw)
-        distance = estimate * (0.8 + 0.4 * torch.rand(n, generator=draw))
-        norm = noise.flatten(1).norm(dim=1)
-        adversarial = x + noise * (distance / norm).reshape(-1, 1, 1, 1)
-        if failed:
-            distance[-failed:], adversarial[-failed:] = math.inf, math.nan
-        predicted = scores.predicted[chosen]
-        becomes = torch.where(distance.isinf(), predicted, (predicted + 1) % self.Z)
-        return Showcase(
-            ids=scores.ids[chosen],
-            labels=scores.labels[chosen],
-            predicted=predicted,
-            becomes=becomes,
-            x=x,
-            adversarial=adversarial,
-            distance=distance,
-            estimate=estimate,
-            logits=torch.eye(self.Z)[becomes],
-        )
 
     def _predictions(
         self, seed: int, robustness: Robustness, gap: float, harm: float

@@ -150,7 +150,6 @@ def _spoiled(run: Path) -> Path:
         (["train", "--metod", "3"], "there is no option --metod: did you mean --method?; see"),
         (["--workers", "2", "score", "x"], "--workers before the command: name the command first"),
         (["train", "extra"], "extra is not expected here; see `arcal train --help`"),
-        (["train", "--data", "/nowhere"], "--data /nowhere is neither there nor"),
         (["score"], "0 names: give MODEL and DATA, or RUN"),
         (["trian"], "there is no command trian: did you mean train?; see `arcal --help`"),
         (["infer"], "there is no command infer: choose audit, calibrate"),
@@ -206,7 +205,7 @@ def test_bad_runs_are_one_line_and_exit_2(trained):
         (["score", run, "--order", "size"], "order 'size' is unknown"),
         (["score", run, "--attack", "magic"], "attack 'magic' is unknown"),
         (["score", run, "--order", "margin", "--attack", "magic"], "--attack"),
-        (["score", run, "--processes", 0], "0 processes"),
+        (["score", run, "--devices", 0], "0 devices"),
         (["score", run, "--threads", 0], "0 threads"),
     ]
     for arguments, says in cases:

@@ -10,7 +10,7 @@ from arcal.classifiers import open_classifier
 from arcal.compute import Compute
 from arcal.console import bar
 from arcal.data import Data
-from arcal.evaluation import evaluate, showcase_of_run
+from arcal.evaluation import evaluate
 from arcal.report import write_report
 from arcal.store import RunFolder
 from arcal.training import Sweep, sweep, tries
@@ -78,17 +78,12 @@ def demo(
     with compute.limited(), bar("evaluating", "sets") as progress:
         options = {"attack": RANKING, "compute": compute, "progress": progress}
         evaluated = evaluate(folders, data, [SHIFT], "attack", **options)
-    with bar("attacking", "images") as progress:
-        scores, name = evaluated[0].robustness[0], evaluated[0].provenance[0].name
-        folder = next(folder for folder in folders if folder.name == name)
-        shown = showcase_of_run(folder, data.test, scores, progress=progress)
     page = write_report(
         out / "report",
         evaluated,
         title="Where is a plain network over-confident, and does AR-AdaLS mend it?",
         classes=data.classes,
         notes=_notes(data, seeds[0], epsilon),
-        showcase=shown,
         part=data.test,
         R=R,
     )
@@ -136,7 +131,7 @@ def _notes(data: Data, seed: int, epsilon: Sweep) -> list[str]:
         "epoch.",
         "Levels are cut by the distance that a fast attack, boundary projection, finds: within "
         "some 16 passes an image for those that AR-AdaLS trains with, some "
-        f"{RANKING.budget} for those of the test set. On the images shown it has up to 48.",
+        f"{RANKING.budget} for those of the test set.",
         "The shifted set is the test set under Gaussian noise of intensity 3 (CIFAR-10-C's "
         "constants).",
     ]

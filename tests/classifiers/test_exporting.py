@@ -43,7 +43,7 @@ def images(N: int) -> torch.Tensor:
 def test_a_pt2_file_is_a_model_again(network, tmp_path):
     classifier = Calibrated(Classifier(Mirrored(network)), fitted("ets")).eval()
     (path,) = export_calibrated(classifier, images(4), tmp_path, ["pt2"])
-    opened = open_classifier(str(path), classes=5)
+    opened = open_classifier(str(path))
     assert opened.input_shape == (3, 16, 16)
     for N in (1, 9):
         with torch.no_grad():

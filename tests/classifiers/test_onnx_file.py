@@ -45,7 +45,7 @@ def rows(N):
 
 
 def test_logits_are_those_of_the_graph(tmp_path):
-    opened = open_classifier(write(tmp_path / "net.onnx"), classes=3)
+    opened = open_classifier(write(tmp_path / "net.onnx"))
     for N in (1, 7):
         expected = rows(N) @ torch.from_numpy(WEIGHT)
         torch.testing.assert_close(opened.model(rows(N)), expected)
@@ -69,7 +69,7 @@ def test_a_last_sigmoid_is_of_two_classes(tmp_path):
     axis = onnx.helper.make_node("Constant", [], ["axis"], value_ints=[1])
     write(graph, axis, picked, node("Sigmoid", "p", "one"), outputs=outputs)
     x, expected = rows(6), (rows(6) @ torch.from_numpy(WEIGHT)).sum(1)
-    model = open_classifier(str(graph), classes=2).model
+    model = open_classifier(str(graph)).model
     torch.testing.assert_close(model(x).softmax(1)[:, 1], expected.sigmoid())
 
     several = write(tmp_path / "several.onnx", node("Sigmoid", "s"), outputs=(("s", FLOAT, None),))
@@ -117,11 +117,11 @@ def test_images_are_given_as_the_graph_wants_them(tmp_path):
     graph = onnx.load(str(path))
     graph.graph.node.insert(0, flat)
     onnx.save(graph, str(path))
-    opened = open_classifier(str(path), shape=(1, 2, 2))
+    opened = open_classifier(str(path))
     assert (opened.kind, opened.input_shape) == ("images", (1, 2, 2))
     x = rows(6)
     torch.testing.assert_close(opened.model(x.view(6, 1, 2, 2)), x @ torch.from_numpy(WEIGHT))
-    normalized = open_classifier(str(path), normalize="0.5 0.25", shape=(1, 2, 2))
+    normalized = open_classifier(str(path), normalize="0.5 0.25")
     expected = opened.model((x.view(6, 1, 2, 2) - 0.5) / 0.25)
     torch.testing.assert_close(normalized.model(x.view(6, 1, 2, 2)), expected)
 
@@ -133,7 +133,7 @@ def test_there_are_no_gradients(tmp_path):
 
 
 def test_another_process_opens_it_anew(tmp_path):
-    model = open_classifier(write(tmp_path / "net.onnx"), classes=3).model
+    model = open_classifier(write(tmp_path / "net.onnx")).model
     torch.testing.assert_close(pickle.loads(pickle.dumps(model))(rows(5)), model(rows(5)))
 
 
@@ -143,11 +143,11 @@ def test_the_calibrated_graph_gives_the_same_probabilities(last, tmp_path):
     nodes = () if last is None else (node(last, "p", axis=1),)
     name = "z" if last is None else "p"
     file = write(tmp_path / "net.onnx", *nodes, outputs=((name, FLOAT, (None, 3)),))
-    model = open_classifier(file, classes=3).model
+    model = open_classifier(file).model
     assert isinstance(model, nn.Module)
     classifier = Calibrated(model, Temperature(2.5))
     (path,) = export_calibrated(classifier, rows(4), tmp_path / "out", ["onnx"])
-    again = open_classifier(str(path), classes=3)
+    again = open_classifier(str(path))
     p = (rows(9) @ torch.from_numpy(WEIGHT) / 2.5).softmax(1)
     torch.testing.assert_close(again.model(rows(9)).softmax(1), p, rtol=0, atol=1e-6)
     with pytest.raises(ArcalError, match="exported as onnx only: leave the other formats out"):
@@ -159,7 +159,7 @@ def test_a_network_of_torch_is_itself(tmp_path):
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).eval()
     x = torch.rand(4, 3, 8, 8)
     export_calibrated(Calibrated(network, Temperature(1.0)), x, tmp_path, ["onnx"])
-    opened = open_classifier(str(tmp_path / "calibrated.onnx"), classes=5)
+    opened = open_classifier(str(tmp_path / "calibrated.onnx"))
     assert (opened.kind, opened.input_shape) == ("images", (3, 8, 8))
     torch.testing.assert_close(
         opened.model(x), network(x).log_softmax(1).detach(), rtol=1e-4, atol=1e-5

@@ -42,19 +42,6 @@ def test_a_folder_of_transformers_is_sent_to_its_door(tmp_path):
         open_classifier(str(tmp_path))
 
 
-def test_a_normalisation_of_other_channels_is_one_line(tmp_path):
-    (tmp_path / "n.py").write_text("def net(x):\n    return x.flatten(1)\n")
-    with pytest.raises(ArcalError, match=r"of 1 channels, and the normalisation .* is of 3: give"):
-        open_classifier(f"{tmp_path}/n.py:net", normalize="cifar", shape=(1, 28, 28))
-
-
-def test_the_number_of_classes_is_held_against_what_comes_out(tmp_path):
-    (tmp_path / "n.py").write_text("def net(x):\n    return x.flatten(1)\n")
-    model = open_classifier(f"{tmp_path}/n.py:net", classes=10).model
-    with pytest.raises(ArcalError, match="of 12 classes, and the data has 10"):
-        model(torch.rand(2, 3, 2, 2))
-
-
 def test_a_library_that_is_missing_is_one_line():
     code = """
 import sys

@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_members_are_one_model_whose_probabilities_are_their_mean(folder):
-    opened, test = open_classifier(str(folder.path), classes=10), load_test("fashion")
+    opened, test = open_classifier(str(folder.path)), load_test("fashion")
     x = test.images(torch.arange(20)) / 255
     mean = torch.stack([member(x).softmax(dim=1) for member in models_of(folder)]).mean(dim=0)
     torch.testing.assert_close(opened.model(x).softmax(dim=1), mean)
@@ -34,9 +34,7 @@ def test_the_members_are_one_model_whose_probabilities_are_their_mean(folder):
     check_model(opened.model, x, test.labels[:20], classes=10)
 
 
-def test_another_number_of_classes_and_weights_beside_it_are_one_line(folder):
-    with pytest.raises(ArcalError, match="has 10 classes and the data 100"):
-        open_classifier(str(folder.path), classes=100)
+def test_weights_beside_it_are_one_line(folder):
     with pytest.raises(ArcalError, match=r"has its own weights: leave out w.pt"):
         open_classifier(str(folder.path), weights="w.pt")
 

@@ -34,7 +34,7 @@ def test_the_resnet20_of_cifar10_has_its_published_error(shared, tmp_path):
     """8.27 % on 10,000 test images: on the first 500 within three deviations."""
     weights = shared / "models" / "cifar10-resnet20.safetensors"
     (tmp_path / "nets.py").write_text(RESNET20.format(weights=weights))
-    opened, test = open_classifier(f"{tmp_path}/nets.py:resnet20", classes=10), cifar10_test(shared)
+    opened, test = open_classifier(f"{tmp_path}/nets.py:resnet20"), cifar10_test(shared)
     pixels, labels = test.pixels[:500], test.labels[:500]
     check_model(opened.model, pixels[:16] / 255, labels[:16], classes=10)
     right = predictions(opened.model, pixels) == labels
@@ -63,7 +63,7 @@ def test_efficientnet_lite_on_a_thousand_images(shared):
     arrays = [pixels_of(read_image(file, "an image", rgb=True)).copy() for file in images]
     pixels = torch.stack([torch.from_numpy(array) for array in arrays])
     labels = torch.tensor(table["label"].to_pylist())
-    opened = open_classifier(f"{EFFICIENTNET}:efficientnet_lite0", classes=1000)
+    opened = open_classifier(f"{EFFICIENTNET}:efficientnet_lite0")
     check_model(opened.model, pixels[:4] / 255, labels[:4], classes=1000)
     accuracy = float((predictions(opened.model, pixels) == labels).double().mean())
     assert accuracy == pytest.approx(0.87, abs=3 * (0.87 * 0.13 / 200) ** 0.5)

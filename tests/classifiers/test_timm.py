@@ -61,13 +61,8 @@ def test_grey_images_and_a_mean_of_three_channels(tmp_path):
     torch.testing.assert_close(opened.model(x), network((x - 0.5) / 0.2), rtol=1e-5, atol=1e-5)
 
 
-def test_a_transformer_for_another_size_is_built_for_it(tmp_path):
-    network = made("test_vit3", num_classes=3, img_size=(96, 96))
-    weights = written(network, tmp_path)
-    opened = open_classifier("timm:test_vit3", weights=weights, shape=(3, 96, 96), normalize="none")
-    x = torch.rand(2, 3, 96, 96)
-    torch.testing.assert_close(opened.model(x), network(x), rtol=1e-5, atol=1e-5)
-    assert opened.preprocessing is None
+def test_a_transformer_of_another_size_is_one_line(tmp_path):
+    weights = written(made("test_vit3", num_classes=3, img_size=(96, 96)), tmp_path)
     with pytest.raises(ArcalError, match="does not fit timm:test_vit3: pos_embed is"):
         open_classifier("timm:test_vit3", weights=weights)
 
@@ -93,8 +88,6 @@ def test_weights_of_another_network_or_without_a_head_are_one_line(tmp_path):
     headless = made("test_resnet", num_classes=0)
     with pytest.raises(ArcalError, match=r"lacks fc.weight, from which the number of classes is"):
         open_classifier("timm:test_resnet", weights=written(headless, tmp_path))
-    with pytest.raises(ArcalError, match="has 3 classes and the data 10"):
-        open_classifier("timm:test_resnet", weights=written(network, tmp_path), classes=10)
 
 
 @pytest.mark.slow

@@ -150,10 +150,8 @@ def test_a_model_that_seems_wrong_is_said_aloud_each_time(here, model, says):
     [
         (["net.py:net", "data.npz", "third"], "3 names: give MODEL and DATA, or RUN"),
         (["net.py:net", "data.npz", "--data", "x"], "--data is of a run"),
-        (["net.py:net", "data.npz", "--processes", 2], "--processes is of a run"),
         (["net.py:net", "data.npz", "--devices", 0], "0 devices"),
         (["net.py:net", "data.npz", "--devices", 5000], "at most 1,024"),
-        (["nowhere", "--devices", 2, "--processes", 2], "--processes and --devices are the same"),
         (
             ["net.py:net", "data.npz", "--devices", 2, "--ray", "10.0.0.1:6379"],
             "--devices are of this machine: the Ray cluster at 10.0.0.1:6379 says",

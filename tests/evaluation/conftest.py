@@ -62,7 +62,7 @@ def copied(tmp_path: Path) -> Callable[..., list[RunFolder]]:
     """Copies runs as they were trained, without scores and predictions."""
 
     def copy(folders: Sequence[RunFolder], to: str = "copies") -> list[RunFolder]:
-        without = shutil.ignore_patterns("predictions", "figures", "scores", "showcase*")
+        without = shutil.ignore_patterns("predictions", "figures", "scores")
         return [
             RunFolder(shutil.copytree(folder.path, tmp_path / to / folder.name, ignore=without))
             for folder in folders

@@ -14,13 +14,9 @@ from arcal.data import InMemory
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn
 from arcal.errors import ArcalError
-from arcal.evaluation import (
-    evaluated_part,
-    has_summary,
-    read_summaries,
-    rows,
-    write_summaries,
-)
+from arcal.evaluation import evaluated_part
+from arcal.evaluation.summaries import has_summary, read_summaries, write_summaries
+from arcal.evaluation.table import rows
 from arcal.store import load_header, load_tensors, save_tensors
 
 METHODS = ("ar-adals", "vanilla")

@@ -21,7 +21,7 @@ from arcal.auditing import (
     shift_sets,
 )
 from arcal.errors import ArcalError
-from arcal.evaluation import rows, write_table
+from arcal.evaluation.table import rows, write_table
 
 (FOG,) = shift_sets(["fog-3"])
 

@@ -26,8 +26,7 @@ COMMANDS = {
     "workers": f"{ENDLESS} --workers 2",
     "devices": f"{ENDLESS} --devices 2",
     "loaders": f"{ENDLESS} --loaders 2",
-    "processes": "score {run} --attack carlini-wagner --processes 2",
-    "ray": f"{ENDLESS} --ray local --workers 2",
+    "shared score": "score {run} --attack carlini-wagner --devices 2",
 }
 
 
@@ -63,11 +62,9 @@ def running(pids: set[int]) -> dict[int, str]:
 
 @pytest.mark.parametrize("how", COMMANDS)
 def test_no_process_is_left_when_its_command_is_killed(how, tmp_path):
-    if how == "ray":
-        pytest.importorskip("ray")
     data = write_tiny(tmp_path / "data", test=450)
     run, begun = "", "runs/*/metrics.jsonl"
-    if how == "processes":
+    if how == "shared score":
         short = RECIPES["small"].shortened(1)
         run, begun = train(Run(str(data), recipe=short, validation=40), tmp_path).path, "*/scores"
     command = [sys.executable, "-m", "arcal", *COMMANDS[how].format(run=run).split()]

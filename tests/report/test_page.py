@@ -14,7 +14,7 @@ PICTURES = ("figure-1", "figure-2", "reliability", "levels", "ensembles")
 @pytest.fixture(scope="module")
 def said():
     def render(*subjects, R=10):
-        return several_subjects(compare(subjects, R, 4), dict.fromkeys(PICTURES, ""), None)
+        return several_subjects(compare(subjects, R, 4), dict.fromkeys(PICTURES, ""))
 
     return render
 
@@ -125,7 +125,7 @@ def test_every_word_of_every_section_is_there(said, maker):
     options = {"sets": shift_sets(["fog-1", "snow-1", "spatter-1", "fog-2", "snow-2", "frost-2"])}
     subjects = [maker.subject(ood=["other"], **options) for _ in range(2)]
     drawn: dict[str, str] = dict.fromkeys((*PICTURES, "shift", "variance", "entropy-1"), "")
-    page = several_subjects(compare(subjects, 10, 4), drawn, None)
+    page = several_subjects(compare(subjects, 10, 4), drawn)
     pictures = [picture for section in page["sections"] for picture in section["pictures"]]
     assert {picture["name"] for picture in pictures} == drawn.keys()
     notes = [section["note"] for section in page["sections"]]

@@ -27,7 +27,6 @@ def report(tmp_path_factory):
         title="A <title>",
         classes=CLASSES,
         notes=["chosen & noted"],
-        showcase=Maker().showcase(subjects[0]),
         part=made_up_part(),
     )
 

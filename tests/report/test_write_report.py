@@ -16,10 +16,8 @@ from test_explorer import numbers, payload_of
 from arcal.auditing import CLEAN, Spread, Subject, shift_sets
 from arcal.data import InMemory
 from arcal.errors import ArcalError
-from arcal.report import _attacked_model, images, write_report
-from arcal.report.comparison_payload import attacked_run
-from arcal.report.names import compare
-from arcal.report.plots import FONTS, render
+from arcal.report import write_report
+from arcal.report.plots import FONTS
 from made_up_subjects import Maker
 from page_types import mistakes
 
@@ -27,8 +25,7 @@ CLASSES = ("shirt", "coat", "$bag", "<boot>")
 EVIL = "<script>alert('&')</script>"
 ALWAYS = {"figure-1", "figure-2", "reliability", "levels"}
 EVALUATED = {"soft-labels", "ensembles", "shift", "variance", "entropy-1"}
-ATTACKED = {"least-robust", "most-robust", "estimate"}
-PICTURES = ALWAYS | EVALUATED | ATTACKED
+PICTURES = ALWAYS | EVALUATED
 SETS = shift_sets([f"{type}-{i}" for type in ("fog", "snow", "spatter") for i in (1, 3)])
 FOG_1, FOG_3 = SETS[:2]
 
@@ -62,8 +59,7 @@ def made_up_part(N: int = 400) -> InMemory:
 def full(tmp_path_factory):
     """Folder, page, figures and subjects of a report with every picture."""
     out, subjects = tmp_path_factory.mktemp("report"), full_subjects()
-    showcase = Maker().showcase(subjects[0])
-    options = {"title": "A <title>", "notes": ["chosen & noted"], "showcase": showcase}
+    options = {"title": "A <title>", "notes": ["chosen & noted"]}
     return out, *written(out, subjects, part=made_up_part(), **options), subjects
 
 
@@ -98,7 +94,7 @@ def test_every_picture_is_in_two_files_and_on_the_page(full):
         assert "DejaVu" not in shown, "which the reader may not have"
         assert shown == svg.replace("'DejaVu Sans'", FONTS)
         assert picture["alt"]
-        assert picture["caption"].endswith(".") or name == "least-robust"
+        assert picture["caption"].endswith(".")
 
 
 def test_links_go_to_the_files_beside_the_page_and_nothing_is_loaded(full):
@@ -176,8 +172,8 @@ def test_the_first_run_of_each_is_a_model_of_the_page(full):
         assert model["other"][0]["auroc_confidence"] == auroc
 
 
-def test_the_images_and_their_perturbations_are_those_of_the_inputs(full):
-    _, page, figures, _ = full
+def test_the_images_are_those_of_the_inputs(full):
+    _, page, *_ = full
     assert page["data"]["kind"] == "images"
     sheets = page["images"]
     side, per_row = 8, sheets["per_row"]
@@ -187,52 +183,12 @@ def test_the_images_and_their_perturbations_are_those_of_the_inputs(full):
         row, column = divmod(place, per_row)
         tile = drawn[row * side : (row + 1) * side, column * side : (column + 1) * side]
         assert abs(float(tile.mean()) - (3 * place) % 251) < 6
-    ids = numbers(page["inputs"]["id"])
-    perturbed = page["models"][0]["perturbations"]
-    flipped = [
-        (id, becomes)
-        for id, becomes, distance in zip(
-            *(figures["showcase"][name] for name in ("ids", "becomes", "distance")), strict=True
-        )
-        if distance is not None
-    ]
-    shown = zip(
-        ids[numbers(perturbed["inputs"])], numbers(perturbed["top_class"])[:, 0], strict=True
-    )
-    assert sorted(shown) == sorted(flipped)
     assert page["models"][1]["perturbations"] is None
-
-
-def test_a_run_that_is_no_first_one_has_no_perturbations_of_its_own(full):
-    *_, subjects = full
-    compared = compare(subjects, 10, len(CLASSES))
-    turned = dataclasses.replace(
-        subjects[0],
-        **{name: list(reversed(getattr(subjects[0], name))) for name in ("robustness", "seeds")},
-    )
-    showcase = Maker().showcase(subjects[0])
-    assert attacked_run(showcase, compared) == (0, 0)
-    assert attacked_run(showcase, compare([turned], 10, len(CLASSES))) == (0, 1)
 
 
 def test_images_of_another_set_are_refused(tmp_path):
     with pytest.raises(ArcalError, match="made-up/test lacks 390 of the 400 images that vanilla"):
         written(tmp_path, [Maker().subject(seeds=(0,))], part=made_up_part(10))
-
-
-def test_what_was_attacked_is_said(full):
-    _, page, figures, subjects = full
-    assert figures["showcase"]["model"] == "Vanilla, seed 0"
-    assert figures["showcase"]["failed"] == 2
-    assert figures["showcase"]["distance"][-1] is None
-    pictures = pictures_of(page)
-    assert "failed on 2 of them" in pictures["estimate"]["caption"]
-    assert "of Vanilla, seed 0: the first" in pictures["most-robust"]["caption"]
-    showcase = Maker().showcase(subjects[0])
-    strange = dataclasses.replace(showcase, estimate=showcase.estimate + 1)
-    compared = compare(subjects, 10, len(CLASSES))
-    assert _attacked_model(showcase, compared) == "Vanilla, seed 0"
-    assert _attacked_model(strange, compared) == "one model"
 
 
 def test_what_was_evaluated_and_how_it_was_made_is_said(full):
@@ -246,14 +202,6 @@ def test_what_was_evaluated_and_how_it_was_made_is_said(full):
     assert made["Vanilla"] == "seeds 0, 1"
     assert made["Levels"] == "10, by the gradient order"
     assert [term["name"] for term in page["comparison"]["terms"]][-1] == "The methods"
-
-
-def test_the_same_images_give_the_same_pictures(full, tmp_path):
-    out, _, _, subjects = full
-    showcase = Maker().showcase(subjects[0])
-    render("least-robust", lambda: images.least_robust(showcase, CLASSES), tmp_path)
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (out / "pictures" / path.name).read_bytes(), path.name
 
 
 def classifier():
@@ -273,7 +221,6 @@ def test_a_classifier_of_unknown_origin_is_reported(bare):
     assert {path.stem for path in (out / "pictures").iterdir()} == ALWAYS
     (shown,) = figures["methods"]
     assert (shown["title"], shown["label"], shown["seeds"]) == ("mine", "mine", [[0]])
-    assert figures["showcase"] is None
     (clean,) = classifier().measures[CLEAN].runs
     low, high = clean["ece_low"], clean["ece_high"]
     assert shown["calibration_errors"]["ece_low"]["values"] == [low]

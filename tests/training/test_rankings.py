@@ -42,9 +42,8 @@ def test_shares_in_any_order_leave_nothing_to_score(run, order, tmp_path, monkey
     train_all([run], tmp_path / "whole")
     bases = [train(base, tmp_path / "shares", data=data) for base in bases_of(run)]
     pieces = shares([run, run], lambda _: data, tmp_path / "shares", Compute())
-    assert [threads for threads, _ in pieces] == [1] * len(pieces)
     assert len(pieces) == 2 * (2 + 1), "of two bases, two shards to train on and one to validate"
-    for _, piece in reversed(pieces):
+    for piece in reversed(pieces):
         piece()
     for base in bases:
         for name, shards in (("train", 2), ("validation", 1)):
@@ -52,7 +51,7 @@ def test_shares_in_any_order_leave_nothing_to_score(run, order, tmp_path, monkey
             assert not path.exists()
             assert len(list(path.with_suffix(".shards").glob("*.parquet"))) == shards
     before = {path: path.stat().st_ino for path in (tmp_path / "shares").rglob("*.shards/*")}
-    pieces[0][1]()  # nothing is scored twice
+    pieces[0]()  # nothing is scored twice
     assert before == {p: p.stat().st_ino for p in (tmp_path / "shares").rglob("*.shards/*")}
     train_all([run], tmp_path / "shares")
     assert not list((tmp_path / "shares").rglob("*.shards"))
@@ -62,7 +61,7 @@ def test_shares_in_any_order_leave_nothing_to_score(run, order, tmp_path, monkey
 def test_a_share_of_what_is_merged_is_nothing(run, tmp_path):
     (folder,) = train_all([run], tmp_path)
     before = files_of(tmp_path)
-    for _, piece in shares([run], lambda run: run.load(), tmp_path, Compute()):
+    for piece in shares([run], lambda run: run.load(), tmp_path, Compute()):
         piece()
     train_all([replace(run, settings=run.settings | {"alpha": 0.4})], tmp_path)
     assert not list(tmp_path.rglob("*.shards"))
@@ -84,7 +83,7 @@ def test_what_runs_are_ranked_by(run):
 
 
 def test_a_share_needs_a_trained_run(run, tmp_path):
-    _, piece = shares([run], lambda run: run.load(), tmp_path, Compute())[0]
+    piece = shares([run], lambda run: run.load(), tmp_path, Compute())[0]
     with pytest.raises(ArcalError, match="not fully trained"):
         piece()
 

@@ -174,7 +174,7 @@ def test_no_more_than_a_batch_of_images_is_read_at_a_time(case, monkeypatch):
 @pytest.mark.slow
 def test_processes_write_the_same_bytes(case, whole, written, monkeypatch, capfd):
     interrupted(case, written, 1)
-    monkeypatch.setattr(sys, "argv", ["arcal", *case.command[3:], "--processes", "2", "--json"])
+    monkeypatch.setattr(sys, "argv", ["arcal", *case.command[3:], "--devices", "2", "--json"])
     main()
     output, error = capfd.readouterr()
     assert json.loads(output)["file"] == str(case.file())

@@ -8,14 +8,15 @@ from torch import Tensor
 from arcal.auditing._estimate import RANGES, Estimate, effective_of, from_draws
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import (
-    Bootstrap,
-    bootstrap_aurc,
+    aurc,
+    aurc_influence,
     resampled_scores,
     stored_counts,
     tango,
     usual_resamples,
 )
 from arcal.calibration.checks import as_weights
+from arcal.calibration.selective import NORMAL
 from arcal.errors import ArcalError
 
 
@@ -24,7 +25,8 @@ class Difference:
     """The figures of a model minus those of another, `than`, on the same N inputs.
 
     `accuracy` has Tango's score interval, or with weights the percentile one of a bootstrap, as
-    have `gap` (confidence minus accuracy), `nll` (nats), `brier` and `aurc`. Both models are drawn
+    have `gap` (confidence minus accuracy), `nll` (nats) and `brier`; that of `aurc` is normal, by
+    the infinitesimal jackknife (`aurc_influence`). Both models are drawn
     together, so inputs that are hard for both do not widen an interval: two intervals that overlap
     may have a difference that leaves 0 out.
 
@@ -78,15 +80,21 @@ def difference(
 
     draws = stored_counts(N, resamples, seed=0)
 
-    def drawn(one: Predictions) -> dict[str, Bootstrap]:
-        figures = resampled_scores(one.scores, draws, weights=weights, smooth=False)
-        return figures | {"aurc": bootstrap_aurc(one.confidence, one.correct, draws, weights)}
-
-    first, second = drawn(other), drawn(predictions)
+    first, second = (
+        resampled_scores(one.scores, draws, weights=weights, smooth=False)
+        for one in (other, predictions)
+    )
     figures = {
         name: from_draws(second[name] - first[name], n, RANGES[f"difference.{name}"])
-        for name in ("accuracy", "gap", "nll", "brier", "aurc")
+        for name in ("accuracy", "gap", "nll", "brier")
     }
+    both = [(one.confidence, one.correct) for one in (predictions, other)]
+    areas, influences = (
+        [of(*one, weights=weights) for one in both] for of in (aurc, aurc_influence)
+    )
+    reach = NORMAL * (influences[0] - influences[1]).square().sum().sqrt().item()
+    less = areas[0] - areas[1]
+    figures["aurc"] = Estimate(less, max(less - reach, -1.0), min(less + reach, 1.0), n)
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
     if weights is None:
         counts = int(lost.sum()), int(gained.sum())

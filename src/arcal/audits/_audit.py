@@ -230,7 +230,6 @@ class Audit:
         return self.report(tempfile.mkdtemp(prefix="arcal-audit-"))
 
     def _shown(self) -> Shown | None:
-        """The inputs as the page shows them."""
         if self.examples is None:
             return None
         known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}

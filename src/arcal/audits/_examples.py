@@ -25,8 +25,6 @@ from arcal.auditing import Grouping, groupings
 from arcal.auditing.labels import as_whole_numbers
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, as_input
-from arcal.data.listings import Names
-from arcal.data.overlap import shared_with_training
 from arcal.errors import ArcalError, first_line
 from arcal.robustness import random_order
 
@@ -188,7 +186,6 @@ class Examples:
 
 
 def _content(x: InputsLike) -> bytes:
-    """The bytes of inputs of any kind, with their shapes."""
     return b"".join(
         repr(tuple(one.shape)).encode() + one.contiguous().cpu().numpy().tobytes()
         for one in Inputs.of(x).named.values()
@@ -224,12 +221,6 @@ def overlap(
                 "and cannot be told from themselves"
             )
     return facts | ({"Other data": "; ".join(said)} if said else {})
-
-
-def trained_on(audited: Examples, source: str, part: str | None, names: Names) -> dict[str, str]:
-    """What is to be said of audited images that are training images as well, if any."""
-    shared = shared_with_training(source, part, names) if audited.kind == "images" else None
-    return {} if shared is None else {"Training images": shared}
 
 
 def usable_device(name: str | torch.device) -> torch.device:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from arcal.arrays import places_of
 from arcal.auditing import Audited, EvaluationSet, Grouping, groupings, without_zeros
-from arcal.audits._examples import Examples, overlap, trained_on
+from arcal.audits._examples import Examples, overlap
 from arcal.audits._job import Job, panel_for
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
 from arcal.audits.blocks import Settings
@@ -21,6 +21,7 @@ from arcal.classifiers import AS_THEY_ARE, GENERIC, OpenedClassifier, open_class
 from arcal.console import bar
 from arcal.data import Part, kind_of, load_columns, load_part, load_table, load_texts
 from arcal.data.listings import Names
+from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.printable import first_few
@@ -190,7 +191,9 @@ def open_job(
     log.info(f"opened {spec}: {facts}")
     twice: dict[str, str] = {}
     if device is None:
-        twice = overlap(examples, known, others) | trained_on(examples, data, reading.part, names)
+        twice = overlap(examples, known, others)
+        if examples.kind == "images" and (line := shared_with_training(data, reading.part, names)):
+            twice["Training images"] = line
     return Job(
         name=name,
         model=opened.model,

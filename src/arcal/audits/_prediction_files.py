@@ -67,12 +67,7 @@ class SavedPredictions:
 
 
 def holds_predictions(path: Path) -> bool:
-    """Whether a file has an entry or a column of logits or probabilities.
-
-    >>> np.savez("mine.npz", logits=np.eye(3), labels=np.arange(3))
-    >>> holds_predictions(Path("mine.npz"))
-    True
-    """
+    """Whether a file has an entry or a column of logits or probabilities."""
     if not path.name.lower().endswith(SUFFIXES) or not path.is_file():
         return False
     return any(belongs(name, outputs) for name in _names(path) for outputs in OUTPUTS.values())

@@ -159,14 +159,6 @@ def audit_block(
 
     `images` uint8 `(B, C, H, W)` are corrupted for the panel; without them `x` is, which must then
     be images in [0, 1]. `advance` is told after each batch how many are done.
-
-    >>> from torch import nn
-    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
-    >>> ids, labels = torch.arange(5), torch.zeros(5, dtype=torch.long)
-    >>> block = audit_block(model, ids, torch.rand(5, 3, 2, 2), labels, Settings())
-    >>> flipped = block.nearest == 1 - block.logits.argmax(1)
-    >>> block.logits.shape, bool((flipped | block.robustness.isinf()).all())
-    (torch.Size([5, 2]), True)
     """
     if images is None and settings.panel:
         assert isinstance(x, Tensor), "only images are corrupted"
@@ -187,14 +179,7 @@ def score_block(
     settings: Settings,
     advance: Advance = lambda done: None,
 ) -> Robustness:
-    """Score inputs `x` of these ids and labels `(B,)`, batch by batch, and ask nothing else.
-
-    >>> model = torch.nn.Identity()  # the inputs are the logits
-    >>> ids, labels = torch.arange(2), torch.zeros(2, dtype=torch.long)
-    >>> x = torch.tensor([[0.75, 0.5], [0.0, 0.5]])
-    >>> score_block(model, ids, x, labels, Settings(order="margin")).robustness
-    tensor([0.2500, 0.5000])
-    """
+    """Score inputs `x` of these ids and labels `(B,)`, batch by batch, and ask nothing else."""
 
     def batches() -> Iterator[tuple[Tensor, Inputs, Tensor]]:
         for rows, some in _batches(x, settings):

@@ -26,12 +26,11 @@ from arcal.external import (
 )
 
 
-def load_timm(name: str, weights: Path | None, shape: tuple[int, int, int] | None = None) -> Loaded:
+def load_timm(name: str, weights: Path | None) -> Loaded:
     """A network of timm's by its name, with or without a tag, and the weights in a file.
 
     The number of classes and of input channels are read from the weights; the size of the inputs,
-    the crop and the normalisation from timm's configuration of that name. Architectures that are
-    built for one size of inputs are built for `shape` (C, H, W) if it is given.
+    the crop and the normalisation from timm's configuration of that name.
     """
     timm: Any = library("timm", f"timm:{name}")
     config = _config(timm, name)
@@ -50,17 +49,14 @@ def load_timm(name: str, weights: Path | None, shape: tuple[int, int, int] | Non
     classes = sizes[0]
     stem = next((state[key] for layer in stems if (key := f"{layer}.weight") in state), None)
     channels = config.input_size[0] if stem is None else stem.shape[1]
-    _, H, W = shape or config.input_size
-    options = {"img_size": (H, W)} if shape and config.fixed_input_size else {}
+    _, H, W = config.input_size
     with torch.random.fork_rng(devices=[]):
-        network = timm.create_model(
-            name, pretrained=False, num_classes=classes, in_chans=channels, **options
-        )
+        network = timm.create_model(name, pretrained=False, num_classes=classes, in_chans=channels)
     fitted = load_into(network, read, f"timm:{name}")
     return Loaded(
         name,
         network,
-        identity=f"timm:{name} {classes} {channels} {options}",
+        identity=f"timm:{name} {classes} {channels}",
         facts={"Network": f"{name}, {parameters(network)}", "Weights": fitted.words},
         library=versions("timm"),
         normalization=Normalization(

@@ -1,7 +1,6 @@
 """One door: a classifier by its name, whatever it is stored as, a user's own code among it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,6 @@ def open_classifier(
     *,
     weights: Path | str | None = None,
     normalize: str | Sequence[Any] | None = None,
-    classes: int | None = None,
-    shape: tuple[int, int, int] | None = None,
     device: str | torch.device = "cpu",
 ) -> OpenedClassifier:
     """The classifier with this name, in evaluation mode on `device`.
@@ -60,8 +57,7 @@ def open_classifier(
     `weights` is a safetensors file or one that `torch.save` wrote, with a state dict alone or in a
     checkpoint. It is needed where a network is named, and can be given for a module in code.
     `normalize` is a name in `NORMALIZATIONS` or MEAN and STD (see `as_normalization`), in place of
-    what the configuration says. `classes` and `shape` (C, H, W) are those of the data: another
-    number of classes is refused, and inputs are then of this shape.
+    what the configuration says.
 
     Nothing is downloaded, and nothing is unpickled but tensors. Whatever is wrong raises
     `ArcalError` with one line: what, where, what to do.
@@ -74,23 +70,18 @@ def open_classifier(
     """
     weights = None if weights is None else Path(weights)
     given = as_normalization(normalize) if normalize is not None else None
-    loaded = _load(spec, weights, shape, processed=normalize is None)
-    if loaded.kind == "texts" and (normalize is not None or shape is not None):
-        raise ArcalError(
-            f"{spec} takes texts, which have no normalisation and no shape: leave both out"
-        )
-    if classes is not None and loaded.classes not in (None, classes):
-        raise ArcalError(
-            f"{spec} has {loaded.classes} classes and the data {classes}: give the model of this "
-            "data"
-        )
-    if shape is not None:
-        loaded = replace(loaded, input_shape=tuple(shape), kind="images", preprocessing=None)
+    loaded = _load(spec, weights, processed=normalize is None)
+    if loaded.kind == "texts" and normalize is not None:
+        raise ArcalError(f"{spec} takes texts, which have no normalisation: leave it out")
     normalization = loaded.normalization if normalize is None else given
     _check_channels(spec, normalization, loaded.input_shape)
-    model = as_model(_normalized(loaded.model, normalization), classes=classes)
+    model = as_model(_normalized(loaded.model, normalization))
     if isinstance(model, nn.Module):
-        _set_evaluation(model, loaded.model)
+        if isinstance(loaded.model, ExportedProgram):  # it is what it is, and refuses `.eval()`
+            for module in model.modules():
+                module.training = False
+        else:
+            model.eval()
         model.to(device)
     normalized = AS_THEY_ARE if normalize is not None else loaded.normalized
     facts = {
@@ -101,21 +92,18 @@ def open_classifier(
         facts["Preprocessing"] = loaded.preprocessing.words
     return loaded.opened(
         model=model,
-        classes=classes or loaded.classes,
         facts=facts | ({"Library": loaded.library} if loaded.library else {}),
         identity=f"{loaded.identity}\n{normalization.words if normalization else ''}",
     )
 
 
-def _load(
-    spec: str, weights: Path | None, shape: tuple[int, int, int] | None, *, processed: bool
-) -> Loaded:
+def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
     prefix, colon, name = spec.partition(":")
     if colon and prefix in ("timm", "torchvision"):
         from arcal.classifiers import _library_networks as of  # torchvision takes seconds to import
 
-        timm = prefix == "timm"
-        return of.load_timm(name, weights, shape) if timm else of.load_torchvision(name, weights)
+        load = of.load_timm if prefix == "timm" else of.load_torchvision
+        return load(name, weights)
     path = expanded(spec or "?")
     alone = (colon and prefix == "hf") or path.is_dir() or path.suffix in (".pt2", ".onnx")
     if alone and weights is not None:
@@ -147,14 +135,6 @@ def _load(
     if colon:
         return load_object(spec, weights)
     raise ArcalError(f"{spec} is no classifier: give {FORMS}")
-
-
-def _set_evaluation(model: nn.Module, network: Any) -> None:
-    if not isinstance(network, ExportedProgram):
-        model.eval()
-        return
-    for module in model.modules():  # an exported program is what it is, and refuses `.eval()`
-        module.training = False
 
 
 def _check_run(path: Path) -> None:

@@ -87,10 +87,6 @@ def time_limit(minutes: float | None) -> Iterator[None]:
     """Raise `TimeIsUp` in this block, in the main thread, once `minutes` have passed.
 
     Without `minutes` there is no limit. What is not above 0, or is infinite, raises `ArcalError`.
-
-    >>> with time_limit(60):
-    ...     print("done in time")
-    done in time
     """
     if minutes is None:
         yield

@@ -30,11 +30,6 @@ WIDEST = 100
 """Columns beyond which lines are hard to read."""
 
 
-def overview(about: str, commands: Mapping[str, type]) -> str:
-    """The help of `arcal` itself: what it is about, and its commands."""
-    return _list_of("arcal", about, commands)
-
-
 def subcommands(command: type) -> dict[str, type]:
     """The commands that a command consists of, such as `arcal plan score`, by their last word."""
     hints = get_type_hints(command, include_extras=True).values()
@@ -42,7 +37,8 @@ def subcommands(command: type) -> dict[str, type]:
     return {kind.__metadata__[0].name: get_args(kind)[0] for kind in kinds}
 
 
-def _list_of(typed: str, about: str, commands: Mapping[str, type]) -> str:
+def overview(typed: str, about: str, commands: Mapping[str, type]) -> str:
+    """The help of what consists of commands, such as `arcal` itself, as it is typed."""
     firsts = [(name, inspect.getdoc(of) or "") for name, of in commands.items()]
     lines = [f"usage: {typed} COMMAND [options]", "", *_paragraphs(about), "", "Commands:"]
     lines += _explained((name, text.partition("\n")[0]) for name, text in firsts)
@@ -58,7 +54,7 @@ def help_for(name: str, command: type) -> str:
     the text under it, or by the `help` of its `tyro.conf.arg`.
     """
     if inner := subcommands(command):
-        return _list_of(f"arcal {name}", inspect.getdoc(command) or "", inner)
+        return overview(f"arcal {name}", inspect.getdoc(command) or "", inner)
     sections = dict(_sections(command))
     named = sections.pop("", [])
     usage = " ".join(["usage: arcal", name, *(row[0] for row in named), "[options]"])

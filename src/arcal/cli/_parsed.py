@@ -20,7 +20,7 @@ from arcal.cli.plan import PlanJob
 from arcal.cli.report import Report
 from arcal.cli.reproduce import Reproduce
 from arcal.cli.score import Score
-from arcal.cli.train import Train, refuse_missing_data
+from arcal.cli.train import Train
 from arcal.errors import ArcalError
 
 COMMANDS = {
@@ -60,8 +60,6 @@ def command(arguments: list[str]) -> Any:
         meant = f"did you mean {' or '.join(close)}?" if close else f"choose {', '.join(COMMANDS)}"
         raise ArcalError(f"there is no command {arguments[0]}: {meant}; see `arcal --help`")
     asks = not arguments or bool({"-h", "--help"} & {*arguments})
-    if arguments[:1] == ["train"] and not asks:
-        refuse_missing_data(arguments)
     if arguments[:1] in (["train"], ["--tyro-write-completion"], ["--tyro-print-completion"]):
         commands["train"] = train_command()
     if asks:
@@ -88,7 +86,7 @@ def command(arguments: list[str]) -> Any:
 def _help(arguments: list[str], commands: dict[str, Any]) -> str:
     name, *rest = arguments or ["--help"]
     if name not in commands:
-        return overview(ABOUT, commands)
+        return overview("arcal", ABOUT, commands)
     inner = subcommands(commands[name])
     if rest and rest[0] in inner:
         return help_for(f"{name} {rest[0]}", inner[rest[0]])

@@ -98,7 +98,6 @@ def _flag(takers: Mapping[str, "Setting"], methods: Collection[str]) -> Any:
 
 
 def _of(names: Collection[str], methods: Collection[str]) -> str:
-    """Of which methods a flag is."""
     others = [name for name in methods if name not in names]
     if not others:
         return "Of all"

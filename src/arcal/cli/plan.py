@@ -98,7 +98,6 @@ class PlanScore(OnModels):
         self._show(audit=False, panel=())
 
     def _show(self, *, audit: bool, panel: Any) -> None:
-        """Open the model and the data, plan and print."""
         from arcal.compute import Compute
         from arcal.planning import plan_attacked
         from arcal.robustness import check_order
@@ -120,7 +119,6 @@ class PlanScore(OnModels):
         self.hardware.show(plan)
 
     def _attacked(self, settings: "Settings", panel: Any) -> "tuple[Attacked, int]":
-        """What is attacked, and the number of inputs."""
         from torch import Tensor
 
         from arcal.attacks import Inputs

@@ -122,7 +122,6 @@ class Reproduce:
 
 
 def _plan(reproduction: "Reproduction") -> list[dict[str, Any]]:
-    """Every setting with its runs, how far they are, and the seconds that they still need."""
     return [
         {
             "setting": planned.setting.name,

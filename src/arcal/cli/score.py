@@ -63,8 +63,6 @@ class RunFlags:
 
     data: Annotated[str | None, flag("PATH")] = None
     """Where the run's data is now, if it has moved since the training."""
-    processes: Annotated[int | None, flag("N")] = None
-    """Old name of --devices."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,6 @@ class Score(OnModels):
             say(f"the attack failed on {failed} of {len(scores.ids)} inputs: they have +inf{why}")
 
     def _run(self, attack: Any) -> "tuple[Robustness, Path]":
-        from arcal.compute import check_count
         from arcal.console import bar
         from arcal.store import RunFolder
         from arcal.training.run import data_of
@@ -151,14 +148,8 @@ class Score(OnModels):
         for name in self.given(self.output, but=own):
             raise ArcalError(f"{name} is of MODEL and DATA: leave it out of a run's scoring")
         order = self.ranking.order
-        sharing = self.sharing
-        if self.run.processes is not None:
-            if sharing.devices > 1:
-                raise ArcalError("--processes and --devices are the same: give --devices alone")
-            check_count("processes", self.run.processes)
-            sharing = replace(sharing, devices=self.run.processes)
         needs = "arcal.training", "arcal.compute.device"
-        compute = sharing.begun(self.machine, *needs, threads=1)
+        compute = self.sharing.begun(self.machine, *needs, threads=1)
         fabric = compute.fabric_if_needed()
         folder, name = RunFolder.open(Path(self.what[0])), self.data.part or "test"
         part = data_of(folder, self.run.data).part(name)
@@ -171,7 +162,7 @@ class Score(OnModels):
     def _model(self, attack: Any) -> "tuple[Robustness, Path]":
         from arcal.audits import score_job
         from arcal.console import bar
-        from arcal.data.contents import evidence_of, is_evidence_of
+        from arcal.data.contents import check_evidence, evidence_of
         from arcal.robustness import check_order
         from arcal.store import load_scores, save_scores, score_facts
 
@@ -195,11 +186,7 @@ class Score(OnModels):
         if out.exists():  # of this scoring, or it is refused
             scores = load_scores(out, about)
             log.info(f"scored before: {out}")
-            if not is_evidence_of(part, score_facts(out).get("files")):
-                raise ArcalError(
-                    f"{out} is of other images than {data} has now: a file was replaced; delete it "
-                    "and score again"
-                )
+            check_evidence(out, part, score_facts(out).get("files"), "delete it and score again")
         else:
             told = bar(f"scoring by {order}", "inputs")
             with self.running(compute, job) as sharing, told as progress:
@@ -235,7 +222,6 @@ class Score(OnModels):
 
 
 def _sentence(summary: dict[str, Any]) -> str:
-    """What was scored, how, and where it is."""
     inputs, passes = f"{summary['file']}: {summary['inputs']:,} inputs", summary["passes"]
     cost = f", {passes:.3g} passes each" if passes > 1 else ""
     if summary["kind"] == "ranking":

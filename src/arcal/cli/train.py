@@ -1,9 +1,6 @@
 """arcal train"""
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,27 +15,6 @@ if TYPE_CHECKING:
     from arcal.training import Sweep
     from arcal.training.recipes import Recipe
     from arcal.training.run import Run
-
-
-def refuse_missing_data(arguments: Sequence[str]) -> None:
-    """Raise `ArcalError` if the data of `arcal train` is nowhere, before torch is imported."""
-    for i, argument in enumerate(arguments):
-        flag, equals, value = argument.partition("=")
-        if flag != "--data" or not (equals or arguments[i + 1 :]):
-            continue
-        given = value if equals else arguments[i + 1]
-        path = Path(os.path.expanduser(given))  # noqa: PTH111
-        if (
-            given == "fashion"
-            or "://" in given
-            or path.exists()
-            or any(path.parent.glob(f"{escape(path.name)}*"))
-        ):
-            continue
-        raise ArcalError(
-            f"--data {path} is neither there nor the beginning of a file's name: give 'fashion', "
-            "or the path of a data set (see `arcal train --help`)"
-        )
 
 
 @dataclass(frozen=True)

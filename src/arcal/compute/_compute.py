@@ -4,14 +4,15 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from arcal._version import __version__
 from arcal.compute.launcher import joined
-from arcal.compute.processes import begin_server
+from arcal.compute.processes import start_method
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
@@ -34,15 +35,6 @@ def check_count(name: str, value: int | None, least: int = 1) -> None:
         raise ArcalError(f"{value} {name}: at most {MOST:,} can be, and more than cores are slower")
 
 
-def gpu_names(visible: str | None, count: int) -> list[str]:
-    """`count` GPUs, of which only those in CUDA_VISIBLE_DEVICES are seen, if it is set.
-
-    >>> gpu_names(None, 2), gpu_names("5,GPU-8932f937", 2), gpu_names("", 0)
-    (['0', '1'], ['5', 'GPU-8932f937'], [])
-    """
-    return visible.split(",")[:count] if visible else [str(i) for i in range(count)]
-
-
 @dataclass(frozen=True)
 class Compute:
     """The device, and the number of processes and threads that work on it.
@@ -59,8 +51,8 @@ class Compute:
     A number that is too small or too large, or an accelerator that this machine does not have,
     raises `ArcalError`.
 
-    >>> Compute(workers=2, threads=1).one_worker() == Compute(threads=1)
-    True
+    >>> Compute(processes=2).devices()
+    [device(type='cpu'), device(type='cpu')]
     """
 
     accelerator: str = "cpu"
@@ -80,11 +72,10 @@ class Compute:
         """Get ready to start the workers or processes, if there are several, that need `modules`.
 
         They begin sooner where this comes before what they wait for, such as reading the data.
-
-        >>> Compute().begin("arcal.training")
         """
-        if max(self.workers, self.processes) > 1 and self.ray is None and joined() is None:
-            begin_server({*modules})
+        several = max(self.workers, self.processes) > 1 and self.ray is None and joined() is None
+        if several and start_method({*modules}) == "forkserver":
+            forkserver.ensure_running()  # imports them while this process goes on
 
     def fabric_if_needed(self) -> "Fabric | None":
         """The Fabric that shares a scoring; None for one process on the CPU, which needs none."""
@@ -110,25 +101,18 @@ class Compute:
         return device
 
     def devices(self) -> list[torch.device]:
-        """The devices of all processes; more than there are raise `ArcalError`.
-
-        >>> Compute(processes=2).devices()
-        [device(type='cpu'), device(type='cpu')]
-        """
+        """The devices of all processes; more than there are raise `ArcalError`."""
         if self.accelerator == "cpu":
             return [torch.device("cpu")] * self.processes
         strategy: Any = self.fabric().strategy
         return list(strategy.parallel_devices) if self.processes > 1 else [self.device]
 
     def gpus(self) -> list[str]:
-        """What CUDA calls the GPUs that workers can be dealt; empty on another accelerator.
-
-        >>> Compute(workers=2).gpus()
-        []
-        """
+        """What CUDA calls the GPUs that workers can be dealt; empty on another accelerator."""
         if self.accelerator == "cpu":
             return []
-        return gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES"), torch.cuda.device_count())
+        count, visible = torch.cuda.device_count(), os.environ.get("CUDA_VISIBLE_DEVICES")
+        return visible.split(",")[:count] if visible else [str(i) for i in range(count)]
 
     def log(self, precision: str = "32-true") -> None:
         """Log what a command runs on: versions, device, precision, threads and processes."""
@@ -141,10 +125,6 @@ class Compute:
             f"{'float32' if precision == '32-true' else precision}, "
             f"{several} process{'es' * (several > 1)} of {threads} thread{'s' * (threads > 1)}"
         )
-
-    def one_worker(self) -> "Compute":
-        """The same for a single worker, without Ray."""
-        return replace(self, workers=1, ray=None)
 
     @contextmanager
     def limited(self) -> Iterator[None]:

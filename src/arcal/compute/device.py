@@ -84,10 +84,6 @@ def fabric_on(
     recipe's: in "bf16-mixed" convolutions alone are in bf16. `loggers` are what it logs to. More
     than one process is started by `run_on`. An accelerator that this machine does not have, or
     fewer than one process, raises `ArcalError`.
-
-    >>> fabric = fabric_on("cpu")
-    >>> fabric.device, fabric.world_size
-    (device(type='cpu'), 1)
     """
     if processes < 1:
         raise ArcalError(f"{processes} processes: at least 1 is needed")
@@ -108,11 +104,7 @@ def fabric_of(
 
 
 def fabric_of_one(fabric: Fabric) -> Fabric:
-    """A Fabric of this process alone, on its device and in the precision of `fabric`.
-
-    >>> fabric_of_one(fabric_on("cpu")).world_size
-    1
-    """
+    """A Fabric of this process alone, on its device and in the precision of `fabric`."""
     alone, precision = SingleDeviceStrategy(fabric.device), fabric.strategy.precision
     return Fabric(accelerator=fabric.accelerator, strategy=alone, plugins=[precision])
 
@@ -160,9 +152,6 @@ def run_on(
     result; in a command that it started (`arcal.compute.launcher`) only the first does, and the
     others call `elsewhere`, or the same function. Otherwise the processes are started here, and
     when one of them or this process stops, all stop; a killed process raises `ArcalError`.
-
-    >>> run_on(fabric_on("cpu"), lambda fabric: fabric.global_rank)
-    0
     """
     if fabric.world_size == 1 or all_call(fabric):
         return function(fabric)

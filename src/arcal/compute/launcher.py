@@ -187,9 +187,5 @@ def run_joined(launcher: Launcher, accelerator: str, command: Callable[[], Any])
 
 
 def named(launcher: Launcher) -> str:
-    """What tells a process from the others in what is said.
-
-    >>> named(Launcher("torchrun", 3, 4, 2, 2)).startswith("rank 3 on ")
-    True
-    """
+    """What tells a process from the others in what is said."""
     return f"rank {launcher.rank} on {platform.node()}"

@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import Any
 import torch
 
 from arcal._version import __version__
-from arcal.compute import ray_watch
 from arcal.compute._compute import Compute
 from arcal.compute.processes import KILLED, keep_memory
 from arcal.compute.sharing import Do, Item, as_done, error_of
@@ -30,8 +30,6 @@ AT_ONCE = 5000
 
 RETRIES = 3
 """Times that a piece of work is begun anew whose process, or machine, has died."""
-Job = tuple[int, Callable[[], object]]
-"""A number of threads, and what is called on so many cores."""
 
 
 @contextmanager
@@ -47,19 +45,15 @@ def connected(address: str, cores: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    watching = None
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address == "local":
-            watching = ray_watch.watch(Path(ray.__file__).parent)
             own = {"object_store_memory": STORE, "include_dashboard": False}
             ray.init(num_cpus=cores, **own, **quiet)
         else:
             _check_reachable(address)
             ray.init(address=address, **quiet)
     except (OSError, OverflowError, RuntimeError, ValueError) as error:
-        if watching is not None:
-            watching.communicate(ray_watch.OVER)
         raise ArcalError(
             f"no Ray at {address!r} ({first_line(error)}): start a cluster there, or use 'local'"
         ) from None
@@ -67,8 +61,6 @@ def connected(address: str, cores: int) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
-        if watching is not None:
-            watching.communicate(ray_watch.OVER)
 
 
 def _check_reachable(address: str) -> None:
@@ -167,56 +159,30 @@ class RayTasks:
 
 
 def _do_in_place(do: Do, place: _Place, item: Any, device: torch.device) -> None:
-    """A piece of work, done where the command was given."""
     place.enter()
     do(item, device)
 
 
 def _do_there(whole: tuple[bytes, int, str], item: Any) -> Exception | None:
-    """One piece of work, in a process of the cluster."""
     pickled, threads, device = whole
     torch.set_num_threads(threads)
     keep_memory()
     return error_of(pickled, item, torch.device(device))
 
 
-def fan_out(waves: Sequence[Sequence[Job]], compute: Compute) -> None:
+def fan_out(waves: Sequence[Sequence[Callable[[], object]]], root: Path, compute: Compute) -> None:
     """Call the jobs of each wave on the Ray cluster at `compute.ray`, one wave after another.
 
     "local" starts Ray here, for as many jobs at a time as there are workers. On another cluster Ray
     decides how many run at a time, from the threads of each job and one GPU if the accelerator is
-    one. When one job fails, all are stopped and `ArcalError` is raised; what they have saved stays.
+    one. When one job fails, all are stopped and `ArcalError` is raised; what they have saved, in
+    the folder `root`, stays.
     """
-    gpus = 0 if compute.device.type == "cpu" else 1
-    most = max((threads for wave in waves for threads, _ in wave), default=1)
-    with connected(compute.ray or "local", compute.workers * most) as ray:
+    tasks = RayTasks(compute)
+    with connected(compute.ray or "local", compute.workers * tasks.threads):
         for wave in waves:
-            jobs = []
-            for threads, job in wave:
-                remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=0)
-                jobs.append(remote(_done_or_error).remote(job))
-            try:
-                waiting = list(jobs)
-                while waiting:  # so that an error is raised as soon as it occurs
-                    (done,), waiting = ray.wait(waiting)
-                    try:
-                        error = ray.get(done)
-                    except ray.exceptions.RayTaskError:
-                        raise
-                    except ray.exceptions.RayError:
-                        error = KILLED
-                    if error is not None:
-                        raise ArcalError(error)
-            except BaseException:
-                for job in jobs:
-                    ray.cancel(job, force=True)
-                raise
+            deque(tasks(_call, wave, root), maxlen=0)
 
 
-def _done_or_error(job: Callable[[], object]) -> str | None:
-    """Call the job, and return None or the message of the `ArcalError` that it raised."""
-    try:
-        job()
-    except ArcalError as error:
-        return str(error)
-    return None
+def _call(job: Callable[[], object], device: torch.device) -> None:
+    job()

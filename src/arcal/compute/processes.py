@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import forkserver, get_context
+from multiprocessing import get_context
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
@@ -86,12 +86,6 @@ def start_method(modules: set[str]) -> str:
     return "forkserver"
 
 
-def begin_server(modules: set[str]) -> None:
-    """Start what processes are forked from, so that it imports `modules` while this one goes on."""
-    if start_method(modules) == "forkserver":
-        forkserver.ensure_running()
-
-
 def begin_worker() -> None:
     """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
     signal(SIGINT, SIG_IGN)
@@ -105,12 +99,7 @@ def _begin_on(dealt: Any) -> None:
 
 @contextmanager
 def watched(report: Callable[[], object]) -> Iterator[None]:
-    """Call `report` every second while the block runs, and once after it.
-
-    >>> with watched(lambda: print("nothing left to do")):
-    ...     pass
-    nothing left to do
-    """
+    """Call `report` every second while the block runs, and once after it."""
     finished = threading.Event()
 
     def watch() -> None:
@@ -132,8 +121,6 @@ def keep_memory() -> None:
 
     By default it returns the large blocks of activations to the system and requests them again in
     every step, which takes a sixth of the time of a small network on a CPU. Results do not change.
-
-    >>> keep_memory()
     """
     if not sys.platform.startswith("linux"):
         return

@@ -52,10 +52,6 @@ def shared(compute: Compute, modules: set[str]) -> Iterator[Sharing | None]:
     Where a launcher started this command those are its processes, as many as `compute` has. None
     where one process does it all. Local processes are started when there is work for them, and
     have imported `modules`. Threads are those of `compute`, or each process's share of them.
-
-    >>> with shared(Compute(), set()) as sharing:
-    ...     sharing is None
-    True
     """
     if compute.ray is not None:
         from arcal.compute.on_ray import RayTasks, connected
@@ -88,7 +84,10 @@ def _on_pool(
     def begin(item: Item) -> "Future[Exception | None]":
         return pool.submit(_do_here, pickled, item)
 
-    for item, job in as_done(begin, _first_done, items, most):
+    def first_done(jobs: "list[Future[Any]]") -> "Iterable[Future[Any]]":
+        return wait(jobs, return_when=FIRST_COMPLETED).done
+
+    for item, job in as_done(begin, first_done, items, most):
         if (error := job.result()) is not None:
             raise error
         yield item
@@ -149,10 +148,6 @@ def _do_share(pickled: bytes, threads: int, fabric: "Fabric") -> Exception | Non
     return None
 
 
-def _first_done(jobs: list["Future[Any]"]) -> Iterable["Future[Any]"]:
-    return wait(jobs, return_when=FIRST_COMPLETED).done
-
-
 def as_done(
     begin: Callable[[Item], Begun],
     first_done: Callable[[list[Begun]], Iterable[Begun]],
@@ -198,10 +193,6 @@ def error_of(pickled: bytes, item: Any, device: torch.device) -> Exception | Non
     """Do a piece of work, and return what it raises, as something that can be sent.
 
     `pickled` is a `Do`; one after another of the same work are one object.
-
-    >>> import operator
-    >>> error_of(pickle.dumps(operator.truediv), 1, 0)
-    ZeroDivisionError('division by zero')
     """
     try:
         _unpickled(pickled)(item, device)

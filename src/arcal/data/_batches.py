@@ -142,17 +142,15 @@ def _put_together(part: Part, block: Tensor, read: Iterator[Any]) -> Batch:
         piece, known = result
         if known is not None and (files := files_of(part, positions)) is not None:
             files.learn(known.numpy())
-        batch = batch or [_room(len(block), column) for column in piece]
+        if not batch:  # pinned on a GPU in use alone: asked for elsewhere, it would begin CUDA
+            pinned = torch.cuda.is_initialized()
+            batch = [
+                one.new_empty((len(block), *one.shape[1:]), pin_memory=pinned) for one in piece
+            ]
         for whole, column in zip(batch, piece, strict=True):
             whole[n * PIECE : n * PIECE + len(column)] = column
     ids, images, labels = batch
     return ids, images, labels
-
-
-def _room(N: int, column: Tensor) -> Tensor:
-    """Room for a batch `(N, ...)` of such a column, from which a GPU in use copies unawaited."""
-    # Asked for where the GPU is not used, pinned memory would begin CUDA on the first one.
-    return column.new_empty((N, *column.shape[1:]), pin_memory=torch.cuda.is_initialized())
 
 
 class WithIds(Dataset[tuple[int, Any, Any]]):

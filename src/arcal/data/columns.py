@@ -103,13 +103,6 @@ def pick(
     )
 
 
-def image_column(columns: Columns, given: str | None) -> str:
-    """The column of images: the one given, the only one of encoded images, or one by its name."""
-    encoded = [field.name for field in columns.schema if is_image(field)]
-    only = encoded[0] if given is None and len(encoded) == 1 else given
-    return pick(columns, IMAGES, only, "--image")
-
-
 def label_column(
     columns: Columns, candidates: Sequence[str], given: str | None, labelled: bool
 ) -> str | None:
@@ -165,7 +158,6 @@ def read_ids(columns: Columns) -> Tensor:
 
 
 def _read_weights(columns: Columns, weight: str | None) -> Tensor | None:
-    """The weights float64 `(N,)` in a column, at least 0 and not all 0; None if none is named."""
     if weight is None:
         return None
     pick(columns, (), weight, "--weight")

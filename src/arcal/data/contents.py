@@ -96,12 +96,7 @@ class Files(NamedTuple):
 
 
 def files_of(part: Any, positions: Tensor | None = None) -> Files | None:
-    """The files of a part, or of some positions; None where its fingerprint knows every byte.
-
-    >>> from arcal.data import load
-    >>> files_of(load("fashion").test) is None
-    True
-    """
+    """The files of a part, or of some positions; None where its fingerprint knows every byte."""
     files = getattr(part, "files", None)
     if files is not None:
         return files(positions)
@@ -124,3 +119,13 @@ def is_evidence_of(part: Any, evidence: Any, positions: Tensor | None = None) ->
     if files is None or not isinstance(evidence, dict) or not evidence:
         return True
     return evidence.get("stamp") == files.stamp() or evidence.get("digest") == files.digest()
+
+
+def check_evidence(
+    path: Path, part: Any, evidence: Any, remedy: str, positions: Tensor | None = None
+) -> None:
+    """Raise `ArcalError` if files of a part were replaced since `path` was written of them."""
+    if not is_evidence_of(part, evidence, positions):
+        raise ArcalError(
+            f"{path} is of other images than {part.name} has now: a file was replaced; {remedy}"
+        )

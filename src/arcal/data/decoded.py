@@ -93,10 +93,6 @@ def read_mapped(path: Path) -> np.ndarray | None:
     """The images of such a file, which nobody else sees changed; None of a damaged one.
 
     Every byte is read once, to be held against the digest; files of earlier versions have none.
-
-    >>> write_mapped(Path("two.npy"), (2, 1, 1, 1), [np.array([[[[7]]], [[[8]]]], np.uint8)])
-    >>> read_mapped(Path("two.npy")).ravel()
-    memmap([7, 8], dtype=uint8)
     """
     try:
         mapped = np.load(path, mmap_mode="c")

@@ -69,22 +69,6 @@ def pixels_of(image: Image.Image) -> np.ndarray:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def resize_short(image: Image.Image, short: int, resampling: Image.Resampling) -> Image.Image:
-    """Resize the short side to a length; the long side keeps its ratio and is rounded down."""
-    width, height = image.size
-    if width <= height:
-        width, height = short, int(short * height / width)
-    else:
-        width, height = int(short * width / height), short
-    return image.resize((width, height), resampling)
-
-
-def crop_centre(image: Image.Image, height: int, width: int) -> Image.Image:
-    """The centre of an image that is no smaller."""
-    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
-    return image.crop((left, top, left + width, top + height))
-
-
 ORIENTATION = 0x0112  # the tag of EXIF
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from arcal.data.columns import (
+    IMAGES,
     LABELS,
     UNLABELLED,
     Columns,
     Names,
     as_weights,
     encoded_images,
-    image_column,
+    is_image,
     label_column,
     pick,
     read_ids,
@@ -57,7 +58,9 @@ def list_part(
     if format == "cifar":
         return _cifar(paths[0], part, name, names)
     columns = open_columns(format, paths)
-    image = image_column(columns, names.image)
+    encoded = [field.name for field in columns.schema if is_image(field)]
+    only = encoded[0] if names.image is None and len(encoded) == 1 else names.image
+    image = pick(columns, IMAGES, only, "--image")
     label = label_column(columns, LABELS, names.label, names.labelled)
     ids, labels, classes, weights = read_labels(columns, label, names)
     images, rows = encoded_images(columns, image), torch.arange(len(ids))

@@ -80,11 +80,8 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
         raise ArcalError(f"{file}: {image} has no images: give a part with data")
     ids = np.arange(N) if ids is None else ids
     for name, array in ((label, labels), ("ids", ids), (weight, weights)):
-        if array is not None and array.shape not in ((N,), (N, 1)):
-            raise ArcalError(
-                f"{file}: {name} has the shape {array.shape} but there are {N} images: give "
-                "one each"
-            )
+        if array is not None:
+            _check_one_each(f"{file}: {name}", array, N)
     if not np.issubdtype(ids.dtype, np.integer):
         raise ArcalError(f"{file}: ids are of type {ids.dtype}: give integers")
     rows = Rows((file,), (N,))
@@ -120,11 +117,7 @@ def npz_columns(
         for name in names:
             if (key := _there(keys, part, (name,))) is None:
                 raise ArcalError(f"{file} has no array {name}: its arrays are {first_few(keys)}")
-            if arrays[key].shape not in ((N,), (N, 1)):
-                raise ArcalError(
-                    f"{file}: {key} has the shape {arrays[key].shape} but there are {N} images: "
-                    "give one each"
-                )
+            _check_one_each(f"{file}: {key}", arrays[key], N)
             values[name] = _column(arrays[key].reshape(N), f"{file}: {key}")
     return torch.from_numpy(numbers.reshape(N).astype(np.int64)), values
 
@@ -199,3 +192,10 @@ def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(labels)])
     except (pa.ArrowException, TypeError) as error:
         raise ArcalError(f"{where} is of type {labels.dtype}: give numbers or text") from error
+
+
+def _check_one_each(what: str, array: np.ndarray, N: int) -> None:
+    if array.shape not in ((N,), (N, 1)):
+        raise ArcalError(
+            f"{what} has the shape {array.shape} but there are {N} images: give one each"
+        )

@@ -23,11 +23,6 @@ def shared_images(first: Part, second: Part) -> int | None:
     """How many images of the first part are in the second as well; None where it is not known.
 
     Images in memory are compared by their pixels, files by what they hold.
-
-    >>> from arcal.data import load
-    >>> data = load("fashion")
-    >>> shared_images(data.test, data.train)
-    0
     """
     if max(len(first), len(second)) > MOST_IMAGES:
         return None

@@ -8,13 +8,7 @@ from typing import BinaryIO, Literal, get_args
 import numpy as np
 from PIL import Image
 
-from arcal.data.images import (
-    UnreadableImageError,
-    crop_centre,
-    pixels_of,
-    read_upright,
-    resize_short,
-)
+from arcal.data.images import UnreadableImageError, pixels_of, read_upright
 from arcal.errors import ArcalError
 
 Crop = Literal["centre", "short-side", "squash"]
@@ -65,12 +59,14 @@ class View:
         if self.resize is None:
             return image
         resampling = Image.Resampling[self.interpolation.upper()]
-        if isinstance(self.resize, int):
-            image = resize_short(image, self.resize, resampling)
+        if isinstance(self.resize, int):  # the long side keeps its ratio and is rounded down
+            short = min(image.size)
+            width, height = (int(self.resize * side / short) for side in image.size)
         else:
             height, width = self.resize
-            image = image.resize((width, height), resampling)
-        return crop_centre(image, self.height, self.width)
+        image = image.resize((width, height), resampling)
+        left, top = round((width - self.width) / 2), round((height - self.height) / 2)
+        return image.crop((left, top, left + self.width, top + self.height))
 
     @property
     def how(self) -> str:

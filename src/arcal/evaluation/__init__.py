@@ -5,29 +5,22 @@ grouping     which runs are of one method
 row          the runs of a method, measured set by set
 workload     what every run is evaluated on
 ahead        processes that share the work
-predictor    a run's predictions on a set, and attacked images, kept in its folder
+predictor    a run's predictions on a set, kept in its folder
 summaries    a small file of each run, for tables over seeds when the folders are gone
 table        every figure as a row of a Parquet file; those of a set, kept in a run's folder
 """
 
 from arcal.evaluation._evaluate import evaluate
 from arcal.evaluation.grouping import method_of_run
-from arcal.evaluation.predictor import Predictor, predict, predict_part, showcase_of_run
-from arcal.evaluation.summaries import has_summary, read_summaries, write_summaries
-from arcal.evaluation.table import rows, write_table
+from arcal.evaluation.predictor import predict, predict_part
+from arcal.evaluation.table import write_table
 from arcal.evaluation.workload import evaluated_part
 
 __all__ = [
-    "Predictor",
     "evaluate",
     "evaluated_part",
-    "has_summary",
     "method_of_run",
     "predict",
     "predict_part",
-    "read_summaries",
-    "rows",
-    "showcase_of_run",
-    "write_summaries",
     "write_table",
 ]

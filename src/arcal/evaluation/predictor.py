@@ -1,24 +1,21 @@
 """Runs' predictions on a set: made once, all from the same batches, then read from the folders."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from arcal.attacks import BoundaryProjection, settings_of
-from arcal.auditing import Predictions, Showcase, attack_evenly
+from arcal.auditing import Predictions
 from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
-from arcal.data.contents import evidence_of, files_of, is_evidence_of
+from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
-from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
 from arcal.training._fit import EVALUATION_BATCH
-from arcal.training.run import fingerprint_of, model_of, models_of
+from arcal.training.run import fingerprint_of, models_of
 
 CPU = Compute()
 
@@ -49,11 +46,7 @@ def halved(logits: Tensor) -> dict[str, Tensor]:
 
 
 def restored(tensors: Mapping[str, Tensor]) -> Tensor:
-    """The float32 logits of what `halved` gave, or logits that are float32 as they are.
-
-    >>> restored(halved(torch.tensor([[7.0, 2.0]])))
-    tensor([[7., 2.]])
-    """
+    """The float32 logits of what `halved` gave, or logits that are float32 as they are."""
     logits = tensors["logits"]
     return logits.float() + tensors["largest"] if "largest" in tensors else logits
 
@@ -119,15 +112,6 @@ class Predictor:
 
     The models are loaded when they are first needed, and stay. With `half_precision` logits take
     half the space in the folder, see `halved`; figures follow from what is kept.
-
-    >>> from dataclasses import replace
-    >>> from arcal.training import RECIPES, Run, data_of, train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
-    >>> folder = train(run, "runs")
-    >>> predictor = Predictor(folder)
-    >>> predictor(data_of(folder).test, "test").logits.shape
-    torch.Size([1, 100, 10])
     """
 
     def __init__(self, folder: RunFolder, compute: Compute = CPU, half_precision: bool = False):
@@ -171,18 +155,13 @@ class Predictor:
         return load_digest(path)
 
     def _check(self, path: Path, part: Part, header: Mapping[str, Any]) -> None:
-        """Refuse a predictions file of other data, or of another model."""
         if header.get("data") != part.fingerprint():
             raise ArcalError(
                 f"{path} is of other data than {part.name}: delete it and evaluate again"
             )
         if header.get("model") != self._fingerprint:
             raise ArcalError(f"{path} is of another checkpoint: delete it and evaluate again")
-        if not is_evidence_of(part, header.get("files")):
-            raise ArcalError(
-                f"{path} is of other images than {part.name} has now: a file was replaced; delete "
-                "it and evaluate again"
-            )
+        check_evidence(path, part, header.get("files"), "delete it and evaluate again")
 
     def _load(self, path: Path, part: Part) -> Predictions:
         tensors, header = load_tensors(path)
@@ -209,54 +188,3 @@ def predict(folder: RunFolder, part: Part, name: str, compute: Compute = CPU) ->
     True
     """
     return Predictor(folder, compute)(part, name)
-
-
-FORMAT = 2
-"""Increased when more is kept of each image."""
-
-
-def showcase_of_run(
-    folder: RunFolder,
-    part: Part,
-    robustness: Robustness,
-    *,
-    N: int = 64,
-    attack: Attack | None = None,
-    progress: Callable[[int, int], object] = lambda done, total: None,
-) -> Showcase:
-    """Attack `N` images spread evenly over the ranking, or read what the folder has of that.
-
-    `robustness` is of `part` by the run's model. The first and the last are the ends of the
-    ranking.
-
-    >>> from dataclasses import replace
-    >>> from arcal.training import RECIPES, Run, data_of, score_run, train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=replace(RECIPES["small"], epochs=1), **size)
-    >>> folder = train(run, "runs")
-    >>> test = data_of(folder).test
-    >>> scores = score_run(folder, test, "test", "margin")
-    >>> showcase = showcase_of_run(folder, test, scores, N=2)
-    >>> showcase.x.shape, bool((showcase.estimate.diff() >= 0).all())
-    (torch.Size([2, 1, 28, 28]), True)
-    """
-    attack = attack or BoundaryProjection()
-    about = {
-        "format": FORMAT,
-        "model": fingerprint_of(folder),
-        "data": part.fingerprint(),
-        "order": robustness.order,
-        "scores": sha256(robustness.robustness.double().numpy().tobytes()).hexdigest(),
-        "N": N,
-        "attack": settings_of(attack),
-    }
-    path = folder.path / "showcase.safetensors"
-    if path.exists() and load_header(path) == about:
-        progress(N, N)
-        return Showcase(**load_tensors(path)[0])
-    shown = min(N, len(part))
-    progress(0, shown)
-    showcase = attack_evenly(model_of(folder), part, robustness, attack, N)
-    progress(shown, shown)
-    save_tensors(path, vars(showcase), **about)
-    return showcase

@@ -34,18 +34,7 @@ Sets = Mapping[EvaluationSet, Part]
 
 
 def write_summaries(subjects: Sequence[Subject], folder: Path, sets: Sets) -> None:
-    """Write a file for every run of `subjects`, each method followed by its post-hoc twins.
-
-    >>> import torch
-    >>> from arcal.data import InMemory
-    >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
-    >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
-    >>> clean = {CLEAN: [Predictions(ids, ids, 9 * torch.eye(2)[None])]}
-    >>> subject = Subject.from_predictions("vanilla", clean, provenance=[Provenance("vanilla-s0")])
-    >>> write_summaries([subject], Path("summaries"), {CLEAN: part})
-    >>> [path.name for path in Path("summaries").iterdir()]
-    ['vanilla-s0.safetensors']
-    """
+    """Write a file for every run of `subjects`, each method followed by its post-hoc twins."""
     by_run: dict[str, list[tuple[Subject, int]]] = {}
     for subject in subjects:
         for i, run in enumerate(subject.provenance):
@@ -70,18 +59,6 @@ def has_summary(folder: Path, run: str, sets: Sets, posthoc: Sequence[str]) -> b
     """Whether the run of this name has a file with its figures on these very sets, and these twins.
 
     A file of other images under one of these names raises `ArcalError`: it would be made anew.
-
-    >>> import torch
-    >>> from arcal.data import InMemory
-    >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
-    >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
-    >>> clean = {CLEAN: [Predictions(ids, ids, 9 * torch.eye(2)[None])]}
-    >>> subject = Subject.from_predictions("vanilla", clean, provenance=[Provenance("vanilla-s0")])
-    >>> write_summaries([subject], Path("summaries"), {CLEAN: part})
-    >>> has_summary(Path("summaries"), "vanilla-s0", {CLEAN: part}, posthoc=[])
-    True
-    >>> has_summary(Path("summaries"), "vanilla-s1", {CLEAN: part}, posthoc=[])
-    False
     """
     path = _file(folder, run)
     if not path.exists():
@@ -103,18 +80,6 @@ def read_summaries(folder: Path, method: Method, runs: Sequence[str], sets: Sets
     Predictions, and what needs all runs at once, ensembles and stability, are there for the clean
     set and the method itself, from probabilities that half precision moves by less than 10^-3.
     Nothing is by level, and there is no other data.
-
-    >>> import torch
-    >>> from arcal.data import InMemory
-    >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
-    >>> part = InMemory("toy/test", ids, ids, ("cat", "dog"), pixels)
-    >>> clean = {CLEAN: [Predictions(ids, ids, 9 * torch.eye(2)[None])]}
-    >>> subject = Subject.from_predictions("vanilla", clean, provenance=[Provenance("vanilla-s0")])
-    >>> folder, sets = Path("summaries"), {CLEAN: part}
-    >>> write_summaries([subject], folder, sets)
-    >>> (read,) = read_summaries(folder, Method("vanilla"), ["vanilla-s0"], sets)
-    >>> read.name, read.measures[CLEAN].runs[0]["accuracy"]
-    ('vanilla', 1.0)
     """
     read = [load_tensors(_file(folder, run)) for run in runs]
     headers = [about for _, about in read]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arcal._version import __version__
-from arcal.auditing import EvaluationSet, Measures, Subject
+from arcal.auditing import Measures, Subject
 from arcal.errors import ArcalError, first_line
 from arcal.files import check_replaceable, parse_json, write_json, write_whole
 
@@ -73,16 +73,7 @@ def write_table(
 
 
 def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
-    """The rows of `SCHEMA`.
-
-    >>> from arcal.auditing import CLEAN, Provenance, as_predictions
-    >>> sure = as_predictions(probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 1])
-    >>> runs = [Provenance("vanilla-s0")]
-    >>> subject = Subject.from_predictions("vanilla", {CLEAN: [sure]}, provenance=runs)
-    >>> first = next(rows([subject]))
-    >>> first["method"], first["run"], first["set"], first["measure"], first["value"]
-    ('vanilla', 'vanilla-s0', 'test', 'accuracy', 1.0)
-    """
+    """The rows of `SCHEMA`."""
     for subject in subjects:
         everyone = "+".join(str(seed) for seeds in subject.seeds for seed in seeds)
         runs = [
@@ -90,7 +81,9 @@ def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
             for run, seeds in zip(subject.provenance, subject.seeds, strict=True)
         ]
         for where, measures in subject.measures.items():
-            key = {"method": subject.name} | _columns(where)
+            intensity = None if where.corruption is None else where.intensity
+            key = {"method": subject.name, "set": where.part}
+            key |= {"type": where.corruption, "intensity": intensity}
             for (run, seeds), values in zip(runs, measures.runs, strict=True):
                 yield from _rows(key, run, seeds, values)
             yield from _rows(key, ENSEMBLE, everyone, measures.ensemble)
@@ -104,12 +97,6 @@ def rows(subjects: Sequence[Subject]) -> Iterator[dict[str, Any]]:
                 yield from _rows(key, run, seeds, vars(separation))
             if other.ensemble is not None:
                 yield from _rows(key, ENSEMBLE, everyone, vars(other.ensemble))
-
-
-def _columns(where: EvaluationSet) -> dict[str, Any]:
-    corrupted = where.corruption is not None
-    intensity = where.intensity if corrupted else None
-    return {"set": where.part, "type": where.corruption, "intensity": intensity}
 
 
 def _others(path: Path, table: pa.Table) -> pa.Table:
@@ -157,10 +144,6 @@ def basis_of(
     `predictions`, `scores` and, for a post-hoc method, `validation` are digests of what the runs
     said and were scored, an entry a run; `known` is what `measure_set` takes. None where a file of
     predictions has no digest.
-
-    >>> basis_of(["5f1d"], [], [])["predictions"]
-    ['5f1d']
-    >>> basis_of([None], [], [])
     """
     if None in predictions or (posthoc and None in validation):
         return None
@@ -179,12 +162,6 @@ def read_figures(path: Path, basis: Basis) -> Measures | None:
     """The figures in a file, if they follow from `basis`; None if not, or if there is no file.
 
     A damaged file raises `ArcalError`.
-
-    >>> measures = Measures(({"accuracy": 0.5},), stability_by_level={"churn": [0.25, 0.0]})
-    >>> write_figures(Path("test.json"), {"predictions": ["a"]}, measures)
-    >>> read_figures(Path("test.json"), {"predictions": ["a"]}) == measures
-    True
-    >>> read_figures(Path("test.json"), {"predictions": ["b"]})
     """
     if basis is None or not path.exists():
         return None

@@ -86,7 +86,6 @@ def _run_file(spec: str, path: Path) -> ModuleType:
 
 
 def _import(spec: str, name: str) -> ModuleType:
-    """Import a module, also from the working folder."""
     _make_importable(Path.cwd())
     try:
         with one_line(spec, "while it was imported"):

@@ -160,7 +160,6 @@ class _SmoothCrossEntropy(nn.CrossEntropyLoss):
 
 
 def _only_cross_entropy(module: nn.Module) -> tuple[nn.Module, str, nn.CrossEntropyLoss]:
-    """Where in a module its loss is: the parent, the name there, and the loss."""
     places = [
         (parent, name, child)
         for parent in module.modules()

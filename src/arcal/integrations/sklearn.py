@@ -112,7 +112,6 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
 
 def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """The place of each `y` among the sorted `classes`."""
     unknown = y[~np.isin(y, classes)]
     if len(unknown):
         raise ArcalError(

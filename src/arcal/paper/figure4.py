@@ -47,7 +47,6 @@ def make(evaluated: Mapping[str, Evaluated]) -> Result:
 
 
 def _about(evaluated: Evaluated, other: OutOfDistribution) -> str:
-    """What the other data is."""
     chosen = evaluated.setting.ood_classes
     which = f", of {len(chosen)} classes that no model was trained on" if chosen else ""
     how = f", {other.how}" if other.how else ""

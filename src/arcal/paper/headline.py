@@ -106,7 +106,6 @@ def _steadiness(subjects: Subjects) -> Table:
 
 
 def _ratios(subjects: Subjects) -> Table:
-    """AR-AdaLS's mean ECE over vanilla's."""
     rows = []
     for (where, printed), spread in zip(RATIOS.items(), (clean, shifted), strict=True):
         ours, vanilla = (spread(subjects[variant], "ece").mean for variant in (AR_ADALS, VANILLA))

@@ -48,7 +48,7 @@ class Item:
     It needs `variants` on each of the `settings` of these names that the scale has, under `shift`
     or on other data, `ood`, as well; if `scored` the robustness of the test images by all runs,
     too, and with `vary_levels` AR-AdaLS with each number of levels that a setting tries.
-    `from_summaries` says that what `evaluation.read_summaries` has of a run is enough.
+    `from_summaries` says that what `evaluation.summaries` has of a run is enough.
     """
 
     name: str

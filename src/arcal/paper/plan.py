@@ -13,13 +13,8 @@ from arcal.compute import Compute
 from arcal.data import Data, Part, load_test
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.fewer import drawn, only_classes
-from arcal.evaluation import (
-    evaluate,
-    evaluated_part,
-    has_summary,
-    method_of_run,
-    read_summaries,
-)
+from arcal.evaluation import evaluate, evaluated_part, method_of_run
+from arcal.evaluation.summaries import has_summary, read_summaries
 from arcal.paper.item import Item
 from arcal.paper.scales import Chosen, Setting
 from arcal.paper.variants import ADALS, CCAT, JOINT, LS, MIXUP, VANILLA, Variant
@@ -272,7 +267,6 @@ class Work:
 
     @property
     def _shifted(self) -> Part:
-        """The test images that are corrupted."""
         setting = self.planned.setting
         return drawn(self.data.test, setting.shift_images, split_seed=setting.run.split_seed)
 

@@ -11,7 +11,8 @@ from typing import Any
 from arcal.auditing import Subject
 from arcal.compute import Compute
 from arcal.errors import ArcalError
-from arcal.evaluation import write_summaries, write_table
+from arcal.evaluation import write_table
+from arcal.evaluation.summaries import write_summaries
 from arcal.files import parse_json, write_json, write_whole
 from arcal.paper.item import Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left

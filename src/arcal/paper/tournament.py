@@ -84,7 +84,6 @@ def _under_15(subject: Subject) -> Spread:
 
 
 def _table(title: str, subjects: Subjects) -> Table:
-    """A row a variant."""
     columns = [
         "accuracy, %",
         "ECE, ×10⁻²",

@@ -148,12 +148,6 @@ def plan_training(
     """What it takes to train a run, shared by each of these numbers of devices.
 
     `reading` is how many images a second a core decodes and cuts, if that is known.
-
-    >>> from arcal.compute import Compute
-    >>> job = Training(Run(), 6000, 3000, (1, 28, 28), 10, Compute())
-    >>> plan = plan_training("train it", job, Hardware(flops=1e9), (1, 4))
-    >>> plan["time on 1"] / plan["time on 4"]
-    4.0
     """
     run, ranking = job.run, job.ranking
     recipe, members = run.recipe, len(run.seeds)
@@ -231,7 +225,6 @@ def _ranking(job: Training) -> list[Line]:
 
 
 def _memory(job: Training, devices: tuple[int, ...]) -> list[Line]:
-    """Memory of a device, what processes exchange, and the checkpoint on disk."""
     recipe, network = job.run.recipe, job.network
     count = sum(one.numel() for one in network.parameters())
     weights = sum(one.nbytes for one in network.parameters())

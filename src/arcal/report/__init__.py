@@ -7,16 +7,16 @@ from typing import Any
 import torch
 
 from arcal._version import __version__
-from arcal.auditing import Showcase, Subject
+from arcal.auditing import Subject
 from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
 from arcal.printable import printable
-from arcal.report import images, pictures, reliability_pictures
-from arcal.report.comparison_payload import attacked_run, comparison_payload
+from arcal.report import pictures, reliability_pictures
+from arcal.report.comparison_payload import comparison_payload
 from arcal.report.explorer import write_explorer
 from arcal.report.names import Comparison, compare, shortened
-from arcal.report.numbers import as_json, plain
+from arcal.report.numbers import as_json
 from arcal.report.plots import render as render_picture
 
 __all__ = ["write_report"]
@@ -29,7 +29,6 @@ def write_report(
     title: str,
     classes: tuple[str, ...],
     notes: list[str],
-    showcase: Showcase | None = None,
     part: Part | None = None,
     R: int = 10,
 ) -> Path:
@@ -57,31 +56,25 @@ def write_report(
     compared = compare(subjects, R, len(classes))
     if part is not None:
         _check_images(part, subjects[0])
-    attacked = _attacked(showcase, compared) if showcase else None
     classes = tuple(map(printable, classes))
     in_pictures = tuple(map(shortened, classes))
-    draw = _pictures(compared, in_pictures, showcase)
+    draw = _pictures(compared, in_pictures)
     drawn = {
         name: render_picture(name, picture, out / "pictures") for name, picture in draw.items()
     }
-    write_json(out / "figures.json", _figures(compared, title, classes, notes, attacked))
+    write_json(out / "figures.json", _figures(compared, title, classes, notes))
     page = comparison_payload(
         compared,
         drawn,
         title=title,
         classes=classes,
         notes=notes,
-        attacked=attacked,
-        showcase=showcase,
         part=part,
     )
     return write_explorer(out / "index.html", page)
 
 
-def _pictures(
-    compared: Comparison, classes: tuple[str, ...], showcase: Showcase | None
-) -> dict[str, Any]:
-    """What draws each picture, by its name."""
+def _pictures(compared: Comparison, classes: tuple[str, ...]) -> dict[str, Any]:
     draw: dict[str, Any] = {
         "figure-1": lambda: pictures.figure_1(compared),
         "figure-2": lambda: pictures.figure_2(compared),
@@ -98,10 +91,6 @@ def _pictures(
         draw[f"entropy-{i + 1}"] = lambda i=i: pictures.entropy(compared, i, len(classes))
     if any(one.soft_labels is not None for one in compared.subjects):
         draw["soft-labels"] = lambda: pictures.soft_labels(compared)
-    if showcase:
-        draw["least-robust"] = lambda: images.least_robust(showcase, classes)
-        draw["most-robust"] = lambda: images.most_robust(showcase, classes)
-        draw["estimate"] = lambda: images.scatter(showcase, compared.order)
     return draw
 
 
@@ -116,11 +105,7 @@ def _check_images(part: Part, subject: Subject) -> None:
 
 
 def _figures(
-    compared: Comparison,
-    title: str,
-    classes: tuple[str, ...],
-    notes: list[str],
-    attacked: dict[str, Any] | None,
+    compared: Comparison, title: str, classes: tuple[str, ...], notes: list[str]
 ) -> dict[str, Any]:
     return {
         "arcal": __version__,
@@ -130,29 +115,4 @@ def _figures(
         "R": compared.R,
         "order": compared.order,
         "methods": [as_json(one) for one in compared.subjects],
-        "showcase": plain(attacked),
     }
-
-
-def _attacked(showcase: Showcase, compared: Comparison) -> dict[str, Any]:
-    """What is to be said of the attacked images."""
-    return {
-        "model": _attacked_model(showcase, compared),
-        "images": len(showcase.ids),
-        "shown": min(images.SHOWN, len(showcase.ids)),
-        "failed": int(showcase.distance.isinf().sum()),
-        "rho": images.spearman(showcase.estimate.double(), showcase.distance.double()),
-        **{
-            field: getattr(showcase, field).tolist()
-            for field in ("ids", "labels", "predicted", "becomes", "distance", "estimate")
-        },
-    }
-
-
-def _attacked_model(showcase: Showcase, compared: Comparison) -> str:
-    """Which run's model was attacked, in words."""
-    attacked = attacked_run(showcase, compared)
-    if attacked is None:
-        return "one model"
-    one = compared.subjects[attacked[0]]
-    return f"{one.name.title}, seed {' + '.join(map(str, one.seeds[attacked[1]]))}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from arcal.auditing import Audited, EvaluationSet, Perturbed, Showcase, Subject
+from arcal.auditing import Audited, EvaluationSet, Subject
 from arcal.data import Part
 from arcal.report import findings
 from arcal.report.audited import Shown, as_json, payload
@@ -32,12 +32,10 @@ def comparison_payload(
     title: str,
     classes: tuple[str, ...],
     notes: list[str],
-    attacked: Mapping[str, Any] | None,
-    showcase: Showcase | None,
     part: Part | None,
 ) -> dict[str, Any]:
-    """What the page draws. `drawn` are SVG texts by name; `attacked` is about the showcase."""
-    models = first_runs(comparison, classes, showcase)
+    """What the page draws. `drawn` are SVG texts by name."""
+    models = first_runs(comparison, classes)
     name = "the clean test set" if part is None else part.name
     kind = "predictions" if part is None else "images"
     known = as_json(models, name, None, {}, kind)
@@ -55,13 +53,11 @@ def comparison_payload(
     shown = None if part is None else Shown(part.ids, part=part)
     return {
         **payload(known, models, shown),
-        "comparison": several_subjects(comparison, drawn, attacked),
+        "comparison": several_subjects(comparison, drawn),
     }
 
 
-def several_subjects(
-    comparison: Comparison, drawn: Mapping[str, str], attacked: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def several_subjects(comparison: Comparison, drawn: Mapping[str, str]) -> dict[str, Any]:
     """All that is said of the subjects over their runs."""
     return {
         "remarks": findings.remarks(comparison),
@@ -79,7 +75,7 @@ def several_subjects(
             }
             for one in comparison.subjects
         ],
-        "sections": [asdict(section) for section in sections(comparison, drawn, attacked)],
+        "sections": [asdict(section) for section in sections(comparison, drawn)],
         "made": _made(comparison),
         "files": [
             {"href": "figures.json", "words": "the numbers of every table and picture"},
@@ -146,17 +142,13 @@ def _made(comparison: Comparison) -> dict[str, str]:
 NO_INTERVAL = {"low": None, "high": None}
 
 
-def first_runs(
-    comparison: Comparison, classes: tuple[str, ...], showcase: Showcase | None
-) -> list[Audited]:
+def first_runs(comparison: Comparison, classes: tuple[str, ...]) -> list[Audited]:
     """Each subject's first run on the clean test set, in ascending order of the ids.
 
-    The perturbations of the `showcase` go with the run whose model was attacked, if it is a first
-    one. No calibrators are fitted: the test set chooses nothing.
+    No calibrators are fitted: the test set chooses nothing.
     """
-    attacked = attacked_run(showcase, comparison) if showcase else None
     audited = []
-    for i, one in enumerate(comparison.subjects):
+    for one in comparison.subjects:
         order = one.subject.clean[0].ids.argsort()
         predictions = one.subject.clean[0].rows(order)
         shifted = {
@@ -171,7 +163,6 @@ def first_runs(
             robustness=one.subject.robustness[0].rows(order),
             shifted=shifted,
             other=[replace(other, runs=other.runs[:1], ensemble=None) for other in one.ood],
-            perturbed=_perturbed(showcase) if showcase and attacked == (i, 0) else None,
             R=comparison.R,
             calibrators=False,
             facts=_facts(one),
@@ -195,30 +186,6 @@ def shift_of(subject: Subject, known: Sequence[Any]) -> list[dict[str, Any]]:
         for where in subject.measures
         if where.is_shifted
     ]
-
-
-def attacked_run(showcase: Showcase, comparison: Comparison) -> tuple[int, int] | None:
-    """The subject and run whose scores of these images the showcase holds, both by number.
-
-    Orders that know no model, such as `random`, fit several runs: then its predictions tell.
-    """
-    agreement: dict[tuple[int, int] | None, int] = {None: -1}
-    for i, one in enumerate(comparison.subjects):
-        for run, scores in enumerate(one.subject.robustness):
-            by_id = {int(id): place for place, id in enumerate(scores.ids)}
-            places = [by_id[id] for id in showcase.ids.tolist() if id in by_id]
-            if torch.equal(scores.robustness[places], showcase.estimate):
-                same = int((scores.predicted[places] == showcase.predicted).sum())
-                agreement[i, run] = same
-    return max(agreement, key=agreement.__getitem__)
-
-
-def _perturbed(showcase: Showcase) -> Perturbed:
-    """The images whose prediction was flipped."""
-    flipped = showcase.distance.isfinite()
-    return Perturbed(
-        showcase.ids[flipped], showcase.adversarial[flipped].half(), showcase.logits[flipped]
-    )
 
 
 def _facts(one: Compared) -> dict[str, str]:

@@ -280,7 +280,6 @@ def _alike(
     spreads: Sequence[Sequence[Spread]],
     kind: str = "",
 ) -> TablePart:
-    """A part whose columns all have the same measure."""
     heading = f"{column.title}, {column.words}{kind}"
     return _part(comparison, heading, subjects, [column] * len(spreads[0]), spreads)
 

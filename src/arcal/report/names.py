@@ -314,7 +314,6 @@ def compare(subjects: Sequence[Subject], R: int, Z: int) -> Comparison:
 def _means(
     subject: Subject, measures: Sequence[str], *, ensemble: bool = False
 ) -> dict[str, Means]:
-    """By measure its means; empty for what a single run does not have."""
     by_measure = {measure: means(subject, measure, ensemble=ensemble) for measure in measures}
     return {measure: one for measure, one in by_measure.items() if one is not None}
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
@@ -31,7 +30,6 @@ from arcal.report.plots import (
     Boxes,
     Mark,
     accuracy_and_confidence,
-    box_legend,
     box_plots,
     entropies,
     level_axis,
@@ -107,7 +105,10 @@ def each_by_level(
         axes.set_ylim(bottom=0)
     figure.legend(*ece.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     if not variance.lines:
-        _say(variance, "needs two runs of a method, there is one")
+        variance.set_yticks([])
+        why = "needs two runs of a method, there is one"
+        middle = {"transform": variance.transAxes, "ha": "center", "va": "center"}
+        variance.text(0.5, 0.5, why, color=FAINT, **middle)
     return figure
 
 
@@ -227,7 +228,11 @@ def boxes_by_intensity(
                 axes.set_ylim(bottom=0)
     for axes in panels[-1]:
         axes.set_xlabel("intensity of the shift")
-    box_legend(figure, rows[0][1][0][1], columns)
+    handles = [
+        panels[0, 0].plot([], [], ls="", **one.marker(size=7), label=name)[0]
+        for name, one in rows[0][1][0][1]
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return figure
 
 
@@ -284,8 +289,3 @@ def entropies_on(shown: Sequence[tuple[str, str, OutOfDistribution]], Z: int, wo
     names = ["the models' own test set", words]
     figure.legend(drawn, names, loc="outside lower center", ncols=2)
     return figure
-
-
-def _say(axes: Axes, text: str) -> None:
-    axes.set_yticks([])
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", color=FAINT)

@@ -264,15 +264,6 @@ def box_plots(
         axes.axvline(between, color="#e6e8eb", lw=0.8, zorder=0)
 
 
-def box_legend(figure: Figure, names: Sequence[tuple[str, Boxes]], columns: int = 4) -> None:
-    """Below all panels, a marker and a name a subject; it fills column by column."""
-    axes = figure.axes[0]
-    handles = [
-        axes.plot([], [], ls="", **boxes.marker(size=7), label=name)[0] for name, boxes in names
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-
-
 def entropies(
     axes: Axes, inside: Tensor, outside: Tensor, highest: float, colour: str
 ) -> list[Artist]:

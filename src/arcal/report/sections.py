@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from arcal.report import comparison_tables as tables
 from arcal.report.names import BOXED, Comparison, corruption_title
@@ -12,9 +11,7 @@ from arcal.report.tables import ComparisonPicture, ComparisonSection
 from arcal.transforms.corruptions import EXTRA
 
 
-def sections(
-    comparison: Comparison, drawn: Mapping[str, str], attacked: Mapping[str, Any] | None
-) -> list[ComparisonSection]:
+def sections(comparison: Comparison, drawn: Mapping[str, str]) -> list[ComparisonSection]:
     """All sections in the order of the page. `drawn` are SVG texts by name.
 
     A picture that was not drawn is left out, and a section of which nothing is left.
@@ -29,7 +26,6 @@ def sections(
         _reliability(comparison),
         *_out_of_distribution(comparison),
         _soft_labels(comparison),
-        _attacked(comparison, attacked),
         _levels(comparison),
     ]
     shown = [_with_images(section, drawn) for section in made if section is not None]
@@ -262,54 +258,6 @@ def _soft_labels(comparison: Comparison) -> ComparisonSection:
         width="narrow" if one else "wide",
     )
     return ComparisonSection("labels", "How the labels adapt", [picture])
-
-
-def _attacked(
-    comparison: Comparison, attacked: Mapping[str, Any] | None
-) -> ComparisonSection | None:
-    if attacked is None:
-        return None
-    images, failed = attacked["images"], attacked["failed"]
-    least = ComparisonPicture(
-        name="least-robust",
-        alt="The least robust images with their perturbations",
-        title="From the least robust end",
-    )
-    most = ComparisonPicture(
-        name="most-robust",
-        alt="The most robust images with their perturbations",
-        lead="What it takes to change a prediction",
-        caption=f" of {attacked['model']}: the first and the last {attacked['shown']} of {images} "
-        "images spread evenly over its ranking of the clean test set, with the smallest "
-        "perturbations that the attack found. Under each image: its true class, the prediction "
-        "(orange if wrong), the prediction on the perturbed image, and the L2 distance between the "
-        "two, for pixels in 0 to 1. Perturbations are amplified by the factor at their left; in "
-        "grey images orange is brighter and purple darker.",
-        title="To the most robust end",
-    )
-    ranks = comparison.order == "attack"
-    lead = (
-        "Is the distance that ranks as small as it can be?"
-        if ranks
-        else "Is the order a good stand-in for an attack?"
-    )
-    caption = (
-        f" {images} images spread evenly over the ranking: the distance in it, against that of the "
-        "perturbations shown above. Below the line the latter is smaller."
-        if ranks
-        else f" {images} images spread evenly over the ranking by the {comparison.order} order, "
-        "against the distance that the attack found."
-    )
-    caption += (
-        f" The attack failed on {failed} of them: no distance is known, they are drawn as crosses "
-        "above all others and rank as the most robust in ρ."
-        if failed
-        else " The attack succeeded on all of them."
-    )
-    alt = "Scatter of the order's estimate against the attack's distance"
-    estimate = ComparisonPicture(name="estimate", alt=alt, lead=lead, caption=caption, width="half")
-    title = "The least and the most robust images"
-    return ComparisonSection("attacked", title, [least, most, estimate])
 
 
 def _levels(comparison: Comparison) -> ComparisonSection:

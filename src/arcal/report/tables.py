@@ -100,7 +100,7 @@ class ComparisonPicture:
     alt: str
     lead: str = ""
     caption: str = ""
-    width: Literal["wide", "narrow", "half"] = "wide"
+    width: Literal["wide", "narrow"] = "wide"
     image: str = ""
 
 

@@ -44,15 +44,6 @@ def save_scores(
 
     `names` by id, such as the files that the inputs are in, become a column to join by. `of` are
     names of the model and the data, for whoever finds the file: nothing is compared with them.
-
-    >>> ids = torch.tensor([3, 8])
-    >>> scores = Robustness(
-    ...     order="attack", ids=ids, robustness=torch.tensor([0.5, torch.inf]),
-    ...     success=torch.tensor([True, False]), predicted=ids, labels=ids, passes=ids,
-    ... )
-    >>> save_scores(Path("test.parquet"), scores, {"model": "tiny"})
-    >>> load_scores(Path("test.parquet"), {"model": "tiny"}).robustness
-    tensor([0.5000,    inf])
     """
     success = [None] * len(scores.ids) if scores.success is None else scores.success.numpy()
     table = pa.table(
@@ -181,7 +172,6 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
 
 
 def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
-    """The table of a score file, and its order and fingerprint."""
     try:
         table = pq.read_table(path)
         written = (pq.read_metadata(path).metadata or {}).get(DIGEST.encode())

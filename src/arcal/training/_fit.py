@@ -7,6 +7,7 @@ after each epoch their validation probabilities are averaged and the method lear
 
 import logging
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from arcal.errors import ArcalError
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
-from arcal.training._rescoring import Rescoring, Scorer, forget
+from arcal.training._rescoring import Rescoring, Scorer
 from arcal.training._sharing import BatchesShared, MembersApart
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import Recipe
@@ -134,7 +135,7 @@ def fit(
             loop.unscored = False
         loop.save(folder, records)
         if folder and fabric.is_global_zero:
-            forget(folder)
+            shutil.rmtree(folder.rescoring, ignore_errors=True)
             log.info(
                 f"{folder.path.name}: epoch {epoch} of {recipe.epochs}, loss {record['loss']:.4f}, "
                 f"validation accuracy {100 * record['accuracy']:.2f} %, "
@@ -333,7 +334,6 @@ class _Loop:
         save_tensors(folder.checkpoint, tensors, **header)
 
     def _state(self, m: int) -> dict[str, Tensor]:
-        """The weights of a member, and its optimizer's state."""
         weights = self.members[m].model.state_dict().items()
         tensors = {f"member{m}.{name}": tensor for name, tensor in weights}
         for index, state in self.optimizers[m].state_dict()["state"].items():

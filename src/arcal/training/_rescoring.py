@@ -6,7 +6,6 @@ share the work, nor on what was there already.
 """
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -88,8 +87,3 @@ class Rescoring:
 
     def _shard(self, folder: RunFolder, name: str, number: int) -> Path:
         return folder.rescoring / name / f"{number:05}.safetensors"
-
-
-def forget(folder: RunFolder) -> None:
-    """Delete the shards of a re-scoring that is done."""
-    shutil.rmtree(folder.rescoring, ignore_errors=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from arcal.compute import Compute
 from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
-from arcal.data.contents import evidence_of, files_of, is_evidence_of
+from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
 from arcal.files import parse_json, write_json
 from arcal.methods import Method, method_named
@@ -24,7 +24,7 @@ from arcal.training._rescoring import Scorer
 from arcal.training.rankings import Ranking, bases_of, for_distances, for_levels
 from arcal.training.run import Run, is_done, load_once
 from arcal.training.scoring import BATCH
-from arcal.training.trackers import trackers_for
+from arcal.training.trackers import tracker_named
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -80,7 +80,8 @@ def train(
             _teach(method, run, bases, data, compute)
         from arcal.compute.device import run_on  # takes seconds to import
 
-        fabric = compute.fabric(run.recipe.precision, trackers_for(compute.trackers, folder))
+        loggers = [tracker_named(name)(folder) for name in compute.trackers]
+        fabric = compute.fabric(run.recipe.precision, loggers)
         training = _Training(run, folder, method, data, compute)
         run_on(fabric, training, elsewhere=replace(training, data=None))
     return folder
@@ -228,11 +229,8 @@ def check_images(folder: RunFolder, data: Data) -> None:
     """Raise `ArcalError` if images of a run that has begun were replaced since."""
     noted = _noted(folder.files)
     for name, part in _parts(data).items():
-        if not is_evidence_of(part, noted.get(name)):
-            raise ArcalError(
-                f"{folder.path} is of other {name} images than {part.name} has now: a file was "
-                "replaced; put it back, delete the run, or train in another folder of runs"
-            )
+        remedy = "put it back, delete the run, or train in another folder of runs"
+        check_evidence(folder.path, part, noted.get(name), remedy)
 
 
 def _parts(data: Data) -> dict[str, Part]:

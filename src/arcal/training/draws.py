@@ -19,10 +19,5 @@ def draw_seed(*name: str | int) -> int:
 
 
 def draw(*name: str | int) -> torch.Generator:
-    """A CPU generator for this name, such as `draw(seed, "order", epoch)`.
-
-    >>> one, same = draw(0, "order", 3), draw(0, "order", 3)
-    >>> torch.equal(torch.randperm(10, generator=one), torch.randperm(10, generator=same))
-    True
-    """
+    """A CPU generator for this name, such as `draw(seed, "order", epoch)`."""
     return torch.Generator().manual_seed(draw_seed(*name))

@@ -16,7 +16,7 @@ from arcal.store import RunFolder
 from arcal.training._train import check_devices, check_images, checked_method, train
 from arcal.training.rankings import bases_of, shares
 from arcal.training.run import Run, is_done
-from arcal.training.trackers import check_trackers
+from arcal.training.trackers import tracker_named
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,8 @@ def train_all(
     [1, 1]
     """
     compute = compute or Compute()
-    check_trackers(compute.trackers)
+    for name in compute.trackers:
+        tracker_named(name)  # one that is unknown, or whose library is missing, raises
     compute.begin("arcal.training", "arcal.compute.device")
     compute.devices()  # an accelerator that is not available raises before files are written
     root, loaded = Path(root), {} if loaded is None else loaded
@@ -65,7 +66,7 @@ def train_all(
     for path, run in folders.items():
         before = RunFolder(path).epochs_done()
         log.info(f"{path}: {before} of {run.recipe.epochs} epochs were trained before")
-    alone = compute.one_worker()
+    alone = replace(compute, workers=1, ray=None)
     epochs = sum(run.recipe.epochs for run in folders.values())
     with watched(lambda: progress(sum(RunFolder(path).epochs_done() for path in folders), epochs)):
         if not todo:
@@ -78,23 +79,23 @@ def train_all(
         else:
             waves = _waves(todo, root.absolute(), alone, lambda run: loaded[_data(run)])
             if compute.ray is not None:
-                on_ray.fan_out(waves, compute)
+                threads = max(run.threads for run in todo)
+                on_ray.fan_out(waves, root, replace(compute, threads=threads))
             else:
-                jobs = [[job for _, job in wave] for wave in waves]
-                fan_out(jobs, compute.workers, gpus=compute.gpus())
+                fan_out(waves, compute.workers, gpus=compute.gpus())
     return [run.folder(root, loaded[_data(run)]) for run in runs]
 
 
 def _waves(
     todo: Sequence[Run], root: Path, alone: Compute, data_of: Callable[[Run], Data]
-) -> list[list[tuple[int, Callable[[], object]]]]:
-    """What can be done at a time, each with its threads: runs, rankings by them, other runs.
+) -> list[list[Callable[[], object]]]:
+    """What can be done at a time: runs, rankings by them, other runs.
 
     Left to the runs, a ranking would be of one worker, and other runs would wait for it.
     """
 
-    def jobs(runs: Iterable[Run]) -> list[tuple[int, Callable[[], object]]]:
-        return [(run.threads, partial(train, run, root, compute=alone)) for run in runs]
+    def jobs(runs: Iterable[Run]) -> list[Callable[[], object]]:
+        return [partial(train, run, root, compute=alone) for run in runs]
 
     ranked = [run for run in todo if bases_of(run)]
     return [
@@ -112,7 +113,7 @@ def _ahead_of_ensembles(
     single = [run for run in todo if run not in ensembles]
     alone = replace(compute, processes=1)
     waves = _waves(single, root, alone, data_of)[0], shares(ensembles, data_of, root, alone)
-    if jobs := [[job for _, job in wave] for wave in waves if wave]:
+    if jobs := [wave for wave in waves if wave]:
         fan_out(jobs, compute.processes, gpus=compute.gpus())
 
 

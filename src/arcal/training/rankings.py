@@ -85,8 +85,8 @@ def bases_of(run: Run) -> list[Run]:
 
 def shares(
     runs: Iterable[Run], data_of: Callable[[Run], Data], root: Path, compute: Compute
-) -> list[tuple[int, Callable[[], None]]]:
-    """Pieces of all rankings that runs wait for, each with its number of threads.
+) -> list[Callable[[], None]]:
+    """Pieces of all rankings that runs wait for.
 
     They can be called in any process and any order once the vanilla runs are trained. The runs then
     find them, and score nothing themselves.
@@ -98,9 +98,7 @@ def shares(
     pieces = []
     for base, ranking in wanted:
         of = -(-len(ranking.images(data_of(base))) // (SHARD * TOGETHER))
-        for share in range(of):
-            piece = partial(_score, base, ranking, root, share, of, compute)
-            pieces.append((base.threads, piece))
+        pieces += [partial(_score, base, ranking, root, share, of, compute) for share in range(of)]
     return pieces
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from arcal.attacks import BoundaryProjection, name_of, settings_of
 from arcal.compute.processes import keep_memory, watched
 from arcal.data import InMemory, Part, ReadAhead, as_input
-from arcal.data.contents import evidence_of, is_evidence_of
+from arcal.data.contents import check_evidence, evidence_of
 from arcal.distributed import from_all
 from arcal.errors import ArcalError
 from arcal.files import locked
@@ -150,13 +150,9 @@ def _scoring(
 
 
 def _check_files(path: Path, part: Part, positions: Tensor | None = None) -> None:
-    """Refuse scores of files that hold something else by now."""
-    if not is_evidence_of(part, score_facts(path).get("files"), positions):
-        to_delete = path.parent if path.parent.suffix == SHARDS else "it"
-        raise ArcalError(
-            f"{path} is of other images than {part.name} has now: a file was replaced; delete "
-            f"{to_delete} and score again"
-        )
+    to_delete = path.parent if path.parent.suffix == SHARDS else "it"
+    remedy = f"delete {to_delete} and score again"
+    check_evidence(path, part, score_facts(path).get("files"), remedy, positions)
 
 
 def score_file(folder: RunFolder, name: str, order: str, attack: Attack | None = None) -> Path:
@@ -290,7 +286,6 @@ def _files(part: Part, positions: Tensor | None = None) -> dict[str, Any]:
 
 
 def _result_or_error(function: Callable[..., Any], *args: Any) -> Any:
-    """What the function returns, or the error that it raises."""
     try:
         return function(*args)
     except (ArcalError, OSError) as error:

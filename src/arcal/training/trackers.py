@@ -1,26 +1,12 @@
 """Where the metrics of a run are shown as well: Fabric's loggers, and Lightning's."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from arcal.errors import ArcalError
 from arcal.external import library, near
 from arcal.store import RunFolder
-
-
-def trackers_for(names: Sequence[str], folder: RunFolder) -> list[Any]:
-    """The loggers of a run by their names in `TRACKERS`, for `Fabric(loggers=...)`.
-
-    An unknown name, or one whose library is not installed, raises `ArcalError`.
-    """
-    return [_tracker(name)(folder) for name in names]
-
-
-def check_trackers(names: Sequence[str]) -> None:
-    """Raise `ArcalError` on an unknown name, or one whose library is missing, before training."""
-    for name in names:
-        _tracker(name)
 
 
 def flat(record: Mapping[str, Any]) -> dict[str, float]:
@@ -76,7 +62,11 @@ the run's folder, wandb and mlflow where they do by default, the working folder,
 settings say."""
 
 
-def _tracker(name: str) -> Callable[[RunFolder], Any]:
+def tracker_named(name: str) -> Callable[[RunFolder], Any]:
+    """What makes the logger of a run, for `Fabric(loggers=...)`, by its name in `TRACKERS`.
+
+    An unknown name, or one whose library is not installed, raises `ArcalError`.
+    """
     if name not in TRACKERS:
         names = f"choose from {', '.join(TRACKERS)}"
         raise ArcalError(f"tracker {name!r} is unknown: {near(name, TRACKERS, names)}")

@@ -96,9 +96,6 @@ def figure_names(
     of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
     ranked, and of `groupings`. Where all classes are few there is no `worst_class`. Of `several`
     models there are differences from the first.
-
-    >>> "least_robust.gap" in figure_names(("cat", "dog"))
-    False
     """
     ranked = [f"level_{r}" for r in range(1, levels + 1)]
     ranked += ["least_robust", "most_robust"] if levels else []

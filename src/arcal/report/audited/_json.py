@@ -159,7 +159,6 @@ def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
 
 
 def _acting(model: Audited) -> dict[str, Any] | None:
-    """The curve by coverage, and the thresholds."""
     if model.acting is None:
         return None
     curve = model.acting.curve

@@ -34,11 +34,6 @@ class Shown:
 
     `part` has the images, `texts` the texts, and `read`, given positions `(B,)`, returns rows
     `(B, C)` of these `columns`; what there is not is None.
-
-    >>> import torch
-    >>> shown = Shown(torch.tensor([7, 3]), texts=["dear", "yours"])
-    >>> shown.positions(torch.tensor([3, 7]))
-    tensor([1, 0])
     """
 
     ids: Tensor
@@ -58,14 +53,6 @@ def payload(
     """`findings` as `audit.json` has them, with all inputs, or a sample of too many.
 
     Without `shown` no picture, text or row of an input is in it.
-
-    >>> from arcal.auditing import as_predictions
-    >>> from arcal.report.audited import as_json
-    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
-    >>> models = [Audited("mine", predictions, ("cat", "dog"))]
-    >>> page = payload(as_json(models, "pets", None, {}, "predictions"), models)
-    >>> page["inputs"]["id"]["shape"], page["listed"]
-    ([60], None)
     """
     first = models[0]
     rows = _listed_inputs(models)

@@ -264,11 +264,12 @@ def markdown(models: Sequence[Audited], data: str, differences: Sequence[Differe
         [
             ece(model.overall.ece),
             _points(model.overall.ece_if_calibrated.value),
-            f"{percent(model.overall.accuracy.value)} {interval_percent(model.overall.accuracy)}",
+            f"{percent(right.value)} [{100 * right.low:.1f}, {100 * right.high:.1f}]",
             signed(model.overall.gap),
             number(model.overall.nll),
         ]
         for model in models
+        for right in [model.overall.accuracy]
     ]
     if all(model.levels for model in models):
         rows.append("… in the least robust level")
@@ -359,11 +360,6 @@ def number(of: Estimate, sign: str = "") -> str:
     return f"{of.value:{sign}.4f} [{of.low:{sign}.4f}, {of.high:{sign}.4f}]"
 
 
-def interval_percent(of: Estimate) -> str:
-    """The interval of a share, as percentages."""
-    return f"[{100 * of.low:.1f}, {100 * of.high:.1f}]"
-
-
 def share(model: Audited) -> str:
     """A level's share of the inputs in words."""
     return "tenth" if model.R == 10 else "half" if model.R == 2 else f"1/{model.R}"
@@ -375,5 +371,4 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A YAML string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
