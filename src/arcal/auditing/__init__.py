@@ -21,7 +21,6 @@ _suspect_order  an accuracy near chance, one that is right but for the order of 
                inputs on another scale than in training
 _suspects      labels to doubt, right answers that hang by a thread, and a row for every input
 _audited       a classifier on one data set, with everything that an audit finds
-_showcase      images with the perturbations that change a prediction
 models         anything that gives logits becomes a model; saved predictions are checked
 
 Nothing here reads or writes a file.
@@ -73,7 +72,6 @@ from arcal.auditing._reliability import (
     reliability_by_run,
 )
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
-from arcal.auditing._showcase import Showcase, attack_evenly
 from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
 from arcal.auditing._suspect_order import (
     SuspectedOrder,
@@ -123,7 +121,6 @@ __all__ = [
     "Separation",
     "Shift",
     "ShiftFigures",
-    "Showcase",
     "Spread",
     "Subject",
     "SuspectedOrder",
@@ -131,7 +128,6 @@ __all__ = [
     "acting",
     "as_model",
     "as_predictions",
-    "attack_evenly",
     "by_class",
     "by_class_and_level",
     "by_group",
