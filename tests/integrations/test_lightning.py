@@ -250,7 +250,9 @@ def test_what_does_not_fit_is_one_line(arguments, says, tmp_path):
 
 def test_a_vanilla_checkpoint_of_another_module_is_one_line(tmp_path):
     torch.save(Net(torch.ones(3)).state_dict(), tmp_path / "weighted.ckpt")
-    with pytest.raises(ArcalError, match=r'Unexpected.*"criterion.weight".*module itself') as caught:
+    with pytest.raises(
+        ArcalError, match=r'Unexpected.*"criterion.weight".*module itself'
+    ) as caught:
         fit(tmp_path, settings={"vanilla": tmp_path / "weighted.ckpt"})
     assert "\n" not in str(caught.value)
 
