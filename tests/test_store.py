@@ -42,6 +42,16 @@ def test_tensors_come_back_with_their_metadata(tmp_path):
         assert torch.equal(found[name], tensor)
 
 
+def test_tied_weights_are_each_written(tmp_path):
+    layer = torch.nn.Linear(2, 2)
+    network = torch.nn.Sequential(layer, torch.nn.ReLU(), layer)
+    save_tensors(tmp_path / "x.safetensors", network.state_dict())
+    tensors, _ = load_tensors(tmp_path / "x.safetensors")
+    assert sorted(tensors) == ["0.bias", "0.weight", "2.bias", "2.weight"]
+    assert torch.equal(tensors["0.weight"], layer.weight)
+    assert torch.equal(tensors["2.weight"], layer.weight)
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from on_two_processes import check_two_processes
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 pytest.importorskip("pytorch_lightning", reason="the extra `lightning` is not installed")
 
@@ -141,6 +141,29 @@ def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
         assert torch.equal(w, expected)
 
 
+def test_a_run_with_class_weights_continues(tmp_path):
+    weight = torch.tensor([1.0, 2.0, 0.5])
+    _, whole, _ = fit(tmp_path / "whole", 3, module=Net(weight))
+    fit(tmp_path, 2, module=Net(weight))
+    path = next((tmp_path / "lightning_logs").rglob("*.ckpt"))
+    _, again, _ = fit(tmp_path / "2", 3, module=Net(weight), resume=path)
+    assert again.loss.epoch == 3
+    assert again.loss.soft_label.tolist() == whole.loss.soft_label.tolist()
+
+
+def test_a_callback_used_again_forgets_the_training_before(tmp_path):
+    from pytorch_lightning import Trainer
+
+    _, smoothing, _ = fit(tmp_path, 2)
+    others = DataLoader(WithIds(Subset(train_data(), range(80))), 8)
+    trainer = Trainer(max_epochs=1, callbacks=[smoothing], default_root_dir=tmp_path / "again")
+    trainer.fit(Net(), others, loaders()["val_dataloaders"])
+    _, fresh, _ = fit(tmp_path, 1, data=loaders() | {"train_dataloaders": others})
+    assert smoothing.loss.epoch == 1
+    assert smoothing.loss.train_levels.ids.tolist() == list(range(80))
+    assert smoothing.loss.soft_label.tolist() == fresh.loss.soft_label.tolist()
+
+
 def test_the_attack_ranks_batches_that_are_dicts(tmp_path):
     class Dicts(Dataset):
         def __init__(self, data):
@@ -222,6 +245,15 @@ class Silent(Net):
 def test_what_does_not_fit_is_one_line(arguments, says, tmp_path):
     with pytest.raises(ArcalError, match=says) as caught:
         fit(tmp_path, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_vanilla_checkpoint_of_another_module_is_one_line(tmp_path):
+    torch.save(Net(torch.ones(3)).state_dict(), tmp_path / "weighted.ckpt")
+    with pytest.raises(
+        ArcalError, match=r'Unexpected.*"criterion.weight".*module itself'
+    ) as caught:
+        fit(tmp_path, settings={"vanilla": tmp_path / "weighted.ckpt"})
     assert "\n" not in str(caught.value)
 
 

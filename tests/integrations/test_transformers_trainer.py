@@ -165,6 +165,16 @@ def test_a_run_that_was_cut_short_ends_in_the_same_soft_labels(whole, tmp_path):
         assert torch.equal(w, expected)
 
 
+def test_settings_used_again_forget_the_training_before(whole, tmp_path):
+    _, made, _ = whole
+    before = made.smoothing.loss.soft_label.tolist()
+    again, _ = trainer(tmp_path)
+    again.smoothing = made.smoothing
+    again.train()
+    assert made.smoothing.loss.epoch == 3
+    assert made.smoothing.loss.soft_label.tolist() == before
+
+
 class Texts(torch.utils.data.Dataset):
     """Two words that say the class, and an id."""
 
@@ -210,12 +220,19 @@ class Mixed(RobustSmoothingTrainer, Other):
     pass
 
 
+class Own(RobustSmoothingTrainer):
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        outputs = model(**inputs)
+        return (outputs.loss, outputs) if return_outputs else outputs.loss
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ({"data": {"train_dataset": Images(96, 0, ids=False)}}, "labels under"),
         ({"settings": {"vanilla": 2}, "data": {"eval_dataset": Images(33, 1, ids=False)}},
          "add a column of ids"),
+        ({"kind": Own}, "leave out its own compute_loss"),
         ({"eval_strategy": "steps"}, "give 'epoch'"),
         ({"label_smoothing_factor": 0.1}, "leave it out"),
         ({"settings": {"vanilla": 3}}, "name an earlier epoch"),

@@ -67,6 +67,9 @@ class Smoother:
         if isinstance(vanilla, int) and vanilla < 1:
             raise ArcalError(f"vanilla is {vanilla}: give at least 1 epoch, or a trained model")
         self.loss = AdaptiveLabelSmoothing(classes, levels, alpha, update=update)
+        # The weights are those of the loop's own loss, so they are no part of the state.
+        self.loss.register_buffer("weight", None, persistent=False)
+        self.untrained, self.used = self.state_dict(), False
         self.vanilla, self.rescore, self.full_rate = vanilla, set(rescore), full_rate
         self.order, self.bounds = order, bounds
         self.attack = attack_named(attack) if order == "attack" else None
@@ -77,6 +80,11 @@ class Smoother:
     def ranked(self) -> bool:
         """Whether there are levels, so that labels are softened."""
         return self.loss.R == 1 or len(self.loss.train_levels.ids) > 0
+
+    def forget(self) -> None:
+        """Drop what an earlier training with this object has learned, such as that of a seed."""
+        if self.used:
+            self.loss.load_state_dict(self.untrained)
 
     def begin(self, epochs: int, falling: bool) -> None:
         """Set the number of epochs in all, and whether the learning rate falls in them."""
@@ -138,7 +146,7 @@ class Smoother:
             return {}
         none = (torch.empty(0), torch.empty(0, dtype=torch.bool), torch.empty(0, dtype=torch.int64))
         columns = [torch.cat(column) for column in zip(none, *remembered, strict=True)]
-        gap = self.loss.update(*columns)
+        gap, self.used = self.loss.update(*columns), True
         figures = {"soft_label": self.loss.soft_label.tolist(), "gap": gap.tolist()}
         return {
             f"robust_smoothing/{name}_{r}": value
@@ -164,6 +172,7 @@ class Smoother:
         random numbers stay as they are.
         """
         process, N = processes()
+        self.used = True
         for part, loader in parts.items():
             dataset = loader.dataset
             if part == "train" and self.plain is not None:
@@ -197,11 +206,11 @@ class Smoother:
 
     def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Continue from a `state_dict` of the same settings."""
-        try:
-            self.loss.load_state_dict(dict(state_dict))
-        except RuntimeError:
-            R = len(state_dict.get("soft_label", ()))
+        R = len(state_dict["soft_label"])
+        if R != self.loss.R:
             raise ArcalError(
                 f"the checkpoint has the soft labels of {R} levels, not {self.loss.R}: continue "
                 "with the settings it was trained with"
-            ) from None
+            )
+        self.loss.load_state_dict(dict(state_dict), strict=False)
+        self.used = False

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from arcal.errors import ArcalError, first_line
+from arcal.errors import ArcalError
 from arcal.integrations._smoother import Smoother
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class RobustSmoothing(Smoother, Callback):
             self.teardown(trainer, pl_module, "fit")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.global_step:
+            self.forget()
         if self.loss.alpha is None or self.rescore or isinstance(self.vanilla, int):
             if (trainer.max_epochs or -1) < 1:
                 raise ArcalError("the number of epochs is unknown: give the Trainer max_epochs")
@@ -201,9 +203,10 @@ def _weights(module: nn.Module, path: Path) -> Iterator[None]:
     except OSError as error:
         raise ArcalError(f"{path} cannot be read ({error.strerror}): name a checkpoint") from None
     except (pickle.UnpicklingError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise ArcalError(
-            f"{path} has no weights of a {type(module).__name__} ({first_line(error)}): give the "
-            "trained module itself as vanilla="
+            f"{path} has no weights of a {type(module).__name__} ({reason}): give the trained "
+            "module itself as vanilla="
         ) from None
     try:
         yield

@@ -119,6 +119,11 @@ class RobustSmoothingTrainer(Trainer):  # pyright: ignore[reportGeneralTypeIssue
             metrics = super().evaluate(eval_dataset, ignore_keys, metric_key_prefix)
         finally:
             self._counts = False
+        if not self.smoothing.predictions:
+            raise ArcalError(
+                f"the loss of {type(self).__name__} is not that of the soft labels: leave out its "
+                "own compute_loss, or have it call super().compute_loss"
+            )
         self.log(self.smoothing.learn())
         if self.smoothing.ranks_after(round(self.state.epoch or 0)):
             assert self.model is not None
@@ -180,6 +185,8 @@ class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
                 "evaluation at the end of every epoch, so give 'epoch'"
             )
         trainer, smoothing = self.trainer, self.trainer.smoothing
+        if not state.global_step:
+            smoothing.forget()
         constant = str(args.lr_scheduler_type.value).startswith("constant")
         smoothing.begin(state.num_train_epochs, falling=not constant)
         if smoothing.ranked or isinstance(smoothing.vanilla, int):  # as a resumed run may be

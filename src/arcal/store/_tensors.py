@@ -22,14 +22,20 @@ ENTRY = "arcal"
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], **metadata: Any) -> None:
     """Write named tensors to a safetensors file, with `metadata` and a digest in its header.
 
-    Equal tensors and metadata give equal bytes.
+    Equal tensors and metadata give equal bytes. Tensors that share memory, such as tied weights,
+    are each written whole.
 
     >>> import torch
     >>> save_tensors(Path("labels.safetensors"), {"labels": torch.tensor([1, 0])}, model="tiny")
     >>> load_tensors(Path("labels.safetensors"))
     ({'labels': tensor([1, 0])}, {'model': 'tiny'})
     """
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    contiguous, written = dict[str, Tensor](), set[int]()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage().data_ptr()
+        contiguous[name] = tensor.clone() if storage in written else tensor
+        written.add(storage)
     about = {"metadata": metadata, "digest": digest_of(contiguous)}
     header = {ENTRY: json.dumps(about, sort_keys=True)}
     try:
