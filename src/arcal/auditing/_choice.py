@@ -169,8 +169,8 @@ model stays as it is; give more inputs, some of them misclassified'
         return resampled_scores(scores, draws, smooth=False)
 
     before = drawn("none", predictions.scores)
-    calibrators, scores, of_fits = cross_validated(names, predictions, fold, progress)
-    refused |= of_fits
+    calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
+    refused |= lines
     figures = {name: drawn(name, some) for name, some in scores.items()}
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]

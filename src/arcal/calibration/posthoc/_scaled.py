@@ -59,18 +59,18 @@ def best_temperature(z: Tensor, labels: Tensor) -> float:
         return (mean + (highest - labelled)).mean().item(), variance.mean().item()
 
     low, beta = 0.0, 1.0
-    while (at := derivatives(beta))[0] < 0:
+    while (known := derivatives(beta))[0] < 0:
         low, beta = beta, 2 * beta
     high = beta
     for _ in range(STEPS):
-        slope, curvature = at
+        slope, curvature = known
         low, high = (beta, high) if slope < 0 else (low, beta)
         last, beta = beta, beta - slope / curvature if curvature > 0 else math.inf
         if not low <= beta <= high:
             beta = (low + high) / 2
         if abs(beta - last) <= TOLERANCE * beta:
             break
-        at = derivatives(beta)
+        known = derivatives(beta)
     return 1 / beta
 
 

@@ -84,6 +84,10 @@ def as_calibration_set(log_p: LogProbabilities, labels: TensorLike) -> Calibrati
 
     Rows that do not sum to 1, nan, labels that are no classes, and another set's labels raise
     `ArcalError`.
+
+    >>> given = as_calibration_set(torch.tensor([[0.9, 0.1]] * 4).log(), [0, 0, 0, 1])
+    >>> round(given.T, 4), as_calibration_set(given, given.labels) is given
+    (2.0, True)
     """
     if isinstance(log_p, CalibrationSet):
         if labels is not log_p.labels:
