@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_leaves
 from arcal.auditing import Audited, Predictions, choose_calibrator, without_zeros
 from arcal.auditing._halves import posthoc_on_halves
 from arcal.auditing._overall import overall
-from arcal.calibration.posthoc import POSTHOC
+from arcal.calibration.posthoc import POSTHOC, calibration_set
 
 N, Z = 5_000, 200
 
@@ -83,3 +83,18 @@ def test_vector_scaling_of_much_is_left_out_unless_it_is_named(predictions, monk
     assert set(choice.candidates) == {"temperature"}
     named = choose_calibrator(few, names=["vector"], resamples=2)
     assert set(named.candidates) == {"vector"}
+
+
+def test_calibrators_are_chosen_with_few_matrices_and_one_temperature_a_part(
+    predictions, monkeypatch
+):
+    searches, search = [], calibration_set.best_temperature
+    monkeypatch.setattr(
+        calibration_set, "best_temperature", lambda *given: searches.append(1) or search(*given)
+    )
+    names = [name for name in POSTHOC if name not in ("dirichlet", "vector")]
+    with Matrices() as matrices:
+        choice = choose_calibrator(copied(predictions), names=names, resamples=2)
+    assert len(choice.candidates) == len(names)
+    assert len(searches) == 6
+    assert matrices.made <= 20

@@ -1,6 +1,7 @@
 """`arcal calibrate` at the command line: files in, files out, and one line for bad input."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ USUAL = ("--calibrators", "temperature", "ets", "vector")
 
 
 def test_a_file_of_logits_gives_a_calibrator_and_its_figures(here):
-    z, labels = drawn()
+    z, labels = drawn(3000)
     np.savez("mine.npz", logits=z, labels=labels)
     done = succeeds("calibrate", "mine.npz", *USUAL)
     assert "picked: temperature" in done.stdout
@@ -71,6 +72,12 @@ def test_a_file_of_logits_gives_a_calibrator_and_its_figures(here):
     assert after["nll"]["value"] < before["nll"]["value"]
     assert after["change"]["high"] < 0
     assert after["accuracy"] == before["accuracy"]
+    thresholds = figures["acting"]["thresholds"]
+    assert [one["accuracy"] for one in thresholds] == [0.9, 0.95, 0.99, 0.999]
+    assert thresholds[0]["coverage"] > 0.1
+    said = re.search(r"calibrated: right on at least 90 % where it is (\S+) % c", done.stdout)
+    assert said
+    assert 0 <= float(said[1]) - 100 * thresholds[0]["confidence"] < 0.1, "rounded up"
     calibrator = load_calibrator("calibrated/calibrator.safetensors")
     assert isinstance(calibrator, Temperature)
     assert calibrator.T.item() == pytest.approx(2.5, abs=0.5)

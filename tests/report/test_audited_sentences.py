@@ -12,6 +12,7 @@ from arcal.auditing import (
     Candidate,
     Choice,
     Estimate,
+    acting,
     as_predictions,
     choose_calibrator,
 )
@@ -96,8 +97,10 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     some = Estimate(0.3, 0.2, 0.4, 100)
     before = Candidate("none", True, *[some] * 6)
     refused = {"ets": "too few", "pts": "too few", "ebs": "no logits"}
-    lines = sentences(Choice(100, before, {}, refused, None, "nothing helps"))
-    assert lines[1:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
+    acts = acting(as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100).scores)
+    lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
+    assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")
+    assert lines[2:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
 
 
 def test_weights_are_said_where_the_figures_are():

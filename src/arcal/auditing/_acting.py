@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from arcal.auditing._predictions import Predictions
-from arcal.calibration import SelectiveAccuracy, Threshold, act_above, selective_accuracy
+from arcal.calibration import (
+    Scores,
+    SelectiveAccuracy,
+    Threshold,
+    act_above,
+    selective_accuracy,
+)
 
 TARGETS = (0.9, 0.95, 0.99, 0.999)
 """How often a model may have to be right where it acts alone."""
@@ -26,16 +31,16 @@ class Acting:
     thresholds: Mapping[float, Threshold | None]
 
 
-def acting(predictions: Predictions) -> Acting:
-    """Where the model of these predictions may act alone.
+def acting(scores: Scores) -> Acting:
+    """Where a model with these scores may act alone.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 99 + [1])
-    >>> threshold = acting(predictions).thresholds[0.9]
+    >>> threshold = acting(predictions.scores).thresholds[0.9]
     >>> round(threshold.confidence, 3), threshold.coverage
     (0.953, 1.0)
     """
-    sure, right = predictions.confidence.clamp(max=1), predictions.correct
+    sure, right = scores.confidence.clamp(max=1), scores.correct
     return Acting(
         selective_accuracy(sure, right, POINTS),
         {target: act_above(sure, right, target) for target in TARGETS},

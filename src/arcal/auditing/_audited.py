@@ -134,7 +134,7 @@ class Audited:
 
         None where inputs have weights, of which a threshold is not shown to be one.
         """
-        return acting(self.predictions) if self.weights is None else None
+        return acting(self.predictions.scores) if self.weights is None else None
 
     @cached_property
     def by_class(self) -> tuple[Group, ...]:

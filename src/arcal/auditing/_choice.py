@@ -6,21 +6,28 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.arrays import row_blocks
+from arcal.auditing._acting import Acting, acting
 from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_draws
 from arcal.auditing._halves import folds_of
-from arcal.auditing._posthoc import calibrated_blocks, fit_posthoc
+from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import (
     Bootstrap,
     Scores,
+    average,
     ece_by_chance,
     resampled_scores,
     scores_of,
     stored_counts,
     usual_resamples,
 )
-from arcal.calibration.posthoc import CALIBRATORS, Calibrator, check_posthoc
+from arcal.calibration.posthoc import (
+    CALIBRATORS,
+    POSTHOC,
+    CalibrationSet,
+    Calibrator,
+    check_posthoc,
+)
 from arcal.errors import ArcalError
 
 FOLDS = 5
@@ -82,6 +89,13 @@ class Choice:
     is none: the uncalibrated model. `calibrator` is that one fitted on all inputs, and `why` says
     in a sentence why it was taken.
 
+    `acting` is from which confidence on the model with this calibrator may act alone. A threshold
+    is a promise of inputs to come, so it must not be read off confidences that the labels had a
+    hand in: a calibrator makes the very inputs that it was fitted on look as right as they are. So
+    each input counts with its confidence out of fold, from a calibrator that never saw its label.
+    That is not the calibrator that will be used, which saw a quarter more inputs and differs from
+    it by no more than the folds' differ from each other.
+
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 400, labels=[0, 0, 0, 1] * 100)
     >>> choice = choose_calibrator(sure, names=["temperature", "ets"], resamples=200)
@@ -95,6 +109,7 @@ class Choice:
     refused: Mapping[str, str]
     picked: str | None
     why: str
+    acting: Acting
     calibrator: Calibrator | None = field(default=None)
 
 
@@ -154,20 +169,9 @@ model stays as it is; give more inputs, some of them misclassified'
         return resampled_scores(scores, draws, smooth=False)
 
     before = drawn("none", predictions.scores)
-    calibrators: dict[str, Calibrator] = {}
-    figures: dict[str, dict[str, Bootstrap]] = {}
-    for done, name in enumerate(names):
-        progress(done, len(names))
-        try:
-            calibrators[name] = fit_posthoc(name, predictions, "all inputs")
-            log_p = cross_validated(name, predictions, fold)
-        except ArcalError as error:
-            line = str(error).removeprefix(f"{name} of all inputs: ")
-            refused[name] = line.replace(f"{name} of four folds: ", "in four of the five folds, ")
-            continue
-        blocks = (log_p[some] for some in row_blocks(*log_p.shape))
-        figures[name] = drawn(name, scores_of(blocks, predictions.labels))
-    progress(len(names), len(names))
+    calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
+    refused |= lines
+    figures = {name: drawn(name, some) for name, some in scores.items()}
     safe = [name for name in figures if CALIBRATORS[name].keeps_order]
     helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]
     best = min(helps or safe, key=lambda name: figures[name]["nll"].estimate, default=None)
@@ -190,31 +194,93 @@ model stays as it is; give more inputs, some of them misclassified'
         name: candidate(name, CALIBRATORS[name].keeps_order, some) for name, some in figures.items()
     }
     picked, why = _picked(candidates, best, refused)
-    if predictions.correct.all():
+    if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else calibrators[picked]
+    acts = acting(predictions.scores if picked is None else scores[picked])
     uncalibrated = candidate("none", True, before)
-    return Choice(N, uncalibrated, candidates, refused, picked, why, calibrator)
+    return Choice(N, uncalibrated, candidates, refused, picked, why, acts, calibrator)
 
 
-def cross_validated(name: str, predictions: Predictions, fold: Tensor) -> Tensor:
-    """Log-probabilities `(N, Z)` of each input by a calibrator that was fitted without its fold.
+def cross_validated(
+    names: Sequence[str],
+    predictions: Predictions,
+    fold: Tensor,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+) -> tuple[dict[str, Calibrator], dict[str, Scores], dict[str, str]]:
+    """Each calibrator fitted on all inputs, and each input's scores by one fitted without it.
 
-    `fold` is int64 `(N,)`. What cannot be fitted raises `ArcalError`.
+    `fold` is int64 `(N,)`: each of its numbers is left out in turn, and scored. What has been
+    fitted, its scores of all N inputs, and the lines that say why the others could not be fitted,
+    are by name. All calibrators are fitted to one part of the inputs before the next, so that they
+    share what they need of it. `progress` is told how many fits of all are done.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0, 0, 0, 1] * 10)
     >>> fold = folds_of(sure.ids, sure.labels, 2)
-    >>> cross_validated("temperature", sure, fold)[0].exp()
-    tensor([0.7500, 0.2500], dtype=torch.float64)
+    >>> fitted, scores, refused = cross_validated(["temperature"], sure, fold)
+    >>> scores["temperature"].confidence[0]
+    tensor(0.7500, dtype=torch.float64)
     """
-    log_p = torch.empty_like(predictions.log_probabilities)
-    for number in fold.unique().tolist():
-        rest, out = predictions.rows(fold != number), predictions.rows(fold == number)
-        calibrator = fit_posthoc(name, rest, "four folds")
-        log_p[fold == number] = torch.cat(list(calibrated_blocks(calibrator, out)))
-    return log_p
+    calibrators: dict[str, Calibrator] = {}
+    parts: dict[str, list[Scores]] = {name: [] for name in names}
+    refused: dict[str, str] = {}
+    numbers: list[int] = fold.unique().tolist()
+    total = (1 + len(numbers)) * len(names)
+    for i, number in enumerate([None, *numbers] if names else []):
+
+        def told(done: int, before: int = i * len(names)) -> None:
+            progress(before + done, total)
+
+        lines = _fitted(predictions, fold, number, calibrators, parts, told)
+        folds = "" if number is None else "in four of the five folds, "
+        for name, line in lines.items():
+            refused[name] = folds + line
+            calibrators.pop(name, None)
+            del parts[name]
+    progress(total, total)
+    order = torch.cat([(fold == number).nonzero()[:, 0] for number in numbers]).argsort()
+    scores = {name: _joined(some, order) for name, some in parts.items()}
+    return calibrators, scores, {name: refused[name] for name in names if name in refused}
+
+
+def _fitted(
+    predictions: Predictions,
+    fold: Tensor,
+    number: int | None,
+    calibrators: dict[str, Calibrator],
+    parts: dict[str, list[Scores]],
+    told: Callable[[int], object],
+) -> dict[str, str]:
+    """Fit all that have `parts` without a fold, and score it; or with all, and keep the fitted.
+
+    Returned is why some could not be fitted.
+    """
+    refused = {}
+    rest = torch.ones(len(fold), dtype=torch.bool) if number is None else fold != number
+    logits = predictions.logits if number is None else predictions.logits[:, rest]
+    given = CalibrationSet(average(logits), predictions.labels[rest])
+    del logits
+    out = predictions.rows(~rest)
+    assert out.log_probabilities is not None  # kept for all calibrators
+    for done, name in enumerate(parts):
+        told(done)
+        energy = predictions.energy[rest] if CALIBRATORS[name].needs_energy else None
+        try:
+            calibrator = POSTHOC[name](given, given.labels, energy=energy)
+            if number is None:
+                calibrators[name] = calibrator
+            else:
+                parts[name].append(scores_of(calibrated_blocks(calibrator, out), out.labels))
+        except ArcalError as error:
+            refused[name] = str(error)
+    return refused
+
+
+def _joined(parts: Sequence[Scores], order: Tensor) -> Scores:
+    columns = zip(*(vars(part).values() for part in parts), strict=True)
+    return Scores(*(torch.cat(column)[order] for column in columns))
 
 
 def _picked(

@@ -21,7 +21,7 @@ from arcal.calibration import (
     usual_resamples,
 )
 from arcal.calibration.checks import as_weights
-from arcal.calibration.posthoc import POSTHOC, Calibrator
+from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
 from arcal.robustness import random_order
@@ -158,10 +158,10 @@ def posthoc_on_halves(
 
     before, said_before = drawn(shown.scores)
     outcomes, refused = {}, {}
-    log_p = average(fit.logits)
+    given = CalibrationSet(average(fit.logits), fit.labels)
     for name in SHOWN:
         try:
-            calibrator = POSTHOC[name](log_p, fit.labels)
+            calibrator = POSTHOC[name](given, given.labels)
             better = scores_of(calibrated_blocks(calibrator, shown), shown.labels)
         except ArcalError as error:
             refused[name] = str(error)

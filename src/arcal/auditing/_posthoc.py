@@ -60,9 +60,9 @@ def calibrated_blocks(calibrator: Calibrator, predictions: Predictions) -> Itera
     >>> block.shape
     torch.Size([4, 2])
     """
-    energy = predictions.energy
+    energy = predictions.energy if calibrator.needs_energy else None
     for some, log_p in predictions.blocks():
-        yield calibrator(log_p, energy=energy[some])
+        yield calibrator(log_p, energy=None if energy is None else energy[some])
 
 
 def calibrated_subject(

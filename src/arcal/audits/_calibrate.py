@@ -58,11 +58,12 @@ Progress = Callable[[int, int], object]
 class Calibration:
     """What `arcal.calibrate` found: every calibrator that was tried, and the one to take.
 
-    `choice` has the figures of each, with intervals, and the calibrator that was picked. `model`
-    is the classifier, None where there are only predictions. `today` is what was estimated of
-    unlabelled inputs, if there were any. `of` names the model and `facts` are more to know of it.
-    `doubts` are what to mend before anything else is believed, and `conditions` what every figure
-    is of where it is not the plain data; mostly both are empty.
+    `choice` has the figures of each, with intervals, the calibrator that was picked, and in
+    `choice.acting` from which confidence on the model may act alone with it. `model` is the
+    classifier, None where there are only predictions. `today` is what was estimated of unlabelled
+    inputs, if there were any. `of` names the model and `facts` are more to know of it. `doubts` are
+    what to mend before anything else is believed, and `conditions` what every figure is of where it
+    is not the plain data; mostly both are empty.
 
     >>> import arcal
     >>> _ = torch.manual_seed(0)
@@ -172,8 +173,8 @@ def calibrate(
     that is not shown to be worse than the best. If there is none, the model stays as it is.
     `unlabelled` inputs, such as today's, are a tensor, a part or a pair, whose labels are not
     looked at, or `Predictions`: how often the model is right on them, and how sure it should be, is
-    estimated. `progress` is told how many calibrators of all have been fitted. What cannot be
-    calibrated raises `ArcalError`.
+    estimated. `progress` is told how many fits of all are done, six of each calibrator. What cannot
+    be calibrated raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -333,8 +334,7 @@ def perturbed(examples: Examples) -> Examples:
 
     They are dealt out evenly in an order drawn by id, so that a second call gives the same. The
     extra types are those that are held apart to choose by; the other 15 stay for a test. What
-    cannot be corrupted
-    raises `ArcalError`.
+    cannot be corrupted raises `ArcalError`.
 
     >>> from arcal.data import load_part
     >>> some = Examples.from_part(load_part("fashion")).first(40)

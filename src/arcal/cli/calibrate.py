@@ -121,7 +121,7 @@ class Calibrate(OnModels):
         else:
             job, as_given, unlabelled = self._from_model(models[0], data, formats, applied)
         conditions = self._conditions()
-        with bar("fitting", "calibrators") as progress:
+        with bar("calibrating", "fits") as progress:
             calibration = calibration_of(
                 as_given,
                 unlabelled,

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from arcal.auditing import Candidate, Choice, Subject
 from arcal.calibration.posthoc import Today
-from arcal.report.audited import number
+from arcal.report.audited import acting_json, acts_alone, number
 from arcal.report.names import POSTHOC, listed, name_subjects, set_titles
 from arcal.report.numbers import plain
 from arcal.report.tables import (
@@ -160,6 +160,8 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions, and is not picked")
+    if (acts := acts_alone(choice.acting, choice.before.accuracy.value)) is not None:
+        lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
     for name, line in choice.refused.items():
         if not choice.why.endswith(line):
@@ -194,4 +196,5 @@ def choice_json(choice: Choice) -> dict[str, Any]:
         "before": plain(choice.before),
         "calibrators": plain(tuple(choice.candidates.values())),
         "refused": dict(choice.refused),
+        "acting": plain(acting_json(choice.acting)),
     }

@@ -9,6 +9,7 @@ from posthoc_examples import Halfway, draw, energy_of
 from arcal.calibration.posthoc import (
     CALIBRATORS,
     POSTHOC,
+    CalibrationSet,
     Dirichlet,
     EnergyScaling,
     EnsembleTemperature,
@@ -18,6 +19,8 @@ from arcal.calibration.posthoc import (
     Spline,
     Temperature,
     VectorScaling,
+    as_calibration_set,
+    calibration_set,
     from_state,
 )
 from arcal.calibration.posthoc.calibrator import Calibrator, as_robustness
@@ -230,3 +233,29 @@ def test_is_fitted_without_gradients_as_with_them(kind, mode, calibrators):
     log_p = draw(N=5, seed=1)[0].requires_grad_()
     (slope,) = torch.autograd.grad(applied(there, log_p)[:, 0].sum(), log_p)
     assert slope.any()
+
+
+def test_a_set_that_is_shared_changes_no_calibrator(calibrators, monkeypatch):
+    log_p, labels = draw(N=500)
+    shared = as_calibration_set(log_p, labels)
+    searches = []
+    search = calibration_set.best_temperature
+    monkeypatch.setattr(
+        calibration_set, "best_temperature", lambda *given: searches.append(1) or search(*given)
+    )
+    for kind, fit in POSTHOC.items():
+        found = fit(shared, shared.labels, energy=energy_of(log_p))
+        torch.testing.assert_close(applied(found, log_p), applied(calibrators[kind], log_p))
+    assert len(searches) == 1
+    with pytest.raises(ArcalError, match="the labels of a calibration set are its own"):
+        POSTHOC["irm"](shared, labels)
+
+
+@every_kind
+def test_a_set_may_be_made_in_inference_mode(kind):
+    log_p, labels = draw(N=200)
+    with torch.inference_mode():
+        inside = CalibrationSet(log_p.clone(), labels.clone())
+        found = POSTHOC[kind](inside, inside.labels, energy=energy_of(log_p))
+    expected = POSTHOC[kind](log_p, labels, energy=energy_of(log_p))
+    torch.testing.assert_close(applied(found, log_p), applied(expected, log_p))

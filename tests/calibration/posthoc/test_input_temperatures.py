@@ -16,11 +16,14 @@ from arcal.calibration.posthoc import (
     EnergyScaling,
     ParameterizedTemperature,
     Smart,
+    _scaled,
+    as_calibration_set,
     fit_ebs,
     fit_pts,
     fit_smart,
     fit_temperature,
 )
+from arcal.calibration.posthoc._scaled import Tempered
 from arcal.calibration.posthoc.smart import logit_gap
 from arcal.errors import ArcalError
 
@@ -96,6 +99,44 @@ def test_what_is_far_outside_has_a_temperature_in_bounds(kind):
         T = (far[:, :1] - far[:, 1:2]) / (found(far)[:, :1] - found(far)[:, 1:2])
         assert scale == 0 or (T.isfinite().all() and T.min() > 0.01 and T.max() < 100)
         assert torch.equal(found(far).argmax(1), far.argmax(1))
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0, 1e6])
+def test_losses_along_a_search_are_those_of_a_softmax(scale):
+    """Temperatures that go their own ways, some steps small and some large, there and back."""
+    z, labels = draw(N=300, Z=40)
+    z = (scale * z).log_softmax(1)
+    z[0], z[1] = math.log(1 / 40), torch.tensor([0.0, *[-1e9] * 39]).log_softmax(0)
+    tempered, generator = Tempered(z, labels), torch.Generator().manual_seed(0)
+    T = torch.full((300,), 2 * scale, dtype=torch.float64)
+    for step in (0.0, 0.0, 0.001, 0.03, 0.1, 0.1, 0.5, 3.0, 0.01):
+        T = T * (step * torch.randn(300, generator=generator, dtype=torch.float64)).exp()
+        T.requires_grad_()
+        p = (z / T[:, None]).softmax(1)
+        for ours, expected in (
+            (tempered.log_loss(T), F.cross_entropy(z / T[:, None], labels, reduction="none")),
+            (tempered.squared_error(T), (p - F.one_hot(labels, 40)).square().sum(1)),
+        ):
+            torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+            slopes = [
+                torch.autograd.grad(x.sum(), T, retain_graph=True)[0] for x in (ours, expected)
+            ]
+            torch.testing.assert_close(*(T * x for x in slopes), rtol=1e-10, atol=1e-10)
+        T = T.detach()
+
+
+def test_a_search_looks_at_all_classes_once_or_twice(monkeypatch):
+    log_p, labels, _ = by_gap()
+    shared, seen, expand = as_calibration_set(log_p, labels), [], _scaled._Series._expand
+
+    def counted(series, rows, beta):
+        seen.append(len(rows))
+        expand(series, rows, beta)
+
+    monkeypatch.setattr(_scaled._Series, "_expand", counted)
+    fit_smart(shared, labels=shared.labels)
+    fit_pts(shared, labels=shared.labels)
+    assert sum(seen) < 8 * len(labels), "in a hundred evaluations"
 
 
 def by_energy(N: int = 6000, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

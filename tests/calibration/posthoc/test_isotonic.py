@@ -7,7 +7,13 @@ from posthoc_examples import draw
 from sklearn.isotonic import IsotonicRegression
 
 from arcal.calibration import brier, class_wise_ece
-from arcal.calibration.posthoc import MultiClassIsotonic, fit_irm, fit_irova_ts, fit_temperature
+from arcal.calibration.posthoc import (
+    MultiClassIsotonic,
+    fit_irm,
+    fit_irova_ts,
+    fit_temperature,
+    isotonic,
+)
 from arcal.calibration.posthoc.isotonic import SLOPE, fit_isotonic, interpolate
 from arcal.errors import ArcalError
 
@@ -17,18 +23,35 @@ def peer(p, hit, at):
     return IsotonicRegression(out_of_bounds="clip").fit(p, hit).predict(at)
 
 
+@pytest.mark.parametrize("many", [isotonic.MANY, 1])
 @pytest.mark.parametrize("digits", [1, 2, 12])
-def test_is_scikit_learns(digits):
+def test_is_scikit_learns(digits, many, monkeypatch):
+    monkeypatch.setattr(isotonic, "MANY", many)
     generator = np.random.default_rng(digits)
     p = generator.random(500).round(digits)  # with ties, unless there are many digits
     hit = generator.random(500) < p**2
     at = np.linspace(0, 1, 301)
-    x, y = fit_isotonic([torch.tensor(p)], torch.tensor(p[hit]))
+    x, y = fit_isotonic(torch.tensor(p).split(150), torch.tensor(p[hit]))
     values = interpolate(torch.tensor(at)[None], x[None], y[None])[0]
     np.testing.assert_allclose(values, peer(p, hit, at), atol=1e-12)
     assert (x.diff() > 0).all()
     assert (y.diff() >= 0).all()
     assert len(x) < 60, "only the ends of what is pooled are kept"
+
+
+@pytest.mark.parametrize("bits", [isotonic.BITS, 51])
+def test_a_table_in_place_of_sorting_changes_nothing(bits, monkeypatch):
+    monkeypatch.setattr(isotonic, "BITS", bits)
+    generator = np.random.default_rng(0)
+    p = generator.random(40_000) ** generator.choice([1, 9, 40], 40_000)
+    p[:8] = 0, 1, 1, p[9], p[10], 5e-324, 1e-300, p[11]
+    hit = generator.random(40_000) < p
+    x, y = fit_isotonic(torch.tensor(p).split(3000), torch.tensor(p[hit]))
+    monkeypatch.setattr(isotonic, "MANY", 40_000)
+    sorted_x, sorted_y = fit_isotonic([torch.tensor(p)], torch.tensor(p[hit]))
+    assert hit.sum() > 5000
+    assert torch.equal(x, sorted_x)
+    assert torch.equal(y, sorted_y)
 
 
 @pytest.mark.parametrize("K", [1, 2, 9])

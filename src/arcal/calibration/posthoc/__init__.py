@@ -1,6 +1,7 @@
 """Calibration of predictions after training, fitted on validation predictions. Contents:
 
 calibrator             what all of them take and give
+calibration_set        what they are fitted to, checked once for all
 temperature            temperature scaling: one parameter
 ensemble_temperature   ETS: a mixture with what was predicted and with the uniform distribution
 isotonic               IRM, one monotone function for all classes; IROvA-TS, one a class
@@ -26,6 +27,7 @@ from arcal.calibration.posthoc.batch_temperature import (
     fit_by_batch,
 )
 from arcal.calibration.posthoc.calibrated import Calibrated, Mirrored
+from arcal.calibration.posthoc.calibration_set import CalibrationSet, as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
@@ -58,6 +60,7 @@ __all__ = [
     "POSTHOC",
     "BatchTemperature",
     "Calibrated",
+    "CalibrationSet",
     "Calibrator",
     "Dirichlet",
     "EnergyScaling",
@@ -72,6 +75,7 @@ __all__ = [
     "TemperatureByBatch",
     "Today",
     "VectorScaling",
+    "as_calibration_set",
     "check_posthoc",
     "fit_batch_temperature",
     "fit_by_batch",

@@ -9,8 +9,7 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
-from arcal.calibration.checks import as_classes
-from arcal.calibration.posthoc.calibrator import as_log_probabilities
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.errors import ArcalError
 
 LOWEST = -50.0
@@ -33,11 +32,10 @@ def bounded(log_p: Tensor) -> Tensor:
     return log_p.clamp(min=LOWEST)
 
 
-def as_linear_examples(log_p: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
+def as_linear_examples(log_p: LogProbabilities, labels: TensorLike) -> tuple[Tensor, Tensor]:
     """Logarithms `(N, Z)` that may be -inf, but not of a label, and labels `(N,)`."""
-    log_p = as_log_probabilities(log_p)
-    N, Z = log_p.shape
-    labels = as_classes(labels, N, Z)
+    given = as_calibration_set(log_p, labels)
+    log_p, labels = given.log_p, given.labels
     impossible = log_p.gather(1, labels[:, None]).isneginf()[:, 0]
     if impossible.any():
         row = int(impossible.nonzero()[0])

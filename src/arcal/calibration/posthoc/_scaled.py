@@ -1,63 +1,164 @@
-"""Losses of log-probabilities divided by a temperature for each input, with their slopes in it."""
+"""Log-probabilities divided by temperatures: the best one for all, and losses of one an input.
 
+All of them need only log S(beta) = log sum_j exp(beta d_j) of an input, with beta = 1 / T and
+d_j = z_j - max z: at 1 / T it gives the log-loss and the confidence, at 2 / T the squared error.
+"""
+
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from arcal.arrays import row_blocks
+from arcal.errors import ArcalError
+
+TOLERANCE = 1e-10
+STEPS = 200
+CONSTANT = 1e-9
+"""Log-probabilities that differ by less are equal, but for rounding."""
+ORDER = 16
+"""The last term of the series of S around a known beta, an even number."""
+REMAINDER = 1e-14
+"""Of the series, as a share of S, at most."""
 
 
-def log_loss(T: Tensor, z: Tensor, labels: Tensor) -> Tensor:
-    """-log softmax(z / T)[y] of each input `(N,)`, whose gradient flows to `T` alone.
+def best_temperature(z: Tensor, labels: Tensor) -> float:
+    """See `fit_temperature`: of finite log-probabilities `z` `(N, Z)` and labels `(N,)`."""
+    labelled, N = z.gather(1, labels[:, None])[:, 0], len(labels)
+    highest = z.amax(1)
+    if (highest - z.amin(1)).max() < CONSTANT:
+        raise ArcalError(
+            f"all classes are equally probable for each of {N} validation inputs, so that no "
+            "temperature changes anything: look at the model"
+        )
+    if (labelled == highest).all():
+        right = int((z.argmax(1) == labels).sum())
+        which = f"all {N}" if right == N else f"{right} of {N}"
+        ties = "" if right == N else " and the others are ties with their label"
+        raise ArcalError(
+            f"{which} validation inputs are classified correctly{ties}, so the NLL has no lowest "
+            "temperature: pass more inputs, some of them misclassified"
+        )
+    if (z.mean(1) - labelled).mean() >= 0:
+        raise ArcalError(
+            f"no temperature is better than the uniform distribution for {N} validation "
+            "inputs: train longer, or check that the labels are theirs"
+        )
 
-    `T` are `(N,)`, above 0, `z` finite `(N, Z)` and `labels` `(N,)` 0 .. Z-1, all on the CPU.
+    mean, variance = torch.empty(2, N, dtype=torch.float64)
 
-    >>> T = torch.ones(1, requires_grad=True)
-    >>> loss = log_loss(T, torch.tensor([[3.0, 1.0]]).log(), torch.tensor([0]))
-    >>> loss, torch.autograd.grad(loss, T)[0]  # log 3 - E log z, over T^2
-    (tensor([0.2877], grad_fn=<_ScaledBackward>), tensor([0.2747]))
+    def derivatives(beta: float) -> tuple[float, float]:
+        for some in row_blocks(*z.shape):
+            d = z[some] - highest[some, None]
+            p = (beta * d).exp_()
+            whole = p.sum(1)
+            first = p.mul_(d).sum(1) / whole
+            mean[some] = first
+            variance[some] = p.mul_(d).sum(1) / whole - first.square()
+        return (mean + (highest - labelled)).mean().item(), variance.mean().item()
+
+    low, beta = 0.0, 1.0
+    while (known := derivatives(beta))[0] < 0:
+        low, beta = beta, 2 * beta
+    high = beta
+    for _ in range(STEPS):
+        slope, curvature = known
+        low, high = (beta, high) if slope < 0 else (low, beta)
+        last, beta = beta, beta - slope / curvature if curvature > 0 else math.inf
+        if not low <= beta <= high:
+            beta = (low + high) / 2
+        if abs(beta - last) <= TOLERANCE * beta:
+            break
+        known = derivatives(beta)
+    return 1 / beta
+
+
+class Tempered:
+    """N inputs whose log-probabilities `z` `(N, Z)`, finite, are divided by temperatures.
+
+    For every r, with x_j = beta d_j,
+
+        S(beta (1 + r)) = sum_k M_k r^k / k!,   M_k = sum_j x_j^k exp(x_j).
+
+    So a beta near one for which an input's M are known takes `ORDER` + 1 numbers of it in place of
+    Z classes. It is near where the rest of the series is below `REMAINDER` of S; otherwise M are
+    found anew, of such inputs alone. A search for parameters of temperatures ends in small steps,
+    and passes over all classes once or twice in all.
     """
-    return _Scaled.apply(T, z, labels, False)
+
+    def __init__(self, z: Tensor, labels: Tensor):
+        self.z, self.top = z, z.amax(1)
+        self.own = z.gather(1, labels[:, None])[:, 0] - self.top
+        self.once, self.twice = _Series(z, self.top), _Series(z, self.top)
+
+    def log_loss(self, T: Tensor) -> Tensor:
+        """-log softmax(z / T)[y] of each input `(N,)`, whose gradient flows to `T` `(N,)` alone.
+
+        >>> T = torch.ones(1, requires_grad=True)
+        >>> z = torch.tensor([[3.0, 1.0]], dtype=torch.float64).log()
+        >>> loss = Tempered(z, torch.tensor([0])).log_loss(T.double())
+        >>> loss.item(), torch.autograd.grad(loss, T)[0]  # log 3 - E log z, over T^2
+        (0.28768..., tensor([0.2747]))
+        """
+        beta = 1 / T
+        return _LogSum.apply(beta, self.once) - beta * self.own
+
+    def squared_error(self, T: Tensor) -> Tensor:
+        """sum_j (softmax(z / T)_j - [j = y])^2 of each input `(N,)`; the same otherwise.
+
+        >>> z = torch.tensor([[3.0, 1.0]], dtype=torch.float64).log()
+        >>> Tempered(z, torch.tensor([0])).squared_error(torch.ones(1).double())
+        tensor([0.1250], dtype=torch.float64)
+        """
+        beta = 1 / T
+        log_s, log_s2 = _LogSum.apply(beta, self.once), _LogSum.apply(2 * beta, self.twice)
+        return (log_s2 - 2 * log_s).exp() - 2 * (beta * self.own - log_s).exp() + 1
 
 
-def squared_error(T: Tensor, z: Tensor, labels: Tensor) -> Tensor:
-    """sum_j (softmax(z / T)_j - [j = y])^2 of each input `(N,)`; the same otherwise.
-
-    >>> squared_error(torch.ones(1), torch.tensor([[3.0, 1.0]]).log(), torch.tensor([0]))
-    tensor([0.1250])
-    """
-    return _Scaled.apply(T, z, labels, True)
-
-
-class _Scaled(torch.autograd.Function):
-    """A block of rows at a time, without a gradient for each of N Z numbers."""
+class _LogSum(torch.autograd.Function):
+    """log S of each input at its own beta `(N,)`, and its slope: the mean d under softmax."""
 
     @staticmethod
-    def forward(ctx: Any, T: Tensor, z: Tensor, labels: Tensor, squared: bool) -> Tensor:
-        loss, slope = torch.empty(2, len(z), dtype=z.dtype)
-        for some in row_blocks(*z.shape):
-            rows, own, t = z[some], labels[some, None], T[some]
-            scaled = rows / t[:, None]
-            top = scaled.amax(1, keepdim=True)
-            p = (scaled - top).exp_()
-            whole = p.sum(1)
-            mean = torch.linalg.vecdot(p, rows) / whole
-            beyond = rows.gather(1, own)[:, 0] - mean
-            if squared:
-                p /= whole[:, None]
-                p_own, squares = p.gather(1, own)[:, 0], p.square()
-                total = squares.sum(1)
-                loss[some] = total - 2 * p_own + 1
-                change = mean * total - torch.linalg.vecdot(squares, rows) + p_own * beyond
-                slope[some] = 2 * change / t.square()
-            else:
-                loss[some] = whole.log() + (top - scaled.gather(1, own))[:, 0]
-                slope[some] = beyond / t.square()
+    def forward(ctx: Any, beta: Tensor, series: "_Series") -> Tensor:
+        log_s, slope = series(beta)
         ctx.save_for_backward(slope)
-        return loss
+        return log_s
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         (slope,) = ctx.saved_tensors
-        return slopes[0] * slope, None, None, None
+        return slopes[0] * slope, None
+
+
+class _Series:
+    """S of each of N inputs around a beta of its own."""
+
+    def __init__(self, z: Tensor, top: Tensor):
+        self.z, self.top = z, top
+        self.around, self.log_s, self.reach = torch.ones(3, len(z), dtype=torch.float64)
+        self.terms = torch.ones(ORDER + 1, len(z), dtype=torch.float64)
+        self.reach -= 2  # nothing is known
+
+    def __call__(self, beta: Tensor) -> tuple[Tensor, Tensor]:
+        far = ((beta / self.around - 1).abs() > self.reach).nonzero()[:, 0]
+        for some in row_blocks(len(far), self.z.shape[1]):
+            self._expand(far[some], beta[far[some]])
+        step = beta / self.around - 1
+        value, slope = self.terms[ORDER], torch.zeros_like(step)
+        for term in self.terms[:ORDER].flip(0):
+            value, slope = term + step * value, value + step * slope
+        return self.log_s + value.log(), slope / (value * self.around)
+
+    def _expand(self, rows: Tensor, beta: Tensor) -> None:
+        x = beta[:, None] * (self.z[rows] - self.top[rows, None])
+        p = x.exp()
+        whole = p.sum(1)
+        terms = torch.ones(ORDER + 1, len(rows), dtype=torch.float64)
+        for k in range(1, ORDER + 1):
+            terms[k] = p.mul_(x).sum(1) / whole / math.factorial(k)
+        # The terms after the last fall by half each at least: their sum is no more than the last.
+        small = (REMAINDER / terms[ORDER]).pow(1 / ORDER)
+        halving = (ORDER + 1) / (2 * x.amin(1).abs())
+        self.reach[rows] = torch.minimum(small, halving)
+        self.around[rows], self.terms[:, rows], self.log_s[rows] = beta, terms, whole.log()

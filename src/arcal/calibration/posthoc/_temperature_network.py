@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc._scaled import log_loss
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted, with_gradients
-from arcal.calibration.posthoc.temperature import fit_temperature
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradients
 from arcal.errors import ArcalError
 
 PRIOR = 1.0
@@ -97,7 +96,7 @@ def softplus(x: Tensor) -> Tensor:
 
 @with_gradients
 def fit_network(
-    log_p: TensorLike,
+    log_p: LogProbabilities,
     labels: TensorLike,
     features_of: Callable[[Tensor], Tensor],
     widths: Sequence[int],
@@ -109,9 +108,8 @@ def fit_network(
     each layer's weights and biases. The first weights are drawn from a fixed seed, so equal inputs
     give equal networks. Errors are those of `fit_temperature`.
     """
-    T = fit_temperature(log_p, labels).T.item()
-    z, labels = as_examples(log_p, labels)
-    features = features_of(z)
+    given = as_calibration_set(log_p, labels)
+    T, features = given.T, features_of(given.finite[0])
     mean, scale = features.mean(0), features.std(0, correction=0)
     scale = torch.where(scale > 1e-9, scale, 1)
     features = (features - mean) / scale
@@ -137,8 +135,8 @@ def fit_network(
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = log_loss(temperatures(features, layers)[:, 0], z, labels).mean()
-        loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / len(z)
+        loss = given.tempered.log_loss(temperatures(features, layers)[:, 0]).mean()
+        loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / len(features)
         loss.backward()
         return loss
 

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.checks import as_classes
 from arcal.calibration.intervals import exact_interval
+from arcal.calibration.posthoc.calibration_set import as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities
-from arcal.calibration.posthoc.temperature import Temperature, fit_temperature
+from arcal.calibration.posthoc.temperature import Temperature
 from arcal.errors import ArcalError
 
 WINDOW = 1000
@@ -183,10 +183,9 @@ def fit_batch_temperature(
     >>> fit_batch_temperature(log_p, labels).accuracy
     0.75
     """
-    T = fit_temperature(log_p, labels).T.item()
-    log_p = as_log_probabilities(log_p)
+    given = as_calibration_set(log_p, labels)
+    T, log_p, labels = given.T, given.log_p, given.labels
     N, Z = log_p.shape
-    labels = as_classes(labels, N, Z)
     right = int((log_p.argmax(1) == labels).sum())
     ordered = score((log_p / T).log_softmax(1)).sort(descending=True).values
     low, high = (end.item() for end in exact_interval([right], [N]))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.arrays import TensorLike, as_tensor, row_blocks
-from arcal.calibration.checks import UNNORMALISED, as_classes, as_probabilities
+from arcal.calibration.checks import UNNORMALISED, as_probabilities
 from arcal.errors import ArcalError
 
 Given = ParamSpec("Given")
@@ -238,36 +238,6 @@ def as_log_probabilities(log_p: TensorLike) -> Tensor:
             stacklevel=4,
         )
     return normal
-
-
-def as_examples(log_p: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
-    """What a map that is the same for all classes is fitted on: finite logarithms and labels.
-
-    A class that is masked, -inf in every row, is left out, and the labels are numbered without it.
-    Another -inf, a label that is masked, and no inputs raise `ArcalError`.
-    """
-    log_p = as_log_probabilities(log_p)
-    N, Z = log_p.shape
-    labels = as_classes(labels, N, Z)
-    if N == 0:
-        raise ArcalError("0 validation inputs calibrate nothing: pass more")
-    masked = log_p.amax(0) == -torch.inf
-    if masked.any():
-        hidden = masked[labels]
-        if hidden.any():
-            row = int(hidden.nonzero()[0])
-            raise ArcalError(
-                f"the label {int(labels[row])} of input {row} is of a class that is -inf in every "
-                "row: leave such inputs out"
-            )
-        log_p, labels = log_p[:, ~masked], ((~masked).cumsum(0) - 1)[labels]
-    if log_p.amin() == -torch.inf:
-        infinite = log_p.isinf().any(1)
-        raise ArcalError(
-            f"log_p of input {int(infinite.nonzero()[0])} hold -inf: pass the log-softmax, not the "
-            "logarithm of probabilities that underflowed"
-        )
-    return log_p, labels
 
 
 def _check_log_probabilities(log_p: Tensor) -> None:

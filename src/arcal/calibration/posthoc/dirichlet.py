@@ -11,6 +11,7 @@ from arcal.calibration.posthoc._linear import (
     bounded,
     fit_linear,
 )
+from arcal.calibration.posthoc.calibration_set import LogProbabilities
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradients
 from arcal.errors import ArcalError
 
@@ -54,7 +55,7 @@ class Dirichlet(Calibrator):
 
 @with_gradients
 def fit_dirichlet(
-    log_p: TensorLike, labels: TensorLike, *, strength: float | None = None
+    log_p: LogProbabilities, labels: TensorLike, *, strength: float | None = None
 ) -> Dirichlet:
     """The W and b with the lowest NLL + ODIR, off-diagonal and intercept regularisation:
 

@@ -7,15 +7,14 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc._scaled import squared_error
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
 from arcal.calibration.posthoc.calibrator import (
     Calibrator,
     as_energy,
-    as_examples,
     fitted,
     with_gradients,
 )
-from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
+from arcal.calibration.posthoc.temperature import as_temperature
 from arcal.errors import ArcalError
 
 LEAST = 0.1
@@ -75,7 +74,7 @@ class EnergyScaling(Calibrator):
 
 @with_gradients
 def fit_ebs(
-    log_p: TensorLike,
+    log_p: LogProbabilities,
     labels: TensorLike,
     *,
     robustness: TensorLike | None = None,
@@ -94,12 +93,13 @@ def fit_ebs(
     tensor([-4.6700, -1.0000], dtype=torch.float64)
     """
     E = as_energy(energy, len(log_p), "ebs").detach().cpu().double()
-    T = fit_temperature(log_p, labels).T
+    given = as_calibration_set(log_p, labels)
+    T = torch.tensor(given.T, dtype=torch.float64)
     if E.std(correction=0) < 1e-6 * max(1.0, E.abs().max().item()):
         raise ArcalError(
             "all energies are alike, as those of probabilities are: ebs needs the model's logits"
         )
-    z, labels = as_examples(log_p, labels)
+    z, labels = given.finite
     correct = z.argmax(1) == labels
     if not correct.any():
         raise ArcalError("no validation input is classified correctly: check the labels")
@@ -116,7 +116,7 @@ def fit_ebs(
     def objective(change: object) -> tuple[float, object]:
         each = torch.as_tensor(change).requires_grad_()
         scale = (T - each[0] * right / height[0] + each[1] * wrong / height[1]).maximum(LEAST * T)
-        loss = squared_error(scale, z, labels).mean()
+        loss = given.tempered.squared_error(scale).mean()
         (slope,) = torch.autograd.grad(loss, each)
         return loss.item(), slope.numpy()
 

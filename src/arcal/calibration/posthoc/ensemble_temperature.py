@@ -8,8 +8,9 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
 from arcal.calibration.checks import ROUNDING
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
-from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted
+from arcal.calibration.posthoc.temperature import as_temperature
 from arcal.errors import ArcalError
 
 
@@ -48,7 +49,7 @@ class EnsembleTemperature(Calibrator):
         return f"T={self.T:.4g}, weights=({', '.join(f'{w:.4g}' for w in self.weights)})"
 
 
-def fit_ensemble_temperature(log_p: TensorLike, labels: TensorLike) -> EnsembleTemperature:
+def fit_ensemble_temperature(log_p: LogProbabilities, labels: TensorLike) -> EnsembleTemperature:
     """First T by `fit_temperature`, then the weights with the lowest squared error on `labels`.
 
     The paper's published code has these two steps and offers NLL and squared error (the Brier
@@ -61,8 +62,8 @@ def fit_ensemble_temperature(log_p: TensorLike, labels: TensorLike) -> EnsembleT
     >>> fitted(log_p)[0].exp()  # right 3 times in 4
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    T = fit_temperature(log_p, labels).T
-    log_p, labels = as_examples(log_p, labels)
+    given = as_calibration_set(log_p, labels)
+    T, (log_p, labels) = given.T, given.finite
     G, c = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
     for some in row_blocks(*log_p.shape):
         parts = _parts(log_p[some], T).exp()
@@ -71,7 +72,7 @@ def fit_ensemble_temperature(log_p: TensorLike, labels: TensorLike) -> EnsembleT
     return EnsembleTemperature(T, _on_simplex(G, c))
 
 
-def _parts(log_p: Tensor, T: Tensor) -> Tensor:
+def _parts(log_p: Tensor, T: Tensor | float) -> Tensor:
     """Logarithms of the three parts, `(3, N, Z)`."""
     # Normalised twice: one rounding more, but the figures are those of earlier versions to the bit.
     tempered = (log_p.log_softmax(1) / T).log_softmax(1)

@@ -9,10 +9,17 @@ from scipy.optimize import isotonic_regression
 from torch import Tensor
 
 from arcal.arrays import TensorLike, row_blocks
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
-from arcal.calibration.posthoc.temperature import as_temperature, fit_temperature
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted
+from arcal.calibration.posthoc.temperature import as_temperature
 from arcal.errors import ArcalError
 
+COLUMNS = 8
+"""Classes whose probabilities are taken from a matrix at a time: a cache line's."""
+MANY = 5000
+"""Values from which on a table of what lies between them is worth making."""
+BITS = 39
+"""Last bits of a float64 that do not count in that table: 13 of the fraction do."""
 SLOPE = 1e-9
 """Of the line added to a monotone function to make it strictly so, as in the published code."""
 
@@ -51,7 +58,7 @@ class MultiClassIsotonic(Calibrator):
         return f"knots={len(self.x)}"
 
 
-def fit_irm(log_p: TensorLike, labels: TensorLike) -> MultiClassIsotonic:
+def fit_irm(log_p: LogProbabilities, labels: TensorLike) -> MultiClassIsotonic:
     """Isotonic regression of "is it the label?" on the probability, all N Z of both in one fit.
 
     Labels `(N,)` of a single class raise `ArcalError`.
@@ -60,7 +67,7 @@ def fit_irm(log_p: TensorLike, labels: TensorLike) -> MultiClassIsotonic:
     >>> fit_irm(log_p, torch.tensor([0, 0, 0, 1])).y  # right 3 times in 4
     tensor([0.2500, 0.7500], dtype=torch.float64)
     """
-    log_p, labels = as_examples(log_p, labels)
+    log_p, labels = as_calibration_set(log_p, labels).finite
     blocks = list(row_blocks(*log_p.shape))
     hits = [log_p[some].exp().gather(1, labels[some, None]) for some in blocks]
     every = (log_p[some].exp().flatten() for some in blocks)
@@ -101,7 +108,7 @@ class OneVsAllIsotonic(Calibrator):
         return f"T={self.T:.4g}, classes={len(self.x)}"
 
 
-def fit_irova_ts(log_p: TensorLike, labels: TensorLike) -> OneVsAllIsotonic:
+def fit_irova_ts(log_p: LogProbabilities, labels: TensorLike) -> OneVsAllIsotonic:
     """`fit_temperature`, then an isotonic regression for each class against all others.
 
     A class without a validation input, and what `fit_temperature` refuses, raise `ArcalError`.
@@ -111,25 +118,26 @@ def fit_irova_ts(log_p: TensorLike, labels: TensorLike) -> OneVsAllIsotonic:
     tensor([[0.7500],
             [0.2500]], dtype=torch.float64)
     """
-    temperature = fit_temperature(log_p, labels)
-    scaled = temperature(log_p)
-    possible = (~scaled.isneginf().all(0)).nonzero()[:, 0].tolist()
-    log_p, labels = as_examples(scaled, labels)
-    N, Z = log_p.shape
+    given = as_calibration_set(log_p, labels)
+    T, (z, labels) = given.T, given.finite
+    possible = (given.log_p.amax(0) > -torch.inf).nonzero()[:, 0].tolist()
+    N, Z = z.shape
     absent = (labels.bincount(minlength=Z) == 0).nonzero()
     if len(absent):
         raise ArcalError(
             f"no validation input is of class {possible[int(absent[0])]}: one-vs-all isotonic "
             "regression needs some of every class, `irm` does not"
         )
+    whole = torch.cat([(z[some] / T).logsumexp(1) for some in row_blocks(N, Z)])
     zero = torch.zeros(1, dtype=torch.float64)
-    functions = [(zero, zero)] * scaled.shape[1]  # of a masked class
-    for some in row_blocks(Z, N):  # rows of a copy are columns that lie together
-        columns = log_p[:, some].T.contiguous().exp()
-        for z, p in enumerate(columns, start=some.start):
-            functions[possible[z]] = fit_isotonic([p], p[labels == z])
+    functions = [(zero, zero)] * given.log_p.shape[1]  # of a masked class
+    by_label = labels.argsort(stable=True).split(labels.bincount(minlength=Z).tolist())
+    for some in map(slice, range(0, Z, COLUMNS), range(COLUMNS, Z + COLUMNS, COLUMNS)):
+        columns = (z[:, some] / T - whole[:, None]).T.contiguous().exp_()
+        for k, p in enumerate(columns, start=some.start):
+            functions[possible[k]] = fit_isotonic([p], p[by_label[k]])
     x, y = zip(*functions, strict=True)
-    return OneVsAllIsotonic(temperature.T, _as_rows(x), _as_rows(y))
+    return OneVsAllIsotonic(T, _as_rows(x), _as_rows(y))
 
 
 def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,18 +154,10 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     """
     x, right = np.unique(hits.double().numpy(), return_counts=True)
     # Points without a hit, between two with one, are pooled in any case: their number and ends do.
-    m = len(x)
-    count, between = np.zeros(m, dtype=np.int64), np.zeros(m + 1, dtype=np.int64)
-    first, last = np.full(m + 1, np.inf), np.full(m + 1, -np.inf)
+    m, points = len(x), _Points(x)
     for block in p:
-        ascending = np.sort(block.double().numpy())
-        low, high = np.searchsorted(ascending, x), np.searchsorted(ascending, x, side="right")
-        begin, end = np.append(0, high), np.append(low, len(ascending))
-        some = end > begin
-        count += high - low
-        between += end - begin
-        first[some] = np.minimum(first[some], ascending[begin[some]])
-        last[some] = np.maximum(last[some], ascending[end[some] - 1])
+        points.add(block.double().numpy())
+    count, between, first, last = points.counted()
     n, share = np.zeros(2 * m + 1, dtype=np.int64), np.zeros(2 * m + 1)
     n[::2], n[1::2], share[1::2] = between, count, right / count
     ends = np.empty((2, 2 * m + 1))
@@ -169,6 +169,67 @@ def fit_isotonic(p: Iterable[Tensor], hits: Tensor) -> tuple[Tensor, Tensor]:
     two = np.column_stack([np.full(len(knots), True), knots[:, 0] < knots[:, 1]])
     values = np.repeat(pooled.x[begin][:, None], 2, axis=1)
     return torch.from_numpy(knots[two]), torch.from_numpy(values[two])
+
+
+class _Points:
+    """How many p are at each of m ascending `x`, and between them, and the ends of these groups.
+
+    Sorting would take most of the time of a regression of millions of p. So p below the first x are
+    only counted, and where there are many x a table says by the first bits of p between which x it
+    lies. What is left, p whose first bits are also an x's, is sorted.
+    """
+
+    def __init__(self, x: np.ndarray):
+        m = len(x)
+        self.x, self.rest, self.table = x, [np.empty(0)], None
+        self.between = np.zeros(m + 2, dtype=np.int64)  # the last of those in `rest`
+        self.first, self.last = np.full(m + 1, np.inf), np.full(m + 2, -np.inf)
+        if m >= MANY:
+            keys = _key(x)
+            self.below = keys[0] - 1
+            every = np.arange(self.below, _key(np.ones(1))[0] + 2)
+            left = np.searchsorted(keys, every)
+            there = left < np.searchsorted(keys, every, side="right")
+            self.table = np.where(there, m + 1, left).astype(np.int32)
+
+    def add(self, p: np.ndarray) -> None:
+        """Some more p of [0, 1], up to rounding."""
+        if not len(p):
+            return
+        if self.table is None:
+            groups = np.where(p < self.x[0], p, -np.inf)
+            rest = np.flatnonzero(p >= self.x[0])
+            self.between[0] += len(p) - len(rest)
+            self.last[0] = max(self.last[0], groups.max())
+        else:
+            keys = np.clip(_key(p) - self.below, 0, len(self.table) - 1)
+            groups = self.table[keys]
+            np.maximum.at(self.last, groups, p)
+            self.between += np.bincount(groups, minlength=len(self.between))
+            rest = np.flatnonzero(groups == len(self.x) + 1)
+        if self.between[0]:
+            self.first[0] = min(self.first[0], p.min())
+        self.rest.append(p[rest])
+
+    def counted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The numbers `(m,)` at and `(m + 1,)` between the x, and the least and largest of these.
+
+        The least are those of groups that a pool can begin with: the first, and what is sorted.
+        """
+        between, last = self.between[:-1], self.last[:-1]
+        ascending = np.sort(np.concatenate(self.rest))
+        low = np.searchsorted(ascending, self.x)
+        high = np.searchsorted(ascending, self.x, side="right")
+        begin, end = np.append(0, high), np.append(low, len(ascending))
+        some = end > begin
+        between += end - begin
+        self.first[some] = np.minimum(self.first[some], ascending[begin[some]])
+        last[some] = np.maximum(last[some], ascending[end[some] - 1])
+        return high - low, between, self.first, last
+
+
+def _key(p: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(p).view(np.int64) >> BITS
 
 
 def interpolate(p: Tensor, x: Tensor, y: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc._linear import bounded
 from arcal.calibration.posthoc._temperature_network import TemperatureNetwork, fit_network
+from arcal.calibration.posthoc.calibration_set import LogProbabilities
 from arcal.errors import ArcalError
 
 TOP = 10
@@ -54,7 +55,7 @@ class ParameterizedTemperature(TemperatureNetwork):
         return f"classes={len(self.mean)}, {super().extra_repr()}"
 
 
-def fit_pts(log_p: TensorLike, labels: TensorLike) -> ParameterizedTemperature:
+def fit_pts(log_p: LogProbabilities, labels: TensorLike) -> ParameterizedTemperature:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 
     The paper minimises the squared error; the log-loss is what calibrators are chosen by here.

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc.batch_temperature import TemperatureByBatch, fit_by_batch
+from arcal.calibration.posthoc.calibration_set import LogProbabilities
 from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.calibration.posthoc.dirichlet import Dirichlet, fit_dirichlet
 from arcal.calibration.posthoc.ebs import EnergyScaling, fit_ebs
@@ -30,14 +31,14 @@ from arcal.errors import ArcalError
 
 
 class Fit(Protocol):
-    """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`.
+    """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`, or a set of both.
 
     Those that need it take robustness or the energy of the logits, `(N,)`; the others ignore it.
     """
 
     def __call__(
         self,
-        log_p: TensorLike,
+        log_p: LogProbabilities,
         labels: TensorLike,
         /,
         *,

@@ -4,6 +4,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.posthoc._temperature_network import TemperatureNetwork, fit_network
+from arcal.calibration.posthoc.calibration_set import LogProbabilities
 from arcal.errors import ArcalError
 
 HIDDEN = 16
@@ -47,7 +48,7 @@ class Smart(TemperatureNetwork):
         return self.divided(log_p, logit_gap(log_p))
 
 
-def fit_smart(log_p: TensorLike, labels: TensorLike) -> Smart:
+def fit_smart(log_p: LogProbabilities, labels: TensorLike) -> Smart:
     """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
 
     The paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are

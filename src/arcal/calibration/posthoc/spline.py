@@ -6,7 +6,8 @@ from scipy.interpolate import CubicSpline
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.posthoc.calibrator import Calibrator, as_examples, fitted
+from arcal.calibration.posthoc.calibration_set import LogProbabilities, as_calibration_set
+from arcal.calibration.posthoc.calibrator import Calibrator, fitted
 from arcal.calibration.posthoc.isotonic import interpolate
 from arcal.errors import ArcalError
 
@@ -63,7 +64,7 @@ class Spline(Calibrator):
         return f"knots={len(self.x)}"
 
 
-def fit_spline(log_p: TensorLike, labels: TensorLike) -> Spline:
+def fit_spline(log_p: LogProbabilities, labels: TensorLike) -> Spline:
     """gamma(s_i) = h'(t_i) at the scores s_i in ascending order, with t_i = i / N.
 
     h is the natural cubic spline with knots at equal distances that has the least squared distance
@@ -75,7 +76,7 @@ def fit_spline(log_p: TensorLike, labels: TensorLike) -> Spline:
     >>> fit_spline(log_p, torch.tensor([0, 0, 0, 1] * 100))(log_p)[0].exp().round(decimals=2)
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
-    log_p, labels = as_examples(log_p, labels)
+    log_p, labels = as_calibration_set(log_p, labels).finite
     N = len(labels)
     if N < 2 * KNOTS:
         raise ArcalError(f"{N} validation inputs are too few for a spline of {KNOTS} knots")

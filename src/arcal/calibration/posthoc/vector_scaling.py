@@ -10,6 +10,7 @@ from arcal.calibration.posthoc._linear import (
     bounded,
     fit_linear,
 )
+from arcal.calibration.posthoc.calibration_set import LogProbabilities
 from arcal.calibration.posthoc.calibrator import Calibrator, fitted, with_gradients
 from arcal.errors import ArcalError
 
@@ -50,7 +51,7 @@ class VectorScaling(Calibrator):
 
 
 @with_gradients
-def fit_vector(log_p: TensorLike, labels: TensorLike) -> VectorScaling:
+def fit_vector(log_p: LogProbabilities, labels: TensorLike) -> VectorScaling:
     """The w and b with the lowest sum of NLL + PRIOR / 2 (sum_j (w_j - mean w)^2 + sum_j b_j^2).
 
     The penalty draws it towards temperature scaling, by as much as one input or two do; without

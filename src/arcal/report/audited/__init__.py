@@ -8,10 +8,11 @@ _notebook  what a notebook shows of an audit
 """
 
 from arcal.report.audited._figures import figure_names, figures
-from arcal.report.audited._json import as_json
+from arcal.report.audited._json import acting_json, as_json
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
+    acts_alone,
     doubts,
     headline,
     markdown,
@@ -24,6 +25,8 @@ from arcal.report.audited._words import (
 
 __all__ = [
     "Shown",
+    "acting_json",
+    "acts_alone",
     "as_json",
     "doubts",
     "figure_names",

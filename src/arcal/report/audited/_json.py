@@ -10,6 +10,7 @@ import torch
 
 from arcal._version import __version__
 from arcal.auditing import (
+    Acting,
     Audited,
     Difference,
     Estimate,
@@ -82,7 +83,7 @@ def _model(
         "reliability": _bins(model),
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),
-        "acting": _acting(model),
+        "acting": None if model.acting is None else acting_json(model.acting),
         "classes": [group(one) for one in model.by_class],
         "groupings": [
             {"name": one.name, "groups": [group(of) for of in groups]}
@@ -158,10 +159,15 @@ def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
     ]
 
 
-def _acting(model: Audited) -> dict[str, Any] | None:
-    if model.acting is None:
-        return None
-    curve = model.acting.curve
+def acting_json(acting: Acting) -> dict[str, Any]:
+    """The curve by coverage, and the thresholds.
+
+    >>> from arcal.auditing import acting, as_predictions
+    >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0] * 100)
+    >>> acting_json(acting(sure.scores))["thresholds"][-1]
+    {'accuracy': 0.999, 'confidence': None}
+    """
+    curve = acting.curve
     columns = [curve.threshold, curve.coverage, curve.accuracy, curve.low, curve.high]
     points = torch.stack(columns, dim=1).tolist()
     return {
@@ -175,7 +181,7 @@ def _acting(model: Audited) -> dict[str, Any] | None:
         ],
         "thresholds": [
             {"accuracy": target} | ({"confidence": None} if one is None else asdict(one))
-            for target, one in model.acting.thresholds.items()
+            for target, one in acting.thresholds.items()
         ],
     }
 

@@ -8,10 +8,10 @@ from shlex import quote
 from torch import Tensor
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Difference, Estimate, suspect_inputs, suspect_order
+from arcal.auditing import Acting, Audited, Difference, Estimate, suspect_inputs, suspect_order
 from arcal.auditing._estimate import effective_number
 from arcal.report.audited._figures import worst_group
-from arcal.report.names import POSTHOC
+from arcal.report.names import POSTHOC, listed
 
 FEW = 12
 """Classes up to which a suspected order is given whole, to be typed."""
@@ -228,6 +228,30 @@ def acts_above(model: Audited) -> str | None:
                 f"confident or more: {percent(one.coverage)} of the inputs"
             )
     return None
+
+
+def acts_alone(acting: Acting, right: float) -> str | None:
+    """The same for each accuracy above `right`, that on all inputs; None if none is above.
+
+    >>> from arcal.auditing import acting, as_predictions
+    >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)
+    >>> acts_alone(acting(surer.scores), right=0.98)
+    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); 99.9 % \
+is not shown'
+    """
+    shown, missing = [], []
+    for target, one in acting.thresholds.items():
+        if target > right and one is None:
+            missing.append(f"{100 * target:g} %")
+        elif target > right and one is not None:
+            shown.append(
+                f"on at least {100 * target:g} % where it is {_sure(one.confidence)} confident or "
+                f"more ({percent(one.coverage)} of the inputs)"
+            )
+    lines = [f"right {', '.join(shown)}"] if shown else []
+    if missing:
+        lines.append(f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not shown")
+    return "; ".join(lines) or None
 
 
 def mends(model: Audited) -> str:
