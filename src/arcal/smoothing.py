@@ -357,10 +357,7 @@ def _check_epsilon(epsilon: Tensor | float, labels: Tensor) -> None:
             return
         low, high = epsilon.aminmax()  # nan if one of them is
     if not (low >= 0 and high <= 1):
-        raise ArcalError(
-            f"epsilon is {float(low if low < 0 else high):g}: give the share of a label to spread, "
-            "in [0, 1]"
-        )
+        raise ArcalError("an epsilon is not in [0, 1]: it is the share of a label to spread")
 
 
 def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
