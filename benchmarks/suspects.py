@@ -32,11 +32,11 @@ from arcal.audits import Examples, Job, Settings, run_jobs
 from arcal.calibration import auroc, entropy
 from arcal.compute.processes import keep_memory
 from arcal.data import Part, load, load_test
-from arcal.report.images import spearman
 from arcal.robustness import levels, rank
 from arcal.training import RECIPES, Run, train
 from arcal.training.run import model_of
 from benchmarks.networks import resnet20
+from benchmarks.table import spearman
 
 SHARE = 0.05
 EPOCHS = 10

@@ -4,15 +4,21 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 
-from arcal.report.images import spearman
 from arcal.robustness import levels
 from benchmarks.measure import Measurement
 from benchmarks.peers import Contestant
 
 LEVELS = 10
+
+
+def spearman(a: Tensor, b: Tensor) -> float:
+    """Spearman's rank correlation of two `(N,)`; +inf ranks highest. nan if one is constant."""
+    return float(np.corrcoef(rankdata(a.numpy()), rankdata(b.numpy()))[0, 1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,12 +88,10 @@ def difference(
         name: from_draws(second[name] - first[name], n, RANGES[f"difference.{name}"])
         for name in ("accuracy", "gap", "nll", "brier")
     }
-    both = [(one.confidence, one.correct) for one in (predictions, other)]
-    areas, influences = (
-        [of(*one, weights=weights) for one in both] for of in (aurc, aurc_influence)
-    )
-    reach = NORMAL * (influences[0] - influences[1]).square().sum().sqrt().item()
-    less = areas[0] - areas[1]
+    ours, theirs = ((one.confidence, one.correct) for one in (predictions, other))
+    less = aurc(*ours, weights=weights) - aurc(*theirs, weights=weights)
+    influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
+    reach = NORMAL * influence.square().sum().sqrt().item()
     figures["aurc"] = Estimate(less, max(less - reach, -1.0), min(less + reach, 1.0), n)
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
     if weights is None:

@@ -62,7 +62,7 @@ def test_is_the_optimum_of_a_fine_grid_and_of_scipy():
     grid = torch.linspace(1.5, 2.5, 2001, dtype=torch.float64)
     best = grid[nll_at(log_p, labels, 1 / grid).argmin()].item()
     assert pytest.approx(best, abs=2.5e-4) == T
-    found = minimize_scalar(
+    found: Any = minimize_scalar(
         lambda beta: F.cross_entropy(beta * log_p, labels).item(), (0.1, 1), tol=1e-12
     )
     assert pytest.approx(found.x, rel=1e-6) == 1 / T
