@@ -77,11 +77,12 @@ def test_bootstrapped_intervals_are_quantiles_cut_to_what_can_be():
     samples = np.random.default_rng(0).normal(0.02, 0.02, 500)
     draws = Bootstrap(0.03, torch.tensor(samples), 0.95)
     low, high = np.quantile(samples, [0.025, 0.975])
-    percentile, basic = from_draws(draws, 9), from_draws(draws, 9, (0, 1), basic=True)
+    percentile, outer = from_draws(draws, 9), from_draws(draws, 9, (0, 1), biased=True)
     assert (percentile.low, percentile.high) == pytest.approx((low, high))
-    assert (basic.low, basic.high) == pytest.approx((max(0.06 - high, 0), 0.06 - low))
+    shifted = high - draws.bias
+    assert (outer.low, outer.high) == pytest.approx((0, max(0.06 - low, shifted)))
     assert from_draws(draws, 9, (0, 1)).low == 0
-    assert percentile.n == basic.n == 9
+    assert percentile.n == outer.n == 9
     assert percentile.width == pytest.approx(high - low)
 
 

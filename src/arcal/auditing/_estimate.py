@@ -61,41 +61,43 @@ class Estimate:
 
 
 def from_draws(
-    draws: Bootstrap, n: int, ends: tuple[float, float] | None = None, *, basic: bool = False
+    draws: Bootstrap, n: int, ends: tuple[float, float] | None = None, *, biased: bool = False
 ) -> Estimate:
-    """A bootstrapped figure with its percentile or `basic` interval, cut to the `ends` it has.
+    """A bootstrapped figure with its percentile interval, cut to the `ends` it has.
 
-    The basic interval of an ECE is below a value that is large by chance; it is stretched to it.
+    If it is `biased`, as an ECE is, the interval is `outer`. Where it leaves out the value, which is
+    then large by chance, it is stretched to it.
     """
     value = draws.estimate
     if not math.isfinite(value):
         return Estimate(value, math.nan, math.nan, n)
     least, most = ends or (-math.inf, math.inf)
-    low, high = (min(max(end, least), most) for end in (draws.basic if basic else draws.percentile))
+    interval = draws.outer if biased else draws.percentile
+    low, high = (min(max(end, least), most) for end in interval)
     return Estimate(value, min(low, value), max(high, value), n)
 
 
 def estimates(
     draws: Mapping[str, Bootstrap], names: Iterable[str], n: int, *, cut: bool = True
 ) -> dict[str, Estimate]:
-    """Figures with their intervals: basic of an ECE, percentile of others.
+    """Figures with their intervals: outer of an ECE, percentile of others.
 
     They are cut to the range of each figure, or not, as those of changes are not.
     """
     return {
-        name: from_draws(draws[name], n, RANGES[name] if cut else None, basic="ece" in name)
+        name: from_draws(draws[name], n, RANGES[name] if cut else None, biased="ece" in name)
         for name in names
     }
 
 
 def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
-    """A bootstrapped ECE, or smooth ECE: its basic interval, from 0 on if it may be chance.
+    """A bootstrapped ECE, or smooth ECE: its outer interval, from 0 on if it may be chance.
 
     It may be where 95 % of those of a calibrated model are below `chance`, and it is not above.
     Drawing again adds less to the ECE of a calibrated model than the first drawing did, so that its
-    basic interval would leave 0 out in a third of all cases, and that of a smooth ECE in most.
+    interval would leave 0 out in a third of all cases, and that of a smooth ECE in most.
     """
-    estimate = from_draws(draws, n, (0, 1), basic=True)
+    estimate = from_draws(draws, n, (0, 1), biased=True)
     return replace(estimate, low=0.0) if estimate.value <= chance else estimate
 
 

@@ -43,7 +43,7 @@ class Group:
     `accuracy` has Clopper and Pearson's exact interval. `gap` is `confidence`, the group's mean,
     minus the accuracy, and its interval the mean minus that of the accuracy: the confidences are
     given, and where all inputs are right the interval still allows for errors not seen. `ece` has
-    the basic bootstrap interval, over draws within the group, cut to [0, 1], from 0 on if it may be
+    the outer bootstrap interval, over draws within the group, cut to [0, 1], from 0 on if it may be
     chance; `ece_if_calibrated` is what chance alone would give, see `Overall`. `share_of_errors` is
     the group's share of all errors, nan if there is none. `recall`, of a class, is the accuracy on
     the inputs with this label.

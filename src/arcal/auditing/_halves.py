@@ -52,7 +52,7 @@ class BeforeAndAfter:
 class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
-    Of `ece` and `smooth_ece` the intervals are basic, before and after from 0 on if they may be
+    Of `ece` and `smooth_ece` the intervals are outer, before and after from 0 on if they may be
     chance; of `nll` and `accuracy` they are percentile. `keeps_accuracy` says that the method never
     changes a prediction; `changed` is the number of predictions that it did change. Made by
     `posthoc_on_halves`.

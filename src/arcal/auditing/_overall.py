@@ -37,7 +37,7 @@ class Overall:
 
     `accuracy` has the exact interval, and `gap`, confidence minus accuracy, is positive if the
     model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
-    takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the basic bootstrap
+    takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the outer bootstrap
     interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
     `brier` (in [0, 2]) the percentile one. `aurc`, the area under the risk-coverage curve
     (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`.

@@ -29,7 +29,7 @@ class ShiftFigures:
     """Accuracy, confidence, gap (confidence minus accuracy), ECE, NLL and Brier score.
 
     Of one set the intervals are those of `Overall`. Of a mean or a change they are bootstrapped:
-    percentile, and of the ECE basic. No interval of an ECE is held against chance here, as in
+    percentile, and of the ECE outer. No interval of an ECE is held against chance here, as in
     `Overall`: of a calibrated model it is too high. Made by `under_shift`.
     """
 

@@ -12,14 +12,14 @@ from arcal.errors import ArcalError
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """A figure, its bootstrap samples, and three confidence intervals from them.
+    """A figure, its bootstrap samples, and four confidence intervals from them.
 
     >>> samples = torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64)
     >>> result = Bootstrap(estimate=0.25, samples=samples, confidence=0.5)
     >>> result.bias
     0.25
-    >>> result.percentile, result.basic, result.shifted
-    ((0.375, 0.625), (-0.125, 0.125), (0.125, 0.375))
+    >>> result.percentile, result.basic, result.shifted, result.outer
+    ((0.375, 0.625), (-0.125, 0.125), (0.125, 0.375), (-0.125, 0.375))
     """
 
     estimate: float
@@ -58,6 +58,16 @@ class Bootstrap:
         return low - self.bias, high - self.bias
 
     @property
+    def outer(self) -> tuple[float, float]:
+        """From the lower to the upper of the ends of `basic` and `shifted`: that of an ECE.
+
+        `basic` takes it that the estimate is biased by as much as its samples are, `shifted` that
+        it is not biased.
+        """
+        (low, high), (other_low, other_high) = self.basic, self.shifted
+        return min(low, other_low), max(high, other_high)
+
+    @property
     def bias(self) -> float:
         """The mean of the samples minus the estimate."""
         return self.samples.mean().item() - self.estimate
@@ -83,16 +93,17 @@ def bootstrap(
     >>> result = bootstrap(ece, confidence, correct, resamples=50)
     >>> round(result.estimate, 1), result.bias > 0
     (0.1, True)
-    >>> low, high = result.basic
+    >>> low, high = result.outer
     >>> low < result.estimate < high
     True
 
     Which interval to use: an ECE is biased upward, because chance alone opens gaps between accuracy
     and confidence, and drawing again adds about as much once more. Its `percentile` interval is
     therefore too high by up to twice the bias: it almost never contains 0, and it may miss the true
-    value and even the estimate. `basic` subtracts the bias twice and is the interval to show for an
-    ECE. Near perfect calibration the second drawing adds less than the first, and the interval is
-    still too high: compare with `ece_if_calibrated`. `debiased_squared` is unbiased, but its
+    value and even the estimate. `basic` subtracts the bias twice. The second drawing adds more than
+    the first did where a model is a little off, and less where it is calibrated, so that the upper
+    end of `basic` may be too low, and its lower end too high. `outer` mends the first, and is the
+    interval to show for an ECE; for the second compare with `ece_if_calibrated`. `debiased_squared` is unbiased, but its
     samples are not; use `shifted`:
 
     >>> def debiased(*rows):

@@ -28,7 +28,7 @@ def bootstrap_ece(
     brings its weight. Errors are those of `ece` and `bootstrap`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
-    >>> low, high = bootstrap_ece(confidence, correct).basic
+    >>> low, high = bootstrap_ece(confidence, correct).outer
     >>> low < ece(confidence, correct) < high
     True
     """

@@ -205,7 +205,7 @@ def _reliability(comparison: Comparison) -> ComparisonSection:
     )
     note = (
         "On the clean test set, means over the runs. The ECE has 15 bins of equal width, and, "
-        "where it was computed, a 95 % interval over test images (basic bootstrap, each end the "
+        "where it was computed, a 95 % interval over test images (by the bootstrap, each end the "
         "mean over runs). Equal mass: bins that hold as many images each. Class-wise: the "
         "probabilities of all classes, predicted or not, a mean over classes. Debiased: without "
         "part of the bias of few images; it can be below 0. Chance: the ECE to expect of a "
