@@ -90,8 +90,9 @@ def test_bootstrapped_intervals_are_those_of_draws_one_by_one():
         low, high = np.quantile(drawn_again, [0.025, 0.975])
         if "ece" in name:
             value = getattr(one, name).value
-            unbiased = high - (np.mean(drawn_again) - value)
-            low, high = max(2 * value - high, 0), max(2 * value - low, unbiased)
+            bias = np.mean(drawn_again) - value
+            basic, shifted = (2 * value - high, 2 * value - low), (low - bias, high - bias)
+            low, high = max(min(basic[0], shifted[0]), 0), max(basic[1], shifted[1])
         assert ends(one)[name] == pytest.approx((low, high), abs=1e-7), name
 
 

@@ -65,8 +65,8 @@ def from_draws(
 ) -> Estimate:
     """A bootstrapped figure with its percentile interval, cut to the `ends` it has.
 
-    If it is `biased`, as an ECE is, the interval is `outer`. Where it leaves out the value, which is
-    then large by chance, it is stretched to it.
+    If it is `biased`, as an ECE is, the interval is `outer`. It is stretched to a value that it
+    leaves out, which is then large by chance.
     """
     value = draws.estimate
     if not math.isfinite(value):

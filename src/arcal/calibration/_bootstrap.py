@@ -103,8 +103,8 @@ def bootstrap(
     value and even the estimate. `basic` subtracts the bias twice. The second drawing adds more than
     the first did where a model is a little off, and less where it is calibrated, so that the upper
     end of `basic` may be too low, and its lower end too high. `outer` mends the first, and is the
-    interval to show for an ECE; for the second compare with `ece_if_calibrated`. `debiased_squared` is unbiased, but its
-    samples are not; use `shifted`:
+    interval to show for an ECE; for the second compare with `ece_if_calibrated`.
+    `debiased_squared` is unbiased, but its samples are not; use `shifted`:
 
     >>> def debiased(*rows):
     ...     return debiased_squared(Reliability().update(*rows))
