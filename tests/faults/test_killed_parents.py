@@ -26,6 +26,7 @@ COMMANDS = {
     "workers": f"{ENDLESS} --workers 2",
     "devices": f"{ENDLESS} --devices 2",
     "loaders": f"{ENDLESS} --loaders 2",
+    "ray": f"{ENDLESS} --ray local --workers 2",
     "shared score": "score {run} --attack carlini-wagner --devices 2",
 }
 
@@ -62,6 +63,8 @@ def running(pids: set[int]) -> dict[int, str]:
 
 @pytest.mark.parametrize("how", COMMANDS)
 def test_no_process_is_left_when_its_command_is_killed(how, tmp_path):
+    if how == "ray":
+        pytest.importorskip("ray")
     data = write_tiny(tmp_path / "data", test=450)
     run, begun = "", "runs/*/metrics.jsonl"
     if how == "shared score":

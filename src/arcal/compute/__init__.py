@@ -5,6 +5,7 @@ device     devices and their processes, through Lightning Fabric; bf16 for convo
 processes  work distributed over local processes, its progress, and keeping freed memory
 sharing    many pieces of one work, over local processes, those of a launcher, or on Ray
 on_ray     a Ray cluster
+ray_watch  ends what a local Ray has started once the command is killed
 """
 
 from arcal.compute._compute import Compute, check_count
