@@ -15,13 +15,15 @@ from arcal.auditing import (
     acting,
     as_predictions,
     choose_calibrator,
+    difference,
 )
 from arcal.report.audited import headline
+from arcal.report.audited._markdown import markdown
 from arcal.report.audited._words import (
     acts_above,
+    differs,
     doubts,
     ece,
-    markdown,
     mends,
     notes,
     number,
@@ -101,6 +103,24 @@ def test_calibrators_that_are_left_out_for_one_reason_are_one_line():
     lines = sentences(Choice(100, before, {}, refused, None, "nothing helps", acts))
     assert lines[1].startswith("as it is: right on at least 90 % where it is 95.3 % confident")
     assert lines[2:] == ["ets and pts are left out: too few", "ebs is left out: no logits"]
+
+
+def test_a_second_model_is_said_to_be_better_only_beyond_chance():
+    """1,000 inputs, right on 800 by both; the second is calibrated, then as sure as the first."""
+    labels = [0] * 800 + [1] * 200
+    sure, calibrated = (
+        as_predictions(probabilities=[[p, 1 - p]] * 1000, labels=labels) for p in (0.95, 0.8)
+    )
+    than, back = difference(calibrated, sure, than="old"), difference(sure, calibrated, than="new")
+    gain = 0.8 * math.log(0.95 / 0.8) + 0.2 * math.log(0.05 / 0.2)
+    said = differs(than)
+    assert "accuracy no different beyond chance (+0.0 points [-0.4, +0.4])" in said
+    assert f"log-loss lower by {-gain:.4f} [0." in said
+    assert f"log-loss higher by {-gain:.4f} [0." in differs(back)
+    models = [Audited(name, one, ("0", "1")) for name, one in (("old", sure), ("new", calibrated))]
+    assert f"new {said}" in notes(models, [than])
+    worse = as_predictions(probabilities=[[0.2, 0.8]] * 100 + [[0.8, 0.2]] * 900, labels=labels)
+    assert "accuracy lower by 10.0 points [8." in differs(difference(worse, calibrated, than="old"))
 
 
 def test_weights_are_said_where_the_figures_are():

@@ -2,6 +2,7 @@
 
 _figures   findings by name
 _words     findings in sentences
+_markdown  findings as Markdown
 _json      findings as JSON
 _payload   findings with the inputs, or a sample of too many, which is what the page draws
 _notebook  what a notebook shows of an audit
@@ -9,14 +10,13 @@ _notebook  what a notebook shows of an audit
 
 from arcal.report.audited._figures import figure_names, figures
 from arcal.report.audited._json import acting_json, as_json
+from arcal.report.audited._markdown import markdown, model_card
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
     acts_alone,
     doubts,
     headline,
-    markdown,
-    model_card,
     notes,
     number,
     summary,

@@ -45,7 +45,7 @@ def as_json(
         "arcal": __version__,
         "title": names if names == data else f"{names} on {data}",  # one file of predictions
         "sentence": headline(first),
-        "notes": notes(models),
+        "notes": notes(models, differences),
         "data": {
             "name": data,
             "n": len(first),

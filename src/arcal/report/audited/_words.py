@@ -1,13 +1,13 @@
-"""What an audit found, in sentences that say no more than the figures, and as Markdown."""
+"""What an audit found, in sentences that say no more than the figures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from shlex import quote
 
 from torch import Tensor
 
-from arcal._version import __version__
 from arcal.auditing import Acting, Audited, Difference, Estimate, suspect_inputs, suspect_order
 from arcal.auditing._estimate import effective_number
 from arcal.report.audited._figures import worst_group
@@ -39,10 +39,13 @@ def headline(model: Audited) -> str:
     return sentence + "."
 
 
-def notes(models: Sequence[Audited]) -> list[str]:
-    """What a reader must know to read the page rightly."""
+def notes(models: Sequence[Audited], differences: Sequence[Difference] = ()) -> list[str]:
+    """What a reader must know to read the page rightly, and which of several models is better."""
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
+    lines += [
+        f"{model.name} {differs(one)}" for model, one in zip(models[1:], differences, strict=False)
+    ]
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
@@ -163,7 +166,7 @@ def summary(models: Sequence[Audited], data: str, differences: Sequence[Differen
     paragraphs = []
     for model, difference in zip_longest(models, (None, *differences)):
         over = model.overall
-        calibrated = f"{_points(over.ece_if_calibrated.value)} if it were calibrated"
+        calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
         details = [
             *doubts(model),
             f"on {data}: ECE {ece(over.ece)}, {calibrated}",
@@ -208,14 +211,25 @@ def stands_out(model: Audited) -> list[str]:
 
 
 def differs(from_first: Difference) -> str:
-    """How it differs from the first model."""
-    than = from_first.than
+    """Whether it is better than the first model, and by how much."""
+    than, right, loss = from_first.than, from_first.accuracy, from_first.nll
     return (
-        f"against {than}, on the same inputs: accuracy {signed(from_first.accuracy)}, log-loss "
-        f"{number(from_first.nll, '+')}; right where {than} is wrong on "
+        f"against {than}, on the same inputs: accuracy {_changed(right, points, signed(right))}, "
+        f"log-loss {_changed(loss, number, number(loss, '+'))}; right where {than} is wrong on "
         f"{percent(from_first.positive_flips)}, wrong where it is right on "
         f"{percent(from_first.negative_flips)}"
     )
+
+
+def _changed(by: Estimate, size: Callable[[Estimate], str], as_it_is: str) -> str:
+    """Whether a figure rises or falls, by what size, if more than by chance."""
+    if not math.isfinite(by.value):
+        return as_it_is
+    if by.sign == 0:
+        return f"no different beyond chance ({as_it_is})"
+    if by.sign > 0:
+        return f"higher by {size(by)}"
+    return f"lower by {size(replace(by, value=-by.value, low=-by.high, high=-by.low))}"
 
 
 def acts_above(model: Audited) -> str | None:
@@ -272,70 +286,13 @@ def mends(model: Audited) -> str:
     where = " of one half, fitted on the other," if halved else ""
     return (
         f"{posthoc_title(best.name)} would bring the ECE{where} from "
-        f"{_points(best.ece.before.value)} to {ece(best.ece.after)}"
+        f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}"
     )
 
 
 def posthoc_title(name: str) -> str:
     """A post-hoc method in words."""
     return POSTHOC[name][1] if name in POSTHOC else name
-
-
-def markdown(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
-    """The summary as Markdown: a table of all models, then what stands out of each."""
-    rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
-    cells = [
-        [
-            ece(model.overall.ece),
-            _points(model.overall.ece_if_calibrated.value),
-            f"{percent(right.value)} [{100 * right.low:.1f}, {100 * right.high:.1f}]",
-            signed(model.overall.gap),
-            number(model.overall.nll),
-        ]
-        for model in models
-        for right in [model.overall.accuracy]
-    ]
-    if all(model.levels for model in models):
-        rows.append("… in the least robust level")
-        for model, column in zip(models, cells, strict=True):
-            assert model.levels is not None
-            column.append(signed(model.levels[0].gap))
-    table = ["| | " + " | ".join(_escaped(model.name) for model in models) + " |"]
-    table += ["|---" * (len(models) + 1) + "|"]
-    for i, row in enumerate(rows):
-        table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
-    lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
-    for model, difference in zip_longest(models, (None, *differences)):
-        lines += [_escaped(headline(model)), ""]
-        lines += [] if difference is None else [f"- {_escaped(differs(difference))}"]
-        lines += [f"- {_escaped(line)}" for line in stands_out(model)] + [""]
-    return "\n".join(lines)
-
-
-def model_card(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
-    """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
-    metadata = ["---", "model-index:"]
-    for model in models:
-        metadata += [f"- name: {_quoted(model.name)}", "  results:", "  - task:"]
-        metadata += ["      type: classification", "    dataset:", f"      name: {_quoted(data)}"]
-        metadata += [f"      type: {_quoted(data)}", "    metrics:"]
-        over = model.overall
-        values = {
-            "accuracy": ("Accuracy", over.accuracy),
-            "expected_calibration_error": ("Expected calibration error, 15 bins", over.ece),
-            "nll": ("Negative log-likelihood", over.nll),
-            "brier_score": ("Brier score", over.brier),
-        }
-        if model.levels:
-            values["least_robust_gap"] = (
-                f"Confidence minus accuracy, least robust {share(model)}",
-                model.levels[0].gap,
-            )
-        for kind, (name, value) in values.items():
-            metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
-            metadata += [f"      name: {_quoted(name)}", "      verified: false"]
-    audited = f"Audited with arcal {__version__}; intervals are 95 %."
-    return "\n".join([*metadata, "---", "", markdown(models, data, differences), audited, ""])
 
 
 def percent(value: float) -> str:
@@ -370,10 +327,10 @@ def signed(gap: Estimate) -> str:
 
 def ece(of: Estimate) -> str:
     """A calibration error with its interval, in percentage points."""
-    return f"{_points(of.value)} points [{_points(of.low)}, {_points(of.high)}]"
+    return f"{in_points(of.value)} points [{in_points(of.low)}, {in_points(of.high)}]"
 
 
-def _points(value: float) -> str:
+def in_points(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
@@ -387,12 +344,3 @@ def number(of: Estimate, sign: str = "") -> str:
 def share(model: Audited) -> str:
     """A level's share of the inputs in words."""
     return "tenth" if model.R == 10 else "half" if model.R == 2 else f"1/{model.R}"
-
-
-def _escaped(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in text.replace("\n", " "))
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'

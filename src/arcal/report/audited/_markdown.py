@@ -1,0 +1,84 @@
+"""What an audit found, as Markdown: a table of all models, and a section for a model card."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from arcal._version import __version__
+from arcal.auditing import Audited, Difference
+from arcal.report.audited._words import (
+    differs,
+    ece,
+    headline,
+    in_points,
+    number,
+    percent,
+    share,
+    signed,
+    stands_out,
+)
+
+
+def markdown(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
+    """The summary as Markdown: a table of all models, then what stands out of each."""
+    rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
+    cells = [
+        [
+            ece(model.overall.ece),
+            in_points(model.overall.ece_if_calibrated.value),
+            f"{percent(right.value)} [{100 * right.low:.1f}, {100 * right.high:.1f}]",
+            signed(model.overall.gap),
+            number(model.overall.nll),
+        ]
+        for model in models
+        for right in [model.overall.accuracy]
+    ]
+    if all(model.levels for model in models):
+        rows.append("… in the least robust level")
+        for model, column in zip(models, cells, strict=True):
+            assert model.levels is not None
+            column.append(signed(model.levels[0].gap))
+    table = ["| | " + " | ".join(_escaped(model.name) for model in models) + " |"]
+    table += ["|---" * (len(models) + 1) + "|"]
+    for i, row in enumerate(rows):
+        table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
+    lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
+    for model, difference in zip_longest(models, (None, *differences)):
+        lines += [_escaped(headline(model)), ""]
+        lines += [] if difference is None else [f"- {_escaped(differs(difference))}"]
+        lines += [f"- {_escaped(line)}" for line in stands_out(model)] + [""]
+    return "\n".join(lines)
+
+
+def model_card(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
+    """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
+    metadata = ["---", "model-index:"]
+    for model in models:
+        metadata += [f"- name: {_quoted(model.name)}", "  results:", "  - task:"]
+        metadata += ["      type: classification", "    dataset:", f"      name: {_quoted(data)}"]
+        metadata += [f"      type: {_quoted(data)}", "    metrics:"]
+        over = model.overall
+        values = {
+            "accuracy": ("Accuracy", over.accuracy),
+            "expected_calibration_error": ("Expected calibration error, 15 bins", over.ece),
+            "nll": ("Negative log-likelihood", over.nll),
+            "brier_score": ("Brier score", over.brier),
+        }
+        if model.levels:
+            values["least_robust_gap"] = (
+                f"Confidence minus accuracy, least robust {share(model)}",
+                model.levels[0].gap,
+            )
+        for kind, (name, value) in values.items():
+            metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
+            metadata += [f"      name: {_quoted(name)}", "      verified: false"]
+    audited = f"Audited with arcal {__version__}; intervals are 95 %."
+    return "\n".join([*metadata, "---", "", markdown(models, data, differences), audited, ""])
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|" else c for c in text.replace("\n", " "))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
