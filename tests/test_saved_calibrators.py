@@ -6,9 +6,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from arcal.calibration.posthoc import POSTHOC, Temperature
+from arcal.calibration.posthoc import POSTHOC, Temperature, fit_batch_temperature
 from arcal.errors import ArcalError
-from arcal.store import CALIBRATOR_FORMAT, load_calibrator, load_header, save_calibrator
+from arcal.store import (
+    CALIBRATOR_FORMAT,
+    load_calibrator,
+    load_header,
+    load_stream,
+    save_calibrator,
+    save_stream,
+)
 
 
 def log_probabilities() -> torch.Tensor:
@@ -82,3 +89,28 @@ def test_one_that_could_not_be_read_back_is_not_saved(tmp_path):
     with pytest.raises(ArcalError, match="Mine cannot be saved"):
         save_calibrator(Mine(2.0), tmp_path / "file")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stream_goes_on_after_a_restart_as_if_there_had_been_none(tmp_path):
+    log_p, path = log_probabilities(), tmp_path / "stream.safetensors"
+    labels = (log_p / 2).exp().multinomial(1, generator=torch.Generator().manual_seed(1))[:, 0]
+    stream = fit_batch_temperature(log_p, labels, window=70, shrink=5)
+    for batch in log_p.split(50):
+        save_stream(stream, path)
+        again = load_stream(path)
+        assert torch.equal(again(batch), stream(batch))
+        assert again.update(batch) == stream.update(batch)
+    assert stream.update(log_p[:20]).n == 70
+
+
+def test_a_stream_is_no_calibrator_and_the_other_way_round(tmp_path):
+    log_p, path = log_probabilities(), tmp_path / "file.safetensors"
+    save_stream(fit_batch_temperature(log_p, log_p.argmax(1).roll(7)), path)
+    with pytest.raises(ArcalError, match='format is arcal stream 1, not "arcal calibrator 1"'):
+        load_calibrator(path)
+    save_calibrator(Temperature(2.0), path)
+    with pytest.raises(ArcalError, match=r'not a stream .* calibrator 1, not "arcal stream 1"'):
+        load_stream(path)
+    save_file({"T": torch.tensor(2.0)}, path, {"format": '"arcal stream 1"'})
+    with pytest.raises(ArcalError, match="not a stream of this version: 'recent'"):
+        load_stream(path)

@@ -10,7 +10,7 @@ import arcal
 from arcal.auditing import as_predictions, choose_calibrator
 from arcal.audits import UNWEIGHTED, Examples
 from arcal.calibration.posthoc import Temperature, fit_temperature
-from arcal.store import load_calibrator
+from arcal.store import load_calibrator, load_stream
 
 TRIED = ["temperature", "ets"]
 
@@ -72,7 +72,7 @@ def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
 def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfident, tmp_path):
     model, x, y = overconfident
     before = arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=x, name="before")
-    assert len(before.save(tmp_path)) == 3
+    assert len(before.save(tmp_path)) == 4
     calibration = arcal.calibrate(model, (x, y), calibrators=TRIED, name="after")
     calibration.save(tmp_path)
     assert not (tmp_path / "unlabelled.safetensors").exists()
@@ -82,6 +82,8 @@ def test_what_is_saved_is_what_was_found_and_nothing_is_left_of_before(overconfi
     again = load_calibrator(tmp_path / "calibrator.safetensors")
     log_p = x.log_softmax(1).double()
     torch.testing.assert_close(again(log_p), calibration.calibrator(log_p), rtol=0, atol=0)
+    stream = load_stream(tmp_path / "stream.safetensors")
+    assert stream.estimate(model(x).detach().double().log_softmax(1)) == before.today
 
 
 def test_files_of_others_are_not_replaced(overconfident, tmp_path):

@@ -28,6 +28,7 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits.blocks import Settings, joined
 from arcal.audits.engine import Reopen
 from arcal.calibration.posthoc import (
+    BatchTemperature,
     Calibrated,
     Calibrator,
     Mirrored,
@@ -42,11 +43,16 @@ from arcal.files import check_replaceable, write_json
 from arcal.report.audited import suspicion
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.robustness import random_order
-from arcal.store import save_calibrator
+from arcal.store import save_calibrator, save_stream
 from arcal.transforms import corrupt
 from arcal.transforms.corruptions import EXTRA
 
-CALIBRATION_FILES = ("calibration.json", "calibrator.safetensors", "unlabelled.safetensors")
+CALIBRATION_FILES = (
+    "calibration.json",
+    "calibrator.safetensors",
+    "unlabelled.safetensors",
+    "stream.safetensors",
+)
 """What `Calibration.save` writes."""
 
 UNWEIGHTED = "weights do not count, neither in the fits nor in the figures"
@@ -60,10 +66,11 @@ class Calibration:
 
     `choice` has the figures of each, with intervals, the calibrator that was picked, and in
     `choice.acting` from which confidence on the model may act alone with it. `model` is the
-    classifier, None where there are only predictions. `today` is what was estimated of unlabelled
-    inputs, if there were any. `of` names the model and `facts` are more to know of it. `doubts` are
-    what to mend before anything else is believed, and `conditions` what every figure is of where it
-    is not the plain data; mostly both are empty.
+    classifier, None where there are only predictions. `stream` follows inputs without labels, None
+    if nothing can be fitted to the labelled ones; `today` is what it says of the unlabelled inputs,
+    if there were any. `of` names the model and `facts` are more to know of it. `doubts` are what to
+    mend before anything else is believed, and `conditions` what every figure is of where it is not
+    the plain data; mostly both are empty.
 
     >>> import arcal
     >>> _ = torch.manual_seed(0)
@@ -80,6 +87,7 @@ class Calibration:
 
     choice: Choice
     model: Model | None = None
+    stream: BatchTemperature | None = None
     today: Today | None = None
     of: str = "model"
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -129,25 +137,28 @@ class Calibration:
         return choice_json(self.choice) | more
 
     def save(self, out: Path | str) -> list[Path]:
-        """Write the figures, the picked calibrator if there is one, and the unlabelled inputs' own.
+        """Write the figures, the picked calibrator if there is one, and the stream.
 
-        They are `calibration.json`, `calibrator.safetensors` and `unlabelled.safetensors` in the
-        folder `out`; those of an earlier calibration are removed. Returns what was written.
-        `arcal.store.load_calibrator` reads the calibrators.
+        They are `calibration.json`, `calibrator.safetensors`, `stream.safetensors`, and the
+        unlabelled inputs' own calibrator `unlabelled.safetensors` in the folder `out`; those of an
+        earlier calibration are removed. Returns what was written. `arcal.store.load_calibrator`
+        reads the calibrators, and `load_stream` the stream.
         """
         paths = [Path(out, name) for name in CALIBRATION_FILES]
         for path in paths:
             check_replaceable(path)
         for path in paths:
             path.unlink(missing_ok=True)
-        figures, calibrator, unlabelled = paths
+        figures, calibrator, unlabelled, stream = paths
         about = {"arcal": __version__, "of": self.of, "facts": dict(self.facts)}
         write_json(figures, about | self.figures())
         if self.today is not None:
             save_calibrator(Temperature(self.today.T), unlabelled)
         if self.choice.calibrator is not None:
             save_calibrator(self.choice.calibrator, calibrator)
-        return [path for path in (figures, unlabelled, calibrator) if path.exists()]
+        if self.stream is not None:
+            save_stream(self.stream, stream)
+        return [path for path in (figures, unlabelled, calibrator, stream) if path.exists()]
 
 
 def calibrate(
@@ -243,17 +254,18 @@ def calibration_of(
     as_given = predictions
     predictions, line = without_zeros(as_given)
     doubts += [line] if line else []
+    if unlabelled is not None and unlabelled.classes != (Z := predictions.classes):
+        raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
     choice = choose_calibrator(predictions, names=names, progress=progress)
-    today = None
-    if unlabelled is not None:
-        if unlabelled.classes != (Z := predictions.classes):
-            raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
-        try:
-            batch = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
-            today = batch.estimate(without_zeros(unlabelled, like=as_given)[0].log_probabilities)
-        except ArcalError as error:
+    stream, today = None, None
+    try:
+        stream = fit_batch_temperature(predictions.log_probabilities, predictions.labels)
+        if unlabelled is not None:
+            today = stream.estimate(without_zeros(unlabelled, like=as_given)[0].log_probabilities)
+    except ArcalError as error:
+        if unlabelled is not None:
             doubts.append(f"nothing is said of the unlabelled inputs: {error}")
-    return Calibration(choice, today=today, doubts=doubts, **more)
+    return Calibration(choice, stream=stream, today=today, doubts=doubts, **more)
 
 
 def _predicted(job: Job) -> tuple[Job, Predictions]:

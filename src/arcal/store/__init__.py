@@ -15,21 +15,26 @@ Nothing is ever unpickled: tensors are stored as safetensors, tables as Parquet,
                                   order, or for the order `attack` the name of the attack
     scores/PART-NAME.shards/      the same for blocks of ids, until all blocks are scored
 
-_tensors       named tensors in one file, with a digest of what they hold; calibrators
+_tensors       named tensors in one file, with a digest of what they hold
+_calibrators   calibrators and streams
 _run_folder    the folder of a run
 _scores        the robustness of a part
 """
 
+from arcal.store._calibrators import (
+    CALIBRATOR_FORMAT,
+    load_calibrator,
+    load_stream,
+    save_calibrator,
+    save_stream,
+)
 from arcal.store._run_folder import RunFolder, content_hash
 from arcal.store._scores import SHARDS, load_scores, merge_scores, save_scores, score_facts
 from arcal.store._tensors import (
-    CALIBRATOR_FORMAT,
     digest_of,
-    load_calibrator,
     load_digest,
     load_header,
     load_tensors,
-    save_calibrator,
     save_tensors,
 )
 
@@ -43,10 +48,12 @@ __all__ = [
     "load_digest",
     "load_header",
     "load_scores",
+    "load_stream",
     "load_tensors",
     "merge_scores",
     "save_calibrator",
     "save_scores",
+    "save_stream",
     "save_tensors",
     "score_facts",
 ]

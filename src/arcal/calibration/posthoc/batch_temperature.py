@@ -9,7 +9,9 @@ batches and treats each alone, to show what the method is worth on a test set.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -152,6 +154,37 @@ class BatchTemperature:
         """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before."""
         return self.temperature(log_p)
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """What it was fitted to and the window's log-probabilities `(n, Z)`, as tensors."""
+        thresholds = [[one.score, one.ties] for one in (self.threshold, *self.ends)]
+        recent = torch.empty(0, self.classes) if self._recent is None else self._recent
+        return {
+            "T": _exact(self.T),
+            "thresholds": _exact(thresholds),
+            "accuracy": _exact(self.accuracy),
+            "window": torch.tensor(self.window),
+            "shrink": _exact(self.shrink),
+            "recent": recent,
+        }
+
+    @classmethod
+    def from_state_dict(cls, state: Mapping[str, Tensor]) -> "BatchTemperature":
+        """The stream of a `state_dict`, which goes on where that one was."""
+        recent = state["recent"]
+        threshold, *ends = (Threshold(*one) for one in state["thresholds"].tolist())
+        stream = cls(
+            state["T"].item(),
+            threshold,
+            (ends[0], ends[1]),
+            state["accuracy"].item(),
+            recent.shape[1],
+            window=int(state["window"]),
+            shrink=state["shrink"].item(),
+        )
+        if len(recent):
+            stream._recent, stream.temperature = recent, Temperature(stream.estimate(recent).T)
+        return stream
+
     def _checked(self, log_p: TensorLike) -> Tensor:
         log_p = as_log_probabilities(log_p)
         if not len(log_p):
@@ -169,6 +202,10 @@ class BatchTemperature:
         most, least = (end.share(scores) for end in self.ends)
         below, above = (math.hypot(share - a, share - b) for a, b in ((low, least), (high, most)))
         return max(share - below, 0.0), min(share + above, 1.0)
+
+
+def _exact(values: Any) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
 
 
 def fit_batch_temperature(
