@@ -21,7 +21,7 @@ LABELS = [0, 1, 2, 1]
 )
 @pytest.mark.parametrize("labels", [list, np.array, torch.tensor, lambda y: np.array(y, float)])
 def test_every_container_of_logits(kind, labels):
-    predictions = as_predictions(logits=kind(Z), labels=labels(LABELS), classes=3)
+    predictions = as_predictions(logits=kind(Z), labels=labels(LABELS))
     assert predictions.logits.tolist() == [Z]
     assert predictions.labels.tolist() == LABELS
     assert predictions.ids.tolist() == [0, 1, 2, 3]

@@ -108,8 +108,7 @@ def posthoc_on_halves(
     The halves are two folds of `folds_of`. Where there are `validation` predictions of other
     inputs, the methods are fitted on these instead, and shown on all `predictions`. `weights`
     `(N,)` count in the figures and not in the fit. `resamples` as in `overall`, of the inputs
-    shown. Weights of
-    another length raise `ArcalError`.
+    shown. Weights of another length raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
