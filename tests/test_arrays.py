@@ -32,7 +32,6 @@ MEASURES = {
     "brier": (c.brier, P, LABELS),
     "entropy": (c.entropy, np.log(P)),
     "auroc": (c.auroc, CONFIDENCE, ROBUSTNESS),
-    "fpr": (c.fpr_at_95_tpr, CONFIDENCE, ROBUSTNESS),
     "equal_mass": (c.equal_mass_ece, CONFIDENCE, CORRECT),
     "debiased": (lambda a, b: c.debiased_ece(c.Reliability().update(a, b)), CONFIDENCE, CORRECT),
     "smooth": (c.smooth_ece, CONFIDENCE, CORRECT),

@@ -66,12 +66,6 @@ def test_update_is_algorithm_1(R):
     assert min(min(row) for row in expected) < 0.9, "the labels must have moved to test anything"
 
 
-def test_starts_one_hot():
-    smoothing = AdaptiveLabelSmoothing(10, 3)
-    assert smoothing.soft_label.tolist() == [1, 1, 1]
-    assert smoothing.epsilon.tolist() == [0, 0, 0]
-
-
 def test_clip_keeps_the_open_end_open():
     smoothing = AdaptiveLabelSmoothing(4, alpha=100)
     smoothing.update(torch.tensor([0.9]), torch.tensor([False]))

@@ -10,11 +10,10 @@ from arcal.auditing import (
     Estimate,
     Predictions,
     calibrated,
-    halves,
     overall,
     posthoc_on_halves,
 )
-from arcal.auditing._halves import SHOWN
+from arcal.auditing._halves import SHOWN, folds_of
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
@@ -37,6 +36,10 @@ def sharp():
 @pytest.fixture(scope="module")
 def found(sharp):
     return posthoc_on_halves(sharp, resamples=60)
+
+
+def halves(ids, labels, seed=0):
+    return folds_of(ids, labels, 2, seed) == 0
 
 
 @pytest.mark.parametrize("N", [9, 200, 401])

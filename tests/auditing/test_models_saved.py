@@ -21,7 +21,7 @@ LABELS = [0, 1, 2, 1]
 )
 @pytest.mark.parametrize("labels", [list, np.array, torch.tensor, lambda y: np.array(y, float)])
 def test_every_container_of_logits(kind, labels):
-    predictions = as_predictions(logits=kind(Z), labels=labels(LABELS), classes=3)
+    predictions = as_predictions(logits=kind(Z), labels=labels(LABELS))
     assert predictions.logits.tolist() == [Z]
     assert predictions.labels.tolist() == LABELS
     assert predictions.ids.tolist() == [0, 1, 2, 3]
@@ -159,7 +159,6 @@ def cases(field, *pairs):
             ([0, 0.5, 1, 2], "row 1 has 0.5"),
             (np.array([1, 2, 3, 2**63], "u8"), r"ids has 9223372036854775808, and 2\*\*63 - 1 is"),
         ),
-        *cases("classes", (10, "of 3 classes, and the data has 10")),
     ],
 )
 def test_a_fault_is_one_line_that_names_its_row(field, value, what):

@@ -71,13 +71,15 @@ def test_float64_confidences_give_the_same_to_rounding():
 def test_weights_of_whole_numbers_are_repeated_rows():
     confidence, correct = draw(300, slope=0.9)
     weights = torch.arange(300) % 4
-    weighted = bootstrap_ece(confidence, correct, weights=weights, resamples=50)
+    whole = torch.zeros(300, dtype=torch.int64), 1
+    options = {"weights": weights, "resamples": 50}
+    value, samples = bootstrap_ece_by_group(confidence, correct, *whole, **options)
     repeated = ece(confidence.repeat_interleave(weights), correct.repeat_interleave(weights))
-    assert weighted.estimate == pytest.approx(repeated)
-    (counts,) = drawn_counts(300, 50, seed=0)
+    assert value.item() == pytest.approx(repeated)
+    (counts,) = counts_within(*whole, 50, seed=0)
     for b in (0, 49):
         expected = weighted_ece(confidence, correct, weights * counts[:, b])
-        assert weighted.samples[b].item() == pytest.approx(expected)
+        assert samples[b].item() == pytest.approx(expected)
 
 
 def test_each_group_is_drawn_from_itself():
@@ -168,7 +170,7 @@ def test_how_often_the_outer_interval_holds_a_slight_miscalibration():
 def test_refuses_bad_input_in_one_line(changed, message):
     rows = torch.tensor([0.5, 0.6, 0.7]), torch.tensor([True, False, True])
     with pytest.raises(ArcalError, match=message) as error:
-        bootstrap_ece(*rows, **changed)
+        bootstrap_ece_by_group(*rows, torch.zeros(3, dtype=torch.int64), 1, **changed)
     assert "\n" not in str(error.value)
     groups = torch.tensor([0, 1, 1])
     wrong: list[Any] = [0, 1.5]

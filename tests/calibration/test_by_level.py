@@ -68,13 +68,6 @@ def test_one_level_is_the_whole(inputs):
     assert result.class_histogram is None
 
 
-def test_over_confident_levels_have_a_positive_gap():
-    result = by_level(
-        torch.tensor([0.75, 0.5]), torch.tensor([False, True]), torch.tensor([0, 1]), 2
-    )
-    assert result.gap.tolist() == [0.75, -0.5]
-
-
 def test_nothing_misclassified_has_no_shares():
     result = by_level(torch.tensor([0.9]), torch.tensor([True]), torch.tensor([0]), 2)
     assert result.misclassified.isnan().all()

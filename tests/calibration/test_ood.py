@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_auc_score
 
-from arcal.calibration import auroc, average, entropy, entropy_histogram, fpr_at_95_tpr
+from arcal.calibration import auroc, average, entropy, entropy_shares
 from arcal.errors import ArcalError
 
 FEW = st.sampled_from([0.0, -0.0, 0.1, 0.25, 0.5, 1.0, -3.0])  # many ties
@@ -88,51 +88,28 @@ def test_larger_is_in_distribution():
     inside, outside = torch.tensor([0.9, 1.0]), torch.tensor([0.2, 0.9, 0.1])
     assert auroc(inside, outside) == (3 + 2 + 0.5) / 6
     assert auroc(outside, inside) == 0.5 / 6
-    assert fpr_at_95_tpr(inside, outside) == 1 / 3
     assert auroc(torch.tensor([1]), torch.tensor([0])) == 1  # integers will do
-
-
-@settings(deadline=None, max_examples=80)
-@given(some(ANY), some(ANY))
-def test_fpr_at_95_tpr_is_scikit_learns(inside, outside):
-    fpr, tpr, _ = roc_curve(*as_sklearn(inside, outside), drop_intermediate=False)
-    assert fpr_at_95_tpr(inside, outside) == fpr[tpr >= 0.95].min()
-
-
-@pytest.mark.parametrize("N", [19, 20, 21, 40, 100])
-def test_95_percent_is_counted_in_integers(N):
-    """Of N distinct scores the lowest floor(N / 20) may be left out, and an equal one is taken."""
-    inside = torch.arange(N)
-    threshold = N // 20
-    assert fpr_at_95_tpr(inside, torch.tensor([threshold - 1, threshold])) == 0.5
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(2, 1000), st.integers(1, 60), st.integers(0, 10_000))
-def test_histogram_is_numpys_and_adds_up_over_batches(Z, bins, seed):
+def test_shares_are_numpys_histogram(Z, bins, seed):
     generator = torch.Generator().manual_seed(seed)
     values = torch.rand(200, generator=generator, dtype=torch.float64) * math.log(Z)
     values[0], values[1], values[2] = 0, math.log(Z), math.log(Z) / 2
-    found = entropy_histogram(values, Z, bins)
-    expected, edges = np.histogram(values.numpy(), bins=found.edges.numpy())
-    assert found.count.tolist() == expected.tolist()
-    np.testing.assert_allclose(edges, np.linspace(0, math.log(Z), bins + 1), rtol=1e-12)
-    assert found.share.sum().item() == pytest.approx(1)
-    density = np.histogram(values.numpy(), bins=edges, density=True)[0]
-    np.testing.assert_allclose(found.density.numpy(), density, rtol=1e-9)
-
-    first, second = (entropy_histogram(some, Z, bins) for some in values.split([70, 130]))
-    assert (first + second).count.tolist() == expected.tolist()
+    found = entropy_shares(values, Z, bins)
+    edges = torch.linspace(0, math.log(Z), bins + 1, dtype=torch.float64)
+    expected, _ = np.histogram(values.numpy(), bins=edges.numpy())
+    assert (200 * found).round().tolist() == expected.tolist()
+    assert found.sum().item() == pytest.approx(1)
 
 
 def test_histogram_takes_the_entropies_of_float32_uniform_predictions():
     uniform = torch.zeros(5, 1000).log_softmax(1)
     naive = -(uniform.exp() * uniform).sum(1)  # in float32, beyond log Z by rounding
     for values in (entropy(uniform), naive, torch.full((5,), math.log(1000) * (1 + 5e-7))):
-        assert entropy_histogram(values, 1000).count.tolist() == [0] * 49 + [5]
-    empty = entropy_histogram(torch.zeros(0), 10, bins=2)
-    assert empty.count.tolist() == [0, 0]
-    assert empty.share.isnan().all()
+        assert entropy_shares(values, 1000).tolist() == [0] * 49 + [1]
+    assert entropy_shares(torch.zeros(0), 10, bins=2).isnan().all()
 
 
 ONE = torch.ones(1)
@@ -142,7 +119,7 @@ ONE = torch.ones(1)
     ("call", "message"),
     [
         (lambda: auroc(torch.zeros(0), ONE), "scores_in is empty"),
-        (lambda: fpr_at_95_tpr(ONE, torch.zeros(0)), "scores_out is empty"),
+        (lambda: auroc(ONE, torch.zeros(0)), "scores_out is empty"),
         (lambda: auroc(ONE, torch.tensor([0, math.nan])), "scores_out is nan at 1"),
         (
             lambda: auroc(torch.ones(2, 3), ONE),
@@ -154,17 +131,12 @@ ONE = torch.ones(1)
         (lambda: entropy(torch.zeros(1, 3)), "pass a log-softmax"),
         (lambda: entropy(torch.full((1, 2), 0.5)), "pass a log-softmax"),
         (lambda: entropy(torch.full((1, 2), math.nan)), "nan"),
-        (lambda: entropy_histogram(torch.tensor([0.5, 0.8]), 2), r"\[0, log 2\].*found 0.8"),
-        (lambda: entropy_histogram(torch.tensor([-0.1]), 2), "found -0.1"),
-        (lambda: entropy_histogram(torch.tensor([math.nan]), 2), "entropy is nan at 0"),
-        (lambda: entropy_histogram(torch.zeros(2, 2), 2), "shape"),
-        (lambda: entropy_histogram(ONE * 0, 1), "Z >= 2"),
-        (lambda: entropy_histogram(ONE * 0, 2, bins=0), "bins >= 1"),
-        (lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 3), "different edges"),
-        (
-            lambda: entropy_histogram(ONE * 0, 2) + entropy_histogram(ONE * 0, 2, 9),
-            "different edges",
-        ),
+        (lambda: entropy_shares(torch.tensor([0.5, 0.8]), 2), r"\[0, log 2\].*found 0.8"),
+        (lambda: entropy_shares(torch.tensor([-0.1]), 2), "found -0.1"),
+        (lambda: entropy_shares(torch.tensor([math.nan]), 2), "entropy is nan at 0"),
+        (lambda: entropy_shares(torch.zeros(2, 2), 2), "shape"),
+        (lambda: entropy_shares(ONE * 0, 1), "Z >= 2"),
+        (lambda: entropy_shares(ONE * 0, 2, bins=0), "bins >= 1"),
     ],
 )
 def test_bad_input_is_one_line(call, message):

@@ -12,7 +12,8 @@ from arcal.calibration import (
     drawn_counts,
     ece,
     nll,
-    resampled,
+    resampled_scores,
+    scores_of,
     smooth_ece,
     stored_counts,
     usual_resamples,
@@ -39,7 +40,7 @@ def drawn(n=300, Z=4, seed=0):
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_figure_has_the_draws_of_bootstrap(name):
     p, labels = drawn()
-    ours = resampled(p.log(), labels, drawn_counts(300, 40, seed=2))[name]
+    ours = resampled_scores(scores_of([p.log()], labels), drawn_counts(300, 40, seed=2))[name]
     peer = bootstrap(MEASURES[name], p, labels, resamples=40, seed=2)
     assert ours.estimate == pytest.approx(peer.estimate, abs=1e-8)
     torch.testing.assert_close(ours.samples, peer.samples, rtol=0, atol=1e-7)
@@ -49,7 +50,8 @@ def test_every_figure_has_the_draws_of_bootstrap(name):
 def test_weights_of_whole_numbers_are_repeated_rows(name):
     p, labels = drawn()
     weights = torch.arange(300) % 3
-    ours = resampled(p.log(), labels, drawn_counts(300, 5, seed=0), weights=weights)[name]
+    draws = drawn_counts(300, 5, seed=0)
+    ours = resampled_scores(scores_of([p.log()], labels), draws, weights=weights)[name]
     repeated = p.repeat_interleave(weights, 0), labels.repeat_interleave(weights)
     assert ours.estimate == pytest.approx(MEASURES[name](*repeated), abs=1e-8)
 
@@ -57,7 +59,7 @@ def test_weights_of_whole_numbers_are_repeated_rows(name):
 def test_a_label_of_probability_0_makes_the_loss_infinite_where_it_is_drawn():
     p = torch.tensor([[1.0, 0.0], [0.5, 0.5], [0.5, 0.5]])
     blocks = list(drawn_counts(3, 100, seed=0))
-    loss = resampled(p.log(), torch.tensor([1, 0, 1]), blocks)["nll"]
+    loss = resampled_scores(scores_of([p.log()], torch.tensor([1, 0, 1])), blocks)["nll"]
     assert loss.estimate == torch.inf
     without = blocks[0][0] == 0
     assert loss.samples[~without].isinf().all()
@@ -67,18 +69,19 @@ def test_a_label_of_probability_0_makes_the_loss_infinite_where_it_is_drawn():
 def test_smooth_ece_is_left_out_where_it_is_not_wanted():
     p, labels = drawn()
     draws = list(drawn_counts(300, 5, seed=0))
-    assert set(MEASURES) - set(resampled(p.log(), labels, draws, smooth=False)) == {"smooth_ece"}
+    figures = resampled_scores(scores_of([p.log()], labels), draws, smooth=False)
+    assert set(MEASURES) - set(figures) == {"smooth_ece"}
 
 
 def test_no_inputs_are_refused():
     with pytest.raises(ArcalError, match="no inputs"):
-        resampled(torch.empty(0, 3), torch.empty(0, dtype=torch.int64), [])
+        scores_of([torch.empty(0, 3)], torch.empty(0, dtype=torch.int64))
 
 
 def test_draws_of_other_inputs_are_refused():
     p, labels = drawn()
     with pytest.raises(ArcalError, match="draws of 299 inputs for 300"):
-        resampled(p.log(), labels, drawn_counts(299, 5, seed=0))
+        resampled_scores(scores_of([p.log()], labels), drawn_counts(299, 5, seed=0))
 
 
 def test_one_block_of_draws_is_in_memory_at_a_time():
@@ -94,7 +97,7 @@ def test_one_block_of_draws_is_in_memory_at_a_time():
             del block
             assert sum(one() is not None for one in there) <= 1
 
-    assert len(resampled(p.log(), labels, blocks())["ece"].samples) == 60
+    assert len(resampled_scores(scores_of([p.log()], labels), blocks())["ece"].samples) == 60
     assert len(there) == 20
 
 

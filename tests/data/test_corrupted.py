@@ -11,6 +11,7 @@ from toy_images import random_images
 
 from arcal.data import InMemory
 from arcal.data.corrupted import CorruptedImages
+from arcal.data.decoded import write_mapped
 from arcal.errors import ArcalError
 from arcal.transforms import corrupt
 
@@ -120,6 +121,6 @@ def test_a_damaged_file_of_corrupted_images_is_refused(part, tmp_path):
         file.write_bytes(damaged)
         with pytest.raises(ArcalError, match="is damaged: delete it"):
             images.part(part, *NOISE).images(CHOSEN)
-    np.save(file, np.zeros((59, 1, 28, 28), np.uint8))
+    write_mapped(file, (59, 1, 28, 28), [np.zeros((59, 1, 28, 28), np.uint8)])
     with pytest.raises(ArcalError, match="is not of toy/test under gaussian_noise"):
         images.part(part, *NOISE).images(CHOSEN)

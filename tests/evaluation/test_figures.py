@@ -92,11 +92,6 @@ def test_figures_of_other_code_are_made_anew(measured, monkeypatch):
     assert len(measured()[1]) == 4
 
 
-def test_figures_of_predictions_without_a_digest_are_not_kept(measured, monkeypatch):
-    monkeypatch.setattr("arcal.evaluation.predictor.load_digest", lambda path: None)
-    assert len(measured()[1]) == len(measured()[1]) == 4
-
-
 @pytest.mark.parametrize("text", ["{", "[]", '{"runs": []}'])
 def test_a_damaged_file_is_named(text, measured, runs):
     measured()

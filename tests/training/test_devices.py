@@ -67,10 +67,6 @@ def test_what_is_unfinished_on_other_devices_is_not_begun_anew(tmp_path):
     check_devices(replace(run(1), threads=2), tmp_path, data)
     run(1).folder(tmp_path, data).log_epochs([{"epoch": 1}])
     check_devices(run(1), tmp_path, data)  # it has been begun already
-    three = {"seeds": (0, 1, 2)}
-    run(2, **three).folder(tmp_path, data).log_epochs([{"epoch": 1}])
-    with pytest.raises(ArcalError, match=r"1 of 2 epochs done: delete it, as so few devices"):
-        check_devices(run(1, **three), tmp_path, data)
 
 
 @pytest.fixture(scope="module")

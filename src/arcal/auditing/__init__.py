@@ -33,7 +33,7 @@ from arcal.auditing._difference import Difference, difference
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
 from arcal.auditing._groups import LEAST, Group, by_class, by_class_and_level, by_group, by_level
-from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, halves, posthoc_on_halves
+from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, posthoc_on_halves
 from arcal.auditing._measures import (
     CLEAN,
     INTENSITIES,
@@ -148,7 +148,6 @@ __all__ = [
     "fragile",
     "grouping",
     "groupings",
-    "halves",
     "means",
     "measure",
     "measure_set",

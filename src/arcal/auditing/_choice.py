@@ -132,9 +132,9 @@ def choose_calibrator(
     """Fit every calibrator of `names` on all folds but one, and show it on that one, in turn.
 
     The inputs are dealt out to the folds by id, each label's in turn. `names` are keys of
-    `POSTHOC`, `usual_names` unless given; calibrators that need robustness are none of them.
-    `resamples` as in `overall`. Fewer than 20 inputs and an unknown name raise `ArcalError`; what
-    a calibrator refuses, of all inputs or of four folds, is in `refused`.
+    `POSTHOC`, `usual_names` unless given. `resamples` as in `overall`. Fewer than 20 inputs and an
+    unknown name raise `ArcalError`; what a calibrator refuses, of all inputs or of four folds, is
+    in `refused`.
 
     >>> from arcal.auditing import as_predictions
     >>> right = as_predictions(logits=[[3.0, 0.0]] * 40, labels=[0] * 40)

@@ -105,10 +105,10 @@ def posthoc_on_halves(
 ) -> Halves:
     """Fit every method of `SHOWN` on one half of the inputs, and show it on the other.
 
-    The halves are those of `halves`. Where there are `validation` predictions of other inputs, the
-    methods are fitted on these instead, and shown on all `predictions`. `weights` `(N,)` count in
-    the figures and not in the fit. `resamples` as in `overall`, of the inputs shown. Weights of
-    another length raise `ArcalError`.
+    The halves are two folds of `folds_of`. Where there are `validation` predictions of other
+    inputs, the methods are fitted on these instead, and shown on all `predictions`. `weights`
+    `(N,)` count in the figures and not in the fit. `resamples` as in `overall`, of the inputs
+    shown. Weights of another length raise `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> sure = as_predictions(logits=[[3.0, 0.0]] * 100, labels=[0, 0, 0, 1] * 25)
@@ -173,15 +173,6 @@ def posthoc_on_halves(
         changed = int((better.predicted != shown.scores.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
     return Halves(fitted_on, shown_on, outcomes, refused, first=first)
-
-
-def halves(ids: Tensor, labels: Tensor, seed: int = 0) -> Tensor:
-    """Whether each of N inputs is in the first of two folds (see `folds_of`), bool `(N,)`.
-
-    >>> halves(torch.tensor([3, 5, 8, 9]), torch.tensor([0, 0, 1, 1])).sum()
-    tensor(2)
-    """
-    return folds_of(ids, labels, 2, seed) == 0
 
 
 def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:

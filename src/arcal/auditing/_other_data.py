@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions, ensemble
-from arcal.calibration import auroc, entropy, entropy_histogram
+from arcal.calibration import auroc, entropy, entropy_shares
 from arcal.errors import ArcalError
 
 BINS = 50
@@ -84,5 +84,4 @@ def separation(inside: Predictions, outside: Predictions) -> Separation:
 
 
 def _shares(predictions: Predictions) -> Tensor:
-    values = entropy(predictions.log_probabilities)
-    return entropy_histogram(values, predictions.classes, BINS).share
+    return entropy_shares(entropy(predictions.log_probabilities), predictions.classes, BINS)

@@ -22,14 +22,13 @@ def as_predictions(
     logits: Any = None,
     probabilities: Any = None,
     ids: Any = None,
-    classes: int | None = None,
 ) -> Predictions:
     """Predictions from saved logits or probabilities and labels: tensors, arrays or lists.
 
     `logits` or `probabilities` are `(N, Z)`; `(M, N, Z)` of an ensemble's M members; or `(N,)` or
     `(N, 1)` of a binary classifier, the logit z of class 1, which becomes (0, z), or its
-    probability. `labels` are `(N,)` whole numbers from 0 to Z-1, `ids` `(N,)` whole numbers that
-    differ, 0 to N-1 unless given, and `classes` is Z, if it is to be checked.
+    probability. `labels` are `(N,)` whole numbers from 0 to Z-1, and `ids` `(N,)` whole numbers
+    that differ, 0 to N-1 unless given.
 
     Probabilities become logits by their logarithm, and so a row that is off its sum of 1 by no more
     than 0.01, as half precision is, is scaled to it; a class of probability 0 has the logit -inf.
@@ -53,8 +52,6 @@ def as_predictions(
     else:
         members = _from_probabilities(_rows(probabilities, "probabilities"))
     _, N, Z = members.shape
-    if classes is not None and classes != Z:
-        raise ArcalError(f"there are predictions of {Z} classes, and the data has {classes}")
     labels = as_labels(labels, N, Z)
     ids = torch.arange(N) if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)

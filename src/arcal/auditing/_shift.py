@@ -87,13 +87,11 @@ def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dic
     return by_type
 
 
-def by_intensity(
-    subject: Subject, measure: str, types: Sequence[str] | None = None, *, ensemble: bool = False
-) -> Tensor:
-    """The mean over types, over all that were evaluated unless given, float64 `(n, 5)`.
+def by_intensity(subject: Subject, measure: str, *, ensemble: bool = False) -> Tensor:
+    """The mean over all types that were evaluated, float64 `(n, 5)`.
 
-    nan where none was evaluated at an intensity. A type that was not evaluated at all raises
-    `ArcalError`, and so does a subject without corrupted sets.
+    nan where none was evaluated at an intensity. A subject without corrupted sets raises
+    `ArcalError`.
 
     >>> from arcal.auditing import as_predictions, shift_sets
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
@@ -102,7 +100,7 @@ def by_intensity(
     >>> by_intensity(subject, "accuracy").tolist()
     [[nan, nan, 0.5, nan, nan]]
     """
-    return _stacked(subject, measure, types, ensemble).nanmean(dim=0)
+    return _stacked(subject, measure, None, ensemble).nanmean(dim=0)
 
 
 def over_shift(
@@ -110,7 +108,8 @@ def over_shift(
 ) -> Tensor:
     """The mean over all types and intensities that were evaluated, every set alike, float64 `(n,)`.
 
-    Of the measure `ece` it is the mean corruption ECE. Errors are those of `by_intensity`.
+    Of the measure `ece` it is the mean corruption ECE. A type that was not evaluated at all raises
+    `ArcalError`, and so does a subject without corrupted sets.
 
     >>> from arcal.auditing import as_predictions, shift_sets
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))

@@ -20,15 +20,9 @@ from arcal.calibration.debiased import debiased_ece, debiased_squared, ece_if_ca
 from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
 from arcal.calibration.ensemble import average
 from arcal.calibration.intervals import binomial_p, clopper_pearson, exact_interval, holm, tango
-from arcal.calibration.ood import (
-    EntropyHistogram,
-    auroc,
-    entropy,
-    entropy_histogram,
-    fpr_at_95_tpr,
-)
+from arcal.calibration.ood import auroc, entropy, entropy_shares
 from arcal.calibration.proper_scores import brier, nll
-from arcal.calibration.resampled import Scores, resampled, resampled_scores, scores_of
+from arcal.calibration.resampled import Scores, resampled_scores, scores_of
 from arcal.calibration.selective import (
     SelectiveAccuracy,
     Threshold,
@@ -45,7 +39,6 @@ __all__ = [
     "Bootstrap",
     "ByLevel",
     "ClassWise",
-    "EntropyHistogram",
     "Reliability",
     "RobustAccuracy",
     "Scores",
@@ -76,14 +69,12 @@ __all__ = [
     "ece_by_chance",
     "ece_if_calibrated",
     "entropy",
-    "entropy_histogram",
+    "entropy_shares",
     "equal_mass_ece",
     "exact_interval",
-    "fpr_at_95_tpr",
     "holm",
     "mean_by_level",
     "nll",
-    "resampled",
     "resampled_scores",
     "robust_accuracy",
     "scores_of",

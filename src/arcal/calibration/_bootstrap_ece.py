@@ -17,15 +17,12 @@ def bootstrap_ece(
     correct: TensorLike,
     bins: int = 15,
     *,
-    weights: TensorLike | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Bootstrap:
     """`bootstrap(ece, confidence, correct)` at 95 % in a fraction of the time: the same draws.
 
-    The samples agree to rounding. With `weights` `(N,)` each bin and the whole are weighted sums,
-    sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn all alike, and each
-    brings its weight. Errors are those of `ece` and `bootstrap`.
+    The samples agree to rounding. Errors are those of `ece` and `bootstrap`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
     >>> low, high = bootstrap_ece(confidence, correct).outer
@@ -35,20 +32,13 @@ def bootstrap_ece(
     confidence = as_confidence(confidence)
     N = len(confidence)
     correct = as_correct(correct, N)
-    w = as_weights(weights, N)
-    residual = w * (correct.double() - confidence)
     cell = bin_of(confidence, bins).numpy(), np.arange(N)
-    in_bin = csr_array((residual.numpy(), cell), shape=(bins, N))
-    value = (
-        ece(confidence, correct, bins)
-        if weights is None
-        else abs(in_bin.sum(axis=1)).sum() / w.sum().item()
-    )
+    in_bin = csr_array(((correct.double() - confidence).numpy(), cell), shape=(bins, N))
     samples = (
-        torch.from_numpy(abs(in_bin @ counts.numpy()).sum(axis=0)) / (w @ counts)
+        torch.from_numpy(abs(in_bin @ counts.numpy()).sum(axis=0)) / N
         for counts in drawn_counts(N, resamples, seed)
     )
-    return Bootstrap(float(value), gathered(samples, resamples), 0.95)
+    return Bootstrap(ece(confidence, correct, bins), gathered(samples, resamples), 0.95)
 
 
 def bootstrap_ece_by_group(
@@ -64,9 +54,11 @@ def bootstrap_ece_by_group(
 ) -> tuple[Tensor, Tensor]:
     """The ECE within each of `G` groups, and on draws that leave every group its size.
 
-    `groups` `(N,)` are 0 .. G-1; `weights` as in `bootstrap_ece`. Returns the ECEs `(G,)` and their
-    `(resamples, G)` samples, float64 and nan of an empty group. Many groups take as long as one.
-    Errors are those of `by_level` and `bootstrap_ece`.
+    `groups` `(N,)` are 0 .. G-1. With `weights` `(N,)` each bin and the whole are weighted sums,
+    sum_k |sum_{i in B_k} w_i (correct_i - conf_i)| / sum_i w_i; rows are drawn all alike, and each
+    brings its weight. Returns the ECEs `(G,)` and their `(resamples, G)` samples, float64 and nan
+    of an empty group. Many groups take as long as one. Errors are those of `by_level` and
+    `bootstrap_ece`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 200), torch.arange(200) % 4 > 0
     >>> groups = torch.arange(200) // 100

@@ -5,8 +5,6 @@ in-distribution. Confidence is such a score, and so is the negative entropy.
 """
 
 import math
-from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -56,57 +54,15 @@ def auroc(scores_in: TensorLike, scores_out: TensorLike) -> float:
     return int((below + not_above).sum()) / (2 * len(inside) * len(outside))
 
 
-def fpr_at_95_tpr(scores_in: TensorLike, scores_out: TensorLike) -> float:
-    """False positive rate at a true positive rate of 95 %, in [0, 1]; lower is better.
+def entropy_shares(entropy: TensorLike, Z: int, bins: int = 50) -> Tensor:
+    """The share of entropies `(N,)` in each of K = `bins` bins of [0, log Z] nats, float64 `(K,)`.
 
-    The share of out-of-distribution inputs with a score of at least the threshold, which is the
-    largest that 95 % of the in-distribution inputs reach. Scores and errors are those of `auroc`.
-
-    >>> fpr_at_95_tpr(torch.tensor([0.75, 1.0]), torch.tensor([0.25, 0.5, 0.75, 1.0]))
-    0.5
-    """
-    inside, outside = _as_scores(scores_in, "scores_in"), _as_scores(scores_out, "scores_out")
-    accepted = (95 * len(inside) + 99) // 100  # 95 %, rounded up, in integers
-    threshold = inside.sort(descending=True).values[accepted - 1]
-    return (outside >= threshold).double().mean().item()
-
-
-@dataclass(frozen=True, eq=False)
-class EntropyHistogram:
-    """A histogram of entropies; add the histograms of batches or processes with `+`.
-
-    Made by `entropy_histogram`.
-    """
-
-    edges: Tensor
-    """`(K + 1,)` float64: the edges of the bins, equally spaced from 0 to log Z nats."""
-    count: Tensor
-    """`(K,)` int64: inputs in [edges[k], edges[k + 1]); the last bin includes log Z."""
-
-    @property
-    def share(self) -> Tensor:
-        """`(K,)` float64: the share of inputs in each bin. They sum to 1, or are nan if empty."""
-        return self.count.double() / self.count.sum()
-
-    @property
-    def density(self) -> Tensor:
-        """`(K,)` float64 in 1/nat: the share divided by the width of the bin."""
-        return self.share / self.edges.diff()
-
-    def __add__(self, other: Self) -> Self:
-        if not torch.equal(self.edges, other.edges):
-            raise ArcalError("cannot add histograms of different edges: use the same Z and bins")
-        return type(self)(self.edges, self.count + other.count)
-
-
-def entropy_histogram(entropy: TensorLike, Z: int, bins: int = 50) -> EntropyHistogram:
-    """The histogram of entropies `(N,)` in [0, log Z] nats, in `bins` bins; N may be 0.
-
-    An entropy that is nan or outside the interval by more than rounding, another shape, fewer than
+    The bins are of equal width; the last one includes log Z. Of no entropies the shares are nan. An
+    entropy that is nan or outside the interval by more than rounding, another shape, fewer than
     two classes or no bins raise `ArcalError`.
 
-    >>> entropy_histogram(torch.tensor([0.0, 0.25, 1.0]), Z=3, bins=2).count
-    tensor([2, 1])
+    >>> entropy_shares(torch.tensor([0.0, 0.25, 0.5, 1.0]), Z=3, bins=2)
+    tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     if Z < 2 or bins < 1:
         raise ArcalError(f"a histogram needs Z >= 2 classes and bins >= 1, not {Z} and {bins}")
@@ -120,7 +76,7 @@ def entropy_histogram(entropy: TensorLike, Z: int, bins: int = 50) -> EntropyHis
         )
     edges = torch.linspace(0, largest, bins + 1, dtype=torch.float64)
     k = torch.bucketize(values, edges[1:-1], right=True)
-    return EntropyHistogram(edges, torch.bincount(k, minlength=bins))
+    return torch.bincount(k, minlength=bins).double() / len(values)
 
 
 def _as_scores(scores: TensorLike, name: str) -> Tensor:

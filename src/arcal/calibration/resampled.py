@@ -9,7 +9,7 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_float64, as_tensor
+from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration._ece import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, as_weights
@@ -62,9 +62,8 @@ def scores_of(log_probabilities: Iterable[Tensor], labels: TensorLike) -> Scores
     return Scores(*map(torch.cat, zip(*parts, strict=True)))
 
 
-def resampled(
-    log_probabilities: TensorLike,
-    labels: TensorLike,
+def resampled_scores(
+    scores: Scores,
     draws: Iterable[Tensor],
     *,
     weights: TensorLike | None = None,
@@ -73,31 +72,10 @@ def resampled(
     """The figures of N inputs by name, with what they are on draws of the inputs.
 
     The names are accuracy, confidence, gap (confidence minus accuracy), ece, nll, brier, and
-    smooth_ece if `smooth`. `log_probabilities` `(N, Z)` and `labels` `(N,)` are those of `nll`, and
-    `draws` blocks `(N, b)` of how often each input is drawn, as `drawn_counts` gives them: the same
-    draws for two sets of predictions of the same inputs make their samples paired. With `weights`
-    `(N,)` each input counts as much in every sum and mean. No inputs, draws of another number,
-    and what `nll` refuses raise `ArcalError`.
-
-    >>> from arcal.calibration.draws import drawn_counts
-    >>> log_p = torch.tensor([[0.75, 0.25]]).log().expand(100, 2)
-    >>> labels = (torch.arange(100) >= 60).long()
-    >>> figures = resampled(log_p, labels, drawn_counts(100, resamples=1000, seed=0))
-    >>> round(figures["gap"].estimate, 4), figures["gap"].samples.shape
-    (0.15, torch.Size([1000]))
-    """
-    log_p = as_float64(log_probabilities, "log_probabilities")
-    return resampled_scores(scores_of([log_p], labels), draws, weights=weights, smooth=smooth)
-
-
-def resampled_scores(
-    scores: Scores,
-    draws: Iterable[Tensor],
-    *,
-    weights: TensorLike | None = None,
-    smooth: bool = True,
-) -> dict[str, Bootstrap]:
-    """`resampled` of what the figures need of the probabilities, with the same arguments.
+    smooth_ece if `smooth`. `draws` are blocks `(N, b)` of how often each input is drawn, as
+    `drawn_counts` gives them: the same draws for two sets of predictions of the same inputs make
+    their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean.
+    Draws of another number of inputs raise `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])

@@ -92,7 +92,7 @@ def write_mapped(path: Path, shape: tuple[int, ...], parts: Iterable[np.ndarray]
 def read_mapped(path: Path) -> np.ndarray | None:
     """The images of such a file, which nobody else sees changed; None of a damaged one.
 
-    Every byte is read once, to be held against the digest; files of earlier versions have none.
+    Every byte is read once, to be held against the digest.
     """
     try:
         mapped = np.load(path, mmap_mode="c")
@@ -106,8 +106,6 @@ def read_mapped(path: Path) -> np.ndarray | None:
             written = file.read()
     except FileNotFoundError:  # deleted since, as one of too many
         return None
-    if not written:
-        return mapped
     digest = _digest_of(mapped.shape)
     for rows in range(0, len(mapped), ROWS):
         digest.update(np.ascontiguousarray(mapped[rows : rows + ROWS]).data)

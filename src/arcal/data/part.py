@@ -154,14 +154,6 @@ class InMemory(Labelled):
         _, C, H, W = self.pixels.shape
         return C, H, W
 
-    def key(self, position: int) -> str:
-        """Nothing: the images in memory have ids, but no names."""
-        return ""
-
-    def where(self, position: int) -> str:
-        """The part and the id of the image, for messages."""
-        return f"{self.name}, id {int(self.ids[position])}"
-
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]

@@ -145,10 +145,10 @@ class Predictor:
     def _fingerprint(self) -> str:
         return fingerprint_of(self.folder)
 
-    def digest(self, part: Part, name: str) -> str | None:
+    def digest(self, part: Part, name: str) -> str:
         """The digest of the predictions on `part` that are kept by this name, checked as in a call.
 
-        Only the header is read. None if the file is older than digests are.
+        Only the header is read.
         """
         path = self.folder.predictions(name)
         self._check(path, part, load_header(path))

@@ -58,7 +58,7 @@ class Row:
     predictors: list[Predictor]
     robustness: list[Robustness] = field(default_factory=list)
     evaluated: list[Evaluated] = field(default_factory=lambda: [Evaluated()])
-    fitted_on: list[str | None] = field(default_factory=list)
+    fitted_on: list[str] = field(default_factory=list)
 
     def calibrate(
         self,

@@ -125,28 +125,25 @@ def _rows(
 
 log = logging.getLogger(__name__)
 
-Basis = dict[str, Any] | None
-"""What figures follow from, as JSON; None of figures that are not kept."""
+Basis = dict[str, Any]
+"""What figures follow from, as JSON."""
 
 FORMAT = 2
 """Raised when a change of the code changes the figures; those of another one are made anew."""
 
 
 def basis_of(
-    predictions: Sequence[str | None],
+    predictions: Sequence[str],
     scores: Sequence[str],
     known: Sequence[Mapping[str, float]],
     posthoc: str | None = None,
-    validation: Sequence[str | None] = (),
+    validation: Sequence[str] = (),
 ) -> Basis:
     """What the figures of n runs on a set follow from, so that kept ones are known to hold.
 
     `predictions`, `scores` and, for a post-hoc method, `validation` are digests of what the runs
-    said and were scored, an entry a run; `known` is what `measure_set` takes. None where a file of
-    predictions has no digest.
+    said and were scored, an entry a run; `known` is what `measure_set` takes.
     """
-    if None in predictions or (posthoc and None in validation):
-        return None
     return {
         "version": __version__,
         "format": FORMAT,
@@ -163,7 +160,7 @@ def read_figures(path: Path, basis: Basis) -> Measures | None:
 
     A damaged file raises `ArcalError`.
     """
-    if basis is None or not path.exists():
+    if not path.exists():
         return None
     try:
         read = parse_json(path.read_bytes())
@@ -175,12 +172,10 @@ def read_figures(path: Path, basis: Basis) -> Measures | None:
 
 
 def write_figures(path: Path, basis: Basis, measures: Measures) -> None:
-    """Write figures with what they follow from, or nothing if that cannot be told.
+    """Write figures with what they follow from.
 
     A folder that cannot be written to, such as somebody else's, is no reason to lose them.
     """
-    if basis is None:
-        return
     over_runs = {name: getattr(measures, name) for name in OVER_RUNS}
     try:
         write_json(path, {"basis": basis, "runs": measures.runs, **over_runs})

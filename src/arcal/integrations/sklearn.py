@@ -55,7 +55,7 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> Self:
         """Fit both to rows `X` `(N, ...)` and their classes `y` `(N,)`."""
         check_posthoc(self.method)
-        if CALIBRATORS[self.method].needs_energy or CALIBRATORS[self.method].needs_robustness:
+        if CALIBRATORS[self.method].needs_energy:
             raise ArcalError(
                 f"{self.method} needs more than probabilities, which are all that scikit-learn's "
                 "classifiers give: choose another method"

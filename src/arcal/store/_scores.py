@@ -22,7 +22,7 @@ SHARDS = ".shards"
 
 
 DIGEST = "arcal digest"
-"""The entry of a file's metadata that older files do not have."""
+"""The entry of a file's metadata that has it."""
 
 ROWS = 1_000_000
 """Rows of a row group: 37 MB, which is what is in memory at a time where shards are merged."""
@@ -174,7 +174,6 @@ def load_scores(path: Path, fingerprint: Mapping[str, Any] | None = None) -> Rob
 def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     try:
         table = pq.read_table(path)
-        written = (pq.read_metadata(path).metadata or {}).get(DIGEST.encode())
         about = _about(table.schema)
         if missing := {*_NUMBERS, "success"} - {*table.column_names}:
             raise KeyError(*missing)
@@ -182,7 +181,7 @@ def _read_scores(path: Path) -> tuple[pa.Table, dict[str, Any]]:
             raise KeyError(*missing)
         digest = _Digest()
         digest.update(table)
-        if written is not None and written.decode() != digest.hexdigest():
+        if pq.read_metadata(path).metadata[DIGEST.encode()].decode() != digest.hexdigest():
             raise ValueError("it does not hold what was written")
         robustness = table["robustness"].to_numpy()
         if np.isnan(robustness).any() or (about["order"] == "attack" and (robustness < 0).any()):

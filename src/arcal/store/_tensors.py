@@ -73,9 +73,11 @@ def load_header(path: Path) -> dict[str, Any]:
     return _header(path)[0]
 
 
-def load_digest(path: Path) -> str | None:
-    """The digest of the tensors in a file, from its header; None where older ones have none."""
-    return _header(path)[1]
+def load_digest(path: Path) -> str:
+    """The digest of the tensors in a file, from its header; none there raises `ArcalError`."""
+    if (digest := _header(path)[1]) is None:
+        raise ArcalError(f"{path} has no digest: delete it and make it again")
+    return digest
 
 
 def _header(path: Path) -> tuple[dict[str, Any], str | None]:

@@ -121,12 +121,10 @@ def check_devices(run: Run, root: Path, data: Data) -> None:
         if n == run.devices or alone(other) != alone(config) or is_done(folder):
             continue
         if done := folder.epochs_done():
-            advice = f"give --devices {n} to go on with it, or delete it to begin on {run.devices}"
-            if 1 < n <= len(run.seeds):  # which `arcal train` no longer has
-                advice = "delete it, as so few devices train whole members of an ensemble"
             raise ArcalError(
-                f"{path} is this run on {n} device{'s' * (n > 1)}, {done} of "
-                f"{run.recipe.epochs} epochs done: {advice}"
+                f"{path} is this run on {n} device{'s' * (n > 1)}, {done} of {run.recipe.epochs} "
+                f"epochs done: give --devices {n} to go on with it, or delete it to begin on "
+                f"{run.devices}"
             )
 
 

@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from arcal.calibration.posthoc.calibrator import Calibrator, fitted
-
 
 def draw(N: int = 2000, Z: int = 5, T: float = 2.0, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Log-probabilities `(N, Z)` and labels drawn from their softmax at temperature `T`."""
@@ -18,18 +16,3 @@ def energy_of(log_p: Tensor) -> Tensor:
     """Energies as of logits whose largest is 3 times the gap: lower for surer predictions."""
     first, second = log_p.double().topk(2, dim=1).values.clamp(min=-50).unbind(1)
     return -3 * (first - second) - 1
-
-
-class Halfway(Calibrator):
-    """Asks for robustness r: temperature 1 + scale / r."""
-
-    kind, needs_robustness = "halfway", True
-    scale: Tensor
-
-    def __init__(self, scale):
-        super().__init__()
-        self.register_buffer("scale", fitted(scale, "scale", ndim=0))
-
-    def calibrate(self, log_p, robustness):
-        assert robustness is not None
-        return (log_p / (1 + self.scale / robustness)[:, None]).log_softmax(1)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from posthoc_examples import Halfway, draw, energy_of
+from posthoc_examples import draw, energy_of
 from torch import nn
 from torch.export import Dim, export, load, save
 
@@ -27,11 +27,10 @@ def images(N: int) -> torch.Tensor:
     return torch.rand(N, 3, 16, 16, generator=torch.Generator().manual_seed(N))
 
 
-def reloaded(classifier: Calibrated, path, **robustness) -> nn.Module:
+def reloaded(classifier: Calibrated, path) -> nn.Module:
     """Exported for any number of inputs, saved and loaded."""
-    inputs = Dim("inputs")
-    shapes = {name: {0: inputs} for name in ("x", *robustness)}
-    save(export(classifier, (images(4),), robustness, dynamic_shapes=shapes), path)
+    shapes = {"x": {0: Dim("inputs")}}
+    save(export(classifier, (images(4),), dynamic_shapes=shapes), path)
     return load(path).module()
 
 
@@ -69,19 +68,6 @@ def test_exported_in_float32(model, tmp_path):
     log_p = reloaded(classifier, tmp_path / "calibrated.pt2")(images(5))
     assert log_p.dtype == torch.float32
     torch.testing.assert_close(log_p.exp(), classifier(images(5)).exp(), rtol=0, atol=1e-6)
-
-
-def test_exported_it_takes_robustness(model, tmp_path):
-    classifier = Calibrated(model, Halfway(1.0)).eval()
-    path = tmp_path / "calibrated.pt2"
-    program = reloaded(classifier, path, robustness=torch.ones(4))
-    for N in (1, 6):
-        robustness = torch.arange(1.0, N + 1)
-        log_p = program(images(N), robustness=robustness)
-        expected = classifier(images(N), robustness=robustness)
-        torch.testing.assert_close(log_p.exp(), expected.exp(), rtol=0, atol=1e-6)
-    with pytest.raises(ArcalError, match="halfway needs the robustness of each input"):
-        classifier(images(2))
 
 
 def test_gradients_flow_to_the_inputs_and_the_model_alone(model):

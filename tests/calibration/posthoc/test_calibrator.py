@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from posthoc_examples import Halfway, draw, energy_of
+from posthoc_examples import draw, energy_of
 
 from arcal.calibration.posthoc import (
     CALIBRATORS,
@@ -23,7 +23,7 @@ from arcal.calibration.posthoc import (
     calibration_set,
     from_state,
 )
-from arcal.calibration.posthoc.calibrator import Calibrator, as_robustness
+from arcal.calibration.posthoc.calibrator import Calibrator
 from arcal.errors import ArcalError
 
 every_kind = pytest.mark.parametrize("kind", POSTHOC)
@@ -95,39 +95,6 @@ def test_gradients_are_finite_where_a_function_is_zero():
     knots = torch.tensor([[0.5, 0.6], [0.0, 0.9]], dtype=torch.float64)
     z = torch.tensor([[1.0, 0.0, 0.5], [9.0, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda z: MultiClassIsotonic(*knots)(z.log_softmax(1)), z)
-
-
-@every_kind
-def test_robustness_is_ignored_by_those_that_do_not_ask(kind, calibrators):
-    (log_p, labels), anything = draw(N=500), torch.full((3,), torch.nan)
-    assert not CALIBRATORS[kind].needs_robustness
-    energy = energy_of(log_p)
-    twin = POSTHOC[kind](log_p, labels, robustness=anything, energy=energy)
-    assert torch.equal(
-        twin(log_p, robustness=anything, energy=energy), applied(calibrators[kind], log_p)
-    )
-
-
-def test_robustness_reaches_those_that_ask():
-    log_p, _ = draw(N=4)
-    robustness = torch.tensor([0.5, 1.0, 2.0, torch.inf])
-    expected = [Temperature(T)(row) for T, row in zip([3, 2, 1.5, 1], log_p.split(1), strict=True)]
-    torch.testing.assert_close(Halfway(1.0)(log_p, robustness=robustness), torch.cat(expected))
-    assert Halfway(1.0).float()(log_p, robustness=robustness.double()).dtype == torch.float32
-
-
-def test_robustness_that_is_missing_or_of_other_inputs_is_one_line():
-    log_p, _ = draw(N=4)
-    for robustness, line in [
-        (None, "halfway needs the robustness of each input: pass robustness="),
-        (torch.ones(3), r"must be 4 floating-point numbers, .* shape \(3,\)"),
-        (torch.ones(4, dtype=torch.int64), "not torch.int64"),
-        (torch.tensor([1, 2, torch.nan, 3]), "robustness of input 2 is nan"),
-    ]:
-        with pytest.raises(ArcalError, match=line):
-            Halfway(1.0)(log_p, robustness=robustness)
-        with pytest.raises(ArcalError, match=line):
-            as_robustness(robustness, 4, "halfway")
 
 
 @every_kind

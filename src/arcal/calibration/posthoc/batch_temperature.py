@@ -297,7 +297,7 @@ class TemperatureByBatch(Calibrator):
             raise ArcalError(f"a batch of {batch} inputs: give 1 or more")
         self.today, self.batch = today, batch
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         calibrated = torch.empty_like(log_p)
         drawn = torch.randperm(len(log_p), generator=torch.Generator().manual_seed(SEED))
         for batch in drawn.split(self.batch):

@@ -39,14 +39,12 @@ class Calibrated(nn.Module):
         super().__init__()
         self.model, self.calibrator = model, calibrator
 
-    def forward(
-        self, x: Tensor | Mapping[str, Tensor], *, robustness: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.
 
-        For a model that takes several tensors, `x` has them by name.
-        `robustness` `(N,)` goes to the calibrator, whose errors are raised; a model that does not
-        return logits `(N, Z)` raises `ArcalError`. Gradients flow to `x` and to the model.
+        For a model that takes several tensors, `x` has them by name. The calibrator's errors are
+        raised; a model that does not return logits `(N, Z)` raises `ArcalError`. Gradients flow to
+        `x` and to the model.
         """
         logits = self.model(x)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
@@ -55,12 +53,9 @@ class Calibrated(nn.Module):
             raise ArcalError(f"the model returns {given}: wrap it so that it returns logits (N, Z)")
         logits = logits.to(self.calibrator.dtype)
         energy = -logits.logsumexp(1) if self.calibrator.needs_energy else None
-        log_p = logits.log_softmax(1)
-        return self.calibrator(log_p, robustness=robustness, energy=energy)
+        return self.calibrator(logits.log_softmax(1), energy=energy)
 
-    def probabilities(
-        self, x: Tensor | Mapping[str, Tensor], *, robustness: Tensor | None = None
-    ) -> Tensor:
+    def probabilities(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Calibrated probabilities `(N, Z)`, the exponential of what `forward` returns.
 
         >>> import torch
@@ -68,7 +63,7 @@ class Calibrated(nn.Module):
         >>> Calibrated(nn.Identity(), Temperature(2.0)).probabilities(torch.zeros(1, 2))
         tensor([[0.5000, 0.5000]], dtype=torch.float64)
         """
-        return self(x, robustness=robustness).exp()
+        return self(x).exp()
 
 
 class Mirrored(nn.Module):

@@ -24,33 +24,28 @@ ROUNDED = 1e-3
 
 
 class Calibrator(nn.Module):
-    """A fitted map from log-probabilities to calibrated ones, and where it asks, of robustness.
+    """A fitted map from log-probabilities to calibrated ones, and where it asks, of the energy.
 
     It sees one row at a time and no label. Of an ensemble it takes the log of the averaged
     probabilities, what `average` gives: the ensemble is calibrated, not its members.
 
-    A subclass sets `kind`, and `needs_robustness` or `needs_energy` if its map is one of these,
-    too. Its constructor takes the fitted values by the names of the buffers that this one makes of
-    them, so that kind and `state_dict()` are all of a calibrator. `calibrate` is the map.
+    A subclass sets `kind`. Its constructor takes the fitted values by the names of the buffers that
+    this one makes of them, so that kind and `state_dict()` are all of a calibrator. `calibrate` is
+    the map, or `calibrate_by_energy` of one that sets `needs_energy`.
 
-    >>> class Halfway(Calibrator):
-    ...     "Less sure within `scale` of another class: log q = log p r / (r + scale) + constant."
-    ...     kind, needs_robustness = "halfway", True
-    ...     def __init__(self, scale):
-    ...         super().__init__(scale=fitted(scale, "scale", ndim=0))
-    ...     def calibrate(self, log_p, robustness):
-    ...         return (log_p / (1 + self.scale / robustness)[:, None]).log_softmax(1)
-    >>> log_p = torch.tensor([[0.9, 0.1], [0.9, 0.1]]).log()
-    >>> Halfway(0.5)(log_p, robustness=torch.tensor([0.5, torch.inf])).exp()
-    tensor([[0.7500, 0.2500],
-            [0.9000, 0.1000]], dtype=torch.float64)
+    >>> class Powered(Calibrator):
+    ...     "log q = power log p + constant."
+    ...     kind = "powered"
+    ...     def __init__(self, power):
+    ...         super().__init__(power=fitted(power, "power", ndim=0))
+    ...     def calibrate(self, log_p):
+    ...         return (log_p * self.power).log_softmax(1)
+    >>> Powered(0.5)(torch.tensor([[0.9, 0.1]]).log()).exp()
+    tensor([[0.7500, 0.2500]], dtype=torch.float64)
     """
 
     kind: ClassVar[str]
     """Its name in `POSTHOC` and `CALIBRATORS`, and in a file that holds it."""
-
-    needs_robustness: ClassVar[bool] = False
-    """Whether it has to be given robustness, to be fitted and to be called; else it ignores it."""
 
     needs_energy: ClassVar[bool] = False
     """Whether it has to be given the logits' energy; then `calibrate_by_energy` is the map."""
@@ -74,18 +69,11 @@ class Calibrator(nn.Module):
                 return torch.promote_types(value.dtype, torch.float32)
         return torch.float64
 
-    def forward(
-        self,
-        log_p: TensorLike,
-        *,
-        robustness: TensorLike | None = None,
-        energy: TensorLike | None = None,
-    ) -> Tensor:
+    def forward(self, log_p: TensorLike, *, energy: TensorLike | None = None) -> Tensor:
         """Calibrated log-probabilities `(N, Z)`, of `dtype`, from those of a classifier `(N, Z)`.
 
-        `robustness` `(N,)` is that of the same inputs, `+inf` where no attack succeeded; `energy`
-        `(N,)` is -log sum exp of their logits. Gradients flow to `log_p`. Rows that do not sum to
-        1, nan, another device than the calibrator's, and robustness or energy that is missing
+        `energy` `(N,)` is -log sum exp of the same inputs' logits. Gradients flow to `log_p`. Rows
+        that do not sum to 1, nan, another device than the calibrator's, and energy that is missing
         though needed or has another length raise `ArcalError`. Values are not checked in a compiled
         or exported program, where nan gives nan.
         """
@@ -94,19 +82,13 @@ class Calibrator(nn.Module):
             self._check_device(log_p)
             _check_log_probabilities(log_p)
         log_p = log_p.to(self.dtype).log_softmax(1)  # takes off what float32 left of the sum
-        if self.needs_energy:
-            energy = as_energy(energy, log_p.shape[0], self.kind)
-            return self.calibrate_by_energy(log_p, energy.to(log_p))
-        if not self.needs_robustness:
-            return self.calibrate(log_p, None)
-        robustness = as_robustness(robustness, log_p.shape[0], self.kind)
-        return self.calibrate(log_p, robustness.to(log_p))
+        if not self.needs_energy:
+            return self.calibrate(log_p)
+        energy = as_energy(energy, log_p.shape[0], self.kind)
+        return self.calibrate_by_energy(log_p, energy.to(log_p))
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
-        """The map itself, of `log_p` `(N, Z)` in `dtype`, each row's probabilities of sum 1.
-
-        `robustness` is `(N,)` of the same dtype if `needs_robustness`, else None.
-        """
+    def calibrate(self, log_p: Tensor) -> Tensor:
+        """The map itself, of `log_p` `(N, Z)` in `dtype`, each row's probabilities of sum 1."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
 
     def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:
@@ -171,23 +153,6 @@ def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Ten
     return tensor
 
 
-def as_robustness(robustness: TensorLike | None, N: int, kind: str) -> Tensor:
-    """The robustness `(N,)` that a method of this kind needs, +inf among it; no nan.
-
-    >>> as_robustness(None, 3, "halfway")
-    Traceback (most recent call last):
-    arcal.errors.ArcalError: halfway needs the robustness of each input: pass robustness=
-    """
-    needs = f"{kind} needs the robustness of each input"
-    robustness = _one_each(robustness, N, "robustness", needs, "score the same inputs")
-    if not torch.compiler.is_compiling() and robustness.isnan().any():
-        raise ArcalError(
-            f"robustness of input {int(robustness.isnan().nonzero()[0])} is nan: a failed attack "
-            "is +inf"
-        )
-    return robustness
-
-
 def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
     """The energy `(N,)`, -log sum exp of the logits, that a method of this kind needs; finite.
 
@@ -195,26 +160,20 @@ def as_energy(energy: TensorLike | None, N: int, kind: str) -> Tensor:
     Traceback (most recent call last):
     arcal.errors.ArcalError: ebs needs the energy of the logits of each input: pass energy=
     """
-    needs, remedy = f"{kind} needs the energy of the logits of each input", "-logits.logsumexp(1)"
-    energy = _one_each(energy, N, "energy", needs, f"pass {remedy}")
-    if not torch.compiler.is_compiling() and not energy.isfinite().all():
-        row = int((~energy.isfinite()).nonzero()[0])
-        raise ArcalError(f"energy of input {row} is {energy[row]:g}: pass {remedy}")
-    return energy
-
-
-def _one_each(values: TensorLike | None, N: int, name: str, needs: str, remedy: str) -> Tensor:
-    """A float for each of N inputs, which are not counted in a compiled or exported program."""
-    if values is None:
-        raise ArcalError(f"{needs}: pass {name}=")
-    values = as_tensor(values, name)
-    right = values.shape == (N,) and values.is_floating_point()
-    if not torch.compiler.is_compiling() and not right:
+    if energy is None:
+        raise ArcalError(f"{kind} needs the energy of the logits of each input: pass energy=")
+    energy = as_tensor(energy, "energy")
+    if torch.compiler.is_compiling():  # nothing is counted or looked at in an exported program
+        return energy
+    if energy.shape != (N,) or not energy.is_floating_point():
         raise ArcalError(
-            f"{name} must be {N} floating-point numbers, one per input, not {values.dtype} of "
-            f"shape {tuple(values.shape)}: {remedy}"
+            f"energy must be {N} floating-point numbers, one per input, not {energy.dtype} of "
+            f"shape {tuple(energy.shape)}: pass -logits.logsumexp(1)"
         )
-    return values
+    if not energy.isfinite().all():
+        row = int((~energy.isfinite()).nonzero()[0])
+        raise ArcalError(f"energy of input {row} is {energy[row]:g}: pass -logits.logsumexp(1)")
+    return energy
 
 
 def as_log_probabilities(log_p: TensorLike) -> Tensor:

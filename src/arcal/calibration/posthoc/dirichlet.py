@@ -43,7 +43,7 @@ class Dirichlet(Calibrator):
             raise ArcalError(f"W must be {len(b)} x {len(b)} as b, not {tuple(W.shape)}")
         super().__init__(W=W, b=b)
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         if log_p.shape[1] != len(self.b):
             raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {len(self.b)}")
         q = bounded(log_p) @ self.W.to(log_p).T + self.b.to(log_p)

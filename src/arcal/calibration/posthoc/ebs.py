@@ -74,17 +74,13 @@ class EnergyScaling(Calibrator):
 
 @with_gradients
 def fit_ebs(
-    log_p: LogProbabilities,
-    labels: TensorLike,
-    *,
-    robustness: TensorLike | None = None,
-    energy: TensorLike | None = None,
+    log_p: LogProbabilities, labels: TensorLike, *, energy: TensorLike | None = None
 ) -> EnergyScaling:
     """T by `fit_temperature`, the densities by moments, then theta of the lowest squared error.
 
     The paper adds inputs of other classes to the wrong ones where it has some; here are none. What
     `fit_temperature` refuses, `energy` `(N,)` that is missing, and one that is the same for all
-    inputs, as that of probabilities is, raise `ArcalError`. Robustness is ignored.
+    inputs, as that of probabilities is, raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
     >>> energy = torch.tensor([-5.0, -4.0, -5.0, -1.0])

@@ -39,7 +39,7 @@ class EnsembleTemperature(Calibrator):
             raise ArcalError(f"weights must be 3, none negative, of sum 1, not {weights.tolist()}")
         super().__init__(T=T, weights=weights)
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         parts = _parts(log_p, self.T)
         log_w = self.weights.to(log_p).log()[:, None, None]
         q = (parts + log_w).logsumexp(0)

@@ -49,7 +49,7 @@ class MultiClassIsotonic(Calibrator):
         x, y = _as_knots(x, y, ndim=1)
         super().__init__(x=x, y=y)
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         p, x, y = log_p.exp(), self.x.to(log_p), self.y.to(log_p)
         f = interpolate(p.flatten()[None], x[None], y[None]).reshape_as(p)
         return _strict_log(f, log_p).log_softmax(1)
@@ -96,7 +96,7 @@ class OneVsAllIsotonic(Calibrator):
         x, y = _as_knots(x, y, ndim=2)
         super().__init__(T=as_temperature(T), x=x, y=y)
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         Z = len(self.x)
         if log_p.shape[1] != Z:
             raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {Z}")

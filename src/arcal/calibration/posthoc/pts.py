@@ -45,7 +45,7 @@ class ParameterizedTemperature(TemperatureNetwork):
         if self.outputs != 1:
             raise ArcalError("the network of PTS has one output")
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         K = len(self.mean)
         if log_p.shape[1] < K:
             raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {K} or more")

@@ -33,17 +33,11 @@ from arcal.errors import ArcalError
 class Fit(Protocol):
     """Fits a calibrator to log-probabilities `(N, Z)` and labels `(N,)`, or a set of both.
 
-    Those that need it take robustness or the energy of the logits, `(N,)`; the others ignore it.
+    Those that need it take the energy of the logits `(N,)`; the others ignore it.
     """
 
     def __call__(
-        self,
-        log_p: LogProbabilities,
-        labels: TensorLike,
-        /,
-        *,
-        robustness: TensorLike | None = None,
-        energy: TensorLike | None = None,
+        self, log_p: LogProbabilities, labels: TensorLike, /, *, energy: TensorLike | None = None
     ) -> Calibrator: ...
 
 
@@ -63,9 +57,7 @@ _EVERY: tuple[tuple[type[Calibrator], Callable[..., Calibrator]], ...] = (
 
 def _as_fit(kind: type[Calibrator], fit: Callable[..., Calibrator]) -> Fit:
     """Called as all are; those that need no more see log-probabilities and labels alone."""
-    if kind.needs_energy or kind.needs_robustness:
-        return fit
-    return lambda log_p, labels, /, *, robustness=None, energy=None: fit(log_p, labels)
+    return fit if kind.needs_energy else lambda log_p, labels, /, *, energy=None: fit(log_p, labels)
 
 
 POSTHOC: dict[str, Fit] = {kind.kind: _as_fit(kind, fit) for kind, fit in _EVERY}

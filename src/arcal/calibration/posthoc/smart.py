@@ -44,7 +44,7 @@ class Smart(TemperatureNetwork):
         if self.outputs != 1 or len(self.mean) != 1:
             raise ArcalError("the network of SMART has one input and one output")
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         return self.divided(log_p, logit_gap(log_p))
 
 

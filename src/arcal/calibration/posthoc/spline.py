@@ -48,7 +48,7 @@ class Spline(Calibrator):
             raise ArcalError("knots must ascend within [0, 1] and their values lie there, too")
         super().__init__(x=x, y=y)
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         first = log_p.argmax(1, keepdim=True)
         top = torch.zeros_like(log_p, dtype=torch.bool).scatter(1, first, True)
         s = log_p.gather(1, first).exp()

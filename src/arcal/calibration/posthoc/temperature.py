@@ -27,7 +27,7 @@ class Temperature(Calibrator):
     def __init__(self, T: float | Tensor):
         super().__init__(T=as_temperature(T))
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         return (log_p / self.T).log_softmax(1)
 
     def extra_repr(self) -> str:

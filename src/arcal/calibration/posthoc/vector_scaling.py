@@ -40,7 +40,7 @@ class VectorScaling(Calibrator):
             raise ArcalError(f"w has {len(w)} classes and b {len(b)}: pass what was fitted")
         super().__init__(w=w, b=b)
 
-    def calibrate(self, log_p: Tensor, robustness: Tensor | None) -> Tensor:
+    def calibrate(self, log_p: Tensor) -> Tensor:
         if log_p.shape[1] != len(self.w):
             raise ArcalError(f"log_p has {log_p.shape[1]} classes, fitted were {len(self.w)}")
         q = self.w.to(log_p) * bounded(log_p) + self.b.to(log_p)
