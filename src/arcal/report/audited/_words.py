@@ -260,7 +260,7 @@ def mends(model: Audited) -> str:
     if posthoc.recommended is None:
         if posthoc.too_small:
             return f"calibrators are not shown: {posthoc.too_small}"
-        if model.overall.gap.sign == 0:
+        if model.overall.gap.sign == 0 == model.overall.ece.sign:
             return "no calibrator lowers the log-loss beyond chance: leave it as it is"
         return (
             "no calibrator lowers the log-loss beyond chance on the "
@@ -288,7 +288,7 @@ def markdown(models: Sequence[Audited], data: str, differences: Sequence[Differe
         [
             ece(model.overall.ece),
             _points(model.overall.ece_if_calibrated.value),
-            f"{percent(right.value)} [{100 * right.low:.1f}, {100 * right.high:.1f}]",
+            f"{percent(right.value)} [{_percentage(right.low)}, {_percentage(right.high)}]",
             signed(model.overall.gap),
             number(model.overall.nll),
         ]
@@ -324,7 +324,7 @@ def model_card(models: Sequence[Audited], data: str, differences: Sequence[Diffe
             "accuracy": ("Accuracy", over.accuracy),
             "expected_calibration_error": ("Expected calibration error, 15 bins", over.ece),
             "nll": ("Negative log-likelihood", over.nll),
-            "brier_score": ("Brier score", over.brier),
+            "brier_score": ("Brier score, summed over classes", over.brier),
         }
         if model.levels:
             values["least_robust_gap"] = (
@@ -339,8 +339,19 @@ def model_card(models: Sequence[Audited], data: str, differences: Sequence[Diffe
 
 
 def percent(value: float) -> str:
-    """A share as a percentage."""
-    return f"{100 * value:.1f} %"
+    """A share as a percentage, which is neither 0 nor 100 where the share is not.
+
+    >>> percent(0.913), percent(0.9996), percent(0.9999999), percent(0.0002), percent(1.0)
+    ('91.3 %', '99.96 %', '>99.99 %', '<0.1 %', '100.0 %')
+    """
+    return f"{_percentage(value)} %"
+
+
+def _percentage(value: float) -> str:
+    text = f"{100 * value:.1f}"
+    if value < 1 and text == "100.0":
+        return f"{math.floor(1e4 * value) / 100:.2f}" if value <= 0.999999 else ">99.99"
+    return "<0.1" if value > 0 and text == "0.0" else text
 
 
 def _sure(confidence: float) -> str:
@@ -353,19 +364,19 @@ def _sure(confidence: float) -> str:
 def points(gap: Estimate) -> str:
     """The size of a gap with its interval, in percentage points."""
     low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{100 * abs(gap.value):.1f} points [{_end(low)}, {100 * high:.1f}]"
+    return f"{_points(abs(gap.value))} points [{_points(low)}, {_points(high)}]"
 
 
-def _end(end: float, sign: str = "") -> str:
-    """The end of an interval, with a digit more where one would round it to 0."""
-    digits = 2 if end and f"{abs(100 * end):.1f}" == "0.0" else 1
-    return f"{100 * end:{sign}.{digits}f}"
+def _points(value: float, sign: str = "") -> str:
+    """In percentage points, with a digit more where one would round it to 0 and two do not."""
+    digits = 2 if 5e-5 <= abs(value) and f"{abs(100 * value):.1f}" == "0.0" else 1
+    return f"{100 * value:{sign}.{digits}f}"
 
 
 def signed(gap: Estimate) -> str:
     """A gap with its sign and interval, in percentage points."""
-    ends = f"[{_end(gap.low, '+')}, {_end(gap.high, '+')}]"
-    return f"{100 * gap.value:+.1f} points {ends}"
+    value, low, high = (_points(one, "+") for one in (gap.value, gap.low, gap.high))
+    return f"{value} points [{low}, {high}]"
 
 
 def ece(of: Estimate) -> str:
@@ -373,15 +384,14 @@ def ece(of: Estimate) -> str:
     return f"{_points(of.value)} points [{_points(of.low)}, {_points(of.high)}]"
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
 def number(of: Estimate, sign: str = "") -> str:
     """A figure with its interval, and with its `sign` where that is "+"."""
     if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
         return "unknown" if math.isnan(of.value) else "infinite"
-    return f"{of.value:{sign}.4f} [{of.low:{sign}.4f}, {of.high:{sign}.4f}]"
+    every = (of.value, of.low, of.high)
+    digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # or it would seem to be 0
+    value, low, high = (f"{one:{sign}.{digits}f}" for one in every)
+    return f"{value} [{low}, {high}]"
 
 
 def share(model: Audited) -> str:
