@@ -44,8 +44,8 @@ def grouping(name: str, values: Any) -> Grouping:
 
     Texts, dates, booleans and up to 12 different numbers are groups of their own, in order. More
     numbers are cut into five ranges that hold about as many inputs each. Inputs without a value,
-    with nan or a blank text are the last group. Values of mixed types, and texts that are almost all different,
-    raise `ArcalError`.
+    with nan or a blank text are the last group. Values of mixed types, and texts that are almost
+    all different, raise `ArcalError`.
 
     >>> grouping("hospital", ["north", "south", None, "north"]).groups
     ('north', 'south', '(none)')

@@ -43,8 +43,9 @@ class Overall:
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the outer bootstrap
     interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
     `brier` (in [0, 2]) the percentile one. With fewer than 20 errors those of `nll` and `brier` are
-    stretched to what as many would come to as the accuracy's interval allows for. `aurc`, the area under the risk-coverage curve
-    (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`.
+    stretched to what as many would come to as the accuracy's interval allows for. `aurc`, the area
+    under the risk-coverage curve (`arcal.calibration.aurc`), has that of
+    `arcal.calibration.aurc_interval`.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond

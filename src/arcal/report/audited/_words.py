@@ -8,8 +8,18 @@ from shlex import quote
 from torch import Tensor
 
 from arcal._version import __version__
-from arcal.auditing import Acting, Audited, Difference, Estimate, suspect_inputs, suspect_order
+from arcal.auditing import Acting, Audited, Difference, suspect_inputs, suspect_order
 from arcal.auditing._estimate import effective_number
+from arcal.report.audited._amounts import (
+    ece,
+    in_points,
+    number,
+    percent,
+    percentage,
+    points,
+    signed,
+    sure,
+)
 from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC, listed
 
@@ -20,9 +30,9 @@ FEW = 12
 def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
-    right, sure = percent(over.accuracy.value), percent(over.confidence.value)
+    right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
     sentence = f"{model.name} is right on {right} of {over.n:,} inputs, with a mean confidence of "
-    sentence += f"{sure}: "
+    sentence += f"{confidence}: "
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
     elif over.gap.sign < 0:
@@ -163,7 +173,7 @@ def summary(models: Sequence[Audited], data: str, differences: Sequence[Differen
     paragraphs = []
     for model, difference in zip_longest(models, (None, *differences)):
         over = model.overall
-        calibrated = f"{_points(over.ece_if_calibrated.value)} if it were calibrated"
+        calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
         details = [
             *doubts(model),
             f"on {data}: ECE {ece(over.ece)}, {calibrated}",
@@ -224,7 +234,7 @@ def acts_above(model: Audited) -> str | None:
     for target, one in model.acting.thresholds.items() if model.acting else ():
         if target > right and one is not None:
             return (
-                f"right on at least {100 * target:g} % where it is {_sure(one.confidence)} "
+                f"right on at least {100 * target:g} % where it is {sure(one.confidence)} "
                 f"confident or more: {percent(one.coverage)} of the inputs"
             )
     return None
@@ -245,7 +255,7 @@ is not shown'
             missing.append(f"{100 * target:g} %")
         elif target > right and one is not None:
             shown.append(
-                f"on at least {100 * target:g} % where it is {_sure(one.confidence)} confident or "
+                f"on at least {100 * target:g} % where it is {sure(one.confidence)} confident or "
                 f"more ({percent(one.coverage)} of the inputs)"
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
@@ -272,7 +282,7 @@ def mends(model: Audited) -> str:
     where = " of one half, fitted on the other," if halved else ""
     return (
         f"{posthoc_title(best.name)} would bring the ECE{where} from "
-        f"{_points(best.ece.before.value)} to {ece(best.ece.after)}"
+        f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}"
     )
 
 
@@ -287,8 +297,8 @@ def markdown(models: Sequence[Audited], data: str, differences: Sequence[Differe
     cells = [
         [
             ece(model.overall.ece),
-            _points(model.overall.ece_if_calibrated.value),
-            f"{percent(right.value)} [{_percentage(right.low)}, {_percentage(right.high)}]",
+            in_points(model.overall.ece_if_calibrated.value),
+            f"{percent(right.value)} [{percentage(right.low)}, {percentage(right.high)}]",
             signed(model.overall.gap),
             number(model.overall.nll),
         ]
@@ -336,62 +346,6 @@ def model_card(models: Sequence[Audited], data: str, differences: Sequence[Diffe
             metadata += [f"      name: {_quoted(name)}", "      verified: false"]
     audited = f"Audited with arcal {__version__}; intervals are 95 %."
     return "\n".join([*metadata, "---", "", markdown(models, data, differences), audited, ""])
-
-
-def percent(value: float) -> str:
-    """A share as a percentage, which is neither 0 nor 100 where the share is not.
-
-    >>> percent(0.913), percent(0.9996), percent(0.9999999), percent(0.0002), percent(1.0)
-    ('91.3 %', '99.96 %', '>99.99 %', '<0.1 %', '100.0 %')
-    """
-    return f"{_percentage(value)} %"
-
-
-def _percentage(value: float) -> str:
-    text = f"{100 * value:.1f}"
-    if value < 1 and text == "100.0":
-        return f"{math.floor(1e4 * value) / 100:.2f}" if value <= 0.999999 else ">99.99"
-    return "<0.1" if value > 0 and text == "0.0" else text
-
-
-def _sure(confidence: float) -> str:
-    """A confidence as a percentage, rounded up, with the digits that tell it from 100."""
-    digits = 1 if confidence < 0.99 else 3 if confidence < 0.9999 else 6
-    steps = math.ceil(round(confidence * 10 ** (2 + digits), 6))
-    return f"{min(steps / 10**digits, 100):.{digits}f} %"
-
-
-def points(gap: Estimate) -> str:
-    """The size of a gap with its interval, in percentage points."""
-    low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{_points(abs(gap.value))} points [{_points(low)}, {_points(high)}]"
-
-
-def _points(value: float, sign: str = "") -> str:
-    """In percentage points, with a digit more where one would round it to 0 and two do not."""
-    digits = 2 if 5e-5 <= abs(value) and f"{abs(100 * value):.1f}" == "0.0" else 1
-    return f"{100 * value:{sign}.{digits}f}"
-
-
-def signed(gap: Estimate) -> str:
-    """A gap with its sign and interval, in percentage points."""
-    value, low, high = (_points(one, "+") for one in (gap.value, gap.low, gap.high))
-    return f"{value} points [{low}, {high}]"
-
-
-def ece(of: Estimate) -> str:
-    """A calibration error with its interval, in percentage points."""
-    return f"{_points(of.value)} points [{_points(of.low)}, {_points(of.high)}]"
-
-
-def number(of: Estimate, sign: str = "") -> str:
-    """A figure with its interval, and with its `sign` where that is "+"."""
-    if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
-        return "unknown" if math.isnan(of.value) else "infinite"
-    every = (of.value, of.low, of.high)
-    digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # or it would seem to be 0
-    value, low, high = (f"{one:{sign}.{digits}f}" for one in every)
-    return f"{value} [{low}, {high}]"
 
 
 def share(model: Audited) -> str:
