@@ -24,6 +24,8 @@ def members(made, group: str) -> list[int]:
         np.array(["b", "a", None, "b"], dtype=object),
         pa.array(["b", "a", None, "b"]),
         pa.chunked_array([["b", "a"], [None, "b"]]).dictionary_encode(),
+        ["b", "a", "", "b"],
+        pa.array(["b", "a", " ", "b"], pa.large_string()),
     ],
 )
 def test_texts_of_any_container(values):

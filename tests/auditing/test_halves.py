@@ -9,6 +9,7 @@ import torch
 from arcal.auditing import (
     Estimate,
     Predictions,
+    as_predictions,
     calibrated,
     overall,
     posthoc_on_halves,
@@ -210,3 +211,14 @@ def test_refuses_bad_weights_in_one_line(sharp):
         with pytest.raises(ArcalError, match=line) as error:
             posthoc_on_halves(sharp, weights=weights)
         assert "\n" not in str(error.value)
+
+
+def test_a_calibrator_is_not_recommended_by_inputs_without_an_error():
+    """Calibrated: of 400 inputs 7 are expected to be wrong, and by chance one is and then none."""
+    logits = torch.tensor([[4.0, 0.0]], dtype=torch.float64).repeat(400, 1)
+    lucky = as_predictions(logits=logits, labels=[1] + [0] * 399)
+    right = as_predictions(logits=logits, labels=[0] * 400)
+    found = posthoc_on_halves(right, lucky, resamples=60)
+    change = found.outcomes["temperature"].nll.change
+    assert change.value < 0 < change.high
+    assert found.recommended is None

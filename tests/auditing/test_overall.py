@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from arcal.auditing import (
     Estimate,
     Overall,
+    as_predictions,
     by_class,
     overall,
     posthoc_on_halves,
@@ -217,3 +218,22 @@ def test_refuses_bad_input_in_one_line():
         with pytest.raises(ArcalError, match=line) as error:
             overall(some, weights, resamples=2)
         assert "\n" not in str(error.value)
+
+
+def test_the_intervals_of_scores_hold_them_where_errors_are_few():
+    """Calibrated, and wrong on 5 in 1,000: of 200 inputs on one, and often on none."""
+    generator = torch.Generator().manual_seed(0)
+
+    def sure(N):
+        z = 9 + 3 * torch.randn(N, generator=generator, dtype=torch.float64)
+        labels = (torch.rand(N, generator=generator, dtype=torch.float64) > z.sigmoid()).long()
+        return as_predictions(logits=torch.stack([z, 0 * z], 1), labels=labels)
+
+    many = sure(200_000).scores
+    missed = {"nll": 0, "brier": 0}
+    for _ in range(20):
+        one = overall(sure(200), resamples=100)
+        for name, values in (("nll", many.loss), ("brier", many.brier)):
+            estimate = getattr(one, name)
+            missed[name] += not estimate.low <= values.mean() <= estimate.high
+    assert max(missed.values()) <= 3  # of draws alone it is 8 of 20

@@ -12,23 +12,22 @@ from arcal.auditing import (
     Candidate,
     Choice,
     Estimate,
+    Grouping,
     acting,
     as_predictions,
     choose_calibrator,
     difference,
 )
 from arcal.report.audited import headline
+from arcal.report.audited._amounts import ece, number, points, signed
 from arcal.report.audited._markdown import markdown
 from arcal.report.audited._words import (
     acts_above,
     differs,
     doubts,
-    ece,
     mends,
     notes,
-    number,
-    points,
-    signed,
+    stands_out,
     summary,
 )
 from arcal.report.terminal import print_choice, sentences
@@ -78,6 +77,35 @@ def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs(
     assert some.overall.gap.sign > 0
     object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))  # nothing helps
     assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
+
+
+def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
+    """Right on 80 % where it is 95 % sure, and on 75 % where it is 60 % sure: the gap is 0."""
+    p = torch.tensor([0.95, 0.6]).repeat_interleave(1000)
+    labels = (torch.arange(2000) % 20 < torch.tensor([4, 5]).repeat_interleave(1000)).long()
+    both = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
+    some = Audited("mine", both, ("no", "yes"))
+    assert some.overall.gap.sign == 0 < some.overall.ece.sign
+    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))
+    assert "leave it as it is" not in mends(some)
+
+
+def test_a_group_with_a_verdict_is_named_before_one_that_may_be_chance():
+    """Of 13 groups a large one is shown to be off, a small one's interval reaches less far up."""
+    n = [5000, *[100] * 12]
+    wrong = [1250, 31, *[20] * 11]
+    number = torch.arange(13).repeat_interleave(torch.tensor(n))
+    labels = torch.cat([torch.arange(size) < few for size, few in zip(n, wrong, strict=True)])
+    p = torch.tensor([[0.8, 0.2]], dtype=torch.float64).repeat(len(labels), 1)
+    said = as_predictions(probabilities=p, labels=labels.long())
+    sites = Grouping("site", tuple(f"s{g}" for g in range(13)), number)
+    model = Audited("mine", said, ("no", "yes"), groupings=[sites])
+    large, small, *_ = model.by_grouping[0]
+    assert large.verdict == "over-confident"
+    assert small.verdict == "not shown"
+    assert large.gap.low > 0
+    assert small.gap.low > 0
+    assert any(line.startswith("where site is s0, it is over-") for line in stands_out(model))
 
 
 def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
@@ -143,6 +171,20 @@ def test_an_interval_without_0_does_not_seem_to_begin_there():
 def test_an_interval_around_0_does_not_seem_to_end_there():
     assert signed(Estimate(0.017, low=-0.0004, high=0.033, n=400)) == "+1.7 points [-0.04, +3.3]"
     assert signed(Estimate(-0.017, low=-0.05, high=0.0, n=400)) == "-1.7 points [-5.0, +0.0]"
+
+
+def test_what_is_not_0_or_all_does_not_seem_to_be():
+    wrong = torch.zeros(4000, dtype=torch.int64)
+    wrong[0] = 1
+    said = as_predictions(logits=torch.tensor([[8.0, 0.0]]).repeat(4000, 1), labels=wrong)
+    model = Audited("mine", said, ("no", "yes"))
+    assert headline(model).startswith("mine is right on 99.97 % of 4,000 inputs")
+    assert "99.97 % [99.9, 99.99] |" in markdown([model], "data")
+    assert points(Estimate(0.0004, low=0.0001, high=0.0007, n=1)) == "0.04 points [0.01, 0.1]"
+    assert ece(Estimate(0.003, low=0.0003, high=0.006, n=1)) == "0.3 points [0.03, 0.6]"
+    change = Estimate(-0.00003, low=-0.00005, high=-0.00001, n=1)
+    assert number(change, "+") == "-0.000030 [-0.000050, -0.000010]"
+    assert number(Estimate(0.5, low=0.0, high=1e-9, n=1)) == "0.5000 [0.0000, 0.0000]"
 
 
 def test_a_calibration_error_is_in_points_as_a_gap_is():

@@ -44,8 +44,8 @@ def grouping(name: str, values: Any) -> Grouping:
 
     Texts, dates, booleans and up to 12 different numbers are groups of their own, in order. More
     numbers are cut into five ranges that hold about as many inputs each. Inputs without a value,
-    and nan, are the last group. Values of mixed types, and texts that are almost all different,
-    raise `ArcalError`.
+    with nan or a blank text are the last group. Values of mixed types, and texts that are almost
+    all different, raise `ArcalError`.
 
     >>> grouping("hospital", ["north", "south", None, "north"]).groups
     ('north', 'south', '(none)')
@@ -110,6 +110,9 @@ def _column(name: str, values: Any) -> pa.Array:
             column = pc.if_else(pc.is_nan(column), None, column)
         if pa.types.is_null(column.type):
             column = column.cast(pa.string())
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            blank = pc.equal(pc.utf8_trim_whitespace(column), "")  # as a cell of a CSV without text
+            column = pc.if_else(blank, None, column)
         if pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise ArcalError(f"{name} holds {column.type}: give texts, numbers or dates")
         return column

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, ece_from, effective_number, estimates
+from arcal.auditing._estimate import (
+    Estimate,
+    ece_from,
+    effective_number,
+    estimates,
+    loss_if_wrong,
+    with_unseen_errors,
+)
 from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
@@ -53,7 +60,8 @@ class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
     Of `ece` and `smooth_ece` the intervals are outer, before and after from 0 on if they may be
-    chance; of `nll` and `accuracy` they are percentile. `keeps_accuracy` says that the method never
+    chance; of `nll` and `accuracy` they are percentile, that of `nll` stretched where there are few
+    errors, as in `Overall`. `keeps_accuracy` says that the method never
     changes a prediction; `changed` is the number of predictions that it did change. Made by
     `posthoc_on_halves`.
     """
@@ -154,7 +162,9 @@ def posthoc_on_halves(
             name: ece_from(some[name], n, chance.quantile(0.95).item())
             for name, chance in by_chance.items()
         }
-        return some, {**estimates(some, FIGURES, n), **eces}
+        said_of = {**estimates(some, FIGURES, n), **eces}
+        said_of["nll"] = with_unseen_errors(said_of["nll"], said.loss, loss_if_wrong(said), said, w)
+        return some, said_of
 
     before, said_before = drawn(shown.scores)
     outcomes, refused = {}, {}
@@ -168,7 +178,15 @@ def posthoc_on_halves(
             continue
         after, said_after = drawn(better)
         change = {figure: after[figure] - before[figure] for figure in FIGURES}
-        columns = (said_before, said_after, estimates(change, FIGURES, n, cut=False))
+        changes = estimates(change, FIGURES, n, cut=False)
+        changes["nll"] = with_unseen_errors(
+            changes["nll"],
+            better.loss - shown.scores.loss,
+            loss_if_wrong(better) - loss_if_wrong(shown.scores),
+            shown.scores,
+            w,
+        )
+        columns = (said_before, said_after, changes)
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.scores.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)

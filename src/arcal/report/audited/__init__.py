@@ -3,11 +3,13 @@
 _figures   findings by name
 _words     findings in sentences
 _markdown  findings as Markdown
+_amounts   a figure as text
 _json      findings as JSON
 _payload   findings with the inputs, or a sample of too many, which is what the page draws
 _notebook  what a notebook shows of an audit
 """
 
+from arcal.report.audited._amounts import number
 from arcal.report.audited._figures import figure_names, figures
 from arcal.report.audited._json import acting_json, as_json
 from arcal.report.audited._markdown import markdown, model_card
@@ -18,7 +20,6 @@ from arcal.report.audited._words import (
     doubts,
     headline,
     notes,
-    number,
     summary,
     suspicion,
 )

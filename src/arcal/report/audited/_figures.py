@@ -125,9 +125,16 @@ def figure_names(
 
 
 def worst_group(groups: Iterable[Group]) -> Group | None:
-    """The group whose gap is surely the largest: the one that 0 is farthest from its interval."""
-    said = [group for group in groups if not group.few]
-    return max(said, key=lambda group: max(group.gap.low, -group.gap.high), default=None)
+    """The group that 0 is farthest from the interval of its gap.
+
+    It is one of those with a verdict, if there are any: of many groups the interval of a small one
+    may leave 0 out by chance.
+    """
+
+    def sureness(group: Group) -> tuple[bool, float]:
+        return group.verdict != "not shown", max(group.gap.low, -group.gap.high)
+
+    return max((group for group in groups if not group.few), key=sureness, default=None)
 
 
 def _coverage(target: float) -> str:

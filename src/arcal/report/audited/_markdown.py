@@ -5,17 +5,8 @@ from itertools import zip_longest
 
 from arcal._version import __version__
 from arcal.auditing import Audited, Difference
-from arcal.report.audited._words import (
-    differs,
-    ece,
-    headline,
-    in_points,
-    number,
-    percent,
-    share,
-    signed,
-    stands_out,
-)
+from arcal.report.audited._amounts import ece, in_points, number, percent, percentage, signed
+from arcal.report.audited._words import differs, headline, share, stands_out
 
 
 def markdown(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
@@ -25,7 +16,7 @@ def markdown(models: Sequence[Audited], data: str, differences: Sequence[Differe
         [
             ece(model.overall.ece),
             in_points(model.overall.ece_if_calibrated.value),
-            f"{percent(right.value)} [{100 * right.low:.1f}, {100 * right.high:.1f}]",
+            f"{percent(right.value)} [{percentage(right.low)}, {percentage(right.high)}]",
             signed(model.overall.gap),
             number(model.overall.nll),
         ]
@@ -61,7 +52,7 @@ def model_card(models: Sequence[Audited], data: str, differences: Sequence[Diffe
             "accuracy": ("Accuracy", over.accuracy),
             "expected_calibration_error": ("Expected calibration error, 15 bins", over.ece),
             "nll": ("Negative log-likelihood", over.nll),
-            "brier_score": ("Brier score", over.brier),
+            "brier_score": ("Brier score, summed over classes", over.brier),
         }
         if model.levels:
             values["least_robust_gap"] = (

@@ -10,6 +10,15 @@ from torch import Tensor
 
 from arcal.auditing import Acting, Audited, Difference, Estimate, suspect_inputs, suspect_order
 from arcal.auditing._estimate import effective_number
+from arcal.report.audited._amounts import (
+    ece,
+    in_points,
+    number,
+    percent,
+    points,
+    signed,
+    sure,
+)
 from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC, listed
 
@@ -20,9 +29,9 @@ FEW = 12
 def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
-    right, sure = percent(over.accuracy.value), percent(over.confidence.value)
+    right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
     sentence = f"{model.name} is right on {right} of {over.n:,} inputs, with a mean confidence of "
-    sentence += f"{sure}: "
+    sentence += f"{confidence}: "
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
     elif over.gap.sign < 0:
@@ -238,7 +247,7 @@ def acts_above(model: Audited) -> str | None:
     for target, one in model.acting.thresholds.items() if model.acting else ():
         if target > right and one is not None:
             return (
-                f"right on at least {100 * target:g} % where it is {_sure(one.confidence)} "
+                f"right on at least {100 * target:g} % where it is {sure(one.confidence)} "
                 f"confident or more: {percent(one.coverage)} of the inputs"
             )
     return None
@@ -259,7 +268,7 @@ is not shown'
             missing.append(f"{100 * target:g} %")
         elif target > right and one is not None:
             shown.append(
-                f"on at least {100 * target:g} % where it is {_sure(one.confidence)} confident or "
+                f"on at least {100 * target:g} % where it is {sure(one.confidence)} confident or "
                 f"more ({percent(one.coverage)} of the inputs)"
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
@@ -274,7 +283,7 @@ def mends(model: Audited) -> str:
     if posthoc.recommended is None:
         if posthoc.too_small:
             return f"calibrators are not shown: {posthoc.too_small}"
-        if model.overall.gap.sign == 0:
+        if model.overall.gap.sign == 0 == model.overall.ece.sign:
             return "no calibrator lowers the log-loss beyond chance: leave it as it is"
         return (
             "no calibrator lowers the log-loss beyond chance on the "
@@ -293,52 +302,6 @@ def mends(model: Audited) -> str:
 def posthoc_title(name: str) -> str:
     """A post-hoc method in words."""
     return POSTHOC[name][1] if name in POSTHOC else name
-
-
-def percent(value: float) -> str:
-    """A share as a percentage."""
-    return f"{100 * value:.1f} %"
-
-
-def _sure(confidence: float) -> str:
-    """A confidence as a percentage, rounded up, with the digits that tell it from 100."""
-    digits = 1 if confidence < 0.99 else 3 if confidence < 0.9999 else 6
-    steps = math.ceil(round(confidence * 10 ** (2 + digits), 6))
-    return f"{min(steps / 10**digits, 100):.{digits}f} %"
-
-
-def points(gap: Estimate) -> str:
-    """The size of a gap with its interval, in percentage points."""
-    low, high = sorted((abs(gap.low), abs(gap.high)))
-    return f"{100 * abs(gap.value):.1f} points [{_end(low)}, {100 * high:.1f}]"
-
-
-def _end(end: float, sign: str = "") -> str:
-    """The end of an interval, with a digit more where one would round it to 0."""
-    digits = 2 if end and f"{abs(100 * end):.1f}" == "0.0" else 1
-    return f"{100 * end:{sign}.{digits}f}"
-
-
-def signed(gap: Estimate) -> str:
-    """A gap with its sign and interval, in percentage points."""
-    ends = f"[{_end(gap.low, '+')}, {_end(gap.high, '+')}]"
-    return f"{100 * gap.value:+.1f} points {ends}"
-
-
-def ece(of: Estimate) -> str:
-    """A calibration error with its interval, in percentage points."""
-    return f"{in_points(of.value)} points [{in_points(of.low)}, {in_points(of.high)}]"
-
-
-def in_points(value: float) -> str:
-    return f"{100 * value:.1f}"
-
-
-def number(of: Estimate, sign: str = "") -> str:
-    """A figure with its interval, and with its `sign` where that is "+"."""
-    if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
-        return "unknown" if math.isnan(of.value) else "infinite"
-    return f"{of.value:{sign}.4f} [{of.low:{sign}.4f}, {of.high:{sign}.4f}]"
 
 
 def share(model: Audited) -> str:

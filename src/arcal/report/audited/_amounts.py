@@ -1,0 +1,62 @@
+"""An audit's figures as text, in which none seems to be what it is not."""
+
+import math
+
+from arcal.auditing import Estimate
+
+
+def percent(value: float) -> str:
+    """A share as a percentage, which is neither 0 nor 100 where the share is not.
+
+    >>> percent(0.913), percent(0.9996), percent(0.9999999), percent(0.0002), percent(1.0)
+    ('91.3 %', '99.96 %', '>99.99 %', '<0.1 %', '100.0 %')
+    """
+    return f"{percentage(value)} %"
+
+
+def percentage(value: float) -> str:
+    """The same without the sign of per cent."""
+    text = f"{100 * value:.1f}"
+    if value < 1 and text == "100.0":
+        return f"{math.floor(1e4 * value) / 100:.2f}" if value <= 0.999999 else ">99.99"
+    return "<0.1" if value > 0 and text == "0.0" else text
+
+
+def sure(confidence: float) -> str:
+    """A confidence as a percentage, rounded up, with the digits that tell it from 100."""
+    digits = 1 if confidence < 0.99 else 3 if confidence < 0.9999 else 6
+    steps = math.ceil(round(confidence * 10 ** (2 + digits), 6))
+    return f"{min(steps / 10**digits, 100):.{digits}f} %"
+
+
+def points(gap: Estimate) -> str:
+    """The size of a gap with its interval, in percentage points."""
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    return f"{in_points(abs(gap.value))} points [{in_points(low)}, {in_points(high)}]"
+
+
+def in_points(value: float, sign: str = "") -> str:
+    """In percentage points, with a digit more where one would round it to 0 and two do not."""
+    digits = 2 if abs(value) >= 5e-5 and f"{abs(100 * value):.1f}" == "0.0" else 1
+    return f"{100 * value:{sign}.{digits}f}"
+
+
+def signed(gap: Estimate) -> str:
+    """A gap with its sign and interval, in percentage points."""
+    value, low, high = (in_points(one, "+") for one in (gap.value, gap.low, gap.high))
+    return f"{value} points [{low}, {high}]"
+
+
+def ece(of: Estimate) -> str:
+    """A calibration error with its interval, in percentage points."""
+    return f"{in_points(of.value)} points [{in_points(of.low)}, {in_points(of.high)}]"
+
+
+def number(of: Estimate, sign: str = "") -> str:
+    """A figure with its interval, and with its `sign` where that is "+"."""
+    if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
+        return "unknown" if math.isnan(of.value) else "infinite"
+    every = (of.value, of.low, of.high)
+    digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # or it would seem to be 0
+    value, low, high = (f"{one:{sign}.{digits}f}" for one in every)
+    return f"{value} [{low}, {high}]"
