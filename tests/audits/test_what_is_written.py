@@ -193,7 +193,7 @@ def test_sentences_say_what_the_figures_say(audit):
 def test_only_of_images_a_flag_for_the_normalisation_is_named(normalisation, hint):
     labels = torch.arange(300) % 2
     facts = {"Normalisation": normalisation}
-    line = suspicion(torch.zeros(300).long(), labels, ("a", "b"), 0.5, facts)
+    line = suspicion(torch.zeros(300).long(), labels, ("a", "b"), facts)
     assert line is not None
     assert ("--normalize" in line) == hint
 
