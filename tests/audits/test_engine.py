@@ -94,12 +94,35 @@ def test_what_was_done_is_read_and_not_done_again(tmp_path):
         assert torch.equal(value, by_id(alone)[name]), name
 
 
-@pytest.mark.parametrize("what", ["weights", "labels", "attack"])
+class Milder(tiny.Brightness):
+    """The same weights, but code elsewhere, such as a temperature there, was changed."""
+
+    def forward(self, x):
+        return super().forward(x) / 1.01
+
+
+class Masked(tiny.Brightness):
+    """With a third class that is impossible."""
+
+    def forward(self, x):
+        logits = super().forward(x)
+        return torch.cat([logits, torch.full((len(x), 1), -torch.inf)], dim=1)
+
+
+class MilderMasked(Masked):
+    def forward(self, x):
+        return super().forward(x) / 1.01
+
+
+@pytest.mark.parametrize("what", ["weights", "code", "code with a mask", "labels", "attack"])
 def test_another_model_data_or_attack_is_another_audit(tmp_path, what):
     model, part, settings = tiny.Brightness(), tiny.part(), QUICK
+    model = Masked() if "mask" in what else model
     list(in_blocks(model, Examples.from_part(part), settings, work=tmp_path))
     if what == "weights":
         model = tiny.Brightness(4.0)
+    elif "code" in what:
+        model = MilderMasked() if "mask" in what else Milder()
     elif what == "labels":
         part.labels[0] = 1 - part.labels[0]
     else:

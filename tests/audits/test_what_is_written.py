@@ -15,11 +15,12 @@ import torch
 import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions
-from arcal.audits import Condition, failures
+from arcal.audits import Audit, Condition, Examples, Job, Settings, failures, run_jobs
 from arcal.classifiers import AS_THEY_ARE
 from arcal.errors import ArcalError
 from arcal.report.audited import figure_names, figures, suspicion
 from tests.audits import tiny
+from tests.audits.numbers_of_a_page import numbers, payload_of
 
 SCHEMA = json.loads((Path(arcal.__file__).parent / "audits" / "audit.schema.json").read_text())
 
@@ -193,7 +194,7 @@ def test_sentences_say_what_the_figures_say(audit):
 def test_only_of_images_a_flag_for_the_normalisation_is_named(normalisation, hint):
     labels = torch.arange(300) % 2
     facts = {"Normalisation": normalisation}
-    line = suspicion(torch.zeros(300).long(), labels, ("a", "b"), 0.5, facts)
+    line = suspicion(torch.zeros(300).long(), labels, ("a", "b"), facts)
     assert line is not None
     assert ("--normalize" in line) == hint
 
@@ -224,3 +225,18 @@ def test_a_model_card_is_read_by_the_hub(audit, tmp_path):
     values = [model.overall.accuracy.value for model in audit.models]
     assert [one.metric_value for one in accuracy] == pytest.approx(values, rel=1e-5)
     assert {one.dataset_name for one in results} == {audit.data}
+
+
+def test_models_of_other_sizes_have_their_own_pictures(tmp_path):
+    """Perturbations of 20 x 20 pixels were held against images of 28 x 28: the page was lost."""
+    small, large = tiny.part(60, size=20), tiny.part(60, size=28)
+    small = dataclasses.replace(small, ids=large.ids, labels=large.labels)
+    settings = Settings(attack=BoundaryProjection(budget=8))
+    jobs = [
+        Job(str(part.shape[1]), tiny.Brightness(), Examples.from_part(part), settings=settings)
+        for part in (large, small)
+    ]
+    audit = Audit.from_jobs(jobs, run_jobs(jobs))
+    shown = [one["perturbations"] for one in payload_of(audit.report(tmp_path))["models"]]
+    assert [one["perturbed"]["width"] for one in shown] == [28, 20]
+    assert [len(numbers(one["inputs"])) for one in shown] == [8, 8]

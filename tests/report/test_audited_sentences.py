@@ -218,3 +218,13 @@ def test_the_first_threshold_above_the_accuracy_is_named_and_rounded_up():
     assert acts_above(replace(model, weights=torch.ones(4000).double())) is None
     few = Audited("mine", predictions.rows(torch.arange(20)), ("no", "yes"))
     assert acts_above(few) is None  # right on all, and too few to show more
+
+
+def test_chance_is_suspected_of_inputs_counted_alike():
+    """A few heavy ones, all wrong, made it right on 0 % of 300 inputs, hardly more than chance."""
+    labels = torch.arange(300) % 2
+    wrong = torch.arange(300) < 4
+    said = as_predictions(logits=3.0 * torch.eye(2)[labels ^ wrong.long()], labels=labels)
+    model = Audited("a", said, ("0", "1"), weights=torch.where(wrong, 1000.0, 1.0))
+    assert model.overall.accuracy.value < 0.1
+    assert [line for line in doubts(model) if "chance" in line] == []

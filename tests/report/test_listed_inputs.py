@@ -1,11 +1,14 @@
 """A page of more inputs than it can hold: a sample, which says so and keeps the worst."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from test_explorer import numbers
 
 from arcal.auditing import Audited, Perturbed, as_predictions
+from arcal.data import InMemory
 from arcal.report.audited import Shown, _payload, as_json, payload
 from arcal.robustness import Robustness
 
@@ -91,6 +94,21 @@ def test_perturbed_rows_stay_with_their_inputs(model, few):
     assert len(ids) > 50
     assert (model.perturbed.ids[places].numpy() == ids).all()
     assert np.allclose(numbers(perturbed["values"]), model.perturbed.inputs[places])
+
+
+def test_a_page_is_written_though_no_perturbed_image_is_listed(model, few, monkeypatch):
+    """The attack changed few images, none of which came into the sample: the audit was refused."""
+    monkeypatch.setattr(_payload, "WORST", 0)
+    ids = model.predictions.ids
+    listed = torch.from_numpy(numbers(drawn(model)["inputs"]["id"]).copy())
+    kept = ids[~torch.isin(ids, listed)][:5]
+    perturbed = Perturbed(kept, torch.rand(5, 1, 4, 4).half(), torch.randn(5, 3))
+    changed = replace(model, perturbed=perturbed)
+    pixels = torch.zeros(N, 1, 4, 4, dtype=torch.uint8)
+    part = InMemory("pets", ids, model.predictions.labels, model.classes, pixels)
+    findings = as_json([changed], "pets", None, {}, "images")
+    (one,) = payload(findings, [changed], Shown(ids, part=part))["models"]
+    assert one["perturbations"] is None
 
 
 def test_the_rest_is_a_random_sample(model, few):

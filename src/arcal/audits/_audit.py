@@ -39,6 +39,7 @@ from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
+from arcal.data import Part
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json, write_whole
 from arcal.report.audited import (
@@ -87,6 +88,7 @@ class Audit:
     examples: Examples | None = None
     of: int | None = None
     _pages: list[Path] = field(default_factory=list, init=False, repr=False)
+    _parts: list[Part | None] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def from_jobs(
@@ -94,7 +96,10 @@ class Audit:
     ) -> "Audit":
         """The audit of these jobs, or of the first of them if there are fewer models."""
         examples = jobs[0].examples
-        return cls(examples.name if examples else "data", tuple(models), examples, of)
+        audit = cls(examples.name if examples else "data", tuple(models), examples, of)
+        own = [job.examples for job in jobs[: len(models)]]  # models may want other sizes
+        audit._parts.extend(None if one is None else one.part for one in own)
+        return audit
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -233,7 +238,7 @@ class Audit:
         if self.examples is None:
             return None
         known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
-        return Shown(self.examples.ids, read=self.examples.read, **known)
+        return Shown(self.examples.ids, read=self.examples.read, parts=self._parts, **known)
 
 
 def _table(model: Audited) -> pa.Table:

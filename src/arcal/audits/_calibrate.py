@@ -220,8 +220,7 @@ def calibrate(
     for inputs in job.other:
         others = job.predictions(inputs)
     names = known or tuple(map(str, range(predictions.classes)))
-    right = float(predictions.correct.double().mean())
-    doubt = suspicion(predictions.predicted, predictions.labels, names, right, job.facts)
+    doubt = suspicion(predictions.predicted, predictions.labels, names, job.facts)
     return calibration_of(
         predictions,
         others,

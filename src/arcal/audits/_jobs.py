@@ -65,6 +65,11 @@ def run_jobs(
                 "levels or more inputs"
             )
         if job.examples is not None:
+            weights = job.examples.weights
+            if weights is not None and not weights.any():  # those that a limit draws, say
+                raise ArcalError(
+                    f"all {len(job.examples):,} inputs weigh 0, so nothing counts: use more inputs"
+                )
             for condition in conditions:
                 condition.check(job.figure_names(job.examples.classes, len(jobs) > 1))
     total, done = sum(map(len, jobs)), 0
@@ -86,7 +91,8 @@ def run_jobs(
             # a page of what was read would be written again at once
             if run and not finished and max(FIRST, AGAIN * written) <= seen < N:
                 written = seen
-                page([audited(job, joined(blocks), validation, other)], seen, N)
+                if _says_something(job, blocks):
+                    page([audited(job, joined(blocks), validation, other)], seen, N)
         if not blocks:
             raise ArcalError("there is nothing to audit: the data is empty")
         finished.append(audited(job, joined(blocks), validation, other))
@@ -94,6 +100,14 @@ def run_jobs(
             page(finished, N, N)
     progress(total, total)
     return finished
+
+
+def _says_something(job: Job, blocks: Sequence[Block]) -> bool:
+    """Whether the first inputs, of which this much is known, can be audited by themselves."""
+    assert job.examples is not None
+    ids, weights = torch.cat([block.ids for block in blocks]), job.examples.weights
+    enough = len(ids) >= job.R or job.settings.order is None
+    return enough and (weights is None or bool(weights[places_of(ids, job.examples.ids)].any()))
 
 
 def check_classes(

@@ -96,16 +96,18 @@ class Blocks(ABC, Generic[Given]):
     def model_fingerprint(self) -> str:
         """What tells one model from another: its name, weights, and what it says of a few inputs.
 
-        Code is not read; what it computes of the inputs is, to two digits, so that the number of
-        threads does not matter.
+        Code is not read; what it computes of the inputs is: to two digits, and their scale to
+        three, so that the number of threads does not matter. Masked classes are as the least one.
         """
         digest = sha256(self.job.fingerprint.encode())
         digest_state(digest, self.model)
         with frozen(self.model):
             few = self.examples.read(self.examples.order()[:8])
             logits = self.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()
+        logits = logits.clamp(min=logits[logits.isfinite()].min())
         spread = (logits.max() - logits.min()).clamp(min=1e-12)
-        digest.update((100 * logits / spread).round().int().numpy().tobytes())
+        for rounded in (100 * logits / spread, 1000 * spread.log()):
+            digest.update(rounded.round().int().numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def read_ahead(self, blocks: Sequence[Tensor]) -> None:

@@ -274,8 +274,7 @@ def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
     Z = 1 + int(max(predicted.max(), labels.max()))
     if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
         classes = job.classes or tuple(map(str, range(Z)))
-    accuracy = float((predicted == labels).double().mean())
-    if line := suspicion(predicted, labels, classes, accuracy, job.facts):
+    if line := suspicion(predicted, labels, classes, job.facts):
         say(f"arcal: {job.name}: {line}")
 
 

@@ -33,7 +33,8 @@ class Shown:
     """N inputs by their `ids` int64 `(N,)`, as images, texts or rows of numbers.
 
     `part` has the images, `texts` the texts, and `read`, given positions `(B,)`, returns rows
-    `(B, C)` of these `columns`; what there is not is None.
+    `(B, C)` of these `columns`; what there is not is None. `parts` are the images as each model
+    takes them, if these are of other sizes than those of `part`, the first's.
     """
 
     ids: Tensor
@@ -41,6 +42,7 @@ class Shown:
     texts: Sequence[str] | None = None
     columns: Sequence[str] | None = None
     read: Callable[[Tensor], Any] | None = None
+    parts: Sequence[Part | None] = ()
 
     def positions(self, ids: Tensor) -> Tensor:
         """The positions `(n,)` of the inputs with these ids `(n,)`."""
@@ -67,6 +69,7 @@ def payload(
         if part is not None:
             images = _thumbnails(part, places)
     names = first.names
+    parts = (shown.parts if shown is not None else ()) or [part] * len(models)
     return {
         **findings,
         "listed": _in_words(len(rows), len(first)),
@@ -81,8 +84,8 @@ def payload(
             ],
         },
         "models": [
-            {**one, **_model(model, rows, part, table is not None, one["shift"])}
-            for one, model in zip(findings["models"], models, strict=True)
+            {**one, **_model(model, rows, own, table is not None, one["shift"])}
+            for one, model, own in zip(findings["models"], models, parts, strict=True)
         ],
         "images": images,
         "texts": texts,
@@ -180,14 +183,16 @@ def _said(blocks: Iterable[Tensor], prefix: str, fitted: Tensor | None = None) -
 def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str, Any] | None:
     """The least robust of the inputs that were kept as they are when perturbed, and are listed.
 
-    They are images of `part`, or without it rows of a table.
+    They are images of `part`, as the model takes them, or without it rows of a table.
     """
-    if model.perturbed is None or not len(model.perturbed.ids) or model.robustness is None:
+    if model.perturbed is None or model.robustness is None:
         return None
     ids = model.predictions.ids
     positions = places_of(model.perturbed.ids, ids)
     chosen = model.robustness.robustness[positions].argsort(stable=True)
     chosen = chosen[torch.isin(positions[chosen], rows)]
+    if not len(chosen):
+        return None
     if part is not None:
         chosen = chosen[:PERTURBED]
     positions, perturbed = positions[chosen], model.perturbed.inputs[chosen].float()

@@ -81,8 +81,8 @@ def notes(models: Sequence[Audited], differences: Sequence[Difference] = ()) -> 
 
 def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
-    said, right = model.predictions, model.overall.accuracy.value
-    line = suspicion(said.predicted, said.labels, model.classes, right, model.facts)
+    said = model.predictions
+    line = suspicion(said.predicted, said.labels, model.classes, model.facts)
     lines = [] if line is None else [line]
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
@@ -145,7 +145,6 @@ def suspicion(
     predicted: Tensor,
     labels: Tensor,
     classes: Sequence[str],
-    accuracy: float,
     facts: Mapping[str, str],
 ) -> str | None:
     """Classes in another order, another scale of the inputs, or an accuracy near chance.
@@ -153,7 +152,7 @@ def suspicion(
     One of them, the first in this order, with what to do about it.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `facts`
-    what is known of the model.
+    what is known of the model. Inputs are counted alike, whatever they weigh.
     """
     named = "Normalisation" in facts  # a model that was named where flags can be given
     if suspected := suspect_order(predicted, labels, classes):
@@ -165,7 +164,8 @@ def suspicion(
             f"{suspected.sentence}: if the labels are names, give its order by --classes {names}; "
             "if they are numbers, bring its outputs into theirs"
         )
-    doubt = facts.get("Scale") or suspect_inputs(accuracy, len(classes), len(labels))
+    right = float((predicted == labels).double().mean())
+    doubt = facts.get("Scale") or suspect_inputs(right, len(classes), len(labels))
     images = named and "as they are" not in facts["Normalisation"]  # tables and texts are taken so
     return f"{doubt[:-1]}, see --normalize?" if doubt and images else doubt
 
