@@ -148,3 +148,38 @@ def test_a_batch_of_ids_that_were_there_or_of_labels_that_are_none_is_not_run(ru
         with pytest.raises(ArcalError, match=says):
             run(model, [(ids, x, labels), (its_ids, marked, its_labels)], order="margin")
     assert not any((one == 0.75).any() for one in shown)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_fewer_inputs_than_levels_are_refused_before_the_first_is_run(shuffle):
+    def model(x):
+        raise AssertionError("a model ran")
+
+    data = TensorDataset(torch.rand(40, 4), torch.arange(40) % 2)
+    with pytest.raises(ArcalError, match="32 inputs cannot be cut into 33 levels: use fewer"):
+        arcal.audit(model, DataLoader(data, 16, shuffle=shuffle, drop_last=True), R=33)
+    with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
+        arcal.audit({"a": model, "b": model}, data, R=41)
+
+
+class Batches(torch.utils.data.Dataset):
+    """Two batches of 20, which a loader without a batch size passes on as they are."""
+
+    def __getitem__(self, i):
+        if i > 1:
+            raise IndexError
+        return torch.rand(20, 4), torch.arange(20) % 2
+
+    def __len__(self):
+        return 2
+
+
+def test_fewer_inputs_than_levels_are_refused_when_only_reading_them_tells():
+    loader = DataLoader(Batches(), batch_size=None)
+    model = torch.nn.Linear(4, 2).eval()
+    levels = arcal.audit(model, loader, order="margin", R=40).models[0].levels
+    assert levels is not None
+    assert len(levels) == 40
+    with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
+        arcal.audit(model, loader, order="margin", R=41)
+    assert len(arcal.audit(model, loader, order=None, R=41).models[0].predictions.ids) == 40
