@@ -113,6 +113,8 @@ def test_an_ensemble_has_the_members_of_all_runs():
     wider = Predictions(first.ids, first.labels, torch.randn(1, len(first.ids), first.classes + 1))
     with pytest.raises(ArcalError, match="give runs of the same"):
         ensemble([first, wider])
+    with pytest.raises(ArcalError, match="there are no runs"):
+        ensemble([])
 
 
 def test_one_run_has_no_ensemble_and_no_stability():
