@@ -172,6 +172,7 @@ COLUMNS = (
     Column("ece", "ECE", "×10⁻²", "↓"),
     Column("nll", "NLL", "nats", "↓", scale=1.0, digits=3),
     Column("brier", "Brier", "×10⁻²", "↓"),
+    Column("aurc", "AURC", "×10⁻²", "↓"),
     Column("gap", "Gap", "points", "→ 0"),
 )
 ECE, GAP = COLUMNS[1], COLUMNS[-1]
