@@ -150,6 +150,28 @@ def test_a_batch_of_ids_that_were_there_or_of_labels_that_are_none_is_not_run(ru
     assert not any((one == 0.75).any() for one in shown)
 
 
+X, Y = torch.full((16, 4), 0.5), torch.arange(16) % 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ((X * torch.nan, Y), "an input holds NaN"),
+        ((X, Y + 1), "the label of row 1 is 2"),
+        ((X, Y[:9]), "labels have shape"),
+        ((2 * X + 1, Y), "outside the bounds"),
+        (X, "a batch is a Tensor"),
+    ],
+)
+def test_what_is_wrong_in_a_later_batch_says_in_which(bad, says):
+    model = torch.nn.Linear(4, 2).eval()
+    with pytest.raises(ArcalError, match=f"^batch 3 of the loader, after 32 inputs: .*{says}"):
+        arcal.audit(model, [(X, Y), (X, Y), bad], order="margin")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+        arcal.audit(model, [(X, Y), (X[:, :3], Y)], order="margin")
+    assert caught.value.__notes__ == ["arcal: in batch 2 of the loader, after 16 inputs"]
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_fewer_inputs_than_levels_are_refused_before_the_first_is_run(shuffle):
     def model(x):
