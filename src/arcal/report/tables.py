@@ -96,7 +96,6 @@ class ComparisonPicture:
     """
 
     name: str
-    title: str = ""
     alt: str
     lead: str = ""
     caption: str = ""
