@@ -41,7 +41,7 @@ def alpha_by_epochs_left(epoch: int, epochs: int, full_rate: int) -> float:
 
 
 def alpha_by_first_epoch(alpha: Any) -> dict[int, float]:
-    """A positive number as the schedule `{0: alpha}`, or a schedule `{first epoch: alpha}` as it is.
+    """A positive number as the schedule `{0: alpha}`; a schedule `{first epoch: alpha}` as it is.
 
     Epochs may be strings, as JSON stores them; anything else raises `ArcalError`.
 

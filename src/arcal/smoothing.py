@@ -80,8 +80,8 @@ def smooth_cross_entropy(
 
     Computed as `(1 - eps) (-log p_y) + eps mean_z(-log p_z)`, which equals Eq. 1 and needs no
     target of shape `(N, Z)`. `logits` is `(N, Z)`, `labels` whole numbers `(N,)` in [0, Z),
-    `epsilon` a number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each class, and the
-    mean then divides by the sum of the correct classes' weights, as in
+    `epsilon` a number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each
+    class, and the mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
     returns `(N,)`. Another reduction, an epsilon of another shape, or, on the CPU, one outside
     [0, 1] or a label that is no class raises `ArcalError`.

@@ -97,7 +97,7 @@ def test_what_was_not_evaluated_is_refused(subject):
     with pytest.raises(ArcalError, match="vanilla was not evaluated under snow, frost"):
         over_shift(subject, "ece", ["fog", "snow", "frost"])
     for several in (False, True):
-        with pytest.raises(ArcalError, match="vanilla has no measure 'eec' on test.*: choose from"):
+        with pytest.raises(ArcalError, match="vanilla has no measure 'eec' on test"):
             means(subject, "eec", ensemble=several)
     clean = made_up([CLEAN])
     assert over_types(clean, "ece") == {}

@@ -248,8 +248,10 @@ class Calibrate(OnModels):
         written = calibration.save(out)
         if job is not None and formats:
             if calibration.choice.calibrator is None:
-                names = " nor ".join(f"calibrated.{one}" for one in formats)
-                say(f"arcal: no {names} is written: no calibrator was picked, the model stays as is")
+                no = " nor ".join(f"calibrated.{one}" for one in formats)
+                say(
+                    f"arcal: no {no} is written: no calibrator was picked, the model stays as it is"
+                )
             else:
                 try:
                     written += _export(job, calibration, out, formats)
