@@ -48,7 +48,7 @@ def alpha_by_first_epoch(alpha: Any) -> dict[int, float]:
     >>> alpha_by_first_epoch(torch.tensor(0.5)), alpha_by_first_epoch({"0": 0.25, "60": 0.5})
     ({0: 0.5}, {0: 0.25, 60: 0.5})
     """
-    by_epoch = {
+    by_epoch: dict[Any, Any] = {
         first: a.item() if isinstance(a, Tensor | np.ndarray) and a.ndim == 0 else a
         for first, a in (alpha.items() if isinstance(alpha, Mapping) else [(0, alpha)])
     }

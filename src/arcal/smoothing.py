@@ -212,7 +212,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(f"part {part!r} has no levels: choose 'train' or 'validation'")
         tables[part].assign(as_tensor(ids, "ids"), as_tensor(levels, "levels"))
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
         saved = state_dict.setdefault(prefix + "classes", self.classes)  # arcal 0.1 saved none
         Z, R = int(saved), len(state_dict.get(prefix + "soft_label", self.soft_label))
         if (Z, R) != (self.Z, self.R):
@@ -220,7 +220,7 @@ class AdaptiveLabelSmoothing(nn.Module):
                 f"the state is of Z = {Z} and R = {R}, not of {self.Z} and {self.R}: continue "
                 "with the settings it was trained with"
             )
-        super()._load_from_state_dict(state_dict, prefix, *args)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def forward(self, logits: Tensor, labels: TensorLike, ids: TensorLike | None = None) -> Tensor:
         """The loss of a batch: logits `(N, Z)`, labels and ids whole numbers `(N,)`.

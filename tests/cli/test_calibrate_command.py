@@ -311,7 +311,7 @@ def test_where_nothing_is_picked_it_is_said_that_no_model_is_written(here):
     some = ("--calibrators", "temperature", "--export", "pt2", "onnx")
     done = arcal("calibrate", "table.py:net", "table.csv", *some)
     assert done.code == 0, done.stderr
-    assert "no calibrated.pt2 nor calibrated.onnx is written: no calibrator was pi" in done.stderr
+    assert "no calibrated.pt2 nor calibrated.onnx is written: no calibrator is pi" in done.stderr
     assert [path.name for path in Path("calibrated").iterdir()] == ["calibration.json"]
 
 

@@ -251,8 +251,8 @@ def test_a_diverging_run_says_so(data):
 
 def test_a_network_that_gives_no_gradient_says_so(data):
     class Detached(nn.Linear):
-        def forward(self, x):
-            return super().forward(x.flatten(1)).detach()
+        def forward(self, input):
+            return super().forward(input.flatten(1)).detach()
 
     member = Member(Detached(data.train.images(torch.arange(1)).numel(), 4), 0)
     with pytest.raises(ArcalError, match="the loss has no gradient: the network must not detach"):

@@ -249,9 +249,7 @@ class Calibrate(OnModels):
         if job is not None and formats:
             if calibration.choice.calibrator is None:
                 no = " nor ".join(f"calibrated.{one}" for one in formats)
-                say(
-                    f"arcal: no {no} is written: no calibrator was picked, the model stays as it is"
-                )
+                say(f"arcal: no {no} is written: no calibrator is picked, the model stays as it is")
             else:
                 try:
                     written += _export(job, calibration, out, formats)
