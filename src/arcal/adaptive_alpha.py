@@ -53,7 +53,7 @@ def alpha_by_first_epoch(alpha: Any) -> dict[int, float]:
         for first, a in (alpha.items() if isinstance(alpha, Mapping) else [(0, alpha)])
     }
     schedule = {int(first): a for first, a in by_epoch.items() if str(first).isdecimal()}
-    positive = all(isinstance(a, Real) and 0 < a < math.inf for a in by_epoch.values())
+    positive = all(isinstance(a, Real) and 0 < float(a) < math.inf for a in by_epoch.values())
     if not positive or len(schedule) < len(by_epoch) or 0 not in schedule:
         raise ArcalError(
             f"alpha is {alpha!r}: give a positive number, a schedule of positive numbers that "
