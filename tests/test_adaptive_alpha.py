@@ -204,5 +204,5 @@ def test_what_is_missing_or_unknown_is_said():
             AdaptiveLabelSmoothing(4, alpha="auto").begin(*length)
     with pytest.raises(ArcalError, match="update is 'all'"):
         AdaptiveLabelSmoothing(4, update="all")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ArcalError, match="alpha is fast"):
+    with pytest.raises(ArcalError, match="alpha is 'fast'"):
         AdaptiveLabelSmoothing(4, alpha="fast")  # pyright: ignore[reportArgumentType]

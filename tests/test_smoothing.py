@@ -185,6 +185,8 @@ def test_numbers_may_be_of_numpy():
     assert AdaptiveLabelSmoothing(10, np.int64(2)).soft_label.shape == (2,)  # pyright: ignore
     half = AdaptiveLabelSmoothing(10, alpha=np.float32(0.5))  # pyright: ignore
     assert half.alpha_now() == 0.5
+    for alpha in (torch.tensor(0.5), {0: torch.tensor(0.5)}, np.array(0.5)):
+        assert AdaptiveLabelSmoothing(10, alpha=alpha).alpha_now() == 0.5  # pyright: ignore
     each = soften(torch.arange(3), torch.full((3,), 0.1), 3)
     torch.testing.assert_close(soften(torch.arange(3), 0.1, 3), each)
 
@@ -237,6 +239,24 @@ def test_state_dict_is_all_that_is_needed_to_continue():
     assert torch.equal(first(logits, levels, ids), second(logits, levels, ids))
 
 
+def test_a_state_is_of_its_z_and_r_only():
+    state = AdaptiveLabelSmoothing(10, 2).state_dict()
+    for Z, R in ((100, 2), (5, 2), (10, 1), (10, 3)):
+        says = f"the state is of Z = 10 and R = 2, not of {Z} and {R}: continue with the settings"
+        with pytest.raises(ArcalError, match=says):
+            AdaptiveLabelSmoothing(Z, R).load_state_dict(state, strict=False)
+        with pytest.raises(ArcalError, match=says):
+            torch.nn.ModuleList([AdaptiveLabelSmoothing(Z, R)]).load_state_dict(
+                {f"0.{name}": tensor for name, tensor in state.items()}
+            )
+    del state["classes"]  # as arcal 0.1 saved it
+    state["soft_label"][1] = 0.75
+    old = AdaptiveLabelSmoothing(10, 2)
+    old.load_state_dict(state)
+    assert old.soft_label.tolist() == [1, 0.75]
+    assert int(old.state_dict()["classes"]) == 10
+
+
 @pytest.mark.parametrize(
     ("act", "says"),
     [
@@ -258,6 +278,8 @@ def test_state_dict_is_all_that_is_needed_to_continue():
         (lambda s: s.update(torch.ones(0), torch.ones(0) > 0, torch.arange(0)), "at least 1"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=0.0), "positive"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=float("nan")), "positive"),
+        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha="0.1"), "alpha is '0.1'"),  # pyright: ignore
+        (lambda s: AdaptiveLabelSmoothing(10, alpha=torch.ones(1)), "alpha is t"),  # pyright: ignore
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={"0": 0.1, "x": 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1.5: 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),
@@ -302,14 +324,19 @@ def test_what_a_loader_gives_instead_of_labels_or_ids(labels, ids, said):
         smoothing(torch.randn(2, 3), labels, ids)
 
 
-def test_ids_and_weight_may_be_lists_and_labels_of_any_integer_type():
+@pytest.mark.parametrize(
+    "labels",
+    [torch.tensor([1, 0], dtype=torch.uint8), [1, 0], (1, 0), np.array([1, 0], dtype=np.int32)],
+)
+def test_labels_ids_and_weight_may_be_lists_and_labels_of_any_integer_type(labels):
     logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 1.0, 3.0]])
     weight = [1.0, 2.0, 0.5]
     smoothing = AdaptiveLabelSmoothing(3, 2, weight=weight)
     smoothing.assign("train", [3, 7], [0, 1])
-    loss = smoothing(logits, torch.tensor([1, 0], dtype=torch.uint8), [7, 3])
+    loss = smoothing(logits, labels, [7, 3])
     expected = F.cross_entropy(logits, torch.tensor([1, 0]), torch.tensor(weight))
     torch.testing.assert_close(loss.float(), expected)
+    assert torch.equal(soften(labels, 0.1, Z=3), soften(torch.tensor([1, 0]), 0.1, Z=3))
 
 
 def test_a_share_without_rows_may_be_lists():

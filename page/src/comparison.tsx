@@ -95,10 +95,9 @@ function Section({ section }: { section: ComparisonSection }) {
 }
 
 function Drawn({ picture }: { picture: ComparisonPicture }) {
-  const { title, alt, lead, caption, width, image } = picture;
+  const { alt, lead, caption, width, image } = picture;
   return (
     <figure class={`drawn ${width}`}>
-      {title && <h4>{title}</h4>}
       <div class="card" tabIndex={0} role="region" aria-label={alt}>
         <img src={image} alt={alt} loading="lazy" decoding="async" />
       </div>

@@ -289,11 +289,10 @@ export interface ComparisonTable {
 /** A picture as a data: address; the caption goes on from the lead. */
 export interface ComparisonPicture {
   name: string;
-  title: string;
   alt: string;
   lead: string;
   caption: string;
-  width: "wide" | "narrow" | "half";
+  width: "wide" | "narrow";
   image: string;
 }
 

@@ -6,9 +6,16 @@ are two alternatives with nothing to tune, for training of any length: `alpha_by
 them.
 """
 
+import math
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
+
+from arcal.errors import ArcalError
 
 CAP = 0.5
 """The largest alpha: a network needs about one epoch to follow a change of its labels."""
@@ -31,6 +38,28 @@ def alpha_by_epochs_left(epoch: int, epochs: int, full_rate: int) -> float:
     """
     left = full_rate - epoch if epoch < full_rate else epochs - full_rate
     return min(CAP, GAIN / max(1, left))
+
+
+def alpha_by_first_epoch(alpha: Any) -> dict[int, float]:
+    """A positive number as the schedule `{0: alpha}`; a schedule `{first epoch: alpha}` as it is.
+
+    Epochs may be strings, as JSON stores them; anything else raises `ArcalError`.
+
+    >>> alpha_by_first_epoch(torch.tensor(0.5)), alpha_by_first_epoch({"0": 0.25, "60": 0.5})
+    ({0: 0.5}, {0: 0.25, 60: 0.5})
+    """
+    by_epoch: dict[Any, Any] = {
+        first: a.item() if isinstance(a, Tensor | np.ndarray) and a.ndim == 0 else a
+        for first, a in (alpha.items() if isinstance(alpha, Mapping) else [(0, alpha)])
+    }
+    schedule = {int(first): a for first, a in by_epoch.items() if str(first).isdecimal()}
+    positive = all(isinstance(a, Real) and 0 < float(a) < math.inf for a in by_epoch.values())
+    if not positive or len(schedule) < len(by_epoch) or 0 not in schedule:
+        raise ArcalError(
+            f"alpha is {alpha!r}: give a positive number, a schedule of positive numbers that "
+            "starts at epoch 0, or 'auto'"
+        )
+    return schedule
 
 
 def joint_step(

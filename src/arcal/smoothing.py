@@ -13,16 +13,15 @@ Nothing here knows about training loops: a loop uses an `AdaptiveLabelSmoothing`
 calls its `update` once an epoch.
 """
 
-import math
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from arcal.adaptive_alpha import alpha_by_epochs_left, joint_step
+from arcal.adaptive_alpha import alpha_by_epochs_left, alpha_by_first_epoch, joint_step
 from arcal.arrays import TensorLike, as_tensor
 from arcal.distributed import each_id_once, from_all
 from arcal.errors import ArcalError
@@ -33,10 +32,10 @@ MARGIN = 1e-6
 """The open end of Algorithm 1's interval (1/Z, 1]: a soft label is never below 1/Z + MARGIN."""
 
 
-def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
+def soften(labels: TensorLike, epsilon: Tensor | float, Z: int) -> Tensor:
     """Eq. 1: the soft labels `p~ = p (1 - eps) + eps / Z`, float `(N, Z)`, each row summing to 1.
 
-    `labels` is int64 `(N,)` in [0, Z), `epsilon` a number or a tensor `(N,)` in [0, 1].
+    `labels` are whole numbers `(N,)` in [0, Z), `epsilon` a number or a tensor `(N,)` in [0, 1].
     Another epsilon, or what are no class numbers, raises `ArcalError`. `smooth_cross_entropy` is
     the loss with these targets and does not build them.
 
@@ -44,12 +43,12 @@ def soften(labels: Tensor, epsilon: Tensor | float, Z: int) -> Tensor:
     tensor([[0.0000, 0.0000, 1.0000],
             [0.8000, 0.1000, 0.1000]])
     """
-    _check_labels(labels, len(labels))
+    labels = _class_numbers(labels, len(labels))
     epsilon = torch.as_tensor(epsilon, device=labels.device)
     _check_epsilon(epsilon, labels)
     _check_classes(labels, Z)
     epsilon = epsilon.unsqueeze(-1)
-    return F.one_hot(labels.long(), Z) * (1 - epsilon) + epsilon / Z
+    return F.one_hot(labels, Z) * (1 - epsilon) + epsilon / Z
 
 
 def soft_label_of(epsilon: Tensor, Z: int) -> Tensor:
@@ -72,7 +71,7 @@ def epsilon_of(soft_label: Tensor, Z: int) -> Tensor:
 
 def smooth_cross_entropy(
     logits: Tensor,
-    labels: Tensor,
+    labels: TensorLike,
     epsilon: Tensor | float,
     weight: Tensor | None = None,
     reduction: str = "mean",
@@ -80,9 +79,9 @@ def smooth_cross_entropy(
     """Cross-entropy between the soft labels of Eq. 1 and the predicted probabilities, in nats.
 
     Computed as `(1 - eps) (-log p_y) + eps mean_z(-log p_z)`, which equals Eq. 1 and needs no
-    target of shape `(N, Z)`. `logits` is `(N, Z)`, `labels` int64 `(N,)` in [0, Z), `epsilon` a
-    number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each class, and the
-    mean then divides by the sum of the correct classes' weights, as in
+    target of shape `(N, Z)`. `logits` is `(N, Z)`, `labels` whole numbers `(N,)` in [0, Z),
+    `epsilon` a number or a tensor `(N,)` in [0, 1]. `weight` `(Z,)` multiplies the term of each
+    class, and the mean then divides by the sum of the correct classes' weights, as in
     `torch.nn.functional.cross_entropy`. `reduction` "mean" and "sum" return a scalar, "none"
     returns `(N,)`. Another reduction, an epsilon of another shape, or, on the CPU, one outside
     [0, 1] or a label that is no class raises `ArcalError`.
@@ -94,9 +93,8 @@ def smooth_cross_entropy(
     tensor(0.2951)
     """
     _check_reduction(reduction)
-    _check_labels(labels, len(logits))
+    labels = _class_numbers(labels, len(logits)).to(logits.device)
     _check_epsilon(epsilon, labels)
-    labels = labels.long()
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
     if weight is not None:
@@ -137,8 +135,8 @@ class AdaptiveLabelSmoothing(nn.Module):
     The module may stay on the CPU while the model is on another device, and must do so where the
     device has no float64. Ids passed on the CPU, as data loaders yield them, avoid a
     synchronisation with the device. Soft labels stay float64 when a parent module is converted to
-    another type. `state_dict` holds the soft labels, the epoch and the levels; with alpha "auto",
-    also call `begin` to resume.
+    another type. `state_dict` holds Z, the soft labels, the epoch and the levels; with alpha
+    "auto", also call `begin` to resume. A state of another Z or R raises `ArcalError`.
 
     >>> loss = AdaptiveLabelSmoothing(Z=10, R=2, alpha=0.5)
     >>> loss.assign("train", torch.tensor([0, 1, 2]), torch.tensor([0, 1, 1]))
@@ -152,6 +150,7 @@ class AdaptiveLabelSmoothing(nn.Module):
     tensor([0.6250, 1.0000], dtype=torch.float64)
     """
 
+    classes: Tensor
     soft_label: Tensor
     epoch: Tensor
     weight: Tensor | None
@@ -175,9 +174,10 @@ class AdaptiveLabelSmoothing(nn.Module):
         if update not in ("own", "joint"):
             raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
         self.Z, self.R, self.rule, self.reduction = int(Z), int(R), update, reduction
-        self.alpha = None if alpha == "auto" else _schedule(alpha)
+        self.alpha = None if alpha == "auto" else alpha_by_first_epoch(alpha)
         self.length: tuple[int, int] | None = None
         self._has_checked_logits = False
+        self.register_buffer("classes", torch.tensor(self.Z))  # for those who load its state
         self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
         self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
         weight = None if weight is None else as_tensor(weight, "weight")
@@ -212,8 +212,18 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(f"part {part!r} has no levels: choose 'train' or 'validation'")
         tables[part].assign(as_tensor(ids, "ids"), as_tensor(levels, "levels"))
 
-    def forward(self, logits: Tensor, labels: Tensor, ids: TensorLike | None = None) -> Tensor:
-        """The loss of a batch: logits `(N, Z)`, labels and ids int64 `(N,)`.
+    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs) -> None:
+        saved = state_dict.setdefault(prefix + "classes", self.classes)  # arcal 0.1 saved none
+        Z, R = int(saved), len(state_dict.get(prefix + "soft_label", self.soft_label))
+        if (Z, R) != (self.Z, self.R):
+            raise ArcalError(
+                f"the state is of Z = {Z} and R = {R}, not of {self.Z} and {self.R}: continue "
+                "with the settings it was trained with"
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+    def forward(self, logits: Tensor, labels: TensorLike, ids: TensorLike | None = None) -> Tensor:
+        """The loss of a batch: logits `(N, Z)`, labels and ids whole numbers `(N,)`.
 
         `ids` may be left out when `R = 1`. A wrong shape, an unknown id, probabilities in the first
         batch or, on the CPU, a label that is no class raise `ArcalError`.
@@ -223,7 +233,7 @@ class AdaptiveLabelSmoothing(nn.Module):
                 f"logits have shape {tuple(logits.shape)}: give ({len(labels)}, {self.Z}), one row "
                 "for each label and one column for each class"
             )
-        _check_labels(labels, len(logits))
+        labels = _class_numbers(labels, len(logits))
         if not self._has_checked_logits:
             refuse_probabilities(logits)
             self._has_checked_logits = True
@@ -328,12 +338,14 @@ def _check_reduction(reduction: str) -> None:
         raise ArcalError(f"reduction is {reduction!r}: use 'mean', 'sum' or 'none'")
 
 
-def _check_labels(labels: Tensor, n: int) -> None:
+def _class_numbers(labels: TensorLike, n: int) -> Tensor:
+    labels = as_tensor(labels, "labels")
     if labels.shape != (n,) or labels.is_floating_point() or labels.dtype == torch.bool:
         raise ArcalError(
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}: give {n} class numbers, "
             "one for each row of logits; of one-hot labels, labels.argmax(dim=1)"
         )
+    return labels.long()
 
 
 def _check_classes(labels: Tensor, Z: int) -> None:
@@ -385,16 +397,3 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
     ids = torch.cat([some for some in columns[2] if len(some)])  # an empty list is of floats
     ids, confidence, correct = each_id_once(ids, confidence, correct)
     return confidence, correct, ids
-
-
-def _schedule(alpha: float | Mapping[Any, float]) -> dict[int, float]:
-    """A schedule `{first epoch: alpha}`. Epochs may be strings, as JSON stores the keys."""
-    by_epoch = alpha if isinstance(alpha, Mapping) else {0: alpha}
-    schedule = {int(first): a for first, a in by_epoch.items() if str(first).isdecimal()}
-    positive = all(isinstance(a, Real) and 0 < a < math.inf for a in by_epoch.values())
-    if not positive or len(schedule) < len(by_epoch) or 0 not in schedule:
-        raise ArcalError(
-            f"alpha is {alpha}: give a positive number, a schedule of positive numbers that starts "
-            "at epoch 0, or 'auto'"
-        )
-    return schedule

@@ -76,6 +76,7 @@ def test_figures_by_hand(correct, ece, gap):
     true = 0.6 if correct[3] else 0.4
     assert values["nll"] == pytest.approx(-(2 * math.log(0.9) + math.log(0.6 * true)) / 4)
     assert values["brier"] == pytest.approx(2 * (2 * 0.1**2 + 0.4**2 + (1 - true) ** 2) / 4)
+    assert values["aurc"] == (1 - sum(correct) / 4) / 2  # of the less sure half
 
 
 def test_figures_of_several_members_are_of_their_averaged_probabilities():
@@ -89,6 +90,8 @@ def test_figures_of_several_members_are_of_their_averaged_probabilities():
     assert values["gap"] == pytest.approx((confidence - correct).mean())
     assert values["nll"] == pytest.approx(log_loss(label, p.numpy(), labels=range(Z)))
     assert values["brier"] == pytest.approx(((p.numpy() - np.eye(Z)[label]) ** 2).sum(1).mean())
+    wrong = ~correct[np.argsort(-confidence)]
+    assert values["aurc"] == pytest.approx((wrong.cumsum() / np.arange(1, N + 1)).mean())
     bin_of = np.ceil(15 * confidence)
     gaps = [abs((confidence - correct)[bin_of == k].sum()) for k in range(1, 16)]
     assert values["ece"] == pytest.approx(sum(gaps) / N)
@@ -113,6 +116,8 @@ def test_an_ensemble_has_the_members_of_all_runs():
     wider = Predictions(first.ids, first.labels, torch.randn(1, len(first.ids), first.classes + 1))
     with pytest.raises(ArcalError, match="give runs of the same"):
         ensemble([first, wider])
+    with pytest.raises(ArcalError, match="there are no runs"):
+        ensemble([])
 
 
 def test_one_run_has_no_ensemble_and_no_stability():

@@ -95,6 +95,9 @@ def test_a_single_run_has_no_value_for_all_together():
 def test_what_was_not_evaluated_is_refused(subject):
     with pytest.raises(ArcalError, match="vanilla was not evaluated under snow, frost"):
         over_shift(subject, "ece", ["fog", "snow", "frost"])
+    for several in (False, True):
+        with pytest.raises(ArcalError, match="vanilla has no measure 'eec' on test"):
+            means(subject, "eec", ensemble=several)
     clean = made_up([CLEAN])
     assert over_types(clean, "ece") == {}
     with pytest.raises(ArcalError, match="any shift"):

@@ -212,6 +212,12 @@ def test_fewer_inputs_than_levels_is_one_line():
         arcal.audit(tiny.Brightness(), tiny.part(5), order="margin").summary()
 
 
+@pytest.mark.parametrize("R", [0, 2.5, "10", None])
+def test_levels_are_a_whole_number(R):
+    with pytest.raises(ArcalError, match="levels: a whole number, at least 1, is needed"):
+        arcal.audit(tiny.Brightness(), batches(X, Y), order="margin", R=R)
+
+
 def batches(x, labels):
     return DataLoader(TensorDataset(x, labels), batch_size=16)
 

@@ -148,3 +148,60 @@ def test_a_batch_of_ids_that_were_there_or_of_labels_that_are_none_is_not_run(ru
         with pytest.raises(ArcalError, match=says):
             run(model, [(ids, x, labels), (its_ids, marked, its_labels)], order="margin")
     assert not any((one == 0.75).any() for one in shown)
+
+
+X, Y = torch.full((16, 4), 0.5), torch.arange(16) % 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ((X * torch.nan, Y), "an input holds NaN"),
+        ((X, Y + 1), "the label of row 1 is 2"),
+        ((X, Y[:9]), "labels have shape"),
+        ((2 * X + 1, Y), "outside the bounds"),
+        (X, "a batch is a Tensor"),
+    ],
+)
+def test_what_is_wrong_in_a_later_batch_says_in_which(bad, says):
+    model = torch.nn.Linear(4, 2).eval()
+    with pytest.raises(ArcalError, match=f"^batch 3 of the loader, after 32 inputs: .*{says}"):
+        arcal.audit(model, [(X, Y), (X, Y), bad], order="margin")
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+        arcal.audit(model, [(X, Y), (X[:, :3], Y)], order="margin")
+    assert caught.value.__notes__ == ["arcal: in batch 2 of the loader, after 16 inputs"]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_fewer_inputs_than_levels_are_refused_before_the_first_is_run(shuffle):
+    def model(x):
+        raise AssertionError("a model ran")
+
+    data = TensorDataset(torch.rand(40, 4), torch.arange(40) % 2)
+    with pytest.raises(ArcalError, match="32 inputs cannot be cut into 33 levels: use fewer"):
+        arcal.audit(model, DataLoader(data, 16, shuffle=shuffle, drop_last=True), R=33)
+    with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
+        arcal.audit({"a": model, "b": model}, data, R=41)
+
+
+class Batches(torch.utils.data.Dataset):
+    """Two batches of 20, which a loader without a batch size passes on as they are."""
+
+    def __getitem__(self, i):
+        if i > 1:
+            raise IndexError
+        return torch.rand(20, 4), torch.arange(20) % 2
+
+    def __len__(self):
+        return 2
+
+
+def test_fewer_inputs_than_levels_are_refused_when_only_reading_them_tells():
+    loader = DataLoader(Batches(), batch_size=None)
+    model = torch.nn.Linear(4, 2).eval()
+    levels = arcal.audit(model, loader, order="margin", R=40).models[0].levels
+    assert levels is not None
+    assert len(levels) == 40
+    with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
+        arcal.audit(model, loader, order="margin", R=41)
+    assert len(arcal.audit(model, loader, order=None, R=41).models[0].predictions.ids) == 40

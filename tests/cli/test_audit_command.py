@@ -296,7 +296,7 @@ def files(images):
         ("net.py:net data.npz --classes dark", "is not in [0, 1)"),
         ("net.py:net data.npz --limit 0", "--limit 0: at least 1 input"),
         ("net.py:net data.npz --levels 61 --order margin", "cannot be cut into 61 levels"),
-        ("net.py:net data.npz --levels 0 --order margin", "0 levels: at least 1"),
+        ("net.py:net data.npz --levels 0 --order margin", "0 levels: a whole number"),
         ("net.py:net data.npz --batch 0", "batch 0: at least 1"),
         ("net.py:net data.npz --order size", "--order size: choose from"),
         ("net.py:net data.npz --attack pgd", "--attack is of the order attack"),

@@ -305,6 +305,16 @@ def test_only_what_arcal_wrote_is_replaced(here):
     assert not Path("calibrated/calibrated.pt2").exists()
 
 
+def test_where_nothing_is_picked_it_is_said_that_no_model_is_written(here):
+    Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2).eval()\n")
+    Path("table.csv").write_text("a,b,label\n" + "0,0,0\n0,0,1\n" * 100)
+    some = ("--calibrators", "temperature", "--export", "pt2", "onnx")
+    done = arcal("calibrate", "table.py:net", "table.csv", *some)
+    assert done.code == 0, done.stderr
+    assert "no calibrated.pt2 nor calibrated.onnx is written: no calibrator is pi" in done.stderr
+    assert [path.name for path in Path("calibrated").iterdir()] == ["calibration.json"]
+
+
 def test_what_cannot_be_exported_keeps_the_calibrator(here):
     some = ("fashion", "--limit", "200", "--calibrators", "temperature", "--export", "pt2")
     done = arcal("calibrate", "net.py:Stubborn", *some)

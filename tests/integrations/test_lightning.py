@@ -259,7 +259,7 @@ def test_a_vanilla_checkpoint_of_another_module_is_one_line(tmp_path):
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     state = RobustSmoothing(CLASSES, levels=4, vanilla=1).state_dict()
-    with pytest.raises(ArcalError, match="soft labels of 4 levels, not 3"):
+    with pytest.raises(ArcalError, match="of Z = 3 and R = 4, not of 3 and 3"):
         RobustSmoothing(CLASSES, levels=3, vanilla=1).load_state_dict(state)
 
 

@@ -84,6 +84,15 @@ def test_an_ensemble_in_float64_stays_in_it():
         torch.testing.assert_close(Ensemble(members)(x), average(logits))  # the dtype as well
 
 
+def test_an_ensemble_is_of_networks_of_the_same_classes():
+    with pytest.raises(ArcalError, match="needs at least one network"):
+        Ensemble([])
+    unlike = Ensemble([make("small", classes=3).eval(), make("small", classes=2).eval()])
+    with pytest.raises(ArcalError, match="an ensemble have 2 and 3 classes: give networks of the"):
+        unlike(images(COLOUR))
+    assert make("fast", (3, 8, 8), classes=3).eval()(images((3, 8, 8))).shape == (4, 3)
+
+
 @every
 def test_weights_come_from_the_generator_alone(name):
     torch.manual_seed(10)
@@ -211,6 +220,7 @@ def test_the_table_builds_these():
         ("small", 1, COLOUR, "classes is 1"),
         ("small", 10, (32, 32), "image shape"),
         ("small", 10, (0, 32, 32), "image shape"),
+        ("fast", 10, (3, 9, 7), "images of 9 x 7 are too small for the network fast: enlarge them"),
     ],
 )
 def test_bad_requests_are_refused_in_one_line(name, classes, shape, message):

@@ -17,13 +17,13 @@ from arcal.report.tables import (
     paired,
 )
 
-ACCURACY, ECE, NLL, BRIER, GAP = COLUMNS
+ACCURACY, ECE, NLL, BRIER, _, GAP = COLUMNS
 FOG, SNOW = shift_sets(["fog-1", "snow-2"])
 
 
 def subject(figures, runs=2):
     """Figures by set, a value a run; where none is given it is 0."""
-    names = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
+    names = ("accuracy", "confidence", "gap", "ece", "nll", "brier", "aurc")
     measures = {
         where: Measures(
             tuple({name: values.get(name, [0.0] * runs)[i] for name in names} for i in range(runs))
@@ -99,6 +99,7 @@ def test_the_best_rows_are_marked_together_and_none_if_all_tie():
         "ece": {0, 1},
         "nll": {0, 1},
         "brier": {0, 1},
+        "aurc": {0, 1},
         "gap": {0, 1},
     }
     for tied in (rows[:2], rows[:1]):

@@ -249,6 +249,23 @@ def test_a_diverging_run_says_so(data):
         run(data, Vanilla(4), recipe=replace(RECIPE, learning_rate=1e30))
 
 
+def test_a_network_that_gives_no_gradient_says_so(data):
+    class Detached(nn.Linear):
+        def forward(self, input):
+            return super().forward(input.flatten(1)).detach()
+
+    member = Member(Detached(data.train.images(torch.arange(1)).numel(), 4), 0)
+    with pytest.raises(ArcalError, match="the loss has no gradient: the network must not detach"):
+        fit(
+            [member],
+            Vanilla(4),
+            RECIPE,
+            data.train,
+            data.validation,
+            fabric=Fabric(accelerator="cpu", devices=1),
+        )
+
+
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path):
     """Of the same network, so that nothing else would tell."""
     folders = [RunFolder.create(tmp_path, f"s{seed}", {"seed": seed}) for seed in (0, 1)]

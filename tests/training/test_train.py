@@ -94,9 +94,18 @@ def test_data_in_the_home_folder_are_found_again_from_elsewhere(tmp_path, monkey
     assert found.train.fingerprint() == data.train.fingerprint()
 
 
-def test_a_network_that_cannot_be_built_leaves_no_folder(tmp_path):
-    (file := tmp_path / "own.py").write_text("def make(classes):\n    return [1 / 0]\n")
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ("[1 / 0]", r"own\.py"),
+        ("nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(classes))", "no weights to train"),
+        ("nn.Sequential(nn.Flatten(), nn.Linear(784, classes)).requires_grad_(False)", "all are f"),
+    ],
+)
+def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path):
+    code = f"from torch import nn\ndef make(classes):\n    return {made}\n"
+    (file := tmp_path / "own.py").write_text(code)
     run = Run(str(write_tiny(tmp_path / "data")), network=f"{file}:make", validation=40)
-    with pytest.raises(ArcalError, match=r"own\.py"):
+    with pytest.raises(ArcalError, match=says):
         train(run, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()

@@ -35,6 +35,7 @@ def test_shape_dtype_and_seed(name, shape, dtype):
     assert torch.equal(images, kept)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first, AUGMENTATIONS[name](images, seeded(1))) == (name == "none")
+    assert AUGMENTATIONS[name](images[:0], seeded()).shape == (0, *shape)
 
 
 def test_none_is_the_identity():

@@ -10,6 +10,7 @@ from arcal.auditing._estimate import ece_from
 from arcal.auditing._predictions import Predictions, check_same_inputs, ensemble
 from arcal.calibration import (
     Reliability,
+    aurc,
     bootstrap_ece,
     brier,
     churn_per_input,
@@ -111,7 +112,7 @@ def without_extra(types: Sequence[str]) -> list[str]:
     return [type for type in types if type not in EXTRA]
 
 
-MEASURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")
+MEASURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier", "aurc")
 OTHER_ECE = ("ece_equal_mass", "ece_class_wise", "ece_debiased", "ece_if_calibrated")
 STABILITY = ("variance_all_classes", "variance_fixed_class", "variance_own_maximum", "churn")
 
@@ -152,10 +153,10 @@ def measure(runs: Sequence[Predictions], levels: Tensor | None = None, R: int = 
 
 
 def figures(predictions: Predictions) -> dict[str, float]:
-    """Accuracy, mean confidence, their signed gap, ECE, NLL in nats and Brier score of a set.
+    """Accuracy, mean confidence, their signed gap, ECE, NLL in nats, Brier score, AURC of a set.
 
-    `gap` is confidence minus accuracy: positive is over-confident. The other calibration errors,
-    `OTHER_ECE`, are those of `arcal.calibration`; the last is what chance alone would give.
+    `gap` is confidence minus accuracy: positive is over-confident. AURC and the other calibration
+    errors, `OTHER_ECE`, are those of `arcal.calibration`; the last is what chance alone would give.
 
     >>> sure = Predictions(torch.arange(2), torch.tensor([0, 1]), 9 * torch.eye(2)[None])
     >>> figures(sure)["accuracy"]
@@ -173,6 +174,7 @@ def figures(predictions: Predictions) -> dict[str, float]:
         "ece": reliability.ece,
         "nll": nll(log_probabilities, predictions.labels),
         "brier": brier(probabilities, predictions.labels),
+        "aurc": aurc(confidence, correct),
         "ece_equal_mass": equal_mass_ece(confidence, correct),
         "ece_class_wise": class_wise_ece(probabilities, predictions.labels),
         "ece_debiased": debiased_ece(reliability),

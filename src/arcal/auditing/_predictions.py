@@ -114,7 +114,7 @@ class Predictions:
 def ensemble(runs: Sequence[Predictions]) -> Predictions:
     """The ensemble of all members of runs on the same inputs: their probabilities averaged.
 
-    Other inputs, another order of them, or other labels or classes raise `ArcalError`.
+    No runs, other inputs, another order of them, or other labels or classes raise `ArcalError`.
 
     >>> one = Predictions(torch.arange(2), torch.tensor([0, 1]), torch.zeros(1, 2, 4))
     >>> ensemble([one, one]).logits.shape
@@ -126,7 +126,9 @@ def ensemble(runs: Sequence[Predictions]) -> Predictions:
 
 
 def check_same_inputs(runs: Sequence[Predictions]) -> None:
-    """Refuse runs that are not all on the same inputs in the same order."""
+    """Refuse runs that are not all on the same inputs in the same order, or none."""
+    if not runs:
+        raise ArcalError("there are no runs: give the predictions of at least one")
     for name in ("ids", "labels"):
         first, *others = (getattr(run, name) for run in runs)
         if not all(torch.equal(one, first) for one in others):

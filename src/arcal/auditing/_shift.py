@@ -46,7 +46,7 @@ class Spread:
 def on_set(
     subject: Subject, where: EvaluationSet, measure: str, *, ensemble: bool = False
 ) -> Tensor:
-    """The measure on one set, float64 `(n,)`.
+    """The measure on one set, float64 `(n,)`; one that there is not raises `ArcalError`.
 
     >>> from arcal.auditing import as_predictions
     >>> right, wrong = (as_predictions(probabilities=[[0.75, 0.25]], labels=[y]) for y in (0, 1))
@@ -58,10 +58,15 @@ def on_set(
     measures = subject.measures[where]
     if measure in STABILITY:
         values = [measures.stability[measure]] if measures.stability else []
-    elif ensemble:
-        values = [measures.ensemble[measure]] if measures.ensemble else []
     else:
-        values = [run[measure] for run in measures.runs]
+        alone = [measures.ensemble] if measures.ensemble else []
+        figures = alone if ensemble else measures.runs
+        if unlike := next((run for run in figures if measure not in run), None):
+            raise ArcalError(
+                f"{subject.name} has no measure {measure!r} on {where.name}: choose from "
+                f"{', '.join([*unlike, *STABILITY])}"
+            )
+        values = [run[measure] for run in figures]
     return torch.tensor(values, dtype=torch.float64)
 
 

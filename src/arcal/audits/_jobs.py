@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from arcal.arrays import ascending, places_of
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
@@ -51,19 +54,11 @@ def run_jobs(
     60
     """
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
-    if len(jobs) > 1 and jobs[0].examples is None:
-        check_together(jobs)
     first = jobs[0].examples
     for job in jobs:
         if first is not None and job.examples is not None:
             check_classes(jobs[0].name, first.classes, job.name, job.examples.classes)
-        if job.R < 1:
-            raise ArcalError(f"{job.R} levels: at least 1 is needed")
-        if job.settings.order is not None and job.examples and len(job.examples) < job.R:
-            raise ArcalError(
-                f"{len(job.examples)} inputs cannot be cut into {job.R} levels: use fewer "
-                "levels or more inputs"
-            )
+        check_levels(job, loaded(job.loader) if job.examples is None else len(job.examples))
         if job.examples is not None:
             weights = job.examples.weights
             if weights is not None and not weights.any():  # those that a limit draws, say
@@ -72,6 +67,8 @@ def run_jobs(
                 )
             for condition in conditions:
                 condition.check(job.figure_names(job.examples.classes, len(jobs) > 1))
+    if len(jobs) > 1 and jobs[0].examples is None:
+        check_together(jobs)
     total, done = sum(map(len, jobs)), 0
     skipped = skipped or progress
     finished: list[Audited] = []
@@ -95,6 +92,7 @@ def run_jobs(
                     page([audited(job, joined(blocks), validation, other)], seen, N)
         if not blocks:
             raise ArcalError("there is nothing to audit: the data is empty")
+        check_levels(job, seen)
         finished.append(audited(job, joined(blocks), validation, other))
         if anything_run and FIRST <= N and len(finished) < len(jobs):
             page(finished, N, N)
@@ -108,6 +106,27 @@ def _says_something(job: Job, blocks: Sequence[Block]) -> bool:
     ids, weights = torch.cat([block.ids for block in blocks]), job.examples.weights
     enough = len(ids) >= job.R or job.settings.order is None
     return enough and (weights is None or bool(weights[places_of(ids, job.examples.ids)].any()))
+
+
+def check_levels(job: Job, N: int | None) -> None:
+    """Refuse a number of levels that is none, or into which N inputs, if known, cannot be cut."""
+    if not isinstance(job.R, Integral) or job.R < 1:
+        raise ArcalError(f"{job.R!r} levels: a whole number, at least 1, is needed")
+    if job.settings.order is not None and N is not None and N < job.R:
+        raise ArcalError(
+            f"{N} inputs cannot be cut into {job.R} levels: use fewer levels or more inputs"
+        )
+
+
+def loaded(loader: Any) -> int | None:
+    """How many inputs a loader yields; None where only reading it tells."""
+    if not isinstance(loader, DataLoader) or not loader.batch_size:
+        return None
+    try:
+        N = len(loader.sampler)  # pyright: ignore[reportArgumentType] a sampler may have none
+    except (TypeError, NotImplementedError):
+        return None
+    return N - N % loader.batch_size if loader.drop_last else N
 
 
 def check_classes(

@@ -220,21 +220,31 @@ def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tu
 
     A batch is `(x, labels)` or `(ids, x, labels)`; without ids inputs are numbered in the loader's
     order. The model is checked on the first batch, as by `checked_classes`, and labels and ids are
-    before each is run. `advance` is told after each batch how many inputs are done.
+    before each is run. What goes wrong in a later batch says in which. `advance` is told after each
+    batch how many inputs are done.
     """
     seen, settings = 0, job.settings
     known: set[int] = set()
     Z = 0
-    for batch in job.loader:
-        ids, x, labels = _unpacked(batch, seen)
-        if not seen:
-            Z = checked_classes(job, x, labels)
-            job.look_at_scale(x.rows(slice(usual_batch(x, settings.device))).to(settings.device))
-        as_labels(labels, len(ids), Z)
-        refuse_repeats(ids, known)
-        told = partial(further, advance, seen)
+    for number, batch in enumerate(job.loader, start=1):
+        try:
+            ids, x, labels = _unpacked(batch, seen)
+            if not seen:
+                Z = checked_classes(job, x, labels)
+                few = x.rows(slice(usual_batch(x, settings.device)))
+                job.look_at_scale(few.to(settings.device))
+            as_labels(labels, len(ids), Z)
+            refuse_repeats(ids, known)
+            told = partial(further, advance, seen)
+            block = audit_block(job.model, ids, x, labels, settings, advance=told)
+        except Exception as error:
+            where = f"batch {number} of the loader, after {seen} inputs"
+            if isinstance(error, ArcalError) and seen:
+                raise type(error)(f"{where}: {error}") from error
+            error.add_note(f"arcal: in {where}")
+            raise
         seen += len(ids)
-        yield audit_block(job.model, ids, x, labels, settings, advance=told), True
+        yield block, True
 
 
 def check_together(jobs: "Sequence[Job]") -> None:

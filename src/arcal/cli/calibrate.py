@@ -64,7 +64,8 @@ class OutputFlags:
     out: Annotated[Path, flag("FOLDER")] = Path("calibrated")
     """Folder of the calibrator, its figures (calibration.json) and the exported model."""
     export: Annotated[tuple[str, ...], flag("FORMAT ...")] = ()
-    """Formats to write the calibrated model in: pt2, onnx, safetensors."""
+    """Formats to write the calibrated model in: pt2, onnx, safetensors. Where no calibrator is
+    picked there is no such model, and none is written."""
     apply: Annotated[Path | None, flag("FILE")] = None
     """File of predictions by the same model, labelled or not, whose calibrated probabilities to
     write: in calibrated.csv, or calibrated.parquet if FILE is no CSV."""
@@ -247,7 +248,8 @@ class Calibrate(OnModels):
         written = calibration.save(out)
         if job is not None and formats:
             if calibration.choice.calibrator is None:
-                say("arcal: nothing is exported: the model stays as it is")
+                no = " nor ".join(f"calibrated.{one}" for one in formats)
+                say(f"arcal: no {no} is written: no calibrator is picked, the model stays as it is")
             else:
                 try:
                     written += _export(job, calibration, out, formats)

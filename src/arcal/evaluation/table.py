@@ -128,7 +128,7 @@ log = logging.getLogger(__name__)
 Basis = dict[str, Any]
 """What figures follow from, as JSON."""
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a change of the code changes the figures; those of another one are made anew."""
 
 

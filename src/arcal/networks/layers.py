@@ -106,7 +106,7 @@ class Ensemble(nn.Module):
     """The log of the mean probability of M networks, as logits: `(N, C, H, W)` to `(N, Z)`.
 
     log 1/M sum_m softmax(member_m(x)), in float32 or better. The softmax of these logits is the
-    mean probability.
+    mean probability. No network, or networks of different numbers of classes, raise `ArcalError`.
 
     >>> ensemble = Ensemble([nn.Flatten(), nn.Flatten()])  # whose logits are the pixels
     >>> ensemble(torch.zeros(1, 1, 1, 4)).exp()
@@ -115,10 +115,18 @@ class Ensemble(nn.Module):
 
     def __init__(self, members: list[nn.Module]):
         super().__init__()
+        if not members:
+            raise ArcalError("an ensemble needs at least one network")
         self.members = nn.ModuleList(members)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits = torch.stack([member(x) for member in self.members])
+        each = [member(x) for member in self.members]
+        if len(classes := {one.shape[-1] for one in each}) > 1:
+            raise ArcalError(
+                f"the members of an ensemble have {' and '.join(map(str, sorted(classes)))} "
+                "classes: give networks of the same"
+            )
+        logits = torch.stack(each)
         dtype = torch.promote_types(logits.dtype, torch.float32)
         return logits.log_softmax(dim=2, dtype=dtype).logsumexp(dim=0) - math.log(len(logits))
 

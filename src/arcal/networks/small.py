@@ -5,6 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from arcal.errors import ArcalError
 from arcal.networks.layers import Normalize, constant, convolution, dense, truncated_normal
 
 
@@ -97,7 +98,8 @@ class FastNetwork(nn.Module):
     float32, but every pass over the activations takes time: so the stage at full resolution is
     narrow and the others are wide. It is not left out, because small images lose most by it. GELU
     makes the logits a nearly smooth function of the input. `normalize` has mean .5 and standard
-    deviation .25; initial weights are He-normal.
+    deviation .25; initial weights are He-normal. Images of fewer pixels a side than the pooling
+    leaves one of, 8 by default, raise `ArcalError`.
 
     >>> network = FastNetwork(classes=10, shape=(3, 32, 32), generator=torch.Generator())
     >>> network(torch.rand(2, 3, 32, 32)).shape
@@ -113,6 +115,11 @@ class FastNetwork(nn.Module):
         widths: tuple[int, ...] = (32, 128, 256),
     ):
         super().__init__()
+        if min(shape[1:]) < (least := 2 ** len(widths)):
+            raise ArcalError(
+                f"images of {shape[1]} x {shape[2]} are too small for the network fast: enlarge "
+                f"them to {least} pixels or more, or choose another network, such as small"
+            )
         channels = (shape[0], 1, 1)
         self.normalize = Normalize(constant(0.5, channels), constant(0.25, channels))
         self.stages = nn.Sequential(*(stage(*pair) for pair in pairwise((shape[0], *widths))))

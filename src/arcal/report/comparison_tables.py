@@ -42,8 +42,9 @@ def measures(comparison: Comparison) -> ComparisonTable:
         parts=parts,
         note=f"{bold}↑ higher is better, ↓ lower is better, → 0 closer to zero is better. Gap: "
         "confidence − accuracy, above 0 is over-confident. NLL: negative log-likelihood, and Brier "
-        "score: both judge all probabilities, not the predicted class alone. A mean over corrupted "
-        "sets is, for each run, the mean of its figure on each set.",
+        "score: both judge all probabilities, not the predicted class alone. AURC: the share of "
+        "errors among the inputs at least as sure as each, averaged. A mean over corrupted sets "
+        "is, for each run, the mean of its figure on each set.",
         folded_parts="Each corrupted set" if any(part.folded for part in parts) else None,
     )
 

@@ -96,7 +96,6 @@ class ComparisonPicture:
     """
 
     name: str
-    title: str = ""
     alt: str
     lead: str = ""
     caption: str = ""
@@ -172,6 +171,7 @@ COLUMNS = (
     Column("ece", "ECE", "×10⁻²", "↓"),
     Column("nll", "NLL", "nats", "↓", scale=1.0, digits=3),
     Column("brier", "Brier", "×10⁻²", "↓"),
+    Column("aurc", "AURC", "×10⁻²", "↓"),
     Column("gap", "Gap", "points", "→ 0"),
 )
 ECE, GAP = COLUMNS[1], COLUMNS[-1]

@@ -265,6 +265,11 @@ class _Loop:
             waits = self.sharing.world > 1 and n < len(parts)
             with self.sharing.on.no_backward_sync(self.models[m], enabled=waits):
                 for share in self._losses(m, *part):
+                    if not share.requires_grad:
+                        raise ArcalError(
+                            "the loss has no gradient: the network must not detach its logits, nor "
+                            "compute them under torch.no_grad"
+                        )
                     loss = share * (len(part[0]) / len(ids))
                     self.sharing.on.backward(loss)
                     losses.append(loss.detach())

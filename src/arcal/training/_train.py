@@ -63,7 +63,7 @@ def train(
     data = data or run.load()
     method = checked_method(run, data)
     if run.source and not run.path(root, data).exists():  # code of others fails before, not inside
-        run.build(len(data.classes), data.shape, run.seeds[0])
+        run.recipe.optimizer_for(run.build(len(data.classes), data.shape, run.seeds[0]))
     folder = run.folder(root, data)
     check_images(folder, data)
     if is_done(folder):

@@ -107,7 +107,11 @@ class Recipe:
         return min([done for done, _ in self.steps] + [self.epochs])
 
     def optimizer_for(self, model: nn.Module) -> optim.Optimizer:
-        """A new optimizer for the parameters of `model`."""
+        """A new optimizer for the parameters of `model`; where all are frozen, `ArcalError`."""
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise ArcalError(
+                "the network has no weights to train, or all are frozen: set requires_grad of some"
+            )
         chosen = decayed(model, self.decayed)
         known = {id(parameter) for parameter in chosen}
         others = [parameter for parameter in model.parameters() if id(parameter) not in known]

@@ -99,6 +99,8 @@ def resized_crop_flip(images: Tensor, generator: torch.Generator) -> Tensor:
     True
     """
     count, _, H, W = images.shape
+    if not count:  # which torch's grids refuse
+        return images
     draws = _uniform((4, count), generator).to(images.device)
     boxes = random_boxes(torch.tensor([[H, W]], device=images.device).expand(count, 2), draws)
     mirrored = _uniform((count,), generator).to(images.device) < 0.5
