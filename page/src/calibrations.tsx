@@ -27,7 +27,7 @@ export function Calibrations() {
         <>
           ECE in points before (hollow) and after (filled) each calibrator, with 95&nbsp;% intervals.{" "}
           {calibrations.some((c) => c.recommended) ? (
-            "The recommended one lowers the log-loss beyond chance, and lowers it the most."
+            "The recommended one lowers the log-loss beyond chance, and of those that keep every prediction the most."
           ) : (
             <b>None lowers the log-loss of these inputs beyond chance.</b>
           )}{" "}

@@ -1,6 +1,6 @@
 // Numbers in words, the same everywhere.
 
-import type { Estimate } from "./payload";
+import type { Estimate, Verdict } from "./payload";
 
 type Maybe = number | null | undefined;
 
@@ -88,6 +88,14 @@ export function gapWords(gap: Pick<Estimate, "value" | "low" | "high">): string 
   const said = `${value > 0 ? "over" : "under"}-confident by ${points(Math.abs(value))} points`;
   if (!bounded) return said;
   return `${said} (${ends(value > 0 ? gap : { low: -high, high: -low })})`;
+}
+
+/** A gap whose interval leaves 0 out may still be chance where many groups are looked at. */
+export function verdictWords(gap: Pick<Estimate, "value" | "low" | "high">, verdict: Verdict, groups = "groups"): string {
+  if (verdict === "too few") return "too few inputs to say more";
+  const alone = known(gap.low) && known(gap.high) && (gap.low > 0 || gap.high < 0);
+  const chance = verdict === "not shown" && alone;
+  return gapWords(gap) + (chance ? `, which may be chance, given the number of ${groups}` : "");
 }
 
 /** The mark that goes with a colour, for whoever does not see it. */

@@ -2,9 +2,9 @@
 
 import { scaleLinear } from "d3-scale";
 import { Figure } from "./figure";
-import { count, ends, gapWords, inputs, percent, plain, points, sideOf, signed } from "./format";
+import { count, ends, inputs, percent, plain, points, sideOf, signed, verdictWords } from "./format";
 import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
-import type { Group, Level } from "./payload";
+import type { Level } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
 import { choose, filter, view } from "./state";
 
@@ -23,19 +23,12 @@ const distances = (level: Level) =>
       }`
     : "";
 
-/** A gap whose interval leaves 0 out may still be chance where many groups are looked at. */
-function verdictWords({ few, gap, verdict }: Group): string {
-  if (few) return "too few inputs to say more";
-  const alone = gap.low !== null && gap.high !== null && (gap.low > 0 || gap.high < 0);
-  return gapWords(gap) + (verdict === "not shown" && alone ? ", which may be chance, given the number of groups" : "");
-}
-
 export function groupSentence(group: Level, prefix = ""): string {
   return [
     `${prefix}${group.name}: ${inputs(group.n)}`,
     `${percent(group.accuracy.value)} right (${ends(group.accuracy, percent)})`,
     `mean confidence ${percent(group.confidence)}`,
-    verdictWords(group),
+    verdictWords(group.gap, group.verdict),
     distances(group),
   ]
     .filter(Boolean)

@@ -57,7 +57,7 @@ export function Overview() {
     {differences.length > 0 && (
       <p class="words">
         “Against the first” is the difference from {differences[0].than} on the same inputs, with its 95&nbsp;%
-        interval: one that leaves out 0 is more than chance.
+        interval: one that leaves out 0 shows a difference, though of twenty such intervals one may do so by chance.
       </p>
     )}
     </>
@@ -99,7 +99,8 @@ function Interval({ estimate, domain }: { estimate: Estimate; domain: [number, n
 
 function ReadingOf({ reading, model }: { reading: Reading; model: Model }) {
   const estimate = reading.of(model.overall);
-  const interval = reading.show === signed ? ends(estimate) : ends(estimate, reading.show);
+  const inPoints = reading.unit === "points";
+  const interval = inPoints ? ends(estimate) : ends(estimate, reading.show);
   const calm = reading.name === "ECE" ? model.overall.ece_if_calibrated : null;
   if (estimate.value === null || estimate.value === undefined) return null;
   return (

@@ -50,6 +50,7 @@ export interface Bin {
   confidence: number | null;
   accuracy_low: number | null;
   accuracy_high: number | null;
+  verdict: Verdict;
 }
 
 /** The share of inputs that are right and that no change of at most `radius` flips. */

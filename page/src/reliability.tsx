@@ -3,13 +3,12 @@
 import { scaleLinear } from "d3-scale";
 import { binOf } from "./data";
 import { Figure } from "./figure";
-import { effective } from "./figures";
-import { count, gapWords, inputs, percent, ends, sideOf } from "./format";
+import { count, ends, inputs, percent, sideOf, verdictWords } from "./format";
 import { Mark, moveAmongMarks, Patterns, PercentAxis, Picture } from "./marks";
 import type { Bin } from "./payload";
 import { Legend, pointsOfSecond, Seconds } from "./seconds";
-import { choose, data, filter, view } from "./state";
-import { FEW, tooFew } from "./statistics";
+import { choose, filter, view } from "./state";
+import { FEW } from "./statistics";
 
 const HEIGHT = 330;
 const HISTOGRAM = 64;
@@ -25,30 +24,21 @@ const gapOf = (bin: Bin) => ({
   high: minus(bin.confidence, bin.accuracy_low),
 });
 
-/** Whether each bin has too few inputs to say more, by the rule for whatever is chosen. */
-function fewInBins(bins: Bin[]): boolean[] {
-  const { confidence } = view.value;
-  const rows = bins.map((): number[] => []);
-  if (data.weight) for (let i = 0; i < data.N; i++) rows[binOf(confidence[i], bins.length)].push(i);
-  return bins.map((bin, k) =>
-    tooFew(bin.confidence ?? 0, data.weight ? effective(rows[k], confidence) : bin.count),
-  );
-}
+const says = (bin: Bin) => verdictWords(gapOf(bin), bin.verdict, "ranges");
 
-function sentence(bin: Bin, few: boolean): string {
+function sentence(bin: Bin): string {
   if (!bin.count) return `Confidence ${range(bin)}: no inputs`;
   const interval = ends({ low: bin.accuracy_low, high: bin.accuracy_high }, percent);
   return (
     `Confidence ${range(bin)}: ${inputs(bin.count)}, ${percent(bin.accuracy)} right (${interval}), ` +
     `mean confidence ${percent(bin.confidence)}, ` +
-    (few ? "too few to say more" : gapWords(gapOf(bin)))
+    says(bin)
   );
 }
 
 export function Reliability() {
   const { model } = view.value;
   const bins = model.reliability;
-  const few = fewInBins(bins);
   return (
     <Figure
       id="reliability"
@@ -67,23 +57,23 @@ export function Reliability() {
       hint="Point at a bar to read it, choose it to see its inputs; with Shift, among those chosen before."
       table={{
         head: ["Confidence", "Inputs", "Mean confidence", "Right", "95\u00a0% interval", "Gap"],
-        rows: bins.map((bin, k) => [
+        rows: bins.map((bin) => [
           range(bin),
           count(bin.count),
           percent(bin.confidence),
           percent(bin.accuracy),
           bin.count ? ends({ low: bin.accuracy_low, high: bin.accuracy_high }, percent) : "–",
-          bin.count ? (few[k] ? "too few inputs" : gapWords(gapOf(bin))) : "–",
+          bin.count ? says(bin) : "–",
         ]),
       }}
     >
-      <Picture>{(width) => <Diagram bins={bins} few={few} width={width} />}</Picture>
+      <Picture>{(width) => <Diagram bins={bins} width={width} />}</Picture>
       <Legend words="how often it is right, at its mean confidence, in the same ranges" />
     </Figure>
   );
 }
 
-function Diagram({ bins, few, width }: { bins: Bin[]; few: boolean[]; width: number }) {
+function Diagram({ bins, width }: { bins: Bin[]; width: number }) {
   const right = Math.min(width, 620) - PAD.right;
   const x = scaleLinear([0, 1], [PAD.left, right]);
   const y = scaleLinear([0, 1], [PAD.top + HEIGHT, PAD.top]);
@@ -142,7 +132,7 @@ function Diagram({ bins, few, width }: { bins: Bin[]; few: boolean[]; width: num
         return bin.count ? (
           <Mark
             key={i}
-            label={sentence(bin, few[i])}
+            label={sentence(bin)}
             first={i === first}
             pressed={filter.value.bin === i}
             onChoose={(more) => choose("reliability", { bin: i }, more)}

@@ -32,6 +32,11 @@ export function Summary({ rows }: { rows: Int32Array }) {
           }
         />
       )}
+      {isFiltered.value && !byOutcome.value && (
+        <span class="summary">
+          Of twenty selections that are calibrated, one may seem not to be, by chance.
+        </span>
+      )}
       {byOutcome.value && (
         <span class="summary">
           These are filtered by whether the model is right, so their accuracy means nothing.
@@ -51,7 +56,7 @@ function Line({ name, figures: f }: { name: string | null; figures: Figures }) {
       {f.n > 0 && !byOutcome.value && (
         <>
           , {percent(f.accuracy.value)} right ({ends(f.accuracy, percent)}), mean confidence{" "}
-          {percent(f.confidence)}: {f.few ? "too few to say more" : gapWords(f.gap)}
+          {percent(f.confidence)}: {f.few ? "too few inputs to say more" : gapWords(f.gap)}
         </>
       )}
     </span>

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from arcal.auditing import verdicts
 from arcal.calibration import clopper_pearson
 from arcal.report.explorer import column
 from arcal.report.images import make_sheets, perturbation_sheets
@@ -306,6 +307,11 @@ def _group(name: str, confidence: np.ndarray, right: np.ndarray, errors: int) ->
 
 def _bins(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
     place = np.clip(np.ceil(confidence * BINS) - 1, 0, BINS - 1)
+    counts, right_ones, sure = (
+        torch.from_numpy(np.bincount(place.astype(int), weights, BINS).astype(float))
+        for weights in (None, right, confidence)
+    )
+    said, _ = verdicts(right_ones, counts, sure / counts)
     bins = []
     for k in range(BINS):
         inside = right[place == k]
@@ -319,6 +325,7 @@ def _bins(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, Any]]:
                 "confidence": float(confidence[place == k].mean()) if len(inside) else None,
                 "accuracy_low": accuracy["low"],
                 "accuracy_high": accuracy["high"],
+                "verdict": said[k],
             }
         )
     return bins

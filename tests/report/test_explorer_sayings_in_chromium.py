@@ -96,17 +96,20 @@ def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reade
 
 def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader):
     payload = make_payload(10)
-    assert "too few to say more" in summary(reader.open(payload))
+    assert "too few inputs to say more" in summary(reader.open(payload))
     bins = payload["models"][0]["reliability"]
     low, high = clopper_pearson(torch.tensor([80]), torch.tensor([100]))
     bins[-1] |= {
         "count": 100, "accuracy": 0.8, "confidence": 0.85,
-        "accuracy_low": float(low), "accuracy_high": float(high),
+        "accuracy_low": float(low), "accuracy_high": float(high), "verdict": "not shown",
     }  # fmt: skip
     page = reader.open(payload)
-    assert "no gap is shown (+5.0 points" in page.locator("#reliability .mark").last.get_attribute(
-        "aria-label"
-    )
+    bar = page.locator("#reliability .mark").last
+    assert "no gap is shown (+5.0 points" in bar.get_attribute("aria-label")
+    bins[-1]["confidence"] = 0.89  # beyond this interval, and not beyond that of 15 ranges
+    words = reader.open(payload).locator("#reliability .mark").last.get_attribute("aria-label")
+    assert "over-confident by 9.0 points" in words
+    assert words.endswith("which may be chance, given the number of ranges")
 
 
 @pytest.mark.parametrize("models", [1, 2])
@@ -288,6 +291,7 @@ def test_a_bar_says_of_its_inputs_what_they_say_when_it_is_chosen(reader):
     said = set()
     for bar in page.locator("#reliability .mark").all():
         words = bar.get_attribute("aria-label").rpartition("mean confidence")[2]
+        words = words.removesuffix(", which may be chance, given the number of ranges")
         bar.click()
         chosen = page.locator("#reliability .chosen .summary").inner_text()
         assert re.split("[:,] ", words, maxsplit=1)[1] == chosen.rpartition(": ")[2]

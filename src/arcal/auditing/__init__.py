@@ -32,7 +32,15 @@ from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
-from arcal.auditing._groups import LEAST, Group, by_class, by_class_and_level, by_group, by_level
+from arcal.auditing._groups import (
+    LEAST,
+    Group,
+    by_class,
+    by_class_and_level,
+    by_group,
+    by_level,
+    verdicts,
+)
 from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, posthoc_on_halves
 from arcal.auditing._measures import (
     CLEAN,
@@ -169,6 +177,7 @@ __all__ = [
     "suspects",
     "suspicion",
     "under_shift",
+    "verdicts",
     "without_extra",
     "without_zeros",
 ]

@@ -98,13 +98,9 @@ def by_group(
     groups, w = as_classes(groups, N, G, "groups"), as_weights(weights, N)
     size, right, effective = _counted(confidence, correct, groups, G, w)
     mean = _sums(w * confidence, groups, G) / _sums(w, groups, G)
-    expected = mean.nan_to_num(0).clamp(max=1)
-    low, high = exact_interval(expected * effective, effective)
-    few = high - low > FEW
+    said, p = verdicts(right, effective, mean)
+    few = torch.tensor([one == "too few" for one in said])
     tested = (~few).nonzero()[:, 0]
-    raw = binomial_p(right, effective, expected)
-    corrected = torch.full_like(raw, math.nan)
-    corrected[tested] = torch.tensor(holm(raw[tested].tolist()), dtype=torch.float64)
     accuracy = accuracies(right, effective)
     counted = None if weights is None else w
     ece = _eces(confidence, correct, groups, tested, counted, [a.n for a in accuracy], resamples)
@@ -121,11 +117,34 @@ def by_group(
             ece_if_calibrated=ece[g][1] if g in ece else None,
             share_of_errors=share[g],
             few=bool(few[g]),
-            p=raw[g].item() if size[g] else math.nan,
-            verdict=_verdict(sure - accuracy[g].value, corrected[g].item()),
+            p=p[g].item() if size[g] else math.nan,
+            verdict=said[g],
         )
         for g, (name, sure) in enumerate(zip(names, mean.tolist(), strict=True))
     )
+
+
+def verdicts(right: Tensor, n: Tensor, confidence: Tensor) -> tuple[list[Verdict], Tensor]:
+    """The verdict of each of G groups `(G,)`, and the p-value of its gap before Holm's correction.
+
+    Of the `n` inputs of a group, of mean `confidence`, `right` are right; both may be fractions, of
+    weighted inputs.
+
+    >>> right, n = torch.tensor([15.0, 50.0, 90.0]), torch.tensor([20.0, 100.0, 100.0])
+    >>> verdicts(right, n, torch.tensor([0.75, 0.75, 0.875]))[0]
+    ['too few', 'over-confident', 'not shown']
+    """
+    expected = confidence.nan_to_num(0).clamp(max=1)
+    low, high = exact_interval(expected * n, n)
+    tested = (high - low <= FEW).nonzero()[:, 0]
+    p = binomial_p(right, n, expected)
+    said: list[Verdict] = ["too few"] * len(n)
+    for g, corrected in zip(tested.tolist(), holm(p[tested].tolist()), strict=True):
+        over = expected[g] * n[g] > right[g]
+        said[g] = "not shown"
+        if corrected < SIGNIFICANCE:
+            said[g] = "over-confident" if over else "under-confident"
+    return said, p
 
 
 def by_level(
@@ -237,14 +256,6 @@ def _eces(
         draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
         eces[g] = ece_from(draws, n[g], calibrated.high), calibrated
     return eces
-
-
-def _verdict(gap: float, p: float) -> Verdict:
-    if math.isnan(p):
-        return "too few"
-    if p >= SIGNIFICANCE:
-        return "not shown"
-    return "over-confident" if gap > 0 else "under-confident"
 
 
 def _counted(

@@ -18,6 +18,7 @@ from arcal.auditing import (
     Outcome,
     accuracy_interval,
     reliability,
+    verdicts,
 )
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
@@ -113,10 +114,11 @@ def _named(figures: Any, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _bins(model: Audited) -> list[dict[str, Any]]:
-    """The bins of the reliability diagram, each with the interval of its accuracy."""
+    """The bins of the reliability diagram, each with the interval of its accuracy and a verdict."""
     counts = reliability(model.predictions).count
     bins = reliability(model.predictions, model.weights)
     low, high = accuracy_interval(bins)
+    said, _ = verdicts(bins.correct_sums.clamp(max=bins.count), bins.count, bins.confidence)
     return [
         {
             "low": k / bins.bins,
@@ -126,6 +128,7 @@ def _bins(model: Audited) -> list[dict[str, Any]]:
             "confidence": float(bins.confidence[k]),
             "accuracy_low": float(low[k]),
             "accuracy_high": float(high[k]),
+            "verdict": said[k],
         }
         for k in range(bins.bins)
     ]
