@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import arcal
 from arcal.audits import Settings
 from arcal.audits._examples import Examples
-from arcal.data import WithIds, load_part
+from arcal.data import OnDemand, WithIds, load_part
 from arcal.errors import ArcalError
 from command_line import arcal as run_arcal
 
@@ -59,6 +59,7 @@ def test_audits_are_the_same_bytes(photos, tmp_path):
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")
 def test_a_damaged_image_is_the_same_line_and_what_was_done_is_kept(photos, tmp_path):
     part = load_part("photos", size=16)
+    assert isinstance(part, OnDemand)
     probed = set(Examples.from_part(part).order()[:100].tolist())  # met before the first block
     last = next(i for i in reversed(range(len(part))) if i not in probed)
     assert last >= 400

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from arcal.data import Folder, InMemory, ReadAhead, batches, load_part
+from arcal.data import Folder, InMemory, OnDemand, ReadAhead, batches, load_part
 from arcal.data.contents import Contents, evidence_of
 from arcal.errors import ArcalError
 
@@ -126,6 +126,7 @@ def test_files_that_others_read_are_not_read_again_to_say_what_they_hold(tmp_pat
 
 def test_a_damaged_file_is_said_when_its_block_is_needed(tmp_path):
     part = files(tmp_path)
+    assert isinstance(part, OnDemand)
     where = part.where(7)
     Path(where).write_bytes(b"no image")
     ahead = ReadAhead(part, torch.arange(12).split(4), 1)

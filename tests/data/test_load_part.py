@@ -169,6 +169,7 @@ def test_a_limit_draws_as_load_draws_and_looks_at_no_other_image(tmp_path):
     part = load_part(str(tmp_path / "pets"), limit=8, seed=3)
     assert part.ids.tolist() == data.test.ids.tolist()
     whole = load_part(str(root))
+    assert isinstance(whole, OnDemand)
     for position in set(range(30)) - set(part.ids.tolist()):
         Path(whole.where(position)).write_bytes(b"")
     again = load_part(str(tmp_path / "pets"), limit=8, seed=3)
