@@ -293,7 +293,7 @@ def test_a_bar_says_of_its_inputs_what_they_say_when_it_is_chosen(reader):
         words = bar.get_attribute("aria-label").rpartition("mean confidence")[2]
         words = words.removesuffix(", which may be chance, given the number of ranges")
         bar.click()
-        chosen = page.locator("#reliability .chosen .summary").inner_text()
+        chosen = page.locator("#reliability .chosen .summary").first.inner_text()
         assert re.split("[:,] ", words, maxsplit=1)[1] == chosen.rpartition(": ")[2]
         said.add("too few" in words)
     assert said == {True, False}

@@ -69,7 +69,7 @@ def evaluate(
     >>> data = data_of(folder)
     >>> whole, posthoc = evaluate([folder], data, [], "margin", posthoc=["temperature"])
     >>> whole.name, posthoc.name, sorted(whole.measures[CLEAN].runs[0])[:3]
-    ('vanilla', 'vanilla + temperature', ['accuracy', 'brier', 'confidence'])
+    ('vanilla', 'vanilla + temperature', ['accuracy', 'aurc', 'brier'])
     """
     compute = compute or Compute()
     images = corrupted or CorruptedImages()

@@ -3,7 +3,8 @@
 `x` is float64 `(B, C, H, W)` in [0, 1], grey (C = 1) or RGB (C = 3).
 """
 
-from typing import Any
+import io
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -46,24 +47,27 @@ def pixelate(x: Tensor, c: float, draws: Draws) -> Tensor:
     H, W = x.shape[2:]
     small = int(W * c), int(H * c)
     box = Image.Resampling.BOX
-    grey = x.shape[1] == 1
     out = np.empty((len(x), H, W, x.shape[1]), np.uint8)
-    for row, pixels in enumerate(_eight_bits(x).permute(0, 2, 3, 1).contiguous().numpy()):
-        image = Image.fromarray(pixels[..., 0] if grey else pixels)
+    for row, image in enumerate(_images(x)):
         out[row].reshape(-1)[:] = np.asarray(image.resize(small, box).resize((W, H), box)).ravel()
     return torch.from_numpy(out).permute(0, 3, 1, 2).double() / 255
 
 
 def jpeg_compression(x: Tensor, c: int, draws: Draws) -> Tensor:
-    """Compress images, rounded to 8 bits, as JPEG with quality `c`, and decode them."""
-    from torchvision.io import decode_jpeg, encode_jpeg  # takes seconds to import
+    """Compress images, rounded to 8 bits, as JPEG with quality `c`, and decode them, by Pillow."""
+    out = np.empty((len(x), *x.shape[2:], x.shape[1]), np.uint8)
+    for row, image in enumerate(_images(x)):
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=c)
+        out[row].reshape(-1)[:] = np.asarray(Image.open(file, formats=("JPEG",))).ravel()
+    return torch.from_numpy(out).permute(0, 3, 1, 2).double() / 255
 
-    decoded: list[Any] = [decode_jpeg(encode_jpeg(image, c)) for image in _eight_bits(x)]
-    return torch.stack(decoded).double() / 255
 
-
-def _eight_bits(x: Tensor) -> Tensor:
-    return (x * 255).round().byte()
+def _images(x: Tensor) -> Iterator[Image.Image]:
+    """Pillow's images of these, rounded to 8 bits."""
+    grey = x.shape[1] == 1
+    for pixels in (x * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy():
+        yield Image.fromarray(pixels[..., 0] if grey else pixels)
 
 
 def elastic_transform(x: Tensor, c: tuple[float, float, float], draws: Draws) -> Tensor:
