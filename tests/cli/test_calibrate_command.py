@@ -308,10 +308,10 @@ def test_only_what_arcal_wrote_is_replaced(here):
 def test_where_nothing_is_picked_it_is_said_that_no_model_is_written(here):
     Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2).eval()\n")
     Path("table.csv").write_text("a,b,label\n" + "0,0,0\n0,0,1\n" * 100)
-    some = ("--calibrators", "temperature", "--export", "pt2", "onnx")
+    some = ("--calibrators", "temperature", "--export", "pt2", "safetensors")
     done = arcal("calibrate", "table.py:net", "table.csv", *some)
     assert done.code == 0, done.stderr
-    assert "no calibrated.pt2 nor calibrated.onnx is written: no calibrator is pi" in done.stderr
+    assert "no calibrated.pt2 nor calibrated.safetensors is written: no calib" in done.stderr
     assert [path.name for path in Path("calibrated").iterdir()] == ["calibration.json"]
 
 
