@@ -22,6 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from arcal.calibration import average, confidence_and_correct, ece
 from arcal.data import Folder, Part, as_input, batches
 from arcal.errors import ArcalError
+from arcal.generators import seeded
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
@@ -227,8 +228,7 @@ class _Loop:
             if isinstance(part, Folder) and augment is resized_crop_flip:
                 source = part.at_random(draw(member.seed, "augmentation", epoch))
                 augment = unchanged
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(draw_seed(member.seed, "dropout", epoch, rank))
+            with seeded(draw_seed(member.seed, "dropout", epoch, rank)):
                 mine = self.sharing.positions(order)
                 last = math.ceil(len(mine) / size)
                 loader = batches(source, size, order=mine, workers=self.loaders)
@@ -243,6 +243,7 @@ class _Loop:
                 steps = last * len(self.members)
             for norm, momentum in self.momenta[m].items():
                 norm.momentum = momentum
+            self.optimizers[m].zero_grad()  # as large as the weights, and of no more use
         mean = self.sharing.mean_loss(totals, steps)
         if not torch.isfinite(mean):
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
