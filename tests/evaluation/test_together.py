@@ -1,5 +1,8 @@
 """Several runs see each batch: it is read and corrupted once, and what they say is their own."""
 
+import os
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,7 @@ from torch import nn
 
 from arcal.auditing import shift_sets
 from arcal.compute import Compute
-from arcal.data import InMemory
+from arcal.data import InMemory, Resized
 from arcal.data.corrupted import CorruptedImages
 from arcal.data.folder import Folder
 from arcal.evaluation import evaluated_part, predict, predict_part, predictor
@@ -26,13 +29,17 @@ class Counted(InMemory):
 
     read = 0
 
+    @classmethod
+    def copy_of(cls, part):
+        return cls(**{field.name: getattr(part, field.name) for field in fields(part)})
+
     def images(self, positions):
         type(self).read += len(positions)
         return super().images(positions)
 
 
 def test_each_image_is_read_once_for_all_runs(trained, copied):
-    folders, part = copied(trained.all), Counted(**vars(trained.data.test))
+    folders, part = copied(trained.all), Counted.copy_of(trained.data.test)
     Counted.read = 0
     predict_together([Predictor(folder) for folder in folders], part, "test")
     assert Counted.read == len(part)
@@ -45,7 +52,7 @@ def test_each_image_is_read_once_for_all_runs(trained, copied):
 
 def test_as_many_runs_at_a_time_as_fit(trained, copied, monkeypatch):
     monkeypatch.setattr(predictor, "TOGETHER", 2 * 4 * 60 * 3)
-    folders, part = copied(trained.all), Counted(**vars(trained.data.test))
+    folders, part = copied(trained.all), Counted.copy_of(trained.data.test)
     Counted.read = 0
     predict_together([Predictor(folder) for folder in folders], part, "test")
     assert Counted.read == 3 * len(part), "five runs of six members, two or three of them at once"
@@ -97,6 +104,26 @@ def test_each_set_is_of_one_share_and_all_shares_are_everything(sets, trained, c
             assert torch.equal(
                 predict(folder, part, name).logits, predict(other, part, name).logits
             )
+
+
+class ReadElsewhere(Resized):
+    """Images that this process must not read itself."""
+
+    here = os.getpid()
+
+    def images(self, positions):
+        assert os.getpid() != self.here
+        return super().images(positions)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_loaders_read_what_is_scored(shared, trained, copied):
+    (folder, *_), test = copied(trained.vanilla), trained.data.test
+    data = replace(trained.data, test=ReadElsewhere(test, test.shape))
+    work = replace(workload(trained, []), data=data, compute=Compute(loaders=1))
+    if shared:
+        score_share_of(work, [folder], [], 0, 1, 1)
+    assert work.score(folder).robustness.shape == (len(test),)
 
 
 def workload(trained, sets) -> Workload:
