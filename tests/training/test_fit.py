@@ -68,6 +68,12 @@ def test_training_on_a_cpu_leaves_the_generators_of_gpus(data, monkeypatch):
     run(data, method, recipe=replace(RECIPE, epochs=1), dropout=True)
 
 
+def test_members_apart_on_one_process_are_trained_as_ever(data):
+    recipe = replace(RECIPE, epochs=1)
+    together, apart = (run(data, Vanilla(4), (0, 1), recipe, apart=a)[0] for a in (False, True))
+    assert_same(together, apart)
+
+
 def test_no_gradients_are_left(data):
     trained = members()
     fabric = Fabric(accelerator="cpu", devices=1)

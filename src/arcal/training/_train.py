@@ -154,7 +154,7 @@ class _Training:
                 folder=self.folder,
                 rescore=_scorer(run, self.compute.loaders) if method.ranks else None,
                 loaders=self.compute.loaders,
-                apart=run.devices == 1 and fabric.world_size > 1,
+                apart=run.devices == 1,
             )
 
 
