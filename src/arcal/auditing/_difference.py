@@ -22,7 +22,7 @@ class Difference:
 
     `accuracy` has Tango's score interval, or with weights the percentile one of a bootstrap, as
     have `gap` (confidence minus accuracy), `nll` (nats) and `brier`; that of `aurc` is normal, by
-    the infinitesimal jackknife (`arcal.calibration.selective.aurc_influence`). Both models are drawn
+    the infinitesimal jackknife (`calibration.selective.aurc_influence`). Both models are drawn
     together, so inputs that are hard for both do not widen an interval: two intervals that overlap
     may have a difference that leaves 0 out.
 
