@@ -10,10 +10,11 @@ import torchvision.io
 from PIL import Image
 from toy_images import SHARED, encode, random_images
 
-from arcal.data import load_table
+from arcal.data import load, load_table
 from arcal.data.columns import pick
-from arcal.data.parquet import LABEL, find, read_parquet, read_pixels
+from arcal.data.parquet import LABEL, read_parquet, read_pixels
 from arcal.data.parquet_columns import ParquetColumns
+from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
 GREY = [encode(image) for image in random_images(6, 5, 7)]
@@ -25,10 +26,13 @@ def huggingface(names, label="label"):
     return {"huggingface": json.dumps({"info": {"features": {label: feature}}})}
 
 
+def find(path):
+    there = find_source(str(path), formats=["parquet"])
+    return tuple(there.choose(part)[2] for part in ("train", "test"))
+
+
 def read(tmp_path):
-    pair = read_parquet(tmp_path, "toy")
-    assert pair is not None
-    return pair
+    return read_parquet(*find(tmp_path), "toy")
 
 
 def test_pixels_labels_ids_and_names(tmp_path, write_parquet):
@@ -88,8 +92,9 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
     paths = [tmp_path / f"{name}.parquet" for name in names]
     assert find(tmp_path / "cifar10") == ((paths[0],), (paths[1],))
     assert find(tmp_path / "cifar100") == ((paths[2],), (paths[3],))
-    assert find(tmp_path / "cifar") is None
-    assert find(tmp_path / "missing" / "cifar10") is None
+    for nothing in (tmp_path / "cifar", tmp_path / "missing" / "cifar10"):
+        with pytest.raises(ArcalError, match="is not there"):
+            find(nothing)
     with pytest.raises(ArcalError, match=r"several files that are train \(cifar10-train\.parquet"):
         find(tmp_path)
 
@@ -97,8 +102,8 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
 def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "latest-train.parquet").touch()  # "latest" holds "test"
-    with pytest.raises(ArcalError, match=r"there is no \*test\*\.parquet"):
-        find(tmp_path)
+    with pytest.raises(ArcalError, match="has train in the format parquet: to train, give a"):
+        load(str(tmp_path))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "test.parquet").touch()
     with pytest.raises(ArcalError, match="in more than one folder"):

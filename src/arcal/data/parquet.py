@@ -1,7 +1,6 @@
 """Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ from arcal.data.images import pixels_of, read_image
 from arcal.data.labels import check_range, refuse_missing, whole_numbers
 from arcal.data.parquet_columns import ParquetColumns, agreed
 from arcal.data.part import InMemory
-from arcal.data.sources import check_one_set, part_files
 from arcal.errors import ArcalError
 
 IMAGE = ("image", "img")
@@ -23,49 +21,27 @@ LABEL = ("label", "fine_label", "labels", "coarse_label")  # fine_label: CIFAR-1
 ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
-Fetch = Callable[[Sequence[Path]], Sequence[Path]]
-
-
-def find(source: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
-    """The files of the training and of the test set in a folder or of a prefix; None of neither.
-
-    Only one of the two, several sets, or an incomplete one raises `ArcalError`.
-    """
-    there = part_files(source, "parquet")
-    if not {"train", "test"} & there.keys():
-        return None
-    for part in ("train", "test"):
-        if part not in there:
-            raise ArcalError(
-                f"{source}: there is no *{part}*.parquet: a training and a test set are needed"
-            )
-        check_one_set(source, part, there[part])
-    return there["train"], there["test"]
-
-
-def read_parquet(source: Path, name: str, fetch: Fetch = list) -> tuple[InMemory, InMemory] | None:
-    """The training and the test part, or None if there are no such Parquet files at `source`.
+def read_parquet(
+    train: tuple[Path, ...], test: tuple[Path, ...], name: str
+) -> tuple[InMemory, InMemory]:
+    """The training and the test part in these files.
 
     Ids are row numbers unless there is an integer column `id`. Class names come from the metadata
     of the files; without any, they are "0" .. "Z-1", where Z - 1 is the largest label. Files that
-    do not fit together or cannot be read raise `ArcalError`. `fetch` gives paths of the files that
-    can be read.
+    do not fit together or cannot be read raise `ArcalError`.
     """
-    there = find(source)
-    if there is None:
-        return None
-    train, test = parts = [ParquetColumns(tuple(fetch(files))) for files in there]
+    parts = [ParquetColumns(train), ParquetColumns(test)]
     columns = [pick(part, LABEL) for part in parts]
     pairs = list(zip(parts, columns, strict=True))
     names = agreed((part.class_names(column), part.path) for part, column in pairs)
     labels = [labels_of(part, column) for part, column in pairs]
-    Z = len(names) or len(train.rows)  # without names, at most N classes
+    Z = len(names) or len(parts[0].rows)  # without names, at most N classes
     for (part, column), values in zip(pairs, labels, strict=True):
         check_range(values, Z, column, part.rows.where)
     names = names or tuple(str(z) for z in range(1 + max(int(values.max()) for values in labels)))
     return (
-        read_part(train, f"{name}/train", labels[0], names),
-        read_part(test, f"{name}/test", labels[1], names),
+        read_part(parts[0], f"{name}/train", labels[0], names),
+        read_part(parts[1], f"{name}/test", labels[1], names),
     )
 
 
