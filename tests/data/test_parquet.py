@@ -62,6 +62,17 @@ def test_grey_images_have_one_channel_and_classes_are_numbered_without_names(
     assert test.ids.tolist() == [0]
 
 
+def test_labels_that_are_text_are_the_same_classes_in_both_parts(tmp_path, write_parquet):
+    write_parquet("train.parquet", GREY[:3], ["fox", "cat", "dog"])
+    write_parquet("test.parquet", GREY[:2], ["dog", "fox"])
+    train, test = read(tmp_path)
+    assert train.classes == test.classes == ("cat", "dog", "fox")
+    assert (train.labels.tolist(), test.labels.tolist()) == ([2, 0, 1], [1, 2])
+    write_parquet("test.parquet", GREY[:1], ["owl"])
+    with pytest.raises(ArcalError, match=r"test\.parquet, row 0: label is 'owl', which is none"):
+        read(tmp_path)
+
+
 def test_shards_are_read_in_order_with_running_ids(tmp_path, write_parquet):
     for n in (1, 0, 2):
         some = slice(2 * n, 2 * n + 2)
@@ -137,11 +148,11 @@ def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
             {},
             r"row 1: the image has shape \(3, 5, 7\), those",
         ),
-        (GREY[:2], [0, -1], {}, r"row 1: label -1 is not in \[0, 2\)"),
+        (GREY[:2], [0, -1], {}, r"row 1: label -1 is not in \[0, 1\)"),
         (GREY[:2], [0, 2**40], {}, "row 1: label 1099511627776 is not in"),
         (GREY[:2], [0, 2], {"metadata": huggingface(["a", "b"])}, r"row 1: label 2 is not in"),
         (GREY[:2], [0, None], {}, "row 1: label is missing"),
-        (GREY[:2], ["a", "b"], {}, "column label must be of integers, not string"),
+        (GREY[:2], [0.5, 1], {}, r"row 0: label is 0\.5, which is no class"),
         (GREY[:2], [0, 1], {"label_name": "y"}, "has no column label or fine_label"),
         (GREY[:2], [0, 1], {"column": "picture"}, "has no column image or img"),
         (GREY[:2], [0, 1], {"id": [3, 3]}, "id 3 occurs more than once"),
