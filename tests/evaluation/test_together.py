@@ -13,7 +13,7 @@ from torch import nn
 from arcal.auditing import shift_sets
 from arcal.compute import Compute
 from arcal.data import InMemory, Resized
-from arcal.data.corrupted import CorruptedImages
+from arcal.data.corrupted import Corrupted, CorruptedImages
 from arcal.data.folder import Folder
 from arcal.evaluation import evaluated_part, predict, predict_part, predictor
 from arcal.evaluation.ahead import measure_share_of, score_share_of
@@ -129,6 +129,27 @@ def test_loaders_read_what_is_scored(shared, trained, copied):
 def workload(trained, sets) -> Workload:
     rest = (None, (), CorruptedImages(), None, Compute())
     return Workload(trained.data, shift_sets(sets) if sets else [], "margin", *rest)
+
+
+class ReadHere(Corrupted):
+    """Images that no other process is to read."""
+
+    here = os.getpid()
+
+    def images(self, positions):
+        assert os.getpid() == self.here
+        return super().images(positions)
+
+
+def test_what_is_stored_already_is_not_read_by_loaders(tmp_path):
+    """Each of them would hold the whole file against its digest."""
+    for z in ("cat", "dog"):
+        (tmp_path / z).mkdir()
+        Image.new("RGB", (40, 50)).save(tmp_path / z / "0.png")
+    pets = Folder(tmp_path, size=32, name="pets/test")
+    part = ReadHere(pets, "fog", 3, CorruptedImages(cache=tmp_path / ".cache"))
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 2))
+    predictor._predict_each([[model]], part, torch.device("cpu"), loaders=1)
 
 
 def test_processes_that_read_ahead_corrupt_to_the_same_bits(tmp_path):
