@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -147,7 +148,7 @@ def test_what_is_stored_already_is_not_read_by_loaders(tmp_path):
         (tmp_path / z).mkdir()
         Image.new("RGB", (40, 50)).save(tmp_path / z / "0.png")
     pets = Folder(tmp_path, size=32, name="pets/test")
-    part = ReadHere(pets, "fog", 3, CorruptedImages(cache=tmp_path / ".cache"))
+    part: Any = ReadHere(pets, "fog", 3, CorruptedImages(cache=tmp_path / ".cache"))
     model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 2))
     predictor._predict_each([[model]], part, torch.device("cpu"), loaders=1)
 
