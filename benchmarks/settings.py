@@ -10,10 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from arcal.data import InMemory, load
-from arcal.data.columns import pick
-from arcal.data.parquet import LABEL, labels_of, read_part
-from arcal.data.parquet_columns import ParquetColumns
+from arcal.data import InMemory, load, load_part
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
@@ -102,10 +99,9 @@ def cifar10_test(folder: Path) -> InMemory:
 
 @once
 def _cifar10(folder: Path, part: str) -> InMemory:
-    columns = ParquetColumns((folder / "data" / f"cifar10-{part}.parquet",))
-    label = pick(columns, LABEL)
-    labels, names = labels_of(columns, label), columns.class_names(label)
-    return read_part(columns, f"cifar10/{part}", labels, names)
+    read = load_part(str(folder / "data" / "cifar10"), part=part)
+    assert isinstance(read, InMemory)  # what has fewer than 256 MB is
+    return read
 
 
 def _on_cifar10(name: str, model: nn.Module, about: str, n: Draw) -> Setting:

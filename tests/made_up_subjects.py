@@ -14,8 +14,8 @@ from arcal.auditing import (
     Subject,
     measure,
     out_of_distribution,
-    shared_levels,
 )
+from arcal.auditing._subject import shared_levels
 from arcal.robustness import Robustness
 from arcal.smoothing import soft_label_of
 from arcal.transforms.corruptions import CORRUPTIONS

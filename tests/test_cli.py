@@ -200,7 +200,7 @@ def test_bad_runs_are_one_line_and_exit_2(trained):
         ),
         (["evaluate", run, "--table", run / "config.json" / "table.parquet"], "config.json"),
         (["evaluate", run, "--shift", "--official", "nowhere"], "holds no corrupted set"),
-        (["evaluate", run, "--ood", "nowhere"], "nowhere is not a data set"),
+        (["evaluate", run, "--ood", "nowhere"], "nowhere is not there"),
         (["score", run, "--part", "all"], "all"),
         (["score", run, "--order", "size"], "order 'size' is unknown"),
         (["score", run, "--attack", "magic"], "attack 'magic' is unknown"),

@@ -15,6 +15,7 @@ ROOMS = (
     "logits",
     "parents",
     "arrays",
+    "generators",
     "distributed",
     "adaptive_alpha",
     "levels_by_id",

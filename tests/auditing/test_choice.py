@@ -15,8 +15,9 @@ from arcal.auditing import (
 )
 from arcal.auditing._choice import SIMPLEST_FIRST
 from arcal.auditing._halves import folds_of
-from arcal.calibration import act_above, nll, scores_of
+from arcal.calibration import act_above, nll
 from arcal.calibration.posthoc import POSTHOC, Temperature, fit_temperature
+from arcal.calibration.resampled import scores_of
 from arcal.errors import ArcalError
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from arcal.auditing import CLEAN, TYPES, EvaluationSet, shift_sets, without_extra
+from arcal.auditing import CLEAN, EvaluationSet, shift_sets, without_extra
+from arcal.auditing._measures import TYPES
 from arcal.errors import ArcalError
 
 

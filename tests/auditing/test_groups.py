@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.stats import beta, binom, binomtest
 
-from arcal.auditing import LEAST, Predictions, by_class, by_class_and_level, by_group, by_level
+from arcal.auditing import LEAST, Predictions, by_class, by_group, by_level
 from arcal.auditing._estimate import effective_numbers
+from arcal.auditing._groups import by_class_and_level
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 from tests.auditing.drawn import drawn, relabelled, reordered

@@ -6,15 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import (
-    Estimate,
-    Predictions,
-    as_predictions,
-    calibrated,
-    overall,
-    posthoc_on_halves,
-)
-from arcal.auditing._halves import SHOWN, folds_of
+from arcal.auditing import Estimate, Predictions, as_predictions, calibrated, overall
+from arcal.auditing._halves import SHOWN, folds_of, posthoc_on_halves
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError

@@ -15,7 +15,6 @@ from arcal.auditing import (
     STABILITY,
     EvaluationSet,
     Predictions,
-    ece_interval,
     ensemble,
     figures,
     measure,
@@ -24,6 +23,7 @@ from arcal.auditing import (
     shift_sets,
     stability,
 )
+from arcal.auditing._measures import ece_interval
 from arcal.calibration import (
     Reliability,
     class_wise_ece,

@@ -7,16 +7,9 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from arcal.auditing import (
-    Estimate,
-    Overall,
-    as_predictions,
-    by_class,
-    overall,
-    posthoc_on_halves,
-    shift_sets,
-    under_shift,
-)
+from arcal.auditing import Estimate, as_predictions, by_class, overall, shift_sets, under_shift
+from arcal.auditing._halves import posthoc_on_halves
+from arcal.auditing._overall import Overall
 from arcal.calibration import smooth_ece
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered

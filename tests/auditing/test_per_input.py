@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import per_input, suspects
+from arcal.auditing import suspects
+from arcal.auditing._suspects import per_input
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, reordered
 

@@ -7,15 +7,14 @@ from arcal.auditing import (
     Method,
     Predictions,
     Provenance,
-    R,
     Subject,
     calibrated,
     calibrated_subject,
     fit_posthoc,
     measure,
-    shared_levels,
     shift_sets,
 )
+from arcal.auditing._subject import R, shared_levels
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness

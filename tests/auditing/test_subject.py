@@ -13,9 +13,9 @@ from arcal.auditing import (
     ensemble,
     figures,
     measure_set,
-    shared_levels,
     shift_sets,
 )
+from arcal.auditing._subject import shared_levels
 from arcal.errors import ArcalError
 from arcal.robustness import Robustness
 

@@ -11,13 +11,12 @@ from arcal.calibration import (
     bootstrap_ece,
     bootstrap_ece_by_group,
     confidence_and_correct,
-    drawn_counts,
     ece,
     ece_by_chance,
     ece_if_calibrated,
 )
 from arcal.calibration._ece import Reliability
-from arcal.calibration.draws import chance, counts_within
+from arcal.calibration.draws import chance, counts_within, drawn_counts
 from arcal.errors import ArcalError
 
 

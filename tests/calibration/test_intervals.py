@@ -6,7 +6,8 @@ import torch
 from scipy.optimize import minimize_scalar
 from scipy.stats import binom, binomtest, multinomial, norm
 
-from arcal.calibration import Reliability, clopper_pearson, tango
+from arcal.calibration import Reliability, clopper_pearson
+from arcal.calibration.intervals import tango
 from arcal.errors import ArcalError
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 from sklearn.metrics import roc_auc_score
 
-from arcal.calibration import auroc, average, entropy, entropy_shares
+from arcal.calibration import auroc, average, entropy
+from arcal.calibration.ood import entropy_shares
 from arcal.errors import ArcalError
 
 FEW = st.sampled_from([0.0, -0.0, 0.1, 0.25, 0.5, 1.0, -3.0])  # many ties

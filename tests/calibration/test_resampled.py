@@ -5,19 +5,9 @@ import weakref
 import pytest
 import torch
 
-from arcal.calibration import (
-    bootstrap,
-    brier,
-    confidence_and_correct,
-    drawn_counts,
-    ece,
-    nll,
-    resampled_scores,
-    scores_of,
-    smooth_ece,
-    stored_counts,
-    usual_resamples,
-)
+from arcal.calibration import bootstrap, brier, confidence_and_correct, ece, nll, smooth_ece
+from arcal.calibration.draws import drawn_counts, stored_counts, usual_resamples
+from arcal.calibration.resampled import resampled_scores, scores_of
 from arcal.errors import ArcalError
 
 MEASURES = {

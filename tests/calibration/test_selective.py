@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from arcal.calibration import (
-    act_above,
-    aurc,
-    aurc_influence,
-    aurc_interval,
-    clopper_pearson,
-    drawn_counts,
-    selective_accuracy,
-)
+from arcal.calibration import act_above, aurc, aurc_interval, clopper_pearson, selective_accuracy
+from arcal.calibration.draws import drawn_counts
+from arcal.calibration.selective import aurc_influence
 from arcal.errors import ArcalError
 
 CONFIDENCE = torch.tensor([0.5, 0.9, 0.7, 0.9, 0.5, 0.6])

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from arcal.calibration import binomial_p, clopper_pearson, exact_interval, holm
+from arcal.calibration import clopper_pearson, exact_interval, holm
+from arcal.calibration.intervals import binomial_p
 from arcal.errors import ArcalError
 
 

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arcal.calibration import churn, churn_per_input, mean_by_level, variance
+from arcal.calibration import churn, mean_by_level, variance
+from arcal.calibration.stability import churn_per_input
 from arcal.errors import ArcalError
 
 

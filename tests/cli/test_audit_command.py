@@ -273,7 +273,7 @@ def files(images):
         ("net.py:linear --weights weights.pt weights.pt", "2 --weights for 1 model"),
         ("net.py:net net.py:net data.npz", "two models are called"),
         ("net.py:net net.py:three data.npz", "net has 2 classes and three 3: audit them one by"),
-        ("net.py:net empty", "empty holds nothing to audit"),
+        ("net.py:net empty", "empty holds no data set"),
         ("net.py:net nowhere", "nowhere is not there"),
         ("net.py:net file", "a file of no known kind"),
         ("net.py:net single", "and the data has 1"),

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from arcal.data import Data, load
-from arcal.data._load import EMBEDDED
+from arcal.data.sources import EMBEDDED
 
 OFFICIAL = [
     Path(root) / "share" / "datasets" / "fashion-mnist" for root in ("/usr", "/usr/local", "/opt")

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 from toy_images import SHARED, encode, random_images
 
-from arcal.data import load_table
+from arcal.data import load, load_table
 from arcal.data.columns import pick
-from arcal.data.parquet import LABEL, find, read_parquet, read_pixels
+from arcal.data.parquet import LABEL, read_parquet, read_pixels
 from arcal.data.parquet_columns import ParquetColumns
+from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 
 GREY = [encode(image) for image in random_images(6, 5, 7)]
@@ -24,10 +25,13 @@ def huggingface(names, label="label"):
     return {"huggingface": json.dumps({"info": {"features": {label: feature}}})}
 
 
+def find(path):
+    there = find_source(str(path), formats=["parquet"])
+    return there.choose("train")[2], there.choose("test")[2]
+
+
 def read(tmp_path):
-    pair = read_parquet(tmp_path, "toy")
-    assert pair is not None
-    return pair
+    return read_parquet(*find(tmp_path), "toy")
 
 
 def test_pixels_labels_ids_and_names(tmp_path, write_parquet):
@@ -55,6 +59,17 @@ def test_grey_images_have_one_channel_and_classes_are_numbered_without_names(
     assert train.shape == (1, 5, 7)
     assert train.classes == test.classes == ("0", "1", "2")
     assert test.ids.tolist() == [0]
+
+
+def test_labels_that_are_text_are_the_same_classes_in_both_parts(tmp_path, write_parquet):
+    write_parquet("train.parquet", GREY[:3], ["fox", "cat", "dog"])
+    write_parquet("test.parquet", GREY[:2], ["dog", "fox"])
+    train, test = read(tmp_path)
+    assert train.classes == test.classes == ("cat", "dog", "fox")
+    assert (train.labels.tolist(), test.labels.tolist()) == ([2, 0, 1], [1, 2])
+    write_parquet("test.parquet", GREY[:1], ["owl"])
+    with pytest.raises(ArcalError, match=r"test\.parquet, row 0: label is 'owl', which is none"):
+        read(tmp_path)
 
 
 def test_shards_are_read_in_order_with_running_ids(tmp_path, write_parquet):
@@ -87,8 +102,9 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
     paths = [tmp_path / f"{name}.parquet" for name in names]
     assert find(tmp_path / "cifar10") == ((paths[0],), (paths[1],))
     assert find(tmp_path / "cifar100") == ((paths[2],), (paths[3],))
-    assert find(tmp_path / "cifar") is None
-    assert find(tmp_path / "missing" / "cifar10") is None
+    for nothing in (tmp_path / "cifar", tmp_path / "missing" / "cifar10"):
+        with pytest.raises(ArcalError, match="is not there"):
+            find(nothing)
     with pytest.raises(ArcalError, match=r"several files that are train \(cifar10-train\.parquet"):
         find(tmp_path)
 
@@ -96,8 +112,8 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
 def test_half_a_data_set_and_two_data_sets_raise(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "latest-train.parquet").touch()  # "latest" holds "test"
-    with pytest.raises(ArcalError, match=r"there is no \*test\*\.parquet"):
-        find(tmp_path)
+    with pytest.raises(ArcalError, match="has train in the format parquet: to train, give a"):
+        load(str(tmp_path))
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "test.parquet").touch()
     with pytest.raises(ArcalError, match="in more than one folder"):
@@ -131,11 +147,11 @@ def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
             {},
             r"row 1: the image has shape \(3, 5, 7\), those",
         ),
-        (GREY[:2], [0, -1], {}, r"row 1: label -1 is not in \[0, 2\)"),
+        (GREY[:2], [0, -1], {}, r"row 1: label -1 is not in \[0, 1\)"),
         (GREY[:2], [0, 2**40], {}, "row 1: label 1099511627776 is not in"),
         (GREY[:2], [0, 2], {"metadata": huggingface(["a", "b"])}, r"row 1: label 2 is not in"),
         (GREY[:2], [0, None], {}, "row 1: label is missing"),
-        (GREY[:2], ["a", "b"], {}, "column label must be of integers, not string"),
+        (GREY[:2], [0.5, 1], {}, r"row 0: label is 0\.5, which is no class"),
         (GREY[:2], [0, 1], {"label_name": "y"}, "has no column label or fine_label"),
         (GREY[:2], [0, 1], {"column": "picture"}, "has no column image or img"),
         (GREY[:2], [0, 1], {"id": [3, 3]}, "id 3 occurs more than once"),

@@ -66,6 +66,14 @@ def test_what_does_not_fit_together_raises(changes, message):
     assert "\n" not in str(raised.value)
 
 
+def test_the_fingerprint_is_computed_once(monkeypatch):
+    """Of all of CIFAR it takes a quarter of a second, and a reproduction asks for it often."""
+    whole = part()
+    first = whole.fingerprint()
+    monkeypatch.setattr(hashlib, "sha256", lambda *_: pytest.fail("it was computed again"))
+    assert whole.fingerprint() == first
+
+
 def test_the_fingerprint_is_of_ids_labels_and_pixels_and_of_nothing_else():
     whole = part()
     expected = hashlib.sha256(b"(3, 2, 2)")

@@ -102,8 +102,8 @@ def test_npz_names_its_parts_in_its_keys(tmp_path):
 @pytest.mark.parametrize(
     ("names", "part", "message"),
     [
-        ([], None, "holds nothing to audit: give 'fashion'"),
-        (["notes.txt"], None, "holds nothing to audit"),
+        ([], None, "holds no data set: give 'fashion'"),
+        (["notes.txt"], None, "holds no data set"),
         (["rows.csv"], "test", "has no part 'test': nothing in it names a part"),
         (["train.csv", "val.csv"], "test", "no part 'test': it has train, validation"),
         (

@@ -11,17 +11,16 @@ from tiny_runs import NOISE, SPATTER
 from arcal.auditing import (
     CLEAN,
     Predictions,
-    R,
     calibrated_subject,
-    ece_interval,
     ensemble,
     figures,
     fit_posthoc,
     out_of_distribution,
-    shared_levels,
     shift_sets,
     stability,
 )
+from arcal.auditing._measures import ece_interval
+from arcal.auditing._subject import R, shared_levels
 from arcal.compute import Compute
 from arcal.data import Data, InMemory
 from arcal.data.corrupted import CorruptedImages

@@ -47,3 +47,15 @@ def test_any_models_predict_any_part(trained):
     assert torch.equal(predictions.ids, validation.ids)
     with pytest.raises(ArcalError, match="tiny/validation is empty: there is nothing to predict"):
         predict_part(models, validation.subset(validation.ids[:0]))
+
+
+def test_a_model_in_training_mode_is_evaluated_and_left_as_it_was(trained):
+    validation = trained.data.validation
+    net = nn.Sequential(nn.BatchNorm2d(1), nn.Flatten(), nn.Dropout(0.5), nn.LazyLinear(3))
+    net.eval()(torch.zeros(1, *validation.shape))
+    expected = predict_part([net], validation).logits
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    net.train()
+    assert torch.equal(predict_part([net], validation).logits, expected)
+    assert all(module.training for module in net.modules())
+    assert all(torch.equal(net.state_dict()[name], tensor) for name, tensor in before.items())

@@ -1,5 +1,9 @@
 """Several runs see each batch: it is read and corrupted once, and what they say is their own."""
 
+import os
+from dataclasses import fields, replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +13,8 @@ from torch import nn
 
 from arcal.auditing import shift_sets
 from arcal.compute import Compute
-from arcal.data import InMemory
-from arcal.data.corrupted import CorruptedImages
+from arcal.data import InMemory, Resized
+from arcal.data.corrupted import Corrupted, CorruptedImages
 from arcal.data.folder import Folder
 from arcal.evaluation import evaluated_part, predict, predict_part, predictor
 from arcal.evaluation.ahead import measure_share_of, score_share_of
@@ -26,13 +30,17 @@ class Counted(InMemory):
 
     read = 0
 
+    @classmethod
+    def copy_of(cls, part):
+        return cls(**{field.name: getattr(part, field.name) for field in fields(part)})
+
     def images(self, positions):
         type(self).read += len(positions)
         return super().images(positions)
 
 
 def test_each_image_is_read_once_for_all_runs(trained, copied):
-    folders, part = copied(trained.all), Counted(**vars(trained.data.test))
+    folders, part = copied(trained.all), Counted.copy_of(trained.data.test)
     Counted.read = 0
     predict_together([Predictor(folder) for folder in folders], part, "test")
     assert Counted.read == len(part)
@@ -45,7 +53,7 @@ def test_each_image_is_read_once_for_all_runs(trained, copied):
 
 def test_as_many_runs_at_a_time_as_fit(trained, copied, monkeypatch):
     monkeypatch.setattr(predictor, "TOGETHER", 2 * 4 * 60 * 3)
-    folders, part = copied(trained.all), Counted(**vars(trained.data.test))
+    folders, part = copied(trained.all), Counted.copy_of(trained.data.test)
     Counted.read = 0
     predict_together([Predictor(folder) for folder in folders], part, "test")
     assert Counted.read == 3 * len(part), "five runs of six members, two or three of them at once"
@@ -99,9 +107,50 @@ def test_each_set_is_of_one_share_and_all_shares_are_everything(sets, trained, c
             )
 
 
+class ReadElsewhere(Resized):
+    """Images that this process must not read itself."""
+
+    here = os.getpid()
+
+    def images(self, positions):
+        assert os.getpid() != self.here
+        return super().images(positions)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_loaders_read_what_is_scored(shared, trained, copied):
+    (folder, *_), test = copied(trained.vanilla), trained.data.test
+    data = replace(trained.data, test=ReadElsewhere(test, test.shape))
+    work = replace(workload(trained, []), data=data, compute=Compute(loaders=1))
+    if shared:
+        score_share_of(work, [folder], [], 0, 1, 1)
+    assert work.score(folder).robustness.shape == (len(test),)
+
+
 def workload(trained, sets) -> Workload:
     rest = (None, (), CorruptedImages(), None, Compute())
     return Workload(trained.data, shift_sets(sets) if sets else [], "margin", *rest)
+
+
+class ReadHere(Corrupted):
+    """Images that no other process is to read."""
+
+    here = os.getpid()
+
+    def images(self, positions):
+        assert os.getpid() == self.here
+        return super().images(positions)
+
+
+def test_what_is_stored_already_is_not_read_by_loaders(tmp_path):
+    """Each of them would hold the whole file against its digest."""
+    for z in ("cat", "dog"):
+        (tmp_path / z).mkdir()
+        Image.new("RGB", (40, 50)).save(tmp_path / z / "0.png")
+    pets = Folder(tmp_path, size=32, name="pets/test")
+    part: Any = ReadHere(pets, "fog", 3, CorruptedImages(cache=tmp_path / ".cache"))
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 2))
+    predictor._predict_each([[model]], part, torch.device("cpu"), loaders=1)
 
 
 def test_processes_that_read_ahead_corrupt_to_the_same_bits(tmp_path):

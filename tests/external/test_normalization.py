@@ -12,13 +12,13 @@ from arcal.errors import ArcalError
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_the_constants_of_cifar_are_those_of_its_training_images(name, shared):
-    read = read_parquet(shared / "data" / name, name)
-    assert read is not None
-    assert len(read[0]) == 50_000
+    files = [(shared / "data" / f"{name}-{part}.parquet",) for part in ("train", "test")]
+    train, _ = read_parquet(files[0], files[1], name)
+    assert len(train) == 50_000
     known = NORMALIZATIONS[name]
     assert known is not None
     for channel in range(3):
-        counts = torch.bincount(read[0].pixels[:, channel].flatten(), minlength=256).double()
+        counts = torch.bincount(train.pixels[:, channel].flatten(), minlength=256).double()
         p, value = counts / counts.sum(), torch.arange(256) / 255
         mean = (p * value).sum()
         assert round(float(mean), 4) == known.mean[channel]

@@ -17,8 +17,8 @@ from arcal.auditing import (
     ensemble,
     measure,
     out_of_distribution,
-    shared_levels,
 )
+from arcal.auditing._subject import shared_levels
 from arcal.data import Data, InMemory
 from arcal.paper.item import Evaluated
 from arcal.paper.scales import Chosen, Sources, settings_of

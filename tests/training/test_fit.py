@@ -62,6 +62,25 @@ def without_time(records):
     return [{k: v for k, v in record.items() if k != "seconds"} for record in records]
 
 
+def test_training_on_a_cpu_leaves_the_generators_of_gpus(data, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda seed: pytest.fail("it was seeded"))
+    method = Vanilla(4).add(regmixup=20.0)
+    run(data, method, recipe=replace(RECIPE, epochs=1), dropout=True)
+
+
+def test_members_apart_on_one_process_are_trained_as_ever(data):
+    recipe = replace(RECIPE, epochs=1)
+    together, apart = (run(data, Vanilla(4), (0, 1), recipe, apart=a)[0] for a in (False, True))
+    assert_same(together, apart)
+
+
+def test_no_gradients_are_left(data):
+    trained = members()
+    fabric = Fabric(accelerator="cpu", devices=1)
+    fit(trained, Vanilla(4), RECIPE.shortened(1), data.train, data.validation, fabric=fabric)
+    assert all(parameter.grad is None for parameter in trained[0].model.parameters())
+
+
 def test_a_seed_gives_the_same_bits_and_leaves_the_global_generator(data):
     before = torch.get_rng_state()
     first, records = run(data, AdaLS(4, alpha=0.5), dropout=True)

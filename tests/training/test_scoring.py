@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -194,7 +194,7 @@ class Spoiled(InMemory):
 
 @pytest.mark.slow
 def test_what_stops_a_process_stops_all_and_finished_shards_are_kept(case):
-    part = Spoiled(**vars(case.test))
+    part = Spoiled(**{f.name: getattr(case.test, f.name) for f in fields(case.test)})
     with pytest.raises(ArcalError, match=r"^an image is damaged$"):
         case.score("margin", part, fabric=fabric_on("cpu", processes=2))
     assert {path.stem for path in case.shards("margin").iterdir()} == {"00000", "00002"}

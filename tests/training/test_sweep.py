@@ -2,6 +2,7 @@
 
 import pytest
 
+from arcal.errors import ArcalError
 from arcal.training import many as module
 from arcal.training.many import sweep, tries
 from arcal.training.run import Run
@@ -54,3 +55,10 @@ def test_it_never_leaves_the_settings_range(ece_of, tmp_path):
 def test_tries_are_the_runs_of_the_grid():
     runs = tries(RUN, "epsilon", (0.1, 0.2))
     assert [run.settings for run in runs] == [{"epsilon": 0.1}, {"epsilon": 0.2}]
+
+
+def test_what_cannot_be_tried_is_said(tmp_path):
+    with pytest.raises(ArcalError, match="'label-smoothing' has no setting 'epsilonn'"):
+        sweep(RUN, tmp_path, "epsilonn", (0.1,))
+    with pytest.raises(ArcalError, match="no value of epsilon"):
+        sweep(RUN, tmp_path, "epsilon", ())

@@ -32,16 +32,7 @@ from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._estimate import RANGES, Estimate
 from arcal.auditing._grouping import Grouping, grouping, groupings
-from arcal.auditing._groups import (
-    LEAST,
-    Group,
-    by_class,
-    by_class_and_level,
-    by_group,
-    by_level,
-    verdicts,
-)
-from arcal.auditing._halves import BeforeAndAfter, Halves, Outcome, posthoc_on_halves
+from arcal.auditing._groups import LEAST, Group, by_class, by_group, by_level, verdicts
 from arcal.auditing._measures import (
     CLEAN,
     INTENSITIES,
@@ -49,11 +40,9 @@ from arcal.auditing._measures import (
     OTHER_ECE,
     OVER_SHIFT,
     STABILITY,
-    TYPES,
     EvaluationSet,
     Measures,
     OverShift,
-    ece_interval,
     figures,
     measure,
     shift_sets,
@@ -61,7 +50,7 @@ from arcal.auditing._measures import (
     without_extra,
 )
 from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
-from arcal.auditing._overall import Overall, overall
+from arcal.auditing._overall import overall
 from arcal.auditing._posthoc import (
     calibrated,
     calibrated_blocks,
@@ -80,15 +69,10 @@ from arcal.auditing._reliability import (
     reliability_by_run,
 )
 from arcal.auditing._shift import Means, Spread, by_intensity, means, on_set, over_shift, over_types
-from arcal.auditing._subject import Method, Provenance, R, Subject, measure_set, shared_levels
-from arcal.auditing._suspect_order import (
-    SuspectedOrder,
-    suspect_inputs,
-    suspect_order,
-    suspect_scale,
-)
-from arcal.auditing._suspects import fragile, per_input, suspects, suspicion
-from arcal.auditing._under_shift import Shift, ShiftFigures, under_shift
+from arcal.auditing._subject import Method, Provenance, Subject, measure_set
+from arcal.auditing._suspect_order import suspect_inputs, suspect_order, suspect_scale
+from arcal.auditing._suspects import fragile, suspects, suspicion
+from arcal.auditing._under_shift import Shift, under_shift
 from arcal.auditing.models import as_model, as_predictions, check_model
 
 __all__ = [
@@ -101,11 +85,9 @@ __all__ = [
     "RANGES",
     "STABILITY",
     "TARGETS",
-    "TYPES",
     "WEAKEST",
     "Acting",
     "Audited",
-    "BeforeAndAfter",
     "Candidate",
     "Choice",
     "Difference",
@@ -113,31 +95,24 @@ __all__ = [
     "EvaluationSet",
     "Group",
     "Grouping",
-    "Halves",
     "LevelFigures",
     "Means",
     "Measures",
     "Method",
     "OutOfDistribution",
-    "Outcome",
     "OverShift",
-    "Overall",
     "Perturbed",
     "Predictions",
     "Provenance",
-    "R",
     "Separation",
     "Shift",
-    "ShiftFigures",
     "Spread",
     "Subject",
-    "SuspectedOrder",
     "accuracy_interval",
     "acting",
     "as_model",
     "as_predictions",
     "by_class",
-    "by_class_and_level",
     "by_group",
     "by_intensity",
     "by_level",
@@ -147,7 +122,6 @@ __all__ = [
     "check_model",
     "choose_calibrator",
     "difference",
-    "ece_interval",
     "ensemble",
     "ensemble_reliability",
     "figures",
@@ -164,11 +138,8 @@ __all__ = [
     "over_shift",
     "over_types",
     "overall",
-    "per_input",
-    "posthoc_on_halves",
     "reliability",
     "reliability_by_run",
-    "shared_levels",
     "shift_sets",
     "stability",
     "suspect_inputs",

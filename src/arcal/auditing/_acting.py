@@ -3,13 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from arcal.calibration import (
-    Scores,
-    SelectiveAccuracy,
-    Threshold,
-    act_above,
-    selective_accuracy,
-)
+from arcal.calibration import SelectiveAccuracy, Threshold, act_above, selective_accuracy
+from arcal.calibration.resampled import Scores
 
 TARGETS = (0.9, 0.95, 0.99, 0.999)
 """How often a model may have to be right where it acts alone."""

@@ -11,16 +11,8 @@ from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_dra
 from arcal.auditing._halves import folds_of
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import (
-    Bootstrap,
-    Scores,
-    average,
-    ece_by_chance,
-    resampled_scores,
-    scores_of,
-    stored_counts,
-    usual_resamples,
-)
+from arcal.calibration import Bootstrap, average, ece_by_chance
+from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import (
     CALIBRATORS,
     POSTHOC,
@@ -28,6 +20,7 @@ from arcal.calibration.posthoc import (
     Calibrator,
     check_posthoc,
 )
+from arcal.calibration.resampled import Scores, resampled_scores, scores_of
 from arcal.errors import ArcalError
 
 FOLDS = 5

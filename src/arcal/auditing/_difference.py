@@ -7,16 +7,12 @@ from torch import Tensor
 
 from arcal.auditing._estimate import RANGES, Estimate, effective_of, from_draws
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import (
-    aurc,
-    aurc_influence,
-    resampled_scores,
-    stored_counts,
-    tango,
-    usual_resamples,
-)
+from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
-from arcal.calibration.selective import NORMAL
+from arcal.calibration.draws import stored_counts, usual_resamples
+from arcal.calibration.intervals import tango
+from arcal.calibration.resampled import resampled_scores
+from arcal.calibration.selective import NORMAL, aurc_influence
 from arcal.errors import ArcalError
 
 
@@ -26,7 +22,7 @@ class Difference:
 
     `accuracy` has Tango's score interval, or with weights the percentile one of a bootstrap, as
     have `gap` (confidence minus accuracy), `nll` (nats) and `brier`; that of `aurc` is normal, by
-    the infinitesimal jackknife (`arcal.calibration.aurc_influence`). Both models are drawn
+    the infinitesimal jackknife (`calibration.selective.aurc_influence`). Both models are drawn
     together, so inputs that are hard for both do not widen an interval: two intervals that overlap
     may have a difference that leaves 0 out.
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from arcal.calibration import Bootstrap, Scores, exact_interval
+from arcal.calibration import Bootstrap, exact_interval
+from arcal.calibration.resampled import Scores
 
 RANGES = {
     "accuracy": (0.0, 1.0),

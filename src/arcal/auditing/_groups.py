@@ -12,16 +12,10 @@ from arcal.arrays import TensorLike
 from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_numbers, gap_to
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
-from arcal.calibration import (
-    Bootstrap,
-    binomial_p,
-    bootstrap_ece_by_group,
-    ece_by_chance,
-    exact_interval,
-    holm,
-    usual_resamples,
-)
+from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance, exact_interval, holm
 from arcal.calibration.checks import as_classes, as_weights
+from arcal.calibration.draws import usual_resamples
+from arcal.calibration.intervals import binomial_p
 from arcal.errors import ArcalError
 from arcal.robustness import levels
 

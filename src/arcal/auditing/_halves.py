@@ -17,18 +17,11 @@ from arcal.auditing._estimate import (
 from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import (
-    Bootstrap,
-    Scores,
-    average,
-    ece_by_chance,
-    resampled_scores,
-    scores_of,
-    stored_counts,
-    usual_resamples,
-)
+from arcal.calibration import Bootstrap, average, ece_by_chance
 from arcal.calibration.checks import as_weights
+from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
+from arcal.calibration.resampled import Scores, resampled_scores, scores_of
 from arcal.calibration.smooth import smooth_ece_by_chance
 from arcal.errors import ArcalError
 from arcal.robustness import random_order

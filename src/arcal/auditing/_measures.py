@@ -13,7 +13,6 @@ from arcal.calibration import (
     aurc,
     bootstrap_ece,
     brier,
-    churn_per_input,
     class_wise_ece,
     debiased_ece,
     ece_by_chance,
@@ -21,9 +20,10 @@ from arcal.calibration import (
     equal_mass_ece,
     mean_by_level,
     nll,
-    usual_resamples,
     variance,
 )
+from arcal.calibration.draws import usual_resamples
+from arcal.calibration.stability import churn_per_input
 from arcal.errors import ArcalError
 from arcal.transforms.corruptions import CIFAR100_C_PAPER, CORRUPTIONS, EXTRA, IMAGENET_C
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions, ensemble
-from arcal.calibration import auroc, entropy, entropy_shares
+from arcal.calibration import auroc, entropy
+from arcal.calibration.ood import entropy_shares
 from arcal.errors import ArcalError
 
 BINS = 50

@@ -18,16 +18,10 @@ from arcal.auditing._estimate import (
 )
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
-from arcal.calibration import (
-    aurc,
-    aurc_interval,
-    drawn_counts,
-    ece_by_chance,
-    ece_if_calibrated,
-    resampled_scores,
-    usual_resamples,
-)
+from arcal.calibration import aurc, aurc_interval, ece_by_chance, ece_if_calibrated
 from arcal.calibration.checks import as_weights
+from arcal.calibration.draws import drawn_counts, usual_resamples
+from arcal.calibration.resampled import resampled_scores
 from arcal.calibration.smooth import smooth_ece_by_chance
 
 SMOOTH = 200

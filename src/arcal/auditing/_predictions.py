@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import row_blocks
-from arcal.calibration import Scores, average, scores_of
+from arcal.calibration import average
 from arcal.calibration.ensemble import averaged
+from arcal.calibration.resampled import Scores, scores_of
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 from arcal.robustness import random_order

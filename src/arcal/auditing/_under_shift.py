@@ -17,8 +17,10 @@ from arcal.auditing._estimate import (
 )
 from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, resampled_scores, stored_counts, usual_resamples
+from arcal.calibration import Bootstrap
 from arcal.calibration.checks import as_weights
+from arcal.calibration.draws import stored_counts, usual_resamples
+from arcal.calibration.resampled import resampled_scores
 from arcal.errors import ArcalError
 
 FIGURES = ("accuracy", "confidence", "gap", "ece", "nll", "brier")

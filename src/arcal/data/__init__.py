@@ -4,8 +4,8 @@
 alone, in whatever form somebody has it, and `batches` iterates over a part. A part is in memory as
 uint8 (`InMemory`) or decodes its images on demand (`OnDemand`, and `Folder` for training); `Part`
 is the protocol of all. `load_table` and `load_texts` read numbers and texts, and `kind_of` says
-which of the three there is. `WithIds` adds ids to any other data set, `open_official` opens
-official corrupted test sets, and `Resized` changes the size of images.
+which of the three there is. `WithIds` adds ids to any other data set, and `Resized` changes the
+size of images.
 """
 
 from arcal.data._batches import ReadAhead, WithIds, as_input, batches
@@ -13,19 +13,15 @@ from arcal.data._load import Data, load, load_test
 from arcal.data._load_part import load_part
 from arcal.data.folder import Folder
 from arcal.data.listings import load_columns
-from arcal.data.official_corruptions import open_official
 from arcal.data.on_demand import OnDemand, check_images
 from arcal.data.part import Broken, InMemory, Part, Resized
 from arcal.data.tables import Kind, Table, Texts, kind_of, load_table, load_texts
-from arcal.data.views import Crop, Interpolation
 
 __all__ = [
     "Broken",
-    "Crop",
     "Data",
     "Folder",
     "InMemory",
-    "Interpolation",
     "Kind",
     "OnDemand",
     "Part",
@@ -44,5 +40,4 @@ __all__ = [
     "load_table",
     "load_test",
     "load_texts",
-    "open_official",
 ]

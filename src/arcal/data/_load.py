@@ -4,18 +4,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import PurePath
 from time import monotonic
-from typing import Any
 
 from arcal.data._load_part import load_part
 from arcal.data.fewer import drawn, only_classes, split
-from arcal.data.folder import Folder, class_folders, has_class_folders
+from arcal.data.folder import Folder
 from arcal.data.parquet import read_parquet
-from arcal.data.part import Part
-from arcal.data.remote import is_remote, listed
-from arcal.data.sources import EMBEDDED, find_archive, read_part
+from arcal.data.part import InMemory, Part
+from arcal.data.sources import find_archive, find_source, read_part
 from arcal.errors import ArcalError
-from arcal.files import expanded
 
 log = logging.getLogger(__name__)
 
@@ -141,79 +139,51 @@ def load(
 
 
 def load_test(source: str) -> Part:
-    """The whole test part of a data set, or val/ of a folder without test/.
+    """The whole test part of a data set, or else its validation part, or the only one it has.
 
-    `source` and errors are those of `load`. What has nothing to train on will do as well: a folder
-    of test/CLASS/IMAGE or CLASS/IMAGE, and all that `load_part` reads, without labels too; if its
-    images have several sizes, the middle of each is brought to 224 x 224 pixels.
+    `source` and errors are those of `load_part`. Labels are 0 where there are none; if images have
+    several sizes, the middle of each is brought to 224 x 224 pixels.
 
     >>> len(load_test("fashion"))
     5000
     """
-    part = _only_images(source)
-    if part is None:
-        try:
-            _, _, part, _ = _parts(source)
-        except ArcalError as refused:
-            try:
-                part = _unlabelled(source)
-            except ArcalError:
-                raise refused from None
-    C, H, W = part.shape
-    log.info(f"read {source}: {len(part):,} test images of {C} x {H} x {W}")
-    return part
-
-
-def _unlabelled(source: str) -> Part:
-    """Images with or without labels, as they are if they have one size."""
     try:
         return load_part(source, labelled=False)
-    except ArcalError:
-        return load_part(source, labelled=False, size=224, channels=3)
+    except ArcalError as refused:
+        try:
+            return load_part(source, labelled=False, size=224, channels=3)
+        except ArcalError:
+            raise refused from None
 
 
-def _only_images(source: str) -> Folder | None:
-    """A folder of images with nothing to train on; None for all else."""
-    if source in ("", "fashion") or is_remote(source) or (expanded(source) / "train").is_dir():
-        return None
-    path = expanded(source)
-    name = path.resolve().name
-    if has_class_folders(path / "test"):
-        return Folder(path / "test", name=f"{name}/test")
-    return Folder(path, name=name) if has_class_folders(path) else None
+TRAINABLE = ("parquet", "cifar", "folder")
+"""Formats of data sets that are trained on."""
 
 
-def _parts(source: str) -> tuple[str, Any, Any, bool]:
-    """The name, the training part, and the test part (True) or else the part in val/ (False)."""
-    if not source:
-        raise ArcalError("no data is named: give a path, or fashion for the embedded images")
-    if is_remote(source):
-        with listed(source) as there:
-            name = there.path.name
-            if (pair := read_parquet(there.path, name, there.fetch)) is None:
-                raise ArcalError(
-                    f"{source} is no data set to train on: give Parquet, *train*.parquet and "
-                    "*test*.parquet, or copy it first"
-                )
-        return name, *pair, True
-    if source == "fashion":
-        name, path = source, EMBEDDED / "fashion"
-    else:
-        path = expanded(source)
-        name = path.resolve().name
-    if pair := read_parquet(path, name):
-        return name, *pair, True
-    if archive := find_archive(path):
-        train = read_part(archive, f"{name}/train", train=True)
-        return name, train, read_part(archive, f"{name}/test", train=False), True
-    if class_folders(path / "train"):
-        train = Folder(path / "train", name=f"{name}/train")
-        for folder in ("test", "val"):
-            if class_folders(path / folder):
-                part = Folder(path / folder, name=f"{name}/{folder}")
-                return name, train, part, folder == "test"
-    raise ArcalError(
-        f"{source} is not a data set: give 'fashion', or a path with *train*.parquet and "
-        f"*test*.parquet (in the folder, in a subfolder, or as {path.name}-train*.parquet), with "
-        "cifar-10-batches-py or cifar-100-python, or with train/CLASS/IMAGE and test/ or val/"
+def _parts(source: str) -> tuple[str, InMemory | Folder, InMemory | Folder, bool]:
+    """The name, the training part, and the test part (True) or else the validation part (False)."""
+    there = find_source(
+        source,
+        "give 'fashion', or a path with *train*.parquet and *test*.parquet (in the folder, in a "
+        f"subfolder, or as {PurePath(source).name}-train*.parquet), with cifar-10-batches-py or "
+        "cifar-100-python, or with train/CLASS/IMAGE and test/ or val/",
+        formats=["parquet"],
     )
+    has_test = "test" in there.parts
+    names = ("train", "test" if has_test else "validation")
+    if there.format not in TRAINABLE or not there.parts.keys() >= {*names}:
+        listed = ", ".join(filter(None, there.parts)) or "one part"
+        raise ArcalError(
+            f"{source} has {listed} in the format {there.format}: to train, give a training and a "
+            "test part, as Parquet, folders of classes or CIFAR's archive"
+        )
+    (_, title, files), (_, test_title, test_files) = map(there.choose, names)
+    if there.format == "parquet":
+        return there.name, *read_parquet(files, test_files, there.name), has_test
+    if there.format == "folder":
+        train, test = Folder(files[0], name=title), Folder(test_files[0], name=test_title)
+        return there.name, train, test, has_test
+    archive = find_archive(there.path)
+    assert archive is not None  # or the format would be another
+    train = read_part(archive, title, train=True)
+    return there.name, train, read_part(archive, test_title, train=False), has_test

@@ -67,12 +67,17 @@ class Corrupted:
         self.ids, self.labels = part.ids, part.labels
         self.classes, self.shape = part.classes, part.shape
 
+    @property
+    def cache(self) -> Path | None:
+        """The folder where the images are stored once they are corrupted, if there is one."""
+        return self.source.cache
+
     def __len__(self) -> int:
         return len(self.part)
 
     def images(self, positions: Tensor) -> Tensor:
         """The corrupted images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
-        if self.source.cache is not None:
+        if self.cache is not None:
             return torch.from_numpy(self._mapped[positions.numpy()])
         if isinstance(self.part, InMemory):
             return self._whole[positions]
@@ -102,11 +107,11 @@ class Corrupted:
 
     @cached_property
     def _mapped(self) -> np.ndarray:
-        assert self.source.cache is not None
+        assert self.cache is not None
         name = self.fingerprint().replace(" ", "_")
         if (files := files_of(self.part)) is not None:
             name += f"-{files.digest()}"
-        path = self.source.cache / f"{name}.npy"
+        path = self.cache / f"{name}.npy"
         mapped = self._in_cache(path)
         while mapped is None and not path.exists():  # another process needs the room, too
             mapped = self._in_cache(path)

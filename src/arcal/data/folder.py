@@ -131,7 +131,10 @@ class Folder:
         Names are relative to the root, so a folder that is moved keeps its fingerprint. What the
         files hold is in `files`.
         """
-        return fingerprint_of(self, self._files.content(self._rows.tolist()))
+        return fingerprint_of(self, self._content())
+
+    def _content(self) -> Iterator[bytes]:
+        return self._files.content(self._rows.tolist())
 
 
 def class_folders(root: Path) -> tuple[str, ...]:

@@ -60,25 +60,15 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     known = names.labelled or there(LABELS, names.label) is not None
     label = key(LABELS, names.label, "--label") if known else UNLABELLED
     weight = None if names.weight is None else key((), names.weight, "--weight")
-    try:
-        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
-            pixels = arrays[image]
-            labels = arrays[label] if known else np.zeros(len(pixels), np.int64)
-            ids = None if (name := there(IDS, None)) is None else arrays[name]
-            classes = arrays["classes"] if "classes" in keys else np.array([], str)
-            weights = None if weight is None else arrays[weight]
-            for array in (pixels, labels, ids, classes, weights):
-                if isinstance(array, bytes):  # what `np.load` makes of a member that is no array
-                    raise ValueError("a member of it is no array")
-    except NO_ARRAY as error:
-        raise ArcalError(
-            f"{file} cannot be read as .npz without pickles ({first_line(error)})"
-        ) from error
-    pixels = channels_first(pixels, f"{file}: {image}")
+    wanted = {image, label if known else None, there(IDS, None), weight, "classes"} & {*keys}
+    arrays = _arrays(file, wanted)
+    pixels = channels_first(arrays[image], f"{file}: {image}")
     N = len(pixels)
     if not N:
         raise ArcalError(f"{file}: {image} has no images: give a part with data")
-    ids = np.arange(N) if ids is None else ids
+    labels = arrays[label] if known else np.zeros(N, np.int64)
+    ids = arrays.get(str(there(IDS, None)), np.arange(N))
+    weights = None if weight is None else arrays[weight]
     for name, array in ((label, labels), ("ids", ids), (weight, weights)):
         if array is not None:
             _check_one_each(f"{file}: {name}", array, N)
@@ -89,7 +79,7 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
         _column(labels.reshape(N), f"{file}: {label}"),
         label,
         rows.where,
-        names=class_names(classes),
+        names=class_names(arrays.get("classes", np.array([], str))),
         classes=names.classes,
         numbers_are_names=True,
     )
@@ -99,6 +89,20 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
         counts = as_weights(column, str(weight), rows.where)
     ids = torch.from_numpy(ids.reshape(N).astype(np.int64))
     return InMemory(title, ids, numbers, known, torch.from_numpy(pixels), counts)
+
+
+def _arrays(file: Path, names: set[str | None]) -> dict[str, np.ndarray]:
+    """The arrays of these names; pickles, and what is no array, raise `ArcalError`."""
+    try:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
+            read = {name: arrays[name] for name in names if name is not None}
+            if any(isinstance(array, bytes) for array in read.values()):  # a member of another kind
+                raise ValueError("a member of it is no array")
+            return read
+    except NO_ARRAY as error:
+        raise ArcalError(
+            f"{file} cannot be read as .npz without pickles ({first_line(error)})"
+        ) from error
 
 
 def npz_columns(

@@ -7,8 +7,8 @@ only what is asked for is read.
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import ClassVar
@@ -21,7 +21,7 @@ from torch import Tensor
 from arcal.data.folder import Folder, image_files
 from arcal.data.images import read_image
 from arcal.data.on_demand import ImageFiles
-from arcal.data.part import Labelled, Part, check_ids_and_labels, fingerprint_of
+from arcal.data.part import Labelled, Part, check_ids_and_labels
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY
 from arcal.transforms.corruptions import CORRUPTIONS
@@ -96,10 +96,10 @@ class Cropped(Folder):
             )
         return image.resize((self.size, self.size), Image.Resampling.BILINEAR)
 
-    def fingerprint(self) -> str:
-        """Like that of `Folder`, but also of type and intensity, as file sizes might not differ."""
-        which = os.fsencode(f"{self.root.parent.name}/{self.root.name}\0")
-        return fingerprint_of(self, [which, *self._files.content(self._rows.tolist())])
+    def _content(self) -> Iterator[bytes]:
+        """Like that of `Folder`, but also type and intensity, as file sizes might not differ."""
+        yield os.fsencode(f"{self.root.parent.name}/{self.root.name}\0")
+        yield from super()._content()
 
 
 def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
@@ -136,7 +136,7 @@ REMEDY = "unpack the official archive again"
 
 
 @dataclass(frozen=True, eq=False)
-class Rows(Labelled):
+class OfficialRows(Labelled):
     """A part read on demand: image `id` is row `first + id` of a `.npy` file.
 
     The file holds uint8 `(rows, H, W, C)`; ids and labels are int64 `(N,)`.
@@ -157,20 +157,12 @@ class Rows(Labelled):
         rows = mapped(self.path)[(self.first + self.ids[positions]).numpy()]
         return torch.from_numpy(np.asarray(rows)).permute(0, 3, 1, 2).contiguous()
 
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of ids, labels, shape and pixels; computed once.
-
-        An `InMemory` part with the same content has the same fingerprint.
-        """
-        return self._fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> str:
-        blocks = torch.arange(len(self)).split(BLOCK)
-        return fingerprint_of(self, (self.images(block).numpy().data for block in blocks))
+    def _content(self) -> Iterator[memoryview]:
+        """As of an `InMemory` part with the same pixels."""
+        return (self.images(rows).numpy().data for rows in torch.arange(len(self)).split(BLOCK))
 
 
-def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) -> Rows:
+def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) -> OfficialRows:
     """The images of the clean part under one corruption.
 
     An incomplete set, or one of other images, raises `ArcalError`.
@@ -187,7 +179,7 @@ def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) 
             f"need uint8 of shape {expected}: {REMEDY}"
         )
     first = (intensity - 1) * len(labels)
-    return Rows(name, clean.ids, clean.labels, clean.classes, clean.shape, path, first)
+    return OfficialRows(name, clean.ids, clean.labels, clean.classes, clean.shape, path, first)
 
 
 def mapped(path: Path) -> np.ndarray:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from arcal.data.contents import Contents, Files
 from arcal.data.images import HEADER, Header, UnreadableImageError, read_header
-from arcal.data.part import Broken, InMemory, Labelled, Part, check_rows, fingerprint_of
+from arcal.data.part import Broken, InMemory, Labelled, Part, check_rows
 from arcal.data.views import ADVICE, View
 from arcal.errors import ArcalError
 
@@ -195,20 +194,11 @@ class OnDemand(Labelled):
         rows = self.rows if positions is None else self.rows[positions]
         return Files(self.encoded.contents, rows.tolist())
 
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of ids, labels, view, weights and content.
-
-        The content of files is their names and sizes (`files` knows more), that of rows and members
-        of tar files their bytes, all of which are read the first time.
-        """
-        return self._fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> str:
-        view = f"{self.view.resize} {self.view.interpolation}".encode()
-        blocks = (self.encoded.content(rows.tolist()) for rows in self.rows.split(BLOCK))
-        content = chain.from_iterable(blocks)
-        return fingerprint_of(self, chain([view], content), self.weights)
+    def _content(self) -> Iterator[bytes]:
+        """The view; of files names and sizes (`files` knows more), of all else every byte."""
+        yield f"{self.view.resize} {self.view.interpolation}".encode()
+        for rows in self.rows.split(BLOCK):
+            yield from self.encoded.content(rows.tolist())
 
 
 def read_headers(part: OnDemand) -> tuple[np.ndarray, list[Broken]]:

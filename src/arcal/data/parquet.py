@@ -1,7 +1,6 @@
 """Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,9 @@ from torch import Tensor
 from arcal.data.columns import ID, is_image, pick, read_ids
 from arcal.data.decoded import decoded
 from arcal.data.images import pixels_of, read_image
-from arcal.data.labels import check_range, refuse_missing, whole_numbers
+from arcal.data.labels import encode_labels
 from arcal.data.parquet_columns import ParquetColumns, agreed
 from arcal.data.part import InMemory
-from arcal.data.sources import check_one_set, part_files
 from arcal.errors import ArcalError
 
 IMAGE = ("image", "img")
@@ -23,70 +21,39 @@ LABEL = ("label", "fine_label", "labels", "coarse_label")  # fine_label: CIFAR-1
 ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
-Fetch = Callable[[Sequence[Path]], Sequence[Path]]
-
-
-def find(source: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
-    """The files of the training and of the test set in a folder or of a prefix; None of neither.
-
-    Only one of the two, several sets, or an incomplete one raises `ArcalError`.
-    """
-    there = part_files(source, "parquet")
-    if not {"train", "test"} & there.keys():
-        return None
-    for part in ("train", "test"):
-        if part not in there:
-            raise ArcalError(
-                f"{source}: there is no *{part}*.parquet: a training and a test set are needed"
-            )
-        check_one_set(source, part, there[part])
-    return there["train"], there["test"]
-
-
-def read_parquet(source: Path, name: str, fetch: Fetch = list) -> tuple[InMemory, InMemory] | None:
-    """The training and the test part, or None if there are no such Parquet files at `source`.
+def read_parquet(
+    train: tuple[Path, ...], test: tuple[Path, ...], name: str
+) -> tuple[InMemory, InMemory]:
+    """The training and the test part in these files.
 
     Ids are row numbers unless there is an integer column `id`. Class names come from the metadata
-    of the files; without any, they are "0" .. "Z-1", where Z - 1 is the largest label. Files that
-    do not fit together or cannot be read raise `ArcalError`. `fetch` gives paths of the files that
-    can be read.
+    of the files; without any, they are those of the part that has more, as `encode_labels` names
+    them. Files that do not fit together or cannot be read raise `ArcalError`.
     """
-    there = find(source)
-    if there is None:
-        return None
-    train, test = parts = [ParquetColumns(tuple(fetch(files))) for files in there]
-    columns = [pick(part, LABEL) for part in parts]
-    pairs = list(zip(parts, columns, strict=True))
-    names = agreed((part.class_names(column), part.path) for part, column in pairs)
-    labels = [labels_of(part, column) for part, column in pairs]
-    Z = len(names) or len(train.rows)  # without names, at most N classes
-    for (part, column), values in zip(pairs, labels, strict=True):
-        check_range(values, Z, column, part.rows.where)
-    names = names or tuple(str(z) for z in range(1 + max(int(values.max()) for values in labels)))
+    parts = [ParquetColumns(train), ParquetColumns(test)]
+    for part in parts:
+        if not len(part.rows):
+            raise ArcalError(f"{part.path} has no rows: replace it by a file with images")
+    classes = agreed((part.class_names(pick(part, LABEL)), part.path) for part in parts)
+    classes = classes or max((_labels(part)[1] for part in parts), key=len)
+    labels = [_labels(part, classes)[0] for part in parts]
     return (
-        read_part(train, f"{name}/train", labels[0], names),
-        read_part(test, f"{name}/test", labels[1], names),
+        _part(parts[0], f"{name}/train", labels[0], classes),
+        _part(parts[1], f"{name}/test", labels[1], classes),
     )
 
 
-def labels_of(columns: ParquetColumns, name: str) -> np.ndarray:
-    """Labels without missing values, int64 `(N,)` with N >= 1."""
-    column = columns.read(name)
-    if not pa.types.is_integer(column.type):
-        raise ArcalError(f"{columns.path}: column {name} must be of integers, not {column.type}")
-    if not len(column):
-        raise ArcalError(f"{columns.path} has no rows: replace it by a file with images")
-    refuse_missing(column, name, columns.rows.where)
-    return whole_numbers(column, name, columns.rows.where)
+def _labels(
+    columns: ParquetColumns, classes: tuple[str, ...] = ()
+) -> tuple[Tensor, tuple[str, ...]]:
+    column = pick(columns, LABEL)
+    return encode_labels(columns.read(column), column, columns.rows.where, names=classes)
 
 
-def read_part(
-    columns: ParquetColumns, name: str, labels: np.ndarray, classes: tuple[str, ...]
-) -> InMemory:
-    """One part with its labels, which have been read already."""
+def _part(columns: ParquetColumns, name: str, labels: Tensor, classes: tuple[str, ...]) -> InMemory:
     numbered = all(pa.types.is_integer(one.type) for one in columns.schema if one.name == ID)
     ids = read_ids(columns) if numbered else torch.arange(len(labels))
-    return InMemory(name, ids, torch.from_numpy(labels), classes, read_pixels(columns))
+    return InMemory(name, ids, labels, classes, read_pixels(columns))
 
 
 def read_pixels(columns: ParquetColumns) -> Tensor:

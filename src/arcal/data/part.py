@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Sized
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, ClassVar, Protocol, Self
 
@@ -113,6 +114,21 @@ class Labelled:
                 changed[field] = rows[positions]
         return dataclasses.replace(self, **changed)
 
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of shape, ids, labels, content and any weights.
+
+        They are computed once: content that is changed in place is not seen.
+        """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint_of(self, self._content(), getattr(self, "weights", None))
+
+    def _content(self) -> Iterable[bytes | memoryview]:
+        """What tells the inputs from others, beside ids, labels and weights."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, eq=False)
 class InMemory(Labelled):
@@ -158,9 +174,8 @@ class InMemory(Labelled):
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]
 
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of ids, labels, shape, pixels and weights."""
-        return fingerprint_of(self, [bytes_of(self.pixels)], self.weights)
+    def _content(self) -> Iterable[bytes | memoryview]:
+        return [bytes_of(self.pixels)]
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:

@@ -1,7 +1,7 @@
 """What there is at a path: its format, and the files of each of its parts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -131,28 +131,31 @@ class Source:
         return name, f"{self.name}/{name}" if name else self.name, paths
 
 
-def find_source(source: str) -> Source:
+def find_source(
+    source: str, advice: str = READABLE, formats: Sequence[Format] = tuple(SUFFIXES)
+) -> Source:
     """What there is at a path, behind a URL, or under the name "fashion".
 
-    Nothing to read raises `ArcalError`.
+    In a folder, or of a prefix, files of these formats are looked for. Nothing to read raises
+    `ArcalError`, with this advice.
     """
     if not source:
-        raise ArcalError(f"no data is named: {READABLE}")
+        raise ArcalError(f"no data is named: {advice}")
     if source == "fashion":
         return Source(Path(source), source, "parquet", part_files(EMBEDDED / source, "parquet"))
     if is_remote(source):
         with listed(source) as remote:
-            return replace(_at_path(source, remote.path), remote=remote)
-    return _at_path(source, expanded(source))
+            return replace(_at_path(source, remote.path, advice, formats), remote=remote)
+    return _at_path(source, expanded(source), advice, formats)
 
 
-def _at_path(source: str, path: Path) -> Source:
+def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) -> Source:
     if path.is_file():
         return _file(path)
-    there = (path.is_dir() and _special_folder(path)) or _named_files(path)
+    there = (path.is_dir() and _special_folder(path)) or _named_files(path, formats)
     if there is None:
-        what = "holds nothing to audit" if path.is_dir() else "is not there"
-        raise ArcalError(f"{source} {what}: {READABLE}")
+        what = "holds no data set" if path.is_dir() else "is not there"
+        raise ArcalError(f"{source} {what}: {advice}")
     if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
         part, name = WORDS[there.name.lower()], path.resolve().parent.name
         return replace(there, name=name, parts={part: there.parts[""]})
@@ -173,11 +176,11 @@ def _file(path: Path) -> Source:
     return Source(path, name, format, {part: (path,) for part in parts})
 
 
-def _named_files(path: Path) -> Source | None:
+def _named_files(path: Path, formats: Sequence[Format]) -> Source | None:
     """The files in a folder or of a prefix, whose names say which part they are."""
     name = path.resolve().name
     readable: dict[Format, dict[str, tuple[Path, ...]]]
-    readable = {format: parts for format in SUFFIXES if (parts := part_files(path, format))}
+    readable = {format: parts for format in formats if (parts := part_files(path, format))}
     if len(readable) > 1:
         raise ArcalError(
             f"{path} holds files of several formats ({', '.join(readable)}): name the file to read"

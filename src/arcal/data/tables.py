@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -30,7 +30,7 @@ from arcal.data.columns import (
 from arcal.data.columns import LABELS as TEXT_LABELS
 from arcal.data.labels import is_text, refuse_missing, typed
 from arcal.data.listings import READERS, open_columns
-from arcal.data.part import Labelled, check_rows, fingerprint_of
+from arcal.data.part import Labelled, check_rows
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.printable import first_few
@@ -92,10 +92,8 @@ class Table(Labelled):
             raise ArcalError(f"{self.name} has no rows, and so no bounds: give at least one")
         return self.rows.amin(0), self.rows.amax(0)
 
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of ids, labels, columns, rows and weights."""
-        columns = "\0".join(self.columns).encode()
-        return fingerprint_of(self, [columns, bytes_of(self.rows)], self.weights)
+    def _content(self) -> list[bytes | memoryview]:
+        return ["\0".join(self.columns).encode(), bytes_of(self.rows)]
 
 
 def load_table(
@@ -220,10 +218,9 @@ class Texts(Labelled):
         """The shape of a text: it has none."""
         return ()
 
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of the SHA-256 of ids, labels, texts and weights."""
+    def _content(self) -> Iterator[bytes]:
         encoded = (text.encode("utf-8", "surrogatepass") for text in self.texts)
-        return fingerprint_of(self, (b"%d " % len(text) + text for text in encoded), self.weights)
+        return (b"%d " % len(text) + text for text in encoded)
 
 
 def load_texts(

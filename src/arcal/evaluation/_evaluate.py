@@ -81,10 +81,7 @@ def evaluate(
     to_calibrate = {name: _paths(runs) for name, runs in posthoc.items()}
     for name in to_calibrate:
         check_posthoc(name, EVALUATED)
-    names = [other.name for other in ood]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
-
+    _check_names([other.name for other in ood])
     check_done(folders)
     groups = group_runs(folders)
     work.check()
@@ -106,13 +103,18 @@ def evaluate(
             if paths <= to_score:
                 row.robustness.append(work.score(folder))
             counter.more(1)
-        posthoc = [name for name, of in to_calibrate.items() if paths <= of]
-        row.calibrate(posthoc, work.data.validation, refused)
-        counter.more(len(row.predictors) * bool(posthoc))
+        names = [name for name, runs in to_calibrate.items() if paths <= runs]
+        row.calibrate(names, work.data.validation, refused)
+        counter.more(len(row.predictors) * bool(names))
         rows.append(row)
-
     if compute.workers > 1:
         measure_ahead(work, rows, counter.ahead_to)
+    _measure(work, rows, counter)
+    return [subject for row in rows for subject in row.subjects()]
+
+
+def _measure(work: Workload, rows: list[Row], counter: "_Counter") -> None:
+    """Predict and measure all runs on every set, one set after another."""
     predictors = [predictor for row in rows for predictor in row.predictors]
     for where, part, name in work.parts():
         predict_together(predictors, part, name)
@@ -125,11 +127,15 @@ def evaluate(
         for row in rows:
             row.compare(part, name, how)
             counter.more(len(row.predictors))
-    return [subject for row in rows for subject in row.subjects()]
 
 
 def _paths(folders: Sequence[RunFolder]) -> set[Path]:
     return {folder.path.resolve() for folder in folders}
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
 
 
 def _check_whole(groups: list[Group], named: Set[Path]) -> None:

@@ -80,9 +80,10 @@ def score_share_of(
 ) -> None:
     """The share `share` in [0, of) of `score_ahead`: blocks of images, and runs to predict."""
     torch.set_num_threads(threads)
-    how: dict[str, Any] = {"share": share, "of": of, "device": work.compute.device}
+    how: dict[str, Any] = {"attack": work.attack, "loaders": work.compute.loaders}
+    how |= {"share": share, "of": of, "device": work.compute.device}
     for folder in scored:
-        score_share(folder, work.data.test, CLEAN.part, work.order, attack=work.attack, **how)
+        score_share(folder, work.data.test, CLEAN.part, work.order, **how)
     for folder in to_predict[share::of]:
         work.predictor(folder)(work.data.validation, VALIDATION)
 

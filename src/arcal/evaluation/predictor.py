@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from arcal.attacks.model import frozen
 from arcal.auditing import Predictions
 from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
@@ -56,8 +57,8 @@ def predict_part(
 ) -> Predictions:
     """The predictions of any models, which are members of one ensemble, on a part.
 
-    Each takes images `(B, C, H, W)` in [0,1] and returns logits `(B, Z)`; put them in evaluation
-    mode, and on `device`, yourself.
+    Each takes images `(B, C, H, W)` in [0,1] and returns logits `(B, Z)`, and is on `device`, by
+    default the CPU. It is called in evaluation mode, and afterwards in the mode that it was in.
 
     >>> from arcal.data import InMemory
     >>> ids, pixels = torch.arange(2), torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
@@ -82,10 +83,12 @@ def _predict_each(
         raise ArcalError(f"{part.name} is empty: there is nothing to predict")
     logits: list[list[Tensor]] = [[] for _ in ensembles]
     lazy = files_of(part) is not None and getattr(part, "cache", None) is None
-    for _, images, _ in batches(part, EVALUATION_BATCH, workers=loaders if lazy else 0):
-        x = as_input(images, device)
-        for models, mine in zip(ensembles, logits, strict=True):
-            mine.append(torch.stack([model(x).float().cpu() for model in models]))
+    read = batches(part, EVALUATION_BATCH, workers=loaders if lazy else 0)
+    with frozen(nn.ModuleList(model for models in ensembles for model in models)):
+        for _, images, _ in read:
+            x = as_input(images, device)
+            for models, mine in zip(ensembles, logits, strict=True):
+                mine.append(torch.stack([model(x).float().cpu() for model in models]))
     return [Predictions(part.ids, part.labels, torch.cat(mine, dim=1)) for mine in logits]
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 from arcal.auditing import CLEAN, EvaluationSet
 from arcal.compute import Compute
@@ -56,8 +57,9 @@ class Workload:
 
     def score(self, folder: RunFolder) -> Robustness:
         """A run's scores of the test images, kept in its folder."""
-        fabric, test = self.compute.fabric_if_needed(), self.data.test
-        return score_run(folder, test, CLEAN.part, self.order, attack=self.attack, fabric=fabric)
+        how: dict[str, Any] = {"attack": self.attack, "loaders": self.compute.loaders}
+        how["fabric"] = self.compute.fabric_if_needed()
+        return score_run(folder, self.data.test, CLEAN.part, self.order, **how)
 
     def parts(self) -> Iterator[tuple[EvaluationSet, Part, str]]:
         """The clean test set and each other one, and the name that predictions on it are kept by.

@@ -16,6 +16,7 @@ from arcal.external._normalization import NORMALIZATIONS, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
 from arcal.external._weights import Weights, load_into, read_weights
 from arcal.files import expanded
+from arcal.generators import seeded
 
 Shape = tuple[int, int, int]
 
@@ -86,8 +87,7 @@ class NetworkSource:
         generators are left as they were. What cannot be built, or gives something other than
         logits of this shape, raises `ArcalError`.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             kind, _, name = self.spec.partition(":")
             if kind == "timm":
                 network = _from_timm(name, classes, shape)

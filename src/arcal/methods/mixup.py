@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Beta
 
+from arcal.generators import seeded
 from arcal.methods.setting import Setting
 
 Criterion = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -93,6 +94,5 @@ def _beta(alpha: float, generator: torch.Generator | None) -> float:
     """A draw of Beta(alpha, alpha) from a generator, which torch's distributions do not take."""
     if generator is None:
         return float(Beta(alpha, alpha).sample())
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    with seeded(int(torch.randint(2**62, (), generator=generator))):
         return float(Beta(alpha, alpha).sample())

@@ -22,6 +22,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from arcal.calibration import average, confidence_and_correct, ece
 from arcal.data import Folder, Part, as_input, batches
 from arcal.errors import ArcalError
+from arcal.generators import seeded
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_tensors, save_tensors
@@ -98,6 +99,7 @@ def fit(
     True
     """
     world = fabric.world_size
+    apart = apart and world > 1
     if apart and world > len(members):
         raise ArcalError(f"{world} processes cannot train {len(members)} members apart: take fewer")
     if not apart and recipe.batch_size % world:
@@ -123,16 +125,8 @@ def fit(
             records.append(record)
             loop.unscored = method.rescores_after(epoch)
         if loop.unscored:
-            if rescore is None:
-                raise ArcalError("the method re-scores during training: give fit a scorer")
             loop.save(folder, records)
-            start = time.perf_counter()
-            rescoring = Rescoring(rescore, [one.model for one in members], fabric, folder)
-            for part, name in ((training, "train"), (validation, "validation")):
-                mean = mean_rank(rescoring.robustness(part, name), part.ids)
-                method.assign(name, part.ids, levels(mean, part.ids, method.R))
-            record["rescoring_seconds"] = round(time.perf_counter() - start, 3)
-            loop.unscored = False
+            record["rescoring_seconds"] = loop.rescore(rescore, folder, training, validation)
         loop.save(folder, records)
         if folder and fabric.is_global_zero:
             shutil.rmtree(folder.rescoring, ignore_errors=True)
@@ -227,8 +221,7 @@ class _Loop:
             if isinstance(part, Folder) and augment is resized_crop_flip:
                 source = part.at_random(draw(member.seed, "augmentation", epoch))
                 augment = unchanged
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(draw_seed(member.seed, "dropout", epoch, rank))
+            with seeded(draw_seed(member.seed, "dropout", epoch, rank)):
                 mine = self.sharing.positions(order)
                 last = math.ceil(len(mine) / size)
                 loader = batches(source, size, order=mine, workers=self.loaders)
@@ -243,6 +236,7 @@ class _Loop:
                 steps = last * len(self.members)
             for norm, momentum in self.momenta[m].items():
                 norm.momentum = momentum
+            self.optimizers[m].zero_grad()  # as large as the weights, and of no more use
         mean = self.sharing.mean_loss(totals, steps)
         if not torch.isfinite(mean):
             raise ArcalError(f"the loss is {float(mean)} in epoch {epoch}: lower the learning rate")
@@ -317,6 +311,20 @@ class _Loop:
             "nll": float(surprise.mean()),
         }
         return measures, self.method.learn(ids, confidence, correct)
+
+    def rescore(
+        self, rescore: Scorer | None, folder: RunFolder | None, training: Part, validation: Part
+    ) -> float:
+        """Give the method levels by the models as they are now; returns the seconds that took."""
+        if rescore is None:
+            raise ArcalError("the method re-scores during training: give fit a scorer")
+        start = time.perf_counter()
+        rescoring = Rescoring(rescore, [one.model for one in self.members], self.fabric, folder)
+        for part, name in ((training, "train"), (validation, "validation")):
+            mean = mean_rank(rescoring.robustness(part, name), part.ids)
+            self.method.assign(name, part.ids, levels(mean, part.ids, self.method.R))
+        self.unscored = False
+        return round(time.perf_counter() - start, 3)
 
     def save(self, folder: RunFolder | None, records: list[dict[str, Any]]) -> None:
         """All that is needed to continue after the last of these epochs, and their records.

@@ -49,15 +49,9 @@ class BatchesShared:
     def gather_images(self, columns: list[Tensor]) -> list[Tensor]:
         """All processes' columns `(N,)`, ascending by id (the first column), each id once."""
         if self.world > 1:
-            columns = [self._from_all(column).flatten().cpu() for column in columns]
+            gathered: Any = self.fabric.all_gather(columns)  # `(world, n)` each
+            columns = [column.flatten().cpu() for column in gathered]
         return each_id_once(*columns)
-
-    def _from_all(self, tensor: Tensor) -> Tensor:
-        """The same tensor of every process, `(world, ...)`."""
-        tensor = tensor.to(self.fabric.device)
-        shares = [torch.empty_like(tensor) for _ in range(self.fabric.world_size)]
-        torch.distributed.all_gather(shares, tensor)
-        return torch.stack(shares)
 
     def state(self, m: int, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """What member `m` continues from, which `make` returns in a process that trains it."""
@@ -80,12 +74,13 @@ class MembersApart(BatchesShared):
         self.rank, self.world = 0, 1
 
     def mean_loss(self, totals: Tensor, steps: int) -> Tensor:
-        return self._from_all(totals).sum(dim=0).sum() / steps
+        everyone: Any = self.fabric.all_gather(totals)
+        return everyone.sum(dim=0).sum() / steps
 
     def gather_members(self, logits: Tensor) -> Tensor:
         most = -(-self.members // self.fabric.world_size)  # the first process has so many
         padding = logits.new_zeros(most - len(logits), *logits.shape[1:])
-        shares = self._from_all(torch.cat([logits, padding]))
+        shares: Any = self.fabric.all_gather(torch.cat([logits, padding]))
         return shares.transpose(0, 1).flatten(0, 1)[: self.members]
 
     def state(self, m: int, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:

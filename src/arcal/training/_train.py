@@ -154,7 +154,7 @@ class _Training:
                 folder=self.folder,
                 rescore=_scorer(run, self.compute.loaders) if method.ranks else None,
                 loaders=self.compute.loaders,
-                apart=run.devices == 1 and fabric.world_size > 1,
+                apart=run.devices == 1,
             )
 
 
@@ -176,7 +176,7 @@ def _teach(method: Method, run: Run, bases: list[RunFolder], data: Data, compute
         return torch.stack([ranking.scores(base, data, compute).robustness for base in bases])
 
     for ranking in for_levels(run):
-        ids = ranking.images(data).ids
+        ids = data.part(ranking.part).ids
         mean = mean_rank(scores(ranking), ids)
         method.assign(ranking.part, ids, levels(mean, ids, method.R))
     for ranking in for_distances(run):

@@ -11,6 +11,7 @@ from arcal.compute import Compute, on_ray
 from arcal.compute.launcher import joined
 from arcal.compute.processes import fan_out, watched
 from arcal.data import Data
+from arcal.errors import ArcalError
 from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training._train import check_devices, check_images, checked_method, train
@@ -163,7 +164,7 @@ class Sweep:
 
 def sweep(
     run: Run,
-    root: Path,
+    root: Path | str,
     setting: str,
     values: Sequence[float],
     *,
@@ -175,7 +176,8 @@ def sweep(
     Trains `run` in `root` with each of the ascending `values` of the setting. With `extend`, the
     grid continues upwards with its last step size for as long as its largest value is the best and
     within the setting's bounds, so that the choice is not limited by where the grid happens to end.
-    `options` are those of `train_all`.
+    `options` are those of `train_all`. A setting that the method does not have, or no value, raises
+    `ArcalError`.
 
     >>> from arcal.training import RECIPES
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
@@ -186,7 +188,8 @@ def sweep(
     >>> result.best in (0.1, 0.2)
     True
     """
-    declared = next(one for one in method_class(run.method).settings() if one.name == setting)
+    if not values:
+        raise ArcalError(f"there is no value of {setting} to try: give at least one")
     ece: dict[float, float] = {}
     values = list(values)
     while values:
@@ -196,6 +199,7 @@ def sweep(
         best = Sweep(setting, ece).best
         goes_on = extend and best == tried[-1] and len(tried) > 1
         further = [round(2 * tried[-1] - tried[-2], 10)] if goes_on else []
+        (declared,) = (one for one in method_class(run.method).settings() if one.name == setting)
         values = [value for value in further if declared.contains(value)]
     return Sweep(setting, ece)
 

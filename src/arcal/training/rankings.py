@@ -9,7 +9,7 @@ from typing import Literal
 from arcal.attacks import attack_named
 from arcal.compute import Compute
 from arcal.compute.processes import keep_memory
-from arcal.data import Data, Part
+from arcal.data import Data
 from arcal.methods import method_class, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.robustness import Attack, Robustness
@@ -29,10 +29,6 @@ class Ranking:
     order: str
     attack: str | None = None
 
-    def images(self, data: Data) -> Part:
-        """The part of this data."""
-        return getattr(data, self.part)
-
     def attacked(self) -> Attack | None:
         """The attack."""
         return None if self.attack is None else attack_named(self.attack)
@@ -41,7 +37,7 @@ class Ranking:
         """The scores by the model of a run, which are made unless they are there."""
         return score_run(
             base,
-            self.images(data),
+            data.part(self.part),
             self.part,
             self.order,
             attack=self.attacked(),
@@ -97,7 +93,7 @@ def shares(
             wanted += [(base, ranking) for base in bases_of(run) if (base, ranking) not in wanted]
     pieces = []
     for base, ranking in wanted:
-        of = -(-len(ranking.images(data_of(base))) // (SHARD * TOGETHER))
+        of = -(-len(data_of(base).part(ranking.part)) // (SHARD * TOGETHER))
         pieces += [partial(_score, base, ranking, root, share, of, compute) for share in range(of)]
     return pieces
 
@@ -108,7 +104,7 @@ def _score(base: Run, ranking: Ranking, root: Path, share: int, of: int, compute
     with replace(compute, threads=base.threads).limited():
         score_share(
             base.folder(root, data),
-            ranking.images(data),
+            data.part(ranking.part),
             ranking.part,
             ranking.order,
             attack=ranking.attacked(),

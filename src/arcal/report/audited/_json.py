@@ -15,11 +15,11 @@ from arcal.auditing import (
     Difference,
     Estimate,
     Group,
-    Outcome,
     accuracy_interval,
     reliability,
     verdicts,
 )
+from arcal.auditing._halves import Outcome
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
 from arcal.report.numbers import plain
