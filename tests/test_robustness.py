@@ -193,3 +193,32 @@ def test_what_holds_tensors_is_compared_as_a_whole():
     one, other = (score(torch.nn.Identity(), [batch], "margin") for _ in range(2))
     assert one == one
     assert one != other
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"labels": 3}, {"labels": 5}),  # as many of each in all
+        ({"ids": 3}, {"ids": 5}),
+        ({"inputs": 3}, {"inputs": 5}),
+        ({}, {"labels": (4, 2)}),
+    ],
+)
+def test_rows_of_every_batch_belong_together_and_the_odd_one_is_named(first, second):
+    def batch(start, ids=4, inputs=4, labels=4):
+        return start + torch.arange(ids), torch.rand(inputs, 2), torch.zeros(labels).long()
+
+    batches = [batch(0), batch(10, **first), batch(20, **second)]
+    odd = 1 if first else 2
+    for order in ("margin", "attack"):
+        with pytest.raises(ArcalError, match=rf"^batch {odd}, counted from 0: .*: give"):
+            score(nn.Identity(), batches, order)
+
+
+def test_the_batch_that_a_model_fails_on_is_in_a_note():
+    def batch(start, width):
+        return start + torch.arange(4), torch.rand(4, width), torch.zeros(4).long()
+
+    with pytest.raises(RuntimeError, match="shapes") as failure:
+        score(nn.Linear(3, 2), [batch(0, 3), batch(4, 5)])
+    assert failure.value.__notes__ == ["in batch 1 of those to score, counted from 0, (4, 5)"]

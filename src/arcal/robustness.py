@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -114,38 +115,33 @@ def score(
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
     reason, known = "", set[int]()
-    for batch in batches:
-        if not isinstance(batch, tuple | list) or len(batch) != 3:
-            raise ArcalError(
-                "a batch to score is (ids, inputs, labels): a data set of pairs gets its ids by "
-                "`arcal.data.WithIds`"
-            )
-        ids, x, labels = as_tensor(batch[0], "ids"), batch[1], as_tensor(batch[2], "labels")
-        rowwise, x = bound(model, x)
-        checked_bounds(x, bounds)
-        refuse_repeats(ids.reshape(-1), known)
-        if order == "attack":
-            begin = {} if start is None else {"start": start(ids).to(x)}
-            attacked = attack(rowwise, x, bounds, **begin)
-            if keep is not None:
-                keep(ids, attacked)
-            row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
-            reason = reason or attacked.reason
-        else:
-            row = _rank_only(rowwise, x, ids, order, seed)
+    for n, batch in enumerate(batches):
+        try:
+            ids, x, labels = _checked_batch(batch, known)
+            rowwise, x = bound(model, x)
+            checked_bounds(x, bounds)
+            if len(x) != len(ids):
+                raise ArcalError(f"{len(x)} inputs have {len(ids)} ids: give one each")
+        except ArcalError as error:
+            raise ArcalError(f"batch {n}, counted from 0: {error}") from None
+        try:
+            if order == "attack":
+                begin = {} if start is None else {"start": start(ids).to(x)}
+                attacked = attack(rowwise, x, bounds, **begin)
+                row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
+                reason = reason or attacked.reason
+            else:
+                attacked, row = None, _rank_only(rowwise, x, ids, order, seed)
+        except RuntimeError as error:  # of the model
+            error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
+            raise
+        if keep is not None and attacked is not None:
+            keep(ids, attacked)
         parts.append((ids, labels, *row))
     if not parts:
         raise ArcalError("there is nothing to score: the data set is empty")
     columns = [torch.cat(column).cpu() for column in zip(*parts, strict=True)]
     ids, labels, robustness, success, predicted, passes = columns
-    if not ids.shape == labels.shape == robustness.shape:
-        raise ArcalError(
-            f"ids {tuple(ids.shape)}, labels {tuple(labels.shape)}, {len(robustness)} inputs: "
-            "give one id and one class number each"
-        )
-    _check_ids(ids)
-    if (labels.long() != labels).any():
-        raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
     if robustness.isnan().any():
         raise ArcalError(
             f"the order {order} ranks {int(robustness.isnan().sum())} of {len(ids)} inputs by NaN, "
@@ -162,6 +158,27 @@ def score(
         passes=passes,
         reason=reason,
     )
+
+
+def _checked_batch(batch: Any, known: set[int]) -> tuple[Tensor, Any, Tensor]:
+    """Ids and labels `(B,)` and what is between them; ids are added to those `known`."""
+    if not isinstance(batch, tuple | list) or len(batch) != 3:
+        raise ArcalError(
+            "a batch to score is (ids, inputs, labels): a data set of pairs gets its ids by "
+            "`arcal.data.WithIds`"
+        )
+    ids, labels = as_tensor(batch[0], "ids"), as_tensor(batch[2], "labels")
+    if ids.ndim != 1 or ids.shape != labels.shape:
+        raise ArcalError(
+            f"ids {tuple(ids.shape)} and labels {tuple(labels.shape)}: give (B,) of each, one id "
+            "and one class number for each input"
+        )
+    if ids.is_floating_point():
+        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
+    if labels.is_floating_point() and (labels.long() != labels).any():
+        raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
+    refuse_repeats(ids, known)
+    return ids, batch[1], labels
 
 
 def distance(

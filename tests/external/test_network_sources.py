@@ -31,6 +31,10 @@ class Net(nn.Sequential):
 instance = Net()
 
 
+def lazy(classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))
+
+
 def no_module(classes):
     return classes
 
@@ -79,6 +83,14 @@ def test_a_seed_gives_the_same_bits_and_leaves_the_global_generator(file):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert not torch.equal(one["3.weight"], other["3.weight"])
+
+
+def test_a_lazy_layer_is_drawn_by_the_seed_and_not_by_what_ran_before(file):
+    before = torch.random.get_rng_state()
+    one = build(f"{file}:lazy").state_dict()
+    assert torch.equal(torch.random.get_rng_state(), before)
+    torch.rand(3)
+    assert torch.equal(build(f"{file}:lazy").state_dict()["1.weight"], one["1.weight"])
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from arcal.data import load
 from arcal.errors import ArcalError
 from arcal.evaluation.grouping import same_data
+from arcal.methods import METHODS, Vanilla
 from arcal.networks import NETWORKS
 from arcal.store import RunFolder
 from arcal.training.recipes import RECIPES
@@ -53,6 +56,35 @@ def test_a_run_of_every_method_is_read_back_as_it_was(method, settings, tiny, tm
     assert record.run.settings.keys() >= settings.keys()
     assert not any(isinstance(value, list) for value in run.settings.values())
     assert record.is_twin(read_back(replace(run, seeds=(1,)), tiny, tmp_path))
+
+
+def test_runs_are_twins_even_where_their_method_is_not_installed(tiny, tmp_path, monkeypatch):
+    class Mine(Vanilla):
+        name = "mine"
+
+    monkeypatch.setitem(METHODS, "mine", Mine)
+    run = Run(tiny[0], method="mine", validation=40)
+    records = [read_back(replace(run, seeds=(seed,)), tiny, tmp_path) for seed in (0, 1)]
+    monkeypatch.delitem(METHODS, "mine")
+    assert records[0].is_twin(records[1])
+
+
+def test_twins_start_from_the_same_weights_wherever_these_are(tiny, tmp_path):
+    code = "from torch import nn\nmake = lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
+    (tmp_path / "own_twins.py").write_text(code)
+    first, moved = tmp_path / "first.safetensors", tmp_path / "moved.safetensors"
+    run = Run(tiny[0], network=f"{tmp_path / 'own_twins.py'}:make", weights=str(first))
+    states = [
+        {"1.weight": torch.full((3, 784), value), "1.bias": torch.zeros(3)} for value in (1.0, 2.0)
+    ]
+    save_file(states[0], first)
+    save_file(states[0], moved)
+    one = read_back(run, tiny, tmp_path)
+    same = read_back(replace(run, seeds=(1,), weights=str(moved)), tiny, tmp_path)
+    save_file(states[1], first)
+    other = read_back(replace(run, seeds=(2,)), tiny, tmp_path)
+    assert one.is_twin(same)
+    assert not one.is_twin(other)
 
 
 @pytest.mark.parametrize("name", RECIPES)

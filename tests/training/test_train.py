@@ -94,16 +94,41 @@ def test_data_in_the_home_folder_are_found_again_from_elsewhere(tmp_path, monkey
     assert found.train.fingerprint() == data.train.fingerprint()
 
 
+THEN = """
+import torch
+from torch import nn
+
+
+class Then(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def then(classes, function):
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, classes), Then(function))
+
+
+"""
+
+
 @pytest.mark.parametrize(
     ("made", "says"),
     [
         ("[1 / 0]", r"own\.py"),
         ("nn.Sequential(nn.Flatten(), nn.AdaptiveAvgPool1d(classes))", "no weights to train"),
         ("nn.Sequential(nn.Flatten(), nn.Linear(784, classes)).requires_grad_(False)", "all are f"),
+        ("then(classes, lambda z: z + torch.rand_like(z))", "the model is stochastic"),
+        ("then(classes, lambda z: z - z.mean(0))", "depend on the others of its batch"),
+        ("then(classes, lambda z: z.double())", r"let it return `logits.to\(torch.float32\)`"),
+        ("then(classes, lambda z: z.softmax(1))", "returns probabilities"),
     ],
 )
 def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path):
-    code = f"from torch import nn\ndef make(classes):\n    return {made}\n"
+    code = THEN + f"def make(classes):\n    return {made}\n"
     (file := tmp_path / "own.py").write_text(code)
     run = Run(str(write_tiny(tmp_path / "data")), network=f"{file}:make", validation=40)
     with pytest.raises(ArcalError, match=says):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from arcal.auditing import check_model
 from arcal.compute import Compute
 from arcal.compute.processes import keep_memory
 from arcal.data import Data, InMemory, Part, as_input, batches
@@ -63,7 +64,7 @@ def train(
     data = data or run.load()
     method = checked_method(run, data)
     if run.source and not run.path(root, data).exists():  # code of others fails before, not inside
-        run.recipe.optimizer_for(run.build(len(data.classes), data.shape, run.seeds[0]))
+        _check_network(run, data)
     folder = run.folder(root, data)
     check_images(folder, data)
     if is_done(folder):
@@ -85,6 +86,19 @@ def train(
         training = _Training(run, folder, method, data, compute)
         run_on(fabric, training, elsewhere=replace(training, data=None))
     return folder
+
+
+def _check_network(run: Run, data: Data) -> None:
+    """Refuse somebody else's network that could not be trained, or not be evaluated afterwards."""
+    network = run.build(len(data.classes), data.shape, run.seeds[0])
+    run.recipe.optimizer_for(network)
+    generator = torch.Generator().manual_seed(0)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            some = torch.rand(2, *data.shape, generator=generator)
+            check_model(network.eval(), some, classes=len(data.classes))
+    except ArcalError as error:
+        raise ArcalError(f"{run.network} in evaluation mode: {error}") from None
 
 
 def checked_method(run: Run, data: Data) -> Method:

@@ -219,20 +219,22 @@ class Record:
 
     `run.data` is the path that the data was read from, "" if it is not recorded, and
     `run.validation` the size of the validation set. `data` identifies the data, `network_digest`
-    the code of a network that is somebody else's.
+    the code of a network that is somebody else's, and `weights_digest` what it started from.
     """
 
     run: Run
     data: DataIdentity
     format: int
     network_digest: str | None = None
+    weights_digest: str | None = None
 
     def is_twin(self, other: "Record") -> bool:
-        """Whether two runs differ only in their seeds and the place of their data."""
+        """Whether two runs differ only in their seeds and the places of their data and weights."""
 
-        def without_these(one: Record) -> tuple[Run, int, str | None]:
-            run = dataclasses.replace(one.run, data="", seeds=tuple(range(len(one.run.seeds))))
-            return run, one.format, one.network_digest
+        def without_these(one: Record) -> tuple[Any, ...]:
+            places = {"data": "", "weights": None, "seeds": len(one.run.seeds)}
+            run = vars(one.run) | places  # the run itself could not be made without its method
+            return run, one.format, one.network_digest, one.weights_digest
 
         return without_these(self) == without_these(other) and self.data.is_same(other.data)
 
@@ -261,7 +263,8 @@ def read_run(folder: RunFolder) -> Record:
         for name, value in values.items():
             object.__setattr__(run, name, value)
         data = DataIdentity(**config["data"])
-        return Record(run, data, config["format"], config.get("network_digest"))
+        digests = config.get("network_digest"), config.get("weights_digest")
+        return Record(run, data, config["format"], *digests)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArcalError(
             f"{folder.path}/config.json cannot be read by this version of arcal ({error}): "
