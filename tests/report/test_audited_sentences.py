@@ -65,10 +65,12 @@ def sure(N: int, T: float) -> Audited:
 
 
 def test_what_would_mend_it_says_of_which_inputs():
-    assert "the ECE of one half, fitted on the other, from" in mends(sure(1000, 3.0))
+    halves = mends(sure(1000, 3.0))
+    assert "scaling, fitted on one half of the inputs, brings the ECE of the other from" in halves
+    assert halves.endswith(": see `arcal calibrate`")
     predictions = sure(1000, 3.0).predictions
     whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
-    assert " would bring the ECE from" in mends(whole)
+    assert "scaling brings the ECE from" in mends(whole)
     assert mends(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
 
 
