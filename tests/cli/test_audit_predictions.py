@@ -61,6 +61,7 @@ def test_files_that_hold_no_predictions_are_one_line(here):
     np.savez("keys.npz", preds=np.eye(3), y=np.arange(3))
     assert "no logits or probabilities, only preds, y" in arcal("audit", "keys.npz").line
     assert "nowhere.csv is missing" in arcal("audit", "nowhere.csv").line
+    assert "nowhere.cvs is missing" in arcal("audit", "nowhere.cvs").line
     np.savez("one.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(3))
     np.savez("two.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(1, 4))
     line = arcal("audit", "one.npz", "two.npz").line

@@ -264,8 +264,8 @@ def acts_alone(acting: Acting, right: float) -> str | None:
     >>> from arcal.auditing import acting, as_predictions
     >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)
     >>> acts_alone(acting(surer.scores), right=0.98)
-    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); 99.9 % \
-is not shown'
+    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); no \
+threshold is shown for 99.9 %'
     """
     shown, missing = [], []
     for target, one in acting.thresholds.items():
@@ -278,7 +278,7 @@ is not shown'
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:
-        lines.append(f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not shown")
+        lines.append(f"no threshold is shown for {listed(missing)}")
     return "; ".join(lines) or None
 
 
