@@ -185,7 +185,7 @@ export function App() {
             <FactList key={i} title={model.name} facts={model.facts} />
           ))}
           <p>
-            Made by arcal {payload.arcal}. Everything is in this file; it asks nothing of the network.
+            Made by arcal {payload.arcal}. Everything is in this file; it loads nothing from the internet.
           </p>
         </footer>
       </main>

@@ -77,13 +77,13 @@ export function withInterval(of: Estimate, show: Show): string {
   return interval ? `${show(of.value)} (${interval})` : show(of.value);
 }
 
-/** Confidence minus accuracy in words, with its interval: no gap is shown if that holds 0. */
+/** Confidence minus accuracy in words, with its interval: no gap beyond chance if that holds 0. */
 export function gapWords(gap: Pick<Estimate, "value" | "low" | "high">): string {
   const { value, low, high } = gap;
   if (!known(value)) return "gap unknown";
   const bounded = known(low) && known(high);
   if (bounded && low <= 0 && high >= 0)
-    return `no gap is shown (${signed(value)} points, ${ends(gap)})`;
+    return `no gap beyond chance (${signed(value)} points, ${ends(gap)})`;
   if (!bounded && Math.abs(value) < 0.0005) return "no gap";
   const said = `${value > 0 ? "over" : "under"}-confident by ${points(Math.abs(value))} points`;
   if (!bounded) return said;

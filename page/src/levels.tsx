@@ -38,7 +38,7 @@ export function groupSentence(group: Level, prefix = ""): string {
 export const VERDICTS = {
   "over-confident": "▲ over-confident",
   "under-confident": "▼ under-confident",
-  "not shown": "no gap is shown",
+  "not shown": "no gap beyond chance",
   "too few": "too few inputs",
 };
 

@@ -222,7 +222,7 @@ def test_probabilities_give_no_energy_and_zeros_are_rounding():
     assert mended.log_probabilities.isfinite().all()
     assert np.isfinite(nll(mended.log_probabilities, mended.labels))
     choice = choose_calibrator(mended, names=["temperature", "ebs"], resamples=100)
-    assert "ebs needs the model's logits" in choice.refused["ebs"]
+    assert "it needs logits" in choice.refused["ebs"]
     masked = torch.tensor([[0.6, 0.4, 0.0], [0.3, 0.7, 0.0]])
     whole = as_predictions(probabilities=masked, labels=[0, 1])
     assert without_zeros(whole) == (whole, None)
@@ -264,5 +264,6 @@ def test_rounding_moves_no_figure_by_much(classes, decimals):
 def test_predictions_of_0_and_1_are_sure():
     q = np.eye(2)[[0, 1] * 50]
     mended, line = without_zeros(as_predictions(probabilities=q, labels=[0] * 100))
-    assert line == "100 probabilities are 0, as if they were rounded: those of an input share 0.005"
+    assert line is not None
+    assert line.startswith("100 probabilities are 0, probably rounded: those of one input are")
     assert mended.confidence.mean().item() == pytest.approx(1, abs=0.0051)

@@ -309,7 +309,7 @@ def test_a_probability_that_was_rounded_to_0_leaves_the_log_loss_finite():
     audit = arcal.audit(as_predictions(probabilities=p, labels=labels))
     said = torch.tensor([0.005 / 1.005, 0.9, 0.8]).log()
     assert audit.models[0].overall.nll.value == pytest.approx(-said.mean().item())
-    assert "1 probability is 0, as if it were rounded: 0.005 is taken" in audit.summary()
+    assert "1 probability is 0, probably rounded: it is taken as 0.005" in audit.summary()
 
 
 def states(model):

@@ -182,7 +182,9 @@ def test_sentences_say_what_the_figures_say(audit):
         (sentence,) = [line for line in audit.summary().splitlines() if
                        line.startswith(f"{model.name} is right")]  # fmt: skip
         assert f"{100 * over.accuracy.value:.1f} %" in sentence
-        word = {1: "over-confident", -1: "under-confident", 0: "no gap is shown"}[over.gap.sign]
+        word = {1: "over-confident", -1: "under-confident", 0: "no gap beyond chance"}[
+            over.gap.sign
+        ]
         assert word in sentence
 
 

@@ -61,9 +61,11 @@ def test_files_that_hold_no_predictions_are_one_line(here):
     np.savez("keys.npz", preds=np.eye(3), y=np.arange(3))
     assert "no logits or probabilities, only preds, y" in arcal("audit", "keys.npz").line
     assert "nowhere.csv is missing" in arcal("audit", "nowhere.csv").line
+    assert "nowhere.cvs is missing" in arcal("audit", "nowhere.cvs").line
     np.savez("one.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(3))
     np.savez("two.npz", logits=9 * np.eye(3), labels=np.arange(3), ids=np.arange(1, 4))
-    assert "one.npz and two.npz are of other inputs" in arcal("audit", "one.npz", "two.npz").line
+    line = arcal("audit", "one.npz", "two.npz").line
+    assert "one.npz and two.npz cannot be compared: id 0 is only in one.npz" in line
     assert "nowhere.npz is missing" in arcal("audit", "one.npz", "nowhere.npz").line
     Path("folder").mkdir()
     assert "one.npz holds predictions, and folder" in arcal("audit", "one.npz", "folder").line
@@ -79,6 +81,33 @@ def test_a_file_of_predictions_is_called_what_it_is_called(here):
     assert done.stdout.startswith("mine is right on ")
     title = json.loads(Path("audit/audit.json").read_text())["title"]
     assert title == "mine on predictions.csv"
+
+
+@pytest.mark.parametrize("name", ["{}", "P{}"], ids=["numbers", "names"])
+def test_two_files_of_the_same_inputs_are_matched_by_id(here, name):
+    head = "id,label,site,prob_cat,prob_dog"
+    rows = [
+        f"{name.format(i)},{('cat', 'dog')[i % 2]},{'ab'[i // 20]},0.{i + 10},0.{89 - i}"
+        for i in range(40)
+    ]
+    Path("old.csv").write_text("\n".join([head, *rows]))
+    Path("new.csv").write_text("\n".join([head, *rows[::-1]]))
+    done = succeeds("audit", "old.csv", "new.csv", "--by", "site", "--json")
+    first, second = (one["figures"] for one in json.loads(done.stdout)["models"])
+    assert second["difference.accuracy"] == second["difference.positive_flips"] == 0
+    assert second["by.site.a.gap"] == pytest.approx(first["by.site.a.gap"])
+    Path("new.csv").write_text("\n".join([head, *rows[:-1], rows[-1].replace("dog", "cat")]))
+    line = arcal("audit", "old.csv", "new.csv", "--by", "site").line
+    assert f"the label of id {name.format(39)} is dog in old.csv and cat in new.csv" in line
+    Path("new.csv").write_text("\n".join([head, *rows[:-1]]))
+    line = arcal("audit", "old.csv", "new.csv", "--by", "site").line
+    assert f"id {name.format(39)} is only in old.csv" in line
+
+
+def test_a_column_prob_beside_those_of_classes_is_not_used(here):
+    rows = "".join(f"{i % 2},0.{i + 10},0.{89 - i},0.9\n" for i in range(40))
+    Path("mine.csv").write_text(f"label,probability_a,probability_b,prob\n{rows}")
+    assert "not used: prob\n" in succeeds("audit", "mine.csv").stderr
 
 
 def test_a_name_with_markup_is_only_a_name(here):

@@ -93,9 +93,9 @@ def test_a_rounded_csv_is_said_and_calibrated(here):
     Path("mine.csv").write_text(head + "\n".join(rows) + "\n")
     done = succeeds("calibrate", "mine.csv", *USUAL, "ebs")
     assert "rows do not sum to 1" in done.stderr
-    assert "probabilities are 0, as if they were rounded" in done.stderr
+    assert "probabilities are 0, probably rounded" in done.stderr
     assert "picked: " in done.stdout
-    assert "ebs is left out: all energies are alike" in " ".join(done.stdout.split())
+    assert "ebs is left out: it needs logits" in " ".join(done.stdout.split())
     Path("off.csv").write_text(head + "\n".join([*rows, "0,0.5,0.5,0.2"]) + "\n")
     assert "the probabilities do not sum to 1 in row 400" in arcal("calibrate", "off.csv").line
 

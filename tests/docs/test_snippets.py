@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from documents import ROOT, blocks
+from PIL import Image
 from torch import nn
 from torch.utils.data import TensorDataset
 
@@ -156,6 +157,14 @@ def write_scores(names):
         pq.write_table(table, f"photos/{k}.parquet")
 
 
+def write_photos():
+    """A folder of small images, for training."""
+    for file in (f"photos/{part}/{name}" for part in ("train", "test") for name in ("cat", "dog")):
+        Path(file).mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (4, 4)).save(f"{file}/{i}.png")
+
+
 def is_installed(code):
     """Whether all that a block imports is there; some of it is in extras."""
     imported = re.findall(r"^from (\w+)|^import (\w+)", code, re.MULTILINE)
@@ -176,6 +185,8 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
         write_scores(names)
     if page == "docs/your-training-loop.md":
         names = names | training_loop(names)
+    if page == "docs/train-your-network.md":
+        write_photos()
     codes = [
         code.replace("runs/RUN", str(run)) for code in blocks((ROOT / page).read_text(), "python")
     ]
@@ -185,6 +196,10 @@ def test_python_runs(page, names, run, tmp_path, monkeypatch):
     for code in codes:
         state |= names  # as if each were copied from the page alone, but for what it imports
         exec(compile(code, page, "exec"), state)
+    if page == "docs/train-your-network.md":
+        data = load("small", validation=2)
+        assert data.test.shape == (3, 4, 4)
+        assert data.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_no_page_with_python_is_forgotten():

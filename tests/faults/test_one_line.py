@@ -104,7 +104,7 @@ def _limited(kind: int, most: int):
         (["train", "--threads", "1000000"], None, "1000000 threads: at most 1,024"),
         (["train", "--network", "huge"], (resource.RLIMIT_NOFILE, 8), "network 'huge'"),
         (["train", "--network", "huge"], (resource.RLIMIT_AS, 200 << 20), "cannot be loaded"),
-        (["audit", b"\xff\xfe"], None, "\\udcff\\udcfe alone is not enough"),
+        (["audit", b"\xff\xfe"], None, "\\udcff\\udcfe is missing"),
         (["audit", b"caf\xe9.py:net", b"\xe9"], None, "caf\\udce9.py is missing"),
         (["train", "--data", b"\xe9"], None, "\\udce9"),
     ],

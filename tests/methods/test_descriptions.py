@@ -18,7 +18,7 @@ SHOWN = [
         ["ε = 0.1", "mixup = 0.4"],
     ),
     ("focal", {}, "Focal loss", []),
-    ("focal", {"gamma": 2.0}, "Focal loss", ["γ = 2.0"]),
+    ("focal", {"gamma": 2.0}, "Focal loss", ["γ = 2"]),
     (
         "vanilla",
         {"entropy": 0.1, "perturbed_by": "gradient", "perturbed": 0.5, "noise": 0.1},
@@ -76,7 +76,7 @@ SHOWN = [
         "ccat",
         {},
         "CCAT",
-        ["radius = 0.01", "rho = 10.0", "step = 0.025", "iterations = 10"],
+        ["radius = 0.01", "rho = 10", "step = 0.025", "iterations = 10"],
     ),
 ]
 
@@ -93,5 +93,5 @@ def test_settings_are_put_into_words(name, settings, title, words):
 def test_a_run_of_a_method_that_is_not_installed_can_be_shown():
     shown = describe("elsewhere", {"gamma": 2.0, "parts": [1, 2], "off": None, "mixup": 0.2})
     assert shown.title == "elsewhere"
-    assert set(shown.settings) == {"gamma = 2.0", "parts = 1 2", "mixup = 0.2"}
+    assert set(shown.settings) == {"gamma = 2", "parts = 1 2", "mixup = 0.2"}
     assert describe("adals", {"alpha": 0.1, "dropped": 3}).settings == ("α = 0.1", "dropped = 3")

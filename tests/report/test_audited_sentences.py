@@ -17,6 +17,7 @@ from arcal.auditing import (
     as_predictions,
     choose_calibrator,
     difference,
+    out_of_distribution,
 )
 from arcal.report.audited import headline
 from arcal.report.audited._amounts import ece, number, points, signed
@@ -65,10 +66,12 @@ def sure(N: int, T: float) -> Audited:
 
 
 def test_what_would_mend_it_says_of_which_inputs():
-    assert "the ECE of one half, fitted on the other, from" in mends(sure(1000, 3.0))
+    halves = mends(sure(1000, 3.0))
+    assert "scaling, fitted on one half of the inputs, brings the ECE of the other from" in halves
+    assert halves.endswith(": see `arcal calibrate`")
     predictions = sure(1000, 3.0).predictions
     whole = Audited("mine", predictions, ("a", "b", "c"), validation=sure(999, 3.0).predictions)
-    assert " would bring the ECE from" in mends(whole)
+    assert "scaling brings the ECE from" in mends(whole)
     assert mends(sure(1000, 1.0)).endswith("beyond chance: leave it as it is")
 
 
@@ -121,6 +124,22 @@ def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
     assert "log-loss infinite" in said
     assert "nan" not in said + markdown([some], "data")
     assert number(Estimate(math.nan, math.nan, math.nan, 400), "+") == "unknown"
+
+
+def test_a_terminal_names_the_data_once_and_says_what_to_look_at():
+    some = sure(400, 3.0)
+    assert "\n  ECE " in summary([some], "mine")
+    assert "\n  on theirs: ECE " in summary([some], "theirs")
+    wrong = int((~some.predictions.correct).sum())
+    assert f"\n  {wrong} mistakes to look at, the most suspect" in summary([some], "mine")
+    labels = some.predictions.predicted
+    right = Audited(
+        "mine", as_predictions(logits=some.predictions.logits[0], labels=labels), some.classes
+    )
+    assert "mistake" not in summary([right], "mine")
+    other = out_of_distribution("roads", [some.predictions], [right.predictions])
+    line = "its confidence tells these inputs from roads with an AUROC of 0.500 (0.5 is chance)"
+    assert line in stands_out(replace(some, other=[other]))
 
 
 def test_calibrators_that_are_left_out_for_one_reason_are_one_line():

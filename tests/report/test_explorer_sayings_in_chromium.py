@@ -61,7 +61,7 @@ def test_the_whole_list_says_what_the_headline_says(reader):
     overall = payload["models"][0]["overall"]
     overall["gap"] = {"value": 0.0166, "low": -0.0004, "high": 0.0331, "n": 300}
     page = reader.open(payload)
-    assert summary(page).endswith("no gap is shown (+1.7 points, −0.04 to 3.3)")
+    assert summary(page).endswith("no gap beyond chance (+1.7 points, −0.04 to 3.3)")
     overall["gap"] |= {"low": 0.0004}
     page = reader.open(payload)
     assert summary(page).endswith("over-confident by 1.7 points (0.04 to 3.3)")
@@ -91,7 +91,7 @@ def test_the_gap_of_a_selection_is_the_confidence_minus_the_exact_interval(reade
     ends = sorted((abs(low), abs(high))) if low * high > 0 else (low, high)
     assert [low_shown, high_shown] == pytest.approx([100 * end for end in ends], abs=0.051)
     words = "over-confident" if gap > 0 else "under-confident"
-    assert (words if low * high > 0 else "no gap is shown") in summary(page)
+    assert (words if low * high > 0 else "no gap beyond chance") in summary(page)
 
 
 def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader):
@@ -105,7 +105,7 @@ def test_ten_inputs_are_too_few_and_a_bin_says_no_more_than_its_interval(reader)
     }  # fmt: skip
     page = reader.open(payload)
     bar = page.locator("#reliability .mark").last
-    assert "no gap is shown (+5.0 points" in bar.get_attribute("aria-label")
+    assert "no gap beyond chance (+5.0 points" in bar.get_attribute("aria-label")
     bins[-1]["confidence"] = 0.89  # beyond this interval, and not beyond that of 15 ranges
     words = reader.open(payload).locator("#reliability .mark").last.get_attribute("aria-label")
     assert "over-confident by 9.0 points" in words

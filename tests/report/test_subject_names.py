@@ -97,7 +97,7 @@ def test_what_has_no_method_is_shown_under_its_own_name():
 def test_a_method_that_is_not_registered_is_shown_under_its_own_name():
     (name,) = named(Method("mine", {"gamma": 2.0}))
     assert (name.kind, name.label, name.short) == ("mine", "mine (gamma 2.0)", "mine")
-    assert name.title == "mine, gamma = 2.0"
+    assert name.title == "mine, gamma = 2"
 
 
 def test_no_two_subjects_look_alike_and_the_known_ones_always_look_the_same():

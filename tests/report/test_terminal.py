@@ -15,9 +15,9 @@ from made_up_subjects import with_figures
 (FOG,) = shift_sets(["fog-1"])
 
 
-def printed(subjects, width=80):
+def printed(subjects, width=80, **terminal):
     written = io.StringIO()
-    print_table(subjects, Console(file=written, width=width))
+    print_table(subjects, Console(file=written, width=width, **terminal))
     return written.getvalue()
 
 
@@ -58,6 +58,19 @@ def test_a_narrow_terminal_cuts_no_number(maker):
         rows = measures_by_set(subject)[CLEAN]
         assert all(column.show_spread(rows[column.measure]) in text for column in COLUMNS)
     assert all(f"{column.unit} {column.best}" in text for column in COLUMNS)
+
+
+def test_a_terminal_of_80_columns_wraps_no_line_and_cuts_no_word(maker):
+    subjects = [maker.subject("label-smoothing", {"epsilon": e}) for e in (0.02, 0.05)]
+    text = printed(subjects, force_terminal=True, color_system=None)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "smoothing, " in text
+    assert "…" not in text
+    assert text.endswith("a wider terminal shows Brier and AURC as well\n")
+    wide = printed(subjects)
+    assert "Label smoothing, ε = 0.02 " in wide.partition("Clean test set")[2]
+    assert "AURC" in wide
+    assert "a wider terminal" not in wide
 
 
 def test_other_data_have_a_table_and_records_of_their_own(maker):

@@ -111,7 +111,7 @@ def without_zeros(
     >>> rounded = as_predictions(probabilities=p, labels=[0, 0, 2])
     >>> mended, line = without_zeros(rounded)
     >>> line
-    '5 probabilities are 0, as if they were rounded: those of an input share 0.005'
+    '5 probabilities are 0, probably rounded: those of one input are taken as 0.005 in all'
     >>> mended.log_probabilities[1].exp().round(decimals=4)
     tensor([0.9950, 0.0025, 0.0025], dtype=torch.float64)
     """
@@ -134,9 +134,9 @@ def without_zeros(
         return predictions, None
     mended = Predictions(predictions.ids, predictions.labels, logits)
     line = (
-        f"1 probability is 0, as if it were rounded: {share:.2g} is taken"
+        f"1 probability is 0, probably rounded: it is taken as {share:.2g}"
         if n == 1
-        else f"{n:,} probabilities are 0, as if they were rounded: those of an input share "
-        f"{share:.2g}"
+        else f"{n:,} probabilities are 0, probably rounded: those of one input are taken as "
+        f"{share:.2g} in all"
     )
     return mended, line

@@ -37,6 +37,7 @@ from arcal.audits._examples import (
 )
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
+from arcal.audits._same_inputs import check_same_inputs
 from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
 from arcal.data import Part
@@ -109,20 +110,8 @@ class Audit:
     def __post_init__(self) -> None:
         first, *others = self.models
         for other in others:
-            same = torch.equal(other.predictions.ids, first.predictions.ids)
-            if not same or not torch.equal(other.predictions.labels, first.predictions.labels):
-                raise ArcalError(
-                    f"{first.name} and {other.name} are of other inputs or labels, and cannot "
-                    "stand side by side: audit them one by one"
-                )
-            if [(g.name, g.groups, g.number.tolist()) for g in other.groupings] != [
-                (g.name, g.groups, g.number.tolist()) for g in first.groupings
-            ]:
-                raise ArcalError(
-                    f"{first.name} and {other.name} group their inputs differently: give both the "
-                    "same values"
-                )
             check_classes(first.name, first.classes, other.name, other.classes)
+            check_same_inputs(first, other)
 
     def __repr__(self) -> str:
         names = ", ".join(model.name for model in self.models)

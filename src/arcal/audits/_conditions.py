@@ -96,10 +96,10 @@ def failures(
     A difference is one from the first model, which has none itself.
 
     >>> failures([Condition("ece", ">", 0.05)], {"mine": {"ece": 0.0625}, "other": {"ece": 0.01}})
-    ['mine: ece is 0.0625, and ece>0.05 fails']
+    ['mine: ece is 0.0625, so ece>0.05 holds']
     """
     return [
-        f"{name}: {condition.figure} is {of[condition.figure]:.4g}, and {condition} fails"
+        f"{name}: {condition.figure} is {of[condition.figure]:.4g}, so {condition} holds"
         for i, (name, of) in enumerate(figures.items())
         for condition in conditions
         if (i or len(figures) == 1 or not condition.figure.startswith("difference."))

@@ -41,7 +41,11 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
                 f"{path} is no model, and predictions are read from {', '.join(SUFFIXES)}: save "
                 "them as one of these"
             )
-        raise ArcalError(f"{what[0]} alone is not enough: give DATA after the model")
+        raise ArcalError(
+            f"{what[0]} alone is not enough: give DATA after the model"
+            if ":" in what[0] or path.exists()
+            else f"{what[0]} is missing: give MODEL and DATA, or a file of predictions with labels"
+        )
     return list(what[:-1]), what[-1]
 
 

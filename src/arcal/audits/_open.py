@@ -82,7 +82,7 @@ def open_predictions(
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `weight` and `by` are as for `read_predictions`.
+    `label`, `weight` and `by` are as for `read_predictions`. Rows are matched by their ids.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -90,8 +90,11 @@ def open_predictions(
     0.5
     """
     audited: list[Audited] = []
+    first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
         saved = read_predictions(Path(path), label=label, weight=weight, by=by)
+        first = first or saved
+        saved = saved.ordered_like(first)
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         facts = {"Predictions": Path(path).name}

@@ -17,7 +17,10 @@ from arcal.printable import first_few
 
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
-OUTPUTS = {"logits": ("logits", "logit"), "probabilities": ("probabilities", "probability")}
+OUTPUTS = {
+    "logits": ("logits", "logit"),
+    "probabilities": ("probabilities", "probability", "proba", "prob"),
+}
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
 PREDICTED = ("predicted", "prediction", "pred")
 
@@ -44,7 +47,8 @@ def columns(
             entries[names[0]] = _values(table, name, names)
             read.append(name)
     for kind, names in OUTPUTS.items():
-        of = [name for name in there if belongs(name, names) and name not in read]
+        spelt = next((one for one in names if any(belongs(name, [one]) for name in there)), "")
+        of = [name for name in there if spelt and belongs(name, [spelt]) and name not in read]
         if twice := next((name for name in of if of.count(name) > 1), None):
             raise ArcalError(f"there are {of.count(twice)} columns {twice}: leave one of them")
         read += of

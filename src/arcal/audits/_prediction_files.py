@@ -65,6 +65,25 @@ class SavedPredictions:
     scaled: str | None = None
     unused: tuple[str, ...] = ()
 
+    @property
+    def keys(self) -> tuple[Any, ...]:
+        """What tells the inputs apart: their names, or their ids, N of them."""
+        return self.names or tuple(self.predictions.ids.tolist())
+
+    def ordered_like(self, other: "SavedPredictions") -> "SavedPredictions":
+        """The same in the order of another file of these inputs; as it is if there are others."""
+        places = {key: row for row, key in enumerate(self.keys)}
+        if self.keys == other.keys or places.keys() != set(other.keys):
+            return self
+        rows = torch.tensor([places[key] for key in other.keys])
+        return replace(
+            self,
+            predictions=replace(self.predictions.rows(rows), ids=other.predictions.ids),
+            weights=None if self.weights is None else self.weights[rows],
+            names=None if self.names is None else other.names,
+            by={name: column.take(rows.numpy()) for name, column in self.by.items()},
+        )
+
 
 def holds_predictions(path: Path) -> bool:
     """Whether a file has an entry or a column of logits or probabilities."""

@@ -136,7 +136,7 @@ def describe(name: str, settings: Mapping[str, Any]) -> Description:
     Description(title='Label smoothing', about='every label gives away the same share ε to all \
 classes', place=20, settings=('ε = 0.1',))
     >>> describe("somebody-elses", {"gamma": 2.0}).settings
-    ('gamma = 2.0',)
+    ('gamma = 2',)
     """
     try:
         kind = method_class(name)

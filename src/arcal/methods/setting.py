@@ -31,7 +31,7 @@ class Setting:
 
     >>> gamma = Setting("how little easy examples count", symbol="γ", at_least=0, name="gamma")
     >>> gamma.in_words(2.0), gamma.range
-    ('γ = 2.0', 'at least 0')
+    ('γ = 2', 'at least 0')
     >>> gamma.contains(2.0), gamma.contains(-1.0)
     (True, False)
     """
@@ -83,7 +83,8 @@ class Setting:
         """A value as people read it."""
         if self.words is not None:
             return self.words(value)
-        text = " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        values = value if isinstance(value, list | tuple) else [value]
+        text = " ".join(str(one).removesuffix(".0") for one in values)
         return f"{self.symbol or self.name} = {text}"
 
 

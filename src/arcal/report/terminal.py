@@ -30,6 +30,8 @@ from arcal.report.tables import (
 
 NAME = 9
 """Characters that a subject's name has in a printed table, at least; longer ones are wrapped."""
+LEFT_OUT = ("aurc", "brier")
+"""Measures that a narrow terminal does not show, the first to go first."""
 
 
 def as_records(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
@@ -53,7 +55,10 @@ def as_records(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
 
 
 def print_table(subjects: Sequence[Subject], console: Console | None = None) -> None:
-    """Print mean ± deviation over runs of every measure, subject and set; the best is bold."""
+    """Print mean ± deviation over runs of every measure, subject and set; the best is bold.
+
+    A terminal too narrow for all measures gets those without `LEFT_OUT`, and is told.
+    """
     check_comparable(subjects)
     measures = [measures_by_set(subject) for subject in subjects]
     names = name_subjects(subjects)
@@ -62,18 +67,32 @@ def print_table(subjects: Sequence[Subject], console: Console | None = None) -> 
         n = len(subject.seeds)
         console.print(Text(f"{name.title}: {n} {'run' if n == 1 else 'runs'}"))
     short = [name.short for name in names]
+    left_out: dict[str, None] = {}
     for where, words in set_titles(list(measures[0])).items():
-        _print(console, words, COLUMNS, short, [by_set[where] for by_set in measures])
+        rows = [by_set[where] for by_set in measures]
+        left_out |= dict.fromkeys(_print(console, words, COLUMNS, short, rows))
     for i, other in enumerate(subjects[0].ood):
         rows = [separations(subject.ood[i].runs) for subject in subjects]
         _print(console, f"Test images told from {other.name}", SEPARATION, short, rows)
+    if left_out:
+        console.print(Text(f"a wider terminal shows {listed(list(left_out))} as well"))
 
 
 def _print(
     console: Console, title: str, columns: Sequence[Column], names: list[str], rows: list[Rows]
-) -> None:
+) -> list[str]:
+    """Print one table, and give the titles of the columns that were left out."""
+    name = max(NAME, *(len(word) for name in names for word in name.split()))
+
+    def width(columns: Sequence[Column]) -> int:
+        return name + 3 + sum(column.characters(rows) + 2 for column in columns)
+
+    every = columns
+    for measure in LEFT_OUT if console.is_terminal else ():
+        if width(columns) > console.width:
+            columns = [column for column in columns if column.measure != measure]
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("Method", min_width=NAME)
+    table.add_column("Method", min_width=name)
     for column in columns:
         header = f"{column.title}\n{column.words}"
         table.add_column(header, justify="right", no_wrap=True)
@@ -84,9 +103,10 @@ def _print(
             for c in columns
         ]
         table.add_row(Text(names[i]), *cells)
-    numbers = [column.characters(rows) + 2 for column in columns]
-    console.width = max(console.width, NAME + 3 + sum(numbers))  # or numbers would be cut
+    whole = width(columns) if console.is_terminal else _width(table, console)
+    console.width = max(console.width, whole)  # or numbers would be cut
     print_lines(table, console)
+    return [column.title for column in every if column not in columns]
 
 
 def print_lines(table: Table, console: Console) -> None:

@@ -30,6 +30,12 @@ def fresh(**options) -> BatchTemperature:
     return fit_batch_temperature(*draw(N=5000), **options)
 
 
+def test_a_stream_says_what_it_has_seen():
+    stream = fresh(window=9)
+    stream.update(torch.zeros(7, stream.classes).log_softmax(1))
+    assert repr(stream) == f"BatchTemperature(T={stream.T:.4g}, window=9, seen=7)"
+
+
 def test_the_threshold_reproduces_the_validation_accuracy(calibrated):
     log_p, labels = draw(N=5000)
     right = (log_p.argmax(1) == labels).double().mean().item()

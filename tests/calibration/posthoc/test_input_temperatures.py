@@ -194,7 +194,7 @@ def test_ebs_is_the_same_in_any_units_of_the_energy():
 
 def test_ebs_without_logits_is_one_line():
     log_p, labels = draw(N=200)
-    with pytest.raises(ArcalError, match="all energies are alike, as those of probabilities"):
+    with pytest.raises(ArcalError, match="needs logits, and the energies are equal"):
         fit_ebs(log_p, labels, energy=-log_p.logsumexp(1))
     far = EnergyScaling(2.0, (-5.0, -2.0), (1.0, 1.0), (100.0, 0.0))
     p = far(torch.tensor([[0.9, 0.1]]).log(), energy=torch.tensor([-5.0])).exp()

@@ -122,6 +122,10 @@ class BatchTemperature:
         self.classes, self.window, self.shrink = classes, window, shrink
         self._recent: Tensor | None = None
 
+    def __repr__(self) -> str:
+        seen = 0 if self._recent is None else len(self._recent)
+        return f"BatchTemperature(T={self.T:.4g}, window={self.window}, seen={seen})"
+
     def update(self, log_p: TensorLike) -> Today:
         """Take in a batch `(B, Z)` of log-probabilities, and say what the window is like.
 

@@ -92,9 +92,7 @@ def fit_ebs(
     given = as_calibration_set(log_p, labels)
     T = torch.tensor(given.T, dtype=torch.float64)
     if E.std(correction=0) < 1e-6 * max(1.0, E.abs().max().item()):
-        raise ArcalError(
-            "all energies are alike, as those of probabilities are: ebs needs the model's logits"
-        )
+        raise ArcalError("it needs logits, and the energies are equal, as those of probabilities")
     z, labels = given.finite
     correct = z.argmax(1) == labels
     if not correct.any():

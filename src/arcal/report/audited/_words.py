@@ -37,7 +37,7 @@ def headline(model: Audited) -> str:
     elif over.gap.sign < 0:
         sentence += f"under-confident by {points(over.gap)}"
     else:
-        sentence += f"no gap is shown ({signed(over.gap)})"
+        sentence += f"no gap beyond chance ({signed(over.gap)})"
     weakest = model.levels[0] if model.levels else None
     worse = weakest is not None and model.R > 1 and abs(weakest.gap.value) > abs(over.gap.value)
     if weakest is not None and worse and weakest.verdict.endswith("confident"):
@@ -176,9 +176,10 @@ def summary(models: Sequence[Audited], data: str, differences: Sequence[Differen
     for model, difference in zip_longest(models, (None, *differences)):
         over = model.overall
         calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
+        where = "" if data in (model.name, "predictions") else f"on {data}: "
         details = [
             *doubts(model),
-            f"on {data}: ECE {ece(over.ece)}, {calibrated}",
+            f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
             *([] if difference is None else [differs(difference)]),
             *stands_out(model),
@@ -212,10 +213,14 @@ def stands_out(model: Audited) -> list[str]:
         )
     for other in model.other:
         (run,) = other.runs
-        lines.append(f"told from {other.name} by confidence: AUROC {run.auroc_confidence:.3f}")
+        lines.append(
+            f"its confidence tells these inputs from {other.name} with an AUROC of "
+            f"{run.auroc_confidence:.3f} (0.5 is chance)"
+        )
     lines.append(mends(model))
-    n = len(model.suspects)
-    lines.append(f"the model contradicts {n:,} {'label' if n == 1 else 'labels'}")
+    if n := len(model.suspects):
+        mistakes = "mistake" if n == 1 else "mistakes"
+        lines.append(f"{n:,} {mistakes} to look at, the most suspect label first")
     return lines
 
 
@@ -259,8 +264,8 @@ def acts_alone(acting: Acting, right: float) -> str | None:
     >>> from arcal.auditing import acting, as_predictions
     >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)
     >>> acts_alone(acting(surer.scores), right=0.98)
-    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); 99.9 % \
-is not shown'
+    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); no \
+threshold is shown for 99.9 %'
     """
     shown, missing = [], []
     for target, one in acting.thresholds.items():
@@ -273,7 +278,7 @@ is not shown'
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:
-        lines.append(f"{listed(missing)} {'is' if len(missing) == 1 else 'are'} not shown")
+        lines.append(f"no threshold is shown for {listed(missing)}")
     return "; ".join(lines) or None
 
 
@@ -292,10 +297,11 @@ def mends(model: Audited) -> str:
         )
     best = posthoc.outcomes[posthoc.recommended]
     halved = posthoc.shown_on < model.overall.n
-    where = " of one half, fitted on the other," if halved else ""
+    fitted = ", fitted on one half of the inputs," if halved else ""
+    where = " of the other" if halved else ""
     return (
-        f"{posthoc_title(best.name)} would bring the ECE{where} from "
-        f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}"
+        f"{posthoc_title(best.name)}{fitted} brings the ECE{where} from "
+        f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}: see `arcal calibrate`"
     )
 
 

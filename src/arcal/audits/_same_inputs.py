@@ -1,0 +1,47 @@
+"""Models are compared on the same inputs only: where two of them differ, and what to do."""
+
+from arcal.auditing import Audited
+from arcal.errors import ArcalError
+
+
+def check_same_inputs(first: Audited, other: Audited) -> None:
+    """Refuse two models of other inputs, labels or groups than each other's, and say where.
+
+    >>> from arcal.auditing import as_predictions
+    >>> one, two = [
+    ...     Audited(name, as_predictions(logits=[[3.0, 0.0]] * 2, labels=labels), ("cat", "dog"))
+    ...     for name, labels in (("old", [0, 1]), ("new", [0, 0]))
+    ... ]
+    >>> check_same_inputs(one, one)
+    >>> check_same_inputs(one, two)
+    Traceback (most recent call last):
+    arcal.errors.ArcalError: old and new cannot be compared: the label of id 1 is dog in old and \
+cat in new; give both the same inputs and labels, with ids or in the same order
+    """
+    if (why := _difference(first, other)) is not None:
+        raise ArcalError(
+            f"{first.name} and {other.name} cannot be compared: {why}; give both the same inputs "
+            "and labels, with ids or in the same order"
+        )
+    if [(g.name, g.groups, g.number.tolist()) for g in first.groupings] != [
+        (g.name, g.groups, g.number.tolist()) for g in other.groupings
+    ]:
+        raise ArcalError(
+            f"{first.name} and {other.name} group their inputs differently: give both the same "
+            "values"
+        )
+
+
+def _difference(first: Audited, other: Audited) -> str | None:
+    """The first input that only one of them has, or that they label differently."""
+    ids, others = (one.names or one.predictions.ids.tolist() for one in (first, other))
+    if list(ids) != list(others):
+        for one, its, theirs in ((first, ids, set(others)), (other, others, set(ids))):
+            if (only := next((key for key in its if key not in theirs), None)) is not None:
+                return f"id {only} is only in {one.name}"
+        return "their inputs are in another order"
+    labels, other_labels = first.predictions.labels, other.predictions.labels
+    for i in (labels != other_labels).nonzero()[:1, 0].tolist():
+        here, there = first.classes[int(labels[i])], other.classes[int(other_labels[i])]
+        return f"the label of id {ids[i]} is {here} in {first.name} and {there} in {other.name}"
+    return None
