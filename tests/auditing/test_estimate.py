@@ -11,6 +11,7 @@ from arcal.auditing import Estimate
 from arcal.auditing._estimate import (
     accuracies,
     accuracy_from,
+    ece_from,
     effective_number,
     effective_of,
     from_draws,
@@ -84,6 +85,14 @@ def test_bootstrapped_intervals_are_quantiles_cut_to_what_can_be():
     assert from_draws(draws, 9, (0, 1)).low == 0
     assert percentile.n == outer.n == 9
     assert percentile.width == pytest.approx(high - low)
+
+
+def test_an_ece_begins_at_what_exceeds_chance():
+    """Up to twice what 95 % of calibrated models stay below; beyond it chance hardly matters."""
+    samples = torch.linspace(0.04, 0.08, 41).double()
+    begins = [ece_from(Bootstrap(0.05, samples, 0.95), 9, high).low for high in (0.06, 0.04, 0.02)]
+    assert begins[:2] == pytest.approx([0, 0.01])
+    assert begins[2] > 0.02
 
 
 def test_an_infinite_figure_has_no_interval():

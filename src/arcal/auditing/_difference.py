@@ -1,12 +1,12 @@
 """How two models differ on the same inputs, with paired intervals."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import Estimate, effective_number, effective_of
+from arcal.auditing._estimate import Estimate, effective_number, effective_of, gap_to
 from arcal.auditing._few_errors import FIGURES, score_estimates, stretched
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import (
@@ -19,6 +19,7 @@ from arcal.calibration import (
     usual_resamples,
 )
 from arcal.calibration.checks import as_weights
+from arcal.calibration.few_errors import ENOUGH
 from arcal.calibration.selective import NORMAL, aurc_costs
 from arcal.errors import ArcalError
 
@@ -31,9 +32,9 @@ class Difference:
     `gap` (confidence minus accuracy), `nll` (nats) and `brier` have the percentile one of a
     bootstrap; that of `aurc` is normal, by the infinitesimal jackknife
     (`arcal.calibration.aurc_influence`). With fewer than 100 errors these four also allow for
-    errors not seen (`arcal.calibration.few_errors`). Both models are drawn together, so inputs that
-    are hard for both do not widen an interval: two intervals that overlap may have a difference
-    that leaves 0 out.
+    errors not seen (`arcal.calibration.few_errors`), and that of `gap` reaches as far as the
+    accuracy's. Both models are drawn together, so inputs that are hard for both do not widen an
+    interval: two intervals that overlap may have a difference that leaves 0 out.
 
     `churn` is the share of inputs that the two predict otherwise; `negative_flips` is the share
     that only `than` predicts rightly, and `positive_flips` the share that only this model does.
@@ -107,9 +108,14 @@ def difference(
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
     whole = _effective_of_pairs(w, gained | lost)
     less_often, more_often = (((w * one).sum() / w.sum()).item() * whole for one in (lost, gained))
-    figures["accuracy"] = Estimate(
+    accuracy = Estimate(
         (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
     )
+    figures["accuracy"] = accuracy
+    if int((~(predictions.correct & other.correct)).sum()) < ENOUGH:
+        given = gap_to(accuracy, figures["gap"].value + accuracy.value)
+        low, high = min(given.low, figures["gap"].low), max(given.high, figures["gap"].high)
+        figures["gap"] = replace(figures["gap"], low=low, high=high)
 
     def share(inputs: Tensor) -> float:
         return ((w * inputs).sum() / w.sum()).item()

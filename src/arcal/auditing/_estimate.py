@@ -91,14 +91,18 @@ def estimates(
 
 
 def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
-    """A bootstrapped ECE, or smooth ECE: its outer interval, from 0 on if it may be chance.
+    """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
 
-    It may be where 95 % of those of a calibrated model are below `chance`, and it is not above.
-    Drawing again adds less to the ECE of a calibrated model than the first drawing did, so that its
-    interval would leave 0 out in a third of all cases, and that of a smooth ECE in most.
+    95 % of those of a calibrated model are below `chance`. Drawing again adds less to the ECE of a
+    calibrated model than the first drawing did, so that its interval would leave 0 out in a third
+    of all cases, and that of a smooth ECE in most. But the ECE of a sample exceeds the true one by
+    no more than that of what chance alone adds to the bins, as distances do. So if it is up to
+    twice `chance` the interval begins at what exceeds this, or at 0.
     """
     estimate = from_draws(draws, n, (0, 1), biased=True)
-    return replace(estimate, low=0.0) if estimate.value <= chance else estimate
+    if not estimate.value <= 2 * chance:
+        return estimate
+    return replace(estimate, low=max(min(estimate.low, estimate.value - chance), 0.0))
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:

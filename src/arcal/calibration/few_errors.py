@@ -41,6 +41,7 @@ def few_errors_interval(
     All are `(N,)`: `wrong` bool, the others float64, `weights` with a sum above 0. `variance` is
     that of the mean, if it is not a mean of independent values.
 
+    >>> import torch
     >>> wrong = torch.arange(1000) < 3  # of which Clopper and Pearson say .0006 to .0087
     >>> one = torch.ones(1000, dtype=torch.float64)
     >>> low, high = few_errors_interval(wrong.double(), one, wrong, weights=one)
