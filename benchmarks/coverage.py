@@ -117,7 +117,7 @@ def intervals(
     return ends
 
 
-def main(draws: int = 40, resamples: int = 100, weighted: bool = False) -> None:
+def main(draws: int = 60, resamples: int = 60, weighted: bool = False) -> None:
     """Print the table, from so many `draws` of each setting, with weights of .1 to 2 or without."""
     torch.set_num_threads(1)
     above, below = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
