@@ -57,7 +57,7 @@ class World:
             z, p = self.draw(200_000, mean, error, seed=0)
             wrong = torch.where(z[0] > 0, 1 - p, p).mean()
             low, high = (mean, high) if wrong > error else (low, mean)
-        return mean
+        return (low + high) / 2
 
 
 WORLDS = {

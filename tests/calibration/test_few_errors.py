@@ -41,7 +41,7 @@ def test_of_weighted_counts_it_is_that_of_fay_and_feuer():
 
 def test_of_many_values_of_both_signs_it_is_the_normal_one():
     values = torch.randn(40_000, generator=torch.Generator().manual_seed(0)).double() + 0.1
-    mean, reach = values.mean().item(), norm.ppf(0.975) * values.std().item() / 200
+    mean, reach = values.mean().item(), float(norm.ppf(0.975)) * values.std().item() / 200
     assert ends(values, values) == pytest.approx((mean - reach, mean + reach), abs=0.02 * reach)
 
 
