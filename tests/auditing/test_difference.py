@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from arcal.auditing import Predictions, difference, overall
+from arcal.calibration.intervals import tango
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
 
@@ -19,9 +20,9 @@ def worse(predictions: Predictions, noise: float, seed: int = 1) -> Predictions:
 
 
 def test_figures_are_differences_and_intervals_those_of_draws_one_by_one():
-    one, other = drawn(120, sharpness=2), worse(drawn(120), 0.7)
+    one, other = drawn(300, sharpness=2), worse(drawn(300), 0.7)
     between = difference(one, other, "old", resamples=40)
-    rows = torch.randint(120, (40, 120), generator=torch.Generator().manual_seed(0))
+    rows = torch.randint(300, (40, 300), generator=torch.Generator().manual_seed(0))
 
     def figures(of: Predictions) -> dict[str, float]:
         return {name: getattr(overall(of, resamples=1), name).value for name in FIGURES}
@@ -102,3 +103,40 @@ def test_other_inputs_are_refused():
     for other in (drawn(20, seed=1), drawn(21), relabelled(one, 1 - one.labels.clamp(max=1))):
         with pytest.raises(ArcalError, match="give both the same ids and labels"):
             difference(one, other)
+
+
+def test_intervals_hold_the_difference_where_errors_are_few():
+    """Wrong on 1 in 100, and at twice its logits: of 200 inputs on two, and often on none."""
+    generator = torch.Generator().manual_seed(0)
+
+    def pair(N: int) -> tuple[Predictions, ...]:
+        z = 7.2 + 3 * torch.randn(N, generator=generator, dtype=torch.float64)
+        labels = (torch.rand(N, generator=generator, dtype=torch.float64) > z.sigmoid()).long()
+        logits = torch.stack([z, 0 * z], 1)[None]
+        return tuple(Predictions(torch.arange(N), labels, T * logits) for T in (1, 2))
+
+    one, other = pair(200_000)
+    true = difference(one, other, resamples=1)
+    missed = dict.fromkeys(("nll", "brier", "gap"), 0)
+    for _ in range(40):
+        one, other = pair(200)
+        between = difference(one, other, resamples=60)
+        for name in missed:
+            estimate = getattr(between, name)
+            missed[name] += not estimate.low <= getattr(true, name).value <= estimate.high
+    assert max(missed.values()) <= 5  # of draws alone 11, 11 and 6
+
+
+def test_inputs_that_weigh_much_and_differ_widen_the_interval_of_an_accuracy():
+    """The only three that tell the models apart weigh as much as 20 others each."""
+    labels, sure = torch.zeros(200, dtype=torch.int64), torch.tensor([2.0, 0.0])
+    one, other = (sure.repeat(200, 1) for _ in range(2))
+    other[:3] = -sure
+    weights = torch.ones(200).double()
+    weights[:3] = 20
+    mine, theirs = (Predictions(torch.arange(200), labels, z[None]) for z in (one, other))
+    between = difference(mine, theirs, weights=weights, resamples=20).accuracy
+    assert between.value == pytest.approx(60 / 257)
+    assert between.n == round(257 / 20)
+    assert between.low == pytest.approx(tango(0, 3, 257 / 20)[0])
+    assert between.low < 0 < difference(mine, theirs, resamples=20).accuracy.high

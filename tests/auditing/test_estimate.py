@@ -11,12 +11,13 @@ from arcal.auditing import Estimate
 from arcal.auditing._estimate import (
     accuracies,
     accuracy_from,
+    ece_from,
     effective_number,
     effective_of,
     from_draws,
     gap_to,
 )
-from arcal.calibration import Bootstrap
+from arcal.calibration import Bootstrap, bootstrap_ece, ece_by_chance
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,28 @@ def test_bootstrapped_intervals_are_quantiles_cut_to_what_can_be():
     assert from_draws(draws, 9, (0, 1)).low == 0
     assert percentile.n == outer.n == 9
     assert percentile.width == pytest.approx(high - low)
+
+
+def test_an_ece_begins_at_what_exceeds_chance():
+    """Up to twice what 95 % of calibrated models stay below; beyond it chance hardly matters."""
+    samples = torch.linspace(0.04, 0.08, 41).double()
+    begins = [ece_from(Bootstrap(0.05, samples, 0.95), 9, high).low for high in (0.06, 0.04, 0.02)]
+    assert begins[:2] == pytest.approx([0, 0.01])
+    assert begins[2] > 0.02
+
+
+def test_the_interval_of_an_ece_near_chance_holds_it():
+    """One that is drawn beyond what chance gives is high by luck."""
+    generator, everything = torch.Generator().manual_seed(0), torch.zeros(1000, dtype=torch.int64)
+    missed = 0
+    for _ in range(60):
+        confidence = 0.5 + 0.5 * torch.rand(1000, generator=generator, dtype=torch.float64)
+        correct = torch.rand(1000, generator=generator) < confidence - 0.01
+        draws = bootstrap_ece(confidence, correct, resamples=60)
+        chance = ece_by_chance(confidence, everything, 1, resamples=60).quantile(0.95).item()
+        estimate = ece_from(draws, 1000, chance)
+        missed += not estimate.low <= 0.01 <= estimate.high
+    assert missed <= 3  # of draws alone 8
 
 
 def test_an_infinite_figure_has_no_interval():

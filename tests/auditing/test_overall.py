@@ -73,11 +73,11 @@ def test_accuracy_and_gap_have_the_exact_interval():
 
 
 def test_bootstrapped_intervals_are_those_of_draws_one_by_one():
-    predictions = drawn(120, sharpness=4)
+    predictions = drawn(360, sharpness=4)
     one = overall(predictions, resamples=40)
     assert one.ece.value > one.ece_if_calibrated.high
     generator = torch.Generator().manual_seed(0)
-    rows = torch.randint(120, (40, 120), generator=generator)
+    rows = torch.randint(360, (40, 360), generator=generator)
     samples = [by_hand(reordered(predictions, row)) for row in rows]
     for name in ("confidence", "ece", "smooth_ece", "nll", "brier"):
         drawn_again = [sample[name] for sample in samples]

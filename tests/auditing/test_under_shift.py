@@ -100,8 +100,8 @@ def test_one_set_has_the_intervals_of_overall(clean, shift):
         for name in FIGURES:
             ours, theirs = getattr(figures, name), getattr(alone, name)
             assert ours.n == theirs.n
-            if name == "ece" and alone.ece.value <= alone.ece_if_calibrated.high:
-                assert theirs.low == 0  # it may be chance, which is not asked here
+            if name == "ece" and alone.ece.value <= 2 * alone.ece_if_calibrated.high:
+                assert theirs.low <= ours.low  # much may be chance, which is not asked here
                 ours, theirs = (replace(one, low=0) for one in (ours, theirs))
             assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._acting import Acting, acting
-from arcal.auditing._estimate import Estimate, accuracy_from, ece_from, from_draws
+from arcal.auditing._estimate import Estimate, accuracy_from, ece_from
+from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._halves import folds_of
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
@@ -154,6 +155,7 @@ model stays as it is; give more inputs, some of them misclassified'
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
     everything = torch.zeros(N, dtype=torch.int64)
+    everywhere = torch.ones(N, dtype=torch.float64)
     chances: dict[str, float] = {}
 
     def drawn(name: str, scores: Scores) -> dict[str, Bootstrap]:
@@ -165,34 +167,37 @@ model stays as it is; give more inputs, some of them misclassified'
     calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
     refused |= lines
     figures = {name: drawn(name, some) for name, some in scores.items()}
-    safe = [name for name in figures if CALIBRATORS[name].keeps_order]
-    helps = [name for name in safe if from_draws(figures[name]["nll"] - before["nll"], N).sign < 0]
-    best = min(helps or safe, key=lambda name: figures[name]["nll"].estimate, default=None)
-    reference = before if best is None else figures[best]
+    figures["none"], scores["none"] = before, predictions.scores
 
-    def candidate(name: str, keeps_accuracy: bool, some: Mapping[str, Bootstrap]) -> Candidate:
-        change, behind = (from_draws(some["nll"] - one["nll"], N) for one in (before, reference))
+    def less(name: str, than: str) -> Estimate:
+        apart = {"nll": figures[name]["nll"] - figures[than]["nll"]}
+        both = scores[name], scores[than]
+        return score_estimates(apart, N, everywhere, *both, names=("nll",))["nll"]
+
+    safe = [name for name in calibrators if CALIBRATORS[name].keeps_order]
+    helps = [name for name in safe if less(name, "none").sign < 0]
+    best = min(helps or safe, key=lambda name: figures[name]["nll"].estimate, default=None)
+
+    def candidate(name: str, keeps_accuracy: bool) -> Candidate:
+        some = figures[name]
         return Candidate(
             name,
             keeps_accuracy,
-            nll=from_draws(some["nll"], N),
+            **score_estimates(some, N, everywhere, scores[name]),
             ece=ece_from(some["ece"], N, chances[name]),
-            brier=from_draws(some["brier"], N),
             accuracy=accuracy_from(some["accuracy"].estimate, N),
-            change=change,
-            behind=behind,
+            change=less(name, "none"),
+            behind=less(name, best or "none"),
         )
 
-    candidates = {
-        name: candidate(name, CALIBRATORS[name].keeps_order, some) for name, some in figures.items()
-    }
+    candidates = {name: candidate(name, CALIBRATORS[name].keeps_order) for name in calibrators}
     picked, why = _picked(candidates, best, refused)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else calibrators[picked]
     acts = acting(predictions.scores if picked is None else scores[picked])
-    uncalibrated = candidate("none", True, before)
+    uncalibrated = candidate("none", True)
     return Choice(N, uncalibrated, candidates, refused, picked, why, acts, calibrator)
 
 

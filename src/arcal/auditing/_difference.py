@@ -1,18 +1,21 @@
 """How two models differ on the same inputs, with paired intervals."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import RANGES, Estimate, effective_of, from_draws
+from arcal.auditing._estimate import Estimate, effective_number, effective_of, gap_to
+from arcal.auditing._few_errors import FIGURES, score_estimates, stretched
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
+from arcal.calibration.few_errors import ENOUGH
 from arcal.calibration.intervals import tango
-from arcal.calibration.resampled import resampled_scores
-from arcal.calibration.selective import NORMAL, aurc_influence
+from arcal.calibration.resampled import Scores, resampled_scores
+from arcal.calibration.selective import NORMAL, aurc_costs, aurc_influence
 from arcal.errors import ArcalError
 
 
@@ -20,11 +23,13 @@ from arcal.errors import ArcalError
 class Difference:
     """The figures of a model minus those of another, `than`, on the same N inputs.
 
-    `accuracy` has Tango's score interval, or with weights the percentile one of a bootstrap, as
-    have `gap` (confidence minus accuracy), `nll` (nats) and `brier`; that of `aurc` is normal, by
-    the infinitesimal jackknife (`calibration.selective.aurc_influence`). Both models are drawn
-    together, so inputs that are hard for both do not widen an interval: two intervals that overlap
-    may have a difference that leaves 0 out.
+    `accuracy` has Tango's score interval, with weights that of the effective number of inputs.
+    `gap` (confidence minus accuracy), `nll` (nats) and `brier` have the percentile one of a
+    bootstrap; that of `aurc` is normal, by the infinitesimal jackknife
+    (`calibration.selective.aurc_influence`). With fewer than 100 errors these four also allow for
+    errors not seen (`arcal.calibration.few_errors`), and that of `gap` reaches as far as the
+    accuracy's. Both models are drawn together, so inputs that are hard for both do not widen an
+    interval: two intervals that overlap may have a difference that leaves 0 out.
 
     `churn` is the share of inputs that the two predict otherwise; `negative_flips` is the share
     that only `than` predicts rightly, and `positive_flips` the share that only this model does.
@@ -80,19 +85,32 @@ def difference(
         resampled_scores(one.scores, draws, weights=weights, smooth=False)
         for one in (other, predictions)
     )
-    figures = {
-        name: from_draws(second[name] - first[name], n, RANGES[f"difference.{name}"])
-        for name in ("accuracy", "gap", "nll", "brier")
-    }
     ours, theirs = ((one.confidence, one.correct) for one in (predictions, other))
-    less = aurc(*ours, weights=weights) - aurc(*theirs, weights=weights)
     influence = aurc_influence(*ours, weights=weights) - aurc_influence(*theirs, weights=weights)
-    reach = NORMAL * influence.square().sum().sqrt().item()
-    figures["aurc"] = Estimate(less, max(less - reach, -1.0), min(less + reach, 1.0), n)
+    variance = influence.square().sum().item()
+    less, reach = aurc(*ours, weights=w) - aurc(*theirs, weights=w), NORMAL * math.sqrt(variance)
+    both = predictions.scores, other.scores
+    draws_apart = {name: second[name] - first[name] for name in FIGURES}
+    figures = score_estimates(draws_apart, n, w, *both, names=tuple(FIGURES))
+    figures["aurc"] = stretched(
+        Estimate(less, less - reach, less + reach, n),
+        "difference.aurc",
+        *(_costs(one, w) for one in both),
+        scores=both,
+        weights=w,
+        variance=variance,
+    )
     gained, lost = predictions.correct & ~other.correct, other.correct & ~predictions.correct
-    if weights is None:
-        counts = int(lost.sum()), int(gained.sum())
-        figures["accuracy"] = Estimate((counts[1] - counts[0]) / N, *tango(*counts, N), N)
+    whole = _effective_of_pairs(w, gained | lost)
+    less_often, more_often = (((w * one).sum() / w.sum()).item() * whole for one in (lost, gained))
+    accuracy = Estimate(
+        (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
+    )
+    figures["accuracy"] = accuracy
+    if int((~(predictions.correct & other.correct)).sum()) < ENOUGH:
+        given = gap_to(accuracy, figures["gap"].value + accuracy.value)
+        low, high = min(given.low, figures["gap"].low), max(given.high, figures["gap"].high)
+        figures["gap"] = replace(figures["gap"], low=low, high=high)
 
     def share(inputs: Tensor) -> float:
         return ((w * inputs).sum() / w.sum()).item()
@@ -105,3 +123,22 @@ def difference(
         negative_flips=share(lost),
         positive_flips=share(gained),
     )
+
+
+def _costs(scores: Scores, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The values `(N,)` that the AURC is the mean of, and those if the label were another."""
+    cost = aurc_costs(scores.confidence, scores.correct, weights)
+    return cost * ~scores.correct, cost * scores.correct
+
+
+def _effective_of_pairs(weights: Tensor, differ: Tensor) -> float:
+    """How many pairs of equal weight tell as much of the difference of two accuracies.
+
+    The effective number, but where the inputs on which one model alone is right, `differ` `(N,)`,
+    weigh more than others, only as many as have the variance of their weighted share:
+
+        sum w d / (n sum w) = sum w^2 d / (sum w)^2
+    """
+    kish, heavy = effective_number(weights), (weights.square() * differ).sum()
+    own = weights.sum() * (weights * differ).sum() / heavy if heavy > 0 else kish
+    return min(kish, float(own))

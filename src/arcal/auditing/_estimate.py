@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from arcal.calibration import Bootstrap, exact_interval
-from arcal.calibration.resampled import Scores
 
 RANGES = {
     "accuracy": (0.0, 1.0),
@@ -92,14 +91,18 @@ def estimates(
 
 
 def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
-    """A bootstrapped ECE, or smooth ECE: its outer interval, from 0 on if it may be chance.
+    """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
 
-    It may be where 95 % of those of a calibrated model are below `chance`, and it is not above.
-    Drawing again adds less to the ECE of a calibrated model than the first drawing did, so that its
-    interval would leave 0 out in a third of all cases, and that of a smooth ECE in most.
+    95 % of those of a calibrated model are below `chance`. Drawing again adds less to the ECE of a
+    calibrated model than the first drawing did, so that its interval would leave 0 out in a third
+    of all cases, and that of a smooth ECE in most. But the ECE of a sample exceeds the true one by
+    no more than that of what chance alone adds to the bins, as distances do. So if it is up to
+    twice `chance` the interval begins at what exceeds this, or at 0.
     """
     estimate = from_draws(draws, n, (0, 1), biased=True)
-    return replace(estimate, low=0.0) if estimate.value <= chance else estimate
+    if not estimate.value <= 2 * chance:
+        return estimate
+    return replace(estimate, low=max(min(estimate.low, estimate.value - chance), 0.0))
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
@@ -127,50 +130,6 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
     """Confidence minus accuracy, the confidence taken as given."""
     value, low, high = (confidence - end for end in (accuracy.value, accuracy.high, accuracy.low))
     return Estimate(value, low, high, accuracy.n)
-
-
-FEW_ERRORS = 20
-"""With fewer errors among the inputs, draws of them say too little of those not seen."""
-
-
-def with_unseen_errors(
-    estimate: Estimate, values: Tensor, if_wrong: Tensor, scores: Scores, weights: Tensor
-) -> Estimate:
-    """The interval of a mean of `values` `(N,)`, stretched where fewer than 20 inputs are wrong.
-
-    Draws of inputs know no error that is not among them, and a single one may cost a log-loss more
-    than all that is right. The mean is R + s L, with R from what is right, and s the share of
-    errors, of mean L. The interval also reaches what this comes to where s is at the ends of its
-    exact interval and L that of the errors seen, or what the model itself expects: the mean of
-    `if_wrong` `(N,)`, the values of wrong predictions, weighted by 1 - confidence.
-    """
-    wrong, n = ~scores.correct, int((~scores.correct).sum())
-    unsure = weights * (1 - scores.confidence.clamp(max=1))
-    if n >= FEW_ERRORS or not math.isfinite(estimate.value):
-        return estimate
-    right = ((weights * values)[scores.correct].sum() / weights.sum()).item()
-    costs = []
-    if (heavy := weights[wrong]).sum() > 0:
-        costs.append(((heavy * values[wrong]).sum() / heavy.sum()).item())
-    if unsure.sum() > 0:
-        costs.append(((unsure * if_wrong).nan_to_num(0).sum() / unsure.sum()).item())
-    share = (weights * wrong).sum().item() / weights.sum().item()
-    seen = accuracy_from(1 - share, effective_of(weights, scores.confidence))
-    ends = [right + (1 - end) * cost for end in (seen.low, seen.high) for cost in costs]
-    return replace(
-        estimate, low=min(estimate.low, *ends, math.inf), high=max(estimate.high, *ends, -math.inf)
-    )
-
-
-def loss_if_wrong(scores: Scores) -> Tensor:
-    """The least log-loss `(N,)` of another label than the predicted; 0 where there can be none."""
-    rest = 1 - scores.confidence
-    return torch.where(scores.correct & (rest > 0), -rest.log(), scores.loss)
-
-
-def brier_if_wrong(scores: Scores) -> Tensor:
-    """The least Brier score `(N,)` of another label than the predicted."""
-    return torch.where(scores.correct, scores.brier + 4 * scores.confidence - 2, scores.brier)
 
 
 def effective_number(weights: Tensor) -> float:

@@ -11,9 +11,8 @@ from arcal.auditing._estimate import (
     ece_from,
     effective_number,
     estimates,
-    loss_if_wrong,
-    with_unseen_errors,
 )
+from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
@@ -53,8 +52,8 @@ class Outcome:
     """A post-hoc method, and what it does to inputs that it was not fitted on.
 
     Of `ece` and `smooth_ece` the intervals are outer, before and after from 0 on if they may be
-    chance; of `nll` and `accuracy` they are percentile, that of `nll` stretched where there are few
-    errors, as in `Overall`. `keeps_accuracy` says that the method never
+    chance; of `nll` and `accuracy` they are percentile, and that of `nll` allows for errors not
+    seen, as in `Overall`. `keeps_accuracy` says that the method never
     changes a prediction; `changed` is the number of predictions that it did change. Made by
     `posthoc_on_halves`.
     """
@@ -156,7 +155,7 @@ def posthoc_on_halves(
             for name, chance in by_chance.items()
         }
         said_of = {**estimates(some, FIGURES, n), **eces}
-        said_of["nll"] = with_unseen_errors(said_of["nll"], said.loss, loss_if_wrong(said), said, w)
+        said_of |= score_estimates(some, n, w, said, names=("nll",))
         return some, said_of
 
     before, said_before = drawn(shown.scores)
@@ -172,13 +171,7 @@ def posthoc_on_halves(
         after, said_after = drawn(better)
         change = {figure: after[figure] - before[figure] for figure in FIGURES}
         changes = estimates(change, FIGURES, n, cut=False)
-        changes["nll"] = with_unseen_errors(
-            changes["nll"],
-            better.loss - shown.scores.loss,
-            loss_if_wrong(better) - loss_if_wrong(shown.scores),
-            shown.scores,
-            w,
-        )
+        changes |= score_estimates(change, n, w, better, shown.scores, names=("nll",))
         columns = (said_before, said_after, changes)
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.scores.predicted).sum())

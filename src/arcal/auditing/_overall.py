@@ -8,14 +8,12 @@ from torch import Tensor
 from arcal.auditing._estimate import (
     Estimate,
     accuracy_from,
-    brier_if_wrong,
     ece_from,
     effective_of,
     from_draws,
     gap_to,
-    loss_if_wrong,
-    with_unseen_errors,
 )
+from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._reliability import reliability
 from arcal.calibration import aurc, aurc_interval, ece_by_chance, ece_if_calibrated
@@ -36,10 +34,9 @@ class Overall:
     model is over-confident; its interval is the mean confidence minus that of the accuracy, so it
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the outer bootstrap
     interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
-    `brier` (in [0, 2]) the percentile one. With fewer than 20 errors those of `nll` and `brier` are
-    stretched to what as many would come to as the accuracy's interval allows for. `aurc`, the area
-    under the risk-coverage curve (`arcal.calibration.aurc`), has that of
-    `arcal.calibration.aurc_interval`.
+    `brier` (in [0, 2]) the percentile one. With fewer than 100 errors those of `nll` and `brier`
+    also allow for errors not seen (`arcal.calibration.few_errors`). `aurc`, the area under the
+    risk-coverage curve (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
     of being right: its mean, and from 0 the end that 95 % of such ECEs stay below. An ECE beyond
@@ -100,12 +97,7 @@ def overall(
         ece=ece_from(figures["ece"], n, chance.high),
         ece_if_calibrated=chance,
         smooth_ece=ece_from(figures["smooth_ece"], n, smooth.quantile(0.95).item()),
-        nll=with_unseen_errors(
-            from_draws(figures["nll"], n), scores.loss, loss_if_wrong(scores), scores, w
-        ),
-        brier=with_unseen_errors(
-            from_draws(figures["brier"], n), scores.brier, brier_if_wrong(scores), scores, w
-        ),
+        **score_estimates(figures, n, w, scores),
         aurc=Estimate(
             aurc(confidence, correct, weights=weights),
             *aurc_interval(confidence, correct, weights=weights),

@@ -15,6 +15,7 @@ from arcal.auditing._estimate import (
     estimates,
     gap_to,
 )
+from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap
@@ -113,6 +114,7 @@ def _alone(
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
     bootstrapped = estimates(draws, FIGURES, accuracy.n)
+    bootstrapped |= score_estimates(draws, accuracy.n, weights, predictions.scores)
     return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap})
 
 

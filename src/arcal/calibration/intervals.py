@@ -53,7 +53,7 @@ def exact_interval(
 
 
 def tango(
-    only_first: int, only_second: int, N: int, confidence: float = 0.95
+    only_first: float, only_second: float, N: float, confidence: float = 0.95
 ) -> tuple[float, float]:
     """The score interval of the difference of two accuracies on the same N inputs (Tango, 1998).
 
@@ -66,14 +66,14 @@ def tango(
     with z the normal quantile of the `confidence`, within (0, 1), and q the likeliest share of
     inputs that only the first predicts rightly if the difference is d. At d = 0 the test is
     McNemar's. The interval is not a point if the two are right on the same inputs: it is then
-    [-z^2, z^2] / (N + z^2). Counts that are negative or more than N, and no inputs, raise
-    `ArcalError`.
+    [-z^2, z^2] / (N + z^2). Counts may be fractions, of weighted inputs; those that are negative or
+    more than N, and no inputs, raise `ArcalError`.
 
     >>> low, high = tango(only_first=20, only_second=40, N=1000)
     >>> round(low, 4), round(high, 4)
     (0.005, 0.036)
     """
-    if min(only_first, only_second) < 0 or only_first + only_second > N or N < 1:
+    if min(only_first, only_second) < 0 or only_first + only_second > N or N <= 0:
         raise ArcalError(
             f"{only_first} and {only_second} of {N} inputs cannot be those that only the first and "
             "only the second model predicts rightly"
@@ -87,7 +87,7 @@ def tango(
     return _lowest_difference(only_first, only_second, N, z), high
 
 
-def _lowest_difference(c: int, b: int, N: int, z: float) -> float:
+def _lowest_difference(c: float, b: float, N: float, z: float) -> float:
     """The lower end of `tango`, by bisection between -1 and the difference itself."""
     low, high = -1.0, (b - c) / N
     while low < (d := (low + high) / 2) < high:

@@ -4,6 +4,7 @@ A model that *acts* only on inputs of at least some confidence leaves the others
 Its coverage is the share of inputs that it acts on.
 """
 
+import math
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration.checks import as_correct, as_scores, as_weights
+from arcal.calibration.few_errors import ENOUGH, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
 from arcal.errors import ArcalError
 
@@ -113,27 +115,43 @@ def aurc_influence(
     return _aurc(confidence, correct, weights)[1]
 
 
+def aurc_costs(confidence: Tensor, correct: Tensor, weights: Tensor | None) -> Tensor:
+    """What each error costs the `aurc`, which is the weighted mean of that of all errors: `(N,)`.
+
+    With the symbols of `aurc_influence`, sum_{c_i <= c_k} w_i / W(c_i): the most where it is sure.
+    """
+    return _aurc(confidence, correct, weights)[2]
+
+
 def aurc_interval(
     confidence: TensorLike, correct: TensorLike, *, weights: TensorLike | None = None
 ) -> tuple[float, float]:
     """The ends of a 95 % interval of the `aurc` over draws of inputs.
 
     Normal in the logit of the AURC, with the variance that `aurc_influence` gives: it stays within
-    [0, 1], and reaches further up than down where errors are few. Where all inputs are right, or
-    all wrong, it is the exact interval of the error rate, which is the AURC of a confidence that
-    orders errors by chance. Arguments are those of `aurc`.
+    [0, 1], and reaches further up than down where errors are few. With fewer than 100 it also
+    allows for one more among any inputs (`arcal.calibration.few_errors`). Where all inputs are
+    right, or all wrong, it is the exact interval of the error rate, which is the AURC of a
+    confidence that orders errors by chance. Arguments are those of `aurc`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 100), torch.arange(100) % 10 > 0
     >>> [round(end, 3) for end in aurc_interval(confidence, correct)], aurc(confidence, correct)
-    ([0.035, 0.176], 0.0811...)
+    ([0.029, 0.176], 0.0811...)
     """
-    value, influence, n = _aurc(confidence, correct, weights)
+    value, influence, cost = _aurc(confidence, correct, weights)
+    w, wrong = as_weights(weights, len(cost)), ~as_correct(correct, len(cost))
     if value in (0, 1):
+        n = (w.sum().square() / w.square().sum()).item()
         low, high = exact_interval([value * n], [n])
         return low.item(), high.item()
     log_odds = torch.tensor(value, dtype=torch.float64).logit()
-    reach = NORMAL * influence.square().sum().sqrt() / (value * (1 - value))
-    return (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
+    variance = influence.square().sum().item()
+    reach = NORMAL * math.sqrt(variance) / (value * (1 - value))
+    low, high = (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
+    if int(wrong.sum()) < ENOUGH:
+        few = few_errors_interval(wrong * cost, cost, wrong, weights=w, variance=variance)
+        low, high = min(low, few[0]), min(max(high, few[1]), 1.0)
+    return low, high
 
 
 @dataclass(frozen=True)
@@ -231,8 +249,8 @@ def _evenly(count: Tensor, N: int, points: int) -> Tensor:
 
 def _aurc(
     confidence: TensorLike, correct: TensorLike, weights: TensorLike | None
-) -> tuple[float, Tensor, float]:
-    """The AURC, the influence `(N,)` of each input on it, and their effective number."""
+) -> tuple[float, Tensor, Tensor]:
+    """The AURC, the influence `(N,)` of each input on it, and by `aurc_costs` what errors cost."""
     order, _, right, last = _by_confidence(confidence, correct)
     w, e = as_weights(weights, len(order))[order], (~right).double()
     block = torch.searchsorted(last, torch.arange(len(order)))  # of equal confidence
@@ -242,6 +260,7 @@ def _aurc(
     first = F.pad(last[:-1] + 1, (1, 0))[block]
     share = (w / total).nan_to_num(0)
     below, below_risk = (one.flip(0).cumsum(0).flip(0)[first] for one in (share, share * risk))
-    influence = torch.empty_like(w)
+    influence, cost = torch.empty_like(w), torch.empty_like(w)
     influence[order] = w / w.sum() * (risk - value + e * below - below_risk)
-    return value.item(), influence, (w.sum().square() / w.square().sum()).item()
+    cost[order] = below
+    return value.item(), influence, cost

@@ -1,5 +1,7 @@
 """A temperature by unlabelled inputs: against a solver, a known truth, and its intervals."""
 
+import math
+
 import pytest
 import torch
 from posthoc_examples import draw
@@ -78,6 +80,21 @@ def test_intervals_hold_the_share_of_the_whole_population(calibrated):
     assert all(0 <= one.low <= one.accuracy <= one.high <= 1 for one in batches)
     few, many = calibrated.estimate(log_p[:20]), calibrated.estimate(log_p[:2000])
     assert few.high - few.low > 3 * (many.high - many.low)
+
+
+@pytest.mark.parametrize("telling", [False, True])
+def test_an_entropy_that_tells_less_leaves_more_in_doubt(telling):
+    """Of 400 inputs 80 are wrong, any of them or only the least sure: of those that are as sure
+
+    as 320, and of the others, as many are wrongly placed, and that is what the accuracy rests on.
+    """
+    sure = torch.linspace(0.6, 0.99, 400, dtype=torch.float64)
+    log_p = torch.stack([sure, 1 - sure], 1).log()
+    wrong = torch.arange(400) < 80 if telling else torch.arange(400) % 5 == 0
+    today = fit_batch_temperature(log_p, wrong.long()).estimate(log_p.repeat(200, 1))
+    misplaced = 2 * int((wrong & (torch.arange(400) >= 80)).sum())
+    reach = 1.96 * math.sqrt(max(misplaced, 1.96**2)) / 400
+    assert (today.high - today.low) / 2 == pytest.approx(reach, rel=0.2, abs=0.003)
 
 
 def test_a_small_batch_stays_near_the_validation_temperature():

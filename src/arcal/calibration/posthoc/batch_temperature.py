@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration.intervals import exact_interval
+from arcal.calibration.intervals import exact_interval, tango
 from arcal.calibration.posthoc.calibration_set import as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities
 from arcal.calibration.posthoc.temperature import Temperature
@@ -85,10 +85,10 @@ class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
     `T` is that of the validation inputs, `threshold` the negative entropy, at that temperature,
-    that as many validation inputs reach as are right; `ends` are those of the accuracies at the
-    ends of its 95 % interval, the looser one first; `accuracy` is the share that is right, and
-    `classes` their number. The last `window` inputs count, and `shrink` more that stand for the
-    validation temperature.
+    that as many validation inputs reach as are right; `ends` are the loosest and the strictest that
+    it may be, by Tango's 95 % interval of the accuracy less the share that reaches it; `accuracy`
+    is the share that is right, and `classes` their number. The last `window` inputs count, and
+    `shrink` more that stand for the validation temperature.
 
     The classes must be the validation inputs', in about the same shares: on inputs of other
     classes the estimate means nothing, which `Today.doubt` says where it shows.
@@ -227,9 +227,10 @@ def fit_batch_temperature(
     given = as_calibration_set(log_p, labels)
     T, log_p, labels = given.T, given.log_p, given.labels
     N, Z = log_p.shape
-    right = int((log_p.argmax(1) == labels).sum())
-    ordered = score((log_p / T).log_softmax(1)).sort(descending=True).values
-    low, high = (end.item() for end in exact_interval([right], [N]))
+    wrong = log_p.argmax(1) != labels
+    right = N - int(wrong.sum())
+    scores = score((log_p / T).log_softmax(1))
+    ordered = scores.sort(descending=True).values
 
     def reached_by(share: float) -> Threshold:
         """What this share of the validation inputs reach."""
@@ -240,10 +241,11 @@ def fit_batch_temperature(
         above = int((ordered > last + TIE).sum())
         return Threshold(last, (k - above) / int(((ordered - last).abs() <= TIE).sum()))
 
-    threshold, *ends = (reached_by(share) for share in (right / N, high, low))
-    return BatchTemperature(
-        T, threshold, (ends[0], ends[1]), right / N, Z, window=window, shrink=shrink
-    )
+    threshold = reached_by(right / N)
+    sure_but_wrong = threshold.share(scores[wrong]) * len(scores[wrong]) if wrong.any() else 0.0
+    low, high = tango(sure_but_wrong, sure_but_wrong, N)  # as many are right and do not reach it
+    ends = reached_by(min(right / N + high, 1)), reached_by(max(right / N + low, 0))
+    return BatchTemperature(T, threshold, ends, right / N, Z, window=window, shrink=shrink)
 
 
 def score(log_p: Tensor) -> Tensor:

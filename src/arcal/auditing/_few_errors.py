@@ -1,0 +1,92 @@
+"""Log-loss, Brier score, gap and AURC of a model, or less another's, where few inputs are wrong."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from arcal.auditing._estimate import RANGES, Estimate, from_draws
+from arcal.calibration import Bootstrap
+from arcal.calibration.few_errors import ENOUGH, few_errors_interval
+from arcal.calibration.resampled import Scores
+
+FIGURES: Mapping[str, Callable[[Scores], tuple[Tensor, Tensor]]] = {
+    "nll": lambda scores: (scores.loss, _flipped_loss(scores)),
+    "brier": lambda scores: (scores.brier, _flipped_brier(scores)),
+    "gap": lambda scores: (
+        scores.confidence - scores.correct.double(),
+        scores.confidence - (~scores.correct).double(),
+    ),
+}
+"""The values `(N,)` that each is the mean of, and those if the label of each input were another.
+
+It is then the predicted class of an input that is wrong, else the likeliest of the others.
+"""
+
+
+def score_estimates(
+    draws: Mapping[str, Bootstrap],
+    n: int,
+    weights: Tensor,
+    *scores: Scores,
+    names: tuple[str, ...] = ("nll", "brier"),
+) -> dict[str, Estimate]:
+    """Figures of a model's `scores`, or of its scores less another's, with their intervals.
+
+    They are those of the `draws`, percentile, and stretched where there are few errors.
+    """
+    return {
+        name: stretched(
+            from_draws(draws[name], n),
+            f"difference.{name}" if len(scores) == 2 else name,
+            *map(FIGURES[name], scores),
+            scores=scores,
+            weights=weights,
+        )
+        for name in names
+    }
+
+
+def stretched(
+    estimate: Estimate,
+    name: str,
+    *values: tuple[Tensor, Tensor],
+    scores: tuple[Scores, ...],
+    weights: Tensor,
+    variance: float | None = None,
+) -> Estimate:
+    """The interval of a figure with this `name`, stretched if fewer than 100 inputs are wrong.
+
+    It then reaches as far as `few_errors_interval` as well. The `values` are as in `FIGURES`. Of
+    two models an input is wrong if either is.
+    """
+    wrong = ~torch.stack([one.correct for one in scores]).all(0)
+    low, high = estimate.low, estimate.high
+    if int(wrong.sum()) < ENOUGH and math.isfinite(estimate.value):
+        surest = torch.stack([one.confidence * one.correct for one in scores]).amax(0)
+        mean, flipped = (one[0] - sum(one[1:]) for one in zip(*values, strict=True))
+        ends = few_errors_interval(
+            mean,
+            flipped,
+            wrong,
+            weights=weights,
+            chance=torch.where(surest > 0, (1 - surest).clamp(min=0), 0),
+            variance=variance,
+        )
+        low, high = min(low, ends[0]), max(high, ends[1])
+    least, most = RANGES[name]
+    return replace(estimate, low=max(low, least), high=min(high, most))
+
+
+def _flipped_loss(scores: Scores) -> Tensor:
+    """At least so much; a confidence of 1 is taken to be rounded."""
+    sure = scores.confidence.clamp(max=1 - 2**-53)
+    return -torch.where(scores.correct, 1 - sure, sure).log()
+
+
+def _flipped_brier(scores: Scores) -> Tensor:
+    """At least so much."""
+    p = torch.where(scores.correct, 1 - scores.confidence, (-scores.loss).exp())
+    return scores.brier + 2 * torch.where(scores.correct, 1, -1) * (scores.confidence - p)

@@ -1,0 +1,76 @@
+"""Intervals of means that rest on few errors, such as a log-loss or its change."""
+
+import math
+
+from scipy.special import gammaincinv
+from torch import Tensor
+
+ENOUGH = 100
+"""Errors from which on the draws of a bootstrap, or a normal interval, know enough of them."""
+
+SCARCE = 20
+"""Errors up to which one more may be anywhere: of an input drawn at random from all."""
+
+
+def few_errors_interval(
+    values: Tensor,
+    flipped: Tensor,
+    wrong: Tensor,
+    *,
+    weights: Tensor,
+    chance: Tensor | None = None,
+    variance: float | None = None,
+) -> tuple[float, float]:
+    """The ends of a 95 % interval of the mean of `values` that allows for errors not seen.
+
+    A mean that rests on few errors is a sum of Poisson counts, each of a value of its own. With y
+    the mean of values of one sign, v its variance, and G(q; y, v) the quantile of the gamma
+    distribution of this mean and variance,
+
+        low = G(0.025; y, v),   high = G(0.975; y + m, v + m2)
+
+    as if there had been one more error: of the mean cost m, and mean square m2 (Fay and Feuer,
+    1997; Tiwari, Clegg and Zou, 2006). It costs the `flipped` value of its input, that with another
+    label. Its input may be one that the model takes to be wrong with some `chance`, or any: where
+    the model is sure it costs the most. The larger mean counts, the second by (20 / E)^2 where
+    there are E > 20 errors, which say by themselves what errors cost.
+
+    The positive and the negative part of a difference have each such an interval, and the two ends
+    that move it up, and down, are added as squares (MOVER: Zou and Donner, 2008).
+
+    All are `(N,)`: `wrong` bool, the others float64, `weights` with a sum above 0. `variance` is
+    that of the mean, if it is not a mean of independent values.
+
+    >>> import torch
+    >>> wrong = torch.arange(1000) < 3  # of which Clopper and Pearson say .0006 to .0087
+    >>> one = torch.ones(1000, dtype=torch.float64)
+    >>> low, high = few_errors_interval(wrong.double(), one, wrong, weights=one)
+    >>> round(low, 4), round(high, 4)
+    (0.0006, 0.0088)
+    """
+    w, N = weights / weights.sum(), int((weights > 0).sum())
+    mean = (w * values).sum()
+    apart = (w * (values - mean)).square().sum().item() if variance is None else variance
+    square = (w * values).square().sum().item()
+    scale = apart / square if square > 0 else 0.0
+    errors = ((w * wrong).sum().square() / (w * wrong).square().sum()).nan_to_num(0).item()
+    anywhere = min(1.0, SCARCE / max(errors, 1)) ** 2
+
+    def beyond(sign: int) -> tuple[float, float]:
+        """How far the part of one sign may be below and above what it is."""
+        part, unseen = ((sign * w * one).clamp(min=0) for one in (values, flipped))
+        y, v = part.sum().item(), scale * part.square().sum().item()
+        m, m2 = (anywhere * power.sum().item() / N for power in (unseen, unseen.square()))
+        if chance is not None and (likely := chance * (unseen > 0)).any():
+            likely = likely / likely.sum()
+            m = max(m, (likely * unseen).sum().item())
+            m2 = max(m2, (likely * unseen.square()).sum().item())
+        return y - _quantile(0.025, y, v), _quantile(0.975, y + m, v + m2) - y
+
+    (fall, rise), (other_fall, other_rise) = beyond(1), beyond(-1)
+    return mean.item() - math.hypot(fall, other_rise), mean.item() + math.hypot(rise, other_fall)
+
+
+def _quantile(q: float, y: float, v: float) -> float:
+    """That of a gamma distribution of mean y and variance v."""
+    return float(gammaincinv(y * y / v, q)) * v / y if v > 0 else y

@@ -1,0 +1,74 @@
+"""The interval of a mean over few errors, against scipy's exact ones and counted chances."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2, gamma, norm
+
+from arcal.calibration.few_errors import few_errors_interval
+
+
+def ends(values, flipped, weights=None, **options):
+    values, flipped = (torch.as_tensor(one, dtype=torch.float64) for one in (values, flipped))
+    w = torch.ones_like(values) if weights is None else torch.as_tensor(weights).double()
+    return few_errors_interval(values, flipped, values != 0, weights=w, **options)
+
+
+@pytest.mark.parametrize("errors", [0, 1, 3, 20])
+def test_of_a_count_it_is_the_exact_interval_of_poisson(errors):
+    values = (torch.arange(500) < errors).double()
+    variance = errors / 500**2
+    low, high = ends(values, torch.ones(500), variance=variance)
+    assert low == pytest.approx(chi2.ppf(0.025, 2 * errors) / 2 / 500 if errors else 0)
+    assert high == pytest.approx(chi2.ppf(0.975, 2 * errors + 2) / 2 / 500)
+
+
+def test_of_weighted_counts_it_is_that_of_fay_and_feuer():
+    """Strata of other weights, where one more event is of the stratum that weighs most."""
+    weights = torch.tensor([1.0, 2.0, 5.0]).double().repeat_interleave(40)
+    values = torch.zeros(120).double()
+    values[[0, 1, 2, 50, 51, 100]] = 1
+    share = weights / weights.sum()
+    y, v, most = (share * values).sum(), (share**2 * values).sum(), share.max()
+    low, high = ends(
+        values, torch.ones(120), weights, chance=(weights == 5).double(), variance=v.item()
+    )
+    assert low == pytest.approx(gamma.ppf(0.025, y**2 / v, scale=v / y))
+    y, v = y + most, v + most**2
+    assert high == pytest.approx(gamma.ppf(0.975, y**2 / v, scale=v / y))
+
+
+def test_of_many_values_of_both_signs_it_is_the_normal_one():
+    values = torch.randn(40_000, generator=torch.Generator().manual_seed(0)).double() + 0.1
+    mean, reach = values.mean().item(), float(norm.ppf(0.975)) * values.std().item() / 200
+    assert ends(values, values) == pytest.approx((mean - reach, mean + reach), abs=0.02 * reach)
+
+
+values_of_any_sign = st.lists(st.integers(-3, 3), min_size=2, max_size=30)
+
+
+@given(values_of_any_sign)
+def test_it_holds_the_mean_and_turns_with_the_sign(values):
+    some = torch.tensor(values).double()
+    low, high = ends(some, some.flip(0))
+    assert low - 1e-9 <= some.mean() <= high + 1e-9
+    turned = ends(-some, -some.flip(0))
+    assert turned == pytest.approx((-high, -low), abs=1e-9)
+
+
+def test_inputs_without_weight_are_not_there():
+    values, flipped = [1.0, 0, 0, 0], [2.0, 1, 1, 3]
+    padded = ends([*values, 5.0], [*flipped, 9.0], [1, 1, 1, 1, 0])
+    assert padded == pytest.approx(ends(values, flipped))
+
+
+def test_many_errors_leave_less_room_for_one_anywhere():
+    """Each of them costs 1, and one anywhere 30."""
+    reach = []
+    for errors in (20, 200):
+        values = (torch.arange(10_000) < errors).double()
+        narrow, wide = (ends(values, torch.full((10_000,), cost))[1] for cost in (1.0, 30.0))
+        reach.append(wide / narrow)
+    assert reach[0] > 1.5
+    assert reach[1] < 1.05
