@@ -49,9 +49,18 @@ class BatchesShared:
     def gather_images(self, columns: list[Tensor]) -> list[Tensor]:
         """All processes' columns `(N,)`, ascending by id (the first column), each id once."""
         if self.world > 1:
-            gathered: Any = self.fabric.all_gather(columns)  # `(world, n)` each
-            columns = [column.flatten().cpu() for column in gathered]
+            columns = [self._from_all(column).flatten().cpu() for column in columns]
         return each_id_once(*columns)
+
+    def _from_all(self, tensor: Tensor) -> Tensor:
+        """The same tensor of every process, `(world, ...)`.
+
+        Fabric's own gathers by a function that torch 2.13 gives up, and warns of.
+        """
+        tensor = tensor.to(self.fabric.device)
+        shares = [torch.empty_like(tensor) for _ in range(self.fabric.world_size)]
+        torch.distributed.all_gather(shares, tensor)
+        return torch.stack(shares)
 
     def state(self, m: int, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """What member `m` continues from, which `make` returns in a process that trains it."""
@@ -74,13 +83,12 @@ class MembersApart(BatchesShared):
         self.rank, self.world = 0, 1
 
     def mean_loss(self, totals: Tensor, steps: int) -> Tensor:
-        everyone: Any = self.fabric.all_gather(totals)
-        return everyone.sum(dim=0).sum() / steps
+        return self._from_all(totals).sum(dim=0).sum() / steps
 
     def gather_members(self, logits: Tensor) -> Tensor:
         most = -(-self.members // self.fabric.world_size)  # the first process has so many
         padding = logits.new_zeros(most - len(logits), *logits.shape[1:])
-        shares: Any = self.fabric.all_gather(torch.cat([logits, padding]))
+        shares = self._from_all(torch.cat([logits, padding]))
         return shares.transpose(0, 1).flatten(0, 1)[: self.members]
 
     def state(self, m: int, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
