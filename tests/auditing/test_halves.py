@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from arcal.auditing import Estimate, Predictions, as_predictions, calibrated, overall
-from arcal.auditing._halves import SHOWN, folds_of, posthoc_on_halves
+from arcal.auditing._halves import SHOWN, folds_of, posthoc_on_halves, simplest_of_the_best
 from arcal.calibration import nll
 from arcal.calibration.posthoc import POSTHOC, fit_temperature
 from arcal.errors import ArcalError
@@ -122,12 +122,21 @@ def test_a_change_is_of_the_same_draws_before_and_after(sharp, found):
     assert nlls.change.width < nlls.before.width
 
 
-def test_planted_over_confidence_is_mended_and_the_best_of_those_that_keep_accuracy_named(found):
+def test_planted_over_confidence_is_mended_and_the_simplest_that_keeps_accuracy_named(found):
     assert found.outcomes["temperature"].nll.change.sign == -1
     assert found.outcomes["temperature"].ece.change.sign == -1
-    safe = {name: one for name, one in found.outcomes.items() if one.keeps_accuracy}
-    assert set(safe) < set(found.outcomes)
-    assert found.recommended == min(safe, key=lambda name: safe[name].nll.after.value)
+    assert found.recommended == "temperature"
+
+
+def test_the_simplest_is_named_unless_it_is_shown_to_be_worse_than_the_best(found):
+    """As `choose_calibrator` does, so that an audit and `arcal calibrate` say the same."""
+    temperature, irova = (found.outcomes[name] for name in ("temperature", "irova-ts"))
+    lower = replace(temperature.nll, after=replace(temperature.nll.after, value=0.1))
+    outcomes = {"ets": replace(temperature, name="ets", nll=lower), "temperature": temperature}
+    outcomes["irova-ts"] = replace(irova, nll=replace(lower, after=replace(lower.after, value=0)))
+    for least, expected in ((-0.01, "temperature"), (0.01, "ets")):
+        behind = {("temperature", "ets"): Estimate(0.05, least, 0.11, 200)}
+        assert simplest_of_the_best(outcomes, lambda *pair, of=behind: of[pair]) == expected
 
 
 def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(found):
@@ -135,9 +144,13 @@ def test_one_that_is_better_by_luck_does_not_hide_one_that_helps(found):
                     change=Estimate(-1.0, -2.0, 0.5, 200))  # fmt: skip
     irm = replace(found.outcomes["irm"], nll=lucky)
     outcomes = {name: found.outcomes[name] for name in ("temperature", "irova-ts")}
+
+    def refuse(*pair):
+        raise AssertionError(f"{pair} are compared")
+
     assert irm.keeps_accuracy
-    assert replace(found, outcomes={"irm": irm} | outcomes).recommended == "temperature"
-    assert replace(found, outcomes={"irm": irm}).recommended is None
+    assert simplest_of_the_best({"irm": irm} | outcomes, refuse) == "temperature"
+    assert simplest_of_the_best({"irm": irm}, refuse) is None
 
 
 def test_a_calibrated_model_is_left_as_it_is():

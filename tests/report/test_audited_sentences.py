@@ -78,7 +78,9 @@ def test_what_would_mend_it_says_of_which_inputs():
 def test_a_model_that_is_over_confident_is_not_left_as_it_is_for_want_of_inputs():
     some = sure(1000, 1.4)
     assert some.overall.gap.sign > 0
-    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))  # nothing helps
+    object.__setattr__(
+        some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None)
+    )  # nothing helps
     assert "the 500 inputs it was not fitted on: `arcal calibrate` tries more" in mends(some)
 
 
@@ -89,7 +91,7 @@ def test_a_model_whose_errors_cancel_is_not_left_as_it_is():
     both = as_predictions(probabilities=torch.stack([p, 1 - p], 1), labels=labels)
     some = Audited("mine", both, ("no", "yes"))
     assert some.overall.gap.sign == 0 < some.overall.ece.sign
-    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}))
+    object.__setattr__(some, "posthoc", replace(some.posthoc, outcomes={}, recommended=None))
     assert "leave it as it is" not in mends(some)
 
 

@@ -1,6 +1,6 @@
 """What calibration after training would do: fitted on some inputs, shown on others."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -29,7 +29,8 @@ HALF = 100
 """The fewest inputs of a half: with fewer neither a fit nor an interval says anything."""
 
 SHOWN = ("temperature", "ets", "irm", "irova-ts")
-"""The post-hoc methods that are shown: fitted in no time, and what most people would use."""
+"""The post-hoc methods that are shown, the simplest first: fitted in no time, and what most people
+would use."""
 
 FIGURES = ("ece", "smooth_ece", "nll", "accuracy")
 
@@ -75,9 +76,10 @@ class Halves:
     `outcomes` are by name; `refused` has, by name, the line that says why a method could not be
     fitted. `too_small` is the line that says so where there are too few inputs for anything, and
     then the rest is empty. `first` bool `(N,)` says which of all inputs are in the half fitted on,
-    None if there are no halves. `recommended` is, of the methods that keep the accuracy and whose
-    change of the log-loss on the inputs shown has its whole interval below 0, the one with the
-    lowest; None if there is none: leave it. Made by `posthoc_on_halves`.
+    None if there are no halves. `recommended` is the simplest method, by the order of `SHOWN`, that
+    is not shown to be worse than the best: of those that keep the accuracy, and whose change of the
+    log-loss on the inputs shown has its whole interval below 0, the one with the lowest. None if
+    there is none: leave it. Made by `posthoc_on_halves`.
     """
 
     fitted_on: int
@@ -86,14 +88,7 @@ class Halves:
     refused: Mapping[str, str] = field(default_factory=dict)
     too_small: str | None = None
     first: Tensor | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def recommended(self) -> str | None:
-        """See the class."""
-        every = self.outcomes.values()
-        helps = [one for one in every if one.keeps_accuracy and one.nll.change.sign < 0]
-        best = min(helps, key=lambda one: one.nll.after.value, default=None)
-        return best.name if best else None
+    recommended: str | None = None
 
 
 def posthoc_on_halves(
@@ -159,7 +154,7 @@ def posthoc_on_halves(
         return some, said_of
 
     before, said_before = drawn(shown.scores)
-    outcomes, refused = {}, {}
+    outcomes, refused, losses = {}, {}, {}
     given = CalibrationSet(average(fit.logits), fit.labels)
     for name in SHOWN:
         try:
@@ -176,7 +171,27 @@ def posthoc_on_halves(
         figures = {name: BeforeAndAfter(*(column[name] for column in columns)) for name in FIGURES}
         changed = int((better.predicted != shown.scores.predicted).sum())
         outcomes[name] = Outcome(name, calibrator, calibrator.keeps_order, changed, **figures)
-    return Halves(fitted_on, shown_on, outcomes, refused, first=first)
+        losses[name] = after["nll"], better
+
+    def behind(name: str, best: str) -> Estimate:
+        (nll, scores), (least, best_scores) = losses[name], losses[best]
+        apart = {"nll": nll - least}
+        return score_estimates(apart, n, w, scores, best_scores, names=("nll",))["nll"]
+
+    recommended = simplest_of_the_best(outcomes, behind)
+    return Halves(fitted_on, shown_on, outcomes, refused, first=first, recommended=recommended)
+
+
+def simplest_of_the_best(
+    outcomes: Mapping[str, Outcome], behind: Callable[[str, str], Estimate]
+) -> str | None:
+    """As `Halves.recommended`; `behind` tells by how much a log-loss is above the best one."""
+    helps = [one for one in outcomes.values() if one.keeps_accuracy and one.nll.change.sign < 0]
+    if not helps:
+        return None
+    best = min(helps, key=lambda one: one.nll.after.value).name
+    equal = (one.name for one in helps if one.name == best or behind(one.name, best).sign <= 0)
+    return min(equal, key=SHOWN.index)
 
 
 def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
