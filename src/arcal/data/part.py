@@ -117,7 +117,7 @@ class Labelled:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of shape, ids, labels, content and any weights.
 
-        They are computed once: content that is changed in place is not seen.
+        They are computed once.
         """
         return self._fingerprint
 
@@ -174,8 +174,9 @@ class InMemory(Labelled):
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""
         return self.pixels[positions]
 
-    def _content(self) -> Iterable[bytes | memoryview]:
-        return [bytes_of(self.pixels)]
+    def fingerprint(self) -> str:
+        """As of every part, but of what is in memory now, which may have been changed in place."""
+        return fingerprint_of(self, [bytes_of(self.pixels)], self.weights)
 
 
 def check_rows(part: Any, rows: Sized, what: str) -> None:
