@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor
 
 from arcal.arrays import TensorLike
@@ -117,31 +115,30 @@ def fit_network(
     features = (features - mean) / scale
     generator = torch.Generator().manual_seed(0)
     sizes = [features.shape[1], *widths]
-    first: list[Tensor] = []
+    layers: list[tuple[Tensor, Tensor]] = []
     for inputs, outputs in pairwise(sizes):
         drawn = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64)
         bias = torch.randn(outputs, generator=generator, dtype=torch.float64)
-        first += [drawn / math.sqrt(inputs), bias]
+        layers.append((drawn / math.sqrt(inputs), bias))
     least = T / (1 + LEAST)
     start = least + math.log(-math.expm1(-least))  # whose softplus, with LEAST of it, is T
     last = torch.zeros(1, sizes[-1], dtype=torch.float64)
-    first += [last, torch.tensor([start], dtype=torch.float64)]
+    layers.append((last, torch.tensor([start], dtype=torch.float64)))
+    parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
+    optimizer = torch.optim.LBFGS(
+        parameters,
+        max_iter=STEPS,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-7,
+        line_search_fn="strong_wolfe",
+    )
 
-    def unflat(values: Tensor) -> list[Tensor]:
-        parts = values.split([tensor.numel() for tensor in first])
-        return [part.view_as(tensor) for part, tensor in zip(parts, first, strict=True)]
-
-    def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
-        flat = torch.from_numpy(values).clone().requires_grad_()
-        parameters = unflat(flat)
-        layers = list(zip(parameters[::2], parameters[1::2], strict=True))
+    def closure() -> Tensor:
+        optimizer.zero_grad()
         loss = given.tempered.log_loss(temperatures(features, layers)[:, 0]).mean()
         loss = loss + PRIOR / 2 * sum(w.square().sum() for w, _ in layers) / len(features)
-        (slope,) = torch.autograd.grad(loss, flat)
-        return loss.item(), slope.numpy()
+        loss.backward()
+        return loss
 
-    flat = torch.cat([tensor.flatten() for tensor in first]).numpy()
-    options = {"maxiter": STEPS, "ftol": 1e-9, "gtol": 1e-6}
-    # torch.optim's L-BFGS takes seconds to import what it never uses.
-    best = minimize(objective, flat, jac=True, method="L-BFGS-B", options=options)
-    return [mean, scale, *unflat(torch.from_numpy(best.x))]
+    optimizer.step(closure)
+    return [mean, scale, *(tensor.detach() for tensor in parameters)]
