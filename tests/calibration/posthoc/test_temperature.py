@@ -222,6 +222,10 @@ def test_no_optimum_is_said(name):
         POSTHOC[name](log_p, log_p.argmax(1))
     with pytest.raises(ArcalError, match="no temperature is better than the uniform"):
         POSTHOC[name](log_p, log_p.argmin(1))
+    for apart in torch.linspace(0.1, 2, 50):  # a tie, whichever way its sums are rounded
+        same = torch.tensor([[0, apart]]).double().log_softmax(1).expand(20, 2)
+        with pytest.raises(ArcalError, match="no temperature is better than the uniform"):
+            POSTHOC[name](same, torch.tensor([0, 1] * 10))
     constant = torch.zeros(6, 3).log_softmax(1)
     with pytest.raises(ArcalError, match="equally probable for each of 6 validation inputs"):
         POSTHOC[name](constant, torch.arange(6) % 3)

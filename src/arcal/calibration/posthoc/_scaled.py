@@ -16,7 +16,7 @@ from arcal.errors import ArcalError
 TOLERANCE = 1e-10
 STEPS = 200
 CONSTANT = 1e-9
-"""Log-probabilities that differ by less are equal, but for rounding."""
+"""Differences of log-probabilities, and shares of their mean, that are 0 but for rounding."""
 ORDER = 16
 """The last term of the series of S around a known beta, an even number."""
 REMAINDER = 1e-14
@@ -26,7 +26,7 @@ REMAINDER = 1e-14
 def best_temperature(z: Tensor, labels: Tensor) -> float:
     """See `fit_temperature`: of finite log-probabilities `z` `(N, Z)` and labels `(N,)`."""
     labelled, N = z.gather(1, labels[:, None])[:, 0], len(labels)
-    highest = z.amax(1)
+    highest, mean_z = z.amax(1), z.mean(1)
     if (highest - z.amin(1)).max() < CONSTANT:
         raise ArcalError(
             f"all classes are equally probable for each of {N} validation inputs, so that no "
@@ -40,7 +40,7 @@ def best_temperature(z: Tensor, labels: Tensor) -> float:
             f"{which} validation inputs are classified correctly{ties}, so the NLL has no lowest "
             "temperature: pass more inputs, some of them misclassified"
         )
-    if (z.mean(1) - labelled).mean() >= 0:
+    if (labelled - mean_z).mean() <= CONSTANT * (highest - mean_z).mean():
         raise ArcalError(
             f"no temperature is better than the uniform distribution for {N} validation "
             "inputs: train longer, or check that the labels are theirs"
