@@ -203,14 +203,14 @@ def test_the_orders_of_the_classes_are_what_they_are_called(reader):
 def test_no_recommended_calibrator_is_said_and_pale_is_explained(reader):
     payload = make_payload()
     page = reader.open(payload)
-    assert "None lowers" not in page.locator("#calibrations").inner_text()
+    assert "None that keeps" not in page.locator("#calibrations").inner_text()
     for one in payload["models"][0]["calibrations"]:
         one["recommended"] = False
     payload["models"][0]["levels"][0]["few"] = True
     page = reader.open(payload)
     words = page.locator("#calibrations .words").inner_text()
     assert words.rstrip().split(". ", 1)[0].endswith("intervals")
-    assert "None lowers the log-loss of these inputs beyond chance." in words
+    assert "None that keeps every prediction lowers the log-loss of these inputs" in words
     for id in ("reliability", "levels"):
         pale = page.locator(f"#{id} .few").count() > 0
         assert ("A pale bar" in page.locator(f"#{id} .words").inner_text()) == pale
