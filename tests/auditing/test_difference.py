@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from arcal.auditing import Predictions, difference, overall
+from arcal.auditing import Predictions, as_predictions, difference, overall
 from arcal.calibration.intervals import tango
 from arcal.errors import ArcalError
 from tests.auditing.drawn import drawn, relabelled, reordered
@@ -96,6 +96,16 @@ def test_an_infinite_loss_has_no_difference():
     masked = torch.tensor([[[0.0, -torch.inf], [0.0, 0.0]]])
     mine = Predictions(torch.arange(2), torch.tensor([1, 1]), masked)
     assert np.isnan(difference(mine, mine, resamples=5).nll.value)
+
+
+def test_weighted_models_may_differ_on_every_input():
+    """What only one of them predicts rightly is then everything, and its shares are rounded."""
+    labels = torch.arange(50) % 2
+    for seed in range(20):
+        weights = torch.rand(50, generator=torch.Generator().manual_seed(seed)).double()
+        one, other = (as_predictions(logits=[z] * 50, labels=labels) for z in ([3, 0], [0, 3.0]))
+        found = difference(one, other, weights=weights, resamples=2)
+        assert found.positive_flips + found.negative_flips == pytest.approx(1)
 
 
 def test_other_inputs_are_refused():

@@ -1,6 +1,7 @@
 """Inputs grouped by a column of values."""
 
 import datetime
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -74,6 +75,12 @@ def test_ranges_hold_equally_many_where_there_are_no_ties():
     made = grouping("n", values)
     assert made.number.bincount().tolist() == [201, 201, 200, 201, 200]
     assert torch.equal(grouping("n", values[::-1]).number.flip(0), made.number)
+
+
+def test_decimals_are_numbers():
+    prices = grouping("price", [Decimal(i) / 4 for i in range(50)])
+    assert prices.groups == grouping("price", [i / 4 for i in range(50)]).groups
+    assert len(prices.groups) == 5
 
 
 def test_many_ties_make_fewer_ranges():

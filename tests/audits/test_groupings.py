@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.auditing import as_predictions, overall
+from arcal.audits import Audit, open_predictions
 from command_line import arcal as run_arcal
 
 N = 900
@@ -64,6 +65,18 @@ def test_the_table_of_inputs_has_the_groups(said):
     of = dict(zip(ids.tolist(), said["region"].tolist(), strict=True))
     assert table["region"].to_pylist() == [of[i] for i in table["id"].to_pylist()]
     assert table["by_label"] == table["region"]
+
+
+def test_a_group_may_be_called_as_a_column_of_the_table_is(said, tmp_path):
+    path = tmp_path / "p.csv"
+    table = pa.table({"id": [f"{i}.png" for i in range(N)], **said})
+    csv.write_csv(table.rename_columns(["id", "probability", "label", "name", "model"]), path)
+    models = open_predictions([str(path)] * 2, ["one", "two"], R=10, by=("name", "model"))
+    inputs = Audit("p.csv", tuple(models)).inputs()
+    assert len({*inputs.column_names, "model"}) == inputs.num_columns + 1
+    assert {*inputs["by_name"].to_pylist()} == {*REGIONS}
+    assert inputs["name"][0].as_py().endswith(".png")
+    assert len(set(inputs["by_model"].to_pylist())) == 5, "ranges of ages"
 
 
 def test_pairs_are_grouped_and_loaders_are_not(said):

@@ -106,6 +106,8 @@ def _column(name: str, values: Any) -> pa.Array:
         column = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
+        if pa.types.is_decimal(column.type):
+            column = column.cast(pa.float64())
         if pa.types.is_floating(column.type):
             column = pc.if_else(pc.is_nan(column), None, column)
         if pa.types.is_null(column.type):

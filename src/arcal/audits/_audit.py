@@ -143,7 +143,7 @@ class Audit:
         if model is not None and model not in names:
             raise ArcalError(f"the audit has no model {model!r}, only {', '.join(names)}")
         one = self.models[names.index(model) if model is not None else 0]
-        return _table(one)
+        return self._table(one)
 
     def summary(self) -> str:
         """What matters, in some lines of text."""
@@ -173,7 +173,7 @@ class Audit:
             check_replaceable(out / name)
         findings = self.as_json()
         write_json(out / "audit.json", findings)
-        tables = [_table(model) for model in self.models]
+        tables = [self._table(model) for model in self.models]
         if len(tables) > 1:
             tables = [
                 table.append_column("model", pa.array([model.name] * len(model)))
@@ -185,6 +185,27 @@ class Audit:
         card = model_card(self.models, self.data, self.differences)
         write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))
         return findings
+
+    def _table(self, model: Audited) -> pa.Table:
+        table = pa.table({name: pa.array(values) for name, values in model.inputs.items()})
+        classes = pa.array(model.classes)
+        for column in ("label", "predicted", "nearest"):
+            if column in table.column_names:
+                numbers = table.column(column)
+                known = pc.if_else(pc.greater_equal(numbers, 0), numbers, None)
+                table = table.append_column(f"{column}_name", pc.take(classes, known))
+        rows = places_of(torch.from_numpy(model.inputs["id"]), model.predictions.ids)
+        later = [*["name"] * (model.names is not None), *["model"] * (len(self.models) > 1)]
+        for one in model.groupings:
+            title = one.name
+            while title in (*table.column_names, *later):
+                title = f"by_{title}"
+            numbers = pa.array(one.number[rows].numpy())
+            table = table.append_column(title, pc.take(pa.array(one.groups), numbers))
+        if model.names is not None:
+            names = [model.names[row] for row in rows.tolist()]
+            table = table.append_column("name", pa.array(names))
+        return table
 
     def report(self, out: Path | str, *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.
@@ -228,26 +249,6 @@ class Audit:
             return None
         known = {name: getattr(self.examples, name) for name in ("part", "texts", "columns")}
         return Shown(self.examples.ids, read=self.examples.read, parts=self._parts, **known)
-
-
-def _table(model: Audited) -> pa.Table:
-    table = pa.table({name: pa.array(values) for name, values in model.inputs.items()})
-    classes = pa.array(model.classes)
-    for column in ("label", "predicted", "nearest"):
-        if column in table.column_names:
-            numbers = table.column(column)
-            known = pc.if_else(pc.greater_equal(numbers, 0), numbers, None)
-            table = table.append_column(f"{column}_name", pc.take(classes, known))
-    by_id = torch.from_numpy(model.inputs["id"])
-    rows = places_of(by_id, model.predictions.ids)
-    for one in model.groupings:
-        title = f"by_{one.name}" if one.name in table.column_names else one.name
-        numbers = pa.array(one.number[rows].numpy())
-        table = table.append_column(title, pc.take(pa.array(one.groups), numbers))
-    if model.names is not None:
-        names = dict(zip(model.predictions.ids.tolist(), model.names, strict=True))
-        table = table.append_column("name", pa.array([names[i] for i in table["id"].to_pylist()]))
-    return table
 
 
 def audit(

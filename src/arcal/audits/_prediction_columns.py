@@ -1,6 +1,7 @@
 """The columns of a file of predictions: which is which by its name, their numbers, and labels."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,9 @@ def columns(
     for kind, names in OUTPUTS.items():
         spelt = next((one for one in names if any(belongs(name, [one]) for name in there)), "")
         of = [name for name in there if spelt and belongs(name, [spelt]) and name not in read]
-        if twice := next((name for name in of if of.count(name) > 1), None):
-            raise ArcalError(f"there are {of.count(twice)} columns {twice}: leave one of them")
+        if len({*of}) < len(of):
+            twice, times = Counter(of).most_common(1)[0]
+            raise ArcalError(f"there are {times} columns {twice}: leave one of them")
         read += of
         if len(of) == 1 and pa.types.is_nested(table.field(of[0]).type):
             entries[kind] = _rows(table.column(of[0]))
@@ -64,7 +66,8 @@ def columns(
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
     entries["by"] = {name: table.column(known(there, name)) for name in by}
-    return entries, [name for name in there if name not in (*read, *by)]
+    used = {*read, *by}
+    return entries, [name for name in there if name not in used]
 
 
 def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:

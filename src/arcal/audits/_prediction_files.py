@@ -2,6 +2,7 @@
 
 import logging
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -195,8 +196,8 @@ def _saved(
     titles = None
     if ids is not None and np.asarray(ids).dtype.kind in "USO":
         titles, ids = tuple(map(str, np.asarray(ids).tolist())), None
-        if len(set(titles)) < len(titles):
-            twice = next(name for i, name in enumerate(titles) if name in titles[:i])
+        if len({*titles}) < len(titles):
+            twice, _ = Counter(titles).most_common(1)[0]
             raise ArcalError(f"id {twice!r} is there twice: every input has its own")
     predictions = as_predictions(labels=labels, ids=ids, **outputs)
     Z = predictions.classes

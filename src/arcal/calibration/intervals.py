@@ -73,7 +73,8 @@ def tango(
     >>> round(low, 4), round(high, 4)
     (0.005, 0.036)
     """
-    if min(only_first, only_second) < 0 or only_first + only_second > N or N <= 0:
+    whole = N * (1 + 1e-9)  # shares of weighted inputs are rounded
+    if min(only_first, only_second) < 0 or only_first + only_second > whole or N <= 0:
         raise ArcalError(
             f"{only_first} and {only_second} of {N} inputs cannot be those that only the first and "
             "only the second model predicts rightly"
