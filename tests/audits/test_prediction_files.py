@@ -124,6 +124,9 @@ TWO = "label,logits_0,logits_1\n"
         ("", r"cannot be read \(Empty CSV file\)"),
         (TWO, "there are no rows"),
         ("label,x\n0,1\n", "there are no logits or probabilities, only label, x"),
+        ("label,a,b\n0,.5,.5\n", "there are no logits or probabilities, only label, a, b"),
+        ("label,a,b\na,1.5,.5\n", r"columns are called as the labels \(a\), but hold no probabil"),
+        ("label,a,b\na,1.5,-.5\n", "call them logits_a and so on"),
         ("logits_0,logits_1\n1,2\n", "there are no labels, only logits_0, logits_1: name them"),
         (TWO + "0,1,2\n,1,2\n", "label is missing in row 1"),
         (TWO + "0,1,2\n1,,2\n", "logits_0 is missing in row 1"),
@@ -280,6 +283,30 @@ def test_a_zipped_csv_of_another_system(tmp_path):
     saved = read_predictions(tmp_path / "a.csv.gz")
     assert saved.classes == ("dog", "cat")
     assert saved.predictions.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("head", "sep"),
+    [("age,dog,cat,label", ","), ("dog,fox,cat,label", ","), ("dog,cat,label", ";")],
+)
+def test_columns_of_probabilities_may_be_called_by_the_classes_alone(tmp_path, head, sep):
+    rows = {"age": [31.5, 40.5], "dog": [0.25, 0.75], "cat": [0.75, 0.25], "fox": [0.0, 0.0]}
+    names = head.split(",")[:-1]
+    lines = [[f"{rows[name][i]}" for name in names] + ["cat"] for i in (0, 1)]
+    lines[1][-1] = "dog"
+    text = "\n".join(["\t".join(head.split(",")), *map("\t".join, lines)])
+    text = text.replace("\t", sep).replace(".", "," if sep == ";" else ".")
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    saved = read_predictions(path)
+    classes = tuple(name for name in names if name in rows and name != "age")
+    assert (saved.classes, saved.unused) == (classes, ("age",) if "age" in names else ())
+    expected = torch.tensor([rows[name] for name in classes]).T
+    assert torch.allclose(saved.predictions.log_probabilities.exp().float(), expected, atol=1e-6)
+    assert saved.predictions.labels.tolist() == [classes.index("cat"), classes.index("dog")]
+    path.write_text("\n".join(line.rpartition(sep)[0] for line in text.splitlines()))
+    if "age" not in names:
+        assert read_predictions(path, labelled=False).classes == classes
 
 
 def test_capitals_and_names_of_ones_own(tmp_path):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from arcal.audits._prediction_files import SUFFIXES, holds_predictions, read_predictions
+from arcal.audits._prediction_files import SUFFIXES, holds_predictions
 from arcal.errors import ArcalError
 
 NOT_READ = (".xlsx", ".xls", ".txt", ".json", ".jsonl", ".feather", ".pkl")
@@ -22,7 +22,8 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
             ".parquet, .csv)"
         )
     predictions = [holds_predictions(Path(one)) for one in what]
-    if all(predictions):
+    files = [Path(one).is_file() and one.lower().endswith(SUFFIXES) for one in what]
+    if all(predictions) or all(files):  # if not, reading them says why
         return list(what), None
     if any(predictions[:-1]):
         first, other = what[predictions.index(True)], what[predictions.index(False)]
@@ -34,8 +35,6 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
         )
     if len(what) == 1:
         path = Path(what[0])
-        if path.suffix.lower() in (".npz", ".parquet", ".csv", ".tsv"):
-            read_predictions(path)  # says why this is no file of predictions
         if path.suffix in NOT_READ and path.is_file():
             raise ArcalError(
                 f"{path} is no model, and predictions are read from {', '.join(SUFFIXES)}: save "

@@ -12,6 +12,7 @@ import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
+from arcal.auditing._saved_predictions import SUM
 from arcal.data.text_tables import csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
@@ -66,8 +67,46 @@ def columns(
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
     entries["by"] = {name: table.column(known(there, name)) for name in by}
+    if not any(kind in entries for kind in OUTPUTS):
+        rest = [name for name in there if name not in (*read, *by)]
+        of, p = _called_as_classes(table, rest, entries.get(LABELS[0]), labelled)
+        if of:
+            entries |= {"probabilities": p, "classes": np.array(of)}
+            read += of
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
+
+
+def _called_as_classes(
+    table: pa.Table, there: Sequence[str], labels: np.ndarray | None, labelled: bool
+) -> tuple[list[str], np.ndarray]:
+    """The columns of probabilities that are called as the classes alone, and their rows.
+
+    They are columns of numbers from 0 to 1 whose rows sum to 1: all there are, or else those called
+    as the labels. Every label has to be one of them.
+    """
+    kinds = (table.field(name).type for name in there)
+    numbers = [
+        name
+        for name, kind in zip(there, kinds, strict=True)
+        if (pa.types.is_floating(kind) or pa.types.is_integer(kind))
+        and not table.column(name).null_count
+    ]
+    called = set() if labels is None else set(as_text(labels) or ())
+    if labelled and not (called and called <= set(numbers)):
+        return [], np.empty(0)
+    for of in (numbers, [name for name in numbers if name in called]):
+        if len(of) > 1:
+            rows = np.column_stack([_numbers(table, name) for name in of])
+            if (rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= SUM).all():
+                return of, rows
+    if labelled:
+        raise ArcalError(
+            f"columns are called as the labels ({first_few(sorted(called))}), but hold no "
+            "probabilities whose rows sum to 1: give every class a column, and if they are logits, "
+            f"call them logits_{min(called)} and so on"
+        )
+    return [], np.empty(0)
 
 
 def named(there: Sequence[str], names: Sequence[str], chosen: str | None) -> str | None:
@@ -118,8 +157,10 @@ def _csv(path: Path, weight: str | None) -> pa.Table:
         ) from error
     if any(pa.types.is_binary(kind) for kind in table.schema.types):
         raise ArcalError(refusal)
+    outputs = [one for names in OUTPUTS.values() for one in names]
+    prefixed = any(belongs(name, outputs) for name in table.column_names)
     for i, name in enumerate(table.column_names if delimiter == ";" else ()):
-        expected = name == weight or any(belongs(name, of) for of in (WEIGHTS, *OUTPUTS.values()))
+        expected = name == weight or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
         column = table.column(i)
         if expected and (pointed := with_points(column)) is not column:
             table = table.set_column(i, name, pointed.cast(pa.float64()))
