@@ -116,11 +116,6 @@ def test_the_same_payload_gives_the_same_bytes(page):
     assert first.read_bytes() != page(make_payload(80, seed=1), "other.html").read_bytes()
 
 
-def test_another_format_is_refused(page):
-    with pytest.raises(ArcalError, match="format 1, not 2"):
-        page(make_payload(20) | {"format": 2})
-
-
 @pytest.mark.parametrize(
     ("dtype", "values"),
     [

@@ -56,6 +56,14 @@ def drawn(model):
     return payload(as_json([model], "pets", None, {}, "table"), [model], shown)
 
 
+def test_ids_that_a_page_would_round_are_shown_as_names(model):
+    few = model.predictions.rows(torch.arange(20))
+    for more, names in ((0, None), (2**60, [str(2**60 + i) for i in few.ids.tolist()])):
+        large = replace(few, ids=few.ids + more)
+        page = drawn(Audited("mine", large, model.classes, calibrators=False))
+        assert page["inputs"]["name"] == names
+
+
 def test_all_of_few_are_listed(model):
     page = drawn(model)
     assert page["listed"] is None

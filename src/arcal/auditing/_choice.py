@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._acting import Acting, acting
-from arcal.auditing._estimate import Estimate, accuracy_from, ece_from
+from arcal.auditing._estimate import Estimate, accuracy_from, ece_estimate
 from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._halves import folds_of
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, average, ece_by_chance
+from arcal.calibration import average
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import (
     CALIBRATORS,
@@ -154,20 +154,11 @@ model stays as it is; give more inputs, some of them misclassified'
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    everything = torch.zeros(N, dtype=torch.int64)
     everywhere = torch.ones(N, dtype=torch.float64)
-    chances: dict[str, float] = {}
-
-    def drawn(name: str, scores: Scores) -> dict[str, Bootstrap]:
-        by_chance = ece_by_chance(scores.confidence, everything, 1, resamples=resamples)
-        chances[name] = by_chance.quantile(0.95).item()
-        return resampled_scores(scores, draws, smooth=False)
-
-    before = drawn("none", predictions.scores)
     calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
     refused |= lines
-    figures = {name: drawn(name, some) for name, some in scores.items()}
-    figures["none"], scores["none"] = before, predictions.scores
+    scores["none"] = predictions.scores
+    figures = {name: resampled_scores(some, draws, smooth=False) for name, some in scores.items()}
 
     def less(name: str, than: str) -> Estimate:
         apart = {"nll": figures[name]["nll"] - figures[than]["nll"]}
@@ -179,12 +170,12 @@ model stays as it is; give more inputs, some of them misclassified'
     best = min(helps or safe, key=lambda name: figures[name]["nll"].estimate, default=None)
 
     def candidate(name: str, keeps_accuracy: bool) -> Candidate:
-        some = figures[name]
+        some, sure = figures[name], scores[name].confidence
         return Candidate(
             name,
             keeps_accuracy,
             **score_estimates(some, N, everywhere, scores[name]),
-            ece=ece_from(some["ece"], N, chances[name]),
+            ece=ece_estimate(some["ece"], sure, N, resamples=resamples),
             accuracy=accuracy_from(some["accuracy"].estimate, N),
             change=less(name, "none"),
             behind=less(name, best or "none"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from arcal.calibration import Bootstrap, exact_interval
+from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
 
 RANGES = {
     "accuracy": (0.0, 1.0),
@@ -103,6 +103,20 @@ def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
     if not estimate.value <= 2 * chance:
         return estimate
     return replace(estimate, low=max(min(estimate.low, estimate.value - chance), 0.0))
+
+
+def ece_estimate(
+    draws: Bootstrap,
+    confidence: Tensor,
+    n: int,
+    *,
+    weights: Tensor | None = None,
+    resamples: int,
+) -> Estimate:
+    """The same with the chance of all inputs, whose `confidence` and `weights` are `(N,)`."""
+    everything = torch.zeros(len(confidence), dtype=torch.int64)
+    by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
+    return ece_from(draws, n, by_chance.quantile(0.95).item())
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from arcal.auditing._estimate import (
     Estimate,
+    ece_estimate,
     ece_from,
     effective_number,
     estimates,
@@ -16,7 +17,7 @@ from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
-from arcal.calibration import Bootstrap, average, ece_by_chance
+from arcal.calibration import Bootstrap, average
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
@@ -138,19 +139,14 @@ def posthoc_on_halves(
 
     def drawn(said: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
         some = resampled_scores(said, draws, weights=w)
-        everything = torch.zeros(shown_on, dtype=torch.int64)
-        by_chance = {
-            "ece": ece_by_chance(said.confidence, everything, 1, weights=w, resamples=resamples),
-            "smooth_ece": smooth_ece_by_chance(
-                said.confidence, weights=w, resamples=min(resamples, SMOOTH)
-            ),
+        sure, fewer = said.confidence, min(resamples, SMOOTH)
+        smooth = smooth_ece_by_chance(sure, weights=w, resamples=fewer).quantile(0.95).item()
+        said_of = {
+            **estimates(some, FIGURES, n),
+            "ece": ece_estimate(some["ece"], sure, n, weights=w, resamples=resamples),
+            "smooth_ece": ece_from(some["smooth_ece"], n, smooth),
+            **score_estimates(some, n, w, said, names=("nll",)),
         }
-        eces = {
-            name: ece_from(some[name], n, chance.quantile(0.95).item())
-            for name, chance in by_chance.items()
-        }
-        said_of = {**estimates(some, FIGURES, n), **eces}
-        said_of |= score_estimates(some, n, w, said, names=("nll",))
         return some, said_of
 
     before, said_before = drawn(shown.scores)

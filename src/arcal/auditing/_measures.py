@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from arcal.auditing._estimate import ece_from
+from arcal.auditing._estimate import ece_estimate
 from arcal.auditing._predictions import Predictions, check_same_inputs, ensemble
 from arcal.calibration import (
     Reliability,
@@ -15,7 +15,6 @@ from arcal.calibration import (
     brier,
     class_wise_ece,
     debiased_ece,
-    ece_by_chance,
     ece_if_calibrated,
     equal_mass_ece,
     mean_by_level,
@@ -195,9 +194,7 @@ def ece_interval(predictions: Predictions) -> dict[str, float]:
     confidence, N = predictions.confidence, len(predictions.labels)
     resamples = usual_resamples(N)
     draws = bootstrap_ece(confidence, predictions.correct, resamples=resamples)
-    everything = torch.zeros(N, dtype=torch.int64)
-    by_chance = ece_by_chance(confidence, everything, 1, resamples=resamples)
-    ece = ece_from(draws, N, by_chance.quantile(0.95).item())
+    ece = ece_estimate(draws, confidence, N, resamples=resamples)
     return {"ece_low": ece.low, "ece_high": ece.high}
 
 

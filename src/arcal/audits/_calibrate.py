@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from arcal._version import __version__
 from arcal.attacks import Inputs, Model
 from arcal.auditing import (
+    INTENSITIES,
     Choice,
     EvaluationSet,
     Predictions,
@@ -289,9 +290,6 @@ def _without_labels(inputs: Any) -> Any:
     return inputs
 
 
-INTENSITIES = 5
-
-
 def with_views(job: Job) -> Job:
     """The job with a model that averages an image and its mirror image.
 
@@ -310,12 +308,8 @@ def with_views(job: Job) -> Job:
         raise ArcalError(
             f"{job.name} is a function, and --views is of a torch module: name one, or leave it out"
         )
-    return replace(
-        job,
-        model=Mirrored(job.model),
-        fingerprint=f"{job.fingerprint} mirrored",
-        reopen=None if job.reopen is None else partial(_reopened, with_views, job.reopen),
-    )
+    mirrored = {"model": Mirrored(job.model), "fingerprint": f"{job.fingerprint} mirrored"}
+    return replace(job, **mirrored, reopen=_reopened_by(with_views, job.reopen))
 
 
 def with_perturbed(job: Job) -> Job:
@@ -329,11 +323,12 @@ def with_perturbed(job: Job) -> Job:
     (40, False)
     """
     assert job.examples is not None
-    return replace(
-        job,
-        examples=perturbed(job.examples),
-        reopen=None if job.reopen is None else partial(_reopened, with_perturbed, job.reopen),
-    )
+    changed = perturbed(job.examples)
+    return replace(job, examples=changed, reopen=_reopened_by(with_perturbed, job.reopen))
+
+
+def _reopened_by(change: Callable[[Job], Job], reopen: Reopen | None) -> Reopen | None:
+    return None if reopen is None else partial(_reopened, change, reopen)
 
 
 def _reopened(change: Callable[[Job], Job], reopen: Reopen, device: torch.device) -> Job:
@@ -356,14 +351,15 @@ def perturbed(examples: Examples) -> Examples:
     panel_for([EvaluationSet(corruption=EXTRA[0], intensity=1)], examples)
     part, ids = examples.part, examples.ids
     assert part is not None
-    drawn = random_order(ids, seed=1).argsort().argsort() % (len(EXTRA) * INTENSITIES)
+    kinds = [(type, intensity) for type in EXTRA for intensity in INTENSITIES]
+    drawn = random_order(ids, seed=1).argsort().argsort() % len(kinds)
 
     def read(positions: Tensor) -> Tensor:
         images = part.images(positions)
         changed = torch.empty(images.shape)
         for number in drawn[positions].unique().tolist():
             which = drawn[positions] == number
-            type, intensity = EXTRA[number // INTENSITIES], number % INTENSITIES + 1
+            type, intensity = kinds[number]
             some = corrupt(images[which], ids[positions][which], type=type, intensity=intensity)
             changed[which] = as_input(some, "cpu") if some.dtype == torch.uint8 else some
         return changed

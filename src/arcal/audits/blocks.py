@@ -20,6 +20,7 @@ from arcal.attacks import (
     settings_of,
 )
 from arcal.auditing import EvaluationSet, Perturbed
+from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.robustness import Attack, Robustness, score
 from arcal.transforms import corrupt
@@ -157,12 +158,9 @@ def audit_block(
 ) -> Block:
     """Ask a model everything about inputs `x` of these ids and labels `(B,)`, batch by batch.
 
-    `images` uint8 `(B, C, H, W)` are corrupted for the panel; without them `x` is, which must then
-    be images in [0, 1]. `advance` is told after each batch how many are done.
+    `images` uint8 `(B, C, H, W)` are what is corrupted for the panel. `advance` is told after each
+    batch how many are done.
     """
-    if images is None and settings.panel:
-        assert isinstance(x, Tensor), "only images are corrupted"
-        images = x
     parts = []
     for rows, some in _batches(x, settings):
         pixels = None if images is None else images[rows]
@@ -229,10 +227,8 @@ def _batch(
             assert where.corruption is not None
             assert images is not None
             changed = corrupt(images, ids, type=where.corruption, intensity=where.intensity)
-            if changed.dtype == torch.uint8:
-                changed = changed.float() / 255
-            changed = changed.contiguous(memory_format=torch.channels_last)
-            shifted[where] = model(changed.to(settings.device)).float().cpu()
+            changed = as_input(changed, settings.device)
+            shifted[where] = model(changed).float().cpu()
     if settings.order is None:
         return Block(ids, labels, logits, shifted)
     attacked: list[Adversarial] = []

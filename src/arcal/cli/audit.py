@@ -126,45 +126,15 @@ class Audit(OnModels):
             sys.exit(1)
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
-        from arcal.audits import (
-            FILES,
-            Audit,
-            names_of,
-            open_predictions,
-            run_jobs,
-            split_names,
-        )
+        from arcal.audits import FILES, Audit, names_of, run_jobs, split_names
         from arcal.console import bar
-        from arcal.report.audited import figure_names
 
         check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
         names = names_of(models, self.output.names)
         out, images = self.output.out, not self.output.no_images
         if data is None:
-            for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--by")):
-                raise ArcalError(
-                    f"{name} is of a model and its data, and these are predictions: leave it out"
-                )
-            audited = open_predictions(
-                models,
-                names,
-                self.analysis.levels,
-                label=self.data.label,
-                weight=self.data.weight,
-                by=self.analysis.by,
-            )
-            for one in audited:
-                if unused := one.facts.get("Not used"):
-                    say(f"arcal: {one.name}: not used: {unused}")
-            for condition in conditions:
-                for one in audited:
-                    names = figure_names(
-                        one.classes, groupings=one.groupings, several=len(audited) > 1
-                    )
-                    condition.check(names)
-            title = Path(models[0]).name if len(models) == 1 else "predictions"
-            return Audit(title, tuple(audited))
+            return self._from_files(models, names, conditions)
         compute = self.sharing.begun(self.machine, "arcal.audits")
         settings, panel = self._settings(compute), panel_named(self.analysis.shift)
         jobs = [
@@ -202,6 +172,29 @@ class Audit(OnModels):
                 sharing=sharing,
             )
         return Audit.from_jobs(jobs, audited)
+
+    def _from_files(
+        self, files: list[str], names: list[str], conditions: "Sequence[Condition]"
+    ) -> "Finished":
+        from arcal.audits import Audit, open_predictions
+        from arcal.report.audited import figure_names
+
+        for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--by")):
+            raise ArcalError(
+                f"{name} is of a model and its data, and these are predictions: leave it out"
+            )
+        label, weight, by = self.data.label, self.data.weight, self.analysis.by
+        levels = self.analysis.levels
+        audited = open_predictions(files, names, levels, label=label, weight=weight, by=by)
+        for one in audited:
+            if unused := one.facts.get("Not used"):
+                say(f"arcal: {one.name}: not used: {unused}")
+            several = len(audited) > 1
+            figures = figure_names(one.classes, groupings=one.groupings, several=several)
+            for condition in conditions:
+                condition.check(figures)
+        title = Path(files[0]).name if len(files) == 1 else "predictions"
+        return Audit(title, tuple(audited))
 
     def _settings(self, compute: "Compute") -> "Settings":
         order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm

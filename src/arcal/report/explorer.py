@@ -19,9 +19,6 @@ from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_whole
 from arcal.report.numbers import plain
 
-FORMAT = 1
-"""Increased when the page of an earlier format would draw a payload wrongly."""
-
 Dtype = Literal["int8", "int16", "int32", "float32", "float64", "uint16", "share"]
 
 
@@ -51,11 +48,6 @@ def write_explorer(path: Path | str, payload: Mapping[str, Any]) -> Path:
     One file that fetches nothing: names and texts of users are escaped, and the page's policy runs
     no script but the one it was built with. The same payload gives the same bytes.
     """
-    if payload.get("format") != FORMAT:
-        raise ArcalError(
-            f"the page draws payloads of format {FORMAT}, not {payload.get('format')}: write both "
-            "with one version of arcal"
-        )
     page = Path(__file__).with_name("explorer.html").read_text(encoding="utf-8")
     head, title, rest = _split(page, "<title>arcal audit</title>")
     before, _, after = _split(rest, '<script id="payload" type="application/json">null</script>')

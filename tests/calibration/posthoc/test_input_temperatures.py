@@ -1,6 +1,8 @@
 """SMART, PTS and EBS: a temperature for each input. None has a package; closed forms hold them."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -198,3 +200,15 @@ def test_ebs_without_logits_is_one_line():
     p = far(torch.tensor([[0.9, 0.1]]).log(), energy=torch.tensor([-5.0])).exp()
     assert p[0, 0].item() == pytest.approx(9**5 / (9**5 + 1), rel=1e-6), "T is .2 at the least"
     assert math.isclose(energy_of(log_p).max().item(), -1, abs_tol=0.1)
+
+
+def test_a_fit_imports_no_compiler():
+    """That of torch, which torch's own optimisers import, takes seconds."""
+    code = """
+import sys, torch
+from arcal.calibration.posthoc import fit_pts
+fit_pts(torch.tensor([[0.0, 1.0], [1.0, 0.0], [0.0, 2.0]]).log_softmax(1), [0, 0, 1])
+print("torch._dynamo" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from inspect import unwrap
 from itertools import pairwise
 
 import torch
@@ -94,6 +95,13 @@ def softplus(x: Tensor) -> Tensor:
     return torch.logaddexp(x, torch.zeros_like(x))
 
 
+class _LBFGS(torch.optim.LBFGS):
+    """The same without torch's compiler, which takes seconds to be told not to compile these."""
+
+    add_param_group = unwrap(torch.optim.LBFGS.add_param_group)
+    zero_grad = unwrap(torch.optim.LBFGS.zero_grad)
+
+
 @with_gradients
 def fit_network(
     log_p: LogProbabilities,
@@ -125,7 +133,7 @@ def fit_network(
     last = torch.zeros(1, sizes[-1], dtype=torch.float64)
     layers.append((last, torch.tensor([start], dtype=torch.float64)))
     parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
-    optimizer = torch.optim.LBFGS(
+    optimizer = _LBFGS(
         parameters,
         max_iter=STEPS,
         tolerance_grad=1e-6,

@@ -26,6 +26,8 @@ MOST_VALUES = 2_000_000
 MOST_SHIFTED = 2_000_000
 """The inputs under all corruptions together, of which the page says what becomes of each."""
 BATCH = 500
+EXACT = 2**53
+"""Whole numbers up to which a page tells one from the next: larger ids are shown as names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +70,18 @@ def payload(
             texts = [shown.texts[i] for i in places.tolist()]
         if part is not None:
             images = _thumbnails(part, places)
-    names = first.names
+    largest = int(ids.abs().max())
+    names = None if first.names is None else [first.names[i] for i in rows.tolist()]
+    if names is None and largest > EXACT:
+        names = list(map(str, ids.tolist()))
     parts = (shown.parts if shown is not None else ()) or [part] * len(models)
     return {
         **findings,
         "listed": _in_words(len(rows), len(first)),
         "inputs": {
-            "id": column(ids, "int32" if int(ids.abs().max()) < 2**31 else "float64"),
+            "id": column(ids, "int32" if largest < 2**31 else "float64"),
             "label": column(first.predictions.labels[rows], "int32"),
-            "name": None if names is None else [names[i] for i in rows.tolist()],
+            "name": names,
             "weight": None if first.weights is None else column(first.weights[rows], "float32"),
             "groupings": [
                 {"groups": list(one.groups), "number": column(one.number[rows], "int16")}
