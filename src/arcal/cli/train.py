@@ -31,7 +31,7 @@ class Train:
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
     such as data/cifar10, here or behind a URL such as s3://bucket/cifar10), a folder with the
     official python batches of CIFAR-10 or CIFAR-100, or a folder of images train/CLASS/* with test/
-    or val/, each resized to 224 x 224."""
+    or val/, each brought to --size."""
     method: Annotated[str, flag("NAME")] = "vanilla"
     """How it is trained."""
     network: Annotated[str, flag("NAME")] = "small"
@@ -63,12 +63,16 @@ class Train:
     split_seed: Annotated[int, flag("N")] = 0
     """Seed that draws the validation images; independent of --seeds."""
     validation: Annotated[int | None, flag("N")] = None
-    """Number of validation images, drawn from the training part: by default 5000, or 3000 of the
-    embedded set; half of val/ if there is no test/."""
+    """Number of validation images, drawn from the training part. By default the data's own
+    validation part beside its test part; without one 5000 are drawn, or 3000 of the embedded set.
+    Without a test part, the number drawn from the validation part, by default half."""
     images: Annotated[int | None, flag("N")] = None
     """Train on this many images only, drawn by the split seed."""
     classes: Annotated[tuple[int, ...] | None, flag("N ...")] = None
     """Keep only the classes with these numbers."""
+    size: Annotated[int | None, flag("PIXELS")] = None
+    """Height and width to which the images of a folder are brought, by default 224: the short side
+    resized to 256/224 of it, the middle cropped."""
     runs: Annotated[Path, flag("FOLDER")] = Path("runs")
     """Folder of the run folders."""
     workers: Annotated[int, flag("N")] = 1
@@ -189,6 +193,7 @@ class Train:
             validation=self.validation,
             images=self.images,
             classes=self.classes,
+            size=self.size,
             threads=self.threads,
             devices=1 if self._apart else self._processes,
         )
