@@ -134,7 +134,7 @@ class Audit(OnModels):
             run_jobs,
             split_names,
         )
-        from arcal.console import bar
+        from arcal.console import bar, console
         from arcal.report.audited import figure_names
 
         check_folder(self.output.out, FILES)
@@ -190,7 +190,8 @@ class Audit(OnModels):
                 what = f"of {done:,} of {total:,} inputs"
                 if done == total:
                     what = f"with {len(audited)} of {len(jobs)} models"
-                say(f"a first page, {what}: {out / 'index.html'}")
+                if not console.quiet:
+                    say(f"a first page, {what}: {out / 'index.html'}")
 
             audited = run_jobs(
                 jobs,

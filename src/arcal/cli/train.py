@@ -56,7 +56,7 @@ class Train:
     """Seeds: one run for each."""
     sweep: Annotated[bool, flag()] = False
     """With label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by
-    0.01, and further while the last tried is the best."""
+    0.01, and further, to at most 0.2, while the last tried is the best."""
     ensemble: Annotated[bool, flag()] = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
@@ -234,4 +234,6 @@ class Train:
         for value, ece in swept.ece.items():
             say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
         say(f"chosen: epsilon {swept.best:g}")
+        if swept.best == max(swept.ece):
+            say("it is the largest tried: a larger one, given by --epsilon, may be better")
         return swept
