@@ -389,9 +389,11 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
             f"the data of {folder.path} cannot be read ({error}); if it has moved, give its path "
             "with --data"
         ) from None
-    if not record.data.is_same(DataIdentity.from_data(data)):
+    identity = DataIdentity.from_data(data)
+    if not record.data.is_same(identity):
+        alike = record.data.classes == identity.classes and record.data.shape == identity.shape
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
-            f"give its path with --data{TURNED if isinstance(data.train, Folder) else ''}"
+            f"give its path with --data{TURNED if alike and isinstance(data.train, Folder) else ''}"
         )
     return data
