@@ -105,7 +105,7 @@ def test_confidence_does_not_tie_where_float32_has_only_1():
         return torch.stack([lead[x[:, 0].long()], 0 * x[:, 0]], dim=1)
 
     ids = torch.arange(500)
-    found = score(sure, [(ids, ids.float().unsqueeze(1), ids)], "confidence", bounds=None)
+    found = score(sure, [(ids, ids.float().unsqueeze(1), 0 * ids)], "confidence", bounds=None)
     assert (torch.stack([lead, 0 * lead], dim=1).softmax(dim=1)[:, 0] == 1).all()
     assert (found.robustness.diff() > 0).all()
 
@@ -145,6 +145,15 @@ def test_gradient_order_where_the_gradient_is_infinite_ranks_nothing():
     with pytest.raises(ArcalError, match=r"1 of 2 inputs by NaN, first that of id 8: .* margin"):
         score(torch.sqrt, batch, "gradient")
     assert score(torch.sqrt, batch, "margin").robustness.isfinite().all()
+
+
+@pytest.mark.parametrize("order", ["attack", "margin"])
+@pytest.mark.parametrize("label", [-1, 4])
+def test_a_label_that_is_no_class_of_the_model_is_one_line(setting, order, label):
+    model, _, ids, _, batches = setting
+    batches[2][2][1] = label
+    with pytest.raises(ArcalError, match=rf"label {label} of id {ids[17]} is not in \[0, 4\)"):
+        score(model, batches, order)
 
 
 def test_labels_of_a_table_are_class_numbers(setting):

@@ -92,9 +92,10 @@ def score(
 ) -> Robustness:
     """Score every input of a data set by one of `ORDERS`.
 
-    `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, x within `bounds`;
-    x may be a dict or tuple of tensors, of which the one of floats is perturbed, see `Inputs`.
-    `attack` is `BoundaryProjection` unless another is given; `seed` is of the `random` order alone.
+    `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, labels in [0, Z)
+    and x within `bounds`; x may be a dict or tuple of tensors, of which the one of floats is
+    perturbed, see `Inputs`. `attack` is `BoundaryProjection` unless another is given; `seed` is of
+    the `random` order alone.
     The model is run in evaluation mode and left as it was found.
 
     Scoring anew after the model has changed a little: `start`, given ids `(B,)`, returns earlier
@@ -114,7 +115,7 @@ def score(
     if start and "start" not in inspect.signature(attack).parameters:
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
-    reason, known = "", set[int]()
+    reason, known, Z = "", set[int](), None
     for n, batch in enumerate(batches):
         try:
             ids, x, labels = _checked_batch(batch, known)
@@ -135,6 +136,11 @@ def score(
         except RuntimeError as error:  # of the model
             error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
             raise
+        if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
+            with frozen(model):
+                Z = checked_logits(rowwise, x).shape[1]
+        if Z is not None:
+            _check_labels(labels, ids, Z)
         if keep is not None and attacked is not None:
             keep(ids, attacked)
         parts.append((ids, labels, *row))
@@ -179,6 +185,15 @@ def _checked_batch(batch: Any, known: set[int]) -> tuple[Tensor, Any, Tensor]:
         raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
     refuse_repeats(ids, known)
     return ids, batch[1], labels
+
+
+def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:
+    if len(wrong := ((labels < 0) | (labels >= Z)).nonzero()):
+        i = int(wrong[0])
+        raise ArcalError(
+            f"label {int(labels[i])} of id {int(ids[i])} is not in [0, {Z}), the model's classes: "
+            "give class numbers from 0"
+        )
 
 
 def distance(

@@ -9,7 +9,7 @@ import torch
 
 from arcal.auditing import check_model, suspect_inputs
 from arcal.classifiers import open_classifier, reorder
-from arcal.data.images import pixels_of, read_image
+from arcal.data.images import pixels_of, read_upright
 from benchmarks.settings import cifar10_test
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def test_efficientnet_lite_on_a_thousand_images(shared):
         [*range(0, 1000, 5)]
     )
     images = [io.BytesIO(entry["bytes"]) for entry in table["image"].to_pylist()]  # 224 x 224
-    arrays = [pixels_of(read_image(file, "an image", rgb=True)).copy() for file in images]
+    arrays = [pixels_of(read_upright(file, "an image", rgb=True)).copy() for file in images]
     pixels = torch.stack([torch.from_numpy(array) for array in arrays])
     labels = torch.tensor(table["label"].to_pylist())
     opened = open_classifier(f"{EFFICIENTNET}:efficientnet_lite0")

@@ -48,6 +48,8 @@ def test_without_a_file_nothing_changes():
         ('command = "train"\n[other]\na = 1', [], "a table other is not known"),
         ('command = "train"\ndata = [[1]]', [], "data = [1]: give"),
         ("[[", [], "is no TOML"),
+        ('command = "evaluate"\nshift = []', [], "shift = [] is an empty list: name something"),
+        ('command = "audit"\nby = []', [], "by = [] is an empty list"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(written, text, typed, words):

@@ -92,6 +92,17 @@ def test_a_log_has_a_line_an_epoch(quiet, lines, tmp_path):
     assert done.stderr.count(" of 2, loss ") == lines
 
 
+@pytest.mark.parametrize("quiet", [[], ["-q"]])
+def test_a_first_page_is_progress(here, quiet, monkeypatch):
+    monkeypatch.setattr("arcal.audits._jobs.FIRST", 10)
+    models = "net.py:net", "net.py:net"
+    how = "--names", "a", "b", "--order", "none", "--shift", "none"
+    done = arcal("audit", *models, "data.npz", *how, *quiet)
+    assert done.code == 0, done.stderr
+    assert ("a first page, with 1 of 2 models: " in done.stderr) == (not quiet)
+    assert "page: audit" in done.stderr
+
+
 def test_it_does_not_go_with_quiet(here):
     done = arcal("score", "net.py:net", "data.npz", "-q", "--verbose")
     assert done.line == "arcal: --quiet and --verbose: give one of them"

@@ -117,8 +117,8 @@ def test_small_files_are_not_kept(cache, monkeypatch, file):
 
 def test_parquet_gives_the_same_part(cache, tmp_path):
     source = write_tiny(tmp_path / "data")
-    train, test = ((source.with_name(f"tiny-{part}.parquet"),) for part in ("train", "test"))
-    first, second = (read_parquet(train, test, "tiny") for _ in range(2))
+    files = {part: (source.with_name(f"tiny-{part}.parquet"),) for part in ("train", "test")}
+    first, second = (read_parquet(files, "tiny").values() for _ in range(2))
     assert len(list(cache.iterdir())) == 2
     for one, other in zip(first, second, strict=True):
         assert one.fingerprint() == other.fingerprint()

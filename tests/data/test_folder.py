@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 from toy_images import encode, random_images
 
 from arcal.data import Folder, batches, load, load_part, load_test
-from arcal.data.images import read_image
+from arcal.data.images import read_upright
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
 
@@ -103,11 +103,14 @@ def test_every_mode_becomes_rgb(tmp_path):
     assert (part.images(part.ids).int() - 77).abs().max() <= 1  # 1: JPEG
 
 
-def test_sixteen_bits_a_channel_are_refused(tmp_path):
+def test_sixteen_bits_a_channel_are_scaled_and_floats_refused(tmp_path):
     (tmp_path / "a").mkdir()
-    Image.fromarray(np.full((20, 20), 7000, np.uint16)).save(tmp_path / "a" / "0.png")
-    with pytest.raises(ArcalError, match=r"0\.png: .*more than 8 bits a channel"):
-        Folder(tmp_path).images(torch.tensor([0]))
+    Image.fromarray(np.full((20, 20), 257 * 70, np.uint16)).save(tmp_path / "a" / "0.png")
+    Image.fromarray(np.full((20, 20), 0.5, np.float32)).save(tmp_path / "a" / "1.tif")
+    part = Folder(tmp_path)
+    assert (part.images(torch.tensor([0])) == 70).all()
+    with pytest.raises(ArcalError, match=r"1\.tif: .*its pixels are floats"):
+        part.images(torch.tensor([1]))
 
 
 def test_subset_keeps_ids_and_order(root):
@@ -141,7 +144,7 @@ def test_random_views_are_boxes_of_the_whole_image_in_its_own_resolution(root):
     assert torch.equal(drawn.subset(torch.tensor([30, 2])).images(torch.tensor([1])), views[[2]])
     assert 10 < (draws[4] < 0.5).sum() < 30
     for at in range(40):
-        image = read_image(part.path(at), "", rgb=True)
+        image = read_upright(part.path(at), "", rgb=True)
         size = torch.tensor([[image.height, image.width]])
         ((top, left, height, width),) = random_boxes(size, draws[:4, at : at + 1])
         pixels = v2.functional.pil_to_tensor(image).double()
@@ -164,23 +167,34 @@ def test_empty_folders_raise(tmp_path):
     (tmp_path / "cat" / "notes.txt").touch()
     with pytest.raises(ArcalError, match="cat holds no image file"):
         Folder(tmp_path)
-    with pytest.raises(ArcalError, match="size must be at least 1"):
-        Folder(tmp_path, size=0)
+    for size, message in ((0, "at least 1 pixel"), (20_000, "at most 16,384")):
+        with pytest.raises(ArcalError, match=f"size must be {message}"):
+            Folder(tmp_path, size=size)
 
 
 def test_load_splits_the_validation_off_train(tmp_path):
     fill(tmp_path / "train", 20, 2)
     fill(tmp_path / "test", 8, 2, seed=1)
-    data = load(str(tmp_path), validation=5)
+    data = load(str(tmp_path), validation=5, size=20)
     assert [len(data.part(name)) for name in ("train", "validation", "test")] == [15, 5, 8]
+    assert data.shape == (3, 20, 20)
     ids = data.train.ids.tolist() + data.validation.ids.tolist()
     assert sorted(ids) == list(range(20))
     assert data.test.name == f"{tmp_path.name}/test"
-    official = Folder(tmp_path / "train")
+    official = Folder(tmp_path / "train", size=20)
     at = torch.arange(5)
     assert torch.equal(data.validation.images(at), official.images(data.validation.ids[at]))
     with pytest.raises(ArcalError, match="has 20 images, so a split of 5000 is impossible"):
         load(str(tmp_path))
+
+
+def test_load_takes_the_validation_part_that_is_there(tmp_path):
+    for seed, (part, count) in enumerate((("train", 6), ("val", 4), ("test", 2))):
+        fill(tmp_path / part, count, 2, seed=seed)
+    data = load(str(tmp_path))
+    assert [len(data.part(name)) for name in ("train", "validation", "test")] == [6, 4, 2]
+    assert data.shape == (3, 224, 224)
+    assert data.validation.fingerprint() == Folder(tmp_path / "val").fingerprint()
 
 
 def test_load_halves_val_where_there_is_no_labelled_test(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 from toy_images import random_images
 
 from arcal.data import Folder, InMemory, Part, batches
-from arcal.data.images import read_image
+from arcal.data.images import read_upright
 from arcal.data.official_corruptions import official_types, open_official
 from arcal.data.views import View
 from arcal.errors import ArcalError
@@ -27,7 +27,7 @@ def built(tmp_path_factory) -> Path:
         path = root / "val" / CLASSES[at % 3] / f"ILSVRC2012_val_{at:08}.JPEG"
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path, quality=95)
-        cut = View(3, 224, 224, resize=256).resized(read_image(path, "", rgb=True))
+        cut = View(3, 224, 224, resize=256).resized(read_upright(path, "", rgb=True))
         for intensity in (1, 3):
             corrupted = root / "C" / "fog" / str(intensity) / path.parent.name / path.name
             corrupted.parent.mkdir(parents=True, exist_ok=True)

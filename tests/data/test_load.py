@@ -115,6 +115,27 @@ def test_parquet_by_folder_and_by_prefix(tmp_path, write_parquet):
     assert torch.equal(some.images(torch.arange(4))[:, 0], pixels[9 - some.ids])
 
 
+def test_a_validation_part_of_the_data_is_the_validation_part(tmp_path, write_parquet):
+    """As in the layout of Hugging Face, unless images are to be drawn from the training part."""
+    images = [encode(image) for image in random_images(15, 4, 4)]
+    write_parquet("train.parquet", images[:9], [0, 1, 2] * 3)
+    write_parquet("validation.parquet", images[9:13], [0, 1, 2, 0])
+    write_parquet("test.parquet", images[13:], [0, 1])
+    data = load(str(tmp_path))
+    assert data.own_validation
+    assert [len(data.part(name)) for name in ("train", "validation", "test")] == [9, 4, 2]
+    assert data.validation.name == f"{tmp_path.name}/validation"
+    assert torch.equal(
+        data.validation.images(torch.arange(4))[:, 0],
+        torch.from_numpy(random_images(15, 4, 4)[9:13]),
+    )
+    drawn = load(str(tmp_path), validation=4)
+    assert not drawn.own_validation
+    assert [len(drawn.part(name)) for name in ("train", "validation", "test")] == [5, 4, 2]
+    with pytest.raises(ArcalError, match="have a size already: leave --size 8 out"):
+        load(str(tmp_path), size=8)
+
+
 def test_loading_leaves_the_global_generators_alone():
     def states() -> list[str]:
         numpy = np.random.get_state()  # noqa: NPY002

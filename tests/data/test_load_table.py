@@ -214,6 +214,16 @@ def test_decimal_commas_are_read_beside_semicolons_only(tmp_path):
         load_table(str(path))
 
 
+def test_a_column_alone_has_decimal_commas(tmp_path):
+    """Where nothing separates the fields of the header, a comma separates none below it."""
+    path = tmp_path / "rows.csv"
+    path.write_text("age\n31\n2,5\n-0,25\n")
+    assert load_table(str(path), labelled=False).rows.tolist() == [[31], [2.5], [-0.25]]
+    path.write_text("age\nold, or not\n")
+    with pytest.raises(ArcalError, match="Expected 1 columns, got 2"):
+        load_table(str(path), labelled=False)
+
+
 def test_images_are_no_table():
     with pytest.raises(ArcalError, match=r"fashion-test.*image is of type struct"):
         load_table("fashion")

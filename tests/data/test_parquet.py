@@ -27,11 +27,11 @@ def huggingface(names, label="label"):
 
 def find(path):
     there = find_source(str(path), formats=["parquet"])
-    return there.choose("train")[2], there.choose("test")[2]
+    return {part: there.choose(part)[2] for part in ("train", "test")}
 
 
 def read(tmp_path):
-    return read_parquet(*find(tmp_path), "toy")
+    return tuple(read_parquet(find(tmp_path), "toy").values())
 
 
 def test_pixels_labels_ids_and_names(tmp_path, write_parquet):
@@ -100,8 +100,8 @@ def test_a_prefix_takes_its_own_files_only(tmp_path):
     for name in names:
         (tmp_path / f"{name}.parquet").touch()
     paths = [tmp_path / f"{name}.parquet" for name in names]
-    assert find(tmp_path / "cifar10") == ((paths[0],), (paths[1],))
-    assert find(tmp_path / "cifar100") == ((paths[2],), (paths[3],))
+    assert find(tmp_path / "cifar10") == {"train": (paths[0],), "test": (paths[1],)}
+    assert find(tmp_path / "cifar100") == {"train": (paths[2],), "test": (paths[3],)}
     for nothing in (tmp_path / "cifar", tmp_path / "missing" / "cifar10"):
         with pytest.raises(ArcalError, match="is not there"):
             find(nothing)
@@ -124,7 +124,7 @@ def test_a_word_may_end_in_set(tmp_path):
     paths = [tmp_path / f"{name}.parquet" for name in ("trainset", "my_testset")]
     for path in paths:
         path.touch()
-    assert find(tmp_path) == ((paths[0],), (paths[1],))
+    assert find(tmp_path) == {"train": (paths[0],), "test": (paths[1],)}
 
 
 def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
@@ -132,7 +132,7 @@ def test_tables_of_another_kind_in_a_subfolder_are_no_second_data_set(tmp_path):
     paths[2].parent.mkdir()
     for path in paths:
         path.touch()
-    assert find(tmp_path) == ((paths[0],), (paths[1],))
+    assert find(tmp_path) == {"train": (paths[0],), "test": (paths[1],)}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from arcal.audits._prediction_files import holds_predictions, read_predictions
 from arcal.classifiers import open_classifier
 from arcal.data import kind_of, load, load_part, load_table, load_texts
-from arcal.data.images import read_image
+from arcal.data.images import read_upright
 from arcal.data.official_corruptions import mapped
 from arcal.errors import ArcalError
 from arcal.external import read_weights
@@ -135,7 +135,7 @@ def _metrics(path: Path) -> None:
 
 
 def _image(path: Path) -> None:
-    read_image(path, str(path))
+    read_upright(path, str(path))
 
 
 def _transformers(path: Path) -> None:

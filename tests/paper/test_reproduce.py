@@ -13,7 +13,9 @@ from arcal.calibration import variance
 from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.evaluation import predict
+from arcal.files import locked
 from arcal.paper import ITEMS
+from arcal.paper import reproduce as module
 from arcal.paper.item import Item
 from arcal.paper.reproduce import Reproduction
 from arcal.paper.result import Cell, Claim, Result, Table, as_json
@@ -121,6 +123,24 @@ def test_an_item_is_told_what_was_evaluated(results, reproduction, folder):
     table = pq.read_table(folder / "out" / f"{NAME}.parquet")
     assert json.loads(table.schema.metadata[b"arcal"])["about"] == "tiny images"
     assert set(table["intensity"].to_pylist()) == {None, 1, 3}
+
+
+def test_two_commands_add_to_one_folder_in_turn(results, reproduction, monkeypatch):
+    """Each adds its rows to those that are there, and lists what all have written."""
+    alone = []
+
+    def looked(write):
+        def look(*arguments, **more):
+            with locked(reproduction.out / ".lock", wait=False) as free:
+                alone.append(not free)
+            return write(*arguments, **more)
+
+        return look
+
+    for name in ("write_table", "overview_page"):
+        monkeypatch.setattr(module, name, looked(getattr(module, name)))
+    reproduction.run()
+    assert alone == [True, True]
 
 
 @pytest.mark.parametrize("taken", ["a page of somebody else's", "a file"])

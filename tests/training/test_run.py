@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from arcal.data import load
@@ -56,6 +57,28 @@ def test_a_run_of_every_method_is_read_back_as_it_was(method, settings, tiny, tm
     assert record.run.settings.keys() >= settings.keys()
     assert not any(isinstance(value, list) for value in run.settings.values())
     assert record.is_twin(read_back(replace(run, seeds=(1,)), tiny, tmp_path))
+
+
+def test_a_run_remembers_the_size_of_its_images_and_whose_its_validation_part_is(tmp_path):
+    for part, count in (("train", 3), ("val", 2), ("test", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(count):
+                Image.new("RGB", (20, 20), (9 * i, 0, 0)).save(tmp_path / part / name / f"{i}.png")
+    names = []
+    for validation, counts in ((None, [6, 4, 4]), (4, [2, 4, 4])):
+        run = Run(str(tmp_path), size=12, validation=validation)
+        data = run.load()
+        folder = run.folder(tmp_path / "runs", data)
+        assert read_run(folder).run == run
+        again = data_of(folder)
+        assert again.shape == (3, 12, 12)
+        assert [len(again.part(name)) for name in ("train", "validation", "test")] == counts
+        assert again.own_validation == (validation is None)
+        names.append(folder.name)
+    usual = Run(str(tmp_path))
+    names.append(usual.folder(tmp_path / "runs", usual.load()).name)
+    assert len(set(names)) == 3
 
 
 def test_runs_are_twins_even_where_their_method_is_not_installed(tiny, tmp_path, monkeypatch):

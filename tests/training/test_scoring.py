@@ -145,7 +145,7 @@ def test_scores_are_those_of_a_plain_loop(case):
 
 def test_sparse_unsorted_ids(case):
     generator = torch.Generator().manual_seed(0)
-    part = tiny(250, seed=1)
+    part = tiny(250, seed=1, Z=3)
     shuffled = part.subset(part.ids[torch.randperm(250, generator=generator)])
     found = case.score("margin", shuffled)
     assert torch.equal(found.ids, shuffled.ids), "in the order of the part"

@@ -52,6 +52,13 @@ def test_it_never_leaves_the_settings_range(ece_of, tmp_path):
     assert list(found.ece) == [0.3, 0.6, 0.9]
 
 
+def test_it_goes_on_to_twice_the_end_of_its_grid_at_most(ece_of, tmp_path):
+    """Training that is too short has no best epsilon below 1, and every further one costs a run."""
+    ece_of(lambda epsilon: -epsilon)
+    found = sweep(RUN, tmp_path, "epsilon", (0.0, 0.01, 0.02), extend=True)
+    assert list(found.ece) == [0.0, 0.01, 0.02, 0.03, 0.04]
+
+
 def test_tries_are_the_runs_of_the_grid():
     runs = tries(RUN, "epsilon", (0.1, 0.2))
     assert [run.settings for run in runs] == [{"epsilon": 0.1}, {"epsilon": 0.2}]

@@ -42,6 +42,7 @@ INSTEAD = {
     ("--ood", "audit"): "--other names other data",
     ("--other", *OWN_RUNS): "--ood names other data",
     ("--out", "evaluate"): "--table names the file of all figures",
+    ("--weight", "train"): "all training images count alike; --weights is a file of a network's",
     ("--ray", *OWN_RUNS): "--devices, torchrun or srun share the sets",
 }
 """Options that some commands lack although others have them: why, or what to use."""

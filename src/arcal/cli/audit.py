@@ -127,7 +127,7 @@ class Audit(OnModels):
 
     def _audit(self, conditions: "Sequence[Condition]") -> "Finished":
         from arcal.audits import FILES, Audit, names_of, run_jobs, split_names
-        from arcal.console import bar
+        from arcal.console import bar, console
 
         check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
@@ -160,7 +160,8 @@ class Audit(OnModels):
                 what = f"of {done:,} of {total:,} inputs"
                 if done == total:
                     what = f"with {len(audited)} of {len(jobs)} models"
-                say(f"a first page, {what}: {out / 'index.html'}")
+                if not console.quiet:
+                    say(f"a first page, {what}: {out / 'index.html'}")
 
             audited = run_jobs(
                 jobs,

@@ -54,6 +54,11 @@ def _flags(path: Path, content: Mapping[str, Any]) -> Iterator[str]:
             raise ArcalError(f"{path}: a table {name} is not known: {' and '.join(TABLES)} are")
         elif isinstance(value, bool):
             yield from [_dashed(name)] if value else []
+        elif value == []:
+            none = ', or write "none" in an audit' if name == "shift" else ""
+            raise ArcalError(
+                f"{path}: {name} = [] is an empty list: name something, leave the line out{none}"
+            )
         elif name != "what":
             yield from (_dashed(name), *_texts(path, name, value))
 

@@ -31,7 +31,7 @@ class Train:
     """`fashion` (embedded), or a path: Parquet in the Hugging Face layout (a folder, or a prefix
     such as data/cifar10, here or behind a URL such as s3://bucket/cifar10), a folder with the
     official python batches of CIFAR-10 or CIFAR-100, or a folder of images train/CLASS/* with test/
-    or val/, each resized to 224 x 224."""
+    or val/, each brought to --size."""
     method: Annotated[str, flag("NAME")] = "vanilla"
     """How it is trained."""
     network: Annotated[str, flag("NAME")] = "small"
@@ -56,19 +56,23 @@ class Train:
     """Seeds: one run for each."""
     sweep: Annotated[bool, flag()] = False
     """With label smoothing: choose epsilon on validation with the first seed, from 0 to 0.1 by
-    0.01, and further while the last tried is the best."""
+    0.01, and further, to at most 0.2, while the last tried is the best."""
     ensemble: Annotated[bool, flag()] = False
     """Train the seeds in lockstep as one ensemble that shares its soft labels (AR-AdaLS of
     Ensemble) instead of one run each."""
     split_seed: Annotated[int, flag("N")] = 0
     """Seed that draws the validation images; independent of --seeds."""
     validation: Annotated[int | None, flag("N")] = None
-    """Number of validation images, drawn from the training part: by default 5000, or 3000 of the
-    embedded set; half of val/ if there is no test/."""
+    """Number of validation images, drawn from the training part. By default the data's own
+    validation part beside its test part; without one 5000 are drawn, or 3000 of the embedded set.
+    Without a test part, the number drawn from the validation part, by default half."""
     images: Annotated[int | None, flag("N")] = None
     """Train on this many images only, drawn by the split seed."""
     classes: Annotated[tuple[int, ...] | None, flag("N ...")] = None
     """Keep only the classes with these numbers."""
+    size: Annotated[int | None, flag("PIXELS")] = None
+    """Height and width to which the images of a folder are brought, by default 224: the short side
+    resized to 256/224 of it, the middle cropped."""
     runs: Annotated[Path, flag("FOLDER")] = Path("runs")
     """Folder of the run folders."""
     workers: Annotated[int, flag("N")] = 1
@@ -189,6 +193,7 @@ class Train:
             validation=self.validation,
             images=self.images,
             classes=self.classes,
+            size=self.size,
             threads=self.threads,
             devices=1 if self._apart else self._processes,
         )
@@ -229,4 +234,6 @@ class Train:
         for value, ece in swept.ece.items():
             say(f"epsilon {value:g}: validation ECE {100 * ece:.2f} x 10^-2")
         say(f"chosen: epsilon {swept.best:g}")
+        if swept.best == max(swept.ece):
+            say("it is the largest tried: a larger one, given by --epsilon, may be better")
         return swept

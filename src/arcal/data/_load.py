@@ -1,7 +1,7 @@
 """`load`: a data set by name or path, as a training, a validation and a test part."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import PurePath
@@ -35,12 +35,15 @@ class Data:
     >>> data = Data("toy", part("toy/train"), part("toy/validation"), part("toy/test"))
     >>> data.classes, data.shape
     (('cat', 'dog'), (1, 28, 28))
+
+    `own_validation` says that the validation part is one that the source has, and not drawn.
     """
 
     name: str
     train: Part
     validation: Part
     test: Part
+    own_validation: bool = False
 
     def __post_init__(self) -> None:
         for part in (self.validation, self.test):
@@ -89,6 +92,7 @@ def load(
     images: int | None = None,
     test_images: int | None = None,
     classes: Sequence[int] | None = None,
+    size: int | None = None,
 ) -> Data:
     """Load a data set as a training, a validation and a test part.
 
@@ -98,14 +102,17 @@ def load(
     - Parquet files in the Hugging Face layout: their folder, or a prefix such as data/cifar10 for
       data/cifar10-train*.parquet and data/cifar10-test*.parquet;
     - the official python archives of CIFAR-10 or CIFAR-100;
-    - a folder with train/CLASS/IMAGE, and test/ or val/ likewise. Its images are read on demand.
+    - a folder with train/CLASS/IMAGE, and test/ or val/ likewise. Its images are read on demand,
+      `size` x `size` pixels, 224 unless given; other sources have a size and refuse another.
 
     Parquet may lie behind a URL such as s3://bucket/data/cifar10, and is copied once.
 
-    `validation` images (by default 3,000 of "fashion", otherwise 5,000) are drawn at random from
-    the training part. A folder with train/ and val/ but no test/ is treated like ImageNet in
-    appendix A.3: val/ is split at random into a validation and a test part, of equal size or with
-    `validation` images for the former. Ids are always those of the official sets.
+    The validation part is the source's own, such as val/ or validation.parquet beside a training
+    and a test part. Where it has none, or `validation` is given, so many images (by default 3,000
+    of "fashion", otherwise 5,000) are drawn at random from the training part. A source with a
+    validation but no test part is treated like ImageNet in appendix A.3: its validation part is
+    split at random into a validation and a test part, of equal size or with `validation` images for
+    the former. Ids are always those of the official sets.
 
     For smaller experiments, `images` and `test_images` limit the training and the test part to
     randomly drawn images, and `classes` selects classes by their numbers. All draws depend on
@@ -117,18 +124,22 @@ def load(
     (100, 3000, 5000, (1, 28, 28))
     """
     started = monotonic()
-    name, *parts, has_test = _parts(source)
-    train, test = (only_classes(part, classes) for part in parts)
-    if not has_test:
-        size = len(test) // 2 if validation is None else validation
+    name, parts = _parts(source, size, draws=validation is not None)
+    parts = {part: only_classes(whole, classes) for part, whole in parts.items()}
+    train, held_out, test = (parts.get(part) for part in ("train", "validation", "test"))
+    assert train is not None
+    own = held_out is not None and test is not None
+    if test is None:
+        assert held_out is not None
+        count = len(held_out) // 2 if validation is None else validation
         names = (f"{name}/validation", f"{name}/test")
-        held_out, test = split(test, size, split_seed=split_seed, names=names)
-    else:
-        size = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
+        held_out, test = split(held_out, count, split_seed=split_seed, names=names)
+    elif held_out is None:
+        count = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
         names = (f"{name}/validation", f"{name}/train")
-        held_out, train = split(train, size, split_seed=split_seed, names=names)
+        held_out, train = split(train, count, split_seed=split_seed, names=names)
     train = drawn(train, images, split_seed=split_seed)
-    data = Data(name, train, held_out, drawn(test, test_images, split_seed=split_seed))
+    data = Data(name, train, held_out, drawn(test, test_images, split_seed=split_seed), own)
     counts = len(data.train), len(data.validation), len(data.test)
     C, H, W = data.shape
     log.info(
@@ -160,8 +171,13 @@ TRAINABLE = ("parquet", "cifar", "folder")
 """Formats of data sets that are trained on."""
 
 
-def _parts(source: str) -> tuple[str, InMemory | Folder, InMemory | Folder, bool]:
-    """The name, the training part, and the test part (True) or else the validation part (False)."""
+def _parts(
+    source: str, size: int | None, *, draws: bool
+) -> tuple[str, Mapping[str, InMemory | Folder]]:
+    """The name, and the training part, the test part, and the validation part if there is one.
+
+    A validation part beside a test part is not read if one `draws` its images instead.
+    """
     there = find_source(
         source,
         "give 'fashion', or a path with *train*.parquet and *test*.parquet (in the folder, in a "
@@ -169,21 +185,34 @@ def _parts(source: str) -> tuple[str, InMemory | Folder, InMemory | Folder, bool
         "cifar-100-python, or with train/CLASS/IMAGE and test/ or val/",
         formats=["parquet"],
     )
-    has_test = "test" in there.parts
-    names = ("train", "test" if has_test else "validation")
-    if there.format not in TRAINABLE or not there.parts.keys() >= {*names}:
+    names = [name for name in ("train", "validation", "test") if name in there.parts]
+    if there.format not in TRAINABLE or "train" not in names or len(names) < 2:
         listed = ", ".join(filter(None, there.parts)) or "one part"
         raise ArcalError(
             f"{source} has {listed} in the format {there.format}: to train, give a training and a "
             "test part, as Parquet, folders of classes or CIFAR's archive"
         )
-    (_, title, files), (_, test_title, test_files) = map(there.choose, names)
+    if draws and "test" in names:
+        names = ["train", "test"]
+    if size is not None and there.format != "folder":
+        raise ArcalError(
+            f"{source}: its images have a size already: leave --size {size} out, which is of "
+            "folders of images"
+        )
+    chosen = {name: there.choose(name)[1:] for name in names}
     if there.format == "parquet":
-        return there.name, *read_parquet(files, test_files, there.name), has_test
+        return there.name, read_parquet(
+            {name: files for name, (_, files) in chosen.items()}, there.name
+        )
     if there.format == "folder":
-        train, test = Folder(files[0], name=title), Folder(test_files[0], name=test_title)
-        return there.name, train, test, has_test
+        usual = {} if size is None else {"size": size}
+        return there.name, {
+            name: Folder(folder, name=title, **usual)
+            for name, (title, (folder, *_)) in chosen.items()
+        }
     archive = find_archive(there.path)
     assert archive is not None  # or the format would be another
-    train = read_part(archive, title, train=True)
-    return there.name, train, read_part(archive, test_title, train=False), has_test
+    return there.name, {
+        name: read_part(archive, title, train=name == "train")
+        for name, (title, _) in chosen.items()
+    }

@@ -12,10 +12,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from arcal.data.contents import Files
-from arcal.data.images import pixels_of, read_image
+from arcal.data.images import pixels_of, read_upright
 from arcal.data.on_demand import ImageFiles
 from arcal.data.part import check_ids_and_labels, fingerprint_of, positions_of
-from arcal.data.views import View, before_crop
+from arcal.data.views import Settings, View, before_crop
 from arcal.errors import ArcalError
 from arcal.transforms.augment import random_boxes
 
@@ -27,9 +27,10 @@ class Folder:
     """A part whose images are files `root/CLASS/IMAGE`, decoded each time they are read.
 
     Creating it lists the files but opens none. The id of an image is its position among all files,
-    sorted by class and file name. Images are RGB, `size` x `size`: the short side is resized to
-    256 * size / 224 and the centre is cropped. A root without classes, or a class without images,
-    raises `ArcalError`; so does a damaged file, when it is read.
+    sorted by class and file name. Images are RGB, turned upright by their EXIF tag, and `size` x
+    `size`: the short side is resized to 256 * size / 224 and the centre is cropped. A root without
+    classes, a class without images, or a size out of range raises `ArcalError`; so does a damaged
+    file, when it is read.
 
     >>> for name in ("cat", "dog"):
     ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
@@ -48,8 +49,7 @@ class Folder:
         self.root = Path(root)
         self.name = name or self.root.name
         self.size = size
-        if size < 1:
-            raise ArcalError(f"{self.name}: size must be at least 1, not {size}")
+        Settings(size)  # raises on one out of range
         self.classes = class_folders(self.root)
         if not self.classes:
             raise ArcalError(
@@ -85,11 +85,11 @@ class Folder:
     def _image(self, position: int) -> Image.Image:
         path = self.path(position)
         if self._draws is not None:
-            image = read_image(path, str(path), rgb=True)
+            image = read_upright(path, str(path), rgb=True)
             return self._random_view(image, self._draws[:, position])
         whole = BytesIO(self._files.contents.read(int(self._rows[position])))
         view = View(3, self.size, self.size, before_crop(self.size))
-        return view.resized(read_image(whole, str(path), rgb=True))
+        return view.resized(read_upright(whole, str(path), rgb=True))
 
     def at_random(self, generator: torch.Generator) -> "Folder":
         """The part with a random view of each image, the same every time it is read.
@@ -134,7 +134,8 @@ class Folder:
         return fingerprint_of(self, self._content())
 
     def _content(self) -> Iterator[bytes]:
-        return self._files.content(self._rows.tolist())
+        yield b"upright"  # as images were not before
+        yield from self._files.content(self._rows.tolist())
 
 
 def class_folders(root: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Decoding image files and image bytes to uint8: as they are, or turned upright as EXIF says."""
+"""Decoding image files and image bytes to uint8, turned upright as EXIF says."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,18 +42,6 @@ def opened_image(source: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
         raise UnreadableImageError(where, "no known format") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
         raise UnreadableImageError(where, first_line(error)) from error
-
-
-def read_image(source: Path | BinaryIO, where: str, *, rgb: bool = False) -> Image.Image:
-    """Decode an image to mode L if it is grey and `rgb` is off, otherwise to RGB.
-
-    Transparency is dropped. An image that is damaged, missing, or has more than 8 bits per channel,
-    which Pillow would silently cut to 8, raises `ArcalError`, in which `where` names the image.
-    """
-    with opened_image(source, where) as image:
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"mode {image.mode} has more than 8 bits a channel")
-        return image.convert("L") if not rgb and image.mode in GREY else as_rgb(image)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -104,10 +92,7 @@ def read_header(source: Path | BinaryIO, where: str) -> Header:
     """The header of an image; one that has none raises `ArcalError`, in which `where` names it."""
     with opened_image(source, where) as image:
         _check_depth(image)
-        if image.format == "PNG" and not any(key in image.info for key in METADATA):
-            turn = 1  # asking Pillow would decode the whole image
-        else:
-            turn = _orientation(image)
+        turn = _orientation(image)
         codec = str(getattr(image, "tile", ""))  # such as RGB;16B, which Pillow cuts to 8 bits
         header = (
             image.mode in GREY or image.mode.startswith("I"),
@@ -122,8 +107,10 @@ def read_header(source: Path | BinaryIO, where: str) -> Header:
         return Header(height, width, *header)
 
 
-def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool) -> Image.Image:
+def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool | None = None) -> Image.Image:
     """Decode an image to RGB or, with `rgb` off, to grey (mode L), turned as its EXIF says.
+
+    Without `rgb` grey images become grey, and all others RGB.
 
     Transparency is dropped, 16 bits are scaled to 8, and of an animation the first frame is read.
     An image that is damaged, missing, or of 32 bits or floats raises `ArcalError`, in which `where`
@@ -136,7 +123,8 @@ def read_upright(source: Path | BinaryIO, where: str, *, rgb: bool) -> Image.Ima
         image = eight_bits(image)
         if image.mode not in GREY:
             image = as_rgb(image)
-        image = image.convert("L") if not rgb else image.convert("RGB")
+        grey = image.mode in GREY if rgb is None else not rgb
+        image = image.convert("L" if grey else "RGB")
         return image.transpose(TURNS[turn]) if turn in TURNS else image
 
 
@@ -157,6 +145,8 @@ def _check_depth(image: Image.Image) -> None:
 
 def _orientation(image: Image.Image) -> int:
     """The orientation in the EXIF data, 1 to 8; 1 (upright) where there is none to read."""
+    if image.format == "PNG" and not any(key in image.info for key in METADATA):
+        return 1  # asking Pillow would decode the whole image
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception:  # damaged EXIF data is no reason to refuse the image

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from arcal.data.folder import Folder, image_files
-from arcal.data.images import read_image
+from arcal.data.images import read_upright
 from arcal.data.on_demand import ImageFiles
 from arcal.data.part import Labelled, Part, check_ids_and_labels
 from arcal.errors import ArcalError, first_line
@@ -88,7 +88,7 @@ class Cropped(Folder):
     def _image(self, position: int) -> Image.Image:
         path = self.path(position)
         data = self._files.contents.read(int(self._rows[position]))
-        image = read_image(BytesIO(data), str(path), rgb=True)
+        image = read_upright(BytesIO(data), str(path), rgb=True)
         if image.size != CROP:
             raise ArcalError(
                 f"{path} is {image.width} x {image.height} pixels, not 224 x 224 like all of "

@@ -1,6 +1,7 @@
 """Parquet files in the layout of the Hugging Face hub, decoded into memory."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from arcal.data.columns import ID, is_image, pick, read_ids
 from arcal.data.decoded import decoded
-from arcal.data.images import pixels_of, read_image
+from arcal.data.images import pixels_of, read_upright
 from arcal.data.labels import encode_labels
 from arcal.data.parquet_columns import ParquetColumns, agreed
 from arcal.data.part import InMemory
@@ -21,26 +22,24 @@ LABEL = ("label", "fine_label", "labels", "coarse_label")  # fine_label: CIFAR-1
 ROWS = 1024  # rows read at a time, to keep few compressed images in memory
 
 
-def read_parquet(
-    train: tuple[Path, ...], test: tuple[Path, ...], name: str
-) -> tuple[InMemory, InMemory]:
-    """The training and the test part in these files.
+def read_parquet(files: Mapping[str, tuple[Path, ...]], name: str) -> dict[str, InMemory]:
+    """The parts of a data set in these files, by the names of the parts.
 
     Ids are row numbers unless there is an integer column `id`. Class names come from the metadata
-    of the files; without any, they are those of the part that has more, as `encode_labels` names
+    of the files; without any, they are those of the part that has most, as `encode_labels` names
     them. Files that do not fit together or cannot be read raise `ArcalError`.
     """
-    parts = [ParquetColumns(train), ParquetColumns(test)]
-    for part in parts:
+    parts = {part: ParquetColumns(paths) for part, paths in files.items()}
+    for part in parts.values():
         if not len(part.rows):
             raise ArcalError(f"{part.path} has no rows: replace it by a file with images")
-    classes = agreed((part.class_names(pick(part, LABEL)), part.path) for part in parts)
-    classes = classes or max((_labels(part)[1] for part in parts), key=len)
-    labels = [_labels(part, classes)[0] for part in parts]
-    return (
-        _part(parts[0], f"{name}/train", labels[0], classes),
-        _part(parts[1], f"{name}/test", labels[1], classes),
-    )
+    classes = agreed((part.class_names(pick(part, LABEL)), part.path) for part in parts.values())
+    classes = classes or max((_labels(part)[1] for part in parts.values()), key=len)
+    labels = {part: _labels(columns, classes)[0] for part, columns in parts.items()}
+    return {
+        part: _part(columns, f"{name}/{part}", labels[part], classes)
+        for part, columns in parts.items()
+    }
 
 
 def _labels(
@@ -79,7 +78,7 @@ def _decode_all(columns: ParquetColumns, name: str) -> np.ndarray:
             where = images.where(row)
             if data is None:
                 raise ArcalError(f"{where}: the image has no bytes: embed the image in the file")
-            image = pixels_of(read_image(io.BytesIO(data), where))
+            image = pixels_of(read_upright(io.BytesIO(data), where))
             if row == 0:
                 pixels = np.empty((len(rows), *image.shape), np.uint8)
             if image.shape != pixels.shape[1:]:

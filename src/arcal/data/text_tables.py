@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -73,16 +74,19 @@ def read_csv(file: Path) -> pa.Table:
 def csv_header(file: Path) -> tuple[str, list[str]]:
     """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
 
-    It is a comma, or a tab or a semicolon if the header has no comma. A header that is not UTF-8
-    raises `UnicodeDecodeError`.
+    It is a comma, or a tab or a semicolon if the header has no comma. Where it has none of them, it
+    is the name of one column, in which the first number may have a decimal comma. A header that is
+    not UTF-8 raises `UnicodeDecodeError`.
     """
     with (
         pa.input_stream(str(file), compression="detect") as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
     ):
         line = text.readline()
-        delimiter = next((mark for mark in DELIMITERS if mark in line), ",")
-        rows = csv.reader(itertools.chain([line], text), delimiter=delimiter)
+        second = text.readline()
+        alone = ";" if re.fullmatch(DECIMAL_COMMA, second.strip()) else ","
+        delimiter = next((mark for mark in DELIMITERS if mark in line), alone)
+        rows = csv.reader(itertools.chain([line, second], text), delimiter=delimiter)
         return delimiter, next(rows, [])
 
 

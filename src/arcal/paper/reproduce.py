@@ -13,7 +13,7 @@ from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.evaluation import write_table
 from arcal.evaluation.summaries import write_summaries
-from arcal.files import parse_json, write_json, write_whole
+from arcal.files import locked, parse_json, write_json, write_whole
 from arcal.paper.item import Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left
 from arcal.paper.result import Claim, Result, as_json, as_markdown
@@ -69,8 +69,9 @@ class Reproduction:
                 used = (one for name, one in evaluated.items() if name in item.settings)
                 lines = [setting_line(one) for one in used]
                 self.write(results[item.name], {"scale": self.scale, "settings": lines})
-            page = overview_page(self.out, self.scale)
-            write_whole(self.out / "README.md", lambda to, page=page: to.write_text(page))
+            with self._alone():
+                page = overview_page(self.out, self.scale)
+                write_whole(self.out / "README.md", lambda to, page=page: to.write_text(page))
         return [results[item.name] for item in self.items]
 
     def _check_out(self) -> None:
@@ -83,6 +84,10 @@ class Reproduction:
         self.out.mkdir(parents=True, exist_ok=True)
         if not os.access(self.out, os.W_OK):
             raise ArcalError(f"{self.out} cannot be written: name another folder by --out")
+
+    def _alone(self) -> AbstractContextManager[object]:
+        """While it is open no other command adds to the same table or page."""
+        return locked(self.out / ".lock")
 
     def status(self) -> list[tuple[Planned, list[Progress], float | None]]:
         """Every setting's runs, how far they are, and the seconds that they still need.
@@ -150,7 +155,8 @@ class Reproduction:
             self._write_summaries(work, runs, self.summaries)
             subjects = work.read_summaries(runs, self.summaries)
         about = {"scale": self.scale, "setting": setting.name, "about": setting.about}
-        write_table(self.out / f"{setting.name}.parquet", subjects, keep_others=True, **about)
+        with self._alone():
+            write_table(self.out / f"{setting.name}.parquet", subjects, keep_others=True, **about)
         folders = {one.name: one for one in work.folders(list(chain(*runs.values())))}
         return Evaluated(setting, work.data, chosen, work.by_variant(subjects, runs), folders)
 

@@ -174,8 +174,9 @@ def sweep(
     """Choose one setting of a method on the validation set (section 4.1, appendix A).
 
     Trains `run` in `root` with each of the ascending `values` of the setting. With `extend`, the
-    grid continues upwards with its last step size for as long as its largest value is the best and
-    within the setting's bounds, so that the choice is not limited by where the grid happens to end.
+    grid continues upwards with its last step size for as long as its largest value is the best, up
+    to twice the last value given and within the setting's bounds, so that the choice is not limited
+    by where the grid happens to end.
     `options` are those of `train_all`. A setting that the method does not have, or no value, raises
     `ArcalError`.
 
@@ -191,7 +192,7 @@ def sweep(
     if not values:
         raise ArcalError(f"there is no value of {setting} to try: give at least one")
     ece: dict[float, float] = {}
-    values = list(values)
+    values, most = list(values), 2 * values[-1]
     while values:
         folders = train_all(tries(run, setting, values), root, **options)
         ece |= {value: f.epochs()[-1]["ece"] for value, f in zip(values, folders, strict=True)}
@@ -200,7 +201,7 @@ def sweep(
         goes_on = extend and best == tried[-1] and len(tried) > 1
         further = [round(2 * tried[-1] - tried[-2], 10)] if goes_on else []
         (declared,) = (one for one in method_class(run.method).settings() if one.name == setting)
-        values = [value for value in further if declared.contains(value)]
+        values = [value for value in further if value <= most and declared.contains(value)]
     return Sweep(setting, ece)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from arcal.compute import check_count
-from arcal.data import Data, load
+from arcal.data import Data, Folder, load
 from arcal.data.remote import absolute
 from arcal.errors import ArcalError
 from arcal.external import NetworkSource, near
@@ -32,7 +32,10 @@ At first "bf16-mixed" was autocast, which moved the calibration of AR-AdaLS.
 ADDED = {"core_batch": None, "schedule": "steps"}
 """Settings of a recipe that came later, with the value that keeps the hash of earlier runs."""
 
-CHOICE = ("split_seed", "validation", "images", "test_images", "classes")
+TURNED = "; arcal 0.1.0 did not turn images of a folder upright: its runs can be audited"
+"""Why images of a folder may be others although their files are the same."""
+
+CHOICE = ("split_seed", "validation", "images", "test_images", "classes", "size")
 """The settings of a run that choose images of its data set, as in `arcal.data.load`."""
 
 
@@ -45,7 +48,7 @@ class Run:
     of `arcal.methods.METHODS` with its `settings` (missing ones get their defaults). One seed gives
     a single model; several give an ensemble whose members are trained in lockstep and share their
     soft labels. `split_seed` draws the validation set independently of `seeds`, so that compared
-    runs share it. `validation`, `images`, `test_images` and `classes` are those of
+    runs share it. `validation`, `images`, `test_images`, `classes` and `size` are those of
     `arcal.data.load`. `threads` is the number of threads, which affects the last bits of the
     result, and `devices` that of the devices, one process each, that share each batch: batch norm
     sees a share of it. A value out of range, or an unknown name or setting, raises `ArcalError`.
@@ -69,6 +72,7 @@ class Run:
     threads: int = 1
     weights: str | None = None
     devices: int = 1
+    size: int | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "seeds", tuple(self.seeds))
@@ -147,10 +151,13 @@ class Run:
         embedded = self.data == "fashion"
         source = self.data if embedded else absolute(self.data)
         about = _as_json(dataclasses.asdict(DataIdentity.from_data(data)))
-        config |= {"data": about, "validation": len(data.validation)}
+        drawn = None if data.own_validation else len(data.validation)
+        config |= {"data": about, "validation": drawn}
         del config["weights"]
         if self.devices == 1:
             del config["devices"]
+        if self.size is None:
+            del config["size"]
         if network := self.source:
             config |= {
                 "network": network.name,
@@ -218,7 +225,8 @@ class Record:
     """A run as recorded in its folder.
 
     `run.data` is the path that the data was read from, "" if it is not recorded, and
-    `run.validation` the size of the validation set. `data` identifies the data, `network_digest`
+    `run.validation` the number of drawn validation images, None of a part that is the data's own.
+    `data` identifies the data, `network_digest`
     the code of a network that is somebody else's, and `weights_digest` what it started from.
     """
 
@@ -247,12 +255,12 @@ def read_run(folder: RunFolder) -> Record:
     """
     config = _from_json(folder.config_checked())
     try:
-        later = {"weights", "devices"}
+        later = {"weights", "devices", "size"}
         names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", *later}
         values = {name: config[name] for name in names}
         check_types(Recipe, config["recipe"])
         check_types(DataIdentity, config["data"])
-        values["devices"] = config.get("devices", 1)
+        values |= {"devices": config.get("devices", 1), "size": config.get("size")}
         values["network"] = config.get("network_source", values["network"])
         values["weights"] = config.get("weights_source")
         values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
@@ -381,9 +389,11 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
             f"the data of {folder.path} cannot be read ({error}); if it has moved, give its path "
             "with --data"
         ) from None
-    if not record.data.is_same(DataIdentity.from_data(data)):
+    identity = DataIdentity.from_data(data)
+    if not record.data.is_same(identity):
+        alike = record.data.classes == identity.classes and record.data.shape == identity.shape
         raise ArcalError(
             f"{source} is not the data that {folder.path} was trained on: put that data back, or "
-            "give its path with --data"
+            f"give its path with --data{TURNED if alike and isinstance(data.train, Folder) else ''}"
         )
     return data
