@@ -1,5 +1,6 @@
 """A page of more inputs than it can hold: a sample, which says so and keeps the worst."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -125,3 +126,15 @@ def test_the_rest_is_a_random_sample(model, few):
     edges = np.quantile(model.predictions.ids.numpy(), [1 / 3, 2 / 3])
     counts = np.bincount(np.searchsorted(edges, ids), minlength=3)
     assert (abs(counts - 100) < 5 * (300 * 2 / 9) ** 0.5).all()
+
+
+@pytest.mark.parametrize("sure", [0.6, 0.8, 2 / 3])
+def test_a_click_on_a_bin_shows_the_inputs_that_it_counts(sure):
+    """The page finds bins (low, high] from float32, in which all of these are above an edge."""
+    some = as_predictions(probabilities=[[sure, 1 - sure]] * 40, labels=[0, 1] * 20)
+    model = Audited("mine", some, ("cat", "dog"), calibrators=False)
+    page = payload(as_json([model], "pets", None, {}, "predictions"), [model])
+    bins = page["models"][0]["reliability"]
+    (confidence,) = {*numbers(page["models"][0]["inputs"]["confidence"]).tolist()}
+    (counted,) = (k for k, one in enumerate(bins) if one["count"])
+    assert math.ceil(confidence * len(bins)) - 1 == counted

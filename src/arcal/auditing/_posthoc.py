@@ -128,7 +128,8 @@ def without_zeros(
     for some, log_p in predictions.blocks():
         rounded = log_p.isneginf() & ~masked
         each = share / rounded.sum(1, keepdim=True).clamp(min=1)
-        logits[0, some] = torch.where(rounded, each.log(), log_p).log_softmax(1)
+        whole = share.where(rounded.any(1, keepdim=True), 0).log1p()
+        logits[0, some] = torch.where(rounded, each.log(), log_p) - whole
         n += int(rounded.sum())
     if not n:
         return predictions, None

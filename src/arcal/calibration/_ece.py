@@ -18,6 +18,9 @@ from arcal.calibration.checks import (
 )
 from arcal.errors import ArcalError
 
+ROUNDING = 2.0**-46
+"""How far a logarithm and its exponential may take a confidence that was 0.6, say."""
+
 
 def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tuple[Tensor, Tensor]:
     """The confidence `(N,)` float64 of each prediction, and whether it is correct, `(N,)` bool.
@@ -42,11 +45,22 @@ def confidence_and_correct(probabilities: TensorLike, labels: TensorLike) -> tup
 
 
 def bin_of(confidence: Tensor, bins: int) -> Tensor:
-    """The bin, 0 .. bins-1, of float64 confidences: (k/bins, (k+1)/bins] is bin k, 0 in bin 0."""
+    """The bin, 0 .. bins-1, of float64 confidences: (k/bins, (k+1)/bins] is bin k, 0 in bin 0.
+
+    One that `ROUNDING` may have taken across an edge is on it.
+    """
     check_bins(bins)
-    inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins
+    inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins + ROUNDING
     # an edge is in the bin below it; torch warns of what is not contiguous
     return torch.bucketize(confidence.contiguous(), inner_edges, right=False)
+
+
+def differ(ordered: Tensor) -> Tensor:
+    """Whether each of ordered confidences but the first is another than the one before it.
+
+    Those of equal inputs may be `ROUNDING` apart, as a share of them.
+    """
+    return ~torch.isclose(ordered[1:], ordered[:-1], rtol=ROUNDING, atol=0)
 
 
 @dataclass(eq=False)
@@ -54,11 +68,12 @@ class Reliability:
     """The sums behind a reliability diagram and its ECE, in O(K) memory.
 
     Bin k of the K = `bins` bins holds the confidences in (k/K, (k+1)/K], with edges and comparisons
-    in float64; a confidence of exactly 0 belongs to the first bin. The state is three `(K,)`
-    tensors, which can be added over batches and processes: `count` (int64), `confidence_sums`
-    (float64) and `correct_sums` (int64). With 15 bins, float64 holds the sum of up to 2**23 float32
-    confidences of 1000 classes exactly, so that the result does not depend on the batches or their
-    order by a single bit; sums of float64 confidences agree up to rounding.
+    in float64; one that is above an edge by less than 2**-46 is on it, as 0.6 should be after a
+    logarithm and its exponential, and one of exactly 0 belongs to the first bin. The state is three
+    `(K,)` tensors, which can be added over batches and processes: `count` (int64),
+    `confidence_sums` (float64) and `correct_sums` (int64). With 15 bins, float64 holds the sum of
+    up to 2**23 float32 confidences of 1000 classes exactly, so that the result does not depend on
+    the batches or their order by a single bit; sums of float64 confidences agree up to rounding.
 
     >>> reliability = Reliability(bins=2)
     >>> batches = [([0.25, 0.75], [False, True]), ([0.875, 0.875], [True, False])]
@@ -168,7 +183,7 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
         raise ArcalError("the ECE of no inputs is undefined: pass at least one confidence")
     check_bins(bins)
     confidence, order = confidence.sort()
-    last = F.pad(confidence.diff() > 0, (0, 1), value=True)  # the last row of each block
+    last = F.pad(differ(confidence), (0, 1), value=True)  # the last row of each block
     ends = F.pad(last.nonzero()[:, 0] + 1, (1, 0))
     gap = F.pad((correct[order].cumsum(0) - confidence.cumsum(0))[last], (1, 0))
     edges = torch.arange(bins + 1, dtype=torch.float64) * N / bins

@@ -9,14 +9,18 @@ from arcal.arrays import TensorLike, as_tensor, row_blocks
 from arcal.errors import ArcalError
 from arcal.logits import refuse_probabilities
 
+NORMALISED = 2.0**-21
+"""How far from 0 rounding in float32 takes the log-sum-exp of log-probabilities."""
+
 
 def average(logits: TensorLike) -> Tensor:
     """Log of the members' mean probability, `(N, Z)` float64, from their logits `(M, N, Z)`.
 
     log 1/M sum_m softmax(logits_m): probabilities are averaged, not logits, and computed as
     logarithms so that nothing underflows. A single model is an ensemble with M = 1, and gives its
-    log-softmax to the last bit. A logit of -inf is a probability of 0; nan, +inf, or a row of only
-    -inf raises `ArcalError`, and so do probabilities.
+    log-softmax to the last bit; rows that are one already, up to the rounding of float32, stay as
+    they are, so that equal probabilities stay equal. A logit of -inf is a probability of 0; nan,
+    +inf, or a row of only -inf raises `ArcalError`, and so do probabilities.
 
     >>> import torch
     >>> members = torch.tensor([[[1.0, 3.0]], [[3.0, 1.0]]]).log()  # two, of one input
@@ -44,9 +48,13 @@ def averaged(logits: Tensor) -> Tensor:
     >>> averaged(torch.zeros(1, 1, 2)).exp()
     tensor([[0.5000, 0.5000]], dtype=torch.float64)
     """
-    log_softmax = logits.detach().cpu().double().log_softmax(-1)
+    logits = logits.detach().cpu().double()
+    log_softmax = logits.log_softmax(-1)
     if log_softmax.isnan().any():
         raise ArcalError("logits hold nan or +inf: look for a member whose training diverged")
+    done = (logits.amax(-1) - log_softmax.amax(-1)).abs() <= NORMALISED
+    if done.any():
+        log_softmax = torch.where(done.unsqueeze(-1), logits, log_softmax)
     if len(logits) == 1:
         return log_softmax[0]
     return log_softmax.logsumexp(0) - math.log(len(logits))

@@ -14,6 +14,7 @@ from scipy.special import betainc
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration._ece import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
 from arcal.calibration.few_errors import ENOUGH, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
@@ -58,8 +59,8 @@ def selective_accuracy(
     `confidence` `(N,)` may be any score that is larger where the model is surer, such as a distance
     to the boundary, infinite too; `correct` bool `(N,)` says which predictions are right. The
     thresholds are all different confidences, or with `points` only as many, at coverages with about
-    equal steps between them, the last one 1. Inputs of equal confidence are accepted together. No
-    inputs, nan, and other shapes or types raise `ArcalError`.
+    equal steps between them, the last one 1. Inputs of equal confidence, up to a rounding of 2**-46
+    of it, are accepted together. No inputs, nan, and other shapes or types raise `ArcalError`.
 
     >>> confidence, correct = torch.linspace(0.5, 1, 101), torch.arange(101) > 50
     >>> curve = selective_accuracy(confidence, correct, points=2)
@@ -235,8 +236,8 @@ def _by_confidence(
         raise ArcalError("selective accuracy of no inputs is undefined: pass at least one")
     order = confidence.argsort(descending=True, stable=True)
     confidence = confidence[order]
-    ends = torch.cat([confidence[1:] != confidence[:-1], torch.tensor([True])])
-    return order, confidence, right[order], ends.nonzero()[:, 0]
+    last = F.pad(differ(confidence), (0, 1), value=True)
+    return order, confidence, right[order], last.nonzero()[:, 0]
 
 
 def _evenly(count: Tensor, N: int, points: int) -> Tensor:

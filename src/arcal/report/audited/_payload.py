@@ -9,6 +9,8 @@ from torch import Tensor
 
 from arcal.arrays import places_of
 from arcal.auditing import Audited, calibrated_blocks
+from arcal.calibration._ece import bin_of
+from arcal.calibration.resampled import BINS
 from arcal.data import Part, as_input
 from arcal.report.explorer import column
 from arcal.report.images import make_sheets, perturbation_sheets
@@ -179,10 +181,17 @@ def _said(blocks: Iterable[Tensor], prefix: str, fitted: Tensor | None = None) -
         predicted, confidence = predicted.where(~fitted, -1), confidence.where(~fitted, torch.nan)
     return {
         f"{prefix}predicted": column(predicted, _classes(Z)),
-        f"{prefix}confidence": column(confidence, "float32"),
+        f"{prefix}confidence": column(_in_its_bin(confidence), "float32"),
         f"{prefix}top_class": column(classes, _classes(Z)),
         f"{prefix}top_probability": column(values, "share"),
     }
+
+
+def _in_its_bin(confidence: Tensor) -> Tensor:
+    """In float32, where 0.6 is above 0.6, but in the bin of its reliability diagram."""
+    rounded = confidence.float()
+    beyond = bin_of(rounded.double(), BINS) > bin_of(confidence, BINS)
+    return torch.where(beyond, torch.nextafter(rounded, torch.zeros(())), rounded)
 
 
 def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str, Any] | None:
