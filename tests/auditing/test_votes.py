@@ -57,3 +57,8 @@ def test_equal_votes_are_equally_sure_with_zeros_too(dtype):
 def test_suspects_of_equal_probability_come_by_id():
     listed = [NO_ZEROS[place] for place in suspects(predictions_of(NO_ZEROS)).tolist()]
     assert listed == sorted(listed, key=lambda i: (ROWS[i][LABELS[i]], i))
+
+
+def test_no_probability_is_above_1():
+    logits = torch.tensor([[4e-7, -100.0], [-1.0, 4e-7]], dtype=torch.float64)
+    assert as_predictions(logits=logits, labels=[0, 1]).confidence.amax() == 1

@@ -54,7 +54,7 @@ def averaged(logits: Tensor) -> Tensor:
         raise ArcalError("logits hold nan or +inf: look for a member whose training diverged")
     done = (logits.amax(-1) - log_softmax.amax(-1)).abs() <= NORMALISED
     if done.any():
-        log_softmax = torch.where(done.unsqueeze(-1), logits, log_softmax)
+        log_softmax = torch.where(done.unsqueeze(-1), logits.clamp(max=0), log_softmax)
     if len(logits) == 1:
         return log_softmax[0]
     return log_softmax.logsumexp(0) - math.log(len(logits))
