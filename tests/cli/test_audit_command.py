@@ -20,7 +20,7 @@ from tests.audits import tiny
 from tests.test_cli import arcal, succeeds
 
 SHARED = [one.name for group in (ModelFlags, DataFlags, MachineFlags) for one in fields(group)]
-COLUMNS = {"label", "weight", "by"}
+COLUMNS = {"label", "weight", "id", "by"}
 """Flags of data that files of predictions have as well."""
 ANALYSIS = {one.name for one in fields(AnalysisFlags)}
 NEED_A_MODEL = sorted({*SHARED, *ANALYSIS} - COLUMNS)
@@ -285,6 +285,7 @@ def files(images):
         ("net.py:net unlabelled.npz", "has no array labels"),
         ("net.py:net data.npz --part left", "has no part 'left'"),
         ("net.py:net data.npz --weight left", "arcal: data.npz has no array left"),
+        ("net.py:net data.npz --id left", "--id left is of files of predictions"),
         (
             "net.py:net data.npz --columns a",
             "--columns is of table, and data.npz is read as images",

@@ -132,6 +132,21 @@ def test_columns_by_name_and_those_that_are_not_used(here):
     assert "weights do not count" in done.stderr
 
 
+def test_rows_are_matched_by_a_column_of_ids_called_otherwise(here):
+    sure = [0.98 if (i % 2) != (i % 5 == 0) else 0.02 for i in range(200)]  # and right on 80 %
+    rows = [f"P{i},{i % 2},{p}\n" for i, p in enumerate(sure)]
+    Path("old.csv").write_text("patient,label,probability\n" + "".join(rows))
+    Path("new.csv").write_text("patient,label,probability\n" + "".join(rows[::-1]))
+    done = succeeds("audit", "old.csv", "new.csv", "--id", "patient", "--json")
+    assert "not used" not in done.stderr
+    difference = json.loads(done.stdout)["models"][1]["difference"]
+    assert difference["negative_flips"] == difference["nll"]["value"] == 0
+    assert "there is no nobody, only patient" in arcal("audit", "old.csv", "--id", "nobody").line
+    flags = ("--id", "patient", "--calibrators", "temperature", "--apply", "new.csv")
+    succeeds("calibrate", "old.csv", *flags)
+    assert Path("calibrated/calibrated.csv").read_text().splitlines()[1].startswith('"P199",')
+
+
 def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
     Path("book.xlsx").touch()
     assert (

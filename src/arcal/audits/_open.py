@@ -78,11 +78,12 @@ def open_predictions(
     *,
     label: str | None = None,
     weight: str | None = None,
+    id: str | None = None,
     by: Sequence[str] = (),
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
-    `label`, `weight` and `by` are as for `read_predictions`. Rows are matched by their ids.
+    `label`, `weight`, `id` and `by` are as for `read_predictions`. Rows are matched by their ids.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -92,7 +93,7 @@ def open_predictions(
     audited: list[Audited] = []
     first: SavedPredictions | None = None
     for path, name in zip(paths, names, strict=True):
-        saved = read_predictions(Path(path), label=label, weight=weight, by=by)
+        saved = read_predictions(Path(path), label=label, weight=weight, id=id, by=by)
         first = first or saved
         saved = saved.ordered_like(first)
         predictions, zeros = without_zeros(saved.predictions)

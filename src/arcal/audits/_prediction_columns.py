@@ -24,27 +24,26 @@ OUTPUTS = {
     "probabilities": ("probabilities", "probability", "proba", "prob"),
 }
 LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
+BESIDE = (LABELS, IDS, WEIGHTS)
+"""What files of predictions have beside the outputs."""
 PREDICTED = ("predicted", "prediction", "pred")
 
 
 def columns(
-    path: Path,
-    label: str | None,
-    weight: str | None,
-    labelled: bool = True,
-    by: Sequence[str] = (),
+    path: Path, named_so: Sequence[str | None], labelled: bool = True, by: Sequence[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
     """What the columns of a CSV or Parquet file say, and the names of those that are not read.
 
+    `named_so` are those of `BESIDE`, where they are called otherwise.
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
     """
-    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, weight)
+    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, named_so[2])
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     there, entries = table.column_names, {}
     read = ["", *(name for name in there if name.casefold() in PREDICTED)]
-    for names, chosen in ((LABELS, label), (IDS, None), (WEIGHTS, weight))[not labelled :]:
+    for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(there, names, chosen)) is not None:
             entries[names[0]] = _values(table, name, names)
             read.append(name)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from arcal.auditing import Predictions, as_predictions, calibrated, without_zeros
 from arcal.audits._prediction_columns import (
+    BESIDE,
     IDS,
     LABELS,
     OUTPUTS,
@@ -99,6 +100,7 @@ def read_predictions(
     labelled: bool = True,
     label: str | None = None,
     weight: str | None = None,
+    id: str | None = None,
     by: Sequence[str] = (),
 ) -> SavedPredictions:
     """Read a `.npz`, `.parquet`, `.csv` or `.tsv` file of predictions.
@@ -106,9 +108,9 @@ def read_predictions(
     Entries, or columns, are `logits` or `probabilities`, `labels`, and, if there are any, `ids`,
     `classes` (of a `.npz`) and `weights`. A table has the outputs in one column of lists, or in a
     column for each class whose name begins with `logits` or `probabilities`, such as `logits_cat`:
-    what follows is the class. Names of columns may be in capitals, and `label` and `weight` name
-    columns that are called otherwise; `by` names more, to group the inputs by. Labels are numbers
-    from 0, or names of classes; unless `labelled` they do not count, and all are 0. What is
+    what follows is the class. Names of columns may be in capitals, and `label`, `weight` and `id`
+    name columns that are called otherwise; `by` names more, to group the inputs by. Labels are
+    numbers from 0, or names of classes; unless `labelled` they do not count, and all are 0. What is
     missing, or does not fit, raises `ArcalError`; so does what `as_predictions` refuses.
 
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=["dog", "cat"],
@@ -122,7 +124,7 @@ def read_predictions(
     try:
         by_column = path.suffix.lower() != ".npz"
         read = columns if by_column else _arrays
-        entries, unused = read(path, label, weight, labelled, by)
+        entries, unused = read(path, (label, id, weight), labelled, by)
         saved = _saved(entries, _names(path), labelled, by_column)
     except ArcalError as error:
         raise ArcalError(f"{path}: {error}") from error
@@ -150,7 +152,7 @@ def _names(path: Path) -> Sequence[str]:
 
 
 def _arrays(
-    path: Path, label: str | None, weight: str | None, labelled: bool, by: Sequence[str]
+    path: Path, named_so: Sequence[str | None], labelled: bool, by: Sequence[str]
 ) -> tuple[dict[str, Any], list[str]]:
     """The arrays of a `.npz` file, labels, ids and weights under the first of their names."""
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -159,7 +161,7 @@ def _arrays(
         raise ArcalError("a member of it is no array: write it by numpy.savez")
     known = [*OUTPUTS, "classes"]
     entries = {name: arrays[name] for name in known if name in arrays}
-    for names, chosen in ((LABELS, label), (IDS, None), (WEIGHTS, weight))[not labelled :]:
+    for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(list(arrays), names, chosen)) is not None:
             entries[names[0]] = arrays[name]
             known.append(name)

@@ -184,9 +184,9 @@ class Audit(OnModels):
             raise ArcalError(
                 f"{name} is of a model and its data, and these are predictions: leave it out"
             )
-        label, weight, by = self.data.label, self.data.weight, self.analysis.by
-        levels = self.analysis.levels
-        audited = open_predictions(files, names, levels, label=label, weight=weight, by=by)
+        named = {"label": self.data.label, "weight": self.data.weight, "id": self.data.id}
+        levels, by = self.analysis.levels, self.analysis.by
+        audited = open_predictions(files, names, levels, **named, by=by)
         for one in audited:
             if unused := one.facts.get("Not used"):
                 say(f"arcal: {one.name}: not used: {unused}")

@@ -115,7 +115,9 @@ class Calibrate(OnModels):
             raise ArcalError(f"{len(models)} are named: calibrate one at a time")
         formats = _formats(output.export, models[0])
         _check_out(output.out)
-        applied = None if output.apply is None else _read_unlabelled(output.apply)
+        applied = None
+        if output.apply is not None:
+            applied = _read_unlabelled(output.apply, self.data.id if data is None else None)
         job = None
         if data is None:
             as_given, unlabelled = self._from_file(Path(models[0]), formats, applied)
@@ -163,7 +165,8 @@ class Calibrate(OnModels):
                 f"--export needs a model, and {path} holds predictions: leave it out (the "
                 "calibrator is written anyway)"
             )
-        saved = read_predictions(path, label=self.data.label, weight=self.data.weight)
+        named = self.data
+        saved = read_predictions(path, label=named.label, weight=named.weight, id=named.id)
         self._check_applied(applied, saved.classes)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
@@ -174,7 +177,7 @@ class Calibrate(OnModels):
         unlabelled = self.calibration.unlabelled
         if unlabelled is None:
             return saved.predictions, None
-        other = _read_unlabelled(Path(unlabelled))
+        other = _read_unlabelled(Path(unlabelled), self.data.id)
         Z, classes = other.predictions.classes, saved.predictions.classes
         if classes != Z:
             raise ArcalError(f"{unlabelled} has {Z} classes and {path} {classes}: give the same")
@@ -312,10 +315,10 @@ def _check_out(out: Path) -> None:
         check_folder(out, EXPORTED)
 
 
-def _read_unlabelled(path: Path) -> "SavedPredictions":
+def _read_unlabelled(path: Path, ids: str | None) -> "SavedPredictions":
     from arcal.audits import read_predictions
 
-    return read_predictions(path, labelled=False)
+    return read_predictions(path, labelled=False, id=ids)
 
 
 def _predicted(job: "Job", examples: "Examples") -> "Predictions":

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from arcal.compute import Compute
     from arcal.compute.sharing import Sharing
 
-OF_PREDICTIONS = ("--label", "--weight")
+OF_PREDICTIONS = ("--label", "--weight", "--id")
 """The flags of data that a file of predictions has as well."""
 
 
@@ -68,6 +68,8 @@ class DataFlags:
     id."""
     weight: Annotated[str | None, flag("COLUMN")] = None
     """Column of weights: how much each input counts."""
+    id: Annotated[str | None, flag("COLUMN")] = None
+    """Column of ids, of a file of predictions."""
     size: Annotated[int | None, flag("PIXELS")] = None
     """Height and width to which images are resized. By default those of the model's
     configuration."""
@@ -233,6 +235,10 @@ class OnModels:
             )
         own = weights[number] if weights else None
         how = asdict(self.data)
+        if (column := how.pop("id")) is not None:
+            raise ArcalError(
+                f"--id {column} is of files of predictions: the ids of data are in a column `id`"
+            )
         options["limit"] = how.pop("limit")
         how["part"] = part or how["part"]
         return open_job(

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import PurePath
 from time import monotonic
@@ -43,7 +43,7 @@ class Data:
     train: Part
     validation: Part
     test: Part
-    own_validation: bool = False
+    own_validation: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for part in (self.validation, self.test):
@@ -139,7 +139,8 @@ def load(
         names = (f"{name}/validation", f"{name}/train")
         held_out, train = split(train, count, split_seed=split_seed, names=names)
     train = drawn(train, images, split_seed=split_seed)
-    data = Data(name, train, held_out, drawn(test, test_images, split_seed=split_seed), own)
+    test = drawn(test, test_images, split_seed=split_seed)
+    data = Data(name, train, held_out, test, own_validation=own)
     counts = len(data.train), len(data.validation), len(data.test)
     C, H, W = data.shape
     log.info(
