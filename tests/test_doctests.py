@@ -50,8 +50,10 @@ EXTRAS = {"lightning.py": "pytorch_lightning", "transformers.py": "transformers"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The working directory of all examples: they share trained runs, and the images once read."""
+    read = _load.read_parquet
+    once = cache(lambda files, name: read(dict(files), name))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_load, "read_parquet", cache(_load.read_parquet))
+        patch.setattr(_load, "read_parquet", lambda files, name: once((*files.items(),), name))
         yield tmp_path_factory.mktemp("examples")
 
 

@@ -49,7 +49,7 @@ def test_help_fits_80_columns_and_has_headings(command, monkeypatch):
 
 def test_every_way_of_reading_has_its_flag():
     reading = {one.name for one in fields(Reading)} - {"like"}  # what the audited images say
-    assert reading == {one.name for one in fields(DataFlags)} - {"limit"} | {"classes"}
+    assert reading == {one.name for one in fields(DataFlags)} - {"limit", "id"} | {"classes"}
 
 
 def test_another_norm_is_said_on_the_page(images):
