@@ -1,5 +1,7 @@
 """Images of other data: AUROC and entropies, against scikit-learn and numpy."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,16 @@ def test_the_same_images_cannot_be_told_apart_and_one_run_has_no_ensemble():
     assert (run.auroc_confidence, run.auroc_entropy) == (0.5, 0.5)
     assert torch.equal(other.inside, other.outside)
     assert other.ensemble is None
+
+
+@pytest.mark.parametrize("tenths", [(7, 2, 1), (6, 3, 1), (5, 4, 1)])
+def test_entropies_of_the_same_probabilities_of_other_classes_are_a_tie(tenths):
+    """Whatever rounding the order of a sum has."""
+    log_p = (torch.tensor([*permutations(tenths)], dtype=torch.float64) / 10).log()
+    every = Predictions(torch.arange(6), torch.zeros(6).long(), log_p[None])
+    for i in range(6):
+        one = Predictions(torch.arange(1), torch.zeros(1).long(), log_p[None, i : i + 1])
+        assert out_of_distribution("permuted", [one], [every]).runs[0].auroc_entropy == 0.5
 
 
 def test_runs_of_other_numbers_or_classes_are_refused():

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.calibration import auroc, entropy
+from arcal.calibration._ece import differ
 from arcal.calibration.ood import entropy_shares
 from arcal.errors import ArcalError
 
@@ -77,11 +79,25 @@ def out_of_distribution(
 
 def separation(inside: Predictions, outside: Predictions) -> Separation:
     """AUROC of confidence and of entropy, of one model on two data sets."""
-    entropies = entropy(inside.log_probabilities), entropy(outside.log_probabilities)
+    entropies = torch.cat([entropy(one.log_probabilities) for one in (inside, outside)])
+    certainty = -_places(entropies)
     return Separation(
         auroc_confidence=auroc(inside.confidence, outside.confidence),
-        auroc_entropy=auroc(-entropies[0], -entropies[1]),
+        auroc_entropy=auroc(*certainty.tensor_split([len(inside.ids)])),
     )
+
+
+def _places(values: Tensor) -> Tensor:
+    """The place of each of `values` `(N,)` in their order, one for those a rounding apart.
+
+    The same probabilities, of other classes, are summed in another order.
+
+    >>> _places(torch.tensor([0.3, 0.1, 0.1 + 0.2], dtype=torch.float64))
+    tensor([1., 0., 1.], dtype=torch.float64)
+    """
+    ordered, order = values.sort()
+    place = F.pad(differ(ordered), (1, 0)).cumsum(0)
+    return torch.empty_like(values).scatter(0, order, place.double())
 
 
 def _shares(predictions: Predictions) -> Tensor:

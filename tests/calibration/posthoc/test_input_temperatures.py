@@ -82,6 +82,18 @@ def test_smart_is_its_formula():
     assert (T > 0).all()
 
 
+def test_pts_is_its_formula():
+    log_p, labels = draw(N=300, Z=14)
+    found = fit_pts(log_p, labels)
+    value = {name: tensor.numpy() for name, tensor in found.state_dict().items()}
+    largest = np.sort(log_p.numpy(), axis=1)[:, :-11:-1].clip(-50)
+    hidden = (largest - value["mean"]) / value["scale"]
+    for i in (1, 2):
+        hidden = np.tanh(hidden @ value[f"weight_{i}"].T + value[f"bias_{i}"])
+    T = softplus(hidden @ value["weight_3"].T + value["bias_3"]) + 0.05 * softplus(value["bias_3"])
+    torch.testing.assert_close(found(log_p), (log_p / torch.from_numpy(T)).log_softmax(1))
+
+
 def test_pts_sees_the_largest_ten_in_any_order():
     log_p, labels = draw(N=600, Z=14)
     found = fit_pts(log_p, labels)

@@ -21,7 +21,7 @@ LEAST = 0.05
 
 
 class TemperatureNetwork(Calibrator):
-    """log q = log p / T(features) + constant, with T a network of the standardised features.
+    """log q = log p / T(features) + constant, T by `temperatures` of standardised features.
 
     A row is divided by one number above 0, so predictions and accuracy stay as they are. Buffers
     are `mean` and `scale` `(F,)`, and `weight_i`, `bias_i` of each of the layers.
@@ -63,7 +63,9 @@ class TemperatureNetwork(Calibrator):
 
 
 def temperatures(features: Tensor, layers: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """T `(N, 1)` = softplus of a network of tanh, of `features` `(N, F)` of mean 0 and deviation 1.
+    """T `(N, 1)` by a network h of tanh, of `features` `(N, F)` of mean 0 and deviation 1.
+
+        T = softplus(h(features)) + LEAST softplus(b),   b the bias of the output
 
     `layers` are weights `(out, in)` and biases `(out,)`, the last of one output.
 
@@ -109,8 +111,9 @@ def fit_network(
     features_of: Callable[[Tensor], Tensor],
     widths: Sequence[int],
 ) -> list[Tensor]:
-    """The network whose temperatures give the lowest log-loss, found by L-BFGS from one for all.
+    """The network that `STEPS` of L-BFGS at most reach, from one temperature for all.
 
+    They lower the mean log-loss plus `PRIOR` / 2N times the sum of squared weights.
     `features_of` makes features `(N, F)` of log-probabilities `(N, Z)`; `widths` are those of the
     hidden layers. Returned are their mean and scale `(F,)`, 1 where a feature is a constant, and
     each layer's weights and biases. The first weights are drawn from a fixed seed, so equal inputs

@@ -16,10 +16,13 @@ HIDDEN = (5, 5)
 class ParameterizedTemperature(TemperatureNetwork):
     """log q = log p / T(z^s) + constant, with z^s the largest log-probabilities, sorted.
 
-    T(z^s) = softplus(g(z^s)) with a network g of two hidden layers of 5, of the standardised K
-    largest log-probabilities, 10 or as many as there are classes. A row is divided by one number
-    above 0, so predictions and accuracy stay as they are. Buffers are `mean` and `scale` `(K,)` and
-    `weight_i`, `bias_i` of the three layers; others raise `ArcalError`.
+        T(z^s) = softplus(g(x)) + 0.05 softplus(b),   x = (z^s - mean) / scale
+
+    with a network g of two hidden layers of 5 units of tanh, of the standardised K largest
+    log-probabilities, 10 or as many as there are classes, -50 at the least, and b the bias of its
+    output, which keeps T from 0. A row is divided by one number above 0, so predictions and
+    accuracy stay as they are. Buffers are `mean` and `scale` `(K,)` and `weight_i`, `bias_i` of the
+    three layers; others raise `ArcalError`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -56,10 +59,11 @@ class ParameterizedTemperature(TemperatureNetwork):
 
 
 def fit_pts(log_p: LogProbabilities, labels: TensorLike) -> ParameterizedTemperature:
-    """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
+    """The network found by 50 steps of L-BFGS at most, begun at one temperature for all.
 
-    The paper minimises the squared error; the log-loss is what calibrators are chosen by here.
-    Errors are those of `fit_temperature`.
+    They lower the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over N, and
+    often end before its minimum. The paper minimises the squared error; the log-loss is what
+    calibrators are chosen by here. Errors are those of `fit_temperature`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1], [0.6, 0.4]]).log().repeat(50, 1)

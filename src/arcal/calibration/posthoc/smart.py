@@ -16,11 +16,13 @@ FARTHEST = 1e3
 class Smart(TemperatureNetwork):
     """log q = log p / T(g) + constant, with the logit gap g = z_max - z_2nd.
 
-    T(g) = softplus(h(g)) with a network h of one hidden layer, of the standardised gap
-    (g - mean) / scale. A row is divided by one number above 0, so predictions and accuracy stay
-    as they are. The gap between log-probabilities is that between logits. Buffers are `mean` and
-    `scale` `(1,)`, `weight_1` `(H, 1)` and `bias_1` `(H,)` of the hidden layer, `weight_2` `(1, H)`
-    and `bias_2` `(1,)`; others raise `ArcalError`.
+        T(g) = softplus(h(x)) + 0.05 softplus(b),   x = (g - mean) / scale
+
+    with a network h of one hidden layer of tanh, of the standardised gap, and b the bias of its
+    output, which keeps T from 0. A row is divided by one number above 0, so predictions and
+    accuracy stay as they are. The gap between log-probabilities is that between logits, and counts
+    up to 1000. Buffers are `mean` and `scale` `(1,)`, `weight_1` `(H, 1)` and `bias_1` `(H,)` of
+    the hidden layer, `weight_2` `(1, H)` and `bias_2` `(1,)`; others raise `ArcalError`.
 
     >>> import torch
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(4, 2)
@@ -49,9 +51,10 @@ class Smart(TemperatureNetwork):
 
 
 def fit_smart(log_p: LogProbabilities, labels: TensorLike) -> Smart:
-    """The network with the lowest log-loss of `labels` `(N,)`, begun at one temperature for all.
+    """The network found by 50 steps of L-BFGS at most, begun at one temperature for all.
 
-    The paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are
+    They lower the mean log-loss of `labels` `(N,)` plus half the sum of squared weights over N. The
+    paper minimises a soft-binned ECE; the log-loss is a proper score, and what calibrators are
     chosen by here. Errors are those of `fit_temperature`.
 
     >>> import torch

@@ -65,12 +65,14 @@ class Spline(Calibrator):
 
 
 def fit_spline(log_p: LogProbabilities, labels: TensorLike) -> Spline:
-    """gamma(s_i) = h'(t_i) at the scores s_i in ascending order, with t_i = i / N.
+    """gamma(s_i) = h'(t_i - 1 / 2N) at scores s_i in ascending order, with t_i = i / N.
 
-    h is the natural cubic spline with knots at equal distances that has the least squared distance
-    to the cumulative accuracy h(t_i) = 1/N sum_{j <= i} [input j is right]: where scores are
-    calibrated its slope is the score. There is an optimum for any labels, also where all inputs
-    are right. Fewer inputs than twice the knots raise `ArcalError`.
+    h is the natural cubic spline with h(0) = 0 and 6 knots at equal distances that has the least
+    squared distance to the cumulative accuracy h(t_i) = 1/N sum_{j <= i} [input j is right]: where
+    scores are calibrated its slope is the score. Equal scores count as right alike, as often as
+    they are on average. The knots of gamma are 100 of the scores, or all if they are fewer.
+    There is an optimum for any labels, also where all inputs are right. Fewer inputs than twice the
+    knots raise `ArcalError`.
 
     >>> log_p = torch.tensor([[0.9, 0.1]]).log().expand(400, 2)
     >>> fit_spline(log_p, torch.tensor([0, 0, 0, 1] * 100))(log_p)[0].exp().round(decimals=2)
