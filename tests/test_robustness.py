@@ -156,6 +156,13 @@ def test_a_label_that_is_no_class_of_the_model_is_one_line(setting, order, label
         score(model, batches, order)
 
 
+def test_ids_are_int64_and_no_truth_values(setting):
+    model, x, ids, labels, _ = setting
+    assert score(model, [(ids.int(), x, labels)], "margin").ids.dtype == torch.int64
+    with pytest.raises(ArcalError, match=r"ids are torch\.bool: give whole numbers"):
+        score(model, [(ids[:2] > ids[0], x[:2], labels[:2])], "margin")
+
+
 def test_labels_of_a_table_are_class_numbers(setting):
     model, x, ids, labels, _ = setting
     assert torch.equal(score(model, [(ids, x, labels.double())], "margin").labels, labels)
