@@ -231,10 +231,17 @@ def test_rows_of_every_batch_belong_together_and_the_odd_one_is_named(first, sec
             score(nn.Identity(), batches, order)
 
 
-def test_the_batch_that_a_model_fails_on_is_in_a_note():
-    def batch(start, width):
-        return start + torch.arange(4), torch.rand(4, width), torch.zeros(4).long()
-
-    with pytest.raises(RuntimeError, match="shapes") as failure:
-        score(nn.Linear(3, 2), [batch(0, 3), batch(4, 5)])
-    assert failure.value.__notes__ == ["in batch 1 of those to score, counted from 0, (4, 5)"]
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (lambda x: x @ torch.ones(3 if x.max() < 1 else 5, 2), RuntimeError),
+        (lambda x: x[:, [0, 4 * int(x.max())]], IndexError),
+        (lambda x: (1 - x).log(), ArcalError),
+    ],
+)
+def test_the_batch_that_a_model_fails_on_is_in_a_note(model, kind):
+    x, labels = torch.rand(4, 3) / 2, torch.zeros(4).long()
+    batches = [(torch.arange(4), x, labels), (torch.arange(4, 8), torch.ones(4, 3), labels)]
+    with pytest.raises(kind) as failure:
+        score(model, batches, "margin")
+    assert failure.value.__notes__ == ["in batch 1 of those to score, counted from 0, (4, 3)"]

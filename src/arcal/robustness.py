@@ -133,7 +133,7 @@ def score(
                 reason = reason or attacked.reason
             else:
                 attacked, row = None, _rank_only(rowwise, x, ids, order, seed)
-        except RuntimeError as error:  # of the model
+        except Exception as error:  # of the model, or about what it returns
             error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
             raise
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
