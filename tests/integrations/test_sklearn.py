@@ -16,7 +16,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import check_estimator
 
 from arcal import ArcalError
-from arcal.calibration.posthoc import POSTHOC
+from arcal.calibration.posthoc import POSTHOC, Temperature
 from arcal.integrations.sklearn import LEAST, CalibratedClassifier
 
 METHODS = [name for name in POSTHOC if name != "ebs"]
@@ -111,6 +111,7 @@ def test_a_fitted_classifier_may_have_its_classes_in_any_order():
     y = np.array([generator.choice(["b", "c", "a"], p=row) for row in p])
     sharp = p**2 / (p**2).sum(axis=1, keepdims=True)
     classifier = CalibratedClassifier(FrozenEstimator(Given())).fit(sharp, y)
+    assert isinstance(classifier.calibrator_, Temperature)
     assert float(classifier.calibrator_.T) == pytest.approx(2, rel=0.3)
 
 
