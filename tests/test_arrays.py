@@ -11,6 +11,7 @@ from arcal import AdaptiveLabelSmoothing, ArcalError
 from arcal import calibration as c
 from arcal.arrays import as_tensor, digest_state
 from arcal.calibration.posthoc import POSTHOC
+from arcal.robustness import rank, score
 
 N, Z, R = 60, 3, 4
 DRAW = np.random.default_rng(0)
@@ -107,6 +108,16 @@ def test_arrays_of_every_kind(dtype):
     assert as_tensor(np.asarray(array)[::-1], copied=False).tolist() == array.tolist()[::-1]
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64"])
+def test_unsigned_numbers_of_a_loader_are_whole_numbers_like_others(dtype):
+    """A tensor of numpy's; torch itself can neither add nor compare them."""
+    ids, labels = (torch.from_numpy(np.array(some, dtype)) for some in ([7, 5], [0, 1]))
+    assert as_tensor(ids).dtype == torch.int64
+    result = score(torch.nn.Identity(), [(ids, torch.rand(2, 2), labels)], "margin")
+    assert (result.ids.tolist(), result.labels.tolist()) == ([7, 5], [0, 1])
+    assert rank(np.array([0.5, 0.5]), ids).tolist() == [1, 0]
+
+
 def test_an_array_in_a_mapped_file_is_not_read_unless_copied(tmp_path):
     np.save(tmp_path / "x.npy", np.ones((3, 2), np.float32))
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
@@ -125,6 +136,8 @@ def test_an_array_in_a_mapped_file_is_not_read_unless_copied(tmp_path):
         ([torch.ones((), dtype=torch.bfloat16)], "is no array"),
         ([None], "must be numbers"),
         ({"a": 1}, "must be numbers"),
+        (np.array([2**63], np.uint64), r"has 9223372036854775808, and 2\*\*63 - 1 is the most"),
+        (torch.tensor([2**63], dtype=torch.uint64), r"has 9223372036854775808, and 2\*\*63"),
     ],
 )
 def test_what_is_no_array_is_one_line(values, says):

@@ -156,6 +156,13 @@ def test_a_label_that_is_no_class_of_the_model_is_one_line(setting, order, label
         score(model, batches, order)
 
 
+def test_ids_are_int64_and_no_truth_values(setting):
+    model, x, ids, labels, _ = setting
+    assert score(model, [(ids.int(), x, labels)], "margin").ids.dtype == torch.int64
+    with pytest.raises(ArcalError, match=r"ids are torch\.bool: give whole numbers"):
+        score(model, [(ids[:2] > ids[0], x[:2], labels[:2])], "margin")
+
+
 def test_labels_of_a_table_are_class_numbers(setting):
     model, x, ids, labels, _ = setting
     assert torch.equal(score(model, [(ids, x, labels.double())], "margin").labels, labels)
@@ -224,10 +231,17 @@ def test_rows_of_every_batch_belong_together_and_the_odd_one_is_named(first, sec
             score(nn.Identity(), batches, order)
 
 
-def test_the_batch_that_a_model_fails_on_is_in_a_note():
-    def batch(start, width):
-        return start + torch.arange(4), torch.rand(4, width), torch.zeros(4).long()
-
-    with pytest.raises(RuntimeError, match="shapes") as failure:
-        score(nn.Linear(3, 2), [batch(0, 3), batch(4, 5)])
-    assert failure.value.__notes__ == ["in batch 1 of those to score, counted from 0, (4, 5)"]
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        (lambda x: x @ torch.ones(3 if x.max() < 1 else 5, 2), RuntimeError),
+        (lambda x: x[:, [0, 4 * int(x.max())]], IndexError),
+        (lambda x: (1 - x).log(), ArcalError),
+    ],
+)
+def test_the_batch_that_a_model_fails_on_is_in_a_note(model, kind):
+    x, labels = torch.rand(4, 3) / 2, torch.zeros(4).long()
+    batches = [(torch.arange(4), x, labels), (torch.arange(4, 8), torch.ones(4, 3), labels)]
+    with pytest.raises(kind) as failure:
+        score(model, batches, "margin")
+    assert failure.value.__notes__ == ["in batch 1 of those to score, counted from 0, (4, 3)"]

@@ -7,6 +7,7 @@ from torch import nn
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.networks import build
 from arcal.robustness import ORDERS, score
+from arcal.smoothing import AdaptiveLabelSmoothing
 from arcal.training.draws import draw
 from pretended_device import DEVICE, Pretended
 
@@ -29,6 +30,16 @@ def test_the_device_has_none(network):
         network(x).double()
     with there(network, x):
         assert network(x).cpu().double().dtype == torch.float64
+
+
+def test_classes_are_weighed_by_a_list():
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    loss = AdaptiveLabelSmoothing(3, weight=[1.0, 2.0, 0.5])
+    expected = nn.functional.cross_entropy(logits, labels, torch.tensor([1.0, 2.0, 0.5]))
+    with Pretended([logits, labels], float64=False):
+        mine = loss(logits, labels)
+    assert mine.dtype == torch.float32
+    torch.testing.assert_close(mine, expected)
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -14,6 +14,11 @@ from arcal.errors import ArcalError, first_line
 TensorLike = Tensor | np.ndarray | Sequence[Any]
 """A tensor, or what numpy makes an array of numbers of: arrays, lists, a table's column."""
 
+UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
+"""Torch can do little with these: they become int64."""
+
+MOST = "2**63 - 1 is the most"
+
 BLOCK = 2**17
 """Numbers of a large matrix that are worked on at a time: they stay in a processor's cache, and no
 second matrix is ever in memory. Larger ones took three times as long, most of it for new memory."""
@@ -22,9 +27,10 @@ second matrix is ever in memory. Larger ones took three times as long, most of i
 def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) -> Tensor:
     """A tensor as it is; anything else copied into one, with numpy's dtype for it.
 
-    So Python's floats become float64 and its integers int64. Unless it is to be `copied`, an array
-    that torch can use as it lies in memory, or in a mapped file, is shared. What is no array of
-    numbers raises `ArcalError`.
+    Only unsigned integers of more than a byte become int64, of a tensor, too. So Python's floats
+    become float64 and its integers int64. Unless it is to be `copied`, an array that torch can use
+    as it lies in memory, or in a mapped file, is shared. What is no array of numbers raises
+    `ArcalError`.
 
     >>> as_tensor([0.25, 0.5])
     tensor([0.2500, 0.5000], dtype=torch.float64)
@@ -36,16 +42,21 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
         if values.is_complex() or values.layout != torch.strided:
             kind = f"{values.dtype}, {values.layout}"
             raise ArcalError(f"{name} is a tensor {kind}: pass a dense one of real numbers")
-        return values
+        if values.dtype not in UNSIGNED:
+            return values
+        whole = values.long()
+        if values.dtype == torch.uint64 and len(large := whole[whole < 0]):
+            raise ArcalError(f"{name} has {int(large[0]) + 2**64}, and {MOST}: give less")
+        return whole
     try:
         array = np.array(values) if copied else np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or tensors
         raise ArcalError(
             f"{name} is no array ({first_line(error)}): pass a tensor or an array"
         ) from None
-    if array.dtype.kind == "u" and array.dtype.itemsize > 1:  # torch can do little with these
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
         if array.size and array.max() > np.iinfo(np.int64).max:
-            raise ArcalError(f"{name} has {array.max()}, and 2**63 - 1 is the most: give less")
+            raise ArcalError(f"{name} has {array.max()}, and {MOST}: give less")
         array = array.astype(np.int64)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # numpy's longdouble
         array = array.astype(np.float64)

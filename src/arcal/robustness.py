@@ -133,7 +133,7 @@ def score(
                 reason = reason or attacked.reason
             else:
                 attacked, row = None, _rank_only(rowwise, x, ids, order, seed)
-        except RuntimeError as error:  # of the model
+        except Exception as error:  # of the model, or about what it returns
             error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
             raise
         if Z is None and len(ids) and (labels.min() < 0 or labels.max() > row[2].max()):
@@ -179,12 +179,12 @@ def _checked_batch(batch: Any, known: set[int]) -> tuple[Tensor, Any, Tensor]:
             f"ids {tuple(ids.shape)} and labels {tuple(labels.shape)}: give (B,) of each, one id "
             "and one class number for each input"
         )
-    if ids.is_floating_point():
+    if ids.is_floating_point() or ids.dtype == torch.bool:
         raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
     if labels.is_floating_point() and (labels.long() != labels).any():
         raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
     refuse_repeats(ids, known)
-    return ids, batch[1], labels
+    return ids.long(), batch[1], labels
 
 
 def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:

@@ -240,8 +240,9 @@ class AdaptiveLabelSmoothing(nn.Module):
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
         weight = self.weight
-        if weight is not None:
-            weight = weight.to(logits.device, non_blocking=True)
+        if weight is not None:  # a list's is of float64, which not all devices have
+            dtype = torch.promote_types(logits.dtype, torch.float32)
+            weight = weight.to(logits.device, dtype, non_blocking=True)
         return smooth_cross_entropy(logits, labels, epsilon, weight, self.reduction)
 
     def begin(self, epochs: int, full_rate: int) -> None:

@@ -125,6 +125,19 @@ def test_safetensors_has_all_weights(network, tmp_path):
     assert torch.equal(twin(images(3)), classifier(images(3)))
 
 
+def test_the_classifier_is_left_in_its_modes_and_on_its_device(tmp_path):
+    network = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Dropout())
+    classifier = Calibrated(network, Temperature(2.0)).train()
+    network[1].eval()
+    modes = [module.training for module in classifier.modules()]
+    before = {name: (one, one.data_ptr()) for name, one in classifier.named_parameters()}
+    export_calibrated(classifier, torch.rand(2, 4), tmp_path, ["safetensors"])
+    with pytest.raises(ArcalError, match="class names"):
+        export_calibrated(classifier, torch.rand(2, 4), tmp_path, ["pt2"], class_names=["one"])
+    assert [module.training for module in classifier.modules()] == modes
+    assert {n: (one, one.data_ptr()) for n, one in classifier.named_parameters()} == before
+
+
 class Stubborn(nn.Module):
     def forward(self, x):
         return x[:, :2] if x.sum().item() > 1e9 else x[:, 2:4]

@@ -132,6 +132,7 @@ def test_a_class_gets_the_weights_of_a_file():
         ),
         ("mine.py:stop", rf"mine.py:{line('raise SystemExit')}: SystemExit: 2"),
         ("mine.py:space.outer", "has no space.outer"),
+        ("sys:nothing", "sys has no nothing"),
     ],
 )
 def test_what_cannot_be_opened_is_one_line(spec, says):
@@ -148,6 +149,8 @@ def test_what_cannot_be_opened_is_one_line(spec, says):
         ("import no_such_thing\n", "bad.py:1: ModuleNotFoundError: No module named 'no_such_th"),
         ("import helper\n", r"helper.py:2: NameError"),
         ("import torch\nx = torch.ones(2) @ torch.ones(3)\n", r"bad.py:2: RuntimeError"),
+        ("raise ValueError(' \\n ')\n", "bad.py:1: ValueError: no message; mend"),
+        ("import sys\ndel sys.modules[__name__]\n1 / 0\n", "bad.py:3: ZeroDivisionError"),
     ],
 )
 def test_an_error_in_the_code_names_its_file_and_line(code, says):
@@ -157,6 +160,18 @@ def test_an_error_in_the_code_names_its_file_and_line(code, says):
         with pytest.raises(ArcalError, match=says.replace("the file ran", ".*")) as caught:
             open_classifier(spec)
         assert "\n" not in str(caught.value)
+
+
+def test_code_may_be_compiled_or_in_another_encoding():
+    """Beside that it is read as what decides the logits, and so is part of the fingerprint."""
+    Path("latin.py").write_bytes("# -*- coding: latin-1 -*-\n# Gewächs\n".encode("latin-1"))
+    with Path("latin.py").open("ab") as file:
+        file.write(b"from torch import nn\nnetwork = nn.Linear(3, 2)\n")
+    assert open_classifier("latin.py:network").facts["Network"].startswith("Linear of latin.py")
+    with pytest.raises(ArcalError, match=r"latin\.py has no net: did you mean network"):
+        open_classifier("latin.py:net")
+    for spec in ("math:sqrt", "numpy._core._multiarray_umath:dot"):
+        assert callable(open_classifier(spec).model)
 
 
 def test_copies_of_a_project_each_have_their_own_modules():

@@ -93,6 +93,14 @@ def test_logits_are_those_of_the_processor_and_the_network(kind, tmp_path):
     check_model(opened.model, torch.rand(3, 3, side, side), classes=3)
 
 
+def test_a_fingerprint_does_not_depend_on_how_the_folder_is_written(tmp_path, monkeypatch):
+    _, folder = saved(vit(), tmp_path / "one")
+    folder.parent.joinpath("moved").symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    specs = f"hf:{folder}", "hf:one", "hf:moved"
+    assert len({open_classifier(one, normalize="none").fingerprint() for one in specs}) == 1
+
+
 def test_grey_images(tmp_path):
     size = {"height": 32, "width": 32}
     processor = transformers.ViTImageProcessor(size=size, image_mean=[0.4], image_std=[0.2])

@@ -120,6 +120,17 @@ def test_the_digest_is_that_of_the_code(file):
     assert source.digest() != before
 
 
+def test_the_digest_of_code_in_a_package_that_fails_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken_package").mkdir()
+    (tmp_path / "broken_package" / "__init__.py").write_text("\n1 / 0\n")
+    with pytest.raises(ArcalError, match=r"__init__.py:2: ZeroDivisionError") as caught:
+        NetworkSource("broken_package.nets:make").digest()
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ArcalError, match="is no path"):
+        NetworkSource("~nobody_of_this_name/nets.py:make").digest()
+
+
 def test_torchvisions_networks_normalise_and_start_from_weights(tmp_path):
     theirs = models.get_model("shufflenet_v2_x0_5", weights=None, num_classes=7)
     save_file(theirs.state_dict(), tmp_path / "seven.safetensors")

@@ -16,7 +16,7 @@ from toy import CLASSES, LEVELS, TRAIN, train_data, validation_data, vanilla
 
 from arcal import ArcalError, levels, score, smooth_cross_entropy
 from arcal.data import WithIds
-from arcal.integrations.lightning import RobustSmoothing
+from arcal.integrations.lightning import RobustSmoothing, _weights
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # advice for larger trainings
 
@@ -255,6 +255,20 @@ def test_a_vanilla_checkpoint_of_another_module_is_one_line(tmp_path):
     ) as caught:
         fit(tmp_path, settings={"vanilla": tmp_path / "weighted.ckpt"})
     assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_that_fits_in_part_leaves_the_module_as_it_was(tmp_path):
+    module, other = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4)), nn.Linear(2, 3)
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    state = nn.Sequential(other, nn.Linear(3, 5)).state_dict()
+    torch.save(state, tmp_path / "other.ckpt")
+    with (
+        pytest.raises(ArcalError, match="no weights of a Sequential"),
+        _weights(module, tmp_path / "other.ckpt"),
+    ):
+        pass
+    for name, tensor in module.state_dict().items():
+        assert torch.equal(tensor, before[name])
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from arcal.errors import ArcalError
@@ -80,6 +81,29 @@ def test_the_loss_is_cross_entropy_with_targets_between_one_hot_and_uniform():
     explicit.backward()
     for found, expected in zip(model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(found.grad, expected.grad)
+
+
+class Scaled(nn.Module):
+    """A network that calls another its `module`."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(2 * x)
+
+
+def test_the_attack_is_on_the_whole_network_whatever_its_parts_are_called():
+    ids, x, labels = batch()
+    method, inner = CCAT(Z, radius=0.05), Recorder().train()
+    trained = Fabric(accelerator="cpu").setup_module(Scaled(inner))
+    for model in (Scaled(inner), trained):
+        inner.seen.clear()
+        method.loss(model, ids, x, labels)
+        assert len(inner.seen) == 12
+        for _, seen in inner.seen[:11]:
+            assert ((seen / 2 - x[4:]).abs() <= 0.05 + 1e-6).all()
 
 
 def test_the_attack_finds_confidence_in_wrong_classes():

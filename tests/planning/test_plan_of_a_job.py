@@ -103,6 +103,21 @@ def test_an_audit_adds_the_panel_and_what_a_core_corrupts():
     assert plan["corrupting"] == pytest.approx(500 * plan["corrupting an input"] / 3600)
 
 
+def test_threads_are_restored_where_images_cannot_be_corrupted():
+    from arcal.auditing import shift_sets
+
+    settings = Settings(panel=shift_sets(["gaussian_noise-3"]))
+    job = Attacked(network(), torch.rand(2, 5, 8, 8), torch.arange(2), Z, settings, audit=True)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ArcalError):
+            job.corrupting()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("order", ["gradient", "margin"])
 def test_rankings_take_a_pass_or_none(order):
     job = attacked(settings=Settings(order=order, batch=10))

@@ -192,7 +192,7 @@ def _to_w(x: Tensor, bounds: Bounds) -> Tensor:
         return x.clone()
     lo, hi = bounds
     width = hi - lo
-    if not torch.as_tensor(width).isfinite().all():
+    if not (width.isfinite().all() if isinstance(width, Tensor) else math.isfinite(width)):
         raise ArcalError("Carlini-Wagner needs finite bounds, or None: infinity has no middle")
     if isinstance(width, Tensor):
         width = width.clamp(min=torch.finfo(x.dtype).tiny)  # of a column that never changes

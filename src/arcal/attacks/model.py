@@ -136,22 +136,25 @@ def frozen(model: Model) -> Iterator[None]:
 def _whole_float32() -> Iterator[None]:
     """No matrix product or convolution of float32 in fewer bits; what was set before is restored.
 
-    From torch 2.9 on each place has a precision of its own, and the switch for all of them is not
-    to be read where one of those is set.
+    From torch 2.9 on a place without a precision of its own has that of the place above it. So
+    those above are set first, and below them only what has its own, which alone can be restored.
     """
     on = torch.backends
-    places, name, whole = [on.cuda.matmul, on.cudnn], "allow_tf32", False
+    places: list[Any] = [on.cuda.matmul, on.cudnn]
+    name, whole = "allow_tf32", False
     if hasattr(on.cuda.matmul, "fp32_precision"):
-        places = [on.cuda.matmul, on.cudnn.conv, on.cudnn.rnn]  # pyright: ignore
+        places = [on, on.cudnn, on.mkldnn, on.cuda.matmul, on.cudnn.conv, on.cudnn.rnn]  # pyright: ignore
         places += [on.mkldnn.matmul, on.mkldnn.conv, on.mkldnn.rnn]  # pyright: ignore
         name, whole = "fp32_precision", "ieee"
-    before = [getattr(place, name) for place in places]
+    before: list[tuple[Any, Any]] = []
     try:
         for place in places:
-            setattr(place, name, whole)
+            if (value := getattr(place, name)) != whole:
+                before.append((place, value))
+                setattr(place, name, whole)
         yield
     finally:
-        for place, value in zip(places, before, strict=True):
+        for place, value in reversed(before):
             setattr(place, name, value)
 
 

@@ -102,7 +102,7 @@ class PGD:
 
     def _drawn_start(self, x: Tensor) -> Tensor:
         names = self.start
-        drawn = int(torch.randint(len(names), ())) if len(names) > 1 else 0
+        drawn = int(torch.randint(len(names), (), device="cpu")) if len(names) > 1 else 0
         return STARTS[names[drawn]](x.shape, self.radius).to(x)
 
     @torch.enable_grad()
@@ -123,17 +123,18 @@ OBJECTIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def _uniform_norm(shape: torch.Size, radius: float) -> Tensor:
-    direction = torch.randn(shape)
+    direction = torch.randn(shape, device="cpu")
     size = direction.flatten(1).abs().amax(dim=1)
-    return radius * direction * _over(direction, torch.rand(shape[0]) / size)
+    return radius * direction * _over(direction, torch.rand(shape[0], device="cpu") / size)
 
 
 def _gaussian(shape: torch.Size, radius: float) -> Tensor:
-    return radius / (2 * math.log(max(shape[1:].numel(), 2))) * torch.randn(shape)
+    deviation = radius / (2 * math.log(max(shape[1:].numel(), 2)))
+    return deviation * torch.randn(shape, device="cpu")
 
 
 STARTS: dict[str, Callable[[torch.Size, float], Tensor]] = {
-    "zero": lambda shape, radius: torch.zeros(shape),
+    "zero": lambda shape, radius: torch.zeros(shape, device="cpu"),
     "uniform-norm": _uniform_norm,
     "gaussian": _gaussian,
 }

@@ -1,5 +1,7 @@
 """A search for the nearest crossing: where it begins, its steps, and the planes they lead to."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -105,11 +107,11 @@ def around(
     draws are the same for every input.
     """
     D = x[0].numel()
-    generator = torch.Generator().manual_seed(turn)
-    u = torch.randn(points // 2 + points % 2, D, generator=generator, dtype=torch.float64)
+    drawn: dict[str, Any] = {"generator": torch.Generator().manual_seed(turn), "device": "cpu"}
+    u = torch.randn(points // 2 + points % 2, D, dtype=torch.float64, **drawn)
     u = torch.cat([u, -u])[:points]
     u = u / norm.length(u).unsqueeze(1)
-    share = (torch.randperm(points, generator=generator).double() + 0.5).unsqueeze(1) / points
+    share = (torch.randperm(points, **drawn).double() + 0.5).unsqueeze(1) / points
     inside = max(1, (D / 2) ** 0.5) * share ** (1 / D) * u
     anywhere = 10 ** (4 * share - 2) * u
     known = distance.isfinite().view(-1, 1, 1)

@@ -74,6 +74,8 @@ def export_calibrated(
     `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
     reads them there.
 
+    The classifier is left as it was, training mode and device included.
+
     What is written is read again and run on `x`, and is refused if a probability is off by more
     than 1e-5. `.safetensors` has the weights of the module, whose names begin with `model.` and
     `calibrator.`. A model that cannot be exported raises `ArcalError`, as `check_formats` does.
@@ -85,14 +87,22 @@ def export_calibrated(
     'calibrated.pt2'
     """
     check_formats(formats)
-    classifier = classifier.cpu()
+    with _evaluated_on_cpu(classifier):
+        return _exported(classifier, x, folder, formats, class_names)
+
+
+def _exported(
+    classifier: Calibrated,
+    x: Tensor | Tokens,
+    folder: Path,
+    formats: Sequence[str],
+    class_names: Sequence[str],
+) -> list[Path]:
     network = onnx_network(classifier.model)
     if network is not None and set(formats) != {"onnx"}:
         raise ArcalError(
             "what comes from a .onnx file is exported as onnx only: leave the other formats out"
         )
-    for inner in classifier.modules():  # an exported program inside refuses `.eval()`
-        inner.training = False
     module: _Program
     if isinstance(x, Tensor):
         module, x = _SameDtype(classifier), x.detach().cpu()
@@ -127,6 +137,27 @@ def export_calibrated(
             _check(path, run_onnx(path, x), expected)
         written.append(path)
     return written
+
+
+@contextmanager
+def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
+    """Evaluation mode on the CPU; modes, weights and buffers are then where they were."""
+    modes = [(module, module.training) for module in classifier.modules()]
+    weights = [(weight, weight.data) for weight in classifier.parameters()]
+    buffers = [(module, dict(module.named_buffers(recurse=False))) for module, _ in modes]
+    try:
+        for module, _ in modes:  # an exported program inside refuses `.eval()`
+            module.training = False
+        classifier.cpu()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+        for weight, data in weights:
+            weight.data = data
+        for module, own in buffers:
+            for name, buffer in own.items():
+                setattr(module, name, buffer)
 
 
 class _Program(nn.Module):

@@ -85,13 +85,15 @@ def load_transformers(folder: Path, *, processed: bool = True) -> Loaded:
     )
     _check(folder, network.config, info)
     network = network.float().eval()
+    config = network.config.to_dict()
+    config.pop("_name_or_path", None)  # the folder, however it was written: it decides nothing
     Z = network.config.num_labels
     names = tuple(str(network.config.id2label.get(z, z)) for z in range(Z))
     files = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin"))
     file = files[0].name if len(files) == 1 else f"{len(files)} files"
     loaded: dict[str, Any] = {
         "name": folder.resolve().name,
-        "identity": f"hf:{architecture} {json.dumps(network.config.to_dict(), sort_keys=True)}",
+        "identity": f"hf:{architecture} {json.dumps(config, sort_keys=True)}",
         "facts": {
             "Network": f"{architecture}, {parameters(network)}",
             "Weights": f"{file}, SHA-256 {_digest(files)[:16]}",

@@ -46,18 +46,21 @@ def source_of(spec: str) -> str:
     A file or module that is missing raises `ArcalError`.
     """
     source = spec.rpartition(":")[0]
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.suffix != ".py":
         _make_importable(Path.cwd())
         try:
-            located = importlib.util.find_spec(source)
-        except (ImportError, ValueError):
+            with one_line(spec, "while its package was imported"):
+                located = importlib.util.find_spec(source)
+        except ArcalError as error:
+            if not isinstance(error.__cause__, ImportError | ValueError):
+                raise
             located = None
         if located is None or located.origin is None:
             raise ArcalError(f"there is no module {source}: install it, or name file.py:name")
         path = Path(located.origin)
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return _text(path)
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise ArcalError(f"{path}: {reason}; put the file back, or name another") from None
@@ -80,7 +83,7 @@ def _run_file(spec: str, path: Path) -> ModuleType:
         with one_line(spec, "while the file ran"):
             located.loader.exec_module(module)
     except ArcalError:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
         raise
     return module
 
@@ -136,7 +139,8 @@ def _look_up(spec: str, module: ModuleType, name: str) -> Any:
                 if hasattr(value, "__dict__")
                 else []
             )
-            defined = ", ".join(names_in(Path(module.__file__))) if module.__file__ else ""
+            file = getattr(module, "__file__", None)  # a module of the interpreter has none
+            defined = ", ".join(names_in(Path(file))) if file else ""
             otherwise = f"it defines {defined}" if defined else "name what is defined in it"
             raise ArcalError(
                 f"{spec.rpartition(':')[0]} has no {name or 'name after the colon'}: "
@@ -149,7 +153,7 @@ def _look_up(spec: str, module: ModuleType, name: str) -> Any:
 def names_in(path: Path) -> list[str]:
     """What a file defines at its top level, read without running it."""
     try:
-        body = ast.parse(path.read_text()).body
+        body = ast.parse(path.read_bytes()).body
     except (OSError, SyntaxError, ValueError):
         return []
     names: list[str] = []
@@ -181,7 +185,7 @@ def one_line(spec: str, doing: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        message = (str(error) or "no message").strip().splitlines()[0]
+        message = (str(error).strip() or "no message").splitlines()[0]
         raise ArcalError(
             f"{spec} fails {doing}, in {_place(error)}: {type(error).__name__}: {message}; mend it "
             "there"
@@ -206,7 +210,13 @@ def _place(error: BaseException) -> str:
 
 
 def _text_of(module: ModuleType) -> str:
+    file = getattr(module, "__file__", None)
     try:
-        return Path(module.__file__).read_text() if module.__file__ else ""
+        return _text(Path(file)) if file else ""
     except OSError:
         return ""
+
+
+def _text(path: Path) -> str:
+    """The text of a file, by which a change is seen: it may be compiled, or in another encoding."""
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -82,8 +82,10 @@ class RobustSmoothing(Smoother, Callback):
             return
         if isinstance(self.vanilla, nn.Module):
             before = next(self.vanilla.parameters()).device
-            self._rank(trainer, pl_module, self.vanilla.to(pl_module.device))
-            self.vanilla.to(before)
+            try:
+                self._rank(trainer, pl_module, self.vanilla.to(pl_module.device))
+            finally:
+                self.vanilla.to(before)
         else:
             assert self.vanilla is not None
             with _weights(pl_module, Path(self.vanilla)):
@@ -196,19 +198,21 @@ def _is_last(trainer: Trainer) -> bool:
 @contextmanager
 def _weights(module: nn.Module, path: Path) -> Iterator[None]:
     """The module with the weights of a checkpoint, and afterwards with its own."""
+    own = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        own = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-        module.load_state_dict(checkpoint.get("state_dict", checkpoint))
-    except OSError as error:
-        raise ArcalError(f"{path} cannot be read ({error.strerror}): name a checkpoint") from None
-    except (pickle.UnpicklingError, RuntimeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ArcalError(
-            f"{path} has no weights of a {type(module).__name__} ({reason}): give the trained "
-            "module itself as vanilla="
-        ) from None
-    try:
+        try:
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+            module.load_state_dict(checkpoint.get("state_dict", checkpoint))
+        except OSError as error:
+            raise ArcalError(
+                f"{path} cannot be read ({error.strerror}): name a checkpoint"
+            ) from None
+        except (pickle.UnpicklingError, RuntimeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ArcalError(
+                f"{path} has no weights of a {type(module).__name__} ({reason}): give the trained "
+                "module itself as vanilla="
+            ) from None
         yield
-    finally:
+    finally:  # what does not fit has been loaded in part
         module.load_state_dict(own)

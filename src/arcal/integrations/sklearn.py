@@ -117,7 +117,8 @@ def _places(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
         raise ArcalError(
             f"{unknown[0]!s} is no class that the estimator was fitted to: leave such rows out"
         )
-    return np.searchsorted(classes, y)
+    order = np.argsort(classes)
+    return order[np.searchsorted(classes, y, sorter=order)]
 
 
 def _log(p: np.ndarray) -> np.ndarray:

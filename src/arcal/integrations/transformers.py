@@ -195,8 +195,10 @@ class _AtTheStart(TrainerCallback):  # pyright: ignore[reportGeneralTypeIssues]
         if not isinstance(vanilla, nn.Module):
             vanilla = type(trainer.model).from_pretrained(vanilla)  # pyright: ignore
         before = next(vanilla.parameters()).device
-        trainer.rank_by(vanilla.to(args.device))
-        vanilla.to(before)
+        try:
+            trainer.rank_by(vanilla.to(args.device))
+        finally:
+            vanilla.to(before)
 
 
 class _AsDefined(nn.Module):

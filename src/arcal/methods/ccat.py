@@ -4,6 +4,7 @@ from typing import Annotated
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from arcal.attacks.pgd import PGD
 from arcal.methods.method import Method
@@ -71,8 +72,7 @@ class CCAT(Method):
 
     def loss(self, model: nn.Module, ids: Tensor, x: Tensor, labels: Tensor) -> Tensor:
         half = len(x) // 2  # the loop's order is random: the first half is as good as any
-        itself = getattr(model, "module", model)  # not what trains it: in full precision
-        adversarial = self.attack(itself, x[half:], labels[half:])
+        adversarial = self.attack(_itself(model), x[half:], labels[half:])
         delta = adversarial - x[half:]
         epsilon = torch.cat([delta.new_zeros(half), 1 - self.transition(delta)])
         return smooth_cross_entropy(model(torch.cat([x[:half], adversarial])), labels, epsilon)
@@ -81,3 +81,13 @@ class CCAT(Method):
         """The share `lambda` `(N,)` of the one-hot label at perturbations `(N, ...)`."""
         size = delta.flatten(1).abs().amax(dim=1)
         return (1 - (size / self.attack.radius).clamp(max=1)) ** self.rho
+
+
+def _itself(model: nn.Module) -> nn.Module:
+    """The network in full precision: not what trains it, Fabric's module or DDP.
+
+    Those have it as `module`, and Fabric's as a property. A network may have a part of that name.
+    """
+    fabrics = isinstance(getattr(type(model), "module", None), property)
+    trains = fabrics or isinstance(model, DistributedDataParallel)
+    return getattr(model, "module") if trains else model  # noqa: B009

@@ -40,8 +40,8 @@ def mixed_loss(
     forward pass, as in the code of Zhang et al. The draws are from torch's global CPU generator,
     which the loop seeds anew for each epoch, so that a continued run draws the same.
     """
-    share = float(Beta(beta, beta).sample())
-    j = torch.randperm(len(x))
+    share = _beta(beta, None)
+    j = torch.randperm(len(x), device="cpu")
     on_device = j.to(x.device)
     logits = model(share * x + (1 - share) * x[on_device])
     loss_i = criterion(logits, ids, labels)
@@ -81,7 +81,7 @@ def regmixup_loss(
     One share a batch.
     """
     share = _beta(alpha, generator)
-    j = torch.randperm(len(x), generator=generator)
+    j = torch.randperm(len(x), generator=generator, device="cpu")
     on_device = j.to(x.device)
     mixed = share * x + (1 - share) * x[on_device]
     logits, mixed_logits = model(torch.cat([x, mixed])).chunk(2)
@@ -91,8 +91,13 @@ def regmixup_loss(
 
 
 def _beta(alpha: float, generator: torch.Generator | None) -> float:
-    """A draw of Beta(alpha, alpha) from a generator, which torch's distributions do not take."""
-    if generator is None:
-        return float(Beta(alpha, alpha).sample())
-    with seeded(int(torch.randint(2**62, (), generator=generator))):
-        return float(Beta(alpha, alpha).sample())
+    """A draw of Beta(alpha, alpha) from a generator, which torch's distributions do not take.
+
+    Without one it is from torch's own, on the CPU whatever the default device is.
+    """
+    with torch.device("cpu"):
+        distribution = Beta(alpha, alpha)
+        if generator is None:
+            return float(distribution.sample())
+        with seeded(int(torch.randint(2**62, (), generator=generator))):
+            return float(distribution.sample())

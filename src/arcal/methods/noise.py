@@ -31,6 +31,7 @@ def noisy(x: Tensor, noise: float, generator: torch.Generator | None = None) -> 
     >>> noisy(x, 1e-6, torch.Generator().manual_seed(0)).sub(x).abs().max() < 1e-5
     tensor(True)
     """
-    sigma = noise * torch.rand(len(x), *(1,) * (x.ndim - 1), generator=generator)
-    n = torch.randn(x.shape, generator=generator)
+    sizes = len(x), *(1,) * (x.ndim - 1)
+    sigma = noise * torch.rand(sizes, generator=generator, device="cpu")
+    n = torch.randn(x.shape, generator=generator, device="cpu")
     return (x + (sigma * n).to(x)).clamp(0, 1)

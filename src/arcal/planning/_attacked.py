@@ -16,6 +16,7 @@ from arcal.auditing import Perturbed
 from arcal.audits import Settings
 from arcal.audits.blocks import SHOWN, Block, audit_block, score_block, usual_batch
 from arcal.audits.engine import BLOCK, save_block
+from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.planning._hardware import HOUR, Hardware, Line, Plan, operations, saved_bytes
 from arcal.robustness import Robustness
@@ -149,14 +150,13 @@ class Attacked:
         """Seconds that one core takes to show an input under all of the panel."""
         assert isinstance(self.x, Tensor)
         few = (255 * self.x[:8]).to(torch.uint8)
-        ids, threads = torch.arange(len(few)), torch.get_num_threads()
-        torch.set_num_threads(1)
-        start = time.perf_counter()
-        for where in self.settings.panel:
-            assert where.corruption is not None
-            corrupt(few, ids, type=where.corruption, intensity=where.intensity)
-        torch.set_num_threads(threads)
-        return (time.perf_counter() - start) / len(few)
+        ids = torch.arange(len(few))
+        with Compute(threads=1).limited():
+            start = time.perf_counter()
+            for where in self.settings.panel:
+                assert where.corruption is not None
+                corrupt(few, ids, type=where.corruption, intensity=where.intensity)
+            return (time.perf_counter() - start) / len(few)
 
     def block_bytes(self) -> float:
         """Bytes an input that are kept block by block until all is done: of a file written here."""

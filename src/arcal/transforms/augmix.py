@@ -11,6 +11,7 @@ maps. So read AugMix's figures under elastic_transform with that in mind.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,13 +50,14 @@ def augmix(images: Tensor, generator: torch.Generator | None = None) -> Tensor:
     if not images.is_floating_point():
         raise ArcalError(f"images are {images.dtype}: give floats in [0, 1]")
     B, x = len(images), images.to(torch.promote_types(images.dtype, torch.float32))
-    length = torch.randint(1, DEPTH + 1, (B * WIDTH,), generator=generator)
-    which = torch.randint(len(OPERATIONS), (DEPTH, B * WIDTH), generator=generator)
-    level = (0.1 + (SEVERITY - 0.1) * torch.rand(DEPTH, B * WIDTH, generator=generator)) / 10
-    sign = 2.0 * torch.randint(2, (DEPTH, B * WIDTH), generator=generator) - 1
-    weights = torch.empty(B, WIDTH).exponential_(generator=generator)
+    drawn: dict[str, Any] = {"generator": generator, "device": "cpu"}
+    length = torch.randint(1, DEPTH + 1, (B * WIDTH,), **drawn)
+    which = torch.randint(len(OPERATIONS), (DEPTH, B * WIDTH), **drawn)
+    level = (0.1 + (SEVERITY - 0.1) * torch.rand(DEPTH, B * WIDTH, **drawn)) / 10
+    sign = 2.0 * torch.randint(2, (DEPTH, B * WIDTH), **drawn) - 1
+    weights = torch.empty(B, WIDTH, device="cpu").exponential_(generator=generator)
     weights = (weights / weights.sum(dim=1, keepdim=True)).to(x)  # Dirichlet(1, 1, 1)
-    m = torch.rand(B, 1, 1, 1, generator=generator).to(x)  # Beta(1, 1)
+    m = torch.rand(B, 1, 1, 1, **drawn).to(x)  # Beta(1, 1)
 
     chains = x.repeat_interleave(WIDTH, dim=0)
     for step in range(DEPTH):
