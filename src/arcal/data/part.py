@@ -127,7 +127,7 @@ class Labelled:
 
     def _content(self) -> Iterable[bytes | memoryview]:
         """What tells the inputs from others, beside ids, labels and weights."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what its inputs are")
 
 
 @dataclass(frozen=True, eq=False)
