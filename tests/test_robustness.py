@@ -8,8 +8,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    DistributedSampler,
+    RandomSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+)
 
 from arcal.attacks import CarliniWagner
+from arcal.data import WithIds
 from arcal.errors import ArcalError
 from arcal.robustness import ORDERS, distance, levels, mean_rank, rank, score
 
@@ -110,10 +119,49 @@ def test_confidence_does_not_tie_where_float32_has_only_1():
     assert (found.robustness.diff() > 0).all()
 
 
-def test_a_batch_without_ids_says_how_to_give_them(setting):
-    model, *_, batches = setting
-    with pytest.raises(ArcalError, match=r"is \(ids, inputs, labels\).*WithIds"):
-        score(model, [batches[0][1:]])
+def test_without_ids_inputs_are_numbered_by_position(setting):
+    model, x, _, labels, batches = setting
+    dataset = TensorDataset(x, labels)
+    expected = score(model, [(torch.arange(len(x)), x, labels)], "margin")
+    for data in (
+        [batch[1:] for batch in batches],
+        DataLoader(dataset, batch_size=7),
+        dataset,
+        (x, labels),
+        (x.numpy(), labels.numpy()),
+        [{"inputs": x, "labels": labels}],
+    ):
+        scores = score(model, data, "margin")
+        assert torch.equal(scores.ids, expected.ids)
+        assert torch.equal(scores.labels, labels)
+        torch.testing.assert_close(scores.robustness, expected.robustness)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"shuffle": True},
+        {"sampler": RandomSampler(range(23))},
+        {"batch_sampler": BatchSampler(SubsetRandomSampler(range(23)), 5, drop_last=False)},
+        {"sampler": DistributedSampler(range(23), num_replicas=2, rank=1)},
+    ],
+)
+def test_a_loader_that_shuffles_needs_ids(setting, options):
+    model, x, ids, labels, _ = setting
+    with pytest.raises(ArcalError, match=r"batch 0.* shuffles.*shuffle=False, or of `arcal.data.W"):
+        score(model, DataLoader(TensorDataset(x, labels), **options), "margin")
+    pairs = WithIds(TensorDataset(x, labels), ids)
+    assert set(score(model, DataLoader(pairs, **options), "margin").ids.tolist()) <= set(
+        ids.tolist()
+    )
+
+
+def test_what_is_no_batch_says_what_is_one(setting):
+    model, x, _, labels, _ = setting
+    with pytest.raises(ArcalError, match=r"batch 0, .* is a Tensor: give \(x, labels\), \(id"):
+        score(model, [x])
+    with pytest.raises(ArcalError, match="23 inputs and 3 labels"):
+        score(model, (x, labels[:3]))
 
 
 def test_random_order_depends_on_id_and_seed_alone(setting):
@@ -184,8 +232,11 @@ def test_bad_input_is_one_line(setting):
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
         (lambda: score(model, [], "margin"), "nothing to score"),
         (lambda: score(model, batches * 2, "margin"), "id 0 is there twice"),
-        (lambda: score(model, [(ids / 2, x, labels)], "margin"), "ids are torch.float32: give who"),
-        (lambda: score(model, [(ids, x, labels + 0.5)], "margin"), "give class numbers"),
+        (
+            lambda: score(model, [(ids / 2, x, labels)], "margin"),
+            "ids are whole numbers, and r",
+        ),
+        (lambda: score(model, [(ids, x, labels + 0.5)], "margin"), "labels are whole numbers"),
         (lambda: mean_rank(torch.zeros(0, 3), torch.arange(3)), r"give \(M, N\)"),
         (lambda: mean_rank(torch.zeros(3), torch.arange(3)), r"give \(M, N\)"),
         *(

@@ -29,7 +29,6 @@ from arcal.attacks import (
     Adversarial,
     BoundaryProjection,
     Bounds,
-    InputsLike,
     Model,
     bound,
     frozen,
@@ -38,6 +37,7 @@ from arcal.attacks import (
 from arcal.attacks.model import check_differentiable, checked_logits
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
+from arcal.labelled_batches import as_loader, draws_order, has_ids, refuse_repeats, unpacked
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
@@ -81,7 +81,7 @@ class Robustness:
 
 def score(
     model: Model,
-    batches: Iterable[tuple[Tensor, InputsLike, Tensor]],
+    data: Iterable[Any],
     order: str = "attack",
     *,
     attack: Attack | None = None,
@@ -92,9 +92,11 @@ def score(
 ) -> Robustness:
     """Score every input of a data set by one of `ORDERS`.
 
-    `batches` yields `(ids (B,), x (B, ...), labels (B,))` on the model's device, labels in [0, Z)
-    and x within `bounds`; x may be a dict or tuple of tensors, of which the one of floats is
-    perturbed, see `Inputs`. `attack` is `BoundaryProjection` unless another is given; `seed` is of
+    `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
+    `bounds` on the model's device; x may be a dict or tuple of tensors, of which the one of floats
+    is perturbed, see `Inputs`. Of batches `(x, labels)` the ids are the positions, and so are those
+    of a data set or a pair `(x, labels)`, which is scored in batches; a loader that shuffles has to
+    give ids. `attack` is `BoundaryProjection` unless another is given; `seed` is of
     the `random` order alone.
     The model is run in evaluation mode and left as it was found.
 
@@ -116,13 +118,18 @@ def score(
         raise ArcalError(f"{attack} cannot start from given points: leave out start")
     parts: list[tuple[Tensor, ...]] = []
     reason, known, Z = "", set[int](), None
-    for n, batch in enumerate(batches):
+    loader = as_loader(data)
+    for n, batch in enumerate(loader):
         try:
-            ids, x, labels = _checked_batch(batch, known)
+            ids, x, labels = unpacked(batch, len(known))
+            if not has_ids(batch) and draws_order(loader):
+                raise ArcalError(
+                    "the loader shuffles, and gives no ids that tell the inputs apart: make it "
+                    "with shuffle=False, or of `arcal.data.WithIds(dataset)`"
+                )
+            refuse_repeats(ids, known)
             rowwise, x = bound(model, x)
             checked_bounds(x, bounds)
-            if len(x) != len(ids):
-                raise ArcalError(f"{len(x)} inputs have {len(ids)} ids: give one each")
         except ArcalError as error:
             raise ArcalError(f"batch {n}, counted from 0: {error}") from None
         try:
@@ -164,27 +171,6 @@ def score(
         passes=passes,
         reason=reason,
     )
-
-
-def _checked_batch(batch: Any, known: set[int]) -> tuple[Tensor, Any, Tensor]:
-    """Ids and labels `(B,)` and what is between them; ids are added to those `known`."""
-    if not isinstance(batch, tuple | list) or len(batch) != 3:
-        raise ArcalError(
-            "a batch to score is (ids, inputs, labels): a data set of pairs gets its ids by "
-            "`arcal.data.WithIds`"
-        )
-    ids, labels = as_tensor(batch[0], "ids"), as_tensor(batch[2], "labels")
-    if ids.ndim != 1 or ids.shape != labels.shape:
-        raise ArcalError(
-            f"ids {tuple(ids.shape)} and labels {tuple(labels.shape)}: give (B,) of each, one id "
-            "and one class number for each input"
-        )
-    if ids.is_floating_point() or ids.dtype == torch.bool:
-        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
-    if labels.is_floating_point() and (labels.long() != labels).any():
-        raise ArcalError(f"labels are {labels.dtype}, and not whole: give class numbers")
-    refuse_repeats(ids, known)
-    return ids.long(), batch[1], labels
 
 
 def _check_labels(labels: Tensor, ids: Tensor, Z: int) -> None:
@@ -250,17 +236,6 @@ def _checked_attack(attack: Attack | None) -> Attack:
     if isinstance(attack, str | type):  # a name, or the parentheses are missing
         raise ArcalError(f"attack is {attack!r}: give one itself, such as `BoundaryProjection()`")
     return attack or BoundaryProjection()
-
-
-def refuse_repeats(ids: Tensor, known: set[int]) -> None:
-    """Add ids `(B,)` to those that are known already; one that is there twice raises an error.
-
-    >>> refuse_repeats(torch.tensor([7, 8]), known=set())
-    """
-    for i in ids.tolist():
-        if i in known:
-            raise ArcalError(f"id {i} is there twice: every input has its own")
-        known.add(i)
 
 
 def _check_ids(ids: Tensor) -> None:

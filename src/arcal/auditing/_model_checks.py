@@ -11,8 +11,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from arcal.attacks import Inputs, InputsLike, Model, frozen
 from arcal.attacks.model import check_logits, coarsest, rounding_between_calls
 from arcal.auditing._logits import check_classes
-from arcal.auditing.labels import as_labels
 from arcal.errors import ArcalError, ModelInputError, first_line
+from arcal.labels import as_labels
 
 PLENTY = 8
 """How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
-from arcal.auditing.labels import as_labels, as_tensor, as_whole_numbers
 from arcal.errors import ArcalError
+from arcal.labels import as_labels, as_tensor, as_whole_numbers
 
 OUTSIDE = 1e-6
 """How far a probability may leave [0, 1]: a few float32 roundings."""

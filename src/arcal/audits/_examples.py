@@ -9,26 +9,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import (
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    SubsetRandomSampler,
-    WeightedRandomSampler,
-)
 
 from arcal.arrays import TensorLike, as_tensor, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Grouping, groupings
-from arcal.auditing.labels import as_whole_numbers
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, as_input
 from arcal.errors import ArcalError, first_line
+from arcal.labelled_batches import as_loader, draws_order, has_ids
+from arcal.labels import as_whole_numbers
 from arcal.robustness import random_order
 
-DRAWN = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
 """Samplers whose order is another one each time."""
 
 
@@ -255,18 +247,13 @@ def examples_or_loader(
     for title, given in (("weights", weights), ("by", by)):
         if given is not None:
             raise ArcalError(f"{title} is of a part or a pair (x, y), and {name} is a loader")
-    if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
-        data = DataLoader(data, batch_size=100)
-    return None, data
+    return None, as_loader(data)
 
 
 def check_one_order(loader: Any) -> None:
     """Refuse a loader for several models that draws a new order for each, unless it gives ids."""
-    batches = getattr(loader, "batch_sampler", None)
-    if not any(isinstance(getattr(one, "sampler", None), DRAWN) for one in (loader, batches)):
-        return
-    batch = next(iter(loader), ())
-    if "ids" not in batch if isinstance(batch, dict) else len(batch) != 3:
+    batch = next(iter(loader), None) if draws_order(loader) else None
+    if batch is not None and not has_ids(batch):
         raise ArcalError(
             "data is a loader that shuffles, which gives each of the models another order of the "
             "inputs: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"

@@ -9,9 +9,8 @@ import torch
 
 from arcal.attacks import Inputs, Model, frozen
 from arcal.auditing import EvaluationSet, Predictions, check_model, suspect_scale
-from arcal.auditing.labels import as_labels
 from arcal.audits._examples import Examples
-from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined, usual_batch
+from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined
 from arcal.audits.engine import (
     PROBED,
     AuditBlocks,
@@ -24,6 +23,8 @@ from arcal.audits.engine import (
 from arcal.classifiers import check_class_names
 from arcal.compute.sharing import Sharing
 from arcal.errors import ArcalError
+from arcal.labelled_batches import usual_batch
+from arcal.labels import as_labels
 from arcal.printable import first_few
 from arcal.report.audited import figure_names
 from arcal.robustness import Robustness

@@ -22,6 +22,7 @@ from arcal.attacks import (
 from arcal.auditing import EvaluationSet, Perturbed
 from arcal.data import as_input
 from arcal.errors import ArcalError
+from arcal.labelled_batches import usual_batch
 from arcal.robustness import Attack, Robustness, score
 from arcal.transforms import corrupt
 
@@ -85,22 +86,6 @@ class Settings:
             "batch": self.batch,
             "device": self.device.type,
         }
-
-
-BATCH, LEAST = 100, 8
-SMALL = 3 * 64 * 64
-"""The numbers of an input up to which `BATCH` are run at a time. A batch of photographs, with all
-that its gradient needs, would take more memory than many computers have."""
-
-
-def usual_batch(x: InputsLike, device: torch.device) -> int:
-    """How many of these inputs are run at a time: on a CPU fewer of large ones.
-
-    >>> usual_batch(torch.zeros(1, 3, 32, 32), CPU), usual_batch(torch.zeros(1, 3, 224, 224), CPU)
-    (100, 8)
-    """
-    size = max(max(part.shape[1:].numel(), 1) for part in Inputs.of(x).named.values())
-    return BATCH if device.type != "cpu" else min(BATCH, max(LEAST, BATCH * SMALL // size))
 
 
 SHOWN = 8

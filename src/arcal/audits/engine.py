@@ -18,14 +18,15 @@ from arcal._version import __version__
 from arcal.arrays import digest_state
 from arcal.attacks import Inputs, frozen
 from arcal.auditing import EvaluationSet, check_model
-from arcal.auditing.labels import as_labels, as_whole_numbers
 from arcal.audits._examples import Examples
-from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block, usual_batch
+from arcal.audits.blocks import Advance, Block, Settings, audit_block, score_block
 from arcal.console import console
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.robustness import Robustness, refuse_repeats
+from arcal.labelled_batches import refuse_repeats, unpacked, usual_batch
+from arcal.labels import as_labels
+from arcal.robustness import Robustness
 from arcal.store import (
     content_hash,
     load_scores,
@@ -218,17 +219,16 @@ def further(advance: Advance, before: int, done: int) -> None:
 def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tuple[Block, bool]]:
     """The blocks of an audit, one for each batch of the job's loader, all of which are run.
 
-    A batch is `(x, labels)` or `(ids, x, labels)`; without ids inputs are numbered in the loader's
-    order. The model is checked on the first batch, as by `checked_classes`, and labels and ids are
-    before each is run. What goes wrong in a later batch says in which. `advance` is told after each
-    batch how many inputs are done.
+    Inputs without ids are numbered in the loader's order. The model is checked on the first batch,
+    as by `checked_classes`, and labels and ids are before each is run. What goes wrong in a later
+    batch says in which. `advance` is told after each batch how many inputs are done.
     """
     seen, settings = 0, job.settings
     known: set[int] = set()
     Z = 0
     for number, batch in enumerate(job.loader, start=1):
         try:
-            ids, x, labels = _unpacked(batch, seen)
+            ids, x, labels = unpacked(batch, seen)
             if not seen:
                 Z = checked_classes(job, x, labels)
                 few = x.rows(slice(usual_batch(x, settings.device)))
@@ -250,7 +250,7 @@ def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tu
 def check_together(jobs: "Sequence[Job]") -> None:
     """Check the models of several jobs of one loader on its first batch, before any is run."""
     for batch in islice(jobs[0].loader, 1):
-        _, x, labels = _unpacked(batch, 0)
+        _, x, labels = unpacked(batch, 0)
         classes = {}
         for job in jobs:
             try:
@@ -282,34 +282,6 @@ def checked_classes(job: "Job", x: Inputs, labels: Tensor) -> int:
     check_model(job.model, few, labels[:PROBED], Z)
     with frozen(job.model):
         return job.model(few.parts).shape[1]
-
-
-def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
-    """The ids, numbers from `seen` on if there are none, the inputs, and the labels."""
-    ids = None
-    if isinstance(batch, tuple | list) and len(batch) == 2:
-        x, labels = batch
-    elif isinstance(batch, tuple | list) and len(batch) == 3:
-        ids, x, labels = batch
-    elif isinstance(batch, dict) and "labels" in batch:  # as a collator of transformers makes them
-        labels = batch["labels"]
-        rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
-        ids = batch.get("ids")
-        x = next(iter(rest.values())) if len(rest) == 1 else rest
-    else:
-        raise ArcalError(
-            f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
-            "with `labels`"
-        )
-    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
-        raise ArcalError(
-            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
-            "tuple of several"
-        )
-    x = Inputs.of(x)
-    N = len(x)
-    ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
-    return ids, x, as_whole_numbers(labels, N, "labels")
 
 
 def save_block(path: Path, block: Block, files: dict[str, str]) -> None:

@@ -14,10 +14,11 @@ from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, boun
 from arcal.attacks.steps import FEW
 from arcal.auditing import Perturbed
 from arcal.audits import Settings
-from arcal.audits.blocks import SHOWN, Block, audit_block, score_block, usual_batch
+from arcal.audits.blocks import SHOWN, Block, audit_block, score_block
 from arcal.audits.engine import BLOCK, save_block
 from arcal.compute import Compute
 from arcal.errors import ArcalError
+from arcal.labelled_batches import usual_batch
 from arcal.planning._hardware import HOUR, Hardware, Line, Plan, operations, saved_bytes
 from arcal.robustness import Robustness
 from arcal.store import save_scores

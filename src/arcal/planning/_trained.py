@@ -11,9 +11,9 @@ from torch import nn
 
 from arcal.attacks import attack_named
 from arcal.audits import Settings
-from arcal.audits.blocks import usual_batch
 from arcal.compute import Compute
 from arcal.data import InMemory
+from arcal.labelled_batches import usual_batch
 from arcal.methods import method_class, method_named, needs_vanilla
 from arcal.methods.perturbed import ATTACK
 from arcal.planning._attacked import Attacked

@@ -1,0 +1,134 @@
+"""Batches of labelled inputs, in the forms in which loaders yield them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+
+from arcal.arrays import as_tensor
+from arcal.attacks import Inputs, InputsLike
+from arcal.errors import ArcalError
+from arcal.labels import as_whole_numbers
+
+DRAWN = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler, DistributedSampler)
+"""Samplers after which the position of an input in the loader is not that in its data set."""
+
+
+def as_loader(data: Any) -> Any:
+    """Batches of a pair `(x, labels)` of arrays or of a data set; anything else as it is.
+
+    They are in the order of the data, each of as many inputs as `usual_batch` says.
+
+    >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
+    [100, 50]
+    """
+    arrays = Tensor | np.ndarray
+    if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], arrays):
+        x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
+        if len(x) != len(labels):
+            raise ArcalError(f"{len(x)} inputs and {len(labels)} labels: give one each")
+        size = usual_batch(x[:1], x.device)
+        return list(zip(x.split(size), labels.split(size), strict=True))
+    if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
+        return data
+    first = next(iter(DataLoader(data)))
+    _, x, _ = unpacked(first, 0)
+    return DataLoader(data, batch_size=usual_batch(x, torch.device("cpu")))
+
+
+def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
+    """The ids, the inputs and the labels of a batch, int64 `(B,)` on the CPU but for the inputs.
+
+    A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels`, and perhaps `ids`, in
+    which all else is the inputs. Without ids they are numbered from `seen` on. Anything else, and
+    ids or labels that are not one whole number for each input, raise `ArcalError`.
+
+    >>> ids, x, labels = unpacked((torch.rand(2, 3), [1, 0]), seen=100)
+    >>> ids, labels
+    (tensor([100, 101]), tensor([1, 0]))
+    """
+    ids = None
+    if isinstance(batch, tuple | list) and len(batch) == 2:
+        x, labels = batch
+    elif isinstance(batch, tuple | list) and len(batch) == 3:
+        ids, x, labels = batch
+    elif isinstance(batch, dict) and "labels" in batch:  # as a collator of transformers makes them
+        labels = batch["labels"]
+        rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
+        ids = batch.get("ids")
+        x = next(iter(rest.values())) if len(rest) == 1 else rest
+    else:
+        raise ArcalError(
+            f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
+            "with `labels`"
+        )
+    if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
+        raise ArcalError(
+            f"the inputs of a batch are a {type(x).__name__}: give a tensor (N, ...), or a dict or "
+            "tuple of several"
+        )
+    if isinstance(ids, Tensor) and ids.dtype == torch.bool:
+        raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
+    x = Inputs.of(x)
+    N = len(x)
+    ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
+    return ids, x, as_whole_numbers(labels, N, "labels")
+
+
+def has_ids(batch: Any) -> bool:
+    """Whether a batch that can be unpacked has ids of its own.
+
+    >>> has_ids((torch.rand(2, 3), [1, 0])), has_ids({"ids": [7], "x": [[0.5]], "labels": [1]})
+    (False, True)
+    """
+    return "ids" in batch if isinstance(batch, dict) else len(batch) == 3
+
+
+def draws_order(loader: Any) -> bool:
+    """Whether a loader draws its order, so that positions in it do not name the inputs.
+
+    >>> from torch.utils.data import DataLoader
+    >>> draws_order(DataLoader(range(9), shuffle=True)), draws_order(DataLoader(range(9)))
+    (True, False)
+    """
+    batches = getattr(loader, "batch_sampler", None)
+    return any(isinstance(getattr(one, "sampler", None), DRAWN) for one in (loader, batches))
+
+
+def refuse_repeats(ids: Tensor, known: set[int]) -> None:
+    """Add ids `(B,)` to those that are known already; one that is there twice raises an error.
+
+    >>> refuse_repeats(torch.tensor([7, 8]), known=set())
+    """
+    for i in ids.tolist():
+        if i in known:
+            raise ArcalError(f"id {i} is there twice: every input has its own")
+        known.add(i)
+
+
+BATCH, LEAST = 100, 8
+SMALL = 3 * 64 * 64
+"""The numbers of an input up to which `BATCH` are run at a time. A batch of photographs, with all
+that its gradient needs, would take more memory than many computers have."""
+
+
+def usual_batch(x: InputsLike, device: torch.device) -> int:
+    """How many of these inputs are run at a time: on a CPU fewer of large ones.
+
+    >>> cpu = torch.device("cpu")
+    >>> usual_batch(torch.zeros(1, 3, 32, 32), cpu), usual_batch(torch.zeros(1, 3, 224, 224), cpu)
+    (100, 8)
+    """
+    size = max(max(part.shape[1:].numel(), 1) for part in Inputs.of(x).named.values())
+    return BATCH if device.type != "cpu" else min(BATCH, max(LEAST, BATCH * SMALL // size))
