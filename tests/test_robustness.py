@@ -143,7 +143,7 @@ def test_without_ids_inputs_are_numbered_by_position(setting):
         {"shuffle": True},
         {"sampler": RandomSampler(range(23))},
         {"batch_sampler": BatchSampler(SubsetRandomSampler(range(23)), 5, drop_last=False)},
-        {"sampler": DistributedSampler(range(23), num_replicas=2, rank=1)},
+        {"sampler": DistributedSampler(TensorDataset(torch.arange(23)), num_replicas=2, rank=1)},
     ],
 )
 def test_a_loader_that_shuffles_needs_ids(setting, options):

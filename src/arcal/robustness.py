@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from arcal.arrays import TensorLike, as_tensor, ascending
 from arcal.attacks import (
@@ -81,7 +82,7 @@ class Robustness:
 
 def score(
     model: Model,
-    data: Iterable[Any],
+    data: Iterable[Any] | Dataset[Any],
     order: str = "attack",
     *,
     attack: Attack | None = None,
