@@ -82,7 +82,8 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
     x = Inputs.of(x)
     N = len(x)
-    ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
+    positions = torch.arange(seen, seen + N, device="cpu")
+    ids = positions if ids is None else as_whole_numbers(ids, N, "ids")
     return ids, x, as_whole_numbers(labels, N, "labels")
 
 
