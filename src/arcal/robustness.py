@@ -300,7 +300,7 @@ def random_order(ids: Tensor, seed: int) -> Tensor:
     tensor([0.7663], dtype=torch.float64)
     """
     digests = b"".join([sha256(b"%d/%d" % (seed, i)).digest()[:8] for i in ids.tolist()])
-    return torch.from_numpy(np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2**64)
+    return torch.from_numpy(np.frombuffer(digests, dtype=">u8").astype(np.float64) / 2.0**64)
 
 
 def check_order(order: str) -> None:
