@@ -238,7 +238,7 @@ def distance(
     if target is None:
         attacked = attack(model, batch, bounds)
     elif "targets" in inspect.signature(attack).parameters:
-        attacked = attack(model, batch, bounds, targets=torch.tensor([target]))
+        attacked = attack(model, batch, bounds, targets=torch.tensor([target], device="cpu"))
     else:
         raise ArcalError(f"{attack} has no targets: leave out target, or give BoundaryProjection()")
     if y is not None and int(attacked.predicted) != y:

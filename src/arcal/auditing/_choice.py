@@ -154,7 +154,7 @@ model stays as it is; give more inputs, some of them misclassified'
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    everywhere = torch.ones(N, dtype=torch.float64)
+    everywhere = torch.ones(N, dtype=torch.float64, device="cpu")
     calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
     refused |= lines
     scores["none"] = predictions.scores
@@ -247,7 +247,9 @@ def _fitted(
     Returned is why some could not be fitted.
     """
     refused = {}
-    rest = torch.ones(len(fold), dtype=torch.bool) if number is None else fold != number
+    rest = (
+        torch.ones(len(fold), dtype=torch.bool, device="cpu") if number is None else fold != number
+    )
     logits = predictions.logits if number is None else predictions.logits[:, rest]
     given = CalibrationSet(average(logits), predictions.labels[rest])
     del logits

@@ -206,5 +206,5 @@ def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
 def _dealt_out(by_hash: Tensor, labels: Tensor, folds: int) -> Tensor:
     order = by_hash[labels[by_hash].argsort(stable=True)]
     fold = torch.empty_like(order)
-    fold[order] = torch.arange(len(order)) % folds
+    fold[order] = torch.arange(len(order), device="cpu") % folds
     return fold

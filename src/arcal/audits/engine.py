@@ -69,7 +69,7 @@ class Blocks(ABC, Generic[Given]):
 
     def order(self) -> Tensor:
         """The positions of all inputs, in the order in which they are done: that on disk."""
-        return torch.arange(len(self.examples))
+        return torch.arange(len(self.examples), device="cpu")
 
     @abstractmethod
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
@@ -308,7 +308,11 @@ def _unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         )
     x = Inputs.of(x)
     N = len(x)
-    ids = torch.arange(seen, seen + N) if ids is None else as_whole_numbers(ids, N, "ids")
+    ids = (
+        torch.arange(seen, seen + N, device="cpu")
+        if ids is None
+        else as_whole_numbers(ids, N, "ids")
+    )
     return ids, x, as_whole_numbers(labels, N, "labels")
 
 
@@ -338,7 +342,7 @@ class BlocksElsewhere:
 
     def __call__(self, piece: Piece, device: torch.device) -> None:
         """Run a block on a device and keep it."""
-        path, positions = piece[0], torch.tensor(piece[1])
+        path, positions = piece[0], torch.tensor(piece[1], device="cpu")
         blocks = self._blocks(device)
         blocks.save(path, blocks.run(positions), positions)
 

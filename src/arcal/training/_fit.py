@@ -211,7 +211,9 @@ class _Loop:
         for m in self.sharing.mine:
             member = self.members[m]
             self.models[m].train()
-            order = torch.randperm(len(part), generator=draw(member.seed, "order", epoch))
+            order = torch.randperm(
+                len(part), generator=draw(member.seed, "order", epoch), device="cpu"
+            )
             self.method.draw_from(
                 lambda name, seed=member.seed, rank=rank: draw(seed, name, epoch, rank)
             )
@@ -290,7 +292,7 @@ class _Loop:
         models = [self.members[m].model.eval() for m in self.sharing.mine]
         self.sharing.average_buffers(models)
         columns = []
-        order = self.sharing.positions(torch.arange(len(part)))
+        order = self.sharing.positions(torch.arange(len(part), device="cpu"))
         for ids, images, labels in batches(
             part, EVALUATION_BATCH, order=order, workers=self.loaders
         ):
@@ -352,7 +354,7 @@ class _Loop:
         for index, state in self.optimizers[m].state_dict()["state"].items():
             for name, value in state.items():
                 if value is not None:
-                    tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
+                    tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value, device="cpu")
         return tensors
 
     def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
