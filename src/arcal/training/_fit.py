@@ -25,7 +25,7 @@ from arcal.errors import ArcalError
 from arcal.generators import seeded
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
-from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training._rescoring import Rescoring, Scorer
 from arcal.training._sharing import BatchesShared, MembersApart
 from arcal.training.draws import draw, draw_seed
@@ -147,6 +147,16 @@ def load_members(models: list[nn.Module], folder: RunFolder) -> None:
     tensors, _ = _checkpoint_of(folder)
     for m, model in enumerate(models):
         _load(model, tensors, f"member{m}.", folder.checkpoint)
+
+
+def check_metrics(folder: RunFolder) -> None:
+    """Refuse a run whose metrics are of fewer epochs than its checkpoint: it cannot continue."""
+    header = load_header(folder.checkpoint) if folder.checkpoint.exists() else {}
+    if (n := folder.epochs_done()) < (epoch := header.get("epoch", 0)):
+        raise ArcalError(
+            f"{folder.path} has {n} epochs in metrics.jsonl, its checkpoint {epoch}: delete the "
+            "folder and train it again"
+        )
 
 
 def _checkpoint_of(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -363,12 +373,8 @@ class _Loop:
             return []
         tensors, header = _checkpoint_of(folder)
         self.unscored = header.get("unscored", False)
+        check_metrics(folder)
         records = folder.epochs()[: header["epoch"]]
-        if len(records) < header["epoch"]:
-            raise ArcalError(
-                f"{folder.path} has {len(records)} epochs in metrics.jsonl, its checkpoint "
-                f"{header['epoch']}: delete the folder and train it again"
-            )
         _load(self.method, tensors, "method.", folder.checkpoint)
         for m, member in enumerate(self.members):
             _load(member.model, tensors, f"member{m}.", folder.checkpoint)
