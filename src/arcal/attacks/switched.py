@@ -31,13 +31,11 @@ def switched(settings: Sequence[Setting]) -> Iterator[None]:
 
     >>> from types import SimpleNamespace
     >>> model = SimpleNamespace(training=True)
-    >>> first, second = (switched([(model, "training", False)]) for _ in range(2))
-    >>> for step in (first.__enter__, second.__enter__):
-    ...     step()
-    >>> first.__exit__(None, None, None), model.training
-    (None, False)
-    >>> second.__exit__(None, None, None), model.training
-    (None, True)
+    >>> with switched([(model, "training", False)]):
+    ...     model.training
+    False
+    >>> model.training
+    True
     """
     mine: list[_Switch] = []
     try:
