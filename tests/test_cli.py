@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from arcal.console import console
 from arcal.store import RunFolder, load_tensors
@@ -290,6 +291,17 @@ def test_other_data_of_one_name_are_told_apart_or_refused(trained, tiny, tmp_pat
     pq.write_table(some, tmp_path / "some" / "some-test.parquet")
     said = succeeds("evaluate", run, "--ood", tmp_path / "some", "--table", table).stderr
     assert "20 of the 20 images of some/test are test images of the runs as well" in said
+
+
+def test_other_images_of_several_sizes_are_brought_to_that_of_the_runs_at_once(trained, tmp_path):
+    """Through another size they would be blurred twice."""
+    (other := tmp_path / "other").mkdir()
+    for side in (40, 50, 60):
+        Image.new("RGB", (side, 40), (side, 90, 0)).save(other / f"{side}.png")
+    run, table = next(trained[0].glob("vanilla-s0-*")), tmp_path / "table.parquet"
+    said = succeeds("evaluate", run, "--ood", other, "--table", table).stderr
+    assert "other: 3 images" in said
+    assert "224" not in said
 
 
 def test_logits_are_kept_in_half_precision(trained, tmp_path):

@@ -47,8 +47,8 @@ class LevelsById(ById):
     def __init__(self, R: int, part: str):
         super().__init__()
         self.R, self.part = R, part
-        self.register_buffer("ids", torch.empty(0, dtype=torch.int64))
-        self.register_buffer("levels", torch.empty(0, dtype=torch.int64))
+        self.register_buffer("ids", torch.empty(0, dtype=torch.int64, device="cpu"))
+        self.register_buffer("levels", torch.empty(0, dtype=torch.int64, device="cpu"))
 
     def assign(self, ids: Tensor, levels: Tensor) -> None:
         """Fill the table: unique int64 ids `(N,)` and their levels `(N,)` in [0, R)."""

@@ -7,7 +7,8 @@ one of the cheaper orders:
     attack      the distance an attack finds; the paper's order, and the only one that is a distance
     gradient    one gradient: the logit margin over the norm of its gradient, |delta| to first order
     margin      the logit margin alone
-    confidence  the probability of the predicted class; saturates on training data (footnote 1)
+    confidence  the log-odds log p / (1 - p) of the predicted class's probability p, which have the
+                same order; it saturates on training data (footnote 1)
     random      none: the control
 
 All but `attack` are rankings: their unit means nothing and nothing is verified.
@@ -225,7 +226,7 @@ def distance(
     if target is None:
         attacked = attack(model, batch, bounds)
     elif "targets" in inspect.signature(attack).parameters:
-        attacked = attack(model, batch, bounds, targets=torch.tensor([target]))
+        attacked = attack(model, batch, bounds, targets=torch.tensor([target], device="cpu"))
     else:
         raise ArcalError(f"{attack} has no targets: leave out target, or give BoundaryProjection()")
     if y is not None and int(attacked.predicted) != y:

@@ -177,9 +177,9 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.alpha = None if alpha == "auto" else alpha_by_first_epoch(alpha)
         self.length: tuple[int, int] | None = None
         self._has_checked_logits = False
-        self.register_buffer("classes", torch.tensor(self.Z))  # for those who load its state
-        self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64))
-        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("classes", torch.tensor(self.Z, device="cpu"))  # to check a state
+        self.register_buffer("soft_label", torch.ones(R, dtype=torch.float64, device="cpu"))
+        self.register_buffer("epoch", torch.zeros((), dtype=torch.int64, device="cpu"))
         weight = None if weight is None else as_tensor(weight, "weight")
         if weight is not None and not (
             weight.shape == (Z,) and weight.isfinite().all() and (weight >= 0).all()

@@ -200,6 +200,17 @@ def test_bad_settings_are_one_line():
     x, y = inputs()
     with pytest.raises(ArcalError, match="outside the bounds"):
         PGD(0.1, 0.1)(network(), 2 * x, y)
-    for wrong in (y[:1], y.float()):
+    for wrong in (y[:1], y.float(), y > 0):
         with pytest.raises(ArcalError, match="give the true class of each"):
             PGD(0.1, 0.1)(network(), x, wrong)
+    for objective in OBJECTIVES:
+        for wrong, says in ((y - 4, "class -"), (y + 4, "class ")):
+            with pytest.raises(ArcalError, match=f"{says}.* is no class of the model: .* 0 to 3"):
+                PGD(0.1, 0.1, objective=objective)(network(), x, wrong)
+
+
+def test_classes_may_be_integers_of_any_width_and_an_array():
+    x, y = inputs()
+    expected = PGD(0.1, 0.1)(network(), x, y)
+    for given in (y.int(), y.byte(), y.numpy()):
+        assert torch.equal(PGD(0.1, 0.1)(network(), x, given), expected)

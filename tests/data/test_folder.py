@@ -247,6 +247,7 @@ def test_images_alone_are_other_data_whatever_their_sizes(tmp_path):
         Image.new("RGB", size, (i, 0, 0)).save(tmp_path / f"{i}.png")
     part = load_test(str(tmp_path))
     assert (len(part), part.shape, part.labels.tolist()) == (3, (3, 224, 224), [0, 0, 0])
+    assert load_test(str(tmp_path), size=(20, 24)).shape == (3, 20, 24)
     (tmp_path / "2.png").unlink()
     assert load_test(str(tmp_path)).shape == (3, 30, 40)
 

@@ -170,8 +170,10 @@ def test_a_missing_file_and_a_folder_are_one_line(tmp_path):
     ],
 )
 def test_weights_of_another_network_are_one_line(change, says, net, tmp_path):
-    torch.save(change(net.state_dict()), tmp_path / "w.pt")
+    torch.save(change({k: v + 1 for k, v in net.state_dict().items()}), tmp_path / "w.pt")
+    before = {k: v.clone() for k, v in net.state_dict().items()}
     with pytest.raises(ArcalError, match=says) as caught:
         load_into(net, read_weights(tmp_path / "w.pt"), "mine")
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert "does not fit mine" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -15,8 +15,9 @@ from arcal.evaluation.grouping import same_data
 from arcal.methods import METHODS, Vanilla
 from arcal.networks import NETWORKS
 from arcal.store import RunFolder
+from arcal.training import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, data_of, is_done, read_run
+from arcal.training.run import Run, check_done, data_of, is_done, read_run
 from tiny_files import write_tiny
 
 SETTINGS = [
@@ -203,6 +204,26 @@ def test_a_run_is_read_as_it_was_though_what_made_it_is_not_here(tiny, tmp_path,
 
 def test_a_run_that_was_never_trained_is_not_done(tiny, tmp_path):
     assert not is_done(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]))
+
+
+def test_a_finished_run_without_its_metrics_is_given_one_piece_of_advice(tiny, tmp_path):
+    run = Run(tiny[0], validation=40, recipe=RECIPES["small"].shortened(1))
+    folder = train(run, tmp_path)
+    (folder.path / "metrics.jsonl").unlink()
+    for command in (lambda: train(run, tmp_path), lambda: check_done([folder])):
+        with pytest.raises(ArcalError, match="its checkpoint 1: delete the folder and train it"):
+            command()
+
+
+def test_other_data_than_the_folder_of_a_run_with_a_size_is_refused_as_such(tiny, tmp_path):
+    for i, where in enumerate(("train/a", "train/b", "test/a", "test/b")):
+        (folder := tmp_path / "photos" / where).mkdir(parents=True)
+        for j in range(3):
+            Image.new("L", (12, 10), 20 * i + j).save(folder / f"{j}.png")
+    run = Run(str(tmp_path / "photos"), validation=2, size=8)
+    says = r"trained with --size 8, cannot be read \(.* --size 8 is of folders of images\); if it"
+    with pytest.raises(ArcalError, match=says):
+        data_of(run.folder(tmp_path, run.load()), tiny[0])
 
 
 def test_runs_of_other_data_are_not_compared(tmp_path):

@@ -144,7 +144,7 @@ def bound(model: Model, x: InputsLike) -> tuple[Model, Tensor]:
     with torch.inference_mode(False):  # a copy of what was made in it can have a gradient
         inputs = Inputs.of(x)
         if any(part.is_inference() for part in inputs.named.values()):
-            inputs = inputs.rows(torch.arange(len(inputs)))
+            inputs = inputs.rows(torch.arange(len(inputs), device="cpu"))
     if isinstance(inputs.parts, Tensor):
         return model, inputs.parts.detach()
     return RowwiseModel(model, inputs), inputs.x.detach()

@@ -1,16 +1,17 @@
 """The classifier as an attack sees it: frozen, fast, and read through its margin."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock, get_ident
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.fx import symbolic_trace
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from arcal.attacks.inputs import Model, RowwiseModel, rows
+from arcal.attacks.switched import Setting, switched
 from arcal.errors import ArcalError, first_line
 from arcal.logits import are_probabilities
 
@@ -97,7 +98,8 @@ def frozen(model: Model) -> Iterator[None]:
     """Evaluation mode, no weight gradients, whole float32; all restored on leaving.
 
     A callable that is no module is used as it is: put what it wraps in evaluation mode yourself.
-    Recurrent layers run without cuDNN, which gives them no gradients in evaluation mode.
+    Recurrent layers run without cuDNN, which gives them no gradients in evaluation mode. Several
+    threads may freeze one model at a time.
 
     >>> model = nn.Linear(2, 2)
     >>> with frozen(model):
@@ -108,54 +110,29 @@ def frozen(model: Model) -> Iterator[None]:
     """
     modules = list(_module(model).modules())
     parameters = [one for one in _module(model).parameters() if not one.is_inference()]
-    training = [module.training for module in modules]
-    required = [parameter.requires_grad for parameter in parameters]
-    recurrent = any(isinstance(module, nn.RNNBase) for module in modules)
-    cudnn = torch.backends.cudnn.enabled
-    try:
-        if recurrent:
-            torch.backends.cudnn.enabled = False
-        for module in modules:
-            module.training = False
-        for parameter in parameters:
-            parameter.requires_grad_(False)
-        off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
-        gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # which leaving it switches on
-        with _whole_float32(), torch.inference_mode(False), gradients, off[0], off[1]:
-            yield
-    finally:
-        if recurrent:
-            torch.backends.cudnn.enabled = cudnn
-        for module, mode in zip(modules, training, strict=True):
-            module.training = mode
-        for parameter, mode in zip(parameters, required, strict=True):
-            parameter.requires_grad_(mode)
+    settings: list[Setting] = [(module, "training", False) for module in modules]
+    settings += [(parameter, "requires_grad", False) for parameter in parameters]
+    if any(isinstance(module, nn.RNNBase) for module in modules):
+        settings.append((torch.backends.cudnn, "enabled", False))
+    settings += _whole_float32()
+    off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+    gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # which leaving it switches on
+    with switched(settings), torch.inference_mode(False), gradients, off[0], off[1]:
+        yield
 
 
-@contextmanager
-def _whole_float32() -> Iterator[None]:
-    """No matrix product or convolution of float32 in fewer bits; what was set before is restored.
+def _whole_float32() -> list[Setting]:
+    """No matrix product or convolution of float32 in fewer bits.
 
     From torch 2.9 on a place without a precision of its own has that of the place above it. So
     those above are set first, and below them only what has its own, which alone can be restored.
     """
     on = torch.backends
-    places: list[Any] = [on.cuda.matmul, on.cudnn]
-    name, whole = "allow_tf32", False
-    if hasattr(on.cuda.matmul, "fp32_precision"):
-        places = [on, on.cudnn, on.mkldnn, on.cuda.matmul, on.cudnn.conv, on.cudnn.rnn]  # pyright: ignore
-        places += [on.mkldnn.matmul, on.mkldnn.conv, on.mkldnn.rnn]  # pyright: ignore
-        name, whole = "fp32_precision", "ieee"
-    before: list[tuple[Any, Any]] = []
-    try:
-        for place in places:
-            if (value := getattr(place, name)) != whole:
-                before.append((place, value))
-                setattr(place, name, whole)
-        yield
-    finally:
-        for place, value in reversed(before):
-            setattr(place, name, value)
+    if not hasattr(on.cuda.matmul, "fp32_precision"):
+        return [(place, "allow_tf32", False) for place in (on.cuda.matmul, on.cudnn)]
+    places: list[Any] = [on, on.cudnn, on.mkldnn, on.cuda.matmul, on.cudnn.conv, on.cudnn.rnn]  # pyright: ignore
+    places += [on.mkldnn.matmul, on.mkldnn.conv, on.mkldnn.rnn]  # pyright: ignore
+    return [(place, "fp32_precision", "ieee") for place in places]
 
 
 @torch.no_grad()
@@ -277,7 +254,7 @@ def folded(model: Model, x: Tensor) -> Model:
     if not isinstance(model, nn.Module):
         return model
     try:
-        twin = symbolic_trace(copy.deepcopy(model))
+        twin = _traced(copy.deepcopy(model))
         modules: dict[str, Any] = dict(twin.named_modules())
         for node in list(twin.graph.nodes):
             if not _is(node, modules, nn.BatchNorm2d):
@@ -306,6 +283,30 @@ def folded(model: Model, x: Tensor) -> Model:
         except Exception:  # nor is anything lost by another layout
             continue
     return model
+
+
+class _Tracer(fx.Tracer):
+    """Follows the calls of its own thread: while it does, torch has those of all threads ask it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = get_ident()
+
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        if get_ident() != self.thread:
+            return forward(*args, **kwargs)
+        return super().call_module(m, forward, args, kwargs)
+
+
+_TRACING = Lock()
+"""Two threads that trace at a time would leave torch's own functions replaced."""
+
+
+def _traced(model: nn.Module) -> fx.GraphModule:
+    with _TRACING:
+        return fx.GraphModule(model, _Tracer().trace(model))
 
 
 def _is(node: Any, modules: dict[str, Any], kind: type) -> bool:

@@ -7,6 +7,7 @@ import math
 from numbers import Real
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -53,9 +54,12 @@ def checked_bounds(x: Tensor, bounds: Bounds) -> Bounds:
             f"bounds {bounds}: {_remedy(x, (low, high))}"
         )
     try:
-        low, high = (torch.as_tensor(end).to(x).expand(x.shape[1:]) for end in bounds)
+        low, high = (
+            (end.to(x) if isinstance(end, Tensor) else x.new_tensor(end)).expand(x.shape[1:])
+            for end in bounds
+        )
     except RuntimeError as error:
-        shapes = [tuple(torch.as_tensor(end).shape) for end in bounds]
+        shapes = [tuple(np.shape(end)) for end in bounds]
         raise ArcalError(
             f"bounds of shapes {shapes[0]} and {shapes[1]} do not fit inputs {tuple(x.shape)}: "
             "give what broadcasts against one input"

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.inputs import InputsLike, Model, bound
 from arcal.attacks.model import check_differentiable, frozen
 from arcal.attacks.norms import Bounds, checked_bounds, clamped
@@ -62,11 +63,12 @@ class PGD:
                 raise ArcalError(f"{field} is {names}: choose from {', '.join(known[field])}")
 
     def __call__(
-        self, model: Model, x: InputsLike, y: Tensor, bounds: Bounds = (0.0, 1.0)
+        self, model: Model, x: InputsLike, y: TensorLike, bounds: Bounds = (0.0, 1.0)
     ) -> Tensor:
-        """Perturbed inputs `(N, ...)` for inputs of that shape and true classes int64 `(N,)`.
+        """Perturbed inputs `(N, ...)` for inputs of that shape and true classes `(N,)`.
 
-        Classes of another shape, and inputs outside the bounds, raise `ArcalError`.
+        Classes of another shape, inputs outside the bounds, and, on the CPU, what is no class of
+        the model raise `ArcalError`.
 
         Of inputs of several tensors the one of floats is attacked, see `Inputs`.
         The model runs in evaluation mode and whole float32, without gradients to its weights, and
@@ -74,10 +76,12 @@ class PGD:
         """
         model, x = bound(model, x)
         bounds = checked_bounds(x, bounds)
-        if y.shape != (len(x),) or y.is_floating_point():
+        y = as_tensor(y, "y")
+        if y.shape != (len(x),) or y.is_floating_point() or y.dtype == torch.bool:
             raise ArcalError(
                 f"y is {y.dtype} {tuple(y.shape)}: give the true class of each of {len(x)} inputs"
             )
+        y = y.to(x.device, torch.int64)
         low, high = x - self.radius, x + self.radius
         if bounds is not None:
             low, high = clamped(low, bounds), clamped(high, bounds)
@@ -111,6 +115,11 @@ class PGD:
         current = current.detach().requires_grad_()
         logits = model(current.clone())  # some models write into their input
         check_differentiable(logits)
+        if y.device.type == "cpu" and len(wrong := ((y < 0) | (y >= logits.shape[1])).nonzero()):
+            i, last = int(wrong[0]), logits.shape[1] - 1
+            raise ArcalError(
+                f"class {int(y[i])} of input {i} is no class of the model: choose from 0 to {last}"
+            )
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
         return value.detach(), torch.autograd.grad(value.sum(), current)[0]
 

@@ -175,7 +175,7 @@ class Audited:
     def fitted_on(self) -> Tensor:
         """Whether calibrators are fitted on each input, bool `(N,)`: on the first of two halves."""
         first = self.posthoc.first
-        return torch.zeros(len(self), dtype=torch.bool) if first is None else first
+        return torch.zeros(len(self), dtype=torch.bool, device="cpu") if first is None else first
 
     @cached_property
     def inputs(self) -> Mapping[str, NDArray]:
@@ -192,5 +192,5 @@ class Audited:
     def fragile(self) -> Tensor:
         """The positions of inputs that are right and least robust, the most confident first."""
         if self.robustness is None:
-            return torch.zeros(0, dtype=torch.int64)
+            return torch.zeros(0, dtype=torch.int64, device="cpu")
         return fragile(self.predictions, self.robustness.robustness, R=self.R)

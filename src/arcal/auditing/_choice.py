@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from arcal.auditing._acting import Acting, acting
 from arcal.auditing._estimate import Estimate, accuracy_from, ece_estimate
 from arcal.auditing._few_errors import score_estimates
-from arcal.auditing._halves import folds_of
+from arcal.auditing._halves import SIMPLEST_FIRST, folds_of, simplest_of_the_best
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import average
@@ -27,19 +28,6 @@ from arcal.errors import ArcalError
 FOLDS = 5
 FEWEST = 20
 """With fewer inputs a fold has next to none, and no interval excludes anything."""
-SIMPLEST_FIRST = (
-    "temperature",
-    "ets",
-    "ebs",
-    "smart",
-    "spline",
-    "pts",
-    "irm",
-    "vector",
-    "irova-ts",
-    "dirichlet",
-)
-"""Of calibrators that are not told apart, the one to take: it has the least to be wrong about."""
 DIRICHLET_CLASSES = 30
 """Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
 VECTOR_NUMBERS = 2**25
@@ -154,20 +142,21 @@ model stays as it is; give more inputs, some of them misclassified'
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
-    everywhere = torch.ones(N, dtype=torch.float64)
+    everywhere = torch.ones(N, dtype=torch.float64, device="cpu")
     calibrators, scores, lines = cross_validated(names, predictions, fold, progress)
     refused |= lines
     scores["none"] = predictions.scores
     figures = {name: resampled_scores(some, draws, smooth=False) for name, some in scores.items()}
 
+    @cache
     def less(name: str, than: str) -> Estimate:
         apart = {"nll": figures[name]["nll"] - figures[than]["nll"]}
         both = scores[name], scores[than]
         return score_estimates(apart, N, everywhere, *both, names=("nll",))["nll"]
 
     safe = [name for name in calibrators if CALIBRATORS[name].keeps_order]
-    helps = [name for name in safe if less(name, "none").sign < 0]
-    best = min(helps or safe, key=lambda name: figures[name]["nll"].estimate, default=None)
+    losses = {name: figures[name]["nll"].estimate for name in safe}
+    picked, best = simplest_of_the_best(losses, less)
 
     def candidate(name: str, keeps_accuracy: bool) -> Candidate:
         some, sure = figures[name], scores[name].confidence
@@ -182,7 +171,7 @@ model stays as it is; give more inputs, some of them misclassified'
         )
 
     candidates = {name: candidate(name, CALIBRATORS[name].keeps_order) for name in calibrators}
-    picked, why = _picked(candidates, best, refused)
+    why = _why(picked, best, candidates, refused)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
@@ -247,7 +236,9 @@ def _fitted(
     Returned is why some could not be fitted.
     """
     refused = {}
-    rest = torch.ones(len(fold), dtype=torch.bool) if number is None else fold != number
+    rest = (
+        torch.ones(len(fold), dtype=torch.bool, device="cpu") if number is None else fold != number
+    )
     logits = predictions.logits if number is None else predictions.logits[:, rest]
     given = CalibrationSet(average(logits), predictions.labels[rest])
     del logits
@@ -272,35 +263,31 @@ def _joined(parts: Sequence[Scores], order: Tensor) -> Scores:
     return Scores(*(torch.cat(column)[order] for column in columns))
 
 
-def _picked(
-    candidates: Mapping[str, Candidate], best: str | None, refused: Mapping[str, str]
-) -> tuple[str | None, str]:
-    """The calibrator to take, and why."""
+def _why(
+    picked: str | None,
+    best: str | None,
+    candidates: Mapping[str, Candidate],
+    refused: Mapping[str, str],
+) -> str:
     if best is None:
         safe = [name for name in refused if CALIBRATORS[name].keeps_order]
         if safe:
             lines = f"{safe[0]}: {refused[safe[0]]}"
-            return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
-        return None, "none of those named keeps the accuracy: the model stays as it is"
-    equal = [
-        name
-        for name, one in candidates.items()
-        if one.keeps_accuracy and one.change.sign < 0 and one.behind.sign <= 0
-    ]
-    if not equal:
+            return f"no calibrator that keeps every prediction can be fitted ({lines})"
+        return "none of those named keeps the accuracy: the model stays as it is"
+    if picked is None:
         change = candidates[best].change
-        return None, (
+        return (
             f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
             f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
             "is"
         )
-    name = min(equal, key=SIMPLEST_FIRST.index)
-    if name == best:
+    if picked == best:
         lower = any(one.keeps_accuracy and one.behind.value < 0 for one in candidates.values())
         shown = " and are shown to lower it" * lower
-        return name, f"it has the lowest log-loss of those that keep every prediction{shown}"
-    return name, (
+        return f"it has the lowest log-loss of those that keep every prediction{shown}"
+    lower = candidates[picked].behind.value
+    return (
         "it is the simplest of those that keep every prediction and are not shown to be worse than "
-        f"the best ({best}, whose log-loss is lower by {candidates[name].behind.value:.4f}: chance "
-        "explains that)"
+        f"the best ({best}, whose log-loss is lower by {lower:.4f}: chance explains that)"
     )

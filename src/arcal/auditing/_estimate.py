@@ -114,7 +114,7 @@ def ece_estimate(
     resamples: int,
 ) -> Estimate:
     """The same with the chance of all inputs, whose `confidence` and `weights` are `(N,)`."""
-    everything = torch.zeros(len(confidence), dtype=torch.int64)
+    everything = torch.zeros(len(confidence), dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
     return ece_from(draws, n, by_chance.quantile(0.95).item())
 
@@ -135,7 +135,7 @@ def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
 def accuracy_from(share: float, effective: float) -> Estimate:
     """One accuracy with its exact interval."""
     right = min(share, 1.0) * effective  # two sums of the same weights may differ in the last bit
-    pair = torch.tensor([[right], [effective]], dtype=torch.float64)
+    pair = torch.tensor([[right], [effective]], dtype=torch.float64, device="cpu")
     (accuracy,) = accuracies(*pair)
     return accuracy
 
@@ -153,7 +153,7 @@ def effective_number(weights: Tensor) -> float:
 
 def effective_of(weights: Tensor, confidence: Tensor) -> float:
     """`effective_numbers` of all inputs together."""
-    everything = torch.zeros(len(weights), dtype=torch.int64)
+    everything = torch.zeros(len(weights), dtype=torch.int64, device="cpu")
     return effective_numbers(weights, confidence, everything, 1).item()
 
 

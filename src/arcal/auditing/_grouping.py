@@ -70,7 +70,7 @@ def grouping(name: str, values: Any) -> Grouping:
         names, group = np.unique(shown, return_inverse=True)  # one group where they read alike
         groups, place = names.tolist(), group[texts.indices.to_numpy(zero_copy_only=False)]
     without = groups.index(NONE) if NONE in groups else len(groups)
-    number = torch.full((len(column),), without)
+    number = torch.full((len(column),), without, device="cpu")
     has_value = column.is_valid().to_numpy(zero_copy_only=False)
     number[torch.from_numpy(has_value.copy())] = torch.from_numpy(place.astype(np.int64))
     rest = [] if has_value.all() or without < len(groups) else [NONE]

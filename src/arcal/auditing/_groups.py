@@ -93,7 +93,7 @@ def by_group(
     size, right, effective = _counted(confidence, correct, groups, G, w)
     mean = _sums(w * confidence, groups, G) / _sums(w, groups, G)
     said, p = verdicts(right, effective, mean)
-    few = torch.tensor([one == "too few" for one in said])
+    few = torch.tensor([one == "too few" for one in said], device="cpu")
     tested = (~few).nonzero()[:, 0]
     accuracy = accuracies(right, effective)
     counted = None if weights is None else w
@@ -234,8 +234,8 @@ def _eces(
     """By group, of those chosen: the ECE, and what it is by chance."""
     if not len(chosen):
         return {}
-    number = torch.full((len(n),), -1)
-    number[chosen] = torch.arange(len(chosen))
+    number = torch.full((len(n),), -1, device="cpu")
+    number[chosen] = torch.arange(len(chosen), device="cpu")
     rows = number[groups] >= 0
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples

@@ -29,6 +29,20 @@ from arcal.robustness import random_order
 HALF = 100
 """The fewest inputs of a half: with fewer neither a fit nor an interval says anything."""
 
+SIMPLEST_FIRST = (
+    "temperature",
+    "ets",
+    "ebs",
+    "smart",
+    "spline",
+    "pts",
+    "irm",
+    "vector",
+    "irova-ts",
+    "dirichlet",
+)
+"""Of calibrators that are not told apart, the one to take: it has the least to be wrong about."""
+
 SHOWN = ("temperature", "ets", "irm", "irova-ts")
 """The post-hoc methods that are shown, the simplest first: fitted in no time, and what most people
 would use."""
@@ -170,24 +184,30 @@ def posthoc_on_halves(
         losses[name] = after["nll"], better
 
     def behind(name: str, best: str) -> Estimate:
+        if best == "none":
+            return outcomes[name].nll.change
         (nll, scores), (least, best_scores) = losses[name], losses[best]
         apart = {"nll": nll - least}
         return score_estimates(apart, n, w, scores, best_scores, names=("nll",))["nll"]
 
-    recommended = simplest_of_the_best(outcomes, behind)
+    safe = {name: one.nll.after.value for name, one in outcomes.items() if one.keeps_accuracy}
+    recommended, _ = simplest_of_the_best(safe, behind)
     return Halves(fitted_on, shown_on, outcomes, refused, first=first, recommended=recommended)
 
 
 def simplest_of_the_best(
-    outcomes: Mapping[str, Outcome], behind: Callable[[str, str], Estimate]
-) -> str | None:
-    """As `Halves.recommended`; `behind` tells by how much a log-loss is above the best one."""
-    helps = [one for one in outcomes.values() if one.keeps_accuracy and one.nll.change.sign < 0]
-    if not helps:
-        return None
-    best = min(helps, key=lambda one: one.nll.after.value).name
-    equal = (one.name for one in helps if one.name == best or behind(one.name, best).sign <= 0)
-    return min(equal, key=SHOWN.index)
+    losses: Mapping[str, float], behind: Callable[[str, str], Estimate]
+) -> tuple[str | None, str | None]:
+    """The calibrator to take, and the best one, by the log-losses of those that keep the accuracy.
+
+    `behind` tells by how much the log-loss of one is above that of another, or of "none". The best
+    has the lowest of those that lower it beyond chance, or else of all; taken is the simplest of
+    the former that is not shown to be worse than the best.
+    """
+    helps = [name for name in losses if behind(name, "none").sign < 0]
+    best = min(helps or losses, key=lambda name: losses[name], default=None)
+    equal = (name for name in helps if name == best or behind(name, str(best)).sign <= 0)
+    return min(equal, key=SIMPLEST_FIRST.index, default=None), best
 
 
 def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
@@ -206,5 +226,5 @@ def folds_of(ids: Tensor, labels: Tensor, folds: int, seed: int = 0) -> Tensor:
 def _dealt_out(by_hash: Tensor, labels: Tensor, folds: int) -> Tensor:
     order = by_hash[labels[by_hash].argsort(stable=True)]
     fold = torch.empty_like(order)
-    fold[order] = torch.arange(len(order)) % folds
+    fold[order] = torch.arange(len(order), device="cpu") % folds
     return fold

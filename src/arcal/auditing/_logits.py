@@ -67,7 +67,7 @@ def _tensor_in(output: Any) -> Tensor:
             "argument, or only those that have a default"
         )
     if isinstance(output, np.ndarray):
-        output = torch.as_tensor(output)
+        output = torch.as_tensor(output, device="cpu")
     if not isinstance(output, Tensor):
         names = f" of {', '.join(map(repr, output))}" if isinstance(output, Mapping) else ""
         raise ArcalError(

@@ -84,7 +84,7 @@ def overall(
     effective = effective_of(w, confidence)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
     n = accuracy.n
-    everything = torch.zeros(N, dtype=torch.int64)
+    everything = torch.zeros(N, dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
     expected = ece_if_calibrated(reliability(predictions)) if weights is None else by_chance.mean()
     chance = Estimate(float(expected), 0.0, by_chance.quantile(0.95).item(), n)

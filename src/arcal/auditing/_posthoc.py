@@ -118,13 +118,13 @@ def without_zeros(
     if not predictions.logits.numel() or predictions.logits.amin() > -torch.inf:
         return predictions, None
     known = predictions if like is None else like
-    masked = torch.ones(predictions.classes, dtype=torch.bool)
-    least = torch.tensor(torch.inf, dtype=torch.float64)
+    masked = torch.ones(predictions.classes, dtype=torch.bool, device="cpu")
+    least = torch.tensor(torch.inf, dtype=torch.float64, device="cpu")
     for _, log_p in known.blocks():
         masked &= log_p.isneginf().all(0)
         least = torch.minimum(least, log_p.where(log_p.isfinite(), torch.inf).min())
     share, n = (least.exp() / 2).clamp(max=MOST), 0
-    logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64)
+    logits = torch.empty(1, *predictions.logits.shape[1:], dtype=torch.float64, device="cpu")
     for some, log_p in predictions.blocks():
         rounded = log_p.isneginf() & ~masked
         each = share / rounded.sum(1, keepdim=True).clamp(min=1)

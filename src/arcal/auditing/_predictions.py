@@ -52,8 +52,8 @@ class Predictions:
 
     @cached_property
     def _top(self) -> tuple[Tensor, Tensor, Tensor]:
-        predicted = torch.empty(self.logits.shape[1], dtype=torch.int64)
-        confidence, logarithm = torch.empty(2, len(predicted), dtype=torch.float64)
+        predicted = torch.empty(self.logits.shape[1], dtype=torch.int64, device="cpu")
+        confidence, logarithm = torch.empty(2, len(predicted), dtype=torch.float64, device="cpu")
         for some, log_p in self.blocks():
             p = log_p.exp()
             predicted[some], confidence[some] = p.argmax(dim=1), p.amax(dim=1)
@@ -77,7 +77,7 @@ class Predictions:
         These are recognised by rows that all sum to 1, as nearly as `as_predictions` wants it.
         """
         M, N, Z = self.logits.shape
-        energy = torch.empty(N, dtype=torch.float64)
+        energy = torch.empty(N, dtype=torch.float64, device="cpu")
         for some in row_blocks(N, M * Z):
             energy[some] = -self.logits[:, some].double().logsumexp(2).mean(0)
         return torch.zeros_like(energy) if (energy.abs() < PROBABILITIES).all() else energy

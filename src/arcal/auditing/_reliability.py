@@ -124,7 +124,7 @@ class LevelFigures:
     @property
     def variance(self) -> Tensor | None:
         values = self.stability.get("variance_all_classes")
-        return None if values is None else torch.tensor(values, dtype=torch.float64)
+        return None if values is None else torch.tensor(values, dtype=torch.float64, device="cpu")
 
     @property
     def R(self) -> int:

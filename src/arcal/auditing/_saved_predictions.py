@@ -53,7 +53,7 @@ def as_predictions(
         members = _from_probabilities(_rows(probabilities, "probabilities"))
     _, N, Z = members.shape
     labels = as_labels(labels, N, Z)
-    ids = torch.arange(N) if ids is None else as_whole_numbers(ids, N, "ids")
+    ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)
     repeats = order[1:][ids[order].diff() == 0]
     if len(repeats):

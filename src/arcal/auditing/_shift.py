@@ -33,14 +33,14 @@ class Spread:
 
     @property
     def mean(self) -> float:
-        return torch.tensor(self.values, dtype=torch.float64).mean().item()
+        return torch.tensor(self.values, dtype=torch.float64, device="cpu").mean().item()
 
     @property
     def deviation(self) -> float | None:
         """The standard deviation over runs, with n - 1; one run has none."""
         if len(self.values) < 2:
             return None
-        return torch.tensor(self.values, dtype=torch.float64).std(correction=1).item()
+        return torch.tensor(self.values, dtype=torch.float64, device="cpu").std(correction=1).item()
 
 
 def on_set(
@@ -67,7 +67,7 @@ def on_set(
                 f"{', '.join([*unlike, *STABILITY])}"
             )
         values = [run[measure] for run in figures]
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device="cpu")
 
 
 def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dict[str, Tensor]:
@@ -87,7 +87,9 @@ def over_types(subject: Subject, measure: str, *, ensemble: bool = False) -> dic
         if where.corruption is None or not where.is_shifted:
             continue
         values = on_set(subject, where, measure, ensemble=ensemble)
-        nothing = torch.full((len(values), len(INTENSITIES)), torch.nan, dtype=torch.float64)
+        nothing = torch.full(
+            (len(values), len(INTENSITIES)), torch.nan, dtype=torch.float64, device="cpu"
+        )
         by_type.setdefault(where.corruption, nothing)[:, where.intensity - 1] = values
     return by_type
 
@@ -181,7 +183,7 @@ def means(subject: Subject, measure: str, *, ensemble: bool = False) -> Means | 
         return None
     types = over_types(subject, measure, ensemble=ensemble)
     standard = without_extra(list(types))
-    nothing = torch.full((1, len(INTENSITIES)), torch.nan)
+    nothing = torch.full((1, len(INTENSITIES)), torch.nan, device="cpu")
     strengths = by_intensity(subject, measure, ensemble=ensemble) if types else nothing
 
     def over(some: Sequence[str]) -> Spread | None:

@@ -160,7 +160,7 @@ it calls cat is fox and fox is cat, by which it would be right on 100 % of 300 i
     if not moved:
         return None
     complete = [order.get(z, z) for z in range(Z)]
-    mapped = int((torch.tensor(complete)[predicted] == labels).sum())
+    mapped = int((torch.tensor(complete, device="cpu")[predicted] == labels).sum())
     named = [f"{classes[z]} is {classes[order[z]]}" for z in moved[:NAMED]]
     more = len(moved) - len(named)
     last = f"{more} more are others" if more else named.pop()
@@ -175,13 +175,13 @@ it calls cat is fox and fox is cat, by which it would be right on 100 % of 300 i
 def _whole(predicted: Tensor, labels: Tensor, right: int) -> Mapping[int, int]:
     """The label of each predicted class if another order of all makes most inputs right."""
     N = len(labels)
-    shuffled = torch.randperm(N, generator=torch.Generator().manual_seed(0))
+    shuffled = torch.randperm(N, generator=torch.Generator().manual_seed(0), device="cpu")
     halves = shuffled[: N // 2], shuffled[N // 2 :]
     mapped = 0
     for some, others in (halves, halves[::-1]):
         order = _one_to_one(predicted[some], labels[some])
-        mapped_to = torch.full((int(predicted.max()) + 1,), -1)
-        mapped_to[list(order)] = torch.tensor(list(order.values()))
+        mapped_to = torch.full((int(predicted.max()) + 1,), -1, device="cpu")
+        mapped_to[list(order)] = torch.tensor(list(order.values()), device="cpu")
         mapped += int((mapped_to[predicted[others]] == labels[others]).sum())
     largest = float(labels.bincount().max()) / N
     beyond_chance = bdtrc(mapped - 1, N, largest) < SIGNIFICANCE

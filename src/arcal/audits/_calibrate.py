@@ -286,7 +286,7 @@ def _without_labels(inputs: Any) -> Any:
     if isinstance(inputs, Tensor | Inputs) or (
         isinstance(inputs, Mapping) and all(isinstance(one, Tensor) for one in inputs.values())
     ):
-        return inputs, torch.zeros(len(Inputs.of(inputs)), dtype=torch.int64)
+        return inputs, torch.zeros(len(Inputs.of(inputs)), dtype=torch.int64, device="cpu")
     return inputs
 
 
@@ -356,7 +356,7 @@ def perturbed(examples: Examples) -> Examples:
 
     def read(positions: Tensor) -> Tensor:
         images = part.images(positions)
-        changed = torch.empty(images.shape)
+        changed = torch.empty(images.shape, device="cpu")
         for number in drawn[positions].unique().tolist():
             which = drawn[positions] == number
             type, intensity = kinds[number]

@@ -124,7 +124,7 @@ class Examples:
             digest.update(bytes_of(tensor))
         return cls(
             name=name,
-            ids=torch.arange(len(labels)),
+            ids=torch.arange(len(labels), device="cpu"),
             labels=labels,
             classes=tuple(classes),
             read=lambda i: x[i] if isinstance(x, Tensor) else inputs.rows(i),
@@ -150,7 +150,9 @@ class Examples:
         elif self.texts is not None:
             contents = (text.encode() for text in self.texts)
         else:
-            contents = (_content(self.read(i)) for i in torch.arange(len(self)).split(1))
+            contents = (
+                _content(self.read(i)) for i in torch.arange(len(self), device="cpu").split(1)
+            )
         return [sha256(content).digest() for content in contents]
 
     def order(self) -> Tensor:

@@ -77,7 +77,7 @@ class SavedPredictions:
         places = {key: row for row, key in enumerate(self.keys)}
         if self.keys == other.keys or places.keys() != set(other.keys):
             return self
-        rows = torch.tensor([places[key] for key in other.keys])
+        rows = torch.tensor([places[key] for key in other.keys], device="cpu")
         return replace(
             self,
             predictions=replace(self.predictions.rows(rows), ids=other.predictions.ids),
@@ -234,7 +234,7 @@ def _weights(values: Any, N: int) -> Tensor:
     values = np.asarray(values)
     if values.dtype.kind not in "iuf":
         raise ArcalError(f"weights are of {values.dtype}: give numbers")
-    return as_weights(torch.tensor(values), N)
+    return as_weights(torch.tensor(values, device="cpu"), N)
 
 
 def write_calibrated(

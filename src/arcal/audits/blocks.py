@@ -178,7 +178,7 @@ def _batches(x: InputsLike, settings: Settings) -> Iterator[tuple[Tensor, Inputs
     """The rows and the inputs of each batch, on the device."""
     inputs = Inputs.of(x)
     batch = settings.batch or usual_batch(inputs, settings.device)
-    for rows in torch.arange(len(inputs)).split(batch):
+    for rows in torch.arange(len(inputs), device="cpu").split(batch):
         yield rows, inputs.rows(rows).to(settings.device)
 
 

@@ -70,7 +70,7 @@ class Blocks(ABC, Generic[Given]):
 
     def order(self) -> Tensor:
         """The positions of all inputs, in the order in which they are done: that on disk."""
-        return torch.arange(len(self.examples))
+        return torch.arange(len(self.examples), device="cpu")
 
     @abstractmethod
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Given:
@@ -310,7 +310,7 @@ class BlocksElsewhere:
 
     def __call__(self, piece: Piece, device: torch.device) -> None:
         """Run a block on a device and keep it."""
-        path, positions = piece[0], torch.tensor(piece[1])
+        path, positions = piece[0], torch.tensor(piece[1], device="cpu")
         blocks = self._blocks(device)
         blocks.save(path, blocks.run(positions), positions)
 

@@ -39,7 +39,9 @@ class Bootstrap:
     def percentile(self) -> tuple[float, float]:
         """The percentile interval: the middle share `confidence` of the samples."""
         tail = (1 - self.confidence) / 2
-        low, high = self.samples.quantile(torch.tensor([tail, 1 - tail], dtype=torch.float64))
+        low, high = self.samples.quantile(
+            torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
+        )
         return low.item(), high.item()
 
     @property
@@ -128,9 +130,9 @@ def bootstrap(
     (N,) = lengths
     estimate = measure(*columns)
     generator = torch.Generator().manual_seed(seed)
-    samples = torch.empty(resamples, dtype=torch.float64)
+    samples = torch.empty(resamples, dtype=torch.float64, device="cpu")
     for b in range(resamples):
-        rows = torch.randint(N, (N,), generator=generator)
+        rows = torch.randint(N, (N,), generator=generator, device="cpu")
         samples[b] = measure(*(array[rows] for array in columns))
     if samples.isnan().any():
         raise ArcalError("the measure is nan on some draw of the rows: pass more rows")

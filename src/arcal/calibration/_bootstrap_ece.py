@@ -71,7 +71,7 @@ def bootstrap_ece_by_group(
     error = _GroupedError(confidence, groups, G, weights, bins)
     residual = (correct.double() - confidence)[:, None]
     drawn = counts_within(error.groups, G, resamples, seed)
-    one = torch.ones(1, dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64, device="cpu")
     samples = gathered((error(residual, counts) for counts in drawn), resamples, G)
     return error(residual, one)[0], samples
 
@@ -98,7 +98,7 @@ def ece_by_chance(
     """
     confidence = as_confidence(confidence)
     error = _GroupedError(confidence, groups, G, weights, bins)
-    one = torch.ones(1, dtype=torch.float64)
+    one = torch.ones(1, dtype=torch.float64, device="cpu")
     right = chance(confidence, resamples, seed)
     draws = (error(draw.sub_(confidence[:, None]), one) for draw in right)
     return gathered(draws, resamples, G)

@@ -80,6 +80,7 @@ def by_level(
         ece=torch.tensor(
             [ece(confidence[i], correct[i], bins) if i.any() else torch.nan for i in members],
             dtype=torch.float64,
+            device="cpu",
         ),
         gap=mean_confidence - accuracy,
         misclassified=errors / errors.sum(),

@@ -50,7 +50,7 @@ def bin_of(confidence: Tensor, bins: int) -> Tensor:
     One that `ROUNDING` may have taken across an edge is on it.
     """
     check_bins(bins)
-    inner_edges = torch.arange(1, bins, dtype=torch.float64) / bins + ROUNDING
+    inner_edges = torch.arange(1, bins, dtype=torch.float64, device="cpu") / bins + ROUNDING
     # an edge is in the bin below it; torch warns of what is not contiguous
     return torch.bucketize(confidence.contiguous(), inner_edges, right=False)
 
@@ -94,9 +94,9 @@ class Reliability:
 
     def __post_init__(self):
         check_bins(self.bins)
-        self.count = torch.zeros(self.bins, dtype=torch.int64)
-        self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64)
-        self.correct_sums = torch.zeros(self.bins, dtype=torch.int64)
+        self.count = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
+        self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64, device="cpu")
+        self.correct_sums = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
 
     def update(self, confidence: TensorLike, correct: TensorLike) -> Self:
         """Add a batch of confidences `(N,)` in [0, 1] and booleans `(N,)`; N may be 0.
@@ -186,5 +186,5 @@ def equal_mass_ece(confidence: TensorLike, correct: TensorLike, bins: int = 15) 
     last = F.pad(differ(confidence), (0, 1), value=True)  # the last row of each block
     ends = F.pad(last.nonzero()[:, 0] + 1, (1, 0))
     gap = F.pad((correct[order].cumsum(0) - confidence.cumsum(0))[last], (1, 0))
-    edges = torch.arange(bins + 1, dtype=torch.float64) * N / bins
+    edges = torch.arange(bins + 1, dtype=torch.float64, device="cpu") * N / bins
     return float(np.abs(np.diff(np.interp(edges, ends, gap))).sum() / N)

@@ -121,7 +121,7 @@ def check_bins(bins: int) -> None:
 def as_weights(weights: TensorLike | None, n: int) -> Tensor:
     """`(N,)` float64: how much each input counts, 1 without weights; not negative, not all 0."""
     if weights is None:
-        return torch.ones(n, dtype=torch.float64)
+        return torch.ones(n, dtype=torch.float64, device="cpu")
     weights = as_tensor(weights, "weights")
     if weights.shape != (n,) or weights.is_complex():
         raise ArcalError(

@@ -44,9 +44,9 @@ class ClassWise:
             raise ArcalError(f"classes must be at least 1, not {self.classes}: pass their number")
         check_bins(self.bins)
         shape = (self.classes, self.bins)
-        self.count = torch.zeros(shape, dtype=torch.int64)
-        self.probability_sums = torch.zeros(shape, dtype=torch.float64)
-        self.label_sums = torch.zeros(shape, dtype=torch.int64)
+        self.count = torch.zeros(shape, dtype=torch.int64, device="cpu")
+        self.probability_sums = torch.zeros(shape, dtype=torch.float64, device="cpu")
+        self.label_sums = torch.zeros(shape, dtype=torch.int64, device="cpu")
 
     def update(self, probabilities: TensorLike, labels: TensorLike) -> Self:
         """Add a batch of probabilities `(N, Z)` and labels `(N,)` in 0 .. Z-1; N may be 0.
@@ -61,7 +61,7 @@ class ClassWise:
                 f"probabilities have {Z} classes, not {self.classes}: pass one column per class"
             )
         labels = as_classes(labels, N, Z)
-        cell = bin_of(probabilities, self.bins) + self.bins * torch.arange(Z)
+        cell = bin_of(probabilities, self.bins) + self.bins * torch.arange(Z, device="cpu")
         rounded = (probabilities / GRID).round_().mul_(GRID)
         self.count += self._sums(cell)
         self.probability_sums += self._sums(cell, rounded)

@@ -39,7 +39,7 @@ def drawn_counts(N: int, resamples: int, seed: int) -> Iterator[Tensor]:
     """
     generator = torch.Generator().manual_seed(seed)
     for b in _blocks(N, resamples):
-        yield _counts(torch.randint(N, (b, N), generator=generator))
+        yield _counts(torch.randint(N, (b, N), generator=generator, device="cpu"))
 
 
 def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
@@ -49,7 +49,7 @@ def stored_counts(N: int, resamples: int, seed: int) -> list[Tensor]:
     >>> counts.dtype, counts.double().equal(next(drawn_counts(3, resamples=2, seed=0)))
     (torch.uint8, True)
     """
-    memory = torch.empty(N * resamples, dtype=torch.uint8)
+    memory = torch.empty(N * resamples, dtype=torch.uint8, device="cpu")
     sizes = [N * b for b in _blocks(N, resamples)]
     stored = [piece.view(N, -1) for piece in memory.split(sizes)]
     for piece, counts in zip(stored, drawn_counts(N, resamples, seed), strict=True):
@@ -63,7 +63,7 @@ def gathered(blocks: Iterable[Tensor], resamples: int, *shape: int) -> Tensor:
     Its memory is taken at once. Small results that are kept among large ones that are not leave
     holes in memory, which at many inputs come to many times of what is in use.
     """
-    rows, first = torch.empty(resamples, *shape, dtype=torch.float64), 0
+    rows, first = torch.empty(resamples, *shape, dtype=torch.float64, device="cpu"), 0
     for block in blocks:
         rows[first : first + len(block)] = block
         first += len(block)
@@ -84,8 +84,8 @@ def counts_within(groups: Tensor, G: int, resamples: int, seed: int) -> Iterator
     first, size = ((size.cumsum(0) - size)[groups[order]], size[groups[order]])
     generator = torch.Generator().manual_seed(seed)
     for b in _blocks(N, resamples):
-        draw = torch.rand(b, N, dtype=torch.float64, generator=generator)
-        counts = torch.empty(N, b, dtype=torch.float64)
+        draw = torch.rand(b, N, dtype=torch.float64, generator=generator, device="cpu")
+        counts = torch.empty(N, b, dtype=torch.float64, device="cpu")
         counts[order] = _counts(draw.mul_(size).long().add_(first))
         yield counts
 
@@ -101,10 +101,11 @@ def chance(confidence: Tensor, resamples: int, seed: int) -> Iterator[Tensor]:
             [1., 1., 1.]], dtype=torch.float64)
     """
     N, generator = len(confidence), torch.Generator().manual_seed(seed)
-    memory = torch.empty(0, dtype=torch.float64)  # to get some more each time takes longest of all
+    # to get some more memory each time takes longest of all
+    memory = torch.empty(0, dtype=torch.float64, device="cpu")
     for b in _blocks(N, resamples):
         if memory.shape != (N, b):
-            memory = torch.empty(N, b, dtype=torch.float64)
+            memory = torch.empty(N, b, dtype=torch.float64, device="cpu")
         yield memory.uniform_(generator=generator).lt_(confidence[:, None])
 
 
@@ -120,5 +121,5 @@ def _counts(rows: Tensor) -> Tensor:
     b, N = rows.shape
     if b == 1:  # of many rows: no copies
         return torch.bincount(rows[0], minlength=N).double()[:, None]
-    cells = rows + N * torch.arange(b)[:, None]
+    cells = rows + N * torch.arange(b, device="cpu")[:, None]
     return torch.bincount(cells.flatten(), minlength=b * N).view(b, N).T.contiguous().double()

@@ -35,7 +35,7 @@ def average(logits: TensorLike) -> Tensor:
         )
     refuse_probabilities(logits)
     M, N, Z = logits.shape
-    log_p = torch.empty(N, Z, dtype=torch.float64)
+    log_p = torch.empty(N, Z, dtype=torch.float64, device="cpu")
     for some in row_blocks(N, M * Z):
         log_p[some] = averaged(logits[:, some])
     return log_p

@@ -47,8 +47,12 @@ def exact_interval(
             f"confidence must lie within (0, 1), not {confidence}: the usual one is 0.95"
         )
     tail = (1 - confidence) / 2
-    low = torch.as_tensor(betaincinv(x.where(x > 0, 1).numpy(), (n - x + 1).numpy(), tail))
-    high = torch.as_tensor(betaincinv((x + 1).numpy(), (n - x).where(x < n, 1).numpy(), 1 - tail))
+    low = torch.as_tensor(
+        betaincinv(x.where(x > 0, 1).numpy(), (n - x + 1).numpy(), tail), device="cpu"
+    )
+    high = torch.as_tensor(
+        betaincinv((x + 1).numpy(), (n - x).where(x < n, 1).numpy(), 1 - tail), device="cpu"
+    )
     return low.where(x > 0, 0), high.where(x < n, 1)
 
 
@@ -121,8 +125,12 @@ def binomial_p(successes: TensorLike, count: TensorLike, probability: TensorLike
             "each for every test"
         )
     some, missed = x.where(x > 0, 1).numpy(), (n - x).where(x < n, 1).numpy()
-    at_least = torch.as_tensor(betainc(some, (n - x + 1).numpy(), p.numpy())).where(x > 0, 1)
-    at_most = torch.as_tensor(betaincc((x + 1).numpy(), missed, p.numpy())).where(x < n, 1)
+    at_least = torch.as_tensor(betainc(some, (n - x + 1).numpy(), p.numpy()), device="cpu").where(
+        x > 0, 1
+    )
+    at_most = torch.as_tensor(betaincc((x + 1).numpy(), missed, p.numpy()), device="cpu").where(
+        x < n, 1
+    )
     return (2 * torch.minimum(at_least, at_most)).clamp(max=1)
 
 

@@ -74,7 +74,7 @@ def entropy_shares(entropy: TensorLike, Z: int, bins: int = 50) -> Tensor:
             f"entropy must lie in [0, log {Z}] = [0, {largest:.4f}], found {values[wrong][0]:g}: "
             "pass entropies in nats, and the number of classes Z"
         )
-    edges = torch.linspace(0, largest, bins + 1, dtype=torch.float64)
+    edges = torch.linspace(0, largest, bins + 1, dtype=torch.float64, device="cpu")
     k = torch.bucketize(values, edges[1:-1], right=True)
     return torch.bincount(k, minlength=bins).double() / len(values)
 

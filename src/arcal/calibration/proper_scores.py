@@ -40,7 +40,7 @@ def brier(probabilities: TensorLike, labels: TensorLike) -> float:
     probabilities = as_probabilities(probabilities)
     N, Z = probabilities.shape
     errors = probabilities.clone()
-    errors[torch.arange(N), _as_labels(labels, N, Z)] -= 1
+    errors[torch.arange(N, device="cpu"), _as_labels(labels, N, Z)] -= 1
     return errors.square_().sum(1).mean().item()
 
 

@@ -92,13 +92,13 @@ def resampled_scores(
     nodes = grid(confidence, residual) if smooth else None
 
     samples: dict[str, list[float]] = {}
-    smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64)
-    everything = torch.ones(N, 1)  # all inputs once: the figures
+    smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64, device="cpu")
+    everything = torch.ones(N, 1, device="cpu")  # all inputs once: the figures
     for block in chain([everything], draws):
         if len(block) != N:
             raise ArcalError(f"draws of {len(block)} inputs for {N}: pass `drawn_counts({N}, ...)`")
         if memory.shape != block.shape:
-            memory = torch.empty(block.shape, dtype=torch.float64)
+            memory = torch.empty(block.shape, dtype=torch.float64, device="cpu")
         counts = memory.copy_(block)
         whole, right, sure, squares, losses, infinite = means @ counts
         figures = {
@@ -117,6 +117,6 @@ def resampled_scores(
     if nodes is not None:
         samples["smooth_ece"] = smooth_errors.values()
     return {
-        name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64), 0.95)
+        name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64, device="cpu"), 0.95)
         for name, (value, *rest) in samples.items()
     }

@@ -145,7 +145,7 @@ def aurc_interval(
         n = (w.sum().square() / w.square().sum()).item()
         low, high = exact_interval([value * n], [n])
         return low.item(), high.item()
-    log_odds = torch.tensor(value, dtype=torch.float64).logit()
+    log_odds = torch.tensor(value, dtype=torch.float64, device="cpu").logit()
     variance = influence.square().sum().item()
     reach = NORMAL * math.sqrt(variance) / (value * (1 - value))
     low, high = (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
@@ -213,7 +213,9 @@ def act_above(
     N = len(confidence)
     last = last[_evenly(last + 1, N, TESTED)]
     n, hits = (last + 1).double(), right.cumsum(0)[last].double()
-    p = torch.as_tensor(betainc(hits.clamp(min=1).numpy(), (n - hits + 1).numpy(), accuracy))
+    p = torch.as_tensor(
+        betainc(hits.clamp(min=1).numpy(), (n - hits + 1).numpy(), accuracy), device="cpu"
+    )
     passes = (p <= significance / len(STARTS)) & (hits > 0)
     lowest = -1
     for start in STARTS:
@@ -244,7 +246,7 @@ def _evenly(count: Tensor, N: int, points: int) -> Tensor:
     """Positions in ascending `count` `(T,)` of the first to reach each of `points` shares of N."""
     if not isinstance(points, Integral) or points < 1:
         raise ArcalError(f"points must be a whole number, 1 or more, not {points}")
-    wanted = torch.arange(1, points + 1, dtype=torch.float64) / points * N
+    wanted = torch.arange(1, points + 1, dtype=torch.float64, device="cpu") / points * N
     return torch.searchsorted(count.double(), wanted).clamp(max=len(count) - 1).unique()
 
 
@@ -254,7 +256,7 @@ def _aurc(
     """The AURC, the influence `(N,)` of each input on it, and by `aurc_costs` what errors cost."""
     order, _, right, last = _by_confidence(confidence, correct)
     w, e = as_weights(weights, len(order))[order], (~right).double()
-    block = torch.searchsorted(last, torch.arange(len(order)))  # of equal confidence
+    block = torch.searchsorted(last, torch.arange(len(order), device="cpu"))  # of equal confidence
     total, wrong = w.cumsum(0)[last][block], (w * e).cumsum(0)[last][block]
     risk = (wrong / total).nan_to_num(0)  # before the first that weighs anything
     value = (w * risk).sum() / w.sum()

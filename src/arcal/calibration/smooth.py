@@ -77,7 +77,7 @@ def smooth_ece_by_chance(
     errors = FixedPoints()
     for right in chance(confidence, resamples, seed):
         errors.add(np.asarray(nodes @ right.sub_(confidence[:, None]).numpy()))
-    return torch.tensor(errors.values(), dtype=torch.float64)
+    return torch.tensor(errors.values(), dtype=torch.float64, device="cpu")
 
 
 def grid(confidence: Tensor, amounts: Tensor) -> csr_array:

@@ -50,7 +50,7 @@ class Tokenizer:
     def lengths(self, texts: Sequence[str]) -> Tensor:
         """The number of tokens of each text before it is cut, int64 `(N,)`."""
         ids = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        return torch.tensor([len(row) for row in ids])
+        return torch.tensor([len(row) for row in ids], device="cpu")
 
     def shortened(self, texts: Sequence[str]) -> "Tokenizer":
         """The same with the length of the longest of these texts, if that is less."""

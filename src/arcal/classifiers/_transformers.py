@@ -238,8 +238,8 @@ def measured(
     if processed[0].shape != processed[1].shape:
         return normalization, None
     H, W = processed[0].shape[1:]
-    std = torch.tensor(normalization.std).view(-1, 1, 1)
-    expected = processed[0] * std + torch.tensor(normalization.mean).view(-1, 1, 1)
+    std = torch.tensor(normalization.std, device="cpu").view(-1, 1, 1)
+    expected = processed[0] * std + torch.tensor(normalization.mean, device="cpu").view(-1, 1, 1)
     for candidate in _candidates(processor, (H, W)):
         if candidate.interpolation not in ("nearest", "bilinear", "bicubic"):
             continue
@@ -264,7 +264,7 @@ def _normalization(processor: Any, channels: int, folder: Path) -> Normalization
     steps = ("do_resize", "do_center_crop", "do_pad")
     off = {step: False for step in steps if getattr(processor, step, None) is not None}
     draw = torch.Generator().manual_seed(0)
-    random = torch.randint(256, (channels, 32, 32), generator=draw, dtype=torch.uint8)
+    random = torch.randint(256, (channels, 32, 32), generator=draw, dtype=torch.uint8, device="cpu")
     try:
         black, white, result = (
             _processed(processor, image, **off).double()
@@ -313,6 +313,7 @@ def _picture(channels: int, H: int, W: int) -> Tensor:
     """A picture with structure of several sizes, uint8 `(C, H, W)`."""
     draw = torch.Generator().manual_seed(1)
     layers = [
-        F.resize(torch.rand(channels, H // s, W // s, generator=draw), [H, W]) for s in (5, 20, 50)
+        F.resize(torch.rand(channels, H // s, W // s, generator=draw, device="cpu"), [H, W])
+        for s in (5, 20, 50)
     ]
     return (torch.stack(layers).mean(0) * 255).to(torch.uint8)

@@ -157,7 +157,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     data = data_of(folders[0], command.data)
     if (overlap := sentence_for(data.test, data.train)) is not None:
         say(f"arcal: {overlap}")
-    others = list({of.fingerprint(): of for of in map(load_test, command.ood)}.values())
+    loaded = (load_test(source, size=data.shape[1:]) for source in command.ood)
+    others = list({of.fingerprint(): of for of in loaded}.values())
     for other in others:
         if other.fingerprint() == data.test.fingerprint():
             say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")

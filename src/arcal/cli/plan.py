@@ -167,16 +167,16 @@ class PlanScore(OnModels):
             raise ArcalError("of which shape is an input? Give --shape, such as 3 224 224")
         generator = torch.Generator().manual_seed(0)
         few = min(SAMPLE, max(8, 10**8 // torch.Size(shape).numel()))
-        x = torch.rand(few, *shape, generator=generator)
+        x = torch.rand(few, *shape, generator=generator, device="cpu")
         check_model(opened.model, x[:2].to(settings.device))
         with torch.no_grad():
             Z = opened.model(x[:2].to(settings.device)).shape[1]
-        labels = torch.zeros(few, dtype=torch.long)
+        labels = torch.zeros(few, dtype=torch.long, device="cpu")
         images = None
         if len(shape) == 3:
             pixels = (255 * x[:2]).to(torch.uint8)
             names = tuple(map(str, range(Z)))
-            part = InMemory("drawn", torch.arange(2), labels[:2], names, pixels)
+            part = InMemory("drawn", torch.arange(2, device="cpu"), labels[:2], names, pixels)
             images = Examples.from_part(part)
         settings = replace(settings, panel=panel_for(panel, images) if images else ())
         return Attacked(opened.model, x, labels, Z, settings)

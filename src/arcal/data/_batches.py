@@ -44,7 +44,7 @@ def batches(
             "of 1 or more and 0 or more workers"
         )
     if order is None:
-        order = torch.arange(len(part))
+        order = torch.arange(len(part), device="cpu")
     if order.dtype != torch.int64 or order.ndim != 1:
         raise ArcalError(
             f"{part.name}: order must be int64 positions of shape (B,), "
@@ -127,7 +127,8 @@ def _read_ahead(part: Part, blocks: tuple[Tensor, ...], workers: int) -> Iterato
             worker_init_fn=_begin,
             generator=torch.Generator(),  # otherwise the global generator draws the workers' seed
         )
-        read = iter(loader)
+        with torch.device("cpu"):  # where that generator is
+            read = iter(loader)
     for block in blocks:
         yield _put_together(part, block, read)
 
@@ -175,7 +176,9 @@ class WithIds(Dataset[tuple[int, Any, Any]]):
                 "has none"
             ) from error
         self.dataset = dataset
-        self.ids = torch.arange(N) if ids is None else torch.as_tensor(ids)
+        self.ids = (
+            torch.arange(N, device="cpu") if ids is None else torch.as_tensor(ids, device="cpu")
+        )
         if self.ids.shape != (N,) or self.ids.is_floating_point() or self.ids.is_complex():
             raise ArcalError(
                 f"WithIds: ids must be {N} integers, one for each input, "

@@ -150,11 +150,11 @@ def load(
     return data
 
 
-def load_test(source: str) -> Part:
+def load_test(source: str, *, size: int | tuple[int, int] = 224) -> Part:
     """The whole test part of a data set, or else its validation part, or the only one it has.
 
     `source` and errors are those of `load_part`. Labels are 0 where there are none; if images have
-    several sizes, the middle of each is brought to 224 x 224 pixels.
+    several sizes, the middle of each is brought to `size` x `size` pixels, or a pair (H, W).
 
     >>> len(load_test("fashion"))
     5000
@@ -163,7 +163,7 @@ def load_test(source: str) -> Part:
         return load_part(source, labelled=False)
     except ArcalError as refused:
         try:
-            return load_part(source, labelled=False, size=224, channels=3)
+            return load_part(source, labelled=False, size=size, channels=3)
         except ArcalError:
             raise refused from None
 
@@ -197,8 +197,7 @@ def _parts(
         names = ["train", "test"]
     if size is not None and there.format != "folder":
         raise ArcalError(
-            f"{source}: its images have a size already: leave --size {size} out, which is of "
-            "folders of images"
+            f"{source}: its images have a size already, and --size {size} is of folders of images"
         )
     chosen = {name: there.choose(name)[1:] for name in names}
     if there.format == "parquet":

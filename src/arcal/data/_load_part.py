@@ -141,7 +141,7 @@ def _without(
     """A part and its headers without the broken images; with none left it raises `ArcalError`."""
     if not broken:
         return part, headers
-    whole = ~torch.isin(part.ids, torch.tensor([image.id for image in broken]))
+    whole = ~torch.isin(part.ids, torch.tensor([image.id for image in broken], device="cpu"))
     if not whole.any():
         raise ArcalError(
             f"{part.name}: none of its {len(part)} images can be read, such as {broken[0].where} "
@@ -151,8 +151,8 @@ def _without(
 
 
 def _decoded(part: OnDemand) -> InMemory:
-    pixels = torch.empty((len(part), *part.shape), dtype=torch.uint8)
-    for positions in torch.arange(len(part)).split(BLOCK):
+    pixels = torch.empty((len(part), *part.shape), dtype=torch.uint8, device="cpu")
+    for positions in torch.arange(len(part), device="cpu").split(BLOCK):
         pixels[positions] = part.images(positions)
     return InMemory(
         part.name,
@@ -173,7 +173,7 @@ def _viewed(part: InMemory, settings: Settings) -> InMemory:
     header["height"], header["width"], header["grey"] = H, W, C == 1
     view, pixels = choose_view(part.name, header, str, settings), part.pixels
     if view != View(C, H, W):
-        pixels = torch.empty((N, *view.shape), dtype=torch.uint8)
+        pixels = torch.empty((N, *view.shape), dtype=torch.uint8, device="cpu")
         for place, image in zip(pixels.numpy(), part.pixels.numpy(), strict=True):
             place[:] = view.array(image)
     return dataclasses.replace(part, pixels=pixels, how=describe(view, header))

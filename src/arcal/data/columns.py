@@ -124,7 +124,10 @@ def read_labels(
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
     if label is None or (not names.labelled and columns.read(label).null_count):
-        labels, classes = torch.zeros(len(columns.rows), dtype=torch.int64), (UNLABELLED,)
+        labels, classes = (
+            torch.zeros(len(columns.rows), dtype=torch.int64, device="cpu"),
+            (UNLABELLED,),
+        )
     else:
         labels, classes = encode_labels(
             columns.read(label),
@@ -144,15 +147,15 @@ def read_ids(columns: Columns) -> Tensor:
     if (several := columns.schema.names.count(ID)) > 1:
         raise ArcalError(f"{columns.path} has {several} columns {ID}: leave one of them")
     if not several:
-        return torch.arange(len(columns.rows))
+        return torch.arange(len(columns.rows), device="cpu")
     column = columns.read(ID)
     if is_text(column):
         whole = pc.match_substring_regex(column, r"^\s*-?\d{1,18}\s*$")
         if not (len(column) and pc.all(whole.fill_null(False)).as_py()):
-            return torch.arange(len(column))
+            return torch.arange(len(column), device="cpu")
         column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
     if not pa.types.is_integer(column.type):
-        return torch.arange(len(column))
+        return torch.arange(len(column), device="cpu")
     refuse_missing(column, ID, columns.rows.where)
     return torch.from_numpy(column.cast(pa.int64(), safe=False).to_numpy().copy())
 

@@ -103,7 +103,7 @@ class Corrupted:
 
     @cached_property
     def _whole(self) -> Tensor:
-        return self._corrupt(torch.arange(len(self)))
+        return self._corrupt(torch.arange(len(self), device="cpu"))
 
     @cached_property
     def _mapped(self) -> np.ndarray:
@@ -133,5 +133,8 @@ class Corrupted:
         return mapped
 
     def _write(self, path: Path) -> None:
-        parts = (self._corrupt(some).numpy() for some in torch.arange(len(self)).split(CHUNK))
+        parts = (
+            self._corrupt(some).numpy()
+            for some in torch.arange(len(self), device="cpu").split(CHUNK)
+        )
         write_mapped(path, (len(self), *self.shape), parts)

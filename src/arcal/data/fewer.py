@@ -29,8 +29,8 @@ def split(
             f"{part.name} has {N} images, so a split of {size} is impossible: "
             f"{sizes if N > 1 else 'give data with more'}"
         )
-    drawn = torch.zeros(N, dtype=torch.bool)
-    drawn[torch.randperm(N, generator=generator(f"split/{split_seed}"))[:size]] = True
+    drawn = torch.zeros(N, dtype=torch.bool, device="cpu")
+    drawn[torch.randperm(N, generator=generator(f"split/{split_seed}"), device="cpu")[:size]] = True
     ids = part.ids.sort().values
     return part.subset(ids[drawn], names[0]), part.subset(ids[~drawn], names[1])
 
@@ -53,7 +53,7 @@ def drawn(part: P, count: int | None, *, split_seed: int) -> P:
         raise ArcalError(
             f"{part.name} has {len(part)} images, not {count}: choose from 1 to {len(part)}"
         )
-    order = torch.randperm(len(part), generator=generator(f"fewer/{split_seed}"))
+    order = torch.randperm(len(part), generator=generator(f"fewer/{split_seed}"), device="cpu")
     return part.subset(part.ids.sort().values[order[:count]].sort().values)
 
 
@@ -75,8 +75,8 @@ def only_classes(part: Any, classes: Sequence[int] | None) -> Any:
             f"{part.name} is read from image files, where classes cannot be selected: leave out "
             "classes"
         )
-    label = torch.full((Z,), -1)
-    label[list(classes)] = torch.arange(len(classes))
+    label = torch.full((Z,), -1, device="cpu")
+    label[list(classes)] = torch.arange(len(classes), device="cpu")
     chosen = part.subset(part.ids[label[part.labels] >= 0])
     names = tuple(part.classes[z] for z in classes)
     return dataclasses.replace(chosen, labels=label[chosen.labels], classes=names)

@@ -56,9 +56,9 @@ class Folder:
                 f"{self.root} has no class folders: give a folder that holds CLASS/IMAGE"
             )
         files = [image_files(self.root / folder) for folder in self.classes]
-        counts = torch.tensor([len(names) for names in files])
-        self.labels = torch.arange(len(self.classes)).repeat_interleave(counts)
-        self.ids = self._rows = torch.arange(len(self.labels))
+        counts = torch.tensor([len(names) for names in files], device="cpu")
+        self.labels = torch.arange(len(self.classes), device="cpu").repeat_interleave(counts)
+        self.ids = self._rows = torch.arange(len(self.labels), device="cpu")
         pairs = zip(self.classes, files, strict=True)
         self._files = ImageFiles(self.root, [f"{c}/{name}" for c, names in pairs for name in names])
 
@@ -76,7 +76,7 @@ class Folder:
 
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, 3, size, size)`, decoded now."""
-        images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
+        images = torch.empty((len(positions), *self.shape), dtype=torch.uint8, device="cpu")
         view = images.numpy()
         for row, position in enumerate(positions.tolist()):
             view[row] = pixels_of(self._image(position))
@@ -99,11 +99,11 @@ class Folder:
         and flipped horizontally half the time.
         """
         part = copy.copy(self)
-        part._draws = torch.rand(5, len(self), generator=generator)
+        part._draws = torch.rand(5, len(self), generator=generator, device="cpu")
         return part
 
     def _random_view(self, image: Image.Image, draws: Tensor) -> Image.Image:
-        size = torch.tensor([[image.height, image.width]])
+        size = torch.tensor([[image.height, image.width]], device="cpu")
         ((top, left, height, width),) = random_boxes(size, draws[:4, None].double()).tolist()
         box = left, top, min(left + width, image.width), min(top + height, image.height)
         resized = image.resize((self.size, self.size), Image.Resampling.BICUBIC, box)

@@ -63,7 +63,7 @@ def list_part(
     image = pick(columns, IMAGES, only, "--image")
     label = label_column(columns, LABELS, names.label, names.labelled)
     ids, labels, classes, weights = read_labels(columns, label, names)
-    images, rows = encoded_images(columns, image), torch.arange(len(ids))
+    images, rows = encoded_images(columns, image), torch.arange(len(ids), device="cpu")
     return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
 
 
@@ -76,7 +76,10 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
                 "CLASS/IMAGE"
             )
         alone = ImageFiles(root, image_files(root))
-        rows, zeros = torch.arange(len(alone)), torch.zeros(len(alone), dtype=torch.int64)
+        rows, zeros = (
+            torch.arange(len(alone), device="cpu"),
+            torch.zeros(len(alone), dtype=torch.int64, device="cpu"),
+        )
         return OnDemand(name, rows, zeros, (UNLABELLED,), alone, rows, UNSEEN, how="")
     files, labels, others = list_images(root)
     numbers, classes = encode_labels(
@@ -88,20 +91,20 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
     )
     no_images = "file that is no image by its name" if others == 1 else "files that are no images"
     note = f"{others} {no_images} left out" if others else ""
-    rows = torch.arange(len(labels))
+    rows = torch.arange(len(labels), device="cpu")
     return OnDemand(name, rows, numbers, classes, files, rows, UNSEEN, how=note)
 
 
 def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
     images, column, counts = read_shards(paths, names)
     if column.null_count:
-        labels, classes = torch.zeros(len(images), dtype=torch.int64), (UNLABELLED,)
+        labels, classes = torch.zeros(len(images), dtype=torch.int64, device="cpu"), (UNLABELLED,)
     else:
         labels, classes = encode_labels(
             column, names.label or "label", images.where, classes=names.classes
         )
     weights = None if counts is None else as_weights(counts, str(names.weight), images.where)
-    rows = torch.arange(len(images))
+    rows = torch.arange(len(images), device="cpu")
     return OnDemand(name, rows, labels, classes, images, rows, UNSEEN, weights, how="")
 
 

@@ -82,7 +82,7 @@ class Cropped(Folder):
     def __init__(self, root: Path, clean: Folder, name: str) -> None:
         self.root, self.name, self.size, self.classes = root, name, clean.size, clean.classes
         self.ids, self.labels = clean.ids, clean.labels
-        self._rows = torch.arange(len(clean))
+        self._rows = torch.arange(len(clean), device="cpu")
         self._files = ImageFiles(root, [clean._files.key(row) for row in clean._rows.tolist()])
 
     def _image(self, position: int) -> Image.Image:
@@ -159,7 +159,10 @@ class OfficialRows(Labelled):
 
     def _content(self) -> Iterator[memoryview]:
         """As of an `InMemory` part with the same pixels."""
-        return (self.images(rows).numpy().data for rows in torch.arange(len(self)).split(BLOCK))
+        return (
+            self.images(rows).numpy().data
+            for rows in torch.arange(len(self), device="cpu").split(BLOCK)
+        )
 
 
 def open_cifar_c(root: Path, type: str, intensity: int, clean: Part, name: str) -> OfficialRows:

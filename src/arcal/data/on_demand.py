@@ -175,7 +175,7 @@ class OnDemand(Labelled):
 
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`, decoded now."""
-        images = torch.empty((len(positions), *self.shape), dtype=torch.uint8)
+        images = torch.empty((len(positions), *self.shape), dtype=torch.uint8, device="cpu")
         view = images.numpy()
         rows = self.rows[positions].tolist()
         for place, (row, data) in enumerate(zip(rows, self.encoded.read(rows), strict=True)):
@@ -207,7 +207,7 @@ def read_headers(part: OnDemand) -> tuple[np.ndarray, list[Broken]]:
     Nothing is decoded, apart from TIFF files.
     """
     headers, broken = np.zeros(len(part), HEADER), []
-    for positions in torch.arange(len(part)).split(BLOCK):
+    for positions in torch.arange(len(part), device="cpu").split(BLOCK):
         rows = part.rows[positions].tolist()
         read = zip(positions.tolist(), rows, part.encoded.read(rows), strict=True)
         for position, row, data in read:
@@ -239,7 +239,7 @@ def check_images(
     broken = []
     for position in range(0 if isinstance(part, InMemory) else len(part)):
         try:
-            part.images(torch.tensor([position]))
+            part.images(torch.tensor([position], device="cpu"))
         except UnreadableImageError as error:
             broken.append(Broken(int(part.ids[position]), error.where, error.reason))
         progress(position + 1, len(part))

@@ -310,7 +310,9 @@ class Resized:
         images = self.part.images(positions)
         C, H, W = self.shape
         if images.shape[1] != C and C == 1:
-            images = (images * torch.tensor(LUMINANCE)[:, None, None]).sum(1, keepdim=True)
+            images = (images * torch.tensor(LUMINANCE, device="cpu")[:, None, None]).sum(
+                1, keepdim=True
+            )
         if images.shape[2:] != (H, W):
             images = F.interpolate(
                 images.float().contiguous(), (H, W), mode="bilinear", antialias=True

@@ -79,8 +79,10 @@ def read_part(archive: Path, name: str, *, train: bool) -> InMemory:
             "(its md5 differs): unpack the official python archive again"
         ) from error
     pixels = torch.from_numpy(official.data).permute(0, 3, 1, 2).contiguous()
-    labels = torch.tensor(official.targets)
-    return InMemory(name, torch.arange(len(labels)), labels, tuple(official.classes), pixels)
+    labels = torch.tensor(official.targets, device="cpu")
+    return InMemory(
+        name, torch.arange(len(labels), device="cpu"), labels, tuple(official.classes), pixels
+    )
 
 
 @dataclass(frozen=True)

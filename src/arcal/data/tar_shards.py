@@ -95,7 +95,7 @@ def json_fields(
             only = f"only {there}" if there else "as there is no NAME.json"
             raise ArcalError(f"{files[0]}: no sample has a field {name} in its JSON, {only}")
     columns = {name: _column(column, name, files) for name, column in values.items()}
-    return torch.arange(len(records)), columns
+    return torch.arange(len(records), device="cpu"), columns
 
 
 def _place(file: Path, key: str, sample: dict[str, Any], image: str | None) -> tuple[int, int]:

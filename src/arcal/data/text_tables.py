@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,9 +32,9 @@ class TextTable(InTables):
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
         super().__init__(files, read)
-        names = self.schema.names
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ArcalError(f"{self.path} has {names.count(twice)} columns {twice}: leave one")
+        for name, count in Counter(self.schema.names).items():
+            if count > 1:
+                raise ArcalError(f"{self.path} has {count} columns {name}: leave one")
 
     def encoded(self, name: str) -> NoReturn:
         raise ArcalError(f"{self.path}: column {name} holds no images: name their files instead")

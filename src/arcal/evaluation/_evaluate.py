@@ -1,6 +1,7 @@
 """From run folders to subjects: each image is corrupted once, one set at a time is in memory."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,8 +135,9 @@ def _paths(folders: Sequence[RunFolder]) -> set[Path]:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ArcalError(f"two other data sets are called {twice}: rename the folder of one")
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ArcalError(f"two other data sets are called {name}: rename the folder of one")
 
 
 def _check_whole(groups: list[Group], named: Set[Path]) -> None:

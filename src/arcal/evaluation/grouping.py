@@ -54,7 +54,9 @@ class Group:
         epochs = min(len(history) for history in histories)
         if epochs == 0:
             return None
-        epsilon = torch.tensor([history[:epochs] for history in histories], dtype=torch.float64)
+        epsilon = torch.tensor(
+            [history[:epochs] for history in histories], dtype=torch.float64, device="cpu"
+        )
         learned = soft_label_of(epsilon.mean(dim=0), len(self.records[0].data.classes))
         return torch.cat([torch.ones_like(learned[:1]), learned])
 

@@ -87,7 +87,7 @@ class NetworkSource:
         generators are left as they were. What cannot be built, or gives something other than
         logits of this shape, raises `ArcalError`.
         """
-        with seeded(seed):
+        with seeded(seed), torch.device("cpu"):
             kind, _, name = self.spec.partition(":")
             if kind == "timm":
                 network = _from_timm(name, classes, shape)
@@ -199,7 +199,7 @@ def _check(network: nn.Module, spec: str, classes: int, shape: Shape) -> None:
     """Refuse a network that does not give logits of these images."""
     network.eval()
     with torch.no_grad(), one_line(spec, f"on images of {_words(shape)}"):
-        logits = network(torch.full((2, *shape), 0.5))
+        logits = network(torch.full((2, *shape), 0.5, device="cpu"))
     got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if got != (2, classes):
         raise ArcalError(

@@ -1,6 +1,7 @@
 """Files of weights: read without unpickling, cleaned of wrappers, and held against a network."""
 
 import argparse
+import copy
 import hashlib
 import pickle
 import re
@@ -142,8 +143,8 @@ def _why_not_unpickled(path: Path, message: str) -> str:
 def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
     """Give a network its weights, all of them; returns them as they fitted.
 
-    Weights that the network lacks, and its own that the file lacks, raise `ArcalError`; `name` is
-    the network's, for that line.
+    Weights that the network lacks, and its own that the file lacks, raise `ArcalError` and leave it
+    as it was; `name` is the network's, for that line.
     """
     own = network.state_dict()
     weights = weights.without_prefixes(own.__contains__)
@@ -153,6 +154,8 @@ def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
                 f"{weights.path} does not fit {name}: {key} is {tuple(tensor.shape)} in the file "
                 f"and {tuple(own[key].shape)} in the network"
             )
+    same = own.keys() == weights.state.keys()  # then nothing is refused after it was loaded
+    before = None if same else copy.deepcopy(own)
     try:
         result = network.load_state_dict(dict(weights.state), strict=False)
     except RuntimeError as error:
@@ -160,6 +163,7 @@ def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
         raise ArcalError(f"{weights.path} does not fit {name}: {line}") from None
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if faults := [*_some(missing, "lacks"), *_some(result.unexpected_keys, "has in addition")]:
+        network.load_state_dict(before or own)
         raise ArcalError(
             f"{weights.path} does not fit {name}: it {' and '.join(faults)}; name the network that "
             "was trained"

@@ -144,7 +144,11 @@ class Smoother:
         remembered, self.predictions = self.predictions, []
         if not self.ranked:
             return {}
-        none = (torch.empty(0), torch.empty(0, dtype=torch.bool), torch.empty(0, dtype=torch.int64))
+        none = (
+            torch.empty(0, device="cpu"),
+            torch.empty(0, dtype=torch.bool, device="cpu"),
+            torch.empty(0, dtype=torch.int64, device="cpu"),
+        )
         columns = [torch.cat(column) for column in zip(none, *remembered, strict=True)]
         gap, self.used = self.loss.update(*columns), True
         figures = {"soft_label": self.loss.soft_label.tolist(), "gap": gap.tolist()}

@@ -81,7 +81,7 @@ class ECE(_Calibration):
         figure, axes = _axes(ax)
         filled = self.count > 0
         accuracy = (self.correct_sums / self.count)[filled].tolist()
-        middle = ((torch.arange(self.bins) + 0.5) / self.bins)[filled.cpu()].tolist()
+        middle = ((torch.arange(self.bins, device="cpu") + 0.5) / self.bins)[filled.cpu()].tolist()
         axes.bar(middle, accuracy, 0.9 / self.bins, label="accuracy", color="#0072B2")
         confidence = (self.probability_sums / self.count)[filled].tolist()
         axes.plot(confidence, accuracy, "o", color="#D55E00", label="mean confidence")

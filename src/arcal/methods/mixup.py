@@ -99,5 +99,5 @@ def _beta(alpha: float, generator: torch.Generator | None) -> float:
         distribution = Beta(alpha, alpha)
         if generator is None:
             return float(distribution.sample())
-        with seeded(int(torch.randint(2**62, (), generator=generator))):
+        with seeded(int(torch.randint(2**62, (), generator=generator, device="cpu"))):
             return float(distribution.sample())

@@ -105,8 +105,8 @@ class DistancesById(ById):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("ids", torch.empty(0, dtype=torch.int64))
-        self.register_buffer("distance", torch.empty(0))
+        self.register_buffer("ids", torch.empty(0, dtype=torch.int64, device="cpu"))
+        self.register_buffer("distance", torch.empty(0, device="cpu"))
 
     def assign(self, ids: Tensor, robustness: Tensor) -> None:
         """Take unique int64 ids `(N,)` and their robustness `(N,)`.

@@ -61,4 +61,5 @@ def build(
         raise ArcalError(
             f"image shape {tuple(shape)} is invalid: give (channels, height, width), all positive"
         )
-    return NETWORKS[name](classes=classes, shape=shape, generator=generator)
+    with torch.device("cpu"):
+        return NETWORKS[name](classes=classes, shape=shape, generator=generator)

@@ -50,7 +50,9 @@ def draw(curves: Mapping[str, Curve]) -> Figure:
     """Clean at the left, corrupted at the right; bars are one deviation over the runs."""
     figure = Figure(figsize=(WIDTH * 0.8, 3.3), layout="constrained")
     for axes, (title, curve) in zip(figure.subplots(1, 2), curves.items(), strict=True):
-        values = torch.tensor([spread.values for spread in curve.values()], dtype=torch.float64)
+        values = torch.tensor(
+            [spread.values for spread in curve.values()], dtype=torch.float64, device="cpu"
+        )
         line(axes, list(curve), 100 * values.T, MARKS[AR_ADALS])
         axes.set_title(f"{title[0].upper()}{title[1:]} test set")
         axes.set_xticks(list(curve))

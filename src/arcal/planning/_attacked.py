@@ -151,7 +151,7 @@ class Attacked:
         """Seconds that one core takes to show an input under all of the panel."""
         assert isinstance(self.x, Tensor)
         few = (255 * self.x[:8]).to(torch.uint8)
-        ids = torch.arange(len(few))
+        ids = torch.arange(len(few), device="cpu")
         with Compute(threads=1).limited():
             start = time.perf_counter()
             for where in self.settings.panel:
@@ -171,22 +171,26 @@ class Attacked:
 
     def _empty_block(self) -> Block:
         """A block of an audit as it is kept, of zeros: bytes do not depend on what they are."""
-        numbers, order = torch.zeros(BLOCK, dtype=torch.long), self.settings.order
-        logits, attacks = torch.zeros(BLOCK, self.classes), order == "attack"
+        numbers, order = torch.zeros(BLOCK, dtype=torch.long, device="cpu"), self.settings.order
+        logits, attacks = torch.zeros(BLOCK, self.classes, device="cpu"), order == "attack"
         block = Block(
             numbers, numbers.clone(), logits, {w: logits.clone() for w in self.settings.panel}
         )
         if order is not None:
-            block = replace(block, robustness=torch.zeros(BLOCK), passes=numbers.clone())
+            block = replace(
+                block, robustness=torch.zeros(BLOCK, device="cpu"), passes=numbers.clone()
+            )
         if not attacks:
             return block
         block = replace(block, nearest=numbers.clone())
         if not isinstance(self.x, Tensor) or self.x.ndim not in (2, 4):
             return block
         images = self.x.ndim == 4
-        parts = torch.arange(BLOCK).split(self.batch if images else BLOCK)
+        parts = torch.arange(BLOCK, device="cpu").split(self.batch if images else BLOCK)
         n = sum(-(-len(part) // SHOWN) if images else len(part) for part in parts)
-        inputs = torch.zeros(n, *self.x.shape[1:], dtype=torch.float16 if images else torch.float32)
+        inputs = torch.zeros(
+            n, *self.x.shape[1:], dtype=torch.float16 if images else torch.float32, device="cpu"
+        )
         perturbed = Perturbed(numbers[:n].clone(), inputs, logits[:n].clone())
         return replace(block, perturbed=perturbed)
 
@@ -201,21 +205,21 @@ class Attacked:
         generator = torch.Generator().manual_seed(0)
 
         def drawn(most: int) -> Tensor:
-            return torch.randint(most, (rows,), generator=generator)
+            return torch.randint(most, (rows,), generator=generator, device="cpu")
 
         attacks = self.settings.order == "attack"
         return Robustness(
             order=self.settings.order or "margin",
-            ids=torch.arange(rows),
-            robustness=torch.rand(rows, generator=generator),
-            success=torch.ones(rows, dtype=torch.bool) if attacks else None,
+            ids=torch.arange(rows, device="cpu"),
+            robustness=torch.rand(rows, generator=generator, device="cpu"),
+            success=torch.ones(rows, dtype=torch.bool, device="cpu") if attacks else None,
             predicted=drawn(self.classes),
             labels=drawn(self.classes),
             passes=drawn(48),
         )
 
     def _run(self, rows: slice) -> Block | Robustness:
-        ids = torch.arange(len(self.x))[rows]
+        ids = torch.arange(len(self.x), device="cpu")[rows]
         settings = replace(self.settings, panel=())
         run = audit_block if self.audit else score_block
         return run(self.model, ids, Inputs.of(self.x).rows(rows), self.labels[rows], settings)

@@ -60,8 +60,8 @@ class Training:
             device=self.compute.device,
         )
         model = self.network.to(self.compute.device).eval()
-        x = torch.rand(2, *self.shape, generator=torch.Generator().manual_seed(0))
-        labels = torch.zeros(2, dtype=torch.long)
+        x = torch.rand(2, *self.shape, generator=torch.Generator().manual_seed(0), device="cpu")
+        labels = torch.zeros(2, dtype=torch.long, device="cpu")
         return Attacked(model, x, labels, self.classes, settings, passes=self.passes)
 
     def step(self, method: str | None = None) -> float:
@@ -101,7 +101,7 @@ class Training:
     @property
     def _batch(self) -> int:
         """Images at a time when it is tried: as many as the recipe's, fewer of large ones."""
-        x = torch.zeros(1, *self.shape)
+        x = torch.zeros(1, *self.shape, device="cpu")
         return min(self.run.recipe.batch_size, max(usual_batch(x, self.compute.device), 8))
 
     def _few(self, run: Run) -> int:
@@ -117,7 +117,7 @@ class Training:
             if method.ranks:
                 method.assign(name, part.ids, part.ids * method.R // len(part))
         if method.added.perturbed_by is not None:
-            method.assign_distances(parts[0].ids, torch.ones(images))
+            method.assign_distances(parts[0].ids, torch.ones(images, device="cpu"))
         recipe = replace(
             run.recipe.shortened(1),
             batch_size=min(self._batch, images),
@@ -132,10 +132,12 @@ class Training:
 
     def _part(self, n: int, R: int) -> InMemory:
         generator = torch.Generator().manual_seed(n)
-        pixels = torch.randint(256, (n, *self.shape), dtype=torch.uint8, generator=generator)
-        labels = torch.arange(n) % self.classes
+        pixels = torch.randint(
+            256, (n, *self.shape), dtype=torch.uint8, generator=generator, device="cpu"
+        )
+        labels = torch.arange(n, device="cpu") % self.classes
         names = tuple(map(str, range(self.classes)))
-        return InMemory("drawn", torch.arange(n), labels, names, pixels)
+        return InMemory("drawn", torch.arange(n, device="cpu"), labels, names, pixels)
 
 
 def plan_training(

@@ -115,9 +115,9 @@ def perturbation_sheets(x: Tensor, adversarial: Tensor) -> dict[str, Any]:
 
 def _orange_and_blue(amplified: Tensor) -> Tensor:
     """A grey perturbation `(n, 1, H, W)`, 0 as nearly white, +-0.5 as full colour."""
-    paper = torch.tensor([0.96, 0.96, 0.95])[:, None, None]
-    orange = torch.tensor([0xD5, 0x5E, 0x00])[:, None, None] / 255
-    blue = torch.tensor([0x00, 0x72, 0xB2])[:, None, None] / 255
+    paper = torch.tensor([0.96, 0.96, 0.95], device="cpu")[:, None, None]
+    orange = torch.tensor([0xD5, 0x5E, 0x00], device="cpu")[:, None, None] / 255
+    blue = torch.tensor([0x00, 0x72, 0xB2], device="cpu")[:, None, None] / 255
     share = (2 * amplified.abs()).clamp(max=1)
     return paper + share * (torch.where(amplified > 0, orange, blue) - paper)
 

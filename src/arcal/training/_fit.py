@@ -25,7 +25,7 @@ from arcal.errors import ArcalError
 from arcal.generators import seeded
 from arcal.methods import Method
 from arcal.robustness import levels, mean_rank
-from arcal.store import RunFolder, load_tensors, save_tensors
+from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training._rescoring import Rescoring, Scorer
 from arcal.training._sharing import BatchesShared, MembersApart
 from arcal.training.draws import draw, draw_seed
@@ -149,6 +149,16 @@ def load_members(models: list[nn.Module], folder: RunFolder) -> None:
         _load(model, tensors, f"member{m}.", folder.checkpoint)
 
 
+def check_metrics(folder: RunFolder) -> None:
+    """Refuse a run whose metrics are of fewer epochs than its checkpoint: it cannot continue."""
+    header = load_header(folder.checkpoint) if folder.checkpoint.exists() else {}
+    if (n := folder.epochs_done()) < (epoch := header.get("epoch", 0)):
+        raise ArcalError(
+            f"{folder.path} has {n} epochs in metrics.jsonl, its checkpoint {epoch}: delete the "
+            "folder and train it again"
+        )
+
+
 def _checkpoint_of(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The checkpoint's tensors and header; that of another run raises `ArcalError`."""
     tensors, header = load_tensors(folder.checkpoint)
@@ -211,7 +221,9 @@ class _Loop:
         for m in self.sharing.mine:
             member = self.members[m]
             self.models[m].train()
-            order = torch.randperm(len(part), generator=draw(member.seed, "order", epoch))
+            order = torch.randperm(
+                len(part), generator=draw(member.seed, "order", epoch), device="cpu"
+            )
             self.method.draw_from(
                 lambda name, seed=member.seed, rank=rank: draw(seed, name, epoch, rank)
             )
@@ -290,7 +302,7 @@ class _Loop:
         models = [self.members[m].model.eval() for m in self.sharing.mine]
         self.sharing.average_buffers(models)
         columns = []
-        order = self.sharing.positions(torch.arange(len(part)))
+        order = self.sharing.positions(torch.arange(len(part), device="cpu"))
         for ids, images, labels in batches(
             part, EVALUATION_BATCH, order=order, workers=self.loaders
         ):
@@ -352,7 +364,7 @@ class _Loop:
         for index, state in self.optimizers[m].state_dict()["state"].items():
             for name, value in state.items():
                 if value is not None:
-                    tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value)
+                    tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value, device="cpu")
         return tensors
 
     def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
@@ -361,12 +373,8 @@ class _Loop:
             return []
         tensors, header = _checkpoint_of(folder)
         self.unscored = header.get("unscored", False)
+        check_metrics(folder)
         records = folder.epochs()[: header["epoch"]]
-        if len(records) < header["epoch"]:
-            raise ArcalError(
-                f"{folder.path} has {len(records)} epochs in metrics.jsonl, its checkpoint "
-                f"{header['epoch']}: delete the folder and train it again"
-            )
         _load(self.method, tensors, "method.", folder.checkpoint)
         for m, member in enumerate(self.members):
             _load(member.model, tensors, f"member{m}.", folder.checkpoint)

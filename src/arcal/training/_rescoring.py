@@ -47,7 +47,7 @@ class Rescoring:
         What is there of a re-scoring from the same checkpoint is not done again.
         """
         rank, world = self.fabric.global_rank, self.fabric.world_size
-        blocks = torch.arange(len(part)).split(SHARD)
+        blocks = torch.arange(len(part), device="cpu").split(SHARD)
         state, done = self.fabric.broadcast(self._before(name, blocks) if rank == 0 else ("", {}))
         missing = [number for number in range(len(blocks)) if number not in done]
         new: dict[int, Tensor] = {}

@@ -95,7 +95,7 @@ def _check_network(run: Run, data: Data) -> None:
     generator = torch.Generator().manual_seed(0)
     try:
         with torch.random.fork_rng(devices=[]):
-            some = torch.rand(2, *data.shape, generator=generator)
+            some = torch.rand(2, *data.shape, generator=generator, device="cpu")
             check_model(network.eval(), some, classes=len(data.classes))
     except ArcalError as error:
         raise ArcalError(f"{run.network} in evaluation mode: {error}") from None

@@ -19,7 +19,7 @@ from arcal.external import NetworkSource, near
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, Ensemble, build
 from arcal.store import RunFolder, content_hash, load_header
-from arcal.training._fit import load_members
+from arcal.training._fit import check_metrics, load_members
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import RECIPES, Recipe, check_types
 
@@ -298,8 +298,8 @@ def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
     """Raise `ArcalError` if a run is not finished, with what to do, or `else_do`."""
     first, *others = [folder for folder in folders if not is_done(folder)] or [None]
     if first is not None:
-        n = len(others)
-        more = f", nor {'is 1 other' if n == 1 else f'are {n} others'}" if others else ""
+        check_metrics(first)
+        more = {0: "", 1: ", nor is 1 other"}.get(len(others), f", nor are {len(others)} others")
         raise ArcalError(
             f"{how_far(first)} is not fully trained{more}: give `arcal train` the same options "
             f"again, and it continues{else_do}"
@@ -385,9 +385,10 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
     try:
         data = load(source, **record.run.choice)
     except ArcalError as error:
+        size = "" if record.run.size is None else f", trained with --size {record.run.size},"
         raise ArcalError(
-            f"the data of {folder.path} cannot be read ({error}); if it has moved, give its path "
-            "with --data"
+            f"the data of {folder.path}{size} cannot be read ({error}); if it has moved, give its "
+            "path with --data"
         ) from None
     identity = DataIdentity.from_data(data)
     if not record.data.is_same(identity):

@@ -46,7 +46,7 @@ def best_temperature(z: Tensor, labels: Tensor) -> float:
             "inputs: train longer, or check that the labels are theirs"
         )
 
-    mean, variance = torch.empty(2, N, dtype=torch.float64)
+    mean, variance = torch.empty(2, N, dtype=torch.float64, device="cpu")
 
     def derivatives(beta: float) -> tuple[float, float]:
         for some in row_blocks(*z.shape):
@@ -136,8 +136,10 @@ class _Series:
 
     def __init__(self, z: Tensor, top: Tensor):
         self.z, self.top = z, top
-        self.around, self.log_s, self.reach = torch.ones(3, len(z), dtype=torch.float64)
-        self.terms = torch.ones(ORDER + 1, len(z), dtype=torch.float64)
+        self.around, self.log_s, self.reach = torch.ones(
+            3, len(z), dtype=torch.float64, device="cpu"
+        )
+        self.terms = torch.ones(ORDER + 1, len(z), dtype=torch.float64, device="cpu")
         self.reach -= 2  # nothing is known
 
     def __call__(self, beta: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,7 +156,7 @@ class _Series:
         x = beta[:, None] * (self.z[rows] - self.top[rows, None])
         p = x.exp()
         whole = p.sum(1)
-        terms = torch.ones(ORDER + 1, len(rows), dtype=torch.float64)
+        terms = torch.ones(ORDER + 1, len(rows), dtype=torch.float64, device="cpu")
         for k in range(1, ORDER + 1):
             terms[k] = p.mul_(x).sum(1) / whole / math.factorial(k)
         # The terms after the last fall by half each at least: their sum is no more than the last.

@@ -128,13 +128,13 @@ def fit_network(
     sizes = [features.shape[1], *widths]
     layers: list[tuple[Tensor, Tensor]] = []
     for inputs, outputs in pairwise(sizes):
-        drawn = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64)
-        bias = torch.randn(outputs, generator=generator, dtype=torch.float64)
+        drawn = torch.randn(outputs, inputs, generator=generator, dtype=torch.float64, device="cpu")
+        bias = torch.randn(outputs, generator=generator, dtype=torch.float64, device="cpu")
         layers.append((drawn / math.sqrt(inputs), bias))
     least = T / (1 + LEAST)
     start = least + math.log(-math.expm1(-least))  # whose softplus, with LEAST of it, is T
-    last = torch.zeros(1, sizes[-1], dtype=torch.float64)
-    layers.append((last, torch.tensor([start], dtype=torch.float64)))
+    last = torch.zeros(1, sizes[-1], dtype=torch.float64, device="cpu")
+    layers.append((last, torch.tensor([start], dtype=torch.float64, device="cpu")))
     parameters = [tensor.requires_grad_() for layer in layers for tensor in layer]
     optimizer = _LBFGS(
         parameters,

@@ -161,12 +161,14 @@ class BatchTemperature:
     def state_dict(self) -> dict[str, Tensor]:
         """What it was fitted to and the window's log-probabilities `(n, Z)`, as tensors."""
         thresholds = [[one.score, one.ties] for one in (self.threshold, *self.ends)]
-        recent = torch.empty(0, self.classes) if self._recent is None else self._recent
+        recent = (
+            torch.empty(0, self.classes, device="cpu") if self._recent is None else self._recent
+        )
         return {
             "T": _exact(self.T),
             "thresholds": _exact(thresholds),
             "accuracy": _exact(self.accuracy),
-            "window": torch.tensor(self.window),
+            "window": torch.tensor(self.window, device="cpu"),
             "shrink": _exact(self.shrink),
             "recent": recent,
         }
@@ -209,7 +211,7 @@ class BatchTemperature:
 
 
 def _exact(values: Any) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64)
+    return torch.tensor(values, dtype=torch.float64, device="cpu")
 
 
 def fit_batch_temperature(
@@ -305,7 +307,9 @@ class TemperatureByBatch(Calibrator):
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         calibrated = torch.empty_like(log_p)
-        drawn = torch.randperm(len(log_p), generator=torch.Generator().manual_seed(SEED))
+        drawn = torch.randperm(
+            len(log_p), generator=torch.Generator().manual_seed(SEED), device="cpu"
+        )
         for batch in drawn.split(self.batch):
             T = self.today.estimate(log_p[batch]).T
             calibrated[batch] = (log_p[batch] / T).log_softmax(1)

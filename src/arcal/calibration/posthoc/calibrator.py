@@ -141,7 +141,7 @@ def fitted(value: float | Sequence[float] | Tensor, name: str, ndim: int) -> Ten
         tensor = (
             value.detach().clone()
             if isinstance(value, Tensor)
-            else torch.tensor(value, dtype=torch.float64)
+            else torch.tensor(value, dtype=torch.float64, device="cpu")
         )
     if tensor.dtype not in FLOATING or tensor.ndim != ndim or not tensor.numel():
         raise ArcalError(
@@ -186,7 +186,10 @@ def as_log_probabilities(log_p: TensorLike) -> Tensor:
     _check_log_probabilities(log_p)
     log_p = log_p.detach().cpu()
     N, Z = log_p.shape
-    off, normal = torch.empty(N, dtype=torch.float64), torch.empty(N, Z, dtype=torch.float64)
+    off, normal = (
+        torch.empty(N, dtype=torch.float64, device="cpu"),
+        torch.empty(N, Z, dtype=torch.float64, device="cpu"),
+    )
     for some in row_blocks(N, Z):
         rows = log_p[some].double()
         off[some], normal[some] = (rows.exp().sum(1) - 1).abs(), rows.log_softmax(1)

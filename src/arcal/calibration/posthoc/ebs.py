@@ -90,7 +90,7 @@ def fit_ebs(
     """
     E = as_energy(energy, len(log_p), "ebs").detach().cpu().double()
     given = as_calibration_set(log_p, labels)
-    T = torch.tensor(given.T, dtype=torch.float64)
+    T = torch.tensor(given.T, dtype=torch.float64, device="cpu")
     if E.std(correction=0) < 1e-6 * max(1.0, E.abs().max().item()):
         raise ArcalError("it needs logits, and the energies are equal, as those of probabilities")
     z, labels = given.finite
@@ -108,7 +108,7 @@ def fit_ebs(
     height = 1 / (sd * math.sqrt(2 * math.pi))
 
     def objective(change: object) -> tuple[float, object]:
-        each = torch.as_tensor(change).requires_grad_()
+        each = torch.as_tensor(change, device="cpu").requires_grad_()
         scale = (T - each[0] * right / height[0] + each[1] * wrong / height[1]).maximum(LEAST * T)
         loss = given.tempered.squared_error(scale).mean()
         (slope,) = torch.autograd.grad(loss, each)
@@ -116,7 +116,7 @@ def fit_ebs(
 
     best = minimize(
         objective,
-        torch.zeros(2).double().numpy(),
+        torch.zeros(2, device="cpu").double().numpy(),
         jac=True,
         bounds=[(0.0, LARGEST)] * 2,
         options={"ftol": 1e-12, "gtol": 1e-8},

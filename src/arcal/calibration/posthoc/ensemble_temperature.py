@@ -64,11 +64,14 @@ def fit_ensemble_temperature(log_p: LogProbabilities, labels: TensorLike) -> Ens
     """
     given = as_calibration_set(log_p, labels)
     T, (log_p, labels) = given.T, given.finite
-    G, c = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    G, c = (
+        torch.zeros(3, 3, dtype=torch.float64, device="cpu"),
+        torch.zeros(3, dtype=torch.float64, device="cpu"),
+    )
     for some in row_blocks(*log_p.shape):
         parts = _parts(log_p[some], T).exp()
         G += parts.flatten(1) @ parts.flatten(1).T
-        c += parts[:, torch.arange(len(parts[0])), labels[some]].sum(1)
+        c += parts[:, torch.arange(len(parts[0]), device="cpu"), labels[some]].sum(1)
     return EnsembleTemperature(T, _on_simplex(G, c))
 
 
@@ -84,16 +87,16 @@ def _parts(log_p: Tensor, T: Tensor | float) -> Tensor:
 
 def _on_simplex(G: Tensor, c: Tensor) -> Tensor:
     """The weights w >= 0 of sum 1 with the lowest wGw - 2cw: the best of all faces' optima."""
-    best, lowest = torch.zeros(3, dtype=torch.float64), math.inf
+    best, lowest = torch.zeros(3, dtype=torch.float64, device="cpu"), math.inf
     scale = G.diagonal().mean()
     for size in (1, 2, 3):
         for face in map(list, combinations(range(3), size)):
             # Stationary under the sum: G w + lambda = c. Parts can be equal (T = 1): least squares.
-            system = torch.ones(size + 1, size + 1, dtype=torch.float64)
+            system = torch.ones(size + 1, size + 1, dtype=torch.float64, device="cpu")
             system[:size, :size] = G[face][:, face] / scale
             system[size, size] = 0
-            right = torch.cat([c[face] / scale, torch.ones(1, dtype=torch.float64)])
-            w = torch.zeros(3, dtype=torch.float64)
+            right = torch.cat([c[face] / scale, torch.ones(1, dtype=torch.float64, device="cpu")])
+            w = torch.zeros(3, dtype=torch.float64, device="cpu")
             w[face] = torch.linalg.lstsq(system, right[:, None], driver="gelsd").solution[:size, 0]
             value = (w @ G @ w - 2 * c @ w).item()
             if (w >= 0).all() and value < lowest:

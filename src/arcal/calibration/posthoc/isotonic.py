@@ -129,7 +129,7 @@ def fit_irova_ts(log_p: LogProbabilities, labels: TensorLike) -> OneVsAllIsotoni
             "regression needs some of every class, `irm` does not"
         )
     whole = torch.cat([(z[some] / T).logsumexp(1) for some in row_blocks(N, Z)])
-    zero = torch.zeros(1, dtype=torch.float64)
+    zero = torch.zeros(1, dtype=torch.float64, device="cpu")
     functions = [(zero, zero)] * given.log_p.shape[1]  # of a masked class
     by_label = labels.argsort(stable=True).split(labels.bincount(minlength=Z).tolist())
     for some in map(slice, range(0, Z, COLUMNS), range(COLUMNS, Z + COLUMNS, COLUMNS)):

@@ -63,7 +63,10 @@ def fit_vector(log_p: LogProbabilities, labels: TensorLike) -> VectorScaling:
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     log_p, labels = as_linear_examples(log_p, labels)
-    start = Parameters(torch.ones(log_p.shape[1]).double(), torch.zeros(log_p.shape[1]).double())
+    start = Parameters(
+        torch.ones(log_p.shape[1], device="cpu").double(),
+        torch.zeros(log_p.shape[1], device="cpu").double(),
+    )
 
     def penalty(of: Parameters) -> Tensor:
         return PRIOR / 2 * ((of.W - of.W.mean()).square().sum() + of.b.square().sum())

@@ -153,7 +153,11 @@ def _robust_accuracy(model: Audited) -> list[dict[str, Any]] | None:
     """Points of the curve: radius 0, the greatest, and some between, after equally many steps."""
     if (curve := model.robust_accuracy) is None:
         return None
-    steps = torch.linspace(0, len(curve.radii) - 1, min(RADII, len(curve.radii))).round().long()
+    steps = (
+        torch.linspace(0, len(curve.radii) - 1, min(RADII, len(curve.radii)), device="cpu")
+        .round()
+        .long()
+    )
     return [
         {"radius": radius, "accuracy": Estimate(value, low, high, curve.N)}
         for radius, value, low, high in torch.stack(

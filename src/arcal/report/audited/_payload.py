@@ -129,8 +129,8 @@ def _model(
         **_said((log_p for _, log_p in listed.blocks()), ""),
     }
     if model.robustness is not None:
-        place = torch.full((len(model),), -1).scatter(
-            0, model.fragile, torch.arange(len(model.fragile))
+        place = torch.full((len(model),), -1, device="cpu").scatter(
+            0, model.fragile, torch.arange(len(model.fragile), device="cpu")
         )
         inputs["distance"] = column(model.robustness.robustness[rows], "float32")
         inputs["level"] = column(values["level"], "int16")
@@ -191,7 +191,7 @@ def _in_its_bin(confidence: Tensor) -> Tensor:
     """In float32, where 0.6 is above 0.6, but in the bin of its reliability diagram."""
     rounded = confidence.float()
     beyond = bin_of(rounded.double(), BINS) > bin_of(confidence, BINS)
-    return torch.where(beyond, torch.nextafter(rounded, torch.zeros(())), rounded)
+    return torch.where(beyond, torch.nextafter(rounded, torch.zeros((), device="cpu")), rounded)
 
 
 def _perturbations(model: Audited, rows: Tensor, part: Part | None) -> dict[str, Any] | None:
@@ -230,9 +230,9 @@ def _listed_inputs(models: Sequence[Audited]) -> Tensor:
     """
     ids = models[0].predictions.ids
     if len(ids) <= LISTED:
-        return torch.arange(len(ids))
+        return torch.arange(len(ids), device="cpu")
     worst = [rows[:WORST] for one in models for rows in (one.suspects, one.fragile)]
-    chosen = torch.zeros(len(ids), dtype=torch.bool)
+    chosen = torch.zeros(len(ids), dtype=torch.bool, device="cpu")
     chosen[torch.cat(worst)] = True
     others = models[0].predictions.order
     others = others[~chosen[others]]

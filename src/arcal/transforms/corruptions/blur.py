@@ -49,7 +49,7 @@ def glass_blur(x: Tensor, c: tuple[float, int, int], draws: Draws) -> Tensor:
     # As in the official loops, only rows and columns reach + 1 .. size - reach move.
     steps = F.pad(steps, (0, 0, reach + 1, reach - 1, reach + 1, reach - 1))
     steps = (steps[..., 1] * width + steps[..., 0]).flatten(2)
-    positions = torch.arange(height * width)
+    positions = torch.arange(height * width, device="cpu")
     flat = x.flatten(2)
     for step in steps.unbind(1):
         sources = positions + step
@@ -88,7 +88,7 @@ def along(x: Tensor, radius: float, sigma: float, angles: Tensor) -> Tensor:
     steps away has the weight of a Gaussian at i, for i = 0 .. 2 radius. The edge is repeated
     outside the image.
     """
-    taps = torch.arange(2 * math.ceil(radius) + 1, dtype=x.dtype)
+    taps = torch.arange(2 * math.ceil(radius) + 1, dtype=x.dtype, device="cpu")
     weights = torch.exp(-(taps**2) / (2 * sigma**2))
     weights = weights / weights.sum()
     taps, weights = taps[weights > 1e-7], weights[weights > 1e-7]
@@ -98,7 +98,7 @@ def along(x: Tensor, radius: float, sigma: float, angles: Tensor) -> Tensor:
     reach = len(taps) - 1
     windows = F.pad(x, (reach, reach, reach, reach), mode="replicate")
     windows = windows.unfold(2, x.shape[2], 1).unfold(3, x.shape[3], 1)  # a view of all shifts
-    batch = torch.arange(len(x))
+    batch = torch.arange(len(x), device="cpu")
     blurred = torch.zeros_like(x)
     for tap, weight in enumerate(weights.tolist()):
         blurred += weight * windows[batch, :, reach + down[:, tap], reach + across[:, tap]]

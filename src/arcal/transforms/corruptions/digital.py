@@ -80,7 +80,9 @@ def elastic_transform(x: Tensor, c: tuple[float, float, float], draws: Draws) ->
     _, _, H, W = x.shape
     amount, sigma, jitter = c
     pixel_x, pixel_y = torch.meshgrid(
-        torch.arange(W, dtype=x.dtype), torch.arange(H, dtype=x.dtype), indexing="xy"
+        torch.arange(W, dtype=x.dtype, device="cpu"),
+        torch.arange(H, dtype=x.dtype, device="cpu"),
+        indexing="xy",
     )
     a, b, offset = _affine(H, W, jitter, draws).unbind(1)
     source = (
@@ -102,9 +104,11 @@ def _affine(H: int, W: int, jitter: float, draws: Draws) -> Tensor:
 
     The three corners are a third of the shorter side away from the centre.
     """
-    centre = torch.tensor([W // 2, H // 2], dtype=torch.float64)
+    centre = torch.tensor([W // 2, H // 2], dtype=torch.float64, device="cpu")
     third = min(H, W) // 3
-    corners = centre + third * torch.tensor([[1, 1], [1, -1], [-1, -1]], dtype=torch.float64)
+    corners = centre + third * torch.tensor(
+        [[1, 1], [1, -1], [-1, -1]], dtype=torch.float64, device="cpu"
+    )
     moved = corners + draws.uniform(-jitter, jitter, 3, 2)
     return torch.linalg.solve(torch.cat([moved, torch.ones_like(moved[..., :1])], -1), corners)
 
@@ -116,6 +120,6 @@ def _sample(x: Tensor, points: Tensor, *, edge_repeated: bool) -> Tensor:
     twice; otherwise at their centres.
     """
     H, W = x.shape[2:]
-    size = torch.tensor([W, H], dtype=x.dtype)
+    size = torch.tensor([W, H], dtype=x.dtype, device="cpu")
     grid = (2 * points + 1) / size - 1 if edge_repeated else 2 * points / (size - 1) - 1
     return grid_sample(x, grid, padding_mode="reflection", align_corners=not edge_repeated)

@@ -130,7 +130,7 @@ def _relief(liquid: Tensor) -> Tensor:
     return _box(lit.squeeze(1).clamp(0, 255)).round()
 
 
-_LIGHT = torch.tensor([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])[None, None]
+_LIGHT = torch.tensor([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]], device="cpu")[None, None]
 
 
 def _edges(image: Tensor) -> Tensor:
@@ -180,7 +180,9 @@ def _distance(edges: Tensor, most: int = 20) -> Tensor:
     1.4 and 2.1969 long: Borgefors' 5 x 5 approximation (1986), within 2 % of Euclidean distance.
     """
     height, width = edges.shape[1:]
-    padded = torch.full((len(edges), height + 4, width + 4), float(most), dtype=torch.float64)
+    padded = torch.full(
+        (len(edges), height + 4, width + 4), float(most), dtype=torch.float64, device="cpu"
+    )
     distance = padded[:, 2:-2, 2:-2]
     distance[edges] = 0
     before = None
@@ -200,7 +202,7 @@ _MOVES = {(0, 1): 1, (1, 0): 1, (1, 1): 1.4, (1, 2): 2.1969, (2, 1): 2.1969}
 def _equalised(image: Tensor) -> Tensor:
     """Histogram equalisation of 8-bit images `(B, H, W)`; a constant image stays as it is."""
     values = image.flatten(1).long()
-    counts = torch.zeros(len(image), 256, dtype=torch.long)
+    counts = torch.zeros(len(image), 256, dtype=torch.long, device="cpu")
     counts.scatter_add_(1, values, torch.ones_like(values))
     least = values.amin(1, keepdim=True)
     fewest, total = counts.gather(1, least), values.shape[1]
