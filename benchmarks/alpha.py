@@ -31,7 +31,8 @@ from arcal.data import Data, InMemory, Part, as_input, load
 from arcal.robustness import levels, score
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, model_of
+from arcal.training.run import Run
+from arcal.training.saved_run import model_of
 from arcal.transforms import corrupt
 from arcal.transforms.corruptions import EXTRA, IMAGENET_C
 from benchmarks.settings import shared

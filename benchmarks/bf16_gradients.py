@@ -23,7 +23,7 @@ from arcal.compute.device import Bf16Convolutions
 from arcal.data import as_input, batches
 from arcal.smoothing import smooth_cross_entropy
 from arcal.store import RunFolder
-from arcal.training.run import data_of, models_of
+from arcal.training.saved_run import data_of, models_of
 
 MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     "float32": nullcontext,

@@ -32,7 +32,8 @@ from arcal.paper.spreads import clean, shifted
 from arcal.smoothing import AdaptiveLabelSmoothing, soft_label_of
 from arcal.store import RunFolder
 from arcal.training.many import train_all
-from arcal.training.run import Run, is_done, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import is_done, read_run
 from benchmarks.settings import shared
 
 Figures = dict[str, dict[str, Spread]]

@@ -36,7 +36,7 @@ from arcal.planning._hardware import operations
 from arcal.training import RECIPES, Run, train
 from arcal.training.draws import draw
 from arcal.training.recipes import Precision
-from arcal.training.run import model_of
+from arcal.training.saved_run import model_of
 
 CPU = torch.device("cpu")
 PRECISIONS: tuple[Precision, Precision] = ("32-true", "bf16-mixed")

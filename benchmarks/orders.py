@@ -18,7 +18,8 @@ from arcal.data import as_input, batches, load
 from arcal.robustness import ORDERS, levels, score
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, model_of
+from arcal.training.run import Run
+from arcal.training.saved_run import model_of
 from benchmarks.table import spearman
 
 

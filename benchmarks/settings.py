@@ -14,7 +14,8 @@ from arcal.data import InMemory, load, load_part
 from arcal.errors import ArcalError
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, model_of
+from arcal.training.run import Run
+from arcal.training.saved_run import model_of
 from benchmarks import trained
 from benchmarks.networks import resnet20
 from benchmarks.small_networks import table

@@ -23,7 +23,8 @@ from arcal.evaluation import evaluate, evaluated_part
 from arcal.training._fit import EVALUATION_BATCH
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, models_of
+from arcal.training.run import Run
+from arcal.training.saved_run import models_of
 from arcal.training.scoring import score_run
 
 

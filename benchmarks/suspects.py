@@ -34,7 +34,7 @@ from arcal.compute.processes import keep_memory
 from arcal.data import Part, load, load_test
 from arcal.robustness import levels, rank
 from arcal.training import RECIPES, Run, train
-from arcal.training.run import model_of
+from arcal.training.saved_run import model_of
 from benchmarks.networks import resnet20
 from benchmarks.table import spearman
 

@@ -7,7 +7,8 @@ from arcal.methods import METHODS
 from arcal.store import load_tensors
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import read_run
 from benchmarks.equal_smoothing import Replayed, twin_of
 from tiny_files import write_tiny
 

@@ -8,7 +8,7 @@ from arcal.classifiers import open_classifier
 from arcal.data import load_test
 from arcal.errors import ArcalError
 from arcal.training import RECIPES, Run, train
-from arcal.training.run import models_of
+from arcal.training.saved_run import models_of
 
 
 @pytest.fixture(scope="module")

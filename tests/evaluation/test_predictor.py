@@ -8,7 +8,7 @@ from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.evaluation import predict, predict_part
 from arcal.store import load_tensors
-from arcal.training.run import models_of
+from arcal.training.saved_run import models_of
 
 
 def test_predictions_are_the_models_own_and_are_kept(trained, copied):

@@ -40,7 +40,7 @@ from arcal.store import (
     save_scores,
     save_tensors,
 )
-from arcal.training.run import read_run
+from arcal.training.saved_run import read_run
 
 SECONDS = float(os.environ.get("ARCAL_FUZZ", "2"))
 TINY = {"epoch": 1, "accuracy": 0.5, "name": "cat", "list": [1, 2.5, None, True, {"a": "b"}]}

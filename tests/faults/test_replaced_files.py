@@ -21,7 +21,7 @@ from arcal.store import RunFolder
 from arcal.training import RECIPES, Run, data_of, score_run, train
 from arcal.training._train import check_images, keep_images
 from arcal.training.many import train_all
-from arcal.training.run import read_run
+from arcal.training.saved_run import read_run
 from command_line import arcal
 
 POOLED = """

@@ -34,7 +34,7 @@ from arcal.paper.variants import (
 from arcal.smoothing import epsilon_of
 from arcal.store import load_header
 from arcal.training._train import train
-from arcal.training.run import read_run
+from arcal.training.saved_run import read_run
 
 IMAGENET = "imagenet-resnet101"
 EVERY = settings_of("paper", Sources("cifar10", "cifar100", "imagenet"))

@@ -40,7 +40,7 @@ from arcal.paper.variants import (
     VANILLA,
 )
 from arcal.store import RunFolder, save_tensors
-from arcal.training.run import fingerprint_of
+from arcal.training.saved_run import fingerprint_of
 
 SHIFTED = shifts("fog 1", "fog 3", "spatter 3")
 SETS = (CLEAN, *SHIFTED)

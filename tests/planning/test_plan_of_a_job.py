@@ -17,7 +17,8 @@ from arcal.planning import Attacked, Hardware, Line, Plan, Training, plan_attack
 from arcal.planning._hardware import operations, saved_bytes
 from arcal.training import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, data_of
+from arcal.training.run import Run
+from arcal.training.saved_run import data_of
 from arcal.training.scoring import score_file, score_run
 from tiny_files import write_tiny
 

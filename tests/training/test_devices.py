@@ -13,7 +13,8 @@ from arcal.training._fit import _Loop
 from arcal.training._train import check_devices
 from arcal.training.many import train_all
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, model_of, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import model_of, read_run
 
 
 def run(devices, **options):

@@ -17,7 +17,8 @@ from arcal.errors import ArcalError
 from arcal.store import RunFolder
 from arcal.training.many import train_all, with_bases
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, is_done
+from arcal.training.run import Run
+from arcal.training.saved_run import is_done
 from tiny_files import write_tiny
 
 

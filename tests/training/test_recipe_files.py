@@ -12,7 +12,8 @@ from arcal.errors import ArcalError
 from arcal.training import train
 from arcal.training.recipe_files import as_table, open_recipe, write_command
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, model_of, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import model_of, read_run
 
 NETWORK = """
 from torch import nn

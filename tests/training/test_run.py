@@ -17,7 +17,8 @@ from arcal.networks import NETWORKS
 from arcal.store import RunFolder
 from arcal.training import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, check_done, data_of, is_done, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import check_done, data_of, is_done, read_run
 from tiny_files import write_tiny
 
 SETTINGS = [

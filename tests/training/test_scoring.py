@@ -27,7 +27,8 @@ from arcal.store import RunFolder, load_scores, load_tensors, save_tensors
 from arcal.training import scoring
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, model_of
+from arcal.training.run import Run
+from arcal.training.saved_run import model_of
 from arcal.training.scoring import SHARD, score_run
 from launching import on_two_processes
 from tiny_files import write_tiny

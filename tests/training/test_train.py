@@ -13,7 +13,8 @@ from arcal.training._fit import load_members
 from arcal.training._train import train
 from arcal.training.many import with_bases
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run, data_of
+from arcal.training.run import Run
+from arcal.training.saved_run import data_of
 from arcal.training.scoring import score_run
 from tiny_files import write_tiny
 

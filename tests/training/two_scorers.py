@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from arcal.attacks import attack_named
 from arcal.errors import ArcalError
 from arcal.store import RunFolder
-from arcal.training.run import data_of
+from arcal.training.saved_run import data_of
 from arcal.training.scoring import score_run
 
 if __name__ == "__main__":

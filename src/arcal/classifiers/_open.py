@@ -26,7 +26,7 @@ from arcal.external import (
 )
 from arcal.files import expanded, parse_json
 from arcal.store import RunFolder
-from arcal.training.run import fingerprint_of, model_of, read_run
+from arcal.training.saved_run import fingerprint_of, model_of, read_run
 
 FORMS = (
     "package.module:name, file.py:name, timm:NAME, torchvision:NAME, hf:FOLDER, a .pt2 or .onnx "

@@ -110,7 +110,7 @@ def _begun(command: Evaluate) -> "Compute":
 
 def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder], list[RunFolder]]":
     """The runs that are fully trained, and the others, which are refused unless `skip`."""
-    from arcal.training.run import check_done, how_far, is_done
+    from arcal.training.saved_run import check_done, how_far, is_done
 
     done = [folder for folder in folders if is_done(folder)]
     if not (skip and done):
@@ -134,7 +134,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     from arcal.evaluation.grouping import same_data
     from arcal.robustness import check_order
     from arcal.store import RunFolder
-    from arcal.training.run import data_of
+    from arcal.training.saved_run import data_of
 
     if not command.runs:
         raise ArcalError(

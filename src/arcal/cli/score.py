@@ -140,7 +140,7 @@ class Score(OnModels):
     def _run(self, attack: Any) -> "tuple[Robustness, Path]":
         from arcal.console import bar
         from arcal.store import RunFolder
-        from arcal.training.run import data_of
+        from arcal.training.saved_run import data_of
         from arcal.training.scoring import score_file, score_run
 
         own = "--json", "--curve", "--part", "--threads", "--accelerator", "--devices", "--nodes"

@@ -107,7 +107,7 @@ class Train:
         from arcal.data.overlap import sentence_for
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
-        from arcal.training.run import read_run
+        from arcal.training.saved_run import read_run
 
         processes_for(self.devices, self.nodes)
         if self._processes > 1 and (self.workers > 1 or self.ray):

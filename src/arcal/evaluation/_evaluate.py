@@ -19,7 +19,7 @@ from arcal.evaluation.row import Row
 from arcal.evaluation.workload import Workload
 from arcal.robustness import Attack
 from arcal.store import RunFolder
-from arcal.training.run import check_done
+from arcal.training.saved_run import check_done
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from arcal.errors import ArcalError
 from arcal.smoothing import soft_label_of
 from arcal.store import RunFolder
 from arcal.training.recipes import Recipe
-from arcal.training.run import Record, Run, read_run
+from arcal.training.run import Run
+from arcal.training.saved_run import Record, read_run
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from arcal.paper.variants import ADALS, CCAT, JOINT, LS, MIXUP, VANILLA, Variant
 from arcal.store import RunFolder
 from arcal.training import Sweep, tries
 from arcal.training.many import with_bases
-from arcal.training.run import Run, is_done
+from arcal.training.run import Run
+from arcal.training.saved_run import is_done
 
 
 @dataclass(frozen=True)

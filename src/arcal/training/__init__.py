@@ -1,6 +1,7 @@
 """Training: the configuration of a run, the training loop, and many runs at once.
 
-run       the configuration of a run, and what can be read back from its folder
+run       the configuration of a run
+saved_run what can be read back from its folder
 recipes   optimisers and schedules by name, those of appendix A among them
 scoring   robustness of a part of the data by the model of a run
 draws     named random draws
@@ -10,7 +11,8 @@ from arcal.training._fit import Member, Scorer, fit
 from arcal.training._train import train
 from arcal.training.many import Sweep, sweep, train_all, tries
 from arcal.training.recipes import RECIPES, Recipe, recipe_named
-from arcal.training.run import Run, data_of, model_of, models_of
+from arcal.training.run import Run
+from arcal.training.saved_run import data_of, model_of, models_of
 from arcal.training.scoring import score_run
 
 __all__ = [

@@ -23,7 +23,8 @@ from arcal.store import RunFolder, content_hash
 from arcal.training._fit import Member, fit
 from arcal.training._rescoring import Scorer
 from arcal.training.rankings import Ranking, bases_of, for_distances, for_levels
-from arcal.training.run import Run, is_done, load_once
+from arcal.training.run import Run, load_once
+from arcal.training.saved_run import is_done
 from arcal.training.scoring import BATCH
 from arcal.training.trackers import tracker_named
 

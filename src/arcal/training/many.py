@@ -16,7 +16,8 @@ from arcal.methods import method_class
 from arcal.store import RunFolder
 from arcal.training._train import check_devices, check_images, checked_method, train
 from arcal.training.rankings import bases_of, shares
-from arcal.training.run import Run, is_done
+from arcal.training.run import Run
+from arcal.training.saved_run import is_done
 from arcal.training.trackers import tracker_named
 
 log = logging.getLogger(__name__)

@@ -1,27 +1,24 @@
-"""A run: the configuration of one training, and what can be read back from its folder."""
+"""A run: the configuration of one training."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from arcal.compute import check_count
-from arcal.data import Data, Folder, load
+from arcal.data import Data, load
 from arcal.data.remote import absolute
 from arcal.errors import ArcalError
 from arcal.external import NetworkSource, near
 from arcal.methods import complete_settings, method_named
-from arcal.networks import NETWORKS, Ensemble, build
-from arcal.store import RunFolder, content_hash, load_header
-from arcal.training._fit import check_metrics, load_members
+from arcal.networks import NETWORKS, build
+from arcal.store import RunFolder, content_hash
 from arcal.training.draws import draw, draw_seed
-from arcal.training.recipes import RECIPES, Recipe, check_types
+from arcal.training.recipes import RECIPES, Recipe
 
 FORMAT = {"32-true": 1, "bf16-mixed": 2}
 """By precision, increased when a change of the code changes the model that a configuration gives.
@@ -31,9 +28,6 @@ At first "bf16-mixed" was autocast, which moved the calibration of AR-AdaLS.
 
 ADDED = {"core_batch": None, "schedule": "steps"}
 """Settings of a recipe that came later, with the value that keeps the hash of earlier runs."""
-
-TURNED = "; arcal 0.1.0 did not turn images of a folder upright: its runs can be audited"
-"""Why images of a folder may be others although their files are the same."""
 
 CHOICE = ("split_seed", "validation", "images", "test_images", "classes", "size")
 """The settings of a run that choose images of its data set, as in `arcal.data.load`."""
@@ -79,7 +73,7 @@ class Run:
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))
         settings = _as_json(complete_settings(self.method, self.settings))
-        object.__setattr__(self, "settings", _from_json(settings))  # as they are read back
+        object.__setattr__(self, "settings", from_json(settings))  # as they are read back
         method = method_named(self.method, 2, self.settings)  # raises on a setting out of range
         self._name_network()
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
@@ -188,10 +182,10 @@ def _as_json(value: Any) -> Any:
     return [_as_json(entry) for entry in value] if isinstance(value, tuple | list) else value
 
 
-def _from_json(value: Any) -> Any:
+def from_json(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _from_json(entry) for key, entry in value.items()}
-    return tuple(_from_json(entry) for entry in value) if isinstance(value, list) else value
+        return {key: from_json(entry) for key, entry in value.items()}
+    return tuple(from_json(entry) for entry in value) if isinstance(value, list) else value
 
 
 @dataclass(frozen=True)
@@ -220,143 +214,6 @@ class DataIdentity:
         return dataclasses.replace(self, parts=parts)
 
 
-@dataclass(frozen=True)
-class Record:
-    """A run as recorded in its folder.
-
-    `run.data` is the path that the data was read from, "" if it is not recorded, and
-    `run.validation` the number of drawn validation images, None of a part that is the data's own.
-    `data` identifies the data, `network_digest`
-    the code of a network that is somebody else's, and `weights_digest` what it started from.
-    """
-
-    run: Run
-    data: DataIdentity
-    format: int
-    network_digest: str | None = None
-    weights_digest: str | None = None
-
-    def is_twin(self, other: "Record") -> bool:
-        """Whether two runs differ only in their seeds and the places of their data and weights."""
-
-        def without_these(one: Record) -> tuple[Any, ...]:
-            places = {"data": "", "weights": None, "seeds": len(one.run.seeds)}
-            run = vars(one.run) | places  # the run itself could not be made without its method
-            return run, one.format, one.network_digest, one.weights_digest
-
-        return without_these(self) == without_these(other) and self.data.is_same(other.data)
-
-
-def read_run(folder: RunFolder) -> Record:
-    """Read a run back from its folder.
-
-    Its method need not be installed: what a run says can be evaluated without. A configuration that
-    this version of arcal cannot read raises `ArcalError`.
-    """
-    config = _from_json(folder.config_checked())
-    try:
-        later = {"weights", "devices", "size"}
-        names = {field.name for field in dataclasses.fields(Run)} - {"data", "recipe", *later}
-        values = {name: config[name] for name in names}
-        check_types(Recipe, config["recipe"])
-        check_types(DataIdentity, config["data"])
-        values |= {"devices": config.get("devices", 1), "size": config.get("size")}
-        values["network"] = config.get("network_source", values["network"])
-        values["weights"] = config.get("weights_source")
-        values |= {"data": config.get("source", ""), "recipe": Recipe(**config["recipe"])}
-        check_types(Run, values)
-        if not values["seeds"]:
-            raise TypeError("there are no seeds")
-        run = object.__new__(Run)  # it was checked when it was made
-        for name, value in values.items():
-            object.__setattr__(run, name, value)
-        data = DataIdentity(**config["data"])
-        digests = config.get("network_digest"), config.get("weights_digest")
-        return Record(run, data, config["format"], *digests)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ArcalError(
-            f"{folder.path}/config.json cannot be read by this version of arcal ({error}): "
-            "train the run again"
-        ) from None
-
-
-def is_done(folder: RunFolder) -> bool:
-    """Whether the run has been trained to its last epoch and all its metrics are written."""
-    if not folder.checkpoint.exists():
-        return False
-    epochs, header = read_run(folder).run.recipe.epochs, load_header(folder.checkpoint)
-    whole = header.get("epoch") == epochs == folder.epochs_done()
-    return whole and not header.get("unscored", False)
-
-
-def how_far(folder: RunFolder) -> str:
-    """A run's folder and how many of its epochs are done, for people."""
-    return f"{folder.path} ({folder.epochs_done()} of {read_run(folder).run.recipe.epochs} epochs)"
-
-
-def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
-    """Raise `ArcalError` if a run is not finished, with what to do, or `else_do`."""
-    first, *others = [folder for folder in folders if not is_done(folder)] or [None]
-    if first is not None:
-        check_metrics(first)
-        more = {0: "", 1: ", nor is 1 other"}.get(len(others), f", nor are {len(others)} others")
-        raise ArcalError(
-            f"{how_far(first)} is not fully trained{more}: give `arcal train` the same options "
-            f"again, and it continues{else_do}"
-        )
-
-
-def fingerprint_of(folder: RunFolder) -> str:
-    """16 hexadecimal digits of the SHA-256 of the checkpoint, which identify the model."""
-    return sha256(folder.checkpoint.read_bytes()).hexdigest()[:16]
-
-
-def models_of(folder: RunFolder) -> list[nn.Module]:
-    """The members of a finished run, in evaluation mode on the CPU.
-
-    A run that is not finished, or a changed configuration, raises `ArcalError`.
-
-    >>> from arcal.training import train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
-    >>> (model,) = models_of(train(run, "runs"))
-    >>> model(torch.zeros(1, 1, 28, 28)).shape
-    torch.Size([1, 10])
-    """
-    check_done([folder])
-    record = read_run(folder)
-    run, Z, shape = record.run, len(record.data.classes), record.data.shape
-    if source := run.source:
-        source = dataclasses.replace(source, weights=None)  # the checkpoint has all
-        if source.digest() != record.network_digest:
-            raise ArcalError(
-                f"{run.network} is not what it was when {folder.path} was trained: put that code "
-                "back, or train the run again"
-            )
-        models = [source.build(classes=Z, shape=shape, seed=seed) for seed in run.seeds]
-    else:
-        models = [run.build(Z, shape, seed) for seed in run.seeds]
-    load_members(models, folder)
-    for model in models:
-        model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return models
-
-
-def model_of(folder: RunFolder) -> nn.Module:
-    """The model of a finished run: its only member, or the `Ensemble` of its members.
-
-    Errors are those of `models_of`.
-
-    >>> from arcal.training import train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
-    >>> type(model_of(train(run, "runs"))).__name__
-    'SmallResNet'
-    """
-    models = models_of(folder)
-    return models[0] if len(models) == 1 else Ensemble(models)
-
-
 def load_once(run: Run) -> Data:
     """The data set of a run, kept for the next call in this process with a run on the same data."""
     return _loaded(run.data, tuple(run.choice.items()))
@@ -365,36 +222,3 @@ def load_once(run: Run) -> Data:
 @lru_cache(maxsize=1)
 def _loaded(source: str, choice: tuple[tuple[str, Any], ...]) -> Data:
     return load(source, **dict(choice))
-
-
-def data_of(folder: RunFolder, source: str | None = None) -> Data:
-    """The data set that a run was trained on, read from its old place or from `source`.
-
-    Data that cannot be read, or that is not the data of the run, raises `ArcalError`.
-
-    >>> from arcal.training import train
-    >>> size = {"images": 100, "validation": 100, "test_images": 100}
-    >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
-    >>> len(data_of(train(run, "runs")).train)
-    100
-    """
-    record = read_run(folder)
-    source = source or record.run.data
-    if not source:
-        raise ArcalError(f"{folder.path}/config.json does not say where its data is: give --data")
-    try:
-        data = load(source, **record.run.choice)
-    except ArcalError as error:
-        size = "" if record.run.size is None else f", trained with --size {record.run.size},"
-        raise ArcalError(
-            f"the data of {folder.path}{size} cannot be read ({error}); if it has moved, give its "
-            "path with --data"
-        ) from None
-    identity = DataIdentity.from_data(data)
-    if not record.data.is_same(identity):
-        alike = record.data.classes == identity.classes and record.data.shape == identity.shape
-        raise ArcalError(
-            f"{source} is not the data that {folder.path} was trained on: put that data back, or "
-            f"give its path with --data{TURNED if alike and isinstance(data.train, Folder) else ''}"
-        )
-    return data

@@ -25,7 +25,7 @@ from arcal.errors import ArcalError
 from arcal.files import locked
 from arcal.robustness import Attack, Robustness, check_order, score
 from arcal.store import SHARDS, RunFolder, load_scores, merge_scores, save_scores, score_facts
-from arcal.training.run import check_done, fingerprint_of, model_of, read_run
+from arcal.training.saved_run import check_done, fingerprint_of, model_of, read_run
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
