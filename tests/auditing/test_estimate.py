@@ -100,8 +100,8 @@ def test_an_ece_begins_at_what_exceeds_chance():
 @pytest.mark.parametrize(("gap", "high"), [((0.01, 0.3), 0.3), ((-0.2, 0.1), 0.2), ((0, 0), 0.06)])
 def test_with_few_errors_an_ece_may_be_as_large_as_the_gap(gap, high):
     draws = Bootstrap(0.05, torch.linspace(0.04, 0.06, 41).double(), 0.95)
-    gap = Estimate(sum(gap) / 2, *gap, 50)
-    few, many = (ece_from(draws, 50, 0.01, gap, wrong) for wrong in (99, 100))
+    own = Estimate(0.05, gap[0], gap[1], 50)
+    few, many = (ece_from(draws, 50, 0.01, own, wrong) for wrong in (99, 100))
     assert few.high == pytest.approx(high, abs=1e-3)
     assert many.high < 0.061
     assert few.low == many.low
