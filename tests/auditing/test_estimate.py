@@ -15,6 +15,7 @@ from arcal.auditing._estimate import (
     effective_number,
     effective_of,
     from_draws,
+    gap_of,
     gap_to,
 )
 from arcal.calibration import Bootstrap, bootstrap_ece, ece_by_chance
@@ -90,9 +91,29 @@ def test_bootstrapped_intervals_are_quantiles_cut_to_what_can_be():
 def test_an_ece_begins_at_what_exceeds_chance():
     """Up to twice what 95 % of calibrated models stay below; beyond it chance hardly matters."""
     samples = torch.linspace(0.04, 0.08, 41).double()
-    begins = [ece_from(Bootstrap(0.05, samples, 0.95), 9, high).low for high in (0.06, 0.04, 0.02)]
+    draws, gap = Bootstrap(0.05, samples, 0.95), Estimate(0.05, 0.0, 0.06, 9)
+    begins = [ece_from(draws, 9, high, gap, wrong=100).low for high in (0.06, 0.04, 0.02)]
     assert begins[:2] == pytest.approx([0, 0.01])
     assert begins[2] > 0.02
+
+
+@pytest.mark.parametrize(("gap", "high"), [((0.01, 0.3), 0.3), ((-0.2, 0.1), 0.2), ((0, 0), 0.06)])
+def test_with_few_errors_an_ece_may_be_as_large_as_the_gap(gap, high):
+    draws = Bootstrap(0.05, torch.linspace(0.04, 0.06, 41).double(), 0.95)
+    own = Estimate(0.05, gap[0], gap[1], 50)
+    few, many = (ece_from(draws, 50, 0.01, own, wrong) for wrong in (99, 100))
+    assert few.high == pytest.approx(high, abs=1e-3)
+    assert many.high < 0.061
+    assert few.low == many.low
+
+
+def test_the_gap_of_weighted_inputs_by_hand():
+    correct = torch.tensor([True, False, True])
+    gap = gap_of(
+        torch.tensor([0.9, 0.6, 0.8]).double(), correct, torch.tensor([1.0, 2, 1]).double()
+    )
+    assert gap.value == pytest.approx((0.9 + 1.2 + 0.8) / 4 - 0.5)
+    assert gap.low < gap.value < gap.high
 
 
 def test_the_interval_of_an_ece_near_chance_holds_it():
@@ -104,7 +125,8 @@ def test_the_interval_of_an_ece_near_chance_holds_it():
         correct = torch.rand(1000, generator=generator) < confidence - 0.01
         draws = bootstrap_ece(confidence, correct, resamples=60)
         chance = ece_by_chance(confidence, everything, 1, resamples=60).quantile(0.95).item()
-        estimate = ece_from(draws, 1000, chance)
+        gap = gap_of(confidence, correct, torch.ones(1000, dtype=torch.float64))
+        estimate = ece_from(draws, 1000, chance, gap, int((~correct).sum()))
         missed += not estimate.low <= 0.01 <= estimate.high
     assert missed <= 3  # of draws alone 8
 

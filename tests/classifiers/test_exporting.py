@@ -153,6 +153,45 @@ def test_what_cannot_be_exported_is_one_line(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_what_runs_in_few_bits_is_exported_in_them(dtype, tmp_path):
+    classifier = Calibrated(nn.Linear(3, 4).to(dtype), Temperature(2.0))
+    table = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)).to(dtype)
+    (path,) = export_calibrated(classifier, table, tmp_path, ["pt2"])
+    log_p = torch.export.load(path).module()(table)
+    assert log_p.dtype == dtype
+    expected = classifier.probabilities(table)
+    assert (log_p.double().exp() - expected).abs().max() < 2 * torch.finfo(dtype).eps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ets", "ebs", "spline"])
+def test_onnxruntime_gives_the_same_probabilities_of_very_sure_inputs(kind, tmp_path):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason="an extra: pip install arcal[onnx]")
+    network = nn.Linear(5, 5, bias=False)
+    nn.init.eye_(network.weight)
+    classifier = Calibrated(network, fitted(kind)).eval()
+    sure = torch.tensor(
+        [[740.0, 0, 0, 0, 0], [1e4, -1e4, 0, 1, 2], [-1e4] * 5, [0, 1e4, 1e4, 0, 0]]
+    )
+    (path,) = export_calibrated(classifier, torch.randn(4, 5), tmp_path, ["onnx"])
+    with torch.no_grad():
+        expected = classifier.probabilities(sure)
+    torch.testing.assert_close(run_onnx(path, sure).double().exp(), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_onnxruntime_cannot_run_is_one_line(tmp_path):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason="an extra: pip install arcal[onnx]")
+    classifier = Calibrated(nn.Linear(3, 4).bfloat16(), Temperature(2.0))
+    with pytest.raises(ArcalError, match="cannot be exported to ONNX") as caught:
+        export_calibrated(classifier, torch.rand(4, 3).bfloat16(), tmp_path, ["onnx"])
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.glob("*.onnx"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", POSTHOC)
 def test_onnxruntime_gives_the_same_probabilities(kind, network, tmp_path):

@@ -164,7 +164,7 @@ model stays as it is; give more inputs, some of them misclassified'
             name,
             keeps_accuracy,
             **score_estimates(some, N, everywhere, scores[name]),
-            ece=ece_estimate(some["ece"], sure, N, resamples=resamples),
+            ece=ece_estimate(some["ece"], sure, scores[name].correct, N, resamples=resamples),
             accuracy=accuracy_from(some["accuracy"].estimate, N),
             change=less(name, "none"),
             behind=less(name, best or "none"),

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
+from arcal.calibration.checks import as_weights
+from arcal.calibration.few_errors import ENOUGH
 
 RANGES = {
     "accuracy": (0.0, 1.0),
@@ -90,8 +92,11 @@ def estimates(
     }
 
 
-def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
+def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: int) -> Estimate:
     """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
+
+    The draws know no error but those seen. An ECE is never less than the gap, either way, so if
+    fewer than 100 inputs are `wrong` the interval reaches up as far as that of the `gap`.
 
     95 % of those of a calibrated model are below `chance`. Drawing again adds less to the ECE of a
     calibrated model than the first drawing did, so that its interval would leave 0 out in a third
@@ -100,6 +105,8 @@ def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
     twice `chance` the interval begins at what exceeds this, or at 0.
     """
     estimate = from_draws(draws, n, (0, 1), biased=True)
+    if wrong < ENOUGH:
+        estimate = replace(estimate, high=max(estimate.high, -gap.low, gap.high))
     if not estimate.value <= 2 * chance:
         return estimate
     return replace(estimate, low=max(min(estimate.low, estimate.value - chance), 0.0))
@@ -108,15 +115,17 @@ def ece_from(draws: Bootstrap, n: int, chance: float) -> Estimate:
 def ece_estimate(
     draws: Bootstrap,
     confidence: Tensor,
+    correct: Tensor,
     n: int,
     *,
     weights: Tensor | None = None,
     resamples: int,
 ) -> Estimate:
-    """The same with the chance of all inputs, whose `confidence` and `weights` are `(N,)`."""
+    """The same of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
     everything = torch.zeros(len(confidence), dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
-    return ece_from(draws, n, by_chance.quantile(0.95).item())
+    gap = gap_of(confidence, correct, as_weights(weights, len(confidence)))
+    return ece_from(draws, n, by_chance.quantile(0.95).item(), gap, int((~correct).sum()))
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:
@@ -144,6 +153,13 @@ def gap_to(accuracy: Estimate, confidence: float) -> Estimate:
     """Confidence minus accuracy, the confidence taken as given."""
     value, low, high = (confidence - end for end in (accuracy.value, accuracy.high, accuracy.low))
     return Estimate(value, low, high, accuracy.n)
+
+
+def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
+    """That of inputs whose `confidence`, `correct` and `weights` are `(N,)`."""
+    right, sure = ((weights * one).sum().item() for one in (correct, confidence))
+    whole = weights.sum().item()
+    return gap_to(accuracy_from(right / whole, effective_of(weights, confidence)), sure / whole)
 
 
 def effective_number(weights: Tensor) -> float:

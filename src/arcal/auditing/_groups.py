@@ -38,9 +38,9 @@ class Group:
     minus the accuracy, and its interval the mean minus that of the accuracy: the confidences are
     given, and where all inputs are right the interval still allows for errors not seen. `ece` has
     the outer bootstrap interval, over draws within the group, cut to [0, 1], from 0 on if it may be
-    chance; `ece_if_calibrated` is what chance alone would give, see `Overall`. `share_of_errors` is
-    the group's share of all errors, nan if there is none. `recall`, of a class, is the accuracy on
-    the inputs with this label.
+    chance, and with fewer than 100 errors as far up as that of the gap; `ece_if_calibrated` is what
+    chance alone would give, see `Overall`. `share_of_errors` is the group's share of all errors,
+    nan if there is none. `recall`, of a class, is the accuracy on the inputs with this label.
 
     `few` says that no verdict is given, and no ECE: an accuracy equal to the mean confidence would
     have an interval wider than 21 points. That depends on how many inputs there are (some 95 at a
@@ -96,8 +96,9 @@ def by_group(
     few = torch.tensor([one == "too few" for one in said], device="cpu")
     tested = (~few).nonzero()[:, 0]
     accuracy = accuracies(right, effective)
+    gaps = [gap_to(one, sure) for one, sure in zip(accuracy, mean.tolist(), strict=True)]
     counted = None if weights is None else w
-    ece = _eces(confidence, correct, groups, tested, counted, [a.n for a in accuracy], resamples)
+    ece = _eces(confidence, correct, groups, tested, counted, gaps, resamples)
     wrong = _sums(w * ~correct, groups, G)
     share = (wrong / wrong.sum()).tolist()
     return tuple(
@@ -106,7 +107,7 @@ def by_group(
             n=int(size[g]),
             accuracy=accuracy[g],
             confidence=sure,
-            gap=gap_to(accuracy[g], sure),
+            gap=gaps[g],
             ece=ece[g][0] if g in ece else None,
             ece_if_calibrated=ece[g][1] if g in ece else None,
             share_of_errors=share[g],
@@ -228,13 +229,13 @@ def _eces(
     groups: Tensor,
     chosen: Tensor,
     weights: Tensor | None,
-    n: Sequence[int],
+    gaps: Sequence[Estimate],
     resamples: int | None,
 ) -> dict[int, tuple[Estimate, Estimate]]:
     """By group, of those chosen: the ECE, and what it is by chance."""
     if not len(chosen):
         return {}
-    number = torch.full((len(n),), -1, device="cpu")
+    number = torch.full((len(gaps),), -1, device="cpu")
     number[chosen] = torch.arange(len(chosen), device="cpu")
     rows = number[groups] >= 0
     within = (number[groups[rows]], len(chosen))
@@ -244,11 +245,13 @@ def _eces(
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)
     ends = chance.quantile(0.95, dim=0)
+    wrong = torch.bincount(groups[~correct], minlength=len(gaps))
     eces = {}
     for i, g in enumerate(chosen.tolist()):
-        calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n[g])
+        n = gaps[g].n
+        calibrated = Estimate(chance[:, i].mean().item(), 0.0, ends[i].item(), n)
         draws = Bootstrap(value[i].item(), samples[:, i], 0.95)
-        eces[g] = ece_from(draws, n[g], calibrated.high), calibrated
+        eces[g] = ece_from(draws, n, calibrated.high, gaps[g], int(wrong[g])), calibrated
     return eces
 
 

@@ -194,7 +194,7 @@ def ece_interval(predictions: Predictions) -> dict[str, float]:
     confidence, N = predictions.confidence, len(predictions.labels)
     resamples = usual_resamples(N)
     draws = bootstrap_ece(confidence, predictions.correct, resamples=resamples)
-    ece = ece_estimate(draws, confidence, N, resamples=resamples)
+    ece = ece_estimate(draws, confidence, predictions.correct, N, resamples=resamples)
     return {"ece_low": ece.low, "ece_high": ece.high}
 
 

@@ -35,7 +35,8 @@ class Overall:
     takes the confidences as given. `ece`, of 15 bins, and `smooth_ece` have the outer bootstrap
     interval, cut to [0, 1], and from 0 on if they may be chance; `confidence`, `nll` (nats) and
     `brier` (in [0, 2]) the percentile one. With fewer than 100 errors those of `nll` and `brier`
-    also allow for errors not seen (`arcal.calibration.few_errors`). `aurc`, the area under the
+    also allow for errors not seen (`arcal.calibration.few_errors`), and those of the ECEs reach up
+    as far as that of the gap, which an ECE is never less than. `aurc`, the area under the
     risk-coverage curve (`arcal.calibration.aurc`), has that of `arcal.calibration.aurc_interval`.
 
     `ece_if_calibrated` is what the ECE would be by chance if every confidence were the probability
@@ -83,6 +84,7 @@ def overall(
     w, scores = as_weights(weights, N), predictions.scores
     effective = effective_of(w, confidence)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
+    gap, wrong = gap_to(accuracy, figures["confidence"].estimate), int((~correct).sum())
     n = accuracy.n
     everything = torch.zeros(N, dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
@@ -93,10 +95,10 @@ def overall(
         n=N,
         accuracy=accuracy,
         confidence=from_draws(figures["confidence"], n),
-        gap=gap_to(accuracy, figures["confidence"].estimate),
-        ece=ece_from(figures["ece"], n, chance.high),
+        gap=gap,
+        ece=ece_from(figures["ece"], n, chance.high, gap, wrong),
         ece_if_calibrated=chance,
-        smooth_ece=ece_from(figures["smooth_ece"], n, smooth.quantile(0.95).item()),
+        smooth_ece=ece_from(figures["smooth_ece"], n, smooth.quantile(0.95).item(), gap, wrong),
         **score_estimates(figures, n, w, scores),
         aurc=Estimate(
             aurc(confidence, correct, weights=weights),

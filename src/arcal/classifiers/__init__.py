@@ -5,8 +5,8 @@ _open               the door: what a name stands for, a run of arcal's own and a
 _opened_classifier  what comes back: the model, and what is known of its inputs and classes
 _library_networks   a network of timm or torchvision with a file of weights
 _transformers       a folder of transformers, with _tokenizer for texts
-_exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file; a program of
-                    torch.export, opened
+_exported_program   a program of torch.export
+_exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file
 _class_names        a model's class names against the data's
 """
 

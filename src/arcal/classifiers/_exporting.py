@@ -1,18 +1,10 @@
-"""A calibrated classifier in files that need no arcal to run: `.pt2`, ONNX, safetensors.
+"""A calibrated classifier in files that need no arcal to run: `.pt2`, ONNX, safetensors."""
 
-Any `.pt2` file, a program of `torch.export`, is opened here as well.
-"""
-
-import hashlib
 import io
 import json
 import logging
-import pickle
-import re
-import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -22,12 +14,12 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from arcal.calibration.posthoc import Calibrated
-from arcal.classifiers._class_names import CLASS_NAMES, read_class_names
+from arcal.classifiers._class_names import CLASS_NAMES
+from arcal.classifiers._exported_program import quietly
 from arcal.classifiers._onnx_file import onnx_network, save_onnx_calibrated, session_of
-from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
-from arcal.errors import ArcalError, first_line
-from arcal.external import library, versions
-from arcal.files import parse_json, write_whole
+from arcal.errors import ArcalError
+from arcal.external import library
+from arcal.files import write_whole
 from arcal.store import save_tensors
 
 log = logging.getLogger(__name__)
@@ -114,7 +106,7 @@ def _exported(
                 "be exported"
             )
     with torch.no_grad():
-        expected = _called(module, x).exp()
+        expected = _called(module, x).double().exp()
     if class_names and len(class_names) != (Z := expected.shape[1]):
         raise ArcalError(f"{len(class_names)} class names for {Z} classes: give one each")
     written = []
@@ -134,7 +126,13 @@ def _exported(
                 _check(path, _called(again, x), expected)
         else:
             write_whole(path, lambda temporary: _save_onnx(module, x, temporary, class_names))
-            _check(path, run_onnx(path, x), expected)
+            try:
+                with _exporting("to ONNX"):
+                    log_p = run_onnx(path, x)
+            except ArcalError:  # such as of a type that onnxruntime does not calculate with
+                path.unlink()
+                raise
+            _check(path, log_p, expected)
         written.append(path)
     return written
 
@@ -275,126 +273,10 @@ def _exporting(how: str) -> Iterator[None]:
 
 
 def _check(path: Path, log_p: Tensor, expected: Tensor) -> None:
-    apart = (log_p.detach().double().exp() - expected.double()).abs().max().item()
+    apart = (log_p.detach().double().exp() - expected).abs().max().item()
     if not apart <= APART:  # nan as well
         path.unlink()
         raise ArcalError(
             f"{path.name} gives probabilities that are off by {apart:.2g}, and was removed: leave "
             "this format out"
         )
-
-
-PLAIN = re.compile(
-    r"(.*\.json|(.*/)?(archive_format|archive_version|byteorder|version|\.data/.*)"
-    r"|.*data/weights/weight_\d+|.*data/constants/tensor_\d+)"
-)
-"""Entries of a `.pt2` file that are text or the bytes of a tensor."""
-
-
-def load_exported(path: Path) -> Loaded:
-    """A program of `torch.export` from its file, with the shape of its inputs.
-
-    What is trusted: a `.pt2` file is read by `torch.export.load`, which evaluates expressions of
-    sizes in the file (sympy) and runs conditions on them as Python, so it is code, and is to come
-    from where code may come from. What is not: objects that torch would unpickle without limits
-    (tensor subclasses, custom classes), and compiled libraries. A file that holds any of these
-    raises `ArcalError` before torch sees it, as does one that is damaged.
-    """
-    if not path.is_file():
-        raise ArcalError(f"{path} is missing: give the file that torch.export.save wrote")
-    content = path.read_bytes()
-    try:
-        _check_entries(path, content)
-        with quietly():
-            program = torch.export.load(io.BytesIO(content))
-    except ArcalError:
-        raise
-    except Exception as error:  # torch raises of every kind on damaged or foreign files
-        raise ArcalError(
-            f"{path} cannot be read as an exported program ({first_line(error)}): write it by "
-            f"torch.export.save, with a torch no newer than {torch.__version__}"
-        ) from error
-    digest = hashlib.sha256(content).hexdigest()
-    shape = _input_shape(program)
-    return Loaded(
-        path.stem,
-        program,
-        identity=f"exported {digest}",
-        facts={
-            "Network": "a program of torch.export",
-            "Weights": f"{path.name}, SHA-256 {digest[:16]}",
-        },
-        library=versions(),
-        normalized="none added: what there is, is inside the program",
-        kind=kind_of_shape(shape),
-        class_names=_class_names(content),
-        input_shape=shape,
-    )
-
-
-def _class_names(content: bytes) -> tuple[str, ...] | None:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = [name for name in archive.namelist() if name.endswith(f"/{CLASS_NAMES}")]
-        return read_class_names(archive.read(entries[0])) if entries else None
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """No warnings, no progress and no logs of what writes and reads programs."""
-    loggers = [logging.getLogger(name) for name in ("torch.export", "torch.onnx", "onnxscript")]
-    levels = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _check_entries(path: Path, content: bytes) -> None:
-    """Refuse what `torch.export.load` would unpickle or link, by the entries of the archive."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for name in archive.namelist():
-            if name.endswith(".pt"):  # example inputs; in older files the weights, too
-                data = archive.read(name)
-                if data and not _is_plain(data):
-                    raise _refused(path, name)
-            elif not PLAIN.fullmatch(name):
-                raise _refused(path, name)
-            elif name.endswith("_config.json"):
-                entries: dict[str, Any] = parse_json(archive.read(name)).get("config", {})
-                for entry in entries.values():
-                    if entry.get("use_pickle"):
-                        raise _refused(path, f"{name}, {entry.get('path_name')}")
-
-
-def _is_plain(data: bytes) -> bool:
-    try:
-        torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError):
-        return False
-    return True
-
-
-def _refused(path: Path, name: str) -> ArcalError:
-    return ArcalError(
-        f"{path} holds {name}, which is compiled code or would be unpickled, and is not opened: "
-        "export a network of plain tensors"
-    )
-
-
-def _input_shape(program: ExportedProgram) -> tuple[int, ...] | None:
-    """The shape of one input without the batch, if the program takes one tensor of a known one."""
-    names = program.graph_signature.user_inputs
-    values = [
-        node.meta.get("val")
-        for node in program.graph.nodes
-        if node.op == "placeholder" and node.name in names
-    ]
-    if len(values) != 1 or not isinstance(values[0], Tensor):
-        return None
-    lengths: list[Any] = list(values[0].shape[1:])
-    return tuple(lengths) if all(isinstance(length, int) for length in lengths) else None

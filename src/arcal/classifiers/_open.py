@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from arcal.auditing import Method, as_model
-from arcal.classifiers._exporting import load_exported
+from arcal.classifiers._exported_program import load_exported
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
 from arcal.errors import ArcalError
 from arcal.external import (

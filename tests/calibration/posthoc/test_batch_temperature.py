@@ -97,6 +97,20 @@ def test_an_entropy_that_tells_less_leaves_more_in_doubt(telling):
     assert (today.high - today.low) / 2 == pytest.approx(reach, rel=0.2, abs=0.003)
 
 
+def test_inputs_that_are_merely_less_sure_are_underestimated():
+    """As often right at each entropy as the validation inputs: the mean confidence is the truth."""
+    generator = torch.Generator().manual_seed(0)
+    p = 0.5 + 0.4 * torch.rand(20_000, generator=generator, dtype=torch.float64)
+    wrong = torch.rand(20_000, generator=generator, dtype=torch.float64) > p
+    log_p = torch.stack([p, 1 - p], 1).log()
+    fitted = fit_batch_temperature(log_p[:10_000], wrong[:10_000].long())
+    unsure = torch.arange(20_000) >= 10_000 + 10_000 * (p > 0.65)
+    today = fitted.estimate(log_p[unsure])
+    right = 1 - wrong[unsure].double().mean().item()
+    assert today.high < right - 0.1
+    assert today.confidence == pytest.approx(right, abs=0.02)
+
+
 def test_a_small_batch_stays_near_the_validation_temperature():
     log_p, _ = harder(4000)
     far = fresh(shrink=0).estimate(log_p).T

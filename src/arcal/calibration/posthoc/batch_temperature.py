@@ -43,9 +43,11 @@ class Today:
     """What `n` unlabelled inputs say: the last ones, if more have been seen than the window.
 
     `accuracy` is estimated, with the ends `low` and `high` of a 95 % interval over draws of such
-    inputs and of validation inputs: it holds as far as the score tells right from wrong here as it
-    did there. `confidence` is the mean one at the validation temperature, and `T` the temperature
-    at which it is the accuracy, shrunk towards the validation inputs' for a small `n`. `doubt` is a
+    inputs and of validation inputs: it holds as far as here, as there, as many inputs are wrong
+    though sure as are right though unsure. Where inputs are merely less sure, and at each score as
+    often right as there, the estimate and its interval are too low. `confidence` is the mean one at
+    the validation temperature, and `T` the temperature at which it is the accuracy, shrunk towards
+    the validation inputs' for a small `n`. `doubt` is a
     line if the inputs are so far from the validation inputs that neither may hold, else None.
 
     >>> Today(100, 0.8, 0.7, 0.9, confidence=0.85, T=2.0).doubt is None

@@ -53,8 +53,10 @@ class Spline(Calibrator):
         top = torch.zeros_like(log_p, dtype=torch.bool).scatter(1, first, True)
         s = log_p.gather(1, first).exp()
         gamma = interpolate(s.T.contiguous(), self.x.to(log_p)[None], self.y.to(log_p)[None]).T
+        lowest = torch.finfo(log_p.dtype).min
         rest = log_p.masked_fill(top, -torch.inf)  # of the others, as shares of their sum
-        rest = rest - rest.logsumexp(1, keepdim=True).clamp(min=torch.finfo(log_p.dtype).min)
+        rest = rest - rest.amax(1, keepdim=True).clamp(min=lowest)  # onnxruntime's sum may be 0
+        rest = rest - rest.logsumexp(1, keepdim=True).clamp(min=lowest)
         r = rest.amax(1, keepdim=True).exp()
         gamma = torch.maximum(gamma.clamp(ENDS, 1 - ENDS), (r / (1 + r) + 1e-6).clamp(max=1))
         q = torch.where(top, gamma.log(), (1 - gamma).log() + rest)
