@@ -281,7 +281,10 @@ def _picked(
         if safe:
             lines = f"{safe[0]}: {refused[safe[0]]}"
             return None, f"no calibrator that keeps every prediction can be fitted ({lines})"
-        return None, "none of those named keeps the accuracy: the model stays as it is"
+        return None, (
+            "none of those named keeps every prediction, and so none is picked: the model stays as "
+            "it is; to use one all the same, fit it in Python, as by `fit_vector`"
+        )
     equal = [
         name
         for name, one in candidates.items()
