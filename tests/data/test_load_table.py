@@ -137,7 +137,7 @@ def test_a_subset_and_the_fingerprint(tmp_path):
         (
             "a,label\n1,0\nx,1\n",
             {},
-            "rows.csv, row 1: a is 'x', not a number: leave the column out .--columns",
+            "rows.csv, row 1: a is 'x', not a number: leave the column out .--columns .*audit a",
         ),
         ("a,label\n1,0\n,1\n", {}, "row 1: a is missing: fill it in"),
         ('a,label\n1,0\n" ",1\n', {}, "row 1: a is missing"),
@@ -254,3 +254,9 @@ def test_data_that_need_no_labels(tmp_path, monkeypatch):
     for load, source in ((load_table, "rows.csv"), (load_texts, "texts.csv")):
         with pytest.raises(ArcalError, match="label"):
             load(source)
+
+
+def test_a_table_shows_itself_in_a_line_without_its_rows(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,label\n1,0\n2,1\n")
+    table = load_table(str(tmp_path / "rows.csv"))
+    assert repr(table) == f"<Table {table.name}: 2 inputs of 2 classes>"
