@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -251,7 +252,11 @@ def test_what_holds_no_logits_is_one_line(output, says, net, x):
 
 @pytest.mark.parametrize(
     ("classifier", "says"),
-    [("resnet20.pt", "a str"), (torch.rand(5, 3), "Tensor.*as_predictions"), (nn.Linear, "a type")],
+    [
+        ("resnet20.pt", "str is no"),
+        (torch.rand(5, 3), "Tensor.*as_predictions"),
+        (nn.Linear, "type is no"),
+    ],
 )
 def test_what_is_no_classifier_is_one_line(classifier, says):
     with pytest.raises(ArcalError, match=says):
@@ -263,3 +268,9 @@ def test_what_is_no_classifier_is_one_line(classifier, says):
 def test_without_this_door_a_model_output_is_one_line(net, x):
     with pytest.raises(ArcalError, match=r"returns ModelOutput.*as_model"):
         BoundaryProjection()(Returning(net, FORMS["model output"]), x)
+
+
+def test_what_has_a_model_inside_is_told_to_give_that():
+    opened = SimpleNamespace(model=torch.nn.Identity())
+    with pytest.raises(ArcalError, match="to logits, here its attribute `model`"):
+        as_model(opened)

@@ -12,6 +12,7 @@ import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import as_predictions
 from arcal.calibration.posthoc import Calibrated, Temperature
+from arcal.data import Texts
 from arcal.errors import ArcalError
 from arcal.report.audited import figure_names
 from tests.audits import tiny
@@ -262,6 +263,11 @@ def test_data_that_do_not_fit_are_one_line(data, line):
         ),
         ((X, Y), {"shift": ["fog-3"]}, "name corruptions by `arcal.auditing.shift_sets"),
         ((X, Y), {"device": "nowhere"}, "device 'nowhere' cannot be used here"),
+        (
+            Texts("toy", torch.arange(2), torch.arange(2), ("no", "yes"), ("Never.", "Superb.")),
+            {},
+            r"data holds texts.* give opened.model, \(opened.tokenize\(texts.texts\)",
+        ),
         ("photos", {}, "data is a path: give what `arcal.data.load_part` reads"),
     ],
 )
@@ -296,7 +302,9 @@ def test_labels_that_count_from_one_and_a_class_that_is_missing_are_said():
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3)).eval()
     with pytest.raises(ArcalError, match=r"the data has 4, with labels from 1 to 3: number them"):
         arcal.audit(model, (X, 1 + torch.arange(40) % 3))
-    with pytest.raises(ArcalError, match="lacks some, give the names of the model's"):
+    with pytest.raises(
+        ArcalError, match=r"names of the model's, in its order, as `classes` \(--classes"
+    ):
         arcal.audit(model, (X, Y), classes=["a", "b"])
     shifted = arcal.audit(model, (X, Y + 1), order=None)
     assert "the labels are 1 to 2, of classes 0 to 2: do they count from 1?" in shifted.summary()

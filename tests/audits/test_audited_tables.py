@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+import arcal
 from arcal.attacks import BoundaryProjection
 from arcal.audits import Audit, Reading, Settings, open_job, run_jobs
+from arcal.data import load_table
 from arcal.errors import ArcalError
 from arcal.report.audited import _payload as payload_module
 from tests.audits.numbers_of_a_page import numbers, payload_of
@@ -114,3 +116,12 @@ def test_what_the_data_section_says_is_not_said_again_of_the_model(folder):
     (model,) = findings["models"]
     assert "Network" in model["facts"]
     assert not model["facts"].keys() & findings["data"]["facts"].keys()
+
+
+def test_a_table_is_audited_in_python_as_on_the_command_line(folder):
+    table = load_table(str(folder / "rows.csv"))
+    model = torch.nn.Linear(3, 2).eval()
+    audit = arcal.audit(model, table, order="gradient")
+    given = arcal.audit(model, (table.rows, table.labels), bounds=table.bounds, order="gradient")
+    assert audit.models[0].overall == given.models[0].overall
+    assert audit.data == table.name

@@ -204,7 +204,7 @@ def test_the_model_s_order_of_classes_can_be_given(folder):
         assert named.examples is not None
         assert named.examples.labels.tolist() == labels
         assert named.classes == (classes or None)
-    with pytest.raises(ArcalError, match=r"'shadow' is none of the 2 classes given \(dark"):
+    with pytest.raises(ArcalError, match=r"'shadow' is none of the model's 2 classes \(dark"):
         job(folder, data="named.csv", classes=("dark", "light"))
 
 

@@ -309,6 +309,20 @@ def test_columns_of_probabilities_may_be_called_by_the_classes_alone(tmp_path, h
         assert read_predictions(path, labelled=False).classes == classes
 
 
+def test_the_names_that_scikit_learn_has(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("y_true,y_pred,y_score\n1,1,0.75\n0,1,0.625\n")
+    saved = read_predictions(path)
+    assert holds_predictions(path)
+    p = saved.predictions.log_probabilities.exp()
+    assert torch.allclose(p, torch.tensor([[0.25, 0.75], [0.375, 0.625]], dtype=p.dtype))
+    assert saved.predictions.labels.tolist() == [1, 0]
+    assert saved.unused == ()
+    path.write_text("y_true,y_score\n1,2.5\n0,-0.5\n")
+    with pytest.raises(ArcalError, match="probabilities"):
+        read_predictions(path)
+
+
 def test_capitals_and_names_of_ones_own(tmp_path):
     text = "ID,Exposure,Churned,PROBABILITY_yes,note\n7,2,yes,.75,a\n9,1,no,.5,b\n"
     (tmp_path / "a.csv").write_text(text)

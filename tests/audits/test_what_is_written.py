@@ -132,7 +132,7 @@ def test_conditions(audit):
 
 @pytest.mark.parametrize("text", ["", "ece", "ece>", ">0.1", "ece=0.1", "ece>x", "ece>0.1.2"])
 def test_what_is_no_condition(text):
-    with pytest.raises(ArcalError, match="is no condition: write FIGURE>NUMBER"):
+    with pytest.raises(ArcalError, match="is no condition: write FIGURE>NUMBER in quotation marks"):
         Condition.parse(text)
 
 

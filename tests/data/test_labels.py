@@ -84,7 +84,7 @@ def test_the_models_classes_give_the_order():
         (pa.array(["a", "b"]), {"names": ["a", "c"]}, r"row 1: label is 'b', .* none of the 2"),
         (pa.array([1, 0]), {"names": ["a", "b"], "classes": ["a", "c"]}, "row 0: the class 'b' is"),
         (pa.array(["a", "b"]), {"classes": ["a", "c"]}, "row 1: the class 'b' is none of"),
-        (pa.array(["a"]), {"classes": ["a", "a"]}, "are not distinct"),
+        (pa.array(["a"]), {"classes": ["a", "b", "a"]}, "classes have a more than once"),
         (pa.array([[1], [2]]), {}, "row 0: label is of type list"),
     ],
 )
@@ -97,6 +97,19 @@ def test_what_is_wrong_is_one_line_that_names_the_row(values, options, message):
 def test_the_data_may_write_the_models_classes_in_another_case():
     values = pa.array(["Polar_Bear", "CAT", "cat"])
     assert encoded(values[:2], classes=["cat", "polar bear"]) == ([1, 0], ("cat", "polar bear"))
-    with pytest.raises(ArcalError, match="'CAT' is none of the 2 classes given"):  # or 'cat' is
+    with pytest.raises(ArcalError, match="'CAT' is none of the model's 2 classes"):  # or 'cat' is
         encoded(values, classes=["cat", "Polar_Bear"])
     assert encoded(pa.array(["a", "A"]), classes=["A", "a"])[0] == [1, 0]
+
+
+def test_two_classes_that_only_case_tells_apart_leave_the_others_their_other_spellings():
+    classes = ["Cardigan", "cardigan", "golden_retriever"]
+    values = pa.array(["Golden Retriever", "cardigan"])
+    assert encoded(values, classes=classes)[0] == [2, 1]
+    with pytest.raises(ArcalError, match="'CARDIGAN' is none of the model's 3 classes"):
+        encoded(pa.array(["CARDIGAN", "cardigan"]), classes=classes)
+
+
+def test_a_class_that_is_misspelt_is_told_what_the_model_calls_it():
+    with pytest.raises(ArcalError, match=r"is it 'goldfish'\? Call it as the model does, or"):
+        encoded(pa.array(["gold fisch"]), classes=["goldfish", "tench"])

@@ -183,7 +183,7 @@ def test_the_models_classes_renumber_the_folders(tmp_path):
     part = load_part(str(root), classes=["other", "c1", "c0"])
     assert part.classes == ("other", "c1", "c0")
     assert part.labels.tolist() == [2, 2, 2, 1, 1, 1]
-    with pytest.raises(ArcalError, match="the class 'c1' is none of the 1 classes given"):
+    with pytest.raises(ArcalError, match="the class 'c1' is none of the model's 1 classes"):
         load_part(str(root), classes=["c0"])
 
 

@@ -139,7 +139,7 @@ def test_a_subset_and_the_fingerprint(tmp_path):
         (
             "a,label\n1,0\nx,1\n",
             {},
-            "rows.csv, row 1: a is 'x', not a number: leave the column out .--columns",
+            "rows.csv, row 1: a is 'x', not a number: leave the column out .--columns .*audit a",
         ),
         ("a,label\n1,0\n,1\n", {}, "row 1: a is missing: fill it in"),
         ('a,label\n1,0\n" ",1\n', {}, "row 1: a is missing"),
@@ -264,3 +264,9 @@ def test_the_names_of_many_columns_are_compared_in_no_time():
     began = process_time()
     TextTable((Path("x.csv"),), lambda file: table)
     assert process_time() - began < 3
+
+
+def test_a_table_shows_itself_in_a_line_without_its_rows(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,label\n1,0\n2,1\n")
+    table = load_table(str(tmp_path / "rows.csv"))
+    assert repr(table) == f"<Table {table.name}: 2 inputs of 2 classes>"

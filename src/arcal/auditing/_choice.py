@@ -274,7 +274,10 @@ def _why(
         if safe:
             lines = f"{safe[0]}: {refused[safe[0]]}"
             return f"no calibrator that keeps every prediction can be fitted ({lines})"
-        return "none of those named keeps the accuracy: the model stays as it is"
+        return (
+            "none of those named keeps every prediction, and so none is picked: the model stays as "
+            "it is; to use one all the same, fit it in Python, as by `fit_vector`"
+        )
     if picked is None:
         change = candidates[best].change
         return (

@@ -66,9 +66,10 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
     if isinstance(classifier, nn.Module):
         return Classifier(classifier, classes)
     if isinstance(classifier, type) or not callable(classifier):
+        inside = ", here its attribute `model`" if hasattr(classifier, "model") else ""
         raise ArcalError(
-            f"a {type(classifier).__name__} is no classifier: give a module, an exported program "
-            "or a function from inputs to logits; what is saved is for `as_predictions`"
+            f"{type(classifier).__name__} is no classifier: give a module, an exported program or "
+            f"a function from inputs to logits{inside}; what is saved is for `as_predictions`"
         )
 
     def model(x: InputsLike) -> Tensor:

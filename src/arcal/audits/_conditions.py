@@ -36,7 +36,8 @@ class Condition:
             return cls(match[1], match[2], float(match[3]))  # pyright: ignore[reportOptionalSubscript]
         except (TypeError, ValueError):
             raise ArcalError(
-                f"--fail-if {text!r} is no condition: write FIGURE>NUMBER, such as ece>0.05"
+                f"--fail-if {text!r} is no condition: write FIGURE>NUMBER in quotation marks, such "
+                'as "ece>0.05": without them the shell takes > for itself'
             ) from None
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.norms import checked_bounds
 from arcal.auditing import Grouping, groupings
 from arcal.calibration.checks import as_weights
-from arcal.data import Kind, Part, as_input
+from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import as_loader, draws_order, has_ids
 from arcal.labels import as_whole_numbers
@@ -89,6 +89,20 @@ class Examples:
             part=part,
             names=names if all(names) else None,
             facts=facts,
+        )
+
+    @classmethod
+    def from_table(cls, table: Table) -> "Examples":
+        """The rows of a table, each column within its range there."""
+        return cls.labelled_as(
+            table,
+            lambda positions: table.rows[positions],
+            bounds=table.bounds,
+            columns=table.columns,
+            facts={
+                "Columns": ", ".join(table.columns),
+                "Distances": "in the columns' own units, each within the range it has in the data",
+            },
         )
 
     @classmethod
@@ -242,6 +256,12 @@ def examples_or_loader(
         raise ArcalError(f"{name} is missing: give a part, a pair (x, y) or a loader")
     if isinstance(data, str | Path):
         raise ArcalError(f"{name} is a path: give what `arcal.data.load_part` reads of it")
+    if isinstance(data, Texts):
+        raise ArcalError(
+            f"{name} holds texts, which a model does not read: with opened = "
+            "open_classifier('hf:FOLDER') give opened.model, (opened.tokenize(texts.texts), "
+            "texts.labels) and bounds=None"
+        )
     examples = _examples(data, name, bounds, order, classes)
     if examples is not None:
         examples = examples if weights is None else examples.weighted(weights)
@@ -270,6 +290,8 @@ def _examples(
         return data
     if hasattr(data, "images") and hasattr(data, "fingerprint"):
         return Examples.from_part(data)
+    if isinstance(data, Table):
+        return Examples.from_table(data)
     if isinstance(data, tuple | list) and len(data) == 2 and not isinstance(data[0], tuple | list):
         x, y = data
         x = as_tensor(x, name, copied=False) if isinstance(x, np.ndarray) else x

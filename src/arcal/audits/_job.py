@@ -206,6 +206,7 @@ def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:
         return f"{line}, with labels from 1 to {Z:,}: number them from 0"
     if have < Z:
         return (
-            f"{line}: if it lacks some, give the names of the model's, in its order, as `classes`"
+            f"{line}: if the data lacks some, give the names of the model's, in its order, as "
+            "`classes` (--classes) or as the model's attribute class_names"
         )
     return f"{line}: give the model of this data"

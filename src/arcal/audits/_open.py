@@ -315,17 +315,7 @@ def _known_classes(opened: OpenedClassifier) -> tuple[str, ...] | None:
 
 
 def _table(source: str, reading: Reading, named: Mapping[str, Any]) -> Examples:
-    table = load_table(source, columns=reading.columns or None, **named)
-    return Examples.labelled_as(
-        table,
-        lambda positions: table.rows[positions],
-        bounds=table.bounds,
-        columns=table.columns,
-        facts={
-            "Columns": ", ".join(table.columns),
-            "Distances": "in the columns' own units, each within the range it has in the data",
-        },
-    )
+    return Examples.from_table(load_table(source, columns=reading.columns or None, **named))
 
 
 def _images(
@@ -394,6 +384,6 @@ def _texts(
         texts=texts.texts,
         facts={
             "Texts": f"cut or padded to {tokenize.length} tokens",
-            "Distances": "between embeddings: a perturbed one is no word's",
+            "Distances": "between embeddings; a perturbed embedding stands for no word",
         },
     )

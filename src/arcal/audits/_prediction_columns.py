@@ -21,12 +21,12 @@ pc: Any = pyarrow.compute  # its functions are made on import, unknown to type c
 
 OUTPUTS = {
     "logits": ("logits", "logit"),
-    "probabilities": ("probabilities", "probability", "proba", "prob"),
+    "probabilities": ("probabilities", "probability", "proba", "prob", "y_prob", "y_score"),
 }
-LABELS, IDS, WEIGHTS = ("labels", "label"), ("ids", "id"), ("weights", "weight")
+LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 BESIDE = (LABELS, IDS, WEIGHTS)
 """What files of predictions have beside the outputs."""
-PREDICTED = ("predicted", "prediction", "pred")
+PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
 def columns(

@@ -17,7 +17,7 @@ class Tokenizer:
 
     Texts are cut or padded to one `length`, because padding to the longest of a batch would make a
     row depend on the others. The embeddings are those of the network before positions are added;
-    they are what attacks perturb, and a perturbed one is no word's.
+    they are what attacks perturb; a perturbed embedding stands for no word.
     """
 
     tokenizer: Any

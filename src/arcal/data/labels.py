@@ -1,8 +1,10 @@
 """A column of labels, in whatever type, as class numbers and the names of the classes."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -47,8 +49,11 @@ def encode_labels(
     refuse_missing(column, name, where)
     if pa.types.is_boolean(column.type):
         column = pc.if_else(column, "True", "False")
-    if classes is not None and len(set(classes)) < len(classes):
-        raise ArcalError(f"the classes given for {name} are not distinct: name each class once")
+    if classes is not None and (twice := [one for one, n in Counter(classes).items() if n > 1]):
+        raise ArcalError(
+            f"the model's classes have {first_few(twice)} more than once: give each class a name "
+            "of its own"
+        )
     known = tuple(names or classes or ())
     if is_text(column) and not (known and pc.all(_is_in(column, known)).as_py()):
         column = typed(column)
@@ -172,20 +177,27 @@ def _renumber(
 ) -> np.ndarray:
     """The labels as numbers of the classes that were given, by name.
 
-    Case, spaces, underscores and hyphens make no difference, unless they tell two classes apart.
+    Case, spaces, underscores and hyphens make no difference to a name, unless they tell it from
+    another class: ImageNet has the dog "Cardigan" and a "cardigan".
     """
     number = {name: z for z, name in enumerate(classes)}
-    plain = {_plain(name): z for name, z in number.items()}
-    if len(plain) == len(classes) and len(set(map(_plain, names))) == len(names):
-        number = {name: plain.get(_plain(name), -1) for name in names} | number
+    written = Counter(map(_plain, names))
+    several = Counter(map(_plain, classes))
+    plain = {_plain(name): z for name, z in number.items() if several[_plain(name)] == 1}
+    number = {
+        name: plain.get(_plain(name), -1) for name in names if written[_plain(name)] == 1
+    } | number
     table = np.array([number.get(name, -1) for name in names], np.int64)
     renumbered = table[labels]
     if (renumbered < 0).any():
         row = int(np.flatnonzero(renumbered < 0)[0])
+        name = names[labels[row]]
+        like = get_close_matches(name, classes, n=1)
+        guess = f"is it {like[0]!r}? Call it" if like else "call it"
         raise ArcalError(
-            f"{where(row)}: the class {names[labels[row]]!r} is none of the {len(classes)} classes "
-            f"given ({first_few(classes)}): give the data's own names, in the model's order, as "
-            "classes"
+            f"{where(row)}: the class {name!r} is none of the model's {len(classes)} classes "
+            f"({first_few(classes)}): {guess} as the model does, or give the data's names as "
+            "classes, in the model's order"
         )
     return renumbered
 

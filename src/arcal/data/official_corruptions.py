@@ -135,7 +135,7 @@ BLOCK = 1024  # images hashed at a time
 REMEDY = "unpack the official archive again"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OfficialRows(Labelled):
     """A part read on demand: image `id` is row `first + id` of a `.npy` file.
 

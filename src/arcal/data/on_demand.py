@@ -127,7 +127,7 @@ BLOCK = 256  # images read at a time when all are
 MISSING = "it has no bytes: embed the image in the file"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OnDemand(Labelled):
     """A part whose images are files, members of tar files or rows, decoded when they are read.
 

@@ -102,6 +102,10 @@ class Labelled:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        counts = f"{len(self):,} inputs of {len(self.classes):,} classes"
+        return f"<{type(self).__name__} {self.name}: {counts}>"
+
     def subset(self, ids: Tensor, name: str | None = None) -> Self:
         """The part with only these ids, in their order; an unknown id raises `ArcalError`."""
         positions = positions_of(ids, self)
@@ -130,7 +134,7 @@ class Labelled:
         raise NotImplementedError(f"{type(self).__name__} does not say what its inputs are")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class InMemory(Labelled):
     """A part whose images are one tensor `pixels`, uint8 `(N, C, H, W)`, in memory.
 

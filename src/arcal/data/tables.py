@@ -41,7 +41,7 @@ LABELS = ("label", "labels", "target", "class", "y")
 INDEX = "__index_level_"  # pandas writes its index as such a column
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Table(Labelled):
     r"""One part of a table: N rows of D numbers with stable ids.
 
@@ -191,7 +191,7 @@ def _features(
     return list(columns)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Texts(Labelled):
     """One part of N texts with stable ids.
 
