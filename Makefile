@@ -7,9 +7,9 @@ BIN := .venv/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests run on as many processes as there are cores, each on one thread.
-test test-all: export OMP_NUM_THREADS = 1
+test test-all test-lowest: export OMP_NUM_THREADS = 1
 
-.PHONY: demo test test-all check format docs benchmarks page clean
+.PHONY: demo test test-all test-lowest check format docs benchmarks page clean
 
 demo: .venv/installed
 	$(BIN)/arcal demo
@@ -19,6 +19,10 @@ test: .venv/installed-test
 
 test-all: .venv/installed-test .venv/installed-frameworks
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# With the lowest releases that pyproject.toml allows. They warn of one another.
+test-lowest: .venv-lowest/installed
+	.venv-lowest/bin/python -m pytest -n 2 --dist loadfile -m "not slow" -W default
 
 check: .venv/installed-test
 	$(BIN)/ruff check .
@@ -52,6 +56,12 @@ page/node_modules: page/package-lock.json
 	.venv-benchmarks/bin/pip install --quiet --no-build-isolation visdom adv-lib
 	touch $@
 
+.venv-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	$(PYTHON) scripts/lowest_versions.py > .venv-lowest/lowest.txt
+	.venv-lowest/bin/pip install --quiet --no-compile -c .venv-lowest/lowest.txt -e '.[test]'
+	touch $@
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -74,4 +84,4 @@ page/node_modules: page/package-lock.json
 	touch $@
 
 clean:
-	rm -rf .venv .venv-benchmarks .benchmarks arcal-demo runs report site
+	rm -rf .venv .venv-benchmarks .venv-lowest .benchmarks arcal-demo runs report site
