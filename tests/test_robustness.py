@@ -18,7 +18,7 @@ from torch.utils.data import (
 )
 
 from arcal.attacks import CarliniWagner
-from arcal.data import WithIds
+from arcal.data import InMemory, WithIds
 from arcal.errors import ArcalError
 from arcal.robustness import ORDERS, distance, levels, mean_rank, rank, score
 
@@ -135,6 +135,20 @@ def test_without_ids_inputs_are_numbered_by_position(setting):
         assert torch.equal(scores.ids, expected.ids)
         assert torch.equal(scores.labels, labels)
         torch.testing.assert_close(scores.robustness, expected.robustness)
+
+
+def test_images_of_a_part_are_scored_by_its_ids():
+    pixels = torch.arange(2 * 3 * 8 * 8).view(2, 3, 8, 8).to(torch.uint8)
+    part = InMemory("toy/test", torch.tensor([5, 9]), torch.tensor([0, 1]), ("a", "b"), pixels)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
+    scores = score(model, part, "margin")
+    expected = score(model, [(part.ids, pixels.float() / 255, part.labels)], "margin")
+    assert scores.ids.tolist() == [5, 9]
+    torch.testing.assert_close(scores.robustness, expected.robustness)
+    with pytest.raises(
+        ArcalError, match=r"data is a int: give a loader, a data set, a pair \(x, l"
+    ):
+        score(model, 7)
 
 
 @pytest.mark.parametrize(

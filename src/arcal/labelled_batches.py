@@ -1,6 +1,6 @@
 """Batches of labelled inputs, in the forms in which loaders yield them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,10 @@ DRAWN = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler, DistributedS
 
 
 def as_loader(data: Any) -> Any:
-    """Batches of a pair `(x, labels)` of arrays or of a data set; anything else as it is.
+    """Batches of a pair `(x, labels)` of arrays, of a data set or a part; anything else as it is.
 
-    They are in the order of the data, each of as many inputs as `usual_batch` says.
+    They are in the order of the data, each of as many inputs as `usual_batch` says. Of a part of
+    `arcal.data` they have its ids, and images are in [0, 1].
 
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
     [100, 50]
@@ -40,11 +41,20 @@ def as_loader(data: Any) -> Any:
             raise ArcalError(f"{len(x)} inputs and {len(labels)} labels: give one each")
         size = usual_batch(x[:1], x.device)
         return list(zip(x.split(size), labels.split(size), strict=True))
+    if hasattr(data, "fingerprint") and hasattr(data, "images"):
+        return _batches_of_images(data)
     if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
         return data
     first = next(iter(DataLoader(data)))
     _, x, _ = unpacked(first, 0)
     return DataLoader(data, batch_size=usual_batch(x, torch.device("cpu")))
+
+
+def _batches_of_images(part: Any) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    everything = torch.arange(len(part), device="cpu")
+    size = usual_batch(part.images(everything[:1]), torch.device("cpu"))
+    for some in everything.split(size):
+        yield part.ids[some], part.images(some).float() / 255, part.labels[some]
 
 
 def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:

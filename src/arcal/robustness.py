@@ -15,7 +15,7 @@ All but `attack` are rankings: their unit means nothing and nothing is verified.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from numbers import Integral
@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from arcal.arrays import TensorLike, as_tensor, ascending
 from arcal.attacks import (
@@ -83,7 +82,7 @@ class Robustness:
 
 def score(
     model: Model,
-    data: Iterable[Any] | Dataset[Any],
+    data: Any,
     order: str = "attack",
     *,
     attack: Attack | None = None,
@@ -96,9 +95,9 @@ def score(
 
     `data` yields batches `(ids (B,), x (B, ...), labels (B,))`, labels in [0, Z) and x within
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the one of floats
-    is perturbed, see `Inputs`. Of batches `(x, labels)` the ids are the positions, and so are those
-    of a data set or a pair `(x, labels)`, which is scored in batches; a loader that shuffles has to
-    give ids. `attack` is `BoundaryProjection` unless another is given; `seed` is of
+    is perturbed, see `Inputs`. Of batches `(x, labels)` the ids are the positions; a loader that
+    shuffles has to give ids. A data set, a pair `(x, labels)` and images of `arcal.data` are scored
+    in batches of `usual_batch`. `attack` is `BoundaryProjection` unless another is given; `seed` is of
     the `random` order alone.
     The model is run in evaluation mode and left as it was found.
 
@@ -121,6 +120,11 @@ def score(
     parts: list[tuple[Tensor, ...]] = []
     reason, known, Z = "", set[int](), None
     loader = as_loader(data)
+    if not hasattr(loader, "__iter__"):
+        raise ArcalError(
+            f"data is a {type(data).__name__}: give a loader, a data set, a pair (x, labels), or "
+            "images that `arcal.data.load_part` read"
+        )
     for n, batch in enumerate(loader):
         try:
             ids, x, labels = unpacked(batch, len(known))

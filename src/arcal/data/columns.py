@@ -20,7 +20,7 @@ ID = "id"
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 TEXTS = ("text", "sentence", "content")
-OR = "audit a file of your model's predictions, if it takes such values"
+OTHERWISE = "audit a file of your model's predictions, if it takes such values"
 UNLABELLED = "unlabelled"
 """The one class of inputs without labels."""
 
@@ -188,7 +188,9 @@ def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
-    refuse_missing(column, name, where, f"fill it in, remove the row, leave the column out or {OR}")
+    refuse_missing(
+        column, name, where, f"fill it in, remove the row, leave the column out or {OTHERWISE}"
+    )
     if is_text(column):
         column = _parsed(pc.utf8_trim_whitespace(column), name, where)
     kind = column.type
@@ -228,7 +230,7 @@ def _parsed(column: pa.ChunkedArray, name: str, where: Where) -> pa.ChunkedArray
         what = f"is {value!r}, not a number" if value else "is missing"
         raise ArcalError(
             f"{where(low)}: {name} {what}: leave the column out (--columns names the others), turn "
-            f"it into numbers or {OR}"
+            f"it into numbers or {OTHERWISE}"
         ) from None
 
 
