@@ -97,9 +97,8 @@ def score(
     `bounds` on the model's device; x may be a dict or tuple of tensors, of which the one of floats
     is perturbed, see `Inputs`. Of batches `(x, labels)` the ids are the positions; a loader that
     shuffles has to give ids. A data set, a pair `(x, labels)` and images of `arcal.data` are scored
-    in batches of `usual_batch`. `attack` is `BoundaryProjection` unless another is given; `seed` is of
-    the `random` order alone.
-    The model is run in evaluation mode and left as it was found.
+    in batches of `usual_batch`. `attack` is `BoundaryProjection` unless another is given; `seed` is
+    of the `random` order alone. The model is run in evaluation mode and left as it was found.
 
     Scoring anew after the model has changed a little: `start`, given ids `(B,)`, returns earlier
     adversarial points `(B, ...)`, NaN where there is none, for an attack that can start from them;
