@@ -76,6 +76,8 @@ def pickled(value):
 
 
 def with_pickle(config):
+    if not config:
+        pytest.skip("this torch writes no such entry")
     about = json.loads(config)
     next(iter(about["config"].values()))["use_pickle"] = True
     return json.dumps(about).encode()
