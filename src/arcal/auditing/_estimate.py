@@ -95,21 +95,25 @@ def estimates(
 def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: int) -> Estimate:
     """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
 
-    The draws know no error but those seen. An ECE is never less than the gap, either way, so if
-    fewer than 100 inputs are `wrong` the interval reaches up as far as that of the `gap`.
-
-    95 % of those of a calibrated model are below `chance`. Drawing again adds less to the ECE of a
+    It is `stretched` to the `gap`. 95 % of those of a calibrated model are below `chance`. Drawing again adds less to the ECE of a
     calibrated model than the first drawing did, so that its interval would leave 0 out in a third
     of all cases, and that of a smooth ECE in most. But the ECE of a sample exceeds the true one by
     no more than that of what chance alone adds to the bins, as distances do. So if it is up to
     twice `chance` the interval begins at what exceeds this, or at 0.
     """
-    estimate = from_draws(draws, n, (0, 1), biased=True)
-    if wrong < ENOUGH:
-        estimate = replace(estimate, high=max(estimate.high, -gap.low, gap.high))
+    estimate = stretched(from_draws(draws, n, (0, 1), biased=True), gap, wrong)
     if not estimate.value <= 2 * chance:
         return estimate
     return replace(estimate, low=max(min(estimate.low, estimate.value - chance), 0.0))
+
+
+def stretched(ece: Estimate, gap: Estimate, wrong: int) -> Estimate:
+    """A bootstrapped ECE, or smooth ECE, of inputs of which so many are `wrong`.
+
+    The draws know no error but those seen. An ECE is never less than the gap, either way, so if
+    fewer than 100 inputs are wrong the interval reaches up as far as that of the gap.
+    """
+    return replace(ece, high=max(ece.high, -gap.low, gap.high)) if wrong < ENOUGH else ece
 
 
 def ece_estimate(

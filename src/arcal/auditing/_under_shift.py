@@ -14,6 +14,7 @@ from arcal.auditing._estimate import (
     effective_of,
     estimates,
     gap_to,
+    stretched,
 )
 from arcal.auditing._few_errors import score_estimates
 from arcal.auditing._measures import EvaluationSet
@@ -109,13 +110,14 @@ def under_shift(
 def _alone(
     predictions: Predictions, draws: Mapping[str, Bootstrap], weights: Tensor
 ) -> ShiftFigures:
-    """The figures of one set, the intervals of accuracy and gap as in `Overall`."""
+    """The figures of one set, their intervals as in `Overall`."""
     effective = effective_of(weights, predictions.confidence)
     accuracy = accuracy_from(draws["accuracy"].estimate, effective)
     gap = gap_to(accuracy, draws["confidence"].estimate)
     bootstrapped = estimates(draws, FIGURES, accuracy.n)
     bootstrapped |= score_estimates(draws, accuracy.n, weights, predictions.scores)
-    return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap})
+    ece = stretched(bootstrapped["ece"], gap, int((~predictions.correct).sum()))
+    return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap, "ece": ece})
 
 
 def _mean(draws: list[Bootstrap]) -> Bootstrap:
