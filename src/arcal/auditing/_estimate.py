@@ -95,11 +95,12 @@ def estimates(
 def ece_from(draws: Bootstrap, n: int, chance: float, gap: Estimate, wrong: int) -> Estimate:
     """A bootstrapped ECE, or smooth ECE: its outer interval, lower where much of it may be chance.
 
-    It is `stretched` to the `gap`. 95 % of those of a calibrated model are below `chance`. Drawing again adds less to the ECE of a
-    calibrated model than the first drawing did, so that its interval would leave 0 out in a third
-    of all cases, and that of a smooth ECE in most. But the ECE of a sample exceeds the true one by
-    no more than that of what chance alone adds to the bins, as distances do. So if it is up to
-    twice `chance` the interval begins at what exceeds this, or at 0.
+    It is `stretched` to the `gap`. 95 % of those of a calibrated model are below `chance`. Drawing
+    again adds less to the ECE of a calibrated model than the first drawing did, so that its
+    interval would leave 0 out in a third of all cases, and that of a smooth ECE in most. But the
+    ECE of a sample exceeds the true one by no more than that of what chance alone adds to the bins,
+    as distances do. So if it is up to twice `chance` the interval begins at what exceeds this, or
+    at 0.
     """
     estimate = stretched(from_draws(draws, n, (0, 1), biased=True), gap, wrong)
     if not estimate.value <= 2 * chance:
