@@ -24,7 +24,7 @@ const gapOf = ({ probability, frequency }: ProbabilityBin) => {
 
 /** A share that is not 0 with the digits that tell it from others near it. */
 const share: Show = (value) => percent(value, value && value < 0.01 ? 2 : 1);
-export const rangeOf = (bin: ProbabilityBin) => ends(bin, share);
+export const rangeOf = (bin: ProbabilityBin) => `${ends(bin, share)}\u00a0%`;
 
 function says(gap: Estimate, verdict: Verdict): string {
   const { value, low, high } = gap;
@@ -56,7 +56,7 @@ function OfClass({ of }: { of: ClassProbability }) {
   return (
     <Figure
       id="positive"
-      title={`The probability of ${name}, and how often it is`}
+      title={`How often it is ${name}, by its probability`}
       controls={
         <button type="button" class="quiet" aria-pressed={even.value} onClick={() => (even.value = !even.value)}>
           Equal widths
@@ -64,13 +64,14 @@ function OfClass({ of }: { of: ClassProbability }) {
       }
       words={
         <>
-          Whatever is predicted: of the inputs with about this probability of {name}, how many are {name},
-          with the 95&nbsp;% interval. {even.value
-            ? "The bins are equally wide, so that those near 0 may hold nearly all inputs."
+          Whatever is predicted: of the inputs with about this probability, how many are {name}, with the
+          95&nbsp;% interval. {even.value
+            ? "The bins are equally wide, so one near 0 may hold nearly all inputs."
             : `Each of the ${bins.length} bins holds about as many inputs.`}{" "}
-          The colour reaches to the dashed line, on which it would be calibrated:{" "}
+          The axes are stretched near 0 and 100&nbsp;%. The colour reaches to the dashed line, on which it would be calibrated:{" "}
           <b class="over">▲&nbsp;orange</b> where the probability is too high,{" "}
-          <b class="under">▼&nbsp;blue</b> where too low. Over all inputs the mean probability
+          <b class="under">▼&nbsp;blue</b> where too low.
+          {bins.some((bin) => bin.verdict === "too few") && " A pale mark has too few inputs to tell."} Over all inputs the mean probability
           is {percent(of.probability)}, and {withInterval(of.frequency, percent)} are {name}:{" "}
           {says(of.gap, of.verdict)}. Class-wise ECE {withInterval(of.ece, points)} points;
           if calibrated, up to {points(of.ece_if_calibrated.high)}.
@@ -117,6 +118,7 @@ interface DiagramProps {
 
 function Diagram({ bins, z, first, width }: DiagramProps) {
   const name = data.classes[z];
+  const short = name.length > 24 ? `${name.slice(0, 22)}…` : name;
   const drawn = bins.flatMap((bin, i) =>
     bin.probability === null || bin.frequency.value === null
       ? []
@@ -162,10 +164,10 @@ function Diagram({ bins, z, first, width }: DiagramProps) {
         ))}
       </g>
       <text class="unit" x={PAD.left + 4} y={PAD.top + 12} aria-hidden="true">
-        % are {name}
+        % are {short}
       </text>
       <text class="unit" x={PAD.left} y={base + 36} aria-hidden="true">
-        probability of {name}, %
+        probability of {short}, %
       </text>
       <line class="calibrated" x1={x(start)} y1={y(start)} x2={x(end)} y2={y(end)} />
       {drawn.map(({ bin, i, p, share, low, high }, k) => {
