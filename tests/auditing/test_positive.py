@@ -60,9 +60,8 @@ def test_weights_count_as_often_as_inputs_do():
     for one, other in zip(weighted, repeated, strict=True):
         assert one.probability == pytest.approx(other.probability)
         assert one.frequency.value == pytest.approx(other.frequency.value)
-    for one, other in zip(
-        calibration_curve(p, positive, np.full(600, 2.5)), calibration_curve(p, positive), strict=True
-    ):
+    alike = calibration_curve(p, positive, np.full(600, 2.5))
+    for one, other in zip(alike, calibration_curve(p, positive), strict=True):
         assert one.frequency.high == pytest.approx(other.frequency.high)
 
 

@@ -64,10 +64,10 @@ def calibration_curve(
 ) -> tuple[ProbabilityBin, ...]:
     """How often inputs are of a class, by the `probability` `(N,)` in [0, 1] that it was given.
 
-    `positive` `(N,)` bool says which inputs are of the class, N is at least 1. The bins are of equal
-    mass: each has about N/K of the inputs, or of their weight, for K = `bins`. A rare class has
-    nearly all probabilities near 0, where bins of equal width would put nearly all inputs into the
-    first and leave too few for a verdict in the others. With `binning="width"` they are
+    `positive` `(N,)` bool says which inputs are of the class, N is at least 1. The bins are of
+    equal mass: each has about N/K of the inputs, or of their weight, for K = `bins`. A rare class
+    has nearly all probabilities near 0, where bins of equal width would put nearly all inputs into
+    the first and leave too few for a verdict in the others. With `binning="width"` they are
     (k/K, (k+1)/K]. Equal probabilities share a bin, and bins without inputs are left out. Verdicts
     are corrected for the number of bins. With `weights` `(N,)`, 0 or more, sums are weighted and
     the interval is that of the effective number of inputs.
@@ -81,10 +81,10 @@ def calibration_curve(
     >>> [(round(one.probability, 2), one.frequency.value) for one in curve]
     [(0.15, 0.0), (0.55, 1.0)]
     """
-    p, of_it, w = _checked(probability, positive, weights)
+    p, positives, w = _checked(probability, positive, weights)
     high = _upper_ends(p, w, bins, binning)
     k = bin_numbers(p, high)
-    right, n, mean = _counted(p, of_it, w, k, len(high))
+    right, n, mean = _counted(p, positives, w, k, len(high))
     said, _ = verdicts(right, n, mean)
     return _curve(k, high, bins if binning == "width" else None, right, n, mean, said)
 
@@ -140,25 +140,30 @@ def class_probability(
     """
     if not 0 <= z < predictions.classes:
         raise ArcalError(f"z must be a class, 0 .. {predictions.classes - 1}, not {z}")
-    p, of_it, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
+    p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
     N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
     mean = ((w * p).sum() / w.sum()).item()
-    frequency = accuracy_from(((w * of_it).sum() / w.sum()).item(), effective_of(w, p))
+    frequency = accuracy_from(((w * positives).sum() / w.sum()).item(), effective_of(w, p))
     gap = gap_to(frequency, mean)
     options = {
         "weights": None if weights is None else w,
         "resamples": usual_resamples(N) if resamples is None else resamples,
     }
-    value, samples = bootstrap_ece_by_group(p, of_it, everything, 1, **options)
+    value, samples = bootstrap_ece_by_group(p, positives, everything, 1, **options)
     chance = ece_by_chance(p, everything, 1, **options)
     calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)
-    draws, rarer = Bootstrap(value.item(), samples[:, 0], 0.95), min(of_it.sum(), (~of_it).sum())
+    draws, rarer = (
+        Bootstrap(value.item(), samples[:, 0], 0.95),
+        min(positives.sum(), (~positives).sum()),
+    )
     high = _upper_ends(p, w, BINS, "mass")
     k = bin_numbers(p, high)
     right, n, means = (
         torch.cat([whole, parts])
         for whole, parts in zip(
-            _counted(p, of_it, w, everything, 1), _counted(p, of_it, w, k, len(high)), strict=True
+            _counted(p, positives, w, everything, 1),
+            _counted(p, positives, w, k, len(high)),
+            strict=True,
         )
     )
     (said, *by_bin), _ = verdicts(right, n, means)
@@ -172,7 +177,7 @@ def class_probability(
         ece_if_calibrated=calibrated,
         verdict=said,
         bins=_curve(k, high, None, right[1:], n[1:], means[1:], by_bin),
-        bins_of_equal_width=calibration_curve(p, of_it, weights, binning="width"),
+        bins_of_equal_width=calibration_curve(p, positives, weights, binning="width"),
     )
 
 
@@ -217,14 +222,14 @@ def _upper_ends(p: Tensor, w: Tensor, bins: int, binning: str) -> Tensor:
 
 
 def _counted(
-    p: Tensor, of_it: Tensor, w: Tensor, k: Tensor, K: int
+    p: Tensor, positives: Tensor, w: Tensor, k: Tensor, K: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of each bin: how many are of the class, of which effective number, and the mean of `p`."""
-    whole, of_class, sure = (
-        torch.bincount(k, weights=values, minlength=K) for values in (w, w * of_it, w * p)
+    whole, many, sure = (
+        torch.bincount(k, weights=values, minlength=K) for values in (w, w * positives, w * p)
     )
     n = effective_numbers(w, p, k, K)
-    return (of_class / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole
+    return (many / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole
 
 
 def _curve(

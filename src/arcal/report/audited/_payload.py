@@ -140,8 +140,9 @@ def _model(
         inputs["nearest"] = column(model.nearest[rows], _classes(len(model.classes)))
     if (positive := model.positive) is not None:
         p = probability_of(listed, positive.z)
-        ends = ([one.high for one in bins] for bins in (positive.bins, positive.bins_of_equal_width))
-        numbers = [bin_numbers(p, torch.tensor(high, dtype=p.dtype)) for high in ends]
+        curves = (positive.bins, positive.bins_of_equal_width)
+        ends = (p.new_tensor([one.high for one in bins]) for bins in curves)
+        numbers = [bin_numbers(p, high) for high in ends]
         inputs["positive_bin"] = column(torch.stack(numbers, dim=1), "int8")
     best = model.posthoc.recommended
     if best is not None:

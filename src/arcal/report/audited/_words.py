@@ -237,7 +237,8 @@ def _positive(model: Audited) -> str | None:
     else:
         judged = [each for each in one.bins if each.verdict.endswith("confident")]
         right = max(judged, key=lambda each: max(each.gap.low, -each.gap.high))
-        where, whose = f" where it is {percent(right.probability)} in the mean", f"these {right.n:,} inputs"
+        where = f" where it is {percent(right.probability)} in the mean"
+        whose = f"these {right.n:,} inputs"
     side = "high" if right.verdict == "over-confident" else "low"
     mean = "" if where else f"{percent(one.probability)} in the mean, and "
     return (
