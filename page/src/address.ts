@@ -17,7 +17,7 @@ import {
   type SortKey,
 } from "./state";
 
-const NUMBERS = ["label", "predicted", "level", "bin", "shift", "group"] as const;
+const NUMBERS = ["label", "predicted", "level", "bin", "positive", "shift", "group"] as const;
 
 function written(): string {
   const words = new URLSearchParams();
@@ -52,11 +52,13 @@ function follow(): void {
         ? one.calibrated && "calibrated"
         : within(words.get("with"), data.views.length);
     rival.value = other === modelIndex.value ? null : other;
+    const { positive } = one.model;
     const ends: Record<(typeof NUMBERS)[number], number> = {
       label: data.classes.length,
       predicted: data.classes.length,
       level: one.model.levels?.length ?? 0,
       bin: one.model.reliability.length,
+      positive: positive ? positive.bins.length + positive.bins_of_equal_width.length : 0,
       shift: one.shift.length,
       group: data.groups.length,
     };

@@ -14,6 +14,7 @@ import { Levels } from "./levels";
 import { Opened } from "./opened";
 import { Mistakes } from "./mistakes";
 import { Overview } from "./overview";
+import { Positive } from "./positive";
 import { Reliability } from "./reliability";
 import { RobustAccuracy } from "./robust";
 import { OtherData, UnderShift } from "./shift";
@@ -166,6 +167,7 @@ export function App() {
         <Overview />
         <div class="figures-grid">
           <Reliability />
+          <Positive />
           <Levels />
           <Acting />
           <Worst />

@@ -57,6 +57,8 @@ export interface View {
   distance: Numbers | null;
   nearest: Numbers | null;
   level: Numbers | null;
+  /** Two numbers of each input: its bin of equal mass and its bin of equal width. */
+  positiveBin: Numbers | null;
   suspectRank: Numbers | null;
   fragileRank: Numbers | null;
   top: Top;
@@ -97,6 +99,7 @@ function view(model: Model): View {
     distance: optional(inputs.distance),
     nearest: optional(inputs.nearest),
     level: optional(inputs.level),
+    positiveBin: optional(inputs.positive_bin),
     suspectRank: optional(inputs.suspect_rank),
     fragileRank: optional(inputs.fragile_rank),
     top: top(inputs.top_class, inputs.top_probability)!,

@@ -1,6 +1,7 @@
 // A filter in words.
 
 import { percent, within } from "./format";
+import { rangeOf } from "./positive";
 import { data, second, view, type Filter } from "./state";
 
 export function parts(f: Filter): { key: keyof Filter; text: string }[] {
@@ -10,6 +11,11 @@ export function parts(f: Filter): { key: keyof Filter; text: string }[] {
   if (f.bin !== null) {
     const bin = one.model.reliability[f.bin];
     add("bin", `confidence ${percent(bin.low, 0)} to ${percent(bin.high, 0)}`);
+  }
+  const { positive } = one.model;
+  if (f.positive !== null && positive) {
+    const bin = [...positive.bins, ...positive.bins_of_equal_width][f.positive];
+    if (bin) add("positive", `probability of ${data.classes[positive.class]} ${rangeOf(bin)}`);
   }
   if (f.predicted !== null) add("predicted", `predicted ${data.classes[f.predicted]}`);
   if (f.label !== null) add("label", `labelled ${data.classes[f.label]}`);

@@ -53,6 +53,31 @@ export interface Bin {
   verdict: Verdict;
 }
 
+/** The inputs to which a class is given a probability in (low, high], and how many are of it. */
+export interface ProbabilityBin {
+  low: number;
+  high: number;
+  count: number;
+  probability: number | null;
+  frequency: Estimate;
+  verdict: Verdict;
+}
+
+/** The probability of one class against its frequency; `gap` is the mean probability minus that. */
+export interface ClassProbability {
+  class: number;
+  n: number;
+  probability: number;
+  frequency: Estimate;
+  gap: Estimate;
+  ece: Estimate;
+  ece_if_calibrated: { value: number | null; high: number | null };
+  verdict: Verdict;
+  /** Of about as many inputs each. */
+  bins: ProbabilityBin[];
+  bins_of_equal_width: ProbabilityBin[];
+}
+
 /** The share of inputs that are right and that no change of at most `radius` flips. */
 export interface RobustAccuracyAt {
   radius: number;
@@ -169,6 +194,8 @@ export interface ModelInputs {
   level?: Column | null;
   suspect_rank?: Column | null;
   fragile_rank?: Column | null;
+  /** `(N, 2)`: the number among `bins` and among `bins_of_equal_width` of the positive class. */
+  positive_bin?: Column | null;
   top_class: Column;
   top_probability: Column;
   calibrated_predicted?: Column | null;
@@ -214,6 +241,8 @@ export interface Model {
   figures?: Record<string, number | null>;
   overall: Overall;
   reliability: Bin[];
+  /** Of exactly two classes: the second one's. */
+  positive?: ClassProbability | null;
   difference?: Difference | null;
   levels: Level[] | null;
   robust_accuracy?: RobustAccuracyAt[] | null;

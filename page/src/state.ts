@@ -11,6 +11,8 @@ export interface Filter {
   predicted: number | null;
   level: number | null;
   bin: number | null;
+  /** Of the bins by the probability of the positive class, those of equal width after the others. */
+  positive: number | null;
   right: boolean | null;
   list: "suspects" | "fragile" | null;
   /** Who is right, of the model and what it is compared with. */
@@ -27,6 +29,7 @@ export const NOTHING: Filter = {
   predicted: null,
   level: null,
   bin: null,
+  positive: null,
   right: null,
   list: null,
   pair: null,
@@ -141,6 +144,12 @@ function matches(f: Filter, one: View, two: Second | null): (i: number) => boole
   if (f.predicted !== null) tests.push((i) => one.predicted[i] === f.predicted);
   if (f.level !== null && one.level) tests.push((i) => one.level![i] === f.level);
   if (f.bin !== null) tests.push((i) => binOf(one.confidence[i], bins) === f.bin);
+  const { positive } = one.model;
+  if (f.positive !== null && positive && one.positiveBin) {
+    const even = f.positive >= positive.bins.length;
+    const bin = f.positive - (even ? positive.bins.length : 0);
+    tests.push((i) => one.positiveBin![2 * i + Number(even)] === bin);
+  }
   if (f.right !== null) tests.push((i) => isRight(one.predicted, i) === f.right);
   if (f.list === "suspects" && one.suspectRank) tests.push((i) => one.suspectRank![i] >= 0);
   if (f.list === "fragile" && one.fragileRank) tests.push((i) => one.fragileRank![i] >= 0);
@@ -277,6 +286,7 @@ export function showModel(index: number): void {
   batch(() => {
     if (rival.value === index) rival.value = modelIndex.value;
     if (rival.value === "calibrated" && !data.views[index].calibrated) compareWith(null);
+    if (filter.value.positive !== null) refine({ positive: null }); // its bins are other ones
     modelIndex.value = index;
     if (!possibleSorts.value.includes(sort.value.key)) sort.value = defaultSort();
   });

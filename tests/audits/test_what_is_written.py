@@ -163,6 +163,19 @@ def test_the_names_known_before_an_audit_are_those_of_its_figures(audit):
     assert {"least_robust.gap", "shift.ece", "distance.median"}.isdisjoint(figure_names(("0",)))
 
 
+def test_a_positive_class_can_be_a_condition():
+    predictions = as_predictions(probabilities=[[0.6, 0.4]] * 50, labels=[0] * 45 + [1] * 5)
+    (model,) = arcal.audit(predictions).models
+    names = {name: figures(model)[name] for name in figures(model) if name.startswith("positive")}
+    assert names.keys() == {n for n in figure_names(model.classes) if n.startswith("positive")}
+    assert names["positive.gap"] == pytest.approx(0.3)
+    assert names["positive.frequency"] == pytest.approx(0.1)
+    assert Condition.parse("positive.gap.low>0.1").holds(names)
+    with pytest.raises(ArcalError, match=r"positive\.frequency lies between 0 and 1"):
+        Condition.parse("positive.frequency>3").check(names)
+    assert not any(name.startswith("positive") for name in figure_names(("a", "b", "c")))
+
+
 def test_figures_of_a_corruption_and_of_classes_of_several_words_can_be_conditions():
     assert Condition.parse("shift.fog-3.gap>0.1").figure == "shift.fog-3.gap"
     assert Condition.parse("class.great white.ece >= .2").figure == "class.great white.ece"

@@ -249,3 +249,28 @@ def test_chance_is_suspected_of_inputs_counted_alike():
     model = Audited("a", said, ("0", "1"), weights=torch.where(wrong, 1000.0, 1.0))
     assert model.overall.accuracy.value < 0.1
     assert [line for line in doubts(model) if "chance" in line] == []
+
+
+def rare(p: tuple[float, float], positives: tuple[int, int], names=("no", "fraud")) -> Audited:
+    """Two thousand inputs each with these probabilities of the second class, so many are of it."""
+    probabilities = torch.tensor(p, dtype=torch.float64).repeat_interleave(2000)
+    labels = torch.cat([(torch.arange(2000) < n).long() for n in positives])
+    both = torch.stack([1 - probabilities, probabilities], dim=1)
+    return Audited("mine", as_predictions(probabilities=both, labels=labels), names)
+
+
+def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
+    high = stands_out(rare((0.01, 0.3), (20, 120)))
+    assert any(
+        line.startswith("its probability of fraud is too high by 12.0 points [")
+        and line.endswith("]: 15.5 % in the mean, and 3.5 % of the inputs are fraud")
+        for line in high
+    )
+    hidden = stands_out(rare((0.01, 0.2), (120, 300)))
+    (line,) = [line for line in hidden if line.startswith("its probability of fraud is too")]
+    assert "too low by 5.0 points [" in line or "too high by 5.0 points [" in line
+    assert " in the mean: " in line
+    assert "of these 2,000 inputs are fraud" in line
+    assert not any("its probability" in line for line in stands_out(rare((0.01, 0.3), (20, 600))))
+    assert not any("its probability" in line for line in stands_out(sure(300, 3.0)))
+    assert "its probability of fraud is too high" in markdown([rare((0.01, 0.3), (20, 120))], "d")

@@ -138,3 +138,17 @@ def test_a_click_on_a_bin_shows_the_inputs_that_it_counts(sure):
     (confidence,) = {*numbers(page["models"][0]["inputs"]["confidence"]).tolist()}
     (counted,) = (k for k, one in enumerate(bins) if one["count"])
     assert math.ceil(confidence * len(bins)) - 1 == counted
+
+
+def test_the_inputs_of_a_positive_class_are_in_the_bins_that_count_them():
+    draw = torch.Generator().manual_seed(0)
+    p = (2 * torch.randn(3000, generator=draw, dtype=torch.float64) - 5).sigmoid()
+    p[:100] = 0.6  # which a logarithm and its exponential take across an edge
+    both = torch.stack([1 - p, p], dim=1)
+    labels = (torch.rand(3000, generator=draw, dtype=torch.float64) < p).long()
+    model = Audited("mine", as_predictions(probabilities=both, labels=labels), ("no", "yes"))
+    (one,) = payload(as_json([model], "fraud", None, {}, "predictions"), [model])["models"]
+    places = numbers(one["inputs"]["positive_bin"])
+    for k, name in enumerate(("bins", "bins_of_equal_width")):
+        counts = [each["count"] for each in one["positive"][name]]
+        assert np.bincount(places[:, k]).tolist() == counts

@@ -12,6 +12,7 @@ _overall       all figures of a set
 _grouping      inputs grouped by a column of values
 _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
+_positive      the probability of one class against its frequency
 _difference    how two models differ on the same inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
@@ -51,6 +52,12 @@ from arcal.auditing._measures import (
 )
 from arcal.auditing._other_data import OutOfDistribution, Separation, out_of_distribution
 from arcal.auditing._overall import overall
+from arcal.auditing._positive import (
+    ClassProbability,
+    ProbabilityBin,
+    calibration_curve,
+    class_probability,
+)
 from arcal.auditing._posthoc import (
     calibrated,
     calibrated_blocks,
@@ -90,6 +97,7 @@ __all__ = [
     "Audited",
     "Candidate",
     "Choice",
+    "ClassProbability",
     "Difference",
     "Estimate",
     "EvaluationSet",
@@ -103,6 +111,7 @@ __all__ = [
     "OverShift",
     "Perturbed",
     "Predictions",
+    "ProbabilityBin",
     "Provenance",
     "Separation",
     "Shift",
@@ -119,8 +128,10 @@ __all__ = [
     "calibrated",
     "calibrated_blocks",
     "calibrated_subject",
+    "calibration_curve",
     "check_model",
     "choose_calibrator",
+    "class_probability",
     "difference",
     "ensemble",
     "ensemble_reliability",

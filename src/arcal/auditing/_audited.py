@@ -15,6 +15,7 @@ from arcal.auditing._halves import Halves, posthoc_on_halves
 from arcal.auditing._measures import EvaluationSet
 from arcal.auditing._other_data import OutOfDistribution
 from arcal.auditing._overall import Overall, overall
+from arcal.auditing._positive import ClassProbability, class_probability
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.auditing._suspects import fragile, per_input, suspects
@@ -140,6 +141,13 @@ class Audited:
     def by_class(self) -> tuple[Group, ...]:
         """The figures of each predicted class."""
         return by_class(self.predictions, self.classes, self.weights)
+
+    @cached_property
+    def positive(self) -> ClassProbability | None:
+        """Of exactly two classes: the probability of the second against its frequency."""
+        if len(self.classes) != 2:
+            return None
+        return class_probability(self.predictions, 1, self.weights)
 
     @cached_property
     def by_grouping(self) -> tuple[tuple[Group, ...], ...]:

@@ -20,6 +20,8 @@ RANGES = {
     "nll": (0.0, math.inf),
     "brier": (0.0, 2.0),
     "aurc": (0.0, 1.0),
+    "positive.probability": (0.0, 1.0),
+    "positive.frequency": (0.0, 1.0),
     **{f"coverage_at_{target}": (0.0, 1.0) for target in ("90", "95", "99", "99.9")},
     "difference.accuracy": (-1.0, 1.0),
     "difference.gap": (-2.0, 2.0),

@@ -19,6 +19,7 @@ from arcal.auditing import (
 OVERALL = ("accuracy", "confidence", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")
 OF_GROUP = ("accuracy", "gap", "ece")
 OF_SHIFT = ("accuracy", "ece", "gap")
+OF_POSITIVE = ("frequency", "gap", "ece")
 DIFFERENCES = ("accuracy", "gap", "nll", "brier", "aurc")
 FLIPS = ("churn", "negative_flips", "positive_flips")
 
@@ -32,6 +33,7 @@ def figures(model: Audited, difference: Difference | None = None) -> dict[str, f
     level_1 .. level_R (1 is the least robust), least_robust, most_robust, class.NAME,
     worst_class: each .n, .accuracy, .confidence, .gap, .ece; a NAME that several classes have,
     as ImageNet's crane, is followed by the class's number: class.crane (134)
+    positive.probability (the mean), .frequency, .gap, .ece: of the second of exactly two classes
     by.COLUMN.GROUP, worst_group: the same of inputs grouped by a column
     shift: .accuracy, .ece, .gap, means over the corruptions; shift.TYPE-INTENSITY likewise
     distance.median, distance.none_found (the share of inputs)
@@ -54,6 +56,10 @@ def figures(model: Audited, difference: Difference | None = None) -> dict[str, f
         flat |= _group(name, one)
     if worst := worst_group(model.by_class):
         flat |= _group("worst_class", worst)
+    if model.positive is not None:
+        flat["positive.probability"] = model.positive.probability
+        for name in OF_POSITIVE:
+            flat |= _ends(f"positive.{name}", getattr(model.positive, name))
     grouped = [one for groups in model.by_grouping for one in groups]
     for name, one in zip(_by_groups(model.groupings), grouped, strict=True):
         flat |= _group(name, one)
@@ -113,6 +119,8 @@ def figure_names(
         if figure != "ece" or group not in few
     ]
     estimates += [f"{one}.{figure}" for one in sets for figure in OF_SHIFT]
+    two = len(classes) == 2
+    estimates += [f"positive.{figure}" for figure in OF_POSITIVE if two]
     estimates += [f"difference.{figure}" for figure in DIFFERENCES if several]
     return {
         *("n", "ece_if_calibrated", "suspects", *map(_coverage, TARGETS)),
@@ -121,6 +129,7 @@ def figure_names(
         *(("distance.median", "distance.none_found") if distances else ()),
         *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
         *(f"difference.{name}" for name in FLIPS if several),
+        *(["positive.probability"] if two else []),
     }
 
 

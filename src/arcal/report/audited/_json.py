@@ -12,9 +12,11 @@ from arcal._version import __version__
 from arcal.auditing import (
     Acting,
     Audited,
+    ClassProbability,
     Difference,
     Estimate,
     Group,
+    ProbabilityBin,
     accuracy_interval,
     reliability,
     verdicts,
@@ -82,6 +84,7 @@ def _model(
         },
         "difference": None if difference is None else asdict(difference),
         "reliability": _bins(model),
+        "positive": None if model.positive is None else _positive(model.positive),
         "levels": None if model.levels is None else _levels(model),
         "robust_accuracy": _robust_accuracy(model),
         "acting": None if model.acting is None else acting_json(model.acting),
@@ -132,6 +135,23 @@ def _bins(model: Audited) -> list[dict[str, Any]]:
         }
         for k in range(bins.bins)
     ]
+
+
+def _positive(one: ClassProbability) -> dict[str, Any]:
+    """A class's probability against its frequency, in the large and by bins."""
+
+    def curve(bins: Sequence[ProbabilityBin]) -> list[dict[str, Any]]:
+        names = ("low", "high", "probability", "frequency", "verdict")
+        return [{"count": each.n, **_named(each, names)} for each in bins]
+
+    return {
+        "class": one.z,
+        **_named(one, ("n", "probability", "frequency", "gap", "ece")),
+        "ece_if_calibrated": _named(one.ece_if_calibrated, ("value", "high")),
+        "verdict": one.verdict,
+        "bins": curve(one.bins),
+        "bins_of_equal_width": curve(one.bins_of_equal_width),
+    }
 
 
 def _levels(model: Audited) -> list[dict[str, Any]]:

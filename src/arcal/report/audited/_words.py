@@ -196,6 +196,8 @@ def stands_out(model: Audited) -> list[str]:
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
             f"({worst.n:,} inputs)"
         )
+    if (line := _positive(model)) is not None:
+        lines.append(line)
     for grouping, groups in zip(model.groupings, model.by_grouping, strict=True):
         if (worst := worst_group(groups)) and worst.verdict.endswith("confident"):
             lines.append(
@@ -222,6 +224,27 @@ def stands_out(model: Audited) -> list[str]:
         mistakes = "mistake" if n == 1 else "mistakes"
         lines.append(f"{n:,} {mistakes} to look at, the most suspect label first")
     return lines
+
+
+def _positive(model: Audited) -> str | None:
+    """Of two classes: whether the probability of the second is too high or too low, or where."""
+    one = model.positive
+    if one is None or not one.miscalibrated:
+        return None
+    name = model.classes[one.z]
+    if one.verdict.endswith("confident"):
+        where, right, whose = "", one, "the inputs"
+    else:
+        judged = [each for each in one.bins if each.verdict.endswith("confident")]
+        right = max(judged, key=lambda each: max(each.gap.low, -each.gap.high))
+        where = f" where it is {percent(right.probability)} in the mean"
+        whose = f"these {right.n:,} inputs"
+    side = "high" if right.verdict == "over-confident" else "low"
+    mean = "" if where else f"{percent(one.probability)} in the mean, and "
+    return (
+        f"its probability of {name} is too {side} by {points(right.gap)}{where}: "
+        f"{mean}{percent(right.frequency.value)} of {whose} are {name}"
+    )
 
 
 def differs(from_first: Difference) -> str:

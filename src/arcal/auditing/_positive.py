@@ -1,0 +1,247 @@
+"""The probability of one class against its frequency: the calibration of a rare class, as a curve.
+
+Confidence pools both classes of a binary classifier, so that thousands of sure negatives hide a few
+positives. Here an input counts by the probability of one class, whatever is predicted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from arcal.arrays import TensorLike
+from arcal.auditing._estimate import (
+    Estimate,
+    accuracies,
+    accuracy_from,
+    ece_from,
+    effective_numbers,
+    effective_of,
+    gap_to,
+)
+from arcal.auditing._groups import Verdict, verdicts
+from arcal.auditing._predictions import Predictions
+from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance
+from arcal.calibration._ece import ROUNDING
+from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
+from arcal.calibration.draws import usual_resamples
+from arcal.errors import ArcalError
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class ProbabilityBin:
+    """The `n` inputs to which a class is given a probability in (`low`, `high`].
+
+    `probability` is their mean, and `frequency` the share of them that are of the class, with its
+    exact 95 % interval. `verdict` is "over-confident" if the probability is too high, and
+    "under-confident" if it is too low, as of a `Group`. Made by `calibration_curve`.
+    """
+
+    low: float
+    high: float
+    n: int
+    probability: float
+    frequency: Estimate
+    verdict: Verdict
+
+    @property
+    def gap(self) -> Estimate:
+        """The mean probability minus the frequency, the probabilities taken as given."""
+        return gap_to(self.frequency, self.probability)
+
+
+def calibration_curve(
+    probability: TensorLike,
+    positive: TensorLike,
+    weights: TensorLike | None = None,
+    *,
+    bins: int = BINS,
+    binning: Literal["mass", "width"] = "mass",
+) -> tuple[ProbabilityBin, ...]:
+    """How often inputs are of a class, by the `probability` `(N,)` in [0, 1] that it was given.
+
+    `positive` `(N,)` bool says which inputs are of the class, N is at least 1. The bins are of
+    equal mass: each has about N/K of the inputs, or of their weight, for K = `bins`. A rare class
+    has nearly all probabilities near 0, where bins of equal width would put nearly all inputs into
+    the first and leave too few for a verdict in the others. With `binning="width"` they are
+    (k/K, (k+1)/K]. Equal probabilities share a bin, and bins without inputs are left out. Verdicts
+    are corrected for the number of bins. With `weights` `(N,)`, 0 or more, sums are weighted and
+    the interval is that of the effective number of inputs.
+
+    Means and frequencies are those of scikit-learn's `calibration_curve`, whose "uniform" is width;
+    its "quantile" is mass where K divides N, and else may have the inputs on an edge in the next
+    bin. Other values, and no inputs, raise `ArcalError`.
+
+    >>> probability, positive = torch.tensor([0.1, 0.2, 0.3, 0.8]), [False, False, True, True]
+    >>> curve = calibration_curve(probability, torch.tensor(positive), bins=2)
+    >>> [(round(one.probability, 2), one.frequency.value) for one in curve]
+    [(0.15, 0.0), (0.55, 1.0)]
+    """
+    p, positives, w = _checked(probability, positive, weights)
+    high = _upper_ends(p, w, bins, binning)
+    k = bin_numbers(p, high)
+    right, n, mean = _counted(p, positives, w, k, len(high))
+    said, _ = verdicts(right, n, mean)
+    return _curve(k, high, bins if binning == "width" else None, right, n, mean, said)
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """The probability of class `z` against its frequency, over `n` inputs, with 95 % intervals.
+
+    `frequency` is the share of the inputs that are of the class, with its exact interval, and `gap`
+    the mean `probability` minus it: calibration in the large. `ece` is the class's part of the
+    class-wise ECE (Kull et al., 2019), of 15 bins of equal width, and of two classes that itself;
+    `ece_if_calibrated` is what chance alone would give, see `Overall`.
+
+    `bins` is the `calibration_curve` by equal mass, and `bins_of_equal_width` the other one.
+    `verdict` is that of the gap, "over-confident" if the mean probability is too high; it and those
+    of `bins` are corrected together, so that `miscalibrated`, which says whether there is any, is
+    true of a calibrated model with a chance of at most 5 %. Made by `class_probability`.
+    """
+
+    z: int
+    n: int
+    probability: float
+    frequency: Estimate
+    gap: Estimate
+    ece: Estimate
+    ece_if_calibrated: Estimate
+    verdict: Verdict
+    bins: tuple[ProbabilityBin, ...]
+    bins_of_equal_width: tuple[ProbabilityBin, ...]
+
+    @property
+    def miscalibrated(self) -> bool:
+        return any(one.verdict.endswith("confident") for one in (self, *self.bins))
+
+
+def class_probability(
+    predictions: Predictions,
+    z: int = 1,
+    weights: TensorLike | None = None,
+    *,
+    resamples: int | None = None,
+) -> ClassProbability:
+    """How the probability of class `z` and its frequency compare, in the large and by bins.
+
+    `weights` and `resamples` as in `overall`. A class that there is not raises `ArcalError`.
+
+    >>> from arcal.auditing import as_predictions
+    >>> rare = torch.tensor([[0.98, 0.02]] * 900 + [[0.4, 0.6]] * 100)
+    >>> predictions = as_predictions(probabilities=rare, labels=[0] * 970 + [1] * 30)
+    >>> one = class_probability(predictions)
+    >>> [(round(one.probability, 2), one.frequency.value) for one in one.bins], one.verdict
+    ([(0.02, 0.0), (0.6, 0.3)], 'over-confident')
+    """
+    if not 0 <= z < predictions.classes:
+        raise ArcalError(f"z must be a class, 0 .. {predictions.classes - 1}, not {z}")
+    p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
+    N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
+    mean = ((w * p).sum() / w.sum()).item()
+    frequency = accuracy_from(((w * positives).sum() / w.sum()).item(), effective_of(w, p))
+    gap = gap_to(frequency, mean)
+    options = {
+        "weights": None if weights is None else w,
+        "resamples": usual_resamples(N) if resamples is None else resamples,
+    }
+    value, samples = bootstrap_ece_by_group(p, positives, everything, 1, **options)
+    chance = ece_by_chance(p, everything, 1, **options)
+    calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)
+    draws, rarer = (
+        Bootstrap(value.item(), samples[:, 0], 0.95),
+        min(positives.sum(), (~positives).sum()),
+    )
+    high = _upper_ends(p, w, BINS, "mass")
+    k = bin_numbers(p, high)
+    right, n, means = (
+        torch.cat([whole, parts])
+        for whole, parts in zip(
+            _counted(p, positives, w, everything, 1),
+            _counted(p, positives, w, k, len(high)),
+            strict=True,
+        )
+    )
+    (said, *by_bin), _ = verdicts(right, n, means)
+    return ClassProbability(
+        z=z,
+        n=N,
+        probability=mean,
+        frequency=frequency,
+        gap=gap,
+        ece=ece_from(draws, frequency.n, calibrated.high, gap, int(rarer)),
+        ece_if_calibrated=calibrated,
+        verdict=said,
+        bins=_curve(k, high, None, right[1:], n[1:], means[1:], by_bin),
+        bins_of_equal_width=calibration_curve(p, positives, weights, binning="width"),
+    )
+
+
+def probability_of(predictions: Predictions, z: int) -> Tensor:
+    """The probability of class `z`, float64 `(N,)`."""
+    return torch.cat([log_p[:, z].exp() for _, log_p in predictions.blocks()])
+
+
+def bin_numbers(probability: Tensor, high: Tensor) -> Tensor:
+    """The bin of each probability by the ascending upper ends `(K,)` of bins, int64 `(N,)`.
+
+    One that rounding may have taken across an end is on it.
+    """
+    return torch.bucketize(probability.contiguous(), high[:-1] * (1 + ROUNDING), right=False)
+
+
+def _checked(
+    probability: TensorLike, positive: TensorLike, weights: TensorLike | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    p = as_confidence(probability)
+    if not len(p):
+        raise ArcalError("there are no inputs: pass at least one probability")
+    return p, as_correct(positive, len(p)), as_weights(weights, len(p))
+
+
+def _upper_ends(p: Tensor, w: Tensor, bins: int, binning: str) -> Tensor:
+    """The upper ends of the bins that hold inputs, the last of them 1."""
+    check_bins(bins)
+    if binning not in ("mass", "width"):
+        raise ArcalError(f"binning must be 'mass' or 'width', not {binning!r}")
+    inner = torch.arange(1, bins, dtype=torch.float64, device="cpu") / bins
+    if binning == "mass":
+        p_ascending, order = p.sort()
+        reached = w[order].cumsum(0)
+        # the least probability up to which there is so much weight, which sums may round
+        first = torch.searchsorted(reached, inner * reached[-1] * (1 - ROUNDING))
+        inner = p_ascending[first]
+    high = torch.cat([inner, torch.ones(1, dtype=torch.float64, device="cpu")])
+    high = high[bin_numbers(p, high).unique()]
+    high[-1] = 1 if binning == "mass" else high[-1]
+    return high
+
+
+def _counted(
+    p: Tensor, positives: Tensor, w: Tensor, k: Tensor, K: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each bin: how many are of the class, of which effective number, and the mean of `p`."""
+    whole, many, sure = (
+        torch.bincount(k, weights=values, minlength=K) for values in (w, w * positives, w * p)
+    )
+    n = effective_numbers(w, p, k, K)
+    return (many / whole).nan_to_num(0).clamp(max=1) * n, n, sure / whole
+
+
+def _curve(
+    k: Tensor,
+    high: Tensor,
+    width: int | None,
+    right: Tensor,
+    n: Tensor,
+    mean: Tensor,
+    said: Sequence[Verdict],
+) -> tuple[ProbabilityBin, ...]:
+    sizes, ends = torch.bincount(k, minlength=len(high)).tolist(), high.tolist()
+    lows = [0.0, *ends[:-1]] if width is None else [round(width * e - 1) / width for e in ends]
+    columns = zip(lows, ends, sizes, mean.tolist(), accuracies(right, n), said, strict=True)
+    return tuple(ProbabilityBin(*column) for column in columns)
