@@ -79,10 +79,10 @@ def _quiet() -> Iterator[None]:
 def _restored() -> Iterator[None]:
     """Leave the global generators as they are before the block."""
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    numpy_state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[*gpus]):
             yield
     finally:
-        np.random.set_state(of_numpy)  # noqa: NPY002
-        random.setstate(of_python)
+        np.random.set_state(numpy_state)  # noqa: NPY002
+        random.setstate(python_state)
