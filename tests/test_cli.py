@@ -151,6 +151,10 @@ def _spoiled(run: Path) -> Path:
         (["train", "--metod", "3"], "there is no option --metod: did you mean --method?; see"),
         (["--workers", "2", "score", "x"], "--workers before the command: name the command first"),
         (["train", "extra"], "extra is not expected here; see `arcal train --help`"),
+        (
+            ["train", "--method", "vanilla", "ar-adals"],
+            "ar-adals is not expected here: --method takes one; run the command once for each; see",
+        ),
         (["score"], "0 names: give MODEL and DATA, or RUN"),
         (["trian"], "there is no command trian: did you mean train?; see `arcal --help`"),
         (["infer"], "there is no command infer: choose audit, calibrate"),

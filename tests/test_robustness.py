@@ -20,7 +20,7 @@ from torch.utils.data import (
 from arcal.attacks import CarliniWagner
 from arcal.data import InMemory, WithIds
 from arcal.errors import ArcalError
-from arcal.robustness import ORDERS, distance, levels, mean_rank, rank, score
+from arcal.robustness import ORDERS, Robustness, distance, levels, mean_rank, rank, score
 
 values = st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=60)
 
@@ -105,6 +105,21 @@ def test_every_order(setting, order):
     if order == "random":
         assert ((found.robustness >= 0) & (found.robustness < 1)).all()
         assert len(found.robustness.unique()) == 23
+
+
+def test_a_robustness_shows_itself_in_a_line():
+    where = torch.arange(3)
+    scores = Robustness(
+        "attack",
+        ids=where,
+        robustness=torch.tensor([0.5, torch.inf, 0.25]),
+        success=torch.tensor([True, False, True]),
+        predicted=where,
+        labels=where,
+        passes=where,
+    )
+    assert repr(scores) == "<Robustness by attack: 3 inputs, 1 infinite, median 0.375>"
+    assert repr(scores.rows(where[1:2])) == "<Robustness by attack: 1 inputs, 1 infinite>"
 
 
 def test_confidence_does_not_tie_where_float32_has_only_1():

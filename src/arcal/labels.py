@@ -1,12 +1,15 @@
 """Labels and ids as whole numbers, whatever they come in."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from arcal import arrays
 from arcal.errors import ArcalError
+from arcal.printable import first_few
 
 UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
 """What torch compares with nothing."""
@@ -31,6 +34,31 @@ def as_labels(values: Any, N: int, Z: int) -> Tensor:
             "number them from 0"
         )
     return labels
+
+
+def numbered(labels: Any, classes: Sequence[str] | None) -> Any:
+    """Labels that are names as their places in `classes`; other labels as they are.
+
+    >>> numbered(["dog", "cat", "dog"], ("cat", "dog"))
+    [1, 0, 1]
+    """
+    try:
+        first = [] if isinstance(labels, Tensor) else np.asarray(labels[:1], dtype=object).flat
+    except (TypeError, IndexError, KeyError, ValueError):  # no row of labels, which is said later
+        return labels
+    if not any(isinstance(one, str) for one in first):
+        return labels
+    if classes is None:
+        raise ArcalError("labels are names: give `classes`, the names in the order of the columns")
+    names = np.asarray(labels, dtype=object)
+    places = {name: place for place, name in enumerate(classes)}
+    for row, name in enumerate(names.flat):
+        if name not in places:
+            raise ArcalError(
+                f"the label of row {row} is {name!r}, and the classes are "
+                f"{first_few(tuple(classes))}: name it among them"
+            )
+    return [places[name] for name in names.flat]
 
 
 def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:

@@ -46,7 +46,8 @@ class LevelsById(ById):
 
     def __init__(self, R: int, part: str):
         super().__init__()
-        self.R, self.part = R, part
+        self.R: int = R
+        self.part: str = part
         self.register_buffer("ids", torch.empty(0, dtype=torch.int64, device="cpu"))
         self.register_buffer("levels", torch.empty(0, dtype=torch.int64, device="cpu"))
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from numbers import Integral
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ class Robustness:
     (tensor([7, 8]), tensor([0.2500, 0.5000]))
     >>> result.predicted == result.labels
     tensor([ True, False])
+    >>> result
+    <Robustness by margin: 2 inputs, median 0.375>
     """
 
     order: str
@@ -73,6 +76,13 @@ class Robustness:
     labels: Tensor
     passes: Tensor
     reason: str = ""
+
+    def __repr__(self) -> str:
+        finite = self.robustness[self.robustness.isfinite()].tolist()
+        failed = len(self.robustness) - len(finite)
+        line = f"{type(self).__name__} by {self.order}: {len(self.robustness):,} inputs"
+        line += f", {failed:,} infinite" if failed else ""
+        return f"<{line}{f', median {median(finite):.4g}' if finite else ''}>"
 
     def rows(self, which: Tensor) -> "Robustness":
         """That of some of the inputs, by a mask or positions."""

@@ -186,8 +186,8 @@ class AdaptiveLabelSmoothing(nn.Module):
         ):
             raise ArcalError(f"weight has to be {Z} numbers of at least 0, one for each class")
         self.register_buffer("weight", weight)
-        self.train_levels = LevelsById(R, "train")
-        self.validation_levels = LevelsById(R, "validation")
+        self.train_levels: LevelsById = LevelsById(R, "train")
+        self.validation_levels: LevelsById = LevelsById(R, "validation")
 
     def _apply(self, fn, recurse=True):
         """Move to another device, but stay in float64: bfloat16 cannot represent 1 - .0005."""

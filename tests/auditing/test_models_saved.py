@@ -150,7 +150,7 @@ def cases(field, *pairs):
             ([0, 1, 2, 1.5], "row 3 has 1.5"),
             ([0, NAN, 0, 0], "row 1 has nan"),
             (P, r"labels have shape \(4, 3\).*; of one-hot rows give argmax\(axis=1\)"),
-            (["cat", "dog", "cat", "dog"], "labels must be numbers, not text"),
+            (["cat", "dog", "cat", "dog"], "labels are names: give `classes`"),
         ),
         *cases(
             "ids",
@@ -168,6 +168,19 @@ def test_a_fault_is_one_line_that_names_its_row(field, value, what):
     with pytest.raises(ArcalError, match=what) as caught:
         as_predictions(**given)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.array, lambda names: np.array(names, object)])
+def test_labels_may_be_names_of_the_classes(kind):
+    logits, labels = 9 * np.eye(3), kind(["cat", "dog", "cat"])
+    said = as_predictions(logits=logits, labels=labels, classes=["dog", "fox", "cat"])
+    assert said.labels.tolist() == [2, 0, 2]
+    with pytest.raises(ArcalError, match="labels are names: give `classes`, the names in the ord"):
+        as_predictions(logits=logits, labels=labels)
+    with pytest.raises(ArcalError, match="the label of row 1 is 'dog', and the classes are cat, c"):
+        as_predictions(logits=logits, labels=labels, classes=["cat", "cow", "fox"])
+    with pytest.raises(ArcalError, match="`classes` names 2, and there are 3: name each once"):
+        as_predictions(logits=logits, labels=labels, classes=["cat", "dog"])
 
 
 def test_either_logits_or_probabilities():

@@ -1,5 +1,6 @@
 """Predictions that somebody saved, checked row by row."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
 from arcal.errors import ArcalError
-from arcal.labels import as_labels, as_tensor, as_whole_numbers
+from arcal.labels import as_labels, as_tensor, as_whole_numbers, numbered
 
 OUTSIDE = 1e-6
 """How far a probability may leave [0, 1]: a few float32 roundings."""
@@ -22,13 +23,15 @@ def as_predictions(
     logits: Any = None,
     probabilities: Any = None,
     ids: Any = None,
+    classes: Sequence[str] | None = None,
 ) -> Predictions:
     """Predictions from saved logits or probabilities and labels: tensors, arrays or lists.
 
     `logits` or `probabilities` are `(N, Z)`; `(M, N, Z)` of an ensemble's M members; or `(N,)` or
     `(N, 1)` of a binary classifier, the logit z of class 1, which becomes (0, z), or its
-    probability. `labels` are `(N,)` whole numbers from 0 to Z-1, and `ids` `(N,)` whole numbers
-    that differ, 0 to N-1 unless given.
+    probability. `labels` are `(N,)` whole numbers from 0 to Z-1, or names among `classes`, which
+    are the Z classes in the order of the columns. `ids` are `(N,)` whole numbers that differ, 0 to
+    N-1 unless given.
 
     Probabilities become logits by their logarithm, and so a row that is off its sum of 1 by no more
     than 0.01, as half precision is, is scaled to it; a class of probability 0 has the logit -inf.
@@ -41,6 +44,8 @@ def as_predictions(
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
              [0.5000, 0.5000]]], dtype=torch.float64)
+    >>> as_predictions(logits=[[9, 0]], labels=["dog"], classes=["cat", "dog"]).labels
+    tensor([1])
     >>> as_predictions(logits=[[0.75, 0.25]], labels=[0])
     Traceback (most recent call last):
     arcal.errors.ArcalError: the logits lie in [0, 1] and rows sum to 1: give them as probabilities
@@ -52,7 +57,9 @@ def as_predictions(
     else:
         members = _from_probabilities(_rows(probabilities, "probabilities"))
     _, N, Z = members.shape
-    labels = as_labels(labels, N, Z)
+    if classes is not None and len({*classes}) != Z:
+        raise ArcalError(f"`classes` names {len({*classes})}, and there are {Z}: name each once")
+    labels = as_labels(numbered(labels, classes), N, Z)
     ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)
     repeats = order[1:][ids[order].diff() == 0]

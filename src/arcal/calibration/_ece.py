@@ -92,7 +92,7 @@ class Reliability:
     confidence_sums: Tensor = field(init=False)
     correct_sums: Tensor = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_bins(self.bins)
         self.count = torch.zeros(self.bins, dtype=torch.int64, device="cpu")
         self.confidence_sums = torch.zeros(self.bins, dtype=torch.float64, device="cpu")

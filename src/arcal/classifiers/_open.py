@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from arcal.auditing import Method, as_model
+from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
 from arcal.errors import ArcalError
@@ -214,17 +215,23 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     the working folder and the file's own folder importable; whatever it raises becomes one line
     with the file and line where it happened. `weights`, if given, are loaded into the module.
 
+    If the call draws random numbers and no `weights` are given, it is called once more to see
+    whether its weights are drawn, which the fact `Drawn weights` then says.
+
     An attribute `class_names` of the module, a tuple or list of strings, names its classes.
     """
     named = named_in_code(spec)
     name = named.name
-    classifier = _build(spec, named.value, name)
+    before = random_state()
+    classifier = _build(spec, named.value, name)  # a module is not called, and draws nothing
     facts = {"Network": name}
     if isinstance(classifier, nn.Module):
         facts["Network"] = f"{type(classifier).__name__} of {spec}, {parameters(classifier)}"
         if weights is not None:
             fitted = load_into(classifier, read_weights(weights), name)
             facts["Weights"] = fitted.words
+        elif random_state() != before and (drawn := drawn_anew(named.value, classifier)):
+            facts["Drawn weights"] = _drawn(drawn, name, len([*classifier.parameters()]))
     elif weights is not None:
         raise ArcalError(f"{spec} is no torch module, and cannot be given {weights}: leave it out")
     names = getattr(classifier, "class_names", None)
@@ -237,6 +244,17 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
         library=versions(),
         class_names=tuple(names) if text else None,  # pyright: ignore[reportArgumentType]
         classes=len(names) if text else None,  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _drawn(parameters: list[str], name: str, of: int) -> str:
+    """What is said of parameters that are drawn anew by each call of this name."""
+    which = f"{len(parameters):,} of its {of:,} parameter tensors, first {parameters[0]},"
+    if len(parameters) == of:
+        which = "its weights"
+    return (
+        f"{which} are drawn anew each time {name}() is called, and are not trained: load the "
+        f"trained ones in {name}, or give their file as `weights` (--weights)"
     )
 
 

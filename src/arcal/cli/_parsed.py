@@ -112,6 +112,9 @@ def _one_line(box: str, arguments: list[str]) -> str:
         text = f"there is no option {option}"
         if not option.startswith("-"):
             text = f"{option} is not expected here"
+            place = arguments.index(option) if option in arguments else 0
+            if arguments[0] == "train" and arguments[max(place - 2, 0) : place][:1] == ["--method"]:
+                text += ": --method takes one; run the command once for each"
         elif arguments[0].startswith("-"):
             text += " before the command: name the command first"
         elif instead := [why for of, why in INSTEAD.items() if {option, arguments[0]} <= {*of}]:

@@ -272,16 +272,17 @@ class OnModels:
 
 
 def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
-    """Say if the classes seem to be in another order than the data's, or the inputs wrong."""
-    from arcal.report.audited import suspicion
+    """Say if weights are drawn, classes seem in another order than the data's, or inputs wrong."""
+    from arcal.report.audited import drawn_weights, suspicion
 
     assert job.examples is not None
     classes = job.examples.classes
     Z = 1 + int(max(predicted.max(), labels.max()))
     if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
         classes = job.classes or tuple(map(str, range(Z)))
-    if line := suspicion(predicted, labels, classes, job.facts):
-        say(f"arcal: {job.name}: {line}")
+    line = suspicion(predicted, labels, classes, job.facts)
+    for doubt in (*drawn_weights(job.facts), *([] if line is None else [line])):
+        say(f"arcal: {job.name}: {doubt}")
 
 
 def check_file(path: Path, name: str) -> None:

@@ -37,7 +37,8 @@ class Calibrated(nn.Module):
 
     def __init__(self, model: nn.Module | Callable[[Any], Tensor], calibrator: Calibrator):
         super().__init__()
-        self.model, self.calibrator = model, calibrator
+        self.model: nn.Module | Callable[[Any], Tensor] = model
+        self.calibrator: Calibrator = calibrator
 
     def forward(self, x: Tensor | Mapping[str, Tensor]) -> Tensor:
         """Calibrated log-probabilities `(N, Z)` of inputs `(N, ...)` on the modules' device.

@@ -18,6 +18,7 @@ from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
     acts_alone,
     doubts,
+    drawn_weights,
     headline,
     notes,
     summary,
@@ -30,6 +31,7 @@ __all__ = [
     "acts_alone",
     "as_json",
     "doubts",
+    "drawn_weights",
     "figure_names",
     "figures",
     "headline",

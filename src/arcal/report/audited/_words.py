@@ -83,7 +83,7 @@ def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
     said = model.predictions
     line = suspicion(said.predicted, said.labels, model.classes, model.facts)
-    lines = [] if line is None else [line]
+    lines = [*drawn_weights(model.facts), *([] if line is None else [line])]
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
     if math.isinf(model.overall.nll.value):
@@ -139,6 +139,15 @@ def _impossible(model: Audited) -> str:
         f"{int(said.ids[first])}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
         "log-loss is infinite: leave such inputs out, or do not mask their class"
     )
+
+
+def drawn_weights(facts: Mapping[str, str]) -> list[str]:
+    """The line that weights are drawn and not trained, if the facts of a model say so.
+
+    >>> drawn_weights({"Drawn weights": "its weights are drawn"})
+    ['its weights are drawn']
+    """
+    return [facts[title] for title in ("Drawn weights",) if title in facts]
 
 
 def suspicion(
