@@ -1,10 +1,13 @@
 """Which calibrator is picked: out of fold, on the same draws, and never one that is not shown."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from arcal.auditing import (
+    Choice,
     Predictions,
     _choice,
     acting,
@@ -19,6 +22,7 @@ from arcal.calibration import act_above, nll
 from arcal.calibration.posthoc import POSTHOC, Temperature, fit_temperature
 from arcal.calibration.resampled import scores_of
 from arcal.errors import ArcalError
+from arcal.report.terminal import sentences
 
 
 def drawn(N: int = 1500, T: float = 2.0, Z: int = 4, seed: int = 0) -> Predictions:
@@ -151,11 +155,42 @@ def test_what_only_some_folds_refuse_is_said_of_them():
     assert choice.refused["temperature"].startswith(said)
 
 
-def test_accuracy_is_not_given_away():
-    choice = choose_calibrator(drawn(), names=["vector"], resamples=100)
+def biased(names: list[str], **options: Any) -> tuple[Predictions, Choice]:
+    """Of two classes, the second of which is given too much, as by a loss that weighs it."""
+    z = drawn(T=1.0, Z=2).logits[0] + torch.tensor([0.0, 3.0])
+    generator = torch.Generator().manual_seed(1)
+    labels = (z - torch.tensor([0.0, 3.0])).softmax(1).multinomial(1, generator=generator)[:, 0]
+    predictions = as_predictions(logits=z, labels=labels)
+    return predictions, choose_calibrator(predictions, names=names, resamples=300, **options)
+
+
+def test_what_can_change_predictions_is_not_picked_beside_what_cannot():
+    _, choice = biased(["temperature", "vector"])
+    assert choice.candidates["vector"].nll.value < choice.candidates["temperature"].nll.value - 0.1
+    assert choice.picked == "temperature"
+    assert choice.changed == 0
+
+
+def test_what_can_change_predictions_is_picked_where_only_such_are_named():
+    predictions, choice = biased(["irova-ts", "vector"])
+    assert choice.picked == "vector"
+    assert choice.calibrator is not None
+    after = choice.calibrator(predictions.log_probabilities).argmax(1)
+    assert choice.changed == (after != predictions.predicted).double().mean()
+    assert choice.changed > 0.05
+    assert choice.candidates["vector"].accuracy.value > choice.before.accuracy.value + 0.05
+    accuracies = [choice.before.accuracy.value, choice.candidates["vector"].accuracy.value]
+    assert choice.why.endswith(
+        f"it changes {100 * choice.changed:.1f} % of the predictions, and the accuracy from "
+        + " to ".join(f"{100 * accuracy:.2f} %" for accuracy in accuracies)
+    )
+    assert "* can change predictions" in sentences(choice)
+
+
+def test_what_can_change_predictions_is_not_picked_where_it_does_not_help():
+    choice = choose_calibrator(drawn(T=1.0), names=["vector"], resamples=300)
     assert choice.picked is None
-    assert "none of those named keeps every prediction" in choice.why
-    assert choice.candidates["vector"].accuracy.value >= choice.before.accuracy.value - 0.05
+    assert "no calibrator is shown to lower the log-loss" in choice.why
 
 
 def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
@@ -167,7 +202,7 @@ def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():
     assert choice.refused["temperature"].startswith("all 200 validation inputs are classified")
     never = Predictions(predictions.ids, predictions.log_probabilities.argmin(1), right.logits)
     choice = choose_calibrator(never, names=["temperature", "vector"], resamples=100)
-    assert choice.why.startswith("no calibrator that keeps every prediction can be fitted (temp")
+    assert choice.why.startswith("none of those that keep every prediction can be fitted (temp")
 
 
 def test_one_class_with_an_optimum_is_calibrated():

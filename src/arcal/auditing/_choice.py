@@ -32,7 +32,7 @@ DIRICHLET_CLASSES = 30
 """Classes up to which Dirichlet calibration is tried unless it is named: its matrix takes long."""
 VECTOR_NUMBERS = 2**25
 """Inputs times classes up to which vector scaling is tried unless it is named: it is fitted six
-times by a hundred passes or more, and never picked, as it changes predictions."""
+times by a hundred passes or more, and not picked, as it changes predictions."""
 
 ALL_RIGHT = (
     "all {} inputs are classified correctly, which does not say how often others are wrong: the "
@@ -46,8 +46,8 @@ class Candidate:
 
     `nll`, `ece`, `brier` and `accuracy` have the intervals of `Overall`; `change` is the log-loss
     minus that without calibration, on the same draws, and `behind` that of the candidate minus that
-    of the best: of those that keep the accuracy and lower the log-loss beyond chance, or else that
-    keep the accuracy, the one with the lowest. `keeps_accuracy` says that it never changes a
+    of the best: of those that may be picked and lower the log-loss beyond chance, or else that may
+    be picked, the one with the lowest. `keeps_accuracy` says that it never changes a
     prediction. Made by `choose_calibrator`.
     """
 
@@ -66,10 +66,12 @@ class Choice:
     """What cross-validation says of all calibrators, and the one that was picked.
 
     `before` is the model without one. `candidates` are by name, `refused` has the lines that say
-    why a calibrator could not be fitted. `picked` is, of those that keep the accuracy and lower the
-    log-loss beyond chance, the simplest that is not shown to be worse than the best; None if there
-    is none: the uncalibrated model. `calibrator` is that one fitted on all inputs, and `why` says
-    in a sentence why it was taken.
+    why a calibrator could not be fitted. `picked` is, of those that never change a prediction and
+    lower the log-loss beyond chance, the simplest that is not shown to be worse than the best; None
+    if there is none: the uncalibrated model. Where only calibrators were named that can change
+    predictions, it is one of these by the same rule. `calibrator` is that one fitted on all inputs,
+    `changed` the share of their predictions that it changes, and `why` says in a sentence why it
+    was taken.
 
     `acting` is from which confidence on the model with this calibrator may act alone. A threshold
     is a promise of inputs to come, so it must not be read off confidences that the labels had a
@@ -93,6 +95,7 @@ class Choice:
     why: str
     acting: Acting
     calibrator: Calibrator | None = field(default=None)
+    changed: float = 0.0
 
 
 def usual_names(classes: int) -> list[str]:
@@ -139,6 +142,7 @@ model stays as it is; give more inputs, some of them misclassified'
     names = list(dict.fromkeys(names))
     for name in names:
         check_posthoc(name)
+    may_change = not any(CALIBRATORS[name].keeps_order for name in names)
     resamples = usual_resamples(N) if resamples is None else resamples
     draws = stored_counts(N, resamples, seed=0)
     fold = folds_of(predictions.ids, predictions.labels, FOLDS)
@@ -154,8 +158,8 @@ model stays as it is; give more inputs, some of them misclassified'
         both = scores[name], scores[than]
         return score_estimates(apart, N, everywhere, *both, names=("nll",))["nll"]
 
-    safe = [name for name in calibrators if CALIBRATORS[name].keeps_order]
-    losses = {name: figures[name]["nll"].estimate for name in safe}
+    eligible = [name for name in calibrators if may_change or CALIBRATORS[name].keeps_order]
+    losses = {name: figures[name]["nll"].estimate for name in eligible}
     picked, best = simplest_of_the_best(losses, less)
 
     def candidate(name: str, keeps_accuracy: bool) -> Candidate:
@@ -171,14 +175,25 @@ model stays as it is; give more inputs, some of them misclassified'
         )
 
     candidates = {name: candidate(name, CALIBRATORS[name].keeps_order) for name in calibrators}
-    why = _why(picked, best, candidates, refused)
+    why = _why(picked, best, candidates, refused, may_change)
     if predictions.scores.correct.all():
         # An isotonic function or a spline has an optimum here: to be sure of everything.
         picked, why = None, ALL_RIGHT.format(f"{N:,}")
     calibrator = None if picked is None else calibrators[picked]
     acts = acting(predictions.scores if picked is None else scores[picked])
-    uncalibrated = candidate("none", True)
-    return Choice(N, uncalibrated, candidates, refused, picked, why, acts, calibrator)
+    before, changed = candidate("none", True), 0.0
+    if picked is not None and calibrator is not None and may_change:
+        changed = _changed(calibrator, predictions)
+        shares = (changed, before.accuracy.value, candidates[picked].accuracy.value)
+        words = "it changes {:.1%} of the predictions, and the accuracy from {:.2%} to {:.2%}"
+        why += "; " + words.format(*shares).replace("%", " %")
+    return Choice(N, before, candidates, refused, picked, why, acts, calibrator, changed)
+
+
+def _changed(calibrator: Calibrator, predictions: Predictions) -> float:
+    """The share of the predictions that a calibrator changes."""
+    after = [log_p.argmax(dim=1) for log_p in calibrated_blocks(calibrator, predictions)]
+    return (torch.cat(after) != predictions.predicted).double().mean().item()
 
 
 def cross_validated(
@@ -268,16 +283,14 @@ def _why(
     best: str | None,
     candidates: Mapping[str, Candidate],
     refused: Mapping[str, str],
+    may_change: bool,
 ) -> str:
+    those = "those named" if may_change else "those that keep every prediction"
+    also = "that" if may_change else "and"
     if best is None:
-        safe = [name for name in refused if CALIBRATORS[name].keeps_order]
-        if safe:
-            lines = f"{safe[0]}: {refused[safe[0]]}"
-            return f"no calibrator that keeps every prediction can be fitted ({lines})"
-        return (
-            "none of those named keeps every prediction, and so none is picked: the model stays as "
-            "it is; to use one all the same, fit it in Python, as by `fit_vector`"
-        )
+        lines = [name for name in refused if may_change or CALIBRATORS[name].keeps_order]
+        first = f" can be fitted ({lines[0]}: {refused[lines[0]]})" if lines else " is there"
+        return f"none of {those}{first}: the model stays as it is"
     if picked is None:
         change = candidates[best].change
         return (
@@ -286,11 +299,14 @@ def _why(
             "is"
         )
     if picked == best:
-        lower = any(one.keeps_accuracy and one.behind.value < 0 for one in candidates.values())
-        shown = " and are shown to lower it" * lower
-        return f"it has the lowest log-loss of those that keep every prediction{shown}"
+        lower = any(
+            (may_change or one.keeps_accuracy) and one.behind.value < 0
+            for one in candidates.values()
+        )
+        shown = f" {also} are shown to lower it" * lower
+        return f"it has the lowest log-loss of {those}{shown}"
     lower = candidates[picked].behind.value
     return (
-        "it is the simplest of those that keep every prediction and are not shown to be worse than "
+        f"it is the simplest of {those} {also} are not shown to be worse than "
         f"the best ({best}, whose log-loss is lower by {lower:.4f}: chance explains that)"
     )

@@ -182,7 +182,8 @@ def calibrate(
     `calibrators` are keys of `arcal.calibration.posthoc.POSTHOC`, by default all of them, Dirichlet
     calibration only up to 30 classes and vector scaling up to 33 million probabilities. One is
     picked of those that keep every prediction and lower the log-loss beyond chance: the simplest
-    that is not shown to be worse than the best. If there is none, the model stays as it is.
+    that is not shown to be worse than the best. Where all that are named can change predictions, as
+    `["vector"]`, it is one of them. If there is none, the model stays as it is.
     `unlabelled` inputs, such as today's, are a tensor, a part or a pair, whose labels are not
     looked at, or `Predictions`: how often the model is right on them, and how sure it should be, is
     estimated. `progress` is told how many fits of all are done, six of each calibrator. What cannot

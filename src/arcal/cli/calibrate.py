@@ -44,7 +44,8 @@ class CalibrationFlags:
     calibrators: Annotated[tuple[str, ...], flag("NAME ...")] = ()
     """Calibrators to try: temperature, ets, irm, irova-ts, vector, dirichlet, smart, ebs, pts,
     spline. By default all of them, dirichlet only up to 30 classes and vector up to 33 million
-    probabilities."""
+    probabilities. irova-ts, vector and dirichlet can change predictions, and are only picked where
+    no others are named."""
     perturb: Annotated[str | None, flag("HOW")] = None
     """Fit on perturbed images: extra, each under one of four corruptions (speckle noise, blur,
     spatter, saturation) of an intensity from 1 to 5. The model is then less sure on clean images,

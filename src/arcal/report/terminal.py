@@ -171,7 +171,7 @@ def _cells(one: Candidate, uncalibrated: bool) -> list[str]:
 
 def sentences(choice: Choice) -> list[str]:
     """What was picked and why, and what the table does not say."""
-    lines = []
+    lines, taken = [], choice.candidates.get(choice.picked or "", choice.before)
     if choice.picked is None:
         lines.append(f"picked: none; {choice.why}")
     else:
@@ -179,8 +179,8 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(f"picked: {choice.picked}, {words}; {choice.why}")
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
-        lines.append("* can change predictions, and is not picked")
-    if (acts := acts_alone(choice.acting, choice.before.accuracy.value)) is not None:
+        lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
+    if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
     for name, line in choice.refused.items():
@@ -213,6 +213,7 @@ def choice_json(choice: Choice) -> dict[str, Any]:
         "inputs": choice.inputs,
         "picked": choice.picked,
         "why": choice.why,
+        "changed_predictions": choice.changed,
         "before": plain(choice.before),
         "calibrators": plain(tuple(choice.candidates.values())),
         "refused": dict(choice.refused),
