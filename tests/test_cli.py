@@ -117,6 +117,8 @@ def test_score_evaluate_and_report(trained, tiny, tmp_path, monkeypatch):
     table = pq.read_table(tmp_path / "evaluation.parquet").to_pylist()
     aucs = [row for row in table if row["measure"] == "auroc_entropy"]
     assert [row["value"] for row in aucs] == [0.5] * 6, "its own test set; 4 runs, 2 ensembles"
+    assert succeeds("evaluate", *runs, *asked, "--latex").stdout.count("begin{tabular}") == 3
+    assert "give one of them" in arcal("evaluate", *runs, "--latex", "--json").line
     succeeds("report", *runs, *asked, "--out", "report")
     assert (tmp_path / "report" / "index.html").stat().st_size > 10_000
     assert (tmp_path / "report" / "evaluation.parquet").exists()

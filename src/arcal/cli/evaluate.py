@@ -78,11 +78,19 @@ class Evaluate:
     """cpu, gpu or auto."""
     json: Annotated[bool, flag()] = False
     """Print every run's figures as JSON on standard output."""
+    markdown: Annotated[bool, flag()] = False
+    """Print the tables as Markdown."""
+    latex: Annotated[bool, flag()] = False
+    """Print the tables as LaTeX, with booktabs."""
 
     def __call__(self) -> None:
         table = self.table or Path("evaluation.parquet")
-        show(evaluated(self, table)[1], self.json)
+        self.show(evaluated(self, table)[1])
         say(f"figures: {table}")
+
+    def show(self, subjects: "list[Subject]") -> None:
+        """Print the tables in the form that was chosen."""
+        show(subjects, self.json, self.markdown, self.latex)
 
 
 def _begun(command: Evaluate) -> "Compute":
@@ -141,6 +149,8 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
             "no runs: name at least one run folder, before --shift, --ood and --posthoc, which "
             "take all that follows"
         )
+    if command.json + command.markdown + command.latex > 1:
+        raise ArcalError("--json, --markdown, --latex: give one of them")
     check_order(command.order)
     compute.log()
     for name in command.posthoc:

@@ -12,12 +12,20 @@ if TYPE_CHECKING:
     from arcal.auditing import Subject
 
 
-def show(subjects: "list[Subject]", as_json: bool) -> None:
-    """Print the table of methods, or every run's figures as JSON on standard output."""
+def show(
+    subjects: "list[Subject]", as_json: bool, as_markdown: bool = False, as_latex: bool = False
+) -> None:
+    """Print the table of methods, perhaps as markup, or every run's figures as JSON.
+
+    All are printed on standard output, and only one of them.
+    """
+    from arcal.report.markup import latex_tables, markdown_tables
     from arcal.report.terminal import as_records, print_table
 
     if as_json:
         print_json(as_records(subjects))
+    elif as_markdown or as_latex:
+        print(printable_lines((markdown_tables if as_markdown else latex_tables)(subjects)))
     else:
         print_table(subjects)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from arcal.cli.evaluate import Evaluate, evaluated
 from arcal.cli.model_and_data import check_folder, flag
-from arcal.cli.output import say, show
+from arcal.cli.output import say
 
 
 @dataclass(frozen=True)
@@ -35,5 +35,5 @@ class Report(Evaluate):
             notes=notes,
             part=None if self.no_images else data.test,
         )
-        show(subjects, self.json)
+        self.show(subjects)
         say(f"report: {page}")

@@ -4,6 +4,7 @@ And what `arcal calibrate` prints and writes: a table of calibrators, and the sa
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -15,18 +16,10 @@ from rich.text import Text
 from arcal.auditing import Candidate, Choice, Subject
 from arcal.calibration.posthoc import Today
 from arcal.report.audited import acting_json, acts_alone, number
-from arcal.report.names import POSTHOC, listed, name_subjects, set_titles
+from arcal.report.markup import PrintedTable, printed_tables
+from arcal.report.names import POSTHOC, listed, name_subjects
 from arcal.report.numbers import plain
-from arcal.report.tables import (
-    COLUMNS,
-    SEPARATION,
-    Column,
-    Rows,
-    best_rows,
-    check_comparable,
-    measures_by_set,
-    separations,
-)
+from arcal.report.tables import Column
 
 NAME = 9
 """Characters that a subject's name has in a printed table, at least; longer ones are wrapped."""
@@ -59,8 +52,7 @@ def print_table(subjects: Sequence[Subject], console: Console | None = None) -> 
 
     A terminal too narrow for all measures gets those without `LEFT_OUT`, and is told.
     """
-    check_comparable(subjects)
-    measures = [measures_by_set(subject) for subject in subjects]
+    tables = list(printed_tables(subjects))
     names = name_subjects(subjects)
     console = console or Console()
     for name, subject in zip(names, subjects, strict=True):
@@ -68,20 +60,15 @@ def print_table(subjects: Sequence[Subject], console: Console | None = None) -> 
         console.print(Text(f"{name.title}: {n} {'run' if n == 1 else 'runs'}"))
     short = [name.short for name in names]
     left_out: dict[str, None] = {}
-    for where, words in set_titles(list(measures[0])).items():
-        rows = [by_set[where] for by_set in measures]
-        left_out |= dict.fromkeys(_print(console, words, COLUMNS, short, rows))
-    for i, other in enumerate(subjects[0].ood):
-        rows = [separations(subject.ood[i].runs) for subject in subjects]
-        _print(console, f"Test images told from {other.name}", SEPARATION, short, rows)
+    for table in tables:
+        left_out |= dict.fromkeys(_print(console, table, short))
     if left_out:
         console.print(Text(f"a wider terminal shows {listed(list(left_out))} as well"))
 
 
-def _print(
-    console: Console, title: str, columns: Sequence[Column], names: list[str], rows: list[Rows]
-) -> list[str]:
+def _print(console: Console, printed: PrintedTable, names: list[str]) -> list[str]:
     """Print one table, and give the titles of the columns that were left out."""
+    columns, rows = printed.columns, printed.rows
     name = max(NAME, *(len(word) for name in names for word in name.split()))
 
     def width(columns: Sequence[Column]) -> int:
@@ -91,18 +78,17 @@ def _print(
     for measure in LEFT_OUT if console.is_terminal else ():
         if width(columns) > console.width:
             columns = [column for column in columns if column.measure != measure]
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(
+        title=escape(printed.title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     table.add_column("Method", min_width=name)
     for column in columns:
         header = f"{column.title}\n{column.words}"
         table.add_column(header, justify="right", no_wrap=True)
-    best = best_rows(rows, columns)
-    for i, row in enumerate(rows):
-        cells = [
-            Text(c.show_spread(row[c.measure]), "bold" if i in best[c.measure] else "")
-            for c in columns
-        ]
-        table.add_row(Text(names[i]), *cells)
+    shown = replace(printed, columns=columns)
+    lines = shown.cells(lambda text: Text(text, "bold"), Text)
+    for method, cells in zip(names, lines, strict=True):
+        table.add_row(Text(method), *cells)
     whole = width(columns) if console.is_terminal else _width(table, console)
     console.width = max(console.width, whole)  # or numbers would be cut
     print_lines(table, console)
