@@ -117,7 +117,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
 
     A run that is not finished, or a changed configuration, raises `ArcalError`.
 
-    >>> from arcal.training import train
+    >>> from arcal.training import RECIPES, Run, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> (model,) = models_of(train(run, "runs"))
@@ -148,7 +148,7 @@ def model_of(folder: RunFolder) -> nn.Module:
 
     Errors are those of `models_of`.
 
-    >>> from arcal.training import train
+    >>> from arcal.training import RECIPES, Run, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> type(model_of(train(run, "runs"))).__name__
@@ -163,7 +163,7 @@ def data_of(folder: RunFolder, source: str | None = None) -> Data:
 
     Data that cannot be read, or that is not the data of the run, raises `ArcalError`.
 
-    >>> from arcal.training import train
+    >>> from arcal.training import RECIPES, Run, train
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> len(data_of(train(run, "runs")).train)
