@@ -191,6 +191,9 @@ def test_what_is_no_batch_says_what_is_one(setting):
         score(model, [x])
     with pytest.raises(ArcalError, match="23 inputs and 3 labels"):
         score(model, (x, labels[:3]))
+    for nothing in ((x[:0], labels[:0]), TensorDataset(x[:0], labels[:0])):
+        with pytest.raises(ArcalError, match="nothing to score: the data set is empty"):
+            score(model, nothing)
 
 
 def test_random_order_depends_on_id_and_seed_alone(setting):

@@ -14,6 +14,7 @@ from torch.utils.data import (
     RandomSampler,
     SubsetRandomSampler,
     WeightedRandomSampler,
+    default_collate,
 )
 
 from arcal.arrays import as_tensor
@@ -39,14 +40,17 @@ def as_loader(data: Any) -> Any:
         x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
         if len(x) != len(labels):
             raise ArcalError(f"{len(x)} inputs and {len(labels)} labels: give one each")
+        if not len(x):
+            return []
         size = usual_batch(x[:1], x.device)
         return list(zip(x.split(size), labels.split(size), strict=True))
     if hasattr(data, "fingerprint") and hasattr(data, "images"):
         return _batches_of_images(data)
     if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
         return data
-    first = next(iter(DataLoader(data)))
-    _, x, _ = unpacked(first, 0)
+    if not len(data):  # pyright: ignore[reportArgumentType] one by position has a length
+        return []
+    _, x, _ = unpacked(default_collate([data[0]]), 0)
     return DataLoader(data, batch_size=usual_batch(x, torch.device("cpu")))
 
 
