@@ -1,8 +1,56 @@
-"""What commands print for people."""
+"""What commands print for people, and what for programs."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
 
 from arcal.cli.output import wrapped
+from command_line import arcal
+
+TALKATIVE = """\
+import os
+import torch
+
+print("loading the network")
+
+def network(x):
+    print("a batch")
+    os.write(1, b"from a library\\n")
+    dark = 0.5 - x.flatten(1).mean(1)
+    return torch.stack([dark, -dark], 1)
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talkative.py").write_text(TALKATIVE)
+    images = np.random.default_rng(0).integers(0, 256, (40, 4, 4)).astype("uint8")
+    np.savez("data.npz", images=images, labels=(images.mean((1, 2)) > 125).astype(int))
+    return "audit", "talkative.py:network", "data.npz", "--order", "margin", "--shift", "none"
 
 
 def test_a_number_keeps_its_per_cent_sign(monkeypatch):
     monkeypatch.setenv("COLUMNS", "17")
     assert wrapped("it is right on 84.7 % of them") == "it is right on\n84.7 % of them"
+
+
+def test_what_a_model_prints_does_not_come_between_results(here):
+    done = arcal(*here, "--json")
+    assert json.loads(done.stdout)["models"]
+    assert "loading the network\n" in done.stderr
+    assert "a batch\n" in done.stderr
+    assert arcal(*here, "--markdown").stdout.startswith("### Calibration")
+
+
+@pytest.mark.slow
+def test_nor_what_a_library_prints_past_python(here):
+    done = subprocess.run(
+        [sys.executable, "-m", "arcal", *here, "--json"], capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["models"], done.stderr
+    for line in ("loading the network\n", "a batch\n", "from a library\n"):
+        assert line in done.stderr

@@ -3,13 +3,15 @@
 import os
 import sys
 import traceback
+from contextlib import nullcontext
 
 from arcal._version import __version__
 from arcal.cli import _launched
 from arcal.cli._failures import KEPT, TimeIsUp, line_for
-from arcal.cli.output import say
+from arcal.cli.output import results_alone, say
 
 QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
+FOR_PROGRAMS = {"--json", "--markdown", "--latex"}
 
 
 def main() -> None:
@@ -64,5 +66,6 @@ def _run(arguments: list[str]) -> None:
     from arcal.console import say_less_or_more
 
     keep_memory()
-    with say_less_or_more(quiet=quiet, verbose=verbose):
+    alone = results_alone() if FOR_PROGRAMS & {*arguments} else nullcontext()
+    with say_less_or_more(quiet=quiet, verbose=verbose), alone:
         _launched.run(called)

@@ -18,7 +18,7 @@ from arcal.cli.model_and_data import (
     flag,
     panel_named,
 )
-from arcal.cli.output import print_json, say, wrapped
+from arcal.cli.output import print_json, print_results, say, wrapped
 from arcal.cli.score import attack_with
 from arcal.errors import ArcalError
 
@@ -113,7 +113,7 @@ class Audit(OnModels):
         if output.json:
             print_json(audit.as_json())
         if output.markdown:
-            print(audit.markdown())
+            print_results(audit.markdown())
         if not output.json and not output.markdown:
             print(wrapped(audit.summary()))
         if output.json or output.markdown or not sys.stdout.isatty():  # else the summary says it

@@ -1,15 +1,60 @@
 """What commands print: lines for people on standard error, tables and JSON on standard output."""
 
 import json
+import os
 import shutil
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from io import UnsupportedOperation
+from typing import TYPE_CHECKING, Any, TextIO
 
 from arcal.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from arcal.auditing import Subject
+
+_results: TextIO | None = None
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Leave standard output to results that a program reads.
+
+    What else is printed there meanwhile, by a user's model, its libraries or processes that are
+    started, goes to standard error.
+    """
+    global _results
+    usual = sys.stdout
+    try:
+        whole = usual.fileno() == 1
+    except (AttributeError, UnsupportedOperation):  # it is no file, as in a notebook
+        whole = False
+    if not whole:
+        _results = usual
+        try:
+            with redirect_stdout(sys.stderr):
+                yield
+        finally:
+            _results = None
+        return
+    usual.flush()
+    before = os.dup(1)
+    os.dup2(2, 1)
+    _results = os.fdopen(before, "w", encoding=usual.encoding, errors=usual.errors)
+    try:
+        yield
+    finally:
+        usual.flush()
+        os.dup2(before, 1)
+        results, _results = _results, None
+        results.close()
+
+
+def print_results(text: str) -> None:
+    """Print what a program may read, on standard output."""
+    print(text, file=_results or sys.stdout, flush=True)
 
 
 def show(
@@ -25,14 +70,14 @@ def show(
     if as_json:
         print_json(as_records(subjects))
     elif as_markdown or as_latex:
-        print(printable_lines((markdown_tables if as_markdown else latex_tables)(subjects)))
+        print_results(printable_lines((markdown_tables if as_markdown else latex_tables)(subjects)))
     else:
         print_table(subjects)
 
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON, on standard output."""
-    print(json.dumps(value, indent=2))
+    print_results(json.dumps(value, indent=2))
 
 
 def wrapped(text: str) -> str:
