@@ -1,11 +1,13 @@
 """Functions called in other processes, which are dealt the GPUs there are."""
 
 import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 from arcal.compute import Compute
 from arcal.compute.processes import fan_out
@@ -38,3 +40,21 @@ def test_each_process_sees_one_gpu(gpus, workers, each, tmp_path, monkeypatch):
 
 def test_a_processor_has_no_gpus_to_deal():
     assert Compute("cpu", workers=4).gpus() == []
+
+
+def megabytes_returned(file: Path) -> None:
+    """Leave how much memory goes back to the system when a tensor of 64 MB is deleted."""
+    tensor = torch.zeros(1 << 24).add_(1)
+    before = megabytes()
+    del tensor
+    file.write_text(str(before - megabytes()))
+
+
+def megabytes() -> float:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is kept by glibc's allocator")
+def test_each_process_keeps_the_memory_that_it_uses(tmp_path):
+    fan_out([[partial(megabytes_returned, tmp_path / "returned")]], 1)
+    assert float((tmp_path / "returned").read_text()) < 10

@@ -87,9 +87,10 @@ def start_method(modules: set[str]) -> str:
 
 
 def begin_worker() -> None:
-    """Let the parent process handle Ctrl-C, and end this process when the parent is killed."""
+    """Let the parent process handle Ctrl-C, end with it when it is killed, and keep memory."""
     signal(SIGINT, SIG_IGN)
     end_with_parent()
+    keep_memory()
 
 
 def _begin_on(dealt: Any) -> None:

@@ -181,7 +181,6 @@ def _begin(devices: Any, threads: int) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.set_num_threads(threads)
-    keep_memory()
     _own.append(device)
 
 

@@ -8,7 +8,6 @@ from typing import Literal
 
 from arcal.attacks import attack_named
 from arcal.compute import Compute
-from arcal.compute.processes import keep_memory
 from arcal.data import Data
 from arcal.methods import method_class, needs_vanilla
 from arcal.methods.perturbed import ATTACK
@@ -99,7 +98,6 @@ def shares(
 
 
 def _score(base: Run, ranking: Ranking, root: Path, share: int, of: int, compute: Compute) -> None:
-    keep_memory()
     data = load_once(base)
     with replace(compute, threads=base.threads).limited():
         score_share(
