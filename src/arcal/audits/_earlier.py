@@ -42,7 +42,7 @@ class Earlier:
         if tuple(map(printable, classes)) != self.classes:
             theirs, ours = (f"{first_few(of)} ({len(of):,})" for of in (self.classes, classes))
             raise ArcalError(
-                f"--against {self.name}: its classes are {theirs} and here {ours}, so their "
+                f"the audit {self.name}: its classes are {theirs} and here {ours}, so their "
                 "figures cannot be compared: audits must have the same classes in the same order"
             )
         if weighted != self.weighted:
@@ -50,7 +50,7 @@ class Earlier:
                 "have weights there and none" if self.weighted else "have none there, and weights"
             )
             raise ArcalError(
-                f"--against {self.name}: inputs {have} here, so their figures cannot be compared: "
+                f"the audit {self.name}: inputs {have} here, so their figures cannot be compared: "
                 "give weights in both audits or in none"
             )
 
@@ -66,7 +66,7 @@ class Earlier:
         models = {name: self.models[name] for name in names if name in self.models}
         if not models:
             raise ArcalError(
-                f"--against {self.name}: its models are {first_few(list(self.models))}, and none "
+                f"the audit {self.name}: its models are {first_few(list(self.models))}, and none "
                 f"is called so here ({first_few(names)}): give the same names by --names"
             )
         return replace(self, models=models)
@@ -116,39 +116,41 @@ def read_earlier(path: Path | str) -> Earlier:
     if not file.is_file():
         what = "has no audit.json" if path.is_dir() else "is missing"
         raise ArcalError(
-            f"--against {name} {what}: name the folder of an earlier audit, or its audit.json"
+            f"the audit {name} {what}: name the folder of an earlier audit, or its audit.json"
         )
     try:
         said = parse_json(file.read_bytes())
     except ValueError:
         raise ArcalError(
-            f"--against {name}: audit.json is no whole JSON, as if its writing was cut off: run "
-            "that audit again"
+            f"the audit {name}: it is no whole JSON, as if its writing was cut off: name the "
+            "folder of an audit, or run that audit again"
         ) from None
     if not isinstance(said, Mapping) or not {"arcal", "format", "models"} <= {*said}:
-        raise ArcalError(f"--against {name} is no audit.json of arcal: name the folder of an audit")
+        raise ArcalError(f"the audit {name} is no audit.json of arcal: name the folder of one")
     if said["format"] != FORMAT:
         raise ArcalError(
-            f"--against {name} is of format {printable(str(said['format']))[:20]}, and this arcal "
+            f"the audit {name} is of format {printable(str(said['format']))[:20]}, and this arcal "
             f"reads {FORMAT}: run that audit again with this version"
         )
     try:
         done, data = said["done"], said["data"]
-        if done["inputs"] < done["of"]:
-            raise ArcalError(
-                f"--against {name} is a first answer, from {done['inputs']:,} of {done['of']:,} "
-                "inputs: type the command of that audit again, which finishes it"
-            )
+        first_answer = done["inputs"] < done["of"]
         models = {one.name: one for one in map(_standing, said["models"])}
         first = said["models"][0]
         weighted = first["acting"] is None
         classes = tuple(printable(one) for one in data["classes"])
-        return Earlier(name, classes, weighted, models, _inputs(file, first["name"]))
+        earlier = Earlier(name, classes, weighted, models, _inputs(file, first["name"]))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise ArcalError(
-            f"--against {name} lacks what an audit.json has ({type(error).__name__}: "
+            f"the audit {name} lacks what an audit.json has ({type(error).__name__}: "
             f"{printable(str(error))[:80]}): run that audit again"
         ) from None
+    if first_answer:
+        raise ArcalError(
+            f"the audit {name} is a first answer, from {done['inputs']:,} of {done['of']:,} "
+            "inputs: type the command of that audit again, which finishes it"
+        )
+    return earlier
 
 
 def _standing(model: Mapping[str, Any]) -> Standing:
