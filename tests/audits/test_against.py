@@ -96,6 +96,7 @@ def test_what_has_changed_is_said_wherever_findings_are(november, october, tmp_p
 def test_nothing_is_called_changed_that_chance_explains(october):
     december = audit(month(2), against=october)
     (since,) = december.changes
+    assert since is not None
     every = [
         *since.figures.values(),
         *(c for g in since.groupings["site"].values() for c in g.values()),
@@ -194,6 +195,11 @@ def test_of_weights_in_both_the_effective_numbers_count(tmp_path):
     assert since.figures["accuracy"].by.n < 80
 
 
+def _less_than_none(said):
+    said["models"][0]["overall"]["accuracy"]["n"] = -1
+    return said
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -203,6 +209,7 @@ def test_of_weights_in_both_the_effective_numbers_count(tmp_path):
         (lambda said: said | {"models": []}, "lacks what an audit.json has"),
         (lambda said: said | {"models": [{"name": "x"}]}, "lacks what an audit.json has"),
         (lambda said: said | {"models": "\x1b[2J"}, "lacks what an audit.json has"),
+        (_less_than_none, "lacks what an audit.json has (ValueError: n is -1)"),
         (lambda said: said | {"done": {"inputs": 1000, "of": 9000}}, "first answer, from 1,000 of"),
     ],
 )

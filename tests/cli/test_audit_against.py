@@ -69,15 +69,22 @@ def test_what_cannot_be_compared_is_one_line(here, flags, says):
     assert not Path("audit").exists()
 
 
-def test_other_classes_are_refused_before_a_model_is_run(here):
-    np.savez("data.npz", images=np.zeros((20, 8, 8, 3), np.uint8), labels=np.arange(20) % 2)
+def test_a_model_is_compared_and_other_classes_are_refused_before_it_is_run(here):
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8)
+    np.savez("data.npz", images=images, labels=np.arange(20) % 2)
     Path("net.py").write_text("""
 import torch
 
 def network():
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(192, 2)).eval()
+    layer = torch.nn.Linear(192, 2)
+    layer.weight.data = torch.linspace(-1, 1, 384).view(2, 192)
+    return torch.nn.Sequential(torch.nn.Flatten(), layer).eval()
 """)
     flags = ("--order", "none", "--shift", "none", "--against", "october")
     line = arcal("audit", "net.py:network", "data.npz", *flags, "-q").line
     assert "the audit october: its classes are no, yes (2) and here 0, 1 (2)" in line
     assert not Path("audit").exists()
+    usual = ("audit", "net.py:network", "data.npz", *flags[:4], "--no-images", "-q")
+    succeeds(*usual, "--out", "june")
+    done = succeeds(*usual, "--out", "july", "--against", "june", "--fail-if", "changes.nll.low>0")
+    assert "the inputs seem to be those of june" in " ".join(done.stdout.split())

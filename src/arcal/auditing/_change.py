@@ -144,7 +144,8 @@ def changes(
 
     The interval of a figure is `mover`'s. That of a gap takes the confidences of one audit as
     given, and those of other inputs are not: where they vary so much from input to input that a gap
-    varies more than the share it is held against, its interval is widened by that.
+    varies more than the share it is held against, its interval is widened by that, but not that of
+    a group, of which an audit does not say how much they vary.
 
     >>> from arcal.auditing import as_predictions
     >>> old, new = (
@@ -168,14 +169,7 @@ def changes(
             for side in (now, earlier)
         )
         both = [name for name in here if name in there]
-        tests = [
-            _Test(getattr(here[name], figure), getattr(there[name], figure), shares, sign, few)
-            for name in both
-            for shares in [(here[name].accuracy, there[name].accuracy)]
-            for few in [here[name].few or there[name].few]
-            for figure, (_, sign) in [*SHARES.items()][:2]
-        ]
-        pairs = iter(_changes(tests))
+        pairs = iter(_changes([one for name in both for one in _tests(here[name], there[name])]))
         if both:
             groupings[column] = {
                 name: {"accuracy": next(pairs), "gap": next(pairs)} for name in both
@@ -211,6 +205,12 @@ class _Test:
             for one, p in zip((now, earlier), shares, strict=True)
         )
         return cls(after, before, shares, sign, extra=(extra[0], extra[1]))
+
+
+def _tests(after: Group, before: Group) -> tuple[_Test, _Test]:
+    """Those of the accuracy and the gap of a group."""
+    shares, few = (after.accuracy, before.accuracy), after.few or before.few
+    return _Test(*shares, shares, 1, few), _Test(after.gap, before.gap, shares, -1, few)
 
 
 def _changes(tests: Sequence[_Test]) -> list[Change]:

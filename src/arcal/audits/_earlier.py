@@ -179,6 +179,8 @@ def _standing(model: Mapping[str, Any]) -> Standing:
 
 
 def _estimate(value: Mapping[str, Any]) -> Estimate:
+    if value["n"] < 0:
+        raise ValueError(f"n is {value['n']}")
     ends = (value[end] for end in ("value", "low", "high"))
     return Estimate(*(math.nan if end is None else float(end) for end in ends), n=int(value["n"]))
 
