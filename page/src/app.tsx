@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useLayoutEffect } from "preact/hooks";
 import { Acting } from "./acting";
 import { Calibrations } from "./calibrations";
+import { ChangesSince } from "./changes";
 import { Classes } from "./classes";
 import { Compare } from "./compare";
 import { Comparison, overRuns, Remarks } from "./comparison";
@@ -166,6 +167,7 @@ export function App() {
         )}
         <Overview />
         <div class="figures-grid">
+          <ChangesSince />
           <Reliability />
           <Positive />
           <Levels />

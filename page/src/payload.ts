@@ -141,6 +141,36 @@ export interface Difference {
   positive_flips: number;
 }
 
+/** A figure in an earlier audit and in this one; `verdict` is corrected for how many there are. */
+export interface Change {
+  before: Estimate;
+  after: Estimate;
+  by: Estimate;
+  verdict: "higher" | "lower" | "not shown" | "too few";
+}
+
+export interface FigureChange extends Change {
+  name: string;
+}
+
+export interface GroupChange {
+  name: string;
+  accuracy: Change;
+  gap: Change;
+}
+
+/** How the figures have changed since the audit called `since`, where the model is called `model`. */
+export interface Changes {
+  since: string;
+  model: string;
+  n: number;
+  same_inputs: boolean;
+  figures: FigureChange[];
+  groupings: { name: string; groups: GroupChange[] }[];
+  /** The groups that only one of the audits has. */
+  alone: { name: string; groups: string[] }[];
+}
+
 /** The figures under one corruption. */
 export interface Shift {
   type: string;
@@ -244,6 +274,7 @@ export interface Model {
   /** Of exactly two classes: the second one's. */
   positive?: ClassProbability | null;
   difference?: Difference | null;
+  changes?: Changes | null;
   levels: Level[] | null;
   robust_accuracy?: RobustAccuracyAt[] | null;
   acting?: Acting | null;

@@ -14,6 +14,7 @@ _groups        groups of inputs, and which of them are over- or under-confident
 _under_shift   the same inputs under several shifts
 _positive      the probability of one class against its frequency
 _difference    how two models differ on the same inputs
+_change        how a model's figures have changed since an audit of other inputs
 _acting        where it may act alone: accuracy by coverage, and thresholds
 _posthoc       the same subject, calibrated after training; probabilities rounded to 0
 _choice        every calibrator by cross-validation, and the one to take
@@ -29,6 +30,7 @@ Nothing here reads or writes a file.
 
 from arcal.auditing._acting import TARGETS, Acting, acting
 from arcal.auditing._audited import Audited, Perturbed
+from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
 from arcal.auditing._estimate import RANGES, Estimate
@@ -96,6 +98,8 @@ __all__ = [
     "Acting",
     "Audited",
     "Candidate",
+    "Change",
+    "Changes",
     "Choice",
     "ClassProbability",
     "Difference",
@@ -116,6 +120,7 @@ __all__ = [
     "Separation",
     "Shift",
     "Spread",
+    "Standing",
     "Subject",
     "accuracy_interval",
     "acting",
@@ -129,6 +134,7 @@ __all__ = [
     "calibrated_blocks",
     "calibrated_subject",
     "calibration_curve",
+    "changes",
     "check_model",
     "choose_calibrator",
     "class_probability",
@@ -144,6 +150,7 @@ __all__ = [
     "means",
     "measure",
     "measure_set",
+    "mover",
     "on_set",
     "out_of_distribution",
     "over_shift",
@@ -153,6 +160,7 @@ __all__ = [
     "reliability_by_run",
     "shift_sets",
     "stability",
+    "standing",
     "suspect_inputs",
     "suspect_order",
     "suspect_scale",

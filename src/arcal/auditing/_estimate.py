@@ -24,6 +24,8 @@ RANGES = {
     "positive.frequency": (0.0, 1.0),
     **{f"coverage_at_{target}": (0.0, 1.0) for target in ("90", "95", "99", "99.9")},
     "difference.accuracy": (-1.0, 1.0),
+    "difference.confidence": (-1.0, 1.0),
+    "difference.frequency": (-1.0, 1.0),
     "difference.gap": (-2.0, 2.0),
     "difference.nll": (-math.inf, math.inf),
     "difference.brier": (-2.0, 2.0),
@@ -32,7 +34,7 @@ RANGES = {
     "difference.negative_flips": (0.0, 1.0),
     "difference.positive_flips": (0.0, 1.0),
 }
-"""What each figure can be."""
+"""What each figure can be; a change is a difference, too."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
 _conditions    when a build should fail
+_earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved
 _names         what a user types, told apart
 _open          and opened
@@ -25,6 +26,7 @@ from arcal.audits._calibrate import (
     with_views,
 )
 from arcal.audits._conditions import Condition, failures
+from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import Examples
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import run_jobs, score_job
@@ -41,6 +43,7 @@ __all__ = [
     "Audit",
     "Calibration",
     "Condition",
+    "Earlier",
     "Examples",
     "Job",
     "Reading",
@@ -55,6 +58,7 @@ __all__ = [
     "open_predictions",
     "panel_for",
     "perturbed",
+    "read_earlier",
     "read_predictions",
     "run_jobs",
     "score_job",

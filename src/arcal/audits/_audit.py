@@ -6,6 +6,7 @@ import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import (
     Audited,
+    Changes,
     Difference,
     EvaluationSet,
     Predictions,
@@ -28,6 +30,7 @@ from arcal.auditing import (
     groupings,
     without_zeros,
 )
+from arcal.audits._earlier import Earlier, read_earlier
 from arcal.audits._examples import (
     Examples,
     check_one_order,
@@ -69,7 +72,7 @@ class Audit:
 
     `models` has an entry a classifier; all findings are values there. `data` is the name of the
     data set, `examples` its inputs, None where there are only predictions. `of` is how many inputs
-    there are in all, if this is a first answer after some of them.
+    there are in all, if this is a first answer after some of them, and `against` an earlier audit.
 
     >>> import arcal
     >>> from torch import nn
@@ -88,16 +91,21 @@ class Audit:
     models: tuple[Audited, ...]
     examples: Examples | None = None
     of: int | None = None
+    against: Earlier | None = None
     _pages: list[Path] = field(default_factory=list, init=False, repr=False)
     _parts: list[Part | None] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def from_jobs(
-        cls, jobs: Sequence[Job], models: Sequence[Audited], of: int | None = None
+        cls,
+        jobs: Sequence[Job],
+        models: Sequence[Audited],
+        of: int | None = None,
+        against: Earlier | None = None,
     ) -> "Audit":
         """The audit of these jobs, or of the first of them if there are fewer models."""
         examples = jobs[0].examples
-        audit = cls(examples.name if examples else "data", tuple(models), examples, of)
+        audit = cls(examples.name if examples else "data", tuple(models), examples, of, against)
         own = [job.examples for job in jobs[: len(models)]]  # models may want other sizes
         audit._parts.extend(None if one is None else one.part for one in own)
         return audit
@@ -112,6 +120,8 @@ class Audit:
         for other in others:
             check_classes(first.name, first.classes, other.name, other.classes)
             check_same_inputs(first, other)
+        if self.against is not None:
+            self.against.check(first.classes, weighted=first.weights is not None)
 
     def __repr__(self) -> str:
         names = ", ".join(model.name for model in self.models)
@@ -126,12 +136,15 @@ class Audit:
             for one in others
         )
 
+    @cached_property
+    def changes(self) -> tuple[Changes | None, ...]:
+        """How each model's figures have changed since the audit `against`; None if it lacks it."""
+        return () if self.against is None else self.against.changes(self.models)
+
     def figures(self) -> dict[str, dict[str, float]]:
         """Every figure of each model, by the model's name and the figure's."""
-        return {
-            model.name: figures(model, one)
-            for model, one in zip(self.models, (None, *self.differences), strict=True)
-        }
+        both = zip_longest(self.models, (None, *self.differences), self.changes)
+        return {model.name: figures(model, one, since) for model, one, since in both}
 
     def inputs(self, model: str | None = None) -> pa.Table:
         """A row an input, suspects first, then by loss: what a model says of each, and how far.
@@ -147,7 +160,7 @@ class Audit:
 
     def summary(self) -> str:
         """What matters, in some lines of text."""
-        return summary(self.models, self.data, self.differences)
+        return summary(self.models, self.data, self.differences, self.changes)
 
     def doubts(self) -> list[str]:
         """What must be mended before anything else is believed, mostly nothing."""
@@ -155,13 +168,14 @@ class Audit:
 
     def markdown(self) -> str:
         """The summary as Markdown, for a build's summary or a pull request."""
-        return markdown(self.models, self.data, self.differences)
+        return markdown(self.models, self.data, self.differences, self.changes)
 
     def as_json(self) -> dict[str, Any]:
         """The findings as JSON values; the schema is `audit.schema.json` of the package."""
         facts = self.examples.facts if self.examples else {}
         kind = self.examples.kind if self.examples else "predictions"
-        return as_json(self.models, self.data, self.of, facts, kind, self.differences)
+        apart = self.differences, self.changes
+        return as_json(self.models, self.data, self.of, facts, kind, *apart)
 
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
@@ -182,7 +196,7 @@ class Audit:
         table = pa.concat_tables(tables, promote_options="default")
         table = table.replace_schema_metadata({"arcal": json.dumps({"version": __version__})})
         write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
-        card = model_card(self.models, self.data, self.differences)
+        card = model_card(self.models, self.data, self.differences, self.changes)
         write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))
         return findings
 
@@ -265,6 +279,7 @@ def audit(
     other: Mapping[str, Any] | None = None,
     weights: Any = None,
     by: Mapping[str, Any] | None = None,
+    against: Path | str | None = None,
     R: int = 10,
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total: None,
@@ -284,8 +299,9 @@ def audit(
     `validation` data fits the calibrators; without it one half of the inputs does. `other` are data
     sets of classes the model does not know, by name. `weights` `(N,)` say how much each input of a
     part, a pair or predictions counts, and `by` has values `(N,)` to group them by, such as
-    `{"hospital": hospitals, "age": ages}`: texts, or numbers, which are cut into ranges. What
-    cannot be audited raises `ArcalError`.
+    `{"hospital": hospitals, "age": ages}`: texts, or numbers, which are cut into ranges. `against`
+    is the folder of an audit of other inputs, such as last month's, or its `audit.json`: `changes`
+    then says how the figures have changed since. What cannot be audited raises `ArcalError`.
 
     >>> import arcal
     >>> from torch import nn
@@ -294,8 +310,13 @@ def audit(
     >>> audit = arcal.audit(model, (x, y), classes=["cat", "dog"])
     >>> len(audit.models[0].levels), audit.inputs().num_rows
     (10, 60)
+    >>> _ = audit.save("june")
+    >>> since = arcal.audit(model, (x[:40], y[:40]), classes=["cat", "dog"], against="june")
+    >>> since.changes[0].figures["accuracy"].verdict
+    'not shown'
     """
     models: Mapping[str, Any] = model if isinstance(model, Mapping) else {name: model}
+    earlier = None if against is None else read_earlier(against).matched([*models])
     classes = None if classes is None else tuple(map(str, classes))
     if models and all(isinstance(one, Predictions) for one in models.values()):
         if data is not None:
@@ -303,7 +324,7 @@ def audit(
         audited = (
             _from_predictions(title, one, classes, weights, by, R) for title, one in models.items()
         )
-        return Audit("predictions", tuple(audited))
+        return Audit("predictions", tuple(audited), against=earlier)
     if not models:
         raise ArcalError("there is no model: give one, or a mapping from names to several")
     if isinstance(data, Iterator) and len(models) > 1:
@@ -348,7 +369,8 @@ def audit(
         )
         for title, one in models.items()
     ]
-    return Audit.from_jobs(jobs, run_jobs(jobs, progress=progress))
+    audited = run_jobs(jobs, against=earlier, progress=progress)
+    return Audit.from_jobs(jobs, audited, against=earlier)
 
 
 def _from_predictions(

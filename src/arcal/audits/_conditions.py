@@ -64,7 +64,9 @@ class Condition:
                 f"{_why_not(self.figure, figures)}"
             )
         name = re.sub(r"\.(low|high)$", "", self.figure)
-        name = name if name in RANGES else name.rpartition(".")[2]
+        last = name.rpartition(".")[2]
+        name = f"difference.{last}" if name.startswith("changes.") else name
+        name = name if name in RANGES else last
         low, high = RANGES.get(name, (-math.inf, math.inf))
         never = {">": high, "<": low}.get(self.sign)
         if not low <= self.number <= high or self.number == never:
@@ -76,8 +78,10 @@ class Condition:
 
 def _why_not(figure: str, figures: Collection[str]) -> str:
     """Why there is no such figure, or else what there is."""
-    if figure.startswith("difference.") and not any(n.startswith("difference.") for n in figures):
+    if figure.startswith("difference.") and not _has("difference", figures):
         return "a difference is that of two models: name the one to compare with first"
+    if figure.startswith("changes.") and not _has("changes", figures):
+        return "changes are those since an earlier audit: name it by --against"
     group = re.sub(r"\.(low|high)$", "", figure).rpartition(".")[0]
     if _LEVEL.match(group) and not any(map(_LEVEL.match, figures)):
         return "there are no levels where inputs are not ranked by --order"
@@ -94,15 +98,28 @@ def failures(
 ) -> list[str]:
     """A line for each condition that holds of a model: `figures` are by the models' names.
 
-    A difference is one from the first model, which has none itself.
+    A difference is one from the first model, which has none itself, and changes are those of models
+    that were audited before.
 
     >>> failures([Condition("ece", ">", 0.05)], {"mine": {"ece": 0.0625}, "other": {"ece": 0.01}})
     ['mine: ece is 0.0625, so ece>0.05 holds']
     """
+
+    def left_out(figure: str, model: Mapping[str, float]) -> bool:
+        """Whether figures of this kind are those of other models."""
+        kind = figure.partition(".")[0]
+        some = kind in ("difference", "changes") and any(
+            _has(kind, one) for one in figures.values()
+        )
+        return some and not _has(kind, model)
+
     return [
-        f"{name}: {condition.figure} is {of[condition.figure]:.4g}, so {condition} holds"
-        for i, (name, of) in enumerate(figures.items())
+        f"{name}: {condition.figure} is {model[condition.figure]:.4g}, so {condition} holds"
+        for name, model in figures.items()
         for condition in conditions
-        if (i or len(figures) == 1 or not condition.figure.startswith("difference."))
-        and condition.holds(of)
+        if not left_out(condition.figure, model) and condition.holds(model)
     ]
+
+
+def _has(kind: str, figures: Collection[str]) -> bool:
+    return any(name.startswith(f"{kind}.") for name in figures)

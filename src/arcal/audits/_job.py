@@ -1,6 +1,6 @@
 """One model on one data set."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,9 @@ class Job:
         if (doubt := suspect_scale(self.model, x)) is not None:
             self.facts["Scale"] = doubt
 
-    def figure_names(self, classes: Sequence[str], several: bool) -> set[str]:
+    def figure_names(
+        self, classes: Sequence[str], several: bool, changes: Collection[str] = ()
+    ) -> set[str]:
         """The names of all figures that there can be once it, or `several`, have run."""
         order = self.settings.order
         return figure_names(
@@ -139,6 +141,7 @@ class Job:
             others=[one.name for one in self.other],
             groupings=() if self.examples is None else self.examples.groupings,
             several=several,
+            changes=changes,
         )
 
     def blocks(self, advance: Advance) -> Iterator[tuple[Block, bool]]:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from arcal.arrays import ascending, places_of
 from arcal.auditing import Audited, Predictions, as_predictions, out_of_distribution
 from arcal.audits._conditions import Condition
+from arcal.audits._earlier import Earlier
 from arcal.audits._job import Job
 from arcal.audits.blocks import Block, Settings, by_id, joined
 from arcal.audits.engine import check_same_classes, check_together, further
@@ -33,6 +34,7 @@ def run_jobs(
     *,
     work: Path | None = None,
     conditions: Sequence[Condition] = (),
+    against: Earlier | None = None,
     progress: Progress = lambda done, total: None,
     skipped: Progress | None = None,
     page: Page = lambda audited, done, total: None,
@@ -45,7 +47,8 @@ def run_jobs(
     others take. `page` gets what is known of the first job after its first inputs, and again when
     there are more by far; of several jobs it gets all that are done after each but the last, as
     models stand side by side on the same inputs only. `conditions` on figures that no such audit
-    has raise `ArcalError` before anything is run, as does all else that cannot be audited.
+    has raise `ArcalError` before anything is run, as does all else that cannot be audited, or
+    compared with the audit `against` which it is held.
 
     >>> from arcal.audits import Examples
     >>> examples = Examples.from_tensors(torch.rand(60, 12), torch.arange(60) % 2)
@@ -55,6 +58,9 @@ def run_jobs(
     """
     jobs = [replace(job.checked(), work=work, sharing=sharing) for job in jobs]
     first = jobs[0].examples
+    if against is not None and first is not None:
+        against.check(first.classes, weighted=first.weights is not None)
+    changes = () if against is None else against.figure_names()
     for job in jobs:
         if first is not None and job.examples is not None:
             check_classes(jobs[0].name, first.classes, job.name, job.examples.classes)
@@ -66,7 +72,8 @@ def run_jobs(
                     f"all {len(job.examples):,} inputs weigh 0, so nothing counts: use more inputs"
                 )
             for condition in conditions:
-                condition.check(job.figure_names(job.examples.classes, len(jobs) > 1))
+                several = len(jobs) > 1
+                condition.check(job.figure_names(job.examples.classes, several, changes))
     if len(jobs) > 1 and jobs[0].examples is None:
         check_together(jobs)
     total, done = sum(map(len, jobs)), 0

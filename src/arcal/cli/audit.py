@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from arcal.audits import Audit as Finished
-    from arcal.audits import Condition, Settings
+    from arcal.audits import Condition, Earlier, Settings
     from arcal.compute import Compute
 
 ORDERS = ("attack", "gradient", "margin", "none")
@@ -57,6 +57,9 @@ class AnalysisFlags:
     validation: Annotated[str | None, flag("DATA")] = None
     """Data to fit calibrators on, written like DATA; its validation part is used if it has one.
     Without it, calibrators are fitted on one half of the inputs and tested on the other."""
+    against: Annotated[Path | None, flag("AUDIT")] = None
+    """An earlier audit, such as last month's, by its folder or audit.json: how have the figures
+    changed since, and what of it is more than chance? --fail-if takes "changes.accuracy.high<0"."""
     other: Annotated[tuple[str, ...], flag("DATA ...")] = ()
     """Other data sets, of classes the model does not know: is it less sure of them? Labels are not
     needed, and a folder of images alone will do."""
@@ -132,9 +135,10 @@ class Audit(OnModels):
         check_folder(self.output.out, FILES)
         models, data = split_names(self.what)
         names = names_of(models, self.output.names)
+        against = self._earlier(names)
         out, images = self.output.out, not self.output.no_images
         if data is None:
-            return self._from_files(models, names, conditions)
+            return self._from_files(models, names, conditions, against)
         compute = self.sharing.begun(self.machine, "arcal.audits")
         settings, panel = self._settings(compute), panel_named(self.analysis.shift)
         jobs = [
@@ -156,7 +160,8 @@ class Audit(OnModels):
         with self.running(compute, jobs[0]) as sharing, bar("auditing", "inputs") as progress:
 
             def page(audited: Any, done: int, total: int) -> None:
-                Audit.from_jobs(jobs, audited, of=total).report(out, images=images)
+                first = Audit.from_jobs(jobs, audited, of=total, against=against)
+                first.report(out, images=images)
                 what = f"of {done:,} of {total:,} inputs"
                 if done == total:
                     what = f"with {len(audited)} of {len(jobs)} models"
@@ -167,35 +172,56 @@ class Audit(OnModels):
                 jobs,
                 work=out / ".work",
                 conditions=conditions,
+                against=against,
                 progress=progress,
                 skipped=progress.skipped,
                 page=page,
                 sharing=sharing,
             )
-        return Audit.from_jobs(jobs, audited)
+        return Audit.from_jobs(jobs, audited, against=against)
+
+    def _earlier(self, names: list[str]) -> "Earlier | None":
+        """The audit that --against names, read before anything of it could be replaced."""
+        from arcal.audits import read_earlier
+
+        if (path := self.analysis.against) is None:
+            return None
+        folder = path.parent if path.is_file() else path
+        if folder.resolve() == self.output.out.resolve():
+            raise ArcalError(
+                f"--against {path} is what this audit would replace: name another folder by --out"
+            )
+        return read_earlier(path).matched(names)
 
     def _from_files(
-        self, files: list[str], names: list[str], conditions: "Sequence[Condition]"
+        self,
+        files: list[str],
+        names: list[str],
+        conditions: "Sequence[Condition]",
+        against: "Earlier | None",
     ) -> "Finished":
         from arcal.audits import Audit, open_predictions
         from arcal.report.audited import figure_names
 
-        for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--by")):
+        for name in self.given(self.analysis, but=(*OF_PREDICTIONS, "--by", "--against")):
             raise ArcalError(
                 f"{name} is of a model and its data, and these are predictions: leave it out"
             )
         named = {"label": self.data.label, "weight": self.data.weight, "id": self.data.id}
         levels, by = self.analysis.levels, self.analysis.by
         audited = open_predictions(files, names, levels, **named, by=by)
+        changes = set[str]() if against is None else against.figure_names()
         for one in audited:
             if unused := one.facts.get("Not used"):
                 say(f"arcal: {one.name}: not used: {unused}")
             several = len(audited) > 1
-            figures = figure_names(one.classes, groupings=one.groupings, several=several)
+            figures = figure_names(
+                one.classes, groupings=one.groupings, several=several, changes=changes
+            )
             for condition in conditions:
                 condition.check(figures)
         title = Path(files[0]).name if len(files) == 1 else "predictions"
-        return Audit(title, tuple(audited))
+        return Audit(title, tuple(audited), against=against)
 
     def _settings(self, compute: "Compute") -> "Settings":
         order, attack, norm = self.analysis.order, self.analysis.attack, self.analysis.norm

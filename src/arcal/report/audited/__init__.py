@@ -2,6 +2,7 @@
 
 _figures   findings by name
 _words     findings in sentences
+_changes   how figures have changed since an earlier audit
 _markdown  findings as Markdown
 _amounts   a figure as text
 _json      findings as JSON
@@ -11,7 +12,7 @@ _notebook  what a notebook shows of an audit
 
 from arcal.report.audited._amounts import number
 from arcal.report.audited._figures import figure_names, figures
-from arcal.report.audited._json import acting_json, as_json
+from arcal.report.audited._json import FORMAT, acting_json, as_json
 from arcal.report.audited._markdown import markdown, model_card
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import Shown, payload
@@ -26,6 +27,7 @@ from arcal.report.audited._words import (
 )
 
 __all__ = [
+    "FORMAT",
     "Shown",
     "acting_json",
     "acts_alone",

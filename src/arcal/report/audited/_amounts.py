@@ -1,6 +1,8 @@
 """An audit's figures as text, in which none seems to be what it is not."""
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 from arcal.auditing import Estimate
 
@@ -60,3 +62,14 @@ def number(of: Estimate, sign: str = "") -> str:
     digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # or it would seem to be 0
     value, low, high = (f"{one:{sign}.{digits}f}" for one in every)
     return f"{value} [{low}, {high}]"
+
+
+def moved(by: Estimate, size: Callable[[Estimate], str], as_it_is: str) -> str:
+    """Whether a figure rises or falls, by what size, if more than by chance."""
+    if not math.isfinite(by.value):
+        return as_it_is
+    if by.sign == 0:
+        return f"no different beyond chance ({as_it_is})"
+    if by.sign > 0:
+        return f"higher by {size(by)}"
+    return f"lower by {size(replace(by, value=-by.value, low=-by.high, high=-by.low))}"

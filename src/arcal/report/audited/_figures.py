@@ -1,7 +1,8 @@
 """An audit's figures by name: what conditions and JSON readers ask for."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from arcal.auditing import (
     LEAST,
     TARGETS,
     Audited,
+    Changes,
     Difference,
     Estimate,
     EvaluationSet,
@@ -24,7 +26,9 @@ DIFFERENCES = ("accuracy", "gap", "nll", "brier", "aurc")
 FLIPS = ("churn", "negative_flips", "positive_flips")
 
 
-def figures(model: Audited, difference: Difference | None = None) -> dict[str, float]:
+def figures(
+    model: Audited, difference: Difference | None = None, since: Changes | None = None
+) -> dict[str, float]:
     """Every figure of one model by a dotted name; an interval's ends are NAME.low and NAME.high.
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
@@ -41,6 +45,8 @@ def figures(model: Audited, difference: Difference | None = None) -> dict[str, f
     suspects (how many)
     difference.accuracy, .gap, .nll, .brier, .aurc: those of this model minus those of the first;
     difference.churn, .negative_flips, .positive_flips: shares of inputs; not of the first model
+    changes.accuracy, .confidence, .gap, .nll, .brier, .aurc, .positive.frequency, .positive.gap,
+    changes.by.COLUMN.GROUP.accuracy, .gap: those of this audit minus those of an earlier one
     """
     over = model.overall
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
@@ -82,6 +88,13 @@ def figures(model: Audited, difference: Difference | None = None) -> dict[str, f
         for name in DIFFERENCES:
             flat |= _ends(f"difference.{name}", getattr(difference, name))
         flat |= {f"difference.{name}": getattr(difference, name) for name in FLIPS}
+    if since is not None:
+        for name, change in since.figures.items():
+            flat |= _ends(f"changes.{name}", change.by)
+        for column, groups in since.groupings.items():
+            for name, group in groups.items():
+                for figure, change in group.items():
+                    flat |= _ends(f"changes.by.{column}.{name}.{figure}", change.by)
     return flat
 
 
@@ -95,13 +108,15 @@ def figure_names(
     others: Sequence[str] = (),
     groupings: Sequence[Grouping] = (),
     several: bool = False,
+    changes: Collection[str] = (),
 ) -> set[str]:
     """The names of all figures that there can be of an audit that has not run yet.
 
     `levels` is 0 where nothing is ranked, and `distances` says whether there is an attack. Groups
     of few inputs have no `ece`: that is known here of levels, if it is said how many `inputs` are
     ranked, and of `groupings`. Where all classes are few there is no `worst_class`. Of `several`
-    models there are differences from the first.
+    models there are differences from the first. `changes` are those that there can be since an
+    earlier audit, whatever the groups are here.
     """
     ranked = [f"level_{r}" for r in range(1, levels + 1)]
     ranked += ["least_robust", "most_robust"] if levels else []
@@ -130,7 +145,13 @@ def figure_names(
         *(f"other.{name}.auroc_{of}" for name in others for of in ("confidence", "entropy")),
         *(f"difference.{name}" for name in FLIPS if several),
         *(["positive.probability"] if two else []),
+        *(name for name in changes if _bare(name) in estimates or ".by." not in name),
     }
+
+
+def _bare(change: str) -> str:
+    """The figure that a change is of."""
+    return re.sub(r"\.(low|high)$", "", change).removeprefix("changes.")
 
 
 def worst_group(groups: Iterable[Group]) -> Group | None:

@@ -12,6 +12,7 @@ from arcal._version import __version__
 from arcal.auditing import (
     Acting,
     Audited,
+    Changes,
     ClassProbability,
     Difference,
     Estimate,
@@ -22,6 +23,7 @@ from arcal.auditing import (
     verdicts,
 )
 from arcal.auditing._halves import Outcome
+from arcal.report.audited._changes import changes_json
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title
 from arcal.report.numbers import plain
@@ -40,6 +42,7 @@ def as_json(
     facts: Mapping[str, str],
     kind: str,
     differences: Sequence[Difference] = (),
+    changes: Sequence[Changes | None] = (),
 ) -> dict[str, Any]:
     """The findings of all models; what is not finite is null."""
     first, names = models[0], ", ".join(model.name for model in models)
@@ -48,7 +51,7 @@ def as_json(
         "arcal": __version__,
         "title": names if names == data else f"{names} on {data}",  # one file of predictions
         "sentence": headline(first),
-        "notes": notes(models, differences),
+        "notes": notes(models, differences, changes),
         "data": {
             "name": data,
             "n": len(first),
@@ -58,14 +61,17 @@ def as_json(
         },
         "done": {"inputs": len(first), "of": of or len(first)},
         "models": [
-            plain(_model(model, facts, one))
-            for model, one in zip_longest(models, (None, *differences))
+            plain(_model(model, facts, one, since))
+            for model, one, since in zip_longest(models, (None, *differences), changes)
         ],
     }
 
 
 def _model(
-    model: Audited, said: Mapping[str, str], difference: Difference | None
+    model: Audited,
+    said: Mapping[str, str],
+    difference: Difference | None = None,
+    since: Changes | None = None,
 ) -> dict[str, Any]:
     """The findings of one model; facts that are `said` of the data already are left out."""
     over = model.overall
@@ -75,7 +81,7 @@ def _model(
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "norm": model.norm,
-        "figures": figures(model, difference),
+        "figures": figures(model, difference, since),
         "overall": {
             "n": over.n,
             "confidence": over.confidence.value,
@@ -83,6 +89,7 @@ def _model(
             **_named(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")),
         },
         "difference": None if difference is None else asdict(difference),
+        "changes": None if since is None else changes_json(since),
         "reliability": _bins(model),
         "positive": None if model.positive is None else _positive(model.positive),
         "levels": None if model.levels is None else _levels(model),

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from itertools import zip_longest
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Difference
+from arcal.auditing import Audited, Changes, Difference
 from arcal.report.audited._amounts import ece, in_points, number, percent, percentage, signed
+from arcal.report.audited._changes import changed
 from arcal.report.audited._words import differs, headline, share, stands_out
 
 
-def markdown(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
+def markdown(
+    models: Sequence[Audited],
+    data: str,
+    differences: Sequence[Difference] = (),
+    changes: Sequence[Changes | None] = (),
+) -> str:
     """The summary as Markdown: a table of all models, then what stands out of each."""
     rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
     cells = [
@@ -33,14 +39,20 @@ def markdown(models: Sequence[Audited], data: str, differences: Sequence[Differe
     for i, row in enumerate(rows):
         table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
     lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
-    for model, difference in zip_longest(models, (None, *differences)):
+    for model, difference, since in zip_longest(models, (None, *differences), changes):
         lines += [_escaped(headline(model)), ""]
         lines += [] if difference is None else [f"- {_escaped(differs(difference))}"]
-        lines += [f"- {_escaped(line)}" for line in stands_out(model)] + [""]
+        since_then = [] if since is None else changed(since, model.name, model.classes)
+        lines += [f"- {_escaped(line)}" for line in (*since_then, *stands_out(model))] + [""]
     return "\n".join(lines)
 
 
-def model_card(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
+def model_card(
+    models: Sequence[Audited],
+    data: str,
+    differences: Sequence[Difference] = (),
+    changes: Sequence[Changes | None] = (),
+) -> str:
     """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
     metadata = ["---", "model-index:"]
     for model in models:
@@ -63,7 +75,9 @@ def model_card(models: Sequence[Audited], data: str, differences: Sequence[Diffe
             metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
             metadata += [f"      name: {_quoted(name)}", "      verified: false"]
     audited = f"Audited with arcal {__version__}; intervals are 95 %."
-    return "\n".join([*metadata, "---", "", markdown(models, data, differences), audited, ""])
+    return "\n".join(
+        [*metadata, "---", "", markdown(models, data, differences, changes), audited, ""]
+    )
 
 
 def _escaped(text: str) -> str:

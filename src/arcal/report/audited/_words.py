@@ -1,24 +1,25 @@
 """What an audit found, in sentences that say no more than the figures."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from shlex import quote
 
 from torch import Tensor
 
-from arcal.auditing import Acting, Audited, Difference, Estimate, suspect_inputs, suspect_order
+from arcal.auditing import Acting, Audited, Changes, Difference, suspect_inputs, suspect_order
 from arcal.auditing._estimate import effective_number
 from arcal.report.audited._amounts import (
     ece,
     in_points,
+    moved,
     number,
     percent,
     points,
     signed,
     sure,
 )
+from arcal.report.audited._changes import changed, same_inputs
 from arcal.report.audited._figures import worst_group
 from arcal.report.names import POSTHOC, listed
 
@@ -48,13 +49,18 @@ def headline(model: Audited) -> str:
     return sentence + "."
 
 
-def notes(models: Sequence[Audited], differences: Sequence[Difference] = ()) -> list[str]:
+def notes(
+    models: Sequence[Audited],
+    differences: Sequence[Difference] = (),
+    changes: Sequence[Changes | None] = (),
+) -> list[str]:
     """What a reader must know to read the page rightly, and which of several models is better."""
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
     lines += [
         f"{model.name} {differs(one)}" for model, one in zip(models[1:], differences, strict=False)
     ]
+    lines += {line: None for one in changes for line in same_inputs(one)}
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
@@ -179,10 +185,15 @@ def suspicion(
     return f"{doubt[:-1]}, see --normalize?" if doubt and images else doubt
 
 
-def summary(models: Sequence[Audited], data: str, differences: Sequence[Difference] = ()) -> str:
+def summary(
+    models: Sequence[Audited],
+    data: str,
+    differences: Sequence[Difference] = (),
+    changes: Sequence[Changes | None] = (),
+) -> str:
     """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
     paragraphs = []
-    for model, difference in zip_longest(models, (None, *differences)):
+    for model, difference, since in zip_longest(models, (None, *differences), changes):
         over = model.overall
         calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
         where = "" if data in (model.name, "predictions") else f"on {data}: "
@@ -191,6 +202,7 @@ def summary(models: Sequence[Audited], data: str, differences: Sequence[Differen
             f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
             *([] if difference is None else [differs(difference)]),
+            *([] if since is None else changed(since, model.name, model.classes)),
             *stands_out(model),
         ]
         paragraphs.append("\n  ".join([headline(model), *details]))
@@ -260,22 +272,11 @@ def differs(from_first: Difference) -> str:
     """Whether it is better than the first model, and by how much."""
     than, right, loss = from_first.than, from_first.accuracy, from_first.nll
     return (
-        f"against {than}, on the same inputs: accuracy {_changed(right, points, signed(right))}, "
-        f"log-loss {_changed(loss, number, number(loss, '+'))}; right where {than} is wrong on "
+        f"against {than}, on the same inputs: accuracy {moved(right, points, signed(right))}, "
+        f"log-loss {moved(loss, number, number(loss, '+'))}; right where {than} is wrong on "
         f"{percent(from_first.positive_flips)}, wrong where it is right on "
         f"{percent(from_first.negative_flips)}"
     )
-
-
-def _changed(by: Estimate, size: Callable[[Estimate], str], as_it_is: str) -> str:
-    """Whether a figure rises or falls, by what size, if more than by chance."""
-    if not math.isfinite(by.value):
-        return as_it_is
-    if by.sign == 0:
-        return f"no different beyond chance ({as_it_is})"
-    if by.sign > 0:
-        return f"higher by {size(by)}"
-    return f"lower by {size(replace(by, value=-by.value, low=-by.high, high=-by.low))}"
 
 
 def acts_above(model: Audited) -> str | None:

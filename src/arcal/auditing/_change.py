@@ -1,0 +1,286 @@
+"""How the figures of a model have changed since an audit of other inputs, and what chance explains.
+
+The two audits share no input, so that nothing needs to be drawn again: the interval of a change
+follows from those of the two figures.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import torch
+from scipy.special import ndtri
+from torch import Tensor
+
+from arcal.auditing._audited import Audited
+from arcal.auditing._estimate import Estimate
+from arcal.auditing._groups import SIGNIFICANCE, Group
+from arcal.auditing._positive import probability_of
+from arcal.calibration import exact_interval
+from arcal.calibration.checks import as_weights
+from arcal.calibration.selective import NORMAL
+
+Direction = Literal["higher", "lower", "not shown", "too few"]
+
+SHARES = {
+    "accuracy": ("accuracy", 1),
+    "gap": ("accuracy", -1),
+    "positive.frequency": ("positive.frequency", 1),
+    "positive.gap": ("positive.frequency", -1),
+}
+"""The figures whose interval is that of a share: which, and -1 where it is subtracted."""
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an audit says of a model, as far as an audit of other inputs can be compared with it.
+
+    `figures` are by the names that conditions have, `groups` by the column they are of. `variances`
+    are those of what a gap is the mean of, from input to input: confidence minus 1 where it is
+    right and 0 where it is wrong. Made by `standing`.
+    """
+
+    name: str
+    n: int
+    figures: Mapping[str, Estimate]
+    variances: Mapping[str, float] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[Group]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure `before` and `after`, and `by` how much it has changed, with its 95 % interval.
+
+    `verdict` is "higher" or "lower" where chance does not explain the change: corrected by Holm's
+    method, so that where nothing has changed the chance of any such verdict among the figures, or
+    among the groups of a column, is at most 5 %. Groups in which an audit gives no verdict for few
+    inputs are "too few". `by.sign` is the answer for one figure that is looked at alone. Made by
+    `changes`.
+    """
+
+    before: Estimate
+    after: Estimate
+    by: Estimate
+    verdict: Direction
+
+
+@dataclass(frozen=True)
+class Changes:
+    """How a model's figures have changed since the audit called `since`, of `n` inputs.
+
+    There it is called `model`. `figures` are by name: accuracy, confidence, gap, nll, brier, aurc,
+    and of two classes positive.frequency and positive.gap. There is no change of an ECE, for the
+    reason that `Difference` gives, nor of the mean probability of a class, which is the sum of the
+    other two. `groupings` have "accuracy" and "gap" of each group that both audits have, by column
+    and group; `alone` are the groups of such a column that only one has. `same_inputs` says that
+    the inputs seem to be the same, of which the intervals make no use. Made by `changes`.
+    """
+
+    since: str
+    model: str
+    n: int
+    figures: Mapping[str, Change]
+    groupings: Mapping[str, Mapping[str, Mapping[str, Change]]]
+    alone: Mapping[str, Sequence[str]]
+    same_inputs: bool = False
+
+
+def standing(model: Audited) -> Standing:
+    """What can be compared of a model that is audited here.
+
+    >>> from arcal.auditing import as_predictions
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
+    >>> [*standing(Audited("mine", predictions, ("cat", "dog"))).figures]
+    ['accuracy', 'confidence', 'gap', 'nll', 'brier', 'aurc', 'positive.frequency', 'positive.gap']
+    """
+    said, over, positive = model.predictions, model.overall, model.positive
+    w = as_weights(model.weights, len(model))
+
+    def variance(values: Tensor) -> float:
+        mean = (w * values).sum() / w.sum()
+        return ((w * (values - mean).square()).sum() / w.sum()).item()
+
+    names = ("accuracy", "confidence", "gap", "nll", "brier", "aurc")
+    figures = {name: getattr(over, name) for name in names}
+    variances = {"gap": variance(said.confidence - said.correct.double())}
+    if positive is not None:
+        figures |= {f"positive.{name}": getattr(positive, name) for name in ("frequency", "gap")}
+        off = probability_of(said, positive.z) - (said.labels == positive.z).double()
+        variances["positive.gap"] = variance(off)
+    columns = (one.name for one in model.groupings)
+    groups = dict(zip(columns, model.by_grouping, strict=True))
+    return Standing(model.name, over.n, figures, variances, groups)
+
+
+def mover(after: Estimate, before: Estimate) -> Estimate:
+    """How much a figure has changed between two independent sets of inputs, with its interval.
+
+    That is the method of variance estimates recovery (Zou and Donner, 2008). With the figures a and
+    b, and their own intervals (l_a, u_a) and (l_b, u_b), that of d = a - b is
+
+        low  = d - sqrt((a - l_a)^2 + (u_b - b)^2)
+        high = d + sqrt((u_a - a)^2 + (b - l_b)^2)
+
+    so it is as lopsided as they are, and needs nothing else. With Wilson's intervals of two shares
+    it is Newcombe's hybrid score interval (1998); those of arcal are exact ones, which makes it a
+    little wider. `n` is the smaller of the two.
+
+    >>> change = mover(Estimate(0.80, 0.70, 0.87, 70), Estimate(0.60, 0.49, 0.70, 80))
+    >>> round(change.value, 2), round(change.low, 3), round(change.high, 3)
+    (0.2, 0.059, 0.33)
+    """
+    change = after.value - before.value
+    fall = math.hypot(after.value - after.low, before.high - before.value)
+    rise = math.hypot(after.high - after.value, before.value - before.low)
+    return Estimate(change, change - fall, change + rise, min(after.n, before.n))
+
+
+def changes(
+    now: Standing, earlier: Standing, since: str = "the earlier audit", *, same_inputs: bool = False
+) -> Changes:
+    """How the figures that both have differ, now minus earlier, and what chance does not explain.
+
+    The interval of a figure is `mover`'s. That of a gap takes the confidences of one audit as
+    given, and those of other inputs are not: where they vary so much from input to input that a gap
+    varies more than the share it is held against, its interval is widened by that, but not that of
+    a group, of which an audit does not say how much they vary.
+
+    >>> from arcal.auditing import as_predictions
+    >>> old, new = (
+    ...     standing(Audited("mine", as_predictions(logits=[[2.0, 0, 0]] * 500, labels=y), "abc"))
+    ...     for y in ([0] * 450 + [1] * 50, [0] * 400 + [1] * 100)
+    ... )
+    >>> since = changes(new, old, "2026-10")
+    >>> change = since.figures["accuracy"]
+    >>> round(change.by.value, 3), round(change.by.high, 3), change.verdict
+    (-0.1, -0.055, 'lower')
+    >>> since.figures["confidence"].verdict
+    'not shown'
+    """
+    names = [name for name in now.figures if name in earlier.figures]
+    tests = [_Test.between(name, now, earlier) for name in names]
+    figures = dict(zip(names, _changes(tests), strict=True))
+    groupings, alone = {}, {}
+    for column in now.groups:
+        here, there = (
+            {one.name: one for one in side.groups.get(column, ()) if one.n}
+            for side in (now, earlier)
+        )
+        both = [name for name in here if name in there]
+        pairs = iter(_changes([one for name in both for one in _tests(here[name], there[name])]))
+        if both:
+            groupings[column] = {
+                name: {"accuracy": next(pairs), "gap": next(pairs)} for name in both
+            }
+        if others := [name for name in {**here, **there} if name not in both]:
+            alone[column] = tuple(others)
+    return Changes(since, earlier.name, earlier.n, figures, groupings, alone, same_inputs)
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A figure `after` and `before`, and the shares that its interval is of, if it is of such."""
+
+    after: Estimate
+    before: Estimate
+    shares: tuple[Estimate, Estimate] | None
+    sign: int = 1
+    few: bool = False
+    extra: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def between(cls, name: str, now: Standing, earlier: Standing) -> "_Test":
+        """That of a figure of all inputs."""
+        after, before = (one.figures[name] for one in (now, earlier))
+        if name not in SHARES:
+            return cls(after, before, None)
+        share, sign = SHARES[name]
+        shares = now.figures[share], earlier.figures[share]
+        extra = tuple(
+            max(0.0, one.variances[name] - p.value * (1 - p.value)) / max(p.n, 1)
+            if name in one.variances
+            else 0.0
+            for one, p in zip((now, earlier), shares, strict=True)
+        )
+        return cls(after, before, shares, sign, extra=(extra[0], extra[1]))
+
+
+def _tests(after: Group, before: Group) -> tuple[_Test, _Test]:
+    """Those of the accuracy and the gap of a group."""
+    shares, few = (after.accuracy, before.accuracy), after.few or before.few
+    return _Test(*shares, shares, 1, few), _Test(after.gap, before.gap, shares, -1, few)
+
+
+def _changes(tests: Sequence[_Test]) -> list[Change]:
+    """Each change, with its interval, and a verdict that is corrected for all of them.
+
+    Holm's method, step by step: of m figures whose change is not shown yet, those whose interval of
+    the confidence 1 - 0.05 / m leaves 0 out are shown next.
+    """
+    by = [mover(*ends) for ends in _at_significance(tests, SIGNIFICANCE)]
+    said: list[Direction] = ["too few" if one.few else "not shown" for one in tests]
+    left = [
+        i
+        for i, one in enumerate(by)
+        if not tests[i].few and math.isfinite(one.low) and math.isfinite(one.high)
+    ]
+    while left:
+        ends = _at_significance([tests[i] for i in left], SIGNIFICANCE / len(left))
+        shown = {i: _beyond(mover(*pair)) for i, pair in zip(left, ends, strict=True)}
+        for i, sign in shown.items():
+            if sign:
+                said[i] = "higher" if sign > 0 else "lower"
+        if not any(shown.values()):
+            break
+        left = [i for i in left if not shown[i]]
+    return [
+        Change(test.before, test.after, one, verdict)
+        for test, one, verdict in zip(tests, by, said, strict=True)
+    ]
+
+
+def _beyond(change: Estimate) -> int:
+    """The sign of a change that leaves 0 out by more than the rounding of sums."""
+    return int(change.low > ROUNDING) - int(change.high < -ROUNDING)
+
+
+def _at_significance(
+    tests: Sequence[_Test], significance: float
+) -> list[tuple[Estimate, Estimate]]:
+    """Both figures of each test, after and before, with intervals that are so often wrong.
+
+    At 5 % these are their own, widened by what the confidences of other inputs add. At another
+    they reach farther by as much as the exact interval of the share does, or else a normal one.
+    """
+    z = float(ndtri(1 - significance / 2))
+    known = [share for one in tests for share in one.shares or () if share.n]
+    farther = iter(_farther(known, significance))
+
+    def stretched(one: Estimate, share: Estimate | None, sign: int, extra: float) -> Estimate:
+        below, above = next(farther)[::sign] if share is not None and share.n else (z / NORMAL,) * 2
+        low = math.hypot(below * (one.value - one.low), z * math.sqrt(extra))
+        high = math.hypot(above * (one.high - one.value), z * math.sqrt(extra))
+        return replace(one, low=one.value - low, high=one.value + high)
+
+    return [
+        (
+            stretched(one.after, after, one.sign, one.extra[0]),
+            stretched(one.before, before, one.sign, one.extra[1]),
+        )
+        for one in tests
+        for after, before in [one.shares or (None, None)]
+    ]
+
+
+def _farther(shares: Sequence[Estimate], significance: float) -> list[tuple[float, float]]:
+    """By what factor the ends of exact intervals lie farther from each share than at 5 %."""
+    n = torch.tensor([one.n for one in shares], dtype=torch.float64, device="cpu")
+    p = torch.tensor([one.value for one in shares], dtype=torch.float64, device="cpu").clamp(0, 1)
+    usual, wanted = (exact_interval(p * n, n, 1 - one) for one in (SIGNIFICANCE, significance))
+    factors = [
+        torch.where(one != p, (end - p) / (one - p), 1)
+        for one, end in zip(usual, wanted, strict=True)
+    ]
+    return list(zip(*(one.tolist() for one in factors), strict=True))

@@ -1,0 +1,240 @@
+"""An earlier audit, as its folder has it, to hold a new one against."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+
+from arcal.auditing import Audited, Changes, Estimate, Group, Standing, changes, standing
+from arcal.errors import ArcalError
+from arcal.files import expanded, parse_json
+from arcal.printable import first_few, printable
+from arcal.report.audited import FORMAT
+
+pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What an audit that is over says of inputs of these `classes`.
+
+    `name` is what the folder or file was called, `models` are what its figures are by their names,
+    and `weighted` says whether inputs had weights. `inputs` tells ids and labels from others, None
+    where the table of the inputs is not there. Made by `read_earlier`.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    weighted: bool
+    models: Mapping[str, Standing]
+    inputs: str | None = None
+
+    def check(self, classes: Sequence[str], *, weighted: bool) -> None:
+        """Refuse an audit of other classes, or one whose inputs count otherwise."""
+        if tuple(map(printable, classes)) != self.classes:
+            theirs, ours = (f"{first_few(of)} ({len(of):,})" for of in (self.classes, classes))
+            raise ArcalError(
+                f"the audit {self.name}: its classes are {theirs} and here {ours}, so their "
+                "figures cannot be compared: audits must have the same classes in the same order"
+            )
+        if weighted != self.weighted:
+            have = (
+                "have weights there and none" if self.weighted else "have none there, and weights"
+            )
+            raise ArcalError(
+                f"the audit {self.name}: inputs {have} here, so their figures cannot be compared: "
+                "give weights in both audits or in none"
+            )
+
+    def matched(self, names: Sequence[str]) -> "Earlier":
+        """The same, with the models that those of these names are compared with, by these names.
+
+        That is the namesake of each; one model is compared with one whatever they are called. None
+        in common raises `ArcalError`.
+        """
+        names = [*map(printable, names)]
+        if len(names) == len(self.models) == 1:
+            return replace(self, models=dict(zip(names, self.models.values(), strict=True)))
+        models = {name: self.models[name] for name in names if name in self.models}
+        if not models:
+            raise ArcalError(
+                f"the audit {self.name}: its models are {first_few(list(self.models))}, and none "
+                f"is called so here ({first_few(names)}): give the same names by --names"
+            )
+        return replace(self, models=models)
+
+    def figure_names(self) -> set[str]:
+        """The names of all changes that there can be, for conditions."""
+        every = self.models.values()
+        names = {name for one in every for name in one.figures}
+        names |= {
+            f"by.{column}.{group.name}.{figure}"
+            for one in every
+            for column, groups in one.groups.items()
+            for group in groups
+            for figure in ("accuracy", "gap")
+        }
+        return {f"changes.{name}{end}" for name in names for end in ("", ".low", ".high")}
+
+    def changes(self, models: Sequence[Audited]) -> tuple[Changes | None, ...]:
+        """How the figures of each model have changed; None of one that was not audited then."""
+        first = models[0]
+        self.check(first.classes, weighted=first.weights is not None)
+        said = first.predictions
+        inputs = _digest(said.ids.numpy(), said.labels.numpy(), first.names)
+        pairs = ((model, self.models.get(model.name)) for model in models)
+        return tuple(
+            None
+            if one is None
+            else changes(standing(model), one, self.name, same_inputs=inputs == self.inputs)
+            for model, one in pairs
+        )
+
+
+def read_earlier(path: Path | str) -> Earlier:
+    """The audit in this folder, or this `audit.json`.
+
+    What is no whole audit of this format raises `ArcalError`.
+
+    >>> import arcal
+    >>> from arcal.auditing import as_predictions
+    >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
+    >>> _ = arcal.audit(predictions, name="mine").save("2026-10")
+    >>> read_earlier("2026-10").models["mine"].n
+    60
+    """
+    name, path = printable(str(Path(path))), expanded(path)
+    file = path / "audit.json" if path.is_dir() else path
+    if not file.is_file():
+        what = "has no audit.json" if path.is_dir() else "is missing"
+        raise ArcalError(
+            f"the audit {name} {what}: name the folder of an earlier audit, or its audit.json"
+        )
+    try:
+        said = parse_json(file.read_bytes())
+    except ValueError:
+        raise ArcalError(
+            f"the audit {name}: it is no whole JSON, as if its writing was cut off: name the "
+            "folder of an audit, or run that audit again"
+        ) from None
+    if not isinstance(said, Mapping) or not {"arcal", "format", "models"} <= {*said}:
+        raise ArcalError(f"the audit {name} is no audit.json of arcal: name the folder of one")
+    if said["format"] != FORMAT:
+        raise ArcalError(
+            f"the audit {name} is of format {printable(str(said['format']))[:20]}, and this arcal "
+            f"reads {FORMAT}: run that audit again with this version"
+        )
+    try:
+        done, data = said["done"], said["data"]
+        first_answer = done["inputs"] < done["of"]
+        models = {one.name: one for one in map(_standing, said["models"])}
+        first = said["models"][0]
+        weighted = first["acting"] is None
+        classes = tuple(printable(one) for one in data["classes"])
+        earlier = Earlier(name, classes, weighted, models, _inputs(file, first["name"]))
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
+        raise ArcalError(
+            f"the audit {name} lacks what an audit.json has ({type(error).__name__}: "
+            f"{printable(str(error))[:80]}): run that audit again"
+        ) from None
+    if first_answer:
+        raise ArcalError(
+            f"the audit {name} is a first answer, from {done['inputs']:,} of {done['of']:,} "
+            "inputs: type the command of that audit again, which finishes it"
+        )
+    return earlier
+
+
+def _standing(model: Mapping[str, Any]) -> Standing:
+    """A model's figures, from its entry in audit.json."""
+    over, flat, positive = model["overall"], model["figures"], model["positive"]
+    n = over["accuracy"]["n"]
+    names = ("accuracy", "gap", "nll", "brier", "aurc")
+    figures = {name: _estimate(over[name]) for name in names}
+    ends = {end: flat[f"confidence{dot}"] for end, dot in
+            (("value", ""), ("low", ".low"), ("high", ".high"))}  # fmt: skip
+    figures["confidence"] = _estimate({**ends, "n": n})
+    bins = [(one["count"], one["confidence"], one["accuracy"]) for one in model["reliability"]]
+    variances = {"gap": _variance(bins)}
+    if positive is not None:
+        for name in ("frequency", "gap"):
+            figures[f"positive.{name}"] = _estimate(positive[name])
+        variances["positive.gap"] = _variance(
+            [(one["count"], one["probability"], one["frequency"]["value"])
+             for one in positive["bins_of_equal_width"]]
+        )  # fmt: skip
+    groups = {
+        printable(one["name"]): [_group(each) for each in one["groups"]]
+        for one in model["groupings"]
+    }
+    return Standing(printable(model["name"]), int(over["n"]), figures, variances, groups)
+
+
+def _estimate(value: Mapping[str, Any]) -> Estimate:
+    if value["n"] < 0:
+        raise ValueError(f"n is {value['n']}")
+    ends = (value[end] for end in ("value", "low", "high"))
+    return Estimate(*(math.nan if end is None else float(end) for end in ends), n=int(value["n"]))
+
+
+def _group(said: Mapping[str, Any]) -> Group:
+    nan = math.nan
+    confidence, share = (nan if said[one] is None else said[one] for one in
+                         ("confidence", "error_share"))  # fmt: skip
+    return Group(
+        name=printable(said["name"]),
+        n=int(said["n"]),
+        accuracy=_estimate(said["accuracy"]),
+        confidence=float(confidence),
+        gap=_estimate(said["gap"]),
+        ece=None,
+        ece_if_calibrated=None,
+        share_of_errors=float(share),
+        few=bool(said["few"]),
+        p=nan,
+        verdict=said["verdict"],
+    )
+
+
+def _variance(bins: Sequence[tuple[int, float | None, float | None]]) -> float:
+    """From input to input that of a probability minus whether it comes true, from narrow bins.
+
+    A bin has so many inputs, the mean probability, and the share where it comes true. Within a bin
+    probabilities are taken to be equal.
+    """
+    n, p, f = np.array([bin for bin in bins if bin[0]], dtype=np.float64).T
+    share, off = n / n.sum(), p - f
+    return float((share * (f * (1 - f) + (off - (share * off).sum()) ** 2)).sum())
+
+
+def _inputs(file: Path, model: str) -> str | None:
+    """The digest of the inputs in the table beside the figures; None without one."""
+    try:
+        path = file.with_name("inputs.parquet")
+        there = {*pq.read_schema(path).names}
+        wanted = [name for name in ("id", "label", "name", "model") if name in there]
+        table = pq.read_table(path, columns=wanted)
+        if "model" in there:
+            table = table.filter(pc.equal(table["model"], model))
+        names = table["name"].to_pylist() if "name" in there else None
+        return _digest(table["id"].to_numpy(), table["label"].to_numpy(), names)
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        return None
+
+
+def _digest(ids: np.ndarray, labels: np.ndarray, names: Sequence[str] | None) -> str:
+    """What tells inputs, in ascending order of their ids, from others."""
+    order = np.argsort(ids, kind="stable")
+    digest = blake2b(digest_size=16)
+    for numbers in (ids, labels):
+        digest.update(numbers[order].astype("<i8").tobytes())
+    digest.update(json.dumps(None if names is None else [names[i] for i in order]).encode())
+    return digest.hexdigest()

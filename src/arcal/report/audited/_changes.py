@@ -1,0 +1,136 @@
+"""How a model's figures have changed since an earlier audit, in lines and as JSON values."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from arcal.auditing import Change, Changes, Estimate
+from arcal.report.audited._amounts import (
+    in_points,
+    moved,
+    number,
+    percent,
+    percentage,
+    points,
+    signed,
+)
+from arcal.report.names import listed
+
+TITLES = {
+    "accuracy": "accuracy",
+    "confidence": "mean confidence",
+    "gap": "confidence minus accuracy",
+    "nll": "log-loss",
+    "brier": "Brier score",
+    "aurc": "AURC",
+    "positive.frequency": "the share of {}",
+    "positive.gap": "the mean probability of {} minus its share",
+}
+SHARES, LOSSES = ("accuracy", "confidence", "positive.frequency"), ("nll", "brier", "aurc")
+MOST = 5
+"""Groups that a line names at most."""
+
+
+def changed(since: Changes, name: str, classes: Sequence[str]) -> list[str]:
+    """What has changed since then, what is not shown to have, and what could not be compared.
+
+    The model has this `name` here.
+    """
+    titles = {figure: title.format(classes[1]) for figure, title in TITLES.items()}
+    known = [(figure, since.figures[figure]) for figure in titles if figure in since.figures]
+    shown = [f"{titles[figure]} {_shown(figure, one)}" for figure, one in known if _is_shown(one)]
+    chance = f", which may be chance among {len(known)} figures"
+    rest = [
+        f"{titles[figure]} ({_difference(figure, one.by)}{chance if one.by.sign else ''})"
+        for figure, one in known
+        if not _is_shown(one)
+    ]
+    there = "" if since.model == name else f"{since.model}, "
+    what = "; ".join(shown) or "no change beyond chance"
+    lines = [f"since {since.since} ({there}{since.n:,} inputs): {what}"]
+    if rest:
+        lines.append(f"not changed beyond chance since then: {', '.join(rest)}")
+    for column, groups in since.groupings.items():
+        lines += _by_group(column, groups)
+    lines += [_alone(column, names, since) for column, names in since.alone.items()]
+    return [*lines, *same_inputs(since)]
+
+
+def same_inputs(since: Changes | None) -> list[str]:
+    """The line that the earlier audit is of the same inputs, if it seems to be."""
+    if since is None or not since.same_inputs:
+        return []
+    return [
+        f"the inputs seem to be those of {since.since}: ids and labels are the same; intervals of "
+        "changes are those of different inputs, so here they are wider than need be: audit both "
+        "models in one command, which pairs them"
+    ]
+
+
+def changes_json(since: Changes) -> dict[str, Any]:
+    """The changes as JSON values: lists, so that their order is that of the page."""
+    return {
+        "since": since.since,
+        "model": since.model,
+        "n": since.n,
+        "same_inputs": since.same_inputs,
+        "figures": [{"name": name, **vars(one)} for name, one in since.figures.items()],
+        "groupings": [
+            {
+                "name": column,
+                "groups": [
+                    {"name": name, **{figure: vars(one) for figure, one in group.items()}}
+                    for name, group in groups.items()
+                ],
+            }
+            for column, groups in since.groupings.items()
+        ],
+        "alone": [{"name": column, "groups": [*names]} for column, names in since.alone.items()],
+    }
+
+
+def _is_shown(change: Change) -> bool:
+    return change.verdict in ("higher", "lower")
+
+
+def _shown(name: str, change: Change) -> str:
+    """From what to what, and by how much."""
+    before, after = change.before.value, change.after.value
+    size = number if name in LOSSES else points
+    if name in SHARES:
+        ends = f"{percentage(before)} -> {percent(after)}"
+    elif name in LOSSES:
+        ends = f"{before:.4f} -> {after:.4f}"
+    else:
+        ends = f"{in_points(before, '+')} -> {in_points(after, '+')} points"
+    return f"{ends}, {moved(change.by, size, '')}"
+
+
+def _difference(name: str, by: Estimate) -> str:
+    return number(by, "+") if name in LOSSES else signed(by)
+
+
+def _by_group(column: str, groups: Any) -> list[str]:
+    """The groups of a column that have changed, the most certain first."""
+    every = [
+        (name, figure, one)
+        for name, group in groups.items()
+        for figure, one in group.items()
+        if _is_shown(one)
+    ]
+    if not every:
+        tested = sum(group["accuracy"].verdict != "too few" for group in groups.values())
+        return [f"by {column}: none of {tested} groups has changed beyond chance since then"]
+    every.sort(key=lambda one: -max(one[2].by.low, -one[2].by.high))
+    lines = [
+        f"where {column} is {name}, since then: {TITLES[figure]} {_shown(figure, one)}"
+        for name, figure, one in every[:MOST]
+    ]
+    more = len(every) - MOST
+    return [*lines, f"by {column}: {more} more changes beyond chance"] if more > 0 else lines
+
+
+def _alone(column: str, names: Sequence[str], since: Changes) -> str:
+    if column not in since.groupings:
+        return f"by {column}: {since.since} has none of its groups, so that none is compared"
+    few = [*names[:MOST], *[f"{len(names) - MOST} more"] * (len(names) > MOST)]
+    return f"by {column}: only one of the audits has {listed(few)}"
