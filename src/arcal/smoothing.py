@@ -173,8 +173,11 @@ class AdaptiveLabelSmoothing(nn.Module):
             raise ArcalError(f"R is {R!r}: give the number of levels, at least 1")
         if update not in ("own", "joint"):
             raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
-        self.Z, self.R, self.rule, self.reduction = int(Z), int(R), update, reduction
-        self.alpha = None if alpha == "auto" else alpha_by_first_epoch(alpha)
+        self.reduction: str = reduction
+        self.Z, self.R, self.rule = int(Z), int(R), update
+        self.alpha: dict[int, float] | None = (
+            None if alpha == "auto" else alpha_by_first_epoch(alpha)
+        )
         self.length: tuple[int, int] | None = None
         self._has_checked_logits = False
         self.register_buffer("classes", torch.tensor(self.Z, device="cpu"))  # to check a state

@@ -72,10 +72,11 @@ class InTables(Columns):
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
         tables = [read(file) for file in files]
-        self.path, self.schema = files[0], tables[0].schema
+        self.path: Path = files[0]
+        self.schema: pa.Schema = tables[0].schema
         check_one_schema(files, [table.schema for table in tables])
         self._table = pa.concat_tables(tables)
-        self.rows = Rows(files, tuple(table.num_rows for table in tables))
+        self.rows: Rows = Rows(files, tuple(table.num_rows for table in tables))
 
     def read(self, name: str) -> pa.ChunkedArray:
         return self._table.column(name)

@@ -1,7 +1,7 @@
 """What files say before an image is opened: their columns; a part's ids, labels and the like."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -129,7 +129,7 @@ def _refuse(path: Path, names: Names, why: str) -> None:
             raise ArcalError(f"{path}: {why}: leave out --{option} {value}")
 
 
-READERS = {
+READERS: dict[str, Callable[[tuple[Path, ...]], Columns]] = {
     "parquet": ParquetColumns,
     "arrow": ArrowColumns,
     "csv": partial(TextTable, read=read_csv),

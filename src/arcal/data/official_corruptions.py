@@ -80,8 +80,12 @@ class Cropped(Folder):
     """
 
     def __init__(self, root: Path, clean: Folder, name: str) -> None:
-        self.root, self.name, self.size, self.classes = root, name, clean.size, clean.classes
-        self.ids, self.labels = clean.ids, clean.labels
+        self.root: Path = root
+        self.name: str = name
+        self.size: int = clean.size
+        self.classes: tuple[str, ...] = clean.classes
+        self.ids: Tensor = clean.ids
+        self.labels: Tensor = clean.labels
         self._rows = torch.arange(len(clean), device="cpu")
         self._files = ImageFiles(root, [clean._files.key(row) for row in clean._rows.tolist()])
 
@@ -142,7 +146,7 @@ class OfficialRows(Labelled):
     The file holds uint8 `(rows, H, W, C)`; ids and labels are int64 `(N,)`.
     """
 
-    BY_ROW: ClassVar = ("ids", "labels")
+    BY_ROW: ClassVar[tuple[str, ...]] = ("ids", "labels")
 
     shape: tuple[int, int, int]
     path: Path

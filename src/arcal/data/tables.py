@@ -35,7 +35,7 @@ from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 LABELS = ("label", "labels", "target", "class", "y")
 INDEX = "__index_level_"  # pandas writes its index as such a column
@@ -58,7 +58,7 @@ class Table(Labelled):
     tensor([[1., 0.]])
     """
 
-    BY_ROW: ClassVar = (*Labelled.BY_ROW, "rows")
+    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "rows")
 
     columns: tuple[str, ...]
     rows: Tensor
@@ -205,7 +205,7 @@ class Texts(Labelled):
     ('Superb.',)
     """
 
-    BY_ROW: ClassVar = (*Labelled.BY_ROW, "texts")
+    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "texts")
 
     texts: tuple[str, ...]
     weights: Tensor | None = None

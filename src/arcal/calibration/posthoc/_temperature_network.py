@@ -36,7 +36,8 @@ class TemperatureNetwork(Calibrator):
         if mean.shape != scale.shape or scale.min() <= 0:
             raise ArcalError("mean and scale must be of one length, and scale above 0")
         super().__init__(mean=mean, scale=scale)
-        self.outputs, self.depth = len(mean), len(layers)
+        self.depth: int = len(layers)
+        self.outputs = len(mean)
         for i, (weight, bias) in enumerate(layers, start=1):
             weight = fitted(weight, f"weight_{i}", ndim=2)
             bias = fitted(bias, f"bias_{i}", ndim=1)
@@ -47,7 +48,7 @@ class TemperatureNetwork(Calibrator):
                 )
             self.register_buffer(f"weight_{i}", weight)
             self.register_buffer(f"bias_{i}", bias)
-            self.outputs = len(bias)
+            self.outputs: int = len(bias)
 
     def divided(self, log_p: Tensor, features: Tensor) -> Tensor:
         """The map itself, given the features `(N, F)`."""

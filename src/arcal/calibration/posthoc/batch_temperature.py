@@ -120,8 +120,12 @@ class BatchTemperature:
         if window < 1 or shrink < 0:
             raise ArcalError(f"window is {window} and shrink {shrink}: 1 and 0 are the least")
         self.T, self.temperature = T, Temperature(T)
-        self.threshold, self.ends, self.accuracy = threshold, ends, accuracy
-        self.classes, self.window, self.shrink = classes, window, shrink
+        self.threshold: Threshold = threshold
+        self.ends: tuple[Threshold, Threshold] = ends
+        self.accuracy: float = accuracy
+        self.classes: int = classes
+        self.window: int = window
+        self.shrink: float = shrink
         self._recent: Tensor | None = None
 
     def __repr__(self) -> str:
@@ -139,7 +143,7 @@ class BatchTemperature:
             log_p = torch.cat([self._recent, log_p])
         self._recent = log_p[-self.window :]
         today = self.estimate(self._recent)
-        self.temperature = Temperature(today.T)
+        self.temperature: Temperature = Temperature(today.T)
         return today
 
     def estimate(self, log_p: TensorLike) -> Today:
@@ -305,7 +309,8 @@ class TemperatureByBatch(Calibrator):
         super().__init__()
         if batch < 1:
             raise ArcalError(f"a batch of {batch} inputs: give 1 or more")
-        self.today, self.batch = today, batch
+        self.today: BatchTemperature = today
+        self.batch: int = batch
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         calibrated = torch.empty_like(log_p)
