@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._ece import bin_of
+from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, check_bins
 from arcal.errors import ArcalError
 

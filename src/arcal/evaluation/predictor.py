@@ -16,7 +16,7 @@ from arcal.data import Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
-from arcal.training._fit import EVALUATION_BATCH
+from arcal.training import EVALUATION_BATCH
 from arcal.training.saved_run import fingerprint_of, models_of
 
 CPU = Compute()
