@@ -309,10 +309,8 @@ def kind_of(
         return kinds[0]
     what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
     first = "" if kinds or label is not None else "the label with --label, "
-    names = data.schema.names
-    listed = first_few(names)
     raise ArcalError(
-        f"{data.path} {what} (its columns are {listed}): name {first}the "
+        f"{data.path} {what} (its columns are {first_few(data.schema.names)}): name {first}the "
         "column of images with --image, that of texts with --text, or those of numbers with "
         "--columns"
     )

@@ -72,7 +72,7 @@ class Smoother:
         # The weights are those of the loop's own loss, so they are no part of the state.
         self.loss.register_buffer("weight", None, persistent=False)
         self.untrained: dict[str, Tensor] = self.state_dict()
-        self.used = False
+        self.used: bool = False
         self.vanilla: nn.Module | str | Path | int | None = vanilla
         self.rescore: set[int] = set(rescore)
         self.full_rate: int | None = full_rate
@@ -219,4 +219,4 @@ class Smoother:
     def load_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Continue from a `state_dict` of the same settings."""
         self.loss.load_state_dict(dict(state_dict), strict=False)
-        self.used: bool = False
+        self.used = False

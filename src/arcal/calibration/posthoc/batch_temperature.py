@@ -10,7 +10,7 @@ batches and treats each alone, to show what the method is worth on a test set.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -83,6 +83,7 @@ class Threshold:
         return (above.double() + self.ties * same.double()).mean().item()
 
 
+@dataclass(eq=False, repr=False)
 class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
@@ -106,26 +107,19 @@ class BatchTemperature:
     torch.Size([500, 4])
     """
 
-    def __init__(
-        self,
-        T: float,
-        threshold: Threshold,
-        ends: tuple[Threshold, Threshold],
-        accuracy: float,
-        classes: int,
-        *,
-        window: int = WINDOW,
-        shrink: float = SHRINK,
-    ):
-        if window < 1 or shrink < 0:
-            raise ArcalError(f"window is {window} and shrink {shrink}: 1 and 0 are the least")
-        self.T, self.temperature = T, Temperature(T)
-        self.threshold: Threshold = threshold
-        self.ends: tuple[Threshold, Threshold] = ends
-        self.accuracy: float = accuracy
-        self.classes: int = classes
-        self.window: int = window
-        self.shrink: float = shrink
+    T: float
+    threshold: Threshold
+    ends: tuple[Threshold, Threshold]
+    accuracy: float
+    classes: int
+    window: int = field(default=WINDOW, kw_only=True)
+    shrink: float = field(default=SHRINK, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.shrink < 0:
+            line = f"window is {self.window} and shrink {self.shrink}: 1 and 0 are the least"
+            raise ArcalError(line)
+        self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None
 
     def __repr__(self) -> str:
@@ -143,7 +137,7 @@ class BatchTemperature:
             log_p = torch.cat([self._recent, log_p])
         self._recent = log_p[-self.window :]
         today = self.estimate(self._recent)
-        self.temperature: Temperature = Temperature(today.T)
+        self.temperature = Temperature(today.T)
         return today
 
     def estimate(self, log_p: TensorLike) -> Today:

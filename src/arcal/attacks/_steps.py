@@ -22,20 +22,14 @@ class Steps:
     """
 
     def __init__(self, x: Tensor, enough: Tensor, passes: Tensor, budget: int, norm: Norm):
-        self.x: Tensor = x
-        self.enough: Tensor = enough
-        self.passes: Tensor = passes
-        self.budget: int = budget
-        self.norm: Norm = norm
-        self.best: Tensor = torch.full_like(enough, torch.inf)
-        self.nearest: Tensor = torch.full_like(x, torch.nan)
-        self.last: Tensor = torch.zeros_like(x).flatten(1)
-        self.safe: Tensor = torch.zeros_like(x).flatten(1)
-        self.towards: Tensor = torch.zeros_like(passes)
-        self.deep: Tensor = torch.zeros_like(enough, dtype=torch.bool)
-        self.beyond: Tensor = torch.full_like(enough, 0.1)
-        self.notable: Tensor = self.best.clone()
-        self.waited: Tensor = torch.zeros_like(passes)
+        self.x, self.enough, self.passes, self.budget, self.norm = x, enough, passes, budget, norm
+        self.best = torch.full_like(enough, torch.inf)
+        self.nearest = torch.full_like(x, torch.nan)
+        self.last, self.safe = torch.zeros_like(x).flatten(1), torch.zeros_like(x).flatten(1)
+        self.towards = torch.zeros_like(passes)
+        self.deep = torch.zeros_like(enough, dtype=torch.bool)
+        self.beyond = torch.full_like(enough, 0.1)
+        self.notable, self.waited = self.best.clone(), torch.zeros_like(passes)
 
     def going(self, spent: int) -> Tensor:
         """The inputs `(B,)` that take a step once `spent` passes are spent on each.
@@ -152,19 +146,15 @@ class Planes:
     """
 
     def __init__(self, x: Tensor, bounds: Bounds, norm: Norm, k: Tensor, offset: Tensor, g: Tensor):
-        self.x: Tensor = x.flatten(1)
-        self.bounds: Bounds = bounds
-        self.norm: Norm = norm
-        self.k: Tensor = k
-        self.offset: Tensor = offset
-        self.margin: Tensor = offset.clone()
-        self.normal: Tensor = g.new_zeros(*k.shape, g.shape[1])
-        self.square: Tensor | None = torch.zeros_like(self.normal) if norm.spread else None
-        self.visits: Tensor = torch.zeros_like(k)
-        self.distance: Tensor = torch.full_like(offset, torch.inf)
-        self.first: Tensor = self.distance.clone()
-        self.step: Tensor = torch.zeros_like(g)
-        self.to: Tensor = torch.zeros_like(k[:, 0])
+        self.x, self.bounds, self.norm = x.flatten(1), bounds, norm
+        self.k, self.offset = k, offset
+        self.margin = offset.clone()
+        self.normal = g.new_zeros(*k.shape, g.shape[1])
+        self.square = torch.zeros_like(self.normal) if norm.spread else None
+        self.visits = torch.zeros_like(k)
+        self.distance = torch.full_like(offset, torch.inf)
+        self.first = self.distance.clone()
+        self.step, self.to = torch.zeros_like(g), torch.zeros_like(k[:, 0])
         self.add(torch.arange(len(k), device=k.device), torch.zeros_like(self.to), g)
 
     def add(self, active: Tensor, j: Tensor, g: Tensor) -> None:
