@@ -71,7 +71,7 @@ def open_official(root: Path, type: str, intensity: int, clean: Part) -> Part:
 CROP = (224, 224)  # the size of every file of the official set
 
 
-class Cropped(Folder):
+class _Cropped(Folder):
     """The images of a clean folder under another root, with the same class and file names.
 
     Ids are those of the clean folder; other files under the root are ignored. The official files
@@ -80,12 +80,8 @@ class Cropped(Folder):
     """
 
     def __init__(self, root: Path, clean: Folder, name: str) -> None:
-        self.root: Path = root
-        self.name: str = name
-        self.size: int = clean.size
-        self.classes: tuple[str, ...] = clean.classes
-        self.ids: Tensor = clean.ids
-        self.labels: Tensor = clean.labels
+        self.root, self.name, self.size, self.classes = root, name, clean.size, clean.classes
+        self.ids, self.labels = clean.ids, clean.labels
         self._rows = torch.arange(len(clean), device="cpu")
         self._files = ImageFiles(root, [clean._files.key(row) for row in clean._rows.tolist()])
 
@@ -106,7 +102,7 @@ class Cropped(Folder):
         yield from super()._content()
 
 
-def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
+def open_imagenet_c(root: Path, clean: Part, name: str) -> Folder:
     """The images of the clean folder under `root`, which is TYPE/INTENSITY.
 
     A clean part that is not a `Folder`, or a missing image, raises `ArcalError`.
@@ -116,7 +112,7 @@ def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
             f"{root} is matched to clean images by file name, but {clean.name} is not a folder of "
             "images: load ImageNet as val/CLASS/IMAGE"
         )
-    part = Cropped(root, clean, name)
+    part = _Cropped(root, clean, name)
     for label in part.labels.unique().tolist():
         folder = root / part.classes[label]
         if not folder.is_dir():
