@@ -121,7 +121,7 @@ class ClassProbability:
 
     def bins_of(self, predictions: Predictions) -> Tensor:
         """The bin of each input in `bins` and in `bins_of_equal_width`, int64 `(N, 2)`."""
-        p = _probability_of(predictions, self.z)
+        p = probability_of(predictions, self.z)
         curves = (self.bins, self.bins_of_equal_width)
         ends = (p.new_tensor([one.high for one in bins]) for bins in curves)
         return torch.stack([_bin_numbers(p, high) for high in ends], dim=1)
@@ -147,7 +147,7 @@ def class_probability(
     """
     if not 0 <= z < predictions.classes:
         raise ArcalError(f"z must be a class, 0 .. {predictions.classes - 1}, not {z}")
-    p, positives, w = _checked(_probability_of(predictions, z), predictions.labels == z, weights)
+    p, positives, w = _checked(probability_of(predictions, z), predictions.labels == z, weights)
     N, everything = len(p), torch.zeros(len(p), dtype=torch.int64, device="cpu")
     mean = ((w * p).sum() / w.sum()).item()
     frequency = accuracy_from(((w * positives).sum() / w.sum()).item(), effective_of(w, p))
@@ -188,7 +188,7 @@ def class_probability(
     )
 
 
-def _probability_of(predictions: Predictions, z: int) -> Tensor:
+def probability_of(predictions: Predictions, z: int) -> Tensor:
     """The probability of class `z`, float64 `(N,)`."""
     return torch.cat([log_p[:, z].exp() for _, log_p in predictions.blocks()])
 
