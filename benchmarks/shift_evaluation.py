@@ -20,7 +20,7 @@ from arcal.compute.processes import keep_memory
 from arcal.data import Data, as_input, load
 from arcal.data.corrupted import CorruptedImages
 from arcal.evaluation import evaluate, evaluated_part
-from arcal.training._fit import EVALUATION_BATCH
+from arcal.training import EVALUATION_BATCH
 from arcal.training._train import train
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run

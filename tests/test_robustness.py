@@ -189,8 +189,9 @@ def test_what_is_no_batch_says_what_is_one(setting):
     model, x, _, labels, _ = setting
     with pytest.raises(ArcalError, match=r"batch 0, .* is a Tensor: give \(x, labels\), \(id"):
         score(model, [x])
-    with pytest.raises(ArcalError, match="23 inputs and 3 labels"):
-        score(model, (x, labels[:3]))
+    for wrong in ((x, labels[:3]), (x, labels[0]), (x[0, 0], labels[0])):
+        with pytest.raises(ArcalError, match=r"inputs \(.*\) and labels \(.*\): give \(N, ...\)"):
+            score(model, wrong)
     for nothing in ((x[:0], labels[:0]), TensorDataset(x[:0], labels[:0])):
         with pytest.raises(ArcalError, match="nothing to score: the data set is empty"):
             score(model, nothing)
@@ -260,6 +261,7 @@ def test_bad_input_is_one_line(setting):
         (lambda: levels(tensor([1.0]), torch.arange(1), 2), "1 inputs cannot be cut into 2"),
         (lambda: levels(torch.rand(3), torch.arange(3), 1.5), "cut into 1.5"),  # pyright: ignore
         (lambda: levels(tensor([3.0, 1.0, 2.0]), torch.arange(2), 2), "give \\(N,\\) of each"),
+        (lambda: levels(tensor([3.0]), torch.tensor(0), 1), "give \\(N,\\) of each"),
         (lambda: score(model, batches, "margin", attack=CarliniWagner()), "leave out attack"),
         (lambda: score(model, batches, "size"), "order 'size' is unknown"),
         (lambda: score(model, [], "margin"), "nothing to score"),

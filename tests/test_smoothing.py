@@ -294,6 +294,8 @@ def test_a_state_is_of_its_z_and_r_only():
         (lambda s: smooth_cross_entropy(torch.eye(2), torch.tensor([0, -100]), 0.1), "is -100"),
         (lambda s: soften(torch.arange(1, 3), 0.1, Z=2), "a label is 2, and the 2 classes"),
         (lambda s: soften(torch.zeros(2, 1).long(), 0.1, Z=2), "of shape (2, 1)"),
+        (lambda s: soften(torch.tensor(1), 0.1, Z=2), "of shape (): give 1 class numbers"),
+        (lambda s: smooth_cross_entropy(torch.eye(2), [0, 1], np.ones(3)), "shape (3,)"),
         (lambda s: soften(torch.arange(2), torch.tensor([0.1]), Z=2), "epsilon has shape (1,)"),
         (lambda s: soften(torch.arange(2), torch.ones(3), Z=2), "epsilon has shape (3,)"),
         (lambda s: soften(torch.arange(2), 2.0, Z=2), "in [0, 1]"),
@@ -337,6 +339,9 @@ def test_labels_ids_and_weight_may_be_lists_and_labels_of_any_integer_type(label
     expected = F.cross_entropy(logits, torch.tensor([1, 0]), torch.tensor(weight))
     torch.testing.assert_close(loss.float(), expected)
     assert torch.equal(soften(labels, 0.1, Z=3), soften(torch.tensor([1, 0]), 0.1, Z=3))
+    for epsilon in ([0.0, 0.5], np.array([0.0, 0.5])):
+        loss, same = (smooth_cross_entropy(logits, labels, one) for one in (epsilon, EPSILON - 0.5))
+        torch.testing.assert_close(loss.float(), same)
 
 
 def test_a_share_without_rows_may_be_lists():

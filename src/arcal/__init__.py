@@ -25,7 +25,7 @@ tensor([ 0.2500, -0.2500], dtype=torch.float64)
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arcal._version import __version__
 from arcal.errors import ArcalError
@@ -125,7 +125,8 @@ _MODULES = (
 )
 
 
-def __getattr__(name: str):  # `arcal.data` works after `import arcal`, and is imported only then
+def __getattr__(name: str) -> Any:
+    # `arcal.data` works after `import arcal`, and is imported only then.
     if name in _MODULES:
         return import_module(f"arcal.{name}")
     if name in _MODULE_OF:

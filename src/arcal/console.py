@@ -30,14 +30,15 @@ from rich.text import Text
 
 from arcal.printable import printable
 
-console = Console(stderr=True)
+console: Console = Console(stderr=True)
 """Standard error, where progress is drawn."""
 
 EVERY = 30.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
-log, epochs = logging.getLogger("arcal"), logging.getLogger("arcal.epochs")
+log: logging.Logger = logging.getLogger("arcal")
+epochs: logging.Logger = logging.getLogger("arcal.epochs")
 
 
 class _Shown(logging.Handler):

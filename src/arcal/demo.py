@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from arcal.attacks import BoundaryProjection
 from arcal.auditing import EvaluationSet, Subject
@@ -28,7 +29,12 @@ VANILLA = Run(
 )
 EPSILONS = (0.02, 0.04, 0.06)
 R = 10
-ADAPTIVE = {"R": R, "attack": "boundary-projection-quick", "alpha": "auto", "update": "joint"}
+ADAPTIVE: dict[str, Any] = {
+    "R": R,
+    "attack": "boundary-projection-quick",
+    "alpha": "auto",
+    "update": "joint",
+}
 RANKING = BoundaryProjection(budget=8, reach=1.3)
 """Ranks the test images; levels of training images are cut by an attack of twice as many passes."""
 

@@ -38,8 +38,9 @@ def as_loader(data: Any) -> Any:
     arrays = Tensor | np.ndarray
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], arrays):
         x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
-        if len(x) != len(labels):
-            raise ArcalError(f"{len(x)} inputs and {len(labels)} labels: give one each")
+        if not x.ndim or x.shape[:1] != labels.shape[:1]:
+            shapes = f"inputs {tuple(x.shape)} and labels {tuple(labels.shape)}"
+            raise ArcalError(f"{shapes}: give (N, ...) of the one and (N,) of the other")
         if not len(x):
             return []
         size = usual_batch(x[:1], x.device)

@@ -69,7 +69,8 @@ class LevelsById(ById):
         if (ids[1:] == ids[:-1]).any():
             raise ArcalError(f"a {self.part} id occurs twice: ids must be unique")
         device = self.ids.device
-        self.ids, self.levels = ids.to(device), levels[order].long().to(device)
+        self.ids: Tensor = ids.to(device)
+        self.levels = levels[order].long().to(device)
 
     def forward(self, ids: Tensor) -> Tensor:
         """The levels int64 `(N,)` of the examples with these ids."""

@@ -360,10 +360,11 @@ def levels(robustness: TensorLike, ids: TensorLike, R: int) -> Tensor:
     >>> levels(torch.tensor([0.9, torch.inf, 0.1, 0.2]), torch.arange(4), R=2)
     tensor([1, 1, 0, 0])
     """
-    N = len(ids)
+    ranks = rank(robustness, ids)
+    N = len(ranks)
     if not isinstance(R, Integral) or not 1 <= R <= N:
         raise ArcalError(f"{N} inputs cannot be cut into {R} levels: choose R from 1 to {N}")
-    return rank(robustness, ids) * R // N
+    return ranks * R // N
 
 
 def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:

@@ -43,7 +43,8 @@ def soften(labels: TensorLike, epsilon: Tensor | float, Z: int) -> Tensor:
     tensor([[0.0000, 0.0000, 1.0000],
             [0.8000, 0.1000, 0.1000]])
     """
-    labels = _class_numbers(labels, len(labels))
+    labels = as_tensor(labels, "labels")
+    labels = _class_numbers(labels, labels.shape[:1].numel())
     epsilon = torch.as_tensor(epsilon, device=labels.device)
     _check_epsilon(epsilon, labels)
     _check_classes(labels, Z)
@@ -72,7 +73,7 @@ def epsilon_of(soft_label: Tensor, Z: int) -> Tensor:
 def smooth_cross_entropy(
     logits: Tensor,
     labels: TensorLike,
-    epsilon: Tensor | float,
+    epsilon: TensorLike | float,
     weight: Tensor | None = None,
     reduction: str = "mean",
 ) -> Tensor:
@@ -94,6 +95,7 @@ def smooth_cross_entropy(
     """
     _check_reduction(reduction)
     labels = _class_numbers(labels, len(logits)).to(logits.device)
+    epsilon = epsilon if isinstance(epsilon, int | float) else as_tensor(epsilon, "epsilon")
     _check_epsilon(epsilon, labels)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
@@ -150,6 +152,8 @@ class AdaptiveLabelSmoothing(nn.Module):
     tensor([0.6250, 1.0000], dtype=torch.float64)
     """
 
+    alpha: dict[int, float] | None
+    reduction: str
     classes: Tensor
     soft_label: Tensor
     epoch: Tensor
@@ -233,11 +237,10 @@ class AdaptiveLabelSmoothing(nn.Module):
                 f"logits have shape {tuple(logits.shape)}: give ({len(labels)}, {self.Z}), one row "
                 "for each label and one column for each class"
             )
-        labels = _class_numbers(labels, len(logits))
         if not self._has_checked_logits:
             refuse_probabilities(logits)
             self._has_checked_logits = True
-        epsilon = self.epsilon[self._levels(self.train_levels, ids, len(labels))]
+        epsilon = self.epsilon[self._levels(self.train_levels, ids, len(logits))]
         epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
         weight = self.weight
         if weight is not None:  # a list's is of float64, which not all devices have
@@ -328,9 +331,7 @@ class AdaptiveLabelSmoothing(nn.Module):
             )
         ids = as_tensor(ids, "ids")
         if ids.shape != (n,):
-            raise ArcalError(
-                f"ids have shape {tuple(ids.shape)}: give ({n},), one for each example"
-            )
+            raise ArcalError(f"ids have shape {tuple(ids.shape)}: give ({n},), one an example")
         return table(ids.to(self.soft_label.device))
 
 
@@ -388,9 +389,7 @@ def _joined(shares: list[Any]) -> tuple[Tensor, Tensor, Tensor | None]:
                 f"ids have shape {tuple(ids.shape)}: give ({len(correct)},), one for each example"
             )
     if not sum(len(share[1]) for share in shares):
-        raise ArcalError(
-            "there are no validation predictions: give N floats and N booleans, N at least 1"
-        )
+        raise ArcalError("there are no validation predictions: give at least 1")
     columns = list(zip(*shares, strict=True))
     confidence, correct = torch.cat(columns[0]), torch.cat(columns[1])
     if any(ids is None for ids in columns[2]):

@@ -8,7 +8,7 @@ from closed_forms import L2, assert_honest, searched, seeded, small_images, smal
 from torch import nn
 
 from arcal.attacks import ATTACKS, BoundaryProjection, CarliniWagner
-from arcal.attacks.steps import around, promising
+from arcal.attacks._steps import around, promising
 
 
 @pytest.mark.parametrize("D", [1, 2, 100])

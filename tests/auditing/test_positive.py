@@ -83,6 +83,17 @@ def test_in_the_large_and_the_class_wise_ece():
     assert one.ece.low > one.ece_if_calibrated.high
 
 
+def test_inputs_are_in_the_bins_that_count_them():
+    p, positive = rare()
+    probabilities = np.stack([1 - p, p], axis=1)
+    predictions = as_predictions(probabilities=probabilities, labels=positive.astype(int))
+    one = class_probability(predictions, resamples=50)
+    for bins, numbers in zip(
+        (one.bins, one.bins_of_equal_width), one.bins_of(predictions).unbind(1), strict=True
+    ):
+        assert numbers.bincount().tolist() == [each.n for each in bins]
+
+
 def test_the_first_class_mirrors_the_second():
     second, first = (class_probability(predictions(0.5), z, resamples=20) for z in (1, 0))
     assert first.gap.value == pytest.approx(-second.gap.value)

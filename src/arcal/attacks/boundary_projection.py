@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
+from arcal.attacks._steps import FEW, GROUP, Planes, Steps, around, promising
 from arcal.attacks.adversarial import Adversarial, Aim, aim_of, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
@@ -20,7 +21,6 @@ from arcal.attacks.model import (
     rounding,
 )
 from arcal.attacks.norms import NORMS, Bounds, Norm, checked_bounds, clamped, flattened
-from arcal.attacks.steps import FEW, GROUP, Planes, Steps, around, promising
 from arcal.errors import ArcalError
 
 DEEP = 0.5
@@ -157,9 +157,13 @@ class BoundaryProjection:
             check_steady(model, x, logits)
             aim, twin = aim_of(logits, targets), folded(model, x)
             nearest, passes = self._search(twin, x, aim, bounds, start)
-            if self.starts and x[0].numel() <= FEW:
+            if self.starts_elsewhere(x[0].numel()):
                 nearest, passes = self._start_elsewhere(twin, x, aim, bounds, nearest, passes)
             return verified(model, x, nearest, aim, bounds, passes, self._norm)
+
+    def starts_elsewhere(self, entries: int) -> bool:
+        """Whether inputs of so many entries are searched from points around them as well."""
+        return self.starts > 0 and entries <= FEW
 
     @property
     def _norm(self) -> Norm:

@@ -219,12 +219,10 @@ def check_logits(logits: Tensor, N: int, dtype: torch.dtype | None) -> None:
             "`arcal.auditing.as_model` takes them out"
         )
     if logits.ndim != 2 or len(logits) != N or logits.shape[1] < 2:
-        one = logits.shape in ((N,), (N, 1))
+        one = "; `arcal.auditing.as_model` makes two of one logit"
         raise ArcalError(
-            f"the model returns shape {tuple(logits.shape)} for {N} inputs: "
-            "logits (N, Z) of at least 2 classes are needed"
-            + one
-            * "; `arcal.auditing.as_model` makes two of one logit"
+            f"the model returns shape {tuple(logits.shape)} for {N} inputs: logits (N, Z) of at "
+            f"least 2 classes are needed{one if logits.shape in ((N,), (N, 1)) else ''}"
         )
     if dtype not in (None, logits.dtype):
         raise ArcalError(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -186,7 +187,7 @@ class Audited:
         return torch.zeros(len(self), dtype=torch.bool, device="cpu") if first is None else first
 
     @cached_property
-    def inputs(self) -> Mapping[str, NDArray]:
+    def inputs(self) -> Mapping[str, NDArray[Any]]:
         """A row an input, the most suspect label first: see `per_input`."""
         robustness = None if self.robustness is None else self.robustness.robustness
         return per_input(self.predictions, robustness, self.R, self.nearest, self.weights)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from arcal.auditing._predictions import Predictions, ensemble
 from arcal.calibration import auroc, entropy
-from arcal.calibration._ece import differ
+from arcal.calibration.bins import differ
 from arcal.calibration.ood import entropy_shares
 from arcal.errors import ArcalError
 

@@ -24,7 +24,7 @@ from arcal.auditing._estimate import (
 from arcal.auditing._groups import Verdict, verdicts
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance
-from arcal.calibration._ece import ROUNDING
+from arcal.calibration.bins import ROUNDING
 from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
 from arcal.calibration.draws import usual_resamples
 from arcal.errors import ArcalError
@@ -83,7 +83,7 @@ def calibration_curve(
     """
     p, positives, w = _checked(probability, positive, weights)
     high = _upper_ends(p, w, bins, binning)
-    k = bin_numbers(p, high)
+    k = _bin_numbers(p, high)
     right, n, mean = _counted(p, positives, w, k, len(high))
     said, _ = verdicts(right, n, mean)
     return _curve(k, high, bins if binning == "width" else None, right, n, mean, said)
@@ -118,6 +118,13 @@ class ClassProbability:
     @property
     def miscalibrated(self) -> bool:
         return any(one.verdict.endswith("confident") for one in (self, *self.bins))
+
+    def bins_of(self, predictions: Predictions) -> Tensor:
+        """The bin of each input in `bins` and in `bins_of_equal_width`, int64 `(N, 2)`."""
+        p = probability_of(predictions, self.z)
+        curves = (self.bins, self.bins_of_equal_width)
+        ends = (p.new_tensor([one.high for one in bins]) for bins in curves)
+        return torch.stack([_bin_numbers(p, high) for high in ends], dim=1)
 
 
 def class_probability(
@@ -157,7 +164,7 @@ def class_probability(
         min(positives.sum(), (~positives).sum()),
     )
     high = _upper_ends(p, w, BINS, "mass")
-    k = bin_numbers(p, high)
+    k = _bin_numbers(p, high)
     right, n, means = (
         torch.cat([whole, parts])
         for whole, parts in zip(
@@ -186,7 +193,7 @@ def probability_of(predictions: Predictions, z: int) -> Tensor:
     return torch.cat([log_p[:, z].exp() for _, log_p in predictions.blocks()])
 
 
-def bin_numbers(probability: Tensor, high: Tensor) -> Tensor:
+def _bin_numbers(probability: Tensor, high: Tensor) -> Tensor:
     """The bin of each probability by the ascending upper ends `(K,)` of bins, int64 `(N,)`.
 
     One that rounding may have taken across an end is on it.
@@ -216,7 +223,7 @@ def _upper_ends(p: Tensor, w: Tensor, bins: int, binning: str) -> Tensor:
         first = torch.searchsorted(reached, inner * reached[-1] * (1 - ROUNDING))
         inner = p_ascending[first]
     high = torch.cat([inner, torch.ones(1, dtype=torch.float64, device="cpu")])
-    high = high[bin_numbers(p, high).unique()]
+    high = high[_bin_numbers(p, high).unique()]
     high[-1] = 1 if binning == "mass" else high[-1]
     return high
 

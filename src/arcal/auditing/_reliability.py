@@ -15,7 +15,7 @@ from arcal.auditing._predictions import Predictions, ensemble
 from arcal.auditing._shift import Spread
 from arcal.auditing._subject import Subject, shared_levels
 from arcal.calibration import Reliability, by_level, exact_interval
-from arcal.calibration._ece import bin_of
+from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_weights
 from arcal.errors import ArcalError
 from arcal.robustness import levels

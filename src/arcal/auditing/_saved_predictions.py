@@ -7,14 +7,12 @@ import torch
 from torch import Tensor
 
 from arcal.auditing._predictions import Predictions
+from arcal.calibration.checks import UNNORMALISED
 from arcal.errors import ArcalError
 from arcal.labels import as_labels, as_tensor, as_whole_numbers, numbered
 
 OUTSIDE = 1e-6
 """How far a probability may leave [0, 1]: a few float32 roundings."""
-
-SUM = 1e-2
-"""How far the probabilities of a row may be from summing to 1: bfloat16 is off by 2**-8."""
 
 
 def as_predictions(
@@ -98,7 +96,7 @@ def _from_logits(z: Tensor) -> Tensor:
                 "if they are logits z, in two columns (0, z)"
             )
         z = torch.cat([torch.zeros_like(z), z], dim=-1)
-    elif inside and ((z.sum(dim=-1) - 1).abs() <= SUM).all():
+    elif inside and ((z.sum(dim=-1) - 1).abs() <= UNNORMALISED).all():
         raise ArcalError("the logits lie in [0, 1] and rows sum to 1: give them as probabilities")
     return z if z.ndim == 3 else z.unsqueeze(0)
 
@@ -112,7 +110,7 @@ def _from_probabilities(p: Tensor) -> Tensor:
     p = p.clamp(0, 1)
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
-    off = (p.sum(dim=-1) - 1).abs() > SUM + OUTSIDE
+    off = (p.sum(dim=-1) - 1).abs() > UNNORMALISED + OUTSIDE
     _refuse(off, "the probabilities do not sum to 1", "give all classes, or name logits `logits`")
     p = p.log_()  # of the copy that was clamped
     return p if p.ndim == 3 else p.unsqueeze(0)

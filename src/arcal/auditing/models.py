@@ -30,8 +30,9 @@ class Classifier(nn.Module):
 
     def __init__(self, classifier: nn.Module, classes: int | None = None):
         super().__init__()
-        self.classifier, self.classes = classifier, classes
-        self.training = classifier.training
+        self.classifier: nn.Module = classifier
+        self.classes: int | None = classes
+        self.training: bool = classifier.training
 
     def forward(self, x: InputsLike) -> Tensor:
         return _no_finer(logits_of(_called(self.classifier, x), self.classes), x)

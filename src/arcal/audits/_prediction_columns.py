@@ -12,7 +12,7 @@ import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from arcal.auditing._saved_predictions import SUM
+from arcal.calibration.checks import UNNORMALISED
 from arcal.data.text_tables import csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
@@ -97,7 +97,7 @@ def _called_as_classes(
     for of in (numbers, [name for name in numbers if name in called]):
         if len(of) > 1:
             rows = np.column_stack([_numbers(table, name) for name in of])
-            if (rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= SUM).all():
+            if (rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= UNNORMALISED).all():
                 return of, rows
     if labelled:
         raise ArcalError(

@@ -39,7 +39,7 @@ from arcal.store import (
 if TYPE_CHECKING:
     from arcal.audits._job import Job
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 BLOCK = 200
 PROBED = 8
@@ -65,7 +65,9 @@ class Blocks(ABC, Generic[Given]):
     facts: Mapping[str, Any] = {}
 
     def __init__(self, job: "Job", examples: Examples, settings: Settings) -> None:
-        self.job, self.model, self.examples, self.settings = job, job.model, examples, settings
+        self.job: Job = job
+        self.examples: Examples = examples
+        self.settings: Settings = settings
         self._ahead: ReadAhead | None = None
 
     def order(self) -> Tensor:
@@ -101,10 +103,10 @@ class Blocks(ABC, Generic[Given]):
         three, so that the number of threads does not matter. Masked classes are as the least one.
         """
         digest = sha256(self.job.fingerprint.encode())
-        digest_state(digest, self.model)
-        with frozen(self.model):
+        digest_state(digest, self.job.model)
+        with frozen(self.job.model):
             few = self.examples.read(self.examples.order()[:8])
-            logits = self.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()
+            logits = self.job.model(Inputs.of(few).to(self.settings.device).parts).float().cpu()
         logits = logits.clamp(min=logits[logits.isfinite()].min())
         spread = (logits.max() - logits.min()).clamp(min=1e-12)
         for rounded in (100 * logits / spread, 1000 * spread.log()):
@@ -132,14 +134,14 @@ class AuditBlocks(Blocks[Block]):
 
     def __init__(self, job: "Job", examples: Examples, settings: Settings) -> None:
         super().__init__(job, examples, settings)
-        self.facts = {} if settings.nearest else {"scores": True}
+        self.facts: Mapping[str, Any] = {} if settings.nearest else {"scores": True}
 
     def order(self) -> Tensor:
         return self.examples.order() if self.settings.nearest else super().order()
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Block:
         ids, x, labels, images = self.inputs(positions)
-        return audit_block(self.model, ids, x, labels, self.settings, images, advance)
+        return audit_block(self.job.model, ids, x, labels, self.settings, images, advance)
 
     def save(self, path: Path, block: Block, positions: Tensor) -> None:
         save_block(path, block, evidence_of(self.examples.part, positions))
@@ -159,7 +161,7 @@ class ScoreBlocks(Blocks[Robustness]):
 
     def run(self, positions: Tensor, advance: Advance = lambda done: None) -> Robustness:
         ids, x, labels, _ = self.inputs(positions)
-        return score_block(self.model, ids, x, labels, self.settings, advance)
+        return score_block(self.job.model, ids, x, labels, self.settings, advance)
 
     def save(self, path: Path, block: Robustness, positions: Tensor) -> None:
         save_scores(path, block, {"files": evidence_of(self.examples.part, positions)})

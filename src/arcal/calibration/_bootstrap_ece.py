@@ -7,7 +7,8 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration._bootstrap import Bootstrap
-from arcal.calibration._ece import bin_of, ece
+from arcal.calibration._ece import ece
+from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
 from arcal.calibration.draws import chance, counts_within, drawn_counts, gathered
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._ece import bin_of
+from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, check_bins
 from arcal.errors import ArcalError
 
@@ -39,7 +39,7 @@ class ClassWise:
     probability_sums: Tensor = field(init=False)
     label_sums: Tensor = field(init=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.classes < 1:
             raise ArcalError(f"classes must be at least 1, not {self.classes}: pass their number")
         check_bins(self.bins)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration._bootstrap import Bootstrap
-from arcal.calibration._ece import bin_of
+from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, as_weights
 from arcal.calibration.smooth import FixedPoints, grid
 from arcal.errors import ArcalError

@@ -14,7 +14,7 @@ from scipy.special import betainc
 from torch import Tensor
 
 from arcal.arrays import TensorLike
-from arcal.calibration._ece import differ
+from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
 from arcal.calibration.few_errors import ENOUGH, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval

@@ -27,7 +27,7 @@ from arcal.printable import printable
 if TYPE_CHECKING:
     from arcal.robustness import Robustness
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ class Ranks:
     def __init__(self, launcher: Launcher, accelerator: str) -> None:
         from arcal.compute.device import PATIENCE
 
-        self.launcher, self.accelerator = launcher, accelerator
+        self.launcher: Launcher = launcher
+        self.accelerator: str = accelerator
         self._fabric("32-true").launch()
         # What is sent are objects of Python, for which no accelerator is kept waiting.
         several = dist.get_backend() != "gloo"

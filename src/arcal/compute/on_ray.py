@@ -113,9 +113,9 @@ class RayTasks:
     """Pieces of work as tasks of Ray, each with one GPU if the accelerator is one."""
 
     def __init__(self, compute: Compute) -> None:
-        self.address = compute.ray
-        self.threads = compute.threads or 1
-        self.device = compute.device.type
+        self.address: str | None = compute.ray
+        self.threads: int = compute.threads or 1
+        self.device: str = compute.device.type
 
     def __call__(self, do: Do, items: Iterable[Item], folder: Path) -> Iterator[Item]:
         """See `Sharing`. A piece whose process or machine dies is begun anew, `RETRIES` times."""

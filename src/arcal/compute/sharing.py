@@ -141,11 +141,7 @@ def in_shares(compute: Compute, do: Callable[[int, int, int], object]) -> None:
 
 def _do_share(pickled: bytes, threads: int, fabric: "Fabric") -> Exception | None:
     keep_memory()
-    try:
-        pickle.loads(pickled)(fabric.global_rank, fabric.world_size, threads)
-    except Exception as error:
-        return _sendable(error)
-    return None
+    return error_of(pickled, fabric.global_rank, fabric.world_size, threads)
 
 
 def as_done(
@@ -188,13 +184,14 @@ def _do_here(pickled: bytes, item: Any) -> Exception | None:
     return error_of(pickled, item, _own[0])
 
 
-def error_of(pickled: bytes, item: Any, device: torch.device) -> Exception | None:
+def error_of(pickled: bytes, *given: Any) -> Exception | None:
     """Do a piece of work, and return what it raises, as something that can be sent.
 
-    `pickled` is a `Do`; one after another of the same work are one object.
+    `pickled` is what is called with the rest, such as a `Do`; one after another of the same work
+    are one object.
     """
     try:
-        _unpickled(pickled)(item, device)
+        _unpickled(pickled)(*given)
     except Exception as error:
         return _sendable(error)
     return None
@@ -211,5 +208,5 @@ def _sendable(error: Exception) -> Exception:
 
 
 @lru_cache(maxsize=1)
-def _unpickled(pickled: bytes) -> Do:
+def _unpickled(pickled: bytes) -> Any:
     return pickle.loads(pickled)

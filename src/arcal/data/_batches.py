@@ -184,7 +184,7 @@ class WithIds(Dataset[tuple[int, Any, Any]]):
                 f"WithIds: ids must be {N} integers, one for each input, "
                 f"not {self.ids.dtype} of shape {tuple(self.ids.shape)}"
             )
-        self.ids = self.ids.to("cpu", torch.int64)
+        self.ids: Tensor = self.ids.to("cpu", torch.int64)
         if len(self.ids.unique()) != N:
             raise ArcalError("WithIds: an id occurs more than once: ids must be unique")
 

@@ -20,9 +20,8 @@ ID = "id"
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 TEXTS = ("text", "sentence", "content")
-OTHERWISE = "audit a file of your model's predictions, if it takes such values"
 UNLABELLED = "unlabelled"
-"""The one class of inputs without labels."""
+OTHERWISE = "audit a file of your model's predictions, if it takes such values"
 
 
 class Names(NamedTuple):
@@ -36,6 +35,11 @@ class Names(NamedTuple):
     weight: str | None
     classes: Sequence[str] | None
     labelled: bool = True
+
+
+def unlabelled(N: int) -> tuple[Tensor, tuple[str]]:
+    """The labels of N inputs that have none, int64 `(N,)`, and the name of their one class."""
+    return torch.zeros(N, dtype=torch.int64, device="cpu"), (UNLABELLED,)
 
 
 def check_one_schema(files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
@@ -72,10 +76,11 @@ class InTables(Columns):
 
     def __init__(self, files: tuple[Path, ...], read: Callable[[Path], pa.Table]) -> None:
         tables = [read(file) for file in files]
-        self.path, self.schema = files[0], tables[0].schema
+        self.path: Path = files[0]
+        self.schema: pa.Schema = tables[0].schema
         check_one_schema(files, [table.schema for table in tables])
         self._table = pa.concat_tables(tables)
-        self.rows = Rows(files, tuple(table.num_rows for table in tables))
+        self.rows: Rows = Rows(files, tuple(table.num_rows for table in tables))
 
     def read(self, name: str) -> pa.ChunkedArray:
         return self._table.column(name)
@@ -125,10 +130,7 @@ def read_labels(
     if not len(columns.rows):
         raise ArcalError(f"{columns.path} has no rows: give a part with data")
     if label is None or (not names.labelled and columns.read(label).null_count):
-        labels, classes = (
-            torch.zeros(len(columns.rows), dtype=torch.int64, device="cpu"),
-            (UNLABELLED,),
-        )
+        labels, classes = unlabelled(len(columns.rows))
     else:
         labels, classes = encode_labels(
             columns.read(label),

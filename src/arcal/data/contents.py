@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from arcal.errors import ArcalError
@@ -24,7 +25,8 @@ class Contents:
 
     def __init__(self, path: Callable[[int], Path], N: int) -> None:
         self.path = path
-        self.known = np.zeros((N, 32), np.uint8)  # a stamp and a digest of each; zeros are unknown
+        # A stamp and a digest of each; zeros are unknown.
+        self.known: npt.NDArray[np.uint8] = np.zeros((N, 32), np.uint8)
 
     def read(self, position: int) -> bytes:
         """The bytes of a file, whose digest is known from then on."""

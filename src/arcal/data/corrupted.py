@@ -62,10 +62,15 @@ class Corrupted:
             check_shape(*part.shape)
         except ArcalError as error:
             raise ArcalError(f"{part.name}: {error}") from None
-        self.part, self.type, self.intensity, self.source = part, type, intensity, source
-        self.name = f"{part.name} under {type}, intensity {intensity}"
-        self.ids, self.labels = part.ids, part.labels
-        self.classes, self.shape = part.classes, part.shape
+        self.part: Part = part
+        self.type: str = type
+        self.intensity: int = intensity
+        self.source: CorruptedImages = source
+        self.name: str = f"{part.name} under {type}, intensity {intensity}"
+        self.ids: Tensor = part.ids
+        self.labels: Tensor = part.labels
+        self.classes: tuple[str, ...] = part.classes
+        self.shape: tuple[int, int, int] = part.shape
 
     @property
     def cache(self) -> Path | None:

@@ -46,19 +46,22 @@ class Folder:
     """Random numbers `(5, N)` in [0, 1) for random views: four for the box, one for the flip."""
 
     def __init__(self, root: str | Path, *, size: int = 224, name: str | None = None) -> None:
-        self.root = Path(root)
-        self.name = name or self.root.name
+        self.root: Path = Path(root)
+        self.name: str = name or self.root.name
         self.size = size
         Settings(size)  # raises on one out of range
-        self.classes = class_folders(self.root)
+        self.classes: tuple[str, ...] = class_folders(self.root)
         if not self.classes:
             raise ArcalError(
                 f"{self.root} has no class folders: give a folder that holds CLASS/IMAGE"
             )
         files = [image_files(self.root / folder) for folder in self.classes]
         counts = torch.tensor([len(names) for names in files], device="cpu")
-        self.labels = torch.arange(len(self.classes), device="cpu").repeat_interleave(counts)
-        self.ids = self._rows = torch.arange(len(self.labels), device="cpu")
+        self.labels: Tensor = torch.arange(len(self.classes), device="cpu").repeat_interleave(
+            counts
+        )
+        self.ids: Tensor = torch.arange(len(self.labels), device="cpu")
+        self._rows = self.ids
         pairs = zip(self.classes, files, strict=True)
         self._files = ImageFiles(self.root, [f"{c}/{name}" for c, names in pairs for name in names])
 

@@ -25,7 +25,9 @@ class UnreadableImageError(ArcalError):
 
     def __init__(self, where: str, reason: str, advice: str = "") -> None:
         super().__init__(where, reason, advice)
-        self.where, self.reason, self.advice = where, reason, advice
+        self.where: str = where
+        self.reason: str = reason
+        self.advice: str = advice
 
     def __str__(self) -> str:
         end = f": {self.advice}" if self.advice else ""
@@ -83,7 +85,7 @@ class Header(NamedTuple):
     transparent: bool
 
 
-KINDS = {int: np.int32, bool: bool}
+KINDS: dict[type, type] = {int: np.int32, bool: bool}
 HEADER = np.dtype([(name, KINDS[kind]) for name, kind in get_type_hints(Header).items()])
 """`Header` as the type of an array: a million tuples would take 200 MB."""
 

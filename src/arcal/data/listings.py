@@ -1,7 +1,7 @@
 """What files say before an image is opened: their columns; a part's ids, labels and the like."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from torch import Tensor
 from arcal.data.columns import (
     IMAGES,
     LABELS,
-    UNLABELLED,
     Columns,
     Names,
     as_weights,
@@ -22,6 +21,7 @@ from arcal.data.columns import (
     pick,
     read_ids,
     read_labels,
+    unlabelled,
 )
 from arcal.data.folder import has_class_folders, image_files, list_images
 from arcal.data.labels import encode_labels, typed
@@ -76,11 +76,8 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
                 "CLASS/IMAGE"
             )
         alone = ImageFiles(root, image_files(root))
-        rows, zeros = (
-            torch.arange(len(alone), device="cpu"),
-            torch.zeros(len(alone), dtype=torch.int64, device="cpu"),
-        )
-        return OnDemand(name, rows, zeros, (UNLABELLED,), alone, rows, UNSEEN, how="")
+        rows = torch.arange(len(alone), device="cpu")
+        return OnDemand(name, rows, *unlabelled(len(alone)), alone, rows, UNSEEN, how="")
     files, labels, others = list_images(root)
     numbers, classes = encode_labels(
         pa.chunked_array([pa.array(labels).dictionary_encode()]),
@@ -98,7 +95,7 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
 def _tar(paths: tuple[Path, ...], name: str, names: Names) -> OnDemand:
     images, column, counts = read_shards(paths, names)
     if column.null_count:
-        labels, classes = torch.zeros(len(images), dtype=torch.int64, device="cpu"), (UNLABELLED,)
+        labels, classes = unlabelled(len(images))
     else:
         labels, classes = encode_labels(
             column, names.label or "label", images.where, classes=names.classes
@@ -129,7 +126,7 @@ def _refuse(path: Path, names: Names, why: str) -> None:
             raise ArcalError(f"{path}: {why}: leave out --{option} {value}")
 
 
-READERS = {
+READERS: dict[str, Callable[[tuple[Path, ...]], Columns]] = {
     "parquet": ParquetColumns,
     "arrow": ArrowColumns,
     "csv": partial(TextTable, read=read_csv),

@@ -71,7 +71,7 @@ def open_official(root: Path, type: str, intensity: int, clean: Part) -> Part:
 CROP = (224, 224)  # the size of every file of the official set
 
 
-class Cropped(Folder):
+class _Cropped(Folder):
     """The images of a clean folder under another root, with the same class and file names.
 
     Ids are those of the clean folder; other files under the root are ignored. The official files
@@ -102,7 +102,7 @@ class Cropped(Folder):
         yield from super()._content()
 
 
-def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
+def open_imagenet_c(root: Path, clean: Part, name: str) -> Folder:
     """The images of the clean folder under `root`, which is TYPE/INTENSITY.
 
     A clean part that is not a `Folder`, or a missing image, raises `ArcalError`.
@@ -112,7 +112,7 @@ def open_imagenet_c(root: Path, clean: Part, name: str) -> Cropped:
             f"{root} is matched to clean images by file name, but {clean.name} is not a folder of "
             "images: load ImageNet as val/CLASS/IMAGE"
         )
-    part = Cropped(root, clean, name)
+    part = _Cropped(root, clean, name)
     for label in part.labels.unique().tolist():
         folder = root / part.classes[label]
         if not folder.is_dir():
@@ -142,7 +142,7 @@ class OfficialRows(Labelled):
     The file holds uint8 `(rows, H, W, C)`; ids and labels are int64 `(N,)`.
     """
 
-    BY_ROW: ClassVar = ("ids", "labels")
+    BY_ROW: ClassVar[tuple[str, ...]] = ("ids", "labels")
 
     shape: tuple[int, int, int]
     path: Path

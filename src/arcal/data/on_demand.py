@@ -86,7 +86,8 @@ class ImageFiles(Encoded):
         # One array of bytes: Python strings for a million files would take 100 MB, and counting
         # references to them would copy those into every worker process.
         self._names = np.array([os.fsencode(name) for name in names])
-        self.folder, self.rows = folder, rows
+        self.folder: Path = folder
+        self.rows: Rows | None = rows
 
     @cached_property
     def contents(self) -> Contents:
@@ -148,7 +149,7 @@ class OnDemand(Labelled):
     'pets/dog/1.png'
     """
 
-    BY_ROW: ClassVar = (*Labelled.BY_ROW, "rows")
+    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "rows")
 
     encoded: Encoded
     rows: Tensor

@@ -36,9 +36,11 @@ class ParquetColumns(Columns):
                 schemas.append(parquet.schema_arrow)
                 groups = range(parquet.num_row_groups)
                 self._groups.append([parquet.metadata.row_group(g).num_rows for g in groups])
-        self.path, self.schema, self._schemas = files[0], schemas[0], schemas
+        self.path: Path = files[0]
+        self.schema: pa.Schema = schemas[0]
+        self._schemas = schemas
         check_one_schema(files, schemas)
-        self.rows = Rows(files, tuple(map(sum, self._groups)))
+        self.rows: Rows = Rows(files, tuple(map(sum, self._groups)))
 
     def read(self, name: str) -> pa.ChunkedArray:
         chunks = []

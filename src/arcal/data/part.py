@@ -153,7 +153,7 @@ class InMemory(Labelled):
               [2, 2]]]], dtype=torch.uint8)
     """
 
-    BY_ROW: ClassVar = (*Labelled.BY_ROW, "pixels")
+    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "pixels")
 
     pixels: Tensor
     weights: Tensor | None = None
@@ -295,9 +295,12 @@ class Resized:
                 f"{part.name} has {channels[0]} channels, which cannot become {channels[1]}: "
                 "only grey (1) and colour (3) can be converted"
             )
-        self.part, self.shape = part, shape
-        self.name, self.classes = part.name, part.classes
-        self.ids, self.labels = part.ids, part.labels
+        self.part: Part = part
+        self.shape: tuple[int, int, int] = shape
+        self.name: str = part.name
+        self.classes: tuple[str, ...] = part.classes
+        self.ids: Tensor = part.ids
+        self.labels: Tensor = part.labels
 
     @property
     def how(self) -> str:

@@ -25,7 +25,7 @@ from arcal.data.decoded import cache_folder
 from arcal.errors import ArcalError
 from arcal.files import expanded, locked, parse_json, write_json, write_whole
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 READABLE = (".parquet", ".tar", ".csv", ".tsv", ".jsonl", ".ndjson")
 """Endings of files that are read from elsewhere: each holds its images or rows itself."""

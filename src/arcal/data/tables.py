@@ -35,7 +35,7 @@ from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 LABELS = ("label", "labels", "target", "class", "y")
 INDEX = "__index_level_"  # pandas writes its index as such a column
@@ -58,7 +58,7 @@ class Table(Labelled):
     tensor([[1., 0.]])
     """
 
-    BY_ROW: ClassVar = (*Labelled.BY_ROW, "rows")
+    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "rows")
 
     columns: tuple[str, ...]
     rows: Tensor
@@ -205,7 +205,7 @@ class Texts(Labelled):
     ('Superb.',)
     """
 
-    BY_ROW: ClassVar = (*Labelled.BY_ROW, "texts")
+    BY_ROW: ClassVar[tuple[str, ...]] = (*Labelled.BY_ROW, "texts")
 
     texts: tuple[str, ...]
     weights: Tensor | None = None
@@ -309,10 +309,8 @@ def kind_of(
         return kinds[0]
     what = "could be " + " or ".join(kinds) if kinds else "has no images, texts or labelled numbers"
     first = "" if kinds or label is not None else "the label with --label, "
-    names = data.schema.names
-    listed = first_few(names)
     raise ArcalError(
-        f"{data.path} {what} (its columns are {listed}): name {first}the "
+        f"{data.path} {what} (its columns are {first_few(data.schema.names)}): name {first}the "
         "column of images with --image, that of texts with --text, or those of numbers with "
         "--columns"
     )

@@ -1,6 +1,7 @@
 """Runs' predictions on a set: made once, all from the same batches, then read from the folders."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from arcal.data import Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
-from arcal.training._fit import EVALUATION_BATCH
+from arcal.training import EVALUATION_BATCH
 from arcal.training.saved_run import fingerprint_of, models_of
 
 CPU = Compute()
@@ -110,6 +111,7 @@ def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -
             one.save(part, name, predictions)
 
 
+@dataclass(eq=False)
 class Predictor:
     """A run's predictions on any part, read from its folder or made and kept there.
 
@@ -117,8 +119,9 @@ class Predictor:
     half the space in the folder, see `halved`; figures follow from what is kept.
     """
 
-    def __init__(self, folder: RunFolder, compute: Compute = CPU, half_precision: bool = False):
-        self.folder, self.compute, self.half_precision = folder, compute, half_precision
+    folder: RunFolder
+    compute: Compute = CPU
+    half_precision: bool = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         how = self.folder, self.compute, self.half_precision

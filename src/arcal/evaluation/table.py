@@ -123,7 +123,7 @@ def _rows(
         yield {**key, "run": run, "seeds": seeds, "measure": measure, "value": finite}
 
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Basis = dict[str, Any]
 """What figures follow from, as JSON."""

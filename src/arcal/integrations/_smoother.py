@@ -66,14 +66,22 @@ class Smoother:
             )
         if isinstance(vanilla, int) and vanilla < 1:
             raise ArcalError(f"vanilla is {vanilla}: give at least 1 epoch, or a trained model")
-        self.loss = AdaptiveLabelSmoothing(classes, levels, alpha, update=update)
+        self.loss: AdaptiveLabelSmoothing = AdaptiveLabelSmoothing(
+            classes, levels, alpha, update=update
+        )
         # The weights are those of the loop's own loss, so they are no part of the state.
         self.loss.register_buffer("weight", None, persistent=False)
-        self.untrained, self.used = self.state_dict(), False
-        self.vanilla, self.rescore, self.full_rate = vanilla, set(rescore), full_rate
-        self.order, self.bounds = order, bounds
-        self.attack = attack_named(attack) if order == "attack" else None
-        self.ids, self.plain, self.batch = ids, plain, batch
+        self.untrained: dict[str, Tensor] = self.state_dict()
+        self.used: bool = False
+        self.vanilla: nn.Module | str | Path | int | None = vanilla
+        self.rescore: set[int] = set(rescore)
+        self.full_rate: int | None = full_rate
+        self.order: str = order
+        self.bounds: Bounds = bounds
+        self.attack: Any | None = attack_named(attack) if order == "attack" else None
+        self.ids: str = ids
+        self.plain: Any = plain
+        self.batch: int = batch
         self.predictions: list[tuple[Tensor, Tensor, Tensor]] = []
 
     @property

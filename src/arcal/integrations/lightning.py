@@ -55,7 +55,7 @@ class RobustSmoothing(Smoother, Callback):
                 f"check_val_every_n_epoch is {trainer.check_val_every_n_epoch}: soft labels follow "
                 "the validation of every epoch, so leave it at 1"
             )
-        self.replaced = _only_cross_entropy(pl_module)
+        self.replaced: tuple[nn.Module, str, nn.CrossEntropyLoss] = _only_cross_entropy(pl_module)
         parent, name, criterion = self.replaced
         setattr(parent, name, _SmoothCrossEntropy(criterion, self, trainer))
 
@@ -97,7 +97,7 @@ class RobustSmoothing(Smoother, Callback):
         self.current = self.unpacked(batch)[0]
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.predictions = []
+        self.predictions: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def on_validation_batch_start(
         self,

@@ -50,7 +50,9 @@ class CalibratedClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     classes_: np.ndarray
 
     def __init__(self, estimator: Any = None, *, method: str = "temperature", cv: Any = 5) -> None:
-        self.estimator, self.method, self.cv = estimator, method, cv
+        self.estimator: Any = estimator
+        self.method: str = method
+        self.cv: Any = cv
 
     def fit(self, X: Any, y: Any) -> Self:
         """Fit both to rows `X` `(N, ...)` and their classes `y` `(N,)`."""

@@ -28,7 +28,8 @@ class _Calibration(Metric):
     is_differentiable: ClassVar[bool] = False  # pyright: ignore
     higher_is_better: ClassVar[bool] = False  # pyright: ignore
     full_state_update: ClassVar[bool] = False  # pyright: ignore
-    plot_lower_bound, plot_upper_bound = 0.0, 1.0  # pyright: ignore
+    plot_lower_bound: float | None = 0.0  # pyright: ignore
+    plot_upper_bound: float | None = 1.0  # pyright: ignore
     count: Tensor
     probability_sums: Tensor
     correct_sums: Tensor
@@ -63,7 +64,7 @@ class ECE(_Calibration):
     """
 
     def __init__(self, bins: int = 15, **settings: Any) -> None:
-        self.bins = Reliability(bins).bins
+        self.bins: int = Reliability(bins).bins
         super().__init__((bins,), **settings)
 
     def update(self, probabilities: TensorLike, labels: TensorLike) -> None:
@@ -119,7 +120,9 @@ class ECEByLevel(_Calibration):
             raise ArcalError(
                 f"levels is {levels} and figure {figure!r}: give at least 1, and 'ece' or 'gap'"
             )
-        self.levels, self.bins, self.figure = levels, Reliability(bins).bins, figure
+        self.levels: int = levels
+        self.bins: int = Reliability(bins).bins
+        self.figure = figure
         super().__init__((levels, bins), **settings)
 
     def update(self, probabilities: TensorLike, labels: TensorLike, levels: TensorLike) -> None:
@@ -154,7 +157,8 @@ class ClassWiseECE(_Calibration):
     """
 
     def __init__(self, classes: int, bins: int = 15, **settings: Any) -> None:
-        self.classes, self.bins = classes, bins
+        self.classes: int = classes
+        self.bins: int = bins
         super().__init__(tuple(ClassWise(classes, bins).count.shape), **settings)
 
     def update(self, probabilities: TensorLike, labels: TensorLike) -> None:

@@ -54,7 +54,7 @@ class AdaLS(Method):
 
     def __init__(self, Z: int, *, alpha: Alpha = "auto"):
         super().__init__()
-        self.smoothing = AdaptiveLabelSmoothing(Z, R=1, alpha=alpha)
+        self.smoothing: AdaptiveLabelSmoothing = AdaptiveLabelSmoothing(Z, R=1, alpha=alpha)
 
     def begin(self, epochs: int, full_rate: int) -> None:
         self.smoothing.begin(epochs, full_rate)
@@ -140,8 +140,10 @@ class ARAdaLS(AdaLS):
     ):
         super().__init__(Z)
         self.completed({"order": order, "attack": attack, "rescore": rescore})
-        self.R, self.order, self.rescore = R, order, rescore or ()
-        self.smoothing = AdaptiveLabelSmoothing(Z, R, alpha, update=update)
+        self.order: str = order
+        self.rescore: Sequence[float] | tuple[()] = rescore or ()
+        self.R = R
+        self.smoothing: AdaptiveLabelSmoothing = AdaptiveLabelSmoothing(Z, R, alpha, update=update)
 
     @classmethod
     def completed(cls, settings: dict[str, Any]) -> dict[str, Any]:
@@ -163,7 +165,7 @@ class ARAdaLS(AdaLS):
 
     def begin(self, epochs: int, full_rate: int) -> None:
         super().begin(epochs, full_rate)
-        self.rescored = {
+        self.rescored: set[int] = {
             max(1, round(when * epochs)) if when < 1 else int(when) for when in self.rescore
         }
         if any(when >= epochs for when in self.rescored):

@@ -59,7 +59,8 @@ class Beside(nn.Module):
 
     def __init__(self, model: nn.Module, others: list[Tensor]):
         super().__init__()
-        self.model, self.others = model, others
+        self.model: nn.Module = model
+        self.others: list[Tensor] = others
         self.logits: list[Tensor] = []
         """Of the first `B` inputs, and of each of the others `(B, ...)`."""
 

@@ -60,7 +60,7 @@ class CCAT(Method):
     ):
         super().__init__()
         self.rho = rho
-        self.attack = PGD(
+        self.attack: PGD = PGD(
             radius,
             step,
             iterations,

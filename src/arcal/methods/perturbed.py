@@ -122,7 +122,8 @@ class DistancesById(ById):
             )
         distance = robustness.float().clamp(max=float(robustness[succeeded].max()))
         order = ids.argsort()
-        self.ids, self.distance = ids[order], distance[order]
+        self.ids: Tensor = ids[order]
+        self.distance = distance[order]
 
     def forward(self, ids: Tensor) -> Tensor:
         """The distances float32 `(B,)` of ids; one that has none raises `ArcalError`."""

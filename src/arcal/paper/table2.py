@@ -36,7 +36,10 @@ PAPER = {
 ENSEMBLE = ("0.90", "2.21")
 ALONE = (AR_ADALS, JOINT, MARGIN, RANDOM)
 """What the paper's table does not have: the other rankings, as controls."""
-RIVALS = {"cifar10-wrn": (), "cifar100-wrn": (MIXUP.title, VANILLA.ensemble_title)}
+RIVALS: dict[str, tuple[str, ...]] = {
+    "cifar10-wrn": (),
+    "cifar100-wrn": (MIXUP.title, VANILLA.ensemble_title),
+}
 """What alone is ahead of AR-AdaLS in the paper."""
 
 

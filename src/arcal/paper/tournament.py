@@ -29,7 +29,7 @@ TRAINED = (
     *map(VANILLA.adding, ADDED),
     *map(AR_ADALS.adding, UNDER_LEVELS),
 )
-STEPS = {
+STEPS: dict[str | None, str] = {
     None: "As trained",
     "temperature": "Each with one temperature, fitted on clean validation images",
     "batch-temperature": "Each with a temperature for every batch of 100 unlabelled images",

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, bound, frozen
-from arcal.attacks.steps import FEW
 from arcal.auditing import Perturbed
 from arcal.audits import Settings
 from arcal.audits.blocks import SHOWN, Block, audit_block, score_block
@@ -138,7 +137,7 @@ class Attacked:
         attack, most = self.settings.attack, None
         if isinstance(attack, CarliniWagner):
             most = attack.search_steps * attack.iterations + (attack.initial_c == "gradient")
-        elif isinstance(attack, BoundaryProjection) and (self.entries > FEW or not attack.starts):
+        elif isinstance(attack, BoundaryProjection) and not attack.starts_elsewhere(self.entries):
             most = attack.budget
         if most is None or (self.from_data and tries):
             passes = self.tried.passes

@@ -7,7 +7,7 @@ scoring   robustness of a part of the data by the model of a run
 draws     named random draws
 """
 
-from arcal.training._fit import Member, Scorer, fit
+from arcal.training._fit import EVALUATION_BATCH, Member, Scorer, fit
 from arcal.training._train import train
 from arcal.training.many import Sweep, sweep, train_all, tries
 from arcal.training.recipes import RECIPES, Recipe, recipe_named
@@ -16,6 +16,7 @@ from arcal.training.saved_run import data_of, model_of, models_of
 from arcal.training.scoring import score_run
 
 __all__ = [
+    "EVALUATION_BATCH",
     "RECIPES",
     "Member",
     "Recipe",

@@ -20,7 +20,7 @@ from arcal.training.run import Run
 from arcal.training.saved_run import is_done
 from arcal.training.trackers import tracker_named
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], object]
 """Called now and then with the number of epochs done and the total."""

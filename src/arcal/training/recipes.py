@@ -57,7 +57,7 @@ class Recipe:
     core_batch: int | None = None
     schedule: Schedule = "steps"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in (
             ("optimizer", get_args(Optimizer)),
             ("decayed", get_args(Decayed)),

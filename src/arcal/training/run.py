@@ -26,7 +26,7 @@ FORMAT = {"32-true": 1, "bf16-mixed": 2}
 At first "bf16-mixed" was autocast, which moved the calibration of AR-AdaLS.
 """
 
-ADDED = {"core_batch": None, "schedule": "steps"}
+ADDED: dict[str, Any] = {"core_batch": None, "schedule": "steps"}
 """Settings of a recipe that came later, with the value that keeps the hash of earlier runs."""
 
 CHOICE = ("split_seed", "validation", "images", "test_images", "classes", "size")
@@ -68,7 +68,7 @@ class Run:
     devices: int = 1
     size: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(self.seeds))
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))

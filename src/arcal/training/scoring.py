@@ -30,7 +30,7 @@ from arcal.training.saved_run import check_done, fingerprint_of, model_of, read_
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger(__name__)
 
 BATCH = 100
 SHARD = 200

@@ -137,6 +137,8 @@ ONE, TWO = torch.tensor([0.5]), torch.tensor([0.2, 0.4])
         (lambda: EnergyScaling(1.0, TWO, TWO - 0.2, TWO), "sd must be above 0"),
         (lambda: Smart(ONE, ONE - 0.5, ONE[None], ONE, ONE[None], ONE), "scale above 0"),
         (lambda: Smart(ONE, ONE, TWO[None], ONE, ONE[None], ONE), "weight_1 is of shape"),
+        (lambda: Smart(ONE, ONE, ONE[None], ONE, TWO[:, None], TWO), "smart has one output"),
+        (lambda: Smart(TWO, TWO, TWO[None], ONE, ONE[None], ONE), "smart has one input"),
         (lambda: from_state("magic", {}), "kind 'magic' is unknown: those known are temperature"),
         (lambda: from_state("ets", {"T": ONE}), "is made of T, weights, not of T"),
     ],

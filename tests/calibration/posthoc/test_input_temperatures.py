@@ -208,6 +208,8 @@ def test_ebs_without_logits_is_one_line():
     log_p, labels = draw(N=200)
     with pytest.raises(ArcalError, match="needs logits, and the energies are equal"):
         fit_ebs(log_p, labels, energy=-log_p.logsumexp(1))
+    with pytest.raises(ArcalError, match="must have shape"):
+        fit_ebs(torch.tensor(0.5), labels, energy=labels.float())
     far = EnergyScaling(2.0, (-5.0, -2.0), (1.0, 1.0), (100.0, 0.0))
     p = far(torch.tensor([[0.9, 0.1]]).log(), energy=torch.tensor([-5.0])).exp()
     assert p[0, 0].item() == pytest.approx(9**5 / (9**5 + 1), rel=1e-6), "T is .2 at the least"

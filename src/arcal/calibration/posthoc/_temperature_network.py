@@ -36,18 +36,21 @@ class TemperatureNetwork(Calibrator):
         if mean.shape != scale.shape or scale.min() <= 0:
             raise ArcalError("mean and scale must be of one length, and scale above 0")
         super().__init__(mean=mean, scale=scale)
-        self.outputs, self.depth = len(mean), len(layers)
+        self.depth: int = len(layers)
+        width = len(mean)
         for i, (weight, bias) in enumerate(layers, start=1):
             weight = fitted(weight, f"weight_{i}", ndim=2)
             bias = fitted(bias, f"bias_{i}", ndim=1)
-            if weight.shape != (len(bias), self.outputs):
+            if weight.shape != (len(bias), width):
                 raise ArcalError(
                     f"weight_{i} is of shape {tuple(weight.shape)}, and {len(bias)} x "
-                    f"{self.outputs} is needed: pass what was fitted"
+                    f"{width} is needed: pass what was fitted"
                 )
             self.register_buffer(f"weight_{i}", weight)
             self.register_buffer(f"bias_{i}", bias)
-            self.outputs = len(bias)
+            width = len(bias)
+        if width != 1:
+            raise ArcalError(f"the network of {self.kind} has one output: pass what was fitted")
 
     def divided(self, log_p: Tensor, features: Tensor) -> Tensor:
         """The map itself, given the features `(N, F)`."""

@@ -10,7 +10,7 @@ batches and treats each alone, to show what the method is worth on a test set.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -83,6 +83,7 @@ class Threshold:
         return (above.double() + self.ties * same.double()).mean().item()
 
 
+@dataclass(eq=False, repr=False)
 class BatchTemperature:
     """Temperature scaling that follows the inputs, without a label.
 
@@ -106,22 +107,19 @@ class BatchTemperature:
     torch.Size([500, 4])
     """
 
-    def __init__(
-        self,
-        T: float,
-        threshold: Threshold,
-        ends: tuple[Threshold, Threshold],
-        accuracy: float,
-        classes: int,
-        *,
-        window: int = WINDOW,
-        shrink: float = SHRINK,
-    ):
-        if window < 1 or shrink < 0:
-            raise ArcalError(f"window is {window} and shrink {shrink}: 1 and 0 are the least")
-        self.T, self.temperature = T, Temperature(T)
-        self.threshold, self.ends, self.accuracy = threshold, ends, accuracy
-        self.classes, self.window, self.shrink = classes, window, shrink
+    T: float
+    threshold: Threshold
+    ends: tuple[Threshold, Threshold]
+    accuracy: float
+    classes: int
+    window: int = field(default=WINDOW, kw_only=True)
+    shrink: float = field(default=SHRINK, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.shrink < 0:
+            line = f"window is {self.window} and shrink {self.shrink}: 1 and 0 are the least"
+            raise ArcalError(line)
+        self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None
 
     def __repr__(self) -> str:
@@ -305,7 +303,8 @@ class TemperatureByBatch(Calibrator):
         super().__init__()
         if batch < 1:
             raise ArcalError(f"a batch of {batch} inputs: give 1 or more")
-        self.today, self.batch = today, batch
+        self.today: BatchTemperature = today
+        self.batch: int = batch
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         calibrated = torch.empty_like(log_p)

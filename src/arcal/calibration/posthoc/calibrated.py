@@ -83,7 +83,7 @@ class Mirrored(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        self.training = model.training
+        self.training: bool = model.training
 
     def forward(self, x: Tensor) -> Tensor:
         views = [self.model(view).log_softmax(1) for view in (x, x.flip(3))]

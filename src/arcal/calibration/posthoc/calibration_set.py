@@ -28,8 +28,8 @@ class CalibrationSet:
 
     def __init__(self, log_p: Tensor, labels: Tensor):
         with torch.inference_mode(False):  # a fit follows gradients
-            self.log_p = log_p.clone() if log_p.is_inference() else log_p
-            self.labels = labels.clone() if labels.is_inference() else labels
+            self.log_p: Tensor = log_p.clone() if log_p.is_inference() else log_p
+            self.labels: Tensor = labels.clone() if labels.is_inference() else labels
 
     def __len__(self) -> int:
         return len(self.log_p)

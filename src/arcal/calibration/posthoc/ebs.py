@@ -88,8 +88,8 @@ def fit_ebs(
     >>> ebs.mean.round(decimals=2)
     tensor([-4.6700, -1.0000], dtype=torch.float64)
     """
-    E = as_energy(energy, len(log_p), "ebs").detach().cpu().double()
     given = as_calibration_set(log_p, labels)
+    E = as_energy(energy, len(given.labels), "ebs").detach().cpu().double()
     T = torch.tensor(given.T, dtype=torch.float64, device="cpu")
     if E.std(correction=0) < 1e-6 * max(1.0, E.abs().max().item()):
         raise ArcalError("it needs logits, and the energies are equal, as those of probabilities")

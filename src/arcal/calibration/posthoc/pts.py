@@ -45,8 +45,6 @@ class ParameterizedTemperature(TemperatureNetwork):
         bias_3: Tensor,
     ):
         super().__init__(mean, scale, (weight_1, bias_1), (weight_2, bias_2), (weight_3, bias_3))
-        if self.outputs != 1:
-            raise ArcalError("the network of PTS has one output")
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         K = len(self.mean)

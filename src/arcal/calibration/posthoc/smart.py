@@ -43,8 +43,8 @@ class Smart(TemperatureNetwork):
         bias_2: Tensor,
     ):
         super().__init__(mean, scale, (weight_1, bias_1), (weight_2, bias_2))
-        if self.outputs != 1 or len(self.mean) != 1:
-            raise ArcalError("the network of SMART has one input and one output")
+        if len(self.mean) != 1:
+            raise ArcalError("the network of smart has one input: pass what was fitted")
 
     def calibrate(self, log_p: Tensor) -> Tensor:
         return self.divided(log_p, logit_gap(log_p))

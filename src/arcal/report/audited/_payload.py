@@ -9,8 +9,7 @@ from torch import Tensor
 
 from arcal.arrays import places_of
 from arcal.auditing import Audited, calibrated_blocks
-from arcal.auditing._positive import bin_numbers, probability_of
-from arcal.calibration._ece import bin_of
+from arcal.calibration.bins import bin_of
 from arcal.calibration.resampled import BINS
 from arcal.data import Part, as_input
 from arcal.report.explorer import column
@@ -139,11 +138,7 @@ def _model(
     if model.nearest is not None:
         inputs["nearest"] = column(model.nearest[rows], _classes(len(model.classes)))
     if (positive := model.positive) is not None:
-        p = probability_of(listed, positive.z)
-        curves = (positive.bins, positive.bins_of_equal_width)
-        ends = (p.new_tensor([one.high for one in bins]) for bins in curves)
-        numbers = [bin_numbers(p, high) for high in ends]
-        inputs["positive_bin"] = column(torch.stack(numbers, dim=1), "int8")
+        inputs["positive_bin"] = column(positive.bins_of(listed), "int8")
     best = model.posthoc.recommended
     if best is not None:
         calibrator = model.posthoc.outcomes[best].calibrator

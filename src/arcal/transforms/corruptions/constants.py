@@ -5,6 +5,8 @@ The numbers are those of Hendrycks and Dietterich's generators (2019), `make_cif
 its intensity 5 is often close to ImageNet-C's 1.
 """
 
+from typing import Any
+
 import numpy as np
 
 
@@ -13,7 +15,7 @@ def _zooms(stop: float, step: float) -> tuple[float, ...]:
     return tuple(np.arange(1, stop, step).tolist())
 
 
-CIFAR: dict[str, tuple] = {
+CIFAR: dict[str, tuple[Any, ...]] = {
     "gaussian_noise": (0.04, 0.06, 0.08, 0.09, 0.10),
     "shot_noise": (500, 250, 100, 75, 50),
     "impulse_noise": (0.01, 0.02, 0.03, 0.05, 0.07),
@@ -54,7 +56,7 @@ CIFAR: dict[str, tuple] = {
 }
 """The constants of CIFAR-10-C, for images of 32 pixels."""
 
-IMAGENET: dict[str, tuple] = {
+IMAGENET: dict[str, tuple[Any, ...]] = {
     "gaussian_noise": (0.08, 0.12, 0.18, 0.26, 0.38),
     "shot_noise": (60, 25, 12, 5, 3),
     "impulse_noise": (0.03, 0.06, 0.09, 0.17, 0.27),
@@ -101,7 +103,7 @@ IMAGENET: dict[str, tuple] = {
 }
 """The constants of ImageNet-C, for images of 224 pixels."""
 
-TABLES = {"cifar": CIFAR, "imagenet": IMAGENET}
+TABLES: dict[str, dict[str, tuple[Any, ...]]] = {"cifar": CIFAR, "imagenet": IMAGENET}
 
 CORRUPTIONS: tuple[str, ...] = tuple(CIFAR)
 """All 19 types in the official order: noise, blur, weather, digital, and the four extra ones."""

@@ -6,6 +6,7 @@ luminance of a colour.
 """
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ WATER = (175 / 255, 238 / 255, 238 / 255)  # pale turquoise
 MUD = (63 / 255, 42 / 255, 20 / 255)  # brown
 
 
-def snow(x: Tensor, c: tuple, draws: Draws) -> Tensor:
+def snow(x: Tensor, c: tuple[Any, ...], draws: Draws) -> Tensor:
     """Whiten the image and add flakes, and the same flakes upside down.
 
     Flakes are normal noise (mean c[0], standard deviation c[1]) magnified by c[2], set to 0 below
@@ -59,7 +60,7 @@ def brightness(x: Tensor, c: float, draws: Draws) -> Tensor:
     return torch.where(value > 0, x / value.clamp(min=1e-12), 1) * raised
 
 
-def spatter(x: Tensor, c: tuple, draws: Draws) -> Tensor:
+def spatter(x: Tensor, c: tuple[Any, ...], draws: Draws) -> Tensor:
     """Add drops of water (c[5] = 0) or mud.
 
     Drops are where normal noise (mean c[0], standard deviation c[1]), smoothed by c[2] pixels, is
