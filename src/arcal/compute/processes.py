@@ -35,15 +35,25 @@ def fan_out(
     """
     waves = [list(wave) for wave in waves]
     functions = {getattr(job, "func", job) for wave in waves for job in wave}
-    modules = {function.__module__ for function in functions}
+    with pool_on(gpus, workers, {function.__module__ for function in functions}) as pool:
+        for wave in waves:
+            call_in(pool, wave)
+
+
+def call_in(pool: ProcessPoolExecutor, jobs: Iterable[Callable[[], object]]) -> None:
+    """Call functions in processes; an error is raised as soon as it occurs."""
+    for job in as_completed([pool.submit(function) for function in jobs]):
+        job.result()
+
+
+@contextmanager
+def pool_on(gpus: Sequence[str], workers: int, modules: set[str]) -> Iterator[ProcessPoolExecutor]:
+    """A `process_pool`, of whose processes each sees one of these GPUs, if there are any."""
     dealt = get_context(start_method(modules)).SimpleQueue()
     for i in range(workers if gpus else 0):
         dealt.put(gpus[i % len(gpus)])
     with process_pool(workers, modules, partial(_begin_on, dealt) if gpus else None) as pool:
-        for wave in waves:
-            jobs = [pool.submit(function) for function in wave]
-            for job in as_completed(jobs):  # so that an error is raised as soon as it occurs
-                job.result()
+        yield pool
 
 
 @contextmanager

@@ -20,7 +20,14 @@ import torch
 
 from arcal.compute._compute import Compute
 from arcal.compute.launcher import joined
-from arcal.compute.processes import begin_worker, fan_out, keep_memory, process_pool, start_method
+from arcal.compute.processes import (
+    begin_worker,
+    call_in,
+    keep_memory,
+    pool_on,
+    process_pool,
+    start_method,
+)
 from arcal.distributed import from_all
 
 if TYPE_CHECKING:
@@ -125,18 +132,25 @@ def _first_error(
     return next(filter(None, from_all(function(fabric))), None)
 
 
-def in_shares(compute: Compute, do: Callable[[int, int, int], object]) -> None:
-    """Call `do(share, of, threads)`, which can be pickled, for each of the workers of `compute`.
+Shares = Callable[[Callable[[int, int, int], object]], None]
+"""Has a function `do(share, of, threads)`, which can be pickled, called for each of the shares."""
 
-    They are started here, as `fan_out` does, or are the processes of a launcher, this one among
-    them. Each has a copy of `do`, and is to use as many threads as this process.
+
+@contextmanager
+def in_shares(compute: Compute, modules: set[str]) -> Iterator[Shares]:
+    """What has each of the workers of `compute` do a share of some work, while the block runs.
+
+    They are started when there is work, and have imported `modules`, or are the processes of a
+    launcher, this one among them. Each has a copy of what it does, and is to use as many threads as
+    this process.
     """
     of, threads = compute.workers, torch.get_num_threads()
-    if joined() is None:
-        shares = [partial(do, share, of, threads) for share in range(of)]
-        return fan_out([shares], of, gpus=compute.gpus())
-    whole = replace(compute, processes=of)
-    return in_all(whole, partial(_do_share, pickle.dumps(do), threads))
+    if joined() is not None:
+        whole = replace(compute, processes=of)
+        yield lambda do: in_all(whole, partial(_do_share, pickle.dumps(do), threads))
+        return
+    with pool_on(compute.gpus(), of, modules) as pool:
+        yield lambda do: call_in(pool, [partial(do, share, of, threads) for share in range(of)])
 
 
 def _do_share(pickled: bytes, threads: int, fabric: "Fabric") -> Exception | None:

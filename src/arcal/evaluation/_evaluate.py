@@ -3,12 +3,14 @@
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from arcal.auditing import CLEAN, EvaluationSet, Subject
 from arcal.calibration.posthoc import EVALUATED, check_posthoc
 from arcal.compute import Compute
+from arcal.compute.sharing import in_shares
 from arcal.data import Data, Part
 from arcal.data.corrupted import CorruptedImages
 from arcal.errors import ArcalError
@@ -94,22 +96,24 @@ def evaluate(
     if log.isEnabledFor(logging.INFO):
         there, needed = sum(work.done(run)() for run in folders), total - len(folders) - len(to_fit)
         log.info(f"{there} of {needed} sets of predictions are in the run folders already")
-    if compute.workers > 1:
-        score_ahead(work, folders, to_score, to_fit, counter.ahead_to)
-    rows = []
-    for group in groups:
-        paths = _paths(group.folders)
-        row = Row(group, [work.predictor(run) for run in group.folders])
-        for folder in group.folders:
-            if paths <= to_score:
-                row.robustness.append(work.score(folder))
-            counter.more(1)
-        names = [name for name, runs in to_calibrate.items() if paths <= runs]
-        row.calibrate(names, work.data.validation, refused)
-        counter.more(len(row.predictors) * bool(names))
-        rows.append(row)
-    if compute.workers > 1:
-        measure_ahead(work, rows, counter.ahead_to)
+    several = in_shares(compute, {score_ahead.__module__}) if compute.workers > 1 else nullcontext()
+    with several as shares:
+        if shares is not None:
+            score_ahead(work, shares, folders, to_score, to_fit, counter.ahead_to)
+        rows = []
+        for group in groups:
+            paths = _paths(group.folders)
+            row = Row(group, [work.predictor(run) for run in group.folders])
+            for folder in group.folders:
+                if paths <= to_score:
+                    row.robustness.append(work.score(folder))
+                counter.more(1)
+            names = [name for name, runs in to_calibrate.items() if paths <= runs]
+            row.calibrate(names, work.data.validation, refused)
+            counter.more(len(row.predictors) * bool(names))
+            rows.append(row)
+        if shares is not None:
+            measure_ahead(work, shares, rows, counter.ahead_to)
     _measure(work, rows, counter)
     return [subject for row in rows for subject in row.subjects()]
 

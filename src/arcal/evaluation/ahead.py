@@ -10,7 +10,7 @@ import torch
 
 from arcal.auditing import CLEAN
 from arcal.compute.processes import watched
-from arcal.compute.sharing import in_shares
+from arcal.compute.sharing import Shares
 from arcal.evaluation.predictor import predict_together
 from arcal.evaluation.row import VALIDATION, Row
 from arcal.evaluation.workload import Workload
@@ -20,6 +20,7 @@ from arcal.training.scoring import score_share
 
 def score_ahead(
     work: Workload,
+    shares: Shares,
     folders: Sequence[RunFolder],
     scored: Set[Path],
     calibrated: Set[Path],
@@ -30,17 +31,24 @@ def score_ahead(
     Scores are of the test images, of the runs at the paths `scored`; predictions on validation
     images are of those at `calibrated`.
     """
-    with_scores = [folder for folder in folders if folder.path.resolve() in scored]
+    to_score = [
+        folder
+        for folder in folders
+        if folder.path.resolve() in scored and not work.score_file(folder).exists()
+    ]
     to_predict = [
         folder
         for folder in folders
         if folder.path.resolve() in calibrated and not folder.predictions(VALIDATION).exists()
     ]
-    share = partial(score_share_of, work.sent(), with_scores, to_predict)
-    _share(work, share, folders, progress)
+    if to_score or to_predict:
+        share = partial(score_share_of, work.sent(), to_score, to_predict)
+        _share(work, shares, share, folders, progress)
 
 
-def measure_ahead(work: Workload, rows: Sequence[Row], progress: Callable[[int], object]) -> None:
+def measure_ahead(
+    work: Workload, shares: Shares, rows: Sequence[Row], progress: Callable[[int], object]
+) -> None:
     """Have processes make and keep all predictions of `rows`, and their figures on every set."""
     missing = [
         name
@@ -55,24 +63,25 @@ def measure_ahead(work: Workload, rows: Sequence[Row], progress: Callable[[int],
     ]
     if missing:
         share = partial(measure_share_of, work.sent(), rows, missing)
-        _share(work, share, folders, progress)
+        _share(work, shares, share, folders, progress)
 
 
 def _share(
     work: Workload,
+    shares: Shares,
     do: Callable[[int, int, int], object],
     folders: Sequence[RunFolder],
     progress: Callable[[int], object],
 ) -> None:
-    """Call `do(share, of, threads)` in each of the workers, and say how many sets are done."""
+    """Have each of the workers do its share, and say how many sets are done."""
     counts = [work.done(folder) for folder in folders]
     with watched(lambda: progress(sum(count() for count in counts))):
-        in_shares(work.compute, do)
+        shares(do)
 
 
 def score_share_of(
     work: Workload,
-    scored: Sequence[RunFolder],
+    to_score: Sequence[RunFolder],
     to_predict: Sequence[RunFolder],
     share: int,
     of: int,
@@ -82,7 +91,7 @@ def score_share_of(
     torch.set_num_threads(threads)
     how: dict[str, Any] = {"attack": work.attack, "loaders": work.compute.loaders}
     how |= {"share": share, "of": of, "device": work.compute.device}
-    for folder in scored:
+    for folder in to_score:
         score_share(folder, work.data.test, CLEAN.part, work.order, **how)
     for folder in to_predict[share::of]:
         work.predictor(folder)(work.data.validation, VALIDATION)

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from arcal.auditing import CLEAN, EvaluationSet
@@ -14,7 +15,7 @@ from arcal.data.part import Resized
 from arcal.evaluation.predictor import Predictor
 from arcal.robustness import Attack, Robustness
 from arcal.store import RunFolder
-from arcal.training.scoring import score_run
+from arcal.training.scoring import score_file, score_run
 
 
 def evaluated_part(where: EvaluationSet, data: Data, images: CorruptedImages) -> Part:
@@ -60,6 +61,10 @@ class Workload:
         how: dict[str, Any] = {"attack": self.attack, "loaders": self.compute.loaders}
         how["fabric"] = self.compute.fabric_if_needed()
         return score_run(folder, self.data.test, CLEAN.part, self.order, **how)
+
+    def score_file(self, folder: RunFolder) -> Path:
+        """Where a run's scores of the test images are kept."""
+        return score_file(folder, CLEAN.part, self.order, self.attack)
 
     def parts(self) -> Iterator[tuple[EvaluationSet, Part, str]]:
         """The clean test set and each other one, and the name that predictions on it are kept by.
