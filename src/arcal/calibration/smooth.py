@@ -19,6 +19,8 @@ CELLS = 4096
 
 TOGETHER = 64
 """Columns whose fixed points are found together."""
+FINENESS = 10
+"""Nodes to each bandwidth s, at least: what is smoothed by s is known from its values there."""
 TOLERANCE = 1e-8
 NOTHING = 1e-12
 STEPS = 60
@@ -130,14 +132,10 @@ def fixed_point(residuals: Array) -> Array:
     halved = residuals.copy()
     halved[1:-1] /= 2  # a cosine transform of type 1 counts the first and the last once
     cosines = np.asarray(dct(halved, type=1, axis=0))
-    squared = ((math.pi * np.arange(CELLS + 1)) ** 2)[:, None]
 
     def excess(log_s: Array, columns: NDArray[np.int64]) -> Array:
         """Log smECE_s - log s: falling, by at least as much as log s rises."""
-        shrunk = cosines[:, columns] * np.exp(squared * (-np.exp(2 * log_s) / 2))
-        smoothed = np.abs(np.asarray(dct(shrunk, type=1, axis=0, overwrite_x=True)))
-        integral = (smoothed.sum(axis=0) - (smoothed[0] + smoothed[-1]) / 2) / CELLS
-        return np.log(np.maximum(integral, NOTHING)) - log_s
+        return np.log(np.maximum(_smoothed(cosines, np.exp(log_s), columns), NOTHING)) - log_s
 
     # |mean residual| <= smECE_s <= the sum of the sizes of what lies on the nodes
     low = np.log(np.maximum(np.abs(residuals.sum(axis=0)), NOTHING))
@@ -162,3 +160,36 @@ def fixed_point(residuals: Array) -> Array:
         high[rest] = np.where(up & ~near, high[rest], new)
         last[rest] = np.where(up, 1, -1)
     return np.where(high > math.log(NOTHING), np.exp(high), 0.0)
+
+
+def _smoothed(cosines: Array, s: Array, columns: NDArray[np.int64]) -> Array:
+    """The integral of |r_s| of these columns of cosines, each with its s: `(b,)`.
+
+    The wider the kernel, the fewer cosines are left and the fewer nodes are needed.
+    """
+    integrals = np.empty(len(s))
+    powers = np.ceil(np.log2(np.clip(FINENESS / s, 1, CELLS)))
+    for power in np.unique(powers):
+        some = powers == power
+        M = 2 ** int(power)
+        frequency = math.pi * np.arange(M + 1)[:, None]
+        shrunk = cosines[: M + 1, columns[some]] * np.exp(-((frequency * s[some]) ** 2) / 2)
+        integrals[some] = _integral_of_size(np.asarray(dct(shrunk, type=1, axis=0)))
+    return integrals
+
+
+def _integral_of_size(values: Array) -> Array:
+    """The integral over [0, 1] of the absolute value of smooth columns, from equally spaced nodes.
+
+    It is the trapezoid rule's, where a column changes sign within a cell, from a to -b, less
+
+        h (a b / (a + b) - (a + b) / 6),
+
+    h the width of the cell: the error of the rule at a kink, by Euler and Maclaurin.
+    """
+    size = np.abs(values)
+    total = size.sum(axis=0) - (size[0] + size[-1]) / 2
+    cell, column = np.nonzero((values[1:] < 0) != (values[:-1] < 0))
+    a, b = size[cell, column], size[cell + 1, column]
+    excess = a * b / np.maximum(a + b, np.finfo(float).tiny) - (a + b) / 6
+    return (total - np.bincount(column, excess, len(total))) / (len(values) - 1)
