@@ -96,17 +96,12 @@ def test_imports_point_upward(name):
     assert not wrong, "\n".join(wrong)
 
 
-INSIDE = {"report/audited/_json.py", "report/audited/_words.py"}
-"""Files that take a name from inside `auditing`, whose values they show."""
-
-
 def test_private_files_are_imported_in_their_own_room_only():
     wrong = [
         f"{path.relative_to(SOURCE)}:{line} imports {imported}"
         for path in SOURCE.rglob("*.py")
         for line, imported in imports(path)
         if imported.split(".")[1] != room(path) and "._" in imported.partition(".")[2]
-        if path.relative_to(SOURCE).as_posix() not in INSIDE
     ]
     assert not wrong, "\n".join(wrong)
 

@@ -33,9 +33,18 @@ from arcal.auditing._audited import Audited, Perturbed
 from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
-from arcal.auditing._estimate import RANGES, Estimate
+from arcal.auditing._estimate import RANGES, Estimate, effective_number
 from arcal.auditing._grouping import Grouping, grouping, groupings
-from arcal.auditing._groups import LEAST, Group, by_class, by_group, by_level, verdicts
+from arcal.auditing._groups import (
+    LEAST,
+    MISCALIBRATED,
+    Group,
+    by_class,
+    by_group,
+    by_level,
+    verdicts,
+)
+from arcal.auditing._halves import Outcome
 from arcal.auditing._measures import (
     CLEAN,
     INTENSITIES,
@@ -89,6 +98,7 @@ __all__ = [
     "INTENSITIES",
     "LEAST",
     "MEASURES",
+    "MISCALIBRATED",
     "OTHER_ECE",
     "OVER_SHIFT",
     "RANGES",
@@ -112,6 +122,7 @@ __all__ = [
     "Measures",
     "Method",
     "OutOfDistribution",
+    "Outcome",
     "OverShift",
     "Perturbed",
     "Predictions",
@@ -139,6 +150,7 @@ __all__ = [
     "choose_calibrator",
     "class_probability",
     "difference",
+    "effective_number",
     "ensemble",
     "ensemble_reliability",
     "figures",

@@ -21,6 +21,9 @@ from arcal.robustness import levels
 
 Verdict = Literal["over-confident", "under-confident", "not shown", "too few"]
 
+MISCALIBRATED: tuple[Verdict, ...] = ("over-confident", "under-confident")
+"""The verdicts that chance does not explain."""
+
 FEW = 0.21
 """A group is too few if, were it calibrated, its accuracy's interval would be wider than this."""
 

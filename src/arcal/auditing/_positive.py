@@ -21,7 +21,7 @@ from arcal.auditing._estimate import (
     effective_of,
     gap_to,
 )
-from arcal.auditing._groups import Verdict, verdicts
+from arcal.auditing._groups import MISCALIBRATED, Verdict, verdicts
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance
 from arcal.calibration.bins import ROUNDING
@@ -117,7 +117,7 @@ class ClassProbability:
 
     @property
     def miscalibrated(self) -> bool:
-        return any(one.verdict.endswith("confident") for one in (self, *self.bins))
+        return any(one.verdict in MISCALIBRATED for one in (self, *self.bins))
 
     def bins_of(self, predictions: Predictions) -> Tensor:
         """The bin of each input in `bins` and in `bins_of_equal_width`, int64 `(N, 2)`."""

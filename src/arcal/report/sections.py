@@ -110,9 +110,9 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
     extra = [type for type in types if type in EXTRA]
     note = (
         f"Corrupted test sets: {', '.join(map(corruption_title, types))}. A column is the mean "
-        "over types of each set's figure, not the figure of their pool;"
+        "over types of each set's figure, not the figure of their pool"
     )
-    note += " “a ± b” is its mean and deviation over runs." if several else ""
+    note += "; “a ± b” is its mean and deviation over runs." if several else "."
     if any(column.title == "Mean" for column in grid.columns):
         table_3 = " (the paper's Table 3)" if several else ""
         note += (
@@ -126,7 +126,6 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
         )
     if several:
         note += f"{_averaged(comparison)[:-1]}; there is one, so it has no deviation."
-    note = note.replace("pool; The", "pool. The").removesuffix(";")
     note = f"{note}{_bold(comparison, 'the best mean of a column')}"
     return ComparisonSection("under-shift", "Under shift", [picture], [replace(grid, note=note)])
 

@@ -17,12 +17,12 @@ from arcal.auditing import (
     Difference,
     Estimate,
     Group,
+    Outcome,
     ProbabilityBin,
     accuracy_interval,
     reliability,
     verdicts,
 )
-from arcal.auditing._halves import Outcome
 from arcal.report.audited._changes import changes_json
 from arcal.report.audited._figures import figures
 from arcal.report.audited._words import headline, notes, posthoc_title

@@ -7,8 +7,16 @@ from shlex import quote
 
 from torch import Tensor
 
-from arcal.auditing import Acting, Audited, Changes, Difference, suspect_inputs, suspect_order
-from arcal.auditing._estimate import effective_number
+from arcal.auditing import (
+    MISCALIBRATED,
+    Acting,
+    Audited,
+    Changes,
+    Difference,
+    effective_number,
+    suspect_inputs,
+    suspect_order,
+)
 from arcal.report.audited._amounts import (
     ece,
     in_points,
@@ -41,7 +49,7 @@ def headline(model: Audited) -> str:
         sentence += f"no gap beyond chance ({signed(over.gap)})"
     weakest = model.levels[0] if model.levels else None
     worse = weakest is not None and model.R > 1 and abs(weakest.gap.value) > abs(over.gap.value)
-    if weakest is not None and worse and weakest.verdict.endswith("confident"):
+    if weakest is not None and worse and weakest.verdict in MISCALIBRATED:
         sentence += (
             f"; in the least robust {share(model)}, where a small change of the input flips the "
             f"prediction, it is {weakest.verdict} by {points(weakest.gap)}"
@@ -212,7 +220,7 @@ def summary(
 def stands_out(model: Audited) -> list[str]:
     """Where it is wrong about itself, what to look at, and what would mend it."""
     lines = []
-    if (worst := worst_group(model.by_class)) and worst.verdict.endswith("confident"):
+    if (worst := worst_group(model.by_class)) and worst.verdict in MISCALIBRATED:
         lines.append(
             f"when it says {worst.name}, it is {worst.verdict} by {points(worst.gap)} "
             f"({worst.n:,} inputs)"
@@ -220,7 +228,7 @@ def stands_out(model: Audited) -> list[str]:
     if (line := _positive(model)) is not None:
         lines.append(line)
     for grouping, groups in zip(model.groupings, model.by_grouping, strict=True):
-        if (worst := worst_group(groups)) and worst.verdict.endswith("confident"):
+        if (worst := worst_group(groups)) and worst.verdict in MISCALIBRATED:
             lines.append(
                 f"where {grouping.name} is {worst.name}, it is {worst.verdict} by "
                 f"{points(worst.gap)} ({worst.n:,} inputs)"
@@ -253,10 +261,10 @@ def _positive(model: Audited) -> str | None:
     if one is None or not one.miscalibrated:
         return None
     name = model.classes[one.z]
-    if one.verdict.endswith("confident"):
+    if one.verdict in MISCALIBRATED:
         where, right, whose = "", one, "the inputs"
     else:
-        judged = [each for each in one.bins if each.verdict.endswith("confident")]
+        judged = [each for each in one.bins if each.verdict in MISCALIBRATED]
         right = max(judged, key=lambda each: max(each.gap.low, -each.gap.high))
         where = f" where it is {percent(right.probability)} in the mean"
         whose = f"these {right.n:,} inputs"
