@@ -172,7 +172,13 @@ def gap_of(confidence: Tensor, correct: Tensor, weights: Tensor) -> Estimate:
 
 
 def effective_number(weights: Tensor) -> float:
-    """(sum w)^2 / sum w^2: the number of inputs if all weigh alike (Kish, 1965)."""
+    """(sum w)^2 / sum w^2: the number of inputs if all weigh alike (Kish, 1965).
+
+    Of weights `(N,)`, floats of at least 0 and not all 0.
+
+    >>> effective_number(torch.tensor([1.0, 1.0, 1.0, 0.0])), effective_number(torch.ones(4))
+    (3.0, 4.0)
+    """
     return (weights.sum().square() / weights.square().sum()).item()
 
 
