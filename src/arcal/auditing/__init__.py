@@ -44,7 +44,7 @@ from arcal.auditing._groups import (
     by_level,
     verdicts,
 )
-from arcal.auditing._halves import Outcome
+from arcal.auditing._halves import Halves, Outcome, posthoc_on_halves
 from arcal.auditing._measures import (
     CLEAN,
     INTENSITIES,
@@ -116,6 +116,7 @@ __all__ = [
     "Estimate",
     "EvaluationSet",
     "Group",
+    "Halves",
     "Grouping",
     "LevelFigures",
     "Means",
@@ -168,6 +169,7 @@ __all__ = [
     "over_shift",
     "over_types",
     "overall",
+    "posthoc_on_halves",
     "reliability",
     "reliability_by_run",
     "shift_sets",
