@@ -191,9 +191,11 @@ def test_few_inputs_that_are_all_sure_do_not_show_a_higher_confidence():
     p[:, 0] = 0.99
     p[:100] = 0.5
     labels = torch.zeros(1000, dtype=torch.int64)
-    every = standing(Audited("mine", as_predictions(probabilities=p, labels=labels), "ab"))
+    every = standing(Audited("mine", as_predictions(probabilities=p, labels=labels), ("a", "b")))
     few, many = (
-        standing(Audited("mine", as_predictions(probabilities=p[-n:], labels=labels[-n:]), "ab"))
+        standing(
+            Audited("mine", as_predictions(probabilities=p[-n:], labels=labels[-n:]), ("a", "b"))
+        )
         for n in (6, 800)
     )
     change = changes(few, every).figures["confidence"]
