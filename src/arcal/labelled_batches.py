@@ -84,9 +84,10 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         ids = batch.get("ids")
         x = next(iter(rest.values())) if len(rest) == 1 else rest
     else:
+        lists = isinstance(batch, list) and not any(isinstance(one, Tensor) for one in batch)
         raise ArcalError(
             f"a batch is a {type(batch).__name__}: give (x, labels), (ids, x, labels), or a dict "
-            "with `labels`"
+            f"with `labels`{', and make arrays of lists of numbers' * lists}"
         )
     if not isinstance(x, Tensor | Inputs | Mapping | tuple | list):
         raise ArcalError(

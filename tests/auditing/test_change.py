@@ -183,3 +183,23 @@ def test_of_other_inputs_the_probabilities_of_a_rare_class_are_others():
     assert change.high - change.value == pytest.approx(reach, rel=1e-6)
     calm = replace(now, variances={}), replace(before, variances={})
     assert changes(*calm).figures["positive.gap"].by.width == pytest.approx(plain.width, rel=1e-6)
+
+
+def test_few_inputs_that_are_all_sure_do_not_show_a_higher_confidence():
+    """As likely as not among them there is none of the unsure tenth of the earlier inputs."""
+    p = torch.full((1000, 2), 0.01, dtype=torch.float64)
+    p[:, 0] = 0.99
+    p[:100] = 0.5
+    labels = torch.zeros(1000, dtype=torch.int64)
+    every = standing(Audited("mine", as_predictions(probabilities=p, labels=labels), ("a", "b")))
+    few, many = (
+        standing(
+            Audited("mine", as_predictions(probabilities=p[-n:], labels=labels[-n:]), ("a", "b"))
+        )
+        for n in (6, 800)
+    )
+    change = changes(few, every).figures["confidence"]
+    assert change.verdict == "not shown"
+    assert change.by.low < -0.1 < 0.04 < change.by.value
+    assert changes(every, few).figures["confidence"].verdict == "not shown"
+    assert changes(many, every).figures["confidence"].verdict == "higher"

@@ -270,6 +270,13 @@ def test_without_this_door_a_model_output_is_one_line(net, x):
         BoundaryProjection()(Returning(net, FORMS["model output"]), x)
 
 
+def test_a_classifier_of_scikit_learn_is_told_to_give_its_predictions():
+    with pytest.raises(
+        ArcalError, match=r"takes no tensors: .*as_predictions\(probabilities=class"
+    ):
+        as_model(SimpleNamespace(predict_proba=torch.softmax))
+
+
 def test_what_has_a_model_inside_is_told_to_give_that():
     opened = SimpleNamespace(model=torch.nn.Identity())
     with pytest.raises(ArcalError, match="to logits, here its attribute `model`"):

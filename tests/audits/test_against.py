@@ -107,6 +107,11 @@ def test_nothing_is_called_changed_that_chance_explains(october):
     assert "by site: none of 2 groups has changed beyond chance since then" in text
 
 
+def test_groups_that_are_all_too_small_are_not_said_to_be_none_of_none(october):
+    text = " ".join(audit(month(2, n=20), against=october).summary().split())
+    assert "by site: an audit has too few inputs in each group to tell of a change" in text
+
+
 def test_the_schema_knows_every_entry_of_changes(november):
     def closed(node):
         if isinstance(node, dict):

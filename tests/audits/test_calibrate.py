@@ -55,7 +55,12 @@ def test_a_loader_a_pair_and_predictions_say_the_same(overconfident):
 def test_unlabelled_inputs_are_a_tensor_a_pair_or_predictions(overconfident):
     model, x, y = overconfident
     today, wrong = x[:300], torch.zeros(300, dtype=torch.int64)
-    kinds = (today, (today, wrong), as_predictions(logits=model(today).detach(), labels=wrong))
+    kinds = (
+        today,
+        today.numpy(),
+        (today, wrong),
+        as_predictions(logits=model(today).detach(), labels=wrong),
+    )
     found = [
         arcal.calibrate(model, (x, y), calibrators=TRIED, unlabelled=some).today for some in kinds
     ]

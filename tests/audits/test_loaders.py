@@ -175,6 +175,12 @@ def test_what_is_wrong_in_a_later_batch_says_in_which(bad, says):
     assert caught.value.__notes__ == ["arcal: in batch 2 of the loader, after 16 inputs"]
 
 
+def test_a_pair_of_lists_is_taken_for_batches_and_told_what_to_be():
+    pair = X.tolist(), Y.tolist()
+    with pytest.raises(ArcalError, match=r"a batch is a list: .*, and make arrays of lists of num"):
+        arcal.audit(torch.nn.Linear(4, 2).eval(), pair, order="margin")
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_fewer_inputs_than_levels_are_refused_before_the_first_is_run(shuffle):
     def model(x):

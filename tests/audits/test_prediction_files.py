@@ -138,6 +138,7 @@ TWO = "label,logits_0,logits_1\n"
         ("label,probability\n1,75\n", "in row 0: name logits `logits`, and divide per cent"),
         (TWO + "yes,1,2\n", "labels are names, and the classes are not named"),
         ("label,logits_a,logits_b\nc,1,2\n", "the label 'c' of row 0 is none of a, b"),
+        ("label,logits_a,logits_b\na,1,2\n,1,2\n", "the label of row 1 is blank: fill it in or"),
         ("id,label,logits_0,logits_1\nx,0,1,2\nx,0,1,2\n", "id 'x' is there twice"),
         ("id,label,logits_0,logits_1\n5,0,1,2\n5,0,1,2\n", "id 5 of row 1 is there twice"),
         ("label;logits_0;logits_1\n0;1.200,5;2\n", "logits_0 is no number in row 0"),

@@ -48,6 +48,20 @@ def test_it_says_what_has_changed_and_fails_a_build(here):
     assert model["changes"]["since"] == "october"
 
 
+def test_names_decide_where_the_columns_are_in_another_order(here):
+    rows = [line.split(",") for line in Path("november.csv").read_text().splitlines()]
+    turned = "\n".join(",".join([*row[:2], row[3], row[2]]) for row in rows)
+    Path("turned.csv").write_text(f"{turned}\n")
+    figures = []
+    for name in ("november.csv", "turned.csv"):
+        succeeds("audit", name, "--out", "turned", "--against", "october", "--no-images")
+        (model,) = json.loads(Path("turned/audit.json").read_text())["models"]
+        figures.append(model["figures"])
+    assert figures[0] == pytest.approx(figures[1], rel=1e-6, abs=1e-9, nan_ok=True)
+    both = succeeds("audit", "november.csv", "turned.csv", "--out", "both", "--no-images")
+    assert "against november.csv, on the same inputs: accuracy no diff" in both.stdout
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

@@ -203,12 +203,20 @@ def test_predictions_of_other_classes_are_not_calibrated(here):
     )
 
 
-def test_predictions_in_another_order_of_classes_are_not_calibrated(here):
-    p = np.random.default_rng(0).uniform(size=60)
+def test_predictions_are_calibrated_in_whatever_order_their_classes_are(here):
+    p, u = np.random.default_rng(0).uniform(size=(2, 200))
     table = pa.table({"probability_cat": p, "probability_dog": 1 - p})
-    labels = pa.array(["cat" if one > 0.4 else "dog" for one in p])
+    labels = pa.array(["cat" if one else "dog" for one in u < 0.5 * p])
     csv.write_csv(table.append_column("label", labels), "jan.csv")
-    csv.write_csv(table.select([1, 0]), "feb.csv")
-    line = arcal("calibrate", "jan.csv", "--apply", "feb.csv").line
-    assert "has the classes dog, cat, and jan.csv cat, dog" in line
-    assert not Path("calibrated").exists()
+    csv.write_csv(table, "feb.csv")
+    csv.write_csv(table.select([1, 0]), "turned.csv")
+    one = ("calibrate", "jan.csv", "--calibrators", "vector", "--unlabelled")
+    written = []
+    for name in ("feb.csv", "turned.csv"):
+        succeeds(*one, name, "--apply", name)
+        estimate = json.loads(Path("calibrated/calibration.json").read_text())["unlabelled"]
+        written.append((Path("calibrated/calibrated.csv").read_text(), estimate["accuracy"]))
+    assert written[0] == written[1]
+    csv.write_csv(table.rename_columns(["probability_cat", "probability_cow"]), "cows.csv")
+    line = arcal(*one, "cows.csv").line
+    assert "--unlabelled cows.csv has the classes cat, cow, and jan.csv cat, dog" in line

@@ -271,8 +271,8 @@ def test_one_class_and_constant_and_masked_logits(here):
         (["net.py:plain", "fashion", "--export", "pt2"], "is a function, and --export"),
         (["table.py:net", "table.csv", "--perturb", "extra"], "cannot be corrupted"),
         (
-            ["table.py:net", "names.csv", "--apply", "swapped.npz"],
-            "by the same names in the same order",
+            ["table.py:net", "names.csv", "--apply", "others.npz"],
+            "has the classes dog, cow, and table.py:net names.csv cat, dog: give the same model's",
         ),
         (["table.py:net", "names.csv", "--apply", "mine.npz"], "has 3 classes and table.py:net"),
     ],
@@ -284,7 +284,7 @@ def test_bad_input_is_one_line(here, arguments, says):
     Path("table.py").write_text("from torch import nn\nnet = nn.Linear(2, 2)\n")
     Path("table.csv").write_text("a,b,label\n" + "0.1,0.2,0\n0.3,0.4,1\n" * 20)
     Path("names.csv").write_text("a,b,label\n" + "0.1,0.2,cat\n0.3,0.4,dog\n" * 20)
-    np.savez("swapped.npz", logits=9 * np.eye(2), classes=["dog", "cat"])
+    np.savez("others.npz", logits=9 * np.eye(2), classes=["dog", "cow"])
     assert says in arcal("calibrate", *arguments).line
     assert not Path("calibrated").exists(), "no block was run"
 

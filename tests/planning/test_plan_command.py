@@ -1,8 +1,10 @@
 """`arcal plan`: of a model and its data, or of sizes alone."""
 
 import json
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from command_line import arcal
 
@@ -54,6 +56,20 @@ def test_an_audit_in_plain_text(here):
     assert "(4 of them under the panel)" in " ".join(done.stdout.split())
 
 
+def test_a_training_on_images_of_the_size_that_it_will_have(here):
+    for part in ("train", "test"):
+        for name in ("dark", "light"):
+            folder = Path("photos", part, name)
+            folder.mkdir(parents=True)
+            for i in range(4):
+                Image.new("RGB", (9, 9), (i, i, i)).save(folder / f"{i}.png")
+    Path("net.py").write_text(NET.replace("net = ", "def make():\n    return ").replace("5)", "2)"))
+    flags = ("--network", "net.py:make", "--data", "photos", "--size", 32, "--validation", 2)
+    _, lines = planned("train", *flags, "--epochs", 1, "--seconds", "0.1")
+    assert lines["images"] == 6
+    assert lines["forward pass"] == 2 * 32 * 32 * 4 * 27 + 2 * 4096 * 2
+
+
 def test_training_of_sizes_alone(here):
     sizes = ["--images", 5000, "--validation", 500, "--shape", 3, 32, 32, "--classes", 10]
     rate = ["--flops-per-second", "1e12", "--devices", 1, 8]
@@ -75,6 +91,7 @@ def test_training_of_sizes_alone(here):
         (["score", "net.py:net", "--inputs", 9, "--shape", 3, 32, 32, "--limit", 5], "--limit"),
         (["train", "--images", 10], "--validation, --classes, --shape"),
         (["train", "--network", "smal", "--images", 10], "smal"),
+        (["train", "--images", 9, "--size", 8], "--size 8 is of --data: give --shape C H W"),
         (["guess"], "see `arcal plan --help`"),
     ],
 )  # fmt: skip

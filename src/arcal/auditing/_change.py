@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from arcal.auditing._audited import Audited
-from arcal.auditing._estimate import Estimate
+from arcal.auditing._estimate import Estimate, accuracy_from
 from arcal.auditing._groups import SIGNIFICANCE, Group
 from arcal.auditing._positive import probability_of
 from arcal.calibration import exact_interval
@@ -31,6 +31,9 @@ SHARES = {
 }
 """The figures whose interval is that of a share: which, and -1 where it is subtracted."""
 ROUNDING = 1e-9
+FEW_DOUBTS = 5
+"""Of n inputs with a mean confidence c, n (1 - c) are wrong if they are calibrated. Where these are
+fewer, c rests on some unsure inputs, of which by chance there may be none."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ def changes(
     The interval of a figure is `mover`'s. That of a gap takes the confidences of one audit as
     given, and those of other inputs are not: where they vary so much from input to input that a gap
     varies more than the share it is held against, its interval is widened by that, but not that of
-    a group, of which an audit does not say how much they vary.
+    a group, of which an audit does not say how much they vary. That of a mean confidence whose
+    inputs are too few, or too sure, to show how unsure others are reaches as far as a share's.
 
     >>> from arcal.auditing import as_predictions
     >>> old, new = (
@@ -185,7 +189,7 @@ class _Test:
 
     after: Estimate
     before: Estimate
-    shares: tuple[Estimate, Estimate] | None
+    shares: tuple[Estimate | None, Estimate | None] = (None, None)
     sign: int = 1
     few: bool = False
     extra: tuple[float, float] = (0.0, 0.0)
@@ -194,8 +198,11 @@ class _Test:
     def between(cls, name: str, now: Standing, earlier: Standing) -> "_Test":
         """That of a figure of all inputs."""
         after, before = (one.figures[name] for one in (now, earlier))
+        if name == "confidence":
+            (after, one), (before, other) = map(_with_doubts, (after, before))
+            return cls(after, before, (one, other))
         if name not in SHARES:
-            return cls(after, before, None)
+            return cls(after, before)
         share, sign = SHARES[name]
         shares = now.figures[share], earlier.figures[share]
         extra = tuple(
@@ -205,6 +212,19 @@ class _Test:
             for one, p in zip((now, earlier), shares, strict=True)
         )
         return cls(after, before, shares, sign, extra=(extra[0], extra[1]))
+
+
+def _with_doubts(mean: Estimate) -> tuple[Estimate, Estimate | None]:
+    """A mean confidence, and the share that its interval is that of, if it rests on few doubts.
+
+    Of all values in [0, 1] with this mean, 0 and 1 vary most, so that a share's interval is wide
+    enough.
+    """
+    if not mean.n * (1 - mean.value) < FEW_DOUBTS:
+        return mean, None
+    share = accuracy_from(mean.value, mean.n)
+    wider = replace(mean, low=min(mean.low, share.low), high=max(mean.high, share.high))
+    return wider, share
 
 
 def _tests(after: Group, before: Group) -> tuple[_Test, _Test]:
@@ -255,7 +275,7 @@ def _at_significance(
     they reach farther by as much as the exact interval of the share does, or else a normal one.
     """
     z = float(ndtri(1 - significance / 2))
-    known = [share for one in tests for share in one.shares or () if share.n]
+    known = [share for one in tests for share in one.shares if share is not None and share.n]
     farther = iter(_farther(known, significance))
 
     def stretched(one: Estimate, share: Estimate | None, sign: int, extra: float) -> Estimate:
@@ -270,7 +290,7 @@ def _at_significance(
             stretched(one.before, before, one.sign, one.extra[1]),
         )
         for one in tests
-        for after, before in [one.shares or (None, None)]
+        for after, before in [one.shares]
     ]
 
 

@@ -67,6 +67,12 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
     if isinstance(classifier, nn.Module):
         return Classifier(classifier, classes)
     if isinstance(classifier, type) or not callable(classifier):
+        if hasattr(classifier, "predict_proba"):
+            raise ArcalError(
+                f"{type(classifier).__name__} takes no tensors: give its predictions, "
+                "as_predictions(probabilities=classifier.predict_proba(x), labels=labels), in "
+                "place of it and the data"
+            )
         inside = ", here its attribute `model`" if hasattr(classifier, "model") else ""
         raise ArcalError(
             f"{type(classifier).__name__} is no classifier: give a module, an exported program or "

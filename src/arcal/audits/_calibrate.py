@@ -8,11 +8,13 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
 from arcal._version import __version__
+from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, Model
 from arcal.auditing import (
     INTENSITIES,
@@ -184,10 +186,10 @@ def calibrate(
     picked of those that keep every prediction and lower the log-loss beyond chance: the simplest
     that is not shown to be worse than the best. Where all that are named can change predictions, as
     `["vector"]`, it is one of them. If there is none, the model stays as it is.
-    `unlabelled` inputs, such as today's, are a tensor, a part or a pair, whose labels are not
-    looked at, or `Predictions`: how often the model is right on them, and how sure it should be, is
-    estimated. `progress` is told how many fits of all are done, six of each calibrator. What cannot
-    be calibrated raises `ArcalError`.
+    `unlabelled` inputs, such as today's, are a tensor or array, a part or a pair, whose labels are
+    not looked at, or `Predictions`: how often the model is right on them, and how sure it should
+    be, is estimated. `progress` is told how many fits of all are done, six of each calibrator. What
+    cannot be calibrated raises `ArcalError`.
 
     >>> import arcal
     >>> from arcal.auditing import as_predictions
@@ -214,7 +216,9 @@ def calibrate(
             _without_labels(unlabelled), "unlabelled", settings.bounds, None
         )
         if inputs is None:
-            raise ArcalError("unlabelled is a loader: give a tensor, a part or a pair (x, y)")
+            raise ArcalError(
+                "unlabelled is a loader: give a tensor or an array, a part or a pair (x, y)"
+            )
         job = replace(job, other=[inputs])
     job, predictions = _predicted(job)
     doubts = [] if examples is None or examples.weights is None else [UNWEIGHTED]
@@ -284,6 +288,8 @@ def _predicted(job: Job) -> tuple[Job, Predictions]:
 
 def _without_labels(inputs: Any) -> Any:
     """Inputs alone as a pair with labels that are not looked at; anything else as it is."""
+    if isinstance(inputs, np.ndarray):
+        inputs = as_tensor(inputs, "unlabelled", copied=False)
     if isinstance(inputs, Tensor | Inputs) or (
         isinstance(inputs, Mapping) and all(isinstance(one, Tensor) for one in inputs.values())
     ):

@@ -80,10 +80,12 @@ def open_predictions(
     weight: str | None = None,
     id: str | None = None,
     by: Sequence[str] = (),
+    classes: Sequence[str] | None = None,
 ) -> list[Audited]:
     """Files of predictions as what was audited: all but robustness.
 
     `label`, `weight`, `id` and `by` are as for `read_predictions`. Rows are matched by their ids.
+    A file of the same `classes`, or else of those of the first file, gets their order.
 
     >>> import numpy as np
     >>> np.savez("mine.npz", probabilities=[[0.75, 0.25], [0.25, 0.75]], labels=[0, 0])
@@ -95,7 +97,7 @@ def open_predictions(
     for path, name in zip(paths, names, strict=True):
         saved = read_predictions(Path(path), label=label, weight=weight, id=id, by=by)
         first = first or saved
-        saved = saved.ordered_like(first)
+        saved = saved.ordered_like(first).with_classes_like(classes or first.classes)
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         facts = {"Predictions": Path(path).name}

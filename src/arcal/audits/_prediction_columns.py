@@ -278,6 +278,8 @@ def numbered(
             )
     unknown = next((row for row, value in enumerate(text) if value not in numbers), None)
     if unknown is not None:
+        if not text[unknown].strip():
+            raise ArcalError(f"the label of row {unknown} is blank: fill it in or drop the row")
         some = ", ".join(classes[:10])
         raise ArcalError(f"the label {text[unknown]!r} of row {unknown} is none of {some}")
     return np.array([numbers[value] for value in text])

@@ -36,7 +36,7 @@ from arcal.data.npz import class_names
 from arcal.data.text_tables import csv_header
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY, write_whole
-from arcal.printable import first_few
+from arcal.printable import first_few, printable
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,17 @@ class SavedPredictions:
             names=None if self.names is None else other.names,
             by={name: column.take(rows.numpy()) for name, column in self.by.items()},
         )
+
+    def with_classes_like(self, classes: Sequence[str]) -> "SavedPredictions":
+        """The same with its classes in the order of these; as it is if they are others."""
+        names = [*map(printable, self.classes)]
+        wanted = [*map(printable, classes)]
+        if names == wanted or sorted(names) != sorted(wanted) or len({*names}) < len(names):
+            return self
+        was = torch.tensor([names.index(name) for name in wanted], device="cpu")
+        said = self.predictions
+        predictions = replace(said, labels=was.argsort()[said.labels], logits=said.logits[..., was])
+        return replace(self, predictions=predictions, classes=tuple(self.classes[z] for z in was))
 
 
 def holds_predictions(path: Path) -> bool:

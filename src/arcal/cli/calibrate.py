@@ -121,9 +121,9 @@ class Calibrate(OnModels):
             applied = _read_unlabelled(output.apply, self.data.id if data is None else None)
         job = None
         if data is None:
-            as_given, unlabelled = self._from_file(Path(models[0]), formats, applied)
+            as_given, unlabelled, applied = self._from_file(Path(models[0]), formats, applied)
         else:
-            job, as_given, unlabelled = self._from_model(models[0], data, formats, applied)
+            job, as_given, unlabelled, applied = self._from_model(models[0], data, formats, applied)
         conditions = self._conditions()
         with bar("calibrating", "fits") as progress:
             calibration = calibration_of(
@@ -152,7 +152,7 @@ class Calibrate(OnModels):
 
     def _from_file(
         self, path: Path, formats: tuple[str, ...], applied: "SavedPredictions | None"
-    ) -> "tuple[Predictions, Predictions | None]":
+    ) -> "tuple[Predictions, Predictions | None, SavedPredictions | None]":
         from arcal.audits import UNWEIGHTED, read_predictions
         from arcal.printable import first_few
 
@@ -168,7 +168,7 @@ class Calibrate(OnModels):
             )
         named = self.data
         saved = read_predictions(path, label=named.label, weight=named.weight, id=named.id)
-        self._check_applied(applied, saved.classes)
+        applied = self._applied_to(saved.classes, applied)
         if saved.unused:
             say(f"arcal: {path}: not used: {first_few(saved.unused)}")
         if saved.scaled:
@@ -177,33 +177,39 @@ class Calibrate(OnModels):
             say(f"arcal: {path}: {UNWEIGHTED}")
         unlabelled = self.calibration.unlabelled
         if unlabelled is None:
-            return saved.predictions, None
+            return saved.predictions, None, applied
         other = _read_unlabelled(Path(unlabelled), self.data.id)
-        Z, classes = other.predictions.classes, saved.predictions.classes
-        if classes != Z:
-            raise ArcalError(f"{unlabelled} has {Z} classes and {path} {classes}: give the same")
-        return saved.predictions, other.predictions
+        other = self._alike(other, saved.classes, f"--unlabelled {unlabelled}")
+        return saved.predictions, other.predictions, applied
 
-    def _check_applied(self, applied: "SavedPredictions | None", classes: tuple[str, ...]) -> None:
-        """Refuse to apply the calibrator to predictions of other classes, as far as is known."""
+    def _applied_to(
+        self, classes: tuple[str, ...], applied: "SavedPredictions | None"
+    ) -> "SavedPredictions | None":
+        return applied and self._alike(applied, classes, f"--apply {self.output.apply}")
+
+    def _alike(
+        self, other: "SavedPredictions", classes: tuple[str, ...], what: str
+    ) -> "SavedPredictions":
+        """Other predictions in the order of the classes that the calibrator is fitted to.
+
+        Those of other classes, as far as is known, raise `ArcalError`.
+        """
         from arcal.classifiers import check_class_names
         from arcal.printable import first_few
 
-        if applied is None:
-            return
-        Z, what = len(classes), f"--apply {self.output.apply}"
-        if applied.predictions.classes != Z:
+        other, Z = other.with_classes_like(classes), other.predictions.classes
+        if len(classes) != Z:
             raise ArcalError(
-                f"{what} has {applied.predictions.classes} classes and {' '.join(self.what)} {Z}: "
-                "give the same"
+                f"{what} has {Z} classes and {' '.join(self.what)} {len(classes)}: give the same"
             )
         try:
-            check_class_names(classes, applied.classes)
+            check_class_names(classes, other.classes)
         except ArcalError:
             raise ArcalError(
-                f"{what} has the classes {first_few(applied.classes)}, and {' '.join(self.what)} "
-                f"{first_few(classes)}: give the same model's, by the same names in the same order"
+                f"{what} has the classes {first_few(other.classes)}, and {' '.join(self.what)} "
+                f"{first_few(classes)}: give the same model's, by the same names"
             ) from None
+        return other
 
     def _from_model(
         self,
@@ -211,7 +217,7 @@ class Calibrate(OnModels):
         data: str,
         formats: tuple[str, ...],
         applied: "SavedPredictions | None",
-    ) -> "tuple[Job, Predictions, Predictions | None]":
+    ) -> "tuple[Job, Predictions, Predictions | None, SavedPredictions | None]":
         from arcal.audits import UNWEIGHTED, names_of, with_perturbed, with_views
         from arcal.data.sources import find_source
 
@@ -235,12 +241,12 @@ class Calibrate(OnModels):
         with self.running(compute, job) as sharing:
             job = replace(job.checked(), work=self.output.out / ".work", sharing=sharing)
             assert job.examples is not None
-            self._check_applied(applied, job.examples.classes)
+            applied = self._applied_to(job.examples.classes, applied)
             seen = with_perturbed(job) if self.calibration.perturb else job
             assert seen.examples is not None
             predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
         say_doubt(job, predictions.predicted, predictions.labels)
-        return job, predictions, more[0] if more else None
+        return job, predictions, more[0] if more else None, applied
 
     def _write(
         self, calibration: "Calibration", job: "Job | None", formats: tuple[str, ...]

@@ -207,6 +207,8 @@ class PlanTrain:
 
     data: Annotated[str | None, flag("PATH")] = None
     """A data set as for `arcal train`."""
+    size: Annotated[int | None, flag("PIXELS")] = None
+    """As for `arcal train`: what the images of a folder are resized to, by default 224."""
     network: Annotated[str, flag("NAME")] = "small"
     """As for `arcal train`."""
     weights: Annotated[Path | None, flag("FILE")] = None
@@ -278,6 +280,7 @@ class PlanTrain:
             recipe=recipe,
             validation=self.validation if self.data else None,
             images=self.images if self.data else None,
+            size=self.size,
         )
 
     def _sizes(self, run: "Run") -> "tuple[int, int, tuple[int, int, int], int]":
@@ -286,6 +289,8 @@ class PlanTrain:
                 raise ArcalError("--shape and --classes are those of --data: leave them out")
             data = run.load()
             return len(data.train), len(data.validation), data.shape, len(data.classes)
+        if self.size is not None:
+            raise ArcalError(f"--size {self.size} is of --data: give --shape C H W instead")
         sizes = {"images": self.images, "validation": self.validation, "classes": self.classes}
         missing = [f"--{name}" for name, value in sizes.items() if value is None]
         if missing or len(self.shape) != 3 or min(self.shape) < 1:

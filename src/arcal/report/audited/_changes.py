@@ -119,6 +119,8 @@ def _by_group(column: str, groups: Any) -> list[str]:
     ]
     if not every:
         tested = sum(group["accuracy"].verdict != "too few" for group in groups.values())
+        if not tested:
+            return [f"by {column}: an audit has too few inputs in each group to tell of a change"]
         return [f"by {column}: none of {tested} groups has changed beyond chance since then"]
     every.sort(key=lambda one: -max(one[2].by.low, -one[2].by.high))
     lines = [
