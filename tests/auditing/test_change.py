@@ -147,6 +147,25 @@ def test_groups_that_only_one_audit_has_and_those_of_few_inputs():
     assert few["accuracy"].by.sign == -1
 
 
+def test_verdicts_go_on_step_by_step():
+    """Holm's method: of three, each is held against as many as are not shown yet."""
+
+    def verdicts(*z):
+        """Of changes that lie so many standard errors from 0."""
+        names = ("nll", "brier", "aurc")
+        exact = {name: Estimate(0.0, 0.0, 0.0, 100) for name in names}
+        after = {
+            name: Estimate(one, one - 1.959964, one + 1.959964, 100)
+            for name, one in zip(names, z, strict=True)
+        }
+        now, earlier = (Standing("mine", 100, one, {}, {}) for one in (after, exact))
+        return [change.verdict for change in changes(now, earlier).figures.values()]
+
+    assert verdicts(2.45, -2.3, 2.0) == ["higher", "lower", "higher"]  # beyond 2.39, 2.24, 1.96
+    assert verdicts(2.45, 2.2, 2.2) == ["higher", "not shown", "not shown"]
+    assert verdicts(2.3, 2.3, 2.3) == ["not shown"] * 3
+
+
 def test_a_log_loss_that_is_infinite_has_no_change():
     p = [[1.0, 0.0]] * 50 + [[0.5, 0.5]] * 50
     impossible = as_predictions(probabilities=p, labels=[1] + [0] * 99)
