@@ -156,6 +156,13 @@ def test_the_interval_of_an_aurc_where_nothing_varies_is_that_of_the_error_rate(
     assert aurc_interval([0.5], [True]) == (0, pytest.approx(0.975))
 
 
+@pytest.mark.parametrize("right", [[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+def test_the_interval_of_an_aurc_stays_within_0_and_1(right):
+    confidence = [0.9, 0.8, 0.7]
+    low, high = aurc_interval(confidence, right)
+    assert 0 <= low < aurc(confidence, right) < high <= 1
+
+
 def test_a_threshold_passes_the_test_that_its_docstring_gives():
     generator = torch.Generator().manual_seed(0)
     confidence = torch.rand(600, generator=generator)
