@@ -94,6 +94,7 @@ def test_every_order(setting, order):
         assert (found.passes > 1).all()
     else:
         assert found.success is None, "only an attack can succeed"
+        assert (found.passes == (order == "gradient")).all()
     if order == "gradient":
         expected = lead / (W[at[:, 0]] - W[at[:, 1]]).norm(dim=1)
         torch.testing.assert_close(found.robustness, expected)
