@@ -89,6 +89,7 @@ def _adv_libs(cw: dict[str, Any]) -> list[Contestant]:
         _adv_lib("ddn-1000", "ddn", long=True, steps=1000, levels=None),
         _adv_lib("fmn-100", "fmn", norm=2, steps=100),
         _adv_lib("fab-100", "fab", long=True, norm=2, n_iter=100),
+        _adv_lib("pdgd-500", "pdgd", long=True, num_steps=500),
         _adv_lib("alma-1000", "alma", long=True, num_steps=1000, init_lr_distance=0.1),
     ]
 
