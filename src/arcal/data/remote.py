@@ -199,7 +199,7 @@ def _size(path: Path) -> int:
 
 def _read(facts: Path) -> Any:
     try:
-        return parse_json(facts.read_text())
+        return parse_json(facts.read_bytes())
     except (OSError, ValueError):
         return None
 
