@@ -219,7 +219,7 @@ def _refusals(url: str) -> Iterator[None]:
         reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         kind, status = type(error).__name__, getattr(error, "status", 0)
         if isinstance(error, ImportError):
-            advice = f"cannot be read ({reason}): pip install 'arcal[remote]', or that package"
+            advice = f'cannot be read ({reason}): pip install "arcal[remote]", or that package'
         elif isinstance(error, FileNotFoundError) or status == 404:
             advice = "is not there: give the URL of a file, a folder or the beginning of a name"
         elif (
