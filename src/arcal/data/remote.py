@@ -38,10 +38,10 @@ CHANGES = re.compile("size|e-?tag|mtime|modified|md5|crc32c|generation|created|u
 def is_remote(source: str | Path) -> bool:
     """Whether a source is a URL, such as s3://bucket/prefix, and no path.
 
-    >>> is_remote("s3://bucket/pets"), is_remote("data/pets")
-    (True, False)
+    >>> is_remote("s3://bucket/pets"), is_remote("data/pets"), is_remote("C://pets")
+    (True, False, False)
     """
-    return isinstance(source, str) and bool(re.match(r"[a-z][a-z0-9+.-]*://", source, re.I))
+    return isinstance(source, str) and bool(re.match(r"[a-z][a-z0-9+.-]+://", source, re.I))
 
 
 def absolute(source: str) -> str:
