@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcal.compute import Compute
+from arcal.compute import Compute, ray_watch
 from arcal.compute.processes import UNGUARDED, fan_out, start_method
 from arcal.errors import ArcalError
 
@@ -76,3 +76,9 @@ def test_a_script_without_a_file_starts_no_processes(monkeypatch):
     monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
     with pytest.raises(ArcalError, match="save it as a file"):
         fan_out([[partial(print, "never")]], 1)
+
+
+def test_where_there_is_no_proc_nothing_is_watched(monkeypatch):
+    monkeypatch.setattr(Path, "is_dir", lambda self: False)
+    monkeypatch.setattr("select.select", lambda *_: pytest.fail("Windows cannot wait for a pipe"))
+    ray_watch.main("ray")

@@ -1,10 +1,11 @@
 """What a pipe or a file of few characters gets, such as one of a code page on Windows."""
 
 import codecs
+import io
 
 import pytest
 
-from arcal.cli._readable import readable
+from arcal.cli._readable import print_what_can_be, readable
 from arcal.cli._shell import as_by_a_shell
 
 SAID = "ρ = 0.5 ± 0.1, ECE 5.52 ×10⁻² → naïve 猫"
@@ -33,3 +34,11 @@ def test_arguments_that_no_shell_has_written_out(tmp_path, monkeypatch):
         "evaluate", "runs/a", "runs/b", "photos[1]", str(tmp_path / "home" / "out"), "none*",
         "--fail-if", "ece > 0.1",
     ]  # fmt: skip
+
+
+def test_what_is_printed_never_fails(monkeypatch):
+    whole = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(whole, encoding="ascii"))
+    print_what_can_be()
+    print("5.52 ± 0.1", flush=True)
+    assert whole.getvalue() == b"5.52 +- 0.1\n"
