@@ -144,7 +144,7 @@ def section(where: Setting, rows: list[Row], size: int, missing: list[str]) -> l
 def machine() -> str:
     """On what, with what and how this was measured."""
     try:
-        about = Path("/proc/cpuinfo").read_text()
+        about = Path("/proc/cpuinfo").read_text("utf-8")
     except OSError:
         about = ""
     names = [line.partition(":")[2].strip() for line in about.splitlines() if "model name" in line]
@@ -174,13 +174,13 @@ def now() -> str:
 
 def write(document: Path, name: str, text: str) -> None:
     """Put the text between the markers of its setting."""
-    old = document.read_text()
+    old = document.read_text("utf-8")
     begin, end = f"<!-- {name}: generated -->\n", f"<!-- {name}: end -->"
     head, found, rest = old.partition(begin)
     _, closed, tail = rest.partition(end)
     if not (found and closed):
         raise ArcalError(f"{document} has no markers {begin.strip()} and {end}: put them back")
-    document.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}")
+    document.write_text(f"{head}{begin}\n{text}\n\n{end}{tail}", "utf-8")
 
 
 if __name__ == "__main__":

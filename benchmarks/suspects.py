@@ -206,7 +206,7 @@ def planted(predictions: Predictions, robustness: Tensor, draw: Draw, draws: int
 def verified(predictions: Predictions, robustness: Tensor, votes: Path) -> str:
     """A table of the orders: how many of the labels that people did not confirm come first."""
     wrong = torch.zeros(len(predictions.ids), dtype=torch.bool)
-    for row in json.loads(votes.read_text()):
+    for row in json.loads(votes.read_bytes()):
         (position,) = (predictions.ids == row["id"]).nonzero()[:, 0]
         assert predictions.labels[position] == row["given_original_label"], row["id"]
         wrong[position] = row["mturk"]["given"] < MAJORITY

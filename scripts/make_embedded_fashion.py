@@ -145,7 +145,7 @@ def main() -> None:
         images = read_idx(folder, f"{prefix}-images-idx3-ubyte", 2051, (N, 28, 28))
         labels = read_idx(folder, f"{prefix}-labels-idx1-ubyte", 2049, (N,))
         write(part, draw(labels, count, part), images, labels)
-    (EMBEDDED / "LICENSE").write_text(LICENSE)
+    (EMBEDDED / "LICENSE").write_text(LICENSE, "utf-8")
 
 
 if __name__ == "__main__":

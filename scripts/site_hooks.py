@@ -130,7 +130,7 @@ def public(room: str) -> list[str]:
     """The public names of a package, read from its `__all__` without importing it."""
     folder = ROOT / "src" / room.replace(".", "/")
     path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
-    body = ast.parse(path.read_text()).body
+    body = ast.parse(path.read_bytes()).body
     for node in body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return [name for name in ast.literal_eval(node.value) if not name.startswith("__")]

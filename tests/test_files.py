@@ -1,18 +1,21 @@
 """Files: what is not arcal's is never replaced, and a lock opens nothing but a lock."""
 
+import ast
 import errno
 import json
 import os
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from arcal import files
 from arcal.auditing import CLEAN, Provenance, Subject, as_predictions
 from arcal.errors import ArcalError
 from arcal.evaluation import write_table
-from arcal.files import check_replaceable, locked, write_json
+from arcal.files import check_replaceable, locked, write_json, write_text
 
 MINE = {
     "notes.md": b"# What arcal says of my network\n",
@@ -109,3 +112,31 @@ def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(files.fcntl, "flock", refuse)
     with pytest.raises(ArcalError, match="its file system has no locks"), locked(tmp_path / "a"):
         pass
+
+
+def test_a_file_that_another_program_reads_is_replaced_when_it_is_done(tmp_path, monkeypatch):
+    replace, refusals = Path.replace, iter([PermissionError(13, "in use")] * 2)
+
+    def as_on_windows(self, target):
+        for refusal in refusals:
+            raise refusal
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", as_on_windows)
+    monkeypatch.setattr(files, "WAITS", (0, 0))
+    write_text(tmp_path / "a.txt", "whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_texts_have_one_encoding_and_one_end_of_lines_on_every_system():
+    """Of what ruff cannot see: calls on values whose type it does not know."""
+    for path in (Path(files.__file__).parent).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            if node.func.attr in ("read_text", "write_text"):
+                line = f"{path}:{node.lineno}"
+                assert node.func.attr == "read_text", f"{line}: arcal.files.write_text"
+                first = [one.value for one in node.args if isinstance(one, ast.Constant)]
+                named = {one.arg for one in node.keywords}
+                assert "encoding" in named or "utf-8" in first, line

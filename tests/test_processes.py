@@ -1,5 +1,6 @@
 """Functions called in other processes, which are dealt the GPUs there are."""
 
+import multiprocessing
 import os
 import sys
 import time
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from arcal.compute import Compute
-from arcal.compute.processes import fan_out
+from arcal.compute import Compute, ray_watch
+from arcal.compute.processes import UNGUARDED, fan_out, start_method
+from arcal.errors import ArcalError
 
 
 def what_is_seen(folder: Path, name: int) -> None:
@@ -58,3 +60,25 @@ def megabytes() -> float:
 def test_each_process_keeps_the_memory_that_it_uses(tmp_path):
     fan_out([[partial(megabytes_returned, tmp_path / "returned")]], 1)
     assert float((tmp_path / "returned").read_text()) < 10
+
+
+def test_a_script_that_would_be_run_by_each_process_is_told_to_be_guarded(monkeypatch):
+    with pytest.raises(ArcalError, match=r"below `if __name__ == \"__main__\":`"):
+        fan_out([[partial(os._exit, UNGUARDED)]], 1)
+    codes = []
+    monkeypatch.setattr(multiprocessing.current_process(), "_inheriting", True, raising=False)
+    monkeypatch.setattr(os, "_exit", codes.append)
+    start_method(set())  # as such a process would, before it starts others
+    assert codes == [UNGUARDED]
+
+
+def test_a_script_without_a_file_starts_no_processes(monkeypatch):
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "<stdin>", raising=False)
+    with pytest.raises(ArcalError, match="save it as a file"):
+        fan_out([[partial(print, "never")]], 1)
+
+
+def test_where_there_is_no_proc_nothing_is_watched(monkeypatch):
+    monkeypatch.setattr(Path, "is_dir", lambda self: False)
+    monkeypatch.setattr("select.select", lambda *_: pytest.fail("Windows cannot wait for a pipe"))
+    ray_watch.main("ray")

@@ -280,3 +280,11 @@ def test_scores_keep_why_the_attack_failed(tmp_path):
     merge_scores(tmp_path / "whole.parquet", shards, files={"stamp": "whole"})
     assert load_scores(tmp_path / "whole.parquet").reason == "no gradient there"
     assert score_facts(tmp_path / "whole.parquet") == {"files": {"stamp": "whole"}}
+
+
+def test_tensors_are_their_own_once_they_are_read(tmp_path):
+    path, values = tmp_path / "t.safetensors", torch.arange(5000.0)
+    save_tensors(path, {"a": values})
+    tensors, _ = load_tensors(path)
+    path.write_bytes(bytes(path.stat().st_size))  # a mapped file would change, or be in use
+    assert tensors["a"].equal(values)

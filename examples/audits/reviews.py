@@ -75,7 +75,7 @@ def main(archive: str = ARCHIVE, epochs: int = 4) -> None:
     train(network, tokenizer, texts, labels, epochs)
     for part in (network, tokenizer):
         part.save_pretrained("bert")
-    with Path("reviews-test.csv").open("w", newline="") as file:
+    with Path("reviews-test.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label"])
         writer.writerows([text, CLASSES[label]] for text, label in test)

@@ -56,7 +56,7 @@ def linear(weights: np.ndarray, biases: np.ndarray) -> nn.Linear:
 
 
 def write(path: str, columns: list[str], rows: np.ndarray, labels: np.ndarray) -> None:
-    with Path(path).open("w", newline="") as file:
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*columns, "label"])
         writer.writerows([*row, label] for row, label in zip(rows.tolist(), labels, strict=True))

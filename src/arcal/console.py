@@ -202,7 +202,7 @@ def _drawn(description: str, unit: str) -> Iterator[Bar]:
         lines.last()
         return
     columns = (
-        SpinnerColumn(finished_text="✓"),
+        SpinnerColumn("line", finished_text="✓"),
         TextColumn("{task.description}"),
         BarColumn(bar_width=16),
         MofNCompleteColumn(),

@@ -6,6 +6,7 @@ import os
 import platform
 import stat
 import struct
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,13 +64,27 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         temporary.chmod(mode)  # some writers replace the file with one only its owner can read
         with temporary.open("r+b") as file:  # Windows flushes only what is open for writing
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _replace(temporary, path)
     except OSError as error:
         if error.filename is None and error.errno is not None:  # such as of a full disk
             error.filename = str(path)
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+WAITS = (0.01, 0.1, 1.0) if os.name == "nt" else ()
+"""Seconds between attempts to replace a file: on Windows none can be while another reads it."""
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    for seconds in WAITS:
+        try:
+            temporary.replace(path)
+            return
+        except PermissionError:
+            time.sleep(seconds)
+    temporary.replace(path)
 
 
 HOST = blake2b(platform.node().encode(), digest_size=3).hexdigest()
@@ -216,4 +231,14 @@ def write_json(path: Path, value: Any) -> None:
     >>> json.loads(Path("notes/seeds.json").read_text())
     {'seeds': [0, 1]}
     """
-    write_whole(path, lambda temporary: temporary.write_text(json.dumps(value, indent=2) + "\n"))
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    r"""Write a text as UTF-8, with the same ends of lines on every system.
+
+    >>> write_text(Path("notes/mean.txt"), "0.5 ± 0.1")
+    >>> Path("notes/mean.txt").read_bytes()
+    b'0.5 \xc2\xb1 0.1'
+    """
+    write_whole(path, lambda temporary: temporary.write_bytes(text.encode()))

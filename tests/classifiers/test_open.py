@@ -20,6 +20,7 @@ from arcal.errors import ArcalError
         ("tim:resnet18", r"there is no module tim: did you mean timm\?"),
         ("torchvison:resnet18", r"did you mean torchvision\?"),
         ("net.h5", "is no classifier"),
+        (r"C:\nets\run", "is no classifier"),
         ("predictions.npz", "is no classifier"),
     ],
 )

@@ -43,3 +43,9 @@ def test_what_is_done_in_time_is_not_stopped():
         pass
     with pytest.raises(TimeIsUp), time_limit(0.0001):
         time.sleep(5)
+
+
+def test_without_a_timer_it_is_refused(monkeypatch):
+    monkeypatch.delattr("signal.setitimer")  # as on Windows
+    with pytest.raises(ArcalError, match="press Ctrl-C"), time_limit(1):
+        pass

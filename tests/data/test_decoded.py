@@ -133,3 +133,19 @@ def test_where_it_lies(monkeypatch):
     monkeypatch.delenv("ARCAL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert cache_folder() == Path("/somewhere/arcal")
+
+
+def test_a_file_that_windows_does_not_delete_is_passed_over(tmp_path, monkeypatch):
+    for time, name in enumerate(("oldest", "older", "newest"), start=1):
+        (tmp_path / f"{name}.npy").write_bytes(bytes(10))
+        os.utime(tmp_path / f"{name}.npy", ns=(time, time))
+    unlink = Path.unlink
+
+    def as_on_windows(self, **options):
+        if self.stem == "oldest":
+            raise PermissionError(13, "mapped")
+        unlink(self, **options)
+
+    monkeypatch.setattr(Path, "unlink", as_on_windows)
+    room.delete_oldest(tmp_path, "*.npy", 20)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["newest", "oldest"]

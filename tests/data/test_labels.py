@@ -1,3 +1,5 @@
+import unicodedata
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -113,3 +115,10 @@ def test_two_classes_that_only_case_tells_apart_leave_the_others_their_other_spe
 def test_a_class_that_is_misspelt_is_told_what_the_model_calls_it():
     with pytest.raises(ArcalError, match=r"is it 'goldfish'\? Call it as the model does, or"):
         encoded(pa.array(["gold fisch"]), classes=["goldfish", "tench"])
+
+
+def test_an_accent_apart_from_its_letter_makes_no_difference():
+    classes = unicodedata.normalize("NFC", "dog"), unicodedata.normalize("NFC", "écureuil")
+    apart = unicodedata.normalize("NFD", classes[1])
+    assert apart != classes[1]
+    assert encoded([apart, "dog"], classes=classes) == ([1, 0], classes)

@@ -291,7 +291,7 @@ def test_a_damaged_file_is_named(cache):
 def test_a_missing_package_is_one_line():
     line = refused("s3://bucket/pets")
     assert "s3fs" in line
-    assert "pip install 'arcal[remote]'" in line
+    assert 'pip install "arcal[remote]"' in line
 
 
 def test_commands_take_urls(server, pets, tmp_path, monkeypatch):

@@ -138,3 +138,12 @@ def test_a_command_holds_all_that_is_not_as_usual(tmp_path):
     assert "weights" not in text
     assert "ensemble = true" in text
     assert "levels = 5" in text
+
+
+def test_a_mark_of_utf_8_is_read_over_and_another_encoding_is_said(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('like = "fast"', encoding="utf-8-sig")  # as Windows' editors do
+    assert open_recipe(str(path)).epochs == RECIPES["fast"].epochs
+    path.write_text('like = "fast"', encoding="utf-16")
+    with pytest.raises(ArcalError, match="is not UTF-8: save it as UTF-8"):
+        open_recipe(str(path))

@@ -45,7 +45,7 @@ from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
 from arcal.data import Part
 from arcal.errors import ArcalError
-from arcal.files import check_replaceable, write_json, write_whole
+from arcal.files import check_replaceable, write_json, write_text, write_whole
 from arcal.report.audited import (
     Shown,
     as_json,
@@ -197,7 +197,7 @@ class Audit:
         table = table.replace_schema_metadata({"arcal": json.dumps({"version": __version__})})
         write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
         card = model_card(self.models, self.data, self.differences, self.changes)
-        write_whole(out / "model-card.md", lambda path: path.write_text(card, encoding="utf-8"))
+        write_text(out / "model-card.md", card)
         return findings
 
     def _table(self, model: Audited) -> pa.Table:

@@ -1,5 +1,6 @@
 """One door: a classifier by its name, whatever it is stored as, a user's own code among it."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -133,7 +134,7 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
         names = names_in(path)
         example = f"it defines {', '.join(names)}" if names else "such as a function in it"
         raise ArcalError(f"which name in {spec}? Write {spec}:NAME; {example}")
-    if colon:
+    if colon and not re.match(r"[a-z]:[\\/]", spec, re.IGNORECASE):  # which is a path of Windows
         return load_object(spec, weights)
     raise ArcalError(f"{spec} is no classifier: give {FORMS}")
 
@@ -141,7 +142,7 @@ def _load(spec: str, weights: Path | None, *, processed: bool) -> Loaded:
 def _check_run(path: Path) -> None:
     """Send a folder that another library wrote to the right door."""
     try:
-        about = parse_json((path / "config.json").read_text())
+        about = parse_json((path / "config.json").read_bytes())
     except (OSError, ValueError):
         return
     if isinstance(about, dict) and ("model_type" in about or "architecture" in about):

@@ -199,7 +199,7 @@ def _read(transformers: Any, automatic: Any, folder: Path, **options: Any) -> An
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        content = parse_json(path.read_text())
+        content = parse_json(path.read_bytes())
     except ValueError as error:
         raise ArcalError(f"{path} is damaged ({error}): save the classifier again") from None
     return content if isinstance(content, dict) else {}

@@ -86,13 +86,19 @@ class TimeIsUp(KeyboardInterrupt):
 def time_limit(minutes: float | None) -> Iterator[None]:
     """Raise `TimeIsUp` in this block, in the main thread, once `minutes` have passed.
 
-    Without `minutes` there is no limit. What is not above 0, or is infinite, raises `ArcalError`.
+    Without `minutes` there is no limit. What is not above 0, or is infinite, raises `ArcalError`,
+    as any does on Windows.
     """
     if minutes is None:
         yield
         return
     if not 0 < minutes < float("inf"):
         raise ArcalError(f"--minutes {minutes:g}: give more than 0")
+    if not hasattr(signal, "setitimer"):
+        raise ArcalError(
+            "--minutes needs a timer that Windows does not have: leave it out and press Ctrl-C "
+            f"when it is time; {KEPT}"
+        )
 
     def stop(number: int, frame: object) -> None:
         raise TimeIsUp(f"{minutes:g} minutes are over")

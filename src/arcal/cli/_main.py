@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from arcal._version import __version__
 from arcal.cli import _launched
 from arcal.cli._failures import KEPT, TimeIsUp, line_for
+from arcal.cli._readable import print_what_can_be
 from arcal.cli.output import results_alone, say
 
 QUIET, VERBOSE = {"-q", "--quiet"}, {"-v", "--verbose"}
@@ -27,9 +28,7 @@ def main() -> None:
     if arguments == ["--version"]:
         print(f"arcal {__version__}")
         return
-    for stream in (sys.stdout, sys.stderr):  # what they cannot encode is written as an escape
-        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-            reconfigure(errors="backslashreplace")
+    print_what_can_be()
     try:
         _run(arguments)
     except BrokenPipeError:  # whoever read the output, such as `head`, has had enough
@@ -52,10 +51,11 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     """Libraries are loaded here, where it is said if one cannot be."""
+    from arcal.cli._shell import as_by_a_shell
     from arcal.cli.config_file import expanded
     from arcal.errors import ArcalError
 
-    arguments = expanded(arguments)
+    arguments = expanded(as_by_a_shell(arguments) if os.name == "nt" else arguments)
     quiet, verbose = (bool(names & {*arguments}) for names in (QUIET, VERBOSE))
     if quiet and verbose:
         raise ArcalError("--quiet and --verbose: give one of them")

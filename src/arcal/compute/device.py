@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.overrides import TorchFunctionMode
 
 from arcal.compute.launcher import Launcher, joined
-from arcal.compute.processes import KILLED, begin_worker, start_method
+from arcal.compute.processes import begin_worker, start_method, why_ended
 from arcal.errors import ArcalError
 
 # Errors become one line of our own, and the rest of what these print is not needed.
@@ -163,7 +163,7 @@ def run_on(
         return fabric.launch(partial(_call_and_disconnect, function))
     except ProcessException as error:
         if isinstance(error, ProcessExitedException) or "by peer" in error.msg:
-            raise ArcalError(KILLED) from None
+            raise ArcalError(why_ended([getattr(error, "exit_code", None)])) from None
         raise
     finally:
         for child in active_children():

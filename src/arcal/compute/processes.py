@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import current_process, get_context
 from signal import SIG_IGN, SIGINT, signal
 from typing import Any
 
@@ -20,6 +20,18 @@ KILLED = (
     "a process was killed, perhaps because memory ran out; what was finished is saved, and the "
     "same command continues"
 )
+UNGUARDED = 78
+"""The exit code of a process that was to start others while it read the script it began with."""
+
+
+def why_ended(codes: Iterable[int | None]) -> str:
+    """The line for processes that have ended with these exit codes, without being asked to."""
+    if UNGUARDED in codes:
+        return (
+            "each process that is started reads this script first, and would run it again: put "
+            'what it does below `if __name__ == "__main__":`'
+        )
+    return KILLED
 
 
 def fan_out(
@@ -74,11 +86,12 @@ def process_pool(
         # Python 3.14 has terminate_workers for this. multiprocessing.active_children() would
         # collect exit codes for which the pool's own thread is waiting.
         children = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
+        broken = isinstance(error, BrokenProcessPool)  # then the pool itself ends them
+        pool.shutdown(wait=broken, cancel_futures=True)
         for child in children:
             child.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise ArcalError(KILLED) from None
+        if broken:
+            raise ArcalError(why_ended([child.exitcode for child in children])) from None
         raise
     pool.shutdown()
 
@@ -88,7 +101,15 @@ def start_method(modules: set[str]) -> str:
 
     On Linux they are forked from a server that has imported them, and that never runs a thread:
     importing torch takes a worker seconds of processor time, and its optimizers as long again.
+    Each reads the script that this process runs: one that is not in a file raises `ArcalError`.
     """
+    if getattr(current_process(), "_inheriting", False):  # it is read by a process just now
+        os._exit(UNGUARDED)
+    if str(getattr(sys.modules["__main__"], "__file__", "")).startswith("<"):
+        raise ArcalError(
+            "processes read the script that starts them, and this one comes from standard input: "
+            "save it as a file, or use one process"
+        )
     if sys.platform != "linux":
         return "spawn"
     context = get_context("forkserver")

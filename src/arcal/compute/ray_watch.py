@@ -16,7 +16,7 @@ SECONDS = 0.5
 """Between two looks at what has been started."""
 
 OVER = b"over"
-Started = dict[int, str]
+Started = dict[int, bytes]
 """Processes, each with the time of its start, by which a number that is used again is known."""
 
 
@@ -35,7 +35,7 @@ def started(parents: set[int], within: str = "") -> Started:
     every = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
             every[int(folder.name)] = int(fields[1]), fields[19]
     processes: Started = {}
     latest = {
@@ -49,12 +49,14 @@ def started(parents: set[int], within: str = "") -> Started:
 
 def _command(pid: int) -> str:
     with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        return Path(f"/proc/{pid}/cmdline").read_text("utf-8", "replace")
     return ""
 
 
 def main(ray: str) -> None:
     """Note what the parent starts until it says that all is over; kill what it leaves behind."""
+    if not Path("/proc").is_dir():
+        return
     parent, known = os.getppid(), {}
     while not select.select([sys.stdin], [], [], SECONDS)[0]:
         known |= started({parent}, ray)
@@ -64,7 +66,7 @@ def main(ray: str) -> None:
     known.pop(os.getpid(), None)  # its own command names the folder, too
     for pid, begun in known.items():
         with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
             if fields[19] == begun:
                 os.kill(pid, signal.SIGKILL)
 

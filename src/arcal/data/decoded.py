@@ -115,15 +115,18 @@ def read_mapped(path: Path) -> np.ndarray | None:
 def delete_oldest(folder: Path, pattern: str, most: int) -> None:
     """Delete what was used longest ago until the rest has no more than `most` bytes.
 
-    The file used last is kept, whatever its size. One that is mapped stays readable where it is.
+    The file used last is kept, whatever its size. One that is mapped stays readable where it is;
+    Windows does not delete it.
     """
     by_age = sorted((p.stat().st_mtime_ns, p) for p in folder.glob(pattern))
     left = sum(path.stat().st_size for _, path in by_age)
     for _, path in by_age[:-1]:
         if left <= most:
             return
-        left -= path.stat().st_size
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):
+            size = path.stat().st_size
+            path.unlink(missing_ok=True)
+            left -= size
 
 
 def _digest_of(shape: tuple[int, ...]) -> blake2b:

@@ -1,6 +1,7 @@
 """A column of labels, in whatever type, as class numbers and the names of the classes."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -178,7 +179,8 @@ def _renumber(
     """The labels as numbers of the classes that were given, by name.
 
     Case, spaces, underscores and hyphens make no difference to a name, unless they tell it from
-    another class: ImageNet has the dog "Cardigan" and a "cardigan".
+    another class: ImageNet has the dog "Cardigan" and a "cardigan". Nor does how an accent is
+    written: a Mac may name a folder by a letter and its accent apart.
     """
     number = {name: z for z, name in enumerate(classes)}
     written = Counter(map(_plain, names))
@@ -203,4 +205,4 @@ def _renumber(
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\s_-]+", "", name).lower()
+    return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFC", name)).lower()

@@ -190,7 +190,7 @@ def _state(folder: Path) -> tuple[str, tuple[Path, ...]]:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        value = parse_json(file.read_text(encoding="utf-8"))
+        value = parse_json(file.read_bytes())
     except OSError as error:
         raise ArcalError(
             f"{file} cannot be read ({error.strerror}): save the data set again"

@@ -38,10 +38,10 @@ CHANGES = re.compile("size|e-?tag|mtime|modified|md5|crc32c|generation|created|u
 def is_remote(source: str | Path) -> bool:
     """Whether a source is a URL, such as s3://bucket/prefix, and no path.
 
-    >>> is_remote("s3://bucket/pets"), is_remote("data/pets")
-    (True, False)
+    >>> is_remote("s3://bucket/pets"), is_remote("data/pets"), is_remote("C://pets")
+    (True, False, False)
     """
-    return isinstance(source, str) and bool(re.match(r"[a-z][a-z0-9+.-]*://", source, re.I))
+    return isinstance(source, str) and bool(re.match(r"[a-z][a-z0-9+.-]+://", source, re.I))
 
 
 def absolute(source: str) -> str:
@@ -199,7 +199,7 @@ def _size(path: Path) -> int:
 
 def _read(facts: Path) -> Any:
     try:
-        return parse_json(facts.read_text())
+        return parse_json(facts.read_bytes())
     except (OSError, ValueError):
         return None
 
@@ -219,7 +219,7 @@ def _refusals(url: str) -> Iterator[None]:
         reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         kind, status = type(error).__name__, getattr(error, "status", 0)
         if isinstance(error, ImportError):
-            advice = f"cannot be read ({reason}): pip install 'arcal[remote]', or that package"
+            advice = f'cannot be read ({reason}): pip install "arcal[remote]", or that package'
         elif isinstance(error, FileNotFoundError) or status == 404:
             advice = "is not there: give the URL of a file, a folder or the beginning of a name"
         elif (

@@ -13,7 +13,7 @@ from arcal.compute import Compute
 from arcal.errors import ArcalError
 from arcal.evaluation import write_table
 from arcal.evaluation.summaries import write_summaries
-from arcal.files import locked, parse_json, write_json, write_whole
+from arcal.files import locked, parse_json, write_json, write_text
 from arcal.paper.item import Evaluated, Item, setting_words
 from arcal.paper.plan import Planned, Progress, Runs, Work, plan_runs, progress_of, seconds_left
 from arcal.paper.result import Claim, Result, as_json, as_markdown
@@ -71,7 +71,7 @@ class Reproduction:
                 self.write(results[item.name], {"scale": self.scale, "settings": lines})
             with self._alone():
                 page = overview_page(self.out, self.scale)
-                write_whole(self.out / "README.md", lambda to, page=page: to.write_text(page))
+                write_text(self.out / "README.md", page)
         return [results[item.name] for item in self.items]
 
     def _check_out(self) -> None:
@@ -122,7 +122,7 @@ class Reproduction:
             render(result.name, result.picture, self.out)
         write_json(self.out / f"{result.name}.json", as_json(result) | about)
         page = as_markdown(result, self.scale)
-        write_whole(self.out / f"{result.name}.md", lambda to: to.write_text(page))
+        write_text(self.out / f"{result.name}.md", page)
 
     def _planned(self) -> list[Planned]:
         """The plan, which is refused before anything is trained if it cannot be carried out."""
@@ -215,7 +215,7 @@ def setting_line(evaluated: Evaluated) -> str:
 
 def overview_page(folder: Path, scale: str) -> str:
     """The page over all results in a folder, the paper's tables and figures in their order."""
-    files = [parse_json(file.read_text()) for file in folder.glob("*.json")]
+    files = [parse_json(file.read_bytes()) for file in folder.glob("*.json")]
     results = [one for one in files if isinstance(one, dict) and {"name", "claims"} <= one.keys()]
     results.sort(key=lambda result: _place(result["name"]))
     lines = [f"{TITLE}`{scale}`", ""]

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from arcal.auditing import INTENSITIES, LevelFigures, Means, Spread
-from arcal.files import write_whole
+from arcal.files import write_text, write_whole
 
 INK, FAINT = "#1a1d21", "#8a9099"
 OVER, UNDER = "#D55E00", "#0072B2"
@@ -69,7 +69,7 @@ def render(name: str, draw: Callable[[], Figure], folder: Path) -> str:
         figure.set_layout_engine("none")  # it is laid out: once is enough, and both are the same
         png = io.BytesIO()
         figure.savefig(png, format="png", dpi=144, metadata={"Software": None})
-    write_whole(folder / f"{name}.svg", lambda to: to.write_text(text, encoding="utf-8"))
+    write_text(folder / f"{name}.svg", text)
     write_whole(folder / f"{name}.png", lambda to: to.write_bytes(png.getvalue()))
     return text
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from arcal.calibration import RobustAccuracy
 from arcal.errors import ArcalError
-from arcal.files import write_whole
+from arcal.files import write_text
 from arcal.report.plots import INK, SPARE_MARKS, WIDTH, as_svg
 
 LENGTHS = {"l2": "L2 norm of the change", "linf": "greatest change of any number (L-infinity)"}
@@ -35,7 +35,7 @@ def write_robust_accuracy(
     if not curves or norm not in LENGTHS:
         raise ArcalError(f"{len(curves)} curves in {norm!r}: one, in {' or '.join(LENGTHS)}")
     text = as_svg("robust-accuracy", lambda: robust_accuracy_figure(curves, norm))
-    write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return path
 
 

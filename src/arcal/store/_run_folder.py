@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from arcal.errors import ArcalError
-from arcal.files import locked, parse_json, write_json, write_whole
+from arcal.files import locked, parse_json, write_json, write_text
 
 PLACES = ("source", "network_source", "weights_source")
 """The entries of a configuration that say where data, code and weights were read from."""
@@ -77,7 +77,7 @@ class RunFolder:
         """
         path = self.path / "config.json"
         try:
-            config = parse_json(path.read_text())
+            config = parse_json(path.read_bytes())
             if not isinstance(config, dict):
                 raise ValueError("it is not a JSON object")
         except ValueError as error:
@@ -111,7 +111,7 @@ class RunFolder:
         """
         path = self.path / "metrics.jsonl"
         try:
-            lines = path.read_text().split("\n")[:-1] if path.exists() else []
+            lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
             epochs = [parse_json(line) for line in lines]
             if not all(isinstance(epoch, dict) for epoch in epochs):
                 raise ValueError("a line is no JSON object")
@@ -129,7 +129,7 @@ class RunFolder:
     def log_epochs(self, epochs: list[dict[str, Any]]) -> None:
         """Write the metrics of all epochs to metrics.jsonl, one line each."""
         text = "".join(json.dumps(line) + "\n" for line in epochs)
-        write_whole(self.path / "metrics.jsonl", lambda temporary: temporary.write_text(text))
+        write_text(self.path / "metrics.jsonl", text)
 
     @property
     def checkpoint(self) -> Path:

@@ -263,7 +263,7 @@ def _evidence(folder: RunFolder, name: str, part: Part) -> dict[str, str]:
 
 def _noted(path: Path) -> dict[str, Any]:
     try:
-        noted = parse_json(path.read_text()) if path.exists() else {}
+        noted = parse_json(path.read_bytes()) if path.exists() else {}
     except ValueError:
         noted = None
     if not isinstance(noted, dict):

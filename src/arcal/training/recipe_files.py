@@ -12,7 +12,7 @@ from arcal._version import __version__
 from arcal.data.remote import absolute
 from arcal.errors import ArcalError
 from arcal.external import near
-from arcal.files import expanded, write_whole
+from arcal.files import expanded, write_text
 from arcal.methods import METHODS
 from arcal.store import RunFolder
 from arcal.training.recipes import RECIPES, Recipe, has_type, recipe_named
@@ -80,7 +80,7 @@ def write_command(run: Run, folder: RunFolder) -> None:
     file = folder.path / "train.toml"
     if not file.exists() or not file.read_bytes().endswith(text.encode()):  # else of its version
         text = f"# written by arcal {__version__}\n{text}"
-        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        write_text(file, text)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -88,8 +88,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ArcalError(f"{path} is missing: name a TOML file")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # of TOML or of UTF-8
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ArcalError(f"{path} is not UTF-8: save it as UTF-8") from None
+    except ValueError as error:
         raise ArcalError(f"{path} is no TOML: {error}; mend it there") from None
 
 

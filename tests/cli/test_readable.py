@@ -1,0 +1,44 @@
+"""What a pipe or a file of few characters gets, such as one of a code page on Windows."""
+
+import codecs
+import io
+
+import pytest
+
+from arcal.cli._readable import print_what_can_be, readable
+from arcal.cli._shell import as_by_a_shell
+
+SAID = "ρ = 0.5 ± 0.1, ECE 5.52 ×10⁻² → naïve 猫"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", SAID),
+        ("cp1252", "rho = 0.5 ± 0.1, ECE 5.52 ×10^-² -> naïve \\u732b"),
+        ("ascii", "rho = 0.5 +- 0.1, ECE 5.52 x10^-2 -> na\\xefve \\u732b"),
+    ],
+)
+def test_signs_get_names_and_names_escapes(encoding, shown):
+    codecs.register_error("test.readable", readable)
+    assert SAID.encode(encoding, "test.readable").decode(encoding) == shown
+
+
+def test_arguments_that_no_shell_has_written_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("runs/b", "runs/a", "runs/.work", "photos[1]", "photos1"):
+        (tmp_path / name).mkdir(parents=True)
+    given = ["evaluate", "runs/*", "photos[1]", "~/out", "none*", "--fail-if", "ece > 0.1"]
+    assert as_by_a_shell(given) == [
+        "evaluate", "runs/a", "runs/b", "photos[1]", str(tmp_path / "home" / "out"), "none*",
+        "--fail-if", "ece > 0.1",
+    ]  # fmt: skip
+
+
+def test_what_is_printed_never_fails(monkeypatch):
+    whole = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(whole, encoding="ascii"))
+    print_what_can_be()
+    print("5.52 ± 0.1", flush=True)
+    assert whole.getvalue() == b"5.52 +- 0.1\n"
