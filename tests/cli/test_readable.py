@@ -2,6 +2,8 @@
 
 import codecs
 import io
+import os
+import sys
 
 import pytest
 
@@ -42,3 +44,12 @@ def test_what_is_printed_never_fails(monkeypatch):
     print_what_can_be()
     print("5.52 ± 0.1", flush=True)
     assert whole.getvalue() == b"5.52 +- 0.1\n"
+
+
+def test_a_closed_output_takes_what_is_printed(monkeypatch):
+    """As a service's may be, or one closed by `2>&-`; Python then has no such stream."""
+    monkeypatch.setattr("sys.stderr", None)
+    print_what_can_be()
+    with sys.stderr as opened:
+        print("stopped", file=opened, flush=True)
+        assert opened.name == os.devnull

@@ -6,7 +6,9 @@ names, is an escape, which no two share.
 """
 
 import codecs
+import os
 import sys
+from pathlib import Path
 
 NAMES = {
     "±": "+-",
@@ -55,7 +57,13 @@ def readable(error: UnicodeError) -> tuple[str, int]:
 
 
 def print_what_can_be() -> None:
-    """From here on nothing that is printed fails for a character that its encoding lacks."""
+    """From here on nothing that is printed fails: not for a character that its encoding lacks, and
+    not because the output is closed, as a service or `2>&-` may leave it.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # It takes the free number, or a file opened later would get what libraries write.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("arcal.readable", readable)
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
