@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from lightning_fabric.accelerators.mps import MPSAccelerator
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -23,6 +24,7 @@ from arcal.calibration.posthoc import (
     fit_batch_temperature,
     fit_temperature,
 )
+from arcal.compute.device import fabric_on
 from arcal.errors import ArcalError
 from arcal.integrations.torchmetrics import ECE
 from arcal.robustness import levels, mean_rank, score
@@ -201,6 +203,14 @@ def test_what_is_looked_at_in_float64_is_looked_at_on_the_processor():
         with pytest.raises(ArcalError, match="these are probabilities"):
             AdaptiveLabelSmoothing(3)(probabilities, LABELS)
         assert torch.equal(corrupt(mine, IDS, type="brightness", intensity=2).cpu(), corrupted)
+
+
+def test_processes_that_cannot_share_apples_gpu_are_one_line(monkeypatch):
+    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
+    assert fabric_on("auto").device == torch.device("mps", 0)
+    for accelerator in ("auto", "gpu"):
+        with pytest.raises(ArcalError, match="several processes cannot share Apple's GPU: ask for"):
+            fabric_on(accelerator, processes=2)
 
 
 class _Waiting(TorchFunctionMode):

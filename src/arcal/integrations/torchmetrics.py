@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
 from arcal.arrays import TensorLike, as_tensor, has_float64
@@ -39,7 +39,7 @@ class _Calibration(Metric):
         for name, dtype in SUMS.items():
             self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
 
-    def _apply(self, fn: Any, exclude_state: Any = "") -> "_Calibration":
+    def _apply(self, fn: Any, exclude_state: Any = "") -> nn.Module:
         """Move to another device, unless it cannot hold the sums."""
         there = fn(torch.empty(0, device=self.count.device)).device
         return super()._apply(fn, exclude_state) if has_float64(there) else self
