@@ -57,7 +57,7 @@ class Pretended(TorchFunctionMode):
                 self.there[result] = True
             return result
 
-        torch.Tensor._make_subclass = staticmethod(made)
+        torch.Tensor._make_subclass = staticmethod(made)  # pyright: ignore
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:

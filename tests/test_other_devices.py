@@ -57,7 +57,7 @@ def test_the_device_refuses_what_torch_refuses():
         assert (x + y.sum()).device == DEVICE
         assert x[torch.tensor([0, 2])].device == DEVICE
         with pytest.raises(RuntimeError, match="same device"):
-            x + y
+            _ = x + y
         with pytest.raises(RuntimeError, match="same device"):
             y[x.argsort()]
         with pytest.raises(TypeError, match="numpy"):
@@ -162,7 +162,7 @@ def test_a_metric_stays_where_its_sums_can_be():
     metric, probabilities = ECE(), LOGITS.softmax(1)
     metric.update(probabilities, LABELS)
     with there(probabilities):
-        whole = nn.ModuleDict({"ece": ECE()}).to(DEVICE)
+        whole: Any = nn.ModuleDict({"ece": ECE()}).to(DEVICE)
         whole["ece"].update(probabilities, LABELS)
         assert whole["ece"].compute() == metric.compute()
     with there(float64=True):
