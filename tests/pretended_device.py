@@ -25,6 +25,8 @@ SIZED = {
     "unique_consecutive",
 }
 """What has as many entries as the values of its arguments say, or answers what they are."""
+MIXES = {"__set__", "copy_", "expand_as", "reshape_as", "to", "type_as", "view_as"}
+"""What takes tensors of two devices."""
 
 
 class Pretended(TorchFunctionMode):
@@ -33,7 +35,9 @@ class Pretended(TorchFunctionMode):
     They are computed on the processor and say that they are on `cuda:0`; new tensors that are asked
     for there are, too. `waits` counts by place the calls that a GPU would have to be waited for
     with, `calls` all that Python makes with such tensors: about as many kernels. Without `float64`,
-    as Apple's have none, a tensor of that type there raises `TypeError`.
+    as Apple's have none, a tensor of that type there raises `TypeError`. As torch does, it refuses
+    to compute with tensors of both devices, a single number or an index aside, to draw there from
+    the processor's generator, and to lend numpy what is there.
     """
 
     def __init__(self, tensors: Iterable[Tensor] = (), *, float64: bool = True) -> None:
@@ -43,15 +47,39 @@ class Pretended(TorchFunctionMode):
         for tensor in tensors:
             self.there[tensor] = True
 
+    def __enter__(self) -> Any:
+        """Parameters are made by what no mode is told of."""
+        make = torch.Tensor._make_subclass
+
+        def made(cls: Any, data: Tensor, *given: Any) -> Tensor:
+            result = make(cls, data, *given)
+            if data in self.there:
+                self.there[result] = True
+            return result
+
+        torch.Tensor._make_subclass = staticmethod(made)  # pyright: ignore
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        del torch.Tensor._make_subclass  # so that it is again that of torch's own base class
+        super().__exit__(*error)
+
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         name, kwargs = func.__name__, dict(kwargs or {})
+        if name == "_parse_to":  # what a module is moved to
+            return func(*args, **kwargs)
         mine = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor) and t in self.there]
         if name == "__get__" and getattr(func, "__self__", None) is torch.Tensor.device:
             return DEVICE if mine else func(*args, **kwargs)
+        if mine:
+            self._check(name, args, kwargs)
         named = [one for one in (*args, *kwargs.values()) if isinstance(one, torch.device)]
-        asked, leaves = DEVICE in named, name == "cpu" or (name == "to" and CPU in named)
+        like = [t for t in args[1:2] if isinstance(t, Tensor) and t not in self.there]
+        asked, leaves = DEVICE in named, name == "cpu" or (name == "to" and (CPU in named or like))
+        if asked and kwargs.get("generator") is not None:
+            raise RuntimeError(f"{name}: expected a 'cuda' device type for generator")
         if asked:
             args = [CPU if same(one) else one for one in args]
             kwargs = {key: CPU if same(one) else one for key, one in kwargs.items()}
@@ -62,12 +90,29 @@ class Pretended(TorchFunctionMode):
                 self.waits[name, place()] += 1
         if leaves:
             return result.view_as(result)  # here it would be the tensor itself
+        if asked and result is args[0]:
+            result = result.view_as(result)
         for one in tree_leaves(result) if mine or asked else ():
             if isinstance(one, Tensor):
                 self.there[one] = True
                 if not self.float64 and one.dtype == torch.float64:
                     raise TypeError(f"{name} in {place()}: the device has no float64")
         return result
+
+    def _check(self, name: str, args: Sequence[Any], kwargs: Any) -> None:
+        """Refuse what torch refuses of a tensor there."""
+        others = [
+            t
+            for t in tree_leaves((args, kwargs))
+            if isinstance(t, Tensor) and t not in self.there and t.ndim
+        ]
+        indexed = name in ("__getitem__", "__setitem__") and args[0] in self.there
+        if others and not indexed and name not in MIXES:
+            raise RuntimeError(f"{name}: expected all tensors to be on the same device")
+        if name in ("numpy", "__array__"):
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        if any(isinstance(one, torch.Generator) for one in (*args, *kwargs.values())):
+            raise RuntimeError(f"{name}: expected a 'cuda' device type for generator")
 
     def _picks(self, name: str, args: Sequence[Any]) -> bool:
         """Whether rows are picked by a mask, so that their number has to be read."""

@@ -85,6 +85,30 @@ def row_blocks(N: int, width: int) -> Iterator[slice]:
     return (slice(first, min(first + step, N)) for first in range(0, N, step))
 
 
+def has_float64(device: torch.device) -> bool:
+    """Whether a device has float64, which Apple's GPUs do not.
+
+    >>> has_float64(torch.device("cpu"))
+    True
+    """
+    try:
+        return device.type == "cpu" or bool(torch.empty(1, dtype=torch.float64, device=device).ndim)
+    except TypeError:
+        return False
+
+
+def moved(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:
+    """A tensor of the CPU's on a device, of another dtype if one is given.
+
+    Only CUDA is not waited for: what is copied to Apple's GPUs without waiting may be overwritten
+    before it gets there (pytorch/pytorch#83015).
+
+    >>> moved(torch.tensor([1, 2]), "cpu", torch.float32)
+    tensor([1., 2.])
+    """
+    return tensor.to(device, dtype, non_blocking=torch.device(device).type == "cuda")
+
+
 def bytes_of(tensor: Tensor) -> memoryview:
     """The bytes of a tensor's values, row after row, for a digest."""
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data

@@ -21,6 +21,14 @@ def seeded(seed: int) -> Iterator[None]:
     True
     """
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    apple = torch.backends.mps.is_available()
+    before = torch.mps.get_rng_state() if apple else None  # fork_rng cannot restore it
     with torch.random.fork_rng(devices=[*gpus]):
         (torch.manual_seed if gpus else torch.default_generator.manual_seed)(seed)
-        yield
+        if apple:
+            torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if before is not None:
+                torch.mps.set_rng_state(before)

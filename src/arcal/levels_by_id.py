@@ -65,7 +65,7 @@ class LevelsById(ById):
                 f"{self.part} levels run from {int(levels.min())} to {int(levels.max())}: "
                 f"they must be in 0 to {self.R - 1}"
             )
-        ids, order = ids.sort()
+        ids, order = ids.to(levels.device).sort()
         if (ids[1:] == ids[:-1]).any():
             raise ArcalError(f"a {self.part} id occurs twice: ids must be unique")
         device = self.ids.device

@@ -27,7 +27,7 @@ def are_probabilities(logits: Tensor) -> bool:
     low, high = rows.aminmax()  # nan if one of them is
     if not (low >= 0 and high <= 1):
         return False
-    return bool(((rows.sum(dim=-1, dtype=torch.float64) - 1).abs() <= ROUNDED).all())
+    return bool(((rows.cpu().sum(dim=-1, dtype=torch.float64) - 1).abs() <= ROUNDED).all())
 
 
 def refuse_probabilities(logits: Tensor) -> None:

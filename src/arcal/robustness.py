@@ -343,6 +343,7 @@ def rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
         raise ArcalError(
             f"robustness {tuple(robustness.shape)} and ids {tuple(ids.shape)}: give (N,) of each"
         )
+    ids = ids.to(robustness.device)
     if robustness.isnan().any():
         raise ArcalError("a robustness is NaN: a failed attack is +inf, never NaN")
     _check_ids(ids)
@@ -375,7 +376,7 @@ def mean_rank(robustness: TensorLike, ids: TensorLike) -> Tensor:
     >>> mean_rank(torch.tensor([[0.1, 0.2, 0.3], [0.3, 0.1, 0.2]]), torch.arange(3))
     tensor([1.0000, 0.5000, 1.5000], dtype=torch.float64)
     """
-    runs = as_tensor(robustness, "robustness")
+    runs = as_tensor(robustness, "robustness").cpu()  # not all devices have float64
     if runs.ndim != 2 or len(runs) == 0:
         raise ArcalError(f"robustness {tuple(runs.shape)}: give (M, N), a row for each model")
     return torch.stack([rank(run, ids) for run in runs]).double().mean(dim=0)

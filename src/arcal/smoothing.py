@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcal.adaptive_alpha import alpha_by_epochs_left, alpha_by_first_epoch, joint_step
-from arcal.arrays import TensorLike, as_tensor
+from arcal.arrays import TensorLike, as_tensor, has_float64, moved
 from arcal.distributed import each_id_once, from_all
 from arcal.errors import ArcalError
 from arcal.levels_by_id import LevelsById
@@ -99,7 +99,10 @@ def smooth_cross_entropy(
     _check_epsilon(epsilon, labels)
     dtype = torch.promote_types(logits.dtype, torch.float32)
     class_losses = -F.log_softmax(logits, dim=1, dtype=dtype)
+    if isinstance(epsilon, Tensor) and epsilon.device != logits.device:
+        epsilon = moved(epsilon, logits.device, dtype)
     if weight is not None:
+        weight = weight if weight.device == logits.device else moved(weight, logits.device, dtype)
         class_losses = class_losses * weight
     try:
         correct = class_losses.gather(1, labels.unsqueeze(1)).squeeze(1)
@@ -110,10 +113,8 @@ def smooth_cross_entropy(
     # Without smoothing a class masked by a logit of -inf must not add 0 x inf = nan.
     smoothed = torch.as_tensor(epsilon, device=uniform.device) > 0
     loss = (1 - epsilon) * correct + torch.where(smoothed, uniform, 0.0)
-    if reduction == "none":
-        return loss
-    if reduction == "sum":
-        return loss.sum()
+    if reduction != "mean":
+        return loss if reduction == "none" else loss.sum()
     return loss.mean() if weight is None else loss.sum() / weight[labels].sum()
 
 
@@ -134,11 +135,11 @@ class AdaptiveLabelSmoothing(nn.Module):
     With `R > 1`, `assign` stores the level of every example by its id, and `forward` and `update`
     look levels up by id; an id without a level raises `ArcalError`.
 
-    The module may stay on the CPU while the model is on another device, and must do so where the
-    device has no float64. Ids passed on the CPU, as data loaders yield them, avoid a
-    synchronisation with the device. Soft labels stay float64 when a parent module is converted to
-    another type. `state_dict` holds Z, the soft labels, the epoch and the levels; with alpha
-    "auto", also call `begin` to resume. A state of another Z or R raises `ArcalError`.
+    The module may stay on the CPU while the model is on another device, and does where that has no
+    float64. Ids passed on the CPU, as data loaders yield them, avoid a synchronisation with the
+    device. Soft labels stay float64 when a parent module is converted to another type.
+    `state_dict` holds Z, the soft labels, the epoch and the levels; with alpha "auto", also call
+    `begin` to resume. A state of another Z or R raises `ArcalError`.
 
     >>> loss = AdaptiveLabelSmoothing(Z=10, R=2, alpha=0.5)
     >>> loss.assign("train", torch.tensor([0, 1, 2]), torch.tensor([0, 1, 1]))
@@ -194,10 +195,11 @@ class AdaptiveLabelSmoothing(nn.Module):
         self.validation_levels: LevelsById = LevelsById(R, "validation")
 
     def _apply(self, fn, recurse=True):
-        """Move to another device, but stay in float64: bfloat16 cannot represent 1 - .0005."""
+        """Stay in float64, also on another device: bfloat16 cannot represent 1 - .0005."""
         exact = self.soft_label
-        super()._apply(fn, recurse)
-        self.soft_label = exact.to(self.soft_label.device)
+        if has_float64(fn(torch.empty(0, device=exact.device)).device):
+            super()._apply(fn, recurse)
+            self.soft_label = exact.to(self.soft_label.device)
         return self
 
     @property
@@ -241,11 +243,10 @@ class AdaptiveLabelSmoothing(nn.Module):
             refuse_probabilities(logits)
             self._has_checked_logits = True
         epsilon = self.epsilon[self._levels(self.train_levels, ids, len(logits))]
-        epsilon = epsilon.to(logits.device, torch.float32, non_blocking=True)
+        epsilon = moved(epsilon, logits.device, torch.float32)
         weight = self.weight
         if weight is not None:  # a list's is of float64, which not all devices have
-            dtype = torch.promote_types(logits.dtype, torch.float32)
-            weight = weight.to(logits.device, dtype, non_blocking=True)
+            weight = moved(weight, logits.device, torch.promote_types(logits.dtype, torch.float32))
         return smooth_cross_entropy(logits, labels, epsilon, weight, self.reduction)
 
     def begin(self, epochs: int, full_rate: int) -> None:
@@ -291,10 +292,12 @@ class AdaptiveLabelSmoothing(nn.Module):
         mine = [None if x is None else as_tensor(x).detach().cpu() for x in share]
         shares = [mine] if gathered else from_all(mine)
         confidence, correct, ids = _joined(shares)
-        r = self._levels(self.validation_levels, ids, len(confidence))
-        difference = (confidence.double() - correct.double()).to(r.device)
+        # On the CPU: a GPU adds in any order, and soft labels are to be the same in all processes.
+        r = self._levels(self.validation_levels, ids, len(confidence)).cpu()
+        soft = self.soft_label.cpu()
+        difference, alpha = confidence.double() - correct.double(), self.alpha_now()
         count = torch.bincount(r, minlength=self.R)
-        total = torch.zeros(self.R, dtype=torch.float64, device=r.device)
+        total = torch.zeros(self.R, dtype=torch.float64, device="cpu")
         gap = total.index_add(0, r, difference) / count.clamp(min=1)
 
         low = 1 / self.Z + MARGIN
@@ -302,12 +305,10 @@ class AdaptiveLabelSmoothing(nn.Module):
             filled = count > 0
             square = total.index_add(0, r, difference**2) / count.clamp(min=1)
             variance = (square - gap**2) / count.clamp(min=1)
-            self.soft_label[filled] = joint_step(
-                self.soft_label[filled], gap[filled], variance[filled], self.alpha_now(), low
-            )
+            soft[filled] = joint_step(soft[filled], gap[filled], variance[filled], alpha, low)
         else:
-            self.soft_label -= self.alpha_now() * gap
-            self.soft_label.clamp_(min=low, max=1)
+            soft.sub_(alpha * gap).clamp_(min=low, max=1)
+        self.soft_label.copy_(soft)
         self.epoch += 1
         return gap
 

@@ -114,3 +114,14 @@ assert torch.get_float32_matmul_precision() == "medium"
 def test_a_precision_set_anywhere_is_whole_inside_and_restored():
     done = subprocess.run([sys.executable, "-c", PRECISIONS], capture_output=True, text=True)
     assert not done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
+def test_a_frozen_model_runs_without_autocast(kind):
+    before = torch.is_autocast_enabled(kind)
+    torch.set_autocast_enabled(kind, True)  # which a context refuses where there is no such device
+    try:
+        with frozen(nn.Linear(2, 2)):
+            assert not torch.is_autocast_enabled(kind)
+    finally:
+        torch.set_autocast_enabled(kind, before)

@@ -115,9 +115,9 @@ def frozen(model: Model) -> Iterator[None]:
     if any(isinstance(module, nn.RNNBase) for module in modules):
         settings.append((torch.backends.cudnn, "enabled", False))
     settings += _whole_float32()
-    off = torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False)
+    off = [torch.autocast(kind, enabled=False) for kind in ("cpu", "cuda", "mps")]
     gradients = torch.set_grad_enabled(torch.is_grad_enabled())  # which leaving it switches on
-    with switched(settings), torch.inference_mode(False), gradients, off[0], off[1]:
+    with switched(settings), torch.inference_mode(False), gradients, off[0], off[1], off[2]:
         yield
 
 
@@ -144,6 +144,8 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
     try:
         logits = model(x.clone())
     except RuntimeError as error:
+        if apart := on_other_devices(model, x.device):
+            raise ArcalError(apart) from error
         weights = _module(model).parameters()
         dtypes = sorted({str(weight.dtype) for weight in weights if weight.is_floating_point()})
         if not dtypes or str(x.dtype) in dtypes:
@@ -152,6 +154,11 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
             f"the inputs are {x.dtype} and the model's weights {' and '.join(dtypes)}: convert "
             "the model to the inputs' dtype, or the inputs, by `.to(dtype)`"
         ) from error
+    if isinstance(logits, Tensor) and logits.device != x.device:
+        raise ArcalError(
+            f"the model returns logits on {logits.device} for inputs on {x.device}: pass inputs on "
+            f"{logits.device}"
+        )
     if isinstance(logits, Tensor) and logits.ndim == 2 and (masked := logits.isneginf()).any():
         if ((~masked).sum(dim=1) < 2).any():
             raise ArcalError("the model gives all classes but one -inf: there is none to change to")
@@ -160,6 +167,21 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
         return logits.masked_fill(masked, -torch.inf)
     check_logits(logits, len(x), x.dtype)
     return logits
+
+
+def on_other_devices(model: Model, device: torch.device) -> str | None:
+    """A sentence if none of the model's weights are on the device of its inputs, otherwise None.
+
+    >>> on_other_devices(nn.Linear(2, 2, device="meta"), torch.device("cpu"))
+    "the inputs are on cpu and the model's weights on meta: move one of them to the other's device"
+    """
+    devices = {weight.device for weight in _module(model).parameters()}
+    if not devices or device in devices:
+        return None
+    return (
+        f"the inputs are on {device} and the model's weights on "
+        f"{' and '.join(sorted(map(str, devices)))}: move one of them to the other's device"
+    )
 
 
 @torch.no_grad()

@@ -9,7 +9,12 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
-from arcal.attacks.model import check_logits, coarsest, rounding_between_calls
+from arcal.attacks.model import (
+    check_logits,
+    coarsest,
+    on_other_devices,
+    rounding_between_calls,
+)
 from arcal.auditing._logits import check_classes
 from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.labels import as_labels
@@ -166,6 +171,8 @@ def _check_same(
 
 
 def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
+    if apart := on_other_devices(model, next(iter(x.named.values())).device):
+        return ArcalError(f"{apart}, or pass its name as `device=`")
     floats = {part.dtype for part in x.named.values() if part.is_floating_point()} or {
         part.dtype for part in x.named.values() if part.dtype == torch.uint8
     }

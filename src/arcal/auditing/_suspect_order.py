@@ -50,11 +50,11 @@ normalisation?'
     met = _first_batch_norm(model, x)
     if met is None:
         return None
-    layer, values = met.layer, met.x.transpose(0, 1).flatten(1).double()
+    layer, values = met.layer, met.x.transpose(0, 1).flatten(1).cpu().double()
     if values.shape[1] < OF_A_CHANNEL or not values.isfinite().all():
         return None
     assert layer.running_var is not None
-    ratios = (values.var(dim=1) + layer.eps) / (layer.running_var.double() + layer.eps)
+    ratios = (values.var(dim=1) + layer.eps) / (layer.running_var.cpu().double() + layer.eps)
     ratio = float(ratios.log().median().exp().sqrt())
     if 1 / FACTOR <= ratio <= FACTOR:
         return None

@@ -81,7 +81,8 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
 
     def model(x: InputsLike) -> Tensor:
         try:
-            return _no_finer(logits_of(_called(classifier, x), classes), x)
+            logits = _no_finer(logits_of(_called(classifier, x), classes), x)
+            return logits.to(next(iter(Inputs.of(x).named.values())).device)
         except RuntimeError as error:
             if "requires grad" not in str(error):
                 raise

@@ -1,6 +1,7 @@
 """`arcal.calibrate`: a classifier and labelled data in, the same classifier calibrated out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -14,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from arcal._version import __version__
-from arcal.arrays import as_tensor
+from arcal.arrays import as_tensor, has_float64
 from arcal.attacks import Inputs, Model
 from arcal.auditing import (
     INTENSITIES,
@@ -113,12 +114,12 @@ class Calibration:
     def classifier(self) -> Calibrated:
         """The model with this calibrator inside: inputs in, log-probabilities `(N, Z)` out.
 
-        `.probabilities(x)` are their exponentials. Predictions have no model, and raise
-        `ArcalError`.
+        `.probabilities(x)` are their exponentials. It is on the model's device, and calculates in
+        float32 where that has no float64. Predictions have no model, and raise `ArcalError`.
         """
         if self.model is None:
             raise ArcalError("there is no model, only its predictions: call `calibrator` on others")
-        return Calibrated(self.model, self.calibrator)
+        return Calibrated(self.model, _beside(self.model, self.calibrator))
 
     def summary(self) -> str:
         """The table of calibrators, what was picked and why, and what the unlabelled inputs say."""
@@ -162,6 +163,15 @@ class Calibration:
         if self.stream is not None:
             save_stream(self.stream, stream)
         return [path for path in (figures, unlabelled, calibrator, stream) if path.exists()]
+
+
+def _beside(model: Model, calibrator: Calibrator) -> Calibrator:
+    """The calibrator on the device of the model's weights."""
+    held = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    if held is None or held.device.type == "cpu":
+        return calibrator
+    dtype = None if has_float64(held.device) else torch.float32
+    return deepcopy(calibrator).to(device=held.device, dtype=dtype)
 
 
 def calibrate(

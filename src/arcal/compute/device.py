@@ -130,6 +130,10 @@ def _fabric(
         return Fabric(accelerator=accelerator, plugins=plugins, loggers=[*loggers], **options)
     except (ImportError, RuntimeError, ValueError) as error:
         lines = str(error).splitlines()
+        if "on the MPS accelerator" in lines[0]:
+            raise ArcalError(
+                "several processes cannot share Apple's GPU: ask for one, or for accelerator 'cpu'"
+            ) from None
         reason = " ".join(map(str.strip, lines[: 2 if "requested" in lines[0] else 1])).rstrip(".")
         raise ArcalError(
             f"accelerator {accelerator!r} cannot be used here ({reason}): choose cpu, gpu or auto"

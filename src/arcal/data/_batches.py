@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from arcal.arrays import moved
 from arcal.data.contents import files_of
 from arcal.data.part import Part
 from arcal.errors import ArcalError
@@ -62,8 +63,7 @@ def as_input(images: Tensor, device: torch.device | str) -> Tensor:
     >>> as_input(torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3), "cpu")
     tensor([[[[0.0000, 0.2000, 1.0000]]]])
     """
-    images = images.to(device, non_blocking=True)
-    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+    return (moved(images, device).float() / 255).contiguous(memory_format=torch.channels_last)
 
 
 def _read(part: Part, positions: Tensor) -> Batch:

@@ -2,8 +2,8 @@
 
 Their sums are those of `arcal.calibration`, in float64, so that a value is that of all predictions
 at once, edges of bins included. As usual there, `forward` gives a batch's own value and `compute`
-that of all; `reset`, `clone`, `MetricCollection` and Lightning's `self.log` work. A device without
-float64 cannot hold them: leave the metric on the CPU, which takes tensors of any device.
+that of all; `reset`, `clone`, `MetricCollection` and Lightning's `self.log` work. Moved to a
+device without float64, they stay on the CPU, and take tensors of any device.
 """
 
 from typing import Any, ClassVar, Literal
@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 
-from arcal.arrays import TensorLike, as_tensor
+from arcal.arrays import TensorLike, as_tensor, has_float64
 from arcal.calibration import ClassWise, Reliability, confidence_and_correct
 from arcal.calibration.checks import as_classes
 from arcal.errors import ArcalError
@@ -38,6 +38,11 @@ class _Calibration(Metric):
         super().__init__(**settings)
         for name, dtype in SUMS.items():
             self.add_state(name, torch.zeros(shape, dtype=dtype), dist_reduce_fx="sum")
+
+    def _apply(self, fn: Any, exclude_state: Any = "") -> nn.Module:
+        """Move to another device, unless it cannot hold the sums."""
+        there = fn(torch.empty(0, device=self.count.device)).device
+        return super()._apply(fn, exclude_state) if has_float64(there) else self
 
     def _add(self, *sums: Tensor) -> None:
         for name, values in zip(SUMS, sums, strict=True):

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.intervals import exact_interval, tango
 from arcal.calibration.posthoc.calibration_set import as_calibration_set
 from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities
@@ -155,8 +155,11 @@ class BatchTemperature:
         return Today(n, share, low, high, confidence, T, doubt)
 
     def __call__(self, log_p: TensorLike) -> Tensor:
-        """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before."""
-        return self.temperature(log_p)
+        """Log-probabilities `(N, Z)` at the temperature of the window, or of validation before.
+
+        They are on the CPU, wherever `log_p` is.
+        """
+        return self.temperature(as_tensor(log_p, "log_p").cpu())
 
     def state_dict(self) -> dict[str, Tensor]:
         """What it was fitted to and the window's log-probabilities `(n, Z)`, as tensors."""

@@ -10,7 +10,7 @@ from typing import ClassVar, ParamSpec, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from arcal.arrays import TensorLike, as_tensor, row_blocks
+from arcal.arrays import TensorLike, as_tensor, has_float64, row_blocks
 from arcal.calibration.checks import UNNORMALISED, as_probabilities
 from arcal.errors import ArcalError
 
@@ -206,6 +206,7 @@ def _check_log_probabilities(log_p: Tensor) -> None:
     """Rows that sum to 1, up to the rounding of their logarithms to the digits they have."""
     if log_p.ndim == 2 and all(_normal(log_p[some]) for some in row_blocks(*log_p.shape)):
         return
+    log_p = log_p.detach().cpu()
     coarse = log_p.is_floating_point() and torch.finfo(log_p.dtype).bits < 32
     if coarse and log_p.ndim == 2:
         # A logarithm is off by eps |log p| / 2, and the sum by that times the entropy at most.
@@ -222,5 +223,6 @@ def _check_log_probabilities(log_p: Tensor) -> None:
 
 def _normal(rows: Tensor) -> bool:
     """Whether it is plain, with little memory, that these rows are all right."""
-    p = rows.detach().double().exp()
+    rows = rows.detach()
+    p = (rows.double() if has_float64(rows.device) else rows.float()).exp()
     return bool((p <= 1).all() and ((p.sum(1) - 1).abs() <= UNNORMALISED).all())

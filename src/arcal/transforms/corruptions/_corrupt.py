@@ -92,7 +92,7 @@ def corrupt(
     corrupted = torch.empty_like(images, memory_format=torch.contiguous_format)
     for start in range(0, len(images), chunk):
         rows = slice(start, start + chunk)
-        clean = images[rows].double().cpu().contiguous()
+        clean = images[rows].cpu().double().contiguous()
         draws = Draws(ids[rows], type=type, intensity=intensity, seed=seed)
         if images.dtype == torch.uint8:
             corrupted[rows] = function(clean / 255, c, draws).clamp(0, 1) * 255

@@ -1,0 +1,235 @@
+"""What users have on a device and what they have on the processor meet, on one that is pretended.
+
+Without float64, as Apple's GPUs are, wherever that is the stricter of the two.
+"""
+
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric.accelerators.mps import MPSAccelerator
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+import arcal
+from arcal.arrays import moved
+from arcal.auditing import check_model
+from arcal.auditing._suspect_order import suspect_scale
+from arcal.audits._calibrate import _beside
+from arcal.calibration.posthoc import (
+    Calibrated,
+    Dirichlet,
+    Temperature,
+    VectorScaling,
+    fit_batch_temperature,
+    fit_temperature,
+)
+from arcal.compute.device import fabric_on
+from arcal.errors import ArcalError
+from arcal.integrations.torchmetrics import ECE
+from arcal.robustness import levels, mean_rank, score
+from arcal.smoothing import AdaptiveLabelSmoothing, smooth_cross_entropy
+from arcal.transforms.corruptions import corrupt
+from pretended_device import CPU, DEVICE, Pretended
+
+X = torch.rand(40, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+IDS, LABELS = torch.arange(40), torch.arange(40) % 3
+LOGITS = 3 * X.flatten(1)[:, :3]
+
+
+def network() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Flatten(), nn.Linear(48, 3)).eval()
+
+
+def there(*held: Any, float64: bool = False) -> Pretended:
+    """On the device: these tensors, and those of these modules."""
+    tensors = [one for one in held if isinstance(one, torch.Tensor)]
+    modules = [one for one in held if isinstance(one, nn.Module)]
+    tensors += [one for module in modules for one in (*module.parameters(), *module.buffers())]
+    return Pretended(tensors, float64=float64)
+
+
+def test_the_device_refuses_what_torch_refuses():
+    x, y = torch.rand(3), torch.rand(3)
+    with there(x):
+        assert (x + y.sum()).device == DEVICE
+        assert x[torch.tensor([0, 2])].device == DEVICE
+        with pytest.raises(RuntimeError, match="same device"):
+            _ = x + y
+        with pytest.raises(RuntimeError, match="same device"):
+            y[x.argsort()]
+        with pytest.raises(TypeError, match="numpy"):
+            x.numpy()
+        with pytest.raises(RuntimeError, match="generator"):
+            torch.rand(3, generator=torch.Generator(), device=DEVICE)
+
+
+def test_inputs_and_weights_on_two_devices_are_one_line():
+    model = network()
+    line = "inputs are on cpu and the model's weights on cuda:0: move one of them"
+    with there(model):
+        for order in ("attack", "margin"):
+            with pytest.raises(ArcalError, match=line):
+                score(model, [(IDS, X, LABELS)], order)
+        with pytest.raises(ArcalError, match=line + ".*or pass its name as `device=`"):
+            check_model(model, X)
+
+
+def elsewhere(model: nn.Module) -> Any:
+    """A function that takes inputs of the processor's, and answers on the device."""
+    return lambda x: model(x.to(DEVICE))
+
+
+def test_a_function_that_answers_on_another_device_is_audited_and_not_scored():
+    model, expected = network(), arcal.audit(network(), (X, LABELS), order="gradient", R=2)
+    with there(model):
+        audit = arcal.audit(elsewhere(model), (X, LABELS), order="gradient", R=2)
+        with pytest.raises(ArcalError, match="logits on cuda:0 for inputs on cpu: pass inputs on"):
+            score(elsewhere(model), [(IDS, X, LABELS)], "margin")
+    assert audit.inputs().equals(expected.inputs())
+
+
+@pytest.mark.parametrize(
+    "calibrator",
+    [
+        Temperature(2.0),
+        VectorScaling(torch.ones(3).double(), torch.zeros(3).double()),
+        Dirichlet(torch.eye(3).double(), torch.zeros(3).double()),
+    ],
+    ids=lambda one: one.kind,
+)
+def test_a_calibrated_classifier_runs_without_float64(calibrator):
+    whole, x = Calibrated(network(), calibrator).to(torch.float32), X.clone()
+    expected = whole(X)
+    with there(whole, x):
+        log_p = whole(x)
+        assert log_p.device == DEVICE
+        torch.testing.assert_close(log_p.cpu(), expected)
+        with pytest.raises(ArcalError, match="pass a log-softmax"):
+            whole.calibrator(x.flatten(1)[:, :3])
+
+
+@pytest.mark.parametrize("float64", [True, False])
+def test_a_calibrator_joins_its_model(float64):
+    model, x, calibrator = network(), X.clone(), Temperature(2.0)
+    assert _beside(model, calibrator) is calibrator
+    with there(model, x, float64=float64):
+        joined = _beside(model, calibrator)
+        assert joined.dtype == (torch.float64 if float64 else torch.float32)
+        assert Calibrated(model, joined)(x).device == DEVICE
+    assert calibrator.dtype == torch.float64
+
+
+def test_logits_of_the_device_are_fitted_and_followed():
+    log_p = LOGITS.log_softmax(1)
+    expected = fit_temperature(log_p, LABELS)(log_p)
+    mine, labels = log_p.clone(), LABELS.clone()
+    with there(mine, labels):
+        torch.testing.assert_close(fit_temperature(mine, labels)(log_p), expected)
+        stream = fit_batch_temperature(mine, labels)
+        stream.update(mine)
+        assert stream(mine).device == CPU
+
+
+@pytest.mark.parametrize("float64", [True, False])
+@pytest.mark.parametrize("update", ["own", "joint"])
+def test_soft_labels_move_with_a_module_that_has_them(update, float64):
+    logits, ids = LOGITS.clone(), IDS.clone()
+    confidence, correct = torch.linspace(0.4, 1, 40), LABELS == 0
+
+    def losses(moved: bool) -> list[torch.Tensor]:
+        whole = nn.ModuleDict({"loss": AdaptiveLabelSmoothing(3, 2, 0.1, update=update)})
+        loss: Any = whole["loss"]
+        loss.assign("train", ids, LABELS % 2)
+        if moved:
+            whole.to(DEVICE)
+            assert loss.soft_label.device == loss.train_levels.ids.device
+            assert loss.soft_label.device == (DEVICE if float64 else CPU)
+        loss.assign("validation", IDS, LABELS % 2)
+        gap = loss.update(confidence, correct, ids)
+        assert gap.device == CPU, "a GPU adds in any order"
+        return [loss(logits, LABELS, ids).cpu(), gap, loss.soft_label.cpu()]
+
+    expected = losses(moved=False)
+    with there(logits, ids, float64=float64):
+        for mine, same in zip(losses(moved=True), expected, strict=True):
+            torch.testing.assert_close(mine, same, rtol=1e-6, atol=1e-7)
+
+
+def test_a_metric_stays_where_its_sums_can_be():
+    metric, probabilities = ECE(), LOGITS.softmax(1)
+    metric.update(probabilities, LABELS)
+    with there(probabilities):
+        whole: Any = nn.ModuleDict({"ece": ECE()}).to(DEVICE)
+        whole["ece"].update(probabilities, LABELS)
+        assert whole["ece"].compute() == metric.compute()
+    with there(float64=True):
+        assert ECE().to(DEVICE).count.device == DEVICE
+
+
+@pytest.mark.parametrize("epsilon", [[0.1] * 40, torch.full((40,), 0.1), 0.1])
+def test_a_loss_takes_epsilon_weight_and_labels_from_the_processor(epsilon):
+    weight, logits = torch.tensor([1.0, 2.0, 0.5]), LOGITS.clone()
+    expected = smooth_cross_entropy(logits, LABELS, 0.1, weight)
+    with there(logits):
+        mine = smooth_cross_entropy(logits, LABELS, epsilon, weight)
+        assert mine.device == DEVICE
+    torch.testing.assert_close(mine, expected)
+
+
+def test_ranks_of_robustness_and_ids_on_two_devices():
+    robustness, ids = torch.rand(3, 9), torch.arange(9)
+    expected = levels(robustness[0], ids, 3), mean_rank(robustness, ids)
+    mine = robustness.clone()
+    with there(mine):
+        assert torch.equal(levels(mine[0], ids, 3).cpu(), expected[0])
+        assert torch.equal(mean_rank(mine, ids), expected[1])
+    with there(ids):
+        assert torch.equal(levels(robustness[0], ids, 3), expected[0])
+        assert torch.equal(mean_rank(robustness, ids), expected[1])
+
+
+def test_what_is_looked_at_in_float64_is_looked_at_on_the_processor():
+    norm, x = nn.BatchNorm2d(3, momentum=None), X.clone()
+    norm(9 * x)
+    norm.eval()
+    probabilities = LOGITS.softmax(1)
+    images = X.repeat(1, 1, 7, 7)
+    corrupted, mine = corrupt(images, IDS, type="brightness", intensity=2), images.clone()
+    with there(norm, x, probabilities, mine):
+        assert "0.11 times the deviation" in str(suspect_scale(norm, x))
+        with pytest.raises(ArcalError, match="these are probabilities"):
+            AdaptiveLabelSmoothing(3)(probabilities, LABELS)
+        assert torch.equal(corrupt(mine, IDS, type="brightness", intensity=2).cpu(), corrupted)
+
+
+def test_processes_that_cannot_share_apples_gpu_are_one_line(monkeypatch):
+    monkeypatch.setattr(MPSAccelerator, "is_available", staticmethod(lambda: True))
+    assert fabric_on("auto").device == torch.device("mps", 0)
+    for accelerator in ("auto", "gpu"):
+        with pytest.raises(ArcalError, match="several processes cannot share Apple's GPU: ask for"):
+            fabric_on(accelerator, processes=2)
+
+
+class _Waiting(TorchFunctionMode):
+    """Notes which copies are waited for; those to the device stay where they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[bool] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.__name__ != "to":
+            return func(*args, **(kwargs or {}))
+        self.waited.append(not kwargs["non_blocking"])
+        return args[0]
+
+
+def test_a_copy_to_apples_gpu_is_waited_for():
+    with _Waiting() as mode:
+        moved(X, "mps")
+        moved(X, torch.device("mps"), torch.float32)
+        moved(X, "cuda")
+    assert mode.waited == [True, True, False]
