@@ -99,7 +99,10 @@ def check_done(folders: Sequence[RunFolder], else_do: str = "") -> None:
     """Raise `ArcalError` if a run is not finished, with what to do, or `else_do`."""
     first, *others = [folder for folder in folders if not is_done(folder)] or [None]
     if first is not None:
-        check_metrics(first)
+        try:
+            check_metrics(first)
+        except ArcalError as error:
+            raise ArcalError(f"{error}{else_do}") from None
         more = {0: "", 1: ", nor is 1 other"}.get(len(others), f", nor are {len(others)} others")
         raise ArcalError(
             f"{how_far(first)} is not fully trained{more}: give `arcal train` the same options "
