@@ -37,7 +37,7 @@ def before(data: Data, epochs: int, seed: int) -> nn.Module:
             optimizer.step()
         decay.step()
         ids, confidence, correct = predictions(model, data["validation"])
-        print(f"epoch {epoch}: validation accuracy {correct.double().mean():.3f}", end=", ")
+        print(f"epoch {epoch}: validation accuracy {correct.float().mean():.3f}", end=", ")
         print(f"confidence {confidence.mean():.3f}")
     return model
 
@@ -59,7 +59,7 @@ def after(data: Data, epochs: int, seed: int, vanilla: nn.Module) -> nn.Module:
         decay.step()
         ids, confidence, correct = predictions(model, data["validation"])
         smoothing.update(confidence, correct, ids)  # added
-        print(f"epoch {epoch}: validation accuracy {correct.double().mean():.3f}", end=", ")
+        print(f"epoch {epoch}: validation accuracy {correct.float().mean():.3f}", end=", ")
         print(f"confidence {confidence.mean():.3f}")
     return model
 

@@ -17,9 +17,11 @@ from arcal.auditing import check_model
 from arcal.auditing._suspect_order import suspect_scale
 from arcal.audits._calibrate import _beside
 from arcal.calibration.posthoc import (
+    EVALUATED,
     Calibrated,
     Dirichlet,
     Temperature,
+    TemperatureByBatch,
     VectorScaling,
     fit_batch_temperature,
     fit_temperature,
@@ -109,6 +111,22 @@ def test_a_calibrated_classifier_runs_without_float64(calibrator):
         torch.testing.assert_close(log_p.cpu(), expected)
         with pytest.raises(ArcalError, match="pass a log-softmax"):
             whole.calibrator(x.flatten(1)[:, :3])
+
+
+@pytest.mark.parametrize("float64", [True, False])
+@pytest.mark.parametrize("kind", ["vector", "pts", TemperatureByBatch.kind])
+def test_a_calibrated_classifier_moves_to_a_device_without_float64(kind, float64):
+    log_p = LOGITS.log_softmax(1)
+    whole, x = (
+        Calibrated(nn.Identity(), EVALUATED[kind](log_p, LABELS, energy=None)),
+        LOGITS.clone(),
+    )
+    expected = whole(LOGITS)
+    with there(x, float64=float64):
+        log_p = whole.to(DEVICE)(x)
+        assert log_p.device == DEVICE
+        assert log_p.dtype == (torch.float64 if float64 else torch.float32)
+    torch.testing.assert_close(log_p.cpu(), expected, check_dtype=False, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("float64", [True, False])

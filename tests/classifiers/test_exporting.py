@@ -138,6 +138,25 @@ def test_the_classifier_is_left_in_its_modes_and_on_its_device(tmp_path):
     assert {n: (one, one.data_ptr()) for n, one in classifier.named_parameters()} == before
 
 
+def test_a_classifier_keeps_its_parameters_where_torch_makes_new_ones_of_those_moved(tmp_path):
+    classifier = Calibrated(nn.Linear(4, 3), Temperature(2.0))
+    before = [*classifier.parameters()]
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        export_calibrated(classifier, torch.rand(2, 4), tmp_path, ["safetensors"])
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
+    assert all(one is own for one, own in zip(classifier.parameters(), before, strict=True))
+
+
+def test_a_classifier_in_float32_is_exported_without_float64(tmp_path):
+    classifier = Calibrated(nn.Linear(3, 4), Temperature(2.0)).to(torch.float32)
+    (path,) = export_calibrated(classifier, torch.rand(2, 3), tmp_path, ["pt2"])
+    program = torch.export.load(path)
+    assert "float64" not in str(program.graph)
+    assert {one.dtype for one in program.state_dict.values()} == {torch.float32}
+
+
 class Stubborn(nn.Module):
     def forward(self, x):
         return x[:, :2] if x.sum().item() > 1e9 else x[:, 2:4]

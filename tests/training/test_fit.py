@@ -173,6 +173,17 @@ def test_it_learns(data):
     assert records[-1]["accuracy"] > 0.35, "four classes, 51 images"
 
 
+def test_it_learns_where_torch_makes_new_parameters_of_those_moved(data):
+    """As of devices that extend torch."""
+    expected, _ = run(data, Vanilla(4))
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    try:
+        states, _ = run(data, Vanilla(4))
+    finally:
+        torch.__future__.set_overwrite_module_params_on_conversion(False)
+    assert_same(states, expected)
+
+
 class KilledError(Exception):
     pass
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from arcal._version import __version__
-from arcal.arrays import as_tensor, has_float64
+from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, Model
 from arcal.auditing import (
     INTENSITIES,
@@ -170,8 +170,7 @@ def _beside(model: Model, calibrator: Calibrator) -> Calibrator:
     held = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     if held is None or held.device.type == "cpu":
         return calibrator
-    dtype = None if has_float64(held.device) else torch.float32
-    return deepcopy(calibrator).to(device=held.device, dtype=dtype)
+    return deepcopy(calibrator).to(held.device)
 
 
 def calibrate(

@@ -59,9 +59,10 @@ def export_calibrated(
     """Write a calibrated classifier as `calibrated.pt2`, `.onnx` and so on; returns the files.
 
     Both programs take inputs `(N, ...)` like `x`, of any N unless the model has one, and return
-    log-probabilities `(N, Z)` of the dtype of `x`; inside, the calibrator is float64. With what a
-    tokenizer gives for `x`, int64 `(N, length)` by name, they take the same names, texts of any
-    length that the model has positions for, and return float32.
+    log-probabilities `(N, Z)` of the dtype of `x`. With what a tokenizer gives for `x`, int64
+    `(N, length)` by name, they take the same names, texts of any length that the model has
+    positions for, and return float32. Inside, the calibrator is float64 as fitted, which Apple's
+    GPUs do not have: move the classifier by `.to(torch.float32)` first if they are to run it.
 
     `class_names`, in the order of the outputs, are kept in the programs, and `open_classifier`
     reads them there.
@@ -142,7 +143,11 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
     """Evaluation mode on the CPU; modes, weights and buffers are then where they were."""
     modes = [(module, module.training) for module in classifier.modules()]
     weights = [(weight, weight.data) for weight in classifier.parameters()]
-    buffers = [(module, dict(module.named_buffers(recurse=False))) for module, _ in modes]
+    # Of some devices torch makes new parameters when it moves them.
+    held = [
+        (module, module._parameters.copy(), dict(module.named_buffers(recurse=False)))
+        for module, _ in modes
+    ]
     try:
         for module, _ in modes:  # an exported program inside refuses `.eval()`
             module.training = False
@@ -153,8 +158,9 @@ def _evaluated_on_cpu(classifier: Calibrated) -> Iterator[None]:
             module.training = training
         for weight, data in weights:
             weight.data = data
-        for module, own in buffers:
-            for name, buffer in own.items():
+        for module, parameters, buffers in held:
+            module._parameters.update(parameters)
+            for name, buffer in buffers.items():
                 setattr(module, name, buffer)
 
 

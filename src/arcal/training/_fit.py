@@ -193,12 +193,12 @@ class _Loop:
         self.sharing = (MembersApart if apart else BatchesShared)(fabric, len(members))
         self.models, self.optimizers = {}, {}
         for m, member in enumerate(members):
-            model = member.model.to(memory_format=torch.channels_last)  # pyright: ignore
+            # First of all: some devices' parameters are new ones, which an optimizer has to have.
+            model = member.model.to(device=fabric.device, memory_format=torch.channels_last)  # pyright: ignore
             if m in self.sharing.mine:
-                wrapped, optimizer = self.sharing.on.setup(model, recipe.optimizer_for(model))
-                self.models[m], self.optimizers[m] = wrapped, optimizer
-            else:
-                model.to(fabric.device)
+                optimizer = recipe.optimizer_for(model)
+                setup = self.sharing.on.setup(model, optimizer, move_to_device=False)
+                self.models[m], self.optimizers[m] = setup
         models = self.models.items()
         self.momenta = {m: _momenta(model) if recipe.core_batch else {} for m, model in models}
         self.unscored = False

@@ -19,7 +19,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor
 from arcal.calibration.intervals import exact_interval, tango
 from arcal.calibration.posthoc.calibration_set import as_calibration_set
-from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities
+from arcal.calibration.posthoc.calibrator import Calibrator, as_log_probabilities, fitted
 from arcal.calibration.posthoc.temperature import Temperature
 from arcal.errors import ArcalError
 
@@ -303,7 +303,7 @@ class TemperatureByBatch(Calibrator):
     keeps_order = True
 
     def __init__(self, today: BatchTemperature, batch: int = BATCH):
-        super().__init__()
+        super().__init__(T=fitted(today.T, "T", ndim=0))
         if batch < 1:
             raise ArcalError(f"a batch of {batch} inputs: give 1 or more")
         self.today: BatchTemperature = today

@@ -18,7 +18,7 @@ class Calibrated(nn.Module):
     a function, which takes `x` `(N, ...)` and returns logits `(N, Z)`. It returns the calibrator's
     dtype, float64 as fitted, so that confident probabilities do not all become 1;
     `.to(torch.float32)` makes both modules float32, which is what an attack wants of float32
-    images.
+    images. On a device without float64, such as Apple's GPUs, the calibrator becomes float32.
 
     `torch.export.export` exports it as one program, which needs no arcal to run:
 

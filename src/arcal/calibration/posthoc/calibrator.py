@@ -62,7 +62,8 @@ class Calibrator(nn.Module):
     def dtype(self) -> torch.dtype:
         """What it calculates in and returns: that of its fitted values, float32 at the least.
 
-        float64 as fitted, until it is moved by `.to(torch.float32)` or the like.
+        float64 as fitted, until it is moved by `.to(torch.float32)` or the like, or to a device
+        without float64, such as Apple's GPUs, which makes it float32.
         """
         for value in chain(self.parameters(), self.buffers()):
             if value.is_floating_point():
@@ -94,6 +95,17 @@ class Calibrator(nn.Module):
     def calibrate_by_energy(self, log_p: Tensor, energy: Tensor) -> Tensor:
         """The map of a kind that needs the `energy` `(N,)`, of the dtype of `log_p` `(N, Z)`."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it calibrates")
+
+    def _apply(self, fn, recurse=True):
+        """In float32 on a device that has no float64, such as Apple's GPUs."""
+
+        def there(tensor: Tensor) -> Tensor:
+            if tensor.dtype == torch.float64:
+                probe = torch.empty(0, dtype=torch.float32, device=tensor.device)
+                tensor = tensor if has_float64(fn(probe).device) else tensor.float()
+            return fn(tensor)
+
+        return super()._apply(there, recurse)
 
     def _check_device(self, log_p: Tensor) -> None:
         held = next(chain(self.parameters(), self.buffers()), log_p)
