@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from posthoc_examples import draw, energy_of
 from scipy.optimize import minimize_scalar
@@ -36,6 +36,7 @@ def problems(draw_):
 
 @settings(max_examples=60, deadline=None)
 @given(problems())
+@example((torch.tensor([[0.0, 4.125], [0.0, 4.125]]).double().log_softmax(1), torch.arange(2)))
 def test_is_the_lowest_of_a_convex_function(problem):
     log_p, labels = problem
     try:
@@ -43,7 +44,7 @@ def test_is_the_lowest_of_a_convex_function(problem):
     except ArcalError:
         own = log_p.gather(1, labels[:, None])[:, 0]
         separated = bool((own == log_p.amax(1)).all())
-        useless = bool((log_p.mean(1) - own).mean() >= 0)
+        useless = bool((log_p.mean(1) - own).mean() >= -1e-12)  # or a tie, but for rounding
         assert separated or useless or len(labels.unique()) < 2
         return
     grid = torch.linspace(
