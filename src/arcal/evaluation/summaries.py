@@ -67,9 +67,9 @@ def has_summary(folder: Path, run: str, sets: Sets, posthoc: Sequence[str]) -> b
     for where, part in sets.items():
         if about["sets"].get(where.name) not in (None, part.fingerprint()):
             raise ArcalError(
-                f"{path} is of other images called {where.name}: install what they were made with "
-                "(for frost the package imagecorruptions, whose photographs it uses), or keep "
-                "elsewhere"
+                f"{path} is of other images called {where.name}: give another --keep, or, if only "
+                "the machine is another, install what they were made with (for frost the package "
+                "imagecorruptions, whose photographs it uses)"
             )
     return set(posthoc) <= set(_labels(about)) and _fits(about, sets)
 
