@@ -75,13 +75,11 @@ def notes(
         "are in percentage points."
     )
     for model in models:
-        if model.robustness and model.robustness.success is not None:
-            failed = int((~model.robustness.success).sum())
-            if failed:
-                lines.append(
-                    f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
-                    "that flips the prediction; they count as the most robust."
-                )
+        if failed := _without_distance(model):
+            lines.append(
+                f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
+                "that flips the prediction; they count as the most robust."
+            )
     posthoc = first.posthoc
     if posthoc.too_small:
         lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
@@ -127,13 +125,16 @@ def doubts(model: Audited) -> list[str]:
     return lines
 
 
+def _without_distance(model: Audited) -> int:
+    """For how many inputs an attack found nothing; 0 where nothing was attacked."""
+    success = None if model.robustness is None else model.robustness.success
+    return 0 if success is None else int((~success).sum())
+
+
 def _unbounded(model: Audited) -> str | None:
     """What is said where so many distances are infinite that a level is cut by nothing."""
-    scores = model.robustness
-    if scores is None or scores.success is None:
-        return None
-    failed = int((~scores.success).sum())
-    if failed * model.R < len(model) or not failed:
+    failed = _without_distance(model)
+    if failed * model.R < len(model):
         return None
     return (
         f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
@@ -341,14 +342,9 @@ def mends(model: Audited) -> str:
     fitted = ", fitted on one half of the inputs," if halved else ""
     where = " of the other" if halved else ""
     return (
-        f"{posthoc_title(best.name)}{fitted} brings the ECE{where} from "
+        f"{POSTHOC[best.name][1]}{fitted} brings the ECE{where} from "
         f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}: see `arcal calibrate`"
     )
-
-
-def posthoc_title(name: str) -> str:
-    """A post-hoc method in words."""
-    return POSTHOC[name][1] if name in POSTHOC else name
 
 
 def share(model: Audited) -> str:
