@@ -94,8 +94,7 @@ def notes(
 def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
     said = model.predictions
-    line = suspicion(said.predicted, said.labels, model.classes, model.facts)
-    lines = [*drawn_weights(model.facts), *([] if line is None else [line])]
+    lines = suspicions(said.predicted, said.labels, model.classes, model.facts)
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
     if math.isinf(model.overall.nll.value):
@@ -156,28 +155,25 @@ def _impossible(model: Audited) -> str:
     )
 
 
-def drawn_weights(facts: Mapping[str, str]) -> list[str]:
-    """The line that weights are drawn and not trained, if the facts of a model say so.
+def suspicions(
+    predicted: Tensor, labels: Tensor, classes: Sequence[str], facts: Mapping[str, str]
+) -> list[str]:
+    """That weights are drawn and not trained, and one thing more that seems to be wrong, if any.
 
-    >>> drawn_weights({"Drawn weights": "its weights are drawn"})
-    ['its weights are drawn']
-    """
-    return [facts[title] for title in ("Drawn weights",) if title in facts]
-
-
-def suspicion(
-    predicted: Tensor,
-    labels: Tensor,
-    classes: Sequence[str],
-    facts: Mapping[str, str],
-) -> str | None:
-    """Classes in another order, another scale of the inputs, or an accuracy near chance.
-
-    One of them, the first in this order, with what to do about it.
+    That is classes in another order, another scale of the inputs, or an accuracy near chance, the
+    first in this order, with what to do about it.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `facts`
     what is known of the model. Inputs are counted alike, whatever they weigh.
     """
+    lines = [facts["Drawn weights"]] if "Drawn weights" in facts else []
+    suspicion = _suspicion(predicted, labels, classes, facts)
+    return lines if suspicion is None else [*lines, suspicion]
+
+
+def _suspicion(
+    predicted: Tensor, labels: Tensor, classes: Sequence[str], facts: Mapping[str, str]
+) -> str | None:
     named = "Normalisation" in facts  # a model that was named where flags can be given
     if suspected := suspect_order(predicted, labels, classes):
         if not named:
