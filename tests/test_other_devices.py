@@ -187,6 +187,16 @@ def test_a_metric_stays_where_its_sums_can_be():
         assert ECE().to(DEVICE).count.device == DEVICE
 
 
+def test_they_stay_whatever_the_default_dtype_is():
+    torch.set_default_dtype(torch.float64)
+    try:
+        with there():
+            assert ECE().to(DEVICE).count.device == CPU
+            assert AdaptiveLabelSmoothing(3).to(DEVICE).soft_label.device == CPU
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize("epsilon", [[0.1] * 40, torch.full((40,), 0.1), 0.1])
 def test_a_loss_takes_epsilon_weight_and_labels_from_the_processor(epsilon):
     weight, logits = torch.tensor([1.0, 2.0, 0.5]), LOGITS.clone()
