@@ -3,6 +3,7 @@
 Without float64, as Apple's GPUs are, wherever that is the stricter of the two.
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,6 +78,22 @@ def test_inputs_and_weights_on_two_devices_are_one_line():
                 score(model, [(IDS, X, LABELS)], order)
         with pytest.raises(ArcalError, match=line + ".*or pass its name as `device=`"):
             check_model(model, X)
+
+
+def test_a_model_that_moves_its_inputs_itself_fails_for_its_own_reason():
+    class Moves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("images of 32 x 32 are needed")
+
+    model = Moves()
+    with there(model):
+        for look in (partial(check_model, model, X), partial(score, model, [(IDS, X, LABELS)])):
+            with pytest.raises(ArcalError, match=r"32 x 32 are needed.*are on cpu"):
+                look()
 
 
 def elsewhere(model: nn.Module) -> Any:
