@@ -3,6 +3,7 @@
 Without float64, as Apple's GPUs are, wherever that is the stricter of the two.
 """
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -77,6 +78,22 @@ def test_inputs_and_weights_on_two_devices_are_one_line():
                 score(model, [(IDS, X, LABELS)], order)
         with pytest.raises(ArcalError, match=line + ".*or pass its name as `device=`"):
             check_model(model, X)
+
+
+def test_a_model_that_moves_its_inputs_itself_fails_for_its_own_reason():
+    class Moves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = network()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("images of 32 x 32 are needed")
+
+    model = Moves()
+    with there(model):
+        for look in (partial(check_model, model, X), partial(score, model, [(IDS, X, LABELS)])):
+            with pytest.raises(ArcalError, match=r"32 x 32 are needed.*are on cpu"):
+                look()
 
 
 def elsewhere(model: nn.Module) -> Any:
@@ -185,6 +202,16 @@ def test_a_metric_stays_where_its_sums_can_be():
         assert whole["ece"].compute() == metric.compute()
     with there(float64=True):
         assert ECE().to(DEVICE).count.device == DEVICE
+
+
+def test_they_stay_whatever_the_default_dtype_is():
+    torch.set_default_dtype(torch.float64)
+    try:
+        with there():
+            assert ECE().to(DEVICE).count.device == CPU
+            assert AdaptiveLabelSmoothing(3).to(DEVICE).soft_label.device == CPU
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 @pytest.mark.parametrize("epsilon", [[0.1] * 40, torch.full((40,), 0.1), 0.1])

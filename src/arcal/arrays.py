@@ -1,7 +1,7 @@
 """Arrays of other libraries, taken wherever tensors are."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from warnings import catch_warnings, filterwarnings
 
@@ -95,6 +95,16 @@ def has_float64(device: torch.device) -> bool:
         return device.type == "cpu" or bool(torch.empty(1, dtype=torch.float64, device=device).ndim)
     except TypeError:
         return False
+
+
+def leads_to_float64(fn: Callable[[Tensor], Tensor], device: torch.device) -> bool:
+    """Whether a module that is moved by `fn` from this device comes to one that has float64.
+
+    >>> leads_to_float64(Tensor.half, torch.device("cpu"))
+    True
+    """
+    # Whatever torch's default dtype is: one of float64 could not be moved to find out.
+    return has_float64(fn(torch.empty(0, dtype=torch.float32, device=device)).device)
 
 
 def moved(tensor: Tensor, device: torch.device | str, dtype: torch.dtype | None = None) -> Tensor:

@@ -21,11 +21,11 @@ def seeded(seed: int) -> Iterator[None]:
     True
     """
     gpus = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
-    apple = torch.backends.mps.is_available()
-    before = torch.mps.get_rng_state() if apple else None  # fork_rng cannot restore it
+    # Apple's, which fork_rng cannot restore.
+    before = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     with torch.random.fork_rng(devices=[*gpus]):
         (torch.manual_seed if gpus else torch.default_generator.manual_seed)(seed)
-        if apple:
+        if before is not None:
             torch.mps.manual_seed(seed)
         try:
             yield

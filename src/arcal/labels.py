@@ -4,23 +4,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from arcal import arrays
 from arcal.errors import ArcalError
 from arcal.printable import first_few
 
-UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)
-"""What torch compares with nothing."""
-
 
 def as_tensor(values: Any, name: str, *, copied: bool = True) -> Tensor:
     """A tensor on the CPU, without a gradient, from a tensor, an array, or lists."""
     if isinstance(values, list | tuple) and values and isinstance(values[0], Tensor):
         values = [value.tolist() for value in values]
-    tensor = arrays.as_tensor(values, name, copied=copied).detach().cpu()
-    return tensor.long() if tensor.dtype in UNSIGNED else tensor
+    return arrays.as_tensor(values, name, copied=copied).detach().cpu()
 
 
 def as_labels(values: Any, N: int, Z: int) -> Tensor:
@@ -71,8 +66,6 @@ def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
         raise ArcalError(
             f"{name} have shape {shape}, and there are {N} inputs: give one for each{more}"
         )
-    if numbers.is_complex():
-        raise ArcalError(f"{name} are {numbers.dtype}: give whole numbers")
     whole = numbers.long()
     wrong = whole != numbers
     if wrong.any():

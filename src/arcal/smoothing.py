@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from arcal.adaptive_alpha import alpha_by_epochs_left, alpha_by_first_epoch, joint_step
-from arcal.arrays import TensorLike, as_tensor, has_float64, moved
+from arcal.arrays import TensorLike, as_tensor, leads_to_float64, moved
 from arcal.distributed import each_id_once, from_all
 from arcal.errors import ArcalError
 from arcal.levels_by_id import LevelsById
@@ -197,7 +197,7 @@ class AdaptiveLabelSmoothing(nn.Module):
     def _apply(self, fn, recurse=True):
         """Stay in float64, also on another device: bfloat16 cannot represent 1 - .0005."""
         exact = self.soft_label
-        if has_float64(fn(torch.empty(0, device=exact.device)).device):
+        if leads_to_float64(fn, exact.device):
             super()._apply(fn, recurse)
             self.soft_label = exact.to(self.soft_label.device)
         return self

@@ -18,7 +18,7 @@ from arcal.auditing import as_predictions
 from arcal.audits import Audit, Condition, Examples, Job, Settings, failures, run_jobs
 from arcal.classifiers import AS_THEY_ARE
 from arcal.errors import ArcalError
-from arcal.report.audited import figure_names, figures, suspicion
+from arcal.report.audited import figure_names, figures, suspicions
 from tests.audits import tiny
 from tests.audits.numbers_of_a_page import numbers, payload_of
 
@@ -209,8 +209,7 @@ def test_sentences_say_what_the_figures_say(audit):
 def test_only_of_images_a_flag_for_the_normalisation_is_named(normalisation, hint):
     labels = torch.arange(300) % 2
     facts = {"Normalisation": normalisation}
-    line = suspicion(torch.zeros(300).long(), labels, ("a", "b"), facts)
-    assert line is not None
+    (line,) = suspicions(torch.zeros(300).long(), labels, ("a", "b"), facts)
     assert ("--normalize" in line) == hint
 
 

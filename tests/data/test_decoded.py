@@ -149,3 +149,13 @@ def test_a_file_that_windows_does_not_delete_is_passed_over(tmp_path, monkeypatc
     monkeypatch.setattr(Path, "unlink", as_on_windows)
     room.delete_oldest(tmp_path, "*.npy", 20)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["newest", "oldest"]
+
+
+def test_a_file_that_another_process_has_deleted_is_passed_over(tmp_path, monkeypatch):
+    (tmp_path / "oldest.npy").write_bytes(bytes(10))
+    (tmp_path / "newest.npy").write_bytes(bytes(10))
+    os.utime(tmp_path / "oldest.npy", ns=(1, 1))
+    listed = [*tmp_path.glob("*.npy"), tmp_path / "gone.npy"]
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(listed))
+    room.delete_oldest(tmp_path, "*.npy", 10)
+    assert [path.name for path in tmp_path.iterdir()] == ["newest.npy"]

@@ -4,6 +4,7 @@ import torch
 from toy_images import random_images
 
 from arcal.data import InMemory, load_part
+from arcal.data.listings import load_columns
 from arcal.errors import ArcalError
 
 GREY = random_images(5, 6, 8)
@@ -126,3 +127,13 @@ def test_a_file_that_is_no_archive(tmp_path):
     (tmp_path / "pets.npz").write_bytes(b"no archive")
     with pytest.raises(ArcalError, match=r"pets\.npz cannot be read as \.npz"):
         load_part(str(tmp_path / "pets.npz"))
+
+
+def test_columns_to_group_by_are_read_without_pickles(tmp_path):
+    path, sites = tmp_path / "toy.npz", np.array(["north", "south", "north", "south", "north"])
+    np.savez(path, images=GREY, ids=np.arange(5) + 7, site=sites, broken=np.array(5 * [None]))
+    ids, columns = load_columns(str(path), ["site"])
+    assert ids.tolist() == [7, 8, 9, 10, 11]
+    assert columns["site"].to_pylist() == sites.tolist()
+    with pytest.raises(ArcalError, match=r"cannot be read as \.npz without pickles"):
+        load_columns(str(path), ["broken"])

@@ -83,6 +83,11 @@ class Inputs:
             )
         return self.named[self.perturbed]
 
+    @property
+    def device(self) -> torch.device:
+        """Where the first of the parts is, as all should be."""
+        return next(iter(self.named.values())).device
+
     def __len__(self) -> int:
         return len(next(iter(self.named.values())))
 

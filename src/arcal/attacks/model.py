@@ -144,7 +144,7 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
     try:
         logits = model(x.clone())
     except RuntimeError as error:
-        if apart := on_other_devices(model, x.device):
+        if apart := on_other_devices(model, x.device, error):
             raise ArcalError(apart) from error
         weights = _module(model).parameters()
         dtypes = sorted({str(weight.dtype) for weight in weights if weight.is_floating_point()})
@@ -169,18 +169,23 @@ def checked_logits(model: Model, x: Tensor) -> Tensor:
     return logits
 
 
-def on_other_devices(model: Model, device: torch.device) -> str | None:
+def on_other_devices(model: Model, device: torch.device, error: BaseException) -> str | None:
     """A sentence if none of the model's weights are on the device of its inputs, otherwise None.
 
-    >>> on_other_devices(nn.Linear(2, 2, device="meta"), torch.device("cpu"))
-    "the inputs are on cpu and the model's weights on meta: move one of them to the other's device"
+    The model may move them itself, and fail for another reason: the `error` is part of it.
+
+    >>> linear = nn.Linear(2, 2, device="meta")
+    >>> print(on_other_devices(linear, torch.device("cpu"), RuntimeError("no")))
+    the model fails (no): the inputs are on cpu and the model's weights on meta: move one of them \
+to the other's device
     """
     devices = {weight.device for weight in _module(model).parameters()}
     if not devices or device in devices:
         return None
     return (
-        f"the inputs are on {device} and the model's weights on "
-        f"{' and '.join(sorted(map(str, devices)))}: move one of them to the other's device"
+        f"the model fails ({first_line(error)}): the inputs are on {device} and the model's "
+        f"weights on {' and '.join(sorted(map(str, devices)))}: move one of them to the other's "
+        "device"
     )
 
 

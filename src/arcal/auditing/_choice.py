@@ -1,7 +1,7 @@
 """Which calibrator: every one fitted by cross-validation, and the one to take."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 import torch
@@ -94,7 +94,7 @@ class Choice:
     picked: str | None
     why: str
     acting: Acting
-    calibrator: Calibrator | None = field(default=None)
+    calibrator: Calibrator | None = None
     changed: float = 0.0
 
 

@@ -63,7 +63,7 @@ softmax, or the logarithm
     inputs = Inputs.of(x)
     _check_inputs(inputs)
     N = len(inputs)
-    everyone = torch.arange(N, device=next(iter(inputs.named.values())).device)
+    everyone = torch.arange(N, device=inputs.device)
     with frozen(model):
         given = inputs.rows(everyone)  # a copy
         try:
@@ -171,7 +171,7 @@ def _check_same(
 
 
 def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
-    if apart := on_other_devices(model, next(iter(x.named.values())).device):
+    if apart := on_other_devices(model, x.device, error):
         return ArcalError(f"{apart}, or pass its name as `device=`")
     floats = {part.dtype for part in x.named.values() if part.is_floating_point()} or {
         part.dtype for part in x.named.values() if part.dtype == torch.uint8

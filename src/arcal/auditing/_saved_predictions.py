@@ -70,7 +70,7 @@ def as_predictions(
 def _rows(values: Any, name: str) -> Tensor:
     """Floats `(N, Z)`, `(M, N, Z)` or, of one column, `(N, 1)`."""
     rows = as_tensor(values, name, copied=False)
-    if rows.is_complex() or rows.dtype == torch.bool:
+    if rows.dtype == torch.bool:
         raise ArcalError(f"{name} are {rows.dtype}: give floats")
     if rows.ndim == 1:
         rows = rows.unsqueeze(1)

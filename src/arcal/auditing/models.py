@@ -82,7 +82,7 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
     def model(x: InputsLike) -> Tensor:
         try:
             logits = _no_finer(logits_of(_called(classifier, x), classes), x)
-            return logits.to(next(iter(Inputs.of(x).named.values())).device)
+            return logits.to(Inputs.of(x).device)
         except RuntimeError as error:
             if "requires grad" not in str(error):
                 raise

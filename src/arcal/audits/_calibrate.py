@@ -44,7 +44,7 @@ from arcal.calibration.posthoc import (
 from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
-from arcal.report.audited import suspicion
+from arcal.report.audited import suspicions
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.robustness import random_order
 from arcal.store import save_calibrator, save_stream
@@ -235,14 +235,14 @@ def calibrate(
     for inputs in job.other:
         others = job.predictions(inputs)
     names = known or tuple(map(str, range(predictions.classes)))
-    doubt = suspicion(predictions.predicted, predictions.labels, names, job.facts)
+    suspected = suspicions(predictions.predicted, predictions.labels, names, job.facts)
     return calibration_of(
         predictions,
         others,
         model=opened,
         of=name,
         facts=job.facts,
-        doubts=[*([] if doubt is None else [doubt]), *doubts],
+        doubts=[*suspected, *doubts],
         names=calibrators,
         progress=progress,
     )

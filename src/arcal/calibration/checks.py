@@ -35,7 +35,7 @@ def as_confidence(confidence: TensorLike) -> Tensor:
 def as_scores(values: TensorLike, name: str) -> Tensor:
     """`(N,)` real numbers as float64, infinite too, but not nan."""
     values = as_tensor(values, name)
-    if values.ndim != 1 or values.is_complex():
+    if values.ndim != 1:
         raise ArcalError(
             f"{name} must be real numbers of shape (N,), not {values.dtype} of shape "
             f"{tuple(values.shape)}: flatten it"
@@ -123,7 +123,7 @@ def as_weights(weights: TensorLike | None, n: int) -> Tensor:
     if weights is None:
         return torch.ones(n, dtype=torch.float64, device="cpu")
     weights = as_tensor(weights, "weights")
-    if weights.shape != (n,) or weights.is_complex():
+    if weights.shape != (n,):
         raise ArcalError(
             f"weights must be {n} numbers, one per input, not {weights.dtype} of shape "
             f"{tuple(weights.shape)}"
@@ -143,15 +143,14 @@ def as_weights(weights: TensorLike | None, n: int) -> Tensor:
 def as_integers(values: TensorLike, name: str) -> Tensor:
     """Integers of any width as int64."""
     values = as_tensor(values, name)
-    if values.is_floating_point() or values.is_complex() or values.dtype == torch.bool:
+    if values.is_floating_point() or values.dtype == torch.bool:
         raise ArcalError(f"{name} must be integers, not {values.dtype}: pass class numbers")
     return values.detach().cpu().long()
 
 
 def as_unit(values: TensorLike, name: str, remedy: str = SOFTMAX) -> Tensor:
     """Values of any shape in [0, 1], up to rounding, as float64."""
-    values = as_tensor(values, name)
-    values = values.detach().cpu().double()
+    values = as_float64(values, name)
     low, high = values.aminmax() if values.numel() else (0.0, 1.0)  # nan if one of them is
     if low >= 0 and high <= 1:
         return values

@@ -14,7 +14,7 @@ from arcal.files import check_replaceable
 if TYPE_CHECKING:
     from arcal.auditing import Subject
     from arcal.compute import Compute
-    from arcal.data import Data
+    from arcal.data import Data, Part
     from arcal.store import RunFolder
 
 
@@ -129,20 +129,10 @@ def _finished(folders: "list[RunFolder]", skip: bool) -> "tuple[list[RunFolder],
     return done, left
 
 
-def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
-    """The runs that a command names, evaluated on the sets that it names, and what was left out."""
-    compute = _begun(command)  # first, so that workers import what they need while this one does
-    from arcal.auditing import shift_sets
+def _check(command: Evaluate) -> None:
+    """Refuse options that do not fit together, before anything is read."""
     from arcal.calibration.posthoc import EVALUATED, check_posthoc
-    from arcal.console import bar
-    from arcal.data import load_test
-    from arcal.data.corrupted import CorruptedImages
-    from arcal.data.overlap import sentence_for, shared_images
-    from arcal.evaluation import evaluate, write_table
-    from arcal.evaluation.grouping import same_data
     from arcal.robustness import check_order
-    from arcal.store import RunFolder
-    from arcal.training.saved_run import data_of
 
     if not command.runs:
         raise ArcalError(
@@ -152,7 +142,6 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     if command.json + command.markdown + command.latex > 1:
         raise ArcalError("--json, --markdown, --latex: give one of them")
     check_order(command.order)
-    compute.log()
     for name in command.posthoc:
         check_posthoc(name, EVALUATED)
     if command.shift is None and (command.official or command.cache):
@@ -160,6 +149,40 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     limit = command.cache_limit
     if limit is not None and (command.cache is None or not 0 < limit < float("inf")):
         raise ArcalError(f"--cache-limit {limit:g}: give GiB above 0, for a folder --cache")
+
+
+def _other_data(sources: tuple[str, ...], data: "Data") -> "list[Part]":
+    """Other data sets, each once, in the size of the images; it is said if they are the same."""
+    from arcal.data import load_test
+    from arcal.data.overlap import shared_images
+
+    loaded = (load_test(source, size=data.shape[1:]) for source in sources)
+    others = {of.fingerprint(): of for of in loaded}
+    for fingerprint, other in others.items():
+        if fingerprint == data.test.fingerprint():
+            say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
+        elif both := shared_images(other, data.test):
+            say(
+                f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
+                "the runs as well, which cannot be told from themselves"
+            )
+    return list(others.values())
+
+
+def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], list[str]]":
+    """The runs that a command names, evaluated on the sets that it names, and what was left out."""
+    compute = _begun(command)  # first, so that workers import what they need while this one does
+    from arcal.auditing import shift_sets
+    from arcal.console import bar
+    from arcal.data.corrupted import CorruptedImages
+    from arcal.data.overlap import sentence_for
+    from arcal.evaluation import evaluate, write_table
+    from arcal.evaluation.grouping import same_data
+    from arcal.store import RunFolder
+    from arcal.training.saved_run import data_of
+
+    _check(command)
+    compute.log()
     sets = [] if command.shift is None else shift_sets(command.shift)
     folders = [RunFolder.open(path) for path in command.runs]
     folders, left = _finished(folders, command.skip_unfinished)
@@ -167,16 +190,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
     data = data_of(folders[0], command.data)
     if (overlap := sentence_for(data.test, data.train)) is not None:
         say(f"arcal: {overlap}")
-    loaded = (load_test(source, size=data.shape[1:]) for source in command.ood)
-    others = list({of.fingerprint(): of for of in loaded}.values())
-    for other in others:
-        if other.fingerprint() == data.test.fingerprint():
-            say(f"{other.name} is the runs' own test set: an AUROC of 0.5 is right")
-        elif both := shared_images(other, data.test):
-            say(
-                f"arcal: {both:,} of the {len(other):,} images of {other.name} are test images of "
-                "the runs as well, which cannot be told from themselves"
-            )
+    others = _other_data(command.ood, data)
     check_file(table, "--table")
     check_replaceable(table)
     check_folder(table.parent, name=f"--table {table}: the folder")
@@ -192,7 +206,7 @@ def evaluated(command: Evaluate, table: Path) -> "tuple[Data, list[Subject], lis
             corrupted=CorruptedImages(
                 cache=command.cache,
                 official=command.official,
-                most=None if limit is None else int(limit * 2**30),
+                most=None if command.cache_limit is None else int(command.cache_limit * 2**30),
             ),
             posthoc=command.posthoc,
             compute=compute,

@@ -273,15 +273,14 @@ class OnModels:
 
 def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
     """Say if weights are drawn, classes seem in another order than the data's, or inputs wrong."""
-    from arcal.report.audited import drawn_weights, suspicion
+    from arcal.report.audited import suspicions
 
     assert job.examples is not None
     classes = job.examples.classes
     Z = 1 + int(max(predicted.max(), labels.max()))
     if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
         classes = job.classes or tuple(map(str, range(Z)))
-    line = suspicion(predicted, labels, classes, job.facts)
-    for doubt in (*drawn_weights(job.facts), *([] if line is None else [line])):
+    for doubt in suspicions(predicted, labels, classes, job.facts):
         say(f"arcal: {job.name}: {doubt}")
 
 

@@ -66,16 +66,12 @@ class Corrupted:
         self.type: str = type
         self.intensity: int = intensity
         self.source: CorruptedImages = source
+        self.cache: Path | None = source.cache
         self.name: str = f"{part.name} under {type}, intensity {intensity}"
         self.ids: Tensor = part.ids
         self.labels: Tensor = part.labels
         self.classes: tuple[str, ...] = part.classes
         self.shape: tuple[int, int, int] = part.shape
-
-    @property
-    def cache(self) -> Path | None:
-        """The folder where the images are stored once they are corrupted, if there is one."""
-        return self.source.cache
 
     def __len__(self) -> int:
         return len(self.part)

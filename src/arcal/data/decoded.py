@@ -118,13 +118,16 @@ def delete_oldest(folder: Path, pattern: str, most: int) -> None:
     The file used last is kept, whatever its size. One that is mapped stays readable where it is;
     Windows does not delete it.
     """
-    by_age = sorted((p.stat().st_mtime_ns, p) for p in folder.glob(pattern))
-    left = sum(path.stat().st_size for _, path in by_age)
-    for _, path in by_age[:-1]:
+    files: list[tuple[int, Path, int]] = []
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process makes room as well
+            about = path.stat()
+            files.append((about.st_mtime_ns, path, about.st_size))
+    left = sum(size for *_, size in files)
+    for _, path, size in sorted(files)[:-1]:
         if left <= most:
             return
         with contextlib.suppress(PermissionError):
-            size = path.stat().st_size
             path.unlink(missing_ok=True)
             left -= size
 

@@ -113,17 +113,19 @@ def npz_columns(
     The part was read by `read_npz`, its images by the name `image`.
     """
     keys = _keys(file)
+    known = {name: _there(keys, part, (name,)) for name in names}
+    for name, key in known.items():
+        if key is None:
+            raise ArcalError(f"{file} has no array {name}: its arrays are {first_few(keys)}")
+    images, ids = str(image or _there(keys, part, IMAGES)), str(_there(keys, part, IDS))
+    arrays = _arrays(file, {images, ids, *known.values()} & {*keys})
+    N = len(arrays[images])
     values: dict[str, pa.ChunkedArray] = {}
-    with np.load(file, allow_pickle=False) as arrays:
-        N = len(arrays[image or _there(keys, part, IMAGES)])
-        ids = _there(keys, part, IDS)
-        numbers = np.arange(N) if ids is None else arrays[ids]
-        for name in names:
-            if (key := _there(keys, part, (name,))) is None:
-                raise ArcalError(f"{file} has no array {name}: its arrays are {first_few(keys)}")
-            _check_one_each(f"{file}: {key}", arrays[key], N)
-            values[name] = _column(arrays[key].reshape(N), f"{file}: {key}")
-    return torch.from_numpy(numbers.reshape(N).astype(np.int64)), values
+    for name, key in known.items():
+        array, where = arrays[str(key)], f"{file}: {key}"
+        _check_one_each(where, array, N)
+        values[name] = _column(array.reshape(N), where)
+    return torch.from_numpy(arrays.get(ids, np.arange(N)).reshape(N).astype(np.int64)), values
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:

@@ -219,9 +219,8 @@ def _special_folder(path: Path) -> Source | None:
                 )
         return Source(path, name, "folder", {part: (folder,) for part, folder in named})
     tables = any(part_files(path, format) for format in SUFFIXES)
-    if has_class_folders(path, minimum=2 if tables else 1):  # one beside a table is its images
-        return Source(path, name, "folder", {"": (path,)})
-    if not tables and has_images(path):  # which have no labels
+    classes = has_class_folders(path, minimum=2 if tables else 1)  # one beside a table: its images
+    if classes or (not tables and has_images(path)):  # which have no labels
         return Source(path, name, "folder", {"": (path,)})
     return None
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from arcal.arrays import TensorLike, as_tensor, has_float64
+from arcal.arrays import TensorLike, as_tensor, leads_to_float64
 from arcal.calibration import ClassWise, Reliability, confidence_and_correct
 from arcal.calibration.checks import as_classes
 from arcal.errors import ArcalError
@@ -41,8 +41,8 @@ class _Calibration(Metric):
 
     def _apply(self, fn: Any, exclude_state: Any = "") -> nn.Module:
         """Move to another device, unless it cannot hold the sums."""
-        there = fn(torch.empty(0, device=self.count.device)).device
-        return super()._apply(fn, exclude_state) if has_float64(there) else self
+        can = leads_to_float64(fn, self.count.device)
+        return super()._apply(fn, exclude_state) if can else self
 
     def _add(self, *sums: Tensor) -> None:
         for name, values in zip(SUMS, sums, strict=True):

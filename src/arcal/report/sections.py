@@ -10,6 +10,8 @@ from arcal.report.reliability_pictures import FEW
 from arcal.report.tables import ComparisonPicture, ComparisonSection
 from arcal.transforms.corruptions import EXTRA
 
+AVERAGED = " An ensemble averages the probabilities of all of a method's runs"
+
 
 def sections(comparison: Comparison, drawn: Mapping[str, str]) -> list[ComparisonSection]:
     """All sections in the order of the page. `drawn` are SVG texts by name.
@@ -125,7 +127,7 @@ def _under_shift(comparison: Comparison) -> ComparisonSection | None:
             f"on validation images: {', '.join(map(corruption_title, extra))}."
         )
     if several:
-        note += f"{_averaged(comparison)[:-1]}; there is one, so it has no deviation."
+        note += f"{AVERAGED}; there is one, so it has no deviation."
     note = f"{note}{_bold(comparison, 'the best mean of a column')}"
     return ComparisonSection("under-shift", "Under shift", [picture], [replace(grid, note=note)])
 
@@ -221,8 +223,9 @@ def _out_of_distribution(comparison: Comparison) -> list[ComparisonSection]:
     note = (
         "AUROC: how often, in a random pair of a test image and an image of the other data, the "
         "test image has the higher confidence or the lower entropy; 0.5 is chance, 1 is perfect."
-        f"{_averaged(comparison)}{_bold(comparison, 'the highest of a column')}"
     )
+    note += f"{AVERAGED}." if comparison.several else ""
+    note += _bold(comparison, "the highest of a column")
     made = []
     for i, other in enumerate(others):
         how = f", {other.how}" if other.how else ""
@@ -292,10 +295,3 @@ def _ranking(comparison: Comparison) -> str:
 def _bold(comparison: Comparison, what: str) -> str:
     """What leads a column, where there are several subjects."""
     return f" Bold: {what}." if len(comparison.subjects) > 1 else ""
-
-
-def _averaged(comparison: Comparison) -> str:
-    """What an ensemble is, where there is one."""
-    if not comparison.several:
-        return ""
-    return " An ensemble averages the probabilities of all of a method's runs."

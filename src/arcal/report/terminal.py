@@ -138,17 +138,16 @@ def _table(choice: Choice, *, short: bool = False) -> Table:
     rows = sorted(choice.candidates.values(), key=lambda one: one.nll.value)
     for one in (choice.before, *rows):
         style = "bold" if one.name == choice.picked else ""
-        name, loss, *rest = _cells(one, one is choice.before)
-        loss = loss.partition(" ")[0] if short else loss
-        table.add_row(*(Text(cell, style) for cell in (name, loss, *rest)))
+        cells = _cells(one, one is choice.before, short)
+        table.add_row(*(Text(cell, style) for cell in cells))
     return table
 
 
-def _cells(one: Candidate, uncalibrated: bool) -> list[str]:
+def _cells(one: Candidate, uncalibrated: bool, short: bool) -> list[str]:
     accuracy = f"{100 * one.accuracy.value:.2f}"
     return [
         "as it is" if uncalibrated else one.name,
-        number(one.nll),
+        number(one.nll, interval=not short),
         "" if uncalibrated else number(one.change, "+"),
         f"{100 * one.ece.value:.2f} [{100 * one.ece.low:.2f}, {100 * one.ece.high:.2f}]",
         f"{accuracy}{'' if one.keeps_accuracy else ' *'}",

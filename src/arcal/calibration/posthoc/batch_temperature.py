@@ -303,7 +303,7 @@ class TemperatureByBatch(Calibrator):
     keeps_order = True
 
     def __init__(self, today: BatchTemperature, batch: int = BATCH):
-        super().__init__(T=fitted(today.T, "T", ndim=0))
+        super().__init__(T=fitted(today.T, "T", ndim=0))  # whose device and dtype are its own
         if batch < 1:
             raise ArcalError(f"a batch of {batch} inputs: give 1 or more")
         self.today: BatchTemperature = today

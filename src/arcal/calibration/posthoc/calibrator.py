@@ -10,7 +10,7 @@ from typing import ClassVar, ParamSpec, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from arcal.arrays import TensorLike, as_tensor, has_float64, row_blocks
+from arcal.arrays import TensorLike, as_tensor, has_float64, leads_to_float64, row_blocks
 from arcal.calibration.checks import UNNORMALISED, as_probabilities
 from arcal.errors import ArcalError
 
@@ -100,10 +100,8 @@ class Calibrator(nn.Module):
         """In float32 on a device that has no float64, such as Apple's GPUs."""
 
         def there(tensor: Tensor) -> Tensor:
-            if tensor.dtype == torch.float64:
-                probe = torch.empty(0, dtype=torch.float32, device=tensor.device)
-                tensor = tensor if has_float64(fn(probe).device) else tensor.float()
-            return fn(tensor)
+            stays = tensor.dtype != torch.float64 or leads_to_float64(fn, tensor.device)
+            return fn(tensor if stays else tensor.float())
 
         return super()._apply(there, recurse)
 

@@ -19,11 +19,10 @@ from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
     acts_alone,
     doubts,
-    drawn_weights,
     headline,
     notes,
     summary,
-    suspicion,
+    suspicions,
 )
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "acts_alone",
     "as_json",
     "doubts",
-    "drawn_weights",
     "figure_names",
     "figures",
     "headline",
@@ -44,5 +42,5 @@ __all__ = [
     "number",
     "payload",
     "summary",
-    "suspicion",
+    "suspicions",
 ]

@@ -54,14 +54,14 @@ def ece(of: Estimate) -> str:
     return f"{in_points(of.value)} points [{in_points(of.low)}, {in_points(of.high)}]"
 
 
-def number(of: Estimate, sign: str = "") -> str:
-    """A figure with its interval, and with its `sign` where that is "+"."""
+def number(of: Estimate, sign: str = "", *, interval: bool = True) -> str:
+    """A figure, as a rule with its interval, and with its `sign` where that is "+"."""
     if not math.isfinite(of.value):  # a loss, or how it changes, where a label has probability 0
         return "unknown" if math.isnan(of.value) else "infinite"
     every = (of.value, of.low, of.high)
     digits = 6 if any(5e-7 <= abs(one) < 5e-5 for one in every) else 4  # or it would seem to be 0
     value, low, high = (f"{one:{sign}.{digits}f}" for one in every)
-    return f"{value} [{low}, {high}]"
+    return f"{value} [{low}, {high}]" if interval else value
 
 
 def moved(by: Estimate, size: Callable[[Estimate], str], as_it_is: str) -> str:

@@ -75,13 +75,11 @@ def notes(
         "are in percentage points."
     )
     for model in models:
-        if model.robustness and model.robustness.success is not None:
-            failed = int((~model.robustness.success).sum())
-            if failed:
-                lines.append(
-                    f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
-                    "that flips the prediction; they count as the most robust."
-                )
+        if failed := _without_distance(model):
+            lines.append(
+                f"{model.name}: for {failed:,} of {len(model):,} inputs no change was found "
+                "that flips the prediction; they count as the most robust."
+            )
     posthoc = first.posthoc
     if posthoc.too_small:
         lines.append(f"Calibrators are not shown: {posthoc.too_small}.")
@@ -96,8 +94,7 @@ def notes(
 def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
     said = model.predictions
-    line = suspicion(said.predicted, said.labels, model.classes, model.facts)
-    lines = [*drawn_weights(model.facts), *([] if line is None else [line])]
+    lines = suspicions(said.predicted, said.labels, model.classes, model.facts)
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
     if math.isinf(model.overall.nll.value):
@@ -127,13 +124,16 @@ def doubts(model: Audited) -> list[str]:
     return lines
 
 
+def _without_distance(model: Audited) -> int:
+    """For how many inputs an attack found nothing; 0 where nothing was attacked."""
+    success = None if model.robustness is None else model.robustness.success
+    return 0 if success is None else int((~success).sum())
+
+
 def _unbounded(model: Audited) -> str | None:
     """What is said where so many distances are infinite that a level is cut by nothing."""
-    scores = model.robustness
-    if scores is None or scores.success is None:
-        return None
-    failed = int((~scores.success).sum())
-    if failed * model.R < len(model) or not failed:
+    failed = _without_distance(model)
+    if failed * model.R < len(model):
         return None
     return (
         f"no change that flips the prediction was found for {failed:,} of {len(model):,} inputs: "
@@ -155,28 +155,25 @@ def _impossible(model: Audited) -> str:
     )
 
 
-def drawn_weights(facts: Mapping[str, str]) -> list[str]:
-    """The line that weights are drawn and not trained, if the facts of a model say so.
+def suspicions(
+    predicted: Tensor, labels: Tensor, classes: Sequence[str], facts: Mapping[str, str]
+) -> list[str]:
+    """That weights are drawn and not trained, and one thing more that seems to be wrong, if any.
 
-    >>> drawn_weights({"Drawn weights": "its weights are drawn"})
-    ['its weights are drawn']
-    """
-    return [facts[title] for title in ("Drawn weights",) if title in facts]
-
-
-def suspicion(
-    predicted: Tensor,
-    labels: Tensor,
-    classes: Sequence[str],
-    facts: Mapping[str, str],
-) -> str | None:
-    """Classes in another order, another scale of the inputs, or an accuracy near chance.
-
-    One of them, the first in this order, with what to do about it.
+    That is classes in another order, another scale of the inputs, or an accuracy near chance, the
+    first in this order, with what to do about it.
 
     `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `facts`
     what is known of the model. Inputs are counted alike, whatever they weigh.
     """
+    lines = [facts["Drawn weights"]] if "Drawn weights" in facts else []
+    suspicion = _suspicion(predicted, labels, classes, facts)
+    return lines if suspicion is None else [*lines, suspicion]
+
+
+def _suspicion(
+    predicted: Tensor, labels: Tensor, classes: Sequence[str], facts: Mapping[str, str]
+) -> str | None:
     named = "Normalisation" in facts  # a model that was named where flags can be given
     if suspected := suspect_order(predicted, labels, classes):
         if not named:
@@ -341,14 +338,9 @@ def mends(model: Audited) -> str:
     fitted = ", fitted on one half of the inputs," if halved else ""
     where = " of the other" if halved else ""
     return (
-        f"{posthoc_title(best.name)}{fitted} brings the ECE{where} from "
+        f"{POSTHOC[best.name][1]}{fitted} brings the ECE{where} from "
         f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}: see `arcal calibrate`"
     )
-
-
-def posthoc_title(name: str) -> str:
-    """A post-hoc method in words."""
-    return POSTHOC[name][1] if name in POSTHOC else name
 
 
 def share(model: Audited) -> str:
