@@ -13,6 +13,7 @@ from torch.utils.data import (
     DataLoader,
     DistributedSampler,
     RandomSampler,
+    Sampler,
     SubsetRandomSampler,
     TensorDataset,
 )
@@ -167,6 +168,16 @@ def test_images_of_a_part_are_scored_by_its_ids():
         score(model, 7)
 
 
+class LongestFirst(Sampler):
+    """An order of its own, as of texts grouped by their lengths."""
+
+    def __iter__(self):
+        return iter(range(22, -1, -1))
+
+    def __len__(self):
+        return 23
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -174,6 +185,7 @@ def test_images_of_a_part_are_scored_by_its_ids():
         {"sampler": RandomSampler(range(23))},
         {"batch_sampler": BatchSampler(SubsetRandomSampler(range(23)), 5, drop_last=False)},
         {"sampler": DistributedSampler(TensorDataset(torch.arange(23)), num_replicas=2, rank=1)},
+        {"sampler": LongestFirst()},
     ],
 )
 def test_a_loader_that_shuffles_needs_ids(setting, options):
@@ -184,6 +196,13 @@ def test_a_loader_that_shuffles_needs_ids(setting, options):
     assert set(score(model, DataLoader(pairs, **options), "margin").ids.tolist()) <= set(
         ids.tolist()
     )
+
+
+def test_a_sampler_of_whole_batches_that_shuffles_needs_ids(setting):
+    model, x, _, labels, _ = setting
+    batches = BatchSampler(RandomSampler(range(23)), 5, drop_last=False)
+    with pytest.raises(ArcalError, match=r"batch 0.* shuffles"):
+        score(model, DataLoader(TensorDataset(x, labels), None, sampler=batches), "margin")
 
 
 def test_what_is_no_batch_says_what_is_one(setting):

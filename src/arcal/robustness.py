@@ -39,7 +39,14 @@ from arcal.attacks import (
 from arcal.attacks.model import check_differentiable, checked_logits
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
-from arcal.labelled_batches import as_loader, draws_order, has_ids, refuse_repeats, unpacked
+from arcal.labelled_batches import (
+    Copies,
+    as_loader,
+    draws_order,
+    has_ids,
+    refuse_repeats,
+    unpacked,
+)
 
 ORDERS = ("attack", "gradient", "margin", "confidence", "random")
 
@@ -129,6 +136,7 @@ def score(
     parts: list[tuple[Tensor, ...]] = []
     reason, known, Z = "", set[int](), None
     loader = as_loader(data)
+    copies = Copies(loader)
     if not hasattr(loader, "__iter__"):
         raise ArcalError(
             f"data is a {type(data).__name__}: give a loader, a data set, a pair (x, labels), or "
@@ -139,9 +147,11 @@ def score(
             ids, x, labels = unpacked(batch, len(known))
             if not has_ids(batch) and draws_order(loader):
                 raise ArcalError(
-                    "the loader shuffles, and gives no ids that tell the inputs apart: make it "
-                    "with shuffle=False, or of `arcal.data.WithIds(dataset)`"
+                    "the loader shuffles, or has a sampler, and gives no ids that tell the inputs "
+                    "apart: make it with shuffle=False, or of `arcal.data.WithIds(dataset)`"
                 )
+            if not has_ids(batch):
+                copies.refuse(x, labels)
             refuse_repeats(ids, known)
             rowwise, x = bound(model, x)
             checked_bounds(x, bounds)

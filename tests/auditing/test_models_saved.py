@@ -139,7 +139,10 @@ def cases(field, *pairs):
             "probabilities",
             (Z, "leave .0, 1. in row 0: name logits `logits`"),
             ([[0.5, 0.5, 0], [NAN, 0.5, 0.5]] + [[1, 0, 0]] * 2, "NaN in row 1"),
-            (P * torch.tensor([[1], [1], [0.9], [0.8]]), "do not sum to 1 in row 2"),
+            (
+                P * torch.tensor([[1], [1], [0.9], [0.8]]),
+                "do not sum to 1 in row 2: give all classes, with more digits",
+            ),
             (P[:, :2], "do not sum to 1 in row"),
             ([-0.5, 0.5, 0.5, 2], "leave .0, 1. in row 0"),
         ),

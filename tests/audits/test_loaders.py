@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
 
 import arcal
 from arcal.audits import Settings
@@ -191,6 +191,35 @@ def test_fewer_inputs_than_levels_are_refused_before_the_first_is_run(shuffle):
         arcal.audit(model, DataLoader(data, 16, shuffle=shuffle, drop_last=True), R=33)
     with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
         arcal.audit({"a": model, "b": model}, data, R=41)
+
+
+class Stream(IterableDataset):
+    """The rows of `X`, all of which every worker yields."""
+
+    def __iter__(self):
+        return zip(torch.eye(16, 4), Y, strict=True)
+
+
+DRAWN = WeightedRandomSampler([1.0] * 16, 16)
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # where there is one core only
+@pytest.mark.parametrize("run", [arcal.audit, arcal.calibrate])
+@pytest.mark.parametrize(
+    ("data", "options", "says"),
+    [
+        (TensorDataset(X, Y), {"sampler": DRAWN}, "draws some inputs more than once"),
+        (Stream(), {"num_workers": 2}, "each of the loader's workers yields the same inputs"),
+    ],
+)
+def test_inputs_that_are_there_twice_without_ids_are_refused(run, data, options, says):
+    with pytest.raises(ArcalError, match=says):
+        run(torch.nn.Linear(4, 2).eval(), DataLoader(data, 8, **options))
+
+
+def test_a_stream_of_one_worker_is_read_as_it_is():
+    for loader in (DataLoader(Stream(), 8), DataLoader(Stream(), 8, num_workers=1)):
+        assert arcal.score(torch.nn.Linear(4, 2), loader, "margin").ids.tolist() == [*range(16)]
 
 
 class Batches(torch.utils.data.Dataset):

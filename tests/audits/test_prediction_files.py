@@ -105,6 +105,13 @@ def test_columns_may_be_separated_by_other_than_commas(tmp_path, text, suffix):
     assert p[0].tolist() == pytest.approx([0.75, 0.25])
 
 
+def test_decimal_commas_of_numbers_to_group_by_are_read(tmp_path):
+    rows = [f"{i % 2};0,{i + 10};{20 + i},5;{i % 3},{i % 2}" for i in range(40)]
+    (tmp_path / "mine.csv").write_text("\n".join(["label;prob;age;code", *rows]))
+    by = read_predictions(tmp_path / "mine.csv", by=["age"]).by
+    assert by["age"].to_pylist() == [20.5 + i for i in range(40)]
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path, encoding):
     for rows in (1, 5000):
@@ -223,6 +230,8 @@ def log_loss(saved):
         ("false", "true", YES.astype(str)),
         ("0", "1", YES.astype(int)),
         ("-1", "1", 2 * YES.astype(int) - 1),
+        ("0.0", "1.0", YES.astype(float)),
+        ("0.0", "1.0", YES.astype(int)),
         ("1", "other", np.where(YES, "other", "1")),
         ("2020-01-01", "2020-01-02", np.where(YES, "2020-01-02", "2020-01-01")),
     ],
@@ -238,7 +247,7 @@ def test_a_label_is_its_column_in_whatever_order_the_columns_are(tmp_path, no, y
         path = tmp_path / f"{name}.csv"
         path.write_text("\n".join(lines))
         assert log_loss(read_predictions(path)) == pytest.approx(expected, abs=1e-6)
-        if labels.dtype.kind in "bi":
+        if labels.dtype.kind in "bif":
             table = pa.table({"label": labels} | {column: columns[column] for column in kept})
             pq.write_table(table, path := tmp_path / f"{name}.parquet")
             assert log_loss(read_predictions(path)) == pytest.approx(expected, abs=1e-6)

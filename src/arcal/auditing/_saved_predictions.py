@@ -111,7 +111,8 @@ def _from_probabilities(p: Tensor) -> Tensor:
     if p.shape[-1] == 1:
         p = torch.cat([1 - p, p], dim=-1)
     off = (p.sum(dim=-1) - 1).abs() > UNNORMALISED + OUTSIDE
-    _refuse(off, "the probabilities do not sum to 1", "give all classes, or name logits `logits`")
+    remedy = "give all classes, with more digits if they are rounded, or name logits `logits`"
+    _refuse(off, "the probabilities do not sum to 1", remedy)
     p = p.log_()  # of the copy that was clamped
     return p if p.ndim == 3 else p.unsqueeze(0)
 

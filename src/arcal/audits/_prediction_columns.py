@@ -38,7 +38,9 @@ def columns(
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
     """
-    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, named_so[2])
+    table = (
+        pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, [named_so[2], *by])
+    )
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     there, entries = table.column_names, {}
@@ -61,6 +63,10 @@ def columns(
             titles = [
                 re.sub(rf"^({'|'.join(names)})[ _.:/-]?", "", name, flags=re.I) for name in of
             ]
+            label = entries.get(LABELS[0])
+            if label is None or label.dtype.kind in "iuf":  # pandas writes 1 as 1.0 beside a gap
+                whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
+                titles = whole if len({*whole}) == len(titles) else titles
             if len(of) == 1:
                 titles = _two_classes(table, kind, of[0], titles[0], entries)
             if titles and titles != [str(i) for i in range(len(titles))]:
@@ -136,8 +142,11 @@ def belongs(column: str, names: Sequence[str]) -> bool:
     return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
 
 
-def _csv(path: Path, weight: str | None) -> pa.Table:
-    """The columns of a CSV file; where semicolons separate them, commas may be decimal."""
+def _csv(path: Path, numbers: Sequence[str | None]) -> pa.Table:
+    """The columns of a CSV file; where semicolons separate them, commas may be decimal.
+
+    Beside columns of outputs these are read as decimals in theirs, in weights, and in `numbers`.
+    """
     refusal = "it is not UTF-8: save it as UTF-8"
     try:
         delimiter, _ = csv_header(path)
@@ -159,7 +168,7 @@ def _csv(path: Path, weight: str | None) -> pa.Table:
     outputs = [one for names in OUTPUTS.values() for one in names]
     prefixed = any(belongs(name, outputs) for name in table.column_names)
     for i, name in enumerate(table.column_names if delimiter == ";" else ()):
-        expected = name == weight or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
+        expected = name in numbers or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
         column = table.column(i)
         if expected and (pointed := with_points(column)) is not column:
             table = table.set_column(i, name, pointed.cast(pa.float64()))

@@ -24,7 +24,7 @@ from arcal.console import console
 from arcal.data import InMemory, ReadAhead, as_input
 from arcal.data.contents import evidence_of, is_evidence_of
 from arcal.errors import ArcalError
-from arcal.labelled_batches import refuse_repeats, unpacked, usual_batch
+from arcal.labelled_batches import Copies, has_ids, refuse_repeats, unpacked, usual_batch
 from arcal.labels import as_labels
 from arcal.robustness import Robustness
 from arcal.store import (
@@ -227,10 +227,13 @@ def from_loader(job: "Job", advance: Advance = lambda done: None) -> Iterator[tu
     """
     seen, settings = 0, job.settings
     known: set[int] = set()
+    copies = Copies(job.loader)
     Z = 0
     for number, batch in enumerate(job.loader, start=1):
         try:
             ids, x, labels = unpacked(batch, seen)
+            if not has_ids(batch):
+                copies.refuse(x, labels)
             if not seen:
                 Z = checked_classes(job, x, labels)
                 few = x.rows(slice(usual_batch(x, settings.device)))

@@ -33,6 +33,8 @@ from arcal.report.names import POSTHOC, listed
 
 FEW = 12
 """Classes up to which a suspected order is given whole, to be typed."""
+ENOUGH = 30
+"""Inputs from which on outputs that all lie in [0, 1] are no chance."""
 
 
 def headline(model: Audited) -> str:
@@ -97,6 +99,12 @@ def doubts(model: Audited) -> list[str]:
     lines = suspicions(said.predicted, said.labels, model.classes, model.facts)
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
+    low, high = said.logits.aminmax()
+    if low >= 0 and high <= 1 and low < high and len(model) >= ENOUGH:
+        lines.append(
+            "all outputs lie in [0, 1], as sigmoids' do, and are taken for logits: if they are "
+            "none, give what comes before the sigmoids"
+        )
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
     labels = model.predictions.labels.unique()
