@@ -83,11 +83,11 @@ def test_other_images_need_no_folders_of_classes_and_are_not_the_audited_ones(fo
     (other,) = job(folder, size=28, other=["flat"]).other
     assert other.part is not None
     assert (len(other), other.part.shape) == (6, (1, 28, 28))
-    said = job(folder, "photos", other=["flat"]).facts["Other data"]
-    assert said.startswith("6 of the 6 inputs of flat are in photos as well")
+    (caveat,) = job(folder, "photos", other=["flat"]).caveats
+    assert caveat.sentence.startswith("6 of the 6 inputs of flat are in photos as well")
     (folder / "flat" / "2.png").write_bytes((folder / "flat" / "3.png").read_bytes()[:-1] + b"x")
-    said = job(folder, "photos", other=["flat"]).facts["Other data"]
-    assert said.startswith("5 of the 6 inputs of flat are in photos as well")
+    (caveat,) = job(folder, "photos", other=["flat"]).caveats
+    assert caveat.sentence.startswith("5 of the 6 inputs of flat are in photos as well")
     with pytest.raises(ArcalError, match="flat holds images and no folders of classes, so they"):
         job(folder, "flat")
 

@@ -79,7 +79,7 @@ def test_rounded_probabilities_have_a_log_loss_and_a_calibrator_that_lowers_it(t
     exact = -np.log(softmax(z)[np.arange(600), labels]).mean()
     assert audited.overall.nll.value == pytest.approx(exact, rel=0.1)
     assert audited.posthoc.recommended is not None
-    assert "probabilities are 0, probably rounded" in audited.facts["Probabilities"]
+    assert "probabilities are 0, probably rounded" in audited.caveats[0].sentence
 
 
 @pytest.mark.parametrize(

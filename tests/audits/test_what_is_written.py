@@ -14,9 +14,8 @@ import torch
 
 import arcal
 from arcal.attacks import BoundaryProjection
-from arcal.auditing import as_predictions
+from arcal.auditing import Caveat, as_predictions
 from arcal.audits import Audit, Condition, Examples, Job, Settings, failures, run_jobs
-from arcal.classifiers import AS_THEY_ARE
 from arcal.errors import ArcalError
 from arcal.report.audited import figure_names, figures, suspicions
 from tests.audits import tiny
@@ -202,15 +201,26 @@ def test_sentences_say_what_the_figures_say(audit):
 
 
 @pytest.mark.parametrize(
-    ("normalisation", "hint"),
-    [("none added: the model takes inputs in [0, 1]", True), (AS_THEY_ARE, False),
-     ("none: the model takes embeddings of tokens as they are", False)],
+    ("options", "end"),
+    [((), ": wrong normalisation or class order?"),
+     (("--classes",), ": wrong normalisation or class order?"),
+     (("--classes", "--normalize"), ": wrong normalisation or class order, see --normalize?")],
 )  # fmt: skip
-def test_only_of_images_a_flag_for_the_normalisation_is_named(normalisation, hint):
+def test_a_flag_for_the_normalisation_is_named_where_there_is_one(options, end):
     labels = torch.arange(300) % 2
-    facts = {"Normalisation": normalisation}
-    (line,) = suspicions(torch.zeros(300).long(), labels, ("a", "b"), facts)
-    assert ("--normalize" in line) == hint
+    (line,) = suspicions(torch.zeros(300).long(), labels, ("a", "b"), options=options)
+    assert line.endswith(end)
+
+
+def test_a_scale_that_was_suspected_is_said_in_place_of_a_low_accuracy():
+    labels = torch.arange(300) % 2
+    known = [
+        Caveat("Left out", "left out: 3 images", "3 images"),
+        Caveat("Scale", "another scale", about="scale"),
+        Caveat("Drawn weights", "drawn anew", about="weights"),
+    ]
+    lines = suspicions(torch.zeros(300).long(), labels, ("a", "b"), known)
+    assert lines == ["drawn anew", "another scale"]
 
 
 def test_an_accuracy_near_chance_is_suspected_aloud():

@@ -90,7 +90,7 @@ def here(tmp_path, monkeypatch):
 
 def opened(name, **options):
     classifier = open_classifier(f"mine.py:{name}", **options)
-    return classifier, classifier.facts.get("Drawn weights", "")
+    return classifier, " ".join(one.sentence for one in classifier.caveats)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ _halves        what calibration after training would do, seen on inputs it was n
 _suspect_order  an accuracy near chance, one that is right but for the order of the classes, and
                inputs on another scale than in training
 _suspects      labels to doubt, right answers that hang by a thread, and a row for every input
+_caveat        what must be known of a model or its inputs before any figure of them is believed
 _audited       a classifier on one data set, with everything that an audit finds
 models         anything that gives logits becomes a model; saved predictions are checked
 
@@ -30,6 +31,7 @@ Nothing here reads or writes a file.
 
 from arcal.auditing._acting import TARGETS, Acting, acting
 from arcal.auditing._audited import Audited, Perturbed
+from arcal.auditing._caveat import Caveat, Option, facts_with
 from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
@@ -108,6 +110,7 @@ __all__ = [
     "Acting",
     "Audited",
     "Candidate",
+    "Caveat",
     "Change",
     "Changes",
     "Choice",
@@ -122,6 +125,7 @@ __all__ = [
     "Means",
     "Measures",
     "Method",
+    "Option",
     "OutOfDistribution",
     "Outcome",
     "OverShift",
@@ -154,6 +158,7 @@ __all__ = [
     "effective_number",
     "ensemble",
     "ensemble_reliability",
+    "facts_with",
     "figures",
     "figures_by_level",
     "fit_posthoc",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from arcal.auditing._acting import Acting, acting
+from arcal.auditing._caveat import Caveat, Option
 from arcal.auditing._grouping import Grouping
 from arcal.auditing._groups import Group, by_class, by_class_and_level, by_group, by_level
 from arcal.auditing._halves import Halves, posthoc_on_halves
@@ -56,7 +57,8 @@ class Audited:
     inputs are None where they are unknown, as is the `norm` of distances, "l2" or "linf";
     `shifted`, `other` and the `groupings` of inputs may be empty. Calibrators are fitted on
     `validation`, or without it on halves of the inputs, unless `calibrators` is False. `facts` are
-    for the page. Findings are computed when they are first wanted.
+    for the page, `caveats` are said before any figure, and `options` of the command line may be
+    advised. Findings are computed when they are first wanted.
 
     >>> from arcal.auditing import as_predictions
     >>> predictions = as_predictions(logits=[[3.0, 0.0]] * 60, labels=[0] * 40 + [1] * 20)
@@ -81,6 +83,8 @@ class Audited:
     R: int = R
     calibrators: bool = True
     facts: Mapping[str, str] = field(default_factory=dict)
+    caveats: Sequence[Caveat] = ()
+    options: Sequence[Option] = ()
 
     def __post_init__(self) -> None:
         known = self.robustness
@@ -95,6 +99,7 @@ class Audited:
             object.__setattr__(self, "names", tuple(map(printable, self.names)))
         facts = {title: printable(fact) for title, fact in self.facts.items()}
         object.__setattr__(self, "facts", facts)
+        object.__setattr__(self, "caveats", tuple(one.printable() for one in self.caveats))
 
     def __len__(self) -> int:
         return len(self.predictions.ids)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from arcal.attacks import Inputs, InputsLike, Model, frozen
+from arcal.auditing._caveat import Option
 
 FEWEST = 30
 """Inputs below which nothing is said: a good model of two classes could look the same."""
@@ -32,13 +33,14 @@ class _Met(BaseException):
         self.layer, self.x = layer, x
 
 
-def suspect_scale(model: Model, x: InputsLike) -> str | None:
+def suspect_scale(model: Model, x: InputsLike, option: Option | None = None) -> str | None:
     """A sentence if a model's first batch norm meets another scale than in training, or None.
 
     `x` is a batch of inputs of any kind. In training batch norm kept the mean and variance of each
     channel; here the deviations of the same channels are held against them, and the median of their
     ratios is suspected if it is below 1/3 or above 3. To divide by the usual deviations, 0.2 to
-    0.27, is a factor of 4 to 5, left out or done twice. Nothing is said of a model that is no
+    0.27, is a factor of 4 to 5, left out or done twice. The sentence names the `option` of the
+    command line that could mend it, if one is given. Nothing is said of a model that is no
     module or has no batch norm that was trained, or of fewer than 30 numbers a channel.
 
     >>> layer = nn.BatchNorm1d(1, momentum=None)
@@ -60,7 +62,7 @@ normalisation?'
         return None
     return (
         f"the first batch norm meets {ratio:.2g} times the deviation that it met in training: "
-        "wrong normalisation?"
+        f"wrong normalisation{_see(option)}?"
     )
 
 
@@ -89,12 +91,17 @@ def _first_batch_norm(model: Model, x: InputsLike) -> _Met | None:
     return None
 
 
-def suspect_inputs(accuracy: float, Z: int, N: int) -> str | None:
+def _see(option: Option | None) -> str:
+    return "" if option is None else f", see {option}"
+
+
+def suspect_inputs(accuracy: float, Z: int, N: int, option: Option | None = None) -> str | None:
     """A sentence if the accuracy on N inputs of Z classes is not clearly above 1/Z, otherwise None.
 
     Clearly is: guessing each class with probability 1/Z would be right as often or more often in
     less than one case of a thousand (binomial, one-sided). A model whose classes are in another
-    order is as low, or lower. Nothing is said of fewer than 30 inputs, nor does it allow for
+    order is as low, or lower. The sentence names the `option` of the command line that could mend
+    it, if one is given. Nothing is said of fewer than 30 inputs, nor does it allow for
     classes of unequal size, where always naming the largest is better than 1/Z.
 
     >>> suspect_inputs(0.102, Z=10, N=1000)
@@ -108,7 +115,7 @@ normalisation or class order?'
         return None
     return (
         f"the model is right on {100 * accuracy:.3g} % of {N:,} inputs, hardly more than chance "
-        f"({100 / Z:.3g} %): wrong normalisation or class order?"
+        f"({100 / Z:.3g} %): wrong normalisation or class order{_see(option)}?"
     )
 
 

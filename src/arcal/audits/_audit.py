@@ -21,12 +21,14 @@ from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import (
     Audited,
+    Caveat,
     Changes,
     Difference,
     EvaluationSet,
     Predictions,
     as_model,
     difference,
+    facts_with,
     groupings,
     without_zeros,
 )
@@ -172,10 +174,9 @@ class Audit:
 
     def as_json(self) -> dict[str, Any]:
         """The findings as JSON values; the schema is `audit.schema.json` of the package."""
-        facts = self.examples.facts if self.examples else {}
-        kind = self.examples.kind if self.examples else "predictions"
-        apart = self.differences, self.changes
-        return as_json(self.models, self.data, self.of, facts, kind, *apart)
+        facts = facts_with(data.facts, data.caveats) if (data := self.examples) else {}
+        kind = data.kind if data else "predictions"
+        return as_json(self.models, self.data, self.of, facts, kind, self.differences, self.changes)
 
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
@@ -353,7 +354,7 @@ def audit(
 
     fitted_on = None if validation is None else known(validation, "validation")
     others = [known(of, title) for title, of in (other or {}).items()]
-    twice = {} if examples is None else overlap(examples, fitted_on, others)
+    twice = [] if examples is None else overlap(examples, fitted_on, others)
     jobs = [
         Job(
             name=title,
@@ -364,7 +365,7 @@ def audit(
             validation=fitted_on,
             other=others,
             settings=settings,
-            facts={**twice},
+            caveats=[*twice],
             R=R,
         )
         for title, one in models.items()
@@ -389,7 +390,7 @@ def _from_predictions(
         weights=None if weights is None else as_weights(weights, len(predictions.ids)),
         groupings=groupings(by or {}, len(predictions.ids)),
         R=R,
-        facts={"Probabilities": zeros} if zeros else {},
+        caveats=[Caveat("Probabilities", zeros)] if zeros else [],
     )
 
 

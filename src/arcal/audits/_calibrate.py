@@ -25,6 +25,7 @@ from arcal.auditing import (
     as_model,
     as_predictions,
     choose_calibrator,
+    facts_with,
     without_zeros,
 )
 from arcal.audits._examples import Examples, examples_or_loader, usable_device
@@ -235,13 +236,13 @@ def calibrate(
     for inputs in job.other:
         others = job.predictions(inputs)
     names = known or tuple(map(str, range(predictions.classes)))
-    suspected = suspicions(predictions.predicted, predictions.labels, names, job.facts)
+    suspected = suspicions(predictions.predicted, predictions.labels, names, job.caveats)
     return calibration_of(
         predictions,
         others,
         model=opened,
         of=name,
-        facts=job.facts,
+        facts=facts_with(job.facts, job.caveats),
         doubts=[*suspected, *doubts],
         names=calibrators,
         progress=progress,

@@ -13,7 +13,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike, as_tensor, bytes_of
 from arcal.attacks import Bounds, Inputs, InputsLike
 from arcal.attacks.norms import checked_bounds
-from arcal.auditing import Grouping, groupings
+from arcal.auditing import Caveat, Grouping, groupings
 from arcal.calibration.checks import as_weights
 from arcal.data import Kind, Part, Table, Texts, as_input
 from arcal.errors import ArcalError, first_line
@@ -35,7 +35,8 @@ class Examples:
     reads them as what their tokenizer makes of them, int64 `(B, length)`; `columns` are the names
     of a table's columns, `names` what the inputs are called, such as their files. `weights`
     float64 `(N,)` say how much each one counts, and `groupings` which groups they are in.
-    `facts` are for the page, by title; `content` is a fingerprint.
+    `facts` are for the page, by title, and `caveats` are said before any figure; `content` is a
+    fingerprint.
 
     >>> x, y = torch.rand(4, 3), torch.tensor([0, 1, 1, 0])
     >>> examples = Examples.from_tensors(x, y, name="toy")
@@ -59,6 +60,7 @@ class Examples:
     weights: Tensor | None = None
     groupings: Sequence[Grouping] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    caveats: Sequence[Caveat] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,20 +77,22 @@ class Examples:
             raise ArcalError(f"{part.name} is empty: there is nothing to audit")
         how, key = getattr(part, "how", None), getattr(part, "key", lambda position: "")
         names = [str(key(position)) for position in range(len(part))]
-        facts = {"Images": how} if how else {}
+        caveats = []
         if skipped := getattr(part, "skipped", ()):
             first, whole = skipped[0], len(part) + len(skipped)
-            facts["Left out"] = (
+            said = (
                 f"{len(skipped):,} of {whole:,} images that cannot be read, such as {first.where} "
                 f"({first.reason})"
             )
+            caveats.append(Caveat("Left out", f"left out: {said}", said))
         return cls.labelled_as(
             part,
             lambda positions: as_input(part.images(positions), "cpu"),
             kind="images",
             part=part,
             names=names if all(names) else None,
-            facts=facts,
+            facts={"Images": how} if how else {},
+            caveats=caveats,
         )
 
     @classmethod
@@ -202,33 +206,34 @@ def _content(x: InputsLike) -> bytes:
 
 def overlap(
     audited: Examples, validation: Examples | None, other: Sequence[Examples] = ()
-) -> dict[str, str]:
+) -> list[Caveat]:
     """What is to be said of validation and other inputs that are audited as well, if any.
 
     >>> import torch
     >>> first, second = (
     ...     Examples.from_tensors(torch.eye(4)[:n], torch.arange(n) % 2) for n in (4, 2)
     ... )
-    >>> overlap(first, second)["Overlap"]
+    >>> overlap(first, second)[0].sentence
     '2 of the 2 validation inputs are audited as well, and calibrators look better than they are'
     """
     if validation is None and not other:
-        return {}
-    facts, mine = {}, {*audited.digests()}
+        return []
+    caveats, mine = [], {*audited.digests()}
     if validation is not None and (both := len(mine & {*validation.digests()})):
-        facts["Overlap"] = (
+        said = (
             f"{both:,} of the {len(validation):,} validation inputs are audited as well, and "
             "calibrators look better than they are"
         )
-    said = []
+        caveats.append(Caveat("Overlap", said))
+    shared = []
     for one in other:
         both = sum(digest in mine for digest in one.digests())
         if both:
-            said.append(
+            shared.append(
                 f"{both:,} of the {len(one):,} inputs of {one.name} are in {audited.name} as well, "
                 "and cannot be told from themselves"
             )
-    return facts | ({"Other data": "; ".join(said)} if said else {})
+    return [*caveats, Caveat("Other data", "; ".join(shared))] if shared else caveats
 
 
 def usable_device(name: str | torch.device) -> torch.device:

@@ -1,6 +1,6 @@
 """One model on one data set."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,14 @@ from typing import Any
 import torch
 
 from arcal.attacks import Inputs, Model, frozen
-from arcal.auditing import EvaluationSet, Predictions, check_model, suspect_scale
+from arcal.auditing import (
+    Caveat,
+    EvaluationSet,
+    Option,
+    Predictions,
+    check_model,
+    suspect_scale,
+)
 from arcal.audits._examples import Examples
 from arcal.audits.blocks import PANEL, Advance, Block, Settings, by_id, joined
 from arcal.audits.engine import (
@@ -38,9 +45,10 @@ class Job:
     `examples` are inputs of known ids, or `loader` yields batches; `classes` are the names that the
     model has for its classes, if it has any. `validation` is what calibrators are fitted on and
     `other` data of classes the model does not know. `fingerprint` tells the model from others of
-    the same weights. `facts` are for the page; `Scale` is added once the model meets its first
-    inputs, if they seem to have another one than in training. What is done is kept in the folder
-    `work`, and may be done by the processes of `sharing`, in which `reopen` opens the job.
+    the same weights. `facts` are for the page, `caveats` are said before any figure, and `options`
+    of the command line may be advised; a caveat is added once the model meets its first inputs, if
+    they seem to have another scale than in training. What is done is kept in the folder `work`, and
+    may be done by the processes of `sharing`, in which `reopen` opens the job.
 
     >>> x, y = torch.rand(60, 12), torch.arange(60) % 2
     >>> examples = Examples.from_tensors(x, y, name="mine")
@@ -57,7 +65,9 @@ class Job:
     other: Sequence[Examples] = ()
     settings: Settings = field(default_factory=Settings)
     fingerprint: str = ""
-    facts: dict[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    caveats: list[Caveat] = field(default_factory=list)
+    options: Sequence[Option] = ()
     R: int = 10
     reopen: Reopen | None = None
     work: Path | None = None
@@ -72,8 +82,8 @@ class Job:
         Data whose classes are only numbers, as many as its labels show, has all of the model's.
         """
         if self.examples is None:
-            return replace(self, facts=dict(self.facts))
-        examples, facts = self.examples, dict(self.facts)
+            return replace(self, caveats=[*self.caveats])
+        examples, caveats = self.examples, [*self.caveats]
         x = self._read(examples, PROBED)
         try:
             check_model(self.model, x)
@@ -90,10 +100,11 @@ class Job:
         from_one = numbered and int(examples.labels.min()) == 1
         if numbered and len(examples.classes) < Z:
             names = self.classes or tuple(map(str, range(Z)))
-            facts["Labels"] = f"of {len(examples.classes):,} of the model's {Z:,} classes"
+            caveats.append(_labels(f"of {len(examples.classes):,} of the model's {Z:,} classes"))
             examples = replace(examples, classes=names)
         elif from_one and len(examples.classes) == Z > 2:
-            facts["Labels"] = f"1 to {Z - 1}, of classes 0 to {Z - 1}: do they count from 1?"
+            said = f"1 to {Z - 1}, of classes 0 to {Z - 1}: do they count from 1?"
+            caveats.append(_labels(said))
         if len(examples.classes) != Z:
             raise ArcalError(_unlike(Z, examples, from_one=from_one))
         if self.classes is not None:
@@ -114,7 +125,7 @@ class Job:
                     check_model(self.model, self._read(one, PROBED))
                 except ArcalError as error:
                     raise type(error)(f"{one.name}: {error}") from None
-        job = replace(self, examples=examples, facts=facts)
+        job = replace(self, examples=examples, caveats=caveats)
         job.look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
         return job
 
@@ -123,9 +134,10 @@ class Job:
         return Inputs.of(examples.read(examples.order()[:n])).to(self.settings.device)
 
     def look_at_scale(self, x: Inputs) -> None:
-        """Say in `facts` if these inputs seem to have another scale than in training."""
-        if (doubt := suspect_scale(self.model, x)) is not None:
-            self.facts["Scale"] = doubt
+        """Add a caveat if these inputs seem to have another scale than in training."""
+        option = "--normalize" if "--normalize" in self.options else None
+        if (doubt := suspect_scale(self.model, x, option)) is not None:
+            self.caveats.append(Caveat("Scale", doubt, about="scale"))
 
     def figure_names(
         self, classes: Sequence[str], several: bool, changes: Collection[str] = ()
@@ -199,6 +211,10 @@ def panel_for(
             ) from None
         return ()
     return PANEL if given is None else given
+
+
+def _labels(said: str) -> Caveat:
+    return Caveat("Labels", f"the labels are {said}", said)
 
 
 def _unlike(Z: int, examples: Examples, *, from_one: bool) -> str:

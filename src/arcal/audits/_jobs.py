@@ -191,6 +191,8 @@ def audited(
         R=job.R,
         norm=job.settings.norm,
         facts={**job.facts, **NORM_FACTS.get(job.settings.norm, {})},
+        caveats=job.caveats,
+        options=job.options,
     )
 
 

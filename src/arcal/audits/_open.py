@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from arcal.arrays import places_of
-from arcal.auditing import Audited, EvaluationSet, Grouping, groupings, without_zeros
+from arcal.auditing import Audited, Caveat, EvaluationSet, Grouping, groupings, without_zeros
 from arcal.audits._examples import Examples, overlap
 from arcal.audits._job import Job, panel_for
 from arcal.audits._prediction_files import SavedPredictions, read_predictions
@@ -111,7 +111,8 @@ def open_predictions(
             names=saved.names,
             groupings=_groupings(path, saved),
             R=R,
-            facts=facts | ({"Probabilities": said} if said else {}),
+            facts=facts,
+            caveats=[Caveat("Probabilities", said)] if said else [],
         )
         audited.append(one)
     return audited
@@ -195,11 +196,12 @@ def open_job(
     settings = replace(settings, bounds=examples.bounds, panel=panel_for(panel, examples))
     facts = "; ".join(f"{key}: {one}" for key, one in opened.facts.items())
     log.info(f"opened {spec}: {facts}")
-    twice: dict[str, str] = {}
+    twice: list[Caveat] = []
+    images = examples.kind == "images"
     if device is None:
         twice = overlap(examples, known, others)
-        if examples.kind == "images" and (line := shared_with_training(data, reading.part, names)):
-            twice["Training images"] = line
+        if images and (line := shared_with_training(data, reading.part, names)):
+            twice.append(Caveat("Training images", line))
     return Job(
         name=name,
         model=opened.model,
@@ -209,12 +211,9 @@ def open_job(
         other=others,
         settings=settings,
         fingerprint=opened.fingerprint(),
-        facts={
-            **opened.facts,
-            **_normalisation(opened, examples),
-            **examples.facts,
-            **twice,
-        },
+        facts={**opened.facts, **_normalisation(opened, examples), **examples.facts},
+        caveats=[*opened.caveats, *examples.caveats, *twice],
+        options=("--classes", "--normalize") if images else ("--classes",),
         R=R,
         reopen=reopen,
     )

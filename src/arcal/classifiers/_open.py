@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from arcal.auditing import Method, as_model
+from arcal.auditing import Caveat, Method, as_model
 from arcal.classifiers._drawn_weights import drawn_anew, random_state
 from arcal.classifiers._exported_program import load_exported
 from arcal.classifiers._opened_classifier import AS_THEY_ARE, Loaded, OpenedClassifier
@@ -217,7 +217,7 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     with the file and line where it happened. `weights`, if given, are loaded into the module.
 
     If the call draws random numbers and no `weights` are given, it is called once more to see
-    whether its weights are drawn, which the fact `Drawn weights` then says.
+    whether its weights are drawn, which a caveat then says.
 
     An attribute `class_names` of the module, a tuple or list of strings, names its classes.
     """
@@ -225,14 +225,15 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
     name = named.name
     before = random_state()
     classifier = _build(spec, named.value, name)  # a module is not called, and draws nothing
-    facts = {"Network": name}
+    facts, caveats = {"Network": name}, ()
     if isinstance(classifier, nn.Module):
         facts["Network"] = f"{type(classifier).__name__} of {spec}, {parameters(classifier)}"
         if weights is not None:
             fitted = load_into(classifier, read_weights(weights), name)
             facts["Weights"] = fitted.words
         elif random_state() != before and (drawn := drawn_anew(named.value, classifier)):
-            facts["Drawn weights"] = _drawn(drawn, name, len([*classifier.parameters()]))
+            said = _drawn(drawn, name, len([*classifier.parameters()]))
+            caveats = (Caveat("Drawn weights", said, about="weights"),)
     elif weights is not None:
         raise ArcalError(f"{spec} is no torch module, and cannot be given {weights}: leave it out")
     names = getattr(classifier, "class_names", None)
@@ -242,6 +243,7 @@ def load_object(spec: str, weights: Path | None = None) -> Loaded:
         classifier,
         identity=f"{name}\n{named.source}",
         facts=facts,
+        caveats=caveats,
         library=versions(),
         class_names=tuple(names) if text else None,  # pyright: ignore[reportArgumentType]
         classes=len(names) if text else None,  # pyright: ignore[reportArgumentType]

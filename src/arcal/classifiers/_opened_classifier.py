@@ -7,6 +7,7 @@ from typing import Any
 
 from arcal.arrays import digest_state
 from arcal.attacks import Model
+from arcal.auditing import Caveat
 from arcal.classifiers._tokenizer import Tokenizer
 from arcal.data import Kind
 from arcal.external import Normalization
@@ -57,6 +58,7 @@ class OpenedClassifier:
     preprocessing  how pictures of other sizes are brought to that shape, if the configuration says
     tokenize       makes inputs of texts; None for other kinds
     facts          by title, for a page: Network, Weights, Normalisation, Preprocessing, Library
+    caveats        what must be said before any figure, such as that its weights are drawn
     identity       what beside the weights decides the logits, for `fingerprint`
 
     >>> import torch
@@ -78,6 +80,7 @@ class OpenedClassifier:
     preprocessing: Preprocessing | None = None
     tokenize: Tokenizer | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    caveats: tuple[Caveat, ...] = ()
     identity: str = field(default="", repr=False)
 
     def fingerprint(self) -> str:

@@ -97,6 +97,7 @@ class Calibrate(OnModels):
     sharing: SharingFlags = field(default_factory=SharingFlags)
 
     def __call__(self) -> None:
+        from arcal.auditing import facts_with
         from arcal.audits import calibration_of, split_names
         from arcal.calibration.posthoc import check_posthoc
         from arcal.console import bar
@@ -131,7 +132,7 @@ class Calibrate(OnModels):
                 unlabelled,
                 names=how.calibrators or None,
                 of=" ".join(self.what),
-                facts=({} if job is None else dict(job.facts)) | conditions,
+                facts=({} if job is None else facts_with(job.facts, job.caveats)) | conditions,
                 conditions=list(conditions.values()),
                 model=None if job is None else job.model,
                 progress=progress,

@@ -280,7 +280,7 @@ def say_doubt(job: "Job", predicted: "Tensor", labels: "Tensor") -> None:
     Z = 1 + int(max(predicted.max(), labels.max()))
     if len(classes) < Z:  # labels that are numbers, and not all classes of the model have some
         classes = job.classes or tuple(map(str, range(Z)))
-    for doubt in suspicions(predicted, labels, classes, job.facts):
+    for doubt in suspicions(predicted, labels, classes, job.caveats, job.options):
         say(f"arcal: {job.name}: {doubt}")
 
 

@@ -20,6 +20,7 @@ from arcal.auditing import (
     Outcome,
     ProbabilityBin,
     accuracy_interval,
+    facts_with,
     reliability,
     verdicts,
 )
@@ -78,7 +79,11 @@ def _model(
     over = model.overall
     return {
         "name": model.name,
-        "facts": {k: v for k, v in model.facts.items() if said.get(k) != v},
+        "facts": {
+            title: fact
+            for title, fact in facts_with(model.facts, model.caveats).items()
+            if said.get(title) != fact
+        },
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "norm": model.norm,

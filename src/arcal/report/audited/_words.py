@@ -1,7 +1,7 @@
 """What an audit found, in sentences that say no more than the figures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from shlex import quote
 
@@ -11,8 +11,10 @@ from arcal.auditing import (
     MISCALIBRATED,
     Acting,
     Audited,
+    Caveat,
     Changes,
     Difference,
+    Option,
     effective_number,
     suspect_inputs,
     suspect_order,
@@ -96,7 +98,7 @@ def notes(
 def doubts(model: Audited) -> list[str]:
     """What must be mended, or known, before anything else is believed; mostly nothing."""
     said = model.predictions
-    lines = suspicions(said.predicted, said.labels, model.classes, model.facts)
+    lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
     low, high = said.logits.aminmax()
@@ -112,17 +114,7 @@ def doubts(model: Audited) -> list[str]:
         lines.append(
             f"all labels are {model.classes[int(labels)]}: little can be said of one class"
         )
-    known = {
-        "Labels": "the labels are {}",
-        "Left out": "left out: {}",
-        "Overlap": "{}",
-        "Other data": "{}",
-        "Training images": "{}",
-        "Probabilities": "{}",
-    }
-    lines += [
-        words.format(model.facts[title]) for title, words in known.items() if title in model.facts
-    ]
+    lines += [one.sentence for one in model.caveats if one.about == "data"]
     if model.weights is not None:
         worth = effective_number(model.weights.double())
         lines.append(
@@ -164,38 +156,43 @@ def _impossible(model: Audited) -> str:
 
 
 def suspicions(
-    predicted: Tensor, labels: Tensor, classes: Sequence[str], facts: Mapping[str, str]
+    predicted: Tensor,
+    labels: Tensor,
+    classes: Sequence[str],
+    caveats: Sequence[Caveat] = (),
+    options: Sequence[Option] = (),
 ) -> list[str]:
     """That weights are drawn and not trained, and one thing more that seems to be wrong, if any.
 
     That is classes in another order, another scale of the inputs, or an accuracy near chance, the
-    first in this order, with what to do about it.
+    first in this order, with what to do about it, of the `options` that there are.
 
-    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `facts`
+    `predicted` and `labels` are int64 `(N,)` in [0, Z), `classes` the data's Z names, and `caveats`
     what is known of the model. Inputs are counted alike, whatever they weigh.
     """
-    lines = [facts["Drawn weights"]] if "Drawn weights" in facts else []
-    suspicion = _suspicion(predicted, labels, classes, facts)
-    return lines if suspicion is None else [*lines, suspicion]
-
-
-def _suspicion(
-    predicted: Tensor, labels: Tensor, classes: Sequence[str], facts: Mapping[str, str]
-) -> str | None:
-    named = "Normalisation" in facts  # a model that was named where flags can be given
+    lines = [one.sentence for one in caveats if one.about == "weights"]
     if suspected := suspect_order(predicted, labels, classes):
-        if not named:
-            return f"{suspected.sentence}: bring its outputs into the data's order"
-        few = suspected.order if len(classes) <= FEW else None
-        names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
-        return (
-            f"{suspected.sentence}: if the labels are names, give its order by --classes {names}; "
-            "if they are numbers, bring its outputs into theirs"
-        )
+        return [*lines, f"{suspected.sentence}: {_in_order(suspected.order, classes, options)}"]
+    if scale := [one.sentence for one in caveats if one.about == "scale"]:
+        return lines + scale
     right = float((predicted == labels).double().mean())
-    doubt = facts.get("Scale") or suspect_inputs(right, len(classes), len(labels))
-    images = named and "as they are" not in facts["Normalisation"]  # tables and texts are taken so
-    return f"{doubt[:-1]}, see --normalize?" if doubt and images else doubt
+    option = "--normalize" if "--normalize" in options else None
+    doubt = suspect_inputs(right, len(classes), len(labels), option)
+    return lines if doubt is None else [*lines, doubt]
+
+
+def _in_order(
+    order: tuple[int, ...] | None, classes: Sequence[str], options: Sequence[Option]
+) -> str:
+    """What to do about classes that seem to be in another order."""
+    if "--classes" not in options:
+        return "bring its outputs into the data's order"
+    few = order if len(classes) <= FEW else None
+    names = "NAME ..." if few is None else " ".join(quote(classes[z]) for z in few)
+    return (
+        f"if the labels are names, give its order by --classes {names}; if they are numbers, bring "
+        "its outputs into theirs"
+    )
 
 
 def summary(
