@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from arcal.data import decoded as room
+from arcal.data import load, parquet
 from arcal.data.decoded import cache_folder, decoded
 from arcal.data.parquet import read_parquet
 from tiny_files import write_tiny
@@ -24,6 +25,14 @@ def file(tmp_path):
     path = tmp_path / "images"
     path.write_text("one")
     return path
+
+
+def test_the_embedded_images_are_decoded_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("ARCAL_CACHE", str(tmp_path / "cache"))
+    first = load("fashion")
+    assert len([*(tmp_path / "cache").iterdir()]) == 2
+    monkeypatch.setattr(parquet, "_decode_all", None)
+    assert load("fashion").test.fingerprint() == first.test.fingerprint()
 
 
 class Decoder:

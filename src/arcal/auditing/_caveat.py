@@ -18,9 +18,8 @@ class Caveat:
     sentence. `about` says of what it is: "weights" that are drawn and not trained, a "scale" of the
     inputs that seems another than in training, or the "data".
 
-    >>> caveat = Caveat("Left out", "left out: 2 of 9 images", "2 of 9 images")
-    >>> facts_with({"Images": "resized"}, [caveat])
-    {'Images': 'resized', 'Left out': '2 of 9 images'}
+    >>> Caveat("Left out", "left out: 2 of 9 images", fact="2 of 9 images").about
+    'data'
     """
 
     title: str
@@ -35,6 +34,10 @@ class Caveat:
 
 
 def facts_with(facts: Mapping[str, str], caveats: Iterable[Caveat]) -> dict[str, str]:
-    """The facts for a page by title, those of the caveats among them; an example is at `Caveat`."""
+    """The facts for a page by title, those of the caveats among them.
+
+    >>> facts_with({"Images": "resized"}, [Caveat("Left out", "left out: 2 images", "2 images")])
+    {'Images': 'resized', 'Left out': '2 images'}
+    """
     more = {one.title: one.sentence if one.fact is None else one.fact for one in caveats}
     return {**facts, **more}

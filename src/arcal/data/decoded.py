@@ -18,8 +18,8 @@ from arcal.files import NO_ARRAY, write_whole
 
 FORMAT = 2
 """Increased when a change of the code changes what is decoded."""
-WORTH = 8 * 2**20
-"""Bytes of files from which on they are kept: fewer are decoded in less than half a second."""
+WORTH = 2**20
+"""Bytes of files from which on they are kept: fewer are decoded in a fraction of a second."""
 MOST = 4 * 2**30
 """Bytes that all kept files have together; those used longest ago are deleted for new ones."""
 MARK = "decoded-"
