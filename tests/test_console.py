@@ -9,6 +9,12 @@ from arcal import console
 from arcal.console import bar
 
 
+def test_a_quiet_command_leaves_the_next_one_as_it_was():
+    with console.say_less_or_more(quiet=True, verbose=False):
+        assert console.console.quiet
+    assert not console.console.quiet
+
+
 def test_a_log_gets_a_line_every_so_often(capsys, monkeypatch):
     clock = iter(range(0, 1000, 8))
     monkeypatch.setattr(console, "monotonic", lambda: float(next(clock)))

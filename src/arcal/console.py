@@ -59,7 +59,7 @@ def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
     ...     log.isEnabledFor(logging.INFO)
     True
     """
-    console.quiet = quiet
+    before, console.quiet = console.quiet, quiet
     handler, levels = _Shown(), (log.level, epochs.level)
     log.addHandler(handler)
     if verbose:
@@ -72,6 +72,7 @@ def say_less_or_more(*, quiet: bool, verbose: bool) -> Iterator[None]:
         spent = monotonic() - started, process_time() - worked
         log.info(f"done in {spent[0]:.1f} s, {spent[1]:.1f} s of processor time in this process")
     finally:
+        console.quiet = before
         log.removeHandler(handler)
         log.setLevel(levels[0])
         epochs.setLevel(levels[1])
