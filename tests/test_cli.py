@@ -17,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from arcal.cli import _launched
 from arcal.console import console
 from arcal.store import RunFolder, load_tensors
 from command_line import Done, arcal
@@ -374,8 +375,9 @@ def test_a_reader_that_has_had_enough_is_no_error(trained, tmp_path):
     assert done.returncode == 141
 
 
-def test_quiet_leaves_out_the_progress_and_no_error():
+def test_quiet_leaves_out_the_progress_and_no_error(monkeypatch):
+    quiet, run = [], _launched.run
+    monkeypatch.setattr(_launched, "run", lambda called: (quiet.append(console.quiet), run(called)))
     assert "nowhere" in arcal("score", "nowhere", "-q").line
-    assert console.quiet
     assert "nowhere" in arcal("score", "nowhere").line
-    assert not console.quiet
+    assert quiet == [True, False]
