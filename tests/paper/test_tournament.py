@@ -101,10 +101,19 @@ def test_augmix_beside_the_methods_of_the_headline(subjects):
     assert claim(result, f", temperature: {AR_ADALS.title}", f"than {AUGMIX.title},").holds is False
 
 
-def test_it_shares_the_runs_of_the_headline():
-    setting, chosen = settings_of("cpu", Sources())["cifar10-headline"], Chosen(0.05, 0.1, 0.1)
-    ours = plan_runs([tournament.BESIDE_HEADLINE], {"cifar10-headline": setting})[0].runs(chosen)
-    theirs = plan_runs([headline.ITEM], {"cifar10-headline": setting})[0].runs(chosen)
+@pytest.mark.parametrize(
+    ("item", "beside"),
+    [
+        (tournament.BESIDE_HEADLINE, headline.ITEM),
+        (tournament.BESIDE_FAST, headline.FAST),
+    ],
+)
+def test_it_shares_the_runs_of_the_headline(item, beside):
+    assert item.settings == beside.settings
+    settings = {name: settings_of("cpu", Sources())[name] for name in item.settings}
+    chosen = Chosen(0.05, 0.1, 0.1)
+    ours = plan_runs([item], settings)[0].runs(chosen)
+    theirs = plan_runs([beside], settings)[0].runs(chosen)
     assert {one for one in ours if one not in theirs} == {AUGMIX}
     assert all(ours[one] == theirs[one] for one in ours if one in theirs)
 

@@ -26,8 +26,8 @@ class Reproduce:
     items: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("ITEM ...")]
     """table1 .. table5, figure1 .. figure8, methods (every method side by side), or `all` of these.
     By name alone: headline (few methods on all training images), headline-fast (the same with the
-    fast network), headline-augmix (with AugMix), tournament (methods that train for shift, each
-    with the same calibration after it)."""
+    fast network), headline-augmix and headline-fast-augmix (AugMix beside them), tournament
+    (methods that train for shift, each with the same calibration after it)."""
     scale: Annotated[str, flag("NAME")] = "smoke"
     """smoke (minutes, embedded images), cpu (hours, real images) or paper (appendix A, needs
     GPUs)."""

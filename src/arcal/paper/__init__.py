@@ -39,9 +39,16 @@ _EVERY = (
     headline.FAST,
     tournament.ITEM,
     tournament.BESIDE_HEADLINE,
+    tournament.BESIDE_FAST,
 )
 ITEMS: dict[str, Item] = {item.name: item for item in _EVERY}
-BY_NAME = ("headline", "headline-fast", "tournament", "headline-augmix")
+BY_NAME = (
+    "headline",
+    "headline-fast",
+    "tournament",
+    "headline-augmix",
+    "headline-fast-augmix",
+)
 """What `all` leaves out: each would take longer than all the rest."""
 
 

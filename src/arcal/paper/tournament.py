@@ -182,10 +182,19 @@ ITEM = _item(
     TRAINED,
     tuple(STEPS),
 )
-BESIDE_HEADLINE = _item(
+
+
+def _beside_headline(name: str, title: str, setting: str) -> Item:
+    return _item(name, title, (setting,), (VANILLA, LS, AR_ADALS, TO_BEAT), (None, "temperature"))
+
+
+BESIDE_HEADLINE = _beside_headline(
     "headline-augmix",
     "AugMix beside the headline's methods, on equal footing",
-    ("cifar10-headline",),
-    (VANILLA, LS, AR_ADALS, TO_BEAT),
-    (None, "temperature"),
+    "cifar10-headline",
+)
+BESIDE_FAST = _beside_headline(
+    "headline-fast-augmix",
+    "AugMix beside the headline's methods, with the fast network",
+    "cifar10-fast",
 )
