@@ -124,6 +124,16 @@ def test_a_robustness_shows_itself_in_a_line():
     assert repr(scores.rows(where[1:2])) == "<Robustness by attack: 1 inputs, 1 infinite>"
 
 
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_model_that_draws_or_looks_at_its_batch_is_refused(setting, order):
+    *_, batches = setting
+    drawing = lambda x: x + torch.rand_like(x)  # noqa: E731
+    of_the_batch = lambda x: x - x.mean(dim=0)  # noqa: E731
+    for model in (drawing, of_the_batch):
+        with pytest.raises(ArcalError, match="two calls with the same inputs give logits that dif"):
+            score(model, batches, order)
+
+
 def test_confidence_does_not_tie_where_float32_has_only_1():
     lead = torch.linspace(20, 40, 500)
 

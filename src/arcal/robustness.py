@@ -36,7 +36,7 @@ from arcal.attacks import (
     frozen,
     margin,
 )
-from arcal.attacks.model import check_differentiable, checked_logits
+from arcal.attacks.model import check_differentiable, check_steady, checked_logits
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
@@ -164,7 +164,7 @@ def score(
                 row = (attacked.distance, attacked.success, attacked.predicted, attacked.passes)
                 reason = reason or attacked.reason
             else:
-                attacked, row = None, _rank_only(rowwise, x, ids, order, seed)
+                attacked, row = None, _rank_only(rowwise, x, ids, order, seed, check=not parts)
         except Exception as error:  # of the model, or about what it returns
             error.add_note(f"in batch {n} of those to score, counted from 0, {tuple(x.shape)}")
             raise
@@ -270,9 +270,11 @@ def _check_ids(ids: Tensor) -> None:
     ascending(ids)
 
 
-def _rank_only(model, x, ids, order, seed) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _rank_only(model, x, ids, order, seed, *, check) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     with frozen(model):
         logits = checked_logits(model, x)
+        if check:  # an attack does so itself
+            check_steady(model, x, logits)
         predicted = logits.argmax(dim=1)
         if order == "gradient":
             value = gradient_order(model, x, predicted)

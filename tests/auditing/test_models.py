@@ -46,6 +46,10 @@ FORMS = {
     "tuple": lambda z: (z, 2 * z),
     "loss first": lambda z: (LOSS, z),
     "list": lambda z: [z],
+    "losses first": lambda z: (z.sum(dim=1), z),
+    "hidden states first": lambda z: (z[:, None, :], z),
+    "chosen classes first": lambda z: (z.argmax(dim=1, keepdim=True), z),
+    "features first": lambda z: (z.repeat(1, 4), z),
 }
 
 
@@ -240,6 +244,7 @@ def test_an_exported_program_of_two_inputs():
         (lambda z: "yes", "returns str"),
         (lambda z: None, "NoneType"),
         (lambda z: (LOSS,), "returns tuple"),
+        (lambda z: (z.repeat(1, 4), z[:, :2]), r"tuple of \(7, 12\) and \(7, 2\), and any of"),
         (lambda z: z[:, :2], "of 2 classes, and the data has 3"),
         (lambda z: z[:, 0], "of 2 classes, and the data has 3"),
     ],
@@ -248,6 +253,14 @@ def test_what_holds_no_logits_is_one_line(output, says, net, x):
     with pytest.raises(ArcalError, match=says) as caught:
         as_model(Returning(net, output), classes=3)(x)
     assert "\n" not in str(caught.value)
+
+
+def test_features_beside_logits_are_not_audited_as_logits(net, x):
+    model = as_model(Returning(net, lambda z: (z.repeat(1, 4), z)))
+    with pytest.raises(
+        ArcalError, match=r"tuple of \(7, 12\) and \(7, 3\), .* names them `logits`"
+    ):
+        model(x)
 
 
 @pytest.mark.parametrize(

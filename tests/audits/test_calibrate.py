@@ -152,6 +152,15 @@ def test_weights_that_do_not_count_are_said(overconfident):
     assert calibration.doubts == [UNWEIGHTED]
 
 
+def test_sigmoids_of_several_classes_are_doubted(overconfident):
+    model, x, y = overconfident
+    with_sigmoids = torch.nn.Sequential(model, torch.nn.Sigmoid()).eval()
+    calibration = arcal.calibrate(with_sigmoids, (x, y), calibrators=["temperature"])
+    (doubt,) = calibration.doubts
+    assert "as sigmoids' do" in doubt
+    assert not arcal.calibrate(model, (x, y), calibrators=["temperature"]).doubts
+
+
 def test_inputs_of_another_scale_than_in_training_are_doubted():
     images = torch.rand(200, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     bn = torch.nn.BatchNorm2d(3).eval()

@@ -211,7 +211,7 @@ def check_steady(model: Model, x: Tensor, logits: Tensor) -> None:
     if not apart <= allowed:
         raise ArcalError(
             f"two calls with the same inputs give logits that differ by {apart:.2g}, where "
-            f"{allowed:.2g} is rounding, so no distance would be right: {remedy}"
+            f"{allowed:.2g} is rounding, so no distance or rank would be right: {remedy}"
         )
 
 

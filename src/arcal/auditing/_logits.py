@@ -17,16 +17,18 @@ def logits_of(output: Any, classes: int | None = None) -> Tensor:
 
     A binary classifier's single logit z, as `(N,)` or `(N, 1)`, becomes the two logits (0, z): the
     softmax of these is `(1 - s(z), s(z))` with the sigmoid `s(z) = 1 / (1 + exp(-z))`. Of a dict
-    the entry `logits`, or the only one, is taken; of a tuple the first tensor that is not a scalar,
-    as a loss would be.
+    the entry `logits`, or the only one, is taken; of a tuple the only tensor `(N, Z)`, or the first
+    of several with the same Z, or of Z = `classes`; a scalar, as a loss is, and hidden states
+    `(N, L, H)` are passed over.
 
-    No floats, another rank, or another number of classes than `classes` raise `ArcalError`.
+    No floats, another rank, another number of classes than `classes`, or a tuple of tensors that
+    may all be logits, such as features and logits, raise `ArcalError`.
 
     >>> import torch
     >>> logits_of({"logits": torch.tensor([2.0, -1.0])}).tolist()
     [[0.0, 2.0], [0.0, -1.0]]
     """
-    logits = _tensor_in(output)
+    logits = _tensor_in(output, classes)
     if not logits.is_floating_point():
         raise ArcalError(
             f"the model returns {logits.dtype}, such as classes it has chosen: logits are needed"
@@ -53,14 +55,14 @@ def check_classes(logits: Tensor, classes: int | None) -> None:
         )
 
 
-def _tensor_in(output: Any) -> Tensor:
+def _tensor_in(output: Any, classes: int | None) -> Tensor:
     if isinstance(output, Mapping):
         only = next(iter(output.values())) if len(output) == 1 else output
         output = output.get("logits", only)
     elif hasattr(output, "logits"):
         output = output.logits
     elif isinstance(output, tuple | list):
-        output = next((x for x in output if isinstance(x, Tensor) and x.ndim), output)
+        output = _one_of(output, classes)
     if isinstance(output, nn.Module):
         raise ArcalError(
             f"the model returns a module, {type(output).__name__}: what builds one takes no "
@@ -75,6 +77,20 @@ def _tensor_in(output: Any) -> Tensor:
             "return a tensor, or name them `logits`"
         )
     return output
+
+
+def _one_of(outputs: tuple[Any, ...] | list[Any], classes: int | None) -> Any:
+    """The logits among several outputs, or all outputs if there are none."""
+    tensors = [one for one in outputs if isinstance(one, Tensor) and one.ndim]
+    rows = [one for one in tensors if one.ndim == 2 and one.is_floating_point()]
+    fitting = [one for one in rows if one.shape[1] == classes] or rows
+    if len({one.shape[1] for one in fitting}) > 1:
+        shapes = " and ".join(str(tuple(one.shape)) for one in fitting)
+        raise ArcalError(
+            f"the model returns a {type(outputs).__name__} of {shapes}, and any of them may be the "
+            "logits: return these alone, or in a dict that names them `logits`"
+        )
+    return next(iter((*fitting, *tensors)), outputs)
 
 
 def exported_module(program: ExportedProgram) -> nn.Module:

@@ -45,7 +45,7 @@ from arcal.calibration.posthoc import (
 from arcal.data import as_input
 from arcal.errors import ArcalError
 from arcal.files import check_replaceable, write_json
-from arcal.report.audited import suspicions
+from arcal.report.audited import suspect_sigmoids, suspicions
 from arcal.report.terminal import choice_json, print_choice, sentences, today_sentences
 from arcal.robustness import random_order
 from arcal.store import save_calibrator, save_stream
@@ -265,10 +265,10 @@ def calibration_of(
     >>> calibration_of(sure, names=["temperature"], of="mine").of
     'mine'
     """
-    doubts = list(doubts)
     as_given = predictions
-    predictions, line = without_zeros(as_given)
-    doubts += [line] if line else []
+    predictions, zeros = without_zeros(as_given)
+    said = (suspect_sigmoids(as_given.logits), zeros)
+    doubts = [*doubts, *(line for line in said if line)]
     if unlabelled is not None and unlabelled.classes != (Z := predictions.classes):
         raise ArcalError(f"the unlabelled inputs have {unlabelled.classes} classes, not {Z}")
     choice = choose_calibrator(predictions, names=names, progress=progress)

@@ -22,6 +22,7 @@ from arcal.report.audited._words import (
     headline,
     notes,
     summary,
+    suspect_sigmoids,
     suspicions,
 )
 
@@ -42,5 +43,6 @@ __all__ = [
     "number",
     "payload",
     "summary",
+    "suspect_sigmoids",
     "suspicions",
 ]

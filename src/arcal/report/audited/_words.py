@@ -101,12 +101,8 @@ def doubts(model: Audited) -> list[str]:
     lines = suspicions(said.predicted, said.labels, model.classes, model.caveats, model.options)
     if (unbounded := _unbounded(model)) is not None:
         lines.append(unbounded)
-    low, high = said.logits.aminmax()
-    if low >= 0 and high <= 1 and low < high and len(model) >= ENOUGH:
-        lines.append(
-            "all outputs lie in [0, 1], as sigmoids' do, and are taken for logits: if they are "
-            "none, give what comes before the sigmoids"
-        )
+    if (sigmoids := suspect_sigmoids(said.logits)) is not None:
+        lines.append(sigmoids)
     if math.isinf(model.overall.nll.value):
         lines.append(_impossible(model))
     labels = model.predictions.labels.unique()
@@ -179,6 +175,17 @@ def suspicions(
     option = "--normalize" if "--normalize" in options else None
     doubt = suspect_inputs(right, len(classes), len(labels), option)
     return lines if doubt is None else [*lines, doubt]
+
+
+def suspect_sigmoids(logits: Tensor) -> str | None:
+    """What is said of logits `(M, N, Z)` that all lie in [0, 1], if there are enough to tell."""
+    low, high = logits.aminmax()
+    if logits.shape[1] < ENOUGH or not 0 <= low < high <= 1:
+        return None
+    return (
+        "all outputs lie in [0, 1], as sigmoids' do, and are taken for logits: if they are none, "
+        "give what comes before the sigmoids"
+    )
 
 
 def _in_order(
