@@ -152,6 +152,19 @@ def test_training_is_counted_by_the_method_itself():
     )
 
 
+def test_what_a_network_of_others_is_tried_with_is_no_step(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n\n\ndef network(classes):\n"
+        "    layers = [nn.Flatten(), nn.Linear(784, 50), nn.ReLU(), nn.Linear(50, classes)]\n"
+        "    return nn.Sequential(*layers)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    job = Training(Run(network="mine.py:network"), 1000, 500, (1, 28, 28), 10, Compute())
+    first, last = 2 * 784 * 50, 2 * 50 * 10
+    assert job.ranking.forward == first + last
+    assert job.step() == 2 * first + 3 * last, "no gradient of the images"
+
+
 @pytest.mark.parametrize(
     ("method", "settings", "views"),
     [
