@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import arcal
 from arcal.attacks import BoundaryProjection
-from arcal.auditing import as_predictions
+from arcal.auditing import as_predictions, shift_sets
 from arcal.calibration.posthoc import Calibrated, Temperature
 from arcal.data import Texts
 from arcal.errors import ArcalError
@@ -168,6 +168,15 @@ def test_weights_count():
         assert audit.models[0].overall.accuracy.value == pytest.approx(expected)
         with pytest.raises(ArcalError, match="weights must be 100 numbers"):
             arcal.audit(*data, weights=weights[1:])
+
+
+@pytest.mark.parametrize(
+    ("shift", "says"),
+    [(["fog-1"], "under 1 corruption: accu"), (["fog-1", "fog-2"], "under 2 corruptions: accu")],
+)
+def test_corruptions_are_counted_in_words(shift, says):
+    audit = arcal.audit(tiny.Brightness(), tiny.part(30), order=None, shift=shift_sets(shift))
+    assert says in audit.summary()
 
 
 def test_other_data_and_validation():

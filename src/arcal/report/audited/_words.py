@@ -245,9 +245,9 @@ def stands_out(model: Audited) -> list[str]:
     if (line := acts_above(model)) is not None:
         lines.append(line)
     if model.shift is not None:
-        mean = model.shift.mean
+        mean, n = model.shift.mean, len(model.shift.by_set)
         lines.append(
-            f"under {len(model.shift.by_set)} corruptions: accuracy "
+            f"under {n} {'corruption' if n == 1 else 'corruptions'}: accuracy "
             f"{percent(mean.accuracy.value)}, ECE {ece(mean.ece)}, confidence minus accuracy "
             f"{signed(mean.gap)}"
         )
