@@ -314,8 +314,8 @@ def acts_alone(acting: Acting, right: float) -> str | None:
     >>> from arcal.auditing import acting, as_predictions
     >>> surer = as_predictions(logits=[[3.0, 0.0]] * 900 + [[1.0, 0.0]] * 100, labels=[0] * 1000)
     >>> acts_alone(acting(surer.scores), right=0.98)
-    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); no \
-threshold is shown for 99.9 %'
+    'right on at least 99 % where it is 73.2 % confident or more (100.0 % of the inputs); at no \
+confidence shown to be right on 99.9 %'
     """
     shown, missing = [], []
     for target, one in acting.thresholds.items():
@@ -328,7 +328,7 @@ threshold is shown for 99.9 %'
             )
     lines = [f"right {', '.join(shown)}"] if shown else []
     if missing:
-        lines.append(f"no threshold is shown for {listed(missing)}")
+        lines.append(f"at no confidence shown to be right on {listed(missing)}")
     return "; ".join(lines) or None
 
 
