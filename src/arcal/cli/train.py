@@ -64,8 +64,8 @@ class Train:
     """Seed that draws the validation images; independent of --seeds."""
     validation: Annotated[int | None, flag("N")] = None
     """Number of validation images, drawn from the training part. By default the data's own
-    validation part beside its test part; without one 5000 are drawn, or 3000 of the embedded set.
-    Without a test part, the number drawn from the validation part, by default half."""
+    validation part beside its test part; without one a tenth, at most 5000, or 3000 of the embedded
+    set. Without a test part, the number drawn from the validation part, by default half."""
     images: Annotated[int | None, flag("N")] = None
     """Train on this many images only, drawn by the split seed."""
     classes: Annotated[tuple[int, ...] | None, flag("N ...")] = None

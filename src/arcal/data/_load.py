@@ -109,7 +109,7 @@ def load(
 
     The validation part is the source's own, such as val/ or validation.parquet beside a training
     and a test part. Where it has none, or `validation` is given, so many images (by default 3,000
-    of "fashion", otherwise 5,000) are drawn at random from the training part. A source with a
+    of "fashion", otherwise a tenth, at most 5,000) are drawn at random from the training part. A source with a
     validation but no test part is treated like ImageNet in appendix A.3: its validation part is
     split at random into a validation and a test part, of equal size or with `validation` images for
     the former. Ids are always those of the official sets.
@@ -135,7 +135,7 @@ def load(
         names = (f"{name}/validation", f"{name}/test")
         held_out, test = split(held_out, count, split_seed=split_seed, names=names)
     elif held_out is None:
-        count = VALIDATION.get(source, PAPER_VALIDATION) if validation is None else validation
+        count = _usual_validation(source, len(train)) if validation is None else validation
         names = (f"{name}/validation", f"{name}/train")
         held_out, train = split(train, count, split_seed=split_seed, names=names)
     train = drawn(train, images, split_seed=split_seed)
@@ -148,6 +148,15 @@ def load(
         f"validation and {counts[2]:,} test images of {C} x {H} x {W}, {len(data.classes)} classes"
     )
     return data
+
+
+def _usual_validation(source: str, N: int) -> int:
+    """How many of N training images are drawn for validation where nobody says.
+
+    >>> [_usual_validation("photos", N) for N in (9, 2000, 50_000, 10**6)]
+    [1, 200, 5000, 5000]
+    """
+    return VALIDATION.get(source) or max(1, min(N // 10, PAPER_VALIDATION))
 
 
 def load_test(source: str, *, size: int | tuple[int, int] = 224) -> Part:
