@@ -109,10 +109,10 @@ def load(
 
     The validation part is the source's own, such as val/ or validation.parquet beside a training
     and a test part. Where it has none, or `validation` is given, so many images (by default 3,000
-    of "fashion", otherwise a tenth, at most 5,000) are drawn at random from the training part. A source with a
-    validation but no test part is treated like ImageNet in appendix A.3: its validation part is
-    split at random into a validation and a test part, of equal size or with `validation` images for
-    the former. Ids are always those of the official sets.
+    of "fashion", otherwise a tenth, at most 5,000) are drawn at random from the training part. A
+    source with a validation but no test part is treated like ImageNet in appendix A.3: its
+    validation part is split at random into a validation and a test part, of equal size or with
+    `validation` images for the former. Ids are always those of the official sets.
 
     For smaller experiments, `images` and `test_images` limit the training and the test part to
     randomly drawn images, and `classes` selects classes by their numbers. All draws depend on
