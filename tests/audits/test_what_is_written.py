@@ -17,7 +17,7 @@ from arcal.attacks import BoundaryProjection
 from arcal.auditing import Caveat, as_predictions
 from arcal.audits import Audit, Condition, Examples, Job, Settings, failures, run_jobs
 from arcal.errors import ArcalError
-from arcal.report.audited import figure_names, figures, suspicions
+from arcal.report.audited import Finding, figure_names, figures, suspicions
 from tests.audits import tiny
 from tests.audits.numbers_of_a_page import numbers, payload_of
 
@@ -85,7 +85,7 @@ def test_where_it_may_act_alone_is_written_but_for_weighted_inputs(audit):
             assert (one["confidence"] is None) == (found["figures"][name] == 0)
     weighted = dataclasses.replace(audit.models[0], weights=torch.ones(240).double())
     assert weighted.acting is None
-    assert not any(name.startswith("coverage") for name in figures(weighted))
+    assert not any(name.startswith("coverage") for name in figures(Finding(weighted)))
 
 
 def test_the_schema_knows_every_entry(audit, schema):
@@ -165,7 +165,8 @@ def test_the_names_known_before_an_audit_are_those_of_its_figures(audit):
 def test_a_positive_class_can_be_a_condition():
     predictions = as_predictions(probabilities=[[0.6, 0.4]] * 50, labels=[0] * 45 + [1] * 5)
     (model,) = arcal.audit(predictions).models
-    names = {name: figures(model)[name] for name in figures(model) if name.startswith("positive")}
+    every = figures(Finding(model))
+    names = {name: every[name] for name in every if name.startswith("positive")}
     assert names.keys() == {n for n in figure_names(model.classes) if n.startswith("positive")}
     assert names["positive.gap"] == pytest.approx(0.3)
     assert names["positive.frequency"] == pytest.approx(0.1)

@@ -19,7 +19,7 @@ from arcal.auditing import (
     difference,
     out_of_distribution,
 )
-from arcal.report.audited import headline
+from arcal.report.audited import Finding, headline
 from arcal.report.audited._amounts import ece, number, points, signed
 from arcal.report.audited._markdown import markdown
 from arcal.report.audited._words import (
@@ -122,23 +122,23 @@ def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
     assert some.overall.nll.value == math.inf
     (line,) = doubts(some)
     assert line.startswith("1 of 400 labels, first c of id 5, has a probability of exactly 0")
-    said = summary([some], "data")
+    said = summary([Finding(some)], "data")
     assert "log-loss infinite" in said
-    assert "nan" not in said + markdown([some], "data")
+    assert "nan" not in said + markdown([Finding(some)], "data")
     assert number(Estimate(math.nan, math.nan, math.nan, 400), "+") == "unknown"
 
 
 def test_a_terminal_names_the_data_once_and_says_what_to_look_at():
     some = sure(400, 3.0)
-    assert "\n  ECE " in summary([some], "mine")
-    assert "\n  on theirs: ECE " in summary([some], "theirs")
+    assert "\n  ECE " in summary([Finding(some)], "mine")
+    assert "\n  on theirs: ECE " in summary([Finding(some)], "theirs")
     wrong = int((~some.predictions.correct).sum())
-    assert f"\n  {wrong} mistakes to look at, the most suspect" in summary([some], "mine")
+    assert f"\n  {wrong} mistakes to look at, the most suspect" in summary([Finding(some)], "mine")
     labels = some.predictions.predicted
     right = Audited(
         "mine", as_predictions(logits=some.predictions.logits[0], labels=labels), some.classes
     )
-    assert "mistake" not in summary([right], "mine")
+    assert "mistake" not in summary([Finding(right)], "mine")
     other = out_of_distribution("roads", [some.predictions], [right.predictions])
     line = "its confidence tells these inputs from roads with an AUROC of 0.500 (0.5 is chance)"
     assert line in stands_out(replace(some, other=[other]))
@@ -166,8 +166,10 @@ def test_a_second_model_is_said_to_be_better_only_beyond_chance():
     assert "accuracy no different beyond chance (+0.0 points [-0.4, +0.4])" in said
     assert f"log-loss lower by {-gain:.4f} [0." in said
     assert f"log-loss higher by {-gain:.4f} [0." in differs(back)
-    models = [Audited(name, one, ("0", "1")) for name, one in (("old", sure), ("new", calibrated))]
-    assert f"new {said}" in notes(models, [than])
+    old, new = (
+        Audited(name, one, ("0", "1")) for name, one in (("old", sure), ("new", calibrated))
+    )
+    assert f"new {said}" in notes([Finding(old), Finding(new, than)])
     worse = as_predictions(probabilities=[[0.2, 0.8]] * 100 + [[0.8, 0.2]] * 900, labels=labels)
     assert "accuracy lower by 10.0 points [8." in differs(difference(worse, calibrated, than="old"))
 
@@ -180,7 +182,7 @@ def test_weights_are_said_where_the_figures_are():
     assert doubts(weighted) == [line]
     assert doubts(plain) == []
     other = Audited("b", said, ("0", "1"), weights=weights)
-    assert notes([weighted, other])[:2] == [f"a: {line}", f"b: {line}"]
+    assert notes([Finding(weighted), Finding(other)])[:2] == [f"a: {line}", f"b: {line}"]
 
 
 def test_an_interval_without_0_does_not_seem_to_begin_there():
@@ -200,7 +202,7 @@ def test_what_is_not_0_or_all_does_not_seem_to_be():
     said = as_predictions(logits=torch.tensor([[8.0, 0.0]]).repeat(4000, 1), labels=wrong)
     model = Audited("mine", said, ("no", "yes"))
     assert headline(model).startswith("mine is right on 99.97 % of 4,000 inputs")
-    assert "99.97 % [99.9, 99.99] |" in markdown([model], "data")
+    assert "99.97 % [99.9, 99.99] |" in markdown([Finding(model)], "data")
     assert points(Estimate(0.0004, low=0.0001, high=0.0007, n=1)) == "0.04 points [0.01, 0.1]"
     assert ece(Estimate(0.003, low=0.0003, high=0.006, n=1)) == "0.3 points [0.03, 0.6]"
     change = Estimate(-0.00003, low=-0.00005, high=-0.00001, n=1)
@@ -273,4 +275,6 @@ def test_a_rare_class_is_named_only_if_its_probability_is_wrong_beyond_chance():
     assert "of these 2,000 inputs are fraud" in line
     assert not any("its probability" in line for line in stands_out(rare((0.01, 0.3), (20, 600))))
     assert not any("its probability" in line for line in stands_out(sure(300, 3.0)))
-    assert "its probability of fraud is too high" in markdown([rare((0.01, 0.3), (20, 120))], "d")
+    assert "its probability of fraud is too high" in markdown(
+        [Finding(rare((0.01, 0.3), (20, 120)))], "d"
+    )

@@ -8,7 +8,7 @@ from chromium import browser, expect, reader
 from explorer_payload import make_payload
 
 from arcal.auditing import Audited, as_predictions, changes, grouping, standing
-from arcal.report.audited import as_json, payload
+from arcal.report.audited import Finding, as_json, payload
 
 __all__ = ["browser", "reader"]
 
@@ -29,7 +29,7 @@ def model(wrong):
 def test_a_table_says_what_has_changed_on_a_phone_as_well(reader):
     now, before = model(90), model(30)
     since = replace(changes(standing(now), standing(before), "<b>october</b>"), model=LONG)
-    given = payload(as_json([now], "p", None, {}, "predictions", changes=[since]), [now])
+    given = payload(as_json([Finding(now, changes=since)], "p", None, {}, "predictions"), [now])
     page = reader.open(given, size=(375, 740))
     section = page.locator("#changes")
     expect(section.locator("h2")).to_have_text("Since <b>october</b>")

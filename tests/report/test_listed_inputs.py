@@ -10,7 +10,7 @@ from test_explorer import numbers
 
 from arcal.auditing import Audited, Perturbed, as_predictions
 from arcal.data import InMemory
-from arcal.report.audited import Shown, _payload, as_json, payload
+from arcal.report.audited import Finding, Shown, _payload, as_json, payload
 from arcal.robustness import Robustness
 
 N = 900
@@ -54,7 +54,7 @@ def drawn(model):
     ids = model.predictions.ids
     values = torch.stack([ids.float(), 2 * ids.float()], dim=1)
     shown = Shown(ids, columns=("a", "b"), read=lambda places: values[places])
-    return payload(as_json([model], "pets", None, {}, "table"), [model], shown)
+    return payload(as_json([Finding(model)], "pets", None, {}, "table"), [model], shown)
 
 
 def test_ids_that_a_page_would_round_are_shown_as_names(model):
@@ -115,7 +115,7 @@ def test_a_page_is_written_though_no_perturbed_image_is_listed(model, few, monke
     changed = replace(model, perturbed=perturbed)
     pixels = torch.zeros(N, 1, 4, 4, dtype=torch.uint8)
     part = InMemory("pets", ids, model.predictions.labels, model.classes, pixels)
-    findings = as_json([changed], "pets", None, {}, "images")
+    findings = as_json([Finding(changed)], "pets", None, {}, "images")
     (one,) = payload(findings, [changed], Shown(ids, part=part))["models"]
     assert one["perturbations"] is None
 
@@ -133,7 +133,7 @@ def test_a_click_on_a_bin_shows_the_inputs_that_it_counts(sure):
     """The page finds bins (low, high] from float32, in which all of these are above an edge."""
     some = as_predictions(probabilities=[[sure, 1 - sure]] * 40, labels=[0, 1] * 20)
     model = Audited("mine", some, ("cat", "dog"), calibrators=False)
-    page = payload(as_json([model], "pets", None, {}, "predictions"), [model])
+    page = payload(as_json([Finding(model)], "pets", None, {}, "predictions"), [model])
     bins = page["models"][0]["reliability"]
     (confidence,) = {*numbers(page["models"][0]["inputs"]["confidence"]).tolist()}
     (counted,) = (k for k, one in enumerate(bins) if one["count"])
@@ -147,7 +147,7 @@ def test_the_inputs_of_a_positive_class_are_in_the_bins_that_count_them():
     both = torch.stack([1 - p, p], dim=1)
     labels = (torch.rand(3000, generator=draw, dtype=torch.float64) < p).long()
     model = Audited("mine", as_predictions(probabilities=both, labels=labels), ("no", "yes"))
-    (one,) = payload(as_json([model], "fraud", None, {}, "predictions"), [model])["models"]
+    (one,) = payload(as_json([Finding(model)], "fraud", None, {}, "predictions"), [model])["models"]
     places = numbers(one["inputs"]["positive_bin"])
     for k, name in enumerate(("bins", "bins_of_equal_width")):
         counts = [each["count"] for each in one["positive"][name]]

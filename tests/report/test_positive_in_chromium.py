@@ -8,7 +8,7 @@ from chromium import browser, expect, reader
 from explorer_payload import make_payload
 
 from arcal.auditing import Audited, as_predictions
-from arcal.report.audited import as_json, payload
+from arcal.report.audited import Finding, as_json, payload
 
 __all__ = ["browser", "reader"]
 
@@ -22,7 +22,7 @@ def test_a_bin_of_a_rare_class_shows_its_inputs_in_both_kinds_of_bins(reader):
     both = torch.stack([1 - p, p], dim=1)
     predictions = as_predictions(probabilities=both, labels=labels)
     model = Audited("mine", predictions, ("no", "a name that does not end " * 8))
-    given = payload(as_json([model], "fraud", None, {}, "predictions"), [model])
+    given = payload(as_json([Finding(model)], "fraud", None, {}, "predictions"), [model])
     page = reader.open(given, size=(375, 740))
     for name in ("bins", "bins_of_equal_width"):
         bins = given["models"][0]["positive"][name]

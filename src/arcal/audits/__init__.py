@@ -7,6 +7,7 @@ _jobs          audits and scorings of them: the order of the work
 engine         block by block, kept and read again; in other processes, too
 blocks         everything a model is asked of some inputs
 _examples      the labelled inputs, of any kind
+_inputs_table  what each model says of each input, as a table
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
 _prediction_files   predictions that somebody saved

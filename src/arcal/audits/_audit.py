@@ -1,6 +1,5 @@
 """`arcal.audit`: classifiers and data in, findings out."""
 
-import json
 import tempfile
 import webbrowser
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,12 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pyarrow as pa
-import pyarrow.compute
-import pyarrow.parquet as pq
 import torch
 
-from arcal._version import __version__
-from arcal.arrays import places_of
 from arcal.attacks import BoundaryProjection, Bounds
 from arcal.auditing import (
     Audited,
@@ -40,6 +35,7 @@ from arcal.audits._examples import (
     overlap,
     usable_device,
 )
+from arcal.audits._inputs_table import inputs_table, write_inputs
 from arcal.audits._job import Job, panel_for
 from arcal.audits._jobs import Progress, check_classes, run_jobs
 from arcal.audits._same_inputs import check_same_inputs
@@ -47,8 +43,9 @@ from arcal.audits.blocks import Settings
 from arcal.calibration.checks import as_weights
 from arcal.data import Part
 from arcal.errors import ArcalError
-from arcal.files import check_replaceable, write_json, write_text, write_whole
+from arcal.files import check_replaceable, write_json, write_text
 from arcal.report.audited import (
+    Finding,
     Shown,
     as_json,
     doubts,
@@ -64,8 +61,6 @@ from arcal.robustness import Attack
 
 FILES = ("index.html", "audit.json", "inputs.parquet", "model-card.md")
 """What an audit writes, beside what it keeps."""
-
-pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,10 +138,14 @@ class Audit:
         """How each model's figures have changed since the audit `against`; None if it lacks it."""
         return () if self.against is None else self.against.changes(self.models)
 
+    @cached_property
+    def _findings(self) -> list[Finding]:
+        every = zip_longest(self.models, (None, *self.differences), self.changes)
+        return [Finding(*one) for one in every]
+
     def figures(self) -> dict[str, dict[str, float]]:
         """Every figure of each model, by the model's name and the figure's."""
-        both = zip_longest(self.models, (None, *self.differences), self.changes)
-        return {model.name: figures(model, one, since) for model, one, since in both}
+        return {one.model.name: figures(one) for one in self._findings}
 
     def inputs(self, model: str | None = None) -> pa.Table:
         """A row an input, suspects first, then by loss: what a model says of each, and how far.
@@ -158,11 +157,11 @@ class Audit:
         if model is not None and model not in names:
             raise ArcalError(f"the audit has no model {model!r}, only {', '.join(names)}")
         one = self.models[names.index(model) if model is not None else 0]
-        return self._table(one)
+        return inputs_table(one, several=len(self.models) > 1)
 
     def summary(self) -> str:
         """What matters, in some lines of text."""
-        return summary(self.models, self.data, self.differences, self.changes)
+        return summary(self._findings, self.data)
 
     def doubts(self) -> list[str]:
         """What must be mended before anything else is believed, mostly nothing."""
@@ -170,13 +169,13 @@ class Audit:
 
     def markdown(self) -> str:
         """The summary as Markdown, for a build's summary or a pull request."""
-        return markdown(self.models, self.data, self.differences, self.changes)
+        return markdown(self._findings, self.data)
 
     def as_json(self) -> dict[str, Any]:
         """The findings as JSON values; the schema is `audit.schema.json` of the package."""
         facts = facts_with(data.facts, data.caveats) if (data := self.examples) else {}
         kind = data.kind if data else "predictions"
-        return as_json(self.models, self.data, self.of, facts, kind, self.differences, self.changes)
+        return as_json(self._findings, self.data, self.of, facts, kind)
 
     def save(self, out: Path | str) -> Path:
         """Write `audit.json`, `inputs.parquet` and `model-card.md`; returns the folder."""
@@ -188,39 +187,9 @@ class Audit:
             check_replaceable(out / name)
         findings = self.as_json()
         write_json(out / "audit.json", findings)
-        tables = [self._table(model) for model in self.models]
-        if len(tables) > 1:
-            tables = [
-                table.append_column("model", pa.array([model.name] * len(model)))
-                for table, model in zip(tables, self.models, strict=True)
-            ]
-        table = pa.concat_tables(tables, promote_options="default")
-        table = table.replace_schema_metadata({"arcal": json.dumps({"version": __version__})})
-        write_whole(out / "inputs.parquet", lambda path: pq.write_table(table, path))
-        card = model_card(self.models, self.data, self.differences, self.changes)
-        write_text(out / "model-card.md", card)
+        write_inputs(out / "inputs.parquet", self.models)
+        write_text(out / "model-card.md", model_card(self._findings, self.data))
         return findings
-
-    def _table(self, model: Audited) -> pa.Table:
-        table = pa.table({name: pa.array(values) for name, values in model.inputs.items()})
-        classes = pa.array(model.classes)
-        for column in ("label", "predicted", "nearest"):
-            if column in table.column_names:
-                numbers = table.column(column)
-                known = pc.if_else(pc.greater_equal(numbers, 0), numbers, None)
-                table = table.append_column(f"{column}_name", pc.take(classes, known))
-        rows = places_of(torch.from_numpy(model.inputs["id"]), model.predictions.ids)
-        later = [*["name"] * (model.names is not None), *["model"] * (len(self.models) > 1)]
-        for one in model.groupings:
-            title = one.name
-            while title in (*table.column_names, *later):
-                title = f"by_{title}"
-            numbers = pa.array(one.number[rows].numpy())
-            table = table.append_column(title, pc.take(pa.array(one.groups), numbers))
-        if model.names is not None:
-            names = [model.names[row] for row in rows.tolist()]
-            table = table.append_column("name", pa.array(names))
-        return table
 
     def report(self, out: Path | str, *, images: bool = True) -> Path:
         """Write the page and everything that `save` writes; returns the path of `index.html`.

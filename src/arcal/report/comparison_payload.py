@@ -9,7 +9,7 @@ import torch
 from arcal.auditing import Audited, EvaluationSet, Subject
 from arcal.data import Part
 from arcal.report import findings
-from arcal.report.audited import Shown, as_json, payload
+from arcal.report.audited import Finding, Shown, as_json, payload
 from arcal.report.audited import notes as notes_of
 from arcal.report.names import Compared, Comparison
 from arcal.report.sections import sections
@@ -38,7 +38,8 @@ def comparison_payload(
     models = first_runs(comparison, classes)
     name = "the clean test set" if part is None else part.name
     kind = "predictions" if part is None else "images"
-    known = as_json(models, name, None, {}, kind)
+    each = [Finding(model) for model in models]
+    known = as_json(each, name, None, {}, kind)
     findings_of_models = [
         {**one, "shift": shift_of(compared.subject, one["shift"])}
         for one, compared in zip(known["models"], comparison.subjects, strict=True)
@@ -47,7 +48,7 @@ def comparison_payload(
         **known,
         "title": title,
         "sentence": findings.headline(comparison),
-        "notes": [*notes, *notes_of(models)],
+        "notes": [*notes, *notes_of(each)],
         "models": findings_of_models,
     }
     shown = None if part is None else Shown(part.ids, part=part)

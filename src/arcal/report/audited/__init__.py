@@ -11,7 +11,7 @@ _notebook  what a notebook shows of an audit
 """
 
 from arcal.report.audited._amounts import number
-from arcal.report.audited._figures import figure_names, figures
+from arcal.report.audited._figures import Finding, figure_names, figures
 from arcal.report.audited._json import FORMAT, acting_json, as_json
 from arcal.report.audited._markdown import markdown, model_card
 from arcal.report.audited._notebook import notebook_html
@@ -28,6 +28,7 @@ from arcal.report.audited._words import (
 
 __all__ = [
     "FORMAT",
+    "Finding",
     "Shown",
     "acting_json",
     "acts_alone",

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,9 +27,20 @@ DIFFERENCES = ("accuracy", "gap", "nll", "brier", "aurc")
 FLIPS = ("churn", "negative_flips", "positive_flips")
 
 
-def figures(
-    model: Audited, difference: Difference | None = None, since: Changes | None = None
-) -> dict[str, float]:
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What an audit found of one model: how it differs from the audit's first, and what changed.
+
+    `difference` is None of the first model, and `changes`, since an earlier audit, without one that
+    has the model.
+    """
+
+    model: Audited
+    difference: Difference | None = None
+    changes: Changes | None = None
+
+
+def figures(finding: Finding) -> dict[str, float]:
     """Every figure of one model by a dotted name; an interval's ends are NAME.low and NAME.high.
 
     n, accuracy, confidence, gap, ece, ece_if_calibrated, smooth_ece, nll, brier, aurc
@@ -48,6 +60,7 @@ def figures(
     changes.accuracy, .confidence, .gap, .nll, .brier, .aurc, .positive.frequency, .positive.gap,
     changes.by.COLUMN.GROUP.accuracy, .gap: those of this audit minus those of an earlier one
     """
+    model, difference, changes = finding.model, finding.difference, finding.changes
     over = model.overall
     flat: dict[str, float] = {"n": over.n, "ece_if_calibrated": over.ece_if_calibrated.value}
     for name in OVERALL:
@@ -88,10 +101,10 @@ def figures(
         for name in DIFFERENCES:
             flat |= _ends(f"difference.{name}", getattr(difference, name))
         flat |= {f"difference.{name}": getattr(difference, name) for name in FLIPS}
-    if since is not None:
-        for name, change in since.figures.items():
+    if changes is not None:
+        for name, change in changes.figures.items():
             flat |= _ends(f"changes.{name}", change.by)
-        for column, groups in since.groupings.items():
+        for column, groups in changes.groupings.items():
             for name, group in groups.items():
                 for figure, change in group.items():
                     flat |= _ends(f"changes.by.{column}.{name}.{figure}", change.by)

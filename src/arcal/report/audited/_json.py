@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -12,9 +11,7 @@ from arcal._version import __version__
 from arcal.auditing import (
     Acting,
     Audited,
-    Changes,
     ClassProbability,
-    Difference,
     Estimate,
     Group,
     Outcome,
@@ -25,7 +22,7 @@ from arcal.auditing import (
     verdicts,
 )
 from arcal.report.audited._changes import changes_json
-from arcal.report.audited._figures import figures
+from arcal.report.audited._figures import Finding, figures
 from arcal.report.audited._words import headline, notes
 from arcal.report.names import POSTHOC
 from arcal.report.numbers import plain
@@ -38,22 +35,16 @@ FORMAT = 1
 
 
 def as_json(
-    models: Sequence[Audited],
-    data: str,
-    of: int | None,
-    facts: Mapping[str, str],
-    kind: str,
-    differences: Sequence[Difference] = (),
-    changes: Sequence[Changes | None] = (),
+    findings: Sequence[Finding], data: str, of: int | None, facts: Mapping[str, str], kind: str
 ) -> dict[str, Any]:
     """The findings of all models; what is not finite is null."""
-    first, names = models[0], ", ".join(model.name for model in models)
+    first, names = findings[0].model, ", ".join(one.model.name for one in findings)
     return {
         "format": FORMAT,
         "arcal": __version__,
         "title": names if names == data else f"{names} on {data}",  # one file of predictions
         "sentence": headline(first),
-        "notes": notes(models, differences, changes),
+        "notes": notes(findings),
         "data": {
             "name": data,
             "n": len(first),
@@ -62,20 +53,13 @@ def as_json(
             "facts": dict(facts),
         },
         "done": {"inputs": len(first), "of": of or len(first)},
-        "models": [
-            plain(_model(model, facts, one, since))
-            for model, one, since in zip_longest(models, (None, *differences), changes)
-        ],
+        "models": [plain(_model(one, facts)) for one in findings],
     }
 
 
-def _model(
-    model: Audited,
-    said: Mapping[str, str],
-    difference: Difference | None = None,
-    since: Changes | None = None,
-) -> dict[str, Any]:
+def _model(finding: Finding, said: Mapping[str, str]) -> dict[str, Any]:
     """The findings of one model; facts that are `said` of the data already are left out."""
+    model, difference, changes = finding.model, finding.difference, finding.changes
     over = model.overall
     return {
         "name": model.name,
@@ -87,7 +71,7 @@ def _model(
         "sentence": headline(model),
         "order": model.robustness.order if model.robustness else None,
         "norm": model.norm,
-        "figures": figures(model, difference, since),
+        "figures": figures(finding),
         "overall": {
             "n": over.n,
             "confidence": over.confidence.value,
@@ -95,7 +79,7 @@ def _model(
             **_named(over, ("accuracy", "gap", "ece", "smooth_ece", "nll", "brier", "aurc")),
         },
         "difference": None if difference is None else asdict(difference),
-        "changes": None if since is None else changes_json(since),
+        "changes": None if changes is None else changes_json(changes),
         "reliability": _bins(model),
         "positive": None if model.positive is None else _positive(model.positive),
         "levels": None if model.levels is None else _levels(model),

@@ -1,22 +1,17 @@
 """What an audit found, as Markdown: a table of all models, and a section for a model card."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from arcal._version import __version__
-from arcal.auditing import Audited, Changes, Difference
 from arcal.report.audited._amounts import ece, in_points, number, percent, percentage, signed
 from arcal.report.audited._changes import changed
+from arcal.report.audited._figures import Finding
 from arcal.report.audited._words import differs, headline, share, stands_out
 
 
-def markdown(
-    models: Sequence[Audited],
-    data: str,
-    differences: Sequence[Difference] = (),
-    changes: Sequence[Changes | None] = (),
-) -> str:
+def markdown(findings: Sequence[Finding], data: str) -> str:
     """The summary as Markdown: a table of all models, then what stands out of each."""
+    models = [one.model for one in findings]
     rows = ["ECE", "ECE if calibrated", "accuracy", "confidence − accuracy", "log-loss"]
     cells = [
         [
@@ -39,23 +34,19 @@ def markdown(
     for i, row in enumerate(rows):
         table.append(f"| {row} | " + " | ".join(column[i] for column in cells) + " |")
     lines = [f"### Calibration on {_escaped(data)}", "", *table, ""]
-    for model, difference, since in zip_longest(models, (None, *differences), changes):
+    for one in findings:
+        model, changes = one.model, one.changes
         lines += [_escaped(headline(model)), ""]
-        lines += [] if difference is None else [f"- {_escaped(differs(difference))}"]
-        since_then = [] if since is None else changed(since, model.name, model.classes)
-        lines += [f"- {_escaped(line)}" for line in (*since_then, *stands_out(model))] + [""]
+        lines += [] if one.difference is None else [f"- {_escaped(differs(one.difference))}"]
+        since = [] if changes is None else changed(changes, model.name, model.classes)
+        lines += [f"- {_escaped(line)}" for line in (*since, *stands_out(model))] + [""]
     return "\n".join(lines)
 
 
-def model_card(
-    models: Sequence[Audited],
-    data: str,
-    differences: Sequence[Difference] = (),
-    changes: Sequence[Changes | None] = (),
-) -> str:
+def model_card(findings: Sequence[Finding], data: str) -> str:
     """A section for a model card: metadata as the Hugging Face hub reads it, then the summary."""
     metadata = ["---", "model-index:"]
-    for model in models:
+    for model in (one.model for one in findings):
         metadata += [f"- name: {_quoted(model.name)}", "  results:", "  - task:"]
         metadata += ["      type: classification", "    dataset:", f"      name: {_quoted(data)}"]
         metadata += [f"      type: {_quoted(data)}", "    metrics:"]
@@ -75,9 +66,7 @@ def model_card(
             metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
             metadata += [f"      name: {_quoted(name)}", "      verified: false"]
     audited = f"Audited with arcal {__version__}; intervals are 95 %."
-    return "\n".join(
-        [*metadata, "---", "", markdown(models, data, differences, changes), audited, ""]
-    )
+    return "\n".join([*metadata, "---", "", markdown(findings, data), audited, ""])
 
 
 def _escaped(text: str) -> str:

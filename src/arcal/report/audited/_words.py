@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import zip_longest
 from shlex import quote
 
 from torch import Tensor
@@ -12,7 +11,6 @@ from arcal.auditing import (
     Acting,
     Audited,
     Caveat,
-    Changes,
     Difference,
     Option,
     effective_number,
@@ -30,7 +28,7 @@ from arcal.report.audited._amounts import (
     sure,
 )
 from arcal.report.audited._changes import changed, same_inputs
-from arcal.report.audited._figures import worst_group
+from arcal.report.audited._figures import Finding, worst_group
 from arcal.report.names import POSTHOC, listed
 
 FEW = 12
@@ -61,18 +59,17 @@ def headline(model: Audited) -> str:
     return sentence + "."
 
 
-def notes(
-    models: Sequence[Audited],
-    differences: Sequence[Difference] = (),
-    changes: Sequence[Changes | None] = (),
-) -> list[str]:
+def notes(findings: Sequence[Finding]) -> list[str]:
     """What a reader must know to read the page rightly, and which of several models is better."""
+    models = [one.model for one in findings]
     first = models[0]
     lines = [f"{model.name}: {doubt}" for model in models for doubt in doubts(model)]
     lines += [
-        f"{model.name} {differs(one)}" for model, one in zip(models[1:], differences, strict=False)
+        f"{one.model.name} {differs(one.difference)}"
+        for one in findings
+        if one.difference is not None
     ]
-    lines += {line: None for one in changes for line in same_inputs(one)}
+    lines += {line: None for one in findings for line in same_inputs(one.changes)}
     lines.append(
         "Intervals are 95 %. The gap is confidence minus accuracy: above 0, the model is "
         "over-confident. The ECE is how far the two are apart over the range of confidence. Both "
@@ -202,24 +199,19 @@ def _in_order(
     )
 
 
-def summary(
-    models: Sequence[Audited],
-    data: str,
-    differences: Sequence[Difference] = (),
-    changes: Sequence[Changes | None] = (),
-) -> str:
+def summary(findings: Sequence[Finding], data: str) -> str:
     """Lines for a terminal: of each model the sentence, what stands out, what would mend it."""
     paragraphs = []
-    for model, difference, since in zip_longest(models, (None, *differences), changes):
-        over = model.overall
+    for one in findings:
+        model, over = one.model, one.model.overall
         calibrated = f"{in_points(over.ece_if_calibrated.value)} if it were calibrated"
         where = "" if data in (model.name, "predictions") else f"on {data}: "
         details = [
             *doubts(model),
             f"{where}ECE {ece(over.ece)}, {calibrated}",
             f"smooth ECE {ece(over.smooth_ece)}; log-loss {number(over.nll)}",
-            *([] if difference is None else [differs(difference)]),
-            *([] if since is None else changed(since, model.name, model.classes)),
+            *([] if one.difference is None else [differs(one.difference)]),
+            *([] if one.changes is None else changed(one.changes, model.name, model.classes)),
             *stands_out(model),
         ]
         paragraphs.append("\n  ".join([headline(model), *details]))
