@@ -1,11 +1,13 @@
 """What networks share: layers, initialisation, normalisation, weight decay; several as one."""
 
 import math
+from collections.abc import Iterator
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
+from torch.nn.utils.parametrize import is_parametrized
 
 from arcal.errors import ArcalError
 
@@ -134,14 +136,28 @@ class Ensemble(nn.Module):
 def kernels(network: nn.Module) -> list[nn.Parameter]:
     """The kernels of all convolutions: no biases, no batch norm, no dense layers.
 
+    Of a kernel that is parametrized, as by spectral or weight norm, what it is made of; one that
+    several layers share is there once.
+
     >>> [tuple(weight.shape) for weight in kernels(nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU()))]
     [(8, 3, 5, 5)]
     """
-    return [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    named = _parameters(network, nn.Conv2d)
+    return list(dict.fromkeys(one for name, one in named if name.startswith("weight")))
+
+
+def _parameters(network: nn.Module, *kinds: type[nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Those that layers of these kinds have themselves, by the name that each layer calls them."""
+    for layer in network.modules():
+        if isinstance(layer, kinds):
+            yield from layer.named_parameters(recurse=False)
+            if is_parametrized(layer):
+                for name, made_of in layer.parametrizations.items():  # pyright: ignore
+                    yield from ((name, one) for one in made_of.parameters())
 
 
 def decayed(network: nn.Module, which: Literal["kernels", "weights", "all"]) -> list[nn.Parameter]:
-    """The parameters that an L2 penalty acts on.
+    """The parameters that an L2 penalty acts on, each once.
 
     "kernels" are those of the convolutions, as in ResNet-29's script; "weights" are convolutions
     and dense layers with their biases, all but batch norm, as in ImageNet's script; "all" are all
@@ -157,8 +173,8 @@ def decayed(network: nn.Module, which: Literal["kernels", "weights", "all"]) -> 
     if which == "kernels":
         return kernels(network)
     if which == "weights":
-        layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]
+        named = _parameters(network, nn.Conv2d, nn.Linear)
+        return list(dict.fromkeys(one for _, one in named))
     if which == "all":
         return list(network.parameters())
     raise ArcalError(f"weight decay on {which!r} is unknown: choose 'kernels', 'weights' or 'all'")
