@@ -107,10 +107,14 @@ def test_every_recipe_takes_a_step(name):
         ({"batch_size": 0}, "a batch of 0"),
         ({"core_batch": 0}, "0 at a time"),
         ({"learning_rate": -1.0}, "learning rate -1.0"),
+        ({"learning_rate": float("inf")}, "learning rate inf"),
+        ({"weight_decay": float("inf")}, "weight decay inf"),
         ({"schedule": "cosine"}, "schedule 'cosine' is unknown: choose from steps, linear"),
         ({"schedule": "linear"}, "linear schedule of 16 epochs with steps"),
         ({"schedule": "linear", "steps": (), "warmup": 16}, "a warm-up shorter than"),
         ({"steps": ((14, 0.01), (11, 0.1))}, "in the order of their epochs"),
+        ({"steps": ((11, -0.1),)}, "factors of 0 or more"),
+        ({"steps": ((11, float("nan")),)}, "factors of 0 or more"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(change, says):

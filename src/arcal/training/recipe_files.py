@@ -98,7 +98,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
     hints = get_type_hints(Recipe)
     like = table.pop("like", None)
-    if like is not None and like not in RECIPES:
+    if like is not None and like not in tuple(RECIPES):
         raise ArcalError(f"{path}: like = {like!r}: choose from {', '.join(RECIPES)}")
     if unknown := next((key for key in table if key not in hints), None):
         keys = ", ".join(["like", *hints])

@@ -73,18 +73,23 @@ class Recipe:
             raise ArcalError(
                 f"a batch of {self.batch_size}, {self.core_batch} at a time: at least 1 is needed"
             )
-        if not (self.learning_rate > 0 and self.warmup >= 0 and self.weight_decay >= 0):
+        finite = self.learning_rate < math.inf and self.weight_decay < math.inf
+        if not (finite and self.learning_rate > 0 and min(self.warmup, self.weight_decay) >= 0):
             raise ArcalError(
                 f"learning rate {self.learning_rate}, warm-up {self.warmup}, weight decay "
-                f"{self.weight_decay}: give a positive rate, and 0 or more of the others"
+                f"{self.weight_decay}: give finite numbers, a rate above 0 and 0 or more of others"
             )
         if self.schedule == "linear" and (self.steps or self.warmup >= self.epochs):
             raise ArcalError(
                 f"a linear schedule of {self.epochs} epochs with steps {self.steps} and a warm-up "
                 f"of {self.warmup}: give no steps, and a warm-up shorter than the training"
             )
-        if any(after[0] < before[0] for before, after in pairwise(self.steps)):
-            raise ArcalError(f"steps are {self.steps}: give them in the order of their epochs")
+        ordered = all(before[0] <= after[0] for before, after in pairwise(self.steps))
+        if not ordered or not all(0 <= factor < math.inf for _, factor in self.steps):
+            raise ArcalError(
+                f"steps are {self.steps}: give them in the order of their epochs, with factors of "
+                "0 or more"
+            )
 
     def rate(self, epoch: float) -> float:
         """The learning rate once `epoch` epochs are done.
