@@ -14,6 +14,7 @@ from arcal.errors import ArcalError
 from arcal.networks import Ensemble
 from arcal.store import RunFolder, load_header
 from arcal.training._fit import check_metrics, load_members
+from arcal.training.draws import draw_seed
 from arcal.training.recipes import Recipe, check_types
 from arcal.training.run import DataIdentity, Run, from_json
 
@@ -131,13 +132,15 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     record = read_run(folder)
     run, Z, shape = record.run, len(record.data.classes), record.data.shape
     if source := run.source:
-        source = dataclasses.replace(source, weights=None)  # the checkpoint has all
+        source = dataclasses.replace(source, weights=None)  # the checkpoint has them
         if source.digest() != record.network_digest:
             raise ArcalError(
                 f"{run.network} is not what it was when {folder.path} was trained: put that code "
                 "back, or train the run again"
             )
-        models = [source.build(classes=Z, shape=shape, seed=seed) for seed in run.seeds]
+        # From the same seeds: a network may have drawn what is in no state dict.
+        seeds = (draw_seed(seed, "init") for seed in run.seeds)
+        models = [source.build(classes=Z, shape=shape, seed=seed) for seed in seeds]
     else:
         models = [run.build(Z, shape, seed) for seed in run.seeds]
     load_members(models, folder)
