@@ -15,7 +15,8 @@ from arcal.external import near
 from arcal.files import expanded, write_text
 from arcal.methods import METHODS
 from arcal.store import RunFolder
-from arcal.training.recipes import RECIPES, Recipe, has_type, recipe_named
+from arcal.training._types import has_type
+from arcal.training.recipes import RECIPES, Recipe, recipe_named
 from arcal.training.run import CHOICE, Run
 
 

@@ -14,8 +14,9 @@ from arcal.errors import ArcalError
 from arcal.networks import Ensemble
 from arcal.store import RunFolder, load_header
 from arcal.training._fit import check_metrics, load_members
+from arcal.training._types import check_types
 from arcal.training.draws import draw_seed
-from arcal.training.recipes import Recipe, check_types
+from arcal.training.recipes import Recipe
 from arcal.training.run import DataIdentity, Run, from_json
 
 TURNED = "; arcal 0.1.0 did not turn images of a folder upright: its runs can be audited"
