@@ -152,6 +152,21 @@ def test_training_is_counted_by_the_method_itself():
     )
 
 
+def test_what_a_network_is_run_for_before_training_is_no_part_of_a_step(tmp_path):
+    """One of somebody else's is tried on two images whenever it is built."""
+    (file := tmp_path / "own_small.py").write_text(
+        "import torch\nfrom arcal.networks import build\n\n"
+        "def make(classes, shape):\n"
+        "    g = torch.Generator().manual_seed(0)\n"
+        "    return build('small', classes=classes, shape=shape, generator=g)\n"
+    )
+    jobs = [
+        Training(Run(network=name), 1000, 500, (1, 28, 28), 10, Compute())
+        for name in ("small", f"{file}:make")
+    ]
+    assert jobs[0].step() == jobs[1].step()
+
+
 @pytest.mark.parametrize(
     ("method", "settings", "views"),
     [

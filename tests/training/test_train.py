@@ -149,6 +149,32 @@ def test_a_network_that_is_the_same_each_time_is_refused(tmp_path, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_network_that_views_its_activations_as_rows_is_trained_and_scored(tmp_path):
+    """As many tutorials have it: what is channels last in memory cannot be viewed as rows."""
+    code = """from torch import nn
+
+class Viewing(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 8, 3, stride=2)
+        self.last = nn.Linear(8 * 6 * 6, classes)
+
+    def forward(self, x):
+        x = self.second(self.first(x).relu()).relu()
+        return self.last(x.view(len(x), -1))
+"""
+    (file := tmp_path / "own_viewing.py").write_text(code)
+    run = Run(
+        str(write_tiny(tmp_path / "data")),
+        network=f"{file}:Viewing",
+        recipe=RECIPES["small"].shortened(1),
+        validation=40,
+    )
+    folder = train(run, tmp_path / "runs")
+    scores = score_run(folder, data_of(folder).test, "test", "gradient")
+    assert (scores.robustness > 0).all()
+
+
 def test_what_a_network_draws_and_keeps_out_of_its_state_is_drawn_again(tmp_path):
     """Such as a fixed projection: a model of other draws would be another model, without a word."""
     code = """import torch

@@ -68,8 +68,10 @@ class Training:
         """Operations of training with an image once, by the run's method or another."""
         run = self.run if method is None else replace(self.run, method=method, settings={})
         n = self._few(run)
-        counted = operations(lambda: self._fit(run, n, n))
-        return counted / n - self.ranking.forward  # each validation image is one pass
+        few, twice = (operations(lambda k=k: self._fit(run, k, k)) for k in (n, 2 * n))
+        # What a network is run for before it is trained does not count, and each validation image
+        # is one pass.
+        return (twice - few) / n - self.ranking.forward
 
     @cached_property
     def views(self) -> float:

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import torch
 from torch import nn
 
 from arcal.data import Data, Folder, load
 from arcal.errors import ArcalError
-from arcal.networks import Ensemble
+from arcal.networks import Ensemble, in_fastest_layout
 from arcal.store import RunFolder, load_header
 from arcal.training._fit import check_metrics, load_members
 from arcal.training._types import check_types
@@ -126,6 +125,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> (model,) = models_of(train(run, "runs"))
+    >>> import torch
     >>> model(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 10])
     """
@@ -145,9 +145,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     else:
         models = [run.build(Z, shape, seed) for seed in run.seeds]
     load_members(models, folder)
-    for model in models:
-        model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return models
+    return [in_fastest_layout(model.eval(), shape) for model in models]
 
 
 def model_of(folder: RunFolder) -> nn.Module:
