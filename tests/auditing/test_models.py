@@ -153,6 +153,32 @@ def test_a_module_stays_one_is_folded_and_its_distances_are_the_same_bits(net, x
     assert list(model.parameters()) == list(net.parameters())
 
 
+class Viewing(nn.Module):
+    """As many tutorials have it: what is channels last in memory cannot be viewed as rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.last = nn.Linear(144, 3)
+
+    def forward(self, x):
+        x = self.norm(self.convolution(x)).relu()
+        return self.last(x.view(x.size(0), -1))
+
+
+@pytest.mark.parametrize("form", [lambda net: net, lambda net: net.forward])
+def test_a_network_that_views_its_activations_as_rows_takes_images_channels_last(form):
+    net = Viewing().eval()
+    x = torch.rand(9, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    images = x.contiguous(memory_format=torch.channels_last)
+    model: Any = as_model(form(net))
+    check_model(model, images)
+    assert torch.equal(model(images), net(x))
+    if isinstance(model, nn.Module):
+        with frozen(model):
+            assert not any(isinstance(m, nn.BatchNorm2d) for m in folded(model, images).modules())  # pyright: ignore
+
+
 def test_logits_are_no_finer_than_the_inputs(net, x):
     for one in (nn.Sequential(net, Double()), lambda x: net(x).double()):
         assert as_model(one)(x).dtype == torch.float32

@@ -12,6 +12,7 @@ def test_every_result_in_the_folder_is_on_the_page_in_the_papers_order(tmp_path)
         result = Result(name, "", claims=[claim])
         write_json(tmp_path / f"{name}.json", as_json(result) | about)
     write_json(tmp_path / "figures.json", {"of": "a report"})
+    (tmp_path / "notes.json").write_text("// somebody's own\n{}")
     page = overview_page(tmp_path, "cpu")
     assert page.startswith("# The paper at the scale `cpu`")
     rows = [line for line in page.splitlines() if line.startswith("| [")]

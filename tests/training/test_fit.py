@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
 from arcal.training._fit import Member, fit
+from arcal.training._sharing import BatchesShared
 from arcal.training.draws import draw
 from arcal.training.recipes import RECIPES
 from launching import on_two_processes
@@ -310,6 +312,18 @@ def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
     run(data, Vanilla(4), folder=RunFolder.create(tmp_path, "toy", {}), recipe=RECIPE.shortened(1))
     with pytest.raises(ArcalError, match="another network or method"):
         run(data, Vanilla(4), folder=RunFolder.create(tmp_path, "toy", {}), dropout=True)
+
+
+@pytest.mark.parametrize("N", [1, 3, 4, 5])
+def test_every_process_has_as_many_images_of_however_few(N):
+    """One without any would meet none of the others, who wait for it."""
+    order = torch.arange(N).flip(0)
+    fabrics: list[Any] = [SimpleNamespace(global_rank=rank, world_size=4) for rank in range(4)]
+    shares = [BatchesShared(fabric, 1).positions(order) for fabric in fabrics]
+    assert {len(share) for share in shares} == {-(-N // 4)}
+    dealt = torch.stack(shares, dim=1).flatten()
+    assert torch.equal(dealt[:N], order)
+    assert set(dealt.tolist()) == set(order.tolist())
 
 
 def test_processes_compute_the_same_soft_labels_as_one(tmp_path):

@@ -45,6 +45,7 @@ def test_a_file_says_what_differs(tmp_path):
     [
         ("epochs = 3", "lacks batch_size and optimizer and learning_rate"),
         ('like = "fats"', "like = 'fats': choose from"),
+        ('like = ["fast"]', "like = ['fast']: choose from"),
         ('like = "fast"\nepoch = 3', "epoch: did you mean epochs?"),
         ('like = "fast"\nepochs = 3.5', "epochs = 3.5: it has to be a whole number"),
         ('like = "fast"\nepochs = true', "epochs = True: it has to be a whole number"),

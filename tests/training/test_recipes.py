@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from arcal.errors import ArcalError
 from arcal.networks import build
@@ -60,6 +61,32 @@ def test_keras_l2_acts_on_kernels_only_and_adds_twice_its_factor():
     assert len(decays) == len(list(model.parameters()))
 
 
+@pytest.mark.parametrize("name", ["fast", "imagenet", "wrn-28-10"])
+@pytest.mark.parametrize("norm", [spectral_norm, weight_norm])
+def test_a_kernel_that_is_made_of_others_decays_as_one(name, norm):
+    """The kernel itself is no parameter then, and no optimizer takes it."""
+    plain: Any = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    decayed = _decayed(RECIPES[name], plain)
+    normed = nn.Sequential(norm(plain[0]), *plain[1:3], norm(plain[3]))
+    parts = {n: n.replace("parametrizations.", "").rpartition(".original")[0] or n
+             for n, _ in normed.named_parameters()}  # fmt: skip
+    assert _decayed(RECIPES[name], normed) == {n for n, whole in parts.items() if whole in decayed}
+
+
+@pytest.mark.parametrize("name", ["fast", "imagenet"])
+def test_a_kernel_that_layers_share_takes_one_step_at_a_time(name):
+    model: Any = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1))
+    model[1].weight = model[0].weight
+    every = [p for g in RECIPES[name].optimizer_for(model).param_groups for p in g["params"]]
+    assert sorted(map(id, every)) == sorted(map(id, model.parameters()))
+
+
+def _decayed(recipe, model):
+    groups = recipe.optimizer_for(model).param_groups
+    chosen = {id(p) for g in groups if g["weight_decay"] for p in g["params"]}
+    return {name for name, p in model.named_parameters() if id(p) in chosen}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_takes_a_step(name):
     model: Any = build("small", classes=3, shape=(1, 28, 28), generator=draw(0, "init"))
@@ -80,10 +107,14 @@ def test_every_recipe_takes_a_step(name):
         ({"batch_size": 0}, "a batch of 0"),
         ({"core_batch": 0}, "0 at a time"),
         ({"learning_rate": -1.0}, "learning rate -1.0"),
+        ({"learning_rate": float("inf")}, "learning rate inf"),
+        ({"weight_decay": float("inf")}, "weight decay inf"),
         ({"schedule": "cosine"}, "schedule 'cosine' is unknown: choose from steps, linear"),
         ({"schedule": "linear"}, "linear schedule of 16 epochs with steps"),
         ({"schedule": "linear", "steps": (), "warmup": 16}, "a warm-up shorter than"),
         ({"steps": ((14, 0.01), (11, 0.1))}, "in the order of their epochs"),
+        ({"steps": ((11, -0.1),)}, "factors of 0 or more"),
+        ({"steps": ((11, float("nan")),)}, "factors of 0 or more"),
     ],
 )
 def test_a_recipe_out_of_range_is_refused(change, says):

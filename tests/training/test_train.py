@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from arcal.attacks import attack_named
 from arcal.data import load
@@ -14,7 +15,7 @@ from arcal.training._train import train
 from arcal.training.many import with_bases
 from arcal.training.recipes import RECIPES
 from arcal.training.run import Run
-from arcal.training.saved_run import data_of
+from arcal.training.saved_run import data_of, model_of
 from arcal.training.scoring import score_run
 from tiny_files import write_tiny
 
@@ -135,3 +136,69 @@ def test_a_network_that_cannot_be_trained_leaves_no_folder(made, says, tmp_path)
     with pytest.raises(ArcalError, match=says):
         train(run, tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_network_that_is_the_same_each_time_is_refused(tmp_path, monkeypatch):
+    """Trained with one seed, it would be where the next seed begins."""
+    code = "from torch import nn\n\nnetwork = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))\n"
+    (tmp_path / "own_only_one.py").write_text(code + "\n\ndef make():\n    return network\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = Run(str(write_tiny(tmp_path / "data")), network="own_only_one:make", validation=40)
+    with pytest.raises(ArcalError, match="own_only_one:make gives the same network each time"):
+        train(run, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_network_that_views_its_activations_as_rows_is_trained_and_scored(tmp_path):
+    """As many tutorials have it: what is channels last in memory cannot be viewed as rows."""
+    code = """from torch import nn
+
+class Viewing(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.first, self.second = nn.Conv2d(1, 4, 3, stride=2), nn.Conv2d(4, 8, 3, stride=2)
+        self.last = nn.Linear(8 * 6 * 6, classes)
+
+    def forward(self, x):
+        x = self.second(self.first(x).relu()).relu()
+        return self.last(x.view(len(x), -1))
+"""
+    (file := tmp_path / "own_viewing.py").write_text(code)
+    run = Run(
+        str(write_tiny(tmp_path / "data")),
+        network=f"{file}:Viewing",
+        recipe=RECIPES["small"].shortened(1),
+        validation=40,
+    )
+    folder = train(run, tmp_path / "runs")
+    scores = score_run(folder, data_of(folder).test, "test", "gradient")
+    assert (scores.robustness > 0).all()
+
+
+def test_what_a_network_draws_and_keeps_out_of_its_state_is_drawn_again(tmp_path):
+    """Such as a fixed projection: a model of other draws would be another model, without a word."""
+    code = """import torch
+from torch import nn
+
+class Projected(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.register_buffer("fixed", torch.randn(784, 20) / 28, persistent=False)
+        self.last = nn.Linear(20, classes)
+
+    def forward(self, x):
+        return self.last(x.flatten(1) @ self.fixed)
+"""
+    (file := tmp_path / "own_projected.py").write_text(code)
+    run = Run(
+        str(write_tiny(tmp_path / "data")),
+        network=f"{file}:Projected",
+        recipe=RECIPES["small"].shortened(1),
+        validation=40,
+    )
+    folder = train(run, tmp_path / "runs")
+    assert "member0.fixed" not in load_tensors(folder.checkpoint)[0]
+    part = data_of(folder).validation
+    x, labels = part.images(torch.arange(len(part))).float() / 255, part.labels
+    nll = F.cross_entropy(model_of(folder)(x), labels).item()
+    assert nll == pytest.approx(folder.epochs()[-1]["nll"], rel=1e-5)

@@ -12,6 +12,7 @@ from arcal.auditing._logits import exported_module, logits_of
 from arcal.auditing._model_checks import check_model
 from arcal.auditing._saved_predictions import as_predictions
 from arcal.errors import ArcalError
+from arcal.networks.layers import in_rows, is_of_view
 
 __all__ = ["Classifier", "as_model", "as_predictions", "check_model"]
 
@@ -28,6 +29,9 @@ class Classifier(nn.Module):
     ('Classifier', torch.Size([5, 2]))
     """
 
+    takes_rows: bool = False
+    """Whether images are laid out as usual for it, never channels last: `check_model` finds out."""
+
     def __init__(self, classifier: nn.Module, classes: int | None = None):
         super().__init__()
         self.classifier: nn.Module = classifier
@@ -35,7 +39,8 @@ class Classifier(nn.Module):
         self.training: bool = classifier.training
 
     def forward(self, x: InputsLike) -> Tensor:
-        return _no_finer(logits_of(_called(self.classifier, x), self.classes), x)
+        given = _in_rows(x) if self.takes_rows else x
+        return _no_finer(logits_of(_called(self.classifier, given), self.classes), x)
 
 
 def as_model(classifier: Any, *, classes: int | None = None) -> Model:
@@ -79,9 +84,17 @@ def as_model(classifier: Any, *, classes: int | None = None) -> Model:
             f"a function from inputs to logits{inside}; what is saved is for `as_predictions`"
         )
 
+    def output_of(x: InputsLike) -> Any:
+        try:
+            return _called(classifier, x)
+        except RuntimeError as error:
+            if not is_of_view(error):
+                raise
+            return _called(classifier, _in_rows(x))
+
     def model(x: InputsLike) -> Tensor:
         try:
-            logits = _no_finer(logits_of(_called(classifier, x), classes), x)
+            logits = _no_finer(logits_of(output_of(x), classes), x)
             return logits.to(Inputs.of(x).device)
         except RuntimeError as error:
             if "requires grad" not in str(error):
@@ -99,6 +112,12 @@ def _called(classifier: Callable[..., Any], x: InputsLike) -> Any:
     if isinstance(parts, Mapping):
         return classifier(**parts)
     return classifier(*parts) if isinstance(parts, tuple | list) else classifier(parts)
+
+
+def _in_rows(x: InputsLike) -> InputsLike:
+    """Images laid out as usual in memory; other inputs as they are."""
+    parts = x.parts if isinstance(x, Inputs) else x  # not looked at more: it may be traced
+    return x if isinstance(parts, Mapping | tuple | list) else in_rows(parts)
 
 
 def _no_finer(logits: Tensor, x: InputsLike) -> Tensor:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_float64, as_tensor
+from arcal.arrays import TensorLike, as_float64
+from arcal.calibration.checks import as_correct, as_scores
 from arcal.calibration.intervals import clopper_pearson
 from arcal.errors import ArcalError
 
@@ -46,13 +47,8 @@ def robust_accuracy(
     >>> robust_accuracy(robustness, correct, torch.tensor([0.0, 0.2, 0.5])).accuracy
     tensor([0.7500, 0.5000, 0.2500], dtype=torch.float64)
     """
-    distance = as_float64(robustness, "robustness")
-    right = as_tensor(correct, "correct").detach().cpu()
-    if distance.ndim != 1 or distance.shape != right.shape or right.dtype != torch.bool:
-        raise ArcalError(
-            f"robustness {tuple(distance.shape)} and correct {right.dtype} "
-            f"{tuple(right.shape)}: give distances and bools, (N,) of each"
-        )
+    distance = as_scores(robustness, "robustness")
+    right = as_correct(correct, len(distance))
     if len(distance) == 0 or not (distance >= 0).all():
         raise ArcalError("distances of at least one input are needed, from 0 to +inf")
     known = distance[right & distance.isfinite()]

@@ -52,7 +52,7 @@ def as_correct(correct: TensorLike, n: int) -> Tensor:
     correct = as_tensor(correct, "correct")
     if correct.dtype != torch.bool or correct.shape != (n,):
         raise ArcalError(
-            f"correct must be {n} booleans, one for each confidence, not {correct.dtype} of shape "
+            f"correct must be {n} booleans, one for each input, not {correct.dtype} of shape "
             f"{tuple(correct.shape)}: pass predictions == labels"
         )
     return correct.detach().cpu()

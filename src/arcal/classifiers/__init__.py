@@ -6,6 +6,8 @@ _opened_classifier  what comes back: the model, and what is known of its inputs 
 _library_networks   a network of timm or torchvision with a file of weights
 _transformers       a folder of transformers, with _tokenizer for texts
 _exported_program   a program of torch.export
+_onnx_file          a `.onnx` file, and the same with a calibrator behind it
+_drawn_weights      whether the weights of what code builds are drawn
 _exporting          a calibrated classifier as a `.pt2`, ONNX or safetensors file
 _class_names        a model's class names against the data's
 """

@@ -98,12 +98,12 @@ class Method(nn.Module):
         return settings
 
     def begin(self, epochs: int, full_rate: int) -> None:
-        """Be told, before the first epoch, how many there are and how many at the full rate."""
+        """Take the number of epochs, and of those at the full learning rate, before the first."""
 
     def draw_from(self, generator: Callable[[str], torch.Generator]) -> None:
-        """Be told, as an epoch of a member begins, the generator of each name, on the CPU.
+        """Take what gives the generator of each name, on the CPU, as a member's epoch begins.
 
-        Untold, what is added draws from torch's global generator, as mixup always does.
+        Without it, what is added draws from torch's global generator, as mixup always does.
         """
         self._draws = cache(generator)
 

@@ -74,8 +74,8 @@ def losses_at_both(
 
     Whoever iterates takes the gradient of the first before asking for the second: that leaves g, so
     an image costs two passes forward and back, and no third for its perturbation. Both are in
-    training mode, each a batch of its own for batch norm; weights move once, after both. Not asking
-    for a gradient raises `ArcalError`.
+    training mode, each a batch of its own for batch norm; weights move once, after both. The second
+    raises `ArcalError` if the first has left no gradient.
 
     >>> x, weight = torch.zeros(1, 1, 1, 1), torch.tensor(3.0, requires_grad=True)
     >>> total = 0.0

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from arcal.errors import ArcalError
-from arcal.networks.layers import Ensemble, Normalize, decayed, kernels
+from arcal.networks.layers import Ensemble, Normalize, decayed, in_fastest_layout, kernels
 from arcal.networks.resnet101 import ResNet101
 from arcal.networks.resnet_v2 import ResNetV2
 from arcal.networks.small import FastNetwork, MediumResNet, SmallResNet
@@ -24,6 +24,7 @@ __all__ = [
     "WideResNet",
     "build",
     "decayed",
+    "in_fastest_layout",
     "kernels",
 ]
 

@@ -1,13 +1,17 @@
 """What networks share: layers, initialisation, normalisation, weight decay; several as one."""
 
 import math
+from collections.abc import Iterator
 from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
+from torch.nn.utils.parametrize import is_parametrized
 
+from arcal.attacks import frozen
 from arcal.errors import ArcalError
+from arcal.generators import seeded
 
 
 class Normalize(nn.Module):
@@ -131,17 +135,82 @@ class Ensemble(nn.Module):
         return logits.log_softmax(dim=2, dtype=dtype).logsumexp(dim=0) - math.log(len(logits))
 
 
+def in_fastest_layout(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
+    """The network with its weights channels last, if it takes images (C, H, W) so.
+
+    One that cuts activations into rows by `view`, as they lie in memory, does not: its weights and
+    the images that it is given are then laid out as usual.
+
+    >>> network = in_fastest_layout(nn.Sequential(nn.Conv2d(3, 8, 5)), (3, 9, 9))
+    >>> network[0].weight.is_contiguous(memory_format=torch.channels_last)
+    True
+    """
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    weights = [*network.parameters(), *network.buffers()]
+    device = next((one.device for one in weights), torch.device("cpu"))
+    x = torch.zeros(2, *shape, device=device).contiguous(memory_format=torch.channels_last)
+    try:
+        with seeded(0), frozen(network), torch.no_grad():
+            network(x)
+    except Exception as error:  # others are for those who call it for its logits
+        if is_of_view(error):
+            for one in weights:
+                if one.ndim == 4:
+                    one.data = in_rows(one.data)
+            network.register_forward_pre_hook(_given_in_rows)
+    return network
+
+
+def is_of_view(error: BaseException) -> bool:
+    """Whether a network has failed because it views what lies channels last in memory as rows.
+
+    >>> try:
+    ...     torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last).view(2, -1)
+    ... except RuntimeError as error:
+    ...     is_of_view(error)
+    True
+    """
+    return isinstance(error, RuntimeError) and "view size is not compatible" in str(error)
+
+
+def in_rows(x: Tensor) -> Tensor:
+    """A copy that lies in memory channel by channel and row by row, as is usual.
+
+    >>> in_rows(torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)).view(2, -1).shape
+    torch.Size([2, 48])
+    """
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def _given_in_rows(network: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(map(in_rows, args))
+
+
 def kernels(network: nn.Module) -> list[nn.Parameter]:
     """The kernels of all convolutions: no biases, no batch norm, no dense layers.
+
+    Of a kernel that is parametrized, as by spectral or weight norm, what it is made of; one that
+    several layers share is there once.
 
     >>> [tuple(weight.shape) for weight in kernels(nn.Sequential(nn.Conv2d(3, 8, 5), nn.ReLU()))]
     [(8, 3, 5, 5)]
     """
-    return [cast(nn.Parameter, m.weight) for m in network.modules() if isinstance(m, nn.Conv2d)]
+    named = _parameters(network, nn.Conv2d)
+    return list(dict.fromkeys(one for name, one in named if name.startswith("weight")))
+
+
+def _parameters(network: nn.Module, *kinds: type[nn.Module]) -> Iterator[tuple[str, nn.Parameter]]:
+    """Those that layers of these kinds have themselves, by the name that each layer calls them."""
+    for layer in network.modules():
+        if isinstance(layer, kinds):
+            yield from layer.named_parameters(recurse=False)
+            if is_parametrized(layer):
+                for name, made_of in layer.parametrizations.items():  # pyright: ignore
+                    yield from ((name, one) for one in made_of.parameters())
 
 
 def decayed(network: nn.Module, which: Literal["kernels", "weights", "all"]) -> list[nn.Parameter]:
-    """The parameters that an L2 penalty acts on.
+    """The parameters that an L2 penalty acts on, each once.
 
     "kernels" are those of the convolutions, as in ResNet-29's script; "weights" are convolutions
     and dense layers with their biases, all but batch norm, as in ImageNet's script; "all" are all
@@ -157,8 +226,8 @@ def decayed(network: nn.Module, which: Literal["kernels", "weights", "all"]) -> 
     if which == "kernels":
         return kernels(network)
     if which == "weights":
-        layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
-        return [parameter for layer in layers for parameter in layer.parameters(recurse=False)]
+        named = _parameters(network, nn.Conv2d, nn.Linear)
+        return list(dict.fromkeys(one for _, one in named))
     if which == "all":
         return list(network.parameters())
     raise ArcalError(f"weight decay on {which!r} is unknown: choose 'kernels', 'weights' or 'all'")

@@ -1,7 +1,7 @@
 """From the names of tables and figures to their results on disk, and a page over them all."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import chain, product
@@ -215,9 +215,7 @@ def setting_line(evaluated: Evaluated) -> str:
 
 def overview_page(folder: Path, scale: str) -> str:
     """The page over all results in a folder, the paper's tables and figures in their order."""
-    files = [parse_json(file.read_bytes()) for file in folder.glob("*.json")]
-    results = [one for one in files if isinstance(one, dict) and {"name", "claims"} <= one.keys()]
-    results.sort(key=lambda result: _place(result["name"]))
+    results = sorted(_results(folder), key=lambda result: _place(result["name"]))
     lines = [f"{TITLE}`{scale}`", ""]
     lines += dict.fromkeys(f"- {line}" for result in results for line in result.get("settings", []))
     lines += ["", READ, "", "| | claim | here | figures |", "|---|---|---|---|"]
@@ -226,6 +224,17 @@ def overview_page(folder: Path, scale: str) -> str:
         for claim in (Claim(**one) for one in result["claims"]):
             lines.append(f"| {link} | {claim.text} | **{claim.verdict}** | {claim.because} |")
     return "\n".join(lines) + "\n"
+
+
+def _results(folder: Path) -> Iterator[dict[str, Any]]:
+    """The results in a folder, which may have other files."""
+    for file in folder.glob("*.json"):
+        try:
+            one = parse_json(file.read_bytes())
+        except ValueError:
+            continue
+        if isinstance(one, dict) and {"name", "claims"} <= one.keys():
+            yield one
 
 
 def _place(name: str) -> tuple[int, str]:

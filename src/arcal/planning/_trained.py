@@ -44,7 +44,7 @@ class Training:
     @cached_property
     def network(self) -> nn.Module:
         """A new network."""
-        return self._new(self.run)
+        return self.run.build(self.classes, self.shape, self.run.seeds[0])
 
     @cached_property
     def ranking(self) -> Attacked:
@@ -67,14 +67,16 @@ class Training:
     def step(self, method: str | None = None) -> float:
         """Operations of training with an image once, by the run's method or another."""
         run = self.run if method is None else replace(self.run, method=method, settings={})
-        n, model = self._few(run), self._new(run)
-        counted = operations(lambda: self._fit(model, run, n, n))
-        return counted / n - self.ranking.forward  # each validation image is one pass
+        n = self._few(run)
+        few, twice = (operations(lambda k=k: self._fit(run, k, k)) for k in (n, 2 * n))
+        # What a network is run for before it is trained does not count, and each validation image
+        # is one pass.
+        return (twice - few) / n - self.ranking.forward
 
     @cached_property
     def views(self) -> float:
         """Images that go through the network at once for each of a batch, such as 3 with AugMix."""
-        return self._fit(self._new(self.run), self.run, n := self._few(self.run), n)
+        return self._fit(self.run, n := self._few(self.run), n)
 
     @property
     def rankings(self) -> int:
@@ -90,9 +92,8 @@ class Training:
         batch = self._batch
         n, spent, done = max(2 * batch, method.R), 0.0, 0.0
         while True:
-            model = self._new(self.run)
             start = time.perf_counter()
-            self._fit(model, self.run, n, n)
+            self._fit(self.run, n, n)
             spent = time.perf_counter() - start
             done = n * (step + self.ranking.forward)
             if spent >= seconds / 2 or n >= 10**6:
@@ -109,11 +110,7 @@ class Training:
         """As few images as a run can be tried with."""
         return max(2, method_named(run.method, self.classes, run.settings).R)
 
-    def _new(self, run: Run) -> nn.Module:
-        """A new network; those of others are tried on a few images as they are made."""
-        return run.build(self.classes, self.shape, run.seeds[0])
-
-    def _fit(self, model: nn.Module, run: Run, images: int, validation: int) -> float:
+    def _fit(self, run: Run, images: int, validation: int) -> float:
         """An epoch of so many drawn images; returns the `views` of each."""
         settings = {k: v for k, v in run.settings.items() if k != "rescore"}
         method = method_named(run.method, self.classes, settings)
@@ -129,7 +126,7 @@ class Training:
             core_batch=None,
             learning_rate=1e-9,  # noise teaches nothing, and must not lead to infinite logits
         )
-        seen = [0]
+        model, seen = self.run.build(self.classes, self.shape, run.seeds[0]), [0]
         model.register_forward_pre_hook(lambda model, x: seen.append(len(x[0]) * model.training))
         fabric = self.compute.fabric(recipe.precision)
         fit([Member(model, run.seeds[0])], method, recipe, *parts, fabric=fabric)

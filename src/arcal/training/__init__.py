@@ -1,10 +1,17 @@
 """Training: the configuration of a run, the training loop, and many runs at once.
 
-run       the configuration of a run
-saved_run what can be read back from its folder
-recipes   optimisers and schedules by name, those of appendix A among them
-scoring   robustness of a part of the data by the model of a run
-draws     named random draws
+run           the configuration of a run
+saved_run     what can be read back from its folder
+recipes       optimisers and schedules by name, those of appendix A among them
+recipe_files  the same as TOML files, and a run as the command that trains it
+_types        whether what is read back has the annotated types
+_train        one run, from its configuration to its folder
+_fit          the loop, with _sharing among processes and _rescoring on the fly
+many          many runs, and sweeps
+rankings      what vanilla runs say of images before other runs begin
+scoring       robustness of a part of the data by the model of a run
+trackers      where metrics are shown as well
+draws         named random draws
 """
 
 from arcal.training._fit import EVALUATION_BATCH, Member, Scorer, fit

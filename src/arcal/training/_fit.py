@@ -24,6 +24,7 @@ from arcal.data import Folder, Part, as_input, batches
 from arcal.errors import ArcalError
 from arcal.generators import seeded
 from arcal.methods import Method
+from arcal.networks import in_fastest_layout
 from arcal.robustness import levels, mean_rank
 from arcal.store import RunFolder, load_header, load_tensors, save_tensors
 from arcal.training._rescoring import Rescoring, Scorer
@@ -108,6 +109,8 @@ def fit(
             "size that they divide"
         )
     method.begin(recipe.epochs, recipe.full_rate)
+    for member in members:  # before there are optimizers: some devices' parameters are new ones
+        in_fastest_layout(member.model.to(fabric.device), training.shape)
     loop = _Loop(members, method, recipe, fabric, loaders, apart)
     records = loop.restore(folder) if folder else []
     if folder and len(records) != (first := fabric.broadcast(len(records))):
@@ -192,13 +195,10 @@ class _Loop:
         self.fabric, self.loaders = fabric, loaders
         self.sharing = (MembersApart if apart else BatchesShared)(fabric, len(members))
         self.models, self.optimizers = {}, {}
-        for m, member in enumerate(members):
-            # First of all: some devices' parameters are new ones, which an optimizer has to have.
-            model = member.model.to(device=fabric.device, memory_format=torch.channels_last)  # pyright: ignore
-            if m in self.sharing.mine:
-                optimizer = recipe.optimizer_for(model)
-                setup = self.sharing.on.setup(model, optimizer, move_to_device=False)
-                self.models[m], self.optimizers[m] = setup
+        for m in self.sharing.mine:
+            optimizer = recipe.optimizer_for(members[m].model)
+            setup = self.sharing.on.setup(members[m].model, optimizer, move_to_device=False)
+            self.models[m], self.optimizers[m] = setup
         models = self.models.items()
         self.momenta = {m: _momenta(model) if recipe.core_batch else {} for m, model in models}
         self.unscored = False

@@ -25,9 +25,10 @@ class BatchesShared:
         self.rank, self.world = fabric.global_rank, fabric.world_size
 
     def positions(self, order: Tensor) -> Tensor:
-        """The positions of this process: one of every `world`, padded at the end."""
-        order = torch.cat([order, order[: -len(order) % self.world]])
-        return order[self.rank :: self.world]
+        """The positions of this process: one of every `world`, at the end from the first again."""
+        each = -(-len(order) // self.world)
+        dealt = self.rank + self.world * torch.arange(each, device="cpu")
+        return order[dealt % len(order)]
 
     def mean_loss(self, totals: Tensor, steps: int) -> Tensor:
         """The mean over members and steps of the members' summed losses `(M,)`."""

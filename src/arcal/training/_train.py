@@ -91,7 +91,13 @@ def train(
 
 def _check_network(run: Run, data: Data) -> None:
     """Refuse somebody else's network that could not be trained, or not be evaluated afterwards."""
-    network = run.build(len(data.classes), data.shape, run.seeds[0])
+    network, again = (run.build(len(data.classes), data.shape, run.seeds[0]) for _ in range(2))
+    trained, others = ({id(p) for p in n.parameters() if p.requires_grad} for n in (network, again))
+    if trained & others:
+        raise ArcalError(
+            f"{run.network} gives the same network each time it is called: let it make a new one, "
+            "since each seed draws its own weights"
+        )
     run.recipe.optimizer_for(network)
     generator = torch.Generator().manual_seed(0)
     try:

@@ -15,7 +15,8 @@ from arcal.external import near
 from arcal.files import expanded, write_text
 from arcal.methods import METHODS
 from arcal.store import RunFolder
-from arcal.training.recipes import RECIPES, Recipe, has_type, recipe_named
+from arcal.training._types import has_type
+from arcal.training.recipes import RECIPES, Recipe, recipe_named
 from arcal.training.run import CHOICE, Run
 
 
@@ -98,7 +99,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def _recipe(path: Path, table: dict[str, Any]) -> Recipe:
     hints = get_type_hints(Recipe)
     like = table.pop("like", None)
-    if like is not None and like not in RECIPES:
+    if like is not None and like not in tuple(RECIPES):
         raise ArcalError(f"{path}: like = {like!r}: choose from {', '.join(RECIPES)}")
     if unknown := next((key for key in table if key not in hints), None):
         keys = ", ".join(["like", *hints])

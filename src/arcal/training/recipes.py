@@ -1,12 +1,9 @@
 """Recipes: how long, how fast and with what a network is trained. Those of appendix A by name."""
 
-import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Literal, get_args
 
 from torch import nn, optim
 
@@ -73,18 +70,23 @@ class Recipe:
             raise ArcalError(
                 f"a batch of {self.batch_size}, {self.core_batch} at a time: at least 1 is needed"
             )
-        if not (self.learning_rate > 0 and self.warmup >= 0 and self.weight_decay >= 0):
+        finite = self.learning_rate < math.inf and self.weight_decay < math.inf
+        if not (finite and self.learning_rate > 0 and min(self.warmup, self.weight_decay) >= 0):
             raise ArcalError(
                 f"learning rate {self.learning_rate}, warm-up {self.warmup}, weight decay "
-                f"{self.weight_decay}: give a positive rate, and 0 or more of the others"
+                f"{self.weight_decay}: give finite numbers, a rate above 0 and 0 or more of others"
             )
         if self.schedule == "linear" and (self.steps or self.warmup >= self.epochs):
             raise ArcalError(
                 f"a linear schedule of {self.epochs} epochs with steps {self.steps} and a warm-up "
                 f"of {self.warmup}: give no steps, and a warm-up shorter than the training"
             )
-        if any(after[0] < before[0] for before, after in pairwise(self.steps)):
-            raise ArcalError(f"steps are {self.steps}: give them in the order of their epochs")
+        ordered = all(before[0] <= after[0] for before, after in pairwise(self.steps))
+        if not ordered or not all(0 <= factor < math.inf for _, factor in self.steps):
+            raise ArcalError(
+                f"steps are {self.steps}: give them in the order of their epochs, with factors of "
+                "0 or more"
+            )
 
     def rate(self, epoch: float) -> float:
         """The learning rate once `epoch` epochs are done.
@@ -228,44 +230,3 @@ def recipe_named(name: str) -> Recipe:
     if name not in RECIPES:
         raise ArcalError(f"recipe {name!r} is unknown: choose from {', '.join(RECIPES)}")
     return RECIPES[name]
-
-
-def check_types(kind: type, values: Mapping[str, Any]) -> None:
-    """Raise `TypeError` unless each of a dataclass's fields has a value of its annotated type.
-
-    A field with a default may be missing. Whole numbers are floats as well.
-
-    >>> from arcal.training import Run
-    >>> check_types(Run, {"seeds": "zero"})
-    Traceback (most recent call last):
-    TypeError: seeds is 'zero'
-    """
-    types = get_type_hints(kind)
-    for field in dataclasses.fields(kind):
-        if field.name in values and not has_type(values[field.name], types[field.name]):
-            raise TypeError(f"{field.name} is {values[field.name]!r}"[:100])
-    if unknown := values.keys() - types.keys():
-        raise TypeError(f"{min(unknown)} is unknown")
-
-
-def has_type(value: Any, kind: Any) -> bool:
-    origin, inner = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True
-    if origin is Literal:
-        return value in inner
-    if origin in (Union, UnionType):
-        return any(has_type(value, one) for one in inner)
-    if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        if inner[-1] is Ellipsis:
-            return all(has_type(one, inner[0]) for one in value)
-        return len(value) == len(inner) and all(map(has_type, value, inner))
-    if origin is not None and issubclass(origin, Mapping):
-        return isinstance(value, dict) and all(has_type(one, inner[1]) for one in value.values())
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, kind)

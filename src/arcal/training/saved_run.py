@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-import torch
 from torch import nn
 
 from arcal.data import Data, Folder, load
 from arcal.errors import ArcalError
-from arcal.networks import Ensemble
+from arcal.networks import Ensemble, in_fastest_layout
 from arcal.store import RunFolder, load_header
 from arcal.training._fit import check_metrics, load_members
-from arcal.training.recipes import Recipe, check_types
+from arcal.training._types import check_types
+from arcal.training.draws import draw_seed
+from arcal.training.recipes import Recipe
 from arcal.training.run import DataIdentity, Run, from_json
 
 TURNED = "; arcal 0.1.0 did not turn images of a folder upright: its runs can be audited"
@@ -124,6 +125,7 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     >>> size = {"images": 100, "validation": 100, "test_images": 100}
     >>> run = Run(recipe=RECIPES["small"].shortened(1), **size)
     >>> (model,) = models_of(train(run, "runs"))
+    >>> import torch
     >>> model(torch.zeros(1, 1, 28, 28)).shape
     torch.Size([1, 10])
     """
@@ -131,19 +133,19 @@ def models_of(folder: RunFolder) -> list[nn.Module]:
     record = read_run(folder)
     run, Z, shape = record.run, len(record.data.classes), record.data.shape
     if source := run.source:
-        source = dataclasses.replace(source, weights=None)  # the checkpoint has all
+        source = dataclasses.replace(source, weights=None)  # the checkpoint has them
         if source.digest() != record.network_digest:
             raise ArcalError(
                 f"{run.network} is not what it was when {folder.path} was trained: put that code "
                 "back, or train the run again"
             )
-        models = [source.build(classes=Z, shape=shape, seed=seed) for seed in run.seeds]
+        # From the same seeds: a network may have drawn what is in no state dict.
+        seeds = (draw_seed(seed, "init") for seed in run.seeds)
+        models = [source.build(classes=Z, shape=shape, seed=seed) for seed in seeds]
     else:
         models = [run.build(Z, shape, seed) for seed in run.seeds]
     load_members(models, folder)
-    for model in models:
-        model.to(memory_format=torch.channels_last).eval()  # pyright: ignore[reportCallIssue]
-    return models
+    return [in_fastest_layout(model.eval(), shape) for model in models]
 
 
 def model_of(folder: RunFolder) -> nn.Module:

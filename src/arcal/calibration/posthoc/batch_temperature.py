@@ -116,9 +116,11 @@ class BatchTemperature:
     shrink: float = field(default=SHRINK, kw_only=True)
 
     def __post_init__(self) -> None:
-        if self.window < 1 or self.shrink < 0:
+        if self.window < 1 or not self.shrink >= 0:
             line = f"window is {self.window} and shrink {self.shrink}: 1 and 0 are the least"
             raise ArcalError(line)
+        if not 0 <= self.accuracy <= 1:
+            raise ArcalError(f"accuracy is {self.accuracy}: it is a share of 1")
         self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None
 
@@ -178,9 +180,15 @@ class BatchTemperature:
 
     @classmethod
     def from_state_dict(cls, state: Mapping[str, Tensor]) -> "BatchTemperature":
-        """The stream of a `state_dict`, which goes on where that one was."""
-        recent = state["recent"]
-        threshold, *ends = (Threshold(*one) for one in state["thresholds"].tolist())
+        """The stream of a `state_dict`, which goes on where that one was.
+
+        Tensors that are none of a stream's raise `ArcalError`.
+        """
+        recent, thresholds = state["recent"], state["thresholds"]
+        numbers = [state[name] for name in ("T", "accuracy", "window", "shrink")]
+        if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
+            raise ArcalError("its tensors have other shapes: pass what state_dict gave")
+        threshold, *ends = (Threshold(*one) for one in thresholds.tolist())
         stream = cls(
             state["T"].item(),
             threshold,
