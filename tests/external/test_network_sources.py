@@ -93,6 +93,16 @@ def test_a_lazy_layer_is_drawn_by_the_seed_and_not_by_what_ran_before(file):
     assert torch.equal(build(f"{file}:lazy").state_dict()["1.weight"], one["1.weight"])
 
 
+@pytest.mark.parametrize("classes", [10, 7])
+def test_a_lazy_layer_starts_from_weights(file, tmp_path, classes):
+    started = build(f"{file}:lazy").state_dict()
+    save_file(started, tmp_path / "w.safetensors")
+    source = NetworkSource(f"{file}:lazy", str(tmp_path / "w.safetensors"))
+    state = source.build(classes=classes, shape=SHAPE, seed=4).state_dict()
+    assert torch.equal(state["1.weight"], started["1.weight"]) is (classes == 10)
+    assert state["1.weight"].shape == (classes, 3072)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

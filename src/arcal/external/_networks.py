@@ -95,10 +95,10 @@ class NetworkSource:
                 network = _from_torchvision(name, classes, shape)
             else:
                 network = _from_code(self.spec, classes, shape)
+            _check(network, self.spec, classes, shape)  # draws what is lazy
             if self.weights is not None:
                 inner = network.get_submodule("network") if _library_of(self.spec) else network
                 _start_from(inner, read_weights(Path(self.weights)), self.name)
-            _check(network, self.spec, classes, shape)  # draws what is lazy
         return network.train()
 
 
