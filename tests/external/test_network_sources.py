@@ -190,3 +190,19 @@ def test_timms_networks_take_any_number_of_channels_and_classes(channels):
     if channels == 1:
         mean, std = mean.mean(), std.mean()
     torch.testing.assert_close(network(x), inner((x - mean) / std))
+
+
+def test_a_tag_of_timms_has_its_own_normalisation():
+    """It is that which the weights that a training starts from were trained with."""
+    timm = pytest.importorskip(
+        "timm", reason="timm is not installed: make test-all installs it", exc_type=ImportError
+    )
+    tags = "resnet18d", "resnet18d.ra4_e3600_r224_in1k"
+    configs = [timm.get_pretrained_cfg(tag) for tag in tags]
+    assert configs[0].mean != configs[1].mean
+    for tag, config in zip(tags, configs, strict=True):
+        network = NetworkSource(f"timm:{tag}").build(classes=2, shape=SHAPE, seed=0)
+        mean = network.state_dict()["normalize.mean"].flatten()
+        assert mean.tolist() == pytest.approx(config.mean)
+    with pytest.raises(ArcalError, match=r"timm has no configuration resnet18d\.none: "):
+        NetworkSource("timm:resnet18d.none").build(classes=2, shape=SHAPE, seed=0)
