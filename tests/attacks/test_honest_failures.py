@@ -97,7 +97,7 @@ def test_a_function_whose_weights_alone_have_a_gradient_is_one_line(order):
     net = linear(3, 6)
     function = lambda x: net(torch.from_numpy(x.detach().numpy()))  # noqa: E731
     data = X, torch.zeros(20).long()
-    calls = [lambda: PGD(0.1, 0.01)(function, *data)]
+    calls: list[Any] = [lambda: PGD(0.1, 0.01)(function, *data)]
     for attack in ATTACKS if order == "attack" else [None]:
         calls.append(lambda attack=attack: score(function, data, order, attack=attack))
     for call in calls:
