@@ -74,7 +74,7 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         x, labels = batch
     elif isinstance(batch, tuple | list) and len(batch) == 3:
         ids, x, labels = batch
-    elif isinstance(batch, dict) and "labels" in batch:  # as a collator of transformers makes them
+    elif isinstance(batch, Mapping) and "labels" in batch:  # as a collator of transformers
         labels = batch["labels"]
         rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
         ids = batch.get("ids")
@@ -105,7 +105,7 @@ def has_ids(batch: Any) -> bool:
     >>> has_ids((torch.rand(2, 3), [1, 0])), has_ids({"ids": [7], "x": [[0.5]], "labels": [1]})
     (False, True)
     """
-    return "ids" in batch if isinstance(batch, dict) else len(batch) == 3
+    return "ids" in batch if isinstance(batch, Mapping) else len(batch) == 3
 
 
 def draws_order(loader: Any) -> bool:

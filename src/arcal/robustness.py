@@ -36,7 +36,7 @@ from arcal.attacks import (
     frozen,
     margin,
 )
-from arcal.attacks.model import check_differentiable, check_steady, checked_logits
+from arcal.attacks.model import check_steady, checked_logits, gradient_to
 from arcal.attacks.norms import checked_bounds
 from arcal.errors import ArcalError, first_line
 from arcal.labelled_batches import (
@@ -309,9 +309,8 @@ def gradient_order(model: Model, x: Tensor, y: Tensor) -> Tensor:
     """
     x = x.detach().clone().requires_grad_()
     logits = model(x.clone())
-    check_differentiable(logits)
     lead = margin(logits, y)
-    (gradient,) = torch.autograd.grad(lead.sum(), x)
+    gradient = gradient_to(x, lead)
     lead, norm = lead.detach(), gradient.flatten(1).norm(dim=1)
     norm = torch.where(norm.isinf(), torch.nan, norm)  # else all these would tie at 0
     return torch.where(lead > 0, lead / norm, 0.0)

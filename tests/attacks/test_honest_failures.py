@@ -12,6 +12,7 @@ from torch import nn
 from arcal.attacks import BoundaryProjection, CarliniWagner
 from arcal.attacks.adversarial import Untargeted, verified
 from arcal.attacks.model import folded, frozen
+from arcal.attacks.pgd import PGD
 from arcal.errors import ArcalError
 from arcal.robustness import score
 
@@ -88,6 +89,25 @@ def test_a_stochastic_function_is_refused(attack):
     with pytest.raises(ArcalError, match="drawn at random") as caught:
         attack(dropping, X)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("order", ["attack", "gradient"])
+def test_a_function_whose_weights_alone_have_a_gradient_is_one_line(order):
+    """As if it goes through numpy, before which torch says that a tensor is to be detached."""
+    net = linear(3, 6)
+    function = lambda x: net(torch.from_numpy(x.detach().numpy()))  # noqa: E731
+    data = X, torch.zeros(20).long()
+    calls: list[Any] = [lambda: PGD(0.1, 0.01)(function, *data)]
+    for attack in ATTACKS if order == "attack" else [None]:
+        calls.append(lambda attack=attack: score(function, data, order, attack=attack))
+    for call in calls:
+        with pytest.raises(ArcalError, match=r"no gradient to its inputs.* detach"):
+            call()
+    assert len(score(function, data, "margin").ids) == 20
+    nowhere = torch.full_like(X, torch.nan)
+    aim = Untargeted(function(X).argmax(dim=1))
+    found = verified(function, X, nowhere, aim, None, torch.zeros(20).long())
+    assert "has no gradient there" in found.reason
 
 
 @each_attack

@@ -1,5 +1,6 @@
 """Block by block: the same figures however the inputs come, and nothing is done twice."""
 
+from collections import UserDict
 from dataclasses import replace
 
 import pyarrow.parquet as pq
@@ -164,8 +165,10 @@ def test_a_loader_gives_the_same_as_positions():
         assert torch.allclose(value.double(), expected[name].double(), rtol=1e-3), name
     pairs = DataLoader(TensorDataset(x, part.labels), batch_size=25)
     assert joined(in_batches(model, pairs, plain)).ids.tolist() == list(range(60))
-    dicts = [{"pixel_values": x[:9], "labels": part.labels[:9]}]
-    assert joined(in_batches(model, dicts, plain)).logits.shape == (9, 2)
+    batch = {"pixel_values": x[:9], "labels": part.labels[:9], "ids": part.ids[:9]}
+    for kind in (dict, UserDict):  # the latter as transformers' `BatchEncoding` is
+        block = joined(in_batches(model, [kind(batch)], plain))
+        assert (block.logits.shape, block.ids.tolist()) == ((9, 2), part.ids[:9].tolist())
     with pytest.raises(ArcalError, match="a batch is a Tensor: give"):
         in_batches(model, [x], plain)
 

@@ -44,3 +44,9 @@ def test_a_smaller_data_set():
     assert data.classes == tuple(load("fashion").classes[z] for z in (0, 1, 7))
     whole = load("fashion", validation=100, classes=(0, 1, 7))
     assert torch.equal(whole.validation.ids, data.validation.ids)
+
+
+def test_of_two_embedded_classes_a_tenth_is_for_validation():
+    """They have fewer images than the 3,000 of all classes."""
+    data = load("fashion", classes=(0, 1))
+    assert (len(data.train), len(data.validation)) == (1620, 180)

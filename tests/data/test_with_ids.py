@@ -39,6 +39,7 @@ def test_given_ids_are_kept():
         (torch.arange(10.0), "ids must be 10 integers"),
         (torch.arange(10).view(2, 5), "ids must be 10 integers"),
         ([0] * 10, "ids must be unique"),
+        (list("abcdefghij"), "ids must be numbers, not text"),
     ],
 )
 def test_ids_that_do_not_fit_raise(ids, message):

@@ -123,6 +123,14 @@ def test_a_method_with_fixed_labels_has_no_soft_labels_by_epoch(untrained):
         assert group.smoothing() == [smoothing]
 
 
+def test_an_epsilon_of_another_kind_that_a_method_of_ones_own_logs_is_no_soft_label(untrained):
+    """As one that trains on perturbed images may log how far it goes."""
+    for logged in (0.03, {"pixels": 8}, None, []):
+        (folder := untrained()).log_epochs([{"loss": 1.0, "epsilon": logged}])
+        (group,) = group_runs([folder])
+        assert (group.soft_labels(), group.smoothing()) == (None, [0.0])
+
+
 def test_a_run_of_a_method_that_is_not_installed_is_named_by_it(untrained, tmp_path):
     config = json.loads((untrained().path / "config.json").read_text())
     folder = RunFolder.create(tmp_path, "mine-s0", config | {"method": "mine"})

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from arcal.data import as_input
+from arcal.data import InMemory, as_input
 from arcal.errors import ArcalError
 from arcal.evaluation import predict, predict_part
 from arcal.store import load_tensors
@@ -47,6 +47,22 @@ def test_any_models_predict_any_part(trained):
     assert torch.equal(predictions.ids, validation.ids)
     with pytest.raises(ArcalError, match="tiny/validation is empty: there is nothing to predict"):
         predict_part(models, validation.subset(validation.ids[:0]))
+
+
+def test_a_model_that_views_its_activations_as_rows_predicts():
+    class Viewing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution, self.last = nn.Conv2d(3, 4, 3), nn.Linear(16, 2)
+
+        def forward(self, x):
+            return self.last(self.convolution(x).view(len(x), -1))
+
+    pixels = torch.arange(5 * 48).view(5, 3, 4, 4).to(torch.uint8)
+    part = InMemory("toy", torch.arange(5), torch.zeros(5).long(), ("a", "b"), pixels)
+    model = Viewing()
+    with torch.no_grad():
+        torch.testing.assert_close(predict_part([model], part).logits[0], model(pixels / 255))
 
 
 def test_a_model_in_training_mode_is_evaluated_and_left_as_it_was(trained):

@@ -93,6 +93,16 @@ def test_a_lazy_layer_is_drawn_by_the_seed_and_not_by_what_ran_before(file):
     assert torch.equal(build(f"{file}:lazy").state_dict()["1.weight"], one["1.weight"])
 
 
+@pytest.mark.parametrize("classes", [10, 7])
+def test_a_lazy_layer_starts_from_weights(file, tmp_path, classes):
+    started = build(f"{file}:lazy").state_dict()
+    save_file(started, tmp_path / "w.safetensors")
+    source = NetworkSource(f"{file}:lazy", str(tmp_path / "w.safetensors"))
+    state = source.build(classes=classes, shape=SHAPE, seed=4).state_dict()
+    assert torch.equal(state["1.weight"], started["1.weight"]) is (classes == 10)
+    assert state["1.weight"].shape == (classes, 3072)
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -180,3 +190,19 @@ def test_timms_networks_take_any_number_of_channels_and_classes(channels):
     if channels == 1:
         mean, std = mean.mean(), std.mean()
     torch.testing.assert_close(network(x), inner((x - mean) / std))
+
+
+def test_a_tag_of_timms_has_its_own_normalisation():
+    """It is that which the weights that a training starts from were trained with."""
+    timm = pytest.importorskip(
+        "timm", reason="timm is not installed: make test-all installs it", exc_type=ImportError
+    )
+    tags = "resnet18d", "resnet18d.ra4_e3600_r224_in1k"
+    configs = [timm.get_pretrained_cfg(tag) for tag in tags]
+    assert configs[0].mean != configs[1].mean
+    for tag, config in zip(tags, configs, strict=True):
+        network = NetworkSource(f"timm:{tag}").build(classes=2, shape=SHAPE, seed=0)
+        mean = network.state_dict()["normalize.mean"].flatten()
+        assert mean.tolist() == pytest.approx(config.mean)
+    with pytest.raises(ArcalError, match=r"timm has no configuration resnet18d\.none: "):
+        NetworkSource("timm:resnet18d.none").build(classes=2, shape=SHAPE, seed=0)

@@ -177,3 +177,17 @@ def test_weights_of_another_network_are_one_line(change, says, net, tmp_path):
     assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
     assert "does not fit mine" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_layers_that_take_their_width_from_the_first_input_take_it_from_the_weights(tmp_path):
+    lazy = lambda: nn.Sequential(nn.LazyLinear(4), nn.ReLU(), nn.Linear(4, 2))  # noqa: E731
+    trained = lazy()
+    trained(torch.ones(1, 3))
+    torch.save(trained.state_dict(), tmp_path / "w.pt")
+    weights = read_weights(tmp_path / "w.pt")
+    load_into(net := lazy(), weights, "mine")
+    assert torch.equal(net(torch.ones(1, 3)), trained(torch.ones(1, 3)))
+    for change in ({"2.weight": torch.ones(5, 4)}, {"3.w": torch.ones(1)}):
+        torch.save(trained.state_dict() | change, tmp_path / "other.pt")
+        with pytest.raises(ArcalError, match="does not fit mine"):
+            load_into(lazy(), read_weights(tmp_path / "other.pt"), "mine")

@@ -186,7 +186,7 @@ def _why_none(model: Model, x: Tensor, aim: Aim, failed: Tensor) -> str:
     lead = aim.rows(some).lead(rows(model, some)(inputs.clone()))
     gradient = torch.zeros_like(inputs)
     if lead.requires_grad:
-        (gradient,) = torch.autograd.grad(lead.sum(), inputs)
+        (gradient,) = torch.autograd.grad(lead.sum(), inputs, materialize_grads=True)
     with torch.no_grad():
         near = rows(model, some)(x[some] + (x[some] <= 0.5).to(x).mul(2).sub(1) * NEARBY)
     if not near.isfinite().all():

@@ -12,12 +12,12 @@ from arcal.attacks._steps import FEW, GROUP, Planes, Steps, around, promising
 from arcal.attacks.adversarial import Adversarial, Aim, aim_of, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
-    check_differentiable,
     check_steady,
     checked_logits,
     finite,
     folded,
     frozen,
+    gradient_to,
     rounding,
 )
 from arcal.attacks.norms import NORMS, Bounds, Norm, checked_bounds, clamped, flattened
@@ -286,6 +286,5 @@ def _margin_and_gradient(
         x = x.detach().requires_grad_()
         z = model(x.clone())
         m = aim.lead(z, k)
-        check_differentiable(z)
-        (g,) = torch.autograd.grad(m.sum(), x)
+        g = gradient_to(x, m)
     return z.detach(), m.detach(), finite(g).flatten(1)

@@ -11,12 +11,12 @@ from torch import Tensor
 from arcal.attacks.adversarial import Adversarial, Untargeted, verified
 from arcal.attacks.inputs import InputsLike, Model, bound, rows
 from arcal.attacks.model import (
-    check_differentiable,
     check_steady,
     checked_logits,
     finite,
     folded,
     frozen,
+    gradient_to,
     margin,
     rounding,
 )
@@ -180,10 +180,9 @@ def _hinge(model, x, shape, y, c, kappa) -> tuple[Tensor, Tensor, Tensor]:
     """
     x = x.detach().unflatten(1, shape).requires_grad_()
     logits = model(x.clone())
-    check_differentiable(logits)
     hinge = c * (margin(logits, y) + kappa).clamp(min=0)
     zero = not hinge.any()
-    gradient = torch.zeros_like(x) if zero else torch.autograd.grad(hinge.sum(), x)[0]
+    gradient = torch.zeros_like(x) if zero else gradient_to(x, hinge)
     return logits.detach(), hinge.detach(), finite(gradient.detach())
 
 

@@ -75,13 +75,25 @@ def finite(gradient: Tensor) -> Tensor:
     return flat.nan_to_num(0).clamp(-largest, largest).view_as(gradient)
 
 
-def check_differentiable(logits: Tensor) -> None:
-    """Refuse logits that no gradient comes back through."""
-    if not logits.requires_grad:
+def gradient_to(x: Tensor, values: Tensor) -> Tensor:
+    """The gradient `(N, ...)` to inputs of values `(N,)` that a model's logits there give.
+
+    Logits that no gradient comes back through raise `ArcalError`: those of a function may have one
+    to the weights that it uses, and none to its inputs.
+
+    >>> x = torch.ones(1, 2, requires_grad=True)
+    >>> gradient_to(x, 3 * x.sum(dim=1))
+    tensor([[3., 3.]])
+    """
+    gradient = None
+    if values.requires_grad:
+        (gradient,) = torch.autograd.grad(values.sum(), x, allow_unused=True)
+    if gradient is None:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "
-            "operations, outside torch.no_grad; the order margin needs none"
+            "operations, outside torch.no_grad and without detach; the order margin needs none"
         )
+    return gradient
 
 
 def _module(model: Model) -> nn.Module:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
 from arcal.attacks.inputs import InputsLike, Model, bound
-from arcal.attacks.model import check_differentiable, frozen
+from arcal.attacks.model import frozen, gradient_to
 from arcal.attacks.norms import Bounds, checked_bounds, clamped
 from arcal.errors import ArcalError
 
@@ -114,14 +114,13 @@ class PGD:
         """The objective `(N,)` and its gradient `(N, ...)`."""
         current = current.detach().requires_grad_()
         logits = model(current.clone())  # some models write into their input
-        check_differentiable(logits)
         if y.device.type == "cpu" and len(wrong := ((y < 0) | (y >= logits.shape[1])).nonzero()):
             i, last = int(wrong[0]), logits.shape[1] - 1
             raise ArcalError(
                 f"class {int(y[i])} of input {i} is no class of the model: choose from 0 to {last}"
             )
         value = OBJECTIVES[self.objective](F.log_softmax(logits.float(), dim=1), y)
-        return value.detach(), torch.autograd.grad(value.sum(), current)[0]
+        return value.detach(), gradient_to(current, value)
 
 
 OBJECTIVES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

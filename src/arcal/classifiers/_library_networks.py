@@ -14,14 +14,13 @@ from arcal.external import (
     CENTRED,
     Normalization,
     Weights,
-    check_timm,
     check_torchvision,
     library,
     load_into,
-    near,
     no_weights,
     parameters,
     read_weights,
+    timm_config,
     versions,
 )
 
@@ -33,7 +32,9 @@ def load_timm(name: str, weights: Path | None) -> Loaded:
     the crop and the normalisation from timm's configuration of that name.
     """
     timm: Any = library("timm", f"timm:{name}")
-    config = _config(timm, name)
+    config = timm_config(timm, name)
+    if config is None:
+        raise ArcalError(f"timm has no configuration of {name}: write file.py:name that builds it")
     if weights is None:
         raise no_weights(f"timm:{name}")
     heads, stems = _names(config.classifier), _names(config.first_conv)
@@ -69,22 +70,6 @@ def load_timm(name: str, weights: Path | None) -> Loaded:
         input_shape=(channels, H, W),
         preprocessing=_preprocessing(config, (H, W)),
     )
-
-
-def _config(timm: Any, name: str) -> Any:
-    architecture, _, _ = name.partition(".")
-    check_timm(timm, architecture)
-    try:
-        config = timm.get_pretrained_cfg(name)
-    except RuntimeError:
-        tags = list(timm.list_pretrained(f"{architecture}.*"))
-        raise ArcalError(
-            f"timm has no configuration {name}: "
-            + near(name, tags, f"give timm:{architecture}, or one of {', '.join(tags)}")
-        ) from None
-    if config is None:
-        raise ArcalError(f"timm has no configuration of {name}: write file.py:name that builds it")
-    return config
 
 
 def _names(value: str | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from arcal.arrays import moved
+from arcal.arrays import as_tensor, moved
 from arcal.data.contents import files_of
 from arcal.data.part import Part
 from arcal.errors import ArcalError
@@ -176,9 +176,7 @@ class WithIds(Dataset[tuple[int, Any, Any]]):
                 "has none"
             ) from error
         self.dataset = dataset
-        self.ids = (
-            torch.arange(N, device="cpu") if ids is None else torch.as_tensor(ids, device="cpu")
-        )
+        self.ids = torch.arange(N, device="cpu") if ids is None else as_tensor(ids, "WithIds: ids")
         if self.ids.shape != (N,) or self.ids.is_floating_point() or self.ids.is_complex():
             raise ArcalError(
                 f"WithIds: ids must be {N} integers, one for each input, "

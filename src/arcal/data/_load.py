@@ -155,8 +155,11 @@ def _usual_validation(source: str, N: int) -> int:
 
     >>> [_usual_validation("photos", N) for N in (9, 2000, 50_000, 10**6)]
     [1, 200, 5000, 5000]
+    >>> [_usual_validation("fashion", N) for N in (9000, 1800)]  # the latter of two classes
+    [3000, 180]
     """
-    return VALIDATION.get(source) or max(1, min(N // 10, PAPER_VALIDATION))
+    usual = VALIDATION.get(source, N)
+    return usual if usual < N else max(1, min(N // 10, PAPER_VALIDATION))
 
 
 def load_test(source: str, *, size: int | tuple[int, int] = 224) -> Part:

@@ -1,8 +1,9 @@
 """Which runs are of one method: those that differ in nothing but their seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -49,7 +50,7 @@ class Group:
         The first row is the start, one-hot. None for a method that does not adapt its labels.
         """
         histories = [
-            [epoch["epsilon"] for epoch in folder.epochs() if "epsilon" in epoch]
+            [levels for epoch in folder.epochs() if (levels := _by_level(epoch)) is not None]
             for folder in self.folders
         ]
         epochs = min(len(history) for history in histories)
@@ -124,10 +125,22 @@ def _group(method: Method, runs: list[tuple[RunFolder, Record]], *, alike: bool)
 
 
 def _smoothing(folder: RunFolder, record: Record) -> float:
-    last = folder.epochs()[-1].get("epsilon")
+    last = _by_level(folder.epochs()[-1])
     if last is not None:
         return sum(last) / len(last)
-    return float(record.run.settings.get("epsilon", 0.0))
+    fixed = record.run.settings.get("epsilon")
+    return float(fixed) if isinstance(fixed, int | float) else 0.0
+
+
+def _by_level(epoch: Mapping[str, Any]) -> list[float] | None:
+    """The smoothing of each level that was logged; a method of one's own may log another epsilon.
+
+    >>> _by_level({"epsilon": [0.25, 0.0]}), _by_level({"epsilon": 0.03}), _by_level({"loss": 1.5})
+    ([0.25, 0.0], None, None)
+    """
+    logged = epoch.get("epsilon")
+    listed = isinstance(logged, list) and all(isinstance(one, int | float) for one in logged)
+    return logged if listed and logged else None
 
 
 def _facts(record: Record) -> dict[str, str]:

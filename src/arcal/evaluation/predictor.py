@@ -15,6 +15,7 @@ from arcal.compute import Compute
 from arcal.data import Part, as_input, batches
 from arcal.data.contents import check_evidence, evidence_of, files_of
 from arcal.errors import ArcalError
+from arcal.networks.layers import in_rows, is_of_view
 from arcal.store import RunFolder, load_digest, load_header, load_tensors, save_tensors
 from arcal.training import EVALUATION_BATCH
 from arcal.training.saved_run import fingerprint_of, models_of
@@ -89,8 +90,18 @@ def _predict_each(
         for _, images, _ in read:
             x = as_input(images, device)
             for models, mine in zip(ensembles, logits, strict=True):
-                mine.append(torch.stack([model(x).float().cpu() for model in models]))
+                mine.append(torch.stack([_logits(model, x) for model in models]))
     return [Predictions(part.ids, part.labels, torch.cat(mine, dim=1)) for mine in logits]
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    """What a model says of images channels last, or laid out as usual if it views them as rows."""
+    try:
+        return model(x).float().cpu()
+    except RuntimeError as error:
+        if not is_of_view(error):
+            raise
+        return model(in_rows(x)).float().cpu()
 
 
 def predict_together(predictors: Sequence["Predictor"], part: Part, name: str) -> None:

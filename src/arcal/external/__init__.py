@@ -9,12 +9,12 @@ _networks       a network to be trained, for some classes and some shape of imag
 
 from arcal.external._library import (
     CENTRED,
-    check_timm,
     check_torchvision,
     library,
     near,
     no_weights,
     parameters,
+    timm_config,
     versions,
 )
 from arcal.external._networks import NetworkSource
@@ -29,7 +29,6 @@ __all__ = [
     "Normalization",
     "Weights",
     "as_normalization",
-    "check_timm",
     "check_torchvision",
     "library",
     "load_into",
@@ -41,5 +40,6 @@ __all__ = [
     "one_line",
     "parameters",
     "read_weights",
+    "timm_config",
     "versions",
 ]

@@ -59,13 +59,26 @@ def no_weights(spec: str) -> ArcalError:
     )
 
 
-def check_timm(timm: Any, architecture: str) -> None:
-    """Refuse a name that is no network of timm's."""
+def timm_config(timm: Any, name: str) -> Any:
+    """The configuration that timm has of a network, by its name, perhaps with a tag; None if none.
+
+    Tags of one architecture may have other normalisations. A name or a tag that timm does not have
+    raises `ArcalError`.
+    """
+    architecture, _, _ = name.partition(".")
     if not timm.is_model(architecture):
         raise ArcalError(
             f"timm has no network {architecture}: "
             + near(architecture, timm.list_models(), "`timm.list_models()` has the names")
         )
+    try:
+        return timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        tags = list(timm.list_pretrained(f"{architecture}.*"))
+        raise ArcalError(
+            f"timm has no configuration {name}: "
+            + near(name, tags, f"give timm:{architecture}, or one of {', '.join(tags)}")
+        ) from None
 
 
 def check_torchvision(name: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.errors import ArcalError
-from arcal.external._library import CENTRED, check_timm, check_torchvision, library
+from arcal.external._library import CENTRED, check_torchvision, library, timm_config
 from arcal.external._normalization import NORMALIZATIONS, Normalization
 from arcal.external._python_code import named_in_code, needed_arguments, one_line, source_of
 from arcal.external._weights import Weights, load_into, read_weights
@@ -95,10 +95,10 @@ class NetworkSource:
                 network = _from_torchvision(name, classes, shape)
             else:
                 network = _from_code(self.spec, classes, shape)
+            _check(network, self.spec, classes, shape)  # draws what is lazy
             if self.weights is not None:
                 inner = network.get_submodule("network") if _library_of(self.spec) else network
                 _start_from(inner, read_weights(Path(self.weights)), self.name)
-            _check(network, self.spec, classes, shape)  # draws what is lazy
         return network.train()
 
 
@@ -141,14 +141,12 @@ def _from_code(spec: str, classes: int, shape: Shape) -> nn.Module:
 
 def _from_timm(name: str, classes: int, shape: Shape) -> nn.Module:
     timm: Any = library("timm", f"timm:{name}")
-    architecture = name.partition(".")[0]
-    check_timm(timm, architecture)
-    config = timm.get_pretrained_cfg(architecture)
+    config = timm_config(timm, name)
     options: dict[str, Any] = {"num_classes": classes, "in_chans": shape[0]}
     if config is not None and config.fixed_input_size:
         options["img_size"] = shape[1:]
     with one_line(f"timm:{name}", f"for images of {_words(shape)}"):
-        network = timm.create_model(architecture, pretrained=False, **options)
+        network = timm.create_model(name.partition(".")[0], pretrained=False, **options)
     if config is None:
         return _normalized(network, NORMALIZATIONS["imagenet"], shape)
     return _normalized(network, Normalization(tuple(config.mean), tuple(config.std)), shape)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from arcal.errors import ArcalError, first_line
 from arcal.files import expanded
@@ -148,8 +149,9 @@ def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
     """
     own = network.state_dict()
     weights = weights.without_prefixes(own.__contains__)
+    drawn = {key for key, tensor in own.items() if not is_lazy(tensor)}  # others take any shape
     for key, tensor in weights.state.items():
-        if key in own and tensor.shape != own[key].shape:
+        if key in drawn and tensor.shape != own[key].shape:
             raise ArcalError(
                 f"{weights.path} does not fit {name}: {key} is {tuple(tensor.shape)} in the file "
                 f"and {tuple(own[key].shape)} in the network"
@@ -163,7 +165,7 @@ def load_into(network: nn.Module, weights: Weights, name: str) -> Weights:
         raise ArcalError(f"{weights.path} does not fit {name}: {line}") from None
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if faults := [*_some(missing, "lacks"), *_some(result.unexpected_keys, "has in addition")]:
-        network.load_state_dict(before or own)
+        network.load_state_dict({key: (before or own)[key] for key in drawn}, strict=False)
         raise ArcalError(
             f"{weights.path} does not fit {name}: it {' and '.join(faults)}; name the network that "
             "was trained"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from arcal.attacks import BoundaryProjection, CarliniWagner, Inputs, Model, bound, frozen
+from arcal.attacks.model import gradient_to
 from arcal.auditing import Perturbed
 from arcal.audits import Settings
 from arcal.audits.blocks import SHOWN, Block, audit_block, score_block
@@ -83,7 +84,7 @@ class Attacked:
         def both() -> None:
             with frozen(model):
                 leaf = x.clone().requires_grad_()
-                torch.autograd.grad(model(leaf.clone()).amax(dim=1).sum(), leaf)
+                gradient_to(leaf, model(leaf.clone()).amax(dim=1))
 
         return _counted(both) / len(x)
 
