@@ -29,6 +29,7 @@ def chosen(path, part=None):
     [
         (["train.csv", "val.csv", "test.csv"], None, ("csv", "test", ["test.csv"])),
         (["train.csv", "val.csv"], None, ("csv", "validation", ["val.csv"])),
+        (["Training/a.csv", "Testing/b.csv"], None, ("csv", "test", ["Testing/b.csv"])),
         (["train.csv", "valid.csv"], "valid", ("csv", "validation", ["valid.csv"])),
         (["train.csv", "dev.csv"], "validation", ("csv", "validation", ["dev.csv"])),
         (["train.csv"], None, ("csv", "train", ["train.csv"])),

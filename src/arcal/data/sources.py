@@ -29,11 +29,13 @@ SUFFIXES: dict[Format, tuple[str, ...]] = {
 }
 WORDS = {
     "test": "test",
+    "testing": "test",
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
     "dev": "validation",
     "train": "train",
+    "training": "train",
 }
 """The words in names of files and folders, and the parts they stand for."""
 WORD = re.compile(rf"(?<![a-z])({'|'.join(WORDS)})(?:set)?(?![a-z])", re.IGNORECASE)
