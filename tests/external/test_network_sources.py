@@ -28,6 +28,14 @@ class Net(nn.Sequential):
         super().__init__(nn.Flatten(), nn.Linear(3072, num_classes))
 
 
+def wide(classes, channels=64):
+    return nn.Sequential(nn.Conv2d(3, channels, 32), nn.Flatten(), nn.Linear(channels, classes))
+
+
+def of_channels(classes, channels=1):
+    return nn.Sequential(nn.Conv2d(channels, 5, 32), nn.Flatten(), nn.Linear(5, classes))
+
+
 instance = Net()
 
 
@@ -69,7 +77,13 @@ def build(spec, **options):
     return NetworkSource(spec, **options).build(classes=10, shape=SHAPE, seed=3)
 
 
-@pytest.mark.parametrize("name", ["make", "Net"])
+def test_channels_are_the_images_unless_their_default_is_a_width(file):
+    wide, told = (next(build(f"{file}:{name}").parameters()) for name in ("wide", "of_channels"))
+    assert wide.shape == (64, 3, 32, 32)
+    assert told.shape == (5, 3, 32, 32)
+
+
+@pytest.mark.parametrize("name", ["make", "Net", "wide", "of_channels"])
 def test_functions_and_classes_are_told_of_the_data(file, name):
     network = build(f"{file}:{name}")
     assert network(torch.zeros(5, *SHAPE)).shape == (5, 10)

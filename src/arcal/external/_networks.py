@@ -26,6 +26,8 @@ ARGUMENTS = {
     "shape": ("shape", "input_shape"),
 }
 """What a function or class in code is told of the data, if it has an argument of such a name."""
+MOST_CHANNELS = 4
+"""Of an image; an argument `channels` whose default is more is the width of a network."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class NetworkSource:
     - `file.py:name` or `package.module:name`, a function or class that returns a new module of
       images in [0, 1] each time it is called. It is told the number of classes as `classes` or
       `num_classes`, the shape (C, H, W) as `shape`, and C as `channels` or `in_chans`, as far as it
-      has such arguments. This runs the user's code;
+      has such arguments; `channels` with a default above 4 is left alone, since it is a width. This
+      runs the user's code;
     - `timm:NAME` or `torchvision:NAME`, with that library's normalisation as its first layer.
 
     Weights of a last layer for another number of classes are left out: that layer is drawn anew.
@@ -102,6 +105,11 @@ class NetworkSource:
         return network.train()
 
 
+def _is_width(argument: inspect.Parameter) -> bool:
+    default = argument.default
+    return argument.name == "channels" and isinstance(default, int) and default > MOST_CHANNELS
+
+
 def _library_of(spec: str) -> str | None:
     kind, _, _ = spec.partition(":")
     return kind if kind in ("timm", "torchvision") else None
@@ -131,7 +139,9 @@ def _from_code(spec: str, classes: int, shape: Shape) -> nn.Module:
             "takes no more than classes, channels and shape"
         )
     with one_line(spec, f"in {named.name}()"):
-        network = value(**{name: known[name] for name in taken if name in known})
+        network = value(
+            **{name: known[name] for name in taken if name in known and not _is_width(taken[name])}
+        )
     if not isinstance(network, nn.Module):
         raise ArcalError(
             f"{spec} returns {type(network).__name__}: it must return a torch module to be trained"
