@@ -167,6 +167,9 @@ def test_empty_folders_raise(tmp_path):
     (tmp_path / "cat" / "notes.txt").touch()
     with pytest.raises(ArcalError, match="cat holds no image file"):
         Folder(tmp_path)
+    (tmp_path / "cat" / "kittens").mkdir()
+    with pytest.raises(ArcalError, match="kittens is a folder within a class"):
+        Folder(tmp_path)  # whose images would be left out
     for size, message in ((0, "at least 1 pixel"), (20_000, "at most 16,384")):
         with pytest.raises(ArcalError, match=f"size must be {message}"):
             Folder(tmp_path, size=size)

@@ -198,7 +198,7 @@ def test_what_else_is_in_a_folder_is_said_or_refused(tmp_path):
         load_part(str(root))
     shutil.rmtree(root / "c1")
     (root / "c1").mkdir()
-    with pytest.raises(ArcalError, match=r"c1 holds no image \(.jpg, "):
+    with pytest.raises(ArcalError, match=r"c1 holds no image file \(.jpg, "):
         load_part(str(root))
     with pytest.raises(ArcalError, match="has no columns: leave out --label x"):
         load_part(str(root), label="x")

@@ -29,8 +29,8 @@ class Folder:
     Creating it lists the files but opens none. The id of an image is its position among all files,
     sorted by class and file name. Images are RGB, turned upright by their EXIF tag, and `size` x
     `size`: the short side is resized to 256 * size / 224 and the centre is cropped. A root without
-    classes, a class without images, or a size out of range raises `ArcalError`; so does a damaged
-    file, when it is read.
+    classes, a class without images or with images in a subfolder, or a size out of range raises
+    `ArcalError`; so does a damaged file, when it is read.
 
     >>> for name in ("cat", "dog"):
     ...     Path("pets", name).mkdir(parents=True, exist_ok=True)
@@ -50,20 +50,16 @@ class Folder:
         self.name: str = name or self.root.name
         self.size = size
         Settings(size)  # raises on one out of range
-        self.classes: tuple[str, ...] = class_folders(self.root)
+        self._files, labels, _ = list_images(self.root)
+        self.classes: tuple[str, ...] = tuple(dict.fromkeys(labels))
         if not self.classes:
             raise ArcalError(
                 f"{self.root} has no class folders: give a folder that holds CLASS/IMAGE"
             )
-        files = [image_files(self.root / folder) for folder in self.classes]
-        counts = torch.tensor([len(names) for names in files], device="cpu")
-        self.labels: Tensor = torch.arange(len(self.classes), device="cpu").repeat_interleave(
-            counts
-        )
+        number = {label: z for z, label in enumerate(self.classes)}
+        self.labels: Tensor = torch.tensor([number[label] for label in labels], device="cpu")
         self.ids: Tensor = torch.arange(len(self.labels), device="cpu")
         self._rows = self.ids
-        pairs = zip(self.classes, files, strict=True)
-        self._files = ImageFiles(self.root, [f"{c}/{name}" for c, names in pairs for name in names])
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -207,8 +203,8 @@ def list_images(root: Path) -> tuple[ImageFiles, list[str], int]:
             )
         if not images:
             raise ArcalError(
-                f"{root / label} holds no image ({', '.join(SUFFIXES)}): add some, or remove the "
-                "folder if it is no class"
+                f"{root / label} holds no image file ({', '.join(SUFFIXES)}): add some, or "
+                "remove the folder if it is no class"
             )
         names += [f"{label}/{image}" for image in images]
         labels += [label] * len(images)
