@@ -179,6 +179,15 @@ def test_a_network_that_views_its_activations_as_rows_takes_images_channels_last
             assert not any(isinstance(m, nn.BatchNorm2d) for m in folded(model, images).modules())  # pyright: ignore
 
 
+def test_such_a_network_needs_no_check_before_it_is_called():
+    """As in a process that others have given a share of an audit."""
+    net = Viewing().eval()
+    x = torch.rand(9, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    model = as_model(net)
+    for _ in range(2):
+        assert torch.equal(model(x.contiguous(memory_format=torch.channels_last)), net(x))
+
+
 def test_logits_are_no_finer_than_the_inputs(net, x):
     for one in (nn.Sequential(net, Double()), lambda x: net(x).double()):
         assert as_model(one)(x).dtype == torch.float32

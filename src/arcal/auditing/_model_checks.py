@@ -18,7 +18,6 @@ from arcal.attacks.model import (
 from arcal.auditing._logits import check_classes
 from arcal.errors import ArcalError, ModelInputError, first_line
 from arcal.labels import as_labels
-from arcal.networks.layers import is_of_view
 
 PLENTY = 8
 """How many rows are run alone, at most; of fewer, outputs in [0, 1] may be chance."""
@@ -48,9 +47,6 @@ def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None 
       such as a mask, to itself. A batch of one row cannot show it; 8 are plenty, and from 8 on
       one output that lies in [0, 1] for all is taken for a probability.
 
-    A `Classifier` that fails on images channels last, since it views activations as rows, is given
-    them laid out as usual from then on.
-
     Kernels sum in another order at another batch size, so the last two allow for rounding. With e
     the precision (`torch.finfo(dtype).eps`) of the coarsest dtype among the weights, the floats of
     the inputs, and the logits, it is `sqrt(e)` of the widest spread of a row's logits, half of the
@@ -70,7 +66,12 @@ softmax, or the logarithm
     everyone = torch.arange(N, device=inputs.device)
     with frozen(model):
         given = inputs.rows(everyone)  # a copy
-        logits = _first_logits(model, given, inputs)
+        try:
+            logits = model(given.parts)
+        except ArcalError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise _why_it_failed(model, inputs, error) from error
         _check_output(logits, inputs, classes)
         if y is not None:
             as_labels(y, N, logits.shape[1])
@@ -94,18 +95,6 @@ softmax, or the logarithm
                 ) from error
             what = f"a row's logits depend on the others of its batch: {how} they differ"
             _check_same(some, logits[index], allowed, index, what, DEPENDENT)
-
-
-def _first_logits(model: Model, given: Inputs, inputs: Inputs) -> Any:
-    try:
-        return model(given.parts)
-    except ArcalError:
-        raise
-    except (Exception, SystemExit) as error:
-        if is_of_view(error) and getattr(model, "takes_rows", None) is False:
-            setattr(model, "takes_rows", True)  # noqa: B010
-            return _first_logits(model, given, inputs)
-        raise _why_it_failed(model, inputs, error) from error
 
 
 def _check_mode(model: Model) -> None:

@@ -30,7 +30,7 @@ class Classifier(nn.Module):
     """
 
     takes_rows: bool = False
-    """Whether images are laid out as usual for it, never channels last: `check_model` finds out."""
+    """Whether images are laid out as usual for it, never channels last: a call finds out."""
 
     def __init__(self, classifier: nn.Module, classes: int | None = None):
         super().__init__()
@@ -39,8 +39,19 @@ class Classifier(nn.Module):
         self.training: bool = classifier.training
 
     def forward(self, x: InputsLike) -> Tensor:
-        given = _in_rows(x) if self.takes_rows else x
-        return _no_finer(logits_of(_called(self.classifier, given), self.classes), x)
+        return _no_finer(logits_of(self._output(x), self.classes), x)
+
+    def _output(self, x: InputsLike) -> Any:
+        if self.takes_rows:
+            return _called(self.classifier, _in_rows(x))
+        try:
+            return _called(self.classifier, x)
+        except RuntimeError as error:
+            if not is_of_view(error):
+                raise
+            output = _called(self.classifier, _in_rows(x))
+            self.takes_rows = True
+            return output
 
 
 def as_model(classifier: Any, *, classes: int | None = None) -> Model:
