@@ -47,6 +47,21 @@ def test_data_says_how_many_there_are(here):
     assert lines["rate of a device"] > 0
 
 
+def test_a_run_is_planned_on_its_own_data_as_it_is_scored(here):
+    train = ("--epochs", 1, "--images", 200, "--validation", 50)
+    assert arcal("train", *train).code == 0
+    (run,) = Path("runs").iterdir()
+    flags = ("--seconds", "0.05", "--order", "gradient")
+    title, alone = planned("score", run, *flags)
+    assert title == f"score 5,000 inputs with {run} by gradient"
+    _, validation = planned("score", run, *flags, "--part", "validation")
+    assert (alone["inputs"], validation["inputs"]) == (5000, 50)
+    _, more = planned("score", run, *flags, "--inputs", 1000)
+    assert more["inputs"] == 1000
+    done = arcal("plan", "score", run, *flags, "--limit", 10)
+    assert "--limit is of DATA" in done.line
+
+
 def test_an_audit_in_plain_text(here):
     done = arcal("plan", "audit", "net.py:net", "--inputs", 1000, "--shape", 3, 32, 32,
                  "--flops-per-second", "1e10")  # fmt: skip

@@ -21,8 +21,9 @@ from arcal.cli.score import RankingFlags
 from arcal.errors import ArcalError
 
 if TYPE_CHECKING:
-    from arcal.audits import Settings
+    from arcal.audits import Job, Settings
     from arcal.planning import Attacked, Hardware, Plan
+    from arcal.store import RunFolder
     from arcal.training.run import Run
 
 SAMPLE = 256
@@ -67,7 +68,7 @@ class SizeFlags:
     """How much there is, if DATA does not say."""
 
     inputs: Annotated[int | None, flag("N")] = None
-    """Number of inputs; by default all of DATA."""
+    """Number of inputs; by default all of DATA, or of a run's own."""
     shape: Annotated[tuple[int, ...], flag("C H W")] = ()
     """Shape of an input if there is no DATA: channels, height, width of an image; by default the
     model's own."""
@@ -78,14 +79,14 @@ class SizeFlags:
 
 @dataclass(frozen=True)
 class PlanScore(OnModels):
-    """Estimate a scoring: `arcal plan score MODEL DATA`, or MODEL alone with --inputs and --shape.
+    """Estimate a scoring: `arcal plan score MODEL DATA`, MODEL with --inputs and --shape, or RUN.
 
     Operations are counted on the model itself; a part of the job is tried on this machine, unless
     another device is named.
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
-    """A model as for `arcal score`, or a run folder; and DATA."""
+    """A model and data as for `arcal score`, or RUN alone: a run folder, with the run's own data."""
 
     size: SizeFlags = field(default_factory=SizeFlags)
     model: ModelFlags = field(default_factory=ModelFlags)
@@ -119,31 +120,45 @@ class PlanScore(OnModels):
         self.hardware.show(plan)
 
     def _attacked(self, settings: "Settings", panel: Any) -> "tuple[Attacked, int]":
+        size, what = self.size, self.what
+        if len(what) not in (1, 2):
+            raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
+        if len(what) == 2:
+            if size.shape:
+                raise ArcalError("--shape is that of the inputs of DATA: leave it out")
+            return self._on_data(self.opened(*what, settings, name=what[0], panel=panel))
+        run = run_folder(what[0]) if size == SizeFlags(passes=size.passes) else None
+        for name in given(self.data, but=() if run is None else ("--part",)):
+            raise ArcalError(f"{name} is of DATA: leave it out, or name DATA after MODEL")
+        if run is not None:
+            return self._on_data(self._own_data(run, settings, panel))
+        if size.inputs is None:
+            raise ArcalError("how many inputs? Give DATA after MODEL, or --inputs and --shape")
+        return self._without_data(settings, panel), size.inputs
+
+    def _own_data(self, run: "RunFolder", settings: "Settings", panel: Any) -> "Job":
+        """The model of a run on the data that it was trained on, as `arcal score RUN` scores it."""
+        from arcal.audits import Examples, Job, panel_for
+        from arcal.training.saved_run import data_of, model_of
+
+        examples = Examples.from_part(data_of(run).part(self.data.part or "test"))
+        settings = replace(settings, panel=panel_for(panel, examples))
+        return Job(run.name, model_of(run).to(settings.device), examples, settings=settings)
+
+    def _on_data(self, job: "Job") -> "tuple[Attacked, int]":
         from torch import Tensor
 
         from arcal.attacks import Inputs
         from arcal.planning import Attacked
 
-        size, what = self.size, self.what
-        if len(what) not in (1, 2):
-            raise ArcalError(f"{len(what)} names: give MODEL and DATA, or MODEL with --inputs")
-        if len(what) == 1:
-            for name in given(self.data):
-                raise ArcalError(f"{name} is of DATA: leave it out, or name DATA after MODEL")
-            if size.inputs is None:
-                raise ArcalError("how many inputs? Give DATA after MODEL, or --inputs and --shape")
-            return self._without_data(settings, panel), size.inputs
-        if size.shape:
-            raise ArcalError("--shape is that of the inputs of DATA: leave it out")
-        spec, data = what
-        job = self.opened(spec, data, settings, name=spec, panel=panel).checked()
+        job = job.checked()
         examples = job.examples
         assert examples is not None
         some = examples.order()[:SAMPLE]
         x, labels, Z = examples.read(some), examples.labels[some], len(examples.classes)
         x = x if isinstance(x, Tensor | Inputs) else Inputs(x)
         attacked = Attacked(job.model, x, labels, Z, job.settings, from_data=True)
-        return attacked, len(examples) if size.inputs is None else size.inputs
+        return attacked, len(examples) if self.size.inputs is None else self.size.inputs
 
     def _without_data(self, settings: "Settings", panel: Any) -> "Attacked":
         """The model on drawn inputs of the shape that was given, or its own."""
@@ -180,6 +195,16 @@ class PlanScore(OnModels):
             images = Examples.from_part(part)
         settings = replace(settings, panel=panel_for(panel, images) if images else ())
         return Attacked(opened.model, x, labels, Z, settings)
+
+
+def run_folder(name: str) -> "RunFolder | None":
+    """The run in this folder, None if it is anything else."""
+    from arcal.store import RunFolder
+
+    try:
+        return RunFolder.open(name)
+    except ArcalError:
+        return None
 
 
 @dataclass(frozen=True)
