@@ -203,6 +203,20 @@ def test_a_run_is_read_as_it_was_though_what_made_it_is_not_here(tiny, tmp_path,
     assert read != read_run(folder).run
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"threads": 1.5}, "threads is 1.5"), ({"recipe": "small"}, "recipe is 'small'")],
+)
+def test_an_argument_of_another_type_is_refused(given, says):
+    with pytest.raises(ArcalError, match=says):
+        Run(**given)
+
+
+def test_paths_may_be_paths():
+    run = Run(data=Path("photos"), network="small")
+    assert run == Run(data="photos")
+
+
 def test_a_run_that_was_never_trained_is_not_done(tiny, tmp_path):
     assert not is_done(Run(tiny[0], validation=40).folder(tmp_path, tiny[1]))
 

@@ -86,7 +86,7 @@ class PlanScore(OnModels):
     """
 
     what: Annotated[tyro.conf.Positional[tuple[str, ...]], flag("MODEL DATA")]
-    """A model and data as for `arcal score`, or RUN alone: a run folder, with the run's own data."""
+    """A model and data as for `arcal score`; or RUN alone, a run folder, for the run's own data."""
 
     size: SizeFlags = field(default_factory=SizeFlags)
     model: ModelFlags = field(default_factory=ModelFlags)

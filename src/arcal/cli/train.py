@@ -105,6 +105,8 @@ class Train:
     def __call__(self) -> None:
         from arcal.console import bar
         from arcal.data.overlap import sentence_for
+        from arcal.methods import method_class
+        from arcal.methods.method import Method
         from arcal.training.many import load_all, train_all
         from arcal.training.recipe_files import write_command
         from arcal.training.saved_run import read_run
@@ -129,6 +131,11 @@ class Train:
         for data in loaded.values():
             if (overlap := sentence_for(data.test, data.train)) is not None:
                 say(f"arcal: {overlap}")
+        if run.recipe.epochs == 1 and method_class(run.method).learn is not Method.learn:
+            say(
+                f"arcal: {run.method} sets its soft labels after an epoch, for the next one: with "
+                "one epoch it trains as vanilla does"
+            )
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(

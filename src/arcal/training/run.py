@@ -17,6 +17,7 @@ from arcal.external import NetworkSource, near
 from arcal.methods import complete_settings, method_named
 from arcal.networks import NETWORKS, build
 from arcal.store import RunFolder, content_hash
+from arcal.training._types import check_types
 from arcal.training.draws import draw, draw_seed
 from arcal.training.recipes import RECIPES, Recipe
 
@@ -70,8 +71,15 @@ class Run:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(self.seeds))
+        for name in ("data", "weights"):
+            if isinstance(path := getattr(self, name), Path):
+                object.__setattr__(self, name, str(path))
         if self.classes is not None:
             object.__setattr__(self, "classes", tuple(self.classes))
+        try:
+            check_types(Run, vars(self))
+        except TypeError as error:
+            raise ArcalError(f"{error}: help(arcal.training.Run) says what it can be") from None
         settings = _as_json(complete_settings(self.method, self.settings))
         object.__setattr__(self, "settings", from_json(settings))  # as they are read back
         method = method_named(self.method, 2, self.settings)  # raises on a setting out of range
