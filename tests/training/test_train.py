@@ -10,7 +10,7 @@ from arcal.errors import ArcalError
 from arcal.networks import build
 from arcal.robustness import levels
 from arcal.store import RunFolder, load_tensors
-from arcal.training._fit import load_members
+from arcal.training._checkpoints import load_members
 from arcal.training._train import train
 from arcal.training.many import with_bases
 from arcal.training.recipes import RECIPES

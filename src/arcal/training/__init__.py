@@ -7,6 +7,7 @@ recipe_files  the same as TOML files, and a run as the command that trains it
 _types        whether what is read back has the annotated types
 _train        one run, from its configuration to its folder
 _fit          the loop, with _sharing among processes and _rescoring on the fly
+_checkpoints  what is kept after each epoch, to continue
 many          many runs, and sweeps
 rankings      what vanilla runs say of images before other runs begin
 scoring       robustness of a part of the data by the model of a run

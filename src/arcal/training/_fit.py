@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +25,8 @@ from arcal.generators import seeded
 from arcal.methods import Method
 from arcal.networks import in_fastest_layout
 from arcal.robustness import levels, mean_rank
-from arcal.store import RunFolder, load_header, load_tensors, save_tensors
+from arcal.store import RunFolder
+from arcal.training._checkpoints import Checkpoint, check_metrics, member_state, named
 from arcal.training._rescoring import Rescoring, Scorer
 from arcal.training._sharing import BatchesShared, MembersApart
 from arcal.training.draws import draw, draw_seed
@@ -143,34 +143,6 @@ def fit(
     for logger in fabric.loggers:
         logger.finalize("success")
     return records
-
-
-def load_members(models: list[nn.Module], folder: RunFolder) -> None:
-    """Put the members' weights of a run's checkpoint into `models`."""
-    tensors, _ = _checkpoint_of(folder)
-    for m, model in enumerate(models):
-        _load(model, tensors, f"member{m}.", folder.checkpoint)
-
-
-def check_metrics(folder: RunFolder) -> None:
-    """Refuse a run whose metrics are of fewer epochs than its checkpoint: it cannot continue."""
-    header = load_header(folder.checkpoint) if folder.checkpoint.exists() else {}
-    if (n := folder.epochs_done()) < (epoch := header.get("epoch", 0)):
-        raise ArcalError(
-            f"{folder.path} has {n} epochs in metrics.jsonl, its checkpoint {epoch}: delete the "
-            "folder and train it again"
-        )
-
-
-def _checkpoint_of(folder: RunFolder) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The checkpoint's tensors and header; that of another run raises `ArcalError`."""
-    tensors, header = load_tensors(folder.checkpoint)
-    if header.get("run", folder.digest) != folder.digest:
-        raise ArcalError(
-            f"{folder.checkpoint} is of the run {header['run']}, and not of this folder's: put its "
-            "own back, or delete it and train the run again"
-        )
-    return tensors, header
 
 
 def _momenta(model: nn.Module) -> dict[_BatchNorm, float]:
@@ -347,54 +319,26 @@ class _Loop:
         for m, member in enumerate(self.members):
             state = self.sharing.state(m, partial(self._state, m))
             if m not in self.sharing.mine:
-                member.model.load_state_dict(_named(state, f"member{m}."))
+                member.model.load_state_dict(named(state, f"member{m}."))
             if folder and self.fabric.is_global_zero:
                 tensors |= state
-        if folder is None or not self.fabric.is_global_zero:
-            return
-        folder.log_epochs(records)
-        header = {"epoch": len(records), "run": folder.digest}
-        if self.unscored:
-            header["unscored"] = True
-        save_tensors(folder.checkpoint, tensors, **header)
+        if folder and self.fabric.is_global_zero:
+            folder.log_epochs(records)
+            Checkpoint(folder.checkpoint, tensors, len(records), self.unscored).save(folder)
 
     def _state(self, m: int) -> dict[str, Tensor]:
-        weights = self.members[m].model.state_dict().items()
-        tensors = {f"member{m}.{name}": tensor for name, tensor in weights}
-        for index, state in self.optimizers[m].state_dict()["state"].items():
-            for name, value in state.items():
-                if value is not None:
-                    tensors[f"optimizer{m}.{index}.{name}"] = torch.as_tensor(value, device="cpu")
-        return tensors
+        return member_state(m, self.members[m].model, self.optimizers[m])
 
     def restore(self, folder: RunFolder) -> list[dict[str, Any]]:
         """Load the folder's checkpoint, if there is one; returns the records up to it."""
         if not folder.checkpoint.exists():
             return []
-        tensors, header = _checkpoint_of(folder)
-        self.unscored = header.get("unscored", False)
+        checkpoint = Checkpoint.open(folder)
         check_metrics(folder)
-        records = folder.epochs()[: header["epoch"]]
-        _load(self.method, tensors, "method.", folder.checkpoint)
+        self.unscored = checkpoint.unscored
+        checkpoint.load(self.method, "method.")
         for m, member in enumerate(self.members):
-            _load(member.model, tensors, f"member{m}.", folder.checkpoint)
+            checkpoint.load(member.model, f"member{m}.")
         for m, optimizer in self.optimizers.items():
-            state: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in _named(tensors, f"optimizer{m}.").items():
-                index, _, key = name.partition(".")
-                state.setdefault(int(index), {})[key] = tensor
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
-        return records
-
-
-def _named(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _load(module: nn.Module, tensors: dict[str, Tensor], prefix: str, path: Path) -> None:
-    try:
-        module.load_state_dict(_named(tensors, prefix))
-    except RuntimeError as error:
-        first = str(error).splitlines()[-1].strip()
-        raise ArcalError(f"{path} is of another network or method: {first}") from None
+            checkpoint.load_optimizer(m, optimizer)
+        return folder.epochs()[: checkpoint.epochs]

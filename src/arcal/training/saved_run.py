@@ -12,7 +12,7 @@ from arcal.data import Data, Folder, load
 from arcal.errors import ArcalError
 from arcal.networks import Ensemble, in_fastest_layout
 from arcal.store import RunFolder, load_header
-from arcal.training._fit import check_metrics, load_members
+from arcal.training._checkpoints import check_metrics, load_members
 from arcal.training._types import check_types
 from arcal.training.draws import draw_seed
 from arcal.training.recipes import Recipe
