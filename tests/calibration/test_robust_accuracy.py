@@ -2,12 +2,11 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 import arcal
 from arcal.calibration import clopper_pearson, robust_accuracy
 from arcal.errors import ArcalError
+from tests.largest_tensor import Largest
 
 DISTANCE = torch.tensor([0.2, 0.0, 0.5, torch.inf, 0.2, 0.1])
 CORRECT = torch.tensor([True, True, True, True, False, False])
@@ -63,20 +62,6 @@ def test_one_input_has_the_distance_it_has_in_a_batch():
         assert arcal.distance(layer, x[i]) == expected
         assert arcal.distance(layer, x[i], y=predicted) == expected
         assert arcal.distance(layer, x[i], y=(predicted + 1) % 3) == 0
-
-
-class Largest(TorchDispatchMode):
-    """The bytes of the largest tensor that is made."""
-
-    def __init__(self):
-        super().__init__()
-        self.bytes = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        made = func(*args, **(kwargs or {}))
-        sizes = [one.nbytes for one in tree_leaves(made) if isinstance(one, torch.Tensor)]
-        self.bytes = max([self.bytes, *sizes])
-        return made
 
 
 def test_no_radius_is_held_against_every_input():
