@@ -129,6 +129,7 @@ def test_an_array_in_a_mapped_file_is_not_read_unless_copied(tmp_path):
     ("values", "says"),
     [
         (["cat"], "must be numbers, not text"),
+        (np.ma.masked_greater([0.1, 9.0], 1), "is masked in places"),
         (torch.ones(1).to_sparse(), "a tensor torch.float32, torch.sparse_coo"),
         (torch.ones(1).to(torch.complex64), "a tensor torch.complex64"),
         ([[1], [1, 2]], "is no array"),

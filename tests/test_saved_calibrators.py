@@ -113,7 +113,9 @@ def test_a_stream_is_no_calibrator_and_the_other_way_round(tmp_path):
     with pytest.raises(ArcalError, match=r'not a stream .* calibrator 1, not "arcal stream 1"'):
         load_stream(path)
     save_file({"T": torch.tensor(2.0)}, path, {"format": '"arcal stream 1"'})
-    with pytest.raises(ArcalError, match="not a stream of this version: 'recent'"):
+    with pytest.raises(
+        ArcalError, match="not a stream of this version: there is no recent, no thresholds"
+    ):
         load_stream(path)
 
 

@@ -283,6 +283,7 @@ def test_a_state_is_of_its_z_and_r_only():
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=float("nan")), "positive"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha="0.1"), "alpha is '0.1'"),  # pyright: ignore
         (lambda s: AdaptiveLabelSmoothing(10, alpha=torch.ones(1)), "alpha is t"),  # pyright: ignore
+        (lambda s: AdaptiveLabelSmoothing(10, 2, alpha=np.ones(2)), "alpha is a"),  # pyright: ignore
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={"0": 0.1, "x": 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={0: 0.1, 1.5: 0.2}), "epoch 0"),
         (lambda s: AdaptiveLabelSmoothing(10, 2, alpha={5: 0.1}), "epoch 0"),

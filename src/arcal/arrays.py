@@ -48,6 +48,8 @@ def as_tensor(values: Any, name: str = "this argument", *, copied: bool = True) 
         if values.dtype == torch.uint64 and len(large := whole[whole < 0]):
             raise ArcalError(f"{name} has {int(large[0]) + 2**64}, and {MOST}: give less")
         return whole
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ArcalError(f"{name} is masked in places: leave these out, or fill them")
     try:
         array = np.array(values) if copied else np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # rows of different lengths, or tensors

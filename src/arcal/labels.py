@@ -51,7 +51,7 @@ def numbered(labels: Any, classes: Sequence[str] | None) -> Any:
         if name not in places:
             raise ArcalError(
                 f"the label of row {row} is {name!r}, and the classes are "
-                f"{first_few(tuple(classes))}: name it among them"
+                f"{first_few(tuple(map(str, classes)))}: name it among them"
             )
     return [places[name] for name in names.flat]
 

@@ -179,7 +179,7 @@ class AdaptiveLabelSmoothing(nn.Module):
         if update not in ("own", "joint"):
             raise ArcalError(f"update is {update!r}: use 'own' or 'joint'")
         self.Z, self.R, self.rule, self.reduction = int(Z), int(R), update, reduction
-        self.alpha = None if alpha == "auto" else alpha_by_first_epoch(alpha)
+        self.alpha = None if str(alpha) == "auto" else alpha_by_first_epoch(alpha)
         self.length: tuple[int, int] | None = None
         self._has_checked_logits = False
         self.register_buffer("classes", torch.tensor(self.Z, device="cpu"))  # to check a state

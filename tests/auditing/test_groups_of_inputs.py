@@ -96,6 +96,7 @@ def test_many_ties_make_fewer_ranges():
         ([str(i) for i in range(1001)], "1,001 different values"),
         ([1, "a"], "give texts, numbers or dates"),
         ([[1], [2]], "give texts, numbers or dates"),
+        (3, "mine is 3: give a value for each input"),
     ],
 )
 def test_what_is_no_grouping_is_refused(values, line):

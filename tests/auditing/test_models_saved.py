@@ -186,6 +186,35 @@ def test_labels_may_be_names_of_the_classes(kind):
         as_predictions(logits=logits, labels=labels, classes=["cat", "dog"])
 
 
+class Table:
+    """As much of a table of pandas or polars as is looked at."""
+
+    def __init__(self, rows, columns):
+        self.rows, self.columns = np.array(rows), columns
+
+    def __array__(self, dtype=None, copy=None):
+        return self.rows
+
+
+@pytest.mark.parametrize("field", ["logits", "probabilities"])
+def test_classes_are_in_the_order_of_a_tables_columns(field):
+    """In another order every probability was taken for another class's."""
+    given = {field: Table([[0.75, 0.25], [0.125, 0.875]], ["dog", "cat"])}
+    if field == "logits":
+        given[field].rows *= 9
+    labels = ["dog", "cat"]
+    assert as_predictions(**given, labels=labels, classes=["dog", "cat"]).correct.all()
+    other = Table(given[field].rows, [0, 1])
+    assert not as_predictions(**{field: other}, labels=labels, classes=["cat", "dog"]).correct.any()
+    with pytest.raises(ArcalError, match="columns are in the order dog, cat, and `classes` in"):
+        as_predictions(**given, labels=labels, classes=["cat", "dog"])
+
+
+def test_names_that_are_not_among_numbers_are_named():
+    with pytest.raises(ArcalError, match="row 0 is '1', and the classes are 0, 1, 2"):
+        as_predictions(logits=Z, labels=[*"1201"], classes=np.arange(3))  # pyright: ignore
+
+
 def test_either_logits_or_probabilities():
     for given in ({}, {"logits": Z, "probabilities": P}):
         with pytest.raises(ArcalError, match="either logits or probabilities"):

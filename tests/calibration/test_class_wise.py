@@ -9,6 +9,7 @@ from torchmetrics.functional.classification import binary_calibration_error
 
 from arcal.calibration import ClassWise, class_wise_ece
 from arcal.errors import ArcalError
+from tests.largest_tensor import Largest
 
 
 def by_the_formula(probabilities, labels, K=15):
@@ -95,6 +96,18 @@ def test_sums_of_as_many_rows_as_promised_are_exact():
         sums.merge(sums)
     assert sums.probability_sums[0, -1] == 2**23 - 2**-7
     assert sums.merge(sums).ece == 2**-30
+
+
+def test_no_second_matrix_is_in_memory():
+    """Of 50,000 inputs and 1,000 classes each has 400 MB."""
+    p, labels = draw(3000, 100, dtype=torch.float64)
+    with Largest() as largest:
+        error = class_wise_ece(p, labels)
+    assert largest.bytes < p.nbytes
+    in_parts = ClassWise(100)
+    for some, own in zip(p.split(7), labels.split(7), strict=True):
+        in_parts.update(some, own)
+    assert in_parts.ece == error
 
 
 def test_an_empty_batch_adds_nothing():

@@ -12,7 +12,7 @@ from arcal.auditing._predictions import Predictions
 from arcal.calibration import aurc
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
-from arcal.calibration.few_errors import ENOUGH
+from arcal.calibration.few_errors import ENOUGH, errors_of
 from arcal.calibration.intervals import tango
 from arcal.calibration.resampled import Scores, resampled_scores
 from arcal.calibration.selective import NORMAL, aurc_costs, aurc_influence
@@ -107,7 +107,7 @@ def difference(
         (more_often - less_often) / whole, *tango(less_often, more_often, whole), round(whole)
     )
     figures["accuracy"] = accuracy
-    if int((~(predictions.correct & other.correct)).sum()) < ENOUGH:
+    if errors_of(predictions.correct & other.correct, w) < ENOUGH:
         given = gap_to(accuracy, figures["gap"].value + accuracy.value)
         low, high = min(given.low, figures["gap"].low), max(given.high, figures["gap"].high)
         figures["gap"] = replace(figures["gap"], low=low, high=high)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from arcal.calibration import Bootstrap, ece_by_chance, exact_interval
 from arcal.calibration.checks import as_weights
-from arcal.calibration.few_errors import ENOUGH
+from arcal.calibration.few_errors import ENOUGH, errors_of
 
 RANGES = {
     "accuracy": (0.0, 1.0),
@@ -134,7 +134,7 @@ def ece_estimate(
     everything = torch.zeros(len(confidence), dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
     gap = gap_of(confidence, correct, as_weights(weights, len(confidence)))
-    return ece_from(draws, n, by_chance.quantile(0.95).item(), gap, int((~correct).sum()))
+    return ece_from(draws, n, by_chance.quantile(0.95).item(), gap, errors_of(correct, weights))
 
 
 def accuracies(right: Tensor, effective: Tensor) -> list[Estimate]:

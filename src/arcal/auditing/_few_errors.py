@@ -9,7 +9,7 @@ from torch import Tensor
 
 from arcal.auditing._estimate import RANGES, Estimate, from_draws
 from arcal.calibration import Bootstrap
-from arcal.calibration.few_errors import ENOUGH, few_errors_interval
+from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.resampled import Scores
 
 FIGURES: Mapping[str, Callable[[Scores], tuple[Tensor, Tensor]]] = {
@@ -62,15 +62,15 @@ def stretched(
     It then reaches as far as `few_errors_interval` as well. The `values` are as in `FIGURES`. Of
     two models an input is wrong if either is.
     """
-    wrong = ~torch.stack([one.correct for one in scores]).all(0)
+    right = torch.stack([one.correct for one in scores]).all(0)
     low, high = estimate.low, estimate.high
-    if int(wrong.sum()) < ENOUGH and math.isfinite(estimate.value):
+    if errors_of(right, weights) < ENOUGH and math.isfinite(estimate.value):
         surest = torch.stack([one.confidence * one.correct for one in scores]).amax(0)
         mean, flipped = (one[0] - sum(one[1:]) for one in zip(*values, strict=True))
         ends = few_errors_interval(
             mean,
             flipped,
-            wrong,
+            ~right,
             weights=weights,
             chance=torch.where(surest > 0, (1 - surest).clamp(min=0), 0),
             variance=variance,

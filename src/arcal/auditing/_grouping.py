@@ -101,7 +101,10 @@ def _column(name: str, values: Any) -> pa.Array:
     elif isinstance(values, Tensor):
         values = values.tolist()
     elif not isinstance(values, pa.Array):
-        values = values if hasattr(values, "dtype") else list(values)
+        try:
+            values = values if hasattr(values, "dtype") else list(values)
+        except TypeError as error:
+            raise ArcalError(f"{name} is {values!r}: give a value for each input") from error
     try:
         column = values if isinstance(values, pa.Array) else pa.array(values, from_pandas=True)
         if pa.types.is_dictionary(column.type):

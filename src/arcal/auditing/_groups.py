@@ -241,6 +241,7 @@ def _eces(
     number = torch.full((len(gaps),), -1, device="cpu")
     number[chosen] = torch.arange(len(chosen), device="cpu")
     rows = number[groups] >= 0
+    counted = ~correct if weights is None else ~correct & (weights > 0)
     within = (number[groups[rows]], len(chosen))
     resamples = usual_resamples(len(confidence)) if resamples is None else resamples
     weights = None if weights is None else weights[rows]
@@ -248,7 +249,7 @@ def _eces(
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
     chance = ece_by_chance(confidence[rows], *within, **options)
     ends = chance.quantile(0.95, dim=0)
-    wrong = torch.bincount(groups[~correct], minlength=len(gaps))
+    wrong = torch.bincount(groups[counted], minlength=len(gaps))
     eces = {}
     for i, g in enumerate(chosen.tolist()):
         n = gaps[g].n

@@ -21,6 +21,7 @@ from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, average
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
+from arcal.calibration.few_errors import errors_of
 from arcal.calibration.posthoc import POSTHOC, CalibrationSet, Calibrator
 from arcal.calibration.resampled import Scores, resampled_scores, scores_of
 from arcal.calibration.smooth import smooth_ece_by_chance
@@ -155,7 +156,7 @@ def posthoc_on_halves(
 
     def drawn(said: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
         some = resampled_scores(said, draws, weights=w)
-        judged, wrong = (said.confidence, said.correct), int((~said.correct).sum())
+        judged, wrong = (said.confidence, said.correct), errors_of(said.correct, w)
         by_chance = smooth_ece_by_chance(judged[0], weights=w, resamples=min(resamples, SMOOTH))
         smooth = by_chance.quantile(0.95).item()
         said_of = {

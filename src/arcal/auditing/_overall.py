@@ -19,6 +19,7 @@ from arcal.auditing._reliability import reliability
 from arcal.calibration import aurc, aurc_interval, ece_by_chance, ece_if_calibrated
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import drawn_counts, usual_resamples
+from arcal.calibration.few_errors import errors_of
 from arcal.calibration.resampled import resampled_scores
 from arcal.calibration.smooth import smooth_ece_by_chance
 
@@ -84,7 +85,7 @@ def overall(
     w, scores = as_weights(weights, N), predictions.scores
     effective = effective_of(w, confidence)
     accuracy = accuracy_from(figures["accuracy"].estimate, effective)
-    gap, wrong = gap_to(accuracy, figures["confidence"].estimate), int((~correct).sum())
+    gap, wrong = gap_to(accuracy, figures["confidence"].estimate), errors_of(correct, w)
     n = accuracy.n
     everything = torch.zeros(N, dtype=torch.int64, device="cpu")
     by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)

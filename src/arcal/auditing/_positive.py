@@ -27,6 +27,7 @@ from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance
 from arcal.calibration.bins import ROUNDING
 from arcal.calibration.checks import as_confidence, as_correct, as_weights, check_bins
 from arcal.calibration.draws import usual_resamples
+from arcal.calibration.few_errors import errors_of
 from arcal.errors import ArcalError
 
 BINS = 15
@@ -159,10 +160,8 @@ def class_probability(
     value, samples = bootstrap_ece_by_group(p, positives, everything, 1, **options)
     chance = ece_by_chance(p, everything, 1, **options)
     calibrated = Estimate(chance.mean().item(), 0.0, chance.quantile(0.95).item(), frequency.n)
-    draws, rarer = (
-        Bootstrap(value.item(), samples[:, 0], 0.95),
-        min(positives.sum(), (~positives).sum()),
-    )
+    draws = Bootstrap(value.item(), samples[:, 0], 0.95)
+    rarer = min(errors_of(~positives, w), errors_of(positives, w))
     high = _upper_ends(p, w, BINS, "mass")
     k = _bin_numbers(p, high)
     right, n, means = (
@@ -180,7 +179,7 @@ def class_probability(
         probability=mean,
         frequency=frequency,
         gap=gap,
-        ece=ece_from(draws, frequency.n, calibrated.high, gap, int(rarer)),
+        ece=ece_from(draws, frequency.n, calibrated.high, gap, rarer),
         ece_if_calibrated=calibrated,
         verdict=said,
         bins=_curve(k, high, None, right[1:], n[1:], means[1:], by_bin),

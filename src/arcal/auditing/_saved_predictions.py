@@ -10,6 +10,7 @@ from arcal.auditing._predictions import Predictions
 from arcal.calibration.checks import UNNORMALISED
 from arcal.errors import ArcalError
 from arcal.labels import as_labels, as_tensor, as_whole_numbers, numbered
+from arcal.printable import first_few
 
 OUTSIDE = 1e-6
 """How far a probability may leave [0, 1]: a few float32 roundings."""
@@ -37,7 +38,8 @@ def as_predictions(
 
     What raises `ArcalError`, naming the first row: NaN; +inf, or nothing but -inf; probabilities
     outside [0, 1] or of another sum; logits that look like probabilities; a label that is no class;
-    ids that repeat; numbers that are not whole; a wrong shape; no input at all.
+    ids that repeat; numbers that are not whole; a wrong shape; no input at all; a table of pandas
+    or polars whose columns are called by the classes and are in another order.
 
     >>> as_predictions(probabilities=[[0.75, 0.25], [0.5, 0.5]], labels=[0, 1]).logits.exp()
     tensor([[[0.7500, 0.2500],
@@ -55,8 +57,12 @@ def as_predictions(
     else:
         members = _from_probabilities(_rows(probabilities, "probabilities"))
     _, N, Z = members.shape
-    if classes is not None and len({*classes}) != Z:
-        raise ArcalError(f"`classes` names {len({*classes})}, and there are {Z}: name each once")
+    if classes is not None:
+        if len({*classes}) != Z:
+            raise ArcalError(
+                f"`classes` names {len({*classes})}, and there are {Z}: name each once"
+            )
+        _check_columns(logits if probabilities is None else probabilities, classes)
     labels = as_labels(numbered(labels, classes), N, Z)
     ids = torch.arange(N, device="cpu") if ids is None else as_whole_numbers(ids, N, "ids")
     order = ids.argsort(stable=True)
@@ -65,6 +71,17 @@ def as_predictions(
         row = int(repeats.min())
         raise ArcalError(f"id {ids[row]} of row {row} is there twice: every input has its own")
     return Predictions(ids=ids, labels=labels, logits=members)
+
+
+def _check_columns(table: Any, classes: Sequence[str]) -> None:
+    """Refuse a table, as of pandas or polars, with a column for each class in another order."""
+    columns = [*map(str, getattr(table, "columns", ()))]
+    names = [*map(str, classes)]
+    if columns != names and sorted(columns) == sorted(names):
+        raise ArcalError(
+            f"the columns are in the order {first_few(tuple(columns))}, and `classes` in the order "
+            f"{first_few(tuple(names))}: give `classes` in that of the columns"
+        )
 
 
 def _rows(values: Any, name: str) -> Tensor:

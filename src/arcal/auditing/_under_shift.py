@@ -22,6 +22,7 @@ from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
+from arcal.calibration.few_errors import errors_of
 from arcal.calibration.resampled import resampled_scores
 from arcal.errors import ArcalError
 
@@ -116,7 +117,7 @@ def _alone(
     gap = gap_to(accuracy, draws["confidence"].estimate)
     bootstrapped = estimates(draws, FIGURES, accuracy.n)
     bootstrapped |= score_estimates(draws, accuracy.n, weights, predictions.scores)
-    ece = stretched(bootstrapped["ece"], gap, int((~predictions.correct).sum()))
+    ece = stretched(bootstrapped["ece"], gap, errors_of(predictions.correct, weights))
     return ShiftFigures(**bootstrapped | {"accuracy": accuracy, "gap": gap, "ece": ece})
 
 

@@ -25,7 +25,8 @@ class Bootstrap:
     estimate: float
     """The figure on the rows as given."""
     samples: Tensor
-    """`(B,)` float64: the figure on B draws of the rows with replacement."""
+    """`(B,)` float64: the figure on B draws of the rows with replacement; nan of a draw on which
+    there is none, as of rows without weight, which does not count."""
     confidence: float
     """The confidence of the intervals, within (0, 1)."""
 
@@ -39,7 +40,7 @@ class Bootstrap:
     def percentile(self) -> tuple[float, float]:
         """The percentile interval: the middle share `confidence` of the samples."""
         tail = (1 - self.confidence) / 2
-        low, high = self.samples.quantile(
+        low, high = self.samples.nanquantile(
             torch.tensor([tail, 1 - tail], dtype=torch.float64, device="cpu")
         )
         return low.item(), high.item()
@@ -72,7 +73,7 @@ class Bootstrap:
     @property
     def bias(self) -> float:
         """The mean of the samples minus the estimate."""
-        return self.samples.mean().item() - self.estimate
+        return self.samples.nanmean().item() - self.estimate
 
 
 def bootstrap(

@@ -51,12 +51,12 @@ def robust_accuracy(
     right = as_correct(correct, len(distance))
     if len(distance) == 0 or not (distance >= 0).all():
         raise ArcalError("distances of at least one input are needed, from 0 to +inf")
-    known = distance[right & distance.isfinite()]
-    steps = torch.cat([known.new_zeros(1), known]).unique()
+    known = distance[right].sort().values
+    steps = torch.cat([known.new_zeros(1), known[known.isfinite()]]).unique()
     radii = steps if radii is None else as_float64(radii, "radii")
     if radii.ndim != 1 or not (radii >= 0).all():
         raise ArcalError(f"radii are {tuple(radii.shape)}: give (R,), each 0 or more")
-    stays = ((distance > radii.unsqueeze(1)) & right).sum(dim=1)
-    stays = torch.where(radii == 0, right.sum(), stays)
+    stays = len(known) - torch.searchsorted(known, radii.contiguous(), right=True)
+    stays = torch.where(radii == 0, len(known), stays)
     low, high = clopper_pearson(stays, torch.full_like(stays, len(distance)))
     return RobustAccuracy(radii, stays.double() / len(distance), low, high, len(distance))

@@ -6,7 +6,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike
+from arcal.arrays import BLOCK, TensorLike
 from arcal.calibration.bins import bin_of
 from arcal.calibration.checks import as_classes, as_probabilities, check_bins
 from arcal.errors import ArcalError
@@ -61,11 +61,13 @@ class ClassWise:
                 f"probabilities have {Z} classes, not {self.classes}: pass one column per class"
             )
         labels = as_classes(labels, N, Z)
-        cell = bin_of(probabilities, self.bins) + self.bins * torch.arange(Z, device="cpu")
-        rounded = (probabilities / GRID).round_().mul_(GRID)
-        self.count += self._sums(cell)
-        self.probability_sums += self._sums(cell, rounded)
-        self.label_sums += self._sums(cell.gather(1, labels[:, None]))
+        first = self.bins * torch.arange(Z, device="cpu")
+        rows = max(BLOCK // Z, self.bins)  # of fewer, to add up all bins would take longest
+        for some, own in zip(probabilities.split(rows), labels.split(rows), strict=True):
+            cell = bin_of(some, self.bins) + first
+            self.count += self._sums(cell)
+            self.probability_sums += self._sums(cell, (some / GRID).round_().mul_(GRID))
+            self.label_sums += self._sums(cell.gather(1, own[:, None]))
         return self
 
     def merge(self, other: Self) -> Self:

@@ -12,6 +12,17 @@ SCARCE = 20
 """Errors up to which one more may be anywhere: of an input drawn at random from all."""
 
 
+def errors_of(correct: Tensor, weights: Tensor | None = None) -> int:
+    """How many inputs are wrong, of those that weigh anything.
+
+    >>> import torch
+    >>> errors_of(torch.tensor([False, False, True]), torch.tensor([1.0, 0.0, 1.0]))
+    1
+    """
+    wrong = ~correct if weights is None else ~correct & (weights > 0)
+    return int(wrong.sum())
+
+
 def few_errors_interval(
     values: Tensor,
     flipped: Tensor,
@@ -48,7 +59,9 @@ def few_errors_interval(
     >>> round(low, 4), round(high, 4)
     (0.0006, 0.0088)
     """
-    w, N = weights / weights.sum(), int((weights > 0).sum())
+    there = weights > 0
+    values, flipped = (one.where(there, 0) for one in (values, flipped))  # they may be infinite
+    w, N = weights / weights.sum(), int(there.sum())
     mean = (w * values).sum()
     apart = (w * (values - mean)).square().sum().item() if variance is None else variance
     square = (w * values).square().sum().item()

@@ -1,5 +1,6 @@
 """All figures of a set of predictions at once, each with its bootstrap samples."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -74,8 +75,9 @@ def resampled_scores(
     The names are accuracy, confidence, gap (confidence minus accuracy), ece, nll, brier, and
     smooth_ece if `smooth`. `draws` are blocks `(N, b)` of how often each input is drawn, as
     `drawn_counts` gives them: the same draws for two sets of predictions of the same inputs make
-    their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean.
-    Draws of another number of inputs raise `ArcalError`.
+    their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean,
+    and on a draw of none that weighs anything all figures are nan. Draws of another number of
+    inputs raise `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])
@@ -110,12 +112,13 @@ def resampled_scores(
             "brier": squares / whole,
         }
         if nodes is not None:
-            with np.errstate(invalid="ignore"):  # a draw of inputs without weight
-                smooth_errors.add(np.asarray(nodes @ counts.numpy() / whole.numpy()))
+            share = torch.where(whole > 0, whole, 1).numpy()  # 0 in a draw of none that weighs
+            smooth_errors.add(np.asarray(nodes @ counts.numpy() / share))
         for name, some in figures.items():  # as numbers: see `gathered`
             samples.setdefault(name, []).extend(some.tolist())
     if nodes is not None:
-        samples["smooth_ece"] = smooth_errors.values()
+        known = zip(smooth_errors.values(), samples["accuracy"], strict=True)
+        samples["smooth_ece"] = [math.nan if math.isnan(other) else one for one, other in known]
     return {
         name: Bootstrap(value, torch.tensor(rest, dtype=torch.float64, device="cpu"), 0.95)
         for name, (value, *rest) in samples.items()

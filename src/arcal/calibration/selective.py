@@ -16,7 +16,7 @@ from torch import Tensor
 from arcal.arrays import TensorLike
 from arcal.calibration.bins import differ
 from arcal.calibration.checks import as_correct, as_scores, as_weights
-from arcal.calibration.few_errors import ENOUGH, few_errors_interval
+from arcal.calibration.few_errors import ENOUGH, errors_of, few_errors_interval
 from arcal.calibration.intervals import clopper_pearson, exact_interval
 from arcal.errors import ArcalError
 
@@ -140,7 +140,7 @@ def aurc_interval(
     ([0.029, 0.176], 0.0811...)
     """
     value, influence, cost = _aurc(confidence, correct, weights)
-    w, wrong = as_weights(weights, len(cost)), ~as_correct(correct, len(cost))
+    w, right = as_weights(weights, len(cost)), as_correct(correct, len(cost))
     if value in (0, 1):
         n = (w.sum().square() / w.square().sum()).item()
         low, high = exact_interval([value * n], [n])
@@ -149,8 +149,8 @@ def aurc_interval(
     variance = influence.square().sum().item()
     reach = NORMAL * math.sqrt(variance) / (value * (1 - value))
     low, high = (log_odds - reach).sigmoid().item(), (log_odds + reach).sigmoid().item()
-    if int(wrong.sum()) < ENOUGH:
-        few = few_errors_interval(wrong * cost, cost, wrong, weights=w, variance=variance)
+    if errors_of(right, w) < ENOUGH:
+        few = few_errors_interval(~right * cost, cost, ~right, weights=w, variance=variance)
         low, high = min(low, few[0]), min(max(high, few[1]), 1.0)
     return low, high
 

@@ -72,7 +72,7 @@ def load_stream(path: Path | str) -> BatchTemperature:
     state, _ = _read(path, "stream", STREAM_FORMAT)
     try:
         return BatchTemperature.from_state_dict(state)
-    except (KeyError, ValueError) as error:
+    except ValueError as error:
         raise ArcalError(f"{path} is not a stream of this version: {error}") from None
 
 

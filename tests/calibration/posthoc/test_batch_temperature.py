@@ -150,6 +150,10 @@ def test_bad_input_is_one_line(calibrated):
         calibrated.estimate(3 * log_p)
     with pytest.raises(ArcalError, match="window is 0"):
         fit_batch_temperature(log_p, labels, window=0)
+    state = fresh().state_dict()
+    del state["T"]
+    with pytest.raises(ArcalError, match="there is no T: pass what state_dict gave"):
+        BatchTemperature.from_state_dict(state)
     with pytest.raises(ArcalError, match="the batch has 3 classes and the validation inputs 5"):
         fresh().update(log_p[:, :3].log_softmax(1))
 

@@ -184,8 +184,10 @@ class BatchTemperature:
 
         Tensors that are none of a stream's raise `ArcalError`.
         """
-        recent, thresholds = state["recent"], state["thresholds"]
-        numbers = [state[name] for name in ("T", "accuracy", "window", "shrink")]
+        names = ("recent", "thresholds", "T", "accuracy", "window", "shrink")
+        if missing := [name for name in names if name not in state]:
+            raise ArcalError(f"there is no {', no '.join(missing)}: pass what state_dict gave")
+        recent, thresholds, *numbers = (state[name] for name in names)
         if recent.ndim != 2 or thresholds.shape != (3, 2) or any(one.ndim for one in numbers):
             raise ArcalError("its tensors have other shapes: pass what state_dict gave")
         threshold, *ends = (Threshold(*one) for one in thresholds.tolist())
