@@ -13,7 +13,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from arcal.calibration.checks import UNNORMALISED
-from arcal.data.text_tables import csv_header, with_points
+from arcal.data.text_tables import BLOCK, csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
 
@@ -151,7 +151,9 @@ def _csv(path: Path, numbers: Sequence[str | None]) -> pa.Table:
     try:
         delimiter, _ = csv_header(path)
         table = csv.read_csv(
-            path, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+            path,
+            read_options=csv.ReadOptions(block_size=BLOCK),
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         )
         table = table.rename_columns([name.strip() for name in table.column_names])
     except UnicodeDecodeError as error:

@@ -1,0 +1,37 @@
+"""Columns of files of predictions, as spreadsheets and other programs write them."""
+
+import gzip
+
+import pytest
+
+from arcal.audits import read_predictions
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "tsv.gz"])
+@pytest.mark.parametrize("mark", ["\t", ";"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_comma_within_the_name_of_a_class_separates_nothing(tmp_path, mark, quote, suffix):
+    name = f"{quote}probabilities_Paris, France{quote}"
+    first = f"{quote}Paris, France{quote}"
+    rows = [["label", name, "probabilities_Rome"], [first, "0.75", "0.25"], ["Rome", "0", "1"]]
+    text = "\n".join(map(mark.join, rows))
+    path = tmp_path / f"mine.{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix == "tsv.gz" else text.encode())
+    saved = read_predictions(path)
+    assert saved.classes == ("Paris, France", "Rome")
+    assert saved.predictions.labels.tolist() == [0, 1]
+
+
+def test_a_quotation_mark_in_a_text_does_not_hide_the_marks_of_a_file(tmp_path):
+    text = 'note,label,probability\n"a; ""b"";",1,0.75\n"c\nd",0,0.25\n'
+    (tmp_path / "a.csv").write_text(text)
+    assert read_predictions(tmp_path / "a.csv").unused == ("note",)
+    many = "x\n" * 100_000
+    (tmp_path / "b.csv").write_text(f'label,probability,"a\tb"\n1,0.75,c\n0,0.25,"{many}"\n')
+    assert read_predictions(tmp_path / "b.csv").unused == ("a\tb",)
+
+
+def test_a_row_of_predictions_may_be_longer_than_a_mebibyte(tmp_path):
+    text = "label,probability,text\n0,0.25," + "word " * 300_000 + "\n1,0.75,b\n"
+    (tmp_path / "long.csv").write_text(text)
+    assert read_predictions(tmp_path / "long.csv").predictions.labels.tolist() == [0, 1]
