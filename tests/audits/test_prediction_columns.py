@@ -35,3 +35,33 @@ def test_a_row_of_predictions_may_be_longer_than_a_mebibyte(tmp_path):
     text = "label,probability,text\n0,0.25," + "word " * 300_000 + "\n1,0.75,b\n"
     (tmp_path / "long.csv").write_text(text)
     assert read_predictions(tmp_path / "long.csv").predictions.labels.tolist() == [0, 1]
+
+
+def test_numbers_with_zeros_before_them_are_names(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,label,probability, zip\n007,1,0.75,02139\n7,0,0.25,10001\n12,0,0.5,2139\n")
+    saved = read_predictions(path, by=["zip"])
+    assert saved.names == ("007", "7", "12")
+    assert saved.predictions.labels.tolist() == [1, 0, 0]
+    assert saved.by["zip"].to_pylist() == ["02139", "10001", "2139"]
+    path.write_text("ID,label,probability\n10,01,0.75\n20,00,0.25\n")
+    saved = read_predictions(path)
+    assert saved.predictions.ids.tolist() == [10, 20]
+    assert saved.predictions.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("prefix", ["probabilities_", ""])
+def test_labels_are_called_as_classes_with_zeros_before_them(tmp_path, prefix):
+    text = f"code,{prefix}01,{prefix}02\n02,0.25,0.75\n01,0.5,0.5\n"
+    (tmp_path / "mine.csv").write_text(text)
+    saved = read_predictions(tmp_path / "mine.csv", label="code")
+    assert saved.classes == ("01", "02")
+    assert saved.predictions.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("label", ["1", "True"])
+def test_one_label_alone_does_not_turn_a_named_column_round(tmp_path, label):
+    (tmp_path / "mine.csv").write_text(f"label,probability_spam\n{label},0.75\n{label},0.875\n")
+    saved = read_predictions(tmp_path / "mine.csv")
+    assert saved.predictions.labels.tolist() == [1, 1]
+    assert saved.predictions.predicted.tolist() == [1, 1]

@@ -26,6 +26,9 @@ OUTPUTS = {
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 BESIDE = (LABELS, IDS, WEIGHTS)
 """What files of predictions have beside the outputs."""
+TRUTH = {"0", "1", "false", "true"}
+"""Labels that say whether an input is of the class that a column is named by."""
+ZEROS_BEFORE = r"^0\d+$"
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
@@ -38,9 +41,7 @@ def columns(
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
     """
-    table = (
-        pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, [named_so[2], *by])
-    )
+    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, named_so, by)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     there, entries = table.column_names, {}
@@ -142,20 +143,29 @@ def belongs(column: str, names: Sequence[str]) -> bool:
     return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
 
 
-def _csv(path: Path, numbers: Sequence[str | None]) -> pa.Table:
+def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
     """The columns of a CSV file; where semicolons separate them, commas may be decimal.
 
-    Beside columns of outputs these are read as decimals in theirs, in weights, and in `numbers`.
+    Beside columns of outputs these are read as decimals in theirs, in weights, and in columns to
+    group `by`. Whole numbers with zeros before them are names, as 007 is, but for labels where no
+    class is called so.
     """
     refusal = "it is not UTF-8: save it as UTF-8"
     try:
         delimiter, _ = csv_header(path)
-        table = csv.read_csv(
-            path,
-            read_options=csv.ReadOptions(block_size=BLOCK),
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        )
-        table = table.rename_columns([name.strip() for name in table.column_names])
+        options: dict[str, Any] = {
+            "read_options": csv.ReadOptions(block_size=BLOCK),
+            "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        }
+        table = csv.read_csv(path, **options)
+        header = table.column_names
+        table = table.rename_columns([name.strip() for name in header])
+        for i in _perhaps_names(table, named_so, by):
+            types = {header[i]: pa.string()}
+            convert = csv.ConvertOptions(include_columns=[header[i]], column_types=types)
+            written = csv.read_csv(path, **options, convert_options=convert).column(0)
+            if pc.any(pc.match_substring_regex(written, ZEROS_BEFORE)).as_py():
+                table = table.set_column(i, table.column_names[i], written)
     except UnicodeDecodeError as error:
         raise ArcalError(refusal) from error
     except pa.ArrowInvalid as error:
@@ -169,12 +179,31 @@ def _csv(path: Path, numbers: Sequence[str | None]) -> pa.Table:
         raise ArcalError(refusal)
     outputs = [one for names in OUTPUTS.values() for one in names]
     prefixed = any(belongs(name, outputs) for name in table.column_names)
+    numbers = (named_so[2], *by)
     for i, name in enumerate(table.column_names if delimiter == ";" else ()):
         expected = name in numbers or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
         column = table.column(i)
         if expected and (pointed := with_points(column)) is not column:
             table = table.set_column(i, name, pointed.cast(pa.float64()))
     return table
+
+
+def _perhaps_names(
+    table: pa.Table, named_so: Sequence[str | None], by: Sequence[str]
+) -> Sequence[int]:
+    """The places of the columns of whole numbers that would be names with zeros before them."""
+    names, (label, id, _) = table.column_names, named_so
+    ids = [name for name in names if (name.casefold() in IDS if id is None else name == id)]
+    labels = [
+        name for name in names if (name.casefold() in LABELS if label is None else name == label)
+    ]
+    named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
+    wanted = {*ids, *by, *(labels if named_by_class else ())}
+    return [
+        i
+        for i, name in enumerate(names)
+        if name in wanted and names.count(name) == 1 and pa.types.is_integer(table.field(i).type)
+    ]
 
 
 def _rows(column: pa.ChunkedArray) -> Any:
@@ -316,14 +345,17 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
     """The two classes, where one column of a binary classifier is named by the class `title`.
 
     The other class is the other label there is. None where the title is no label, as in
-    `probability_spam` beside the labels 0 and 1: the column is of class 1. A column of class 0
-    beside no other label raises `ArcalError`.
+    `probability_spam` beside the labels 0 and 1, or one of them alone: the column is of class 1. A
+    column of class 0 beside no other label raises `ArcalError`.
 
     >>> classes_of_one("probability_0", "0", np.array([1, 0, 1]))
     ('1', '0')
     """
     title = title.casefold() if labels.dtype.kind == "b" else title
     others = {value for value in as_text(labels) or () if value != title}
+    a_name = not title.lstrip("-").isdecimal() and title not in TRUTH
+    if labels.dtype.kind in "biuf" and others <= TRUTH and a_name:
+        return None
     if len(others) == 1:
         return others.pop(), title
     if title in ("0", "false") and not others:
