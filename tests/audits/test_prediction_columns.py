@@ -2,9 +2,11 @@
 
 import gzip
 
+import numpy as np
 import pytest
 
-from arcal.audits import read_predictions
+from arcal.audits import Reading, Settings, open_job, open_predictions, read_predictions, run_jobs
+from arcal.report.audited import doubts
 
 
 @pytest.mark.parametrize("suffix", ["csv", "tsv", "tsv.gz"])
@@ -65,3 +67,28 @@ def test_one_label_alone_does_not_turn_a_named_column_round(tmp_path, label):
     saved = read_predictions(tmp_path / "mine.csv")
     assert saved.predictions.labels.tolist() == [1, 1]
     assert saved.predictions.predicted.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_an_audit_says_where_its_weights_are_from(tmp_path, suffix):
+    path = tmp_path / f"mine.{suffix}"
+    if suffix == "csv":
+        path.write_text("label,probability,Weight\n0,0.25,80.5\n1,0.75,62\n")
+    else:
+        np.savez(path, labels=[0, 1], probabilities=[0.25, 0.75], weights=[80.5, 62])
+    (one,) = open_predictions([str(path)], ["mine"], R=10)
+    source = "the column Weight" if suffix == "csv" else "the array weights"
+    assert one.facts["Weights of inputs"] == source
+    assert f"every figure counts inputs by their weights, {source}: the 2" in doubts(one)[-1]
+
+
+def test_an_audit_of_a_model_says_where_its_weights_are_from(tmp_path):
+    (tmp_path / "net.py").write_text("from torch import nn; net = nn.Linear(2, 2).eval()")
+    rows = "".join(f"{i / 40},{i % 3},{i % 2},{1 + i % 4}\n" for i in range(40))
+    (tmp_path / "rows.csv").write_text("a,b,label,much\n" + rows)
+    options = {"weights": None, "normalize": None, "name": "net", "panel": None}
+    reading = Reading(weight="much")
+    spec, data = f"{tmp_path}/net.py:net", str(tmp_path / "rows.csv")
+    job = open_job(spec, data, reading, Settings(order=None), **options)
+    (one,) = run_jobs([job])
+    assert any("by their weights, the column much: the 40" in line for line in doubts(one))

@@ -49,6 +49,8 @@ def columns(
     for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(there, names, chosen)) is not None:
             entries[names[0]] = _values(table, name, names)
+            if names is WEIGHTS:
+                entries["weighed_by"] = f"the column {name}"
             read.append(name)
     for kind, names in OUTPUTS.items():
         spelt = next((one for one in names if any(belongs(name, [one]) for name in there)), "")

@@ -33,6 +33,8 @@ from arcal.report.names import POSTHOC, listed
 
 FEW = 12
 """Classes up to which a suspected order is given whole, to be typed."""
+WEIGHED_BY = "Weights of inputs"
+"""The title of the fact that says where the weights of the inputs are from."""
 ENOUGH = 30
 """Inputs from which on outputs that all lie in [0, 1] are no chance."""
 
@@ -110,9 +112,10 @@ def doubts(model: Audited) -> list[str]:
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     if model.weights is not None:
         worth = effective_number(model.weights.double())
+        source = f", {where}" if (where := model.facts.get(WEIGHED_BY)) else ""
         lines.append(
-            f"every figure counts inputs by their weights: the {len(model):,} say as much as "
-            f"{worth:,.0f} that weigh alike"
+            f"every figure counts inputs by their weights{source}: the {len(model):,} say as much "
+            f"as {worth:,.0f} that weigh alike"
         )
     return lines
 
