@@ -74,8 +74,9 @@ def resampled_scores(
     The names are accuracy, confidence, gap (confidence minus accuracy), ece, nll, brier, and
     smooth_ece if `smooth`. `draws` are blocks `(N, b)` of how often each input is drawn, as
     `drawn_counts` gives them: the same draws for two sets of predictions of the same inputs make
-    their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean.
-    Draws of another number of inputs raise `ArcalError`.
+    their samples paired. With `weights` `(N,)` each input counts as much in every sum and mean, and
+    draws of inputs without weight are left out. Draws of another number of inputs raise
+    `ArcalError`.
 
     >>> from arcal.calibration.draws import drawn_counts
     >>> scores = scores_of([torch.tensor([[0.75, 0.25]]).log()], [1])
@@ -100,6 +101,8 @@ def resampled_scores(
         if memory.shape != block.shape:
             memory = torch.empty(block.shape, dtype=torch.float64, device="cpu")
         counts = memory.copy_(block)
+        if w.amin() == 0:  # a draw of inputs without weight says nothing
+            counts = counts[:, w @ counts > 0]
         whole, right, sure, squares, losses, infinite = means @ counts
         figures = {
             "accuracy": right / whole,
@@ -110,8 +113,7 @@ def resampled_scores(
             "brier": squares / whole,
         }
         if nodes is not None:
-            with np.errstate(invalid="ignore"):  # a draw of inputs without weight
-                smooth_errors.add(np.asarray(nodes @ counts.numpy() / whole.numpy()))
+            smooth_errors.add(np.asarray(nodes @ counts.numpy() / whole.numpy()))
         for name, some in figures.items():  # as numbers: see `gathered`
             samples.setdefault(name, []).extend(some.tolist())
     if nodes is not None:
