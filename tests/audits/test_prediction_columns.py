@@ -3,9 +3,12 @@
 import gzip
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from arcal.audits import Reading, Settings, open_job, open_predictions, read_predictions, run_jobs
+from arcal.errors import ArcalError
 from arcal.report.audited import doubts
 
 
@@ -92,3 +95,17 @@ def test_an_audit_of_a_model_says_where_its_weights_are_from(tmp_path):
     job = open_job(spec, data, reading, Settings(order=None), **options)
     (one,) = run_jobs([job])
     assert any("by their weights, the column much: the 40" in line for line in doubts(one))
+
+
+def test_numbers_of_a_parquet_file_may_be_texts(tmp_path):
+    path = tmp_path / "mine.parquet"
+    columns = {"label": ["0", "1"], "probability": ["0.25", ".75"], "weight": ["2", "1e0"]}
+    pq.write_table(pa.table(columns), path)
+    saved = read_predictions(path)
+    assert saved.predictions.labels.tolist() == [0, 1]
+    assert saved.predictions.log_probabilities.exp()[:, 1].tolist() == [0.25, 0.75]
+    assert saved.weights is not None
+    assert saved.weights.tolist() == [2, 1]
+    pq.write_table(pa.table(columns | {"probability": ["0.25", "0,75"]}), path)
+    with pytest.raises(ArcalError, match=r"in row 1 \('0,75'\): .* with decimal points"):
+        read_predictions(path)

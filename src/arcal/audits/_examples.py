@@ -21,8 +21,6 @@ from arcal.labelled_batches import as_loader, draws_order, has_ids
 from arcal.labels import as_whole_numbers
 from arcal.robustness import random_order
 
-"""Samplers whose order is another one each time."""
-
 
 @dataclass(frozen=True, eq=False)
 class Examples:

@@ -13,6 +13,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from arcal.calibration.checks import UNNORMALISED
+from arcal.data.labels import is_text
 from arcal.data.text_tables import BLOCK, csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
@@ -247,11 +248,13 @@ def _values(table: pa.Table, name: str, names: Sequence[str]) -> np.ndarray:
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     column = _without_gaps(table.column(name), name)
+    if is_text(column) and not _first_text(column):
+        column = column.cast(pa.float64())
     kind = column.type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise ArcalError(
-            f"{name} is no number{_first_text(column)}: give numbers alone, without per cent signs "
-            "or separators of thousands"
+            f"{name} is no number{_first_text(column)}: give numbers alone, with decimal points "
+            "and without per cent signs or separators of thousands"
         )
     return column.to_numpy().astype(np.float64)
 
@@ -278,11 +281,11 @@ def numbered(
 ) -> np.ndarray:
     """Labels `(N,)` as numbers of `classes`, the Z names in the order of the outputs.
 
-    Text is names. So are True and False, and whole numbers, where all of them are names of classes:
-    columns may be named "True" and "False", or 1, 0 and "other". Otherwise numbers stay as they
-    are, except that columns named by numbers alone (`by_column`) name every label. A label that is
-    no class, and numbers that could be either in a file where classes are no columns, raise
-    `ArcalError`.
+    Text is names; "0" and "1" are numbers where no class has a name. True and False, and whole
+    numbers, are names where all of them are names of classes: columns may be named "True" and
+    "False", or 1, 0 and "other". Otherwise numbers stay as they are, except that columns named by
+    numbers alone (`by_column`) name every label. A label that is no class, and numbers that could
+    be either in a file where classes are no columns, raise `ArcalError`.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
     array([0, 1])
@@ -294,6 +297,8 @@ def numbered(
     text = as_text(labels)
     if text is None or labels.ndim != 1 or not len(labels):
         return labels
+    if classes is None and all(map(str.isdecimal, text)):
+        return np.array(text, dtype=np.int64)
     if classes is None:
         remedy = (
             "put the class into the name of each column of outputs, such as probability_yes (one "

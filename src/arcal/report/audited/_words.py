@@ -43,7 +43,8 @@ def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
     right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
-    sentence = f"{model.name} is right on {right} of {over.n:,} inputs, with a mean confidence of "
+    inputs = f"{over.n:,} {'input' if over.n == 1 else 'inputs'}"
+    sentence = f"{model.name} is right on {right} of {inputs}, with a mean confidence of "
     sentence += f"{confidence}: "
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
@@ -144,9 +145,10 @@ def _impossible(model: Audited) -> str:
     log_p = said.log_probabilities.gather(1, said.labels[:, None])[:, 0]
     impossible = log_p.isneginf().nonzero()[:, 0]
     n, first = len(impossible), int(impossible[0])
+    id = said.ids[first].item() if model.names is None else model.names[first]
     return (
         f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} of id "
-        f"{int(said.ids[first])}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
+        f"{id}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
         "log-loss is infinite: leave such inputs out, or do not mask their class"
     )
 
@@ -344,9 +346,13 @@ def mends(model: Audited) -> str:
     halved = posthoc.shown_on < model.overall.n
     fitted = ", fitted on one half of the inputs," if halved else ""
     where = " of the other" if halved else ""
+    before, after = best.ece.before.value, best.ece.after
+    does = f"brings the ECE{where}"
+    if after.value > before:
+        does = f"lowers the log-loss{where}, but raises the ECE"
     return (
-        f"{POSTHOC[best.name][1]}{fitted} brings the ECE{where} from "
-        f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}: see `arcal calibrate`"
+        f"{POSTHOC[best.name][1]}{fitted} {does} from {in_points(before)} to {ece(after)}: see "
+        "`arcal calibrate`"
     )
 
 
