@@ -14,10 +14,15 @@ const digits = (value: number) => (Number.isFinite(value) ? Number(value.toPreci
 export function csv(): string {
   const one = view.value;
   const two = second.value;
-  const columns: [string, (i: number) => string | number][] = [["id", (i) => data.id[i]]];
-  const add = (name: string, cell: (i: number) => string | number) => columns.push([name, cell]);
+  type Cell = (i: number) => string | number;
+  const columns: [string, Cell][] = [["id", (i) => data.id[i]]];
+  const add = (name: string, cell: Cell) => columns.push([name, cell]);
+  /** A column of the data's, which another may be called like. */
+  const addTheirs = (name: string, before: string, cell: Cell) => {
+    while (columns.some(([taken]) => taken === name)) name = before + name;
+    add(name, cell);
+  };
   if (data.names) add("name", (i) => data.names![i]);
-  for (const { name, groups, number } of data.groupings) add(name, (i) => groups[number[i]]);
   if (data.weight) add("weight", (i) => digits(data.weight![i]));
   add("label", (i) => data.classes[data.label[i]]);
   add("predicted", (i) => data.classes[one.predicted[i]]);
@@ -46,8 +51,9 @@ export function csv(): string {
   const under = filter.value.shift === null ? null : one.shift[filter.value.shift];
   if (under?.predicted) add("predicted_under_shift", (i) => data.classes[under.predicted![i]]);
   if (data.payload.texts) add("text", (i) => data.payload.texts![i]);
+  for (const { name, groups, number } of data.groupings) addTheirs(name, "by_", (i) => groups[number[i]]);
   data.table?.columns.forEach((name, k) =>
-    add(name, (i) => digits(data.table!.values[i * data.table!.columns.length + k])),
+    addTheirs(name, "column_", (i) => digits(data.table!.values[i * data.table!.columns.length + k])),
   );
   const lines = [columns.map(([name]) => field(name)).join(",")];
   for (const row of ordered.value) lines.push(columns.map(([, cell]) => field(cell(row))).join(","));

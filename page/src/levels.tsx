@@ -16,12 +16,12 @@ export const ORDERS = {
   random: "chance, as a control,",
 };
 
-const distances = (level: Level) =>
-  level.distance
-    ? `distance ${plain(level.distance[0])} to ${
-        level.distance[1] === null ? "none found" : plain(level.distance[1])
-      }`
-    : "";
+function distances({ distance }: Level): string {
+  if (!distance) return "";
+  const [least, greatest] = distance;
+  if (least === null) return "no distance found";
+  return `distance ${plain(least)} to ${greatest === null ? "none found" : plain(greatest)}`;
+}
 
 export function groupSentence(group: Level, prefix = ""): string {
   return [

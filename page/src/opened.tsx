@@ -200,7 +200,7 @@ function Probabilities({ row }: { row: number }) {
     sources.push({ name: "calibrated", about: `after ${one.calibrated.by}`, of: lookup(one.calibrated.top, row, one.calibrated), tone: "calibrated" });
   if (at !== undefined)
     sources.push({ name: "perturbed", about: "the perturbed input", of: lookup(one.changed!.top, at), tone: "perturbed" });
-  if (two?.top && !two.name.startsWith("after "))
+  if (two?.top && two.model !== null)
     sources.push({ name: two.name, about: two.name, of: lookup(two.top, row, two), tone: "other" });
   const classes = [...new Set(sources.flatMap((source) => [...source.of.keys()].slice(0, 5)))].slice(0, 8);
   return (
@@ -210,8 +210,8 @@ function Probabilities({ row }: { row: number }) {
         <thead>
           <tr>
             <th scope="col">Class</th>
-            {sources.map((source) => (
-              <th scope="col" key={source.name} title={source.about}>
+            {sources.map((source, i) => (
+              <th scope="col" key={i} title={source.about}>
                 {source.name}
               </th>
             ))}
@@ -224,10 +224,10 @@ function Probabilities({ row }: { row: number }) {
                 {data.classes[index]}
                 {index === data.label[row] && <small> label</small>}
               </th>
-              {sources.map((source) => {
+              {sources.map((source, i) => {
                 const value = source.of.get(index);
                 return (
-                  <td key={source.name}>
+                  <td key={i}>
                     <span class={`bar ${source.tone}`}>
                       <i style={{ width: `${100 * (value ?? 0)}%` }} />
                     </span>

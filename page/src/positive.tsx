@@ -67,7 +67,9 @@ function OfClass({ of }: { of: ClassProbability }) {
           Whatever is predicted: of the inputs with about this probability, how many are {name}, with the
           95&nbsp;% interval. {even.value
             ? "The bins are equally wide, so one near 0 may hold nearly all inputs."
-            : `Each of the ${bins.length} bins holds about as many inputs.`}{" "}
+            : bins.length > 1
+              ? `Each of the ${bins.length} bins holds about as many inputs.`
+              : "One bin holds all inputs."}{" "}
           The axes are stretched near 0 and 100&nbsp;%. The colour reaches to the dashed line, on which it would be calibrated:{" "}
           <b class="over">▲&nbsp;orange</b> where the probability is too high,{" "}
           <b class="under">▼&nbsp;blue</b> where too low.

@@ -70,6 +70,13 @@ def test_each_number_is_in_the_range_that_its_group_names(values):
     assert len(made.groups) <= 12
 
 
+def test_no_two_ranges_have_one_name():
+    seconds = grouping("seconds", [1.7e9 + i / 4 for i in range(100)])
+    assert seconds.groups[:2] == ("1700000000 to 1700000004.75", "1700000005 to 1700000009.75")
+    near = grouping("near", [1 + i * 1e-9 for i in range(100)])
+    assert len({*near.groups}) == 5
+
+
 def test_ranges_hold_equally_many_where_there_are_no_ties():
     values = np.random.default_rng(0).permutation(1003) / 7
     made = grouping("n", values)

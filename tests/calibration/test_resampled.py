@@ -104,3 +104,14 @@ def test_fewer_draws_of_many_inputs():
     some = [usual_resamples(N) for N in range(100_000, 2_000_000, 50_000)]
     assert some == sorted(some, reverse=True)
     assert some[-1] == usual_resamples(500_000) == 200
+
+
+def test_figures_are_nan_on_draws_of_inputs_without_weight_and_right_on_the_others():
+    p = torch.tensor([[0.75, 0.25], [0.5, 0.5], [0.25, 0.75]], dtype=torch.float64)
+    scores, draws = scores_of([p.log()], [0, 0, 0]), drawn_counts(3, resamples=300, seed=0)
+    found = resampled_scores(scores, draws, weights=[0.0, 0.0, 2.0])
+    for name, value in (("accuracy", 0.0), ("gap", 0.75), ("ece", 0.75), ("smooth_ece", 0.75)):
+        samples = found[name].samples
+        known = samples[~samples.isnan()]
+        assert 150 < len(known) < 250  # a draw leaves one of three out in 8 of 27 cases
+        assert torch.allclose(known, torch.tensor(value, dtype=torch.float64)), name

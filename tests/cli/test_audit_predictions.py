@@ -148,6 +148,8 @@ def test_rows_are_matched_by_a_column_of_ids_called_otherwise(here):
 
 
 def test_files_that_may_be_predictions_in_another_format_are_told_apart(here):
+    Path("BOOK.XLSX").touch()
+    assert "BOOK.XLSX is no model, and predictions are read" in arcal("audit", "BOOK.XLSX").line
     Path("book.xlsx").touch()
     assert (
         "book.xlsx is no model, and predictions are read from" in arcal("audit", "book.xlsx").line

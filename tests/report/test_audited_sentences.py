@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -126,6 +127,24 @@ def test_a_label_that_is_impossible_is_said_and_no_figure_is_nan():
     assert "log-loss infinite" in said
     assert "nan" not in said + markdown([Finding(some)], "data")
     assert number(Estimate(math.nan, math.nan, math.nan, 400), "+") == "unknown"
+    named = replace(some, names=tuple(f"{i}.png" for i in range(400)))
+    assert "first c of id 5.png, has a probability" in doubts(named)[0]
+
+
+def test_a_calibrator_that_raises_the_ece_is_not_said_to_mend_it():
+    generator = np.random.default_rng(1)
+    p = generator.dirichlet([0.3] * 3, 500)
+    says_so = generator.random(500) < 0.8
+    labels = np.where(says_so, p.argmax(1), generator.integers(0, 3, 500))
+    model = Audited("mine", as_predictions(probabilities=p, labels=labels), ("a", "b", "c"))
+    best = model.posthoc.outcomes[model.posthoc.recommended or ""]
+    assert best.ece.after.value > best.ece.before.value
+    assert "lowers the log-loss of the other, but raises the ECE from" in mends(model)
+
+
+def test_one_input_is_no_inputs():
+    one = Audited("mine", as_predictions(probabilities=[[0.75, 0.25]], labels=[0]), ("a", "b"))
+    assert headline(one).startswith("mine is right on 100.0 % of 1 input, with a mean")
 
 
 def test_a_terminal_names_the_data_once_and_says_what_to_look_at():

@@ -137,13 +137,21 @@ def _number_groups(values: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     ends = np.unique(np.quantile(values, shares, method="inverted_cdf"))
     place = np.searchsorted(ends[ends < different[-1]], values)
     inside = [values[place == r] for r in range(place.max() + 1)]
-    return [_range_in_words(some.min(), some.max()) for some in inside], place
+    return _ranges_in_words([(some.min(), some.max()) for some in inside]), place
 
 
-def _range_in_words(low: Any, high: Any) -> str:
-    return _in_words(low) if low == high else f"{_in_words(low)} to {_in_words(high)}"
+def _ranges_in_words(ranges: Sequence[tuple[Any, Any]]) -> list[str]:
+    """The ranges, whose ends have the digits that tell all of them apart."""
+    for digits in (6, 9, 12, 17):
+        ends = [tuple(_in_words(end, digits) for end in range) for range in ranges]
+        different = {end for range in ranges for end in range}
+        if len({word for pair in ends for word in pair}) == len(different):
+            break
+    return [low if low == high else f"{low} to {high}" for low, high in ends]
 
 
-def _in_words(value: Any) -> str:
-    whole = isinstance(value, np.integer) or (value.is_integer() and abs(value) < 1e15)
-    return str(int(value)) if whole else f"{value:.6g}"
+def _in_words(value: Any, digits: int = 6) -> str:
+    if isinstance(value, np.integer) or (value.is_integer() and abs(value) < 1e15):
+        return str(int(value))
+    before_the_point = len(str(int(abs(value)))) if abs(value) < 1e15 else 0
+    return f"{value:.{max(digits, before_the_point)}g}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from arcal.audits._prediction_files import SUFFIXES, holds_predictions
 from arcal.errors import ArcalError
 
-NOT_READ = (".xlsx", ".xls", ".txt", ".json", ".jsonl", ".feather", ".pkl")
+NOT_READ = (".xlsx", ".xls", ".xlsm", ".ods", ".txt", ".json", ".jsonl", ".feather", ".pkl")
 """Files that may well be predictions."""
 
 
@@ -35,7 +35,7 @@ def split_names(what: Sequence[str]) -> tuple[list[str], str | None]:
         )
     if len(what) == 1:
         path = Path(what[0])
-        if path.suffix in NOT_READ and path.is_file():
+        if path.suffix.lower() in NOT_READ and path.is_file():
             raise ArcalError(
                 f"{path} is no model, and predictions are read from {', '.join(SUFFIXES)}: save "
                 "them as one of these"

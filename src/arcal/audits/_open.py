@@ -25,6 +25,7 @@ from arcal.data.overlap import shared_with_training
 from arcal.data.sources import find_source
 from arcal.errors import ArcalError
 from arcal.printable import first_few
+from arcal.report.audited import WEIGHED_BY
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,8 @@ def open_predictions(
         predictions, zeros = without_zeros(saved.predictions)
         said = "; ".join(filter(None, (saved.scaled, zeros)))
         facts = {"Predictions": Path(path).name}
+        if saved.weighed_by is not None:
+            facts[WEIGHED_BY] = saved.weighed_by
         if saved.unused:
             facts["Not used"] = first_few(saved.unused)
         one = Audited(
@@ -211,7 +214,12 @@ def open_job(
         other=others,
         settings=settings,
         fingerprint=opened.fingerprint(),
-        facts={**opened.facts, **_normalisation(opened, examples), **examples.facts},
+        facts={
+            **opened.facts,
+            **_normalisation(opened, examples),
+            **examples.facts,
+            **({} if reading.weight is None else {WEIGHED_BY: f"the column {reading.weight}"}),
+        },
         caveats=[*opened.caveats, *examples.caveats, *twice],
         options=("--classes", "--normalize") if images else ("--classes",),
         R=R,

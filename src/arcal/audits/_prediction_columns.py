@@ -13,7 +13,8 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from arcal.calibration.checks import UNNORMALISED
-from arcal.data.text_tables import csv_header, with_points
+from arcal.data.labels import is_text
+from arcal.data.text_tables import BLOCK, csv_header, with_points
 from arcal.errors import ArcalError, first_line
 from arcal.printable import first_few
 
@@ -26,6 +27,9 @@ OUTPUTS = {
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 BESIDE = (LABELS, IDS, WEIGHTS)
 """What files of predictions have beside the outputs."""
+TRUTH = {"0", "1", "false", "true"}
+"""Labels that say whether an input is of the class that a column is named by."""
+ZEROS_BEFORE = r"^0\d+$"
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
@@ -38,9 +42,7 @@ def columns(
     The outputs' columns, one a class, are under `logits` or `probabilities`; unless `labelled`
     there are no labels. Those that inputs are grouped `by` are under `by`, a column each.
     """
-    table = (
-        pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, [named_so[2], *by])
-    )
+    table = pq.read_table(path) if path.suffix.lower() == ".parquet" else _csv(path, named_so, by)
     if not table.num_rows:
         raise ArcalError("there are no rows: give a file with predictions")
     there, entries = table.column_names, {}
@@ -48,6 +50,8 @@ def columns(
     for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(there, names, chosen)) is not None:
             entries[names[0]] = _values(table, name, names)
+            if names is WEIGHTS:
+                entries["weighed_by"] = f"the column {name}"
             read.append(name)
     for kind, names in OUTPUTS.items():
         spelt = next((one for one in names if any(belongs(name, [one]) for name in there)), "")
@@ -142,18 +146,29 @@ def belongs(column: str, names: Sequence[str]) -> bool:
     return any(re.match(rf"{name}([ _.:/-]|$)", column, re.I) for name in names)
 
 
-def _csv(path: Path, numbers: Sequence[str | None]) -> pa.Table:
+def _csv(path: Path, named_so: Sequence[str | None], by: Sequence[str]) -> pa.Table:
     """The columns of a CSV file; where semicolons separate them, commas may be decimal.
 
-    Beside columns of outputs these are read as decimals in theirs, in weights, and in `numbers`.
+    Beside columns of outputs these are read as decimals in theirs, in weights, and in columns to
+    group `by`. Whole numbers with zeros before them are names, as 007 is, but for labels where no
+    class is called so.
     """
     refusal = "it is not UTF-8: save it as UTF-8"
     try:
         delimiter, _ = csv_header(path)
-        table = csv.read_csv(
-            path, parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-        )
-        table = table.rename_columns([name.strip() for name in table.column_names])
+        options: dict[str, Any] = {
+            "read_options": csv.ReadOptions(block_size=BLOCK),
+            "parse_options": csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        }
+        table = csv.read_csv(path, **options)
+        header = table.column_names
+        table = table.rename_columns([name.strip() for name in header])
+        for i in _perhaps_names(table, named_so, by):
+            types = {header[i]: pa.string()}
+            convert = csv.ConvertOptions(include_columns=[header[i]], column_types=types)
+            written = csv.read_csv(path, **options, convert_options=convert).column(0)
+            if pc.any(pc.match_substring_regex(written, ZEROS_BEFORE)).as_py():
+                table = table.set_column(i, table.column_names[i], written)
     except UnicodeDecodeError as error:
         raise ArcalError(refusal) from error
     except pa.ArrowInvalid as error:
@@ -167,12 +182,31 @@ def _csv(path: Path, numbers: Sequence[str | None]) -> pa.Table:
         raise ArcalError(refusal)
     outputs = [one for names in OUTPUTS.values() for one in names]
     prefixed = any(belongs(name, outputs) for name in table.column_names)
+    numbers = (named_so[2], *by)
     for i, name in enumerate(table.column_names if delimiter == ";" else ()):
         expected = name in numbers or belongs(name, [*WEIGHTS, *outputs]) or not prefixed
         column = table.column(i)
         if expected and (pointed := with_points(column)) is not column:
             table = table.set_column(i, name, pointed.cast(pa.float64()))
     return table
+
+
+def _perhaps_names(
+    table: pa.Table, named_so: Sequence[str | None], by: Sequence[str]
+) -> Sequence[int]:
+    """The places of the columns of whole numbers that would be names with zeros before them."""
+    names, (label, id, _) = table.column_names, named_so
+    ids = [name for name in names if (name.casefold() in IDS if id is None else name == id)]
+    labels = [
+        name for name in names if (name.casefold() in LABELS if label is None else name == label)
+    ]
+    named_by_class = any(re.search(r"(^|[ _.:/-])0\d+$", name) for name in names)
+    wanted = {*ids, *by, *(labels if named_by_class else ())}
+    return [
+        i
+        for i, name in enumerate(names)
+        if name in wanted and names.count(name) == 1 and pa.types.is_integer(table.field(i).type)
+    ]
 
 
 def _rows(column: pa.ChunkedArray) -> Any:
@@ -214,11 +248,13 @@ def _values(table: pa.Table, name: str, names: Sequence[str]) -> np.ndarray:
 
 def _numbers(table: pa.Table, name: str) -> np.ndarray:
     column = _without_gaps(table.column(name), name)
+    if is_text(column) and not _first_text(column):
+        column = column.cast(pa.float64())
     kind = column.type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
         raise ArcalError(
-            f"{name} is no number{_first_text(column)}: give numbers alone, without per cent signs "
-            "or separators of thousands"
+            f"{name} is no number{_first_text(column)}: give numbers alone, with decimal points "
+            "and without per cent signs or separators of thousands"
         )
     return column.to_numpy().astype(np.float64)
 
@@ -245,11 +281,11 @@ def numbered(
 ) -> np.ndarray:
     """Labels `(N,)` as numbers of `classes`, the Z names in the order of the outputs.
 
-    Text is names. So are True and False, and whole numbers, where all of them are names of classes:
-    columns may be named "True" and "False", or 1, 0 and "other". Otherwise numbers stay as they
-    are, except that columns named by numbers alone (`by_column`) name every label. A label that is
-    no class, and numbers that could be either in a file where classes are no columns, raise
-    `ArcalError`.
+    Text is names; "0" and "1" are numbers where no class has a name. True and False, and whole
+    numbers, are names where all of them are names of classes: columns may be named "True" and
+    "False", or 1, 0 and "other". Otherwise numbers stay as they are, except that columns named by
+    numbers alone (`by_column`) name every label. A label that is no class, and numbers that could
+    be either in a file where classes are no columns, raise `ArcalError`.
 
     >>> numbered(np.array([True, False]), ("True", "False"))
     array([0, 1])
@@ -261,6 +297,8 @@ def numbered(
     text = as_text(labels)
     if text is None or labels.ndim != 1 or not len(labels):
         return labels
+    if classes is None and all(map(str.isdecimal, text)):
+        return np.array(text, dtype=np.int64)
     if classes is None:
         remedy = (
             "put the class into the name of each column of outputs, such as probability_yes (one "
@@ -314,14 +352,17 @@ def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, st
     """The two classes, where one column of a binary classifier is named by the class `title`.
 
     The other class is the other label there is. None where the title is no label, as in
-    `probability_spam` beside the labels 0 and 1: the column is of class 1. A column of class 0
-    beside no other label raises `ArcalError`.
+    `probability_spam` beside the labels 0 and 1, or one of them alone: the column is of class 1. A
+    column of class 0 beside no other label raises `ArcalError`.
 
     >>> classes_of_one("probability_0", "0", np.array([1, 0, 1]))
     ('1', '0')
     """
     title = title.casefold() if labels.dtype.kind == "b" else title
     others = {value for value in as_text(labels) or () if value != title}
+    a_name = not title.lstrip("-").isdecimal() and title not in TRUTH
+    if labels.dtype.kind in "biuf" and others <= TRUTH and a_name:
+        return None
     if len(others) == 1:
         return others.pop(), title
     if title in ("0", "false") and not others:

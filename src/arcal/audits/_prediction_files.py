@@ -54,8 +54,8 @@ class SavedPredictions:
 
     `classes` are the Z names, numbers where the file has none; `weights` float64 `(N,)` and `names`
     of the inputs, where ids are no numbers, are None unless they are in the file. `by` has columns
-    of N values to group the inputs by. `scaled` says by
-    how much rows of probabilities were off their sum of 1, if it is more than rounding. Made by
+    of N values to group the inputs by. `weighed_by` says where the weights are from, and `scaled`
+    by how much rows of probabilities were off their sum of 1, if it is more than rounding. Made by
     `read_predictions`.
     """
 
@@ -64,6 +64,7 @@ class SavedPredictions:
     weights: Tensor | None = None
     names: tuple[str, ...] | None = None
     by: Mapping[str, Any] = field(default_factory=dict)
+    weighed_by: str | None = None
     scaled: str | None = None
     unused: tuple[str, ...] = ()
 
@@ -175,6 +176,8 @@ def _arrays(
     for names, chosen in list(zip(BESIDE, named_so, strict=True))[not labelled :]:
         if (name := named(list(arrays), names, chosen)) is not None:
             entries[names[0]] = arrays[name]
+            if names is WEIGHTS:
+                entries["weighed_by"] = f"the array {name}"
             known.append(name)
     entries["by"] = {name: arrays[known_of(list(arrays), name)] for name in by}
     return entries, [name for name in arrays if name not in (*known, *by)]
@@ -222,6 +225,7 @@ def _saved(
         weights=None if weights is None else _weights(weights, len(predictions.ids)),
         names=titles,
         by=entries["by"],
+        weighed_by=entries.get("weighed_by"),
         scaled=_scaled(outputs.get("probabilities")),
     )
 

@@ -20,6 +20,8 @@ from arcal.files import parse_json
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 DELIMITERS = (",", "\t", ";")
+LOOKED_AT = 6
+"""Lines by which the mark that separates the fields is told."""
 DECIMAL_COMMA = r"^[+-]?\d*(,?\d+)([eE][+-]?\d+)?$"
 BLOCK = 64 * 2**20  # bytes: the longest row
 
@@ -43,9 +45,8 @@ class TextTable(InTables):
 def read_csv(file: Path) -> pa.Table:
     """A CSV file with a header, as columns of text; an empty field without quotes is missing.
 
-    The fields are separated by commas, or by tabs or semicolons if the header has no comma; beside
-    semicolons decimal commas become points. A file that is empty, is not UTF-8 or has rows of
-    different lengths raises `ArcalError`.
+    The fields are separated by commas, tabs or semicolons; beside semicolons decimal commas become
+    points. A file that is empty, is not UTF-8 or has rows of different lengths raises `ArcalError`.
     """
     try:
         delimiter, header = csv_header(file)
@@ -75,20 +76,40 @@ def read_csv(file: Path) -> pa.Table:
 def csv_header(file: Path) -> tuple[str, list[str]]:
     """The mark that separates the fields of a CSV file, perhaps compressed, and its header's names.
 
-    It is a comma, or a tab or a semicolon if the header has no comma. Where it has none of them, it
-    is the name of one column, in which the first number may have a decimal comma. A header that is
-    not UTF-8 raises `UnicodeDecodeError`.
+    It is a comma, a tab or a semicolon: the first of them that gives the first rows as many fields
+    as the header, where a tab comes first in a `.tsv` file. Where the header has none of them, it
+    is the name of one column, in which the first number may have a decimal comma. A beginning that
+    is not UTF-8 raises `UnicodeDecodeError`.
     """
+    marks = sorted(DELIMITERS, key=lambda mark: mark != "\t") if _is_tsv(file) else DELIMITERS
+    read = {mark: _first_rows(file, mark) for mark in marks}
+    several = [mark for mark, rows in read.items() if len(rows[0]) > 1]
+    fitting = [mark for mark in several if len({*map(len, read[mark])}) == 1]
+    if several:
+        mark = (fitting or several)[0]
+    else:
+        below = read[";"][1:2] or [[""]]
+        mark = ";" if re.fullmatch(DECIMAL_COMMA, "".join(below[0]).strip()) else ","
+    return mark, read[mark][0]
+
+
+def _is_tsv(file: Path) -> bool:
+    return ".tsv" in [suffix.lower() for suffix in file.suffixes[-2:]]
+
+
+def _first_rows(file: Path, mark: str) -> list[list[str]]:
+    """The header and the first rows that a mark gives; the last is empty if they cannot be read."""
+    read: list[list[str]] = []
     with (
         pa.input_stream(str(file), compression="detect") as raw,
         io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text,
     ):
-        line = text.readline()
-        second = text.readline()
-        alone = ";" if re.fullmatch(DECIMAL_COMMA, second.strip()) else ","
-        delimiter = next((mark for mark in DELIMITERS if mark in line), alone)
-        rows = csv.reader(itertools.chain([line, second], text), delimiter=delimiter)
-        return delimiter, next(rows, [])
+        try:
+            rows = (row for row in csv.reader(text, delimiter=mark) if row)
+            read.extend(itertools.islice(rows, LOOKED_AT))
+        except csv.Error:  # a field without end, as where a text begins with a quotation mark
+            read.append([])
+    return read or [[]]
 
 
 def with_points(column: pa.ChunkedArray) -> pa.ChunkedArray:

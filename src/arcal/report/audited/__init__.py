@@ -17,6 +17,7 @@ from arcal.report.audited._markdown import markdown, model_card
 from arcal.report.audited._notebook import notebook_html
 from arcal.report.audited._payload import Shown, payload
 from arcal.report.audited._words import (
+    WEIGHED_BY,
     acts_alone,
     doubts,
     headline,
@@ -28,6 +29,7 @@ from arcal.report.audited._words import (
 
 __all__ = [
     "FORMAT",
+    "WEIGHED_BY",
     "Finding",
     "Shown",
     "acting_json",

@@ -33,6 +33,8 @@ from arcal.report.names import POSTHOC, listed
 
 FEW = 12
 """Classes up to which a suspected order is given whole, to be typed."""
+WEIGHED_BY = "Weights of inputs"
+"""The title of the fact that says where the weights of the inputs are from."""
 ENOUGH = 30
 """Inputs from which on outputs that all lie in [0, 1] are no chance."""
 
@@ -41,7 +43,8 @@ def headline(model: Audited) -> str:
     """One sentence that needs no expert: how often it is right, how sure it says it is."""
     over = model.overall
     right, confidence = percent(over.accuracy.value), percent(over.confidence.value)
-    sentence = f"{model.name} is right on {right} of {over.n:,} inputs, with a mean confidence of "
+    inputs = f"{over.n:,} {'input' if over.n == 1 else 'inputs'}"
+    sentence = f"{model.name} is right on {right} of {inputs}, with a mean confidence of "
     sentence += f"{confidence}: "
     if over.gap.sign > 0:
         sentence += f"over-confident by {points(over.gap)}"
@@ -110,9 +113,10 @@ def doubts(model: Audited) -> list[str]:
     lines += [one.sentence for one in model.caveats if one.about == "data"]
     if model.weights is not None:
         worth = effective_number(model.weights.double())
+        source = f", {where}" if (where := model.facts.get(WEIGHED_BY)) else ""
         lines.append(
-            f"every figure counts inputs by their weights: the {len(model):,} say as much as "
-            f"{worth:,.0f} that weigh alike"
+            f"every figure counts inputs by their weights{source}: the {len(model):,} say as much "
+            f"as {worth:,.0f} that weigh alike"
         )
     return lines
 
@@ -141,9 +145,10 @@ def _impossible(model: Audited) -> str:
     log_p = said.log_probabilities.gather(1, said.labels[:, None])[:, 0]
     impossible = log_p.isneginf().nonzero()[:, 0]
     n, first = len(impossible), int(impossible[0])
+    id = said.ids[first].item() if model.names is None else model.names[first]
     return (
         f"{n:,} of {len(log_p):,} labels, first {model.classes[int(said.labels[first])]} of id "
-        f"{int(said.ids[first])}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
+        f"{id}, {'has' if n == 1 else 'have'} a probability of exactly 0, so the "
         "log-loss is infinite: leave such inputs out, or do not mask their class"
     )
 
@@ -341,9 +346,13 @@ def mends(model: Audited) -> str:
     halved = posthoc.shown_on < model.overall.n
     fitted = ", fitted on one half of the inputs," if halved else ""
     where = " of the other" if halved else ""
+    before, after = best.ece.before.value, best.ece.after
+    does = f"brings the ECE{where}"
+    if after.value > before:
+        does = f"lowers the log-loss{where}, but raises the ECE"
     return (
-        f"{POSTHOC[best.name][1]}{fitted} brings the ECE{where} from "
-        f"{in_points(best.ece.before.value)} to {ece(best.ece.after)}: see `arcal calibrate`"
+        f"{POSTHOC[best.name][1]}{fitted} {does} from {in_points(before)} to {ece(after)}: see "
+        "`arcal calibrate`"
     )
 
 

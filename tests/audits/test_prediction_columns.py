@@ -1,0 +1,111 @@
+"""Columns of files of predictions, as spreadsheets and other programs write them."""
+
+import gzip
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from arcal.audits import Reading, Settings, open_job, open_predictions, read_predictions, run_jobs
+from arcal.errors import ArcalError
+from arcal.report.audited import doubts
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "tsv.gz"])
+@pytest.mark.parametrize("mark", ["\t", ";"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_comma_within_the_name_of_a_class_separates_nothing(tmp_path, mark, quote, suffix):
+    name = f"{quote}probabilities_Paris, France{quote}"
+    first = f"{quote}Paris, France{quote}"
+    rows = [["label", name, "probabilities_Rome"], [first, "0.75", "0.25"], ["Rome", "0", "1"]]
+    text = "\n".join(map(mark.join, rows))
+    path = tmp_path / f"mine.{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix == "tsv.gz" else text.encode())
+    saved = read_predictions(path)
+    assert saved.classes == ("Paris, France", "Rome")
+    assert saved.predictions.labels.tolist() == [0, 1]
+
+
+def test_a_quotation_mark_in_a_text_does_not_hide_the_marks_of_a_file(tmp_path):
+    text = 'note,label,probability\n"a; ""b"";",1,0.75\n"c\nd",0,0.25\n'
+    (tmp_path / "a.csv").write_text(text)
+    assert read_predictions(tmp_path / "a.csv").unused == ("note",)
+    many = "x\n" * 100_000
+    (tmp_path / "b.csv").write_text(f'label,probability,"a\tb"\n1,0.75,c\n0,0.25,"{many}"\n')
+    assert read_predictions(tmp_path / "b.csv").unused == ("a\tb",)
+
+
+def test_a_row_of_predictions_may_be_longer_than_a_mebibyte(tmp_path):
+    text = "label,probability,text\n0,0.25," + "word " * 300_000 + "\n1,0.75,b\n"
+    (tmp_path / "long.csv").write_text(text)
+    assert read_predictions(tmp_path / "long.csv").predictions.labels.tolist() == [0, 1]
+
+
+def test_numbers_with_zeros_before_them_are_names(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,label,probability, zip\n007,1,0.75,02139\n7,0,0.25,10001\n12,0,0.5,2139\n")
+    saved = read_predictions(path, by=["zip"])
+    assert saved.names == ("007", "7", "12")
+    assert saved.predictions.labels.tolist() == [1, 0, 0]
+    assert saved.by["zip"].to_pylist() == ["02139", "10001", "2139"]
+    path.write_text("ID,label,probability\n10,01,0.75\n20,00,0.25\n")
+    saved = read_predictions(path)
+    assert saved.predictions.ids.tolist() == [10, 20]
+    assert saved.predictions.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("prefix", ["probabilities_", ""])
+def test_labels_are_called_as_classes_with_zeros_before_them(tmp_path, prefix):
+    text = f"code,{prefix}01,{prefix}02\n02,0.25,0.75\n01,0.5,0.5\n"
+    (tmp_path / "mine.csv").write_text(text)
+    saved = read_predictions(tmp_path / "mine.csv", label="code")
+    assert saved.classes == ("01", "02")
+    assert saved.predictions.labels.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("label", ["1", "True"])
+def test_one_label_alone_does_not_turn_a_named_column_round(tmp_path, label):
+    (tmp_path / "mine.csv").write_text(f"label,probability_spam\n{label},0.75\n{label},0.875\n")
+    saved = read_predictions(tmp_path / "mine.csv")
+    assert saved.predictions.labels.tolist() == [1, 1]
+    assert saved.predictions.predicted.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npz"])
+def test_an_audit_says_where_its_weights_are_from(tmp_path, suffix):
+    path = tmp_path / f"mine.{suffix}"
+    if suffix == "csv":
+        path.write_text("label,probability,Weight\n0,0.25,80.5\n1,0.75,62\n")
+    else:
+        np.savez(path, labels=[0, 1], probabilities=[0.25, 0.75], weights=[80.5, 62])
+    (one,) = open_predictions([str(path)], ["mine"], R=10)
+    source = "the column Weight" if suffix == "csv" else "the array weights"
+    assert one.facts["Weights of inputs"] == source
+    assert f"every figure counts inputs by their weights, {source}: the 2" in doubts(one)[-1]
+
+
+def test_an_audit_of_a_model_says_where_its_weights_are_from(tmp_path):
+    (tmp_path / "net.py").write_text("from torch import nn; net = nn.Linear(2, 2).eval()")
+    rows = "".join(f"{i / 40},{i % 3},{i % 2},{1 + i % 4}\n" for i in range(40))
+    (tmp_path / "rows.csv").write_text("a,b,label,much\n" + rows)
+    options = {"weights": None, "normalize": None, "name": "net", "panel": None}
+    reading = Reading(weight="much")
+    spec, data = f"{tmp_path}/net.py:net", str(tmp_path / "rows.csv")
+    job = open_job(spec, data, reading, Settings(order=None), **options)
+    (one,) = run_jobs([job])
+    assert any("by their weights, the column much: the 40" in line for line in doubts(one))
+
+
+def test_numbers_of_a_parquet_file_may_be_texts(tmp_path):
+    path = tmp_path / "mine.parquet"
+    columns = {"label": ["0", "1"], "probability": ["0.25", ".75"], "weight": ["2", "1e0"]}
+    pq.write_table(pa.table(columns), path)
+    saved = read_predictions(path)
+    assert saved.predictions.labels.tolist() == [0, 1]
+    assert saved.predictions.log_probabilities.exp()[:, 1].tolist() == [0.25, 0.75]
+    assert saved.weights is not None
+    assert saved.weights.tolist() == [2, 1]
+    pq.write_table(pa.table(columns | {"probability": ["0.25", "0,75"]}), path)
+    with pytest.raises(ArcalError, match=r"in row 1 \('0,75'\): .* with decimal points"):
+        read_predictions(path)
