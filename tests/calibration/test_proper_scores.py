@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss, log_loss
 
-from arcal.calibration import average, brier, nll
+from arcal.calibration import average, brier, entropy, nll
 from arcal.errors import ArcalError
 
 
@@ -129,3 +129,12 @@ def test_labels_out_of_range_are_refused(label):
         nll(p.log(), torch.tensor([label]))
     with pytest.raises(ArcalError, match=r"must be 0 \.\. 1"):
         brier(p, torch.tensor([label]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_coarse_log_softmax_of_many_classes_is_one(dtype):
+    logits = torch.randn(50, 1000, generator=torch.Generator().manual_seed(0)) / 10
+    labels = torch.arange(50)
+    log_p = logits.log_softmax(1)
+    assert nll(log_p.to(dtype), labels) == pytest.approx(nll(log_p, labels), rel=2e-3)
+    assert torch.allclose(entropy(log_p.to(dtype)), entropy(log_p), rtol=2e-3)

@@ -4,12 +4,13 @@ Each returns its input as a tensor, detached and on the CPU, for exact sums.
 Whatever does not pass raises `ArcalError`.
 """
 
+import math
 from numbers import Integral
 
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_float64, as_tensor
+from arcal.arrays import TensorLike, as_float64, as_tensor, has_float64, row_blocks
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -75,6 +76,32 @@ def as_probabilities(
         position = tuple(wrong.nonzero()[0].tolist())
         raise ArcalError(f"{name} of input {position} do not sum to 1: {remedy}")
     return probabilities
+
+
+def check_log_probabilities(log_p: Tensor, name: str) -> None:
+    """Logarithms `(N, Z)` of rows that sum to 1, up to rounding to the digits they have."""
+    if log_p.ndim == 2 and all(_normal(log_p[some]) for some in row_blocks(*log_p.shape)):
+        return
+    log_p = log_p.detach().cpu()
+    coarse = log_p.is_floating_point() and torch.finfo(log_p.dtype).bits < 32
+    if coarse and log_p.ndim == 2:
+        # A logarithm is off by eps |log p| / 2, and the sum by that times the entropy at most.
+        rounding = torch.finfo(log_p.dtype).eps * math.log(max(log_p.shape[1], 2))
+        if ((log_p.double().exp().sum(1) - 1).abs() <= UNNORMALISED + rounding).all():
+            log_p = log_p.double().log_softmax(1)
+    if log_p.ndim == 2 and log_p.isnan().any():
+        raise ArcalError(
+            f"{name} of input {int(log_p.isnan().any(1).nonzero()[0])} is nan: leave out inputs on "
+            "which the model's output is not finite"
+        )
+    as_probabilities(log_p.double().exp(), name=f"exp({name})", remedy="pass a log-softmax")
+
+
+def _normal(rows: Tensor) -> bool:
+    """Whether it is plain, with little memory, that these rows are all right."""
+    rows = rows.detach()
+    p = (rows.double() if has_float64(rows.device) else rows.float()).exp()
+    return bool((p <= 1).all() and ((p.sum(1) - 1).abs() <= UNNORMALISED).all())
 
 
 def as_classes(values: TensorLike, n: int, Z: int, name: str = "labels") -> Tensor:

@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_float64, as_tensor
-from arcal.calibration.checks import as_probabilities, as_scores
+from arcal.arrays import TensorLike, as_tensor
+from arcal.calibration.checks import as_scores, check_log_probabilities
 from arcal.errors import ArcalError
 
 ROUNDING = 1e-6
@@ -28,10 +28,10 @@ def entropy(log_probabilities: TensorLike) -> Tensor:
     >>> entropy(torch.tensor([[0.5, 0.5], [1.0, 0.0]]).log())
     tensor([0.6931, 0.0000], dtype=torch.float64)
     """
-    log_probabilities = as_float64(log_probabilities, "log_probabilities")
-    p = as_probabilities(
-        log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
-    )
+    log_probabilities = as_tensor(log_probabilities, "log_probabilities")
+    check_log_probabilities(log_probabilities, "log_probabilities")
+    log_probabilities = log_probabilities.detach().cpu().double()
+    p = log_probabilities.exp()
     terms = torch.where(p > 0, -p * log_probabilities, 0.0)
     return terms.sum(1).clamp(0, math.log(p.shape[1]))  # rounding may leave the interval
 

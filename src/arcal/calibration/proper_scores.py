@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from arcal.arrays import TensorLike, as_float64
-from arcal.calibration.checks import as_classes, as_probabilities
+from arcal.arrays import TensorLike, as_tensor
+from arcal.calibration.checks import as_classes, as_probabilities, check_log_probabilities
 from arcal.errors import ArcalError
 
 
@@ -19,10 +19,10 @@ def nll(log_probabilities: TensorLike, labels: TensorLike) -> float:
     >>> nll(torch.tensor([[0.5, 0.5], [0.0, 1.0]]).log(), torch.tensor([0, 1]))  # (log 2) / 2
     0.34657...
     """
-    log_probabilities = as_float64(log_probabilities, "log_probabilities")
-    N, Z = as_probabilities(
-        log_probabilities.exp(), name="exp(log_probabilities)", remedy="pass a log-softmax"
-    ).shape
+    log_probabilities = as_tensor(log_probabilities, "log_probabilities")
+    check_log_probabilities(log_probabilities, "log_probabilities")
+    N, Z = log_probabilities.shape
+    log_probabilities = log_probabilities.detach().cpu().double()
     log_likelihoods = log_probabilities.gather(1, _as_labels(labels, N, Z)[:, None])
     return -log_likelihoods.mean().item()
 

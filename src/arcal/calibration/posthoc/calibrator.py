@@ -1,6 +1,5 @@
 """What every post-hoc calibrator takes and gives."""
 
-import math
 import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -10,8 +9,8 @@ from typing import ClassVar, ParamSpec, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from arcal.arrays import TensorLike, as_tensor, has_float64, leads_to_float64, row_blocks
-from arcal.calibration.checks import UNNORMALISED, as_probabilities
+from arcal.arrays import TensorLike, as_tensor, leads_to_float64, row_blocks
+from arcal.calibration.checks import check_log_probabilities
 from arcal.errors import ArcalError
 
 Given = ParamSpec("Given")
@@ -81,7 +80,7 @@ class Calibrator(nn.Module):
         log_p = as_tensor(log_p, "log_p")
         if not torch.compiler.is_compiling():
             self._check_device(log_p)
-            _check_log_probabilities(log_p)
+            check_log_probabilities(log_p, "log_p")
         log_p = log_p.to(self.dtype).log_softmax(1)  # takes off what float32 left of the sum
         if not self.needs_energy:
             return self.calibrate(log_p)
@@ -193,7 +192,7 @@ def as_log_probabilities(log_p: TensorLike) -> Tensor:
     """
     log_p = as_tensor(log_p, "log_p")
     coarse = torch.finfo(log_p.dtype).bits < 32 if log_p.is_floating_point() else False
-    _check_log_probabilities(log_p)
+    check_log_probabilities(log_p, "log_p")
     log_p = log_p.detach().cpu()
     N, Z = log_p.shape
     off, normal = (
@@ -210,29 +209,3 @@ def as_log_probabilities(log_p: TensorLike) -> Tensor:
             stacklevel=4,
         )
     return normal
-
-
-def _check_log_probabilities(log_p: Tensor) -> None:
-    """Rows that sum to 1, up to the rounding of their logarithms to the digits they have."""
-    if log_p.ndim == 2 and all(_normal(log_p[some]) for some in row_blocks(*log_p.shape)):
-        return
-    log_p = log_p.detach().cpu()
-    coarse = log_p.is_floating_point() and torch.finfo(log_p.dtype).bits < 32
-    if coarse and log_p.ndim == 2:
-        # A logarithm is off by eps |log p| / 2, and the sum by that times the entropy at most.
-        rounding = torch.finfo(log_p.dtype).eps * math.log(max(log_p.shape[1], 2))
-        if ((log_p.double().exp().sum(1) - 1).abs() <= UNNORMALISED + rounding).all():
-            log_p = log_p.double().log_softmax(1)
-    if log_p.ndim == 2 and log_p.isnan().any():
-        raise ArcalError(
-            f"log_p of input {int(log_p.isnan().any(1).nonzero()[0])} is nan: leave out inputs on "
-            "which the model's output is not finite"
-        )
-    as_probabilities(log_p.double().exp(), name="exp(log_p)", remedy="pass a log-softmax")
-
-
-def _normal(rows: Tensor) -> bool:
-    """Whether it is plain, with little memory, that these rows are all right."""
-    rows = rows.detach()
-    p = (rows.double() if has_float64(rows.device) else rows.float()).exp()
-    return bool((p <= 1).all() and ((p.sum(1) - 1).abs() <= UNNORMALISED).all())
