@@ -109,3 +109,29 @@ def test_numbers_of_a_parquet_file_may_be_texts(tmp_path):
     pq.write_table(pa.table(columns | {"probability": ["0.25", "0,75"]}), path)
     with pytest.raises(ArcalError, match=r"in row 1 \('0,75'\): .* with decimal points"):
         read_predictions(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "classes"),
+    [
+        ("p0,p1", "1", ("0", "1")),
+        ("prob0,Proba1", "1", ("0", "1")),
+        ("p_cat,p_dog", "dog", ("cat", "dog")),
+        ("p.1,p.2", "2", ("1", "2")),
+    ],
+)
+def test_short_names_of_columns_whose_rows_sum_to_1(tmp_path, header, first, classes):
+    path = tmp_path / "mine.csv"
+    path.write_text(f"label,{header},p\n{first},0.25,0.75,3\n{classes[0]},0.5,0.5,4\n")
+    saved = read_predictions(path)
+    assert saved.classes == classes
+    assert saved.predictions.labels.tolist() == [1, 0]
+    assert saved.unused == ("p",)
+
+
+@pytest.mark.parametrize("header", ["p_value,p_other", "price,patient", "p0"])
+def test_short_names_of_other_columns_are_not_read(tmp_path, header):
+    numbers = ",".join(["0.75"] * len(header.split(",")))
+    (tmp_path / "mine.csv").write_text(f"label,{header}\n1,{numbers}\n0,{numbers}\n")
+    with pytest.raises(ArcalError, match="there are no logits or probabilities"):
+        read_predictions(tmp_path / "mine.csv")

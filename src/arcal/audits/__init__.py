@@ -10,7 +10,8 @@ _examples      the labelled inputs, of any kind
 _inputs_table  what each model says of each input, as a table
 _conditions    when a build should fail
 _earlier       an audit that is over, to hold a new one against
-_prediction_files   predictions that somebody saved
+_prediction_files   predictions that somebody saved, read by _prediction_columns and
+               _prediction_labels
 _names         what a user types, told apart
 _open          and opened
 """

@@ -1,4 +1,4 @@
-"""The columns of a file of predictions: which is which by its name, their numbers, and labels."""
+"""The columns of a file of predictions: which is which by its name, and their numbers."""
 
 import re
 from collections import Counter
@@ -12,6 +12,7 @@ import pyarrow.compute
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
+from arcal.audits._prediction_labels import as_text, check_not_of_the_predicted, classes_of_one
 from arcal.calibration.checks import UNNORMALISED
 from arcal.data.labels import is_text
 from arcal.data.text_tables import BLOCK, csv_header, with_points
@@ -27,9 +28,9 @@ OUTPUTS = {
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 BESIDE = (LABELS, IDS, WEIGHTS)
 """What files of predictions have beside the outputs."""
-TRUTH = {"0", "1", "false", "true"}
-"""Labels that say whether an input is of the class that a column is named by."""
 ZEROS_BEFORE = r"^0\d+$"
+SHORT = re.compile(r"p([ _.:/-]|(rob|roba)?(?=\d))(?=.)", re.I)
+"""How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`."""
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
@@ -77,38 +78,56 @@ def columns(
                 entries["classes"] = np.array(titles)
     entries["by"] = {name: table.column(known(there, name)) for name in by}
     if not any(kind in entries for kind in OUTPUTS):
-        rest = [name for name in there if name not in (*read, *by)]
-        of, p = _called_as_classes(table, rest, entries.get(LABELS[0]), labelled)
+        numbers = _numeric(table, [name for name in there if name not in (*read, *by)])
+        short = [name for name in numbers if SHORT.match(name)]
+        if (p := _probabilities(table, short)) is not None:
+            of, titles = short, [SHORT.sub("", name) for name in short]
+        else:
+            of, p = _called_as_classes(table, numbers, entries.get(LABELS[0]), labelled)
+            titles = of
         if of:
-            entries |= {"probabilities": p, "classes": np.array(of)}
+            entries["probabilities"] = p
             read += of
+            if titles != [str(i) for i in range(len(titles))]:
+                entries["classes"] = np.array(titles)
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
 
 
+def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
+    """The columns that are numbers throughout."""
+    kinds = {name: table.field(name).type for name in there if there.count(name) == 1}
+    return [
+        name
+        for name, kind in kinds.items()
+        if (pa.types.is_floating(kind) or pa.types.is_integer(kind))
+        and not table.column(name).null_count
+    ]
+
+
+def _probabilities(table: pa.Table, of: Sequence[str]) -> np.ndarray | None:
+    """The rows `(N, Z)` of these columns, if there are several and every row sums to 1."""
+    if len(of) < 2:
+        return None
+    rows = np.column_stack([_numbers(table, name) for name in of])
+    one = (rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= UNNORMALISED).all()
+    return rows if one else None
+
+
 def _called_as_classes(
-    table: pa.Table, there: Sequence[str], labels: np.ndarray | None, labelled: bool
+    table: pa.Table, numbers: Sequence[str], labels: np.ndarray | None, labelled: bool
 ) -> tuple[list[str], np.ndarray]:
     """The columns of probabilities that are called as the classes alone, and their rows.
 
     They are columns of numbers from 0 to 1 whose rows sum to 1: all there are, or else those called
     as the labels. Every label has to be one of them.
     """
-    kinds = (table.field(name).type for name in there)
-    numbers = [
-        name
-        for name, kind in zip(there, kinds, strict=True)
-        if (pa.types.is_floating(kind) or pa.types.is_integer(kind))
-        and not table.column(name).null_count
-    ]
     called = set() if labels is None else set(as_text(labels) or ())
     if labelled and not (called and called <= set(numbers)):
         return [], np.empty(0)
     for of in (numbers, [name for name in numbers if name in called]):
-        if len(of) > 1:
-            rows = np.column_stack([_numbers(table, name) for name in of])
-            if (rows >= 0).all() and (abs(rows.sum(axis=1) - 1) <= UNNORMALISED).all():
-                return of, rows
+        if (rows := _probabilities(table, of)) is not None:
+            return [*of], rows
     if labelled:
         raise ArcalError(
             f"columns are called as the labels ({first_few(sorted(called))}), but hold no "
@@ -274,117 +293,3 @@ def _first_text(column: Any) -> str:
         except (TypeError, ValueError):
             return f" in row {row} ({value!r})"
     return ""
-
-
-def numbered(
-    labels: np.ndarray, classes: Sequence[str] | None, *, by_column: bool = False
-) -> np.ndarray:
-    """Labels `(N,)` as numbers of `classes`, the Z names in the order of the outputs.
-
-    Text is names; "0" and "1" are numbers where no class has a name. True and False, and whole
-    numbers, are names where all of them are names of classes: columns may be named "True" and
-    "False", or 1, 0 and "other". Otherwise numbers stay as they are, except that columns named by
-    numbers alone (`by_column`) name every label. A label that is no class, and numbers that could
-    be either in a file where classes are no columns, raise `ArcalError`.
-
-    >>> numbered(np.array([True, False]), ("True", "False"))
-    array([0, 1])
-    >>> numbered(np.array([2, 0, 1]), ("cat", "dog", "fox"))
-    array([2, 0, 1])
-    """
-    if classes is None and labels.dtype.kind in "biuf":
-        return labels
-    text = as_text(labels)
-    if text is None or labels.ndim != 1 or not len(labels):
-        return labels
-    if classes is None and all(map(str.isdecimal, text)):
-        return np.array(text, dtype=np.int64)
-    if classes is None:
-        remedy = (
-            "put the class into the name of each column of outputs, such as probability_yes (one "
-            "is enough for two classes)"
-            if by_column
-            else "add `classes` in the order of the outputs"
-        )
-        raise ArcalError(
-            f"labels are names, and the classes are not named: {remedy}, or number the labels "
-            "from 0"
-        )
-    names = [name.casefold() for name in classes] if labels.dtype.kind == "b" else list(classes)
-    numbers = {name: i for i, name in enumerate(names)}
-    if labels.dtype.kind in "biuf" and names != [str(i) for i in range(len(names))]:
-        values = dict.fromkeys(text)
-        all_names = all(value in numbers for value in values)
-        if not all_names and not (by_column and all(map(str.isdecimal, names))):
-            return labels
-        places = labels.dtype.kind != "b" and labels.min() >= 0 and labels.max() < len(names)
-        if places and not by_column:
-            raise ArcalError(
-                f"labels are numbers, and so are the classes ({', '.join(classes[:10])}), in "
-                "another order than 0, 1, 2: save the labels as text, if they are these names"
-            )
-    unknown = next((row for row, value in enumerate(text) if value not in numbers), None)
-    if unknown is not None:
-        if not text[unknown].strip():
-            raise ArcalError(f"the label of row {unknown} is blank: fill it in or drop the row")
-        some = ", ".join(classes[:10])
-        raise ArcalError(f"the label {text[unknown]!r} of row {unknown} is none of {some}")
-    return np.array([numbers[value] for value in text])
-
-
-def as_text(labels: np.ndarray) -> list[str] | None:
-    """Labels as the names they would be, None where they are neither names nor whole numbers."""
-    kind = labels.dtype.kind
-    if kind == "b":
-        return [str(label).casefold() for label in labels.tolist()]
-    if kind == "f":
-        labels = labels.astype(np.float64)  # in half precision 2**53 is infinite
-        whole = np.isfinite(labels) & (labels == np.round(labels)) & (abs(labels) < 2**53)
-        return [str(int(label)) for label in labels.ravel().tolist()] if whole.all() else None
-    if kind == "S":
-        labels = np.char.decode(labels, "utf-8")
-    if kind == "M":
-        labels = labels.astype(str)
-    return [str(label) for label in labels.tolist()] if kind in "iuUSOM" else None
-
-
-def classes_of_one(column: str, title: str, labels: np.ndarray) -> tuple[str, str] | None:
-    """The two classes, where one column of a binary classifier is named by the class `title`.
-
-    The other class is the other label there is. None where the title is no label, as in
-    `probability_spam` beside the labels 0 and 1, or one of them alone: the column is of class 1. A
-    column of class 0 beside no other label raises `ArcalError`.
-
-    >>> classes_of_one("probability_0", "0", np.array([1, 0, 1]))
-    ('1', '0')
-    """
-    title = title.casefold() if labels.dtype.kind == "b" else title
-    others = {value for value in as_text(labels) or () if value != title}
-    a_name = not title.lstrip("-").isdecimal() and title not in TRUTH
-    if labels.dtype.kind in "biuf" and others <= TRUTH and a_name:
-        return None
-    if len(others) == 1:
-        return others.pop(), title
-    if title in ("0", "false") and not others:
-        raise ArcalError(
-            f"{column} is the only column of the outputs, and every label is {title}: add a column "
-            "for the other class"
-        )
-    return None
-
-
-def check_not_of_the_predicted(
-    name: str, probabilities: np.ndarray, predicted: np.ndarray, classes: Sequence[str] | None
-) -> None:
-    """Refuse the one column of a binary classifier if it is the confidence in what is predicted."""
-    text = as_text(predicted)
-    if text is None or probabilities.min() <= 0.5:
-        return
-    first = ("0", "false") if classes is None else (classes[0].casefold(),)
-    for row, value in enumerate(text):
-        if value.casefold() in first:
-            raise ArcalError(
-                f"{name} is {probabilities[row]:g} in row {row}, where {value} is predicted: a "
-                "single column is the probability of one class, 1 unless its name says another, "
-                "and not that of the predicted class"
-            )

@@ -25,11 +25,11 @@ from arcal.audits._prediction_columns import (
     belongs,
     columns,
     named,
-    numbered,
 )
 from arcal.audits._prediction_columns import (
     known as known_of,
 )
+from arcal.audits._prediction_labels import numbered
 from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import Calibrator
 from arcal.data.npz import class_names
