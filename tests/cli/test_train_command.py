@@ -4,7 +4,7 @@ import pytest
 
 from command_line import arcal
 
-ONE_EPOCH = "with one epoch it trains as vanilla does"
+ONE_EPOCH = "with one epoch it trained as vanilla does"
 
 
 @pytest.mark.parametrize(

@@ -131,11 +131,6 @@ class Train:
         for data in loaded.values():
             if (overlap := sentence_for(data.test, data.train)) is not None:
                 say(f"arcal: {overlap}")
-        if run.recipe.epochs == 1 and method_class(run.method).learn is not Method.learn:
-            say(
-                f"arcal: {run.method} sets its soft labels after an epoch, for the next one: with "
-                "one epoch it trains as vanilla does"
-            )
         runs = [run] if self.ensemble else [replace(run, seeds=(seed,)) for seed in self.seeds]
         with bar(f"training {self.method}", "epochs") as progress:
             folders = train_all(
@@ -147,6 +142,11 @@ class Train:
             )
         for one, folder in zip(runs, folders, strict=True):
             write_command(one, folder)
+        if run.recipe.epochs == 1 and method_class(run.method).learn is not Method.learn:
+            say(
+                f"arcal: {run.method} sets its soft labels after an epoch, for the next one: with "
+                "one epoch it trained as vanilla does"
+            )
         records = [folder.epochs() for folder in folders]
         last = [
             {"run": str(folder.path), "settings": read_run(folder).run.settings} | epochs[-1]
