@@ -118,7 +118,7 @@ def test_weights_by_group():
 
 def test_chance_is_right_as_often_as_the_confidence_says():
     confidence = torch.linspace(0, 1, 5, dtype=torch.float64)
-    right = torch.cat(list(chance(confidence, 4000, seed=0)), dim=1)
+    right = torch.cat(list(chance(confidence, 4000, seed=0)), dim=1).double()
     assert right.mean(1).numpy() == pytest.approx(confidence.numpy(), abs=0.04)
     assert right[0].max() == 0
     assert right[-1].min() == 1

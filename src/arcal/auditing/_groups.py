@@ -13,6 +13,7 @@ from arcal.auditing._estimate import Estimate, accuracies, ece_from, effective_n
 from arcal.auditing._predictions import Predictions
 from arcal.auditing._subject import R
 from arcal.calibration import Bootstrap, bootstrap_ece_by_group, ece_by_chance, exact_interval, holm
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_weights
 from arcal.calibration.draws import usual_resamples
 from arcal.calibration.intervals import binomial_p
@@ -101,7 +102,7 @@ def by_group(
     accuracy = accuracies(right, effective)
     gaps = [gap_to(one, sure) for one, sure in zip(accuracy, mean.tolist(), strict=True)]
     counted = None if weights is None else w
-    ece = _eces(confidence, correct, groups, tested, counted, gaps, resamples)
+    ece = _eces(predictions, groups, tested, counted, gaps, resamples)
     wrong = _sums(w * ~correct, groups, G)
     share = (wrong / wrong.sum()).tolist()
     return tuple(
@@ -227,8 +228,7 @@ def by_class_and_level(
 
 
 def _eces(
-    confidence: Tensor,
-    correct: Tensor,
+    predictions: Predictions,
     groups: Tensor,
     chosen: Tensor,
     weights: Tensor | None,
@@ -238,6 +238,7 @@ def _eces(
     """By group, of those chosen: the ECE, and what it is by chance."""
     if not len(chosen):
         return {}
+    confidence, correct = predictions.confidence, predictions.correct
     number = torch.full((len(gaps),), -1, device="cpu")
     number[chosen] = torch.arange(len(chosen), device="cpu")
     rows = number[groups] >= 0
@@ -247,7 +248,8 @@ def _eces(
     weights = None if weights is None else weights[rows]
     options = {"weights": weights, "resamples": resamples}
     value, samples = bootstrap_ece_by_group(confidence[rows], correct[rows], *within, **options)
-    chance = ece_by_chance(confidence[rows], *within, **options)
+    drawn = predictions.chance if rows.all() else Chance(confidence[rows])
+    chance = ece_by_chance(drawn, *within, **options)
     ends = chance.quantile(0.95, dim=0)
     wrong = torch.bincount(groups[counted], minlength=len(gaps))
     eces = {}

@@ -19,6 +19,7 @@ from arcal.auditing._overall import SMOOTH
 from arcal.auditing._posthoc import calibrated_blocks
 from arcal.auditing._predictions import Predictions
 from arcal.calibration import Bootstrap, average
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_weights
 from arcal.calibration.draws import stored_counts, usual_resamples
 from arcal.calibration.few_errors import errors_of
@@ -157,11 +158,13 @@ def posthoc_on_halves(
     def drawn(said: Scores) -> tuple[Mapping[str, Bootstrap], Mapping[str, Estimate]]:
         some = resampled_scores(said, draws, weights=w)
         judged, wrong = (said.confidence, said.correct), errors_of(said.correct, w)
-        by_chance = smooth_ece_by_chance(judged[0], weights=w, resamples=min(resamples, SMOOTH))
+        options, chance = {"weights": w, "resamples": resamples}, Chance(said.confidence)
+        ece = ece_estimate(some["ece"], *judged, n, **options, chance=chance)
+        by_chance = smooth_ece_by_chance(chance, weights=w, resamples=min(resamples, SMOOTH))
         smooth = by_chance.quantile(0.95).item()
         said_of = {
             **estimates(some, FIGURES, n),
-            "ece": ece_estimate(some["ece"], *judged, n, weights=w, resamples=resamples),
+            "ece": ece,
             "smooth_ece": ece_from(some["smooth_ece"], n, smooth, gap_of(*judged, w), wrong),
             **score_estimates(some, n, w, said, names=("nll",)),
         }

@@ -88,10 +88,11 @@ def overall(
     gap, wrong = gap_to(accuracy, figures["confidence"].estimate), errors_of(correct, w)
     n = accuracy.n
     everything = torch.zeros(N, dtype=torch.int64, device="cpu")
-    by_chance = ece_by_chance(confidence, everything, 1, weights=weights, resamples=resamples)
+    drawn = predictions.chance
+    by_chance = ece_by_chance(drawn, everything, 1, weights=weights, resamples=resamples)
     expected = ece_if_calibrated(reliability(predictions)) if weights is None else by_chance.mean()
     chance = Estimate(float(expected), 0.0, by_chance.quantile(0.95).item(), n)
-    smooth = smooth_ece_by_chance(confidence, weights=weights, resamples=min(resamples, SMOOTH))
+    smooth = smooth_ece_by_chance(drawn, weights=weights, resamples=min(resamples, SMOOTH))
     return Overall(
         n=N,
         accuracy=accuracy,

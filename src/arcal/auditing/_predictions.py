@@ -9,6 +9,7 @@ from torch import Tensor
 
 from arcal.arrays import row_blocks
 from arcal.calibration import average
+from arcal.calibration.chance import Chance
 from arcal.calibration.ensemble import averaged
 from arcal.calibration.resampled import Scores, scores_of
 from arcal.errors import ArcalError
@@ -64,6 +65,11 @@ class Predictions:
     def scores(self) -> Scores:
         """What the figures need of the log-probabilities."""
         return scores_of((log_p for _, log_p in self.blocks()), self.labels)
+
+    @cached_property
+    def chance(self) -> Chance:
+        """Draws of what is right by chance, which the figures of all inputs and of groups share."""
+        return Chance(self.confidence)
 
     @cached_property
     def order(self) -> Tensor:

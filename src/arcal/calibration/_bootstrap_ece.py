@@ -2,15 +2,16 @@
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
 from arcal.arrays import TensorLike
 from arcal.calibration._bootstrap import Bootstrap
 from arcal.calibration._ece import ece
 from arcal.calibration.bins import bin_of
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_classes, as_confidence, as_correct, as_weights
-from arcal.calibration.draws import chance, counts_within, drawn_counts, gathered
+from arcal.calibration.draws import counts_within, drawn_counts, gathered
 
 
 def bootstrap_ece(
@@ -34,7 +35,7 @@ def bootstrap_ece(
     N = len(confidence)
     correct = as_correct(correct, N)
     cell = bin_of(confidence, bins).numpy(), np.arange(N)
-    in_bin = csr_array(((correct.double() - confidence).numpy(), cell), shape=(bins, N))
+    in_bin = csc_array(((correct.double() - confidence).numpy(), cell), shape=(bins, N))
     samples = (
         torch.from_numpy(abs(in_bin @ counts.numpy()).sum(axis=0)) / N
         for counts in drawn_counts(N, resamples, seed)
@@ -68,7 +69,11 @@ def bootstrap_ece_by_group(
     (True, torch.Size([10, 2]))
     """
     confidence = as_confidence(confidence)
-    correct = as_correct(correct, len(confidence))
+    N = len(confidence)
+    correct, groups = as_correct(correct, N), as_classes(groups, N, G, "groups")
+    order = groups.argsort(stable=True)  # which leaves the rows of each group in their order
+    confidence, correct, groups = confidence[order], correct[order], groups[order]
+    weights = None if weights is None else as_weights(weights, N)[order]
     error = _GroupedError(confidence, groups, G, weights, bins)
     residual = (correct.double() - confidence)[:, None]
     drawn = counts_within(error.groups, G, resamples, seed)
@@ -78,7 +83,7 @@ def bootstrap_ece_by_group(
 
 
 def ece_by_chance(
-    confidence: TensorLike,
+    confidence: TensorLike | Chance,
     groups: TensorLike,
     G: int,
     *,
@@ -90,23 +95,27 @@ def ece_by_chance(
     """ECEs of each of `G` groups if every confidence were the chance of being right.
 
     `(resamples, G)` float64 draws of what `ece_if_calibrated` is the mean of; the arguments are
-    those of `bootstrap_ece_by_group`.
+    those of `bootstrap_ece_by_group`. A `Chance` of the confidences has a seed of its own, and
+    draws that other figures may share.
 
     >>> groups = torch.zeros(200, dtype=torch.int64)
     >>> draws = ece_by_chance(torch.full((200,), 0.75), groups, 1, resamples=2000)
     >>> round(draws.mean().item(), 3), (2 / torch.pi * 0.75 * 0.25 / 200) ** 0.5  # E|normal|
     (0.024, 0.0244...)
     """
-    confidence = as_confidence(confidence)
-    error = _GroupedError(confidence, groups, G, weights, bins)
+    drawn = confidence if isinstance(confidence, Chance) else Chance(confidence, seed)
+    error = _GroupedError(drawn.confidence, groups, G, weights, bins)
     one = torch.ones(1, dtype=torch.float64, device="cpu")
-    right = chance(confidence, resamples, seed)
-    draws = (error(draw.sub_(confidence[:, None]), one) for draw in right)
+    draws = (error(residuals, one) for residuals in drawn.errors(resamples))
     return gathered(draws, resamples, G)
 
 
 class _GroupedError:
-    """The ECEs of groups, `(b, G)`, from residuals `(N, b)` and how often each row counts."""
+    """The ECEs of groups, `(b, G)`, from residuals `(N, b)` and how often each row counts.
+
+    The counts are written over. Sums go through the rows in their order, by columns: each bin's
+    would look up all over the memory.
+    """
 
     def __init__(
         self, confidence: Tensor, groups: TensorLike, G: int, weights: TensorLike | None, bins: int
@@ -116,18 +125,18 @@ class _GroupedError:
         cell = (self.groups * bins + bin_of(confidence, bins)).numpy()
         cells, cell = np.unique(cell, return_inverse=True)
         rows, C = np.arange(N), len(cells)
-        self.cells = csr_array((w, (cell, rows)), shape=(C, N))
-        self.whole = csr_array((w, (self.groups.numpy(), rows)), shape=(G, N))
-        self.sizes = self.whole.sum(axis=1)[:, None]
+        self.cells = csc_array((w, (cell, rows)), shape=(C, N))
+        whole = csr_array((w, (self.groups.numpy(), rows)), shape=(G, N))
+        self.whole, self.sizes = whole.tocsc(), whole.sum(axis=1)[:, None]
         self.weighted = weights is not None
         self.joined = csr_array((np.ones(C), (cells // bins, np.arange(C))), shape=(G, C))
 
     def __call__(self, residuals: Tensor, counts: Tensor) -> Tensor:
         once = len(counts) == 1
-        drawn = residuals if once else residuals * counts
-        sums = self.joined @ abs(self.cells @ drawn.numpy())
         whole = self.sizes  # which draws leave as they are, unless inputs of other weights come in
         if self.weighted and not once:
             whole = self.whole @ counts.numpy()
+        drawn = residuals if once else counts.mul_(residuals)
+        sums = self.joined @ abs(self.cells @ drawn.numpy())
         with np.errstate(invalid="ignore"):  # an empty group
             return torch.from_numpy((sums / whole).T)

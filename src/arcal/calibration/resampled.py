@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array
 from torch import Tensor
 
 from arcal.arrays import TensorLike, as_tensor
@@ -90,8 +90,9 @@ def resampled_scores(
     columns += [torch.where(impossible, 0, scores.loss), impossible.double()]
     means, residual = w * torch.stack(columns), w * (right - confidence)
     cell = bin_of(confidence, BINS).numpy(), np.arange(N)
-    bins = csr_array((residual.numpy(), cell), shape=(BINS, N))
-    nodes = grid(confidence, residual) if smooth else None
+    # by columns, as the draws are read from first to last then
+    bins = csc_array((residual.numpy(), cell), shape=(BINS, N))
+    nodes = grid(confidence, residual).tocsc() if smooth else None
 
     samples: dict[str, list[float]] = {}
     smooth_errors, memory = FixedPoints(), torch.empty(0, dtype=torch.float64, device="cpu")

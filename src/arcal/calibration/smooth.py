@@ -10,8 +10,8 @@ from scipy.sparse import csr_array
 from torch import Tensor
 
 from arcal.arrays import TensorLike
+from arcal.calibration.chance import Chance
 from arcal.calibration.checks import as_confidence, as_correct, as_weights
-from arcal.calibration.draws import chance
 from arcal.errors import ArcalError
 
 CELLS = 4096
@@ -63,22 +63,27 @@ def smooth_ece(
 
 
 def smooth_ece_by_chance(
-    confidence: Tensor, *, weights: Tensor | None = None, resamples: int = 200, seed: int = 0
+    confidence: TensorLike | Chance,
+    *,
+    weights: TensorLike | None = None,
+    resamples: int = 200,
+    seed: int = 0,
 ) -> Tensor:
     """Smooth calibration errors if every confidence were the chance of being right.
 
-    `(resamples,)` float64; `confidence` and `weights` as in `smooth_ece`, with the same errors.
+    `(resamples,)` float64; `confidence` and `weights` as in `smooth_ece`, with the same errors. A
+    `Chance` of the confidences has a seed of its own, and draws that other figures may share.
 
     >>> draws = smooth_ece_by_chance(torch.full((200,), 0.75))
     >>> round(draws.mean().item(), 2), (2 / torch.pi * 0.75 * 0.25 / 200) ** 0.5  # E|normal|
     (0.02, 0.0244...)
     """
-    confidence = as_confidence(confidence)
-    weights = as_weights(weights, len(confidence))
-    nodes = grid(confidence, weights / weights.sum())
+    drawn = confidence if isinstance(confidence, Chance) else Chance(confidence, seed)
+    weights = as_weights(weights, len(drawn.confidence))
+    nodes = grid(drawn.confidence, weights / weights.sum()).tocsc()  # see `resampled_scores`
     errors = FixedPoints()
-    for right in chance(confidence, resamples, seed):
-        errors.add(np.asarray(nodes @ right.sub_(confidence[:, None]).numpy()))
+    for residuals in drawn.errors(resamples):
+        errors.add(np.asarray(nodes @ residuals.numpy()))
     return torch.tensor(errors.values(), dtype=torch.float64, device="cpu")
 
 

@@ -1,0 +1,62 @@
+"""Draws of right and wrong by chance, made once for all figures that ask what chance would give."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from arcal.arrays import TensorLike
+from arcal.calibration.checks import as_confidence
+from arcal.calibration.draws import block_sizes, chance
+
+
+class Chance:
+    """Whether each of N rows is right on draws where its confidence is the chance of it.
+
+    The draws are those of `draws.chance` with this seed, made when they are first wanted and kept
+    as bits, N/8 bytes each: figures of the same `confidence` `(N,)` that share a `Chance` share its
+    draws.
+
+    >>> by_chance = Chance([0.25, 1.0])
+    >>> (errors,) = by_chance.errors(3)
+    >>> errors
+    tensor([[-0.2500, -0.2500,  0.7500],
+            [ 0.0000,  0.0000,  0.0000]], dtype=torch.float64)
+    """
+
+    def __init__(self, confidence: TensorLike, seed: int = 0) -> None:
+        self.confidence = as_confidence(confidence)
+        self._seed = seed
+        self._drawn: list[list[tuple[int, NDArray[np.uint8]]]] = []
+
+    def errors(self, resamples: int) -> Iterator[Tensor]:
+        """Correct minus confidence in each draw: `(N, b)` float64 blocks.
+
+        A block lies where the one before it did, and may be written to.
+        """
+        N, confidence = len(self.confidence), self.confidence.numpy()[:, None]
+        memory = np.empty((N, 0))  # to get some more each time takes longest of all
+        for b, bits in self._of(resamples):
+            if memory.shape != (N, b):
+                memory = np.empty((N, b))
+            right = np.unpackbits(bits, count=N * b).reshape(N, b)
+            yield torch.from_numpy(np.subtract(right, confidence, out=memory))
+
+    def _of(self, resamples: int) -> list[tuple[int, NDArray[np.uint8]]]:
+        """The blocks of so many draws: their number, and a bit for each row of each of them."""
+        N = len(self.confidence)
+        sizes = list(block_sizes(N, resamples))
+        for known in self._drawn:  # of more draws they are the first, if blocks end there
+            first = known[: len(sizes)]
+            if [b for b, _ in first] == sizes:
+                return first
+        lengths = [(N * b + 7) // 8 for b in sizes]
+        # its memory is taken at once: see `draws.gathered`
+        pieces = np.split(np.empty(sum(lengths), np.uint8), np.cumsum(lengths)[:-1])
+        blocks = chance(self.confidence, resamples, self._seed)
+        for piece, right in zip(pieces, blocks, strict=True):
+            piece[:] = np.packbits(right.numpy())
+        self._drawn.append(list(zip(sizes, pieces, strict=True)))
+        return self._drawn[-1]
