@@ -19,10 +19,10 @@ class Chance:
     as bits, N/8 bytes each: figures of the same `confidence` `(N,)` that share a `Chance` share its
     draws.
 
-    >>> by_chance = Chance([0.25, 1.0])
+    >>> by_chance = Chance([0.5, 1.0])
     >>> (errors,) = by_chance.errors(3)
     >>> errors
-    tensor([[-0.2500, -0.2500,  0.7500],
+    tensor([[-0.5000, -0.5000,  0.5000],
             [ 0.0000,  0.0000,  0.0000]], dtype=torch.float64)
     """
 
