@@ -135,3 +135,19 @@ def test_short_names_of_other_columns_are_not_read(tmp_path, header):
     (tmp_path / "mine.csv").write_text(f"label,{header}\n1,{numbers}\n0,{numbers}\n")
     with pytest.raises(ArcalError, match="there are no logits or probabilities"):
         read_predictions(tmp_path / "mine.csv")
+
+
+@pytest.mark.parametrize("classes", [("0", "1"), ("cat", "dog"), ("p_a", "p_b")])
+def test_columns_called_as_the_labels_come_before_short_names(tmp_path, classes):
+    first, second = classes
+    text = f"label,p_young,p_old,{first},{second}\n{first},.5,.5,.75,.25\n{second},.5,.5,.25,.75\n"
+    (tmp_path / "mine.csv").write_text(text)
+    saved = read_predictions(tmp_path / "mine.csv")
+    assert saved.classes == classes
+    assert saved.predictions.confidence.tolist() == pytest.approx([0.75, 0.75])
+    assert saved.unused == ("p_young", "p_old")
+
+
+def test_short_names_without_labels_are_the_same_classes(tmp_path):
+    (tmp_path / "new.csv").write_text("p_cat,p_dog\n0.25,0.75\n")
+    assert read_predictions(tmp_path / "new.csv", labelled=False).classes == ("cat", "dog")

@@ -80,10 +80,14 @@ def columns(
     if not any(kind in entries for kind in OUTPUTS):
         numbers = _numeric(table, [name for name in there if name not in (*read, *by)])
         short = [name for name in numbers if SHORT.match(name)]
-        if (p := _probabilities(table, short)) is not None:
-            of, titles = short, [SHORT.sub("", name) for name in short]
-        else:
+        of, p = [], None
+        if labelled:  # labels tell which columns are called as the classes
             of, p = _called_as_classes(table, numbers, entries.get(LABELS[0]), labelled)
+        titles = of
+        if not of and (p := _probabilities(table, short)) is not None:
+            of, titles = short, [SHORT.sub("", name) for name in short]
+        if not of and not labelled:
+            of, p = _called_as_classes(table, numbers, None, labelled)
             titles = of
         if of:
             entries["probabilities"] = p
