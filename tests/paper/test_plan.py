@@ -10,7 +10,7 @@ from arcal.paper import BY_NAME, ITEMS, items_named
 from arcal.paper.item import Item
 from arcal.paper.plan import Progress, plan_runs, progress_of, seconds_left
 from arcal.paper.scales import Chosen, Sources, settings_of
-from arcal.paper.variants import ADALS, AR_ADALS, LS, MARGIN, OF_ENSEMBLE, VANILLA
+from arcal.paper.variants import ADALS, AR_ADALS, FOCAL, LS, MARGIN, OF_ENSEMBLE, VANILLA
 from arcal.store import RunFolder
 from arcal.training.run import Run
 
@@ -56,6 +56,9 @@ def test_grids_are_tried_with_the_first_seed(tmp_path):
     unneeded = planned_on_wide(VANILLA).grids().values()
     assert not any(grid.runs for grid in unneeded), "nothing needs them"
     assert {grid.best([]) for grid in unneeded} == {None}, "nothing is said to be chosen"
+    unneeded = planned_on_wide(VANILLA.adding("augmix"), FOCAL).grids().values()
+    assert not any(grid.values for grid in unneeded), "these have no alpha"
+    assert planned_on_wide(LS.adding("augmix")).grids()["epsilon"].values, "as label smoothing has"
     grids = planned_on_wide(LS, ADALS, MARGIN).grids()
     epsilon = grids["epsilon"]
     assert [(run.method, run.seeds) for run in epsilon.runs] == [("label-smoothing", (0,))] * 3

@@ -17,7 +17,7 @@ from arcal.evaluation import evaluate, evaluated_part, method_of_run
 from arcal.evaluation.summaries import has_summary, read_summaries
 from arcal.paper.item import Item
 from arcal.paper.scales import Chosen, Setting
-from arcal.paper.variants import ADALS, CCAT, JOINT, LS, MIXUP, VANILLA, Variant
+from arcal.paper.variants import Variant
 from arcal.store import RunFolder
 from arcal.training import Sweep, tries
 from arcal.training.many import with_bases
@@ -82,19 +82,21 @@ class Planned:
         """What is chosen on validation, by its name in `Chosen`; no value if nothing needs it."""
         first = replace(self.setting.run, seeds=self.setting.seeds[:1])
         by_attack = {"order": "attack", "attack": self.setting.attack}
-        trained = set(self.trained)
-
-        def grid(
-            method: str, name: str, values: tuple[Any, ...], needed: bool, **settings: Any
-        ) -> Grid:
-            run = replace(first, method=method, settings=settings)
-            return Grid(run, name, values if needed else ())
-
-        alpha = bool(trained - {VANILLA, LS, ADALS, MIXUP, CCAT, JOINT})
+        grids = {
+            "epsilon": Grid(
+                replace(first, method="label-smoothing"), "epsilon", self.setting.epsilons
+            ),
+            "alpha": Grid(
+                replace(first, method="ar-adals", settings=by_attack), "alpha", self.setting.alphas
+            ),
+            "adals_alpha": Grid(replace(first, method="adals"), "alpha", self.setting.adals_alphas),
+        }
+        some = Chosen(0.25, 0.25, 0.25)
+        needed = {
+            name: self.runs(replace(some, **{name: 0.5})) != self.runs(some) for name in grids
+        }
         return {
-            "epsilon": grid("label-smoothing", "epsilon", self.setting.epsilons, LS in trained),
-            "alpha": grid("ar-adals", "alpha", self.setting.alphas, alpha, **by_attack),
-            "adals_alpha": grid("adals", "alpha", self.setting.adals_alphas, ADALS in trained),
+            name: grid if needed[name] else replace(grid, values=()) for name, grid in grids.items()
         }
 
     def runs(self, chosen: Chosen) -> dict[Variant, list[Run]]:
