@@ -60,7 +60,7 @@ class Check(Callback):
     def on_validation_epoch_end(self, trainer, pl_module):
         if not trainer.sanity_checking and trainer.is_last_batch and self.shadow.loss.epoch:
             x, y = validation_data().tensors
-            self.shadow.update(pl_module(x).float(), y)
+            self.shadow.update(pl_module(x.to(pl_module.dtype)).float(), y)
 
 
 class Kill(Callback):

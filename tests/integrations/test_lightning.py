@@ -196,6 +196,18 @@ def test_the_attack_ranks_batches_that_are_dicts(tmp_path):
     assert (smoothing.loss.train_levels.levels != expected).float().mean() < 0.1  # a quicker one
 
 
+def test_a_module_in_half_precision_is_ranked_in_single(tmp_path):
+    settings = {"order": "attack", "vanilla": vanilla().bfloat16()}
+    module, half, _ = fit(tmp_path, 2, settings=settings, precision="bf16-true")
+    assert {one.dtype for one in module.network.parameters()} == {torch.bfloat16}
+    assert {one.dtype for one in settings["vanilla"].parameters()} == {torch.bfloat16}
+    settings = {"order": "attack", "vanilla": vanilla().bfloat16().float()}
+    _, single, _ = fit(tmp_path, 2, settings=settings)
+    assert half.loss.train_levels.levels.equal(single.loss.train_levels.levels)
+    _, own, _ = fit(tmp_path, 2, settings={"vanilla": 1, "order": "attack"}, precision="bf16-true")
+    assert own.ranked
+
+
 class Without(Net):
     def __init__(self):
         super().__init__()

@@ -1,6 +1,7 @@
 """AR-AdaLS for somebody else's loop: what every trainer's integration has in common."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -181,7 +182,7 @@ class Smoother:
 
         `parts` has the loaders of "train" and "validation", of which data set and collation count.
         `prepared` makes ids, inputs and labels of a batch, on the model's device. Generators of
-        random numbers stay as they are.
+        random numbers stay as they are. Weights in half precision rank in float32.
         """
         process, N = processes()
         self.used = True
@@ -200,7 +201,12 @@ class Smoother:
                 collate_fn=loader.collate_fn,
                 generator=torch.Generator(),
             )
-            with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng([]):
+            with (
+                torch.inference_mode(False),
+                torch.enable_grad(),
+                torch.random.fork_rng([]),
+                _in_single_precision(model),
+            ):
                 scores = score(
                     as_model(model, classes=self.loss.Z),
                     map(prepared, mine),
@@ -220,3 +226,20 @@ class Smoother:
         """Continue from a `state_dict` of the same settings."""
         self.loss.load_state_dict(dict(state_dict), strict=False)
         self.used = False
+
+
+@contextmanager
+def _in_single_precision(model: nn.Module) -> Iterator[None]:
+    """Weights and buffers of half precision in float32, which loses nothing, and then as before.
+
+    In bfloat16 inputs near 1 are 2**-8 apart, which is more than many distances to a boundary.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    half = [(one, one.dtype) for one in tensors if one.dtype in (torch.bfloat16, torch.float16)]
+    try:
+        for tensor, _ in half:
+            tensor.data = tensor.data.float()
+        yield
+    finally:
+        for tensor, dtype in half:
+            tensor.data = tensor.data.to(dtype)
