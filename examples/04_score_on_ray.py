@@ -25,9 +25,11 @@ def score(model: str, file: Path, out: Path) -> Path:
 
 def main(model: str, data: str, scores: str, address: str = "local") -> None:
     """Score every Parquet file in the folder `data` into the folder `scores`."""
+    files = sorted(Path(data).absolute().glob("*.parquet"))
+    if not files:
+        sys.exit(f"{data} has no .parquet file: name a folder of them")
     ray.init(address=None if address == "local" else address, log_to_driver=True)
     Path(scores).mkdir(exist_ok=True)
-    files = sorted(Path(data).absolute().glob("*.parquet"))
     waiting = [score.remote(model, file, Path(scores).absolute() / file.name) for file in files]
     while waiting:
         (done,), waiting = ray.wait(waiting)

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -250,6 +251,18 @@ def test_a_model_card_is_read_by_the_hub(audit, tmp_path):
     values = [model.overall.accuracy.value for model in audit.models]
     assert [one.metric_value for one in accuracy] == pytest.approx(values, rel=1e-5)
     assert {one.dataset_name for one in results} == {audit.data}
+
+
+@pytest.mark.parametrize(("right", "nll"), [(0.0, math.inf), (1 - 1e-5, 1e-5)])
+def test_a_model_card_holds_numbers_whatever_they_are(right, nll, tmp_path):
+    """`inf` and `1e-05` are texts in YAML."""
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    p = torch.tensor([[right, 1 - right]] + [[1 - 1e-5, 1e-5]] * 199, dtype=torch.float64)
+    labels = torch.zeros(200, dtype=torch.int64)
+    arcal.audit(as_predictions(logits=p.log(), labels=labels)).save(tmp_path)
+    results = hub.ModelCard.load(tmp_path / "model-card.md").data.eval_results
+    values = {one.metric_type: one.metric_value for one in results}
+    assert values["nll"] == pytest.approx(nll, rel=1e-3)
 
 
 def test_models_of_other_sizes_have_their_own_pictures(tmp_path):

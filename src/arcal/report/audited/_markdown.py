@@ -1,5 +1,6 @@
 """What an audit found, as Markdown: a table of all models, and a section for a model card."""
 
+import math
 from collections.abc import Sequence
 
 from arcal._version import __version__
@@ -63,10 +64,22 @@ def model_card(findings: Sequence[Finding], data: str) -> str:
                 model.levels[0].gap,
             )
         for kind, (name, value) in values.items():
-            metadata += [f"    - type: {kind}", f"      value: {value.value:.6g}"]
+            metadata += [f"    - type: {kind}", f"      value: {_number(value.value)}"]
             metadata += [f"      name: {_quoted(name)}", "      verified: false"]
     audited = f"Audited with arcal {__version__}; intervals are 95 %."
     return "\n".join([*metadata, "---", "", markdown(findings, data), audited, ""])
+
+
+def _number(value: float) -> str:
+    """A number as YAML writes it, to which `inf` and `1e-05` are text.
+
+    >>> _number(0.0398), _number(1e-5), _number(math.inf)
+    ('0.0398', '1.0e-05', '.inf')
+    """
+    if math.isinf(value):
+        return ".inf"
+    digits, e, power = f"{value:.6g}".partition("e")
+    return f"{digits if '.' in digits or not e else f'{digits}.0'}{e}{power}"
 
 
 def _escaped(text: str) -> str:
