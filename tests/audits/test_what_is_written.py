@@ -253,12 +253,13 @@ def test_a_model_card_is_read_by_the_hub(audit, tmp_path):
     assert {one.dataset_name for one in results} == {audit.data}
 
 
-@pytest.mark.parametrize(("right", "nll"), [(0.0, math.inf), (1 - 1e-5, 1e-5)])
-def test_a_model_card_holds_numbers_whatever_they_are(right, nll, tmp_path):
-    """`inf` and `1e-05` are texts in YAML."""
+@pytest.mark.parametrize(("label", "nll"), [(0, 1e-5), (2, math.inf)])
+def test_a_model_card_holds_numbers_whatever_they_are(label, nll, tmp_path):
+    """`1e-05` and `inf`, as where a label is of a class that is ruled out, are texts in YAML."""
     hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
-    p = torch.tensor([[right, 1 - right]] + [[1 - 1e-5, 1e-5]] * 199, dtype=torch.float64)
+    p = torch.tensor([[1 - 1e-5, 1e-5, 0.0]], dtype=torch.float64).repeat(200, 1)
     labels = torch.zeros(200, dtype=torch.int64)
+    labels[0] = label
     arcal.audit(as_predictions(logits=p.log(), labels=labels)).save(tmp_path)
     results = hub.ModelCard.load(tmp_path / "model-card.md").data.eval_results
     values = {one.metric_type: one.metric_value for one in results}
