@@ -33,9 +33,17 @@ def bounded(log_p: Tensor) -> Tensor:
 
 
 def as_linear_examples(log_p: LogProbabilities, labels: TensorLike) -> tuple[Tensor, Tensor]:
-    """Logarithms `(N, Z)` that may be -inf, but not of a label, and labels `(N,)`."""
+    """Logarithms `(N, Z)` that may be -inf, but not of a label, and labels `(N,)`.
+
+    No inputs, and labels of a single class, raise `ArcalError`.
+    """
     given = as_calibration_set(log_p, labels)
     log_p, labels = given.log_p, given.labels
+    if len(labels.unique()) < 2:
+        raise ArcalError(
+            f"{len(labels)} validation inputs of fewer than two classes say nothing of each class: "
+            "pass more"
+        )
     impossible = log_p.gather(1, labels[:, None]).isneginf()[:, 0]
     if impossible.any():
         row = int(impossible.nonzero()[0])
@@ -58,14 +66,9 @@ def fit_linear(
 
     `scores` makes logits `(n, Z)` of log-probabilities `(n, Z)`, the products with W plus b, so
     with a convex penalty there is one optimum; L-BFGS finds it. `slopes` makes the gradient in W of
-    that in the logits `(n, Z)` and of the log-probabilities. No inputs, and labels `(N,)` of a
-    single class raise `ArcalError`.
+    that in the logits `(n, Z)` and of the log-probabilities.
     """
     N, Z = log_p.shape
-    if len(labels.unique()) < 2:
-        raise ArcalError(
-            f"{N} validation inputs of fewer than two classes say nothing of each class: pass more"
-        )
     z, shape = bounded(log_p), start.W.shape
 
     def unflat(values: Tensor) -> Parameters:

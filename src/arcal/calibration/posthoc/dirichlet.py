@@ -104,6 +104,8 @@ def _fit(log_p: Tensor, labels: Tensor, strength: float, start: Parameters) -> P
 def _strength(log_p: Tensor, labels: Tensor) -> float:
     out = torch.empty(len(labels), dtype=torch.bool, device="cpu")
     out[labels.argsort(stable=True)] = torch.arange(len(labels), device="cpu") % LEFT_OUT == 0
+    if len(labels[~out].unique()) < 2:  # such as three inputs, of which one is of its class alone
+        return STRENGTHS[0]
     linear, losses = _identity(log_p.shape[1]), {}
     for strength in STRENGTHS:
         linear = _fit(log_p[~out], labels[~out], strength, linear)
