@@ -165,6 +165,10 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
+        helps = [one for one in choice.candidates.values() if one.change.high < 0]
+        if choice.picked is None and helps:
+            best = min(helps, key=lambda one: one.nll.value).name
+            lines[-1] += f" unless named alone, as {best} by `--calibrators {best}`"
     if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
