@@ -170,6 +170,7 @@ def test_what_can_change_predictions_is_not_picked_beside_what_cannot():
     assert choice.candidates["vector"].nll.value < choice.candidates["temperature"].nll.value - 0.1
     assert choice.picked == "temperature"
     assert choice.changed == 0
+    assert any("vector has a log-loss lower than temperature by" in x for x in sentences(choice))
 
 
 def test_what_can_change_predictions_is_picked_where_only_such_are_named():
@@ -199,7 +200,7 @@ def test_what_only_helps_by_changing_predictions_is_named_where_nothing_is_picke
     assert choice.picked is None
     kept = "no calibrator that keeps every prediction is shown to lower the log-loss"
     assert choice.why.startswith(kept)
-    assert any("unless named alone, as vector by" in line for line in sentences(choice))
+    assert any("vector has a log-loss lower than the model by" in x for x in sentences(choice))
 
 
 def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():

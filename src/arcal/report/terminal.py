@@ -165,10 +165,12 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
-        helps = [one for one in choice.candidates.values() if one.change.high < 0]
-        if choice.picked is None and helps:
-            best = min(helps, key=lambda one: one.nll.value).name
-            lines[-1] += f" unless named alone, as {best} by `--calibrators {best}`"
+        if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
+            lines[-1] += (
+                f" unless named alone; {better.name} has a log-loss lower than "
+                f"{choice.picked or 'the model'} by {taken.nll.value - better.nll.value:.4f}, which "
+                f"is more than chance: compare with `--calibrators {better.name}`"
+            )
     if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
@@ -178,6 +180,16 @@ def sentences(choice: Choice) -> list[str]:
     for line, names in alike.items():
         lines.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {line}")
     return lines
+
+
+def _better_if_changed(choice: Choice) -> Candidate | None:
+    """What changes predictions and is shown to have a lower log-loss than all that do not."""
+    better = [
+        one
+        for one in choice.candidates.values()
+        if not one.keeps_accuracy and max(one.behind.high, one.change.high) < 0
+    ]
+    return min(better, key=lambda one: one.nll.value, default=None)
 
 
 def today_sentences(today: Today, validation: float) -> list[str]:
