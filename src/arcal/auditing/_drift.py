@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from scipy.stats import ks_2samp
 from torch import Tensor
 
@@ -14,9 +13,9 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
 
     `labelled` `(N, Z)` and `others` `(M, Z)` are the log-probabilities of one model, `classes` the
     names of the Z. The probability of each class is compared by the test of Kolmogorov and Smirnov;
-    the sentence is of the class that differs most. Of inputs that are drawn alike it is said in less
-    than one case of a thousand, corrected for the number of classes. A drift that the probabilities
-    do not show is not noticed, and nothing is said of fewer than 30 inputs.
+    the sentence is of the class that differs most. Of inputs that are drawn alike it is said in
+    less than one case of a thousand, corrected for the number of classes. A drift that the
+    probabilities do not show is not noticed, and nothing is said of fewer than 30 inputs.
 
     >>> p = torch.linspace(0.01, 0.5, 300)
     >>> january = torch.stack([1 - p, p], dim=1).log()

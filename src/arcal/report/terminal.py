@@ -166,10 +166,11 @@ def sentences(choice: Choice) -> list[str]:
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
         if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
+            lower = taken.nll.value - better.nll.value
             lines[-1] += (
                 f" unless named alone; {better.name} has a log-loss lower than "
-                f"{choice.picked or 'the model'} by {taken.nll.value - better.nll.value:.4f}, which "
-                f"is more than chance: compare with `--calibrators {better.name}`"
+                f"{choice.picked or 'the model'} by {lower:.4f}, which is more than chance: compare "
+                f"with `--calibrators {better.name}`"
             )
     if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
