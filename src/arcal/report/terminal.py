@@ -169,7 +169,7 @@ def sentences(choice: Choice) -> list[str]:
             lower = taken.nll.value - better.nll.value
             lines[-1] += (
                 f" unless named alone; {better.name} has a log-loss lower than "
-                f"{choice.picked or 'the model'} by {lower:.4f}, which is more than chance: compare "
+                f"{choice.picked or 'the model'} by {lower:.4f}, more than by chance: compare "
                 f"with `--calibrators {better.name}`"
             )
     if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
