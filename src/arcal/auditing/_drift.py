@@ -22,8 +22,8 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
     >>> suspect_drift(january, january[::2], ["well", "ill"]) is None
     True
     >>> suspect_drift(january, january[200:], ["well", "ill"])
-    'these are not like the labelled inputs: the mean probability of ill is 41.9 %, and 25.5 % \
-there, a difference that chance does not explain; what was found there need not hold here'
+    'these are not like the labelled inputs, beyond chance: the probability of ill is distributed \
+otherwise, with a mean of 41.9 %, and 25.5 % there; what was found there need not hold here'
     """
     if min(len(labelled), len(others)) < FEWEST:
         return None
@@ -38,7 +38,7 @@ there, a difference that chance does not explain; what was found there need not 
         return None
     there, here = (100 * float(p[:, most].mean()) for p in (before, after))
     return (
-        f"these are not like the labelled inputs: the mean probability of {classes[most]} is "
-        f"{here:.3g} %, and {there:.3g} % there, a difference that chance does not explain; what "
-        "was found there need not hold here"
+        "these are not like the labelled inputs, beyond chance: the probability of "
+        f"{classes[most]} is distributed otherwise, with a mean of {here:.3g} %, and {there:.3g} % "
+        "there; what was found there need not hold here"
     )
