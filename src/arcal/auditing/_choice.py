@@ -294,9 +294,9 @@ def _why(
     if picked is None:
         change = candidates[best].change
         starred = not all(one.keeps_accuracy for one in candidates.values())
-        kept = " that keeps every prediction" * (starred and not may_change)
+        which = " that keeps every prediction" * (starred and not may_change)
         return (
-            f"no calibrator{kept} is shown to lower the log-loss (the best, {best}, changes it by "
+            f"no calibrator{which} is shown to lower the log-loss (the best, {best}, changes it by "
             f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
             "is"
         )

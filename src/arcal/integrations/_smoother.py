@@ -198,9 +198,9 @@ class Smoother:
                     f"the {part} data set has no length, so it cannot be ranked: give a map-style "
                     "one, or plain= for training"
                 )
-            share = range(process, len(dataset), N)
+            share = range(process, len(dataset), N)  # pyright: ignore
             mine = DataLoader(
-                Subset(dataset, share),  # pyright: ignore
+                Subset(dataset, share),
                 self.batch,
                 collate_fn=loader.collate_fn,
                 generator=torch.Generator(),
