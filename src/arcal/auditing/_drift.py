@@ -18,6 +18,7 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
     less than one case of a thousand, corrected for the number of classes. A drift that the
     probabilities do not show is not noticed, and nothing is said of fewer than 30 inputs.
 
+    >>> import torch
     >>> p = torch.linspace(0.01, 0.5, 300)
     >>> january = torch.stack([1 - p, p], dim=1).log()
     >>> suspect_drift(january, january[::2], ["well", "ill"]) is None
