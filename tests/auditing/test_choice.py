@@ -155,11 +155,12 @@ def test_what_only_some_folds_refuse_is_said_of_them():
     assert choice.refused["temperature"].startswith(said)
 
 
-def biased(names: list[str], **options: Any) -> tuple[Predictions, Choice]:
+def biased(names: list[str], by: float = 3.0, **options: Any) -> tuple[Predictions, Choice]:
     """Of two classes, the second of which is given too much, as by a loss that weighs it."""
-    z = drawn(T=1.0, Z=2).logits[0] + torch.tensor([0.0, 3.0])
+    bias = torch.tensor([0.0, by])
+    z = drawn(T=1.0, Z=2).logits[0] + bias
     generator = torch.Generator().manual_seed(1)
-    labels = (z - torch.tensor([0.0, 3.0])).softmax(1).multinomial(1, generator=generator)[:, 0]
+    labels = (z - bias).softmax(1).multinomial(1, generator=generator)[:, 0]
     predictions = as_predictions(logits=z, labels=labels)
     return predictions, choose_calibrator(predictions, names=names, resamples=300, **options)
 
@@ -169,6 +170,7 @@ def test_what_can_change_predictions_is_not_picked_beside_what_cannot():
     assert choice.candidates["vector"].nll.value < choice.candidates["temperature"].nll.value - 0.1
     assert choice.picked == "temperature"
     assert choice.changed == 0
+    assert any("vector has a log-loss lower than temperature by" in x for x in sentences(choice))
 
 
 def test_what_can_change_predictions_is_picked_where_only_such_are_named():
@@ -191,6 +193,14 @@ def test_what_can_change_predictions_is_not_picked_where_it_does_not_help():
     choice = choose_calibrator(drawn(T=1.0), names=["vector"], resamples=300)
     assert choice.picked is None
     assert "no calibrator is shown to lower the log-loss" in choice.why
+
+
+def test_what_only_helps_by_changing_predictions_is_named_where_nothing_is_picked():
+    _, choice = biased(["temperature", "vector"], by=0.7)
+    assert choice.picked is None
+    kept = "no calibrator that keeps every prediction is shown to lower the log-loss"
+    assert choice.why.startswith(kept)
+    assert any("vector has a log-loss lower than the model by" in x for x in sentences(choice))
 
 
 def test_no_misclassified_example_is_a_word_and_the_model_as_it_is():

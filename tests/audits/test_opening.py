@@ -12,6 +12,7 @@ from PIL import Image
 from torchvision.models import resnet18
 
 from arcal.audits import Examples, Job, Reading, Settings, open_job, run_jobs
+from arcal.data import load_part
 from arcal.errors import ArcalError
 
 MODEL = """
@@ -226,3 +227,16 @@ def test_the_model_s_order_of_classes_can_be_given(folder):
 )
 def test_the_normalisation_is_said_in_words(folder, given, words):
     assert job(folder, normalize=given).facts["Normalisation"] == words
+
+
+@pytest.mark.parametrize(("bits", "warned"), [(12, True), (16, False)])
+def test_scans_of_which_8_bits_keep_few_shades_are_warned_of(tmp_path, bits, warned):
+    for label in ("ill", "well"):
+        (tmp_path / label).mkdir()
+        for i in range(6):
+            pixels = np.random.default_rng(i).integers(0, 2**bits, (8, 8))
+            Image.fromarray(pixels.astype(np.uint16)).save(tmp_path / label / f"{i}.png")
+    examples = Examples.from_part(load_part(tmp_path))
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 2)).eval()
+    said = [one.sentence for one in Job("scans", model, examples).checked().caveats]
+    assert [" 8 bits a channel leave 17 shades: " in line for line in said] == [True] * warned

@@ -151,3 +151,13 @@ def test_columns_called_as_the_labels_come_before_short_names(tmp_path, classes)
 def test_short_names_without_labels_are_the_same_classes(tmp_path):
     (tmp_path / "new.csv").write_text("p_cat,p_dog\n0.25,0.75\n")
     assert read_predictions(tmp_path / "new.csv", labelled=False).classes == ("cat", "dog")
+
+
+def test_a_score_is_the_probability_of_class_1_where_nothing_else_could_be(tmp_path):
+    path = tmp_path / "fraud.csv"
+    path.write_text("amount,is_fraud,score\n20,1,0.75\n30,0,0.25\n")
+    saved = read_predictions(path, label="is_fraud")
+    p = saved.predictions.log_probabilities.exp()
+    assert p.tolist() == [[0.25, 0.75], [0.75, 0.25]]
+    path.write_text("label,p0,p1,score\n1,0.25,0.75,0.5\n0,0.75,0.25,0.5\n")
+    assert read_predictions(path).unused == ("score",)

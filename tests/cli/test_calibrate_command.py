@@ -172,6 +172,19 @@ def test_unlabelled_predictions_are_said_how_right_they_are(here):
     assert "no.npz is missing" in arcal("calibrate", "mine.npz", "--unlabelled", "no.npz").line
 
 
+def test_predictions_that_are_not_like_the_labelled_ones_are_told(here):
+    z, labels = drawn(1000)
+    np.savez("mine.npz", logits=z[::2], labels=labels[::2])
+    np.savez("alike.npz", logits=z[1::2])
+    np.savez("drifted.npz", logits=z[1::2] + np.array([0.0, 0.0, 2.0]))
+    for apply, says in (("alike.npz", False), ("drifted.npz", True)):
+        done = succeeds("calibrate", "mine.npz", "--calibrators", "temperature", "--apply", apply)
+        said = (
+            f"{apply}: these are not like the labelled inputs, beyond chance: the probability of 2"
+        )
+        assert (said in " ".join(done.stderr.split())) is says
+
+
 def test_unlabelled_images_go_through_the_model(here):
     part = load_part("fashion", part="test")
     pixels = part.images(torch.arange(60)).numpy()

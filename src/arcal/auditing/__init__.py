@@ -35,6 +35,7 @@ from arcal.auditing._caveat import Caveat, Option, facts_with
 from arcal.auditing._change import Change, Changes, Standing, changes, mover, standing
 from arcal.auditing._choice import Candidate, Choice, choose_calibrator
 from arcal.auditing._difference import Difference, difference
+from arcal.auditing._drift import suspect_drift
 from arcal.auditing._estimate import RANGES, Estimate, effective_number
 from arcal.auditing._grouping import Grouping, grouping, groupings
 from arcal.auditing._groups import (
@@ -180,6 +181,7 @@ __all__ = [
     "shift_sets",
     "stability",
     "standing",
+    "suspect_drift",
     "suspect_inputs",
     "suspect_order",
     "suspect_scale",

@@ -293,8 +293,10 @@ def _why(
         return f"none of {those}{first}: the model stays as it is"
     if picked is None:
         change = candidates[best].change
+        starred = not all(one.keeps_accuracy for one in candidates.values())
+        which = " that keeps every prediction" * (starred and not may_change)
         return (
-            f"no calibrator is shown to lower the log-loss (the best, {best}, changes it by "
+            f"no calibrator{which} is shown to lower the log-loss (the best, {best}, changes it by "
             f"{change.value:+.4f} [{change.low:+.4f}, {change.high:+.4f}]): the model stays as it "
             "is"
         )

@@ -37,6 +37,9 @@ from arcal.report.audited import figure_names
 from arcal.robustness import Robustness
 from arcal.transforms.corruptions import check_shape
 
+FEW_SHADES = 64
+"""Shades that a batch of images of 16 bits has, at most, before it is said what 8 bits lose."""
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -126,7 +129,10 @@ class Job:
                 except ArcalError as error:
                     raise type(error)(f"{one.name}: {error}") from None
         job = replace(self, examples=examples, caveats=caveats)
-        job.look_at_scale(self._read(examples, usual_batch(x, self.settings.device)))
+        batch = self._read(examples, usual_batch(x, self.settings.device))
+        job.look_at_scale(batch)
+        if "16 bits" in examples.facts.get("Images", ""):
+            job.look_at_shades(batch)
         return job
 
     def _read(self, examples: Examples, n: int) -> Inputs:
@@ -138,6 +144,20 @@ class Job:
         option = "--normalize" if "--normalize" in self.options else None
         if (doubt := suspect_scale(self.model, x, option)) is not None:
             self.caveats.append(Caveat("Scale", doubt, about="scale"))
+
+    def look_at_shades(self, x: Inputs) -> None:
+        """Add a caveat if images of 16 bits a channel hold so few values that 8 bits are too few.
+
+        Scans of 10 or 12 bits are often kept so: of their 4,096 shades 8 bits leave 16.
+        """
+        low, high = (round(255 * float(f(x.named["x"]))) for f in (torch.min, torch.max))
+        if (shades := high - low + 1) <= FEW_SHADES:
+            said = (
+                f"the images of 16 bits only hold values near {257 * low:,} to {257 * high:,} of "
+                f"65,535, of which 8 bits a channel leave {shades} shades: if the model was "
+                "trained on more, give it tensors in Python, `arcal.audit(model, (x, labels))`"
+            )
+            self.caveats.append(Caveat("Shades", said, about="scale"))
 
     def figure_names(
         self, classes: Sequence[str], several: bool, changes: Collection[str] = ()

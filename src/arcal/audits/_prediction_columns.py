@@ -31,6 +31,8 @@ BESIDE = (LABELS, IDS, WEIGHTS)
 ZEROS_BEFORE = r"^0\d+$"
 SHORT = re.compile(r"p([ _.:/-]|(rob|roba)?(?=\d))(?=.)", re.I)
 """How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`."""
+SCORE = ("score",)
+"""How the probability of class 1 is also called, where no other column could be an output."""
 PREDICTED = ("predicted", "prediction", "pred", "y_pred")
 
 
@@ -89,6 +91,10 @@ def columns(
         if not of and not labelled:
             of, p = _called_as_classes(table, numbers, None, labelled)
             titles = of
+        if not of and (score := named(numbers, SCORE, None)) is not None:
+            of, p = [score], np.column_stack([_numbers(table, score)])
+            entries["probabilities"] = p
+            titles = _two_classes(table, "probabilities", score, "", entries) or ["0", "1"]
         if of:
             entries["probabilities"] = p
             read += of

@@ -139,6 +139,7 @@ class Calibrate(OnModels):
             )
         for line in calibration.doubts:
             say(f"arcal: {line}")
+        self._say_drift(as_given, unlabelled, applied, None if job is None else job.examples)
         written = self._write(calibration, job, formats)
         if output.json:
             print_json(calibration.figures())
@@ -248,6 +249,29 @@ class Calibrate(OnModels):
             predictions, *more = (_predicted(seen, some) for some in (seen.examples, *seen.other))
         say_doubt(job, predictions.predicted, predictions.labels)
         return job, predictions, more[0] if more else None, applied
+
+    def _say_drift(
+        self,
+        labelled: "Predictions",
+        unlabelled: "Predictions | None",
+        applied: "SavedPredictions | None",
+        examples: "Examples | None",
+    ) -> None:
+        """Say of the inputs without labels if they are others than those with labels."""
+        from arcal.auditing import suspect_drift
+
+        names = None if examples is None else examples.classes
+        others: dict[str, Predictions] = {}
+        if unlabelled is not None:
+            others[str(self.calibration.unlabelled)] = unlabelled
+        if applied is not None:
+            names = applied.classes
+            others[str(self.output.apply)] = applied.predictions
+        for path, other in others.items():
+            classes = names or tuple(map(str, range(other.classes)))
+            doubt = suspect_drift(labelled.log_probabilities, other.log_probabilities, classes)
+            if doubt is not None:
+                say(f"arcal: {path}: {doubt}")
 
     def _write(
         self, calibration: "Calibration", job: "Job | None", formats: tuple[str, ...]

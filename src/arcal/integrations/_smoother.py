@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
+from warnings import warn
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
-from arcal.attacks import Bounds, attack_named
+from arcal.attacks import Bounds, Inputs, attack_named
 from arcal.auditing.models import as_model
 from arcal.distributed import from_all, processes
 from arcal.errors import ArcalError
@@ -18,6 +19,9 @@ from arcal.robustness import check_order, levels, score
 from arcal.smoothing import AdaptiveLabelSmoothing
 
 LABELS = ("labels", "label")
+LOOKED_AT = 8
+"""Examples that are read twice: half of them the same by chance, as where images are mirrored, all
+are in one case of 256."""
 
 
 class Smoother:
@@ -195,12 +199,22 @@ class Smoother:
                     f"the {part} data set has no length, so it cannot be ranked: give a map-style "
                     "one, or plain= for training"
                 )
+            share = range(process, len(dataset), N)  # pyright: ignore
             mine = DataLoader(
-                Subset(dataset, range(process, len(dataset), N)),  # pyright: ignore
+                Subset(dataset, share),
                 self.batch,
                 collate_fn=loader.collate_fn,
                 generator=torch.Generator(),
             )
+            with torch.random.fork_rng([]):
+                if _differs(Subset(dataset, share[:LOOKED_AT]), loader, prepared):
+                    warn(
+                        f"the {part} data set gives other inputs each time it is read, as one with "
+                        "augmentation does, and its levels are of what it gives now: "
+                        + ("give it" if part == "validation" else "give the same set as plain=,")
+                        + " without augmentation",
+                        stacklevel=2,
+                    )
             with (
                 torch.inference_mode(False),
                 torch.enable_grad(),
@@ -243,3 +257,21 @@ def _in_single_precision(model: nn.Module) -> Iterator[None]:
     finally:
         for tensor, dtype in half:
             tensor.data = tensor.data.to(dtype)
+
+
+def _differs(
+    some: Subset[Any],
+    loader: DataLoader[Any],
+    prepared: Callable[[Any], tuple[Tensor, Any, Tensor]],
+) -> bool:
+    """Whether examples are others when they are read again."""
+    if not len(some):
+        return False
+    once, again = (
+        Inputs.of(prepared(loader.collate_fn([some[i] for i in range(len(some))]))[1]).named
+        for _ in range(2)
+    )
+    return any(
+        part.shape != again[name].shape or not torch.equal(part, again[name])
+        for name, part in once.items()
+    )

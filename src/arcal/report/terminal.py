@@ -165,6 +165,13 @@ def sentences(choice: Choice) -> list[str]:
         lines.append(str(choice.calibrator))
     if any(not one.keeps_accuracy for one in choice.candidates.values()):
         lines.append("* can change predictions" + ", and is not picked" * taken.keeps_accuracy)
+        if taken.keeps_accuracy and (better := _better_if_changed(choice)) is not None:
+            lower = taken.nll.value - better.nll.value
+            lines[-1] += (
+                f" unless named alone; {better.name} has a log-loss lower than "
+                f"{choice.picked or 'the model'} by {lower:.4f}, more than by chance: compare "
+                f"with `--calibrators {better.name}`"
+            )
     if (acts := acts_alone(choice.acting, taken.accuracy.value)) is not None:
         lines.append(f"{'as it is' if choice.picked is None else 'calibrated'}: {acts}")
     alike: dict[str, list[str]] = {}
@@ -174,6 +181,16 @@ def sentences(choice: Choice) -> list[str]:
     for line, names in alike.items():
         lines.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {line}")
     return lines
+
+
+def _better_if_changed(choice: Choice) -> Candidate | None:
+    """What changes predictions and is shown to have a lower log-loss than all that do not."""
+    better = [
+        one
+        for one in choice.candidates.values()
+        if not one.keeps_accuracy and max(one.behind.high, one.change.high) < 0
+    ]
+    return min(better, key=lambda one: one.nll.value, default=None)
 
 
 def today_sentences(today: Today, validation: float) -> list[str]:

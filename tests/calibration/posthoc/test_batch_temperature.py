@@ -1,6 +1,10 @@
 """A temperature by unlabelled inputs: against a solver, a known truth, and its intervals."""
 
 import math
+import pickle
+import time
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 
 import pytest
 import torch
@@ -130,6 +134,28 @@ def test_a_moving_window_forgets():
     last = [stream.update(batch) for batch in easy.split(100)][-1]
     assert last == fresh().estimate(easy[-300:])
     assert stream.temperature.T.item() == last.T
+
+
+def test_threads_that_update_a_stream_together_lose_nothing(monkeypatch):
+    stream, log_p = fresh(), draw(120)[0].log_softmax(1)
+    join = torch.cat
+
+    def slowly(parts: list[Tensor]) -> Tensor:
+        time.sleep(0.01)  # the other threads are let in, as while much is copied
+        return join(parts)
+
+    monkeypatch.setattr(torch, "cat", slowly)
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(stream.update, log_p.split(10)))
+    assert "seen=120" in repr(stream)
+
+
+def test_a_stream_can_be_copied_and_pickled():
+    stream = fresh()
+    stream.update(draw(50)[0].log_softmax(1))
+    for copy in (deepcopy(stream), pickle.loads(pickle.dumps(stream))):
+        copy.update(draw(20)[0].log_softmax(1))
+        assert ["seen=50" in repr(stream), "seen=70" in repr(copy)] == [True, True]
 
 
 def test_inputs_of_other_classes_are_doubted(calibrated):

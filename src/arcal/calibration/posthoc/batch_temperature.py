@@ -11,6 +11,7 @@ batches and treats each alone, to show what the method is worth on a test set.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import torch
@@ -123,6 +124,13 @@ class BatchTemperature:
             raise ArcalError(f"accuracy is {self.accuracy}: it is a share of 1")
         self.temperature: Temperature = Temperature(self.T)
         self._recent: Tensor | None = None
+        self._updating = Lock()  # two threads would each put a batch behind the same window
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_updating"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _updating=Lock())
 
     def __repr__(self) -> str:
         seen = 0 if self._recent is None else len(self._recent)
@@ -132,14 +140,15 @@ class BatchTemperature:
         """Take in a batch `(B, Z)` of log-probabilities, and say what the window is like.
 
         No inputs, another number of classes than the validation inputs', and what is no log-softmax
-        raise `ArcalError`, and nothing is taken in.
+        raise `ArcalError`, and nothing is taken in. Threads may call it at the same time.
         """
         log_p = self._checked(log_p)
-        if self._recent is not None:
-            log_p = torch.cat([self._recent, log_p])
-        self._recent = log_p[-self.window :]
-        today = self.estimate(self._recent)
-        self.temperature = Temperature(today.T)
+        with self._updating:
+            if self._recent is not None:
+                log_p = torch.cat([self._recent, log_p])
+            self._recent = log_p[-self.window :]
+            today = self.estimate(self._recent)
+            self.temperature = Temperature(today.T)
         return today
 
     def estimate(self, log_p: TensorLike) -> Today:

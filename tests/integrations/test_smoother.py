@@ -1,0 +1,44 @@
+"""What every integration ranks."""
+
+import warnings
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from arcal.data import WithIds
+from arcal.integrations._smoother import Smoother
+
+X, Y = torch.rand(40, 6), torch.arange(40) % 2
+
+
+class Mirrored(Dataset):
+    """Rows that are turned round half of the times, unless `always`."""
+
+    def __init__(self, always: bool = False) -> None:
+        self.always = always
+
+    def __len__(self) -> int:
+        return len(X)
+
+    def __getitem__(self, i: int):
+        same = self.always or torch.rand(()) < 0.5
+        return (X[i] if same else X[i].flip(0)), Y[i]
+
+
+@pytest.mark.parametrize("plain", [None, WithIds(Mirrored(always=True))])
+def test_levels_of_augmented_inputs_are_warned_of(plain):
+    smoother = Smoother(2, vanilla=1, levels=4, order="margin", plain=plain)
+    parts = {
+        "train": DataLoader(WithIds(Mirrored()), 8),
+        "validation": DataLoader(WithIds(Mirrored(always=True)), 8),
+    }
+    model = nn.Linear(6, 2)
+    before = torch.get_rng_state()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        smoother.rank(model, parts, tuple, (0.0, 1.0))
+    told = [f"{one.message}" for one in said]
+    assert ["give the same set as plain=" in line for line in told] == [True] * (plain is None)
+    assert torch.equal(torch.get_rng_state(), before)
