@@ -113,8 +113,8 @@ class Examples:
     ) -> "Examples":
         """The inputs of a part of any kind of `data`, from which `read` makes the model's."""
         own = {name: getattr(data, name) for name in ("name", "ids", "labels", "classes")}
-        weights = getattr(data, "weights", None)
-        return cls(read=read, content=data.fingerprint(), weights=weights, **own, **more)
+        own |= {name: getattr(data, name, None) for name in ("weights", "names")}
+        return cls(read=read, content=data.fingerprint(), **own | more)
 
     @classmethod
     def from_tensors(

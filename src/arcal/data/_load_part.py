@@ -163,6 +163,7 @@ def _decoded(part: OnDemand) -> InMemory:
         part.weights,
         part.how,
         part.skipped,
+        tuple(map(part.key, range(len(part)))) if len(part) and part.key(0) else None,
     )
 
 

@@ -64,13 +64,18 @@ class Rows:
 
 
 class InRows(Encoded):
-    """Images whose bytes are in the rows of files, which have numbers and no names."""
+    """Images whose bytes are in the rows of files; `names` are their ids that are no numbers."""
+
+    names: tuple[str, ...] | None = None
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def key(self, position: int) -> str:
+        return "" if self.names is None else self.names[position]
 
     def where(self, position: int) -> str:
         return self.rows.where(position)
