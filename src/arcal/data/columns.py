@@ -89,22 +89,40 @@ class InTables(Columns):
         return self._table.column(name)
 
 
+def called(there: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The columns that have one of these names, in the order of the names.
+
+    Names in capitals count where no column is spelt as a name is.
+
+    >>> called(["ID", "Label", "x"], ["label", "class"]), called(["y", "Y"], ["y"])
+    (['Label'], ['y'])
+    """
+    exact = [name for name in dict.fromkeys(names) if name in there]
+    return exact or [one for name in names for one in there if one.casefold() == name]
+
+
 def pick(
     columns: Columns,
     candidates: Sequence[str],
     given: str | None = None,
     option: str | None = None,
 ) -> str:
-    """The column that is given, or else the first of the candidates that there is.
+    """The column that is given, or else the first of the candidates there is, as in `called`.
 
     None of them, or one that occurs twice, raises `ArcalError`, which says what `option` names one.
     """
     names = columns.schema.names
-    for name in candidates if given is None else [given]:
-        if names.count(name) > 1:
-            raise ArcalError(f"{columns.path} has {names.count(name)} columns {name}: leave one")
-        if name in names:
-            return name
+    found = (
+        called(names, candidates) if given is None else [name for name in names if name == given]
+    )
+    if found:
+        exact = given is not None or found[0] in candidates
+        spelt = str if exact else str.casefold
+        same = [name for name in names if spelt(name) == spelt(found[0])]
+        if len(same) > 1:
+            which = f"{len(same)} columns {same[0]}" if len({*same}) == 1 else " and ".join(same)
+            raise ArcalError(f"{columns.path} has {which}: leave one of them")
+        return found[0]
     wanted = " or ".join(candidates) if given is None else given
     advice = f"; name one of them with {option}" if option else ""
     raise ArcalError(
@@ -117,7 +135,7 @@ def label_column(
 ) -> str | None:
     """The column of labels; of data that need not be `labelled`, None where there is none."""
     names = columns.schema.names
-    if not labelled and not any(name in names for name in ([given] if given else candidates)):
+    if not labelled and not (given in names if given else called(names, candidates)):
         return None
     return pick(columns, candidates, given, "--label")
 
@@ -148,7 +166,7 @@ def read_labels(
 def read_ids(columns: Columns) -> Tensor:
     """The ids int64 `(N,)`: a column `id` of whole numbers where there is one, or row numbers.
 
-    Several columns of that name, and an id that is missing or there twice, raise `ArcalError`.
+    Several such columns, and an id that is missing or there twice, raise `ArcalError`.
     """
     column = _whole_ids(columns)
     if column is None:
@@ -169,9 +187,9 @@ def read_names(columns: Columns) -> tuple[str, ...] | None:
 
     Whole numbers are names where one of them has zeros before it, or is no int64.
     """
-    if ID not in columns.schema.names or _whole_ids(columns) is not None:
+    if _whole_ids(columns) is not None or not (ids := called(columns.schema.names, [ID])):
         return None
-    column = _plain(columns.read(ID))
+    column = _plain(columns.read(ids[0]))
     if column.null_count or not (is_text(column) or pa.types.is_integer(column.type)):
         return None
     return tuple(column.cast(pa.string()).to_pylist())
@@ -179,11 +197,10 @@ def read_names(columns: Columns) -> tuple[str, ...] | None:
 
 def _whole_ids(columns: Columns) -> pa.ChunkedArray | None:
     """The column of ids as int64; None where there is none, or one of something else."""
-    if (several := columns.schema.names.count(ID)) > 1:
-        raise ArcalError(f"{columns.path} has {several} columns {ID}: leave one of them")
-    if not several:
+    if not called(columns.schema.names, [ID]):
         return None
-    column = _plain(columns.read(ID))
+    name = pick(columns, [ID])
+    column = _plain(columns.read(name))
     if is_text(column):
         column = pc.utf8_trim_whitespace(column)
         whole = pc.match_substring_regex(column, WHOLE).fill_null(False)
@@ -193,7 +210,7 @@ def _whole_ids(columns: Columns) -> pa.ChunkedArray | None:
             return None
     elif not pa.types.is_integer(column.type):
         return None
-    refuse_missing(column, ID, columns.rows.where)
+    refuse_missing(column, name, columns.rows.where)
     with suppress(pa.ArrowInvalid):  # some of 64 bits without a sign are too large
         return column.cast(pa.int64())
     return None

@@ -21,6 +21,7 @@ from arcal.data.columns import (
     TEXTS,
     Columns,
     Names,
+    called,
     is_image,
     label_column,
     numbers,
@@ -153,7 +154,7 @@ def load_table(
 
 
 def _label(data: Columns, label: str | None, labelled: bool) -> str | None:
-    names = [name for name in LABELS if name in data.schema.names]
+    names = called(data.schema.names, LABELS)
     if label is None and len(names) > 1:
         raise ArcalError(
             f"{data.path} has the columns {' and '.join(names)}: say which is the label with "
@@ -170,7 +171,7 @@ def _features(
     by: Sequence[str],
 ) -> list[str]:
     if columns is None:
-        others = {ID, label, weight}
+        others = {*called(data.schema.names, [ID]), label, weight}
         for name in by:
             kind = typed(data.read(pick(data, (), name, "--by"))).type
             if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
@@ -306,10 +307,14 @@ def kind_of(
     data = open_columns(there.format, paths)
     if not kinds:
         words = {field.name for field in data.schema if is_words(data, field)}
-        pictures = {field.name for field in data.schema if is_image(field)} | words & set(IMAGES)
-        kinds = [*(["images"] if pictures else []), *(["texts"] if words & set(TEXTS) else [])]
-        features = set(data.schema.names) - {ID, label, *LABELS, *TEXT_LABELS}
-        labelled = label is not None or len(features) < len(set(data.schema.names) - {ID})
+        nested = {field.name for field in data.schema if pa.types.is_nested(field.type)}
+        pictures = any(map(is_image, data.schema)) or called([*words, *nested], IMAGES)
+        kinds = [*(["images"] if pictures else []), *(["texts"] if called([*words], TEXTS) else [])]
+        there = {*data.schema.names}.difference(called(data.schema.names, [ID]))
+        features = there.difference(
+            [label], *(called([*there], of) for of in (LABELS, TEXT_LABELS))
+        )
+        labelled = label is not None or len(features) < len(there)
         if not kinds and labelled and features - words:
             kinds = ["table"]
     if len(kinds) == 1:
