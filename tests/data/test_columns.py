@@ -262,6 +262,7 @@ PLAIN = {"image": ENCODED[:2], "label": [0, 1]}
         (PLAIN | {"image": [1, 2]}, {}, "column image is of type int64: give encoded images"),
         (PLAIN | {"image": [{"path": "x"}] * 2}, {}, "column image is of type struct"),
         (PLAIN | {"image": ["1.png", None]}, {}, "row 1: image is missing"),
+        (PLAIN | {"image": ["ab" * 999] * 2}, {}, r"row 0 \(.{300}…\): .* \(File name too long\)"),
         ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, {}, "no rows"),
     ],
 )

@@ -81,6 +81,10 @@ class InRows(Encoded):
         return self.rows.where(position)
 
 
+LONGEST = 300
+"""Characters of a path that a message shows."""
+
+
 class ImageFiles(Encoded):
     """Images that are files: `names` are their paths relative to `folder`, or absolute ones.
 
@@ -112,6 +116,7 @@ class ImageFiles(Encoded):
     def where(self, position: int) -> str:
         """The path of the file, and the row that names it."""
         path = str(self.path(position))
+        path = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"  # it is no path
         return f"{self.rows.where(position)} ({path})" if self.rows else path
 
     def read(self, positions: Sequence[int]) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from arcal.data.folder import has_class_folders, has_images
+from arcal.data.folder import class_folders, has_class_folders, has_images
 from arcal.data.npz import parts_in
 from arcal.data.parquet_columns import is_saved, saved_parts
 from arcal.data.part import InMemory
@@ -159,11 +160,29 @@ def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) ->
     there = (path.is_dir() and _special_folder(path)) or _named_files(path, formats)
     if there is None:
         what = "holds no data set" if path.is_dir() else "is not there"
-        raise ArcalError(f"{source} {what}: {advice}")
+        deeper = _deeper(path)
+        raise ArcalError(f"{source} {what}: {f'name {deeper}, or ' * bool(deeper)}{advice}")
     if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
         part, name = WORDS[there.name.lower()], path.resolve().parent.name
         return replace(there, name=name, parts={part: there.parts[""]})
     return there
+
+
+LOOKED_INTO = 200
+"""Folders that are looked into for one to name instead."""
+
+
+def _deeper(path: Path) -> Path | None:
+    """The nearest folder below this one that is a data set of images, if it is soon found."""
+    waiting = [path]
+    for folder in waiting:  # which grows
+        with suppress(OSError, ArcalError):
+            inside = [folder / name for name in class_folders(folder)]
+            for one in inside if len(waiting) < LOOKED_INTO else ():
+                if has_class_folders(one):
+                    return folder if one.name.lower() in WORDS else one
+                waiting.append(one)
+    return None
 
 
 def _file(path: Path) -> Source:
