@@ -185,13 +185,26 @@ def _deeper(path: Path) -> Path | None:
     return None
 
 
+def _suffix(path: Path) -> str:
+    """The ending that says a file's format: of a compressed CSV file, that before the last."""
+    inner = Path(path.stem).suffix.lower()
+    if path.suffix.lower() == ".gz" and inner in SUFFIXES["csv"]:
+        return inner
+    return path.suffix.lower()
+
+
+def _stem(path: Path) -> str:
+    """A file's name without that ending and what follows."""
+    return path.name[: path.name.lower().rindex(_suffix(path))] if path.suffix else path.name
+
+
 def _file(path: Path) -> Source:
-    formats: list[Format] = [f for f in SUFFIXES if path.suffix.lower() in SUFFIXES[f]]
+    formats: list[Format] = [f for f in SUFFIXES if _suffix(path) in SUFFIXES[f]]
     if not formats:
         raise ArcalError(f"{path} is a file of no known kind: {READABLE}")
     (format,) = formats
-    word = _last_word(path)
-    name = path.stem[: word.start()].rstrip("-_.") if word else path.stem
+    word, stem = _last_word(path), _stem(path)
+    name = stem[: word.start()].rstrip("-_.") if word else stem
     name = name or path.resolve().parent.name
     parts = parts_in(path) if format == "npz" else ("",)
     if word and parts == ("",):
@@ -285,7 +298,7 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
 
 def _files(folder: Path, format: Format, pattern: str = "*") -> Iterator[Path]:
     for path in sorted(folder.glob(pattern)):
-        if path.suffix.lower() not in SUFFIXES[format] or path.name[0] in "._":
+        if _suffix(path) not in SUFFIXES[format] or path.name[0] in "._":
             continue
         if path.suffix.lower() == ".json" and not WORD.search(path.stem):
             continue  # it describes the data more often than it holds them
@@ -303,12 +316,12 @@ def _by_part(files: Iterator[Path]) -> dict[str, tuple[Path, ...]]:
 
 
 def _last_word(path: Path) -> re.Match[str] | None:
-    return next(reversed(list(WORD.finditer(path.stem))), None)
+    return next(reversed(list(WORD.finditer(_stem(path)))), None)
 
 
 def check_one_set(source: Path, part: str, files: tuple[Path, ...]) -> None:
     """Raise `ArcalError` unless this is a single file or all the numbered files of one set."""
-    stems = [file.stem for file in files]
+    stems = [*map(_stem, files)]
     shards = [SHARD.search(stem) for stem in stems]
     sets = {NUMBER.sub("", SHARD.sub("", stem)) for stem in stems}
     numbers = [int(shard[1]) for shard in shards if shard]
