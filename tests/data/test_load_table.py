@@ -45,6 +45,8 @@ def test_names_of_columns_may_be_in_capitals(tmp_path):
     table = load_table(write(tmp_path / "rows.csv", "ID,age,Class\n7,0.5,no\n5,1.5,yes\n"))
     assert (table.columns, table.ids.tolist()) == (("age",), [7, 5])
     assert (table.classes, table.labels.tolist()) == (("no", "yes"), [0, 1])
+    spaced = load_table(write(tmp_path / "spaced.csv", "id, age, label\n7, 0.5, 0\n5, 1.5, 1\n"))
+    assert (spaced.columns, spaced.labels.tolist()) == (("age",), [0, 1])
     own = load_table(write(tmp_path / "own.csv", "Y,label\n1,0\n3,1\n"))  # spelt so comes first
     assert own.columns == ("Y",)
     with pytest.raises(ArcalError, match=r"two\.csv has ID and Id: leave one of them"):
