@@ -112,17 +112,17 @@ def pick(
     None of them, or one that occurs twice, raises `ArcalError`, which says what `option` names one.
     """
     names = columns.schema.names
-    found = (
+    there = (
         called(names, candidates) if given is None else [name for name in names if name == given]
     )
-    if found:
-        exact = given is not None or found[0] in candidates
+    if there:
+        exact = given is not None or there[0] in candidates
         spelt = str if exact else str.casefold
-        same = [name for name in names if spelt(name) == spelt(found[0])]
+        same = [name for name in names if spelt(name) == spelt(there[0])]
         if len(same) > 1:
             which = f"{len(same)} columns {same[0]}" if len({*same}) == 1 else " and ".join(same)
             raise ArcalError(f"{columns.path} has {which}: leave one of them")
-        return found[0]
+        return there[0]
     wanted = " or ".join(candidates) if given is None else given
     advice = f"; name one of them with {option}" if option else ""
     raise ArcalError(
