@@ -87,6 +87,7 @@ def dropping(x):
 
 @each_attack
 def test_a_stochastic_function_is_refused(attack):
+    torch.manual_seed(0)  # one draw in a hundred leaves out the same numbers twice
     with pytest.raises(ArcalError, match="drawn at random") as caught:
         attack(dropping, X)
     assert "\n" not in str(caught.value)
