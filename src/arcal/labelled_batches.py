@@ -1,6 +1,7 @@
 """Batches of labelled inputs, in the forms in which loaders yield them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch.utils.data import (
 
 from arcal.arrays import as_tensor
 from arcal.attacks import Inputs, InputsLike
-from arcal.errors import ArcalError
+from arcal.errors import ArcalError, first_line
 from arcal.labels import as_whole_numbers
 
 
@@ -26,11 +27,14 @@ def as_loader(data: Any) -> Any:
     """Batches of a pair `(x, labels)` of arrays, of a data set or a part; anything else as it is.
 
     They are in the order of the data, each of as many inputs as `usual_batch` says. Of a part of
-    `arcal.data` they have its ids, and images are in [0, 1].
+    `arcal.data` they have its ids, and images are in [0, 1]. A path, and a data set without a
+    length or of what cannot be put into batches, raise `ArcalError`.
 
     >>> [len(x) for x, labels in as_loader((torch.rand(150, 3, 8, 8), torch.zeros(150).long()))]
     [100, 50]
     """
+    if isinstance(data, str | Path):
+        raise ArcalError("data is a path: give what `arcal.data.load_part` reads of it")
     arrays = Tensor | np.ndarray
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], arrays):
         x, labels = as_tensor(data[0], "inputs", copied=False), as_tensor(data[1], "labels")
@@ -45,10 +49,31 @@ def as_loader(data: Any) -> Any:
         return _batches_of_images(data)
     if not isinstance(data, Dataset) or isinstance(data, IterableDataset):
         return data
-    if not len(data):  # pyright: ignore[reportArgumentType] one by position has a length
+    if not isinstance(data, Sized):
+        raise ArcalError(
+            f"the data set, a {type(data).__name__}, has no length: give it `__len__`, or give a "
+            "DataLoader that knows where it ends"
+        )
+    if not len(data):
         return []
-    _, x, _ = unpacked(default_collate([data[0]]), 0)
-    return DataLoader(data, batch_size=usual_batch(x, torch.device("cpu")))
+    _, x, _ = unpacked(_collated([data[0]]), 0)
+    size = usual_batch(x, torch.device("cpu"))
+    return DataLoader(data, batch_size=size, collate_fn=_collated)
+
+
+def _collated(items: list[Any]) -> Any:
+    """Items of a data set as a batch; those that cannot be one raise `ArcalError`."""
+    try:
+        return default_collate(items)
+    except (TypeError, RuntimeError) as error:
+        said = first_line(error).removeprefix("default_collate: ")
+        remedy = "give a DataLoader with a `collate_fn`"
+        if "PIL." in said:
+            said = "it yields images of Pillow"
+            remedy = "make tensors of one size of them, such as by `transforms.ToTensor()`"
+        elif "equal size" in said:
+            remedy = "bring its inputs to one size, images such as by `transforms.Resize`"
+        raise ArcalError(f"the data set gives no batches ({said}): {remedy}") from error
 
 
 def _batches_of_images(part: Any) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
@@ -58,12 +83,16 @@ def _batches_of_images(part: Any) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         yield part.ids[some], part.images(some).float() / 255, part.labels[some]
 
 
+LABELS = ("labels", "label")
+"""What collators of transformers, and data sets of its hub, call them."""
+
+
 def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
     """The ids, the inputs and the labels of a batch, int64 `(B,)` on the CPU but for the inputs.
 
-    A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels`, and perhaps `ids`, in
-    which all else is the inputs. Without ids they are numbered from `seen` on. Anything else, and
-    ids or labels that are not one whole number for each input, raise `ArcalError`.
+    A batch is `(x, labels)`, `(ids, x, labels)`, or a dict with `labels`, or `label`, and perhaps
+    `ids`, in which all else is the inputs. Without ids they are numbered from `seen` on. Anything
+    else, and ids or labels that are not one whole number for each input, raise `ArcalError`.
 
     >>> ids, x, labels = unpacked((torch.rand(2, 3), [1, 0]), seen=100)
     >>> ids, labels
@@ -74,9 +103,15 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         x, labels = batch
     elif isinstance(batch, tuple | list) and len(batch) == 3:
         ids, x, labels = batch
-    elif isinstance(batch, Mapping) and "labels" in batch:  # as a collator of transformers
-        labels = batch["labels"]
-        rest = {name: value for name, value in batch.items() if name not in ("labels", "ids")}
+        if np.ndim(ids) > 2:
+            raise ArcalError(
+                f"the first of a batch of three is {tuple(np.shape(ids))}, and no ids: give "
+                "(ids, x, labels), or (x, labels) without what else there is"
+            )
+    elif isinstance(batch, Mapping) and not batch.keys().isdisjoint(LABELS):
+        title = next(name for name in LABELS if name in batch)
+        labels = batch[title]
+        rest = {name: value for name, value in batch.items() if name not in (title, "ids")}
         ids = batch.get("ids")
         x = next(iter(rest.values())) if len(rest) == 1 else rest
     else:
@@ -92,6 +127,11 @@ def unpacked(batch: Any, seen: int) -> tuple[Tensor, Inputs, Tensor]:
         )
     if isinstance(ids, Tensor) and ids.dtype == torch.bool:
         raise ArcalError(f"ids are {ids.dtype}: give whole numbers")
+    if np.ndim(labels) == 0:
+        raise ArcalError(
+            "a batch has one label and no list of them, as single inputs have: give a DataLoader "
+            "of the data set"
+        )
     x = Inputs.of(x)
     N = len(x)
     positions = torch.arange(seen, seen + N, device="cpu")

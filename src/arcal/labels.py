@@ -57,8 +57,9 @@ def numbered(labels: Any, classes: Sequence[str] | None) -> Any:
 
 
 def as_whole_numbers(values: Any, N: int, name: str) -> Tensor:
-    """One whole number for each of N inputs, int64 `(N,)`."""
+    """One whole number for each of N inputs, int64 `(N,)`, also of a column `(N, 1)`."""
     numbers = as_tensor(values, name)
+    numbers = numbers[:, 0] if numbers.shape == (N, 1) else numbers
     if numbers.shape != (N,):
         shape = tuple(numbers.shape)
         one_hot = name.startswith("labels") and len(shape) == 2 and shape[0] == N and shape[1] > 1

@@ -105,7 +105,7 @@ def test_training_mode_of_attention():
         (network(), X.double(), "inputs are torch.float64 and the model's weights torch.float32"),
         (network().double(), X, "inputs are torch.float32 and the model's weights torch.float64"),
         (network().half(), X, "inputs are torch.float32 and the model's weights torch.float16"),
-        (network(), X.byte(), "inputs are torch.uint8 and the model's weights torch.float32"),
+        (network(), X.byte(), "are torch.uint8 and .* torch.float32: .* divide pixels of 0 to 255"),
         (lambda x: network()(x), X.double(), r"fails on inputs torch.float64 \(8, 5\): "),
         (lambda x: network()(x.float()), X.double(), "returns torch.float32 for torch.float64"),
         (lambda x: network()(x).bfloat16(), X, "returns torch.bfloat16 for torch.float32"),
@@ -231,6 +231,14 @@ def test_a_mask_held_beside_the_inputs_is_refused_and_given_with_them_is_not():
     wrong = BoundaryProjection(starts=0)(sliced, WORDS[1:], None).distance
     truth = BoundaryProjection(starts=0)(right, {"x": WORDS[1:], "mask": MASK[1:]}, None).distance
     assert not torch.allclose(wrong, truth, rtol=0.05), "which is why it is refused"
+
+
+@pytest.mark.parametrize("Z", [1, 4])
+def test_a_model_that_squeezes_one_input_alone_is_told_so(Z):
+    says(
+        r"drops the dimension of the batch, as `.squeeze\(\)`",
+        as_model(lambda x: network(Z=Z)(x).squeeze()),
+    )
 
 
 def test_a_model_of_one_batch_size_is_refused():

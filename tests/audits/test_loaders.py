@@ -1,10 +1,19 @@
 """Loaders of data: processes that decode ahead change no byte of what is written, and no error."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
+from torch import nn
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 import arcal
 from arcal.audits import Settings
@@ -243,3 +252,65 @@ def test_fewer_inputs_than_levels_are_refused_when_only_reading_them_tells():
     with pytest.raises(ArcalError, match="40 inputs cannot be cut into 41 levels: use fewer"):
         arcal.audit(model, loader, order="margin", R=41)
     assert len(arcal.audit(model, loader, order=None, R=41).models[0].predictions.ids) == 40
+
+
+class Pairs(Dataset):
+    """A data set that yields what it is given, by position."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+class Sized(Pairs):
+    """The same with a length."""
+
+    def __len__(self):
+        return len(self.items)
+
+
+class Singles(IterableDataset):
+    """Single inputs, one after the other."""
+
+    def __iter__(self):
+        return iter([(torch.rand(3), 0)])
+
+
+PICTURE = Image.new("RGB", (4, 4)), 0
+SEVERAL = (torch.rand(3, 4, 4), 0), (torch.rand(3, 4, 5), 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (Sized(PICTURE), "yields images of Pillow): make tensors of one size of them"),
+        (
+            Sized(*SEVERAL * 9),
+            "bring its inputs to one size, images such as by `transforms.Resize`",
+        ),
+        (Sized((torch.rand(3), None)), "found <class 'NoneType'>): give a DataLoader with a `coll"),
+        (Pairs(PICTURE), "the data set, a Pairs, has no length: give it `__len__`"),
+        (Singles(), "a batch has one label and no list of them, as single inputs have"),
+        ([(torch.rand(3), 0), (torch.rand(3), 1)], "a batch has one label and no list of them"),
+        ([(torch.rand(2, 3, 4), [0, 1], [5, 6])], "first of a batch of three is (2, 3, 4), and no"),
+        ("photos", "data is a path: give what `arcal.data.load_part` reads of it"),
+    ],
+)
+def test_data_that_are_no_batches_are_told_how_to_be(data, says):
+    net = nn.Sequential(nn.Flatten(), nn.LazyLinear(3)).eval()
+    for run in (arcal.audit, arcal.score, arcal.calibrate):
+        with pytest.raises(ArcalError, match=re.escape(says)) as raised:
+            run(net, data)
+        assert "\n" not in str(raised.value)
+
+
+def test_labels_in_a_column_and_called_as_in_data_sets_of_the_hub():
+    x, y = torch.rand(40, 3), torch.arange(40) % 2
+    expected = arcal.score(nn.Identity(), (x, y), "margin")
+    column = arcal.score(nn.Identity(), (x, y[:, None]), "margin")
+    hub = Sized(*({"image": one, "label": int(z)} for one, z in zip(x, y, strict=True)))
+    for scores in (column, arcal.score(nn.Identity(), hub, "margin")):
+        assert torch.equal(scores.labels, expected.labels)
+        assert torch.equal(scores.robustness, expected.robustness)

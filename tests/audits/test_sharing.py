@@ -145,6 +145,15 @@ def test_what_is_changed_before_another_process_opens_it_is_refused(change, line
     assert not list(Path("work").rglob("*.parquet"))
 
 
+def test_weights_that_are_drawn_by_each_process_are_said_to_be():
+    drawn = "model.p = torch.nn.Parameter(torch.rand(3))"
+    build = f"def net():\n    model = Brightness().eval()\n    {drawn}"
+    code = CODE.replace("net = Brightness().eval()", f"{build}\n    return model")
+    Path("net.py").write_text(code)
+    with pytest.raises(ArcalError, match=r"another model in every process .* drawn anew each time"):
+        score_job(job(), work=Path("work"), progress=nothing, sharing=Backwards())
+
+
 def test_a_job_that_nobody_can_open_again_is_done_here():
     sharing = Backwards()
     alone = replace(job(), reopen=None)

@@ -109,15 +109,54 @@ def test_a_batch_of_fixed_size_is_filled_up(tmp_path):
         torch.testing.assert_close(opened.model(rows(N)), rows(N) @ torch.from_numpy(WEIGHT))
 
 
-def test_images_are_given_as_the_graph_wants_them(tmp_path):
-    flat = onnx.helper.make_node("Flatten", ["image"], ["x"])
-    inputs = (("image", FLOAT, (None, 2, 2, 1)),)
-    path = tmp_path / "keras.onnx"
-    write(path, inputs=inputs)
+def of_images(path, *nodes, shape, kind=FLOAT):
+    """The same graph of images of this shape, by `nodes` from `image` to `x` before it."""
+    write(path, inputs=(("image", kind, shape),), outputs=(("z", FLOAT, (shape[0], 3)),))
     graph = onnx.load(str(path))
-    graph.graph.node.insert(0, flat)
+    for last in reversed(nodes):
+        graph.graph.node.insert(0, last)
     onnx.save(graph, str(path))
-    opened = open_classifier(str(path))
+    return open_classifier(str(path))
+
+
+def test_images_of_whole_numbers_get_them_and_others_are_refused(tmp_path):
+    nodes = node("Cast", "c", "image", to=FLOAT), node("Flatten", "x", "c")
+    kind = onnx.TensorProto.UINT8
+    opened = of_images(tmp_path / "u8.onnx", *nodes, shape=(None, 1, 2, 2), kind=kind)
+    pixels = torch.tensor([[0, 1, 127, 255]])
+    z = opened.model(pixels.view(1, 1, 2, 2) / 255)
+    torch.testing.assert_close(z, pixels.float() @ torch.from_numpy(WEIGHT))
+    with pytest.raises(ArcalError, match=r"takes uint8, and some inputs are outside \[0, 1\]"):
+        opened.model(pixels.view(1, 1, 2, 2).float())
+    with pytest.raises(ArcalError, match=r"takes image \(uint8\): one input of floats, or of imag"):
+        of_images(tmp_path / "u8.onnx", *nodes, shape=(None, 4), kind=kind)
+
+
+def test_a_table_of_float64_gets_it(tmp_path):
+    file = tmp_path / "net.onnx"
+    write(file, outputs=(("z", onnx.TensorProto.DOUBLE, (None, 3)),))
+    graph = onnx.load(str(file))
+    graph.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    graph.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(WEIGHT.astype(float), "w"))
+    onnx.save(graph, str(file))
+    z = open_classifier(str(file)).model(rows(5))
+    torch.testing.assert_close(z, rows(5) @ torch.from_numpy(WEIGHT))
+
+
+@pytest.mark.parametrize("shape", [(None, 2, 2, 1), (1, 1, 2, 2), (3, 2, 2, 1)])
+def test_the_calibrated_graph_takes_what_the_graph_takes(shape, tmp_path):
+    pytest.importorskip("onnxscript", reason="an extra: pip install arcal[onnx]")
+    opened = of_images(tmp_path / "net.onnx", node("Flatten", "x", "image"), shape=shape)
+    assert isinstance(opened.model, nn.Module)
+    classifier, x = Calibrated(opened.model, Temperature(2.5)), rows(4).view(4, 1, 2, 2)
+    (path,) = export_calibrated(classifier, x, tmp_path / "out", ["onnx"])
+    log_p = open_classifier(str(path)).model(x)
+    torch.testing.assert_close(log_p, classifier(x).float(), rtol=0, atol=1e-6)
+
+
+def test_images_are_given_as_the_graph_wants_them(tmp_path):
+    path = tmp_path / "keras.onnx"
+    opened = of_images(path, node("Flatten", "x", "image"), shape=(None, 2, 2, 1))
     assert (opened.kind, opened.input_shape) == ("images", (1, 2, 2))
     x = rows(6)
     torch.testing.assert_close(opened.model(x.view(6, 1, 2, 2)), x @ torch.from_numpy(WEIGHT))
@@ -169,7 +208,11 @@ def test_a_network_of_torch_is_itself(tmp_path):
 @pytest.mark.parametrize(
     ("inputs", "outputs", "said"),
     [
-        ((("x", FLOAT, (None, 4)), ("y", FLOAT, None)), (("z", FLOAT, None),), "takes x, y: one"),
+        (
+            (("x", FLOAT, (None, 4)), ("y", FLOAT, None)),
+            (("z", FLOAT, None),),
+            r"takes x \(float\), y \(float\): one",
+        ),
         ((("x", FLOAT, (None, 4)),), (("label", INT64, None),), "returns label, and one output"),
         (
             (("x", FLOAT, (None, 4)),),

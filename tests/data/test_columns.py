@@ -252,7 +252,7 @@ PLAIN = {"image": ENCODED[:2], "label": [0, 1]}
     ("columns", "options", "message"),
     [
         (PLAIN | {"label": [0, None]}, {}, r"rows.parquet, row 1: label is missing"),
-        (PLAIN | {"id": [3, 3]}, {}, "ids must be unique, but id 3 occurs more than once"),
+        (PLAIN | {"id": [3, 3]}, {}, "row 1: id 3 occurs more than once, first in row 0"),
         (PLAIN | {"id": [3, None]}, {}, "row 1: id is missing"),
         (PLAIN | {"w": [1, -1.5]}, {"weight": "w"}, "row 1: w is -1.5: weights must be at least 0"),
         (PLAIN | {"w": [0, 0]}, {"weight": "w"}, "w is 0 in every row"),
@@ -262,6 +262,7 @@ PLAIN = {"image": ENCODED[:2], "label": [0, 1]}
         (PLAIN | {"image": [1, 2]}, {}, "column image is of type int64: give encoded images"),
         (PLAIN | {"image": [{"path": "x"}] * 2}, {}, "column image is of type struct"),
         (PLAIN | {"image": ["1.png", None]}, {}, "row 1: image is missing"),
+        (PLAIN | {"image": ["ab" * 999] * 2}, {}, r"row 0 \(.{300}…\): .* \(File name too long\)"),
         ({"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())}, {}, "no rows"),
     ],
 )

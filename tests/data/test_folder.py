@@ -241,6 +241,24 @@ def test_training_and_audits_see_the_same_files(tmp_path):
     trained.images(trained.ids)
 
 
+def test_what_a_mac_adds_to_an_archive_is_no_class(tmp_path):
+    for label in ("cat", "dog", "__MACOSX/cat"):
+        (tmp_path / label).mkdir(parents=True)
+        _save(tmp_path / label / "._a.png" if "/" in label else tmp_path / label / "a.png")
+    assert Folder(tmp_path, size=8).classes == load_part(tmp_path).classes == ("cat", "dog")
+
+
+def test_the_folder_to_name_instead_is_said(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / "pets" / "images" / name / "cat").mkdir(parents=True)
+        _save(tmp_path / "pets" / "images" / name / "cat" / "a.png")
+    (tmp_path / "pets" / "notes").mkdir()
+    with pytest.raises(ArcalError, match=r"pets holds no data set: name \S+/pets/images, or give"):
+        load_part(tmp_path / "pets")
+    with pytest.raises(ArcalError, match=r"test/cat holds images and no folders of classes"):
+        load_part(tmp_path / "pets" / "images" / "test" / "cat")
+
+
 def _save(path: Path) -> None:
     Image.new("RGB", (10, 8)).save(path)
 

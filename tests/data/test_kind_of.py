@@ -38,6 +38,10 @@ def test_columns_of_csv(tmp_path, header, row, options, kind):
         ({"text": ["Good."], "label": [0]}, "texts"),
         ({"sentence": ["Good."], "idx": [0], "label": [0]}, "texts"),
         ({"a": [0.5], "b": [True], "target": [0]}, "table"),
+        ({"a": [0.5], "ID": [3], "Class": [0]}, "table"),
+        ({"Image": [IMAGE], "Label": [0]}, "images"),
+        ({"Text": ["Good."], "Label": [0]}, "texts"),
+        ({"image": [[0, 255]], "label": [0]}, "images"),  # of which it is said how to give them
     ],
 )
 def test_columns_of_parquet(tmp_path, columns, kind):

@@ -61,6 +61,9 @@ def test_numbers_are_the_models_names_for_its_classes():
     for values in (pa.array([2.0, 0.0]), pa.array([" 2", "0"]), pa.array(["2.0", "0.0"])):
         assert encoded(values, classes=lexical)[0] == [3, 0]
     assert encoded(pa.array([3, 0]), classes=lexical)[0] == [3, 0]  # 3 is no name
+    decimals = pa.array([2, 0]).cast(pa.decimal128(19, 0))
+    assert encoded(decimals, classes=lexical)[0] == [3, 0]
+    assert encoded(decimals) == ([2, 0], ("0", "1", "2"))
     assert encoded(pa.array([1, 0]), names=["1", "0"], classes=["0", "1"])[0] == [0, 1]
 
 

@@ -1,6 +1,7 @@
 """Tables of numbers, against NumPy's own reader of text and against what was written."""
 
 import csv
+import gzip
 import io
 from pathlib import Path
 from time import process_time
@@ -26,6 +27,30 @@ FLOATS = st.floats(-1e6, 1e6, width=32)
 def write(path, text):
     path.write_text(text, encoding="utf-8")
     return str(path)
+
+
+def test_a_compressed_file_is_what_is_in_it(tmp_path):
+    text = "age,label\n31,1\n58,0\n"
+    plain = load_table(write(tmp_path / "loans.csv", text))
+    (tmp_path / "loans.CSV.gz").write_bytes(gzip.compress(text.encode()))
+    table = load_table(str(tmp_path / "loans.CSV.gz"))
+    assert table.name == plain.name == "loans"
+    assert table.fingerprint() == plain.fingerprint()
+    (tmp_path / "loans.tar.gz").write_bytes(gzip.compress(b"..."))
+    with pytest.raises(ArcalError, match=r"loans\.tar\.gz is a file of no known kind"):
+        load_table(str(tmp_path / "loans.tar.gz"))
+
+
+def test_names_of_columns_may_be_in_capitals(tmp_path):
+    table = load_table(write(tmp_path / "rows.csv", "ID,age,Class\n7,0.5,no\n5,1.5,yes\n"))
+    assert (table.columns, table.ids.tolist()) == (("age",), [7, 5])
+    assert (table.classes, table.labels.tolist()) == (("no", "yes"), [0, 1])
+    spaced = load_table(write(tmp_path / "spaced.csv", "id, age, label\n7, 0.5, 0\n5, 1.5, 1\n"))
+    assert (spaced.columns, spaced.labels.tolist()) == (("age",), [0, 1])
+    own = load_table(write(tmp_path / "own.csv", "Y,label\n1,0\n3,1\n"))  # spelt so comes first
+    assert own.columns == ("Y",)
+    with pytest.raises(ArcalError, match=r"two\.csv has ID and Id: leave one of them"):
+        load_table(write(tmp_path / "two.csv", "a,ID,Id,label\n1,0,1,0\n"))
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -55,6 +55,21 @@ def test_names_ids_weights_and_classes(tmp_path):
     assert (named.classes, named.labels.tolist()) == (("cat", "dog"), [1] * 5)
 
 
+def test_names_in_capitals_and_ids_that_are_names(tmp_path):
+    ids = np.array(["007", "C-1", "b", "c", "d"])
+    part = load_arrays(tmp_path, X_test=GREY, y_test=np.arange(5) % 2, ids_test=ids)
+    assert (part.name, part.labels.tolist()) == ("pets/test", [0, 1, 0, 1, 0])
+    assert (part.ids.tolist(), part.names) == ([0, 1, 2, 3, 4], tuple(ids.tolist()))
+    assert part.subset(torch.tensor([3, 1])).key(1) == "C-1"
+    known, columns = load_columns(str(tmp_path / "pets.npz"), ["y"])
+    assert (known.tolist(), columns["y"].to_pylist()) == ([0, 1, 2, 3, 4], [0, 1, 0, 1, 0])
+
+
+def test_images_without_labels_are_of_no_class(tmp_path):
+    part = load_arrays(tmp_path, {"labelled": False}, images=GREY)
+    assert (part.labels.tolist(), part.classes) == ([0] * 5, ("unlabelled",))
+
+
 def test_labels_that_are_classes_named_by_numbers_are_these_classes(tmp_path):
     """As in files of predictions; the number of a class in the array is told apart or refused."""
 
@@ -113,7 +128,10 @@ def test_parts_in_the_keys(tmp_path):
         ({"x": GREY, "y": np.zeros(5), "ids": np.zeros(5, int)}, "id 0 occurs more than once"),
         ({"x": GREY, "y": np.array([0, 0, 0, -3, 0])}, r"row 3: y -3 is not in \[0, 1\)"),
         ({"x": GREY, "y": np.zeros(5, complex)}, "y is of type complex128: give numbers"),
-        ({"x": GREY, "y": np.array([{}] * 5)}, "cannot be read as .npz without pickles"),
+        (
+            {"x": GREY, "y": np.array([{}] * 5)},
+            r"cannot be read as \.npz .*an array of it holds Python objects; save",
+        ),
         ({"x": GREY[:0], "y": np.zeros(0)}, "has no images: give a part with data"),
     ],
 )
@@ -135,5 +153,5 @@ def test_columns_to_group_by_are_read_without_pickles(tmp_path):
     ids, columns = load_columns(str(path), ["site"])
     assert ids.tolist() == [7, 8, 9, 10, 11]
     assert columns["site"].to_pylist() == sites.tolist()
-    with pytest.raises(ArcalError, match=r"cannot be read as \.npz without pickles"):
+    with pytest.raises(ArcalError, match=r"cannot be read as \.npz"):
         load_columns(str(path), ["broken"])

@@ -35,6 +35,11 @@ def chosen(path, part=None):
         (["train.csv"], None, ("csv", "train", ["train.csv"])),
         (["train.csv", "test.csv"], "train", ("csv", "train", ["train.csv"])),
         (["rows.csv"], None, ("csv", "", ["rows.csv"])),
+        (
+            ["test_1.csv.gz", "test_2.csv.gz"],
+            None,
+            ("csv", "test", ["test_1.csv.gz", "test_2.csv.gz"]),
+        ),
         (["latest-train.parquet"], None, ("parquet", "train", ["latest-train.parquet"])),
         (["data/my_Test.parquet"], None, ("parquet", "test", ["data/my_Test.parquet"])),
         (

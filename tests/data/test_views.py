@@ -29,6 +29,16 @@ def view_of(**settings: Any) -> View:
     return view
 
 
+def test_images_that_have_the_size_already_may_be_kept():
+    headers = np.zeros(3, HEADER)
+    headers["height"], headers["width"] = 20, 28
+    kept = Settings((20, 28), keep=True)
+    assert choose_view("toy", headers, str, kept) == View(3, 20, 28)
+    assert choose_view("toy", headers, str, Settings((20, 28))).resize == 32
+    headers["width"][1] = 27
+    assert choose_view("toy", headers, str, kept).resize == 32
+
+
 @pytest.mark.parametrize(
     ("settings", "resize", "crop"),
     [

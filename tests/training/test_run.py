@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from arcal.data import load
+from arcal.data import Data, InMemory, load
 from arcal.errors import ArcalError
 from arcal.evaluation.grouping import same_data
 from arcal.methods import METHODS, Vanilla
@@ -17,7 +17,7 @@ from arcal.networks import NETWORKS
 from arcal.store import RunFolder
 from arcal.training import train
 from arcal.training.recipes import RECIPES
-from arcal.training.run import Run
+from arcal.training.run import DataIdentity, Run
 from arcal.training.saved_run import check_done, data_of, is_done, read_run
 from tiny_files import write_tiny
 
@@ -239,6 +239,26 @@ def test_other_data_than_the_folder_of_a_run_with_a_size_is_refused_as_such(tiny
     says = r"trained with --size 8, cannot be read \(.* --size 8 is of folders .* out\); if it"
     with pytest.raises(ArcalError, match=says):
         data_of(run.folder(tmp_path, run.load()), tiny[0])
+
+
+@pytest.mark.parametrize("name", ["mine", "{}/mine"])
+def test_data_whose_parts_have_one_name_are_known_by_all_of_them(name):
+    def data(*firsts):
+        ids, pixels = torch.arange(2), torch.zeros(2, 1, 2, 2, dtype=torch.uint8)
+        return Data(
+            "mine",
+            *(
+                InMemory(name.format(i), ids + first, ids, ("cat", "dog"), pixels)
+                for i, first in enumerate(firsts)
+            ),
+        )
+
+    one, *others = (
+        DataIdentity.from_data(data(*firsts)) for firsts in ((0, 2, 4), (6, 2, 4), (0, 6, 4))
+    )
+    assert len(one.parts) == 3
+    assert one.is_same(DataIdentity.from_data(data(0, 2, 4)))
+    assert not any(one.is_same(other) for other in others)
 
 
 def test_runs_of_other_data_are_not_compared(tmp_path):

@@ -87,7 +87,16 @@ def gradient_to(x: Tensor, values: Tensor) -> Tensor:
     """
     gradient = None
     if values.requires_grad:
-        (gradient,) = torch.autograd.grad(values.sum(), x, allow_unused=True)
+        try:
+            (gradient,) = torch.autograd.grad(values.sum(), x, allow_unused=True)
+        except RuntimeError as error:
+            if "use_reentrant" not in str(error):
+                raise
+            raise ArcalError(
+                "the model has torch.utils.checkpoint with use_reentrant=True, which gives no "
+                "gradient to inputs alone: set use_reentrant=False, or leave checkpoints out of "
+                "evaluation"
+            ) from error
     if gradient is None:
         raise ArcalError(
             "the model's logits have no gradient to its inputs: they must be computed by torch "

@@ -27,6 +27,11 @@ DEPENDENT = (
     "batch norm need evaluation mode"
 )
 
+SQUEEZED = (
+    "the model gives one input alone no row of logits: it drops the dimension of the batch, as "
+    "`.squeeze()` does; say which one to drop, as `.squeeze(1)`"
+)
+
 
 @torch.no_grad()
 def check_model(model: Model, x: InputsLike, y: Any = None, classes: int | None = None) -> None:
@@ -89,10 +94,14 @@ softmax, or the logarithm
             try:
                 some = model(inputs.rows(index).parts)
             except Exception as error:
+                if len(index) == 1 and "returns shape ()" in str(error):
+                    raise ArcalError(SQUEEZED) from error
                 raise ArcalError(
                     f"the model takes {N} inputs and fails on {len(index)} of them "
                     f"({first_line(error)}): {DEPENDENT}"
                 ) from error
+            if len(index) == 1 and some.shape != logits[index].shape:
+                raise ArcalError(SQUEEZED)
             what = f"a row's logits depend on the others of its batch: {how} they differ"
             _check_same(some, logits[index], allowed, index, what, DEPENDENT)
 
@@ -179,9 +188,12 @@ def _why_it_failed(model: Model, x: Inputs, error: BaseException) -> ArcalError:
     weights = model.parameters() if isinstance(model, nn.Module) else ()
     weights_kind = {weight.dtype for weight in weights if weight.is_floating_point()}
     if floats and weights_kind and not floats & weights_kind:
+        remedy = "convert the inputs, or the model, by `.to(dtype)`"
+        if floats == {torch.uint8}:
+            remedy = "convert the inputs, and divide pixels of 0 to 255 by 255"
         return ArcalError(
             f"the inputs are {_words(floats)} and the model's weights {_words(weights_kind)}: "
-            f"convert the inputs, or the model, by `.to(dtype)`"
+            f"{remedy}"
         )
     shapes = ", ".join(f"{part.dtype} {tuple(part.shape)}" for part in x.named.values())
     return ModelInputError(

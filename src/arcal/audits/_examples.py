@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -113,8 +114,8 @@ class Examples:
     ) -> "Examples":
         """The inputs of a part of any kind of `data`, from which `read` makes the model's."""
         own = {name: getattr(data, name) for name in ("name", "ids", "labels", "classes")}
-        weights = getattr(data, "weights", None)
-        return cls(read=read, content=data.fingerprint(), weights=weights, **own, **more)
+        own |= {name: getattr(data, name, None) for name in ("weights", "names")}
+        return cls(read=read, content=data.fingerprint(), **own | more)
 
     @classmethod
     def from_tensors(
@@ -173,6 +174,10 @@ class Examples:
 
     def order(self) -> Tensor:
         """The positions in an order drawn by id: any beginning of it is a random sample."""
+        return self._order
+
+    @cached_property
+    def _order(self) -> Tensor:  # of a million it takes seconds
         return random_order(self.ids, seed=0).argsort()
 
     def first(self, N: int) -> "Examples":

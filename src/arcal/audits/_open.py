@@ -346,15 +346,7 @@ def _images(
     with bar(f"opening {source}", "images") if opens_all else nullcontext() as progress:
         if progress is not None:
             settings |= {"skip_broken": True, "progress": progress}
-        if size is not None:
-            try:  # images that have the size already are used as they are
-                part = load_part(source, **settings)
-            except ArcalError:  # of several sizes, or something that is said again below
-                part = None
-            pixels = (size, size) if isinstance(size, int) else size
-            if part is not None and part.shape[1:] == pixels:
-                return _checked(part, reading)
-        return _checked(load_part(source, size=size, **view, **settings), reading)
+        return _checked(load_part(source, size=size, keep=True, **view, **settings), reading)
 
 
 def _checked(part: Any, reading: Reading) -> Part:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from arcal.audits._prediction_labels import as_text, check_not_of_the_predicted, classes_of_one
 from arcal.calibration.checks import UNNORMALISED
+from arcal.data.columns import ZEROS_BEFORE
 from arcal.data.labels import is_text
 from arcal.data.text_tables import BLOCK, csv_header, with_points
 from arcal.errors import ArcalError, first_line
@@ -28,7 +29,6 @@ OUTPUTS = {
 LABELS, IDS, WEIGHTS = ("labels", "label", "y_true"), ("ids", "id"), ("weights", "weight")
 BESIDE = (LABELS, IDS, WEIGHTS)
 """What files of predictions have beside the outputs."""
-ZEROS_BEFORE = r"^0\d+$"
 SHORT = re.compile(r"p([ _.:/-]|(rob|roba)?(?=\d))(?=.)", re.I)
 """How columns are also called where all of them sum to 1: `p_cat` and `p_dog`, or `p0` and `p1`."""
 SCORE = ("score",)

@@ -32,7 +32,7 @@ from arcal.audits._prediction_columns import (
 from arcal.audits._prediction_labels import numbered
 from arcal.calibration.checks import as_weights
 from arcal.calibration.posthoc import Calibrator
-from arcal.data.npz import class_names
+from arcal.data.npz import NO_PICKLES, class_names
 from arcal.data.text_tables import csv_header
 from arcal.errors import ArcalError, first_line
 from arcal.files import NO_ARRAY, write_whole
@@ -43,9 +43,6 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".npz", ".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ROUNDED = 1e-3
 """How far probabilities may be from summing to 1 without a word: half precision is."""
-NO_PICKLES = (
-    "an array of it holds Python objects; save names as text, by `numpy.asarray(names, dtype='U')`"
-)
 
 
 @dataclass(frozen=True, eq=False)

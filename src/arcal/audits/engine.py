@@ -324,6 +324,11 @@ class BlocksElsewhere:
         every = (job.examples, job.validation, *job.other)
         examples = next((one for one in every if one and one.content == self.data), None)
         if examples is None or job.fingerprint != self.model:
+            drawn = [one.sentence for one in job.caveats if one.about == "weights"]
+            if examples is not None and drawn:
+                raise ArcalError(
+                    f"{job.name} is another model in every process that shares the work: {drawn[0]}"
+                )
             what = "the data" if examples is None else job.name
             raise ArcalError(f"{what} was changed in the meantime: run the command again")
         return self.kind(job, examples, replace(self.settings, device=device))

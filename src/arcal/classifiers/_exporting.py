@@ -16,7 +16,12 @@ from torch.export import Dim, ExportedProgram
 from arcal.calibration.posthoc import Calibrated
 from arcal.classifiers._class_names import CLASS_NAMES
 from arcal.classifiers._exported_program import quietly
-from arcal.classifiers._onnx_file import onnx_network, save_onnx_calibrated, session_of
+from arcal.classifiers._onnx_file import (
+    onnx_network,
+    run_calibrated,
+    save_onnx_calibrated,
+    session_of,
+)
 from arcal.errors import ArcalError
 from arcal.external import library
 from arcal.files import write_whole
@@ -129,7 +134,11 @@ def _exported(
             write_whole(path, lambda temporary: _save_onnx(module, x, temporary, class_names))
             try:
                 with _exporting("to ONNX"):
-                    log_p = run_onnx(path, x)
+                    if network is None:
+                        log_p = run_onnx(path, x)
+                    else:
+                        assert isinstance(x, Tensor)
+                        log_p = run_calibrated(path, x)
             except ArcalError:  # such as of a type that onnxruntime does not calculate with
                 path.unlink()
                 raise

@@ -16,7 +16,13 @@ from arcal.classifiers._opened_classifier import Loaded, kind_of_shape
 from arcal.errors import ArcalError, first_line
 from arcal.external import library, versions
 
-INPUTS = {"tensor(float)": torch.float32, "tensor(float16)": torch.float16}
+INPUTS = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+    "tensor(uint8)": torch.uint8,
+}
+"""What a graph takes: inputs as they are, or images in [0, 1] as whole numbers from 0 to 255."""
 
 
 FLOOR = torch.finfo(torch.float32).eps
@@ -38,9 +44,9 @@ class OnnxNetwork(nn.Module):
 
     The graph may have a fixed batch: inputs are then given in batches of that size, the last one
     filled with its own first input. Images `(N, C, H, W)` are given as `(N, H, W, C)` where the
-    graph wants them so. Logits are those of the graph; where it has probabilities only, they are
-    their logarithms, of at least `FLOOR`. There are no gradients: inputs that want one raise
-    `ArcalError`.
+    graph wants them so, and those in [0, 1] as 0 to 255 where it wants uint8. Logits are those of
+    the graph; where it has probabilities only, they are their logarithms, of at least `FLOOR`.
+    There are no gradients: inputs that want one raise `ArcalError`.
     """
 
     def __init__(self, content: bytes, taken: Taken):
@@ -73,12 +79,7 @@ class OnnxNetwork(nn.Module):
                 "a .onnx file has no gradients, which attacks and --order gradient need: choose "
                 "--order margin, or give the network in torch"
             )
-        given = x.detach().to("cpu", INPUTS[self._input.type])
-        if self._channels_last:
-            given = given.permute(0, 2, 3, 1)
-        size = self._input.shape[0]
-        parts = given.split(size) if isinstance(size, int) else (given,)
-        z = torch.cat([self._run(part, size) for part in parts])
+        z = self.values(x)
         if self.taken.binary and z.shape[1:] != (1,):
             raise ArcalError(
                 f"the file ends in a sigmoid of {tuple(z.shape[1:])} values: a sigmoid of one, of "
@@ -91,6 +92,23 @@ class OnnxNetwork(nn.Module):
                 )
             z = z.clamp(min=FLOOR).log()
         return z.to(x.device, x.dtype)
+
+    def values(self, x: Tensor) -> Tensor:
+        """What is taken of the graph for inputs `(N, ...)`, as it gives it, on the CPU."""
+        given, dtype = x.detach(), INPUTS[self._input.type]
+        if dtype == torch.uint8:
+            given = (given * 255).round()
+            if not ((given >= 0) & (given <= 255)).all():
+                raise ArcalError(
+                    "the file takes uint8, and some inputs are outside [0, 1]: give images in "
+                    "[0, 1], without a normalisation"
+                )
+        given = given.to("cpu", dtype)
+        if self._channels_last:
+            given = given.permute(0, 2, 3, 1)
+        size = self._input.shape[0]
+        parts = given.split(size) if isinstance(size, int) else (given,)
+        return torch.cat([self._run(part, size) for part in parts])
 
     def _run(self, x: Tensor, size: Any) -> Tensor:
         rows = len(x)
@@ -118,10 +136,11 @@ def session_of(program: bytes | str) -> Any:
 def load_onnx(path: Path) -> Loaded:
     """An ONNX classifier from its file, with the shape of its inputs and the number of classes.
 
-    One input of floats, and one output `(N, Z)` of floats (others, such as the label that
-    scikit-learn's converter adds, are left out). If the last operation is a softmax or a sigmoid,
-    its input is taken, which are the logits. Anything else raises `ArcalError`, as do a file that
-    is damaged or has its weights beside it but not there, and packages that are missing.
+    One input of floats, or of images as uint8, and one output `(N, Z)` of floats (others, such as
+    the label that scikit-learn's converter adds, are left out). If the last operation is a softmax
+    or a sigmoid, its input is taken, which are the logits. Anything else raises `ArcalError`, as do
+    a file that is damaged or has its weights beside it but not there, and packages that are
+    missing.
     """
     onnx: Any = library("onnx", "a .onnx file")
     library("onnxruntime", "a .onnx file")
@@ -163,10 +182,16 @@ def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
     """The logits of a graph, which become one of its outputs; or its probabilities."""
     weights = {tensor.name for tensor in graph.graph.initializer}
     inputs = [one for one in graph.graph.input if one.name not in weights]
-    floats = {onnx.TensorProto.FLOAT: "float", onnx.TensorProto.FLOAT16: "float16"}
-    if len(inputs) != 1 or inputs[0].type.tensor_type.elem_type not in floats:
-        names = ", ".join(one.name for one in inputs)
-        raise ArcalError(f"{path} takes {names or 'nothing'}: one input of floats can be given")
+    kinds = onnx.TensorProto
+    floats = {kinds.FLOAT, kinds.FLOAT16, kinds.DOUBLE}
+    given = [one.type.tensor_type for one in inputs]
+    images = len(given) == 1 and len(given[0].shape.dim) == 4 and given[0].elem_type == kinds.UINT8
+    if len(given) != 1 or not (images or given[0].elem_type in floats):
+        names = ", ".join(f"{one.name} ({_kind(one, onnx)})" for one in inputs)
+        raise ArcalError(
+            f"{path} takes {names or 'nothing'}: one input of floats, or of images as uint8, can "
+            "be given"
+        )
     producers = {name: node for node in graph.graph.node for name in node.output}
     zipped = [node for node in graph.graph.node if node.op_type == "ZipMap"]
     if len(zipped) == 1:  # scikit-learn's converter makes dicts of probabilities
@@ -195,6 +220,10 @@ def _taken(path: Path, graph: Any, onnx: Any) -> Taken:
     if classical or ("prob" in name.lower() and "log" not in name.lower()):
         return Taken(name, _logarithms(name), probabilities=True)
     return Taken(name, f"its output {name}")
+
+
+def _kind(value: Any, onnx: Any) -> str:
+    return onnx.TensorProto.DataType.Name(value.type.tensor_type.elem_type).lower()
 
 
 def _logarithms(name: str) -> str:
@@ -247,11 +276,7 @@ def save_onnx_calibrated(
     calibrator's raises what onnx raises.
     """
     onnx: Any = library("onnx", "a .onnx file")
-    with torch.no_grad():
-        logits = network(x)
-    save(
-        _Behind(network, calibrator), logits.exp() if network.taken.probabilities else logits, path
-    )
+    save(_Behind(network, calibrator), network.values(x), path)
     graph, behind = onnx.load_model_from_string(network.content), onnx.load(str(path))
     version = next(one.version for one in graph.opset_import if one.domain in ("", "ai.onnx"))
     behind = onnx.version_converter.convert_version(behind, version)
@@ -266,3 +291,10 @@ def save_onnx_calibrated(
     )
     onnx.checker.check_model(merged)
     onnx.save(merged, str(path))
+
+
+def run_calibrated(path: Path, x: Tensor) -> Tensor:
+    """What such a file gives for inputs as its network takes them, of the dtype of `x`."""
+    content = path.read_bytes()
+    name = session_of(content).get_outputs()[0].name
+    return OnnxNetwork(content, Taken(name, f"its output {name}"))(x.detach())

@@ -45,6 +45,7 @@ def load_part(
     resize: int | tuple[int, int] | None = None,
     interpolation: Interpolation = "bilinear",
     channels: int | None = None,
+    keep: bool = False,
     limit: int | None = None,
     skip_broken: bool = False,
     seed: int = 0,
@@ -68,9 +69,10 @@ def load_part(
     centre, as is usual for ImageNet; "short-side" resizes the short side to the size and crops the
     centre; "squash" resizes both sides. Of a pair, the longer counts. `resize` says it to the
     pixel instead: the short side's length or a pair, before the centre is cropped. `interpolation`
-    is one of Pillow's, with antialiasing. With `channels` (1 or 3) images become grey or colour; by
-    default they are grey if all of them are. They are turned upright as their EXIF data says. `how`
-    says what was done.
+    is one of Pillow's, with antialiasing. With `keep`, images that all have the size already are
+    used as they are, neither resized nor cropped. With `channels` (1 or 3) images become grey or
+    colour; by default they are grey if all of them are. They are turned upright as their EXIF data
+    says. `how` says what was done.
 
     With a `limit` only so many images are used, drawn at random by `seed` as `load` draws
     `test_images`; `--limit` of the command line draws others. With `skip_broken` every image is
@@ -87,7 +89,7 @@ def load_part(
     ('fashion/test', (1, 28, 28), 100, 'as they are')
     """
     started = monotonic()
-    settings = Settings(size, crop, resize, interpolation, channels)
+    settings = Settings(size, crop, resize, interpolation, channels, keep)
     there = find_source(source)
     key, name, paths = there.choose(part)
     names = Names(image, label, weight, classes, labelled)
@@ -163,6 +165,7 @@ def _decoded(part: OnDemand) -> InMemory:
         part.weights,
         part.how,
         part.skipped,
+        tuple(map(part.key, range(len(part)))) if len(part) and part.key(0) else None,
     )
 
 

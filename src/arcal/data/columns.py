@@ -1,6 +1,7 @@
 """The columns of a part: of Parquet, CSV, JSON lines, and folders that `datasets` saved."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -17,6 +18,8 @@ from arcal.errors import ArcalError
 pc: Any = pyarrow.compute  # its functions are made on import, unknown to type checkers
 
 ID = "id"
+WHOLE, ZEROS_BEFORE = r"^-?\d{1,18}$", r"^0\d+$"
+"""Ids as text that are whole numbers, unless one has zeros before it: that is a name, as 007 is."""
 IMAGES = ("image", "img", "file_name", "filename", "file", "path", "image_path", "filepath")
 LABELS = ("label", "fine_label", "labels", "coarse_label", "target", "class")
 TEXTS = ("text", "sentence", "content")
@@ -86,22 +89,40 @@ class InTables(Columns):
         return self._table.column(name)
 
 
+def called(there: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The columns that have one of these names, in the order of the names.
+
+    Names in capitals count where no column is spelt as a name is.
+
+    >>> called(["ID", "Label", "x"], ["label", "class"]), called(["y", "Y"], ["y"])
+    (['Label'], ['y'])
+    """
+    exact = [name for name in dict.fromkeys(names) if name in there]
+    return exact or [one for name in names for one in there if one.casefold() == name]
+
+
 def pick(
     columns: Columns,
     candidates: Sequence[str],
     given: str | None = None,
     option: str | None = None,
 ) -> str:
-    """The column that is given, or else the first of the candidates that there is.
+    """The column that is given, or else the first of the candidates there is, as in `called`.
 
     None of them, or one that occurs twice, raises `ArcalError`, which says what `option` names one.
     """
     names = columns.schema.names
-    for name in candidates if given is None else [given]:
-        if names.count(name) > 1:
-            raise ArcalError(f"{columns.path} has {names.count(name)} columns {name}: leave one")
-        if name in names:
-            return name
+    there = (
+        called(names, candidates) if given is None else [name for name in names if name == given]
+    )
+    if there:
+        exact = given is not None or there[0] in candidates
+        spelt = str if exact else str.casefold
+        same = [name for name in names if spelt(name) == spelt(there[0])]
+        if len(same) > 1:
+            which = f"{len(same)} columns {same[0]}" if len({*same}) == 1 else " and ".join(same)
+            raise ArcalError(f"{columns.path} has {which}: leave one of them")
+        return there[0]
     wanted = " or ".join(candidates) if given is None else given
     advice = f"; name one of them with {option}" if option else ""
     raise ArcalError(
@@ -114,7 +135,7 @@ def label_column(
 ) -> str | None:
     """The column of labels; of data that need not be `labelled`, None where there is none."""
     names = columns.schema.names
-    if not labelled and not any(name in names for name in ([given] if given else candidates)):
+    if not labelled and not (given in names if given else called(names, candidates)):
         return None
     return pick(columns, candidates, given, "--label")
 
@@ -145,22 +166,59 @@ def read_labels(
 def read_ids(columns: Columns) -> Tensor:
     """The ids int64 `(N,)`: a column `id` of whole numbers where there is one, or row numbers.
 
-    Several columns of that name raise `ArcalError`: no one of them is more the id than another.
+    Several such columns, and an id that is missing or there twice, raise `ArcalError`.
     """
-    if (several := columns.schema.names.count(ID)) > 1:
-        raise ArcalError(f"{columns.path} has {several} columns {ID}: leave one of them")
-    if not several:
+    column = _whole_ids(columns)
+    if column is None:
         return torch.arange(len(columns.rows), device="cpu")
-    column = columns.read(ID)
+    ids, where = column.to_numpy().copy(), columns.rows.where
+    order = ids.argsort(kind="stable")
+    if len(again := np.flatnonzero(np.diff(ids[order]) == 0)):
+        first, row = order[again[0] : again[0] + 2].tolist()
+        raise ArcalError(
+            f"{where(row)}: id {ids[row]} occurs more than once, first in row {first}: give every "
+            f"input an id of its own, or call the column otherwise than {ID}"
+        )
+    return torch.from_numpy(ids)
+
+
+def read_names(columns: Columns) -> tuple[str, ...] | None:
+    """What a column `id` of other text calls the inputs, N names; None if there are no such names.
+
+    Whole numbers are names where one of them has zeros before it, or is no int64.
+    """
+    if _whole_ids(columns) is not None or not (ids := called(columns.schema.names, [ID])):
+        return None
+    column = _plain(columns.read(ids[0]))
+    if column.null_count or not (is_text(column) or pa.types.is_integer(column.type)):
+        return None
+    return tuple(column.cast(pa.string()).to_pylist())
+
+
+def _whole_ids(columns: Columns) -> pa.ChunkedArray | None:
+    """The column of ids as int64; None where there is none, or one of something else."""
+    if not called(columns.schema.names, [ID]):
+        return None
+    name = pick(columns, [ID])
+    column = _plain(columns.read(name))
     if is_text(column):
-        whole = pc.match_substring_regex(column, r"^\s*-?\d{1,18}\s*$")
-        if not (len(column) and pc.all(whole.fill_null(False)).as_py()):
-            return torch.arange(len(column), device="cpu")
-        column = pc.cast(pc.utf8_trim_whitespace(column), pa.int64())
-    if not pa.types.is_integer(column.type):
-        return torch.arange(len(column), device="cpu")
-    refuse_missing(column, ID, columns.rows.where)
-    return torch.from_numpy(column.cast(pa.int64(), safe=False).to_numpy().copy())
+        column = pc.utf8_trim_whitespace(column)
+        whole = pc.match_substring_regex(column, WHOLE).fill_null(False)
+        if not (len(column) and pc.all(whole).as_py()):
+            return None
+        if pc.any(pc.match_substring_regex(column, ZEROS_BEFORE)).as_py():
+            return None
+    elif not pa.types.is_integer(column.type):
+        return None
+    refuse_missing(column, name, columns.rows.where)
+    with suppress(pa.ArrowInvalid):  # some of 64 bits without a sign are too large
+        return column.cast(pa.int64())
+    return None
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column without a dictionary of its values."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _read_weights(columns: Columns, weight: str | None) -> Tensor | None:
@@ -188,8 +246,7 @@ def numbers(column: pa.ChunkedArray, name: str, where: Where) -> np.ndarray:
 
     Text, booleans, missing values, NaN and infinity raise `ArcalError`.
     """
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+    column = _plain(column)
     refuse_missing(
         column, name, where, f"fill it in, remove the row, leave the column out or {OTHERWISE}"
     )

@@ -137,12 +137,17 @@ class Folder:
         yield from self._files.content(self._rows.tolist())
 
 
+OF_A_MAC = "__MACOSX"
+"""A folder that a Mac adds to archives, with what it knows of the files beside."""
+
+
 def class_folders(root: Path) -> tuple[str, ...]:
     """The sorted names of the subfolders of `root`, without hidden ones; () if it is missing."""
     if not root.is_dir():
         return ()
     with os.scandir(root) as entries:
-        names = sorted(e.name for e in entries if e.is_dir() and e.name[0] != ".")
+        folders = (e.name for e in entries if e.is_dir())
+        names = sorted(name for name in folders if name[0] != "." and name != OF_A_MAC)
     for name in names:
         try:
             name.encode()

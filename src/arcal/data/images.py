@@ -43,7 +43,8 @@ def opened_image(source: Path | BinaryIO, where: str) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:  # its message shows a memory address
         raise UnreadableImageError(where, "no known format") from error
     except Exception as error:  # Pillow's decoders raise all kinds of errors on damaged bytes
-        raise UnreadableImageError(where, first_line(error)) from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else None
+        raise UnreadableImageError(where, reason or first_line(error)) from error
 
 
 def as_rgb(image: Image.Image) -> Image.Image:

@@ -36,20 +36,23 @@ def encode_labels(
 ) -> tuple[Tensor, tuple[str, ...]]:
     """The labels int64 `(N,)` in [0, Z) and the names of the Z classes.
 
-    Integers are class numbers; so are text and floats that are whole numbers throughout. Other text
-    is the name of a class. `names` are the names that the data itself has for its classes; without
-    any, classes named by text are sorted, and numbered ones are "0" .. "Z-1", where Z - 1 is the
-    largest label. `classes` are those of the model, in its order: names are looked up in them, and
-    so are whole numbers if all are names there; other numbers without names count in them. Numbers
-    count in `names`, too, unless they may be these names (`numbers_are_names`): then all that are,
-    are. A label that is missing, of another type, outside the classes, or that may be either a name
-    in `names` or another class's number, raises `ArcalError`, which calls the column `name`.
+    Integers are class numbers; so are text, floats and decimals that are whole numbers throughout.
+    Other text is the name of a class. `names` are the names that the data itself has for its
+    classes; without any, classes named by text are sorted, and numbered ones are "0" .. "Z-1",
+    where Z - 1 is the largest label. `classes` are those of the model, in its order: names are
+    looked up in them, and so are whole numbers if all are names there; other numbers without names
+    count in them. Numbers count in `names`, too, unless they may be these names
+    (`numbers_are_names`): then all that are, are. A label that is missing, of another type, outside
+    the classes, or that may be either a name in `names` or another class's number, raises
+    `ArcalError`, which calls the column `name`.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     refuse_missing(column, name, where)
     if pa.types.is_boolean(column.type):
         column = pc.if_else(column, "True", "False")
+    elif pa.types.is_decimal(column.type):  # as databases write numbers
+        column = column.cast(pa.float64())
     if classes is not None and (twice := [one for one, n in Counter(classes).items() if n > 1]):
         raise ArcalError(
             f"the model's classes have {first_few(twice)} more than once: give each class a name "

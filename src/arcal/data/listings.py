@@ -21,12 +21,13 @@ from arcal.data.columns import (
     pick,
     read_ids,
     read_labels,
+    read_names,
     unlabelled,
 )
 from arcal.data.folder import has_class_folders, image_files, list_images
 from arcal.data.labels import encode_labels, typed
 from arcal.data.npz import npz_columns, read_npz
-from arcal.data.on_demand import ImageFiles, OnDemand
+from arcal.data.on_demand import ImageFiles, InRows, OnDemand
 from arcal.data.parquet_columns import ArrowColumns, ParquetColumns
 from arcal.data.part import InMemory
 from arcal.data.sources import Format, find_archive, find_source, read_part
@@ -64,6 +65,8 @@ def list_part(
     label = label_column(columns, LABELS, names.label, names.labelled)
     ids, labels, classes, weights = read_labels(columns, label, names)
     images, rows = encoded_images(columns, image), torch.arange(len(ids), device="cpu")
+    if isinstance(images, InRows):
+        images.names = read_names(columns)
     return OnDemand(name, ids, labels, classes, images, rows, UNSEEN, weights, how="")
 
 

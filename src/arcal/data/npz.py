@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from arcal.data.columns import UNLABELLED, Names, as_weights
+from arcal.data.columns import Names, as_weights, called, unlabelled
 from arcal.data.labels import encode_labels
 from arcal.data.on_demand import Rows
 from arcal.data.part import InMemory
@@ -18,6 +18,9 @@ from arcal.printable import first_few
 IMAGES = ("images", "image", "x")
 LABELS = ("labels", "label", "y")
 IDS = ("ids", "id")
+NO_PICKLES = (
+    "an array of it holds Python objects; save names as text, by `numpy.asarray(names, dtype='U')`"
+)
 PARTS = {"test": "test", "val": "validation", "valid": "validation", "train": "train"}
 
 
@@ -39,13 +42,16 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     """A part, which is to be called `title`.
 
     `names` has the keys that cannot be guessed. Images are uint8 `(N, H, W)`, `(N, H, W, C)` or
-    `(N, C, H, W)` with C = 1 or 3. Optional are `ids`, integers, and `classes`, the names of the
-    classes. Arrays that are missing, have another type or do not fit together raise `ArcalError`.
+    `(N, C, H, W)` with C = 1 or 3. Optional are `ids`, integers or names, and `classes`, the names
+    of the classes. Arrays that are missing, have another type or do not fit together raise
+    `ArcalError`.
     """
     keys = _keys(file)
 
     def there(candidates: tuple[str, ...], given: str | None) -> str | None:
-        return _first(keys, (given,)) if given else _there(keys, part, candidates)
+        if given:
+            return given if given in keys else None
+        return _there(keys, part, candidates)
 
     def key(candidates: tuple[str, ...], given: str | None, option: str) -> str:
         name = there(candidates, given)
@@ -58,7 +64,7 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
 
     image = key(IMAGES, names.image, "--image")
     known = names.labelled or there(LABELS, names.label) is not None
-    label = key(LABELS, names.label, "--label") if known else UNLABELLED
+    label = key(LABELS, names.label, "--label") if known else ""
     weight = None if names.weight is None else key((), names.weight, "--weight")
     wanted = {image, label if known else None, there(IDS, None), weight, "classes"} & {*keys}
     arrays = _arrays(file, wanted)
@@ -66,29 +72,43 @@ def read_npz(file: Path, part: str, title: str, names: Names) -> InMemory:
     N = len(pixels)
     if not N:
         raise ArcalError(f"{file}: {image} has no images: give a part with data")
-    labels = arrays[label] if known else np.zeros(N, np.int64)
-    ids = arrays.get(str(there(IDS, None)), np.arange(N))
+    labels = arrays[label] if known else None
     weights = None if weight is None else arrays[weight]
-    for name, array in ((label, labels), ("ids", ids), (weight, weights)):
+    for name, array in ((label, labels), (weight, weights)):
         if array is not None:
             _check_one_each(f"{file}: {name}", array, N)
-    if not np.issubdtype(ids.dtype, np.integer):
-        raise ArcalError(f"{file}: ids are of type {ids.dtype}: give integers")
+    ids, called_so = _ids(file, arrays.get(str(there(IDS, None))), N)
     rows = Rows((file,), (N,))
-    numbers, known = encode_labels(
-        _column(labels.reshape(N), f"{file}: {label}"),
-        label,
-        rows.where,
-        names=class_names(arrays.get("classes", np.array([], str))),
-        classes=names.classes,
-        numbers_are_names=True,
-    )
+    numbers, classes = unlabelled(N)
+    if labels is not None:
+        numbers, classes = encode_labels(
+            _column(labels.reshape(N), f"{file}: {label}"),
+            label,
+            rows.where,
+            names=class_names(arrays.get("classes", np.array([], str))),
+            classes=names.classes,
+            numbers_are_names=True,
+        )
     counts = None
     if weights is not None:
         column = pa.chunked_array([pa.array(weights.reshape(N))])
         counts = as_weights(column, str(weight), rows.where)
-    ids = torch.from_numpy(ids.reshape(N).astype(np.int64))
-    return InMemory(title, ids, numbers, known, torch.from_numpy(pixels), counts)
+    pictures = torch.from_numpy(pixels)
+    return InMemory(title, ids, numbers, classes, pictures, counts, names=called_so)
+
+
+def _ids(
+    file: Path, array: np.ndarray | None, N: int
+) -> tuple[torch.Tensor, tuple[str, ...] | None]:
+    """The ids int64 `(N,)`: whole numbers, or positions, beside which text is names."""
+    if array is None:
+        return torch.arange(N, device="cpu"), None
+    _check_one_each(f"{file}: ids", array, N)
+    if array.dtype.kind in "US":
+        return torch.arange(N, device="cpu"), class_names(array.reshape(N))
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ArcalError(f"{file}: ids are of type {array.dtype}: give integers or text")
+    return torch.from_numpy(array.reshape(N).astype(np.int64)), None
 
 
 def _arrays(file: Path, names: set[str | None]) -> dict[str, np.ndarray]:
@@ -100,9 +120,9 @@ def _arrays(file: Path, names: set[str | None]) -> dict[str, np.ndarray]:
                 raise ValueError("a member of it is no array")
             return read
     except NO_ARRAY as error:
-        raise ArcalError(
-            f"{file} cannot be read as .npz without pickles ({first_line(error)})"
-        ) from error
+        reason = first_line(error)
+        remedy = f": {NO_PICKLES}" if "allow_pickle" in reason else ""
+        raise ArcalError(f"{file} cannot be read as .npz ({reason}){remedy}") from error
 
 
 def npz_columns(
@@ -125,7 +145,7 @@ def npz_columns(
         array, where = arrays[str(key)], f"{file}: {key}"
         _check_one_each(where, array, N)
         values[name] = _column(array.reshape(N), where)
-    return torch.from_numpy(arrays.get(ids, np.arange(N)).reshape(N).astype(np.int64)), values
+    return _ids(file, arrays.get(ids), N)[0], values
 
 
 def class_names(classes: np.ndarray) -> tuple[str, ...]:
@@ -189,8 +209,8 @@ def _there(keys: list[str], part: str, names: tuple[str, ...]) -> str | None:
     return _first(keys, (*(spelt for word in words for spelt in _spelt(names, word)), *names))
 
 
-def _first(keys: list[str], names: tuple[str | None, ...]) -> str | None:
-    return next((name for name in names if name in keys), None)
+def _first(keys: list[str], names: tuple[str, ...]) -> str | None:
+    return next((key for name in names for key in called(keys, [name])), None)
 
 
 def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
@@ -202,6 +222,8 @@ def _column(labels: np.ndarray, where: str) -> pa.ChunkedArray:
 
 def _check_one_each(what: str, array: np.ndarray, N: int) -> None:
     if array.shape not in ((N,), (N, 1)):
+        one_hot = array.ndim == 2 and len(array) == N
         raise ArcalError(
             f"{what} has the shape {array.shape} but there are {N} images: give one each"
+            f"{', of one-hot rows argmax(axis=1)' * one_hot}"
         )

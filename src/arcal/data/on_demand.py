@@ -64,7 +64,9 @@ class Rows:
 
 
 class InRows(Encoded):
-    """Images whose bytes are in the rows of files, which have numbers and no names."""
+    """Images whose bytes are in the rows of files; `names` are their ids that are no numbers."""
+
+    names: tuple[str, ...] | None = None
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
@@ -72,8 +74,15 @@ class InRows(Encoded):
     def __len__(self) -> int:
         return len(self.rows)
 
+    def key(self, position: int) -> str:
+        return "" if self.names is None else self.names[position]
+
     def where(self, position: int) -> str:
         return self.rows.where(position)
+
+
+LONGEST = 300
+"""Characters of a path that a message shows."""
 
 
 class ImageFiles(Encoded):
@@ -107,6 +116,7 @@ class ImageFiles(Encoded):
     def where(self, position: int) -> str:
         """The path of the file, and the row that names it."""
         path = str(self.path(position))
+        path = path if len(path) <= LONGEST else f"{path[:LONGEST]}…"  # it is no path
         return f"{self.rows.where(position)} ({path})" if self.rows else path
 
     def read(self, positions: Sequence[int]) -> Iterator[Path]:

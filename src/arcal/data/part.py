@@ -89,10 +89,10 @@ class Broken:
 class Labelled:
     """A part whose inputs have ids and labels int64 `(N,)`, of Z `classes`, and other rows.
 
-    `BY_ROW` are the fields that have a row an input; of texts it is a tuple of N.
+    `BY_ROW` are the fields that have a row an input, of text a tuple of N.
     """
 
-    BY_ROW: ClassVar[tuple[str, ...]] = ("ids", "labels", "weights")
+    BY_ROW: ClassVar[tuple[str, ...]] = ("ids", "labels", "weights", "names")
 
     name: str
     ids: Tensor
@@ -111,7 +111,7 @@ class Labelled:
         positions = positions_of(ids, self)
         changed: dict[str, Any] = {"name": name or self.name}
         for field in self.BY_ROW:
-            rows = getattr(self, field)
+            rows = getattr(self, field, None)
             if isinstance(rows, tuple):
                 changed[field] = tuple(rows[position] for position in positions.tolist())
             elif rows is not None:
@@ -140,8 +140,9 @@ class InMemory(Labelled):
 
     `ids` are unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), and `classes` the Z names.
     `weights`, where there are any, are float64 `(N,)`: what each image counts, at least 0. `how`
-    says what was done to the images, and `skipped` lists those that could not be read. Other values
-    raise `ArcalError`.
+    says what was done to the images, `skipped` lists those that could not be read, and `names` are
+    what the data calls them, N of them, where its ids are no numbers. Other values raise
+    `ArcalError`.
 
     >>> pixels = torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1).expand(3, 1, 2, 2)
     >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
@@ -159,6 +160,7 @@ class InMemory(Labelled):
     weights: Tensor | None = None
     how: str = "as they are"
     skipped: tuple[Broken, ...] = ()
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 4:
@@ -173,6 +175,10 @@ class InMemory(Labelled):
         """The shape (C, H, W) of an image."""
         _, C, H, W = self.pixels.shape
         return C, H, W
+
+    def key(self, position: int) -> str:
+        """What the data calls the image; "" if it has no name for it."""
+        return "" if self.names is None else self.names[position]
 
     def images(self, positions: Tensor) -> Tensor:
         """The images at these positions `(B,)`, uint8 `(B, C, H, W)`."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Literal
 
 import torch
 
-from arcal.data.folder import has_class_folders, has_images
+from arcal.data.folder import class_folders, has_class_folders, has_images
 from arcal.data.npz import parts_in
 from arcal.data.parquet_columns import is_saved, saved_parts
 from arcal.data.part import InMemory
@@ -159,20 +160,51 @@ def _at_path(source: str, path: Path, advice: str, formats: Sequence[Format]) ->
     there = (path.is_dir() and _special_folder(path)) or _named_files(path, formats)
     if there is None:
         what = "holds no data set" if path.is_dir() else "is not there"
-        raise ArcalError(f"{source} {what}: {advice}")
+        deeper = _deeper(path)
+        raise ArcalError(f"{source} {what}: {f'name {deeper}, or ' * bool(deeper)}{advice}")
     if path.is_dir() and tuple(there.parts) == ("",) and there.name.lower() in WORDS:
         part, name = WORDS[there.name.lower()], path.resolve().parent.name
         return replace(there, name=name, parts={part: there.parts[""]})
     return there
 
 
+LOOKED_INTO = 200
+"""Folders that are looked into for one to name instead."""
+
+
+def _deeper(path: Path) -> Path | None:
+    """The nearest folder below this one that is a data set of images, if it is soon found."""
+    waiting = [path]
+    for folder in waiting:  # which grows
+        with suppress(OSError, ArcalError):
+            inside = [folder / name for name in class_folders(folder)]
+            for one in inside if len(waiting) < LOOKED_INTO else ():
+                if has_class_folders(one):
+                    return folder if one.name.lower() in WORDS else one
+                waiting.append(one)
+    return None
+
+
+def _suffix(path: Path) -> str:
+    """The ending that says a file's format: of a compressed CSV file, that before the last."""
+    inner = Path(path.stem).suffix.lower()
+    if path.suffix.lower() == ".gz" and inner in SUFFIXES["csv"]:
+        return inner
+    return path.suffix.lower()
+
+
+def _stem(path: Path) -> str:
+    """A file's name without that ending and what follows."""
+    return path.name[: path.name.lower().rindex(_suffix(path))] if path.suffix else path.name
+
+
 def _file(path: Path) -> Source:
-    formats: list[Format] = [f for f in SUFFIXES if path.suffix.lower() in SUFFIXES[f]]
+    formats: list[Format] = [f for f in SUFFIXES if _suffix(path) in SUFFIXES[f]]
     if not formats:
         raise ArcalError(f"{path} is a file of no known kind: {READABLE}")
     (format,) = formats
-    word = _last_word(path)
-    name = path.stem[: word.start()].rstrip("-_.") if word else path.stem
+    word, stem = _last_word(path), _stem(path)
+    name = stem[: word.start()].rstrip("-_.") if word else stem
     name = name or path.resolve().parent.name
     parts = parts_in(path) if format == "npz" else ("",)
     if word and parts == ("",):
@@ -266,7 +298,7 @@ def part_files(source: Path, format: Format) -> dict[str, tuple[Path, ...]]:
 
 def _files(folder: Path, format: Format, pattern: str = "*") -> Iterator[Path]:
     for path in sorted(folder.glob(pattern)):
-        if path.suffix.lower() not in SUFFIXES[format] or path.name[0] in "._":
+        if _suffix(path) not in SUFFIXES[format] or path.name[0] in "._":
             continue
         if path.suffix.lower() == ".json" and not WORD.search(path.stem):
             continue  # it describes the data more often than it holds them
@@ -284,12 +316,12 @@ def _by_part(files: Iterator[Path]) -> dict[str, tuple[Path, ...]]:
 
 
 def _last_word(path: Path) -> re.Match[str] | None:
-    return next(reversed(list(WORD.finditer(path.stem))), None)
+    return next(reversed(list(WORD.finditer(_stem(path)))), None)
 
 
 def check_one_set(source: Path, part: str, files: tuple[Path, ...]) -> None:
     """Raise `ArcalError` unless this is a single file or all the numbered files of one set."""
-    stems = [file.stem for file in files]
+    stems = [*map(_stem, files)]
     shards = [SHARD.search(stem) for stem in stems]
     sets = {NUMBER.sub("", SHARD.sub("", stem)) for stem in stems}
     numbers = [int(shard[1]) for shard in shards if shard]

@@ -21,11 +21,13 @@ from arcal.data.columns import (
     TEXTS,
     Columns,
     Names,
+    called,
     is_image,
     label_column,
     numbers,
     pick,
     read_labels,
+    read_names,
 )
 from arcal.data.columns import LABELS as TEXT_LABELS
 from arcal.data.labels import is_text, refuse_missing, typed
@@ -47,7 +49,8 @@ class Table(Labelled):
 
     `rows` are float32 `(N, D)` and finite, `columns` the D names, `ids` unique int64 `(N,)`,
     `labels` int64 `(N,)` in [0, Z), `classes` the Z names, and `weights` float64 `(N,)`, at least
-    0, or None. Other values raise `ArcalError`.
+    0, or None; so are `names`, what the data calls the rows where its ids are no numbers. Other
+    values raise `ArcalError`.
 
     >>> rows = torch.tensor([[0.5, 2.0], [1.5, -1.0], [1.0, 0.0]])
     >>> ids, labels = torch.tensor([3, 5, 8]), torch.tensor([0, 1, 0])
@@ -63,6 +66,7 @@ class Table(Labelled):
     columns: tuple[str, ...]
     rows: Tensor
     weights: Tensor | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.ids), len(self.columns))
@@ -113,7 +117,8 @@ def load_table(
     there is; text becomes classes sorted by name, or as in `classes`, the model's own. `columns`
     are the features in the model's order, by default all but label, `weight`, `id` and columns
     of text that are named in `by`, to group the rows by. A column
-    `id` of integers gives the ids, which are otherwise row numbers. Unless the data need be
+    `id` of integers gives the ids, which are otherwise row numbers; ids of other text, such as 007,
+    become `names`. Unless the data need be
     `labelled`, all labels are 0 where there are none. `part` is chosen as by
     `load_part`. Text, booleans, missing values and NaN among the features, and whatever else cannot
     be read, raise `ArcalError`.
@@ -144,11 +149,12 @@ def load_table(
                 "for float32: rescale the column"
             )
     log.info(f"read {name} from {source}: {len(ids):,} rows of {len(features)} columns")
-    return Table(name, ids, labels, known, tuple(features), torch.from_numpy(rows), weights)
+    called = read_names(data)
+    return Table(name, ids, labels, known, tuple(features), torch.from_numpy(rows), weights, called)
 
 
 def _label(data: Columns, label: str | None, labelled: bool) -> str | None:
-    names = [name for name in LABELS if name in data.schema.names]
+    names = called(data.schema.names, LABELS)
     if label is None and len(names) > 1:
         raise ArcalError(
             f"{data.path} has the columns {' and '.join(names)}: say which is the label with "
@@ -165,7 +171,7 @@ def _features(
     by: Sequence[str],
 ) -> list[str]:
     if columns is None:
-        others = {ID, label, weight}
+        others = {*called(data.schema.names, [ID]), label, weight}
         for name in by:
             kind = typed(data.read(pick(data, (), name, "--by"))).type
             if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
@@ -196,7 +202,8 @@ class Texts(Labelled):
     """One part of N texts with stable ids.
 
     `texts` are N strings, `ids` unique int64 `(N,)`, `labels` int64 `(N,)` in [0, Z), `classes` the
-    Z names, and `weights` float64 `(N,)`, at least 0, or None. Other values raise `ArcalError`.
+    Z names, `weights` float64 `(N,)`, at least 0, or None, and `names` as of a `Table`. Other
+    values raise `ArcalError`.
 
     >>> import torch
     >>> ids, labels = torch.tensor([3, 5]), torch.tensor([0, 1])
@@ -209,6 +216,7 @@ class Texts(Labelled):
 
     texts: tuple[str, ...]
     weights: Tensor | None = None
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         check_rows(self, self.texts, "texts")
@@ -263,7 +271,7 @@ def load_texts(
     refuse_missing(column, text, where)
     texts = tuple(column.to_pylist())
     log.info(f"read {name} from {source}: {len(texts):,} texts, {len(known)} classes")
-    return Texts(name, ids, labels, known, texts, weights)
+    return Texts(name, ids, labels, known, texts, weights, read_names(columns))
 
 
 Kind = Literal["images", "table", "texts"]
@@ -299,10 +307,14 @@ def kind_of(
     data = open_columns(there.format, paths)
     if not kinds:
         words = {field.name for field in data.schema if is_words(data, field)}
-        pictures = {field.name for field in data.schema if is_image(field)} | words & set(IMAGES)
-        kinds = [*(["images"] if pictures else []), *(["texts"] if words & set(TEXTS) else [])]
-        features = set(data.schema.names) - {ID, label, *LABELS, *TEXT_LABELS}
-        labelled = label is not None or len(features) < len(set(data.schema.names) - {ID})
+        nested = {field.name for field in data.schema if pa.types.is_nested(field.type)}
+        pictures = any(map(is_image, data.schema)) or called([*words, *nested], IMAGES)
+        kinds = [*(["images"] if pictures else []), *(["texts"] if called([*words], TEXTS) else [])]
+        there = {*data.schema.names}.difference(called(data.schema.names, [ID]))
+        features = there.difference(
+            [label], *(called([*there], of) for of in (LABELS, TEXT_LABELS))
+        )
+        labelled = label is not None or len(features) < len(there)
         if not kinds and labelled and features - words:
             kinds = ["table"]
     if len(kinds) == 1:

@@ -46,7 +46,8 @@ def read_csv(file: Path) -> pa.Table:
     """A CSV file with a header, as columns of text; an empty field without quotes is missing.
 
     The fields are separated by commas, tabs or semicolons; beside semicolons decimal commas become
-    points. A file that is empty, is not UTF-8 or has rows of different lengths raises `ArcalError`.
+    points. Names of columns lose spaces around them. A file that is empty, is not UTF-8 or has rows
+    of different lengths raises `ArcalError`.
     """
     try:
         delimiter, header = csv_header(file)
@@ -66,7 +67,7 @@ def read_csv(file: Path) -> pa.Table:
         if delimiter == ";":
             columns = [with_points(column) for column in table.columns]
             table = pa.table(columns, names=table.column_names)
-        return table
+        return table.rename_columns([name.strip() for name in table.column_names])
     except UnicodeDecodeError as error:
         raise ArcalError(f"{file} is not UTF-8: save it as UTF-8") from error
     except (pa.ArrowException, OSError, csv.Error) as error:

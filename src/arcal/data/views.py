@@ -103,6 +103,7 @@ class Settings:
     resize: int | tuple[int, int] | None = None
     interpolation: Interpolation = "bilinear"
     channels: int | None = None
+    keep: bool = False
 
     def __post_init__(self) -> None:
         for option, value, choices in (
@@ -152,13 +153,16 @@ def choose_view(
 ) -> View:
     """The view of images with these headers `(N,)`, of type `HEADER`, N >= 1.
 
-    Without a number of channels it is grey if all images are grey, otherwise colour. Images of
+    Without a number of channels it is grey if all images are grey, otherwise colour. If all have
+    the size already, and the settings are to `keep` it, they stay as they are. Images of
     several sizes without a size to bring them to raise `ArcalError`; `where` says where the image
     at a position is.
     """
     channels = settings.channels or (1 if headers["grey"].all() else 3)
     if (view := settings.view(channels)) is not None:
-        return view
+        there = (headers["height"] == view.height) & (headers["width"] == view.width)
+        if not (settings.keep and there.all()):
+            return view
     height, width = (int(headers[side][0]) for side in ("height", "width"))
     other = ((headers["height"] != height) | (headers["width"] != width)).nonzero()[0]
     if len(other):

@@ -200,7 +200,8 @@ def from_json(value: Any) -> Any:
 class DataIdentity:
     """What identifies a data set: its classes, the shape (C, H, W) of its images, and its content.
 
-    `parts` are the fingerprints of the training, validation and test part, by name.
+    `parts` are the fingerprints of the training, validation and test part, by name, which says the
+    part where several have one name.
     """
 
     parts: Mapping[str, str]
@@ -210,16 +211,21 @@ class DataIdentity:
     @classmethod
     def from_data(cls, data: Data) -> "DataIdentity":
         """The identity of a data set."""
-        parts = {part.name: part.fingerprint() for part in (data.train, data.validation, data.test)}
+        every = {"train": data.train, "validation": data.validation, "test": data.test}
+        own = len({part.name for part in every.values()}) == len(every)
+        parts = {
+            part.name if own else f"{part.name}/{kind}": part.fingerprint()
+            for kind, part in every.items()
+        }
         return cls(parts, data.classes, data.shape)
 
     def is_same(self, other: "DataIdentity") -> bool:
         """Whether both have the same images and classes, wherever they are stored."""
         return self._nameless() == other._nameless()
 
-    def _nameless(self) -> "DataIdentity":
-        parts = {name.rpartition("/")[2]: value for name, value in self.parts.items()}
-        return dataclasses.replace(self, parts=parts)
+    def _nameless(self) -> tuple[Any, ...]:
+        parts = sorted((name.rpartition("/")[2], value) for name, value in self.parts.items())
+        return parts, self.classes, self.shape
 
 
 def load_once(run: Run) -> Data:
