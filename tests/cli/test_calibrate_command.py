@@ -163,6 +163,10 @@ def test_unlabelled_predictions_are_said_how_right_they_are(here):
     calibrator = load_calibrator("calibrated/unlabelled.safetensors")
     assert isinstance(calibrator, Temperature)
     assert calibrator.T.item() == today["T"]
+    vector = ("--calibrators", "vector", "--unlabelled", "today.npz")
+    np.savez("skewed.npz", logits=z + np.array([0, 0, 1.5]), labels=labels)
+    words = " ".join(succeeds("calibrate", "skewed.npz", *vector).stdout.split())
+    assert "unlabelled inputs: the model, without vector, is right on about" in words
     np.savez("other.npz", logits=0.02 * z)
     done = succeeds("calibrate", "mine.npz", *USUAL, "--unlabelled", "other.npz")
     assert "other classes altogether" in " ".join(done.stdout.split())

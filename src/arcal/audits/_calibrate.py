@@ -133,7 +133,7 @@ class Calibration:
         """The summary without its table."""
         lines = [*sentences(self.choice), *self.conditions]
         if self.today is not None:
-            lines += today_sentences(self.today, self.choice.before.accuracy.value)
+            lines += today_sentences(self.today, self.choice)
         return lines
 
     def figures(self) -> dict[str, Any]:

@@ -193,14 +193,17 @@ def _better_if_changed(choice: Choice) -> Candidate | None:
     return min(better, key=lambda one: one.nll.value, default=None)
 
 
-def today_sentences(today: Today, validation: float) -> list[str]:
+def today_sentences(today: Today, choice: Choice) -> list[str]:
     """How often the model is right on unlabelled inputs, and how sure it should be."""
+    validation, whose = choice.before.accuracy.value, "the model"
+    if choice.changed:  # what is estimated is that of its own predictions
+        whose += f", without {choice.picked},"
     right, low, high, labelled, sure = (
         f"{100 * share:.1f}"
         for share in (today.accuracy, today.low, today.high, validation, today.confidence)
     )
     lines = [
-        f"the {today.n:,} unlabelled inputs: the model is right on about {right} % [{low}, {high}] "
+        f"the {today.n:,} unlabelled inputs: {whose} is right on about {right} % [{low}, {high}] "
         f"(on the labelled ones {labelled} %); at the temperature of the labelled ones its mean "
         f"confidence on these is {sure} %; the temperature for these is T={today.T:.4g}",
         "(an estimate without labels, by the share of inputs below an entropy: it holds only for "
