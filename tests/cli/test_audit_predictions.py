@@ -102,6 +102,9 @@ def test_two_files_of_the_same_inputs_are_matched_by_id(here, name):
     Path("new.csv").write_text("\n".join([head, *rows[:-1]]))
     line = arcal("audit", "old.csv", "new.csv", "--by", "site").line
     assert f"id {name.format(39)} is only in old.csv" in line
+    Path("new.csv").write_text("\n".join([head, *rows[:-1], f"x{rows[-1]}"]))
+    line = arcal("audit", "old.csv", "new.csv", "--by", "site").line
+    assert f"id {name.format(39)} is only in old.csv" in line, "though all ids of new.csv are text"
 
 
 def test_a_column_prob_beside_those_of_classes_is_not_used(here):

@@ -34,8 +34,10 @@ cat in new; give both the same inputs and labels, with ids or in the same order
 
 def _difference(first: Audited, other: Audited) -> str | None:
     """The first input that only one of them has, or that they label differently."""
-    ids, others = (one.names or one.predictions.ids.tolist() for one in (first, other))
-    if list(ids) != list(others):
+    ids, others = (list(one.names or one.predictions.ids.tolist()) for one in (first, other))
+    if (first.names is None) != (other.names is None):  # numbers and texts, which may be numbers
+        ids, others = [*map(str, ids)], [*map(str, others)]
+    if ids != others:
         for one, its, theirs in ((first, ids, set(others)), (other, others, set(ids))):
             if (only := next((key for key in its if key not in theirs), None)) is not None:
                 return f"id {only} is only in {one.name}"
