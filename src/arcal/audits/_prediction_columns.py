@@ -75,26 +75,18 @@ def columns(
                 whole = [re.sub(r"^(-?\d+)\.0+$", r"\1", title) for title in titles]
                 titles = whole if len({*whole}) == len(titles) else titles
             if len(of) == 1:
-                titles = _two_classes(table, kind, of[0], titles[0], entries)
+                classes = None
+                if titles[0] and label is not None:
+                    classes = classes_of_one(of[0], titles[0], label)
+                if kind == "probabilities":
+                    _check_not_of_the_predicted(table, of[0], entries[kind][:, 0], classes)
+                titles = list(classes or ())
             if titles and titles != [str(i) for i in range(len(titles))]:
                 entries["classes"] = np.array(titles)
     entries["by"] = {name: table.column(known(there, name)) for name in by}
     if not any(kind in entries for kind in OUTPUTS):
-        numbers = _numeric(table, [name for name in there if name not in (*read, *by)])
-        short = [name for name in numbers if SHORT.match(name)]
-        of, p = [], None
-        if labelled:  # labels tell which columns are called as the classes
-            of, p = _called_as_classes(table, numbers, entries.get(LABELS[0]), labelled)
-        titles = of
-        if not of and (p := _probabilities(table, short)) is not None:
-            of, titles = short, [SHORT.sub("", name) for name in short]
-        if not of and not labelled:
-            of, p = _called_as_classes(table, numbers, None, labelled)
-            titles = of
-        if not of and (score := named(numbers, SCORE, None)) is not None:
-            of, p = [score], np.column_stack([_numbers(table, score)])
-            entries["probabilities"] = p
-            titles = _two_classes(table, "probabilities", score, "", entries) or ["0", "1"]
+        left = _numeric(table, [name for name in there if name not in (*read, *by)])
+        of, titles, p = _called_otherwise(table, left, entries.get(LABELS[0]), labelled)
         if of:
             entries["probabilities"] = p
             read += of
@@ -102,6 +94,31 @@ def columns(
                 entries["classes"] = np.array(titles)
     used = {*read, *by}
     return entries, [name for name in there if name not in used]
+
+
+def _called_otherwise(
+    table: pa.Table, numbers: list[str], labels: np.ndarray | None, labelled: bool
+) -> tuple[list[str], list[str], np.ndarray]:
+    """The columns of probabilities where no name says that they are, their classes, and their rows.
+
+    Those called as the labels come first: shares such as p_young and p_old sum to 1 as well.
+    """
+    if labelled:
+        of, p = _called_as_classes(table, numbers, labels, labelled)
+        if of:
+            return of, of, p
+    short = [name for name in numbers if SHORT.match(name)]
+    if (p := _probabilities(table, short)) is not None:
+        return short, [SHORT.sub("", name) for name in short], p
+    if not labelled:
+        of, p = _called_as_classes(table, numbers, None, labelled)
+        if of:
+            return of, of, p
+    if (score := named(numbers, SCORE, None)) is None:
+        return [], [], np.empty(0)
+    p = _numbers(table, score)
+    _check_not_of_the_predicted(table, score, p, None)
+    return [score], ["0", "1"], p[:, None]
 
 
 def _numeric(table: pa.Table, there: Sequence[str]) -> list[str]:
@@ -250,17 +267,13 @@ def _rows(column: pa.ChunkedArray) -> Any:
     return np.array(rows) if len({len(row or ()) for row in rows}) == 1 else rows
 
 
-def _two_classes(
-    table: pa.Table, kind: str, column: str, title: str, entries: dict[str, Any]
-) -> Sequence[str] | None:
-    """The classes of a binary classifier with one column of outputs, if their names are known."""
-    label = entries.get(LABELS[0])
-    classes = classes_of_one(column, title, label) if title and label is not None else None
-    for name in table.column_names if kind == "probabilities" else ():
+def _check_not_of_the_predicted(
+    table: pa.Table, column: str, p: np.ndarray, classes: Sequence[str] | None
+) -> None:
+    """Refuse one column that has the probability of the class that a column says is predicted."""
+    for name in table.column_names:
         if name.casefold() in PREDICTED and not table.column(name).null_count:
-            predicted = table.column(name).to_numpy()
-            check_not_of_the_predicted(column, entries[kind][:, 0], predicted, classes)
-    return classes
+            check_not_of_the_predicted(column, p, table.column(name).to_numpy(), classes)
 
 
 def _values(table: pa.Table, name: str, names: Sequence[str]) -> np.ndarray:
