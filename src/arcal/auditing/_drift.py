@@ -24,24 +24,30 @@ def suspect_drift(labelled: Tensor, others: Tensor, classes: Sequence[str]) -> s
     >>> suspect_drift(january, january[::2], ["well", "ill"]) is None
     True
     >>> suspect_drift(january, january[200:], ["well", "ill"])
-    'these are not like the labelled inputs, beyond chance: the probability of ill is distributed \
-otherwise, with a mean of 41.9 %, and 25.5 % there; what was found there need not hold here'
+    'these differ from the labelled inputs by more than chance: the probability of ill is \
+distributed otherwise, with a mean of 41.9 % here and 25.5 % there; what was found there need not \
+hold here'
     """
     if min(len(labelled), len(others)) < FEWEST:
         return None
-    before, after = labelled.double().exp().cpu(), others.double().exp().cpu()
-    columns = [1] if before.shape[1] == 2 else range(before.shape[1])  # of two, one says it all
-    compare: Any = ks_2samp  # what it returns is unknown to type checkers
-    chance = {
-        z: compare(before[:, z].numpy(), after[:, z].numpy(), method="asymp").pvalue
-        for z in columns
-    }
+    Z = labelled.shape[1]
+    columns = [1] if Z == 2 else range(Z)  # of two, one says it all
+
+    def probabilities(z: int) -> list[Tensor]:
+        return [log_p[:, z].double().exp().cpu() for log_p in (labelled, others)]
+
+    def chance_of(z: int) -> float:
+        before, after = probabilities(z)
+        result: Any = ks_2samp(before.numpy(), after.numpy(), method="asymp")
+        return result.pvalue
+
+    chance = {z: chance_of(z) for z in columns}
     most = min(columns, key=chance.__getitem__)
     if chance[most] * len(columns) >= SIGNIFICANCE:
         return None
-    there, here = (100 * float(p[:, most].mean()) for p in (before, after))
+    there, here = (100 * float(p.mean()) for p in probabilities(most))
     return (
-        "these are not like the labelled inputs, beyond chance: the probability of "
-        f"{classes[most]} is distributed otherwise, with a mean of {here:.3g} %, and {there:.3g} % "
-        "there; what was found there need not hold here"
+        "these differ from the labelled inputs by more than chance: the probability of "
+        f"{classes[most]} is distributed otherwise, with a mean of {here:.3g} % here and "
+        f"{there:.3g} % there; what was found there need not hold here"
     )
