@@ -76,7 +76,7 @@ def _folder(root: Path, name: str, names: Names) -> OnDemand:
         if names.labelled:
             raise ArcalError(
                 f"{root} holds images and no folders of classes, so they have no labels: give "
-                "CLASS/IMAGE"
+                "CLASS/IMAGE, or a CSV with a column of paths and one of labels"
             )
         alone = ImageFiles(root, image_files(root))
         rows = torch.arange(len(alone), device="cpu")
